@@ -1,0 +1,3 @@
+"""Preserve web pages as evidence: capture, seal, store, verify."""
+
+__version__ = "0.1.0"

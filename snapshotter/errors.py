@@ -1,0 +1,60 @@
+"""
+The errors that we expect, each with the exit code it ends in.
+
+    SnapshotterError              1   something expected went wrong
+    ├── CaptureIncomplete         3   a bundle was sealed, and says what it lacks
+    ├── EvidenceInvalid          10   checked, and it does not hold
+    ├── EvidenceUnverifiable     11   could not be checked; says nothing about the evidence
+    ├── PolicyRefused            20   the policy forbids this
+    └── ServiceUnavailable       30   browser, timestamp authority or store: try again
+
+A wrong argument is a ValueError; anything that is neither is a bug and may
+crash. An exit code that a caller does not know is a failure.
+"""
+
+
+class SnapshotterError(Exception):
+    """
+    Something expected went wrong.
+
+    Args:
+        message: What happened, for a person: lower case, no full stop.
+        hint: What to do about it, or nothing.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class CaptureIncomplete(SnapshotterError):
+    """A bundle was sealed and stored, and lacks something that the policy requires."""
+
+    exit_code = 3
+
+
+class EvidenceInvalid(SnapshotterError):
+    """A check was made, and it does not hold."""
+
+    exit_code = 10
+
+
+class EvidenceUnverifiable(SnapshotterError):
+    """A check could not be made; this says nothing about the evidence."""
+
+    exit_code = 11
+
+
+class PolicyRefused(SnapshotterError):
+    """The policy forbids this."""
+
+    exit_code = 20
+
+
+class ServiceUnavailable(SnapshotterError):
+    """Browser, timestamp authority or store did not answer: try again."""
+
+    exit_code = 30

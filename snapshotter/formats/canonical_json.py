@@ -1,0 +1,137 @@
+"""
+Canonical JSON as bundles use it: RFC 8785, and narrower.
+
+No floats (two readers round them differently), integers below 2^53, no
+duplicate keys, and what is read must be what would be written: bytes that do
+not re-encode to themselves are refused, so that one value has one spelling.
+"""
+
+import json
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, NoReturn
+
+import rfc8785
+
+from snapshotter.errors import EvidenceInvalid
+
+_MAX_INT = (1 << 53) - 1
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+
+JsonValue = None | bool | int | str | list[Any] | dict[str, Any]
+
+
+def dumps(value: JsonValue) -> bytes:
+    """
+    Encode `value`; the same value gives the same bytes everywhere.
+
+    Raises:
+        ValueError: A float, an integer of 2^53 or more, or something JSON has not.
+    """
+    _refuse_what_bundles_do_not_hold(value)
+    return rfc8785.dumps(value)
+
+
+def loads(data: bytes) -> Any:
+    """
+    Decode exactly what `dumps` writes.
+
+    Raises:
+        EvidenceInvalid: Not JSON, not canonical, or holding what bundles do not hold.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+        )
+        again = dumps(value)
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        raise EvidenceInvalid(f"not canonical JSON: {error}") from error
+    if again != data:
+        raise EvidenceInvalid("not canonical JSON: it does not re-encode to the same bytes")
+    return value
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as bundles write it: UTC, whole seconds, `Z`."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return at.astimezone(UTC).strftime(_INSTANT)
+
+
+def parse_instant(text: object) -> datetime:
+    """
+    Read an instant as bundles write it.
+
+    Raises:
+        EvidenceInvalid: Not of the form YYYY-MM-DDTHH:MM:SSZ.
+    """
+    if isinstance(text, str):
+        try:
+            at = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+        except ValueError:
+            pass
+        else:
+            if instant(at) == text:
+                return at
+    raise EvidenceInvalid(f"not an instant in UTC: {text!r}")
+
+
+def plain(value: object) -> Any:
+    """
+    Return a model value as JSON: dataclasses as objects, tuples as arrays, instants as text.
+
+    Field names stay as they are; an instant `at` of a value also appears as
+    `at_ms` (integer milliseconds since 1970) so that order within a second is kept.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        result: dict[str, Any] = {}
+        for field in fields(value):
+            content = getattr(value, field.name)
+            result[field.name] = plain(content)
+            if isinstance(content, datetime):
+                result[f"{field.name}_ms"] = round(content.timestamp() * 1000)
+        return result
+    raise ValueError(f"{type(value).__name__} has no form in canonical JSON")
+
+
+def _refuse_what_bundles_do_not_hold(value: object) -> None:
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if abs(value) > _MAX_INT:
+            raise ValueError(f"{value} is not below 2^53")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_what_bundles_do_not_hold(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError("object keys are strings")
+            _refuse_what_bundles_do_not_hold(item)
+    else:
+        raise ValueError(f"{type(value).__name__} is not allowed in canonical JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not an integer")

@@ -1,0 +1,116 @@
+"""
+Digest bytes in one pass, with every algorithm that a bundle names.
+
+Two algorithms stand side by side, SHA-256 (FIPS 180-4) and BLAKE3, so that a
+break of one leaves the other; the CRC-32 is what a zip member needs. Files are
+digested as they are written or read, in chunks: a large network record costs
+no more memory than a small screenshot.
+"""
+
+import hashlib
+import zlib
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.digests import Digests
+
+CHUNK = 1 << 20  # bytes per read; peak memory does not grow with the file
+
+
+class Digester:
+    """Takes bytes and keeps what a bundle says about them."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._blake3 = blake3()
+        self._crc32 = 0
+        self._length = 0
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._sha256.update(data)
+        self._blake3.update(data)
+        self._crc32 = zlib.crc32(data, self._crc32)
+        self._length += len(data)
+
+    @property
+    def length(self) -> int:
+        """Bytes taken so far."""
+        return self._length
+
+    def digests(self) -> Digests:
+        """Return the digests of all bytes taken so far."""
+        return Digests(
+            length=self._length,
+            crc32=self._crc32,
+            sha256=self._sha256.hexdigest(),
+            blake3=self._blake3.hexdigest(),
+        )
+
+
+class DigestingWriter:
+    """
+    A binary stream that digests what goes through it.
+
+    Args:
+        stream: Where the bytes go. Left open; the caller closes and syncs it.
+        limit: Most bytes to accept.
+    """
+
+    def __init__(self, stream: BinaryIO, *, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._digester = Digester()
+
+    def write(self, data: bytes) -> int:
+        """
+        Write all of `data`.
+
+        Raises:
+            SnapshotterError: More than `limit` bytes would have been written; none of `data` is.
+        """
+        if self._digester.length + len(data) > self._limit:
+            raise SnapshotterError(f"a file of the capture is longer than {self._limit} bytes")
+        self._stream.write(data)
+        self._digester.update(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self._digester.length
+
+    def flush(self) -> None:
+        """Flush the stream below."""
+        self._stream.flush()
+
+    def digests(self) -> Digests:
+        """Return the digests of what was written."""
+        return self._digester.digests()
+
+
+def digest(stream: BinaryIO, *, limit: int) -> Digests:
+    """
+    Return the digests of all that is left in `stream`.
+
+    Args:
+        stream: Binary, standing at the first byte to digest. Left open, at its end.
+        limit: Most bytes to accept; reading stops in the first chunk beyond it.
+
+    Raises:
+        SnapshotterError: `stream` holds more than `limit` bytes.
+    """
+    digester = Digester()
+    while chunk := stream.read(CHUNK):
+        digester.update(chunk)
+        if digester.length > limit:
+            raise SnapshotterError(f"a file is longer than {limit} bytes")
+    return digester.digests()
+
+
+def digest_bytes(data: bytes) -> Digests:
+    """Return the digests of `data`."""
+    digester = Digester()
+    digester.update(data)
+    return digester.digests()

@@ -1,0 +1,294 @@
+"""
+What one rendering produced: artifacts, facts and an outcome.
+
+These values are written into `capture/capture.json` as they are (see
+`seal/record.py`), so their names are the names that a court reads. Instants
+are aware and in UTC; durations are whole milliseconds, `_ms` in the name;
+nothing here is a float, because canonical JSON (RFC 8785) in a bundle has none.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from snapshotter.model.digests import Digests
+
+
+class Outcome(enum.StrEnum):
+    """How complete a capture is. Says nothing about what the page shows."""
+
+    COMPLETE = "complete"  # every step did what it is for
+    PARTIAL = "partial"  # the page was captured, something is missing; reasons say what
+    FAILED = "failed"  # no page was rendered; reasons say why
+
+
+class StepState(enum.StrEnum):
+    """How one step of a capture ended."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a capture is not complete: a stable word, and a sentence."""
+
+    code: str  # kebab-case, documented in docs/reference/outcomes.md
+    detail: str  # for a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a capture, with its own time limit."""
+
+    name: str  # launch navigate scroll settle viewport screenshot mhtml dom text close record
+    state: StepState
+    started_at: datetime
+    duration_ms: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something we did to the page, which may have changed it."""
+
+    at: datetime
+    kind: str  # scroll, dismiss-dialog, close-popup, cancel-download, stop-loading, return-to-top
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One file made from a capture, spooled on disk and hashed as it was written."""
+
+    path: str  # in the bundle: "capture/dom.html"
+    media_type: str  # RFC 6838, lowercase
+    file: Path  # in the spool
+    digests: Digests
+    step: str  # the step that made it
+    made_at: datetime
+    note: str = ""  # what a reader has to know: "tile 2 of 3, CSS pixels 4000 to 8000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """One hop on the way from the requested URL to the final one."""
+
+    kind: str  # "http" (a 3xx answer) or "client" (meta refresh or script)
+    from_url: str
+    to_url: str
+    status: int | None  # HTTP status of the answer that sent us on; None for "client"
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCounts:
+    """Every request that the browser made, by how it ended."""
+
+    total: int = 0
+    answered: int = 0  # a response with its whole body
+    http_errors: int = 0  # of the answered: status 400 and above
+    failed: int = 0  # DNS, refused, reset, TLS …
+    blocked: int = 0  # by the browser (mixed content, CSP, CORS …)
+    cancelled: int = 0  # by the page or by us
+    pending: int = 0  # unanswered when the capture ended
+    bodies_missing: int = 0  # answered, and the body could not be had from the browser
+    bytes_received: int = 0  # on the wire, as the browser counts them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRequest:
+    """A request without an answer: what was wanted, and what the browser said."""
+
+    url: str
+    resource_type: str  # Document Stylesheet Image Font Script …, as CDP names them
+    error: str  # "net::ERR_NAME_NOT_RESOLVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCounts:
+    """Images that the page wanted, after scrolling."""
+
+    wanted: int = 0
+    loaded: int = 0
+    failed: int = 0
+    pending: int = 0  # neither loaded nor failed when settling ended
+    failed_urls: tuple[str, ...] = ()  # at most 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One certificate of a chain, DER digest and the facts a reader looks for."""
+
+    sha256: str  # of the DER bytes
+    subject: str  # RFC 4514
+    issuer: str
+    serial: str  # decimal
+    not_before: datetime
+    not_after: datetime
+    pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    """TLS of the main connection, as the browser reports it."""
+
+    protocol: str  # "TLS 1.3"
+    cipher: str
+    key_exchange_group: str
+    signature_algorithm: str  # of the server's handshake signature, IANA number or name; may be ""
+    certificate_transparency: str  # "compliant", "not-compliant", "unknown"
+    chain: tuple[Certificate, ...]  # leaf first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainResponse:
+    """The answer to the main document's request, after redirects."""
+
+    url: str
+    status: int
+    status_text: str
+    protocol: str  # "http/1.1", "h2"
+    headers: tuple[tuple[str, str], ...]  # in the order received, secrets replaced
+    remote_ip: str  # "" when the browser does not say
+    remote_port: int
+    date_header: str  # HTTP Date as received, or ""
+    tls: TlsFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """A value that was replaced before it reached a file."""
+
+    place: str  # "request-header" or "response-header"
+    name: str  # lowercase header name
+    count: int  # how many values of this name were replaced
+    commitments: tuple[str, ...]  # "sha256:<hex>", distinct, sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """
+    What opens one commitment, given the value: the salt, never the value itself.
+
+    Kept outside the bundle, readable by its owner alone. The commitment is
+    SHA-256 over the salt, the name, a zero byte and the value's bytes.
+    """
+
+    commitment: str  # "sha256:<hex>"
+    place: str
+    name: str
+    salt: str  # 32 hex digits or more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxFacts:
+    """Whether the page was rendered inside Chromium's sandbox, as read from the kernel."""
+
+    asked: bool  # we started Chromium with its sandbox
+    enforced: bool  # a renderer process ran under seccomp in its own user namespace
+    detail: str  # how, or why not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """On what the page was rendered. No user name, host name or path of the machine."""
+
+    os: str  # "Debian GNU/Linux 13 (trixie)"
+    kernel: str
+    architecture: str
+    python: str
+    playwright: str
+    snapshotter: str
+    browser_product: str  # "HeadlessChrome/156.0.8078.79", as the browser says
+    browser_revision: str
+    browser_sha256: str  # of the binary
+    browser_binary: str  # file name alone: "chromium-headless-shell"
+    browser_arguments: tuple[str, ...]  # paths of this machine replaced by words: "<profile>"
+    user_agent: str
+    fonts_sha256: str  # over the sorted list of installed font faces
+    fonts_count: int
+    sandbox: SandboxFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFacts:
+    """How far the machine's clock could be trusted while it captured."""
+
+    source: str  # "adjtimex" or "system"
+    synchronised: bool | None  # None: the system does not say
+    max_error_ms: int | None
+    offset_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSize:
+    """Size of the page and how much of it was photographed, CSS pixels."""
+
+    width: int
+    height: int
+    captured_height: int
+    tiles: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtMinimum:
+    """
+    The Berkeley Protocol's minimum for evidence in court (¶155).
+
+    URL, HTML source and full-page capture; the page's source counts as there
+    when the main response's body is in the network record.
+    """
+
+    url: bool
+    html_source: bool
+    full_page_capture: bool
+
+    @property
+    def met(self) -> bool:
+        return self.url and self.html_source and self.full_page_capture
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        named = (
+            ("URL", self.url),
+            ("HTML source", self.html_source),
+            ("full-page capture", self.full_page_capture),
+        )
+        return tuple(name for name, there in named if not there)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """All that one rendering produced."""
+
+    requested_url: str
+    final_url: str  # the last document that was reached; the requested one when none was
+    title: str
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    started_at: datetime
+    ended_at: datetime
+    navigation_started_at: datetime | None
+    navigation_ended_at: datetime | None
+    redirects: tuple[Redirect, ...]
+    response: MainResponse | None  # None when no answer came
+    court_minimum: CourtMinimum
+    artifacts: tuple[Artifact, ...]  # capture/, archive/, indexes/ and pages/, sorted by path
+    steps: tuple[Step, ...]
+    actions: tuple[Action, ...]
+    requests: RequestCounts
+    failed_requests: tuple[FailedRequest, ...]  # at most 500
+    images: ImageCounts
+    page_size: PageSize | None
+    text_characters: int
+    document_language: str  # <html lang>, or ""
+    environment: Environment
+    clock: ClockFacts
+    redactions: tuple[Redaction, ...]
+    disclosures: tuple[Disclosure, ...] = field(repr=False)  # never written into the bundle
+    missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words

@@ -1,0 +1,22 @@
+"""The digests of one run of bytes, as every room exchanges them."""
+
+import re
+from dataclasses import dataclass
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """Length, checksum and digests of one run of bytes, all from one reading."""
+
+    length: int  # bytes
+    crc32: int  # as in a zip member (ISO 3309), 0 to 2^32-1
+    sha256: str  # 64 lowercase hex digits
+    blake3: str  # 64 lowercase hex digits
+
+    def __post_init__(self) -> None:
+        if self.length < 0 or not 0 <= self.crc32 < 1 << 32:
+            raise ValueError("a length or a checksum is out of range")
+        if not (_HEX64.fullmatch(self.sha256) and _HEX64.fullmatch(self.blake3)):
+            raise ValueError("a digest is 64 lowercase hex digits")

@@ -1,0 +1,101 @@
+"""
+Findings and verdicts: three answers, and no truth value.
+
+The triple is that of ETSI EN 319 102-1: PASSED, FAILED, INDETERMINATE. "Not
+checked" never looks like "fine": no findings at all is INDETERMINATE.
+"""
+
+import enum
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+
+class Verdict(enum.Enum):
+    """What a check found."""
+
+    PASSED = "passed"  # checked, and it is so
+    FAILED = "failed"  # checked, and it is not so
+    INDETERMINATE = "indeterminate"  # could not be established: says nothing either way
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is not a truth value: compare with `is Verdict.PASSED`")
+
+
+class Code(enum.StrEnum):
+    """Why a check did not pass; `docs/spec/bundle.md` says when each is given."""
+
+    OK = "OK"
+    CONTAINER = "CONTAINER"
+    NAME = "NAME"
+    MISSING = "MISSING"
+    UNLISTED = "UNLISTED"
+    MANIFEST = "MANIFEST"
+    HASH = "HASH"
+    BLAKE3 = "BLAKE3"
+    SIG = "SIG"
+    SIG_MISSING = "SIG_MISSING"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    KEY_MISMATCH = "KEY_MISMATCH"
+    KEY_MALFORMED = "KEY_MALFORMED"
+    KEY_PERIOD = "KEY_PERIOD"
+    KEY_REVOKED = "KEY_REVOKED"
+    ALG = "ALG"
+    QUORUM = "QUORUM"
+    TS_MISSING = "TS_MISSING"
+    TS_MALFORMED = "TS_MALFORMED"
+    TS_IMPRINT = "TS_IMPRINT"
+    TS_POLICY = "TS_POLICY"
+    TS_UNTRUSTED = "TS_UNTRUSTED"
+    TS_REVOKED = "TS_REVOKED"
+    TIME = "TIME"
+    JSON = "JSON"
+    FORMAT = "FORMAT"
+    DERIVED = "DERIVED"
+    WACZ_SIG = "WACZ_SIG"
+    CUSTODY = "CUSTODY"
+    LOG = "LOG"
+    LOG_MISSING = "LOG_MISSING"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check's answer."""
+
+    check: str  # container names hashes capture-record signature timestamp time derived custody …
+    verdict: Verdict
+    code: Code
+    detail: str  # one plain sentence
+
+    def __post_init__(self) -> None:
+        if (self.verdict is Verdict.PASSED) != (self.code is Code.OK):
+            raise ValueError("a check that passed has code OK, and no other has")
+
+
+def overall(findings: Collection[Finding]) -> Verdict:
+    """Return the worst verdict. No findings at all is INDETERMINATE: nothing was shown."""
+    verdicts = {finding.verdict for finding in findings}
+    for worst in (Verdict.FAILED, Verdict.INDETERMINATE):
+        if worst in verdicts:
+            return worst
+    return Verdict.PASSED if verdicts else Verdict.INDETERMINATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings about one bundle, and what follows from them."""
+
+    findings: tuple[Finding, ...]
+    bundle_id: str = ""
+    requested_url: str = ""
+    captured_at: datetime | None = None  # as the bundle claims
+    proven_time: datetime | None = None  # the earliest good token's
+    sha256: str = ""  # of the whole file
+    length: int = 0  # bytes
+    trust: str = ""  # against what it was judged, in words
+
+    @property
+    def verdict(self) -> Verdict:
+        return overall(self.findings)

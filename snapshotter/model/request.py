@@ -1,0 +1,65 @@
+"""What is asked for, and what the policy made of it."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRequest:
+    """A URL to preserve, as somebody asked for it."""
+
+    url: str  # http or https, no user:password part
+    browser: str = ""  # "shell", "chromium" or a path; empty: as the policy says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that one capture may take. Seconds, bytes, counts, CSS pixels."""
+
+    total_s: float = 90.0  # the hard limit on the whole capture, browser included
+    launch_s: float = 15.0
+    navigate_s: float = 30.0
+    scroll_s: float = 15.0
+    settle_s: float = 5.0
+    tile_s: float = 10.0
+    mhtml_s: float = 10.0
+    step_s: float = 5.0  # any other call to the browser
+    close_s: float = 5.0
+    response_bytes: int = 64 << 20
+    capture_bytes: int = 256 << 20
+    requests: int = 2_000
+    redirects: int = 20
+    dialogs: int = 20
+    popups: int = 5
+    height_px: int = 100_000  # CSS pixels of the full page that are photographed
+    tile_px: int = 4_000  # CSS pixels of height of one tile
+    scroll_steps: int = 160
+    memory_bytes: int = 1_500 << 20  # resident, the whole browser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    How one request is to be captured: every setting, with nothing left to a default elsewhere.
+
+    It goes whole into the bundle as text (`capture/policy.toml`), so that a
+    reader sees what was asked of the browser.
+    """
+
+    policy_name: str
+    policy_text: str  # the effective policy, TOML
+    browser: str = "shell"  # "shell", "chromium" or a path to a binary
+    viewport_px: tuple[int, int] = (1440, 900)  # width, height, CSS pixels
+    scale: int = 1  # device pixels a CSS pixel
+    locale: str = "en-US"
+    timezone: str = "UTC"  # IANA name
+    user_agent: str = ""  # empty: the browser's own, which is the honest one
+    ignore_certificate_errors: bool = False
+    scroll_step: float = 0.8  # of the viewport's height
+    quiet_s: float = 0.25  # no request in flight for so long: the page has settled
+    limits: Limits = field(default_factory=Limits)
+    redact_headers: frozenset[str] = frozenset(  # lowercase
+        {"cookie", "set-cookie", "authorization", "proxy-authorization"}
+    )
+    require_court_minimum: bool = True
+    require_timestamps: int = 1  # tokens that a verifier has to find
+    retain_days: int = 0  # Object Lock retention on stores that have it; 0: none

@@ -1,0 +1,147 @@
+"""
+The world on one page: everything outside the core, as small contracts.
+
+Only `app/wiring.py` builds what stands behind them.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from snapshotter.model.bundle import StoredObject
+from snapshotter.model.capture import Capture, ClockFacts
+from snapshotter.model.request import CaptureRequest, Decision
+
+# Called when a step begins ("navigate", "") and when it has something to say
+# ("screenshot", "tile 3 of 5"). Called from the capture's own thread.
+Progress = Callable[[str, str], None]
+
+
+class Clock(Protocol):
+    """The machine's clock. Not trusted: a timestamp token is what proves a time."""
+
+    def now(self) -> datetime:
+        """Return the time, aware and in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, from an arbitrary start."""
+
+    def facts(self) -> ClockFacts:
+        """Return what the system says about its own clock."""
+
+
+class IdSource(Protocol):
+    """Identifiers and salts. Never returns the same value twice."""
+
+    def bundle_id(self, at: datetime) -> str:
+        """Return an id that sorts by `at`: `[0-9a-z-]`, at most 64 characters."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return `count` bytes from a cryptographic source."""
+
+
+class Capturer(Protocol):
+    """
+    A browser that renders one page and lets go of everything.
+
+    Not trusted with keys or the store. A page that fails is a value with an
+    outcome; only a browser that cannot be had raises.
+    """
+
+    def capture(
+        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+    ) -> Capture:
+        """
+        Render the page and return what came of it, within `decision.limits.total_s`.
+
+        Args:
+            spool: An empty directory of ours; artifacts are written below it,
+                under the paths that they have in the bundle.
+
+        Raises:
+            ServiceUnavailable: No browser could be started.
+        """
+
+
+class Signer(Protocol):
+    """
+    A key that signs and never leaves its holder. Trusted.
+
+    ECDSA on P-384 with SHA-384; nothing in a bundle chooses an algorithm.
+    """
+
+    @property
+    def key_id(self) -> str:
+        """SHA-256 hex of the DER SubjectPublicKeyInfo."""
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """The public key, PEM SubjectPublicKeyInfo."""
+
+    @property
+    def in_software(self) -> bool:
+        """Whether the key may also sign the WACZ-auth digest (it costs a second signature)."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value)."""
+
+
+class TimestampAuthority(Protocol):
+    """
+    A third party's clock (RFC 3161). Trusted for the time alone, and only after its
+    token was verified against the root we were configured with.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration."""
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        """
+        Return the whole response (DER) over `message`, verified, and its time.
+
+        Raises:
+            ServiceUnavailable: It did not answer, or its answer was no good.
+        """
+
+
+class ObjectStore(Protocol):
+    """
+    A place for immutable objects. Not trusted: whoever controls it can withhold
+    evidence, and can not forge it.
+
+    Keys are `/`-separated segments of `[A-Za-z0-9._=@-]`, each at most 200
+    bytes. Any number of processes may write at once; of two that put the same
+    key exactly one wins, and nobody ever sees half an object.
+    """
+
+    @property
+    def url(self) -> str:
+        """The store as a person names it: a directory, or `s3://bucket/prefix`."""
+
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """
+        Write the file durably before returning, if the key is free.
+
+        Args:
+            sha256: Hex digest of the file; a store that can checks it on arrival.
+            retain_until: Ask for Object Lock until then; a store without locks refuses.
+
+        Raises:
+            FileExistsError: The key holds other bytes. The same bytes again succeed.
+            ServiceUnavailable: The store did not answer; whether it wrote is unknown,
+                and the same call again is safe.
+            SnapshotterError: The store refused (rights, space, no such bucket).
+        """
+
+    def head(self, key: str) -> StoredObject:
+        """Describe one object. Raises FileNotFoundError."""
+
+    def open(self, key: str) -> BinaryIO:
+        """Return a seekable binary stream; the caller closes it. Raises FileNotFoundError."""
+
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        """Yield objects whose key begins with `prefix`, in key order (or the reverse), lazily."""
