@@ -86,6 +86,15 @@ class Signer(Protocol):
     def sign(self, message: bytes) -> bytes:
         """Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value)."""
 
+    def sign_wacz_hash(self, hash_text: bytes) -> bytes:
+        """
+        Return the WACZ-auth signature: over SHA-256 of `hash_text`, r ‖ s (IEEE P1363, 96 bytes).
+
+        That is what the readers of the format check (WebCrypto's ECDSA with SHA-256
+        on P-384); it signs nothing but `sha256:<hex>` of a datapackage. Called only
+        when `in_software`.
+        """
+
 
 class TimestampAuthority(Protocol):
     """

@@ -1,0 +1,79 @@
+"""
+Custody events up to the seal: a hash chain, one canonical JSON object a line.
+
+Each line names the SHA-256 of the line before it (without its newline); the
+first names 64 zeros. Event names are those of the Library of Congress list
+that PREMIS uses (docs/spec/bundle.md, "Custody").
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.model.custody import CustodyEvent
+
+MAX_BYTES = 4 << 20
+_START = "0" * 64
+_KEYS = {"at", "agent", "detail", "event", "object", "outcome", "previous", "sequence"}
+
+
+def encode(events: Iterable[CustodyEvent]) -> bytes:
+    """Return the chain of `events`, in their order."""
+    lines: list[bytes] = []
+    previous = _START
+    for sequence, event in enumerate(events, start=1):
+        line = canonical_json.dumps(
+            {
+                "agent": event.agent,
+                "at": canonical_json.instant(event.at),
+                "detail": event.detail,
+                "event": event.event,
+                "object": event.object,
+                "outcome": event.outcome,
+                "previous": previous,
+                "sequence": sequence,
+            }
+        )
+        previous = hashlib.sha256(line).hexdigest()
+        lines.append(line + b"\n")
+    return b"".join(lines)
+
+
+def parse(data: bytes) -> tuple[CustodyEvent, ...]:
+    """
+    Return the events of a chain, after checking it.
+
+    Raises:
+        EvidenceInvalid: A link that does not hold, an order or a field that is wrong.
+    """
+    if len(data) > MAX_BYTES:
+        raise EvidenceInvalid(f"the custody chain is longer than {MAX_BYTES} bytes")
+    if not data.endswith(b"\n"):
+        raise EvidenceInvalid("the custody chain does not end in a newline")
+    events: list[CustodyEvent] = []
+    previous = _START
+    for sequence, line in enumerate(data[:-1].split(b"\n"), start=1):
+        entry = canonical_json.loads(line)
+        if not isinstance(entry, dict) or set(entry) != _KEYS:
+            raise EvidenceInvalid(f"custody event {sequence} does not have the fields of one")
+        if entry["previous"] != previous or entry["sequence"] != sequence:
+            raise EvidenceInvalid(f"custody event {sequence} does not follow the one before it")
+        texts = [entry[key] for key in ("agent", "detail", "event", "object", "outcome")]
+        if not all(isinstance(text, str) for text in texts):
+            raise EvidenceInvalid(f"custody event {sequence} has a field that is not text")
+        at = canonical_json.parse_instant(entry["at"])
+        if events and at < events[-1].at:
+            raise EvidenceInvalid(f"custody event {sequence} is earlier than the one before it")
+        events.append(
+            CustodyEvent(
+                at=at,
+                event=entry["event"],
+                agent=entry["agent"],
+                object=entry["object"],
+                outcome=entry["outcome"],
+                detail=entry["detail"],
+            )
+        )
+        previous = hashlib.sha256(line).hexdigest()
+    return tuple(events)

@@ -1,0 +1,124 @@
+"""
+The parts of a WACZ that are derived from a sealed bundle (WACZ 1.1.1, WACZ-auth 0.1.0).
+
+`datapackage.json` is a pure function of the capture record and of the members'
+digests: the verifier computes it again and compares bytes, so that a forged
+title or a hidden resource can not stand there. `datapackage-digest.json` adds
+the anonymous signature that replay software looks for.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.formats.names import DATAPACKAGE, DATAPACKAGE_DIGEST
+from snapshotter.model.digests import Digests
+
+_VERSION = "1.1.1"
+_SIGNED_KEYS = {"created", "hash", "publicKey", "signature", "software"}
+
+
+def datapackage(record: Mapping[str, Any], members: Mapping[str, Digests]) -> bytes:
+    """
+    Return `datapackage.json`.
+
+    Args:
+        record: The capture record (`capture/capture.json`), parsed.
+        members: Every member but the two derived ones, by name.
+
+    Raises:
+        EvidenceInvalid: The record lacks what a datapackage says.
+    """
+    try:
+        what, when = record["what"], record["when"]
+        url, final_url, title = what["requested_url"], what["final_url"], what["title"]
+        started, sealed = when["started_at"], record["sealed_at"]
+        software, bundle_id = record["software"], record["bundle_id"]
+    except (KeyError, TypeError) as error:
+        raise EvidenceInvalid(f"the capture record has no {error}") from error
+    return canonical_json.dumps(
+        {
+            "created": sealed,
+            "description": f"Capture {bundle_id} of {url}",
+            "mainPageDate": started,
+            "mainPageUrl": final_url,
+            "modified": sealed,
+            "profile": "data-package",
+            "resources": [
+                {
+                    "bytes": digests.length,
+                    "hash": f"sha256:{digests.sha256}",
+                    "name": name.rsplit("/", 1)[-1].lower(),
+                    "path": name,
+                }
+                for name, digests in sorted(members.items())
+                if name not in {DATAPACKAGE, DATAPACKAGE_DIGEST}
+            ],
+            "software": software,
+            "title": title or final_url,
+            "wacz_version": _VERSION,
+        }
+    )
+
+
+def hash_text(datapackage_digests: Digests) -> str:
+    """Return the text that a WACZ-auth signature is over."""
+    return f"sha256:{datapackage_digests.sha256}"
+
+
+def digest_file(
+    datapackage_digests: Digests,
+    *,
+    created: str,
+    software: str,
+    public_key: bytes = b"",
+    signature: bytes = b"",
+) -> bytes:
+    """
+    Return `datapackage-digest.json`.
+
+    Args:
+        public_key: DER SubjectPublicKeyInfo; empty: no signature is added.
+        signature: r ‖ s over SHA-256 of `hash_text` (96 bytes).
+    """
+    text = hash_text(datapackage_digests)
+    result: dict[str, Any] = {"hash": text, "path": DATAPACKAGE}
+    if public_key:
+        result["signedData"] = {
+            "created": created,
+            "hash": text,
+            "publicKey": base64.b64encode(public_key).decode("ascii"),
+            "signature": base64.b64encode(signature).decode("ascii"),
+            "software": software,
+        }
+    return canonical_json.dumps(result)
+
+
+def read_digest_file(data: bytes) -> tuple[bytes, bytes] | None:
+    """
+    Return public key (DER) and signature (r ‖ s) of a digest file, or None when it has none.
+
+    Only the two values are read; that all else is as it must be is for the caller
+    to check, by building the file again.
+
+    Raises:
+        EvidenceInvalid: Not a digest file.
+    """
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict):
+        raise EvidenceInvalid("the datapackage digest is not an object")
+    if "signedData" not in value:
+        return None
+    signed = value["signedData"]
+    if not isinstance(signed, dict) or set(signed) != _SIGNED_KEYS:
+        raise EvidenceInvalid("the datapackage digest does not have the fields of a signature")
+    try:
+        return (
+            base64.b64decode(signed["publicKey"], validate=True),
+            base64.b64decode(signed["signature"], validate=True),
+        )
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise EvidenceInvalid(f"the datapackage digest is not base64: {error}") from error
