@@ -1,0 +1,145 @@
+"""
+Public keys and signatures: one spelling each, or refused.
+
+A key is PEM over a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 7468
+§13), a signature is a DER ECDSA-Sig-Value (RFC 3279 §2.2.3). Both must
+re-encode to the bytes that were read: a reader that forgives a second spelling
+lets a stranger change a bundle's bytes without changing its verdict.
+
+The curve fixes the hash, P-384 with SHA-384 and P-256 with SHA-256; nothing
+that is read chooses an algorithm.
+"""
+
+import hashlib
+import re
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.model.finding import Code
+
+P384_SHA384 = "ecdsa-p384-sha384"
+P256_SHA256 = "ecdsa-p256-sha256"
+
+_MAX_PEM = 1024  # bytes; a P-384 key takes 215
+_MAX_SIGNATURE = 128  # bytes; a P-384 signature takes at most 104
+_KEY_ID = re.compile(r"[0-9a-f]{64}")
+_HASHES: dict[str, tuple[str, type[hashes.SHA384] | type[hashes.SHA256]]] = {
+    "secp384r1": (P384_SHA384, hashes.SHA384),
+    "secp256r1": (P256_SHA256, hashes.SHA256),
+}
+
+
+class KeyInvalid(EvidenceInvalid):
+    """
+    A public key that is not spelled as it must be, or is not of a kind that we accept.
+
+    Args:
+        code: `KEY_MALFORMED` (not a key, or a second spelling of one) or `ALG` (another kind).
+    """
+
+    def __init__(self, code: Code, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+def load_public_pem(pem: bytes, *, allow_p256: bool = False) -> ec.EllipticCurvePublicKey:
+    """
+    Read exactly one public key, spelled as `public_pem` spells it.
+
+    Args:
+        allow_p256: Accept P-256 beside P-384; only a trust file may ask for it.
+
+    Raises:
+        KeyInvalid: Anything else, with the code that a finding names.
+    """
+    if len(pem) > _MAX_PEM:
+        raise KeyInvalid(Code.KEY_MALFORMED, f"a public key is longer than {_MAX_PEM} bytes")
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except UnsupportedAlgorithm as error:
+        raise KeyInvalid(Code.ALG, "a public key is of a kind that is not accepted") from error
+    except ValueError as error:
+        raise KeyInvalid(Code.KEY_MALFORMED, "not one public key in PEM") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise KeyInvalid(Code.ALG, "a public key is not an elliptic curve key")
+    accepted = (P384_SHA384, P256_SHA256) if allow_p256 else (P384_SHA384,)
+    if _HASHES.get(key.curve.name, ("",))[0] not in accepted:
+        raise KeyInvalid(Code.ALG, f"a public key on the curve {key.curve.name} is not accepted")
+    if public_pem(key) != pem:
+        raise KeyInvalid(
+            Code.KEY_MALFORMED, "a public key does not re-encode to the bytes that were read"
+        )
+    return key
+
+
+def public_pem(public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the key as PEM SubjectPublicKeyInfo: uncompressed point, lines of 64, LF."""
+    return public_key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def key_id(public_key: ec.EllipticCurvePublicKey) -> str:
+    """Return SHA-256 hex of the DER SubjectPublicKeyInfo."""
+    der = public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(der).hexdigest()
+
+
+def is_key_id(text: str) -> bool:
+    """Return whether `text` is spelled as a key id: 64 lowercase hex digits."""
+    return _KEY_ID.fullmatch(text) is not None
+
+
+def algorithm(public_key: ec.EllipticCurvePublicKey) -> str:
+    """
+    Return the name of what the key signs with, `P384_SHA384` or `P256_SHA256`.
+
+    Raises:
+        KeyInvalid: Another curve.
+    """
+    return _algorithm(public_key)[0]
+
+
+def verify_signature(
+    public_key: ec.EllipticCurvePublicKey, signature_der: bytes, message: bytes
+) -> bool:
+    """
+    Return whether the signature over `message` is this key's, strictly spelled.
+
+    Besides the one spelling of a pair (r, s), ECDSA has for each signature a
+    twin (r, n-s) that holds as well. It is accepted, because hardware makes
+    either; a timestamp token over the signature's bytes tells them apart.
+
+    Raises:
+        KeyInvalid: The key's curve is not one of ours.
+    """
+    hash_type = _algorithm(public_key)[1]
+    if len(signature_der) > _MAX_SIGNATURE:
+        return False
+    try:
+        if encode_dss_signature(*decode_dss_signature(signature_der)) != signature_der:
+            return False
+        public_key.verify(signature_der, message, ec.ECDSA(hash_type()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _algorithm(
+    public_key: ec.EllipticCurvePublicKey,
+) -> tuple[str, type[hashes.SHA384] | type[hashes.SHA256]]:
+    try:
+        return _HASHES[public_key.curve.name]
+    except KeyError:
+        raise KeyInvalid(
+            Code.ALG, f"a public key on the curve {public_key.curve.name} is not accepted"
+        ) from None
