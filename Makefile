@@ -1,0 +1,88 @@
+# Two commands to begin with:  make capture URL=https://example.org   and   make test
+# Everything installs itself into .venv, .venv-tools and .tools; running a target again is cheap.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+STORE ?= captures
+ARGS ?=
+PYTEST_ARGS ?=
+# Two browsers at once are what two cores carry; raise it on a larger machine.
+WORKERS ?= 2
+
+BIN := .venv/bin
+SOURCES := snapshotter tests scripts
+
+# The address as it was typed: neither make nor the shell may read a "$" or a quote in it.
+export SNAPSHOTTER_MAKE_URL := $(value URL)
+
+.PHONY: help
+help: ## List the targets
+	@echo "usage: make TARGET"; echo
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup setup-test dev
+setup: ## Install what capturing needs: .venv, Chromium, fonts
+	@scripts/setup.sh capture
+
+setup-test: ## Install what the tests need besides: test tools, an S3 server, other people's readers
+	@scripts/setup.sh test
+
+dev: setup-test ## The same as setup-test
+
+.PHONY: capture
+capture: ## Capture a page: make capture URL=https://example.org [STORE=captures] [ARGS=…]
+	@if [ -z "$$SNAPSHOTTER_MAKE_URL" ]; then \
+	  echo "make capture: no URL was given" >&2; \
+	  echo "make capture: try: make capture URL=https://example.org" >&2; exit 2; fi
+	@scripts/setup.sh capture
+	@code=0; $(BIN)/snapshotter capture --store "$(STORE)" $(ARGS) -- "$$SNAPSHOTTER_MAKE_URL" || code=$$?; \
+	if [ $$code -ne 0 ]; then \
+	  echo "make capture: snapshotter ended with exit code $$code (docs/reference/exit-codes.md); make itself says 2" >&2; fi; \
+	exit $$code
+
+.PHONY: test test-unit test-e2e pytest check
+test: setup-test lint types imports pytest ## Everything CI checks: lint, types, imports, all tests
+
+pytest: setup-test
+	@scripts/stage.sh "tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+test-unit: setup-test ## The tests that need no browser, no server and no other tool
+	@scripts/stage.sh "unit tests" $(BIN)/pytest -n $(WORKERS) -m "not e2e and not interop and not s3" $(PYTEST_ARGS)
+
+test-e2e: setup-test ## The tests with a real browser, a real S3 server and other people's readers
+	@scripts/stage.sh "end-to-end tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "e2e or interop or s3" $(PYTEST_ARGS)
+
+check: lint types imports test-unit ## All but the end-to-end tests: before each commit
+
+.PHONY: fmt lint types imports
+fmt: setup-test ## Format and fix what a machine can fix
+	@$(BIN)/ruff format $(SOURCES) && $(BIN)/ruff check --fix $(SOURCES)
+
+lint: setup-test ## ruff: format and rules
+	@scripts/stage.sh "lint" $(BIN)/ruff check $(SOURCES)
+	@scripts/stage.sh "format" $(BIN)/ruff format --check --quiet $(SOURCES)
+
+types: setup-test ## mypy --strict over package, tests and scripts
+	@scripts/stage.sh "types" $(BIN)/mypy
+
+imports: setup-test ## The import rules of pyproject.toml
+	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
+
+.PHONY: lock vectors dist clean distclean
+lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
+	@scripts/lock.sh
+
+vectors: setup-test ## Write the test vectors anew (tests/vectors)
+	@$(BIN)/python scripts/make_vectors.py
+
+dist: setup ## Build the wheel into dist/
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## Remove caches and build results; captures and installations stay
+	@rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find snapshotter tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove what set-up installed here, too
+	@rm -rf .venv .venv-tools .tools

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Install what `make capture` needs; with the word "test", what `make test` needs too.
+#
+# Everything ours goes into this directory (.venv, .venv-tools, .tools); only a browser,
+# fonts and a few commands come from the system's package manager, and only if missing.
+# Safe to run again: a stamp holds the hash of what was installed, and a second run does
+# nothing but compare it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+main() {
+  local purpose=${1:-capture} started=$SECONDS
+  case "$purpose" in
+  capture) ensure_venv .venv requirements/capture.txt ours "capture" ;;
+  test) ensure_venv .venv requirements/dev.txt ours "capture and tests" ;;
+  *) fail "set-up does not know \"$purpose\"" "make setup, or make setup-test" ;;
+  esac
+  scripts/setup_browser.sh
+  if [ "$purpose" = test ]; then
+    ensure_commands
+    ensure_venv .venv-tools requirements/tools.txt theirs "other people's readers, for tests"
+    ensure_npm_tools
+  fi
+  [ $((SECONDS - started)) -lt 2 ] || say "set up in $((SECONDS - started)) s"
+}
+
+# ensure_venv DIR LOCK ours|theirs WHAT: a venv that holds exactly what LOCK pins, and our package.
+ensure_venv() {
+  local venv=$1 lock=$2 whose=$3 what=$4 wanted log=$1/setup.log python
+  wanted=$(fingerprint "$lock" pyproject.toml snapshotter/__init__.py)
+  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+    # The set for tests holds the set for capture.
+    if grep -qs "$wanted" "$venv/setup.stamp"; then return; fi
+    if [ "$lock" = requirements/capture.txt ] &&
+      grep -qs "$(fingerprint requirements/dev.txt pyproject.toml snapshotter/__init__.py)" "$venv/setup.stamp"; then
+      return
+    fi
+  else
+    rm -rf "$venv"
+    python=$(find_python)
+    say "making $venv with $python ($("$python" -c 'import platform; print(platform.python_version())'))"
+    make_venv "$python" "$venv"
+  fi
+  rm -f "$venv/setup.stamp" "$log"
+  say "installing $(grep -c '^[a-z0-9].*==' "$lock") Python packages from $lock ($what)"
+  if ! pip_install "$venv" "$log" --require-hashes -r "$lock"; then
+    local why
+    why=$(reason_in "$log")
+    fail "the Python packages could not be installed: $why" "$(hint_for "$why")"
+  fi
+  if [ "$whose" = ours ]; then
+    pip_install "$venv" "$log" --no-deps --no-build-isolation -e . ||
+      fail "our own package could not be installed: $(reason_in "$log")" "git status, and $log"
+  fi
+  echo "$wanted" >"$venv/setup.stamp"
+}
+
+make_venv() {
+  local python=$1 venv=$2 log
+  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    mkdir -p .tools
+    log=.tools/setup.log
+    install_packages "$log" venv ||
+      fail "$python cannot make virtual environments: $_why" "$(packages_hint venv)"
+  fi
+  mkdir -p .tools
+  quietly .tools/setup.log "$python" -m venv "$venv" || {
+    rm -rf "$venv"
+    local why
+    why=$(reason_in .tools/setup.log)
+    fail "$python could not make $venv: $why" "$(hint_for "$why")"
+  }
+}
+
+pip_install() {
+  local venv=$1 log=$2
+  shift 2
+  quietly "$log" "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+    --retries 2 --prefer-binary "$@"
+}
+
+# The independent verifiers of BUNDLE.md's last section, and an npm for the replay engine.
+ensure_commands() {
+  local missing=() command
+  for command in b3sum unzip openssl; do have "$command" || missing+=("$command"); done
+  { have node && have npm; } || missing+=(node)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  install_packages .tools/setup.log "${missing[@]}" || {
+    warn "tests that need ${missing[*]} will be skipped: $_why"
+    warn "try: $(packages_hint "${missing[@]}")"
+  }
+}
+
+ensure_npm_tools() {
+  local wanted log=.tools/npm.log
+  have npm || return 0 # ensure_commands has said so
+  wanted=$(fingerprint requirements/npm/package.json requirements/npm/package-lock.json)
+  if grep -qs "$wanted" .tools/npm.stamp; then return; fi
+  say "installing the replay engine (npm, requirements/npm)"
+  mkdir -p .tools
+  rm -f .tools/npm.stamp "$log"
+  cp requirements/npm/package.json requirements/npm/package-lock.json .tools/
+  if (cd .tools && quietly npm.log npm ci --ignore-scripts --no-fund --no-audit); then
+    echo "$wanted" >.tools/npm.stamp
+  else
+    warn "tests that replay with wabac will be skipped: $(reason_in "$log")"
+  fi
+}
+
+main "$@"

@@ -1,0 +1,52 @@
+"""What every test may use: a clock, identifiers, and the rules about skipping."""
+
+from collections.abc import Generator
+
+import pytest
+from hypothesis import settings
+
+from tests.fakes.world import FixedClock, SeededIds
+from tests.tools import tools_are_required
+
+# The same examples on every run and machine: a red test must be red for the next person too.
+# No deadline: two cores shared with browsers say nothing about our speed.
+settings.register_profile("snapshotter", derandomize=True, deadline=None)
+settings.load_profile("snapshotter")
+
+_NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at `world.START` until the test moves it."""
+    return FixedClock()
+
+
+@pytest.fixture
+def ids() -> SeededIds:
+    """Identifiers and salts that are the same on every run."""
+    return SeededIds()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where tools are required, a skip for want of one is a failure with the same reason."""
+    report = yield
+    needs_something = any(item.get_closest_marker(name) for name in _NEEDS_SOMETHING)
+    expected_to_fail = hasattr(report, "wasxfail")  # pytest reports those as skipped, too
+    if report.skipped and needs_something and not expected_to_fail and tools_are_required():
+        report.outcome = "failed"
+        report.longrepr = f"skipped although SNAPSHOTTER_REQUIRE_TOOLS is set: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file: a module that skips itself has no markers yet to ask for."""
+    report = yield
+    if report.skipped and tools_are_required():
+        report.outcome = "failed"
+        report.longrepr = f"skipped although SNAPSHOTTER_REQUIRE_TOOLS is set: {report.longrepr}"
+    return report

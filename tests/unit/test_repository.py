@@ -1,0 +1,153 @@
+"""What must hold for the repository itself: a clone is all that a stranger needs."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements/capture.txt", "requirements/dev.txt", "requirements/tools.txt")
+
+# A folder that exists on one person's machine, or in the place where something was built.
+# Written in two parts, so that this file does not name one.
+MACHINE_PATH = re.compile(rb"(?<![\w.$}~-])/" + rb"(?:root|work|home/[a-z][\w.-]*|Users/\w+)/")
+# Servers that hand out packages: a clone takes whichever its owner has configured.
+INDEX_HOST = re.compile(
+    rb"(?:files\." + rb"pythonhosted|pypi\." + rb"org|registry\." + rb"npmjs|/opt/" + rb"wheels)"
+)
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, timeout=30
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git clone: there is no list of tracked files")
+    paths = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]
+    assert len(paths) > 20, "git lists almost nothing: this test would see nothing"
+    return [path for path in paths if path.is_file()]
+
+
+def lines_with(pattern: re.Pattern[bytes]) -> list[str]:
+    found = []
+    for path in tracked_files():
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            if pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line[:120]!r}")
+    return found
+
+
+def test_no_tracked_file_names_a_folder_of_somebodys_machine() -> None:
+    assert lines_with(MACHINE_PATH) == []
+
+
+def test_no_tracked_file_names_a_package_index() -> None:
+    assert lines_with(INDEX_HOST) == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_one_version_and_hashes(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    entries = re.split(r"\n(?=\S)", text.strip())
+
+    assert len(entries) > 20
+    for entry in entries:
+        assert re.match(r"[a-z0-9][a-z0-9._-]*==\S+ (?:; .*)?\\\n", entry), entry[:80]
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements/npm/package-lock.json"])
+def test_lock_files_name_no_host_and_no_path(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+
+    assert "://" not in text
+    assert "/opt/" not in text
+    assert '"resolved"' not in text
+
+
+def test_the_lock_for_tests_holds_the_same_versions_as_the_lock_for_capture() -> None:
+    """The venv for tests stands in for the one for capture: scripts/setup.sh counts on it."""
+    pinned = re.compile(r"^([a-z0-9._-]+==\S+)", re.MULTILINE)
+    capture, dev = (
+        set(pinned.findall((ROOT / f"requirements/{name}.txt").read_text()))
+        for name in ("capture", "dev")
+    )
+
+    assert capture
+    assert capture - dev == set()
+
+
+def test_the_lock_files_pin_every_package_that_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
+    for extra in project["project"]["optional-dependencies"].values():
+        wanted += extra
+    names = {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in wanted} - {"snapshotter"}
+    lock = (ROOT / "requirements/capture.txt").read_text()
+
+    assert len(names) > 5
+    assert {name for name in names if not re.search(rf"^{re.escape(name)}==", lock, re.M)} == set()
+
+
+def test_gpl_tools_are_never_dependencies_of_ours() -> None:
+    for lock in ("requirements/capture.txt", "requirements/dev.txt"):
+        text = (ROOT / lock).read_text()
+        assert not re.search(r"^(?:pywb|brotlipy|wacz)==", text, re.MULTILINE), lock
+
+
+def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
+    documents = [path for path in tracked_files() if path.suffix == ".md"]
+    links, broken = 0, []
+    for document in documents:
+        text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z][a-z0-9+.-]*:|#", target):
+                continue
+            links += 1
+            if not (document.parent / target.partition("#")[0]).exists():
+                broken.append(f"{document.relative_to(ROOT)}: {target}")
+
+    assert links > 0, "no document has a link: this test would see nothing"
+    assert broken == []
+
+
+def test_the_import_rules_name_every_room() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    rooms = {
+        f"snapshotter.{path.stem}"
+        for path in (ROOT / "snapshotter").iterdir()
+        if (path.is_dir() and (path / "__init__.py").exists()) or path.suffix == ".py"
+    }
+
+    assert rooms - {"snapshotter.__init__", "snapshotter.__main__"} - named == set()
+
+
+def test_make_help_names_the_two_commands_of_the_readme() -> None:
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+
+    assert re.search(r"^  capture +Capture a page", listed, re.MULTILINE)
+    assert re.search(r"^  test +Everything CI checks", listed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh"), key=str))
+def test_shell_scripts_parse(script: Path) -> None:
+    checked = subprocess.run(
+        ["bash", "-n", str(script)], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert checked.stderr == ""
+
+
+def test_make_capture_without_an_address_says_what_to_type() -> None:
+    ran = subprocess.run(
+        ["make", "capture"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert ran.returncode == 2
+    assert "make capture: try: make capture URL=https://example.org" in ran.stderr
