@@ -134,6 +134,35 @@ def verify_signature(
     return True
 
 
+def to_p1363(signature_der: bytes, public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """
+    Return a signature as WebCrypto spells it: r and s (IEEE P1363), each as long as the curve.
+
+    Raises:
+        ValueError: Not an ECDSA-Sig-Value, or too large for the key's curve.
+    """
+    size = (public_key.curve.key_size + 7) // 8
+    r, s = decode_dss_signature(signature_der)
+    if not (0 < r < 1 << (8 * size) and 0 < s < 1 << (8 * size)):
+        raise ValueError("a signature does not fit the key's curve")
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+
+def from_p1363(signature: bytes, public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """
+    Return as DER a signature that is spelled r and s (IEEE P1363).
+
+    Raises:
+        ValueError: Not exactly twice as long as the key's curve.
+    """
+    size = (public_key.curve.key_size + 7) // 8
+    if len(signature) != 2 * size:
+        raise ValueError(f"a signature has {2 * size} bytes, not {len(signature)}")
+    return encode_dss_signature(
+        int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    )
+
+
 def _algorithm(
     public_key: ec.EllipticCurvePublicKey,
 ) -> tuple[str, type[hashes.SHA384] | type[hashes.SHA256]]:

@@ -21,10 +21,12 @@ from snapshotter.formats.keys import (
     P384_SHA384,
     KeyInvalid,
     algorithm,
+    from_p1363,
     is_key_id,
     key_id,
     load_public_pem,
     public_pem,
+    to_p1363,
     verify_signature,
 )
 from snapshotter.model.finding import Code
@@ -260,3 +262,23 @@ def test_no_byte_of_a_key_can_be_changed_and_mean_the_same(data: st.DataObject) 
     except KeyInvalid:
         return
     assert key_id(other) != key_id(P384.public_key())
+
+
+def test_webcrypto_spells_a_signature_as_two_numbers_of_the_curves_length() -> None:
+    key = P384.public_key()
+    der = encode_dss_signature(1, 2)
+
+    assert to_p1363(der, key) == (1).to_bytes(48, "big") + (2).to_bytes(48, "big")
+    assert from_p1363(to_p1363(der, key), key) == der
+
+
+@pytest.mark.parametrize("length", [0, 64, 95, 97])
+def test_a_webcrypto_signature_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="96 bytes"):
+        from_p1363(b"\x01" * length, P384.public_key())
+
+
+@pytest.mark.parametrize("number", [0, 1 << 384])
+def test_a_number_that_does_not_fit_the_curve_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        to_p1363(encode_dss_signature(1, number), P384.public_key())

@@ -1,0 +1,433 @@
+"""
+Sign with a key in a file, and keep such keys in a directory.
+
+A key named `default` is two files: `default.pem`, the private key (PKCS#8, RFC
+5958; encrypted when it has a passphrase), readable by its owner alone, and
+`default.pub.pem`, the public key. The first is what a key *is*; the second is
+derived and written again when it is missing, so that a crash between the two
+loses nothing. Where only the second is left, the key was moved offline.
+No file of a key is ever overwritten.
+"""
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
+
+DEFAULT_NAME = "default"
+
+# Asked only when a key is encrypted, and at most once a key. Reads a file or a
+# person; never an option's value or an environment variable, which others see.
+PassphraseSource = Callable[[], bytes]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")  # shorter than a key id, and without a dot
+_WACZ_HASH = re.compile(rb"sha256:[0-9a-f]{64}")
+_MAX_PEM = 4096  # bytes; an encrypted P-384 key takes about 470
+_MAX_PASSPHRASE = 1024  # bytes
+_PLAIN = b"-----BEGIN PRIVATE KEY-----\n"
+_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class FileSigner:
+    """
+    Signs with a private key in this process's memory (the port `Signer`).
+
+    Raises:
+        ValueError: The key is not on P-384.
+    """
+
+    def __init__(self, private_key: ec.EllipticCurvePrivateKey) -> None:
+        if not isinstance(private_key.curve, ec.SECP384R1):
+            raise ValueError("a signing key is on the curve P-384")
+        self._private_key = private_key
+
+    @property
+    def key_id(self) -> str:
+        """SHA-256 hex of the DER SubjectPublicKeyInfo."""
+        return key_id(self._private_key.public_key())
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """The public key, PEM SubjectPublicKeyInfo."""
+        return public_pem(self._private_key.public_key())
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The public key as a value."""
+        return self._private_key.public_key()
+
+    @property
+    def in_software(self) -> bool:
+        """True: a second signature, for WACZ-auth, costs nothing."""
+        return True
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value)."""
+        return self._private_key.sign(message, ec.ECDSA(hashes.SHA384()))
+
+    def sign_wacz_hash(self, hash_text: bytes) -> bytes:
+        """
+        Return the WACZ-auth signature: over SHA-256 of `hash_text`, r and s (IEEE P1363, 96 bytes).
+
+        Raises:
+            ValueError: `hash_text` is not `sha256:<hex>`; with SHA-256 nothing else is signed.
+        """
+        if not _WACZ_HASH.fullmatch(hash_text):
+            raise ValueError("WACZ-auth signs `sha256:` and 64 hex digits, and nothing else")
+        signature = self._private_key.sign(hash_text, ec.ECDSA(hashes.SHA256()))
+        return to_p1363(signature, self.public_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A key in the directory, as far as it can be told without its passphrase."""
+
+    name: str
+    public_key: ec.EllipticCurvePublicKey | None  # None: encrypted, and its public file is missing
+    private_file: Path | None  # None: the private key is not here; it was moved offline
+    public_file: Path
+    encrypted: bool  # the private key has a passphrase
+
+    @property
+    def key_id(self) -> str:
+        """SHA-256 hex of the DER SubjectPublicKeyInfo; empty when it can not be told."""
+        return key_id(self.public_key) if self.public_key else ""
+
+
+class KeyDirectory:
+    """
+    Keys in one directory of this machine.
+
+    Any number of processes may use it at once: of two that create the same
+    name exactly one succeeds, and nobody reads half a key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def path(self) -> Path:
+        """The directory; it need not be there yet."""
+        return self._path
+
+    def create(self, name: str, passphrase: bytes | None = None) -> StoredKey:
+        """
+        Make a key on P-384 and store it durably before returning.
+
+        Args:
+            passphrase: Encrypts the private key; None leaves it in clear, for its owner alone.
+
+        Raises:
+            SnapshotterError: The name is taken or no name, the passphrase is empty,
+                or the directory refuses.
+        """
+        _check_name(name)
+        if passphrase is not None and not 0 < len(passphrase) <= _MAX_PASSPHRASE:
+            raise SnapshotterError(f"a passphrase has 1 to {_MAX_PASSPHRASE} bytes")
+        encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+        if passphrase is not None:
+            encryption = serialization.BestAvailableEncryption(passphrase)
+        private_key = ec.generate_private_key(ec.SECP384R1())
+        pem = private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
+        self._prepare()
+        if self._public_file(name).exists():
+            raise self._taken(name)  # its private key is offline: the name still means that key
+        # (1) The private key appears whole, or not at all; from here on the key exists.
+        if not self._put_new(self._private_file(name), pem, mode=0o600):
+            raise self._taken(name)
+        # (2) The public key. A crash before this is mended by the next `load`.
+        self._put_new(self._public_file(name), public_pem(private_key.public_key()), mode=0o644)
+        return self.find(name)
+
+    def ensure(
+        self, name: str = DEFAULT_NAME, passphrase: PassphraseSource | None = None
+    ) -> tuple[FileSigner, bool]:
+        """Load the key, or make it without a passphrase; the second value says it was made."""
+        made = False
+        if not self._private_file(name).exists():
+            try:
+                self.create(name)
+                made = True
+            except SnapshotterError:
+                if not self._private_file(name).exists():
+                    raise
+                # Another process made it meanwhile: its key is as good.
+        return self.load(name, passphrase), made
+
+    def list(self) -> tuple[StoredKey, ...]:
+        """Return all keys, by name. A directory that is not there has none."""
+        try:
+            files = [entry.name for entry in self._path.iterdir()]
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise _refused(self._path, error) from error
+        names = {file.removesuffix(".pem").removesuffix(".pub") for file in files if _is_key(file)}
+        described = (self._describe(name) for name in sorted(names))
+        return tuple(stored for stored in described if stored is not None)
+
+    def find(self, name_or_key_id: str) -> StoredKey:
+        """
+        Return the key of that name or key id.
+
+        Raises:
+            SnapshotterError: There is none.
+        """
+        if _NAME.fullmatch(name_or_key_id):
+            # Only this one is read: another key that is damaged must not be in the way.
+            found = self._describe(name_or_key_id)
+        else:
+            found = next((key for key in self.list() if key.key_id == name_or_key_id), None)
+        if found is not None:
+            return found
+        raise SnapshotterError(
+            f"no key {name_or_key_id!r} in {self._path}",
+            hint="see `snapshotter keys list`, or make one with `snapshotter keys init`",
+        )
+
+    def load(self, name_or_key_id: str, passphrase: PassphraseSource | None = None) -> FileSigner:
+        """
+        Return a signer for the key.
+
+        Args:
+            passphrase: Asked once, when the key is encrypted.
+
+        Raises:
+            SnapshotterError: No such key, its file is open to others, its passphrase is
+                missing or wrong, or its two files do not belong together.
+        """
+        stored = self.find(name_or_key_id)
+        if stored.private_file is None:
+            raise SnapshotterError(
+                f"the private key {stored.name!r} is not in {self._path}: it was moved away",
+                hint=f"bring {stored.name}.pem back to sign with it",
+            )
+        self._check_directory()
+        pem = _read_secret(stored.private_file, _MAX_PEM, what="a private key")
+        signer = FileSigner(_parse_private(stored, pem, passphrase))
+        if stored.public_key is None or not stored.public_file.exists():
+            self._put_new(stored.public_file, signer.public_key_pem, mode=0o644)
+        elif signer.public_key != stored.public_key:
+            raise SnapshotterError(
+                f"{stored.private_file} and {stored.public_file.name} are not one key",
+                hint="one of the two was replaced: restore both from the same backup",
+            )
+        return signer
+
+    def export_public(self, name_or_key_id: str) -> bytes:
+        """
+        Return the public key, PEM SubjectPublicKeyInfo. Needs no passphrase.
+
+        Raises:
+            SnapshotterError: No such key, or its public file is missing and it is encrypted.
+        """
+        stored = self.find(name_or_key_id)
+        if stored.public_key is None:
+            raise SnapshotterError(
+                f"{stored.public_file} is missing, and the private key is encrypted",
+                hint="sign once with the key: that writes the file again",
+            )
+        return public_pem(stored.public_key)
+
+    def _private_file(self, name: str) -> Path:
+        return self._path / f"{name}.pem"
+
+    def _public_file(self, name: str) -> Path:
+        return self._path / f"{name}.pub.pem"
+
+    def _taken(self, name: str) -> SnapshotterError:
+        return SnapshotterError(
+            f"a key named {name!r} is already in {self._path}, and keys are never overwritten",
+            hint="choose another --name, or look at it with `snapshotter keys show`",
+        )
+
+    def _describe(self, name: str) -> StoredKey | None:
+        """Tell what can be told without a passphrase; None when there is no such key."""
+        private, public = self._private_file(name), self._public_file(name)
+        has_private = private.exists()
+        head = _read(private, _MAX_PEM) if has_private else b""
+        key: ec.EllipticCurvePublicKey | None = None
+        if public.exists():
+            try:
+                key = load_public_pem(_read(public, _MAX_PEM))
+            except KeyInvalid as error:
+                raise SnapshotterError(
+                    f"{public}: {error}", hint="restore it from a backup, or move it away"
+                ) from error
+        elif head.startswith(_PLAIN):
+            key = _parse_plain(private, head).public_key()
+        elif not head.startswith(_ENCRYPTED):
+            return None  # nothing, or somebody else's file: a certificate, say
+        return StoredKey(
+            name=name,
+            public_key=key,
+            private_file=private if has_private else None,
+            public_file=public,
+            encrypted=head.startswith(_ENCRYPTED),
+        )
+
+    def _prepare(self) -> None:
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _refused(self._path, error) from error
+        self._check_directory()
+
+    def _check_directory(self) -> None:
+        """Refuse a directory in which others could put their own key in place of ours."""
+        if self._path.stat().st_mode & _OTHERS_WRITE:
+            raise SnapshotterError(
+                f"others may write in the key directory {self._path}",
+                hint=f"chmod 700 {self._path}",
+            )
+
+    def _put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
+        """Write durably, whole, and only where nothing is; return whether it was written."""
+        try:
+            # Created exclusively, for its owner alone, under a name that `list` does not take.
+            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fchmod(stream.fileno(), mode)
+                    os.fsync(stream.fileno())
+                try:
+                    os.link(temporary, target)  # unlike a rename, never replaces
+                except FileExistsError:
+                    return False
+            finally:
+                os.unlink(temporary)
+            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise _refused(self._path, error) from error
+        return True
+
+
+def passphrase_from_file(path: Path) -> bytes:
+    """
+    Return the first line of a file that its owner alone can read, without its line ending.
+
+    Raises:
+        SnapshotterError: The file is open to others, empty, too long or not there.
+    """
+    content = _read_secret(path, _MAX_PASSPHRASE + 2, what="a passphrase")
+    line = content.split(b"\n", 1)[0].removesuffix(b"\r")
+    if not 0 < len(line) <= _MAX_PASSPHRASE:
+        raise SnapshotterError(
+            f"the first line of {path} has no passphrase of 1 to {_MAX_PASSPHRASE} bytes"
+        )
+    return line
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SnapshotterError(
+            f"{name!r} is no name for a key",
+            hint="use up to 48 of a-z, 0-9, - and _, the first a letter or a digit",
+        )
+
+
+def _is_key(file: str) -> bool:
+    """Whether a file's name is that of a key's file; temporary and foreign files are not."""
+    return (
+        file.endswith(".pem")
+        and _NAME.fullmatch(file.removesuffix(".pem").removesuffix(".pub")) is not None
+    )
+
+
+def _parse_private(
+    stored: StoredKey, pem: bytes, passphrase: PassphraseSource | None
+) -> ec.EllipticCurvePrivateKey:
+    if stored.private_file is None:
+        raise ValueError("a key that is not here can not be parsed")
+    if not stored.encrypted:
+        return _parse_plain(stored.private_file, pem)
+    if passphrase is None:
+        raise SnapshotterError(
+            f"the key {stored.name!r} has a passphrase, and none was given",
+            hint="name a file that holds it: --passphrase-file FILE",
+        )
+    return _parse(
+        stored.private_file,
+        pem,
+        passphrase(),
+        SnapshotterError(
+            f"the passphrase does not open the key {stored.name!r}",
+            hint="try again; if you are sure of it, the file is damaged: restore your backup",
+        ),
+    )
+
+
+def _parse_plain(file: Path, pem: bytes) -> ec.EllipticCurvePrivateKey:
+    damaged = SnapshotterError(f"{file} is not a private key (PKCS#8 in PEM)")
+    if not pem.startswith(_PLAIN):
+        raise damaged
+    return _parse(file, pem, None, damaged)
+
+
+def _parse(
+    file: Path, pem: bytes, passphrase: bytes | None, refused: SnapshotterError
+) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise refused from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
+        raise SnapshotterError(
+            f"{file} is not a key on the curve P-384", hint="make one with `snapshotter keys init`"
+        )
+    return key
+
+
+def _read_secret(path: Path, limit: int, *, what: str) -> bytes:
+    """Read a file that nobody but its owner may touch; rights are asked of the open file."""
+    try:
+        with open(path, "rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if mode & _OTHERS:
+                raise SnapshotterError(
+                    f"{path} holds {what} and is open to others (mode {stat.S_IMODE(mode):04o})",
+                    hint=f"chmod 600 {path}",
+                )
+            return _read_all(stream, path, limit)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return _read_all(stream, path, limit)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise SnapshotterError(f"{path} is longer than {limit} bytes")
+    return content
+
+
+def _refused(path: Path, error: OSError) -> SnapshotterError:
+    return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}")
