@@ -12,6 +12,11 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.names import DATAPACKAGE, DATAPACKAGE_DIGEST
@@ -74,34 +79,37 @@ def digest_file(
     *,
     created: str,
     software: str,
-    public_key: bytes = b"",
+    public_key: ec.EllipticCurvePublicKey | None = None,
     signature: bytes = b"",
 ) -> bytes:
     """
     Return `datapackage-digest.json`.
 
     Args:
-        public_key: DER SubjectPublicKeyInfo; empty: no signature is added.
+        public_key: Whose signature it is; None: no signature is added.
         signature: r ‖ s over SHA-256 of `hash_text` (96 bytes).
     """
     text = hash_text(datapackage_digests)
     result: dict[str, Any] = {"hash": text, "path": DATAPACKAGE}
-    if public_key:
+    if public_key is not None:
+        der = public_key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         result["signedData"] = {
             "created": created,
             "hash": text,
-            "publicKey": base64.b64encode(public_key).decode("ascii"),
+            "publicKey": base64.b64encode(der).decode("ascii"),
             "signature": base64.b64encode(signature).decode("ascii"),
             "software": software,
         }
     return canonical_json.dumps(result)
 
 
-def read_digest_file(data: bytes) -> tuple[bytes, bytes] | None:
+def signature_in(data: bytes) -> bytes | None:
     """
-    Return public key (DER) and signature (r ‖ s) of a digest file, or None when it has none.
+    Return the signature (r ‖ s) of a digest file, or None when it has none.
 
-    Only the two values are read; that all else is as it must be is for the caller
+    Only that one value is read; that all else is as it must be is for the caller
     to check, by building the file again.
 
     Raises:
@@ -116,9 +124,21 @@ def read_digest_file(data: bytes) -> tuple[bytes, bytes] | None:
     if not isinstance(signed, dict) or set(signed) != _SIGNED_KEYS:
         raise EvidenceInvalid("the datapackage digest does not have the fields of a signature")
     try:
-        return (
-            base64.b64decode(signed["publicKey"], validate=True),
-            base64.b64decode(signed["signature"], validate=True),
-        )
+        return base64.b64decode(signed["signature"], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
         raise EvidenceInvalid(f"the datapackage digest is not base64: {error}") from error
+
+
+def signature_holds(public_key: ec.EllipticCurvePublicKey, signature: bytes, text: str) -> bool:
+    """Whether r ‖ s is this P-384 key's signature over SHA-256 of `text`."""
+    half = (public_key.curve.key_size + 7) // 8
+    if len(signature) != 2 * half:
+        return False
+    r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+    try:
+        public_key.verify(
+            encode_dss_signature(r, s), text.encode("ascii"), ec.ECDSA(hashes.SHA256())
+        )
+    except InvalidSignature:
+        return False
+    return True

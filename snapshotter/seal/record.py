@@ -1,0 +1,185 @@
+"""
+The capture record: `capture/capture.json`, built from what the capture room returned.
+
+It is the file that a court reads: what was captured, when, how, from whom, with
+what outcome, and what a reader must not conclude from it. The groups follow the
+usual report of an online capture; docs/spec/capture-record.md lists every field.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from snapshotter.formats import canonical_json
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.capture import Artifact, Capture
+from snapshotter.model.request import Decision
+from snapshotter.ports import Signer
+
+FORMAT = "snapshotter-capture/1"
+ALGORITHM = "ecdsa-p384-sha384"
+
+# Printed in every record: what the evidence does not say, before somebody asks.
+LIMITS = (
+    "This record proves that the named software, run by the holder of the signing key, received "
+    "and rendered these bytes; a timestamp token proves that the sealed bundle existed at the "
+    "token's time.",
+    "It does not prove who wrote the page, that what the page says is true, that counts on it are "
+    "right, or that other visitors saw the same.",
+    "It does not prove what stood at the address before, after or between captures.",
+    "Response bodies are as the browser handed them out, after content decoding; each record of "
+    "the network record says how its body was obtained. They are not the bytes on the wire.",
+    "The Date header inside page.mhtml is written by the browser and is not a proof of time.",
+    "Scrolling and the other listed actions are ours and may have changed the page.",
+)
+
+
+def build(
+    capture: Capture,
+    decision: Decision,
+    artifacts: Iterable[Artifact],
+    *,
+    bundle_id: str,
+    sealed_at: datetime,
+    software: str,
+    signer: Signer,
+    authorities: Iterable[str],
+) -> bytes:
+    """
+    Return the bytes of `capture/capture.json`.
+
+    Args:
+        artifacts: Every file of the bundle but this one, the custody chain and the seal.
+        authorities: Names of the timestamp authorities that will be asked.
+    """
+    response = capture.response
+    return canonical_json.dumps(
+        {
+            "authorities": list(authorities),
+            "bundle_id": bundle_id,
+            "content": {
+                "artifacts": [_artifact(artifact) for artifact in artifacts],
+                "document_language": capture.document_language,
+                "failed_requests": plain(capture.failed_requests),
+                "images": plain(capture.images),
+                "missing_parts": list(capture.missing_parts),
+                "page_size": plain(capture.page_size),
+                "requests": plain(capture.requests),
+                "text_characters": capture.text_characters,
+            },
+            "court_minimum": {
+                "full_page_capture": capture.court_minimum.full_page_capture,
+                "html_source": capture.court_minimum.html_source,
+                "line": court_minimum_line(capture),
+                "met": capture.court_minimum.met,
+                "url": capture.court_minimum.url,
+            },
+            "format": FORMAT,
+            "from_whom": plain(response),
+            "how": {
+                "actions": plain(capture.actions),
+                "environment": plain(capture.environment),
+                "policy": {
+                    "name": decision.policy_name,
+                    "sha256": hashlib.sha256(decision.policy_text.encode()).hexdigest(),
+                },
+                "settings": _settings(decision),
+                "steps": plain(capture.steps),
+            },
+            "limits": list(LIMITS),
+            "log_checkpoint": None,
+            "outcome": {"reasons": plain(capture.reasons), "state": capture.outcome.value},
+            "redactions": plain(capture.redactions),
+            "requires": {
+                "log": False,
+                "signatures": 1,
+                "timestamps": decision.require_timestamps,
+            },
+            "sealed_at": canonical_json.instant(sealed_at),
+            "signers": [
+                {
+                    "algorithm": ALGORITHM,
+                    "key_id": signer.key_id,
+                    "slot": "sig-01",
+                    "wacz_auth": signer.in_software,
+                }
+            ],
+            "software": software,
+            "what": {
+                "final_url": capture.final_url,
+                "http_status": response.status if response else None,
+                "redirects": plain(capture.redirects),
+                "requested_url": capture.requested_url,
+                "title": capture.title,
+            },
+            "when": {
+                "clock": plain(capture.clock),
+                "ended_at": canonical_json.instant(capture.ended_at),
+                "ended_at_ms": _ms(capture.ended_at),
+                "http_date": response.date_header if response else "",
+                "navigation_ended_at": plain(capture.navigation_ended_at),
+                "navigation_ended_at_ms": _ms(capture.navigation_ended_at),
+                "navigation_started_at": plain(capture.navigation_started_at),
+                "navigation_started_at_ms": _ms(capture.navigation_started_at),
+                "started_at": canonical_json.instant(capture.started_at),
+                "started_at_ms": _ms(capture.started_at),
+                "timezone": decision.timezone,
+            },
+            "who": {"mode": "local", "network_path": "direct"},
+        }
+    )
+
+
+def court_minimum_line(capture: Capture) -> str:
+    """Return the line on the court minimum, as it stands in the record and in the output."""
+    if capture.court_minimum.met:
+        return "court minimum: YES (URL, HTML source, full-page capture)"
+    return f"court minimum: NO ({', '.join(capture.court_minimum.missing)} missing)"
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "blake3": artifact.digests.blake3,
+        "length": artifact.digests.length,
+        "made_at": canonical_json.instant(artifact.made_at),
+        "made_at_ms": _ms(artifact.made_at),
+        "media_type": artifact.media_type,
+        "note": artifact.note,
+        "path": artifact.path,
+        "sha256": artifact.digests.sha256,
+        "step": artifact.step,
+    }
+
+
+def _settings(decision: Decision) -> dict[str, Any]:
+    """Every setting; seconds become integer milliseconds, for a record holds no floats."""
+    settings: dict[str, Any] = {
+        "browser": decision.browser,
+        "ignore_certificate_errors": decision.ignore_certificate_errors,
+        "locale": decision.locale,
+        "quiet_ms": round(decision.quiet_s * 1000),
+        "redact_headers": sorted(decision.redact_headers),
+        "require_court_minimum": decision.require_court_minimum,
+        "retain_days": decision.retain_days,
+        "scale": decision.scale,
+        "scroll_step_percent": round(decision.scroll_step * 100),
+        "timezone": decision.timezone,
+        "user_agent": decision.user_agent,
+        "viewport_px": list(decision.viewport_px),
+    }
+    limits: dict[str, int] = {}
+    for field in fields(decision.limits):
+        value = getattr(decision.limits, field.name)
+        if field.name.endswith("_s"):
+            limits[f"{field.name.removesuffix('_s')}_ms"] = round(value * 1000)
+        else:
+            limits[field.name] = value
+    settings["limits"] = limits
+    return settings
+
+
+def _ms(at: datetime | None) -> int | None:
+    """Milliseconds since 1970, so that the order within a second is kept."""
+    return None if at is None else round(at.timestamp() * 1000)

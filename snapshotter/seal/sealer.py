@@ -1,0 +1,270 @@
+"""
+Seal a capture: record, custody chain, manifests, signature, tokens, container.
+
+The order of work is docs/spec/bundle.md, "Order of work". Nothing here can lose
+a capture: an authority that fails is a token that is still to come. What is
+written is written into the spool; a crash anywhere leaves files that the next
+run sweeps away, and no bundle.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json, container, custody, manifest, names, wacz
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.keys import load_public_pem
+from snapshotter.model.bundle import Bundle, TokenResult, TokenState
+from snapshotter.model.capture import Artifact, Capture, Outcome
+from snapshotter.model.custody import CustodyEvent
+from snapshotter.model.digests import Digests
+from snapshotter.model.request import Decision
+from snapshotter.ports import Clock, Progress, Signer, TimestampAuthority
+from snapshotter.seal import record
+from snapshotter.seal.timestamp import stamp_all
+
+_README = """\
+This is the record of one web capture, sealed by {software}.
+
+Everything in it can be checked without that software and without a network.
+Unpack it into an empty directory, then:
+
+  sha256sum --strict --quiet -c seal/manifest-sha256.txt
+      every file listed there is as it was signed
+  openssl dgst -sha384 -verify KEY.pem -signature seal/sig-01.der seal/manifest-sha256.txt
+      the list was signed by the holder of that key
+  openssl pkey -pubin -in KEY.pem -outform DER | sha256sum
+      the key's id: compare it with the one its owner published
+  openssl ts -verify -in seal/sig-01.tsa-01.tsr -data seal/sig-01.der \\
+      -CAfile AUTHORITY-ROOT.pem -attime SECONDS
+      the signature existed at the token's time (SECONDS since 1970)
+
+Take KEY.pem and AUTHORITY-ROOT.pem from somewhere you trust, never from this
+file. capture/capture.json says what was captured, how, and what it does not
+prove. The pages replay in any software that reads WACZ.
+"""
+
+
+def seal(
+    capture: Capture,
+    decision: Decision,
+    *,
+    bundle_id: str,
+    spool: Path,
+    signer: Signer,
+    authorities: Sequence[TimestampAuthority],
+    clock: Clock,
+    software: str,
+    progress: Progress,
+) -> Bundle:
+    """
+    Return the sealed bundle, one file in `spool`.
+
+    Args:
+        spool: The directory that the capture's artifacts are in; the bundle is
+            written beside them as `<id>.wacz`.
+        authorities: At most nine; asked in parallel, each for one token.
+
+    Raises:
+        SnapshotterError: No space, a bundle over 4 GiB, or a file that changed on disk.
+    """
+    progress("seal", "")
+    try:
+        return _seal(
+            capture,
+            decision,
+            bundle_id=bundle_id,
+            spool=spool,
+            signer=signer,
+            authorities=authorities,
+            clock=clock,
+            software=software,
+            progress=progress,
+        )
+    except OSError as error:
+        raise SnapshotterError(
+            f"the bundle could not be written: {error.strerror or error}",
+            hint="free some disk space, or point the spool elsewhere (spool_dir)",
+        ) from error
+
+
+def _seal(
+    capture: Capture,
+    decision: Decision,
+    *,
+    bundle_id: str,
+    spool: Path,
+    signer: Signer,
+    authorities: Sequence[TimestampAuthority],
+    clock: Clock,
+    software: str,
+    progress: Progress,
+) -> Bundle:
+    # (1) What the capture room wrote is hashed already; two small files are ours.
+    artifacts = sorted(
+        (
+            *capture.artifacts,
+            _own_file(
+                spool, "capture/policy.toml", "application/toml", decision.policy_text, capture
+            ),
+            _own_file(
+                spool,
+                "capture/README.txt",
+                "text/plain",
+                _README.format(software=software),
+                capture,
+            ),
+        ),
+        key=lambda artifact: artifact.path,
+    )
+    sealed_at = clock.now()
+    record_bytes = record.build(
+        capture,
+        decision,
+        artifacts,
+        bundle_id=bundle_id,
+        sealed_at=sealed_at,
+        software=software,
+        signer=signer,
+        authorities=[authority.name for authority in authorities],
+    )
+    listed = {artifact.path: artifact.digests for artifact in artifacts}
+    files: dict[str, Callable[[], BinaryIO]] = {
+        artifact.path: _opener(artifact.file) for artifact in artifacts
+    }
+
+    def add(name: str, data: bytes) -> Digests:
+        path = spool / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        files[name] = _opener(path)
+        return digest_bytes(data)
+
+    listed[names.CAPTURE_RECORD] = add(names.CAPTURE_RECORD, record_bytes)
+    events = _events(capture, software=software, sealed_at=sealed_at, files=len(listed))
+    listed[names.CUSTODY] = add(names.CUSTODY, custody.encode(events))
+
+    # (2) The manifests, and the one signature over the second.
+    blake3_manifest = manifest.encode({path: it.blake3 for path, it in listed.items()})
+    listed[names.MANIFEST_BLAKE3] = add(names.MANIFEST_BLAKE3, blake3_manifest)
+    sha256_manifest = manifest.encode({path: it.sha256 for path, it in listed.items()})
+    signature = signer.sign(sha256_manifest)
+    members = dict(listed)
+    members[names.MANIFEST_SHA256] = add(names.MANIFEST_SHA256, sha256_manifest)
+    members[names.signature(1)] = add(names.signature(1), signature)
+    members[names.public_key(1)] = add(names.public_key(1), signer.public_key_pem)
+
+    # (3) Other parties' clocks.
+    progress("timestamp", ", ".join(authority.name for authority in authorities))
+    tokens = stamp_all(authorities, signature)
+    granted = [token for token in tokens if token.state is TokenState.GRANTED]
+    for number, token in enumerate(granted, start=1):
+        members[names.token(1, number)] = add(names.token(1, number), token.response)
+
+    # (4) What is derived from all that, and the container.
+    progress("seal", "container")
+    datapackage = wacz.datapackage(canonical_json.loads(record_bytes), members)
+    members[names.DATAPACKAGE] = add(names.DATAPACKAGE, datapackage)
+    digest_file = _digest_file(
+        members[names.DATAPACKAGE], signer=signer, sealed_at=sealed_at, software=software
+    )
+    members[names.DATAPACKAGE_DIGEST] = add(names.DATAPACKAGE_DIGEST, digest_file)
+    target = spool / f"{bundle_id}.wacz"
+    with target.open("wb") as out:
+        digests = container.write(
+            ((name, members[name], opener) for name, opener in files.items()), out
+        )
+    return Bundle(
+        id=bundle_id,
+        file=target,
+        digests=digests,
+        key_id=signer.key_id,
+        captured_at=capture.started_at,
+        sealed_at=sealed_at,
+        signature=signature,
+        tokens=tokens,
+        part_bytes=tuple((name, members[name].length) for name in sorted(members)),
+    )
+
+
+def pending(tokens: Sequence[TokenResult]) -> tuple[str, ...]:
+    """Return the names of the authorities that still owe a token."""
+    return tuple(token.authority for token in tokens if token.state is not TokenState.GRANTED)
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+def _own_file(spool: Path, path: str, media_type: str, text: str, capture: Capture) -> Artifact:
+    data = text.encode()
+    file = spool / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return Artifact(
+        path=path,
+        media_type=media_type,
+        file=file,
+        digests=digest_bytes(data),
+        step="seal",
+        made_at=capture.ended_at,
+    )
+
+
+def _events(
+    capture: Capture, *, software: str, sealed_at: datetime, files: int
+) -> list[CustodyEvent]:
+    outcomes = {
+        Outcome.COMPLETE: "success",
+        Outcome.PARTIAL: "partial",
+        Outcome.FAILED: "failure",
+    }
+    events = [
+        CustodyEvent(
+            at=capture.ended_at,
+            event="capture",
+            agent=software,
+            object=capture.requested_url,
+            outcome=outcomes[capture.outcome],
+            detail="; ".join(reason.code for reason in capture.reasons),
+        )
+    ]
+    if capture.redactions:
+        events.append(
+            CustodyEvent(
+                at=capture.ended_at,
+                event="redaction",
+                agent=software,
+                object="archive/data.warc.gz",
+                outcome="success",
+                detail=", ".join(sorted({item.name for item in capture.redactions})),
+            )
+        )
+    events.append(
+        CustodyEvent(
+            at=sealed_at,
+            event="message digest calculation",
+            agent=software,
+            object=names.MANIFEST_SHA256,
+            outcome="success",
+            detail=f"SHA-256 and BLAKE3 of {files} files",
+        )
+    )
+    return events
+
+
+def _digest_file(
+    datapackage: Digests, *, signer: Signer, sealed_at: datetime, software: str
+) -> bytes:
+    created = canonical_json.instant(sealed_at)
+    if not signer.in_software:
+        return wacz.digest_file(datapackage, created=created, software=software)
+    return wacz.digest_file(
+        datapackage,
+        created=created,
+        software=software,
+        public_key=load_public_pem(signer.public_key_pem),
+        signature=signer.sign_wacz_hash(wacz.hash_text(datapackage).encode("ascii")),
+    )

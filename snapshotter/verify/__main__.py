@@ -1,0 +1,55 @@
+"""
+The verifier on its own: `python -m snapshotter.verify BUNDLE --trust trust.json --root-key ID`.
+
+For an auditor who installs the verifier and nothing else. `snapshotter verify`
+does the same and more.
+"""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.verify import report
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import late_tokens_beside, read_trust
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Verify one bundle; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
+    parser = argparse.ArgumentParser(
+        prog="python -m snapshotter.verify",
+        description="Verify one sealed bundle, offline.",
+    )
+    parser.add_argument("bundle", type=Path, help="the .wacz file; sidecars beside it are read")
+    parser.add_argument("--trust", type=Path, required=True, help="trust.json, its .sig beside it")
+    parser.add_argument("--root-key", required=True, help="the key id of the trust file's signer")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args(argv)
+    # The one clock of this program; the rest takes it as a value.
+    now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
+    try:
+        trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now)
+        with arguments.bundle.open("rb") as stream:
+            found = verify_bundle(
+                stream, trust, now=now, late_tokens=late_tokens_beside(arguments.bundle)
+            )
+    except SnapshotterError as error:
+        sys.stderr.write(f"snapshotter: {error}\n")
+        if error.hint:
+            sys.stderr.write(f"snapshotter: try: {error.hint}\n")
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"snapshotter: {error.filename}: {error.strerror}\n")
+        return 1
+    if arguments.json:
+        sys.stdout.write(json.dumps(report.as_json(found), ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("\n".join(report.lines(found)) + "\n")
+    return report.EXIT_CODES[found.verdict]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,571 @@
+"""
+Verify one bundle: is it what was sealed, by whom, and when?
+
+The checks stand in the order of docs/spec/bundle.md, "Verification": size and
+container, names, hashes, capture record, signatures, tokens, time, keys, derived
+files, custody, log. No parser of page content runs here at any point, and none of
+the record's before the manifests were compared with what was read. The bundle
+is read once, in chunks; what is judged are the bytes that were digested. Nothing is
+read from the network, and nothing inside the bundle is an anchor.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json, container, custody, keys, manifest, names, wacz
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.container import ContainerInvalid, Contents, Member
+from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response, read_token
+from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.verify.trust import Trust, TrustedKey, judge_key
+
+RECORD_FORMAT = "snapshotter-capture/1"
+
+# The most bytes of each member that is held in memory; a longer one is not a bundle's.
+_KEPT = {
+    names.CAPTURE_RECORD: 32 << 20,
+    names.CUSTODY: custody.MAX_BYTES,
+    names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
+    names.MANIFEST_SHA256: manifest.MAX_BYTES,
+    names.DATAPACKAGE: 8 << 20,
+    names.DATAPACKAGE_DIGEST: 1 << 16,
+}
+_KEPT_SEAL = 1 << 16  # signatures, public keys, tokens
+_MAX_LATE_TOKENS = 9
+
+
+def verify_bundle(
+    stream: BinaryIO,
+    trust: Trust,
+    *,
+    now: datetime,
+    late_tokens: Sequence[bytes] = (),
+) -> Report:
+    """
+    Return all findings about the bundle in `stream`.
+
+    Never raises for what is in the bundle: an exception inside a check is a
+    finding, FAILED with code INTERNAL.
+
+    Args:
+        stream: Binary and seekable; read from its start, left open.
+        now: The verifier's clock; a token from the future is not believed.
+        late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
+    """
+    state = _State(trust=trust, now=now, late_tokens=tuple(late_tokens))
+    try:
+        for step in (_read, _members, _hashes, _record, *_AFTER_THE_RECORD):
+            findings = list(step(state, stream))
+            state.findings.extend(findings)
+            if step in _STOP_ON_FAILURE and any(it.verdict is Verdict.FAILED for it in findings):
+                break
+    except Exception as error:  # noqa: BLE001  a check that breaks must not look like a check that passed
+        state.findings.append(
+            _failed("internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}")
+        )
+    return Report(
+        findings=tuple(state.findings),
+        bundle_id=state.text("bundle_id"),
+        requested_url=state.requested_url(),
+        captured_at=state.captured_at,
+        proven_time=state.proven_time,
+        sha256=state.contents.whole.sha256 if state.contents else "",
+        length=state.contents.whole.length if state.contents else 0,
+        trust=trust.source,
+    )
+
+
+@dataclass(slots=True)
+class _Signature:
+    """One signature that holds, and what was found about its time."""
+
+    slot: int
+    key: ec.EllipticCurvePublicKey
+    key_id: str
+    signature: bytes
+    tokens: list[tuple[str, Token]] = field(default_factory=list)
+
+    @property
+    def proven(self) -> datetime | None:
+        return min((token.time for _, token in self.tokens), default=None)
+
+
+@dataclass(slots=True)
+class _State:
+    """What the checks so far have established."""
+
+    trust: Trust
+    now: datetime
+    late_tokens: tuple[bytes, ...]
+    findings: list[Finding] = field(default_factory=list)
+    contents: Contents | None = None
+    listed: dict[str, str] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
+    signatures: list[_Signature] = field(default_factory=list)
+    captured_at: datetime | None = None
+    ended_at: datetime | None = None
+    sealed_at: datetime | None = None
+
+    @property
+    def read(self) -> Contents:
+        if self.contents is None:
+            raise RuntimeError("a check ran before the container was read")
+        return self.contents
+
+    @property
+    def proven_time(self) -> datetime | None:
+        times = [it.proven for it in self.signatures if it.proven is not None]
+        return min(times, default=None)
+
+    def text(self, key: str) -> str:
+        value = self.record.get(key)
+        return value if isinstance(value, str) else ""
+
+    def requested_url(self) -> str:
+        what = self.record.get("what")
+        url = what.get("requested_url") if isinstance(what, dict) else None
+        return url if isinstance(url, str) else ""
+
+
+# (1) Size limits and container.
+
+
+def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    try:
+        for member in container.read_directory(stream):
+            limit = _limit(member)
+            if limit is not None and member.length > limit:
+                yield _failed(
+                    "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
+                )
+                return
+        state.contents = container.read(stream, lambda member: _limit(member) is not None)
+    except ContainerInvalid as error:
+        yield _failed("container", error.code, str(error))
+        return
+    yield _passed(
+        "container",
+        f"the file is the one canonical container of its {len(state.contents.members)} members",
+    )
+
+
+def _limit(member: Member) -> int | None:
+    if member.name in _KEPT:
+        return _KEPT[member.name]
+    return _KEPT_SEAL if member.name.startswith("seal/") else None
+
+
+# (2) Names: what a bundle has to hold, and nothing else.
+
+
+def _members(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    present = set(state.read.members)
+    problems = [
+        _failed("names", Code.MISSING, f"{name} is missing")
+        for name in sorted(names.REQUIRED - present)
+    ]
+    problems += [
+        _failed("names", Code.UNLISTED, f"{name} has no place in a bundle")
+        for name in sorted(present)
+        if not (names.is_listed(name) or names.is_unlisted(name) or name == names.MANIFEST_BLAKE3)
+    ]
+    yield from problems
+    if not problems:
+        yield _passed("names", "every file has a place in a bundle, and none is missing")
+
+
+# (3) Hashes: every file is as the manifests say.
+
+
+def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    contents = state.read
+    tables: dict[str, dict[str, str]] = {}
+    for name in (names.MANIFEST_SHA256, names.MANIFEST_BLAKE3):
+        try:
+            tables[name] = manifest.parse(contents.kept[name])
+        except EvidenceInvalid as error:
+            yield _failed("hashes", Code.MANIFEST, f"{name}: {error}")
+            return
+    sha256, b3 = tables[names.MANIFEST_SHA256], tables[names.MANIFEST_BLAKE3]
+    problems: list[Finding] = []
+    # A signed list that names these two can be nothing but a bundle's manifest.
+    if names.CAPTURE_RECORD not in sha256 or names.MANIFEST_BLAKE3 not in sha256:
+        problems.append(
+            _failed("hashes", Code.MANIFEST, "the signed list is not the manifest of a bundle")
+        )
+    there = {name for name in contents.members if names.is_listed(name)}
+    expected = there | {names.MANIFEST_BLAKE3}
+    for name in sorted(set(sha256) - expected):
+        code = Code.MANIFEST if name in contents.members else Code.MISSING
+        problems.append(_failed("hashes", code, f"{name} is listed and is not there"))
+    for name in sorted(expected - set(sha256)):
+        problems.append(_failed("hashes", Code.UNLISTED, f"{name} is there and is not listed"))
+    if set(b3) != set(sha256) - {names.MANIFEST_BLAKE3}:
+        problems.append(
+            _failed("hashes", Code.BLAKE3, "the two manifests do not list the same files")
+        )
+    for name in sorted(expected & set(sha256)):
+        if contents.digests[name].sha256 != sha256[name]:
+            problems.append(_failed("hashes", Code.HASH, f"{name} is not as it was sealed"))
+        if name in b3 and contents.digests[name].blake3 != b3[name]:
+            problems.append(
+                _failed("hashes", Code.BLAKE3, f"{name} is not as it was sealed (BLAKE3)")
+            )
+    yield from problems
+    if not problems:
+        state.listed = sha256
+        yield _passed("hashes", f"{len(sha256)} files match their SHA-256 and BLAKE3 digests")
+
+
+# (4) The capture record: canonical, of a format we know, with what the checks below need.
+
+
+def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    try:
+        value = canonical_json.loads(state.read.kept[names.CAPTURE_RECORD])
+    except EvidenceInvalid as error:
+        yield _failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
+        return
+    try:
+        _check_record(value)
+        state.captured_at = parse_instant(value["when"]["started_at"])
+        state.ended_at = parse_instant(value["when"]["ended_at"])
+        state.sealed_at = parse_instant(value["sealed_at"])
+    except EvidenceInvalid as error:
+        yield _failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
+        return
+    state.record = value
+    yield _passed("record", "the capture record is well formed")
+
+
+def _check_record(value: Any) -> None:
+    """Raise EvidenceInvalid unless the fields that verification reads have their types."""
+    shape: dict[str, Any] = {
+        "bundle_id": str,
+        "requires": {"log": bool, "signatures": int, "timestamps": int},
+        "sealed_at": str,
+        "signers": list,
+        "software": str,
+        "what": {"final_url": str, "requested_url": str, "title": str},
+        "when": {"ended_at": str, "started_at": str},
+    }
+    if not isinstance(value, dict) or value.get("format") != RECORD_FORMAT:
+        raise EvidenceInvalid(f"not a record of the format {RECORD_FORMAT}")
+    _check_shape(value, shape, "")
+    signers = value["signers"]
+    if not 1 <= len(signers) <= names.MAX_SIGNATURES:
+        raise EvidenceInvalid("the record names no signers, or too many")
+    for number, signer in enumerate(signers, start=1):
+        _check_shape(
+            signer, {"algorithm": str, "key_id": str, "slot": str, "wacz_auth": bool}, "signers."
+        )
+        if signer["slot"] != f"sig-{number:02}" or not keys.is_key_id(signer["key_id"]):
+            raise EvidenceInvalid(f"signer {number} is not named as it has to be")
+    if len({signer["key_id"] for signer in signers}) != len(signers):
+        raise EvidenceInvalid("one key signs twice")
+
+
+def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
+    if not isinstance(value, dict):
+        raise EvidenceInvalid(f"{where or 'the record'} is not an object")
+    for key, kind in shape.items():
+        if key not in value:
+            raise EvidenceInvalid(f"{where}{key} is missing")
+        if isinstance(kind, dict):
+            _check_shape(value[key], kind, f"{where}{key}.")
+        elif type(value[key]) is not kind:
+            raise EvidenceInvalid(f"{where}{key} is not a {kind.__name__}")
+
+
+# (5) Signatures: each signer that the record names has signed the manifest.
+
+
+def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    kept = state.read.kept
+    signers = state.record["signers"]
+    for name in sorted(kept):
+        if name.startswith("seal/sig-") and int(name[9:11]) > len(signers):
+            yield _failed("signature", Code.UNLISTED, f"{name} belongs to no signer of the record")
+    for slot, signer in enumerate(signers, start=1):
+        signature, pem = kept.get(names.signature(slot)), kept.get(names.public_key(slot))
+        if signature is None or pem is None:
+            gone = names.signature(slot) if signature is None else names.public_key(slot)
+            yield _failed("signature", Code.SIG_MISSING, f"{gone} is missing")
+            continue
+        try:
+            key = keys.load_public_pem(pem, allow_p256=True)
+        except keys.KeyInvalid as error:
+            yield _failed("signature", error.code, f"{names.public_key(slot)}: {error}")
+            continue
+        if keys.key_id(key) != signer["key_id"]:
+            yield _failed(
+                "signature",
+                Code.KEY_MISMATCH,
+                f"{names.public_key(slot)} is not the key that the record names",
+            )
+            continue
+        if keys.algorithm(key) != signer["algorithm"]:
+            yield _failed(
+                "signature", Code.ALG, "the record names another algorithm than the key's"
+            )
+            continue
+        if not keys.verify_signature(key, signature, kept[names.MANIFEST_SHA256]):
+            yield _failed(
+                "signature", Code.SIG, f"{names.signature(slot)} does not hold over the manifest"
+            )
+            continue
+        state.signatures.append(
+            _Signature(slot=slot, key=key, key_id=signer["key_id"], signature=signature)
+        )
+        yield _passed("signature", f"the list of files was signed by key {signer['key_id']}")
+
+
+# (6) Timestamp tokens over each signature's bytes.
+
+
+def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    required = max(state.record["requires"]["timestamps"], state.trust.require.timestamps)
+    for signature in state.signatures:
+        unknown: list[tuple[str, TokenInvalid]] = []
+        for name, response in _responses(state, signature.slot):
+            outcome = _judge_token(response, signature.signature, state.trust.authorities)
+            if isinstance(outcome, tuple):
+                signature.tokens.append(outcome)
+            elif outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
+                yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
+            else:
+                unknown.append((name, outcome))
+        # Two tokens of one authority are one witness.
+        authorities = sorted({authority for authority, _ in signature.tokens})
+        if len(authorities) >= required:
+            for authority, token in signature.tokens:
+                yield _passed(
+                    "timestamp",
+                    f"{authority} confirms {instant(token.time)} (token {token.serial})",
+                )
+        elif unknown:
+            yield from (
+                _indeterminate("timestamp", refused.code, f"{name}: {refused}")
+                for name, refused in unknown
+            )
+        else:
+            yield _indeterminate(
+                "timestamp",
+                Code.TS_MISSING,
+                f"{len(authorities)} of {required} required timestamp tokens are there",
+            )
+
+
+def _responses(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
+    for number in range(1, names.MAX_TOKENS + 1):
+        name = names.token(slot, number)
+        if name in state.read.kept:
+            yield name, state.read.kept[name]
+    if slot == 1:
+        for number, response in enumerate(state.late_tokens[:_MAX_LATE_TOKENS], start=1):
+            yield f"late token {number}", response
+
+
+def _judge_token(
+    response: bytes, signature: bytes, anchors: Iterable[Anchor]
+) -> tuple[str, Token] | TokenInvalid:
+    """Return the authority's name and its token, or the most telling refusal."""
+    worst: TokenInvalid | None = None
+    try:
+        read_token(response)
+    except TokenInvalid as error:
+        return error
+    for anchor in anchors:
+        try:
+            return anchor.name, check_response(response, signature, anchor)
+        except TokenInvalid as error:
+            # An authority that is not this token's says "untrusted"; the one that
+            # is says what is really wrong.
+            if worst is None or worst.code is Code.TS_UNTRUSTED:
+                worst = error
+    return worst or TokenInvalid(Code.TS_UNTRUSTED, "no authority is trusted")
+
+
+# (7) Time: one order of events, and tokens that fit it.
+
+
+def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    captured, ended, sealed = _times(state)
+    skew, lag = state.trust.max_skew, state.trust.max_lag
+    if not captured <= ended <= sealed:
+        yield _failed("time", Code.TIME, "the record's own times are not in order")
+        return
+    tokens = [token for signature in state.signatures for _, token in signature.tokens]
+    for token in tokens:
+        if token.time > state.now + skew:
+            yield _failed("time", Code.TIME, f"a token is from the future: {instant(token.time)}")
+            return
+        if sealed > token.time + skew:
+            yield _failed(
+                "time",
+                Code.TIME,
+                f"the record says it was sealed at {instant(sealed)}, after its token was given "
+                f"({instant(token.time)})",
+            )
+            return
+    if not tokens:
+        if sealed > state.now + skew:
+            yield _failed("time", Code.TIME, f"sealed in the future: {instant(sealed)}")
+        else:
+            yield _indeterminate(
+                "time",
+                Code.TIME,
+                f"nobody but the bundle itself says that it is of {instant(sealed)}",
+            )
+        return
+    proven = min(token.time for token in tokens)
+    if proven - sealed > lag:
+        yield _indeterminate(
+            "time",
+            Code.TIME,
+            f"proven to exist by {instant(proven)}; that it was sealed {_words(proven - sealed)} "
+            "earlier is the bundle's own word",
+        )
+        return
+    yield _passed("time", f"captured {instant(captured)}, proven to exist by {instant(proven)}")
+
+
+def _times(state: _State) -> tuple[datetime, datetime, datetime]:
+    if state.captured_at is None or state.ended_at is None or state.sealed_at is None:
+        raise RuntimeError("a check ran before the record was read")
+    return state.captured_at, state.ended_at, state.sealed_at
+
+
+# (8) Keys: known to whoever verifies, and good at the proven time.
+
+
+def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
+    good: set[str] = set()
+    owners: set[str] = set()
+    for signature in state.signatures:
+        trusted = state.trust.key(signature.key_id)
+        if trusted is None:
+            yield _indeterminate(
+                "key", Code.KEY_UNKNOWN, f"key {signature.key_id} is not one that you trust"
+            )
+            continue
+        finding = _judge(trusted, signature)
+        if finding.verdict is Verdict.PASSED:
+            good.add(signature.key_id)
+            owners.add(trusted.owner)
+        yield finding
+    if state.signatures and len(good) < required and len(state.signatures) != len(good):
+        return  # each key that did not count has said why
+    if len(good) < required:
+        yield _indeterminate(
+            "key", Code.QUORUM, f"{len(good)} of {required} required signatures are there"
+        )
+
+
+def _judge(trusted: TrustedKey, signature: _Signature) -> Finding:
+    verdict, code, detail = judge_key(trusted, signature.proven)
+    return Finding(check="key", verdict=verdict, code=code, detail=detail)
+
+
+# (9) Derived files: recomputed and compared, byte for byte.
+
+
+def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    contents = state.read
+    members = {
+        name: digests
+        for name, digests in contents.digests.items()
+        if name not in {names.DATAPACKAGE, names.DATAPACKAGE_DIGEST}
+    }
+    if wacz.datapackage(state.record, members) != contents.kept[names.DATAPACKAGE]:
+        yield _failed("derived", Code.DERIVED, f"{names.DATAPACKAGE} does not follow from the rest")
+        return
+    digest_file = contents.kept[names.DATAPACKAGE_DIGEST]
+    try:
+        signature = wacz.signature_in(digest_file)
+    except EvidenceInvalid as error:
+        yield _failed("derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST}: {error}")
+        return
+    expected = state.record["signers"][0]["wacz_auth"]
+    if (signature is not None) != expected:
+        yield _failed(
+            "derived",
+            Code.WACZ_SIG,
+            "the WACZ signature is missing" if expected else "a WACZ signature nobody announced",
+        )
+        return
+    first = next((it for it in state.signatures if it.slot == 1), None)
+    if first is None:
+        return  # its own check has said why; nothing can be compared without its key
+    datapackage = contents.digests[names.DATAPACKAGE]
+    again = wacz.digest_file(
+        datapackage,
+        created=state.record["sealed_at"],
+        software=state.record["software"],
+        public_key=first.key if expected else None,
+        signature=signature or b"",
+    )
+    if again != digest_file:
+        yield _failed(
+            "derived", Code.DERIVED, f"{names.DATAPACKAGE_DIGEST} does not follow from the rest"
+        )
+    elif signature is not None and not wacz.signature_holds(
+        first.key, signature, wacz.hash_text(datapackage)
+    ):
+        yield _failed("derived", Code.WACZ_SIG, "the WACZ signature does not hold")
+    else:
+        yield _passed("derived", "the WACZ description follows from the sealed files")
+
+
+# (10) Custody, (11) log.
+
+
+def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    try:
+        events = custody.parse(state.read.kept[names.CUSTODY])
+    except EvidenceInvalid as error:
+        yield _failed("custody", Code.CUSTODY, str(error))
+        return
+    _, _, sealed = _times(state)
+    if not events or events[-1].at > sealed:
+        yield _failed("custody", Code.CUSTODY, "the custody chain does not end at the seal")
+        return
+    yield _passed(
+        "custody", f"{len(events)} custody events up to the seal, each linked to the last"
+    )
+
+
+def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    if state.record["requires"]["log"] or state.trust.require.log:
+        yield _indeterminate(
+            "log", Code.LOG_MISSING, "a log proof is required, and this version reads none"
+        )
+
+
+_AFTER_THE_RECORD = (_signatures, _timestamps, _time, _keys, _derived, _custody, _log)
+# Past these, later checks would judge bytes that nobody vouches for.
+_STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _record})
+
+
+def _passed(check: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
+
+
+def _failed(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
+
+
+def _indeterminate(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
+
+
+def _words(span: timedelta) -> str:
+    if span >= timedelta(days=2):
+        return f"{span.days} days"
+    return f"{round(span.total_seconds() / 3600)} hours"

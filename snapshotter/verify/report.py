@@ -1,0 +1,86 @@
+"""What a verification found, in plain language and as JSON."""
+
+import unicodedata
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.finding import Finding, Report, Verdict
+
+EXIT_CODES = {
+    Verdict.PASSED: 0,
+    Verdict.FAILED: EvidenceInvalid.exit_code,
+    Verdict.INDETERMINATE: EvidenceUnverifiable.exit_code,
+}
+
+_MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
+    return {
+        "bundle_id": report.bundle_id,
+        "captured_at": instant(report.captured_at) if report.captured_at else None,
+        "findings": [
+            {
+                "check": finding.check,
+                "code": finding.code.value,
+                "detail": finding.detail,
+                "verdict": finding.verdict.value,
+            }
+            for finding in report.findings
+        ],
+        "length": report.length,
+        "proven_time": instant(report.proven_time) if report.proven_time else None,
+        "requested_url": report.requested_url,
+        "sha256": report.sha256,
+        "trust": report.trust,
+        "verdict": report.verdict.value,
+    }
+
+
+def lines(report: Report) -> list[str]:
+    """Return the report for a person: one line a check, then what follows from them."""
+    result = [_line(finding) for finding in report.findings]
+    result.append("")
+    result.append(f"{report.verdict.name}: {_summary(report)}")
+    result.append(f"judged against {printable(report.trust)}")
+    return result
+
+
+def printable(text: str) -> str:
+    """
+    Return `text` safe for a terminal: no control, format or bidirectional characters.
+
+    Titles and URLs come from hostile pages; an escape sequence or a right-to-left
+    override in one must not rewrite what a person reads.
+    """
+    return "".join(
+        character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}"
+        for character in text
+    )
+
+
+def _line(finding: Finding) -> str:
+    code = "" if finding.verdict is Verdict.PASSED else f"{finding.code} "
+    return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"
+
+
+def _summary(report: Report) -> str:
+    if report.verdict is Verdict.FAILED:
+        return (
+            "this is not a bundle as it was sealed. Do not rely on it; "
+            "the lines marked FAIL say what does not hold."
+        )
+    captured = instant(report.captured_at) if report.captured_at else "an unknown time"
+    about = f"bundle {printable(report.bundle_id)} of {printable(report.requested_url)}"
+    if report.verdict is Verdict.INDETERMINATE:
+        return (
+            f"{about} is intact since it was signed, and not everything about it could be "
+            "established: the lines marked ? say what is missing. This says nothing against it."
+        )
+    proven = instant(report.proven_time) if report.proven_time else "no proven time"
+    return (
+        f"{about} is exactly as it was sealed: captured {captured} by its own clock, "
+        f"and an independent clock confirms that it existed by {proven}."
+    )
