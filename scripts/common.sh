@@ -152,11 +152,11 @@ install_packages() {
 reason_in() {
   if grep -qiE 'no space left|disk quota' "$1"; then
     echo "the disk is full"
-  elif grep -qiE 'name resolution|ENOTFOUND|EAI_AGAIN|could not resolve|network is unreachable|connection refused|NewConnectionError|temporary failure resolving' "$1"; then
+  elif grep -qiE 'name resolution|\bENOTFOUND\b|\bEAI_AGAIN\b|could not resolve|network is unreachable|connection refused|NewConnectionError|temporary failure resolving' "$1"; then
     echo "no network, or none of the package servers can be reached"
   elif grep -qiE 'do not match the hashes|EINTEGRITY' "$1"; then
     echo "a package is not the one that the lock file names"
-  elif grep -qiE 'certificate verify failed|SELF_SIGNED|CERT_' "$1"; then
+  elif grep -qiE 'certificate verify failed|SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF' "$1"; then
     echo "a server's certificate was not accepted"
   else
     # Tools put their advice last, and the error above it.

@@ -50,8 +50,11 @@ ensure_venv() {
     fail "the Python packages could not be installed: $why" "$(hint_for "$why")"
   fi
   if [ "$whose" = ours ]; then
-    pip_install "$venv" "$log" --no-deps --no-build-isolation -e . ||
-      fail "our own package could not be installed: $(reason_in "$log")" "git status, and $log"
+    # A log of its own: a cause of the downloads above is not a cause of this.
+    : >"$venv/setup-own.log"
+    pip_install "$venv" "$venv/setup-own.log" --no-deps --no-build-isolation -e . ||
+      fail "our own package could not be installed: $(reason_in "$venv/setup-own.log")" \
+        "git status, and then the same command again"
   fi
   echo "$wanted" >"$venv/setup.stamp"
 }
