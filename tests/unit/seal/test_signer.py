@@ -53,7 +53,8 @@ def test_openssl_verifies_the_signature_and_reads_the_private_key(
     words.write_bytes(b"correct horse\n")
 
     verified = subprocess.run(
-        f"openssl dgst -sha384 -verify {stored.public_file} -signature {signature} {message}".split(),
+        f"openssl dgst -sha384 -verify {stored.public_file}".split()
+        + f"-signature {signature} {message}".split(),
         capture_output=True,
         timeout=30,
         check=False,

@@ -1,0 +1,630 @@
+"""
+What a verifier trusts: keys, timestamp authorities and what it requires of a bundle.
+
+All of it comes from a trust file (`docs/spec/trust-file.md`) that an offline
+root key signed, or from this user's own keys; nothing inside a bundle is ever
+an anchor. An auditor pins one fingerprint, the root key's id.
+
+`load_trust` goes in this order, and the first step that fails ends it:
+
+    (1) size, canonical JSON, an object of this format
+    (2) its root key is the one that was pinned
+    (3) the root key's signature over the exact bytes
+    (4) every field, strictly
+    (5) the version is not older than one seen before
+    (6) it has not expired
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
+from snapshotter.formats import canonical_json, keys
+from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.model.finding import Code, Verdict
+
+FORMAT = "snapshotter-trust/1"
+MAX_TRUST_BYTES = 4 << 20  # a thousand keys take less than one
+MAX_SIGNATURE_BYTES = 128
+
+SUPERSEDED = "superseded"  # retired in good order: what was proven before stays good
+COMPROMISED = "compromised"  # somebody else may have had it
+FROM_THE_START = datetime(1970, 1, 1, tzinfo=UTC)  # a `not_before` that limits nothing
+
+_MAX_KEYS = 1_000
+_MAX_AUTHORITIES = 100
+_MAX_OIDS = 50
+_MAX_REVOKED = 10_000
+_MAX_TEXT = 200  # characters
+_MAX_REQUIRED = 10
+_MAX_SECONDS = 10 * 365 * 86_400
+_MAX_CERTIFICATE = 16 << 10  # bytes of PEM
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,30}")
+_SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}")  # at most 20 octets, RFC 5280 §4.1.2.2
+_T = TypeVar("_T")
+_REASONS = ("", SUPERSEDED, COMPROMISED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedKey:
+    """A key whose signatures count, and when."""
+
+    key_id: str
+    algorithm: str  # "ecdsa-p384-sha384" or "ecdsa-p256-sha256"
+    public_key: ec.EllipticCurvePublicKey
+    not_before: datetime  # the first good instant
+    not_after: datetime | None  # the last good instant
+    revoked_at: datetime | None  # the first instant that is no longer good
+    revoked_reason: str  # "", "superseded" or "compromised"
+    owner: str  # for a person
+
+    def __post_init__(self) -> None:
+        if self.key_id != keys.key_id(self.public_key):
+            raise ValueError("a key id is not that of its public key")
+        if self.algorithm != keys.algorithm(self.public_key):
+            raise ValueError("an algorithm is not that of its public key")
+        if self.not_after is not None and self.not_after < self.not_before:
+            raise ValueError("a key's period ends before it begins")
+        if self.revoked_reason not in _REASONS:
+            raise ValueError(f"a key is revoked as {SUPERSEDED} or {COMPROMISED}")
+        if (self.revoked_at is None) != (self.revoked_reason == ""):
+            raise ValueError("a revoked key has an instant and a reason")
+        if not _is_text(self.owner):
+            raise ValueError(f"an owner is one line of 1 to {_MAX_TEXT} printable characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What a bundle must have to be PASSED, whatever it says of itself."""
+
+    signatures: int = 1  # good ones, by different keys
+    timestamps: int = 1  # good tokens, by different authorities
+    log: bool = False  # a proof that the bundle is in the log
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.signatures <= _MAX_REQUIRED:
+            raise ValueError(f"1 to {_MAX_REQUIRED} signatures can be required")
+        if not 0 <= self.timestamps <= _MAX_REQUIRED:
+            raise ValueError(f"0 to {_MAX_REQUIRED} timestamps can be required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Against what a bundle is judged."""
+
+    source: str  # in words, for the report
+    keys: tuple[TrustedKey, ...]
+    authorities: tuple[Anchor, ...]
+    require: Requirements = Requirements()
+    max_skew: timedelta = timedelta(minutes=5)  # between two clocks
+    max_lag: timedelta = timedelta(days=7)  # from sealing to the token
+    expires: datetime | None = None
+    version: int | None = None  # None: not from a trust file
+
+    def key(self, key_id: str) -> TrustedKey | None:
+        """Return the key of that id, or None when it is not known."""
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+
+def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Code, str]:
+    """
+    Say whether a signature by a known key counts, at the time that is proven for it.
+
+    A token proves that a signature is no younger than the token. So FAILED means
+    that a rule was broken for certain, or that the key's owner declared void all
+    that can not show that it is older than the compromise; INDETERMINATE means
+    that the signature may have been made in time and does not show it.
+
+    Args:
+        proven: Time of the earliest good token; None when there is none.
+    """
+    revoked_at = trusted.revoked_at
+    if revoked_at is not None and (proven is None or proven >= revoked_at):
+        if trusted.revoked_reason == COMPROMISED:
+            return (
+                Verdict.FAILED,
+                Code.KEY_REVOKED,
+                f"the key was compromised at {_at(revoked_at)}, and no token proves that the "
+                "signature is older",
+            )
+        return (
+            Verdict.INDETERMINATE,
+            Code.KEY_REVOKED,
+            f"the key was retired at {_at(revoked_at)}, and no token proves that the signature "
+            "is older",
+        )
+    if proven is not None and proven < trusted.not_before:
+        return (
+            Verdict.FAILED,
+            Code.KEY_PERIOD,
+            f"the signature existed at {_at(proven)}, before the key's period began at "
+            f"{_at(trusted.not_before)}",
+        )
+    if trusted.not_after is not None and (proven is None or proven > trusted.not_after):
+        return (
+            Verdict.INDETERMINATE,
+            Code.KEY_PERIOD,
+            f"the key's period ended at {_at(trusted.not_after)}, and no token proves that the "
+            "signature is older",
+        )
+    return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was good at that time"
+
+
+def own_trust(
+    public_keys: Iterable[ec.EllipticCurvePublicKey],
+    authorities: Iterable[Anchor],
+    *,
+    require: Requirements = Requirements(),
+) -> Trust:
+    """Return the trust of somebody who checks bundles of their own, without a trust file."""
+    distinct = {keys.key_id(key): key for key in public_keys}
+    return Trust(
+        source="this user's own keys",
+        keys=tuple(trusted_key(key, owner="this user") for _, key in sorted(distinct.items())),
+        authorities=tuple(authorities),
+        require=require,
+    )
+
+
+def trusted_key(
+    public_key: ec.EllipticCurvePublicKey,
+    *,
+    owner: str,
+    not_before: datetime = FROM_THE_START,
+    not_after: datetime | None = None,
+) -> TrustedKey:
+    """
+    Return a key that is not revoked, with what can be computed from it filled in.
+
+    Raises:
+        ValueError: The period ends before it begins, or the owner is no line of text.
+        KeyInvalid: The key is on a curve that is not ours.
+    """
+    return TrustedKey(
+        key_id=keys.key_id(public_key),
+        algorithm=keys.algorithm(public_key),
+        public_key=public_key,
+        not_before=not_before,
+        not_after=not_after,
+        revoked_at=None,
+        revoked_reason="",
+        owner=owner,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustDocument:
+    """
+    One version of a trust file, as its owner edits it. Signing it is not done here.
+
+    Every edit returns the next version; versions only go up, so that whoever
+    has seen one can not be shown an older one in its place.
+    """
+
+    version: int
+    root: ec.EllipticCurvePublicKey  # signs trust files, and nothing else
+    expires: datetime | None = None
+    keys: tuple[TrustedKey, ...] = ()  # sorted by key id
+    authorities: tuple[Anchor, ...] = ()  # sorted by name
+    require: Requirements = Requirements()
+    max_skew: timedelta = timedelta(minutes=5)
+    max_lag: timedelta = timedelta(days=7)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.version < 1 << 31:
+            raise ValueError("a version is a number from 1 on")
+        if keys.algorithm(self.root) != keys.P384_SHA384:
+            raise ValueError("a root key is on the curve P-384")
+        ids = [key.key_id for key in self.keys]
+        names = [anchor.name for anchor in self.authorities]
+        if ids != sorted(set(ids)) or names != sorted(set(names)):
+            raise ValueError("keys and authorities are sorted, and none is there twice")
+        if len(ids) > _MAX_KEYS or len(names) > _MAX_AUTHORITIES:
+            raise ValueError(f"more than {_MAX_KEYS} keys or {_MAX_AUTHORITIES} authorities")
+        if self.root_key_id in ids:
+            raise ValueError("the root key signs trust files, and may not sign bundles as well")
+        for anchor in self.authorities:
+            _check_anchor(anchor)
+        for duration in (self.max_skew, self.max_lag):
+            if not 0 <= duration.total_seconds() <= _MAX_SECONDS or duration.microseconds:
+                raise ValueError("a tolerance is a whole number of seconds, at most ten years")
+
+    @property
+    def root_key_id(self) -> str:
+        """The one fingerprint that an auditor pins."""
+        return keys.key_id(self.root)
+
+    @classmethod
+    def new(
+        cls,
+        root: ec.EllipticCurvePublicKey,
+        *,
+        expires: datetime | None = None,
+        require: Requirements = Requirements(),
+    ) -> "TrustDocument":
+        """Return version 1, which trusts nobody yet."""
+        return cls(version=1, root=root, expires=expires, require=require)
+
+    def with_key(self, key: TrustedKey) -> "TrustDocument":
+        """
+        Return the next version, with one key more.
+
+        Raises:
+            SnapshotterError: The key is there already, or is the root key.
+        """
+        if any(key.key_id == other.key_id for other in self.keys):
+            raise SnapshotterError(f"the key {key.key_id} is in the trust file already")
+        if key.key_id == self.root_key_id:
+            raise SnapshotterError(
+                "the root key signs trust files, and may not sign bundles as well",
+                hint="make a key for bundles with `snapshotter keys init`",
+            )
+        return self._next(keys=tuple(sorted((*self.keys, key), key=lambda key: key.key_id)))
+
+    def with_key_revoked(self, key_id: str, *, at: datetime, reason: str) -> "TrustDocument":
+        """
+        Return the next version, in which a key is no longer good from `at` on.
+
+        A revocation can be made worse and never better: a retired key may turn
+        out to be compromised, and the instant may move back.
+
+        Raises:
+            SnapshotterError: The key is not there, or is revoked for a longer time.
+        """
+        for key in self.keys:
+            if key.key_id != key_id:
+                continue
+            if key.revoked_reason == COMPROMISED and reason != COMPROMISED:
+                raise SnapshotterError(f"the key {key_id} is revoked as {COMPROMISED} already")
+            if key.revoked_at is not None and at > key.revoked_at:
+                raise SnapshotterError(
+                    f"the key {key_id} is revoked from {_at(key.revoked_at)} on already"
+                )
+            revoked = replace(key, revoked_at=at, revoked_reason=reason)
+            return self._next(keys=tuple(revoked if other is key else other for other in self.keys))
+        raise SnapshotterError(f"the key {key_id} is not in the trust file")
+
+    def with_authority(self, anchor: Anchor, *, replacing: bool = False) -> "TrustDocument":
+        """
+        Return the next version, with one timestamp authority more.
+
+        Args:
+            replacing: Put it in the place of the one that has its name.
+
+        Raises:
+            SnapshotterError: The name is taken, or (when replacing) is not there.
+        """
+        others = tuple(other for other in self.authorities if other.name != anchor.name)
+        if replacing is (len(others) == len(self.authorities)):
+            state = "not in" if replacing else "in"
+            raise SnapshotterError(
+                f"an authority named {anchor.name!r} is {state} the trust file"
+                + ("" if replacing else " already")
+            )
+        return self._next(
+            authorities=tuple(sorted((*others, anchor), key=lambda anchor: anchor.name))
+        )
+
+    def with_expiry(self, expires: datetime | None) -> "TrustDocument":
+        """Return the next version, which expires at another time, or never."""
+        return self._next(expires=expires)
+
+    def encode(self) -> bytes:
+        """Return the bytes of `trust.json`, which is what the root key signs."""
+        return canonical_json.dumps(
+            {
+                "expires": _instant_or_null(self.expires),
+                "format": FORMAT,
+                "keys": [_encode_key(key) for key in self.keys],
+                "log": None,
+                "max_lag_s": round(self.max_lag.total_seconds()),
+                "max_skew_s": round(self.max_skew.total_seconds()),
+                "require": {
+                    "log": self.require.log,
+                    "signatures": self.require.signatures,
+                    "timestamps": self.require.timestamps,
+                },
+                "root_key": keys.public_pem(self.root).decode("ascii"),
+                "tsa": [_encode_anchor(anchor) for anchor in self.authorities],
+                "version": self.version,
+            }
+        )
+
+    def _next(self, **changes: Any) -> "TrustDocument":
+        return replace(self, version=self.version + 1, **changes)
+
+
+def load_trust(
+    trust_json: bytes,
+    signature: bytes,
+    *,
+    pinned_root: str,
+    now: datetime,
+    minimum_version: int = 0,
+) -> Trust:
+    """
+    Read a trust file and say what it trusts.
+
+    Args:
+        signature: The bytes of `trust.json.sig`.
+        pinned_root: The root key's id, from a channel that the caller trusts.
+        now: The caller's time, to judge the expiry by.
+        minimum_version: The highest version seen before.
+
+    Raises:
+        EvidenceInvalid: Not signed by the pinned root, not a trust file, or an older version.
+        EvidenceUnverifiable: It has expired.
+        SnapshotterError: `pinned_root` is not a key id.
+    """
+    document = load_document(trust_json, signature, pinned_root=pinned_root)
+    # (5) not older than what was seen
+    if document.version < minimum_version:
+        raise EvidenceInvalid(
+            f"trust file: version {document.version} is older than version {minimum_version}, "
+            "which was seen before",
+            hint="somebody may be hiding a revocation: ask the owner for the newest version",
+        )
+    # (6) not expired
+    if document.expires is not None and now > document.expires:
+        raise EvidenceUnverifiable(
+            f"trust file: version {document.version} expired at {_at(document.expires)}",
+            hint="ask its owner for a newer version; this says nothing about the bundle",
+        )
+    return Trust(
+        source=f"trust file version {document.version}, signed by root key {document.root_key_id}",
+        keys=document.keys,
+        authorities=document.authorities,
+        require=document.require,
+        max_skew=document.max_skew,
+        max_lag=document.max_lag,
+        expires=document.expires,
+        version=document.version,
+    )
+
+
+def load_document(trust_json: bytes, signature: bytes, *, pinned_root: str) -> TrustDocument:
+    """
+    Read a trust file that the pinned root signed, expired or not, to edit or to show it.
+
+    Raises:
+        EvidenceInvalid: Not signed by the pinned root, or not a trust file.
+        SnapshotterError: `pinned_root` is not a key id.
+    """
+    if not keys.is_key_id(pinned_root):
+        raise SnapshotterError(
+            f"{pinned_root!r} is not the fingerprint of a root key",
+            hint="it has 64 digits from 0-9 and a-f; `snapshotter trust init` printed it",
+        )
+    return _open(trust_json, signature, pinned_root)
+
+
+def load_unpinned_document(trust_json: bytes, signature: bytes) -> TrustDocument:
+    """
+    Read a trust file that *some* root signed, to show it. Proves nothing about who made it.
+
+    Raises:
+        EvidenceInvalid: Not signed by the root key that it names, or not a trust file.
+    """
+    return _open(trust_json, signature, None)
+
+
+def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> TrustDocument:
+    try:
+        # (1) what it is
+        if len(trust_json) > MAX_TRUST_BYTES or len(signature) > MAX_SIGNATURE_BYTES:
+            raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes, or its signature is")
+        document = _Object(canonical_json.loads(trust_json), "the file")
+        if document.take("format", str) != FORMAT:
+            raise EvidenceInvalid(f"its format is not {FORMAT}")
+        # (2) by whom it claims to be
+        root = _public_key(document.take("root_key", str), allow_p256=False)
+        if pinned_root is not None and keys.key_id(root) != pinned_root:
+            raise EvidenceInvalid(
+                f"it is by the root key {keys.key_id(root)}, and {pinned_root} is pinned",
+                hint="compare the fingerprint with its owner over a channel that you trust",
+            )
+        # (3) by whom it is
+        if not keys.verify_signature(root, signature, trust_json):
+            raise EvidenceInvalid(
+                "its signature does not hold",
+                hint="take trust.json and trust.json.sig from the same place, unchanged",
+            )
+        # (4) what it says
+        return _document(document, root)
+    except EvidenceInvalid as error:
+        raise EvidenceInvalid(f"trust file: {error.message}", hint=error.hint) from error
+    except ValueError as error:
+        raise EvidenceInvalid(f"trust file: {error}") from error
+
+
+def _document(document: "_Object", root: ec.EllipticCurvePublicKey) -> TrustDocument:
+    expires = document.take_instant_or_null("expires")
+    require = document.take_object("require")
+    requirements = Requirements(
+        signatures=require.take("signatures", int),
+        timestamps=require.take("timestamps", int),
+        log=require.take("log", bool),
+    )
+    require.end()
+    if document.take_any("log") is not None or requirements.log:
+        raise EvidenceInvalid(
+            "it names or requires a log, which this version can not check",
+            hint="install a newer version of snapshotter",
+        )
+    result = TrustDocument(
+        version=document.take("version", int),
+        root=root,
+        expires=expires,
+        keys=tuple(_decode_key(entry) for entry in document.take_objects("keys", _MAX_KEYS)),
+        authorities=tuple(
+            _decode_anchor(entry) for entry in document.take_objects("tsa", _MAX_AUTHORITIES)
+        ),
+        require=requirements,
+        max_skew=_seconds(document.take("max_skew_s", int)),
+        max_lag=_seconds(document.take("max_lag_s", int)),
+    )
+    document.end()
+    return result
+
+
+def _encode_key(key: TrustedKey) -> dict[str, Any]:
+    revoked = None
+    if key.revoked_at is not None:
+        revoked = {"at": canonical_json.instant(key.revoked_at), "reason": key.revoked_reason}
+    return {
+        "alg": key.algorithm,
+        "key_id": key.key_id,
+        "not_after": _instant_or_null(key.not_after),
+        "not_before": canonical_json.instant(key.not_before),
+        "owner": key.owner,
+        "public_key": keys.public_pem(key.public_key).decode("ascii"),
+        "revoked": revoked,
+    }
+
+
+def _decode_key(entry: "_Object") -> TrustedKey:
+    revoked = entry.take_object_or_null("revoked")
+    revoked_at, reason = None, ""
+    if revoked is not None:
+        revoked_at, reason = revoked.take_instant("at"), revoked.take("reason", str)
+        revoked.end()
+    key = TrustedKey(
+        key_id=entry.take("key_id", str),
+        algorithm=entry.take("alg", str),
+        public_key=_public_key(entry.take("public_key", str), allow_p256=True),
+        not_before=entry.take_instant("not_before"),
+        not_after=entry.take_instant_or_null("not_after"),
+        revoked_at=revoked_at,
+        revoked_reason=reason,
+        owner=entry.take("owner", str),
+    )
+    entry.end()
+    return key
+
+
+def _encode_anchor(anchor: Anchor) -> dict[str, Any]:
+    return {
+        "name": anchor.name,
+        "policy_oids": sorted(anchor.policy_oids),
+        "revoked_serials": sorted(f"{serial:x}" for serial in anchor.revoked_serials),
+        "root": anchor.root.public_bytes(Encoding.PEM).decode("ascii"),
+    }
+
+
+def _decode_anchor(entry: "_Object") -> Anchor:
+    serials = entry.take_texts("revoked_serials", _MAX_REVOKED)
+    if not all(_SERIAL.fullmatch(serial) for serial in serials):
+        raise EvidenceInvalid("a revoked serial number is not lowercase hex")
+    anchor = Anchor(
+        name=entry.take("name", str),
+        root=_certificate(entry.take("root", str)),
+        policy_oids=frozenset(entry.take_texts("policy_oids", _MAX_OIDS)),
+        revoked_serials=frozenset(int(serial, 16) for serial in serials),
+    )
+    entry.end()
+    return anchor
+
+
+def _check_anchor(anchor: Anchor) -> None:
+    if not _is_text(anchor.name):
+        raise ValueError(f"an authority's name is one line of 1 to {_MAX_TEXT} characters")
+    if not all(_OID.fullmatch(oid) for oid in anchor.policy_oids):
+        raise ValueError(f"a policy of {anchor.name} is not an object identifier like 1.2.3")
+    if not all(_SERIAL.fullmatch(f"{serial:x}") for serial in anchor.revoked_serials):
+        raise ValueError(f"a revoked serial number of {anchor.name} is out of range")
+    if len(anchor.policy_oids) > _MAX_OIDS or len(anchor.revoked_serials) > _MAX_REVOKED:
+        raise ValueError(f"{anchor.name} has too many policies or revoked serial numbers")
+
+
+def _certificate(pem: str) -> x509.Certificate:
+    if len(pem) > _MAX_CERTIFICATE:
+        raise EvidenceInvalid(f"a certificate is longer than {_MAX_CERTIFICATE} bytes")
+    certificate = x509.load_pem_x509_certificate(pem.encode("utf-8"))
+    if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
+        raise EvidenceInvalid("a certificate does not re-encode to the bytes that were read")
+    return certificate
+
+
+def _public_key(pem: str, *, allow_p256: bool) -> ec.EllipticCurvePublicKey:
+    return keys.load_public_pem(pem.encode("utf-8"), allow_p256=allow_p256)
+
+
+def _seconds(count: int) -> timedelta:
+    if not 0 <= count <= _MAX_SECONDS:
+        raise EvidenceInvalid("a tolerance is out of range")
+    return timedelta(seconds=count)
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be shown on a terminal as it is: one line, no control characters."""
+    return 0 < len(text) <= _MAX_TEXT and text.isprintable() and text == text.strip()
+
+
+def _instant_or_null(at: datetime | None) -> str | None:
+    return None if at is None else canonical_json.instant(at)
+
+
+def _at(at: datetime) -> str:
+    return canonical_json.instant(at)
+
+
+class _Object:
+    """A JSON object from which every field is taken once, and that must be empty at the end."""
+
+    def __init__(self, value: object, what: str) -> None:
+        if not isinstance(value, dict):
+            raise EvidenceInvalid(f"{what} is not an object")
+        self._fields: dict[str, Any] = dict(value)
+        self._what = what
+
+    def take_any(self, name: str) -> Any:
+        if name not in self._fields:
+            raise EvidenceInvalid(f"{self._what} has no {name!r}")
+        return self._fields.pop(name)
+
+    def take(self, name: str, kind: type[_T]) -> _T:
+        value = self.take_any(name)
+        if type(value) is not kind:  # and not a subclass: True is no number here
+            raise EvidenceInvalid(f"{name!r} of {self._what} is not of the right type")
+        return value
+
+    def take_instant(self, name: str) -> datetime:
+        return canonical_json.parse_instant(self.take_any(name))
+
+    def take_instant_or_null(self, name: str) -> datetime | None:
+        value = self.take_any(name)
+        return None if value is None else canonical_json.parse_instant(value)
+
+    def take_object(self, name: str) -> "_Object":
+        return _Object(self.take_any(name), repr(name))
+
+    def take_object_or_null(self, name: str) -> "_Object | None":
+        value = self.take_any(name)
+        return None if value is None else _Object(value, repr(name))
+
+    def take_objects(self, name: str, limit: int) -> list["_Object"]:
+        return [_Object(value, f"an entry of {name!r}") for value in self._take_list(name, limit)]
+
+    def take_texts(self, name: str, limit: int) -> list[str]:
+        """Take a sorted list of distinct strings: a set has one spelling."""
+        values = self._take_list(name, limit)
+        if not all(isinstance(value, str) for value in values) or values != sorted(set(values)):
+            raise EvidenceInvalid(f"{name!r} of {self._what} is not a sorted list of texts")
+        return values
+
+    def end(self) -> None:
+        if self._fields:
+            raise EvidenceInvalid(f"{self._what} has an unknown field {min(self._fields)!r}")
+
+    def _take_list(self, name: str, limit: int) -> list[Any]:
+        values = self.take(name, list)
+        if len(values) > limit:
+            raise EvidenceInvalid(f"{name!r} of {self._what} has more than {limit} entries")
+        return values
