@@ -62,7 +62,7 @@ package_names() {
   apt-get:chromium-headless) echo "chromium-headless-shell" ;;
   apt-get:node) echo "nodejs npm" ;;
   dnf:fonts) echo "fontconfig liberation-fonts google-noto-sans-fonts google-noto-sans-arabic-fonts google-noto-sans-cjk-vf-fonts google-noto-color-emoji-fonts" ;;
-  dnf:chromium-headless) echo "chromium-headless" ;;
+  dnf:chromium-headless) echo "chromium" ;;
   dnf:node) echo "nodejs npm" ;;
   pacman:fonts) echo "fontconfig ttf-liberation noto-fonts noto-fonts-cjk noto-fonts-emoji" ;;
   pacman:chromium-headless) echo "chromium" ;;

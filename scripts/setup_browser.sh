@@ -24,32 +24,23 @@ sys.exit(subprocess.run(sys.argv[2:], timeout=float(sys.argv[1])).returncode)' "
   fi
 }
 
-playwright_cache() {
-  if [ -n "${PLAYWRIGHT_BROWSERS_PATH:-}" ]; then
-    echo "$PLAYWRIGHT_BROWSERS_PATH"
-  elif [ "$(uname)" = Darwin ]; then
-    echo "$HOME/Library/Caches/ms-playwright"
-  else
-    echo "${XDG_CACHE_HOME:-$HOME/.cache}/ms-playwright"
-  fi
+# The product's own search, so that both mean the same browsers; it prints at most two.
+candidates() {
+  .venv/bin/python -c 'from snapshotter.capture.browser import find_browser
+for kind in ("shell", "chromium"):
+    if found := find_browser(kind):
+        print(found.path)'
 }
 
 find_browser() {
-  local path
-  for path in \
-    /usr/lib/chromium/chromium-headless-shell /usr/lib64/chromium-browser/headless_shell \
-    "$(playwright_cache)"/chromium_headless_shell-*/*/chrome-headless-shell \
-    "$(playwright_cache)"/chromium_headless_shell-*/*/headless_shell \
-    /usr/lib/chromium/chromium \
-    "$(command -v chromium || true)" "$(command -v chromium-browser || true)" \
-    "$(command -v google-chrome || true)" "$(command -v google-chrome-stable || true)" \
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
-    "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
+  local found path
+  found=$(candidates) || fail "our own package does not start" "make distclean, then the same command again"
+  while read -r path; do
     if starts "$path"; then
       echo "$path"
       return
     fi
-  done
+  done <<<"$found"
   return 1
 }
 
@@ -72,17 +63,17 @@ browser_from_playwright() {
 
 ensure_browser() {
   local found
-  if [ -n "${SNAPSHOTTER_BROWSER:-}" ]; then return; fi
+  if [ -n "${SNAPSHOTTER_BROWSER_PATH:-}" ]; then return; fi
   # Starting a browser takes a moment: the last one found is trusted while its file is there.
   if [ -x "$(cat .tools/browser.path 2>/dev/null)" ]; then return; fi
   mkdir -p .tools
   rm -f "$log"
-  found=$(find_browser) || {
+  if ! found=$(find_browser); then
     say "no Chromium on this machine"
     browser_from_packages || browser_from_playwright || true
     found=$(find_browser) || fail "no Chromium could be installed: $(browser_failure)" \
       "$(packages_hint chromium), then the same command again"
-  }
+  fi
   say "browser: $found"
   echo "$found" >.tools/browser.path
 }
