@@ -1,0 +1,104 @@
+"""
+Tokens that an authority still owes, and the salts that open commitments.
+
+A pending token is a small file outside the store that says which bundle waits for
+whom. It is only a reminder: the store is the truth, and `snapshotter timestamp ID`
+needs no reminder to ask again. The salts are secrets: they stand next to the store, never in
+it, readable by their owner alone.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.model.capture import Disclosure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingToken:
+    """One bundle that waits for tokens."""
+
+    bundle_id: str
+    store: str  # as in the settings: a directory, made absolute, or s3://…
+    key: str
+    signature: bytes  # DER, what the token has to be over
+    authorities: tuple[str, ...]
+
+
+def remember(directory: Path, pending: PendingToken) -> None:
+    """Write the reminder, replacing an older one of the same bundle."""
+    content = {
+        "authorities": list(pending.authorities),
+        "bundle_id": pending.bundle_id,
+        "key": pending.key,
+        "signature": base64.b64encode(pending.signature).decode("ascii"),
+        "store": pending.store,
+    }
+    _write(directory / f"{pending.bundle_id}.json", canonical_json.dumps(content))
+
+
+def forget(directory: Path, bundle_id: str) -> None:
+    """Remove the reminder, if there is one."""
+    (directory / f"{bundle_id}.json").unlink(missing_ok=True)
+
+
+def remembered(directory: Path) -> Iterator[PendingToken]:
+    """
+    Yield all reminders, oldest bundle first.
+
+    Raises:
+        SnapshotterError: One that can not be read; it says which.
+    """
+    for path in sorted(directory.glob("*.json")):
+        try:
+            content = json.loads(path.read_bytes())
+            yield PendingToken(
+                bundle_id=content["bundle_id"],
+                store=content["store"],
+                key=content["key"],
+                signature=base64.b64decode(content["signature"]),
+                authorities=tuple(content["authorities"]),
+            )
+        except FileNotFoundError:
+            continue  # another process was faster
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SnapshotterError(
+                f"the reminder {path} can not be read: {error}",
+                hint="delete it; snapshotter timestamp BUNDLE-ID asks without it",
+            ) from error
+
+
+def keep_salts(directory: Path, bundle_id: str, disclosures: Sequence[Disclosure]) -> Path | None:
+    """Write the salts of one capture, 0600; return the file, or None when there are none."""
+    if not disclosures:
+        return None
+    path = directory / f"{bundle_id}.salts.jsonl"
+    lines = (canonical_json.dumps(asdict(disclosure)) + b"\n" for disclosure in disclosures)
+    _write(path, b"".join(lines))
+    return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a private file so that it is there whole or not at all, also after a crash."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error

@@ -1,0 +1,319 @@
+"""
+The way of one capture, on one page: capture, seal, verify, store.
+
+Everything outside comes in through `World`. What a crash leaves behind: before
+the store's one write, no bundle and a spool that the next run sweeps; after it,
+a whole bundle. Salts are written before the bundle, so that a bundle never stands
+in the store without them.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from snapshotter.app import pending
+from snapshotter.app.spool import spooled, sweep
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.bundle import Bundle, StoredObject, TokenState
+from snapshotter.model.capture import Capture
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import (
+    Capturer,
+    Clock,
+    IdSource,
+    ObjectStore,
+    Progress,
+    Signer,
+    TimestampAuthority,
+)
+from snapshotter.seal import sealer
+from snapshotter.store import layout
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
+
+# The stages that `capture --json` reports, in the order in which they come.
+STAGES = (
+    "launch",
+    "navigate",
+    "settle",
+    "screenshot",
+    "mhtml",
+    "dom",
+    "text",
+    "record",
+    "seal",
+    "timestamp",
+    "store",
+)
+# A capture has finer steps than the promised stages; each counts into one of them.
+_STAGE_OF_STEP: Mapping[str, str] = {"scroll": "settle", "viewport": "screenshot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside the core, as `wiring` built it."""
+
+    clock: Clock
+    ids: IdSource
+    capturer: Capturer
+    signer: Signer
+    authorities: tuple[TimestampAuthority, ...]
+    store: ObjectStore
+    trust: Trust  # what our own verifier judges a new bundle by
+    spool_dir: Path
+    pending_dir: Path
+    salts_dir: Path
+    rejected_dir: Path  # bundles that our own verifier refused: a bug, and its evidence
+    unstored_dir: Path  # sealed bundles that the store did not take
+    software: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One request, done: what was captured, what it became and where it is."""
+
+    capture: Capture
+    bundle: Bundle
+    report: Report  # our own verifier's, on the bundle as it was stored
+    stored: StoredObject
+    location: str  # a path that can be opened, or an s3:// URL
+    stage_ms: Mapping[str, int]
+
+
+def check_url(url: str) -> str:
+    """
+    Return a URL that can be captured.
+
+    Raises:
+        SnapshotterError: Not http or https, no host, or with a password in it.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        hint = f"did you mean https://{url}" if "://" not in url and "." in url else ""
+        raise SnapshotterError(f"only http and https URLs are captured, not {url!r}", hint=hint)
+    if "@" in parts.netloc:
+        raise SnapshotterError(
+            "a URL with a user name or password would put them into the evidence",
+            hint="leave out the part before the @",
+        )
+    return url
+
+
+def run(request: CaptureRequest, decision: Decision, world: World, progress: Progress) -> Result:
+    """
+    Carry one request to a stored bundle.
+
+    Raises:
+        ServiceUnavailable: Browser or store could not be had.
+        SnapshotterError: The bundle could not be written, or our own verifier refuses it.
+    """
+    check_url(request.url)
+    timer = _Timer(world.clock, progress)
+    sweep(world.spool_dir)
+    bundle_id = world.ids.bundle_id(world.clock.now())
+    with spooled(world.spool_dir, bundle_id) as spool:
+        capture = world.capturer.capture(request, decision, spool, timer)
+        bundle = sealer.seal(
+            capture,
+            decision,
+            bundle_id=bundle_id,
+            spool=spool,
+            signer=world.signer,
+            authorities=world.authorities,
+            clock=world.clock,
+            software=world.software,
+            progress=timer,
+        )
+        timer("store", "verify")
+        report = _verified(bundle, world)
+        timer("store", world.store.url)
+        pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
+        stored = _store(bundle, decision, world)
+    timer.stop()
+    return Result(
+        capture=capture,
+        bundle=bundle,
+        report=report,
+        stored=stored,
+        location=location(world.store, stored.key),
+        stage_ms=_stage_ms(capture, timer),
+    )
+
+
+def location(store: ObjectStore, key: str) -> str:
+    """Return where an object is, as a person would open it."""
+    return f"{store.url.rstrip('/')}/{key}"
+
+
+def retry_pending(
+    world: World,
+    report: Callable[[str, str, datetime | None], None] | None = None,
+    *,
+    only: Sequence[str] = (),
+) -> int:
+    """
+    Ask again for the tokens that authorities owe to bundles of this store; return how many came.
+
+    Args:
+        report: Called with bundle id, authority and the token's time, or None when
+            there still is none.
+        only: Bundle ids; empty: all that are remembered.
+    """
+    granted = 0
+    for entry in pending.remembered(world.pending_dir):
+        if entry.store != world.store.url or (only and entry.bundle_id not in only):
+            continue
+        owing: list[str] = []
+        for authority in world.authorities:
+            if authority.name not in entry.authorities:
+                continue
+            try:
+                response, time = authority.stamp(entry.signature)
+            except ServiceUnavailable:
+                owing.append(authority.name)
+                if report:
+                    report(entry.bundle_id, authority.name, None)
+                continue
+            _put_late_token(world, entry.key, response)
+            granted += 1
+            if report:
+                report(entry.bundle_id, authority.name, time)
+        # An authority that is no longer configured is owed nothing by anybody.
+        pending.forget(world.pending_dir, entry.bundle_id)
+        if owing:
+            pending.remember(
+                world.pending_dir,
+                pending.PendingToken(
+                    bundle_id=entry.bundle_id,
+                    store=entry.store,
+                    key=entry.key,
+                    signature=entry.signature,
+                    authorities=tuple(owing),
+                ),
+            )
+    return granted
+
+
+def _put_late_token(world: World, key: str, response: bytes) -> None:
+    with spooled(world.spool_dir, f"token-{world.ids.random_bytes(8).hex()}") as spool:
+        put_sidecar(world.store, key, response, spool)
+
+
+def put_sidecar(store: ObjectStore, key: str, response: bytes, spool: Path) -> str:
+    """Store a late token beside its bundle under the next free number; return its key."""
+    file = spool / "token.tsr"
+    file.write_bytes(response)
+    sha256 = digest_bytes(response).sha256
+    for number in range(1, 10):
+        sidecar = layout.sidecar_key(key, f"late-{number:02}.tsr")
+        try:
+            store.put_new(sidecar, file, sha256)
+        except FileExistsError:
+            continue
+        return sidecar
+    raise SnapshotterError(f"{key} has nine late tokens already")
+
+
+def _verified(bundle: Bundle, world: World) -> Report:
+    """Run our own verifier on what we made: a bundle that it refuses is never stored."""
+    with bundle.file.open("rb") as stream:
+        report = verify_bundle(stream, world.trust, now=world.clock.now())
+    if report.verdict is Verdict.FAILED:
+        kept = _keep(bundle, world.rejected_dir)
+        failed = next(it for it in report.findings if it.verdict is Verdict.FAILED)
+        raise SnapshotterError(
+            f"our own verifier refuses the new bundle: {failed.code} {failed.detail}",
+            hint=f"this is a bug; the capture is kept in {kept}, please report it",
+        )
+    return report
+
+
+def _store(bundle: Bundle, decision: Decision, world: World) -> StoredObject:
+    retain_until = (
+        world.clock.now() + timedelta(days=decision.retain_days) if decision.retain_days else None
+    )
+    key = layout.bundle_key(bundle.id)
+    owing = sealer.pending(bundle.tokens)
+    if owing:
+        # Before the bundle: a reminder of a bundle that never came is harmless, a bundle
+        # that nobody remembers is not.
+        pending.remember(
+            world.pending_dir,
+            pending.PendingToken(
+                bundle_id=bundle.id,
+                store=world.store.url,
+                key=key,
+                signature=bundle.signature,
+                authorities=owing,
+            ),
+        )
+    try:
+        return world.store.put_new(
+            key, bundle.file, bundle.digests.sha256, retain_until=retain_until
+        )
+    except SnapshotterError as error:
+        # The capture can not be made again: keep the sealed bundle for `snapshotter store add`.
+        kept = _keep(bundle, world.unstored_dir)
+        hints = [error.hint] if error.hint else []
+        hints.append(f"the sealed bundle is kept: snapshotter store add {kept}")
+        raise type(error)(error.message, hint="; ".join(hints)) from error
+
+
+def _keep(bundle: Bundle, directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Path(shutil.move(bundle.file, directory / bundle.file.name))
+
+
+def _stage_ms(capture: Capture, timer: "_Timer") -> dict[str, int]:
+    result = dict.fromkeys(STAGES, 0)
+    for step in capture.steps:
+        stage = _STAGE_OF_STEP.get(step.name, step.name)
+        if stage in result:
+            result[stage] += step.duration_ms
+    for stage in ("seal", "timestamp", "store"):
+        result[stage] = timer.ms(stage)
+    result["total"] = timer.total_ms
+    return result
+
+
+class _Timer:
+    """Passes progress on and counts how long each stage after the capture took."""
+
+    def __init__(self, clock: Clock, progress: Progress) -> None:
+        self._clock = clock
+        self._progress = progress
+        self._began = self._since = clock.monotonic()
+        self._stage = ""
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, stage: str, detail: str) -> None:
+        self.stop()
+        self._stage = stage
+        self._progress(stage, detail)
+
+    def stop(self) -> None:
+        now = self._clock.monotonic()
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+        self._since = now
+
+    def ms(self, stage: str) -> int:
+        return round(self._seconds.get(stage, 0.0) * 1000)
+
+    @property
+    def total_ms(self) -> int:
+        return round((self._since - self._began) * 1000)
+
+
+def timestamp_state(result: Result) -> str:
+    """Return the state of the time proof in words."""
+    granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]
+    if granted:
+        return ", ".join(f"{it.authority} {it.time:%Y-%m-%dT%H:%M:%SZ}" for it in granted)
+    if not result.bundle.tokens:
+        return "none (no authority is configured)"
+    return "pending (no authority answered; snapshotter timestamp asks again)"

@@ -1,0 +1,229 @@
+"""
+What this installation is set to: the only place that reads the environment and the file.
+
+Later ones win: built-in defaults, the user's configuration file, `snapshotter.toml`
+found upward from the working directory, `SNAPSHOTTER_*` variables, options. No secret
+is a setting: keys and passphrases are files that a setting points at.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snapshotter.errors import SnapshotterError
+
+FILE_NAME = "snapshotter.toml"
+_PREFIX = "SNAPSHOTTER_"
+
+
+class AuthorityEntry(BaseModel):
+    """One timestamp authority: `[[authority]]` in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")
+    url: str = Field(pattern=r"^https?://")
+    root: str  # PEM file with its root certificate, relative to the file that names it
+    policy_oids: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    store: str = ""
+    policy: str = ""
+    key: str = ""
+    passphrase_file: str = ""
+    keys_dir: str = ""
+    data_dir: str = ""
+    spool_dir: str = ""
+    browser_path: str = ""
+    trust_file: str = ""
+    trust_root_key: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    s3_lock_mode: str = Field(default="", pattern=r"^(|GOVERNANCE|COMPLIANCE)$")
+    timestamp_timeout_s: float = Field(default=10, gt=0, le=120)
+    authorities_file: str = ""
+    authority: tuple[AuthorityEntry, ...] | None = None
+
+
+# Relative paths in a file are relative to that file, wherever one works from.
+_PATHS = frozenset(
+    {
+        "authorities_file",
+        "browser_path",
+        "data_dir",
+        "keys_dir",
+        "passphrase_file",
+        "spool_dir",
+        "trust_file",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """A timestamp authority as configured, its root a path that can be opened."""
+
+    name: str
+    url: str
+    root: Path
+    policy_oids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of this installation, resolved."""
+
+    store: str
+    policy: str
+    key: str  # name of the signing key
+    passphrase_file: Path | None
+    keys_dir: Path
+    data_dir: Path  # pending tokens, salts of remote stores
+    spool_dir: Path  # captures in progress
+    browser_path: Path | None
+    trust_file: Path | None
+    trust_root_key: str
+    s3_endpoint: str
+    s3_region: str
+    s3_lock_mode: str
+    timestamp_timeout_s: float
+    authorities: tuple[Authority, ...]
+    sources: tuple[str, ...]  # the files that were read, for `doctor`
+
+
+def load(
+    *,
+    overrides: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """
+    Return the settings that hold here.
+
+    Args:
+        overrides: From options: names as in the file.
+        directory: Where to begin looking for `snapshotter.toml`; the working directory.
+        environment: Instead of the process's.
+
+    Raises:
+        SnapshotterError: A file or variable that can not be understood; it says which.
+    """
+    environ = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    sources: list[str] = []
+    user_file = Path(platformdirs.user_config_dir("snapshotter")) / FILE_NAME
+    for path in (user_file, _upward(directory or Path.cwd())):
+        if path is not None and path.is_file():
+            values |= _read(path)
+            sources.append(str(path))
+    names = set(_File.model_fields) - {"authority"}
+    for name in sorted(names):
+        text = environ.get(f"{_PREFIX}{name.upper()}")
+        if text is not None:
+            values[name] = text
+            sources.append(f"{_PREFIX}{name.upper()}")
+    unknown = sorted(
+        it
+        for it in environ
+        if it.startswith(_PREFIX) and it.removeprefix(_PREFIX).lower() not in names | _OTHERS
+    )
+    if unknown:
+        raise SnapshotterError(
+            f"{unknown[0]} is not a setting",
+            hint="snapshotter init writes a file with all of them",
+        )
+    values |= {key: value for key, value in (overrides or {}).items() if value}
+    return _resolve(_validate(values, "the settings"), sources)
+
+
+# Variables that are not settings of this file: shell completion, and what our tests set.
+_OTHERS = frozenset({"complete", "make_url", "require_tools"})
+
+
+def _resolve(file: _File, sources: list[str]) -> Settings:
+    data_dir = Path(file.data_dir or platformdirs.user_data_dir("snapshotter"))
+    cache_dir = Path(platformdirs.user_cache_dir("snapshotter"))
+    if file.authority is not None:
+        authorities = tuple(_authority(entry, Path.cwd()) for entry in file.authority)
+    else:
+        authorities = _authorities(file.authorities_file)
+    return Settings(
+        store=file.store or "captures",
+        policy=file.policy or "default",
+        key=file.key or "default",
+        passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
+        keys_dir=Path(file.keys_dir) if file.keys_dir else data_dir / "keys",
+        data_dir=data_dir,
+        spool_dir=Path(file.spool_dir) if file.spool_dir else cache_dir / "spool",
+        browser_path=Path(file.browser_path) if file.browser_path else None,
+        trust_file=Path(file.trust_file) if file.trust_file else None,
+        trust_root_key=file.trust_root_key,
+        s3_endpoint=file.s3_endpoint,
+        s3_region=file.s3_region,
+        s3_lock_mode=file.s3_lock_mode or "GOVERNANCE",
+        timestamp_timeout_s=file.timestamp_timeout_s,
+        authorities=authorities,
+        sources=tuple(sources),
+    )
+
+
+def _authorities(path_text: str) -> tuple[Authority, ...]:
+    from snapshotter.policy.load import shipped_directory
+
+    shipped = shipped_directory() / "authorities" / "authorities.toml"
+    path = Path(path_text) if path_text else shipped
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = [AuthorityEntry.model_validate(it) for it in table.get("authority", [])]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SnapshotterError(f"the authorities in {path} can not be read: {error}") from error
+    return tuple(_authority(entry, path.parent) for entry in entries)
+
+
+def _authority(entry: AuthorityEntry, base: Path) -> Authority:
+    return Authority(
+        name=entry.name,
+        url=entry.url,
+        root=base / entry.root,
+        policy_oids=frozenset(entry.policy_oids),
+    )
+
+
+def _upward(directory: Path) -> Path | None:
+    for parent in (directory, *directory.parents):
+        if (parent / FILE_NAME).is_file():
+            return parent / FILE_NAME
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
+    _validate(values, str(path))
+    for name in _PATHS & set(values):
+        values[name] = str(path.parent / Path(values[name]).expanduser())
+    for entry in values.get("authority", []):
+        entry["root"] = str(path.parent / Path(entry["root"]).expanduser())
+    store = values.get("store", "")
+    if store and "://" not in store:
+        values["store"] = str(path.parent / Path(store).expanduser())
+    return values
+
+
+def _validate(values: Mapping[str, Any], where: str) -> _File:
+    try:
+        return _File.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SnapshotterError(f"{where}: {key}: {first['msg']}") from error

@@ -1,0 +1,77 @@
+"""
+Spool directories: where a capture lives until it is a bundle in the store.
+
+Each holds a lock file that its owner keeps locked. The kernel lets go of the lock
+when the owner dies, however it dies, so that the next run can tell what is left
+over from what is in use, and sweeps the former away: a crash leaves no bundle, and
+no litter.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from snapshotter.errors import SnapshotterError
+
+_LOCK = "in-use.lock"
+
+
+@contextlib.contextmanager
+def spooled(root: Path, name: str) -> Iterator[Path]:
+    """
+    Give an empty directory of our own below `root`; it is gone when the block ends.
+
+    Raises:
+        SnapshotterError: It can not be made.
+    """
+    directory = root / name
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.mkdir(mode=0o700)
+        descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SnapshotterError(
+            f"no spool directory can be made in {root}: {error.strerror}",
+            hint="set spool_dir to a directory that you may write to",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files = directory / "files"
+        files.mkdir()
+        yield files
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(descriptor)
+
+
+def sweep(root: Path) -> int:
+    """Remove the spool directories of captures that died; return how many."""
+    swept = 0
+    if not root.is_dir():
+        return swept
+    for directory in sorted(root.iterdir()):
+        if not directory.is_dir():
+            continue
+        try:
+            descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # Its owner is between making the directory and the lock, or died there:
+            # an empty directory can go, and rmdir takes no other.
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+            continue
+        except OSError:
+            continue  # somebody else's: theirs to sweep
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+            swept += 1
+        finally:
+            os.close(descriptor)
+    return swept

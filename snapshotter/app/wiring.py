@@ -1,0 +1,240 @@
+"""
+Build the world: the only place that makes adapters and reads the system's clock.
+
+Each builder imports what it needs when it is called, so that a command pays for
+nothing that it does not use.
+"""
+
+import base64
+import ctypes
+import ctypes.util
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+import snapshotter
+from snapshotter.app.pipeline import World
+from snapshotter.app.settings import Authority, Settings
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.keys import load_public_pem
+from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.model.capture import ClockFacts
+from snapshotter.ports import ObjectStore, TimestampAuthority
+from snapshotter.seal.signer import FileSigner, KeyDirectory, passphrase_from_file
+from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.store.layout import DirectoryLocation, parse_store_url
+from snapshotter.verify.files import read_trust
+from snapshotter.verify.trust import Trust, own_trust
+
+SOFTWARE = f"snapshotter {snapshotter.__version__}"
+
+Tell = Callable[[str], None]  # says a sentence to the person at the terminal
+
+
+class SystemClock:
+    """The machine's clock, and what the kernel says of it (adjtimex(2))."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def facts(self) -> ClockFacts:
+        return _adjtimex() or ClockFacts(
+            source="system", synchronised=None, max_error_ms=None, offset_ms=None
+        )
+
+
+class RandomIds:
+    """Identifiers that begin with their second and end in 80 random bits."""
+
+    def bundle_id(self, at: datetime) -> str:
+        suffix = base64.b32encode(secrets.token_bytes(10)).decode("ascii").lower()
+        return f"{at.astimezone(UTC):%Y%m%dt%H%M%Sz}-{suffix}"
+
+    def random_bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+
+def key_directory(settings: Settings) -> KeyDirectory:
+    """Return the directory with this user's signing keys."""
+    return KeyDirectory(settings.keys_dir)
+
+
+def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> FileSigner:
+    """
+    Return the configured signing key; make the default one on first use.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets the warning about backing up a key that was just made.
+
+    Raises:
+        SnapshotterError: No such key, a wrong passphrase, or a key others can read.
+    """
+    directory = key_directory(settings)
+    if settings.passphrase_file:
+        path = settings.passphrase_file
+        ask = lambda: passphrase_from_file(path)  # noqa: E731  it shadows the parameter on purpose
+    if settings.key == "default" and not directory.list():
+        made = directory.create("default", ask() if settings.passphrase_file and ask else None)
+        tell(
+            f"a signing key was made for you: {settings.keys_dir / 'default.pem'}\n"
+            f"  its id is {made.key_id}\n"
+            "  Back this file up now, where only you can read it: without it you can not sign as "
+            "the same person again,\n  and whoever has it can sign in your name. "
+            "snapshotter keys init --ask-passphrase makes one with a passphrase."
+        )
+    return directory.load(settings.key, ask)
+
+
+def store(settings: Settings) -> ObjectStore:
+    """Return the configured store. Raises SnapshotterError for a name that is none."""
+    where = parse_store_url(settings.store)
+    if isinstance(where, DirectoryLocation):
+        from snapshotter.store.filesystem import DirectoryStore
+
+        return DirectoryStore(where.path.absolute())
+    try:
+        from snapshotter.store.s3 import S3Store
+    except ImportError as error:
+        raise SnapshotterError(
+            "S3 stores need boto3, which is not installed", hint="pip install 'snapshotter[s3]'"
+        ) from error
+    return S3Store(
+        where.bucket,
+        where.prefix,
+        endpoint_url=settings.s3_endpoint,
+        region=settings.s3_region,
+        lock_mode=settings.s3_lock_mode,
+    )
+
+
+def salts_dir(settings: Settings) -> Path:
+    """Return where the salts of captures go: next to a directory store, never inside it."""
+    where = parse_store_url(settings.store)
+    if isinstance(where, DirectoryLocation):
+        root = where.path.absolute()
+        return root.with_name(f"{root.name}.private")
+    return settings.data_dir / "salts" / where.bucket
+
+
+def anchors(settings: Settings) -> tuple[Anchor, ...]:
+    """Return the configured authorities' roots. Raises SnapshotterError for a bad one."""
+    return tuple(_anchor(entry) for entry in settings.authorities)
+
+
+def authorities(settings: Settings) -> tuple[TimestampAuthority, ...]:
+    """Return the configured timestamp authorities."""
+    return tuple(
+        HttpTimestampAuthority(
+            entry.name,
+            entry.url,
+            _anchor(entry),
+            timeout_s=settings.timestamp_timeout_s,
+            ids=RandomIds(),
+        )
+        for entry in settings.authorities
+    )
+
+
+def trust(settings: Settings) -> Trust:
+    """
+    Return what bundles are judged by: the trust file, or else this user's own keys.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on.
+    """
+    if settings.trust_file:
+        if not settings.trust_root_key:
+            raise SnapshotterError(
+                "a trust file says nothing until you say whose it is",
+                hint="give the key id that its owner published with --root-key "
+                f"(snapshotter trust show {settings.trust_file} prints who signed it)",
+            )
+        return read_trust(
+            settings.trust_file, pinned_root=settings.trust_root_key, now=SystemClock().now()
+        )
+    directory = key_directory(settings)
+    own = [load_public_pem(directory.export_public(key.name)) for key in directory.list()]
+    return own_trust(own, anchors(settings))
+
+
+def world(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> World:
+    """Build everything that a capture needs."""
+    from snapshotter.capture.engine import ChromiumCapturer
+
+    key = signer(settings, ask=ask, tell=tell)
+    own = settings.data_dir
+    return World(
+        clock=SystemClock(),
+        ids=RandomIds(),
+        capturer=ChromiumCapturer(
+            clock=SystemClock(),
+            ids=RandomIds(),
+            version=snapshotter.__version__,
+            browser_path=settings.browser_path,
+        ),
+        signer=key,
+        authorities=authorities(settings),
+        store=store(settings),
+        trust=own_trust([key.public_key], anchors(settings)),
+        spool_dir=settings.spool_dir,
+        pending_dir=own / "pending",
+        salts_dir=salts_dir(settings),
+        rejected_dir=own / "rejected",
+        unstored_dir=own / "unstored",
+        software=SOFTWARE,
+    )
+
+
+def _anchor(entry: Authority) -> Anchor:
+    try:
+        root = x509.load_pem_x509_certificate(entry.root.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SnapshotterError(
+            f"the root certificate of authority {entry.name} can not be read: {entry.root}",
+            hint="point `root` at a PEM file with exactly the authority's root certificate",
+        ) from error
+    return Anchor(name=entry.name, root=root, policy_oids=entry.policy_oids)
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of Linux, as far as we read it; the rest is padding."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 512),
+    )
+
+
+_STA_UNSYNC, _STA_NANO, _TIME_ERROR = 0x0040, 0x2000, 5
+
+
+def _adjtimex() -> ClockFacts | None:
+    """Return what the kernel says of its clock, or None where it can not be asked."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+    timex = _Timex()
+    state = library.adjtimex(ctypes.byref(timex))
+    if state < 0:
+        return None
+    unit = 1_000_000 if timex.status & _STA_NANO else 1_000  # nanoseconds or microseconds
+    return ClockFacts(
+        source="adjtimex",
+        synchronised=not timex.status & _STA_UNSYNC and state != _TIME_ERROR,
+        max_error_ms=round(timex.maxerror / 1_000),
+        offset_ms=round(timex.offset / unit),
+    )

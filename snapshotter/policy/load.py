@@ -1,0 +1,234 @@
+"""
+Read a policy: a TOML file, strict, in which every key has an effect.
+
+Unknown keys and wrong types are errors with the name of the key. A table may
+carry a `reason`, which is for people.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.request import Decision, Limits
+
+_MAX_BYTES = 1 << 20
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    reason: str = ""
+
+
+class Browser(_Table):
+    """What the page meets."""
+
+    kind: str = "shell"
+    viewport_px: tuple[int, int] = Field(default=(1440, 900), strict=False)
+    scale: int = Field(default=1, ge=1, le=4)
+    locale: str = "en-US"
+    timezone: str = "UTC"
+    user_agent: str = ""
+    ignore_certificate_errors: bool = False
+
+
+class Scroll(_Table):
+    """How far down the page, in what steps."""
+
+    step_percent: int = Field(default=80, ge=10, le=100)
+    steps: int = Field(default=160, ge=0, le=2000)
+
+
+class Wait(_Table):
+    """When the page counts as settled."""
+
+    quiet_ms: int = Field(default=250, ge=0, le=10_000)
+    settle_s: float = Field(default=5, gt=0, le=120, strict=False)
+
+
+class LimitsTable(_Table):
+    """The most that one capture may take."""
+
+    total_s: float = Field(default=90, gt=0, le=3600, strict=False)
+    launch_s: float = Field(default=15, gt=0, le=600, strict=False)
+    navigate_s: float = Field(default=30, gt=0, le=600, strict=False)
+    scroll_s: float = Field(default=15, gt=0, le=600, strict=False)
+    tile_s: float = Field(default=10, gt=0, le=600, strict=False)
+    mhtml_s: float = Field(default=10, gt=0, le=600, strict=False)
+    step_s: float = Field(default=5, gt=0, le=600, strict=False)
+    close_s: float = Field(default=5, gt=0, le=600, strict=False)
+    response_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
+    capture_bytes: int = Field(default=256 << 20, gt=0, le=3 << 30)
+    memory_bytes: int = Field(default=1_500 << 20, ge=256 << 20)
+    requests: int = Field(default=2_000, gt=0, le=100_000)
+    redirects: int = Field(default=20, ge=0, le=20)  # 20 is the browser's own limit
+    dialogs: int = Field(default=20, ge=0, le=1000)
+    popups: int = Field(default=5, ge=0, le=100)
+    height_px: int = Field(default=100_000, ge=100, le=1_000_000)
+    tile_px: int = Field(default=4_000, ge=100, le=16_000)
+
+
+class Redact(_Table):
+    """What never reaches a file in clear."""
+
+    headers: tuple[str, ...] = Field(
+        default=("authorization", "cookie", "proxy-authorization", "set-cookie"), strict=False
+    )
+
+
+class Require(_Table):
+    """What a capture and its verification have to have."""
+
+    court_minimum: bool = True
+    timestamps: int = Field(default=1, ge=0, le=9)
+
+
+class Retention(_Table):
+    """How long the store is asked to lock the bundle."""
+
+    lock_days: int = Field(default=0, ge=0, le=36_500)
+
+
+class Policy(BaseModel):
+    """One policy, whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    reason: str = ""
+    browser: Browser = Browser()
+    scroll: Scroll = Scroll()
+    wait: Wait = Wait()
+    limits: LimitsTable = LimitsTable()
+    redact: Redact = Redact()
+    require: Require = Require()
+    retention: Retention = Retention()
+
+
+# These are secrets by the standards that define them; no policy can ask for them in clear.
+_ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+
+
+def shipped_directory() -> Path:
+    """Return where the shipped policies and authorities are: in the package, or in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def find(name_or_path: str) -> Path:
+    """
+    Return the file of a policy that was named, or pointed at.
+
+    Raises:
+        SnapshotterError: There is none.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or os.sep in name_or_path:
+        if path.is_file():
+            return path
+        raise SnapshotterError(f"there is no policy file {path}")
+    shipped = shipped_directory() / f"{name_or_path}.toml"
+    if shipped.is_file():
+        return shipped
+    known = ", ".join(sorted(it.stem for it in shipped_directory().glob("*.toml")))
+    raise SnapshotterError(
+        f"there is no policy called {name_or_path}", hint=f"one of {known}, or the path of a file"
+    )
+
+
+def load(name_or_path: str) -> Policy:
+    """
+    Read a policy.
+
+    Raises:
+        SnapshotterError: Not there, not TOML, or a key or value that has no meaning.
+    """
+    path = find(name_or_path)
+    try:
+        data = path.read_bytes()[:_MAX_BYTES]
+        return Policy.model_validate(tomllib.loads(data.decode("utf-8")))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotterError(f"policy {path}: {where}: {first['msg']}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SnapshotterError(f"policy {path} can not be read: {error}") from error
+
+
+def decide(
+    policy: Policy,
+    *,
+    browser: str = "",
+    lock_days: int | None = None,
+    ignore_certificate_errors: bool = False,
+) -> Decision:
+    """
+    Return every setting of one capture, and the effective policy as text.
+
+    Args:
+        browser: Instead of the policy's: "shell", "chromium" or the path of a binary.
+        lock_days: Instead of the policy's.
+        ignore_certificate_errors: Go on where a certificate is bad, and record it.
+    """
+    changes: dict[str, object] = {}
+    if browser:
+        changes["browser"] = policy.browser.model_copy(update={"kind": browser})
+    if ignore_certificate_errors:
+        base = changes.get("browser", policy.browser)
+        if not isinstance(base, Browser):
+            raise TypeError("the browser table is a Browser")
+        changes["browser"] = base.model_copy(update={"ignore_certificate_errors": True})
+    if lock_days is not None:
+        changes["retention"] = policy.retention.model_copy(update={"lock_days": lock_days})
+    effective = policy.model_copy(update=changes)
+    limits = effective.limits.model_dump(exclude={"reason"})
+    return Decision(
+        policy_name=effective.name,
+        policy_text=as_toml(effective),
+        browser=effective.browser.kind,
+        viewport_px=effective.browser.viewport_px,
+        scale=effective.browser.scale,
+        locale=effective.browser.locale,
+        timezone=effective.browser.timezone,
+        user_agent=effective.browser.user_agent,
+        ignore_certificate_errors=effective.browser.ignore_certificate_errors,
+        scroll_step=effective.scroll.step_percent / 100,
+        quiet_s=effective.wait.quiet_ms / 1000,
+        limits=Limits(
+            **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
+        ),
+        redact_headers=frozenset(name.lower() for name in effective.redact.headers)
+        | _ALWAYS_REDACTED,
+        require_court_minimum=effective.require.court_minimum,
+        require_timestamps=effective.require.timestamps,
+        retain_days=effective.retention.lock_days,
+    )
+
+
+def as_toml(policy: Policy) -> str:
+    """Return the policy with every key spelled out, so that a reader needs no defaults."""
+    values = policy.model_dump()
+    lines = [
+        f"{key} = {_value(value)}" for key, value in values.items() if not isinstance(value, dict)
+    ]
+    for table, content in values.items():
+        if isinstance(content, dict):
+            lines += ["", f"[{table}]"]
+            lines += [f"{key} = {_value(value)}" for key, value in content.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in escaped) + '"'
+    raise TypeError(f"{type(value).__name__} has no place in a policy")
