@@ -1,0 +1,730 @@
+"""
+Record a page's network traffic from the browser's own events.
+
+`Recorder` is the port. `BrowserRecorder` listens to the Network domain of the
+Chrome DevTools Protocol on the page and on all that belongs to it, fetches each
+body as soon as its request ends, and spools it. A later recorder may take the
+bytes from the wire instead; what this one can not have, it names
+(`Recording.missing_parts`, docs/spec/network-record.md).
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import itertools
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture import archive, tls
+from snapshotter.capture.exchange import (
+    Answer,
+    Body,
+    End,
+    Exchange,
+    HeaderLine,
+    RawHead,
+    lines,
+    parse_head,
+)
+from snapshotter.capture.redact import Redactor
+from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
+from snapshotter.model.capture import (
+    Artifact,
+    Certificate,
+    Disclosure,
+    FailedRequest,
+    MainResponse,
+    Redaction,
+    Redirect,
+    RequestCounts,
+)
+from snapshotter.model.request import Limits
+from snapshotter.ports import Clock, IdSource
+
+TOO_MANY_REQUESTS = "too-many-requests"
+CAPTURE_TOO_LARGE = "capture-too-large"
+
+_CALL_S = 5.0  # limit of a call to the browser that only sets something up
+_BODY_S = 20.0  # limit of fetching one body
+_BODIES_AT_ONCE = 2  # each is in memory for a moment, as base64 and as bytes
+_FAILED_KEPT = 500  # failed requests that are listed by name
+_SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer kept
+_SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
+
+_EVENTS = (
+    "Network.requestWillBeSent",
+    "Network.requestWillBeSentExtraInfo",
+    "Network.requestServedFromCache",
+    "Network.responseReceived",
+    "Network.responseReceivedExtraInfo",
+    "Network.dataReceived",
+    "Network.loadingFinished",
+    "Network.loadingFailed",
+    "Network.webSocketCreated",
+    "Page.frameNavigated",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recorder has to say, all files written."""
+
+    redirects: tuple[Redirect, ...]
+    response: MainResponse | None
+    counts: RequestCounts
+    failed: tuple[FailedRequest, ...]
+    main_body_recorded: bool
+    document_error: str  # "net::ERR_…" of the main document, or ""
+    redactions: tuple[Redaction, ...]
+    disclosures: tuple[Disclosure, ...] = field(repr=False)
+    missing_parts: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]  # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl
+
+
+class Recorder(Protocol):
+    """
+    Records the network traffic of one page.
+
+    Not trusted to see everything: what it knows it missed is in `missing_parts`.
+    """
+
+    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
+        """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests without an end."""
+
+    @property
+    def quiet_since(self) -> float:
+        """`clock.monotonic()` of the last beginning or end of a request."""
+
+    @property
+    def over_limit(self) -> str:
+        """The reason code of a limit that was passed, or an empty text."""
+
+    async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
+        """Collect what is outstanding, write the files. Never raises for what a page does."""
+
+    def finish_now(self, *, final_url: str, title: str) -> Recording:
+        """Write what was collected, without a browser or an event loop."""
+
+
+class BrowserRecorder:
+    """
+    A `Recorder` that sees what the browser tells.
+
+    Args:
+        requested_url: Where the capture began; no user information.
+        spool: The capture's directory; files appear below it under their bundle paths.
+        redact_headers: Lowercase names of headers whose values are secret.
+        software: Name and version, for the warcinfo record.
+    """
+
+    def __init__(
+        self,
+        *,
+        requested_url: str,
+        spool: Path,
+        clock: Clock,
+        ids: IdSource,
+        limits: Limits,
+        redact_headers: frozenset[str],
+        software: str,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+        self._spool = spool
+        self._scratch = spool / _SCRATCH
+        self._software = software
+        self._redactor = Redactor(names=redact_headers, ids=ids)
+        self._requested_url = self._redactor.clean_url(requested_url)
+        self._targets = Targets(listener=self._on_event, begin=self._begin, spawn=self._spawn)
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._body_slots = asyncio.Semaphore(_BODIES_AT_ONCE)
+
+        self._exchanges: list[Exchange] = []
+        self._hops: dict[str, list[Exchange]] = {}  # request id → exchanges, redirects first
+        self._raw_requests: dict[str, list[tuple[HeaderLine, ...]]] = {}
+        self._raw_responses: dict[str, list[RawHead]] = {}
+        self._open: set[int] = set()
+        self._quiet_since = clock.monotonic()
+        self._received = 0  # bytes, decoded or on the wire, whichever the browser says is more
+        self._kept = 0  # bytes of bodies in the scratch directory
+        self._ignored = 0  # requests beyond the limit
+        self._seen_by_playwright: Counter[str] = Counter()
+        self._websockets = 0
+        self._problems: Counter[str] = Counter()
+
+        self._root: Session | None = None
+        self._main_frame = ""
+        self._committed: list[tuple[str, str]] = []  # loader id, error page's real URL or ""
+        self._chains: dict[str, tuple[Certificate, ...]] = {}  # by origin
+        self._recording: Recording | None = None
+
+    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        root = self._targets.listen(cdp, _EVENTS)
+        self._root = root
+        try:
+            await asyncio.wait_for(root.send("Page.enable"), _CALL_S)
+            tree = await asyncio.wait_for(root.send("Page.getFrameTree"), _CALL_S)
+            self._main_frame = tree["frameTree"]["frame"]["id"]
+            await self._begin(root)
+        except ProtocolError as error:
+            raise PlaywrightError(str(error)) from error
+        context.on("request", lambda request: self._seen(request.url))
+        context.on("page", lambda other: self._spawn(self._follow_popup(context, other)))
+        if context.browser is not None:
+            try:
+                session = await context.browser.new_browser_cdp_session()
+                browser = self._targets.listen(session, ())
+                await asyncio.wait_for(self._targets.follow(browser, ("shared_worker",)), _CALL_S)
+            except (PlaywrightError, ProtocolError, TimeoutError):
+                self._problems["requests of shared workers (they could not be followed)"] += 1
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._open)
+
+    @property
+    def quiet_since(self) -> float:
+        return self._quiet_since
+
+    @property
+    def over_limit(self) -> str:
+        if len(self._exchanges) + self._ignored > self._limits.requests:
+            return TOO_MANY_REQUESTS
+        if self._received > self._limits.capture_bytes:
+            return CAPTURE_TOO_LARGE
+        return ""
+
+    async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
+        for exchange in self._exchanges:
+            if exchange.number in self._open and exchange.answer is not None:
+                self._spawn(self._fetch_body(exchange, truncated="time"))
+        # A task may spawn another one: a body, then nothing. Two rounds are enough.
+        end = asyncio.get_running_loop().time() + limit_s
+        for _ in range(2):
+            left = end - asyncio.get_running_loop().time()
+            if self._tasks and left > 0:
+                await asyncio.wait(set(self._tasks), timeout=left)
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=1.0)
+        return self._write(final_url=final_url, title=title, text=text)
+
+    def finish_now(self, *, final_url: str, title: str) -> Recording:
+        return self._write(final_url=final_url, title=title, text="")
+
+    # Sessions
+
+    async def _begin(self, session: Session) -> None:
+        """Set one target up. The extras are asked for one by one: older browsers lack some."""
+        settings = {
+            "maxTotalBufferSize": self._limits.capture_bytes,
+            "maxResourceBufferSize": self._limits.response_bytes,
+            "maxPostDataSize": self._limits.response_bytes,
+        }
+        try:
+            # Durable messages are kept by the network process: as bytes, where the
+            # renderer would hand out characters, and across navigations.
+            await asyncio.wait_for(
+                session.send("Network.enable", {**settings, "enableDurableMessages": True}), _CALL_S
+            )
+        except ProtocolError:
+            await asyncio.wait_for(session.send("Network.enable", settings), _CALL_S)
+        await asyncio.wait_for(self._targets.follow(session), _CALL_S)
+
+    async def _follow_popup(self, context: BrowserContext, page: Page) -> None:
+        """Listen to a window that the page opened; it may be gone before we do."""
+        with contextlib.suppress(PlaywrightError, ProtocolError):
+            session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
+            await self._begin(session)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except (PlaywrightError, ProtocolError, TimeoutError):
+                self._problems["requests of a frame or worker that could not be followed"] += 1
+
+        task = asyncio.ensure_future(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _seen(self, url: str) -> None:
+        if url.startswith(("http:", "https:")):
+            self._seen_by_playwright[_without_fragment(self._redactor.clean_url(url))] += 1
+
+    # Events
+
+    def _on_event(self, session: Session, method: str, params: Params) -> None:
+        if self._recording is not None:
+            return
+        handler: Callable[[Session, Params], None] | None = getattr(
+            self, "_on_" + method.rpartition(".")[2], None
+        )
+        if method in _EVENTS and handler is not None:
+            handler(session, params)
+
+    def _on_requestWillBeSent(self, session: Session, params: Params) -> None:
+        request_id, request = params["requestId"], params["request"]
+        hops = self._hops.get(request_id, [])
+        previous = hops[-1] if hops else None
+        if "redirectResponse" in params and previous is not None:
+            self._take_redirect(previous, params)
+        elif previous is not None and previous.end is End.PENDING:
+            previous.sessions.append(session)  # a worker's script: its page told of it already
+            return
+        if not request["url"].startswith(("http:", "https:")):
+            return  # data:, blob:, about:: nothing goes over a network
+        if len(self._exchanges) >= self._limits.requests + _SPARE_REQUESTS:
+            self._ignored += 1
+            return
+        exchange = Exchange(
+            number=len(self._exchanges),
+            request_id=request_id,
+            url=self._redactor.clean_url(request["url"]),
+            method=request["method"],
+            resource_type=params.get("type", "Other"),
+            at=datetime.fromtimestamp(params["wallTime"], UTC),
+            frame_id=params.get("frameId", ""),
+            loader_id=params.get("loaderId", ""),
+            initiator=params.get("initiator", {}).get("type", ""),
+            headers=lines(request.get("headers", {}), self._redactor),
+            sessions=[session],
+        )
+        if exchange.initiator == "preflight":
+            exchange.resource_type = "Preflight"
+        self._take_post(exchange, session, request)
+        self._exchanges.append(exchange)
+        self._hops.setdefault(request_id, []).append(exchange)
+        self._open.add(exchange.number)
+        self._touch()
+        index = len(self._hops[request_id]) - 1
+        raw = self._raw_requests.get(request_id, [])
+        if index < len(raw):
+            exchange.raw_headers = raw[index]
+
+    def _on_requestWillBeSentExtraInfo(self, session: Session, params: Params) -> None:
+        # One for each hop that goes to the network; it may come before its request.
+        raw = self._raw_requests.setdefault(params["requestId"], [])
+        raw.append(lines(params["headers"], self._redactor))
+        hops = self._hops.get(params["requestId"], [])
+        if len(raw) <= len(hops):
+            hops[len(raw) - 1].raw_headers = raw[-1]
+
+    def _on_requestServedFromCache(self, session: Session, params: Params) -> None:
+        if hops := self._hops.get(params["requestId"]):
+            hops[-1].from_cache = True
+
+    def _on_responseReceived(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])):
+            return
+        exchange, response = hops[-1], params["response"]
+        exchange.resource_type = params.get("type", exchange.resource_type)
+        if exchange.initiator == "preflight":
+            exchange.resource_type = "Preflight"
+        exchange.from_cache |= any(
+            response.get(name)
+            for name in ("fromDiskCache", "fromPrefetchCache", "fromServiceWorker")
+        )
+        self._take_answer(exchange, response, has_raw=params.get("hasExtraInfo", False))
+        if session not in exchange.sessions:
+            exchange.sessions.append(session)
+        if self._is_main(exchange):
+            self._want_certificate(exchange.url)
+
+    def _on_responseReceivedExtraInfo(self, session: Session, params: Params) -> None:
+        text = params.get("headersText", "")
+        if text:  # HTTP/1: the head as it came
+            head = parse_head(text, params["statusCode"], self._redactor)
+        else:
+            head = RawHead(
+                status=params["statusCode"],
+                status_line="",
+                headers=lines(params["headers"], self._redactor),
+            )
+        self._raw_responses.setdefault(params["requestId"], []).append(head)
+
+    def _on_dataReceived(self, session: Session, params: Params) -> None:
+        decoded, wire = params["dataLength"], params.get("encodedDataLength", 0)
+        self._received += max(decoded, wire)
+        if hops := self._hops.get(params["requestId"]):
+            hops[-1].body_length += decoded
+            hops[-1].wire_length += wire
+
+    def _on_loadingFinished(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
+            return
+        exchange = hops[-1]
+        exchange.wire_length = int(params.get("encodedDataLength", exchange.wire_length))
+        if session not in exchange.sessions:
+            exchange.sessions.append(session)
+        self._close(exchange, End.ANSWERED)
+        if exchange.from_cache or exchange.initiator == "preflight":
+            return
+        if exchange.has_no_body:
+            exchange.body = Body.EMPTY
+        else:
+            self._spawn(self._fetch_body(exchange, truncated=""))
+
+    def _on_loadingFailed(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
+            return
+        exchange = hops[-1]
+        exchange.error = params.get("errorText", "")
+        cors = params.get("corsErrorStatus", {}).get("corsError", "")
+        exchange.block_reason = params.get("blockedReason", "") or cors
+        if exchange.answer is not None and exchange.has_no_body:
+            # How Chromium ends a HEAD or a 204 whose empty body nobody read.
+            exchange.body, exchange.error = Body.EMPTY, ""
+            self._close(exchange, End.ANSWERED)
+        elif exchange.block_reason or "ERR_BLOCKED_BY" in exchange.error:
+            self._close(exchange, End.BLOCKED)
+        elif params.get("canceled") or exchange.error == "net::ERR_ABORTED":
+            self._close(exchange, End.CANCELLED)
+        else:
+            self._close(exchange, End.FAILED)
+        if exchange.answer is not None and exchange.end is not End.ANSWERED:
+            self._spawn(self._fetch_body(exchange, truncated="disconnect"))
+
+    def _on_webSocketCreated(self, session: Session, params: Params) -> None:
+        self._websockets += 1
+
+    def _on_frameNavigated(self, session: Session, params: Params) -> None:
+        frame = params["frame"]
+        if frame["id"] == self._main_frame:
+            self._committed.append((frame["loaderId"], frame.get("unreachableUrl", "")))
+
+    # What the events say
+
+    def _take_redirect(self, exchange: Exchange, params: Params) -> None:
+        response, has_raw = params["redirectResponse"], params.get("redirectHasExtraInfo", False)
+        self._take_answer(exchange, response, has_raw=has_raw)
+        exchange.redirected = True
+        exchange.wire_length = int(response.get("encodedDataLength", 0))
+        # HSTS and the like: the browser redirects itself, and sends nothing.
+        exchange.internal = not has_raw and any(
+            header.name.lower() == "non-authoritative-reason"
+            for header in exchange.response_headers
+        )
+        self._close(exchange, End.ANSWERED)
+        if self._is_main(exchange):
+            self._want_certificate(exchange.url)
+
+    def _take_answer(self, exchange: Exchange, response: Params, *, has_raw: bool) -> None:
+        exchange.answer = Answer(
+            status=response["status"],
+            status_text=response.get("statusText", ""),
+            protocol=response.get("protocol", ""),
+            headers=lines(response.get("headers", {}), self._redactor),
+            media_type=response.get("mimeType", "").lower(),
+            charset=response.get("charset", ""),
+            remote_ip=response.get("remoteIPAddress", "").strip("[]"),
+            remote_port=response.get("remotePort", 0),
+            security=response.get("securityDetails"),
+            has_raw=has_raw,
+        )
+
+    def _take_post(self, exchange: Exchange, session: Session, request: Params) -> None:
+        entries = [entry.get("bytes") for entry in request.get("postDataEntries", [])]
+        if entries and all(entries):
+            exchange.post = b"".join(base64.b64decode(str(entry)) for entry in entries)
+        elif "postData" in request:
+            exchange.post = request["postData"].encode()
+        elif request.get("hasPostData"):
+            exchange.post_missing = True
+            self._spawn(self._fetch_post(exchange, session))
+
+    def _is_main(self, exchange: Exchange) -> bool:
+        return exchange.is_main_request and exchange.frame_id == self._main_frame
+
+    def _close(self, exchange: Exchange, end: End) -> None:
+        exchange.end = end
+        self._open.discard(exchange.number)
+        self._touch()
+
+    def _touch(self) -> None:
+        self._quiet_since = self._clock.monotonic()
+
+    # What has to be asked for
+
+    async def _fetch_post(self, exchange: Exchange, session: Session) -> None:
+        try:
+            result = await asyncio.wait_for(
+                session.send("Network.getRequestPostData", {"requestId": exchange.request_id}),
+                _BODY_S,
+            )
+        except (ProtocolError, TimeoutError):
+            return  # `post_missing` stays, and is counted
+        if result.get("base64Encoded"):
+            exchange.post = base64.b64decode(result["postData"])
+        else:
+            exchange.post = result["postData"].encode()
+        exchange.post_missing = False
+
+    async def _fetch_body(self, exchange: Exchange, *, truncated: str) -> None:
+        """Spool one body, or say in the exchange why there is none."""
+        exchange.truncated = truncated
+        if exchange.body_length > self._limits.response_bytes or self._is_full(exchange):
+            exchange.body, exchange.truncated = Body.TOO_LONG, "length"
+            return
+        async with self._body_slots:
+            data, text = await self._ask_for_body(exchange)
+            if data is None:
+                return
+            if not data and exchange.body_length:
+                return  # it came and is no longer there: UNAVAILABLE
+            if len(data) > self._limits.response_bytes or self._is_full(exchange):
+                exchange.body, exchange.truncated = Body.TOO_LONG, "length"
+                return
+            exchange.body = _body_state(exchange, data, text=text)
+            self._kept += len(data)
+            file = self._scratch / f"{exchange.number:06}"
+            file.write_bytes(data)
+            exchange.body_file = file
+
+    def _is_full(self, exchange: Exchange) -> bool:
+        return self._kept + exchange.body_length > self._limits.capture_bytes
+
+    async def _ask_for_body(self, exchange: Exchange) -> tuple[bytes | None, bool]:
+        """Return the body, and whether the browser gave characters. None: no session has it."""
+        for session in reversed(exchange.sessions):
+            try:
+                result = await asyncio.wait_for(
+                    session.send("Network.getResponseBody", {"requestId": exchange.request_id}),
+                    _BODY_S,
+                )
+                if result.get("base64Encoded"):
+                    return base64.b64decode(result["body"]), False
+                return result["body"].encode("utf-8", "surrogatepass"), True
+            except (ProtocolError, TimeoutError, binascii.Error):
+                continue
+        return None, False
+
+    def _want_certificate(self, url: str) -> None:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme == "https" and origin not in self._chains:
+            self._chains[origin] = ()
+            self._spawn(self._fetch_certificate(origin))
+
+    async def _fetch_certificate(self, origin: str) -> None:
+        """Ask for the chain of the connection that served `origin`; without it, it stays empty."""
+        if self._root is None:
+            return
+        try:
+            result = await asyncio.wait_for(
+                self._root.send("Network.getCertificate", {"origin": origin}), _CALL_S
+            )
+            ders = tuple(base64.b64decode(name) for name in result["tableNames"])
+            self._chains[origin] = tuple(tls.certificate(der) for der in ders)
+        except (ProtocolError, TimeoutError, ValueError):
+            self._problems["the certificate chain of the main connection"] = 1
+
+    # Writing
+
+    def _write(self, *, final_url: str, title: str, text: str) -> Recording:
+        if self._recording is not None:
+            return self._recording
+        self._give_raw_heads()
+        recorded = [e for e in self._exchanges if not e.from_cache]
+        redirects, main, error = self._main_document()
+        artifacts = archive.write(
+            recorded,
+            spool=self._spool,
+            clock=self._clock,
+            ids=self._ids,
+            redactor=self._redactor,
+            software=self._software,
+            page=archive.PageLine(
+                url=self._redactor.clean_url(final_url),
+                title=title,
+                text=text,
+                at=main.at if main is not None else None,
+            ),
+        )
+        failed = [e for e in recorded if e.end in (End.FAILED, End.BLOCKED)]
+        self._recording = Recording(
+            redirects=redirects,
+            response=self._main_response(main),
+            counts=self._counts(recorded),
+            failed=tuple(
+                FailedRequest(
+                    url=e.url,
+                    resource_type=e.resource_type,
+                    error=e.error if not e.block_reason else f"{e.error} ({e.block_reason})",
+                )
+                for e in failed[:_FAILED_KEPT]
+            ),
+            main_body_recorded=main is not None
+            and main.body_file is not None
+            and not main.truncated
+            and main.body_file.stat().st_size > 0,
+            document_error=error,
+            redactions=self._redactor.redactions(),
+            disclosures=self._redactor.disclosures(),
+            missing_parts=self._missing_parts(recorded),
+            artifacts=artifacts,
+        )
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        return self._recording
+
+    def _give_raw_heads(self) -> None:
+        """
+        Give each exchange its raw head. They come apart, in order, one for each that has any.
+
+        A head whose status is not the answer's belongs to something else (a
+        revalidated cache entry shows 200 for a 304): the browser's list is used then.
+        """
+        for request_id, hops in self._hops.items():
+            heads = list(self._raw_responses.get(request_id, []))
+            for exchange in hops:
+                expected = exchange.answer is None or exchange.answer.has_raw
+                if not heads or not expected:
+                    continue
+                head = heads.pop(0)
+                if exchange.answer is None or head.status == exchange.answer.status:
+                    exchange.raw_head = head
+
+    def _main_document(self) -> tuple[tuple[Redirect, ...], Exchange | None, str]:
+        """Return the way to the final document, the exchange that answered, and its error."""
+        loads: dict[str, list[Exchange]] = {}
+        for exchange in self._exchanges:
+            if self._is_main(exchange):
+                loads.setdefault(exchange.request_id, []).append(exchange)
+        if not loads:
+            return (), None, ""
+        committed = [loader for loader, _ in self._committed if loader in loads]
+        answered = [loader for loader, hops in loads.items() if hops[-1].has_answer]
+        last = (committed or answered or list(loads))[-1]
+        # A load that was given up for the next one led nowhere; the final one always counts.
+        path = [loader for loader in loads if loader in committed and loader != last] + [last]
+        redirects: list[Redirect] = []
+        before: Exchange | None = None
+        for loader in path:
+            hops = loads[loader]
+            if before is not None:
+                redirects.append(_redirect(before, hops[0], kind="client"))
+            redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
+            before = hops[-1]
+        main = loads[last][-1]
+        unreachable = any(loader == last and url for loader, url in self._committed)
+        error = main.error
+        if unreachable and not error:
+            error = "net::ERR_FAILED"
+        return tuple(redirects), main if main.has_answer else None, error
+
+    def _main_response(self, main: Exchange | None) -> MainResponse | None:
+        if main is None or main.answer is None:
+            return None
+        parts = urlsplit(main.url)
+        return MainResponse(
+            url=main.url,
+            status=main.answer.status,
+            status_text=main.answer.status_text,
+            protocol=main.answer.protocol,
+            headers=tuple((h.name, h.value) for h in main.response_headers),
+            remote_ip=main.answer.remote_ip,
+            remote_port=main.answer.remote_port,
+            date_header=main.header("date"),
+            tls=tls.facts(
+                main.answer.security, self._chains.get(f"{parts.scheme}://{parts.netloc}", ())
+            ),
+        )
+
+    def _counts(self, recorded: list[Exchange]) -> RequestCounts:
+        ends = Counter(e.end for e in recorded)
+        return RequestCounts(
+            total=len(recorded) + self._ignored,
+            answered=ends[End.ANSWERED],
+            http_errors=sum(e.end is End.ANSWERED and e.status >= 400 for e in recorded),
+            failed=ends[End.FAILED],
+            blocked=ends[End.BLOCKED],
+            cancelled=ends[End.CANCELLED],
+            pending=ends[End.PENDING] + self._ignored,
+            bodies_missing=sum(
+                e.end is End.ANSWERED and e.body in (Body.UNAVAILABLE, Body.TOO_LONG)
+                for e in recorded
+            ),
+            bytes_received=sum(e.wire_length for e in recorded),
+        )
+
+    def _missing_parts(self, recorded: list[Exchange]) -> tuple[str, ...]:
+        """Say in words what a reader would look for and not find, with numbers."""
+        absent: Counter[str] = Counter()
+        for e in recorded:
+            if e.post_missing:
+                absent["request bodies that the browser did not hand out"] += 1
+            if not e.has_answer:
+                continue
+            if e.body is Body.TOO_LONG:
+                absent["bodies over a size limit"] += 1
+            elif e.truncated and e.body_file is not None:
+                absent["bodies that are cut off"] += 1
+            elif e.body is Body.TEXT_AS_UTF8:
+                absent["bodies as served (kept as text in UTF-8)"] += 1
+            elif e.body is not Body.UNAVAILABLE:
+                continue
+            elif e.redirected:
+                absent["bodies of redirects"] += 1
+            elif e.resource_type == "Preflight":
+                absent["bodies of CORS preflights"] += 1
+            else:
+                absent["bodies that the browser did not hand out"] += 1
+        if self._ignored:
+            absent["requests over the limit"] = self._ignored
+        if self._websockets:
+            absent["WebSocket frames (connections)"] = self._websockets
+        if unseen := self._unseen():
+            absent["requests that only the browser's second event source named"] = unseen
+        absent += self._problems
+        return tuple(f"{name}: {count}" for name, count in sorted(absent.items()))
+
+    def _unseen(self) -> int:
+        ours = Counter(_without_fragment(e.url) for e in self._exchanges)
+        return 0 if self._ignored else (self._seen_by_playwright - ours).total()
+
+
+def _redirect(before: Exchange, after: Exchange, *, kind: str) -> Redirect:
+    return Redirect(
+        kind=kind,
+        from_url=before.url,
+        to_url=after.url,
+        status=before.status if kind == "http" else None,
+        at=after.at,
+    )
+
+
+def _body_state(exchange: Exchange, data: bytes, *, text: bool) -> Body:
+    """
+    Tell how the bytes we got relate to the bytes on the wire.
+
+    Characters are the served bytes only if the served bytes were UTF-8; their number is
+    what the browser counted then.
+    """
+    if text and data and len(data) != exchange.body_length:
+        return Body.TEXT_AS_UTF8
+    if exchange.header("content-encoding"):
+        return Body.CONTENT_DECODED
+    if exchange.header("transfer-encoding"):
+        return Body.TRANSFER_DECODED
+    return Body.AS_RECEIVED if data or not exchange.body_length else Body.EMPTY
+
+
+def _without_fragment(url: str) -> str:
+    return url.partition("#")[0]

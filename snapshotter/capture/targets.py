@@ -1,0 +1,162 @@
+"""
+Chrome DevTools Protocol sessions of everything that belongs to one page.
+
+Cross-process frames, workers and shared workers have their own network
+events. They are attached as they start, and wait until we listen, so that
+their first request is seen too. Their messages come through the parent's session:
+Playwright's CDPSession speaks for one target alone, so we ask Chromium for
+messages wrapped in messages (`flatten: false`).
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+
+Params = dict[str, Any]
+# Called with the session, the method and its parameters, in the order received.
+Listener = Callable[["Session", str, Params], None]
+
+
+class ProtocolError(Exception):
+    """The browser refused a command, or is gone."""
+
+
+class Session(Protocol):
+    """One target's end of the protocol."""
+
+    async def send(self, method: str, params: Params | None = None) -> Params:
+        """
+        Send a command and return its result. Waits for ever: bound it.
+
+        Raises:
+            ProtocolError: The browser refused it or is gone.
+        """
+
+
+class DirectSession:
+    """A target that Playwright attached for us."""
+
+    def __init__(self, cdp: CDPSession) -> None:
+        self._cdp = cdp
+
+    async def send(self, method: str, params: Params | None = None) -> Params:
+        try:
+            result = await self._cdp.send(method, params or {})
+        except PlaywrightError as error:
+            raise ProtocolError(error.message) from error
+        return dict(result or {})
+
+
+class TunnelledSession:
+    """A target below another one, reached through its parent's session."""
+
+    def __init__(self, parent: Session, session_id: str, listener: Listener) -> None:
+        self._parent = parent
+        self._session_id = session_id
+        self._listener = listener
+        self._next = 0
+        self._waiting: dict[int, asyncio.Future[Params]] = {}
+
+    async def send(self, method: str, params: Params | None = None) -> Params:
+        self._next += 1
+        number = self._next
+        answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        message = json.dumps({"id": number, "method": method, "params": params or {}})
+        try:
+            await self._parent.send(
+                "Target.sendMessageToTarget", {"sessionId": self._session_id, "message": message}
+            )
+            return await answer
+        finally:
+            del self._waiting[number]
+
+    def receive(self, text: str) -> None:
+        """Take a message from this target."""
+        message = json.loads(text)
+        waiting = self._waiting.get(message.get("id", 0))
+        if waiting is not None and not waiting.done():
+            if "error" in message:
+                waiting.set_exception(ProtocolError(str(message["error"].get("message"))))
+            else:
+                waiting.set_result(message.get("result", {}))
+        elif "method" in message:
+            self._listener(self, message["method"], message.get("params", {}))
+
+    def close(self) -> None:
+        """Fail what still waits: the target is gone."""
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ProtocolError("the target is gone"))
+
+
+class Targets:
+    """
+    Follows a session's children, and theirs.
+
+    Args:
+        listener: Gets the events of every session, except those about targets.
+        begin: Sets a new session up; the target waits until it returns.
+        spawn: Runs a coroutine in the background and keeps hold of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        listener: Listener,
+        begin: Callable[[Session], Awaitable[None]],
+        spawn: Callable[[Awaitable[None]], object],
+    ) -> None:
+        self._listener = listener
+        self._begin = begin
+        self._spawn = spawn
+        self._children: dict[str, TunnelledSession] = {}
+
+    def listen(self, cdp: CDPSession, events: tuple[str, ...]) -> DirectSession:
+        """Follow a session of Playwright's and return it as one of ours."""
+        session = DirectSession(cdp)
+        for event in (*events, *_TARGET_EVENTS):
+            cdp.on(event, self._handler(session, event))
+        return session
+
+    async def follow(self, session: Session, kinds: tuple[str, ...] = ()) -> None:
+        """Attach this session's children from now on; of these kinds alone, if any is named."""
+        params: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False}
+        if kinds:
+            params["filter"] = [{"type": kind, "exclude": False} for kind in kinds]
+        await session.send("Target.setAutoAttach", params)
+
+    def _handler(self, session: Session, event: str) -> Callable[[Params], None]:
+        return lambda params: self._receive(session, event, params)
+
+    def _receive(self, session: Session, method: str, params: Params) -> None:
+        if method == "Target.attachedToTarget":
+            child = TunnelledSession(session, params["sessionId"], self._receive)
+            self._children[params["sessionId"]] = child
+            self._spawn(self._start(child))
+        elif method == "Target.receivedMessageFromTarget":
+            if (known := self._children.get(params["sessionId"])) is not None:
+                known.receive(params["message"])
+        elif method == "Target.detachedFromTarget":
+            if (gone := self._children.pop(params["sessionId"], None)) is not None:
+                gone.close()
+        else:
+            self._listener(session, method, params)
+
+    async def _start(self, child: TunnelledSession) -> None:
+        try:
+            await self._begin(child)
+        finally:
+            # Whatever went wrong: a frame that nobody resumes would hang the page.
+            await child.send("Runtime.runIfWaitingForDebugger")
+
+
+_TARGET_EVENTS = (
+    "Target.attachedToTarget",
+    "Target.detachedFromTarget",
+    "Target.receivedMessageFromTarget",
+)
