@@ -1,0 +1,504 @@
+"""
+Find a Chromium, start it in its sandbox with a throw-away profile, and see that it ends.
+
+The browser's processes are ours to watch and to kill by number: Playwright
+starts a small script of ours that notes its own process id (which stays that
+of the browser, and of its process group) and its parent's (Playwright's
+driver) before it becomes the browser. That works when nothing answers any more.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, BrowserType
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.capture import SandboxFacts
+from snapshotter.model.request import Decision
+
+# What Playwright does not already pass. Never `--disable-features`: Chromium
+# reads the last one only, and Playwright's own would be lost.
+_ARGUMENTS = (
+    "--site-per-process",  # the shell has no site isolation by default
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--no-pings",
+    "--dns-prefetch-disable",
+)
+
+# zstd is left out: readers of WARC files cannot decode it.
+ACCEPT_ENCODING = "gzip, deflate, br"
+
+_SHELL, _CHROMIUM = "shell", "chromium"
+_LINUX = {
+    _SHELL: ("/usr/lib/chromium/chromium-headless-shell",),
+    _CHROMIUM: (
+        "/usr/lib/chromium/chromium",  # Debian: /usr/bin/chromium adds flags and an API key
+        "/usr/lib/chromium-browser/chromium-browser",
+        "/opt/google/chrome/chrome",
+    ),
+}
+_MACOS = {
+    _SHELL: (),
+    _CHROMIUM: (
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ),
+}
+_ON_PATH = {
+    _SHELL: ("chromium-headless-shell", "chrome-headless-shell"),
+    _CHROMIUM: ("google-chrome-stable", "google-chrome", "chromium", "chromium-browser"),
+}
+_PLAYWRIGHT = {
+    _SHELL: ("chromium_headless_shell-*/*/chrome-headless-shell",
+             "chromium_headless_shell-*/*/headless_shell"),
+    _CHROMIUM: ("chromium-*/chrome-linux*/chrome",
+                "chromium-*/chrome-mac*/*.app/Contents/MacOS/*"),
+}  # fmt: skip
+_SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
+_UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
+_PROBE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserBinary:
+    """A Chromium on this machine."""
+
+    kind: str  # "shell" or "chromium"
+    path: Path
+
+
+def find_browser(kind: str, *, playwright_browsers: Path | None = None) -> BrowserBinary | None:
+    """
+    Return the browser of that kind, or nothing.
+
+    Args:
+        kind: "shell" (chromium-headless-shell), "chromium" (Chromium or Google
+            Chrome) or a path to a binary.
+        playwright_browsers: Where Playwright keeps its browsers; its own place if not given.
+
+    Raises:
+        ValueError: A kind that is neither of these.
+    """
+    if "/" in kind:
+        path = Path(kind)
+        shell = "headless" in path.name
+        return _binary(_SHELL if shell else _CHROMIUM, _unwrapped(path))
+    if kind not in _LINUX:
+        raise ValueError(f'a browser is "shell", "chromium" or a path, not "{kind}"')
+    for place in (_MACOS if sys.platform == "darwin" else _LINUX)[kind]:
+        if found := _binary(kind, Path(place)):
+            return found
+    for name in _ON_PATH[kind]:
+        if (which := shutil.which(name)) and (found := _binary(kind, _unwrapped(Path(which)))):
+            return found
+    root = playwright_browsers or _playwright_browsers()
+    matches = [path for pattern in _PLAYWRIGHT[kind] for path in root.glob(pattern)]
+    for path in sorted(matches, key=_revision, reverse=True):
+        if found := _binary(kind, path):
+            return found
+    return None
+
+
+def choose_browser(wanted: str, explicit: Path | None) -> tuple[BrowserBinary, str]:
+    """
+    Return the browser for a capture, and what has to be said about the choice.
+
+    Args:
+        wanted: As in `Decision.browser`.
+        explicit: A binary from the settings, which comes before all others.
+
+    Raises:
+        ServiceUnavailable: There is none.
+    """
+    name = str(explicit) if explicit is not None else wanted
+    if found := find_browser(name):
+        return found, ""
+    if name == _SHELL and (found := find_browser(_CHROMIUM)):
+        return found, "no chromium-headless-shell here; full Chromium instead"
+    what = f"no browser at {name}" if "/" in name else "no Chromium was found"
+    raise ServiceUnavailable(what, hint="make setup, or: playwright install chromium")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """
+    Directories that a browser may write to, all below one that is removed at the end.
+
+    Nothing of the user's is used: HOME, TMPDIR and the profile are new and empty.
+    """
+
+    root: Path
+    profile: Path
+    home: Path
+    temporary: Path  # TMPDIR; elsewhere when `root` has a long path, see `_SOCKET_PATH`
+    artifacts: Path
+
+    @classmethod
+    def create(cls, beside: Path) -> "Workplace":
+        """Make one in the directory that holds `beside`."""
+        root = Path(tempfile.mkdtemp(prefix=f".{beside.name}-browser-", dir=beside.parent))
+        temporary = root / "tmp"
+        if len(os.fsencode(temporary)) > _SOCKET_PATH:
+            temporary = Path(tempfile.mkdtemp(prefix="snapshotter-"))
+        place = cls(
+            root=root.resolve(),
+            profile=root.resolve() / "profile",
+            home=root / "home",
+            temporary=temporary,
+            artifacts=root / "artifacts",
+        )
+        for directory in (place.profile, place.home, place.temporary, place.artifacts):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        return place
+
+    def remove(self) -> None:
+        """Remove all of it. What a dying process still writes is not an error."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment that the browser gets."""
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "XDG_RUNTIME_DIR": str(self.temporary),
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+        }
+
+
+class BrowserProcesses:
+    """The browser's process group, and Playwright's driver above it."""
+
+    def __init__(self, place: Workplace) -> None:
+        self._note = place.root / "pids"
+
+    @property
+    def note(self) -> Path:
+        """Where the start script writes "<browser> <driver>"."""
+        return self._note
+
+    @property
+    def browser(self) -> int | None:
+        """Process id of the browser, once it was started."""
+        return self._ids()[0]
+
+    def resident_bytes(self) -> int:
+        """
+        Memory of the whole group, pages that several processes share counted once where possible.
+
+        0 when nothing runs or the system does not say.
+        """
+        return sum(self._each_resident().values())
+
+    def kill_largest_renderer(self) -> bool:
+        """Kill the renderer that takes most memory; the browser itself lives on."""
+        sizes = self._each_resident()
+        renderers = [pid for pid in sizes if "--type=renderer" in _command(pid)]
+        if not renderers:
+            return False
+        return _kill(max(renderers, key=lambda pid: sizes[pid]))
+
+    def kill(self) -> None:
+        """Kill the browser's process group, then the driver. Safe to call at any time."""
+        browser, driver = self._ids()
+        if browser is not None:
+            try:
+                os.killpg(browser, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                _kill(browser)
+        if driver is not None:
+            _kill(driver)
+
+    def sandbox(self, *, asked: bool, how: str) -> SandboxFacts:
+        """Say from the kernel's own words whether a renderer runs inside the sandbox."""
+        browser = self._ids()[0]
+        if not sys.platform.startswith("linux") or browser is None:
+            return SandboxFacts(
+                asked=asked, enforced=False, detail=f"{how}; this system does not tell"
+            )
+        for pid in _group(browser):
+            if "--type=renderer" not in _command(pid):
+                continue
+            status = _status(pid)
+            seccomp = status.get("Seccomp", "")
+            namespaced = len(status.get("NSpid", "").split()) > 1 or _has_other_namespace(
+                pid, browser
+            )
+            seen = (
+                f"renderer under seccomp mode {seccomp or '?'}, NoNewPrivs "
+                f"{status.get('NoNewPrivs', '?')}, "
+                f"{'own' if namespaced else 'no own'} namespaces"
+            )
+            enforced = seccomp == "2" and namespaced
+            return SandboxFacts(asked=asked, enforced=enforced, detail=f"{how}; {seen}")
+        return SandboxFacts(asked=asked, enforced=False, detail=f"{how}; no renderer was seen")
+
+    def _ids(self) -> tuple[int | None, int | None]:
+        try:
+            browser, driver = self._note.read_text().split()
+        except (FileNotFoundError, ValueError):
+            return None, None
+        return int(browser), int(driver)
+
+    def _each_resident(self) -> dict[int, int]:
+        browser = self._ids()[0]
+        if browser is None:
+            return {}
+        if sys.platform.startswith("linux"):
+            return {pid: _resident(pid) for pid in _group(browser)}
+        return _resident_by_ps(browser)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """A running browser with its one window."""
+
+    context: BrowserContext
+    sandbox_asked: bool
+    sandbox_how: str
+
+
+async def launch(
+    chromium: BrowserType,
+    binary: BrowserBinary,
+    place: Workplace,
+    processes: BrowserProcesses,
+    decision: Decision,
+) -> Launched:
+    """
+    Start the browser.
+
+    The sandbox is left out only where it cannot be had, and the result says why.
+
+    Raises:
+        playwright.async_api.Error: It did not start.
+    """
+    namespace, obstacle = _root_namespace() if os.geteuid() == 0 else ((), "")
+    if not obstacle:
+        how = (
+            "started in a user namespace, because Chromium has no sandbox for root"
+            if namespace
+            else "started as an ordinary user"
+        )
+        try:
+            context = await _start(chromium, binary, place, processes, decision, namespace, True)
+        except PlaywrightError as error:
+            if "No usable sandbox" not in error.message and "sandbox" not in error.message.lower():
+                raise
+            obstacle = "this system allows no sandbox: " + _first_line_about(error.message)
+        else:
+            return Launched(context=context, sandbox_asked=True, sandbox_how=how)
+    context = await _start(chromium, binary, place, processes, decision, (), False)
+    return Launched(
+        context=context, sandbox_asked=False, sandbox_how=f"started with --no-sandbox: {obstacle}"
+    )
+
+
+async def _start(
+    chromium: BrowserType,
+    binary: BrowserBinary,
+    place: Workplace,
+    processes: BrowserProcesses,
+    decision: Decision,
+    namespace: tuple[str, ...],
+    sandbox: bool,
+) -> BrowserContext:
+    script = place.root / "browser"
+    command = shlex.join([*namespace, str(binary.path)])
+    script.write_text(
+        f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(processes.note))}\nexec {command} "$@"\n'
+    )
+    script.chmod(0o700)
+    width, height = decision.viewport_px
+    # A persistent context is the browser's own profile: one window, no second
+    # set of processes, and the profile is where we say and not in the system's /tmp.
+    return await chromium.launch_persistent_context(
+        place.profile,
+        executable_path=script,
+        artifacts_dir=place.artifacts,
+        chromium_sandbox=sandbox,
+        env=dict(place.environment),
+        args=list(_ARGUMENTS),
+        headless=True,
+        handle_sigint=False,
+        handle_sigterm=False,
+        handle_sighup=False,
+        timeout=decision.limits.launch_s * 1000,
+        accept_downloads=False,
+        service_workers="block",
+        ignore_https_errors=decision.ignore_certificate_errors,
+        viewport={"width": width, "height": height},
+        screen={"width": width, "height": height},
+        device_scale_factor=decision.scale,
+        locale=decision.locale,
+        timezone_id=decision.timezone,
+        user_agent=decision.user_agent or None,
+        extra_http_headers={"Accept-Encoding": ACCEPT_ENCODING},
+    )
+
+
+@cache
+def _root_namespace() -> tuple[tuple[str, ...], str]:
+    """Return the command that gives root a user namespace, or why there is none."""
+    unshare = shutil.which("unshare", path="/usr/bin:/bin:/usr/sbin:/sbin")
+    if unshare is None:
+        return (), "running as root, and util-linux' unshare is not installed"
+    command = (unshare, "--user", f"--map-user={_UID}", f"--map-group={_UID}", "--")
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            [*command, "true"], capture_output=True, text=True, timeout=_PROBE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return (), f"running as root, and no user namespace could be made: {error}"
+    if done.returncode:
+        return (), f"running as root, and no user namespace could be made: {done.stderr.strip()}"
+    return command, ""
+
+
+def _binary(kind: str, path: Path) -> BrowserBinary | None:
+    if path.is_file() and os.access(path, os.X_OK):
+        return BrowserBinary(kind=kind, path=path)
+    return None
+
+
+def _unwrapped(path: Path) -> Path:
+    """Return the real binary behind a distribution's start script, where we know it."""
+    resolved = path.resolve()
+    if resolved.parent.name == "bin":
+        for folder in ("chromium", "chromium-browser"):
+            real = resolved.parent.parent / "lib" / folder / resolved.name
+            if real.is_file():
+                return real
+    if resolved.name.startswith("google-chrome") and (resolved.parent / "chrome").is_file():
+        return resolved.parent / "chrome"
+    return resolved
+
+
+def _playwright_browsers() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ms-playwright"
+    return Path.home() / ".cache" / "ms-playwright"
+
+
+def _revision(path: Path) -> int:
+    numbers = re.findall(r"ium(?:_headless_shell)?-(\d+)", str(path))
+    return int(numbers[-1]) if numbers else 0
+
+
+def _first_line_about(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if "sandbox" in line.lower()]
+    return lines[0][:200] if lines else ""
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _group(leader: int) -> list[int]:
+    """Processes of one process group (proc(5), /proc/<pid>/stat)."""
+    members = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = Path(entry.path, "stat").read_bytes()
+        except OSError:  # it ended while we looked
+            continue
+        # The name in parentheses may hold anything; what follows the last one is: state ppid pgrp
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        if int(fields[2]) == leader and fields[0] != b"Z":
+            members.append(int(entry.name))
+    return members
+
+
+def _command(pid: int) -> str:
+    try:
+        if sys.platform.startswith("linux"):
+            return (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode("utf-8", "replace")
+            )
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            ["/bin/ps", "-o", "command=", "-p", str(pid)],
+            capture_output=True, text=True, timeout=_PROBE_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """Return the arguments of a process as the kernel has them; nothing if it does not say."""
+    try:
+        return tuple(
+            Path(f"/proc/{pid}/cmdline")
+            .read_bytes()
+            .rstrip(b"\0")
+            .decode("utf-8", "replace")
+            .split("\0")
+        )
+    except OSError:
+        return ()
+
+
+def _status(pid: int) -> dict[str, str]:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def _has_other_namespace(pid: int, other: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/user") != os.readlink(f"/proc/{other}/ns/user")
+    except OSError:  # not ours to read: then NSpid in its status has to do
+        return False
+
+
+def _resident(pid: int) -> int:
+    """Resident bytes of a process without what it shares (/proc/<pid>/statm)."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _resident_by_ps(group: int) -> dict[int, int]:
+    try:
+        done = subprocess.run(
+            ["/bin/ps", "-axo", "pid=,pgid=,rss="],
+            capture_output=True, text=True, timeout=_PROBE_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {
+        int(row[0]): int(row[2]) * 1024 for row in rows if len(row) == 3 and int(row[1]) == group
+    }

@@ -1,0 +1,158 @@
+"""
+One capture: a browser of its own, one page, and everything that can be had from it.
+
+The work is done by coroutines in a thread of its own (`session.py`). The
+caller's thread supervises: it knows the processes by number, watches their
+memory, and when the time for the whole capture is used up it kills them,
+whether or not anything inside still answers. What was finished by then is the
+capture.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from snapshotter.capture.browser import BrowserProcesses, Workplace, choose_browser
+from snapshotter.capture.recorder import BrowserRecorder, Recorder
+from snapshotter.capture.session import Session
+from snapshotter.model.capture import Capture
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Clock, IdSource, Progress
+
+_WATCH_S = 0.2  # between two looks at the processes' memory
+_KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
+_KILL_SHARE = 0.15  # of a short limit
+_JOIN_S = 1.0  # for a thread whose browser is dead to notice
+
+RecorderFactory = Callable[[CaptureRequest, Decision, Path], Recorder]
+
+
+class ChromiumCapturer:
+    """
+    `ports.Capturer` over Chromium.
+
+    Args:
+        version: Ours, for the record.
+        executable: A browser to use instead of what the decision names.
+        recorder: Makes the recorder of one capture; the browser's own events if not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        version: str,
+        executable: Path | None = None,
+        recorder: RecorderFactory | None = None,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._version = version
+        self._executable = executable
+        self._recorder = recorder or self._browser_recorder
+
+    def capture(
+        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+    ) -> Capture:
+        """
+        Render the page; see `ports.Capturer`.
+
+        Raises:
+            ServiceUnavailable: No browser could be started.
+            ValueError: The URL is not one of http or https, or carries a password.
+        """
+        _require_web_address(request.url)
+        started = self._clock.monotonic()
+        binary, remark = choose_browser(decision.browser, self._executable)
+        place = Workplace.create(spool)
+        processes = BrowserProcesses(place)
+        total = decision.limits.total_s
+        kill_at = started + total - min(_KILL_S, total * _KILL_SHARE)
+        session = Session(
+            request=request,
+            decision=decision,
+            spool_root=spool,
+            progress=progress,
+            clock=self._clock,
+            version=self._version,
+            binary=binary,
+            binary_remark=remark,
+            place=place,
+            processes=processes,
+            recorder=self._recorder(request, decision, spool),
+            kill_at=kill_at,
+        )
+        try:
+            self._supervise(session, processes, decision, kill_at)
+            return session.result()
+        finally:
+            processes.kill()
+            place.remove()
+
+    def _supervise(
+        self, session: Session, processes: BrowserProcesses, decision: Decision, kill_at: float
+    ) -> None:
+        """Return when the session has ended or was ended."""
+        thread = threading.Thread(target=session.run, name="capture", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                left = kill_at - self._clock.monotonic()
+                if left <= 0:
+                    session.killed("capture-timeout", _overrun(decision))
+                    break
+                thread.join(min(_WATCH_S, left))
+                if processes.resident_bytes() > decision.limits.memory_bytes:
+                    self._too_much_memory(session, processes, decision, thread)
+        except BaseException:  # Ctrl-C: nothing of ours may go on
+            session.killed("interrupted", "interrupted")
+            processes.kill()
+            thread.join(_JOIN_S)
+            raise
+        if thread.is_alive():
+            processes.kill()
+            thread.join(_JOIN_S)
+
+    def _too_much_memory(
+        self,
+        session: Session,
+        processes: BrowserProcesses,
+        decision: Decision,
+        thread: threading.Thread,
+    ) -> None:
+        """Kill the renderer; where that does not help, the browser."""
+        detail = f"the browser took more than {decision.limits.memory_bytes >> 20} MiB"
+        session.give_up("memory-limit", detail)
+        processes.kill_largest_renderer()
+        thread.join(_WATCH_S)
+        if processes.resident_bytes() > decision.limits.memory_bytes:
+            session.killed("memory-limit", detail)
+            processes.kill()
+
+    def _browser_recorder(
+        self, request: CaptureRequest, decision: Decision, spool: Path
+    ) -> Recorder:
+        return BrowserRecorder(
+            requested_url=request.url,
+            spool=spool,
+            clock=self._clock,
+            ids=self._ids,
+            limits=decision.limits,
+            redact_headers=decision.redact_headers,
+            software=f"snapshotter/{self._version}",
+        )
+
+
+def _require_web_address(url: str) -> None:
+    """Chromium would open files and its own pages as well: only the web comes this far."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not an http or https address: {url!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address with a user name or password cannot be captured")
+
+
+def _overrun(decision: Decision) -> str:
+    return f"the capture did not end within {decision.limits.total_s:g} s"

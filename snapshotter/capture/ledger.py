@@ -1,0 +1,192 @@
+"""
+What one capture has found out so far, and the capture that follows from it.
+
+Written by the thread that captures, read at the end by the one that
+supervises, which may have killed the other at any point: so everything here is
+replaced or appended to, never taken apart, and what is here at any moment can
+be told as it is.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from snapshotter.capture.recorder import Recording
+from snapshotter.capture.spool import Spool, utf8
+from snapshotter.formats import canonical_json
+from snapshotter.model.capture import (
+    Action,
+    Capture,
+    CourtMinimum,
+    Environment,
+    ImageCounts,
+    Outcome,
+    PageSize,
+    Reason,
+    Step,
+    StepState,
+)
+from snapshotter.ports import Clock, Progress
+
+_CONSOLE_LINES = 1_000
+_LOG_LINES = 10_000
+_CHARACTERS = 2_000  # of one text in a log
+_URLS = 500  # most that are kept of failed requests
+_JSON_LINES = "application/jsonl"
+_RENDERED = frozenset(
+    f"capture/{name}"
+    for name in ("dom.html", "page.mhtml", "page.txt", "screenshot.png", "viewport.png")
+)
+
+
+class Ledger:
+    """Steps, actions, reasons and facts of one capture, in the order they came."""
+
+    def __init__(self, *, requested_url: str, clock: Clock, progress: Progress) -> None:
+        self._clock = clock
+        self._progress = progress
+        self._steps: list[Step] = []
+        self._running: tuple[str, datetime, float] | None = None
+        self._actions: list[Action] = []
+        self._reasons: list[Reason] = []
+        self._console: list[dict[str, Any]] = []
+        self._log: list[dict[str, Any]] = []
+        self._dropped = 0
+        self._started_at = clock.now()
+        self.requested_url = requested_url
+        self.final_url = requested_url
+        self.navigation_started_at: datetime | None = None
+        self.navigation_ended_at: datetime | None = None
+        self.title = ""
+        self.language = ""  # <html lang>
+        self.text = ""  # of the page, as written
+        self.missing: tuple[str, ...] = ()  # parts that could not be had, in words
+        self.images = ImageCounts()
+        self.page_size: PageSize | None = None
+
+    def begin_step(self, name: str) -> None:
+        """A step begins; the one before has ended."""
+        self._running = (name, self._clock.now(), self._clock.monotonic())
+        self.log("step-begins", name)
+        self._progress(name, "")
+
+    def end_step(self, state: StepState, detail: str = "") -> None:
+        """The running step ends. Nothing happens when none runs."""
+        if self._running is None:
+            return
+        name, started_at, started = self._running
+        self._running = None
+        duration = round((self._clock.monotonic() - started) * 1000)
+        self._steps.append(
+            Step(
+                name=name,
+                state=state,
+                started_at=started_at,
+                duration_ms=max(0, duration),
+                detail=detail[:_CHARACTERS],
+            )
+        )
+        self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
+
+    def skip_step(self, name: str, why: str) -> None:
+        """A step that was not even tried."""
+        step = Step(
+            name=name,
+            state=StepState.SKIPPED,
+            started_at=self._clock.now(),
+            duration_ms=0,
+            detail=why,
+        )
+        self._steps.append(step)
+        self.log("step-skipped", f"{name}: {why}")
+
+    def say(self, words: str) -> None:
+        """Tell whoever watches how the running step goes."""
+        if self._running is not None:
+            self._progress(self._running[0], words)
+
+    def note(self, kind: str, detail: str) -> None:
+        """Something was done to the page."""
+        self._actions.append(Action(at=self._clock.now(), kind=kind, detail=detail[:_CHARACTERS]))
+        self.log("action", f"{kind}: {detail}" if detail else kind)
+
+    def complain(self, code: str, detail: str) -> None:
+        """The capture is not complete; the first detail of a code stays."""
+        if all(reason.code != code for reason in self._reasons):
+            self._reasons.append(Reason(code=code, detail=detail[:_CHARACTERS]))
+            self.log("reason", f"{code}: {detail}")
+
+    def console(self, kind: str, words: str, url: str) -> None:
+        """A line that the page wrote to its console."""
+        if len(self._console) < _CONSOLE_LINES:
+            line = {"kind": kind, "text": words[:_CHARACTERS], "url": url[:_CHARACTERS]}
+            self._console.append({**self._now(), **line})
+        else:
+            self._dropped += 1
+
+    def log(self, event: str, detail: str) -> None:
+        """A line of `capture/log.jsonl`."""
+        if len(self._log) < _LOG_LINES:
+            self._log.append({**self._now(), "event": event, "detail": detail[:_CHARACTERS]})
+
+    def compose(self, recording: Recording, environment: Environment, spool: Spool) -> Capture:
+        """Write the logs and put together the capture."""
+        if self._dropped:
+            self.log("console-dropped", f"{self._dropped} lines of the console were not kept")
+        rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
+        if not recording.main_body_recorded and rendered:
+            self.complain("source-missing", "the body of the page's document was not recorded")
+        if not rendered and not self._reasons:
+            self.complain("nothing-rendered", "the page left nothing that could be kept")
+        outcome = Outcome.COMPLETE
+        if self._reasons:
+            outcome = Outcome.PARTIAL if rendered else Outcome.FAILED
+        self.log("outcome", outcome.value)
+        for name, lines in (("console", self._console), ("log", self._log)):
+            data = b"".join(canonical_json.dumps(_clean(line)) + b"\n" for line in lines)
+            spool.write(f"capture/{name}.jsonl", _JSON_LINES, data, step="record")
+        size = self.page_size
+        artifacts = (*spool.artifacts, *recording.artifacts)
+        return Capture(
+            requested_url=self.requested_url,
+            final_url=self.final_url,
+            title=self.title,
+            outcome=outcome,
+            reasons=tuple(self._reasons),
+            started_at=self._started_at,
+            ended_at=self._clock.now(),
+            navigation_started_at=self.navigation_started_at,
+            navigation_ended_at=self.navigation_ended_at,
+            redirects=recording.redirects,
+            response=recording.response,
+            court_minimum=CourtMinimum(
+                url=True,
+                html_source=recording.main_body_recorded,
+                full_page_capture=size is not None and not size.truncated,
+            ),
+            artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
+            steps=tuple(self._steps),
+            actions=tuple(self._actions),
+            requests=recording.counts,
+            failed_requests=recording.failed[:_URLS],
+            images=self.images,
+            page_size=size,
+            text_characters=len(self.text),
+            document_language=self.language,
+            environment=environment,
+            clock=self._clock.facts(),
+            redactions=recording.redactions,
+            disclosures=recording.disclosures,
+            missing_parts=(*self.missing, *recording.missing_parts),
+        )
+
+    def _now(self) -> dict[str, Any]:
+        at = self._clock.now()
+        return {"at": canonical_json.instant(at), "at_ms": round(at.timestamp() * 1000)}
+
+
+def _clean(line: dict[str, Any]) -> dict[str, Any]:
+    """Make every text one that UTF-8 has a form for."""
+    return {
+        key: utf8(value).decode() if isinstance(value, str) else value
+        for key, value in line.items()
+    }

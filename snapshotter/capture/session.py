@@ -1,0 +1,726 @@
+"""
+The steps of one capture, from launching the browser to closing it.
+
+Each step has a limit, ends as a `Step`, and turns what goes wrong into a
+`Reason`; the next step is tried unless the page itself is gone. Codes of
+reasons are documented in docs/reference/outcomes.md.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playwright.async_api import (
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Response,
+    WebError,
+    async_playwright,
+)
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture import behaviours, environment, screenshot, text
+from snapshotter.capture.behaviours import Doorkeeper
+from snapshotter.capture.browser import (
+    BrowserBinary,
+    BrowserProcesses,
+    Launched,
+    Workplace,
+    command_line,
+    launch,
+)
+from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.recorder import Recorder, Recording
+from snapshotter.capture.spool import Spool, utf8
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Clock, Progress
+
+T = TypeVar("T")
+
+_LOOK_S = 0.05  # between two looks at a condition
+_REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
+_ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
+_ENDING_S = 10.0  # kept for recording and closing
+_ENDING_SHARE = 0.3  # of a short limit
+_FINISH_S = 8.0  # for the recorder to collect what is outstanding
+
+# Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
+_ERRORS = (
+    ("NAME_", "dns"),
+    ("DNS_", "dns"),
+    ("ICANN_NAME", "dns"),
+    ("CONNECTION_REFUSED", "refused"),
+    ("CERT_", "tls"),
+    ("SSL_", "tls"),
+    ("BAD_SSL", "tls"),
+    ("CONNECTION_TIMED_OUT", "timeout"),
+    ("TIMED_OUT", "timeout"),
+    ("CONNECTION_", "connection-lost"),
+    ("EMPTY_RESPONSE", "connection-lost"),
+    ("SOCKET_", "connection-lost"),
+    ("NETWORK_CHANGED", "connection-lost"),
+    ("ADDRESS_", "unreachable"),
+    ("INTERNET_DISCONNECTED", "unreachable"),
+    ("NETWORK_ACCESS_DENIED", "unreachable"),
+    ("PROXY_", "unreachable"),
+    ("TUNNEL_", "unreachable"),
+    ("TOO_MANY_REDIRECTS", "redirect-loop"),
+    ("UNSAFE_", "forbidden-address"),
+    ("DISALLOWED_URL_SCHEME", "forbidden-address"),
+    ("UNKNOWN_URL_SCHEME", "forbidden-address"),
+    ("INVALID_URL", "forbidden-address"),
+    ("BLOCKED_", "blocked"),
+    ("INVALID_", "bad-response"),
+    ("RESPONSE_", "bad-response"),
+    ("CONTENT_", "bad-response"),
+    ("HTTP2_", "bad-response"),
+    ("HTTP_RESPONSE_CODE_FAILURE", "empty-error-response"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a step ended, when it did not simply work."""
+
+    state: StepState
+    detail: str
+
+
+_Body = Callable[[], Awaitable[_End | str | None]]
+
+
+@dataclass(slots=True)
+class _Document:
+    """The main frame's documents, as the browser announces them."""
+
+    count: int = 0  # documents that were committed; error pages do not count
+    frame: str = ""  # the browser's id of the main frame
+    loaded: bool = False  # the last one's load event came
+    status: int = 0  # HTTP status of the last answer to a main-frame navigation
+    expected_at: float | None = None  # when a redirect that the page announced is due
+
+
+class Session:
+    """
+    One capture, run once by `run` in a thread of its own.
+
+    Args:
+        kill_at: When the supervisor will kill everything, on the clock's monotonic scale.
+    """
+
+    def __init__(
+        self,
+        *,
+        request: CaptureRequest,
+        decision: Decision,
+        spool_root: Path,
+        progress: Progress,
+        clock: Clock,
+        version: str,
+        binary: BrowserBinary,
+        binary_remark: str,
+        place: Workplace,
+        processes: BrowserProcesses,
+        recorder: Recorder,
+        kill_at: float,
+    ) -> None:
+        self._request = request
+        self._decision = decision
+        self._limits = decision.limits
+        self._spool = Spool(spool_root, clock)
+        self._clock = clock
+        self._version = version
+        self._binary = binary
+        self._binary_remark = binary_remark
+        self._place = place
+        self._processes = processes
+        self._recorder = recorder
+        self._kill_at = kill_at
+        ending = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
+        self._guard_deadline = kill_at - ending
+
+        # What the supervisor may read at any time.
+        self._ledger = Ledger(requested_url=request.url, clock=clock, progress=progress)
+        self._note = self._ledger.note
+        self._complain = self._ledger.complain
+        self._recording: Recording | None = None
+        self._version_facts: dict[str, str] = {}
+        self._launched: Launched | None = None
+        self._sandbox: SandboxFacts | None = None
+        self._environment: Environment | None = None
+        self._unavailable: ServiceUnavailable | None = None
+        self._bug: Exception | None = None
+        self._killed = False
+        self._closing = False
+
+        # Of the thread that runs.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._guard: Guard | None = None
+        self._page: Page | None = None
+        self._cdp: CDPSession | None = None
+        self._doorkeeper: Doorkeeper | None = None
+        self._document = _Document()
+
+    # Called by the supervisor
+
+    def run(self) -> None:
+        """Do all steps. Whatever comes of it is kept for `result`."""
+        try:
+            asyncio.run(self._main())
+        except ServiceUnavailable as error:
+            self._unavailable = error
+        except Exception as error:  # noqa: BLE001 - kept, and raised by `result` in the caller's thread
+            self._bug = error
+
+    def give_up(self, code: str, detail: str) -> None:
+        """Give the page up; what can still be recorded is. Callable from any thread."""
+        self._complain(code, detail)
+        loop, guard = self._loop, self._guard
+        if loop is not None and guard is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(guard.lose, code, detail)
+
+    def killed(self, code: str, detail: str) -> None:
+        """Take note that the browser is being killed from outside."""
+        self._killed = True
+        self.give_up(code, detail)
+
+    def result(self) -> Capture:
+        """
+        Put together what there is. Called after `run` has ended, or was given up.
+
+        Raises:
+            ServiceUnavailable: There never was a browser.
+        """
+        if self._launched is None and self._unavailable is None and self._killed:
+            self._unavailable = ServiceUnavailable(
+                "the browser did not start in time", hint="snapshotter doctor"
+            )
+        if self._unavailable is not None:
+            raise self._unavailable
+        if self._bug is not None and not self._killed:
+            raise self._bug
+        self._ledger.end_step(StepState.FAILED, "the browser was killed")
+        if self._recording is None:
+            self._recording = self._recorder.finish_now(
+                final_url=self._ledger.final_url, title=self._ledger.title
+            )
+        facts = self._environment or self._environment_now()
+        return self._ledger.compose(self._recording, facts, self._spool)
+
+    # Steps
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._guard = guard = Guard(self._clock, self._guard_deadline)
+        playwright: Playwright | None = None
+        context: BrowserContext | None = None
+        self._ledger.begin_step("launch")
+        try:
+            playwright, launched = await self._launch(guard)
+            context = launched.context
+            self._launched = launched
+            self._ledger.end_step(StepState.OK, self._binary_remark)
+            watch = asyncio.create_task(self._watch_limits(context))
+            try:
+                await self._visit(context)
+            except (PageLost, CaptureTimeout) as error:
+                # What happened outside a step has not been said yet.
+                self._complain(*_reason("capture", error))
+            finally:
+                watch.cancel()
+            await self._record()
+        finally:
+            await self._close(context, playwright)
+
+    async def _launch(self, guard: Guard) -> tuple[Playwright, Launched]:
+        limit = self._limits.launch_s
+        playwright: Playwright | None = None
+        try:
+            playwright = await guard.call("Playwright", async_playwright().start(), limit)
+            launched = await guard.call(
+                "launching the browser",
+                launch(
+                    playwright.chromium, self._binary, self._place, self._processes, self._decision
+                ),
+                limit + 1,
+            )
+        except (TimeLimit, CaptureTimeout, PageLost, PlaywrightError) as error:
+            if playwright is not None:
+                await self._bounded(playwright.stop())
+            raise ServiceUnavailable(
+                f"the browser did not start: {_first_line(error)}", hint="snapshotter doctor"
+            ) from error
+        return playwright, launched
+
+    async def _visit(self, context: BrowserContext) -> None:
+        page, cdp = await self._prepare(context)
+        arrived = await self._step("navigate", self._navigate)
+        self._environment = await self._call("the environment", self._describe(), 15.0)
+        if not arrived:
+            return
+        await self._show_everything()
+        documents = self._document.count
+        self._ledger.final_url = page.url
+        await self._step("viewport", lambda: self._viewport(cdp))
+        await self._step("screenshot", lambda: self._screenshot(cdp))
+        await self._step("mhtml", lambda: self._mhtml(cdp))
+        await self._step("dom", lambda: self._dom(page))
+        await self._step("text", lambda: self._page_text(page, cdp))
+        if self._document.count != documents:
+            self._complain("page-navigated", "the page went elsewhere while it was photographed")
+
+    async def _prepare(self, context: BrowserContext) -> tuple[Page, CDPSession]:
+        """Put everything in place that has to be there before the first request."""
+        limit = self._limits.step_s
+        guard = self._need_guard()
+        page = (
+            context.pages[0]
+            if context.pages
+            else await self._call("a page", context.new_page(), limit)
+        )
+        cdp = await self._call("a session", context.new_cdp_session(page), limit)
+        self._page, self._cdp = page, cdp
+        self._version_facts = {
+            name: str(value)
+            for name, value in (await self._send("Browser.getVersion", limit)).items()
+        }
+        page.on("crash", lambda _: guard.lose("renderer-crashed", "the page's process crashed"))
+        page.on("close", lambda _: self._gone("page-closed", "the page closed itself"))
+        context.on("close", lambda _: self._gone("browser-lost", "the browser went away"))
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_web_error)
+        page.on("response", self._on_response)
+        cdp.on("Page.frameNavigated", self._on_navigated)
+        cdp.on("Page.loadEventFired", self._on_loaded)
+        cdp.on("Page.frameScheduledNavigation", self._on_scheduled)
+        cdp.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
+        await self._send("Page.enable", limit)
+        self._doorkeeper = Doorkeeper(
+            context, page, guard, self._decision, self._note, self._complain
+        )
+        await self._call("the recorder", self._recorder.attach(context, page, cdp), limit)
+        return page, cdp
+
+    async def _navigate(self) -> _End | str | None:
+        page, limits = self._need_page(), self._limits
+        self._ledger.navigation_started_at = self._clock.now()
+        end = self._clock.monotonic() + limits.navigate_s
+        failure = ""
+        try:
+            await self._call(
+                "navigation",
+                page.goto(self._request.url, wait_until="commit", timeout=0),
+                limits.navigate_s,
+            )
+        except TimeLimit:
+            failure = "timeout"
+        except PlaywrightError as error:
+            failure = error.message
+        if not failure:
+            await self._until_announced(end)
+        if not self._document.count:
+            if failure == "timeout":
+                await self._stop_loading()
+                code = "timeout"
+                detail = f"no answer within {limits.navigate_s:g} s"
+            else:
+                code, detail = self._why_nothing_came(failure)
+            self._complain(code, detail)
+            self._ledger.navigation_ended_at = self._clock.now()
+            return _End(StepState.FAILED, detail)
+        state = await self._wait_for_load(end)
+        self._ledger.navigation_ended_at = self._clock.now()
+        return state
+
+    async def _until_announced(self, end: float) -> None:
+        """Wait for the event of a document whose navigation has succeeded: it may come later."""
+        while not self._document.count and self._clock.monotonic() < end:
+            await self._need_guard().pause(_LOOK_S / 10)
+
+    async def _wait_for_load(self, end: float) -> _End | None:
+        """Wait for the load event of the document, and of those that it sends us on to."""
+        document, limits = self._document, self._limits
+        guard, doorkeeper = self._need_guard(), self._need_doorkeeper()
+        downloads = 0
+        while True:
+            now = self._clock.monotonic()
+            if document.count > limits.redirects:
+                self._complain("redirect-loop", f"the page sent us on {document.count - 1} times")
+                await self._stop_loading()
+                return _End(StepState.PARTIAL, "stopped following redirects")
+            if len(doorkeeper.downloads) > downloads:
+                # A download that a page starts by itself keeps `load` from coming.
+                downloads = len(doorkeeper.downloads)
+                end = min(end, now + limits.settle_s)
+            if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
+                return None
+            if now >= end:
+                break
+            await guard.pause(_LOOK_S)
+        if document.loaded:
+            return None  # a redirect was announced, and never came
+        await self._stop_loading()
+        self._complain("load-timeout", "the page went on loading until its time was used up")
+        await self._revive()
+        return _End(StepState.PARTIAL, "stopped before the load event")
+
+    async def _show_everything(self) -> None:
+        """Scroll and settle, again when the page goes to another document meanwhile."""
+        for _ in range(_ATTEMPTS):
+            documents = self._document.count
+            await self._step("scroll", self._scroll, documents)
+            await self._step("settle", self._settle, documents)
+            if self._document.count == documents:
+                return
+            await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
+        self._complain(
+            "page-navigated", f"the page went elsewhere {_ATTEMPTS} times while it was read"
+        )
+
+    async def _scroll(self) -> _End | str | None:
+        scrolled = await behaviours.scroll(
+            self._need_page(), self._recorder, self._need_guard(), self._decision, self._clock
+        )
+        detail = f"{scrolled.steps} steps, {scrolled.height} px, stopped at: {scrolled.stopped}"
+        self._note("scroll", detail)
+        if scrolled.stopped == "bottom":
+            return detail
+        self._complain("scroll-limited", f"the page was not scrolled to its end: {detail}")
+        return _End(StepState.PARTIAL, detail)
+
+    async def _settle(self) -> _End | str | None:
+        page, guard, limits = self._need_page(), self._need_guard(), self._limits
+        open_ends = await behaviours.settle(
+            page, self._recorder, guard, self._decision, self._clock, self._note
+        )
+        await behaviours.to_top(page, guard, limits.step_s)
+        self._note("return-to-top", "")
+        if count := await behaviours.hold_still(page, self._need_cdp(), guard, limits.step_s):
+            self._note("stop-animations", f"{count} animations")
+        self._ledger.images = (await behaviours.count_images(page, guard)).counts
+        self._ledger.title = await self._call("the title", page.title(), limits.step_s)
+        language = await self._call(
+            "the language", page.evaluate("document.documentElement?.lang || ''"), limits.step_s
+        )
+        self._ledger.language = str(language)[:100]
+        if open_ends:
+            self._complain(
+                "not-settled", f"after {limits.settle_s:g} s still under way: {open_ends}"
+            )
+            return _End(StepState.PARTIAL, open_ends)
+        return None
+
+    async def _viewport(self, cdp: CDPSession) -> None:
+        await screenshot.photograph_viewport(cdp, self._spool, self._need_guard(), self._decision)
+
+    async def _screenshot(self, cdp: CDPSession) -> _End | str | None:
+        grown = ""
+
+        def keep(photograph: screenshot.Photograph) -> None:
+            nonlocal grown
+            self._ledger.page_size = photograph.size
+            if photograph.grown_from is not None:
+                grown = f", after the page had grown from {photograph.grown_from} px"
+
+        await screenshot.photograph_page(
+            cdp,
+            self._spool,
+            self._need_guard(),
+            self._decision,
+            work=self._place.root,
+            say=self._ledger.say,
+            keep=keep,
+        )
+        size = _there(self._ledger.page_size)
+        detail = f"{size.captured_height} of {size.height} px in {size.tiles} tiles{grown}"
+        if size.truncated:
+            self._complain("page-truncated", detail)
+            return _End(StepState.PARTIAL, detail)
+        return detail
+
+    async def _mhtml(self, cdp: CDPSession) -> None:
+        limit = self._limits.mhtml_s
+        answer = await self._call(
+            "MHTML", cdp.send("Page.captureSnapshot", {"format": "mhtml"}), limit
+        )
+        data = await asyncio.to_thread(utf8, answer["data"])
+        await asyncio.to_thread(
+            self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
+        )
+
+    async def _dom(self, page: Page) -> None:
+        html = await text.read_document(page, self._need_guard(), limit_s=self._limits.step_s)
+        await asyncio.to_thread(
+            self._spool.write, "capture/dom.html", "text/html", utf8(html), step="dom",
+            note="the main frame's document after scripts ran, as UTF-8",
+        )  # fmt: skip
+
+    async def _page_text(self, page: Page, cdp: CDPSession) -> _End | str | None:
+        read = await text.read_text(page, cdp, self._need_guard(), limit_s=self._limits.step_s)
+        self._ledger.text = read.text
+        self._ledger.missing = read.missing
+        await asyncio.to_thread(
+            self._spool.write, "capture/page.txt", "text/plain", utf8(read.text), step="text",
+            note="text as laid out, of all frames and shadow trees",
+        )  # fmt: skip
+        if read.missing:
+            self._complain("text-incomplete", "; ".join(read.missing[:5]))
+            return _End(StepState.PARTIAL, f"{len(read.missing)} parts missing")
+        return f"{len(read.text)} characters"
+
+    async def _record(self) -> None:
+        """Let the recorder collect what is outstanding; it may outlive the page."""
+        self._ledger.begin_step("record")
+        limit = min(_FINISH_S, max(0.5, self._kill_at - self._clock.monotonic() - 1))
+        try:
+            self._recording = await asyncio.wait_for(
+                self._recorder.finish(
+                    limit_s=limit,
+                    final_url=self._ledger.final_url,
+                    title=self._ledger.title,
+                    text=self._ledger.text,
+                ),
+                timeout=limit + 0.5,
+            )
+        except TimeoutError:
+            self._complain("record-timeout", "the network record could not be finished in time")
+            self._ledger.end_step(StepState.PARTIAL, "finished without the browser")
+        else:
+            self._ledger.end_step(StepState.OK, f"{self._recording.counts.total} requests")
+
+    async def _close(self, context: BrowserContext | None, playwright: Playwright | None) -> None:
+        self._closing = True
+        if self._launched is None:
+            return
+        self._ledger.begin_step("close")
+        closed = context is not None and await self._bounded(context.close())
+        if not closed:
+            self._processes.kill()
+        if playwright is not None:
+            await self._bounded(playwright.stop())
+        self._ledger.end_step(StepState.OK, "" if closed else "the browser was killed")
+
+    # Parts of steps
+
+    async def _stop_loading(self) -> None:
+        """While a navigation is pending, every other call would wait for it."""
+        self._note("stop-loading", "")
+        try:
+            await self._send("Page.stopLoading", self._limits.step_s)
+        except (TimeLimit, PlaywrightError) as error:
+            self._note("stop-loading", f"without effect: {_first_line(error)}")
+
+    async def _revive(self) -> None:
+        """See that the page answers; stop a script that keeps it from answering."""
+        page, limit = self._need_page(), min(2.0, self._limits.step_s)
+        for attempt in range(2):
+            try:
+                await self._call("the page", page.evaluate("1"), limit)
+            except TimeLimit:
+                if attempt:
+                    break
+            except PlaywrightError:
+                return  # it answers, in its way
+            else:
+                return
+            self._note("stop-script", "the page did not answer")
+            self._complain(
+                "page-unresponsive", "a script of the page ran without end and was stopped"
+            )
+            try:
+                await self._send("Runtime.terminateExecution", limit)
+            except (TimeLimit, PlaywrightError):
+                break
+        self._need_guard().lose("page-unresponsive", "the page did not answer any more")
+
+    async def _describe(self) -> Environment:
+        launched, cdp = self._launched, self._need_cdp()
+        if launched is None:
+            raise RuntimeError("there is no browser to describe")
+        self._sandbox = await asyncio.to_thread(
+            self._processes.sandbox, asked=launched.sandbox_asked, how=launched.sandbox_how
+        )
+        if self._version_facts == {}:
+            self._version_facts = dict(await cdp.send("Browser.getVersion"))
+        return await asyncio.to_thread(self._environment_now)
+
+    def _environment_now(self) -> Environment:
+        launched = self._launched
+        asked = launched is not None and launched.sandbox_asked
+        how = launched.sandbox_how if launched is not None else ""
+        browser = self._processes.browser
+        return environment.describe(
+            binary=self._binary,
+            place=self._place,
+            version=self._version,
+            browser_version=self._version_facts,
+            arguments=command_line(browser) if browser is not None else (),
+            user_agent=self._decision.user_agent or self._version_facts.get("userAgent", ""),
+            sandbox=self._sandbox
+            or SandboxFacts(asked=asked, enforced=False, detail=f"{how}; not looked at"),
+        )
+
+    def _why_nothing_came(self, message: str) -> tuple[str, str]:
+        """Return code and detail for a navigation that ended without a document."""
+        error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
+        if self._need_doorkeeper().downloads or "Download is starting" in message:
+            return "download", "the address is a download, not a page"
+        if self._document.status in (204, 205):
+            return "no-content", f"the server answered {self._document.status}: no content"
+        for beginning, code in _ERRORS:
+            if error.startswith(beginning):
+                return code, f"net::ERR_{error}"
+        if error == "ABORTED":
+            return "aborted", "the navigation was broken off"
+        return "network-error", f"net::ERR_{error}" if error else message[:200].partition("\n")[0]
+
+    async def _watch_limits(self, context: BrowserContext) -> None:
+        """Cut the page off when the recorder has seen more than a capture may hold."""
+        while not (code := self._recorder.over_limit):
+            await asyncio.sleep(_LOOK_S * 2)
+        self._complain(code, "the page wanted more than a capture may hold; it was cut off")
+        self._note("go-offline", code)
+        await self._bounded(context.set_offline(True))
+        await self._stop_loading()
+
+    # Events of the page
+
+    def _gone(self, code: str, detail: str) -> None:
+        if not self._closing:
+            self._need_guard().lose(code, detail)
+
+    def _on_navigated(self, event: dict[str, Any]) -> None:
+        frame = event.get("frame", {})
+        url = str(frame.get("url", ""))
+        if frame.get("parentId") or frame.get("unreachableUrl") or not url.startswith("http"):
+            return
+        self._document.count += 1
+        self._document.frame = str(frame.get("id", ""))
+        self._document.loaded = False
+        self._document.expected_at = None
+        self._ledger.final_url = url + str(frame.get("urlFragment", ""))
+        self._ledger.log("document", url)
+
+    def _on_loaded(self, _: dict[str, Any]) -> None:
+        if self._document.count:
+            self._document.loaded = True
+
+    def _on_scheduled(self, event: dict[str, Any]) -> None:
+        delay = float(event.get("delay", 0))
+        if event.get("frameId") == self._document.frame and delay <= _REFRESH_S:
+            self._document.expected_at = self._clock.monotonic() + delay
+
+    def _on_unscheduled(self, event: dict[str, Any]) -> None:
+        if event.get("frameId") == self._document.frame:
+            self._document.expected_at = None
+
+    def _on_response(self, response: Response) -> None:
+        request = response.request
+        if request.is_navigation_request() and request.frame is self._need_page().main_frame:
+            self._document.status = response.status
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self._ledger.console(message.type, message.text, str(message.location.get("url", "")))
+
+    def _on_web_error(self, error: WebError) -> None:
+        self._ledger.console("exception", str(error.error), "")
+
+    # Calls
+
+    async def _step(self, name: str, body: _Body, documents: int | None = None) -> bool:
+        """
+        Do one step and record how it ended.
+
+        Args:
+            documents: For a step that is tried again when the page navigates: how many
+                documents there were before it.
+
+        Returns:
+            Whether it did what it is for, wholly or in part.
+
+        Raises:
+            PageLost, CaptureTimeout: No other step makes sense.
+        """
+        ledger = self._ledger
+        ledger.begin_step(name)
+        try:
+            end = await body()
+        except (PageLost, CaptureTimeout) as error:
+            code, detail = _reason(name, error)
+            self._complain(code, detail)
+            ledger.end_step(StepState.FAILED, detail)
+            raise
+        except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
+            detail = _first_line(error)
+            if documents is not None and self._document.count != documents:
+                ledger.end_step(StepState.PARTIAL, "the page went to another document")
+                return False
+            ledger.end_step(StepState.FAILED, detail)
+            self._complain(*_reason(name, error))
+            if isinstance(error, TimeLimit):
+                await self._revive()
+            return False
+        if isinstance(end, _End):
+            ledger.end_step(end.state, end.detail)
+            return end.state is not StepState.FAILED
+        ledger.end_step(StepState.OK, end or "")
+        return True
+
+    async def _call(self, what: str, work: Awaitable[T], limit_s: float) -> T:
+        return await self._need_guard().call(what, work, limit_s)
+
+    async def _send(self, method: str, limit_s: float) -> dict[str, Any]:
+        return await self._call(method, self._need_cdp().send(method), limit_s)
+
+    async def _bounded(self, work: Awaitable[None]) -> bool:
+        """Do something at the end that may fail; say whether it did not."""
+        try:
+            await asyncio.wait_for(work, timeout=self._limits.close_s)
+        except (TimeoutError, PlaywrightError) as error:
+            self._ledger.log("close", f"without effect: {_first_line(error)}")
+            return False
+        return True
+
+    def _need_guard(self) -> Guard:
+        return _there(self._guard)
+
+    def _need_page(self) -> Page:
+        return _there(self._page)
+
+    def _need_cdp(self) -> CDPSession:
+        return _there(self._cdp)
+
+    def _need_doorkeeper(self) -> Doorkeeper:
+        return _there(self._doorkeeper)
+
+
+def _there(value: T | None) -> T:
+    if value is None:
+        raise RuntimeError("a step was taken before what it needs was there")
+    return value
+
+
+def _reason(step: str, error: Exception) -> tuple[str, str]:
+    """Return code and detail of what ended a step."""
+    if isinstance(error, PageLost):
+        return error.code, error.detail
+    if isinstance(error, CaptureTimeout):
+        return "capture-timeout", "the time for the whole capture was used up"
+    if isinstance(error, TimeLimit):
+        return f"{step}-timeout", str(error)
+    return f"{step}-failed", _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    words = str(error)[:200].partition("\n")[0]
+    if isinstance(error, PlaywrightError | SnapshotterError | TimeLimit):
+        return words
+    return f"{type(error).__name__}: {words}"

@@ -1,0 +1,85 @@
+"""
+The spool: a capture's files on disk, each digested once, as it is written.
+
+An artifact exists when its file is whole. One that could not be finished is
+removed and named nowhere, so that a list of artifacts never promises a file
+that is half there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from snapshotter.formats.digest import DigestingWriter
+from snapshotter.model.capture import Artifact
+from snapshotter.ports import Clock
+
+ARTIFACT_BYTES = 1 << 30  # most bytes of one artifact; a capture's own limits lie far below
+
+
+class Spool:
+    """
+    Files of one capture below `root`, under the paths that they have in the bundle.
+
+    Args:
+        root: A directory of ours.
+        limit: Most bytes of one artifact.
+    """
+
+    def __init__(self, root: Path, clock: Clock, *, limit: int = ARTIFACT_BYTES) -> None:
+        self._root = root
+        self._clock = clock
+        self._limit = limit
+        self._artifacts: list[Artifact] = []
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What is finished, in the order it was made."""
+        return tuple(self._artifacts)
+
+    @contextmanager
+    def create(
+        self, path: str, media_type: str, *, step: str, note: str = ""
+    ) -> Iterator[DigestingWriter]:
+        """
+        Open one artifact for writing; it counts when the block ends without an error.
+
+        Raises:
+            SnapshotterError: It grew beyond the limit; nothing of it is left.
+        """
+        made_at = self._clock.now()
+        file = self._root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with file.open("xb") as stream:
+                writer = DigestingWriter(stream, limit=self._limit)
+                yield writer
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+        self._artifacts.append(
+            Artifact(
+                path=path,
+                media_type=media_type,
+                file=file,
+                digests=writer.digests(),
+                step=step,
+                made_at=made_at,
+                note=note,
+            )
+        )
+
+    def write(self, path: str, media_type: str, data: bytes, *, step: str, note: str = "") -> None:
+        """Write one artifact whole."""
+        with self.create(path, media_type, step=step, note=note) as out:
+            out.write(data)
+
+
+def utf8(text: str) -> bytes:
+    """
+    Return a browser's string as UTF-8.
+
+    Strings of JavaScript may hold half of a surrogate pair, which has no UTF-8
+    form; it becomes U+FFFD, as browsers do it.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
