@@ -1,0 +1,329 @@
+"""
+A store in a directory, for one machine or a shared mount.
+
+    root/
+      bundles/2026/11/24/<id>.wacz     mode 0444, one hard link
+      .incoming/<random>               being written; locked (flock) by its living writer
+
+The one trick: a file is written whole under `.incoming`, synced, made
+read-only and only then given its name by link(2), which fails when the name is
+taken. So a name, once there, is a whole object, and of two writers exactly one
+wins. A file system without hard links (FAT, some network mounts) is refused:
+there is no other call with this promise on every system that we run on.
+
+A directory is tamper-evident, not WORM: its owner can delete. What is stored
+is protected by its own signature and timestamp; Object Lock is what a bucket
+adds. Paths are walked by descriptor and no symbolic link is ever followed
+below the root, so that nothing is written or read elsewhere.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.bundle import StoredObject
+from snapshotter.store import layout
+
+_INCOMING = ".incoming"
+_CHUNK = 1 << 20  # bytes per read
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_GONE = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN}
+
+
+class DirectoryStore:
+    """
+    An `ObjectStore` in a directory; one that does not exist yet is an empty store.
+
+    A name can not be both an object and a folder of objects, as it can in S3.
+    Anything below the root that is not a regular file with a key's name is not
+    an object: it is neither listed nor touched.
+
+    Args:
+        root: The directory, made by the first write; may itself be a link.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.realpath(root))
+
+    @property
+    def url(self) -> str:
+        """The directory's absolute path."""
+        return str(self._root)
+
+    @property
+    def root(self) -> Path:
+        """The directory's absolute path, links resolved."""
+        return self._root
+
+    def path(self, key: str) -> Path:
+        """Return where a key's object is, or would be, for a person to open."""
+        return self._root / layout.check_key(key)
+
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """See `ObjectStore.put_new`. Refuses `retain_until`: a directory can not keep it."""
+        layout.check_key(key)
+        layout.check_sha256(sha256)
+        if retain_until is not None:
+            raise SnapshotterError(
+                "a directory cannot hold a retention period",
+                hint="a directory is tamper-evident, not WORM; for retention that a deletion"
+                " runs into, use an S3 bucket with Object Lock",
+            )
+        with source.open("rb") as original, self._told(key), contextlib.ExitStack() as stack:
+            self._make_root()
+            root = stack.enter_context(_opened(self._root))
+            incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
+            _sweep(incoming)
+            # (1) The whole file under a name that nobody looks at. A crash from
+            # here to (3) leaves a stray file that the next write sweeps away.
+            name, descriptor = stack.enter_context(_incoming_file(incoming))
+            length = _copy(original, descriptor, sha256)
+            # (2) Bytes and mode reach the disk before any name does.
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+            # (3) The name, if it is free. A crash after this leaves a whole object.
+            folders = stack.enter_context(self._folders(root, key, make=True))
+            self._link(incoming, name, folders[-1], key, sha256)
+            # (4) The names reach the disk: also those that another writer, who may
+            # have died, made before us.
+            for folder in reversed(folders):
+                os.fsync(folder)
+        return StoredObject(key=key, length=length, sha256=sha256)
+
+    def head(self, key: str) -> StoredObject:
+        """Describe one object; a directory keeps no digest. Raises FileNotFoundError."""
+        with self.open(key) as stream:
+            return StoredObject(key=key, length=os.fstat(stream.fileno()).st_size, sha256="")
+
+    def open(self, key: str) -> BinaryIO:
+        """See `ObjectStore.open`."""
+        layout.check_key(key)
+        with self._told(key), contextlib.ExitStack() as stack:
+            root = stack.enter_context(_opened(self._root))
+            folders = stack.enter_context(self._folders(root, key, make=False))
+            return os.fdopen(_open_object(folders[-1], key), "rb")
+
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        """See `ObjectStore.list`. Holds the names of one folder at a time, and no digests."""
+        layout.check_prefix(prefix)
+        return self._walk("", prefix, reverse)
+
+    def _walk(self, folder: str, prefix: str, reverse: bool) -> Iterator[StoredObject]:
+        for name, length in self._entries(folder, reverse):
+            key = folder + name
+            if name.endswith("/"):
+                if key.startswith(prefix) or prefix.startswith(key):
+                    yield from self._walk(key, prefix, reverse)
+            elif key.startswith(prefix):
+                yield StoredObject(key=key, length=length, sha256="")
+
+    def _entries(self, folder: str, reverse: bool) -> Sequence[tuple[str, int]]:
+        """Return one folder's names in key order, folders with their "/", with lengths."""
+        with self._told(folder), contextlib.ExitStack() as stack:
+            try:
+                descriptor = stack.enter_context(_opened(self._root))
+                for segment in folder.split("/")[:-1]:
+                    descriptor = stack.enter_context(_opened(segment, inside=descriptor))
+            except FileNotFoundError:
+                return []  # not made yet, or removed since its name was read
+            entries = []
+            for entry in stack.enter_context(os.scandir(descriptor)):
+                if not layout.is_key(entry.name):
+                    continue
+                # "a-b" sorts before "a/c", as it does in a bucket: hence the slash.
+                if entry.is_dir(follow_symlinks=False):
+                    entries.append((entry.name + "/", 0))
+                elif entry.is_file(follow_symlinks=False):
+                    entries.append((entry.name, entry.stat(follow_symlinks=False).st_size))
+        return sorted(entries, reverse=reverse)
+
+    def _make_root(self) -> None:
+        missing = []
+        folder = self._root
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            with _opened(folder.parent) as parent:
+                os.fsync(parent)
+
+    @contextlib.contextmanager
+    def _folders(self, root: int, key: str, *, make: bool) -> Iterator[Sequence[int]]:
+        """Open every folder on the way to a key, the root first."""
+        with contextlib.ExitStack() as stack:
+            folders = [root]
+            for segment in key.split("/")[:-1]:
+                step = _folder(folders[-1], segment) if make else _opened(segment, folders[-1])
+                folders.append(stack.enter_context(step))
+            yield folders
+
+    def _link(self, incoming: int, name: str, folder: int, key: str, sha256: str) -> None:
+        last = key.rpartition("/")[2]
+        try:
+            os.link(name, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            with os.fdopen(_open_object(folder, key), "rb") as there:
+                if hashlib.file_digest(there, "sha256").hexdigest() == sha256:
+                    return
+            raise FileExistsError(errno.EEXIST, "the key holds other bytes", key) from None
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise SnapshotterError(
+                    f"the file system of {self._root} has no hard links",
+                    hint="a store needs them to never overwrite anything: choose a directory on"
+                    " ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy from there",
+                ) from error
+            raise
+
+    @contextlib.contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Turn what the file system says into what the contract says."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise FileNotFoundError(errno.ENOENT, "no such object", key) from error
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise self._told_as(error, key) from error
+
+    def _told_as(self, error: OSError, key: str) -> SnapshotterError:
+        root, code = self._root, error.errno
+        if code in (errno.ENOSPC, errno.EDQUOT):
+            return SnapshotterError(
+                f"no space left in {root}", hint="free some space; nothing was stored"
+            )
+        if code in (errno.EACCES, errno.EPERM):
+            return SnapshotterError(
+                f"no right to use {error.filename or key} in {root}",
+                hint="check the owner and mode of the directory",
+            )
+        if code == errno.EROFS:
+            return SnapshotterError(
+                f"{root} is on a read-only file system", hint="choose a directory that is writable"
+            )
+        if code in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
+            return SnapshotterError(
+                f"something is in the way of {key or 'the listing'} in {root}",
+                hint="look for a symbolic link, or a file where a folder should be:"
+                " a store follows no links",
+            )
+        if code in _GONE:
+            return ServiceUnavailable(
+                f"the file system of {root} does not answer", hint="check the mount, then try again"
+            )
+        return SnapshotterError(f"{root}: {error.strerror or error}", hint="check the disk")
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, inside: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, _DIRECTORY, dir_fd=inside)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _folder(inside: int, name: str, *, mode: int = 0o777) -> Iterator[int]:
+    """Make a folder if it is missing, and open it."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=inside)
+    with _opened(name, inside) as descriptor:
+        yield descriptor
+
+
+def _open_object(folder: int, key: str) -> int:
+    # O_NONBLOCK: a named pipe in the way must not hang us.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(key.rpartition("/")[2], flags, dir_fd=folder)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EISDIR, "not a regular file", key)
+
+
+@contextlib.contextmanager
+def _incoming_file(incoming: int) -> Iterator[tuple[str, int]]:
+    """Make a file of ours, locked as long as we live; its name is gone at the end."""
+    name, descriptor = _make_incoming(incoming)
+    try:
+        yield name, descriptor
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=incoming)
+        os.close(descriptor)
+
+
+def _make_incoming(incoming: int) -> tuple[str, int]:
+    for _ in range(100):
+        name = secrets.token_hex(16)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o600, dir_fd=incoming)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return name, descriptor  # then nobody can sweep here, either
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                os.close(descriptor)
+                raise
+        else:
+            if os.fstat(descriptor).st_nlink:
+                return name, descriptor
+        # A sweeper saw the file between our open and our lock, and took it for a stray.
+        os.close(descriptor)
+    raise OSError(errno.EAGAIN, "could not make a file of our own", _INCOMING)
+
+
+def _sweep(incoming: int) -> None:
+    """
+    Remove what dead writers left: the files that nobody holds a lock on.
+
+    A file that was linked already loses its second name, and stays an object.
+    """
+    for name in os.listdir(incoming):
+        try:
+            descriptor = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=incoming
+            )
+        except OSError:
+            continue  # its writer was quicker, or it is not ours to look at
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name, dir_fd=incoming)
+        except OSError:
+            continue  # a living writer's, or this file system has no locks
+        finally:
+            os.close(descriptor)
+
+
+def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
+    """Copy, and return how many bytes. Raises SnapshotterError when the digest is another."""
+    digest, length = hashlib.sha256(), 0
+    while chunk := original.read(_CHUNK):
+        digest.update(chunk)
+        length += len(chunk)
+        left = memoryview(chunk)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    if digest.hexdigest() != sha256:
+        raise SnapshotterError(
+            "the file to store is not the one that was hashed",
+            hint="nothing was stored; the spool's disk or memory may be damaged",
+        )
+    return length

@@ -1,0 +1,385 @@
+"""
+Ask a store which promises it keeps, before anything is trusted to it.
+
+Of eight S3 servers that we tried, four accepted `If-None-Match: *` and
+overwrote all the same, and four accepted Object Lock headers and dropped
+them. So nothing is believed: tiny objects are written under `_probe/`, each
+promise is put to the test, and what may be removed is removed again. A locked
+object has to stay until its lock ends, within a minute; a later probe takes it.
+
+The answer holds for now. Keep it for a while if you like; `put_new` reads the
+lock of every object back as well.
+"""
+
+import base64
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.bundle import StoredObject
+from snapshotter.ports import Clock, IdSource
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.store.s3 import S3Store
+
+FOLDER = "_probe"
+LOCK_SECONDS = 45  # long enough to be refused, short enough to be gone soon
+_RACERS = 4
+_STALE = timedelta(minutes=10)  # what an earlier probe left; a younger one may still be at work
+_RIGHT = b"snapshotter probe: right\n"
+_WRONG = b"snapshotter probe: wrong\n"
+
+# In the order of a report. Without the first two a store must not hold evidence.
+ESSENTIAL = ("create_if_absent", "list_after_write", "range_reads")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """One promise, whether it is kept, and how we know."""
+
+    name: str
+    kept: bool | None  # None: could not be tested, or does not apply
+    how: str  # one plain sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreProbe:
+    """What one store was found to keep."""
+
+    url: str
+    at: datetime
+    promises: tuple[Promise, ...]
+    left_behind: tuple[str, ...] = ()  # keys that could not be removed yet
+
+    def kept(self, name: str) -> bool:
+        """Whether a promise was seen kept; "could not be tested" is no. Raises KeyError."""
+        return {promise.name: promise.kept for promise in self.promises}[name] is True
+
+    @property
+    def usable(self) -> bool:
+        """Whether evidence may be stored here at all."""
+        return all(self.kept(name) for name in ESSENTIAL)
+
+    @property
+    def locks(self) -> bool:
+        """Whether a retention period is enforced here."""
+        return self.kept("lock_enforced")
+
+
+def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> StoreProbe:
+    """
+    Put every promise of a store to the test, in a second or so.
+
+    Raises:
+        ServiceUnavailable: It did not answer.
+        SnapshotterError: Not even a first object could be written.
+    """
+    folder = f"{FOLDER}/{ids.random_bytes(16).hex()}"
+    now = clock.now()
+    left: tuple[str, ...] = ()
+    if isinstance(store, DirectoryStore):
+        promises = _probe_directory(store, folder)
+    else:
+        promises, left = _S3Probe(store, folder, now).run()
+    return StoreProbe(url=store.url, at=now, promises=promises, left_behind=left)
+
+
+def refuse_unlocked(result: StoreProbe) -> None:
+    """
+    Refuse to promise retention on a store that was not seen to enforce it.
+
+    Raises:
+        SnapshotterError: It was not.
+    """
+    if not result.locks:
+        how = next(p.how for p in result.promises if p.name == "lock_enforced")
+        raise SnapshotterError(
+            f"{result.url} does not enforce retention: {how}",
+            hint="use a bucket made with Object Lock, or a policy without retention",
+        )
+
+
+def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
+    with tempfile.TemporaryDirectory() as spool, contextlib.ExitStack() as stack:
+        right, right_sha256 = _file(Path(spool), _RIGHT)
+        wrong, wrong_sha256 = _file(Path(spool), _WRONG)
+        key = f"{folder}/object"
+        stack.callback(_remove_folder, store.root / FOLDER, store.root / folder)
+        # This one raises when nothing can be written here: then there is nothing to report.
+        store.put_new(key, right, right_sha256)
+        return (
+            _race(store, f"{folder}/race", (right, right_sha256), (wrong, wrong_sha256)),
+            _refused(
+                "checksum_verified",
+                SnapshotterError,
+                lambda: store.put_new(f"{folder}/damaged", right, wrong_sha256),
+                "a file with another digest was refused",
+                "a file with another digest was stored",
+            ),
+            Promise(
+                name="checksum_kept",
+                kept=False,
+                how="a directory keeps no digests; a bundle carries its own",
+            ),
+            _judge(
+                "read_only",
+                os.stat(store.path(key)).st_mode & 0o222 == 0,
+                "a stored file has no write permission",
+                "this file system does not take write permission away",
+            ),
+            Promise(
+                name="synced",
+                kept=True,
+                how="fsync of file and folders returned without an error",
+            ),
+            Promise(name="versioning", kept=False, how="a directory has no versions"),
+            Promise(name="lock_config", kept=False, how="a directory has no Object Lock"),
+            Promise(
+                name="lock_enforced",
+                kept=False,
+                how="a directory is tamper-evident, not WORM: its owner can delete",
+            ),
+            _listed(store, folder, key),
+            _ranges(store, key),
+        )
+
+
+def _race(
+    store: DirectoryStore | S3Store, key: str, one: tuple[Path, str], other: tuple[Path, str]
+) -> Promise:
+    """Let several writers put one key at once, with two contents."""
+
+    def write(number: int) -> StoredObject | None:
+        try:
+            return store.put_new(key, *(one, other)[number % 2])
+        except FileExistsError:
+            return None
+
+    with ThreadPoolExecutor(_RACERS) as pool:
+        winners = {done.sha256 for done in pool.map(write, range(_RACERS)) if done}
+    with store.open(key) as stream:
+        there = hashlib.sha256(stream.read()).hexdigest()
+    return _judge(
+        "create_if_absent",
+        winners == {there},
+        f"of {_RACERS} writers at once with two contents, one content won and stayed",
+        f"of {_RACERS} writers at once, two contents were reported as stored",
+    )
+
+
+class _S3Probe:
+    """The same for a bucket, with raw calls: what our own adapter would hide counts here."""
+
+    def __init__(self, store: S3Store, folder: str, now: datetime) -> None:
+        self._store = store
+        self._folder = folder
+        self._now = now
+        self._left: list[str] = []
+
+    def run(self) -> tuple[tuple[Promise, ...], tuple[str, ...]]:
+        store, key = self._store, f"{self._folder}/object"
+        with tempfile.TemporaryDirectory() as spool:
+            right, sha256 = _file(Path(spool), _RIGHT)
+            # Through the adapter, whose errors say what is wrong with rights and names.
+            store.put_new(key, right, sha256)
+        try:
+            promises = (
+                self._create_if_absent(key),
+                self._checksum_verified(),
+                self._checksum_kept(),
+                self._versioning(),
+                self._lock_config(),
+                self._lock_enforced(),
+                _listed(store, self._folder, key),
+                _ranges(store, key),
+            )
+        finally:
+            self._clean()
+        return promises, tuple(self._left)
+
+    def _create_if_absent(self, key: str) -> Promise:
+        answer = self._put(key, _WRONG, IfNoneMatch="*")
+        there = self._store.attempt("get_object", key)
+        body = there.answer["Body"].read() if not there.code else b""
+        if not answer.code or body != _RIGHT:
+            return Promise(
+                name="create_if_absent",
+                kept=False,
+                how="a second write with If-None-Match was accepted: this endpoint overwrites",
+            )
+        with tempfile.TemporaryDirectory() as spool:
+            right, wrong = _file(Path(spool), _RIGHT), _file(Path(spool), _WRONG)
+            return _race(self._store, f"{self._folder}/race", right, wrong)
+
+    def _checksum_verified(self) -> Promise:
+        answer = self._put(f"{self._folder}/damaged", _RIGHT, ChecksumSHA256=_base64(_WRONG))
+        return _judge(
+            "checksum_verified",
+            bool(answer.code),
+            f"an object with another SHA-256 was refused ({answer.code})",
+            "an object with another SHA-256 was accepted: damage on the way goes unnoticed there,"
+            " and is found by reading back",
+        )
+
+    def _checksum_kept(self) -> Promise:
+        key = f"{self._folder}/summed"
+        self._put(key, _RIGHT, ChecksumSHA256=_base64(_RIGHT))
+        answer = self._store.attempt("head_object", key, ChecksumMode="ENABLED").answer
+        return _judge(
+            "checksum_kept",
+            answer.get("ChecksumSHA256") == _base64(_RIGHT),
+            "HEAD returns the SHA-256",
+            "HEAD returns no SHA-256: each object is read back after it was written",
+        )
+
+    def _versioning(self) -> Promise:
+        answer = self._store.attempt("get_bucket_versioning")
+        if answer.code:
+            return _unknown("versioning", answer.code)
+        return _judge(
+            "versioning",
+            answer.answer.get("Status") == "Enabled",
+            "the bucket keeps old versions",
+            "the bucket keeps no old versions: what is deleted is gone",
+        )
+
+    def _lock_config(self) -> Promise:
+        answer = self._store.attempt("get_object_lock_configuration")
+        if answer.code in ("AccessDenied", "403"):
+            return _unknown("lock_config", answer.code)
+        config = answer.answer.get("ObjectLockConfiguration", {})
+        return _judge(
+            "lock_config",
+            not answer.code and config.get("ObjectLockEnabled") == "Enabled",
+            "the bucket was made with Object Lock",
+            "the bucket has no Object Lock; most servers give it only when a bucket is made",
+        )
+
+    def _lock_enforced(self) -> Promise:
+        """Lock a version for less than a minute, then try to get rid of it without the bypass."""
+        key, name = f"{self._folder}/locked", "lock_enforced"
+        until = self._now + timedelta(seconds=LOCK_SECONDS)
+        put = self._put(
+            key,
+            _RIGHT,
+            ChecksumSHA256=_base64(_RIGHT),  # S3 wants a checksum with a lock
+            ObjectLockMode="GOVERNANCE",
+            ObjectLockRetainUntilDate=until,
+        )
+        if put.code:
+            return Promise(name=name, kept=False, how=f"a locked write was refused ({put.code})")
+        version = put.answer.get("VersionId", "")
+        if version in ("", "null"):
+            return Promise(name=name, kept=False, how="a locked object got no version")
+        mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode")
+        if mode != "GOVERNANCE":
+            return Promise(name=name, kept=False, how="the lock was accepted and dropped")
+        sooner: Any = {"Mode": "GOVERNANCE", "RetainUntilDate": until - timedelta(seconds=15)}
+        shortened = self._store.attempt(
+            "put_object_retention", key, VersionId=version, Retention=sooner
+        )
+        deleted = self._store.attempt("delete_object", key, VersionId=version)
+        there = self._store.attempt("head_object", key, VersionId=version)
+        if not deleted.code or there.code:
+            return Promise(name=name, kept=False, how="a locked version could be deleted")
+        if not shortened.code:
+            return Promise(name=name, kept=False, how="a lock could be shortened")
+        return Promise(
+            name=name,
+            kept=True,
+            how=f"deleting a version locked for {LOCK_SECONDS} s, and shortening its lock, were"
+            f" refused ({deleted.code}); tried in GOVERNANCE mode, without the bypass",
+        )
+
+    def _put(self, key: str, body: bytes, **arguments: Any) -> Any:
+        return self._store.attempt("put_object", key, Body=body, **arguments)
+
+    def _clean(self) -> None:
+        """Remove our own objects, and what earlier probes had to leave."""
+        store = self._store
+        full = store.full_key(FOLDER)
+        found = store.attempt("list_object_versions", Prefix=f"{full}/")
+        entries = [
+            *found.answer.get("Versions", ()),
+            *found.answer.get("DeleteMarkers", ()),
+        ]
+        if found.code or not entries:  # a server without versions
+            entries = list(
+                store.attempt("list_objects_v2", Prefix=f"{full}/").answer.get("Contents", ())
+            )
+        for entry in entries:
+            key = FOLDER + entry["Key"].removeprefix(full)
+            ours = key.startswith(f"{self._folder}/")
+            if not ours and self._now - entry["LastModified"] < _STALE:
+                continue
+            version = {"VersionId": entry["VersionId"]} if "VersionId" in entry else {}
+            if store.attempt("delete_object", key, **version).code and ours:
+                self._left.append(key)
+
+
+def _listed(store: DirectoryStore | S3Store, folder: str, key: str) -> Promise:
+    return _judge(
+        "list_after_write",
+        any(there.key == key for there in store.list(f"{folder}/")),
+        "an object was listed right after it was written",
+        "an object was not listed right after it was written",
+    )
+
+
+def _ranges(store: DirectoryStore | S3Store, key: str) -> Promise:
+    try:
+        with store.open(key) as stream:
+            stream.seek(-6, os.SEEK_END)
+            kept = stream.read() == _RIGHT[-6:] and stream.seek(12) == 12
+            kept = kept and stream.read(5) == _RIGHT[12:17]
+    except SnapshotterError as error:
+        return Promise(name="range_reads", kept=False, how=error.message)
+    return _judge(
+        "range_reads", kept, "parts of an object were read as asked", "parts came back wrong"
+    )
+
+
+def _refused(
+    name: str, kind: type[Exception], call: Callable[[], object], yes: str, no: str
+) -> Promise:
+    try:
+        call()
+    except kind:
+        return Promise(name=name, kept=True, how=yes)
+    return Promise(name=name, kept=False, how=no)
+
+
+def _judge(name: str, kept: bool, yes: str, no: str) -> Promise:
+    return Promise(name=name, kept=kept, how=yes if kept else no)
+
+
+def _unknown(name: str, code: str) -> Promise:
+    return Promise(name=name, kept=None, how=f"these credentials may not ask ({code})")
+
+
+def _file(spool: Path, content: bytes) -> tuple[Path, str]:
+    digest = hashlib.sha256(content).hexdigest()
+    path = spool / digest
+    path.write_bytes(content)
+    return path, digest
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def _remove_folder(parent: Path, folder: Path) -> None:
+    """Remove our own folder; the one above only if no other probe is at work in it."""
+    if folder.is_dir() and not folder.is_symlink():
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    with contextlib.suppress(OSError):
+        parent.rmdir()

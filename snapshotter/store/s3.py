@@ -1,0 +1,631 @@
+"""
+A store in an S3 bucket: conditional writes, checksums, Object Lock.
+
+    PUT <key>  If-None-Match: *  x-amz-checksum-sha256: …   one request up to 4 GiB
+     ├─ 200 → HEAD that version: length, checksum, lock are what we asked for?
+     └─ 412 → HEAD: the same bytes (our own lost answer, or somebody's) succeed
+
+One PUT and not a multipart upload, because only then is the checksum that the
+server keeps the SHA-256 of the whole object. What an endpoint answers is
+checked as far as it can be; that it honours the headers at all is what
+`probe.py` finds out: some accept and ignore them.
+
+This is the only module that knows boto3. It is imported when the first store
+is built, so that `import snapshotter.store.s3` costs nothing.
+"""
+
+# `typing.override` begins with Python 3.12, and the stream below is made of overrides.
+# mypy: disable-error-code="explicit-override"
+
+import base64
+import contextlib
+import errno
+import hashlib
+import io
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from urllib.parse import urlsplit
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.bundle import StoredObject
+from snapshotter.store import layout
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_OBJECT = 4 << 30  # bytes; S3 takes 5 GB in one PUT, and a bundle has no more than this
+LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")
+
+_CHUNK = 1 << 20  # bytes per read of a file
+_BUFFER = 256 << 10  # bytes that a reader asks for at once
+_WINDOWS = (_BUFFER, 4 << 20, 32 << 20)  # bytes per GET: more as reading goes on in order
+_CONFLICTS = 6  # tries when the server says that another write of the key is under way (409)
+_READS = 3  # tries of one read whose connection broke
+
+_BUSY = {
+    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
+    "RequestTimeout", "InternalError", "ServiceUnavailable", "BadDigest", "IncompleteBody",
+}  # fmt: skip
+_REFUSALS = {
+    "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
+        " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention"),
+    "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
+    "NoSuchBucket": ("has no such bucket", "create it (with Object Lock, if you want retention),"
+        " or check its name"),
+    "InvalidAccessKeyId": ("does not know the access key", "check which credentials are used"),
+    "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
+    "InvalidToken": ("refuses the session token", "renew the credentials"),
+    "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
+    "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
+    "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
+    "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
+    "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
+    "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
+    "EntityTooLarge": ("does not take an object this large", "raise the server's limit"),
+    "InvalidRequest": ("refuses the request", "for retention, the bucket must have been made with"
+        " Object Lock: `snapshotter store check`"),
+    "ObjectLockConfigurationNotFoundError": ("has no Object Lock on this bucket", "make a bucket"
+        " with Object Lock; see docs/howto/s3.md"),
+    "InvalidRetentionPeriod": ("refuses the retention period", "it must lie in the future"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One raw call and what came of it."""
+
+    code: str  # "" when it was done, else the server's word for why not
+    answer: Mapping[str, Any]
+
+
+class S3Store:
+    """
+    An `ObjectStore` in a bucket, on AWS or anything that speaks its protocol.
+
+    One instance holds one client, whose connections all threads share; it does
+    not survive a fork. Credentials come from the arguments, else from where
+    boto3 looks (environment, profile, instance role). They appear in no message.
+
+    Args:
+        prefix: Put before every key, without "/" at its ends.
+        endpoint_url: Empty for AWS. With one, the bucket is named in the path.
+        lock_mode: "GOVERNANCE" or "COMPLIANCE", for writes with a retention.
+        connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
+            of a few seconds between.
+        read_timeout_s: Seconds without a byte.
+
+    Raises:
+        ValueError: A name or a mode that can not be.
+        SnapshotterError: boto3 is not installed, or finds no credentials it can use.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        endpoint_url: str = "",
+        region: str = "",
+        access_key_id: str = "",
+        secret_access_key: str = "",
+        session_token: str = "",
+        profile: str = "",
+        lock_mode: str = "GOVERNANCE",
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 30.0,
+        attempts: int = 3,
+    ) -> None:
+        place = layout.s3_location(bucket, prefix)
+        if lock_mode not in LOCK_MODES:
+            raise ValueError(f"a lock mode is one of {', '.join(LOCK_MODES)}")
+        parts = urlsplit(endpoint_url)
+        if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
+            raise ValueError("an endpoint is http(s)://host[:port], without credentials")
+        self._bucket, self._prefix = place.bucket, place.prefix
+        self._lock_mode = lock_mode
+        try:
+            import boto3
+            import botocore.exceptions
+            from botocore.config import Config
+        except ImportError as error:
+            raise SnapshotterError(
+                "boto3 is not installed", hint="pip install 'snapshotter[s3]'"
+            ) from error
+        self._errors = botocore.exceptions
+        with self._told(""):
+            session = boto3.session.Session(
+                aws_access_key_id=access_key_id or None,
+                aws_secret_access_key=secret_access_key or None,
+                aws_session_token=session_token or None,
+                region_name=region or None,
+                profile_name=profile or None,
+            )
+            self._client: S3Client = session.client(
+                "s3",
+                endpoint_url=endpoint_url or None,
+                # A server of one's own has no regions, and signing needs a name.
+                region_name=region or session.region_name or "us-east-1",
+                config=Config(
+                    s3={"addressing_style": "path" if endpoint_url else "auto"},
+                    connect_timeout=connect_timeout_s,
+                    read_timeout=read_timeout_s,
+                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    tcp_keepalive=True,
+                    # We give the SHA-256 ourselves, and check what we read elsewhere.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                ),
+            )
+
+    @property
+    def url(self) -> str:
+        """`s3://bucket/prefix`; the endpoint is configuration, not a name."""
+        return f"s3://{self._bucket}" + (f"/{self._prefix}" if self._prefix else "")
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self._bucket
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
+    def full_key(self, key: str) -> str:
+        """Return a key as the bucket knows it. Raises ValueError when it is too long."""
+        layout.check_key(key)
+        return layout.check_key(f"{self._prefix}/{key}") if self._prefix else key
+
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """
+        See `ObjectStore.put_new`.
+
+        When the same bytes are there already with less retention than asked for,
+        it is extended. An endpoint that takes the object and drops the lock makes
+        this raise SnapshotterError: the object is there then, unlocked.
+        """
+        name = self.full_key(key)
+        layout.check_sha256(sha256)
+        if retain_until is not None and retain_until.tzinfo is None:
+            raise ValueError("retain_until has no time zone")
+        # (1) The spool may be damaged, and not every server looks at the checksum.
+        length = _check_file(source, sha256)
+        # (2) If the key is free. Without an answer we do not know: the call may be repeated.
+        version, existed = self._put(name, key, source, sha256, length, retain_until)
+        # (3) What did arrive?
+        answer = self._head(name, key, version)
+        there = self._described(key, answer)
+        if there.length != length or not self._same(name, key, answer, sha256):
+            if existed:
+                raise FileExistsError(errno.EEXIST, "the key holds other bytes", key)
+            raise SnapshotterError(
+                f"{self.url} keeps other bytes than were sent for {key}",
+                hint="do not trust this endpoint: `snapshotter store check`",
+            )
+        # (4) Is it locked?
+        if retain_until is not None:
+            there = self._ensure_lock(name, key, there, retain_until, extend=existed)
+        return StoredObject(
+            key=key,
+            length=length,
+            sha256=sha256,
+            version=there.version,
+            retain_until=there.retain_until,
+            lock_mode=there.lock_mode,
+        )
+
+    def head(self, key: str) -> StoredObject:
+        """
+        Describe one object. Raises FileNotFoundError.
+
+        The digest is the server's checksum; where it keeps none, what the writer
+        noted beside the object.
+        """
+        return self._described(key, self._head(self.full_key(key), key, ""))
+
+    def open(self, key: str) -> BinaryIO:
+        """
+        See `ObjectStore.open`.
+
+        The stream stays with the object that is there now: when another takes its
+        place, reading raises SnapshotterError and never mixes the two.
+        """
+        name = self.full_key(key)
+        raw = _ObjectStream(self, key, name, self._head(name, key, ""))
+        return io.BufferedReader(raw, _BUFFER)
+
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        """
+        See `ObjectStore.list`. Gives keys and lengths; ask `head` for more.
+
+        Walks down the folders and holds one folder's names (a day's) at a time. S3
+        has no way back, and not every server sorts a flat listing as S3 does
+        (SeaweedFS gives `a/c` before `a-b`).
+        """
+        layout.check_prefix(prefix)
+        start = f"{self._prefix}/{prefix}" if self._prefix else prefix
+        return self._walk(start, reverse)
+
+    def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
+        """
+        Make one raw call on the bucket, and return a refusal as a value. For the probe.
+
+        Args:
+            operation: boto3's name: "put_object".
+            key: Given as `Key`, under the prefix.
+
+        Raises:
+            ServiceUnavailable: No answer, or the server says that it is busy.
+        """
+        if key:
+            arguments["Key"] = self.full_key(key)
+        try:
+            answer = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
+        except self._errors.ClientError as error:
+            if _is_busy(error.response):
+                raise self._told_as(error, key) from error
+            return Attempt(code=_code(error.response), answer=error.response)
+        except self._errors.BotoCoreError as error:
+            raise self._told_as(error, key) from error
+        return Attempt(code="", answer=answer)
+
+    def _put(
+        self,
+        name: str,
+        key: str,
+        source: Path,
+        sha256: str,
+        length: int,
+        retain_until: datetime | None,
+    ) -> tuple[str, bool]:
+        """Return the version that was written ("" if unknown), and whether the key was taken."""
+        arguments: dict[str, Any] = {
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+            "ContentLength": length,
+            "ContentType": "application/octet-stream",
+            "IfNoneMatch": "*",
+            "Metadata": {"sha256": sha256},
+        }
+        if retain_until is not None:
+            arguments["ObjectLockMode"] = self._lock_mode
+            arguments["ObjectLockRetainUntilDate"] = retain_until
+        for tried in range(_CONFLICTS):
+            with self._told(key), source.open("rb") as body:
+                try:
+                    answer = self._client.put_object(
+                        Bucket=self._bucket, Key=name, Body=body, **arguments
+                    )
+                    return answer.get("VersionId", ""), False
+                except self._errors.ClientError as error:
+                    status = _status(error.response)
+                    if status == 412:
+                        return "", True
+                    if status != 409:
+                        raise
+            # 409: another conditional write of this key is under way; it may yet fail.
+            time.sleep(0.05 * 2**tried)
+        raise ServiceUnavailable(
+            f"{self.url} is busy with other writes of {key}", hint="try again in a moment"
+        )
+
+    def _ensure_lock(
+        self, name: str, key: str, there: StoredObject, until: datetime, *, extend: bool
+    ) -> StoredObject:
+        if extend and not self._locks(there, until):
+            retention: Any = {"Mode": self._lock_mode, "RetainUntilDate": until}
+            with self._told(key):
+                self._client.put_object_retention(
+                    Bucket=self._bucket,
+                    Key=name,
+                    Retention=retention,
+                    **_version(there.version),
+                )
+            there = self._described(key, self._head(name, key, there.version))
+        if not self._locks(there, until):
+            raise SnapshotterError(
+                f"{self.url} stored {key} and did not lock it until {until:%Y-%m-%dT%H:%M:%SZ}",
+                hint="this endpoint does not keep Object Lock: `snapshotter store check`",
+            )
+        return there
+
+    def _locks(self, there: StoredObject, until: datetime) -> bool:
+        """Whether the lock that was read back is at least the one that was asked for."""
+        return (
+            there.lock_mode in (self._lock_mode, "COMPLIANCE")
+            and there.retain_until is not None
+            # Servers keep whole seconds.
+            and there.retain_until >= until.astimezone(UTC).replace(microsecond=0)
+        )
+
+    def _head(self, name: str, key: str, version: str) -> Mapping[str, Any]:
+        with self._told(key):
+            try:
+                return self._client.head_object(
+                    Bucket=self._bucket, Key=name, ChecksumMode="ENABLED", **_version(version)
+                )
+            except self._errors.ClientError as error:
+                if _status(error.response) != 404:
+                    raise
+            # A HEAD has no body to say what is missing. A mistyped bucket must not
+            # look like evidence that is not there.
+            try:
+                self._client.head_bucket(Bucket=self._bucket)
+            except self._errors.ClientError as error:
+                if _status(error.response) == 404:
+                    self._refuse("NoSuchBucket", error)
+                if _status(error.response) != 403:  # no right to ask: keep to the first answer
+                    raise
+        raise FileNotFoundError(errno.ENOENT, "no such object", key)
+
+    def _described(self, key: str, answer: Mapping[str, Any]) -> StoredObject:
+        until = answer.get("ObjectLockRetainUntilDate")
+        return StoredObject(
+            key=key,
+            length=answer["ContentLength"],
+            sha256=_kept_sha256(answer) or answer.get("Metadata", {}).get("sha256", ""),
+            version=_real_version(answer),
+            retain_until=until.astimezone(UTC) if until else None,
+            lock_mode=answer.get("ObjectLockMode", ""),
+        )
+
+    def _same(self, name: str, key: str, answer: Mapping[str, Any], sha256: str) -> bool:
+        kept = _kept_sha256(answer)
+        if kept:
+            return kept == sha256
+        # No checksum of the whole is kept. What a writer noted in the metadata is a
+        # claim, so read the object.
+        digest = hashlib.sha256()
+        with _ObjectStream(self, key, name, answer) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest() == sha256
+
+    def _walk(self, start: str, reverse: bool) -> Iterator[StoredObject]:
+        level: list[tuple[str, int]] = []
+        with self._told(""):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=start, Delimiter="/"
+            ):
+                level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
+                level += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
+        for name, length in sorted(level, reverse=reverse):
+            if length < 0:
+                yield from self._walk(name, reverse)
+            else:
+                yield from self._listed(name, length)
+
+    def _listed(self, name: str, length: int) -> Iterator[StoredObject]:
+        key = name.removeprefix(f"{self._prefix}/") if self._prefix else name
+        if layout.is_key(key):  # anything else was not put by us
+            yield StoredObject(key=key, length=length, sha256="")
+
+    @contextlib.contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Turn what boto3 raises into what the contract says."""
+        try:
+            yield
+        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
+            raise self._told_as(error, key) from error
+
+    def _told_as(self, error: Exception, key: str) -> SnapshotterError:
+        # None of botocore's messages is repeated: some hold the signed address or
+        # the access key.
+        about = f" ({key})" if key else ""
+        if isinstance(error, self._errors.ClientError):
+            code, status = _code(error.response), _status(error.response)
+            if _is_busy(error.response):
+                return ServiceUnavailable(
+                    f"{self.url} could not answer: {code or status}{about}",
+                    hint="try again; what was written is found again",
+                )
+            if code in ("403", "") and status == 403:
+                code = "AccessDenied"
+            what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
+            return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
+        names = self._errors
+        if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
+            return SnapshotterError(
+                "there are no credentials for S3",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
+            )
+        if isinstance(error, names.ProfileNotFound):
+            return SnapshotterError(
+                "there is no such profile of credentials", hint="see ~/.aws/config"
+            )
+        if isinstance(error, names.SSLError):
+            return SnapshotterError(
+                f"the certificate of {self.url} is not trusted",
+                hint="name its authority in AWS_CA_BUNDLE",
+            )
+        broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
+        if isinstance(error, broken):
+            return ServiceUnavailable(
+                f"{self.url} does not answer{about}", hint="check the endpoint, then try again"
+            )
+        return SnapshotterError(
+            f"{self.url} cannot be used: {type(error).__name__}{about}",
+            hint="check the endpoint, the region and the credentials",
+        )
+
+    def _refuse(self, code: str, error: Exception) -> NoReturn:
+        what, hint = _REFUSALS[code]
+        raise SnapshotterError(f"{self.url} {what}", hint=hint) from error
+
+
+class _ObjectStream(io.RawIOBase):
+    """
+    One object, seekable, read in ranges that grow while reading goes on in order.
+
+    A reader of the end of a zip costs one small GET, a reader of all of it a few
+    large ones. Every GET names the ETag, and the version if there is one.
+    """
+
+    def __init__(self, store: S3Store, key: str, name: str, answer: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._store = store
+        self._key = key
+        self._length: int = answer["ContentLength"]
+        self._which: dict[str, Any] = {
+            "Bucket": store._bucket,
+            "Key": name,
+            "IfMatch": answer["ETag"],
+            **_version(_real_version(answer)),
+        }
+        self._at = 0  # where the reader stands
+        self._body: Any = None  # botocore's StreamingBody, or none
+        self._body_at = 0  # where the body stands
+        self._body_end = 0
+        self._window = 0  # index into _WINDOWS of the next GET
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence not in (io.SEEK_SET, io.SEEK_CUR, io.SEEK_END):
+            raise ValueError(f"not a whence: {whence}")
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
+        if start + offset < 0:
+            raise ValueError("a position before the start")
+        if start + offset != self._at:
+            self._at = start + offset
+            self._window = 0
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        wanted = min(len(view), self._length - self._at)
+        if wanted <= 0:
+            return 0
+        data = self._read_again(wanted)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def readall(self) -> bytes:
+        self._window = len(_WINDOWS) - 1
+        parts = []
+        while part := self.read(_CHUNK):
+            parts.append(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _read_again(self, wanted: int) -> bytes:
+        tried = 0
+        while True:
+            try:
+                with self._store._told(self._key):
+                    return self._read(wanted)
+            except ServiceUnavailable:
+                self._drop()  # a broken connection: the same range again
+                tried += 1
+                if tried == _READS:
+                    raise
+
+    def _read(self, wanted: int) -> bytes:
+        if self._body is None or self._body_at != self._at:
+            self._get()
+        data: bytes = self._body.read(min(wanted, self._body_end - self._body_at))
+        if not data:
+            raise ServiceUnavailable(
+                f"{self._store.url} stopped in the middle of {self._key}", hint="try again"
+            )
+        self._body_at += len(data)
+        if self._body_at == self._body_end:
+            self._drop()  # read to its end: the connection goes back to the pool
+        return data
+
+    def _get(self) -> None:
+        if self._body is None and self._body_at == self._at and self._at > 0:
+            self._window = min(self._window + 1, len(_WINDOWS) - 1)
+        self._drop()
+        end = min(self._at + _WINDOWS[self._window], self._length)
+        try:
+            answer = self._store._client.get_object(
+                Range=f"bytes={self._at}-{end - 1}", **self._which
+            )
+        except self._store._errors.ClientError as error:
+            if _status(error.response) in (404, 412):
+                raise SnapshotterError(
+                    f"{self._key} changed in {self._store.url} while it was read",
+                    hint="nothing of ours changes an object: find out who did",
+                ) from error
+            raise
+        if answer.get("ContentRange") != f"bytes {self._at}-{end - 1}/{self._length}":
+            answer["Body"].close()
+            raise SnapshotterError(
+                f"{self._store.url} does not answer ranges as asked",
+                hint="`snapshotter store check` says what this endpoint can do",
+            )
+        self._body, self._body_at, self._body_end = answer["Body"], self._at, end
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+
+def _check_file(source: Path, sha256: str) -> int:
+    """Return the file's length in bytes. Raises SnapshotterError when it is not what was hashed."""
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        length = stream.tell()
+    if digest != sha256:
+        raise SnapshotterError(
+            "the file to store is not the one that was hashed",
+            hint="nothing was stored; the spool's disk or memory may be damaged",
+        )
+    if length > MAX_OBJECT:
+        raise SnapshotterError(
+            f"an object of {length} bytes is larger than the {MAX_OBJECT} that one write takes",
+            hint="lower the limits of the capture",
+        )
+    return length
+
+
+def _kept_sha256(answer: Mapping[str, Any]) -> str:
+    """Return the server's SHA-256 of the whole object, hex, or "" when it keeps none."""
+    text = answer.get("ChecksumSHA256", "")
+    if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT" or "-" in text:
+        return ""  # a checksum of checksums, of a multipart upload
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return ""
+    return raw.hex() if len(raw) == hashlib.sha256().digest_size else ""
+
+
+def _real_version(answer: Mapping[str, Any]) -> str:
+    version: str = answer.get("VersionId", "")
+    return "" if version == "null" else version
+
+
+def _version(version: str) -> dict[str, Any]:
+    return {"VersionId": version} if version else {}
+
+
+def _status(answer: Mapping[str, Any]) -> int:
+    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
+def _code(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def _is_busy(answer: Mapping[str, Any]) -> bool:
+    return _status(answer) >= 500 or _status(answer) == 429 or _code(answer) in _BUSY
