@@ -63,6 +63,7 @@ class World:
     capturer: Capturer
     signer: Signer
     authorities: tuple[TimestampAuthority, ...]
+    timestamp_timeout_s: float
     store: ObjectStore
     trust: Trust  # what our own verifier judges a new bundle by
     spool_dir: Path
@@ -125,6 +126,7 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
             spool=spool,
             signer=world.signer,
             authorities=world.authorities,
+            timestamp_timeout_s=world.timestamp_timeout_s,
             clock=world.clock,
             software=world.software,
             progress=timer,

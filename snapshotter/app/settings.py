@@ -26,10 +26,11 @@ class AuthorityEntry(BaseModel):
     """One timestamp authority: `[[authority]]` in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
     url: str = Field(pattern=r"^https?://")
     root: str  # PEM file with its root certificate, relative to the file that names it
     policy_oids: tuple[str, ...] = ()
+    spacing_s: float = Field(default=0, ge=0, le=3600)  # asked of us between two requests
     reason: str = ""
 
 
@@ -75,6 +76,7 @@ class Authority:
     url: str
     root: Path
     policy_oids: frozenset[str]
+    spacing_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +196,7 @@ def _authority(entry: AuthorityEntry, base: Path) -> Authority:
         url=entry.url,
         root=base / entry.root,
         policy_oids=frozenset(entry.policy_oids),
+        spacing_s=entry.spacing_s,
     )
 
 

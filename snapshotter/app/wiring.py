@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -24,12 +25,17 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.keys import load_public_pem
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
-from snapshotter.ports import ObjectStore, TimestampAuthority
+from snapshotter.ports import TimestampAuthority
 from snapshotter.seal.signer import FileSigner, KeyDirectory, passphrase_from_file
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.layout import DirectoryLocation, parse_store_url
 from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import Trust, own_trust
+
+if TYPE_CHECKING:
+    from snapshotter.store.filesystem import DirectoryStore
+    from snapshotter.store.probe import StoreProbe
+    from snapshotter.store.s3 import S3Store
 
 SOFTWARE = f"snapshotter {snapshotter.__version__}"
 
@@ -94,7 +100,7 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
     return directory.load(settings.key, ask)
 
 
-def store(settings: Settings) -> ObjectStore:
+def store(settings: Settings) -> "DirectoryStore | S3Store":
     """Return the configured store. Raises SnapshotterError for a name that is none."""
     where = parse_store_url(settings.store)
     if isinstance(where, DirectoryLocation):
@@ -114,6 +120,13 @@ def store(settings: Settings) -> ObjectStore:
         region=settings.s3_region,
         lock_mode=settings.s3_lock_mode,
     )
+
+
+def probe_store(settings: Settings) -> "StoreProbe":
+    """Put the configured store's promises to the test. Raises as `store` and `probe` do."""
+    from snapshotter.store.probe import probe
+
+    return probe(store(settings), SystemClock(), RandomIds())
 
 
 def salts_dir(settings: Settings) -> Path:
@@ -138,6 +151,7 @@ def authorities(settings: Settings) -> tuple[TimestampAuthority, ...]:
             entry.url,
             _anchor(entry),
             timeout_s=settings.timestamp_timeout_s,
+            clock=SystemClock(),
             ids=RandomIds(),
         )
         for entry in settings.authorities
@@ -179,10 +193,11 @@ def world(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) ->
             clock=SystemClock(),
             ids=RandomIds(),
             version=snapshotter.__version__,
-            browser_path=settings.browser_path,
+            executable=settings.browser_path,
         ),
         signer=key,
         authorities=authorities(settings),
+        timestamp_timeout_s=settings.timestamp_timeout_s,
         store=store(settings),
         trust=own_trust([key.public_key], anchors(settings)),
         spool_dir=settings.spool_dir,

@@ -55,6 +55,7 @@ def seal(
     spool: Path,
     signer: Signer,
     authorities: Sequence[TimestampAuthority],
+    timestamp_timeout_s: float,
     clock: Clock,
     software: str,
     progress: Progress,
@@ -66,6 +67,7 @@ def seal(
         spool: The directory that the capture's artifacts are in; the bundle is
             written beside them as `<id>.wacz`.
         authorities: At most nine; asked in parallel, each for one token.
+        timestamp_timeout_s: For all of them together; who has not answered by then owes a token.
 
     Raises:
         SnapshotterError: No space, a bundle over 4 GiB, or a file that changed on disk.
@@ -79,6 +81,7 @@ def seal(
             spool=spool,
             signer=signer,
             authorities=authorities,
+            timestamp_timeout_s=timestamp_timeout_s,
             clock=clock,
             software=software,
             progress=progress,
@@ -98,6 +101,7 @@ def _seal(
     spool: Path,
     signer: Signer,
     authorities: Sequence[TimestampAuthority],
+    timestamp_timeout_s: float,
     clock: Clock,
     software: str,
     progress: Progress,
@@ -158,7 +162,7 @@ def _seal(
 
     # (3) Other parties' clocks.
     progress("timestamp", ", ".join(authority.name for authority in authorities))
-    tokens = stamp_all(authorities, signature)
+    tokens = stamp_all(authorities, signature, timeout_s=timestamp_timeout_s)
     granted = [token for token in tokens if token.state is TokenState.GRANTED]
     for number, token in enumerate(granted, start=1):
         members[names.token(1, number)] = add(names.token(1, number), token.response)

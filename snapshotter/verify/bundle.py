@@ -388,7 +388,7 @@ def _judge_token(
             # is says what is really wrong.
             if worst is None or worst.code is Code.TS_UNTRUSTED:
                 worst = error
-    return worst or TokenInvalid(Code.TS_UNTRUSTED, "no authority is trusted")
+    return worst or TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
 
 
 # (7) Time: one order of events, and tokens that fit it.

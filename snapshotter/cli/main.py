@@ -1,0 +1,139 @@
+"""
+The command line's front door: finds the command, and ends every expected error as a sentence.
+
+Commands are imported when they are called, so that `--help` costs no browser,
+no cloud library and no cryptography.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+import snapshotter
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+
+# name -> (module, attribute, one line of help): the help is here so that the list
+# of commands needs none of the modules. tests/unit/cli checks it against them.
+COMMANDS = {
+    "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
+    "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
+    "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),
+    "init": ("init", "init", "Write a commented snapshotter.toml"),
+    "keys": ("keys", "keys", "Make, list and export signing keys"),
+    "list": ("bundles", "list_", "List the bundles in a store, newest first"),
+    "show": ("bundles", "show", "Show what a bundle says of itself"),
+    "store": ("store", "store", "Check a store, and add bundles to it"),
+    "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
+    "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
+    "verify": ("verify", "verify", "Verify bundles, offline"),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"snapshotter.cli.{module}"), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.{attribute} is not a command")
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in sorted(COMMANDS.items())])
+
+
+class _Deferred:
+    """The settings, read when a command first looks at one: help needs none."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+
+    def load(self, **overrides: str) -> "Settings":
+        """Read the settings, with options on top."""
+        from snapshotter.app import settings
+
+        return settings.load(overrides=overrides)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self._settings is None:
+            self._settings = self.load()
+        return getattr(self._settings, name)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done or PASSED, 1 failed, 2 usage, 3 sealed but incomplete, 10 FAILED, "
+    "11 INDETERMINATE, 20 refused by policy, 30 try again, 130 interrupted.",
+)
+@click.version_option(snapshotter.__version__, prog_name="snapshotter")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """
+    Preserve web pages as evidence that a stranger can verify.
+
+    \b
+    snapshotter capture https://example.org      capture, sign, timestamp, store
+    snapshotter list                             what is there
+    snapshotter verify captures/bundles/…        check a bundle, offline
+    """
+    ctx.obj = _Deferred()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. Everything expected ends as a sentence."""
+    try:
+        code = cli.main(
+            args=None if argv is None else list(argv),
+            prog_name="snapshotter",
+            standalone_mode=False,
+        )
+    except click.ClickException as error:  # usage: exit code 2
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("snapshotter: interrupted", err=True)
+        return 130
+    except SnapshotterError as error:
+        click.echo(f"snapshotter: {error}", err=True)
+        if error.hint:
+            click.echo(f"snapshotter: try: {error.hint}", err=True)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "snapshotter":
+            raise
+        click.echo(
+            f"snapshotter: this command needs {error.name}, which is not installed", err=True
+        )
+        click.echo("snapshotter: try: pip install 'snapshotter[all]'", err=True)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is wrong, and there is
+        # nobody left to tell; closing stderr keeps the interpreter from complaining at exit.
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def entry() -> None:
+    """Leave with the exit code of `main`; the only place that ends the process."""
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""
+What commands print: results on stdout, talk on stderr, a live display only on a terminal.
+"""
+
+import json
+import os
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+# What a person reads while each stage runs.
+_WORDS = {
+    "launch": "starting the browser",
+    "navigate": "loading the page",
+    "scroll": "scrolling for lazy content",
+    "settle": "waiting for the page to settle",
+    "viewport": "taking the first screenshot",
+    "screenshot": "photographing the whole page",
+    "mhtml": "saving MHTML",
+    "dom": "saving the DOM",
+    "text": "saving the text",
+    "record": "writing the network record",
+    "close": "closing the browser",
+    "seal": "sealing",
+    "timestamp": "asking timestamp authorities",
+    "store": "storing",
+}
+
+
+def say(text: str) -> None:
+    """Say something to the person, on stderr."""
+    for number, line in enumerate(text.splitlines()):
+        click.echo(f"snapshotter: {line}" if number == 0 else line, err=True)
+
+
+def result(text: str = "") -> None:
+    """Print a line of the result, on stdout."""
+    click.echo(text)
+
+
+def result_json(value: Any) -> None:
+    """Print one JSON object as one line, on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def bytes_in_words(count: int) -> str:
+    """Return a number of bytes for a person: `4.8 MB`."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+class Steps:
+    """
+    A live display of steps on a terminal, plain lines elsewhere.
+
+    It is called from the capture's own thread; on a terminal the current step is
+    one line that is rewritten, and a finished one stays.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # noqa: TID251  what the terminal can do is not a setting
+        self._lock = threading.Lock()
+        self._stage = ""
+        self._status: Any = None
+
+    def __enter__(self) -> Self:
+        if self._live and not self._quiet:
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False).status("")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def __call__(self, stage: str, detail: str) -> None:
+        if self._quiet:
+            return
+        words = _WORDS.get(stage, stage)
+        text = f"{words}: {detail}" if detail else words
+        with self._lock:
+            if self._status is not None:
+                from rich.markup import escape
+
+                self._status.update(escape(text))
+            elif stage != self._stage:
+                say(words)
+            self._stage = stage

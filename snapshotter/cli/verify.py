@@ -1,0 +1,122 @@
+"""`snapshotter verify`: bundles in, one verdict out."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from snapshotter.cli.output import result, result_json
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+    from snapshotter.ports import ObjectStore
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter verify captures/bundles/2026/11/24/*.wacz
+  snapshotter verify --trust trust.json --root-key 3f1c… exhibit.wacz
+  snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v9q2m7xw4c5b6d
+\b
+Without a trust file a bundle is judged by your own keys and the configured
+authorities, and the output says so.
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("bundles", nargs=-1, required=True, metavar="FILE|BUNDLE-ID…")
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Trust file; its signature stands beside it.",
+)
+@click.option(
+    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
+)
+@click.option("--store", metavar="DIR|s3://…", help="Where bundle ids are looked up.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    bundles: tuple[str, ...],
+    trust_file: Path | None,
+    root_key: str | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """
+    Verify bundles, offline.
+
+    One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
+    broken) or INDETERMINATE (intact, but something could not be established).
+    The exit code is the worst of all bundles: 0, 10 or 11.
+    """
+    from snapshotter.app import wiring
+    from snapshotter.model.finding import Verdict
+    from snapshotter.verify import report
+    from snapshotter.verify.bundle import verify_bundle
+
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
+    trust = wiring.trust(settings)
+    verdicts: list[Verdict] = []
+    for name in bundles:
+        with ExitStack() as stack:
+            stream, late = _open(name, settings, stack)
+            found = verify_bundle(stream, trust, now=wiring.SystemClock().now(), late_tokens=late)
+        verdicts.append(found.verdict)
+        if as_json:
+            result_json({"bundle": name, **report.as_json(found)})
+        else:
+            if len(bundles) > 1:
+                result(f"{name}:")
+            for line in report.lines(found):
+                result(line)
+            if len(bundles) > 1:
+                result()
+    for worst in (Verdict.FAILED, Verdict.INDETERMINATE):
+        if worst in verdicts:
+            return report.EXIT_CODES[worst]
+    return 0
+
+
+def _open(name: str, settings: "Settings", stack: ExitStack) -> tuple[BinaryIO, tuple[bytes, ...]]:
+    """Open a file, or else a bundle of the store by its id, with its late tokens."""
+    from snapshotter.verify.files import late_tokens_beside
+
+    path = Path(name)
+    if path.exists():
+        try:
+            return stack.enter_context(path.open("rb")), late_tokens_beside(path)
+        except OSError as error:
+            raise SnapshotterError(f"{name} can not be read: {error.strerror}") from error
+    from snapshotter.app import wiring
+    from snapshotter.store import layout
+
+    try:
+        key = layout.bundle_key(name)
+    except ValueError as error:
+        raise SnapshotterError(f"there is no file {name}, and it is no bundle id") from error
+    store = wiring.store(settings)
+    try:
+        stream = stack.enter_context(store.open(key))
+    except FileNotFoundError as error:
+        raise SnapshotterError(
+            f"{store.url} has no bundle {name}", hint="snapshotter list shows what is there"
+        ) from error
+    return stream, tuple(_late_tokens(store, key))
+
+
+def _late_tokens(store: "ObjectStore", key: str) -> Iterator[bytes]:
+    from snapshotter.store import layout
+
+    for number in range(1, 10):
+        try:
+            with store.open(layout.sidecar_key(key, f"late-{number:02}.tsr")) as stream:
+                yield stream.read(1 << 16)
+        except FileNotFoundError:
+            return
