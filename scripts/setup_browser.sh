@@ -34,7 +34,7 @@ for kind in ("shell", "chromium"):
 
 find_browser() {
   local found path
-  found=$(candidates) || fail "our own package does not start" "make distclean, then the same command again"
+  found=$(candidates) || return 1
   while read -r path; do
     if starts "$path"; then
       echo "$path"
@@ -68,11 +68,12 @@ ensure_browser() {
   if [ -x "$(cat .tools/browser.path 2>/dev/null)" ]; then return; fi
   mkdir -p .tools
   rm -f "$log"
+  candidates >/dev/null || fail "our own package does not start" "make distclean, then the same command again"
   if ! found=$(find_browser); then
     say "no Chromium on this machine"
     browser_from_packages || browser_from_playwright || true
     found=$(find_browser) || fail "no Chromium could be installed: $(browser_failure)" \
-      "$(packages_hint chromium), then the same command again"
+      "$(packages_hint chromium-headless), then the same command again"
   fi
   say "browser: $found"
   echo "$found" >.tools/browser.path
