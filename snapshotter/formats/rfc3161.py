@@ -365,11 +365,12 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     if digests != [digest_algorithm.raw]:
         raise TokenInvalid("the list of digests is not that of the signature")
 
+    names = [_issuer_and_serial(node) for node in bag]
     certificates = tuple(x509.load_der_x509_certificate(node.raw) for node in bag)
     signers = [
         certificate
-        for node, certificate in zip(bag, certificates, strict=True)
-        if _issuer_and_serial(node) == signer_id.content
+        for name, certificate in zip(names, certificates, strict=True)
+        if name == signer_id.content
     ]
     if len(signers) != 1:
         raise TokenInvalid("the signer's certificate is not in the token")
@@ -395,6 +396,8 @@ def _issuer_and_serial(certificate: _Node) -> bytes:
     body = _Fields(_children(certificate.content)[0], "a certificate")
     body.maybe(_EXPLICIT_0)  # version
     serial = body.take(_INTEGER)
+    if _integer(serial) <= 0:  # RFC 5280 section 4.1.2.2; the library only warns
+        raise TokenInvalid("a certificate's serial is not positive")
     body.take(_SEQUENCE)  # algorithm of the signature
     return body.take(_SEQUENCE).raw + serial.raw
 
@@ -647,6 +650,7 @@ def _ours(code: Code, message: str) -> Iterator[None]:
         x509.DuplicateExtension,
         x509.InvalidVersion,
         x509.UnsupportedGeneralNameType,
+        Warning,  # when warnings are errors: cryptography warns of odd certificates
     ) as error:
         raise TokenInvalid(f"{message}: {error}", code) from error
     except BaseException as error:

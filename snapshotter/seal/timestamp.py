@@ -1,0 +1,235 @@
+"""
+Ask timestamp authorities over HTTP (RFC 3161 section 3.4), and keep only good answers.
+
+Each answer is verified against the authority's own root before anybody sees
+it. An authority that fails costs a capture nothing but its token: the failure
+becomes a TokenResult, and `snapshotter timestamp` asks again.
+
+No proxy is used unless one is configured: the environment's `HTTP_PROXY` and
+`.netrc` are not read, because where a capture's requests go is a matter of
+configuration, not of the shell that it was started from.
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.formats.rfc3161 import (
+    MAX_RESPONSE_BYTES,
+    Anchor,
+    TokenInvalid,
+    build_request,
+    check_response,
+)
+from snapshotter.model.bundle import TokenResult, TokenState
+from snapshotter.ports import Clock, IdSource, TimestampAuthority
+
+if TYPE_CHECKING:
+    import httpx
+
+_QUERY: Final = "application/timestamp-query"
+_REPLY: Final = "application/timestamp-reply"
+_MAX_REDIRECTS: Final = 3
+_USER_AGENT: Final = "snapshotter"
+
+
+class AnswerRefused(ServiceUnavailable):
+    """An authority answered, and its answer was no good: what `stamp_all` calls REFUSED."""
+
+
+class HttpTimestampAuthority:
+    """
+    A timestamp authority behind HTTP.
+
+    Safe to use from several threads. Keeps no connection, cookie or state.
+
+    Args:
+        name: From the configuration; it appears in messages and results.
+        url: http or https. Plain http is what most authorities offer, and does no
+            harm: a token proves itself, and what is sent is a digest.
+        anchor: What a token has to lead to.
+        clock: Measures the limit on the whole exchange.
+        ids: Where nonces come from.
+        timeout_s: For the whole exchange, redirects included.
+        proxy: URL of a proxy, if the configuration names one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        anchor: Anchor,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        timeout_s: float = 10.0,
+        proxy: str | None = None,
+    ) -> None:
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise ValueError(f"the address of {name} is neither http nor https: {url}")
+        if timeout_s <= 0:
+            raise ValueError("a limit of no seconds lets nothing through")
+        self._name = name
+        self._url = url
+        self._anchor = anchor
+        self._clock = clock
+        self._ids = ids
+        self._timeout_s = timeout_s
+        self._proxy = proxy
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration."""
+        return self._name
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        """
+        Return the whole response (DER) over `message`, verified, and its time.
+
+        Raises:
+            AnswerRefused: It answered, and the answer was no good.
+            ServiceUnavailable: It did not answer in time, or not as an authority.
+        """
+        nonce = _nonce(self._ids)
+        response = self._post(build_request(message, nonce=nonce))
+        try:
+            token = check_response(response, message, self._anchor, nonce=nonce)
+        except TokenInvalid as error:
+            raise AnswerRefused(
+                f"timestamp authority {self._name}: {error.message} ({error.code})"
+            ) from error
+        return response, token.time
+
+    def _post(self, request: bytes) -> bytes:
+        import httpx  # here, because most commands never need it
+
+        deadline = self._clock.monotonic() + self._timeout_s
+        try:
+            with (
+                httpx.Client(
+                    trust_env=False,
+                    proxy=self._proxy,
+                    timeout=self._timeout_s,
+                    follow_redirects=True,
+                    max_redirects=_MAX_REDIRECTS,
+                ) as client,
+                client.stream(
+                    "POST",
+                    self._url,
+                    content=request,
+                    headers={
+                        "Content-Type": _QUERY,
+                        "Accept": _REPLY,
+                        "Accept-Encoding": "identity",
+                        "User-Agent": _USER_AGENT,
+                    },
+                ) as answer,
+            ):
+                return self._read(answer, deadline)
+        except httpx.TimeoutException as error:
+            raise self._unavailable(f"did not answer within {self._timeout_s:g} s") from error
+        except httpx.TooManyRedirects as error:
+            raise self._unavailable(f"redirects more than {_MAX_REDIRECTS} times") from error
+        except httpx.ConnectError as error:
+            raise self._unavailable(f"can not be reached: {error}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise self._unavailable(f"the exchange broke off: {error}") from error
+
+    def _read(self, answer: "httpx.Response", deadline: float) -> bytes:
+        if answer.status_code != 200:
+            raise self._unavailable(f"answered with HTTP status {answer.status_code}")
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type != _REPLY:
+            raise AnswerRefused(
+                f"timestamp authority {self._name} answered with"
+                f" {media_type[:80] or 'something without a type'} instead of a timestamp",
+                hint="a proxy or a sign-in page of the network may have answered in its place",
+            )
+        body = bytearray()
+        for chunk in answer.iter_raw():
+            body += chunk
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise AnswerRefused(
+                    f"timestamp authority {self._name} answered with more than"
+                    f" {MAX_RESPONSE_BYTES} bytes"
+                )
+            # httpx limits each read, not their sum: a byte now and then would never end
+            if self._clock.monotonic() > deadline:
+                raise self._unavailable(f"did not answer within {self._timeout_s:g} s")
+        return bytes(body)
+
+    def _unavailable(self, what: str) -> ServiceUnavailable:
+        return ServiceUnavailable(
+            f"timestamp authority {self._name} {what}",
+            hint=f"check that {self._url} can be reached, then: snapshotter timestamp",
+        )
+
+
+def stamp_all(
+    authorities: Sequence[TimestampAuthority], message: bytes, *, timeout_s: float
+) -> tuple[TokenResult, ...]:
+    """
+    Ask all authorities at once, and return what came of each, in their order.
+
+    Never raises for an authority that fails: PENDING is one that gave no answer,
+    REFUSED one whose answer was no good.
+
+    Args:
+        timeout_s: For all together. One that is still silent then is PENDING; its
+            thread is left to end by its own limit, and its late answer is dropped.
+    """
+    results: dict[int, TokenResult] = {}
+    lock = threading.Lock()
+    everyone_answered = threading.Event()
+
+    def ask(index: int, authority: TimestampAuthority) -> None:
+        result = _result(authority, message)
+        with lock:
+            results[index] = result
+            if len(results) == len(authorities):
+                everyone_answered.set()
+
+    # Daemons: a silent authority must not keep the program from ending.
+    for index, authority in enumerate(authorities):
+        threading.Thread(
+            target=ask, args=(index, authority), name=f"timestamp-{authority.name}", daemon=True
+        ).start()
+    if authorities:
+        everyone_answered.wait(timeout_s)
+    with lock:
+        answered = dict(results)
+    return tuple(
+        answered.get(index)
+        or TokenResult(
+            authority=authority.name,
+            state=TokenState.PENDING,
+            detail=f"timestamp authority {authority.name} did not answer within {timeout_s:g} s",
+        )
+        for index, authority in enumerate(authorities)
+    )
+
+
+def _result(authority: TimestampAuthority, message: bytes) -> TokenResult:
+    try:
+        response, time = authority.stamp(message)
+    except AnswerRefused as error:
+        return TokenResult(authority=authority.name, state=TokenState.REFUSED, detail=error.message)
+    except ServiceUnavailable as error:
+        return TokenResult(authority=authority.name, state=TokenState.PENDING, detail=error.message)
+    except Exception as error:  # noqa: BLE001 — a bug in one adapter must not lose a capture
+        return TokenResult(
+            authority=authority.name,
+            state=TokenState.PENDING,
+            detail=f"timestamp authority {authority.name} failed: {type(error).__name__}: {error}",
+        )
+    return TokenResult(
+        authority=authority.name, state=TokenState.GRANTED, time=time, response=response
+    )
+
+
+def _nonce(ids: IdSource) -> int:
+    """Return a nonce of 63 bits: some authorities read it as a signed number of 64."""
+    return int.from_bytes(ids.random_bytes(8), "big") >> 1 | 1

@@ -1,0 +1,166 @@
+"""The contract of `ports.TimestampAuthority`, on HTTP and against every way to go wrong."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.formats.rfc3161 import Anchor, check_response
+from snapshotter.model.bundle import TokenState
+from snapshotter.model.capture import ClockFacts
+from snapshotter.ports import TimestampAuthority
+from snapshotter.seal.timestamp import AnswerRefused, HttpTimestampAuthority, stamp_all
+from tests.fakes.world import SeededIds
+from tests.servers.authority import KINDS, POLICY_OID, TestAuthority, start_authority
+
+MESSAGE = b"a signature"
+TIMEOUT_S = 1.5
+
+
+class RealClock:
+    """Time that passes: the limits under test are those of real exchanges."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def facts(self) -> ClockFacts:
+        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
+
+
+Ask = Callable[[str], HttpTimestampAuthority]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestAuthority]:
+    with start_authority(tmp_path_factory.mktemp("authority")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def anchor(server: TestAuthority) -> Anchor:
+    root = x509.load_pem_x509_certificate(server.root_pem)
+    return Anchor(name="test", root=root, policy_oids=frozenset({POLICY_OID}))
+
+
+@pytest.fixture(scope="module")
+def ask(server: TestAuthority, anchor: Anchor) -> Ask:
+    ids = SeededIds("nonces")
+
+    def build(kind: str) -> HttpTimestampAuthority:
+        url = kind if ":" in kind else server.url(kind)
+        return HttpTimestampAuthority(
+            kind, url, anchor, clock=RealClock(), ids=ids, timeout_s=TIMEOUT_S
+        )
+
+    return build
+
+
+# What each kind of misbehaviour is, and what a person reads about it.
+BAD = {
+    "untrusted": (AnswerRefused, "TS_UNTRUSTED"),
+    "intermediate": (AnswerRefused, "TS_UNTRUSTED"),  # of another root than the one configured
+    "wrong-policy": (AnswerRefused, "TS_POLICY"),
+    "wrong-nonce": (AnswerRefused, "another request: wrong nonce"),
+    "other-bytes": (AnswerRefused, "over other bytes"),
+    "html": (AnswerRefused, "answered with text/html instead of a timestamp"),
+    "html-as-token": (AnswerRefused, "TS_MALFORMED"),
+    "rejected": (AnswerRefused, "rejection .*badAlg"),
+    "garbage": (AnswerRefused, "TS_MALFORMED"),
+    "huge": (AnswerRefused, "more than 65536 bytes"),
+    "500": (ServiceUnavailable, "HTTP status 500"),
+    "loop": (ServiceUnavailable, "redirects more than 3 times"),
+    "slow": (ServiceUnavailable, "did not answer within 1.5 s"),
+    "drip": (ServiceUnavailable, "did not answer within 1.5 s"),
+    "close": (ServiceUnavailable, "broke off"),
+}
+GOOD = ("good", "redirect")
+
+
+def test_every_kind_of_behaviour_is_tried_here() -> None:
+    assert set(BAD) | set(GOOD) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_stamp_is_verified_and_whole(ask: Ask, anchor: Anchor, kind: str) -> None:
+    response, at = ask(kind).stamp(MESSAGE)
+
+    assert check_response(response, MESSAGE, anchor).time == at
+    assert abs(at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_answer_is_an_error_that_says_what_happened(ask: Ask, kind: str) -> None:
+    expected, message = BAD[kind]
+    began = time.monotonic()
+
+    with pytest.raises(ServiceUnavailable, match=message) as caught:
+        ask(kind).stamp(MESSAGE)
+
+    assert type(caught.value) is expected
+    assert kind in caught.value.message  # the authority's name
+    assert time.monotonic() - began < TIMEOUT_S + 2
+
+
+def test_an_authority_that_is_not_there_is_unavailable(ask: Ask) -> None:
+    with pytest.raises(ServiceUnavailable, match="can not be reached"):
+        ask("http://127.0.0.1:1/").stamp(MESSAGE)
+
+
+def test_no_two_requests_have_the_same_nonce(ask: Ask, anchor: Anchor) -> None:
+    authority = ask("good")
+
+    nonces = {check_response(authority.stamp(MESSAGE)[0], MESSAGE, anchor).nonce for _ in range(3)}
+
+    assert len(nonces) == 3
+    assert None not in nonces
+
+
+def test_a_proxy_of_the_environment_is_not_used(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    ask("good").stamp(MESSAGE)
+
+
+def test_all_are_asked_at_once_and_each_has_its_result_in_its_place(ask: Ask) -> None:
+    kinds = ("slow", "good", "html", "drip", "500", "redirect", "untrusted")
+    authorities: list[TimestampAuthority] = [ask(kind) for kind in kinds]
+    began = time.monotonic()
+
+    results = stamp_all(authorities, MESSAGE, timeout_s=10)
+
+    assert time.monotonic() - began < 2 * TIMEOUT_S  # not one after the other
+    assert tuple(result.authority for result in results) == kinds
+    assert [result.state for result in results] == [
+        TokenState.PENDING,
+        TokenState.GRANTED,
+        TokenState.REFUSED,
+        TokenState.PENDING,
+        TokenState.PENDING,
+        TokenState.GRANTED,
+        TokenState.REFUSED,
+    ]
+    for result in results:
+        granted = result.state is TokenState.GRANTED
+        assert (result.time is not None) is granted
+        assert bool(result.response) is granted
+        assert bool(result.detail) is not granted
+
+
+def test_one_that_never_answers_holds_nobody_up_beyond_the_common_limit(ask: Ask) -> None:
+    began = time.monotonic()
+
+    slow, good = stamp_all([ask("slow"), ask("good")], MESSAGE, timeout_s=0.7)
+
+    assert time.monotonic() - began < 1.2
+    assert slow.state is TokenState.PENDING
+    assert "did not answer within 0.7 s" in slow.detail
+    assert good.state is TokenState.GRANTED
