@@ -75,6 +75,7 @@ def _end(processes: dict[int, str]) -> None:
         for pid in _descendants():
             _send(pid, signal.SIGKILL)
         _left_after(_TERM_S)
+    _reap()
 
 
 def _send(pid: int, number: signal.Signals) -> None:
