@@ -6,6 +6,7 @@ neither does a log, a traceback or a file made from it.
 """
 
 import enum
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -167,6 +168,13 @@ def parse_head(text: str, status: int, redactor: Redactor) -> RawHead:
         status=status,
         status_line=status_line,
         headers=tuple(line(name, value, redactor) for name, value in pairs),
+    )
+
+
+def same_headers(some: tuple[HeaderLine, ...], others: tuple[HeaderLine, ...]) -> bool:
+    """Whether both hold the same names and values, in any order and any case of the names."""
+    return Counter((h.name.lower(), h.value) for h in some) == Counter(
+        (h.name.lower(), h.value) for h in others
     )
 
 

@@ -14,15 +14,15 @@ import binascii
 import contextlib
 import itertools
 import shutil
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import archive, tls
@@ -33,8 +33,10 @@ from snapshotter.capture.exchange import (
     Exchange,
     HeaderLine,
     RawHead,
+    line,
     lines,
     parse_head,
+    same_headers,
 )
 from snapshotter.capture.redact import Redactor
 from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
@@ -59,7 +61,15 @@ _BODY_S = 20.0  # limit of fetching one body
 _BODIES_AT_ONCE = 2  # each is in memory for a moment, as base64 and as bytes
 _FAILED_KEPT = 500  # failed requests that are listed by name
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer kept
+_GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
+
+# Playwright's words for resource types and protocols, and CDP's.
+_RESOURCE_TYPES = {"xhr": "XHR", "eventsource": "EventSource", "texttrack": "TextTrack"}
+_PROTOCOLS = {"http/2.0": "h2", "http/3.0": "h3"}
+# Playwright loads a resource of another type anew when its body is gone, and does not
+# say so. What was not received is not evidence of what was shown: we never ask it then.
+_PLAYWRIGHT_ASKS_ONCE = frozenset({"document", "fetch", "xhr", "eventsource", "ping", "other"})
 
 _EVENTS = (
     "Network.requestWillBeSent",
@@ -164,6 +174,8 @@ class BrowserRecorder:
         self._kept = 0  # bytes of bodies in the scratch directory
         self._ignored = 0  # requests beyond the limit
         self._seen_by_playwright: Counter[str] = Counter()
+        self._unclaimed: dict[tuple[str, str], deque[Exchange]] = {}
+        self._shared_workers: set[str] = set()  # target ids
         self._websockets = 0
         self._problems: Counter[str] = Counter()
 
@@ -184,15 +196,13 @@ class BrowserRecorder:
             await self._begin(root)
         except ProtocolError as error:
             raise PlaywrightError(str(error)) from error
+        # Playwright listens to workers before they start, and we may come too late there.
         context.on("request", lambda request: self._seen(request.url))
+        for event in ("requestfinished", "requestfailed"):
+            context.on(event, lambda request: self._spawn(self._reconcile(request)))
         context.on("page", lambda other: self._spawn(self._follow_popup(context, other)))
         if context.browser is not None:
-            try:
-                session = await context.browser.new_browser_cdp_session()
-                browser = self._targets.listen(session, ())
-                await asyncio.wait_for(self._targets.follow(browser, ("shared_worker",)), _CALL_S)
-            except (PlaywrightError, ProtocolError, TimeoutError):
-                self._problems["requests of shared workers (they could not be followed)"] += 1
+            await asyncio.wait_for(self._watch_shared_workers(context.browser), _CALL_S)
 
     @property
     def in_flight(self) -> int:
@@ -213,7 +223,7 @@ class BrowserRecorder:
     async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
         for exchange in self._exchanges:
             if exchange.number in self._open and exchange.answer is not None:
-                self._spawn(self._fetch_body(exchange, truncated="time"))
+                self._spawn(self._fetch_part(exchange))
         # A task may spawn another one: a body, then nothing. Two rounds are enough.
         end = asyncio.get_running_loop().time() + limit_s
         for _ in range(2):
@@ -253,6 +263,30 @@ class BrowserRecorder:
         with contextlib.suppress(PlaywrightError, ProtocolError):
             session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
             await self._begin(session)
+
+    async def _watch_shared_workers(self, browser: Browser) -> None:
+        """
+        Learn of shared workers, whose requests nobody tells us.
+
+        Chromium attaches them through the browser's session alone, and wraps no messages there.
+        """
+        session = await browser.new_browser_cdp_session()
+        session.on("Target.targetCreated", self._on_shared_worker)
+        session.on("Target.targetInfoChanged", self._on_shared_worker)
+        kinds = [{"type": "shared_worker", "exclude": False}]
+        await session.send("Target.setDiscoverTargets", {"discover": True, "filter": kinds})
+
+    def _on_shared_worker(self, params: Params) -> None:
+        target = params["targetInfo"]["targetId"]
+        self._shared_workers.add(target)
+        self._end_shared_worker_script(target)
+
+    def _end_shared_worker_script(self, target: str) -> None:
+        """End the request for a shared worker's script: its end is told to the worker alone."""
+        hops = self._hops.get(target, [])
+        waits = bool(hops) and hops[-1].end is End.PENDING
+        if waits and target in self._shared_workers and self._raw_responses.get(target):
+            self._close(hops[-1], End.ANSWERED)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -312,6 +346,7 @@ class BrowserRecorder:
         self._take_post(exchange, session, request)
         self._exchanges.append(exchange)
         self._hops.setdefault(request_id, []).append(exchange)
+        self._unclaimed.setdefault((exchange.method, exchange.url), deque()).append(exchange)
         self._open.add(exchange.number)
         self._touch()
         index = len(self._hops[request_id]) - 1
@@ -350,15 +385,14 @@ class BrowserRecorder:
 
     def _on_responseReceivedExtraInfo(self, session: Session, params: Params) -> None:
         text = params.get("headersText", "")
-        if text:  # HTTP/1: the head as it came
-            head = parse_head(text, params["statusCode"], self._redactor)
-        else:
-            head = RawHead(
-                status=params["statusCode"],
-                status_line="",
-                headers=lines(params["headers"], self._redactor),
-            )
+        status, headers = params["statusCode"], lines(params["headers"], self._redactor)
+        head = RawHead(status=status, status_line="", headers=headers)
+        if text:  # HTTP/1: the head as it came, unless it holds octets that CDP's text loses
+            raw = parse_head(text, status, self._redactor)
+            if same_headers(raw.headers, headers):
+                head = raw
         self._raw_responses.setdefault(params["requestId"], []).append(head)
+        self._end_shared_worker_script(params["requestId"])
 
     def _on_dataReceived(self, session: Session, params: Params) -> None:
         decoded, wire = params["dataLength"], params.get("encodedDataLength", 0)
@@ -485,18 +519,112 @@ class BrowserRecorder:
             return
         async with self._body_slots:
             data, text = await self._ask_for_body(exchange)
-            if data is None:
+            if data is not None:
+                self._keep(exchange, data, text=text)
+
+    async def _fetch_part(self, exchange: Exchange) -> None:
+        """Spool what came so far of a body that has no end."""
+        exchange.truncated = "time"
+        for session in reversed(exchange.sessions):
+            with contextlib.suppress(ProtocolError, TimeoutError, binascii.Error):
+                result = await asyncio.wait_for(
+                    session.send(
+                        "Network.streamResourceContent", {"requestId": exchange.request_id}
+                    ),
+                    _BODY_S,
+                )
+                data = base64.b64decode(result["bufferedData"])
+                exchange.body_length = len(data)
+                self._keep(exchange, data, text=False)
                 return
-            if not data and exchange.body_length:
-                return  # it came and is no longer there: UNAVAILABLE
-            if len(data) > self._limits.response_bytes or self._is_full(exchange):
-                exchange.body, exchange.truncated = Body.TOO_LONG, "length"
-                return
-            exchange.body = _body_state(exchange, data, text=text)
-            self._kept += len(data)
-            file = self._scratch / f"{exchange.number:06}"
-            file.write_bytes(data)
-            exchange.body_file = file
+
+    def _keep(self, exchange: Exchange, data: bytes, *, text: bool) -> None:
+        if not data and exchange.body_length:
+            return  # it came and is no longer there: UNAVAILABLE
+        if len(data) > self._limits.response_bytes or self._is_full(exchange):
+            exchange.body, exchange.truncated = Body.TOO_LONG, "length"
+            return
+        exchange.body = _body_state(exchange, data, text=text)
+        self._kept += len(data)
+        file = self._scratch / f"{exchange.number:06}"
+        file.write_bytes(data)
+        exchange.body_file = file
+
+    async def _reconcile(self, request: Request) -> None:
+        """Compare a request that ended, as Playwright saw it, with what we were told ourselves."""
+        url = _without_fragment(self._redactor.clean_url(request.url))
+        if not url.startswith(("http:", "https:")):
+            return
+        waiting = self._unclaimed.get((request.method, url))
+        exchange = waiting.popleft() if waiting else None
+        if exchange is not None and exchange.end is End.PENDING:
+            await asyncio.sleep(_GRACE_S)  # the same news may still be on its way to us
+        if exchange is None:
+            exchange = self._adopt(request, url)
+        if exchange is None or exchange.end is not End.PENDING or self._recording is not None:
+            return
+        await asyncio.wait_for(self._complete(exchange, request), _BODY_S)
+
+    def _adopt(self, request: Request, url: str) -> Exchange | None:
+        """Take in a request that our own sessions did not tell of: a worker's first ones."""
+        if len(self._exchanges) >= self._limits.requests + _SPARE_REQUESTS:
+            self._ignored += 1
+            return None
+        started = request.timing["startTime"]
+        exchange = Exchange(
+            number=len(self._exchanges),
+            request_id="",
+            url=url,
+            method=request.method,
+            resource_type=_RESOURCE_TYPES.get(request.resource_type, request.resource_type.title()),
+            at=datetime.fromtimestamp(started / 1000, UTC) if started > 0 else self._clock.now(),
+            frame_id="",
+            loader_id="",
+            initiator="",
+            headers=lines(request.headers, self._redactor),
+            post=request.post_data_buffer or b"",
+        )
+        self._exchanges.append(exchange)
+        self._open.add(exchange.number)
+        return exchange
+
+    async def _complete(self, exchange: Exchange, request: Request) -> None:
+        """End an exchange with what Playwright knows of it."""
+        sent = await request.headers_array()
+        exchange.raw_headers = exchange.raw_headers or tuple(
+            line(header["name"], header["value"], self._redactor) for header in sent
+        )
+        response = await request.response()
+        if response is None:
+            exchange.error = request.failure or ""
+            aborted = exchange.error == "net::ERR_ABORTED"
+            self._close(exchange, End.CANCELLED if aborted else End.FAILED)
+            return
+        headers = await response.headers_array()
+        address = await response.server_addr()
+        protocol = (await response.http_version()).lower()
+        exchange.answer = Answer(
+            status=response.status,
+            status_text=response.status_text,
+            protocol=_PROTOCOLS.get(protocol, protocol),
+            headers=tuple(line(h["name"], h["value"], self._redactor) for h in headers),
+            media_type=_media_type(headers),
+            charset="",
+            remote_ip=address["ipAddress"].strip("[]") if address else "",
+            remote_port=address["port"] if address else 0,
+            security=None,
+            has_raw=True,
+        )
+        exchange.redirected = request.redirected_to is not None
+        self._close(exchange, End.ANSWERED)
+        if exchange.has_no_body:
+            exchange.body = Body.EMPTY
+        elif exchange.request_id:
+            worker = self._targets.of_target(exchange.request_id)
+            exchange.sessions += [worker] if worker is not None else []
+            await self._fetch_body(exchange, truncated="")
+        elif request.resource_type in _PLAYWRIGHT_ASKS_ONCE and not exchange.redirected:
+            self._keep(exchange, await response.body(), text=True)
 
     def _is_full(self, exchange: Exchange) -> bool:
         return self._kept + exchange.body_length > self._limits.capture_bytes
@@ -688,6 +816,8 @@ class BrowserRecorder:
                 absent["bodies that the browser did not hand out"] += 1
         if self._ignored:
             absent["requests over the limit"] = self._ignored
+        if self._shared_workers:
+            absent["requests of shared workers (workers)"] = len(self._shared_workers)
         if self._websockets:
             absent["WebSocket frames (connections)"] = self._websockets
         if unseen := self._unseen():
@@ -714,16 +844,27 @@ def _body_state(exchange: Exchange, data: bytes, *, text: bool) -> Body:
     """
     Tell how the bytes we got relate to the bytes on the wire.
 
-    Characters are the served bytes only if the served bytes were UTF-8; their number is
-    what the browser counted then.
+    Characters are the served bytes only if those were UTF-8. Then there are as many
+    as the browser counted, or as Content-Length says when nothing else does.
     """
-    if text and data and len(data) != exchange.body_length:
-        return Body.TEXT_AS_UTF8
-    if exchange.header("content-encoding"):
+    encoded = bool(exchange.header("content-encoding"))
+    if text and data:
+        announced = exchange.header("content-length")
+        expected = exchange.body_length
+        if not expected and not encoded and announced.isdecimal():
+            expected = int(announced)
+        if len(data) != expected if expected else not data.isascii():
+            return Body.TEXT_AS_UTF8
+    if encoded:
         return Body.CONTENT_DECODED
     if exchange.header("transfer-encoding"):
         return Body.TRANSFER_DECODED
-    return Body.AS_RECEIVED if data or not exchange.body_length else Body.EMPTY
+    return Body.AS_RECEIVED if data else Body.EMPTY
+
+
+def _media_type(headers: Sequence[Any]) -> str:
+    values = [h["value"] for h in headers if h["name"].lower() == "content-type"]
+    return str(values[0]).partition(";")[0].strip().lower() if values else ""
 
 
 def _without_fragment(url: str) -> str:

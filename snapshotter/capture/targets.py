@@ -115,6 +115,7 @@ class Targets:
         self._begin = begin
         self._spawn = spawn
         self._children: dict[str, TunnelledSession] = {}
+        self._by_target: dict[str, TunnelledSession] = {}
 
     def listen(self, cdp: CDPSession, events: tuple[str, ...]) -> DirectSession:
         """Follow a session of Playwright's and return it as one of ours."""
@@ -130,6 +131,10 @@ class Targets:
             params["filter"] = [{"type": kind, "exclude": False} for kind in kinds]
         await session.send("Target.setAutoAttach", params)
 
+    def of_target(self, target_id: str) -> Session | None:
+        """Return the session of a child by its target; a worker's is its script's request."""
+        return self._by_target.get(target_id)
+
     def _handler(self, session: Session, event: str) -> Callable[[Params], None]:
         return lambda params: self._receive(session, event, params)
 
@@ -137,6 +142,7 @@ class Targets:
         if method == "Target.attachedToTarget":
             child = TunnelledSession(session, params["sessionId"], self._receive)
             self._children[params["sessionId"]] = child
+            self._by_target[params["targetInfo"]["targetId"]] = child
             self._spawn(self._start(child))
         elif method == "Target.receivedMessageFromTarget":
             if (known := self._children.get(params["sessionId"])) is not None:
