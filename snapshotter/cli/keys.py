@@ -1,0 +1,232 @@
+"""`snapshotter keys`: make, list, show and export signing keys. A private key is never printed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.seal.signer import KeyDirectory, StoredKey
+
+_Command = Callable[..., Any]
+
+
+def passphrase_options(command: _Command) -> _Command:
+    """Add the two ways to give a passphrase for a key that is made: a file, or being asked."""
+    command = click.option(
+        "--ask-passphrase", is_flag=True, help="Ask for a passphrase for a new key."
+    )(command)
+    return passphrase_file_option(command)
+
+
+def passphrase_file_option(command: _Command) -> _Command:
+    """Add the option that names the file with a passphrase; there is none for the passphrase."""
+    return click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The passphrase is the first line of FILE, which only you may read.",
+    )(command)
+
+
+def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes | None:
+    """Return the passphrase for a key that is about to be made, or None for none."""
+    from snapshotter.seal.signer import passphrase_from_file
+
+    if passphrase_file and ask:
+        raise click.UsageError("--passphrase-file and --ask-passphrase exclude each other")
+    if passphrase_file:
+        return passphrase_from_file(passphrase_file)
+    if not ask:
+        return None
+    words: str = click.prompt(
+        f"new passphrase for key {name!r}", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return words.encode("utf-8")
+
+
+def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
+    """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
+
+    def ask() -> bytes:
+        from snapshotter.seal.signer import passphrase_from_file
+
+        if passphrase_file:
+            return passphrase_from_file(passphrase_file)
+        words: str = click.prompt(f"passphrase for key {name!r}", hide_input=True, err=True)
+        return words.encode("utf-8")
+
+    return ask
+
+
+def key_directory(ctx: click.Context) -> "KeyDirectory":
+    """Return the directory of keys that the settings name."""
+    from snapshotter.seal.signer import KeyDirectory
+
+    return KeyDirectory(Path(ctx.obj.keys_dir))
+
+
+def json_option(command: _Command) -> _Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+@click.group()
+def keys() -> None:
+    """
+    Make, list and export signing keys.
+
+    A key signs what you capture. Others need its public half, or better a trust
+    file (snapshotter trust), to check your bundles.
+    """
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  snapshotter keys init
+  snapshotter keys init --name court --ask-passphrase
+  snapshotter keys init --passphrase-file /etc/snapshotter/passphrase
+"""
+)
+@click.option("--name", default="default", show_default=True, help="A name for the key.")
+@passphrase_options
+@json_option
+@click.pass_context
+def init(
+    ctx: click.Context,
+    name: str,
+    passphrase_file: Path | None,
+    ask_passphrase: bool,
+    as_json: bool,
+) -> None:
+    """Make a signing key (ECDSA P-384). Never overwrites one. Prints its key id."""
+    passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
+    stored = key_directory(ctx).create(name, passphrase)
+    if as_json:
+        result_json(_as_json(stored))
+    else:
+        result(stored.key_id)
+    say(
+        f"made the key {name!r}: {stored.private_file}\n"
+        "  Back this file up now, in a place that only you can read. Without it you can not sign\n"
+        "  as the same person again, and whoever has it can sign in your name."
+    )
+    if passphrase is None:
+        say("the key has no passphrase: the file alone is enough to sign with it")
+
+
+@keys.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter keys list
+  snapshotter keys list --json
+""",
+)
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the keys: name, key id, and where the private key is."""
+    directory = key_directory(ctx)
+    stored = directory.list()
+    if as_json:
+        result_json({"keys": [_as_json(key) for key in stored]})
+        return
+    if not stored:
+        say(f"no keys in {directory.path}; snapshotter keys init makes one")
+    for key in stored:
+        result(f"{key.name}  {key.key_id or 'id not known without the passphrase'}  {_state(key)}")
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  snapshotter keys show default
+"""
+)
+@click.argument("name", metavar="NAME|KEY-ID")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show one key: its id, its files, whether it has a passphrase."""
+    key = key_directory(ctx).find(name)
+    if as_json:
+        result_json(_as_json(key))
+        return
+    result(f"name         {key.name}")
+    result(f"key id       {key.key_id or 'not known without the passphrase'}")
+    result("algorithm    ECDSA P-384 with SHA-384")
+    result(f"private key  {_state(key)}{f': {key.private_file}' if key.private_file else ''}")
+    result(f"public key   {key.public_file if key.public_file.exists() else 'file is missing'}")
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  snapshotter keys export default -o agency.pub.pem
+  snapshotter keys export default | ssh auditor 'cat > agency.pub.pem'
+"""
+)
+@click.argument("name", metavar="NAME|KEY-ID")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="-",
+    help="Write to FILE, which must not be there yet; - is stdout.",
+    metavar="FILE",
+)
+@click.pass_context
+def export(ctx: click.Context, name: str, output: Path) -> None:
+    """Export a public key (PEM). Says on stderr how anybody recomputes its key id."""
+    from snapshotter.formats.keys import key_id, load_public_pem
+
+    pem = key_directory(ctx).export_public(name)
+    identity = key_id(load_public_pem(pem))
+    to_stdout = str(output) == "-"
+    if to_stdout:
+        result(pem.decode("ascii").removesuffix("\n"))
+    else:
+        _write_new(output, pem)
+        result(identity)
+    say(
+        f"key id {identity}\n"
+        "  anybody recomputes it with: openssl pkey -pubin -in "
+        f"{'FILE' if to_stdout else output} -outform DER | sha256sum"
+    )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError as error:
+        if path.read_bytes() != content:
+            raise SnapshotterError(
+                f"{path} is there already, and holds something else",
+                hint="choose another file, or move that one away",
+            ) from error
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
+
+
+def _state(key: "StoredKey") -> str:
+    if key.private_file is None:
+        return "offline"
+    return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
+
+
+def _as_json(key: "StoredKey") -> dict[str, Any]:
+    return {
+        "name": key.name,
+        "key_id": key.key_id or None,
+        "algorithm": "ecdsa-p384-sha384",
+        "encrypted": key.encrypted,
+        "private_key_file": str(key.private_file) if key.private_file else None,
+        "public_key_file": str(key.public_file),
+    }
