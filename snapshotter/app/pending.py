@@ -12,9 +12,10 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
@@ -30,6 +31,10 @@ class PendingToken:
     key: str
     signature: bytes  # DER, what the token has to be over
     authorities: tuple[str, ...]
+
+    def with_authorities(self, names: Iterable[str]) -> Self:
+        """Return the same reminder for these authorities."""
+        return replace(self, authorities=tuple(names))
 
 
 def remember(directory: Path, pending: PendingToken) -> None:

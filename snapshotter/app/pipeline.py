@@ -8,7 +8,7 @@ in the store without them.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from snapshotter.app import pending
 from snapshotter.app.spool import spooled, sweep
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.app.tokens import TokenDesk
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
@@ -34,6 +35,7 @@ from snapshotter.ports import (
 from snapshotter.seal import sealer
 from snapshotter.store import layout
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import late_tokens_beside
 from snapshotter.verify.trust import Trust
 
 # The stages that `capture --json` reports, in the order in which they come.
@@ -65,6 +67,7 @@ class World:
     authorities: tuple[TimestampAuthority, ...]
     timestamp_timeout_s: float
     store: ObjectStore
+    desk: TokenDesk  # where owed tokens are asked for again
     trust: Trust  # what our own verifier judges a new bundle by
     spool_dir: Path
     pending_dir: Path
@@ -152,73 +155,34 @@ def location(store: ObjectStore, key: str) -> str:
     return f"{store.url.rstrip('/')}/{key}"
 
 
-def retry_pending(
-    world: World,
-    report: Callable[[str, str, datetime | None], None] | None = None,
-    *,
-    only: Sequence[str] = (),
-) -> int:
+def add(file: Path, store: ObjectStore, trust: Trust, *, now: datetime) -> StoredObject:
     """
-    Ask again for the tokens that authorities owe to bundles of this store; return how many came.
+    Store a sealed bundle that is a file, and the late tokens beside it.
 
-    Args:
-        report: Called with bundle id, authority and the token's time, or None when
-            there still is none.
-        only: Bundle ids; empty: all that are remembered.
+    Raises:
+        EvidenceInvalid: The verifier calls it FAILED.
+        SnapshotterError: The store does not take it.
     """
-    granted = 0
-    for entry in pending.remembered(world.pending_dir):
-        if entry.store != world.store.url or (only and entry.bundle_id not in only):
-            continue
-        owing: list[str] = []
-        for authority in world.authorities:
-            if authority.name not in entry.authorities:
-                continue
-            try:
-                response, time = authority.stamp(entry.signature)
-            except ServiceUnavailable:
-                owing.append(authority.name)
-                if report:
-                    report(entry.bundle_id, authority.name, None)
-                continue
-            _put_late_token(world, entry.key, response)
-            granted += 1
-            if report:
-                report(entry.bundle_id, authority.name, time)
-        # An authority that is no longer configured is owed nothing by anybody.
-        pending.forget(world.pending_dir, entry.bundle_id)
-        if owing:
-            pending.remember(
-                world.pending_dir,
-                pending.PendingToken(
-                    bundle_id=entry.bundle_id,
-                    store=entry.store,
-                    key=entry.key,
-                    signature=entry.signature,
-                    authorities=tuple(owing),
-                ),
+    with file.open("rb") as stream:
+        report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_beside(file))
+    if report.verdict is Verdict.FAILED:
+        raise EvidenceInvalid(
+            f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
+        )
+    key = layout.bundle_key(report.bundle_id)
+    try:
+        stored = store.put_new(key, file, report.sha256)
+        for sidecar in sorted(file.parent.glob(f"{file.name}.late-*.tsr")):
+            kind = sidecar.name.removeprefix(f"{file.name}.")
+            store.put_new(
+                layout.sidecar_key(key, kind), sidecar, digest_bytes(sidecar.read_bytes()).sha256
             )
-    return granted
-
-
-def _put_late_token(world: World, key: str, response: bytes) -> None:
-    with spooled(world.spool_dir, f"token-{world.ids.random_bytes(8).hex()}") as spool:
-        put_sidecar(world.store, key, response, spool)
-
-
-def put_sidecar(store: ObjectStore, key: str, response: bytes, spool: Path) -> str:
-    """Store a late token beside its bundle under the next free number; return its key."""
-    file = spool / "token.tsr"
-    file.write_bytes(response)
-    sha256 = digest_bytes(response).sha256
-    for number in range(1, 10):
-        sidecar = layout.sidecar_key(key, f"late-{number:02}.tsr")
-        try:
-            store.put_new(sidecar, file, sha256)
-        except FileExistsError:
-            continue
-        return sidecar
-    raise SnapshotterError(f"{key} has nine late tokens already")
+    except FileExistsError as error:
+        raise SnapshotterError(
+            f"{store.url} holds another file under the id {report.bundle_id}",
+            hint="snapshotter verify both, and keep both: one of them is not the original",
+        ) from error
+    return stored
 
 
 def _verified(bundle: Bundle, world: World) -> Report:

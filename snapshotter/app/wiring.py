@@ -21,6 +21,7 @@ from cryptography import x509
 import snapshotter
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
+from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.keys import load_public_pem
 from snapshotter.formats.rfc3161 import Anchor
@@ -143,18 +144,46 @@ def anchors(settings: Settings) -> tuple[Anchor, ...]:
     return tuple(_anchor(entry) for entry in settings.authorities)
 
 
-def authorities(settings: Settings) -> tuple[TimestampAuthority, ...]:
-    """Return the configured timestamp authorities."""
-    return tuple(
-        HttpTimestampAuthority(
+def authorities(settings: Settings, *, patient: bool = False) -> tuple[TimestampAuthority, ...]:
+    """
+    Return the configured timestamp authorities.
+
+    Args:
+        patient: Wait where an authority asks for time between two requests.
+    """
+    clock, ids = SystemClock(), RandomIds()
+    found: list[TimestampAuthority] = []
+    for entry in settings.authorities:
+        authority: TimestampAuthority = HttpTimestampAuthority(
             entry.name,
             entry.url,
             _anchor(entry),
             timeout_s=settings.timestamp_timeout_s,
-            clock=SystemClock(),
-            ids=RandomIds(),
+            clock=clock,
+            ids=ids,
         )
-        for entry in settings.authorities
+        if entry.spacing_s:
+            authority = SpacedAuthority(authority, entry.spacing_s, clock, patient=patient)
+        found.append(authority)
+    return tuple(found)
+
+
+def token_desk(settings: Settings, *, in_passing: bool = False) -> TokenDesk:
+    """
+    Return what is needed to ask again for owed tokens.
+
+    Args:
+        in_passing: Beside a capture, whose own token comes first: leave out who asks
+            for time between two requests.
+    """
+    found = authorities(settings, patient=True)
+    if in_passing:
+        found = tuple(it for it in found if not isinstance(it, SpacedAuthority))
+    return TokenDesk(
+        authorities=found,
+        anchors=anchors(settings),
+        store=store(settings),
+        pending_dir=_pending_dir(settings),
     )
 
 
@@ -201,12 +230,17 @@ def world(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) ->
         store=store(settings),
         trust=own_trust([key.public_key], anchors(settings)),
         spool_dir=settings.spool_dir,
-        pending_dir=own / "pending",
+        desk=token_desk(settings, in_passing=True),
+        pending_dir=_pending_dir(settings),
         salts_dir=salts_dir(settings),
         rejected_dir=own / "rejected",
         unstored_dir=own / "unstored",
         software=SOFTWARE,
     )
+
+
+def _pending_dir(settings: Settings) -> Path:
+    return settings.data_dir / "pending"
 
 
 def _anchor(entry: Authority) -> Anchor:

@@ -137,11 +137,11 @@ def _ask() -> bytes:
 
 def _retry_in_background(world: "World") -> threading.Thread:
     """Ask for owed tokens while the page is rendered: it must not cost the capture any time."""
-    from snapshotter.app import pipeline
+    from snapshotter.app import tokens
 
     def work() -> None:
         try:
-            granted = pipeline.retry_pending(world)
+            granted = tokens.ask_again(world.desk)
         except SnapshotterError as error:
             say(f"owed timestamp tokens could not be asked for: {error}")
         else:

@@ -1,6 +1,5 @@
 """`snapshotter verify`: bundles in, one verdict out."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,7 +11,6 @@ from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.ports import ObjectStore
 
 _EXAMPLES = """\b
 Examples:
@@ -94,29 +92,8 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> tuple[BinaryIO, 
             return stack.enter_context(path.open("rb")), late_tokens_beside(path)
         except OSError as error:
             raise SnapshotterError(f"{name} can not be read: {error.strerror}") from error
-    from snapshotter.app import wiring
-    from snapshotter.store import layout
+    from snapshotter.app import bundles, wiring
 
-    try:
-        key = layout.bundle_key(name)
-    except ValueError as error:
-        raise SnapshotterError(f"there is no file {name}, and it is no bundle id") from error
     store = wiring.store(settings)
-    try:
-        stream = stack.enter_context(store.open(key))
-    except FileNotFoundError as error:
-        raise SnapshotterError(
-            f"{store.url} has no bundle {name}", hint="snapshotter list shows what is there"
-        ) from error
-    return stream, tuple(_late_tokens(store, key))
-
-
-def _late_tokens(store: "ObjectStore", key: str) -> Iterator[bytes]:
-    from snapshotter.store import layout
-
-    for number in range(1, 10):
-        try:
-            with store.open(layout.sidecar_key(key, f"late-{number:02}.tsr")) as stream:
-                yield stream.read(1 << 16)
-        except FileNotFoundError:
-            return
+    key = bundles.key_of(store, name)
+    return stack.enter_context(store.open(key)), bundles.late_tokens(store, key)

@@ -132,14 +132,14 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     if not _END.size <= length <= MAX_BYTES:
         raise ContainerInvalid(f"{length} bytes are not a bundle")
     stream.seek(length - _END.size)
-    end = _exactly(stream, _END.size)
+    end = exactly(stream, _END.size)
     magic, _, _, _, count, size, start, _ = _END.unpack(end)
     if magic != _END_MAGIC or end != _end(count, size, start):
         raise ContainerInvalid("the file does not end in the one end record that a bundle has")
     if count > MAX_MEMBERS or start + size + _END.size != length:
         raise ContainerInvalid("the directory is not where the end record says")
     stream.seek(start)
-    directory = _exactly(stream, size)
+    directory = exactly(stream, size)
     members = tuple(_parse_directory(directory))
     if len(members) != count or b"".join(_central(member) for member in members) != directory:
         raise ContainerInvalid("the directory is not in its one canonical form")
@@ -171,29 +171,29 @@ def read(stream: BinaryIO, keep: Callable[[Member], bool]) -> Contents:
     kept: dict[str, bytes] = {}
     stream.seek(0)
     for member in members:
-        header = _exactly(stream, member.data_offset - member.offset)
+        header = exactly(stream, member.data_offset - member.offset)
         if header != _local(member):
             raise ContainerInvalid(f"the header of {member.name} differs from the directory")
         whole.update(header)
         digester = Digester()
-        chunks: list[bytes] = []
+        held: list[bytes] = []
         wanted = keep(member)
-        for chunk in _chunks(stream, member.length):
+        for chunk in chunks(stream, member.length):
             whole.update(chunk)
             digester.update(chunk)
             if wanted:
-                chunks.append(chunk)
+                held.append(chunk)
         digests[member.name] = digester.digests()
         if digests[member.name].crc32 != member.crc32:
             raise ContainerInvalid(f"the checksum of {member.name} does not match its bytes")
         if wanted:
-            kept[member.name] = b"".join(chunks)
+            kept[member.name] = b"".join(held)
     # The directory and the end record were compared above, but from an earlier
     # reading: compare again what is hashed, in case the file changes under us.
     tail = b"".join(_central(member) for member in members)
     start = members[-1].end if members else 0
     tail += _end(len(members), len(tail), start)
-    if _exactly(stream, len(tail)) != tail or stream.read(1):
+    if exactly(stream, len(tail)) != tail or stream.read(1):
         raise ContainerInvalid("the file changed while it was being read")
     whole.update(tail)
     return Contents(
@@ -295,11 +295,13 @@ def _parse_directory(directory: bytes) -> Iterator[Member]:
         yield Member(name=raw.decode("ascii"), length=length, crc32=crc32, offset=offset)
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
-    return b"".join(_chunks(stream, count))
+def exactly(stream: BinaryIO, count: int) -> bytes:
+    """Return the next `count` bytes of a container. Raises ContainerInvalid if it ends first."""
+    return b"".join(chunks(stream, count))
 
 
-def _chunks(stream: BinaryIO, count: int) -> Iterator[bytes]:
+def chunks(stream: BinaryIO, count: int) -> Iterator[bytes]:
+    """Yield the next `count` bytes of a container. Raises ContainerInvalid if it ends first."""
     while count:
         chunk = stream.read(min(count, CHUNK))
         if not chunk:

@@ -1,0 +1,194 @@
+"""
+Read what bundles say of themselves, without judging it.
+
+For lists and for people who want to look. What stands here is the bundle's own
+word: `verify` is what checks it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json, container, names
+from snapshotter.formats.digest import CHUNK, Digester
+from snapshotter.model.bundle import StoredObject
+from snapshotter.ports import ObjectStore
+from snapshotter.store import layout
+
+_MAX_RECORD = 32 << 20  # bytes
+_MAX_TOKEN = 1 << 16  # bytes
+_MAX_LATE = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One bundle of a store, and what it says of itself."""
+
+    bundle_id: str
+    object: StoredObject
+    record: dict[str, Any]  # the capture record; empty when it can not be read
+    problem: str = ""  # why it can not be read
+
+
+def entries(store: ObjectStore, *, since: date | None = None) -> Iterator[Entry]:
+    """Yield the bundles of a store, newest first, reading each record as it comes."""
+    for found in store.list(f"{layout.BUNDLES}/", reverse=True):
+        try:
+            key = layout.parse_bundle_key(found.key)
+        except ValueError:
+            continue  # not ours
+        if key.kind:
+            continue
+        if since is not None and layout.bundle_time(key.bundle_id).date() < since:
+            return
+        try:
+            with store.open(found.key) as stream:
+                record = read_record(stream)
+        except (EvidenceInvalid, FileNotFoundError) as error:
+            yield Entry(bundle_id=key.bundle_id, object=found, record={}, problem=str(error))
+        else:
+            yield Entry(bundle_id=key.bundle_id, object=found, record=record)
+
+
+def read_record(stream: BinaryIO) -> dict[str, Any]:
+    """
+    Return the capture record of the bundle in `stream`, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or one without a readable record.
+    """
+    record = canonical_json.loads(read_member(stream, names.CAPTURE_RECORD, limit=_MAX_RECORD))
+    if not isinstance(record, dict):
+        raise EvidenceInvalid("the capture record is not an object")
+    return record
+
+
+def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
+    """
+    Return the bytes of one member, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, no such member, or one longer than `limit` bytes.
+    """
+    for member in container.read_directory(stream):
+        if member.name == name:
+            if member.length > limit:
+                raise EvidenceInvalid(f"{name} is longer than {limit} bytes")
+            stream.seek(member.data_offset)
+            return container.exactly(stream, member.length)
+    raise EvidenceInvalid(f"the bundle has no {name}")
+
+
+def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
+    """Return the late tokens that stand beside a bundle of a store."""
+    tokens: list[bytes] = []
+    for number in range(1, _MAX_LATE + 1):
+        try:
+            with store.open(layout.sidecar_key(key, f"late-{number:02}.tsr")) as stream:
+                tokens.append(stream.read(_MAX_TOKEN))
+        except FileNotFoundError:
+            break
+    return tuple(tokens)
+
+
+def key_of(store: ObjectStore, bundle_id: str) -> str:
+    """
+    Return the key of a bundle in a store.
+
+    Raises:
+        SnapshotterError: Not a bundle's id, or the store has none of that id.
+    """
+    try:
+        key = layout.bundle_key(bundle_id)
+        store.head(key)
+    except ValueError as error:
+        raise SnapshotterError(f"{bundle_id} is neither a file nor a bundle's id") from error
+    except FileNotFoundError as error:
+        raise SnapshotterError(
+            f"{store.url} has no bundle {bundle_id}", hint="snapshotter list shows what is there"
+        ) from error
+    return key
+
+
+def export(store: ObjectStore, bundle_id: str, directory: Path) -> tuple[Path, ...]:
+    """
+    Copy a bundle and its sidecars into a directory; return the files, the bundle first.
+
+    Raises:
+        SnapshotterError: No such bundle, no space, or a file of that name that differs.
+    """
+    key = key_of(store, bundle_id)
+    written: list[Path] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for found in store.list(key):
+            if found.key == key or found.key.startswith(f"{key}."):
+                written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
+    except OSError as error:
+        raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
+    return tuple(written)
+
+
+def unpack(bundle: Path, directory: Path) -> Path:
+    """
+    Write a bundle's members as files below `directory`; return the folder they are in.
+
+    Names were checked against the one form that members have, so none can lead elsewhere.
+
+    Raises:
+        EvidenceInvalid: Not a bundle.
+        SnapshotterError: The folder exists already, or can not be written.
+    """
+    target = directory / bundle.stem
+    try:
+        target.mkdir(parents=True)
+        with bundle.open("rb") as stream:
+            for member in container.read_directory(stream):
+                path = target / member.name
+                path.parent.mkdir(exist_ok=True)
+                stream.seek(member.data_offset)
+                with path.open("xb") as out:
+                    for chunk in container.chunks(stream, member.length):
+                        out.write(chunk)
+    except FileExistsError as error:
+        raise SnapshotterError(
+            f"{target} is there already", hint="remove it, or export elsewhere"
+        ) from error
+    except OSError as error:
+        raise SnapshotterError(f"{target}: {error.strerror or error}") from error
+    return target
+
+
+def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
+    """Copy one object so that the target is whole or absent, and the same bytes or an error."""
+    temporary = target.with_name(f".{target.name}.part")
+    digester = Digester()
+    try:
+        with store.open(found.key) as source, temporary.open("wb") as out:
+            while chunk := source.read(CHUNK):
+                digester.update(chunk)
+                out.write(chunk)
+        sha256 = digester.digests().sha256
+        if found.sha256 and found.sha256 != sha256:
+            raise EvidenceInvalid(f"{found.key} is not what the store said it is")
+        if target.exists():
+            if _sha256(target) != sha256:
+                raise SnapshotterError(
+                    f"{target} is there already, and is another file", hint="export elsewhere"
+                )
+        else:
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _sha256(path: Path) -> str:
+    digester = Digester()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digester.update(chunk)
+    return digester.digests().sha256

@@ -1,0 +1,240 @@
+"""`snapshotter list`, `show` and `export`: what is in a store, and getting it out."""
+
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import bytes_in_words, result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.bundles import Entry
+
+_STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+
+
+@click.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter list
+  snapshotter list --since 2026-11-01 --json
+""",
+)
+@_STORE
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Captured on this day or later.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def list_(
+    ctx: click.Context, store: str | None, limit: int, since: datetime | None, as_json: bool
+) -> None:
+    """
+    List the bundles in a store, newest first.
+
+    What is shown is the bundles' own word; `snapshotter verify` checks it.
+    """
+    from snapshotter.app import bundles, wiring
+
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring.store(settings)
+    day: date | None = since.date() if since else None
+    count = 0
+    for entry in islice(bundles.entries(opened, since=day), limit):
+        count += 1
+        if as_json:
+            result_json(_object(entry))
+        else:
+            result(_line(entry))
+    if not count and not as_json:
+        say(f"{opened.url} holds no bundles yet")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter show 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter show --json exhibit.wacz
+"""
+)
+@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print the whole capture record.")
+@click.pass_context
+def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> None:
+    """
+    Show what a bundle says of itself: what, when, how, from whom, and what is missing.
+
+    Nothing is checked here; `snapshotter verify` does that.
+    """
+    from snapshotter.app import bundles, wiring
+
+    path = Path(bundle)
+    if path.is_file():
+        with path.open("rb") as stream:
+            record = bundles.read_record(stream)
+    else:
+        opened = wiring.store(ctx.obj.load(store=store or ""))
+        with opened.open(bundles.key_of(opened, bundle)) as found:
+            record = bundles.read_record(found)
+    if as_json:
+        result_json(record)
+        return
+    for label, text in _summary(record):
+        result(f"{label:<14} {text}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter export 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --unpack 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Directory to write into.  [default: here]",
+)
+@_STORE
+@click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def export(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    output: Path,
+    store: str | None,
+    unpack: bool,
+    as_json: bool,
+) -> None:
+    """
+    Copy bundles and their sidecars out of the store.
+
+    The copies are the same bytes: they verify as the originals do.
+    """
+    from snapshotter.app import bundles, wiring
+
+    opened = wiring.store(ctx.obj.load(store=store or ""))
+    for bundle_id in bundle_ids:
+        files = bundles.export(opened, bundle_id, output)
+        folder = bundles.unpack(files[0], output) if unpack else None
+        if as_json:
+            result_json(
+                {
+                    "bundle_id": bundle_id,
+                    "files": [str(file) for file in files],
+                    "unpacked": str(folder) if folder else None,
+                }
+            )
+        else:
+            for file in (*files, *([folder] if folder else [])):
+                result(str(file))
+
+
+def _object(entry: "Entry") -> dict[str, Any]:
+    record = entry.record
+    what = record.get("what", {})
+    return {
+        "bundle_id": entry.bundle_id,
+        "bytes": entry.object.length,
+        "captured_at": record.get("when", {}).get("started_at"),
+        "final_url": what.get("final_url"),
+        "http_status": what.get("http_status"),
+        "key": entry.object.key,
+        "outcome": record.get("outcome", {}).get("state"),
+        "problem": entry.problem or None,
+        "requested_url": what.get("requested_url"),
+        "title": what.get("title"),
+    }
+
+
+def _line(entry: "Entry") -> str:
+    from snapshotter.verify.report import printable
+
+    if entry.problem:
+        return f"{entry.bundle_id}  unreadable  {printable(entry.problem)}"
+    record = entry.record
+    what = record["what"]
+    status = what["http_status"] or "---"
+    title = printable(what["title"])
+    return (
+        f"{entry.bundle_id}  {record['when']['started_at']}  {record['outcome']['state']:<8}  "
+        f"{status}  {printable(what['requested_url'])}{f'  {title}' if title else ''}"
+    )
+
+
+def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the record's main facts as label and text, safe for a terminal."""
+    from snapshotter.verify.report import printable
+
+    try:
+        what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
+        whom, environment = record["from_whom"], how["environment"]
+        clock = when["clock"]
+        lines = [
+            ("bundle", record["bundle_id"]),
+            ("title", what["title"]),
+            ("requested", what["requested_url"]),
+            *(
+                ("redirect", f"{hop['status'] or hop['kind']} {hop['to_url']}")
+                for hop in what["redirects"]
+            ),
+            ("final", what["final_url"]),
+            ("HTTP status", str(what["http_status"] or "none")),
+            ("outcome", record["outcome"]["state"]),
+            *(
+                ("", f"{reason['code']}: {reason['detail']}")
+                for reason in record["outcome"]["reasons"]
+            ),
+            ("", record["court_minimum"]["line"]),
+            ("captured", f"{when['started_at']} to {when['ended_at']}"),
+            (
+                "clock",
+                f"{clock['source']}, synchronised: {clock['synchronised']}, "
+                f"error at most {clock['max_error_ms']} ms; server's Date: "
+                f"{when['http_date'] or 'none'}",
+            ),
+            ("sealed", record["sealed_at"]),
+            ("signed by", ", ".join(signer["key_id"] for signer in record["signers"])),
+            ("software", record["software"]),
+            ("browser", environment["browser_product"]),
+            ("sandbox", environment["sandbox"]["detail"]),
+            ("policy", how["policy"]["name"]),
+        ]
+        if whom:
+            lines.append(("server", f"{whom['remote_ip']} port {whom['remote_port']}"))
+            if whom["tls"]:
+                chain = whom["tls"]["chain"]
+                leaf = f", {chain[0]['subject']} by {chain[0]['issuer']}" if chain else ""
+                lines.append(("TLS", f"{whom['tls']['protocol']} {whom['tls']['cipher']}{leaf}"))
+        images, requests = content["images"], content["requests"]
+        lines += [
+            ("images", f"{images['loaded']} of {images['wanted']} loaded"),
+            ("requests", f"{requests['answered']} of {requests['total']} answered"),
+            *(
+                ("no answer", f"{failed['error']} {failed['url']}")
+                for failed in content["failed_requests"][:20]
+            ),
+            *(("missing", part) for part in content["missing_parts"]),
+            *(
+                ("replaced", f"{item['count']} {item['name']} values ({item['place']})")
+                for item in record["redactions"]
+            ),
+            *(
+                ("file", f"{item['path']} {bytes_in_words(item['length'])} {item['note']}".rstrip())
+                for item in content["artifacts"]
+            ),
+        ]
+    except (KeyError, TypeError) as error:
+        raise SnapshotterError(
+            f"the capture record has no {error}",
+            hint="snapshotter show --json prints it as it is; snapshotter verify judges it",
+        ) from error
+    return [(label, printable(text)) for label, text in lines]

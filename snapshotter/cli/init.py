@@ -1,0 +1,80 @@
+"""`snapshotter init`: a commented configuration file to begin with."""
+
+from pathlib import Path
+
+import click
+
+from snapshotter.cli.output import result, say
+from snapshotter.errors import SnapshotterError
+
+_TEMPLATE = """\
+# snapshotter's settings for this directory and everything below it.
+# Every key can also be set as SNAPSHOTTER_<KEY>, and most as an option. What is
+# commented out has the value shown. Relative paths are relative to this file.
+
+# Where bundles go: a directory, or s3://bucket/prefix.
+store = "captures"
+
+# How pages are captured: a shipped policy, or the path of one of your own.
+# policy = "default"
+
+# The signing key, by name, and the file whose first line opens it.
+# key = "default"
+# passphrase_file = ""
+
+# A browser's binary, instead of the one that is found.
+# browser_path = ""
+
+# S3: an endpoint that is not Amazon's, its region, and how --lock-days locks:
+# GOVERNANCE (some administrators can undo it) or COMPLIANCE (nobody can).
+# Credentials come from the usual places of AWS tools, never from here.
+# s3_endpoint = ""
+# s3_region = ""
+# s3_lock_mode = "GOVERNANCE"
+
+# Whom to believe when verifying: a trust file, and the key id of whoever signed it.
+# trust_file = ""
+# trust_root_key = ""
+
+# Seconds to wait for a timestamp authority.
+# timestamp_timeout_s = 10
+
+# Directories of this installation.
+# keys_dir = ""
+# data_dir = ""
+# spool_dir = ""
+
+# Timestamp authorities instead of the shipped ones. Each needs the certificate that
+# its tokens have to lead to.
+# [[authority]]
+# name = "my-authority"
+# url = "http://timestamp.example.org"
+# root = "authority-root.pem"
+# policy_oids = []
+# spacing_s = 0
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter init
+  snapshotter init ~/cases/case-7
+"""
+)
+@click.argument(
+    "directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="[DIR]"
+)
+def init(directory: Path) -> None:
+    """Write a commented snapshotter.toml; an existing one is left alone."""
+    path = directory / "snapshotter.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(_TEMPLATE)
+    except FileExistsError as error:
+        raise SnapshotterError(f"{path} is there already", hint="edit it, or remove it") from error
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
+    result(str(path))
+    say("next: snapshotter doctor, then snapshotter capture https://example.org")

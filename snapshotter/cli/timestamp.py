@@ -1,0 +1,64 @@
+"""`snapshotter timestamp`: ask again for the tokens that authorities still owe."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import ServiceUnavailable
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter timestamp
+  snapshotter timestamp --store s3://evidence/case-7 20261124t160642z-k3v9q2m7xw4c5b6d
+"""
+)
+@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a token.")
+@click.pass_context
+def timestamp(
+    ctx: click.Context, bundle_ids: tuple[str, ...], store: str | None, as_json: bool
+) -> None:
+    """
+    Fetch the timestamp tokens still owed, and store them beside their bundles.
+
+    Without ids: for all bundles of the store that this installation remembers as
+    waiting. With ids: for these, remembered or not. The start of each capture does
+    the same in the background.
+    """
+    from snapshotter.app import tokens, wiring
+    from snapshotter.formats.canonical_json import instant
+
+    settings = ctx.obj.load(store=store or "")
+    desk = wiring.token_desk(settings)
+    waiting: list[str] = []
+
+    def report(bundle_id: str, authority: str, time: datetime | None) -> None:
+        if time is None:
+            waiting.append(bundle_id)
+        if as_json:
+            answer: dict[str, Any] = {
+                "authority": authority,
+                "bundle_id": bundle_id,
+                "state": "granted" if time else "pending",
+                "time": instant(time) if time else None,
+            }
+            result_json(answer)
+        else:
+            state = f"confirms {instant(time)}" if time else "did not answer"
+            result(f"{bundle_id}: {authority} {state}")
+
+    if bundle_ids:
+        tokens.remember_missing(desk, bundle_ids)
+    granted = tokens.ask_again(desk, report, only=bundle_ids)
+    if not granted and not waiting and not as_json:
+        say("no token is owed")
+    if waiting:
+        raise ServiceUnavailable(
+            f"{len(set(waiting))} bundles still wait for a token",
+            hint="run snapshotter timestamp again when the authorities can be reached",
+        )
