@@ -26,6 +26,7 @@ _FRAMES = 200
 _FRAME_S = 1.0
 _LOOK_S = 0.05  # between two looks at whether a page has settled
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
+_SCROLL_SHARE = 0.4  # most of the time that is left: photographs are still to be made
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 # One step down; answers when two frames were drawn. `instant` wins over smooth scrolling.
@@ -101,7 +102,7 @@ async def scroll(
         TimeLimit: The page did not draw.
     """
     limits = decision.limits
-    end = clock.monotonic() + limits.scroll_s
+    end = clock.monotonic() + min(limits.scroll_s, guard.remaining_s * _SCROLL_SHARE)
     height = 0
     for step in range(1, limits.scroll_steps + 1):
         if clock.monotonic() >= end:
@@ -111,19 +112,28 @@ async def scroll(
         )
         height = int(at["height"])
         bottom = int(at["top"]) + int(at["view"])
-        if bottom >= limits.height_px:
-            return Scrolled(steps=step, height=height, stopped="height")
         # Rounded figures: a pixel more or less is the bottom all the same.
         if bottom >= height - 2 and not await _grows(page, recorder, guard, clock, height):
             return Scrolled(steps=step, height=height, stopped="bottom")
+        if bottom >= limits.height_px:
+            return Scrolled(steps=step, height=height, stopped="height")
     return Scrolled(steps=limits.scroll_steps, height=height, stopped="steps")
 
 
 async def settle(
-    page: Page, recorder: Recorder, guard: Guard, decision: Decision, clock: Clock, note: Note
+    page: Page,
+    recorder: Recorder,
+    guard: Guard,
+    decision: Decision,
+    clock: Clock,
+    note: Note,
+    stuck: int,
 ) -> str:
     """
     Wait until nothing is under way: images, fonts, requests.
+
+    Args:
+        stuck: Requests that will not end because loading was stopped.
 
     Returns:
         What was still under way when the time ran out, in words; "" when nothing was.
@@ -137,14 +147,15 @@ async def settle(
         woken = True
         fonts = await guard.call("fonts", page.evaluate(_FONTS_READY), decision.limits.step_s)
         quiet = (
-            recorder.in_flight == 0 and clock.monotonic() - recorder.quiet_since >= decision.quiet_s
+            recorder.in_flight <= stuck
+            and clock.monotonic() - recorder.quiet_since >= decision.quiet_s
         )
         if quiet and fonts and not images.counts.pending:
             return ""
         if clock.monotonic() >= end:
             open_ends = (
                 (images.counts.pending, f"{images.counts.pending} images"),
-                (recorder.in_flight, f"{recorder.in_flight} requests"),
+                (recorder.in_flight > stuck, f"{recorder.in_flight - stuck} requests"),
                 (not fonts, "fonts"),
             )
             return ", ".join(words for there, words in open_ends if there)

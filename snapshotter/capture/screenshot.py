@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from playwright.async_api import CDPSession
 
@@ -31,6 +31,7 @@ _PIXELS = 89_478_485
 _WIDTH_PX = 10_000  # CSS pixels of page width that are photographed
 _GROWTH = 2  # how often a page that grew while it was photographed is measured again
 _PNG = "image/png"
+_PLAIN: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ async def photograph_viewport(
         TimeLimit, PageLost, SnapshotterError: There is no such picture.
     """
     width, height = decision.viewport_px
-    data = await _shoot(session, guard, decision, width, _Band(start=0, end=height))
+    data = await _shoot(session, guard, decision, (width, height), _PLAIN)
     await asyncio.to_thread(
         spool.write,
         "capture/viewport.png",
@@ -112,7 +113,9 @@ async def photograph_page(
                 band = _Band(start=done, end=min(done + tile, file_end))
                 say(f"tile {tiles + 1} of {-(-wanted // tile)}")
                 try:
-                    data = await _shoot(session, guard, decision, shot_width, band)
+                    asked = _beyond_viewport(shot_width, band, decision.scale)
+                    size = (shot_width, band.end - band.start)
+                    data = await _shoot(session, guard, decision, size, asked)
                     await strip.add(data)
                 except (TimeLimit, PageLost, CaptureTimeout, SnapshotterError) as error:
                     failure = error
@@ -181,28 +184,38 @@ async def _measure(session: CDPSession, guard: Guard, limit_s: float) -> tuple[i
     return max(1, round(size["width"])), max(1, round(size["height"]))
 
 
+def _beyond_viewport(width: int, band: _Band, scale: int) -> dict[str, Any]:
+    """Ask for a part of the page wherever it is."""
+    return {
+        **_PLAIN,
+        "captureBeyondViewport": True,
+        "clip": {
+            "x": 0,
+            "y": band.start,
+            "width": width,
+            "height": band.end - band.start,
+            # Relative to CSS pixels: 1 would shrink what a dense screen shows.
+            "scale": scale,
+        },
+    }
+
+
 async def _shoot(
-    session: CDPSession, guard: Guard, decision: Decision, width: int, band: _Band
+    session: CDPSession,
+    guard: Guard,
+    decision: Decision,
+    size: tuple[int, int],
+    asked: dict[str, Any],
 ) -> bytes:
-    """Return one band of the page as PNG, checked to be what was asked for."""
+    """
+    Return a PNG image, checked to be what was asked for.
+
+    Args:
+        size: Width and height that it has to have, CSS pixels.
+    """
     answer = await guard.call(
         "a screenshot",
-        session.send(
-            "Page.captureScreenshot",
-            {
-                "format": "png",
-                "captureBeyondViewport": True,
-                "optimizeForSpeed": True,
-                "clip": {
-                    "x": 0,
-                    "y": band.start,
-                    "width": width,
-                    "height": band.end - band.start,
-                    # Relative to CSS pixels: 1 would shrink what a dense screen shows.
-                    "scale": decision.scale,
-                },
-            },
-        ),
+        session.send("Page.captureScreenshot", asked),
         decision.limits.tile_s,
     )
     try:
@@ -210,7 +223,7 @@ async def _shoot(
     except binascii.Error as error:
         raise SnapshotterError("the browser returned a screenshot that is no base64") from error
     header = read_header(data)
-    expected = (width * decision.scale, (band.end - band.start) * decision.scale)
+    expected = (size[0] * decision.scale, size[1] * decision.scale)
     if (header.width, header.height) != expected:
         raise SnapshotterError(
             f"a screenshot has {header.width}x{header.height} pixels, "

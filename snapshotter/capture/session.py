@@ -48,9 +48,12 @@ T = TypeVar("T")
 _LOOK_S = 0.05  # between two looks at a condition
 _REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
+_NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
 _FINISH_S = 8.0  # for the recorder to collect what is outstanding
+_FINISH_LOST_S = 2.0  # the same, from a page that does not answer any more
+_MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
 _ERRORS = (
@@ -168,6 +171,9 @@ class Session:
         self._cdp: CDPSession | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._document = _Document()
+        self._description: asyncio.Task[Environment] | None = None
+        self._moved = False  # a step failed because the page went to another document
+        self._stuck = 0  # requests that have no end although loading was stopped
 
     # Called by the supervisor
 
@@ -236,6 +242,8 @@ class Session:
                 self._complain(*_reason("capture", error))
             finally:
                 watch.cancel()
+            if self._description is not None:
+                self._environment = await self._description
             await self._record()
         finally:
             await self._close(context, playwright)
@@ -263,10 +271,12 @@ class Session:
     async def _visit(self, context: BrowserContext) -> None:
         page, cdp = await self._prepare(context)
         arrived = await self._step("navigate", self._navigate)
-        self._environment = await self._call("the environment", self._describe(), 15.0)
+        # Beside the other steps: it hashes the browser.
+        self._description = asyncio.create_task(self._describe())
         if not arrived:
             return
         await self._show_everything()
+        await self._anchor()
         documents = self._document.count
         self._ledger.final_url = page.url
         await self._step("viewport", lambda: self._viewport(cdp))
@@ -302,6 +312,8 @@ class Session:
         cdp.on("Page.loadEventFired", self._on_loaded)
         cdp.on("Page.frameScheduledNavigation", self._on_scheduled)
         cdp.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
+        cdp.on("Page.frameRequestedNavigation", self._on_requested)
+        cdp.on("Fetch.requestPaused", self._on_paused)
         await self._send("Page.enable", limit)
         self._doorkeeper = Doorkeeper(
             context, page, guard, self._decision, self._note, self._complain
@@ -312,13 +324,15 @@ class Session:
     async def _navigate(self) -> _End | str | None:
         page, limits = self._need_page(), self._limits
         self._ledger.navigation_started_at = self._clock.now()
-        end = self._clock.monotonic() + limits.navigate_s
+        # A policy with little time in all still gets a picture of what came.
+        limit = min(limits.navigate_s, self._need_guard().remaining_s * _NAVIGATE_SHARE)
+        end = self._clock.monotonic() + limit
         failure = ""
         try:
             await self._call(
                 "navigation",
                 page.goto(self._request.url, wait_until="commit", timeout=0),
-                limits.navigate_s,
+                limit,
             )
         except TimeLimit:
             failure = "timeout"
@@ -330,7 +344,7 @@ class Session:
             if failure == "timeout":
                 await self._stop_loading()
                 code = "timeout"
-                detail = f"no answer within {limits.navigate_s:g} s"
+                detail = f"no answer within {limit:.3g} s"
             else:
                 code, detail = self._why_nothing_came(failure)
             self._complain(code, detail)
@@ -349,17 +363,17 @@ class Session:
         """Wait for the load event of the document, and of those that it sends us on to."""
         document, limits = self._document, self._limits
         guard, doorkeeper = self._need_guard(), self._need_doorkeeper()
-        downloads = 0
         while True:
             now = self._clock.monotonic()
             if document.count > limits.redirects:
                 self._complain("redirect-loop", f"the page sent us on {document.count - 1} times")
+                await self._anchor()
                 await self._stop_loading()
                 return _End(StepState.PARTIAL, "stopped following redirects")
-            if len(doorkeeper.downloads) > downloads:
-                # A download that a page starts by itself keeps `load` from coming.
-                downloads = len(doorkeeper.downloads)
-                end = min(end, now + limits.settle_s)
+            if doorkeeper.downloads and not document.loaded and self._is_quiet():
+                # A download that a page begins by itself keeps `load` from coming.
+                await self._stop_loading()
+                return _End(StepState.OK, "no load event, because the page began a download")
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None
             if now >= end:
@@ -374,16 +388,19 @@ class Session:
 
     async def _show_everything(self) -> None:
         """Scroll and settle, again when the page goes to another document meanwhile."""
-        for _ in range(_ATTEMPTS):
-            documents = self._document.count
+        for attempt in range(1, _ATTEMPTS + 1):
+            if attempt == _ATTEMPTS:
+                self._complain("page-navigated", "the page went elsewhere while it was read; held")
+                await self._anchor()
+                await self._need_guard().pause(self._decision.quiet_s)
+                await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
+            documents, self._moved = self._document.count, False
             await self._step("scroll", self._scroll, documents)
-            await self._step("settle", self._settle, documents)
-            if self._document.count == documents:
+            if not self._moved:
+                await self._step("settle", self._settle, documents)
+            if self._document.count == documents and not self._moved:
                 return
             await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
-        self._complain(
-            "page-navigated", f"the page went elsewhere {_ATTEMPTS} times while it was read"
-        )
 
     async def _scroll(self) -> _End | str | None:
         scrolled = await behaviours.scroll(
@@ -399,7 +416,7 @@ class Session:
     async def _settle(self) -> _End | str | None:
         page, guard, limits = self._need_page(), self._need_guard(), self._limits
         open_ends = await behaviours.settle(
-            page, self._recorder, guard, self._decision, self._clock, self._note
+            page, self._recorder, guard, self._decision, self._clock, self._note, self._stuck
         )
         await behaviours.to_top(page, guard, limits.step_s)
         self._note("return-to-top", "")
@@ -479,7 +496,8 @@ class Session:
     async def _record(self) -> None:
         """Let the recorder collect what is outstanding; it may outlive the page."""
         self._ledger.begin_step("record")
-        limit = min(_FINISH_S, max(0.5, self._kill_at - self._clock.monotonic() - 1))
+        limit = _FINISH_S if self._need_guard().lost is None else _FINISH_LOST_S
+        limit = min(limit, max(0.5, self._kill_at - self._clock.monotonic() - 1))
         try:
             self._recording = await asyncio.wait_for(
                 self._recorder.finish(
@@ -517,6 +535,29 @@ class Session:
             await self._send("Page.stopLoading", self._limits.step_s)
         except (TimeLimit, PlaywrightError) as error:
             self._note("stop-loading", f"without effect: {_first_line(error)}")
+        end = self._clock.monotonic() + 2 * self._decision.quiet_s
+        while self._recorder.in_flight and self._clock.monotonic() < end:
+            await self._need_guard().pause(_LOOK_S)
+        self._stuck = self._recorder.in_flight
+
+    async def _anchor(self) -> None:
+        """
+        Keep the page at its document: what is photographed and what is read are to be the same.
+
+        A navigation that is broken off leaves its page as it is.
+        """
+        try:
+            await self._call(
+                "holding the page",
+                self._need_cdp().send("Fetch.enable", {"patterns": [{"resourceType": "Document"}]}),
+                self._limits.step_s,
+            )
+        except (TimeLimit, PlaywrightError) as error:
+            self._note("hold-page", f"without effect: {_first_line(error)}")
+
+    def _is_quiet(self) -> bool:
+        quiet_s = self._clock.monotonic() - self._recorder.quiet_since
+        return self._recorder.in_flight == 0 and quiet_s >= self._decision.quiet_s
 
     async def _revive(self) -> None:
         """See that the page answers; stop a script that keeps it from answering."""
@@ -618,6 +659,21 @@ class Session:
         if event.get("frameId") == self._document.frame and delay <= _REFRESH_S:
             self._document.expected_at = self._clock.monotonic() + delay
 
+    def _on_requested(self, event: dict[str, Any]) -> None:
+        same_window = event.get("disposition", "currentTab") == "currentTab"
+        if event.get("frameId") == self._document.frame and same_window:
+            self._document.expected_at = self._clock.monotonic()
+
+    async def _on_paused(self, event: dict[str, Any]) -> None:
+        method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
+        if event.get("frameId") == self._document.frame:
+            method, details["errorReason"] = "Fetch.failRequest", "Aborted"
+            self._note("hold-page", f"not to {event.get('request', {}).get('url', '')}"[:500])
+        try:
+            await self._need_cdp().send(method, details)
+        except PlaywrightError as error:
+            self._ledger.log("hold-page", f"without effect: {_first_line(error)}")
+
     def _on_unscheduled(self, event: dict[str, Any]) -> None:
         if event.get("frameId") == self._document.frame:
             self._document.expected_at = None
@@ -660,7 +716,10 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
             detail = _first_line(error)
-            if documents is not None and self._document.count != documents:
+            if documents is not None and (
+                self._document.count != documents or any(words in str(error) for words in _MOVED)
+            ):
+                self._moved = True
                 ledger.end_step(StepState.PARTIAL, "the page went to another document")
                 return False
             ledger.end_step(StepState.FAILED, detail)
