@@ -1,0 +1,320 @@
+"""
+Check that everything a capture needs is there, by using it.
+
+The browser is not looked at but made to render a page of our own from loopback; the
+store is put to the test; authorities are asked for a real token. Each check is one
+line, and each failure comes with its fix.
+"""
+
+import enum
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import snapshotter
+from snapshotter.app import wiring
+from snapshotter.app.settings import Settings
+from snapshotter.app.spool import spooled
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.capture import Outcome, SandboxFacts
+from snapshotter.model.request import CaptureRequest
+from snapshotter.policy import load as policies
+
+_LOW_SPACE = 2 << 30  # bytes; a few hundred captures
+_MAX_CLOCK_ERROR_MS = 1_000
+_FC_LIST_S = 10.0
+_PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
+_SCRIPTS = {  # language as fontconfig names it -> what it is called
+    "zh": "Chinese",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "ar": "Arabic",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "th": "Thai",
+    "und-zsye": "emoji",
+}
+
+
+class State(enum.StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"  # a capture works, and its evidence could be better
+    FAILURE = "failure"  # a capture does not work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the doctor's report."""
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
+    """
+    Yield one check after the other.
+
+    Args:
+        offline: Do not ask the timestamp authorities.
+    """
+    yield from _browser(settings)
+    yield _fonts()
+    yield _clock()
+    yield _store(settings)
+    yield _keys(settings)
+    yield from _authorities(settings, offline=offline)
+    yield from _disk(settings)
+
+
+def _browser(settings: Settings) -> Iterator[Check]:
+    from snapshotter.capture.engine import ChromiumCapturer
+
+    clock, ids = wiring.SystemClock(), wiring.RandomIds()
+    capturer = ChromiumCapturer(
+        clock=clock, ids=ids, version=snapshotter.__version__, executable=settings.browser_path
+    )
+    try:
+        decision = policies.decide(policies.load(settings.policy))
+        with (
+            _served() as url,
+            spooled(settings.spool_dir, f"doctor-{ids.random_bytes(8).hex()}") as spool,
+        ):
+            done = capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
+    except SnapshotterError as error:
+        yield Check(name="browser", state=State.FAILURE, detail=error.message, fix=error.hint)
+        return
+    environment = done.environment
+    took = round((done.ended_at - done.started_at).total_seconds() * 1000)
+    if done.outcome is Outcome.COMPLETE:
+        yield Check(
+            name="browser",
+            state=State.OK,
+            detail=f"{environment.browser_product} ({environment.browser_binary}) "
+            f"captured a test page in {took} ms",
+        )
+    else:
+        reasons = "; ".join(f"{it.code}: {it.detail}" for it in done.reasons)
+        yield Check(
+            name="browser",
+            state=State.FAILURE,
+            detail=f"a test page was captured only as {done.outcome}: {reasons}",
+            fix="make setup, or another browser with browser_path",
+        )
+    yield _sandbox(environment.sandbox)
+
+
+def _sandbox(facts: SandboxFacts) -> Check:
+    if facts.enforced:
+        return Check(name="sandbox", state=State.OK, detail=facts.detail)
+    return Check(
+        name="sandbox",
+        state=State.WARNING,
+        detail=f"pages are rendered without Chromium's sandbox: {facts.detail}",
+        fix="run as an ordinary user, and allow user namespaces "
+        "(sysctl kernel.unprivileged_userns_clone=1, or "
+        "kernel.apparmor_restrict_unprivileged_userns=0)",
+    )
+
+
+def _fonts() -> Check:
+    if shutil.which("fc-list") is None:
+        return Check(
+            name="fonts",
+            state=State.WARNING,
+            detail="fontconfig is not installed, so fonts can not be looked up",
+            fix="install fontconfig, and fonts for the scripts that you capture",
+        )
+    missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
+    if missing:
+        return Check(
+            name="fonts",
+            state=State.WARNING,
+            detail=f"no font for {', '.join(missing)}: such text is drawn as boxes",
+            fix="make setup, or install fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji",
+        )
+    return Check(name="fonts", state=State.OK, detail=f"fonts for {', '.join(_SCRIPTS.values())}")
+
+
+def _has_font(language: str) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603  a fixed command
+            ["fc-list", f":lang={language}", "family"],  # noqa: S607  wherever fontconfig lives
+            capture_output=True,
+            timeout=_FC_LIST_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return bool(done.stdout.strip())
+
+
+def _clock() -> Check:
+    facts = wiring.SystemClock().facts()
+    fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
+    if facts.synchronised is None:
+        return Check(
+            name="clock",
+            state=State.WARNING,
+            detail="the system does not say whether its clock is right",
+            fix=fix,
+        )
+    error = facts.max_error_ms or 0
+    if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
+        return Check(
+            name="clock",
+            state=State.WARNING,
+            detail=f"the clock is not synchronised (it may be {error} ms off); "
+            "only a timestamp token proves the time",
+            fix=fix,
+        )
+    return Check(name="clock", state=State.OK, detail=f"synchronised, within {error} ms")
+
+
+def _store(settings: Settings) -> Check:
+    try:
+        probe = wiring.probe_store(settings)
+    except SnapshotterError as error:
+        return Check(name="store", state=State.FAILURE, detail=error.message, fix=error.hint)
+    broken = [promise for promise in probe.promises if promise.kept is False]
+    if not probe.usable:
+        return Check(
+            name="store",
+            state=State.FAILURE,
+            detail=f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
+            fix="snapshotter store check shows all promises; use another endpoint or a directory",
+        )
+    lock = "retention is enforced" if probe.locks else "tamper-evident, not locked"
+    return Check(name="store", state=State.OK, detail=f"{probe.url} keeps its promises; {lock}")
+
+
+def _keys(settings: Settings) -> Check:
+    directory = wiring.key_directory(settings)
+    try:
+        keys = directory.list()
+        if not keys and settings.key == "default":
+            return Check(
+                name="keys",
+                state=State.OK,
+                detail="no key yet: the first capture makes one",
+            )
+        found = directory.find(settings.key)
+        if not _opens_without_asking(settings):
+            return Check(
+                name="keys",
+                state=State.OK,
+                detail=f"key {settings.key} ({found.key_id[:16]}…) is there, behind a passphrase",
+            )
+    except SnapshotterError as error:
+        return Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
+    return Check(
+        name="keys",
+        state=State.OK,
+        detail=f"key {settings.key} ({found.key_id[:16]}…) signs; is it backed up?",
+    )
+
+
+def _opens_without_asking(settings: Settings) -> bool:
+    """Whether the key signs as things are; False when it needs a passphrase from a person."""
+    asked = False
+
+    def ask() -> bytes:
+        nonlocal asked
+        asked = True
+        return b""
+
+    try:
+        wiring.signer(settings, ask=ask, tell=lambda _: None).sign(b"doctor")
+    except SnapshotterError:
+        if asked:
+            return False
+        raise
+    return True
+
+
+def _authorities(settings: Settings, *, offline: bool) -> Iterator[Check]:
+    try:
+        found = wiring.authorities(settings)
+    except SnapshotterError as error:
+        yield Check(name="authority", state=State.FAILURE, detail=error.message, fix=error.hint)
+        return
+    if not found:
+        yield Check(
+            name="authority",
+            state=State.WARNING,
+            detail="no timestamp authority is configured: no capture's time can be proven",
+            fix="remove authority = [] from snapshotter.toml, or add an [[authority]]",
+        )
+    for authority in found:
+        if offline:
+            yield Check(
+                name="authority", state=State.OK, detail=f"{authority.name}: not asked (--offline)"
+            )
+            continue
+        try:
+            _, at = authority.stamp(b"snapshotter doctor")
+        except ServiceUnavailable as error:
+            yield Check(
+                name="authority",
+                state=State.WARNING,
+                detail=f"{error.message}; captures are sealed, and their tokens fetched later",
+                fix=error.hint or "check the network, then snapshotter timestamp",
+            )
+        else:
+            yield Check(
+                name="authority",
+                state=State.OK,
+                detail=f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}",
+            )
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    places: dict[int, Path] = {}
+    candidates = [settings.spool_dir, settings.data_dir]
+    if "://" not in settings.store:
+        candidates.append(Path(settings.store).absolute())
+    for place in candidates:
+        existing = next(it for it in (place, *place.absolute().parents) if it.exists())
+        places.setdefault(existing.stat().st_dev, existing)
+    for place in places.values():
+        free = shutil.disk_usage(place).free
+        words = f"{free / (1 << 30):.1f} GiB free at {place}"
+        if free < _LOW_SPACE:
+            yield Check(name="disk", state=State.WARNING, detail=words, fix="free some space")
+        else:
+            yield Check(name="disk", state=State.OK, detail=words)
+
+
+class _Page(BaseHTTPRequestHandler):
+    """Answers every request with the doctor's own page."""
+
+    def do_GET(self) -> None:
+        body = _PAGE.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    log_message: Callable[..., None] = lambda *_: None
+
+
+@contextmanager
+def _served() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Page)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

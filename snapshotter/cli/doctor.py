@@ -1,0 +1,50 @@
+"""`snapshotter doctor`: is everything there that a capture needs?"""
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter doctor
+  snapshotter doctor --store s3://evidence --offline
+"""
+)
+@click.option("--store", metavar="DIR|s3://…", help="The store to check.  [default: captures]")
+@click.option("--offline", is_flag=True, help="Do not ask the timestamp authorities.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a check.")
+@click.pass_context
+def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) -> int:
+    """
+    Check that everything a capture needs is there, by using it.
+
+    One line a check; each failure comes with its fix. The exit code is 1 when a
+    capture would not work; warnings leave it at 0.
+    """
+    from snapshotter.app.doctor import State, examine
+    from snapshotter.verify.report import printable
+
+    settings = ctx.obj.load(store=store or "")
+    marks = {State.OK: "ok  ", State.WARNING: "warn", State.FAILURE: "FAIL"}
+    states = []
+    for check in examine(settings, offline=offline):
+        states.append(check.state)
+        if as_json:
+            result_json(
+                {
+                    "check": check.name,
+                    "detail": check.detail,
+                    "fix": check.fix or None,
+                    "state": check.state.value,
+                }
+            )
+            continue
+        result(f"{marks[check.state]} {check.name:<10} {printable(check.detail)}")
+        if check.fix and check.state is not State.OK:
+            result(f"                fix: {printable(check.fix)}")
+    if not as_json:
+        for source in settings.sources:
+            say(f"settings from {source}")
+    return 1 if State.FAILURE in states else 0
