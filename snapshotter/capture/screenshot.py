@@ -30,6 +30,7 @@ from snapshotter.model.request import Decision
 _PIXELS = 89_478_485
 _WIDTH_PX = 10_000  # CSS pixels of page width that are photographed
 _GROWTH = 2  # how often a page that grew while it was photographed is measured again
+_ROUNDING = 2  # CSS pixels by which a page's height may differ from itself
 _PNG = "image/png"
 _PLAIN: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 
@@ -123,7 +124,8 @@ async def photograph_page(
                 done, tiles = band.end, tiles + 1
                 if done == height and grown < _GROWTH:
                     # (a) The page may have grown behind our back: what is new is part of it.
-                    width, height = await _measure(session, guard, limits.step_s)
+                    _, measured = await _measure(session, guard, limits.step_s)
+                    height = measured if measured > height + _ROUNDING else height
                     grown += 1
                     wanted = min(height, limits.height_px)
                     file_end = max(done, min(start + rows_per_file, wanted))

@@ -396,6 +396,6 @@ def _secrets(handler: _Handler) -> None:
     """Sets a cookie and sends it, and an Authorization header, with a fetch."""
     handler.reply(
         "<!doctype html><title>secrets</title><h1>secrets</h1><script>"
-        "fetch('/data.json',{headers:{Authorization:'Bearer canary-authorization'}})</script>",
+        "fetch('/data.json',{headers:{Authorization:'Bearer canary-'+'authorization'}})</script>",
         headers=(("Set-Cookie", "session=canary-cookie; HttpOnly; Path=/"),),
     )

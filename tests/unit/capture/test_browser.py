@@ -1,0 +1,125 @@
+"""Which browser is chosen, and where it may write."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from snapshotter.capture import browser
+from snapshotter.capture.browser import Workplace, choose_browser, find_browser
+from snapshotter.capture.environment import binary_sha256, without_paths
+from snapshotter.errors import ServiceUnavailable
+
+
+def executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def no_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without any browser."""
+    nothing: dict[str, tuple[str, ...]] = {"shell": (), "chromium": ()}
+    monkeypatch.setattr(browser, "_LINUX", nothing)
+    monkeypatch.setattr(browser, "_MACOS", nothing)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_a_machine_without_a_browser_is_told_what_to_do() -> None:
+    with pytest.raises(ServiceUnavailable, match="no Chromium was found") as error:
+        choose_browser("shell", None)
+    assert "playwright install chromium" in error.value.hint
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_a_browser_that_was_named_and_is_not_there_is_not_replaced_by_another() -> None:
+    with pytest.raises(ServiceUnavailable, match="no browser at /opt/mine/chrome"):
+        choose_browser("shell", Path("/opt/mine/chrome"))
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_the_newest_of_playwrights_browsers_is_found(tmp_path: Path) -> None:
+    cache = tmp_path / "home" / ".cache" / "ms-playwright"
+    for revision in ("999", "1255"):
+        executable(
+            cache / f"chromium_headless_shell-{revision}" / "chrome-linux" / "headless_shell"
+        )
+
+    found = find_browser("shell", playwright_browsers=cache)
+
+    assert found is not None
+    assert "chromium_headless_shell-1255" in str(found.path)
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_full_chromium_stands_in_for_the_shell_and_it_is_said(tmp_path: Path) -> None:
+    executable(tmp_path / "bin" / "google-chrome")
+
+    found, remark = choose_browser("shell", None)
+
+    assert found.kind == "chromium"
+    assert "full Chromium instead" in remark
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_debians_start_script_is_left_aside_for_the_real_binary(tmp_path: Path) -> None:
+    executable(tmp_path / "bin" / "chromium")
+    real = executable(tmp_path / "lib" / "chromium" / "chromium")
+
+    found = find_browser("chromium")
+
+    assert found is not None
+    assert found.path == real
+
+
+def test_a_kind_of_browser_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match='not "firefox"'):
+        find_browser("firefox")
+
+
+def test_a_browser_writes_beside_the_spool_only_and_all_of_it_goes(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    place = Workplace.create(spool)
+
+    assert place.root.parent == tmp_path
+    assert str(place.home) == place.environment["HOME"]
+    assert set(place.environment) == {
+        "PATH", "LANG", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+        "DBUS_SESSION_BUS_ADDRESS",
+    }  # fmt: skip
+    # The profile's socket has to fit into a socket address.
+    assert len(os.fsencode(place.temporary)) <= 60
+
+    place.remove()
+
+    assert list(tmp_path.iterdir()) == [spool]
+    assert not place.temporary.exists()
+
+
+def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    place = Workplace.create(spool)
+    binary = browser.BrowserBinary(kind="shell", path=executable(tmp_path / "x" / "shell"))
+    arguments = (str(binary.path), f"--user-data-dir={place.profile}", f"--x={place.root}/y", "-z")
+
+    assert without_paths(arguments, binary=binary, place=place) == (
+        "shell",
+        "--user-data-dir=<profile>",
+        "--x=<work>/y",
+        "-z",
+    )
+    place.remove()
+
+
+def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:
+    path = executable(tmp_path / "browser")
+    before = binary_sha256(path)
+    path.write_bytes(b"another one, longer")
+
+    assert binary_sha256(path) != before

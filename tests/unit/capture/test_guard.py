@@ -1,0 +1,79 @@
+"""No call to the browser outlasts its limit, the page, or the capture."""
+
+import asyncio
+import time
+
+import pytest
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.app.wiring import SystemClock
+from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+
+
+def guard(seconds: float = 60) -> Guard:
+    return Guard(SystemClock(), time.monotonic() + seconds)
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_call_that_does_not_return_ends_at_its_limit() -> None:
+    async def go() -> None:
+        with pytest.raises(TimeLimit, match=r"a picture took longer than 0\.01 s"):
+            await guard().call("a picture", never(), 0.01)
+
+    asyncio.run(go())
+
+
+def test_a_page_that_goes_ends_the_call_that_waits_for_it_and_all_later_ones() -> None:
+    async def go() -> None:
+        it = guard()
+        asyncio.get_running_loop().call_later(0.01, it.lose, "renderer-crashed", "it crashed")
+        asyncio.get_running_loop().call_later(0.02, it.lose, "page-closed", "and closed")
+        for _ in range(2):
+            with pytest.raises(PageLost) as lost:
+                await it.call("anything", never(), 30)
+            assert lost.value.code == "renderer-crashed"
+        with pytest.raises(PageLost):
+            await it.pause(30)
+
+    asyncio.run(go())
+
+
+def test_no_call_lasts_beyond_the_deadline_of_the_capture() -> None:
+    async def go() -> None:
+        it = guard(0.02)
+        with pytest.raises(CaptureTimeout):
+            await it.call("anything", never(), 30)
+        with pytest.raises(CaptureTimeout):
+            await it.call("anything", asyncio.sleep(0), 30)
+        with pytest.raises(CaptureTimeout):
+            await it.pause(30)
+
+    asyncio.run(go())
+
+
+def test_a_call_that_failed_because_its_page_crashed_says_that_the_page_crashed() -> None:
+    async def go() -> None:
+        it = guard()
+
+        async def fails() -> None:
+            asyncio.get_running_loop().call_later(0.01, it.lose, "renderer-crashed", "it crashed")
+            raise PlaywrightError("Page.evaluate: Target crashed")
+
+        with pytest.raises(PageLost):
+            await it.call("anything", fails(), 30)
+
+    asyncio.run(go())
+
+
+def test_an_error_of_the_call_itself_comes_through() -> None:
+    async def go() -> None:
+        async def fails() -> None:
+            raise PlaywrightError("no such node")
+
+        with pytest.raises(PlaywrightError, match="no such node"):
+            await guard().call("anything", fails(), 30)
+
+    asyncio.run(go())
