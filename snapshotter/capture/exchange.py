@@ -18,6 +18,7 @@ from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
 # browser hands out. A replay that believed them would decode a second time.
 _WIRE_NAMES = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _WIRE_PREFIX = "X-Orig-"
+_NAMES_WITH_URLS = frozenset({"refresh", "link"})  # a URL among other things
 
 
 class Body(enum.StrEnum):
@@ -151,6 +152,8 @@ def line(name: str, value: str, redactor: Redactor) -> HeaderLine:
     """Return one header with its secret replaced."""
     if redactor.is_secret(name):
         return HeaderLine(name=name, value=redactor.conceal(name, value), secret=True)
+    if name.lower() in _NAMES_WITH_URLS:
+        return HeaderLine(name=name, value=redactor.clean_text(value))
     return HeaderLine(name=name, value=redactor.clean_url(value))
 
 

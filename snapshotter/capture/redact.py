@@ -23,8 +23,8 @@ URL = "url"
 
 _PREFIX = "redacted:"
 _SALT_BYTES = 32
-# The user information of a URL, wherever a URL stands: `//user:password@`.
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*:)?//([^/?#\s@\"'<>]*(?:@[^/?#\s@\"'<>]*)*)@")
+# User information (RFC 3986, section 3.2.1) ends at the last "@" of the authority.
+_USERINFO = re.compile(r"(?i)((?:[a-z][a-z0-9+.-]*:)?//)([^/?#\s\"'<>]+)@")
 
 
 class Redactor:
@@ -66,19 +66,22 @@ class Redactor:
         """Count one value that `conceal` replaced and a file now shows."""
         self._used[place, name.lower(), token.removeprefix(_PREFIX)] += 1
 
-    def clean_url(self, text: str) -> str:
+    def clean_url(self, url: str) -> str:
         """
-        Return `text` without the user information of any URL in it.
+        Return a URL, absolute or not, without its user information.
 
-        The user information is counted as a redaction; nothing stands in its
-        place, because a URL with a changed name in it would be another URL.
+        It is counted as a redaction; nothing stands in its place, because a URL with
+        another name in it would be another URL. URLs inside the query are left alone.
         """
+        return _USERINFO.sub(self._strip, url, count=1) if _USERINFO.match(url) else url
 
-        def strip(match: re.Match[str]) -> str:
-            self.replace(URL, "userinfo", match[2])
-            return f"{match[1] or ''}//"
+    def clean_text(self, text: str) -> str:
+        """Return text with each URL in it cleaned; for headers that hold URLs among others."""
+        return _USERINFO.sub(self._strip, text) if "@" in text else text
 
-        return _USERINFO.sub(strip, text) if "@" in text else text
+    def _strip(self, match: re.Match[str]) -> str:
+        self.replace(URL, "userinfo", match[2])
+        return match[1]
 
     def redactions(self) -> tuple[Redaction, ...]:
         """What was replaced in files, by place and name."""

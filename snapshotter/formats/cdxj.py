@@ -132,7 +132,7 @@ def _line(entry: Entry) -> bytes:
 
 def _host(host: str) -> str:
     if host.startswith("["):
-        return host.lower()
+        return host[1:-1].lower()  # IPv6 loses its brackets here, by convention
     host = unquote_to_bytes(host).decode("utf-8", "replace").lower().strip(".")
     host = re.sub(r"\.{2,}", ".", host)
     if not host.isascii():

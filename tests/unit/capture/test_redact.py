@@ -1,0 +1,95 @@
+"""Secrets are replaced by commitments that open with the salt and say nothing without it."""
+
+import hashlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, URL, Redactor
+from tests.fakes.world import SeededIds
+
+CANARY = "c4n4ry-s3cret"
+
+
+def redactor(seed: str = "0") -> Redactor:
+    return Redactor(names=frozenset({"cookie", "set-cookie"}), ids=SeededIds(seed))
+
+
+def test_a_commitment_opens_with_the_disclosed_salt_and_the_value() -> None:
+    ours = redactor()
+
+    token = ours.replace(REQUEST_HEADER, "Cookie", "a=é")
+
+    (disclosure,) = ours.disclosures()
+    opened = hashlib.sha256(bytes.fromhex(disclosure.salt) + b"cookie\0" + "a=é".encode())
+    assert token == f"redacted:sha256:{opened.hexdigest()}"
+    assert disclosure.commitment == f"sha256:{opened.hexdigest()}"
+    assert (disclosure.place, disclosure.name) == (REQUEST_HEADER, "cookie")
+    assert len(disclosure.salt) == 64
+
+
+def test_equal_values_show_as_equal_within_a_capture_and_as_unequal_between_two() -> None:
+    ours, others = redactor(), redactor("another")
+
+    first = ours.replace(REQUEST_HEADER, "Cookie", "a=1")
+
+    assert ours.replace(REQUEST_HEADER, "cookie", "a=1") == first
+    assert ours.replace(REQUEST_HEADER, "Cookie", "a=2") != first
+    assert ours.replace(RESPONSE_HEADER, "Set-Cookie", "a=1") != first
+    assert others.replace(REQUEST_HEADER, "Cookie", "a=1") != first
+
+
+def test_the_bundle_is_told_how_many_values_were_replaced_and_where() -> None:
+    ours = redactor()
+    tokens = {ours.replace(REQUEST_HEADER, "Cookie", value) for value in ("a", "b", "a")}
+
+    (redaction,) = ours.redactions()
+
+    assert (redaction.place, redaction.name, redaction.count) == (REQUEST_HEADER, "cookie", 3)
+    assert redaction.commitments == tuple(sorted(t.removeprefix("redacted:") for t in tokens))
+
+
+def test_what_was_concealed_and_never_written_is_not_reported() -> None:
+    ours = redactor()
+
+    ours.conceal("Cookie", "a")
+
+    assert ours.redactions() == ()
+    assert ours.disclosures() == ()
+
+
+def test_user_information_leaves_a_url_and_is_counted() -> None:
+    ours = redactor()
+
+    assert ours.clean_url(f"HTTPS://me:{CANARY}@b.com/x") == "HTTPS://b.com/x"
+    assert ours.clean_url("//u@x@c.com/") == "//c.com/"
+    (redaction,) = ours.redactions()
+    assert (redaction.place, redaction.name, redaction.count) == (URL, "userinfo", 2)
+
+
+def test_a_url_without_user_information_is_left_as_it_is() -> None:
+    ours = redactor()
+
+    for url in ("https://m.com//@me/x", "http://a/?m=a@b.c&u=http://x@y/", "/a//b@c", "a@b"):
+        assert ours.clean_url(url) == url
+    assert ours.redactions() == ()
+
+
+def test_user_information_leaves_every_url_in_a_refresh_header() -> None:
+    assert redactor().clean_text(f"0; url=http://me:{CANARY}@b.com/") == "0; url=http://b.com/"
+
+
+@given(st.text(alphabet="ab:@/?#[]. ", max_size=30))
+def test_a_cleaned_url_has_no_user_information_left(text: str) -> None:
+    ours = redactor()
+
+    once = ours.clean_url(f"http://{text}")
+
+    assert ours.clean_url(once) == once
+
+
+def test_nothing_of_a_redactor_shows_a_value() -> None:
+    ours = redactor()
+    ours.replace(REQUEST_HEADER, "Cookie", CANARY)
+
+    assert CANARY not in repr(vars(ours)) + repr(ours) + repr(ours.redactions())
