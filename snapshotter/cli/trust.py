@@ -297,7 +297,7 @@ def revoke_key(
 Examples:
   snapshotter trust add-tsa trust.json --name digicert --root digicert-root.pem
   snapshotter trust add-tsa trust.json --name digicert --root digicert-root.pem \\
-      --revoked-serial 0A1B2C --replace
+      --revoked-serial 0x0A1B2C --replace
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -320,8 +320,8 @@ Examples:
     "--revoked-serial",
     "revoked_serials",
     multiple=True,
-    metavar="HEX",
-    help="A signer's certificate that no longer counts, as `openssl x509 -serial` prints it; "
+    metavar="NUMBER",
+    help="Serial number of a signer's certificate that no longer counts, decimal or 0x and hex; "
     "may be repeated.",
 )
 @click.option("--replace", is_flag=True, help="Put it in the place of the one with this name.")
@@ -350,7 +350,7 @@ def add_tsa(
             name=name,
             root=certificate,
             policy_oids=frozenset(policy_oids),
-            revoked_serials=frozenset(int(serial, 16) for serial in revoked_serials),
+            revoked_serials=frozenset(int(serial, 0) for serial in revoked_serials),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -636,7 +636,7 @@ def _lines(document: "TrustDocument", *, pinned: bool) -> Iterator[str]:
         yield f"          root SHA-256 {_fingerprint(anchor.root)}"
         yield f"          policies {', '.join(sorted(anchor.policy_oids)) or 'any'}"
         if anchor.revoked_serials:
-            serials = ", ".join(sorted(f"{serial:x}" for serial in anchor.revoked_serials))
+            serials = ", ".join(sorted(str(serial) for serial in anchor.revoked_serials))
             yield f"          revoked serial numbers {serials}"
 
 

@@ -47,7 +47,7 @@ _MAX_REQUIRED = 10
 _MAX_SECONDS = 10 * 365 * 86_400
 _MAX_CERTIFICATE = 16 << 10  # bytes of PEM
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,30}")
-_SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}")  # at most 20 octets, RFC 5280 §4.1.2.2
+_SERIAL = re.compile(r"[1-9][0-9]{0,48}")  # decimal; at most 20 octets, RFC 5280 §4.1.2.2
 _T = TypeVar("_T")
 _REASONS = ("", SUPERSEDED, COMPROMISED)
 
@@ -117,10 +117,11 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
     """
     Say whether a signature by a known key counts, at the time that is proven for it.
 
-    A token proves that a signature is no younger than the token. So FAILED means
-    that a rule was broken for certain, or that the key's owner declared void all
-    that can not show that it is older than the compromise; INDETERMINATE means
-    that the signature may have been made in time and does not show it.
+    A token proves that a signature existed by then, and not when it was made
+    (`docs/spec/trust-file.md`, "Judging a key"). So FAILED means that a rule was
+    broken for certain, or that the key's owner declared void all that can not
+    show that it is older than the compromise; INDETERMINATE means that the
+    signature may have been made in time and does not show it.
 
     Args:
         proven: Time of the earliest good token; None when there is none.
@@ -513,7 +514,7 @@ def _encode_anchor(anchor: Anchor) -> dict[str, Any]:
     return {
         "name": anchor.name,
         "policy_oids": sorted(anchor.policy_oids),
-        "revoked_serials": sorted(f"{serial:x}" for serial in anchor.revoked_serials),
+        "revoked_serials": sorted(str(serial) for serial in anchor.revoked_serials),
         "root": anchor.root.public_bytes(Encoding.PEM).decode("ascii"),
     }
 
@@ -521,12 +522,12 @@ def _encode_anchor(anchor: Anchor) -> dict[str, Any]:
 def _decode_anchor(entry: "_Object") -> Anchor:
     serials = entry.take_texts("revoked_serials", _MAX_REVOKED)
     if not all(_SERIAL.fullmatch(serial) for serial in serials):
-        raise EvidenceInvalid("a revoked serial number is not lowercase hex")
+        raise EvidenceInvalid("a revoked serial number is not a decimal number")
     anchor = Anchor(
         name=entry.take("name", str),
         root=_certificate(entry.take("root", str)),
         policy_oids=frozenset(entry.take_texts("policy_oids", _MAX_OIDS)),
-        revoked_serials=frozenset(int(serial, 16) for serial in serials),
+        revoked_serials=frozenset(int(serial) for serial in serials),
     )
     entry.end()
     return anchor
@@ -537,7 +538,7 @@ def _check_anchor(anchor: Anchor) -> None:
         raise ValueError(f"an authority's name is one line of 1 to {_MAX_TEXT} characters")
     if not all(_OID.fullmatch(oid) for oid in anchor.policy_oids):
         raise ValueError(f"a policy of {anchor.name} is not an object identifier like 1.2.3")
-    if not all(_SERIAL.fullmatch(f"{serial:x}") for serial in anchor.revoked_serials):
+    if not all(_SERIAL.fullmatch(str(serial)) for serial in anchor.revoked_serials):
         raise ValueError(f"a revoked serial number of {anchor.name} is out of range")
     if len(anchor.policy_oids) > _MAX_OIDS or len(anchor.revoked_serials) > _MAX_REVOKED:
         raise ValueError(f"{anchor.name} has too many policies or revoked serial numbers")

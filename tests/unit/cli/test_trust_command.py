@@ -222,7 +222,9 @@ def test_an_authority_is_added_and_replaced(made: _Desk) -> None:
 
     added = made.ok("add-tsa", "--name", "example", "--root", root, "--policy-oid", "1.2.3")
     again = made.run("add-tsa", "--name", "example", "--root", root)
-    made.ok("add-tsa", "--name", "example", "--root", root, "--revoked-serial", "0A1B", "--replace")
+    made.ok(
+        "add-tsa", "--name", "example", "--root", root, "--revoked-serial", "0x0A1B", "--replace"
+    )
 
     openssl = subprocess.run(
         ["openssl", "x509", "-in", root, "-noout", "-fingerprint", "-sha256"],
@@ -345,7 +347,7 @@ def test_show_says_whether_the_root_key_was_pinned(made: _Desk) -> None:
     made.ok("revoke-key", key_id(P256), "--reason", "superseded", "--yes")
     made.ok(
         "add-tsa", "--name", "example", "--root", str(_certificate(made.folder)),
-        "--revoked-serial", "ab",
+        "--revoked-serial", "171",
     )  # fmt: skip
     pin = made.keys.find("root").key_id
 
@@ -357,7 +359,7 @@ def test_show_says_whether_the_root_key_was_pinned(made: _Desk) -> None:
     assert "anybody may have made it" in not_pinned.stdout
     assert "not who made it" in not_pinned.stderr
     assert isinstance(wrong.exception, EvidenceInvalid)
-    for words in ("version   4", "Partner", "REVOKED", "superseded", "CN=Root", "never", "ab"):
+    for words in ("version   4", "Partner", "REVOKED", "superseded", "CN=Root", "never", "171"):
         assert words in pinned.stdout
 
 
