@@ -1,8 +1,8 @@
 """
 Where things live in a store: keys, and the words that name a store. Pure.
 
-    bundles/2026/11/24/20261124t160642z-k3v9q2m7xw4c5b6d.wacz
-    bundles/2026/11/24/20261124t160642z-k3v9q2m7xw4c5b6d.wacz.late-01.tsr
+    bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
+    bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz.late-01.tsr
                        └── UTC, second ──┘ └─ 80 bits ──┘
 
 A bundle's id begins with its UTC second, so keys sort by date everywhere; the

@@ -192,13 +192,13 @@ class _S3Probe:
         try:
             promises = (
                 self._create_if_absent(key),
-                self._checksum_verified(),
-                self._checksum_kept(),
+                (verified := self._checksum_verified()),
+                self._checksum_kept(verified=verified.kept is True),
                 self._versioning(),
                 self._lock_config(),
                 self._lock_enforced(),
                 _listed(store, self._folder, key),
-                _ranges(store, key),
+                _ranges(store, f"{self._folder}/summed"),
             )
         finally:
             self._clean()
@@ -224,18 +224,24 @@ class _S3Probe:
             "checksum_verified",
             bool(answer.code),
             f"an object with another SHA-256 was refused ({answer.code})",
-            "an object with another SHA-256 was accepted: damage on the way goes unnoticed there,"
-            " and is found by reading back",
+            "an object with another SHA-256 was accepted: damage on the way goes unnoticed",
         )
 
-    def _checksum_kept(self) -> Promise:
+    def _checksum_kept(self, *, verified: bool) -> Promise:
         key = f"{self._folder}/summed"
         self._put(key, _RIGHT, ChecksumSHA256=_base64(_RIGHT))
         answer = self._store.attempt("head_object", key, ChecksumMode="ENABLED").answer
+        returned = answer.get("ChecksumSHA256") == _base64(_RIGHT)
+        if returned and not verified:
+            return Promise(
+                name="checksum_kept",
+                kept=False,
+                how="HEAD returns the SHA-256 that was claimed, which nobody compared",
+            )
         return _judge(
             "checksum_kept",
-            answer.get("ChecksumSHA256") == _base64(_RIGHT),
-            "HEAD returns the SHA-256",
+            returned,
+            "HEAD returns the SHA-256 that was compared on arrival",
             "HEAD returns no SHA-256: each object is read back after it was written",
         )
 

@@ -268,7 +268,7 @@ class S3Store:
         try:
             answer = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
         except self._errors.ClientError as error:
-            if _is_busy(error.response):
+            if _is_busy(error.response) and _code(error.response) != "BadDigest":
                 raise self._told_as(error, key) from error
             return Attempt(code=_code(error.response), answer=error.response)
         except self._errors.BotoCoreError as error:
@@ -335,9 +335,15 @@ class S3Store:
         return there
 
     def _locks(self, there: StoredObject, until: datetime) -> bool:
-        """Whether the lock that was read back is at least the one that was asked for."""
+        """
+        Whether the lock that was read back is at least the one that was asked for.
+
+        A lock holds one version. Some servers keep our headers as text and give them
+        back (rclone does): an object without a version is not locked, whatever it says.
+        """
         return (
-            there.lock_mode in (self._lock_mode, "COMPLIANCE")
+            bool(there.version)
+            and there.lock_mode in (self._lock_mode, "COMPLIANCE")
             and there.retain_until is not None
             # Servers keep whole seconds.
             and there.retain_until >= until.astimezone(UTC).replace(microsecond=0)
@@ -628,4 +634,6 @@ def _code(answer: Mapping[str, Any]) -> str:
 
 
 def _is_busy(answer: Mapping[str, Any]) -> bool:
-    return _status(answer) >= 500 or _status(answer) == 429 or _code(answer) in _BUSY
+    status = _status(answer)
+    # 501: the server does not have this call, and will not have it the next time.
+    return (status >= 500 and status != 501) or status == 429 or _code(answer) in _BUSY

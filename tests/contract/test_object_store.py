@@ -14,7 +14,7 @@ from snapshotter.ports import ObjectStore
 from tests.contract.stores import Place, Store, file_of, kill_in_mid_write, race, shut
 from tests.servers.seaweedfs import SeaweedFS
 
-KEY = "bundles/2026/11/24/20261124t160642z-k3v9q2m7xw4c5b6d.wacz"
+KEY = "bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz"
 WRITERS = 8
 
 

@@ -43,6 +43,12 @@ class Proxy:
         with self._lock:
             self._stall = count
 
+    def break_lines(self) -> None:
+        """Break every connection that is open now."""
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         self._start(self._accept)
         return self

@@ -1,0 +1,182 @@
+"""The probe, on a server that keeps its promises, on one that does not, and on a directory."""
+
+import os
+import secrets
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.capture import ClockFacts
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.store.probe import StoreProbe, probe, refuse_unlocked
+from snapshotter.store.s3 import S3Store
+from tests.servers import rclone as rclone_server
+from tests.servers import seaweedfs as seaweedfs_server
+from tests.servers.rclone import rclone
+from tests.servers.seaweedfs import SeaweedFS
+
+
+class RealClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return monotonic()
+
+    def facts(self) -> ClockFacts:
+        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
+
+
+class RandomIds:
+    def bundle_id(self, at: datetime) -> str:
+        raise NotImplementedError
+
+    def random_bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+
+def bucket(endpoint_url: str, name: str, key: str, secret: str, prefix: str = "") -> S3Store:
+    return S3Store(
+        name,
+        prefix or secrets.token_hex(8),
+        endpoint_url=endpoint_url,
+        access_key_id=key,
+        secret_access_key=secret,
+        read_timeout_s=20,
+    )
+
+
+def ask(store: DirectoryStore | S3Store) -> StoreProbe:
+    return probe(store, RealClock(), RandomIds())
+
+
+def answers(result: StoreProbe) -> dict[str, bool | None]:
+    return {promise.name: promise.kept for promise in result.promises}
+
+
+ALL = {
+    "create_if_absent": True,
+    "checksum_verified": True,
+    "checksum_kept": True,
+    "versioning": True,
+    "lock_config": True,
+    "lock_enforced": True,
+    "list_after_write": True,
+    "range_reads": True,
+}
+
+
+def test_a_bucket_with_lock_keeps_every_promise(seaweedfs: SeaweedFS) -> None:
+    store = bucket(
+        seaweedfs.endpoint_url,
+        "locked",
+        seaweedfs_server.ACCESS_KEY,
+        seaweedfs_server.SECRET_KEY,
+    )
+
+    result = ask(store)
+
+    assert answers(result) == ALL
+    assert result.usable
+    assert all(promise.how for promise in result.promises)
+    refuse_unlocked(result)
+    # What is locked has to stay for a while; nothing else does.
+    assert [key.rpartition("/")[2] for key in result.left_behind] == ["locked"]
+    assert [there.key for there in store.list("_probe/")] == list(result.left_behind)
+    store.close()
+
+
+def test_a_bucket_without_lock_is_usable_and_not_for_retention(seaweedfs: SeaweedFS) -> None:
+    store = bucket(
+        seaweedfs.endpoint_url,
+        "plain",
+        seaweedfs_server.ACCESS_KEY,
+        seaweedfs_server.SECRET_KEY,
+    )
+
+    result = ask(store)
+
+    none = {"versioning": False, "lock_config": False, "lock_enforced": False}
+    assert answers(result) == ALL | none
+    assert result.usable
+    assert result.left_behind == ()
+    assert list(store.list()) == []
+    with pytest.raises(SnapshotterError, match="does not enforce retention"):
+        refuse_unlocked(result)
+    store.close()
+
+
+def test_a_server_that_ignores_our_headers_is_found_out(tmp_path: Path) -> None:
+    (tmp_path / "data" / "plain").mkdir(parents=True)
+    with rclone(tmp_path) as endpoint_url:
+        store = bucket(endpoint_url, "plain", rclone_server.ACCESS_KEY, rclone_server.SECRET_KEY)
+
+        result = ask(store)
+
+        assert not result.kept("create_if_absent")
+        assert not result.kept("checksum_verified")
+        assert not result.kept("checksum_kept")
+        assert not result.usable
+        with pytest.raises(SnapshotterError, match="does not enforce retention"):
+            refuse_unlocked(result)
+        assert list(store.list()) == []
+        store.close()
+
+
+def test_a_reader_is_told_that_it_may_not_write(seaweedfs: SeaweedFS) -> None:
+    store = bucket(
+        seaweedfs.endpoint_url,
+        "plain",
+        seaweedfs_server.READER_KEY,
+        seaweedfs_server.READER_SECRET,
+    )
+
+    with pytest.raises(SnapshotterError, match="refuses access"):
+        ask(store)
+    store.close()
+
+
+def test_a_server_that_is_gone_is_unavailable() -> None:
+    store = bucket("http://127.0.0.1:9", "plain", "key", "secret-value")
+
+    with pytest.raises(ServiceUnavailable):
+        ask(store)
+    store.close()
+
+
+def test_a_directory_keeps_what_a_directory_can(tmp_path: Path) -> None:
+    result = ask(DirectoryStore(tmp_path / "store"))
+
+    assert answers(result) == {
+        "create_if_absent": True,
+        "checksum_verified": True,
+        "checksum_kept": False,
+        "read_only": True,
+        "synced": True,
+        "versioning": False,
+        "lock_config": False,
+        "lock_enforced": False,
+        "list_after_write": True,
+        "range_reads": True,
+    }
+    assert result.usable
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [".incoming"]
+    with pytest.raises(SnapshotterError, match="not WORM"):
+        refuse_unlocked(result)
+
+
+def test_several_probes_of_one_directory_do_not_disturb_each_other(tmp_path: Path) -> None:
+    store, found = DirectoryStore(tmp_path / "store"), list[bool]()
+    probes = [threading.Thread(target=lambda: found.append(ask(store).usable)) for _ in range(6)]
+
+    for one in probes:
+        one.start()
+    for one in probes:
+        one.join(60)
+
+    assert found == [True] * 6
+    assert os.listdir(tmp_path / "store" / ".incoming") == []

@@ -1,0 +1,211 @@
+"""What only a directory has: links, modes, full disks, strays."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.store.filesystem import DirectoryStore
+
+KEY = "bundles/2026/11/24/x.wacz"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "made" / "on first write")
+
+
+def put(store: DirectoryStore, key: str, content: bytes, folder: Path) -> None:
+    source = folder / "source"
+    source.write_bytes(content)
+    store.put_new(key, source, hashlib.sha256(content).hexdigest())
+
+
+def test_a_stored_file_is_read_only_and_has_one_name(store: DirectoryStore, tmp_path: Path) -> None:
+    put(store, KEY, b"x", tmp_path)
+
+    found = store.path(KEY).stat()
+    assert found.st_mode & 0o777 == 0o444
+    assert found.st_nlink == 1
+    assert list((store.root / ".incoming").iterdir()) == []
+
+
+def test_retention_is_refused_because_a_directory_is_not_worm(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    with pytest.raises(SnapshotterError) as raised:
+        store.put_new(KEY, tmp_path, "0" * 64, retain_until=datetime(2036, 1, 1, tzinfo=UTC))
+
+    assert "tamper-evident, not WORM" in raised.value.hint
+    assert not store.root.exists()
+
+
+def test_looking_makes_no_directory(store: DirectoryStore) -> None:
+    assert list(store.list()) == []
+    with pytest.raises(FileNotFoundError):
+        store.head(KEY)
+
+    assert not store.root.exists()
+
+
+def test_a_stray_file_of_a_dead_writer_is_swept_and_a_living_ones_is_not(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    put(store, "first", b"x", tmp_path)
+    dead, living = (store.root / ".incoming" / name for name in ("dead", "living"))
+    dead.write_bytes(b"half")
+    with living.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        put(store, "second", b"x", tmp_path)
+
+        assert not dead.exists()
+        assert living.exists()
+    put(store, "third", b"x", tmp_path)
+    assert not living.exists()
+
+
+def test_a_writer_that_died_after_the_link_leaves_an_object(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    put(store, KEY, b"x", tmp_path)
+    os.link(store.path(KEY), store.root / ".incoming" / "stray")
+
+    put(store, KEY, b"x", tmp_path)
+
+    assert store.path(KEY).stat().st_nlink == 1
+    assert store.path(KEY).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("where", ["bundles", "bundles/2026/11/24", KEY])
+def test_no_symbolic_link_is_followed(store: DirectoryStore, tmp_path: Path, where: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x.wacz").write_bytes(b"not ours")
+    link = store.root / where
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside / "x.wacz" if where == KEY else outside)
+
+    with pytest.raises(SnapshotterError, match="in the way"):
+        put(store, KEY, b"x", tmp_path)
+    with pytest.raises(SnapshotterError, match="in the way"):
+        store.open(KEY)
+    assert list(store.list()) == []
+    assert sorted(path.name for path in outside.iterdir()) == ["x.wacz"]
+    assert (outside / "x.wacz").read_bytes() == b"not ours"
+
+
+def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    store = DirectoryStore(tmp_path / "link")
+
+    put(store, "a", b"x", tmp_path)
+
+    assert (tmp_path / "real" / "a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_regular_file_is_no_object(
+    store: DirectoryStore, tmp_path: Path, kind: str
+) -> None:
+    store.root.mkdir(parents=True)
+    {"folder": os.mkdir, "pipe": os.mkfifo}[kind](store.root / "a")
+
+    with pytest.raises(SnapshotterError, match="in the way"):
+        put(store, "a", b"x", tmp_path)
+    with pytest.raises(SnapshotterError, match="in the way"):
+        store.open("a")
+    assert list(store.list()) == []
+
+
+def test_files_that_are_not_ours_are_not_listed(store: DirectoryStore, tmp_path: Path) -> None:
+    put(store, "a/b", b"x", tmp_path)
+    for name in (".DS_Store", "with space", "ä"):
+        (store.root / "a" / name).write_bytes(b"x")
+
+    assert [there.key for there in store.list()] == ["a/b"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
+    store = DirectoryStore(small_disk / "store")
+    put(store, "first", b"x", tmp_path)
+
+    with pytest.raises(SnapshotterError, match="no space left"):
+        put(store, KEY, b"x" * 500_000, tmp_path)
+
+    assert [there.key for there in store.list()] == ["first"]
+    assert list((store.root / ".incoming").iterdir()) == []
+    put(store, KEY, b"x", tmp_path)
+
+
+def test_a_read_only_file_system_is_a_sentence(small_disk: Path, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    with pytest.raises(SnapshotterError, match="read-only file system"):
+        put(DirectoryStore(small_disk), "a", b"x", tmp_path)
+
+
+def test_a_directory_of_somebody_else_is_a_sentence() -> None:
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from snapshotter.errors import SnapshotterError\n"
+        "from snapshotter.store.filesystem import DirectoryStore\n"
+        "store = DirectoryStore(Path(sys.argv[1]) / 'theirs')\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "try: store.put_new('a', Path(sys.argv[1]) / 'source', sys.argv[2])\n"
+        "except SnapshotterError as error: print(error, '|', error.hint)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:  # a test's own folder is 0700, up to its top
+        os.chmod(folder, 0o755)
+        source = Path(folder) / "source"
+        source.write_bytes(b"x")
+        source.chmod(0o644)
+        (Path(folder) / "theirs").mkdir(mode=0o555)
+
+        said = subprocess.run(
+            [sys.executable, "-c", script, folder, hashlib.sha256(b"x").hexdigest()],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    assert "no right to use" in said.stdout, said.stderr
+    assert "owner and mode" in said.stdout
+
+
+def test_a_file_system_without_hard_links_is_refused(
+    store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # what FAT on Linux answers
+
+    monkeypatch.setattr(os, "link", no_links)
+
+    with pytest.raises(SnapshotterError, match="no hard links") as raised:
+        put(store, KEY, b"x", tmp_path)
+
+    assert "ext4" in raised.value.hint
+    assert list(store.list()) == []
+    assert list((store.root / ".incoming").iterdir()) == []
