@@ -126,6 +126,7 @@ def verify_signature(
     if len(signature_der) > _MAX_SIGNATURE:
         return False
     try:
+        # The library's own parser is strict today; this line does not depend on it.
         if encode_dss_signature(*decode_dss_signature(signature_der)) != signature_der:
             return False
         public_key.verify(signature_der, message, ec.ECDSA(hash_type()))
