@@ -33,7 +33,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -360,7 +359,7 @@ def main() -> None:
         print(f"root: {authority.good.root_pem}", file=sys.stderr)  # noqa: T201
         try:
             while not authority.wait_for_the_end(3600):
-                time.sleep(0)
+                pass
         except KeyboardInterrupt:
             pass
 

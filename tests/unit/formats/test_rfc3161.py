@@ -10,12 +10,15 @@ import datetime
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +31,7 @@ from snapshotter.formats.rfc3161 import (
     read_token,
 )
 from snapshotter.model.finding import Code
-from tests.servers.authority import POLICY_OID, TestAuthority, start_authority
+from tests.servers.authority import POLICY_OID, Chain, TestAuthority, start_authority
 
 MESSAGE = b"hello"
 NONCE = 0x1122334455667788
@@ -310,11 +313,97 @@ def test_a_token_of_identrust_holds_at_its_own_time() -> None:
     assert token.accuracy_ms is None
 
 
+def test_a_list_of_digests_that_names_another_one_is_refused(good: bytes, anchor: Anchor) -> None:
+    at = good.index(bytes.fromhex("0609608648016503040201"))  # SHA-256, first in that list
+
+    assert code(good[: at + 10] + b"\x03" + good[at + 11 :], anchor) is Code.TS_MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("fault", "days", "by_leaf"), [("expired", (-20, -10), False), ("not a CA", (-1, 10), True)]
+)
+def test_a_chain_that_is_not_valid_is_untrusted(
+    tmp_path: Path, fault: str, days: tuple[int, int], by_leaf: bool
+) -> None:
+    chain = Chain(tmp_path, "test authority")
+    chain.make()
+    sound = Anchor(name="t", root=x509.load_pem_x509_certificate(chain.root_pem.read_bytes()))
+    check_response(chain.reply(build_request(MESSAGE, nonce=NONCE)), MESSAGE, sound)
+    issuer = chain.leaf_pem if by_leaf else chain.root_pem
+    issuer_certificate = x509.load_pem_x509_certificate(issuer.read_bytes())
+    leaf = timestamp_certificate(issuer_certificate, issuer.with_suffix(".key"), days)
+    chain.leaf_pem.write_bytes(leaf[0])
+    chain.leaf_pem.with_suffix(".key").write_bytes(leaf[1])
+    response = chain.reply(build_request(MESSAGE, nonce=NONCE))
+    if by_leaf:
+        response = with_certificate(response, issuer_certificate)
+
+    assert code(response, sound) is Code.TS_UNTRUSTED, fault
+
+
+@pytest.mark.parametrize(
+    ("usages", "critical"),
+    [
+        ([ExtendedKeyUsageOID.TIME_STAMPING], False),
+        ([ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.CODE_SIGNING], True),
+        ([ExtendedKeyUsageOID.SERVER_AUTH], True),
+        ([], True),
+    ],
+)
+def test_a_signer_that_is_not_for_timestamps_alone_is_untrusted(
+    authority: TestAuthority,
+    good: bytes,
+    anchor: Anchor,
+    usages: list[x509.ObjectIdentifier],
+    critical: bool,
+) -> None:
+    key = authority.good.root_pem.with_suffix(".key")
+    pem, _ = timestamp_certificate(anchor.root, key, (-1, 1), usages=usages, critical=critical)
+    signer = x509.load_pem_x509_certificate(pem)
+
+    with pytest.raises(TokenInvalid, match="timestamps") as caught:
+        rfc3161._check_signer(replace(rfc3161._parse(good), signer=signer))
+
+    assert caught.value.code is Code.TS_UNTRUSTED
+
+
+def timestamp_certificate(
+    issuer: x509.Certificate,
+    issuer_key: Path,
+    days: tuple[int, int],
+    *,
+    usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.TIME_STAMPING,),
+    critical: bool = True,
+) -> tuple[bytes, bytes]:
+    """Issue a certificate, valid between two days counted from now; return it and its key, PEM."""
+    signing = serialization.load_pem_private_key(issuer_key.read_bytes(), None)
+    assert isinstance(signing, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP384R1())
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "another leaf")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=critical)
+    certificate = builder.sign(signing, hashes.SHA384())
+    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
 def with_certificate(response: bytes, certificate: x509.Certificate) -> bytes:
     """Put another certificate into the token, with every length right."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return _grown(response, rfc3161._parse(response).bag, certificate.public_bytes(Encoding.DER))
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    return _grown(response, rfc3161._parse(response).bag, der)
 
 
 def _grown(data: bytes, bag: bytes, extra: bytes) -> bytes:
