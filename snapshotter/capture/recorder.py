@@ -321,8 +321,12 @@ class BrowserRecorder:
         if "redirectResponse" in params and previous is not None:
             self._take_redirect(previous, params)
         elif previous is not None and previous.end is End.PENDING:
-            previous.sessions.append(session)  # a worker's script: its page told of it already
-            return
+            if self._redactor.clean_url(request["url"]) == previous.url:
+                previous.sessions.append(session)  # a worker's script: its page told of it already
+                return
+            # A redirect that the browser will not follow is told without its answer.
+            previous.redirected = True
+            self._close(previous, End.ANSWERED)
         if not request["url"].startswith(("http:", "https:")):
             return  # data:, blob:, about:: nothing goes over a network
         if len(self._exchanges) >= self._limits.requests + _SPARE_REQUESTS:
@@ -427,12 +431,9 @@ class BrowserRecorder:
             # How Chromium ends a HEAD or a 204 whose empty body nobody read.
             exchange.body, exchange.error = Body.EMPTY, ""
             self._close(exchange, End.ANSWERED)
-        elif exchange.block_reason or "ERR_BLOCKED_BY" in exchange.error:
-            self._close(exchange, End.BLOCKED)
-        elif params.get("canceled") or exchange.error == "net::ERR_ABORTED":
-            self._close(exchange, End.CANCELLED)
         else:
-            self._close(exchange, End.FAILED)
+            cancelled = bool(params.get("canceled"))
+            self._close(exchange, _end_of_failure(exchange, cancelled=cancelled))
         if exchange.answer is not None and exchange.end is not End.ANSWERED:
             self._spawn(self._fetch_body(exchange, truncated="disconnect"))
 
@@ -597,8 +598,9 @@ class BrowserRecorder:
         response = await request.response()
         if response is None:
             exchange.error = request.failure or ""
-            aborted = exchange.error == "net::ERR_ABORTED"
-            self._close(exchange, End.CANCELLED if aborted else End.FAILED)
+            if not exchange.error.startswith("net::"):  # Playwright's place for blockedReason
+                exchange.error, exchange.block_reason = "", exchange.error
+            self._close(exchange, _end_of_failure(exchange, cancelled=False))
             return
         headers = await response.headers_array()
         address = await response.server_addr()
@@ -695,7 +697,7 @@ class BrowserRecorder:
                 FailedRequest(
                     url=e.url,
                     resource_type=e.resource_type,
-                    error=e.error if not e.block_reason else f"{e.error} ({e.block_reason})",
+                    error=f"{e.error} ({e.block_reason})".strip() if e.block_reason else e.error,
                 )
                 for e in failed[:_FAILED_KEPT]
             ),
@@ -828,6 +830,14 @@ class BrowserRecorder:
     def _unseen(self) -> int:
         ours = Counter(_without_fragment(e.url) for e in self._exchanges)
         return 0 if self._ignored else (self._seen_by_playwright - ours).total()
+
+
+def _end_of_failure(exchange: Exchange, *, cancelled: bool) -> End:
+    if exchange.block_reason or "ERR_BLOCKED_BY" in exchange.error:
+        return End.BLOCKED
+    if cancelled or exchange.error == "net::ERR_ABORTED":
+        return End.CANCELLED
+    return End.FAILED
 
 
 def _redirect(before: Exchange, after: Exchange, *, kind: str) -> Redirect:

@@ -1,0 +1,587 @@
+"""A real browser against servers of our own: what the network record holds, to the byte."""
+
+import asyncio
+import base64
+import datetime as dt
+import gzip
+import io
+import ipaddress
+import json
+import ssl
+import threading
+import urllib.parse
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from playwright.async_api import Page, async_playwright
+from typing_extensions import override
+from warcio.archiveiterator import ArchiveIterator
+
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.browser import find_browser
+from snapshotter.capture.recorder import TOO_MANY_REQUESTS, BrowserRecorder, Recording
+from snapshotter.formats import canonical_json
+from snapshotter.model.request import Decision, Limits
+
+pytestmark = pytest.mark.e2e
+
+CANARY = "c4n4ry-7f3a-s3cret"
+CHINESE = "<!doctype html><title>中文</title><p>漢字与简体字。</p>"
+SCRIPT = b"// " + b"the same line again\n" * 200
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PAGES: dict[str, tuple[int, str, bytes]] = {
+    "/utf8": (200, "text/html; charset=utf-8", b"\xef\xbb\xbf" + CHINESE.encode()),
+    "/gbk": (200, "text/html; charset=gbk", CHINESE.replace("漢", "汉").encode("gbk")),
+    "/latin": (200, "text/plain; charset=windows-1252", b"caf\xe9 \x80 \x81\xff"),
+    "/script.js": (200, "text/javascript", SCRIPT),
+    "/gbk.js": (200, "text/javascript; charset=gbk", "var x = '中文'".encode("gbk")),
+    "/picture.png": (200, "image/png", PICTURE),
+    "/gone": (404, "text/html", "<p>没有了</p>".encode()),
+    "/echo": (200, "application/octet-stream", bytes(range(256)) * 300),
+    "/moved": (302, "text/plain", b"moved, says the server"),
+    "/old": (302, "text/plain", b"moved, says the server"),
+    "/empty": (200, "text/plain", b""),
+    "/no-content": (204, "", b""),
+    "/chunked": (200, "text/plain", b"one two three"),
+    "/stylesheet.css": (200, "text/css", b"p { color: teal }" * 50),
+    "/worker.js": (200, "text/javascript", b"fetch('/from-worker')"),
+    "/from-worker": (200, "text/plain", b"worker"),
+    "/frame-worker.js": (200, "text/javascript", b"fetch('/from-frame-worker')"),
+    "/from-frame-worker": (200, "text/plain", b"worker in a frame"),
+    "/frame": (
+        200,
+        "text/html",
+        b"<script>new Worker('/frame-worker.js')</script><img src=/picture.png>",
+    ),
+    "/cross": (200, "text/plain", b"allowed"),
+    "/forbidden": (200, "text/plain", b"no CORS header"),
+    "/beacon": (200, "text/plain", b"ok"),
+    "/script-redirect": (200, "text/html", b"<script>location.replace('/utf8')</script>"),
+}
+TORTURE = """<!doctype html><title>Torture</title><meta charset=utf-8>
+<link rel=stylesheet href=/stylesheet.css><script src=/script.js></script>
+<script src=/gbk.js charset=gbk></script><img src=/picture.png><img src=/missing.png>
+<iframe src="OTHER/frame"></iframe><script>
+const quiet = promise => promise.then(r => r.blob()).catch(() => 0);
+new Worker('/worker.js');
+navigator.sendBeacon('/beacon', 'x');
+quiet(fetch('/moved'));
+window.done = Promise.all([
+  quiet(fetch('/echo', {method: 'POST', body: new Uint8Array([0, 1, 254, 255])})),
+  quiet(fetch('/latin')), quiet(fetch('/gone')), quiet(fetch('/chunked')), quiet(fetch('/empty')),
+  quiet(fetch('/no-content')), quiet(fetch('/utf8', {method: 'HEAD'})),
+  quiet(fetch('OTHER/cross', {method: 'PUT', headers: {'x-own': '1'}, body: '{}'})),
+  quiet(fetch('OTHER/forbidden')), quiet(fetch('http://127.0.0.1:1/refused')),
+]).then(() => new Promise(done => setTimeout(done, 500)));
+</script>"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "Server"
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def answer(self) -> None:
+        if length := self.headers.get("Content-Length"):
+            self.rfile.read(int(length))
+        self.server.log.append((self.command, f"http://{self.headers['Host']}{self.path}"))
+        if self.path == "/private" and not self.headers.get("Authorization"):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        status, media_type, body = self.server.pages.get(
+            self.path, (404, "text/plain", b"not here")
+        )
+        self.send_response(status)
+        if media_type:
+            self.send_header("Content-Type", media_type)
+        if self.path == "/script.js":
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
+        if self.path == "/old":
+            self.send_header("Location", f"http://u:{CANARY}@{self.headers['Host']}/gbk")
+        if self.path == "/moved":
+            self.send_header("Location", "/gbk")
+        if self.path in ("/old", "/frame", "/secrets"):
+            self.send_header("Set-Cookie", f"a={CANARY}; Path=/")
+            self.send_header("Set-Cookie", f"b={CANARY}-b; Path=/")
+        self.send_header("X-Twice", "1")
+        self.send_header("x-twice", "2")
+        if self.path == "/cross":
+            for what in ("Origin", "Methods", "Headers"):
+                self.send_header(f"Access-Control-Allow-{what}", "*")
+        if self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"".join(b"%x\r\n%s\r\n" % (len(b), b) for b in (body[:4], body[4:], b""))
+        elif status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_OPTIONS = answer
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.log: list[tuple[str, str]] = []
+        other = f"http://localhost:{self.server_port}"
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.pages = dict(PAGES)
+        self.pages["/torture"] = (200, "text/html", TORTURE.replace("OTHER", other).encode())
+        self.pages["/secrets"] = (
+            200,
+            "text/html",
+            f"<iframe src='{other}/frame'></iframe><script>window.done = fetch('/echo', "
+            f"{{headers: {{Authorization: 'Bearer ' + [...'{CANARY[::-1]}'].reverse().join('')}}}})"
+            ".then(() => fetch('/old')).then(r => r.text()).catch(() => 0)</script>".encode(),
+        )
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(Server()) as it:
+        yield it
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One WARC record as warcio reads it."""
+
+    kind: str
+    fields: dict[str, str]
+    status_line: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    digest_is_right: bool | None
+
+
+def items(recording: Recording) -> list[Item]:
+    found = []
+    with recording.artifacts[0].file.open("rb") as stream:
+        for record in ArchiveIterator(stream, check_digests=True):
+            body = record.raw_stream.read()
+            http = record.http_headers
+            found.append(
+                Item(
+                    kind=record.rec_type,
+                    fields=dict(record.rec_headers.headers),
+                    status_line=f"{http.protocol} {http.statusline}" if http else "",
+                    headers=tuple(http.headers) if http else (),
+                    body=body,
+                    digest_is_right=record.digest_checker.passed,
+                )
+            )
+    return found
+
+
+def response(recording: Recording, tail: str, method: str = "GET") -> Item:
+    """The first response whose URL ends so, to a request of this method."""
+    them = items(recording)
+    return next(
+        i
+        for i in them
+        if i.kind == "response"
+        and i.fields["WARC-Target-URI"].endswith(tail)
+        and _method(them, i) == method
+    )
+
+
+def _method(them: list[Item], answer: Item) -> str:
+    (request,) = [
+        i for i in them if i.fields.get("WARC-Concurrent-To") == answer.fields["WARC-Record-ID"]
+    ]
+    return _verb(request)
+
+
+def record(
+    tmp_path: Path,
+    url: str,
+    *,
+    limits: Limits | None = None,
+    act: Callable[[Page, BrowserRecorder], Awaitable[object]] | None = None,
+    insecure: bool = False,
+    basic_auth: bool = False,
+    now: bool = False,
+) -> Recording:
+    """Open one page under a recorder and finish."""
+    shell = find_browser("shell")
+    if shell is None:
+        pytest.skip("no chromium-headless-shell: make setup")
+
+    async def run() -> Recording:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=str(shell.path), args=["--site-per-process"]
+            )
+            context = await browser.new_context(
+                ignore_https_errors=insecure,
+                http_credentials={"username": "me", "password": CANARY} if basic_auth else None,
+            )
+            page = await context.new_page()
+            recorder = BrowserRecorder(
+                requested_url=url,
+                spool=tmp_path,
+                clock=SystemClock(),
+                ids=RandomIds(),
+                limits=limits or Limits(),
+                redact_headers=Decision(policy_name="", policy_text="").redact_headers,
+                software="snapshotter/test",
+            )
+            await recorder.attach(context, page, await context.new_cdp_session(page))
+            await (act or _open(url))(page, recorder)
+            if now:
+                return recorder.finish_now(final_url=page.url, title="")
+            recording = await recorder.finish(
+                limit_s=10, final_url=page.url, title=await page.title(), text="text"
+            )
+            await browser.close()
+            return recording
+
+    return asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def _open(url: str) -> Callable[[Page, BrowserRecorder], Awaitable[object]]:
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        try:
+            await page.goto(url, timeout=10_000)
+        except Exception as error:  # noqa: BLE001 - the recording says what happened
+            assert "net::" in str(error)  # noqa: PT017
+            return
+        await page.evaluate("window.done")
+        for _ in range(100):
+            if recorder.in_flight == 0:
+                break
+            await asyncio.sleep(0.05)
+
+    return act
+
+
+def test_every_request_of_a_hard_page_is_recorded_once(server: Server, tmp_path: Path) -> None:
+    recording = record(tmp_path, f"{server.url}/torture")
+
+    them = items(recording)
+    asked = Counter((_verb(i), i.fields["WARC-Target-URI"]) for i in them if i.kind == "request")
+    del asked["GET", "http://127.0.0.1:1/refused"]  # which reached no server
+    assert asked == Counter(server.log)
+    assert recording.counts.total == len(server.log) + 1
+    assert recording.counts.pending == 0
+    assert all(i.digest_is_right for i in them if i.kind != "warcinfo")
+    (refused,) = [f for f in recording.failed if f.url.endswith("/refused")]
+    assert (refused.error, refused.resource_type) == ("net::ERR_UNSAFE_PORT", "Fetch")
+
+
+def _verb(item: Item) -> str:
+    return item.status_line.split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "state"),
+    [
+        ("/gbk.js", "GET", "as-received"),
+        ("/script.js", "GET", "content-decoded"),
+        ("/stylesheet.css", "GET", "as-received"),
+        ("/picture.png", "GET", "as-received"),
+        ("/latin", "GET", "as-received"),
+        ("/gone", "GET", "as-received"),
+        ("/chunked", "GET", "transfer-decoded"),
+        ("/echo", "POST", "as-received"),
+        ("/cross", "PUT", "as-received"),
+        ("/worker.js", "GET", "as-received"),
+        ("/from-worker", "GET", "as-received"),
+        ("/from-frame-worker", "GET", "as-received"),
+    ],
+)
+def test_bodies_are_byte_identical_to_the_origins(
+    hard_page: Recording, path: str, method: str, state: str
+) -> None:
+    answer = response(hard_page, path, method)
+
+    assert answer.body == PAGES[path][2]
+    assert answer.fields["Snapshotter-Body"] == state
+
+
+@pytest.fixture(scope="module")
+def hard_page(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """The hard page, recorded once for the tests that only look."""
+    with serving(Server()) as server:
+        return record(tmp_path_factory.mktemp("hard"), f"{server.url}/torture")
+
+
+def test_an_answer_that_can_have_no_body_is_recorded_as_empty(hard_page: Recording) -> None:
+    for path, method in (("/utf8", "HEAD"), ("/no-content", "GET"), ("/empty", "GET")):
+        answer = response(hard_page, path, method)
+        assert (answer.body, answer.fields["Snapshotter-Body"]) == (b"", "empty")
+    assert dict(response(hard_page, "/utf8", "HEAD").headers)["Content-Length"] != "0"
+
+
+def test_headers_keep_their_order_their_case_and_their_repetition(hard_page: Recording) -> None:
+    names = [name for name, _ in response(hard_page, "/latin").headers]
+
+    assert names == ["Server", "Date", "Content-Type", "X-Twice", "x-twice", "Content-Length"]
+
+
+def test_headers_about_the_wire_are_renamed_when_the_body_is_decoded(hard_page: Recording) -> None:
+    packed = dict(response(hard_page, "/script.js").headers)
+    chunked = dict(response(hard_page, "/chunked").headers)
+
+    assert packed["X-Orig-Content-Encoding"] == "gzip"
+    assert packed["X-Orig-Content-Length"] == str(len(gzip.compress(SCRIPT)))
+    assert "Content-Encoding" not in packed
+    assert chunked["X-Orig-Transfer-Encoding"] == "chunked"
+
+
+def test_a_request_body_is_recorded(hard_page: Recording) -> None:
+    them = items(hard_page)
+    (post,) = [i for i in them if i.kind == "request" and i.body == b"\x00\x01\xfe\xff"]
+
+    assert post.fields["WARC-Target-URI"].endswith("/echo")
+
+
+def test_what_the_browser_keeps_to_itself_is_named_with_its_number(hard_page: Recording) -> None:
+    assert hard_page.missing_parts == (
+        "bodies of CORS preflights: 1",
+        "bodies of redirects: 1",
+        "bodies that the browser did not hand out: 1",
+    )
+
+
+def test_a_blocked_answer_is_counted_as_blocked_and_its_head_is_kept(hard_page: Recording) -> None:
+    (failed,) = [f for f in hard_page.failed if f.url.endswith("/forbidden")]
+
+    assert failed.error == "net::ERR_FAILED (MissingAllowOriginHeader)"
+    assert response(hard_page, "/forbidden").status_line.startswith("HTTP/1.1 200 ")
+
+
+def test_the_index_finds_each_response(hard_page: Recording) -> None:
+    archive = hard_page.artifacts[0].file.read_bytes()
+    lines = hard_page.artifacts[1].file.read_bytes().splitlines()
+
+    assert lines == sorted(lines)
+    assert len(lines) == sum(i.kind == "response" for i in items(hard_page))
+    for line in lines:
+        facts = json.loads(line.split(b" ", 2)[2])
+        offset, length = int(facts["offset"]), int(facts["length"])
+        (found,) = list(ArchiveIterator(io.BytesIO(archive[offset : offset + length])))
+        assert found.rec_headers.get_header("WARC-Target-URI") == facts["url"]
+        assert found.rec_headers.get_header("WARC-Payload-Digest") == facts["digest"]
+
+
+@pytest.mark.parametrize("path", ["/utf8", "/gbk"])
+def test_a_document_is_byte_identical_whatever_its_charset(
+    server: Server, tmp_path: Path, path: str
+) -> None:
+    recording = record(tmp_path, server.url + path)
+
+    assert response(recording, path).body == PAGES[path][2]
+    assert recording.main_body_recorded
+    page = canonical_json.loads(recording.artifacts[2].file.read_bytes().splitlines()[1])
+    assert (page["title"], page["text"]) == ("中文", "text")
+
+
+def test_the_way_to_the_document_and_its_answer_are_told(server: Server, tmp_path: Path) -> None:
+    server.pages["/script-redirect"] = (
+        200,
+        "text/html",
+        b"<script>setTimeout(() => location.assign('/old'), 50)</script>",
+    )
+
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await page.goto(f"{server.url}/script-redirect")
+        await page.wait_for_url("**/gbk")
+
+    recording = record(tmp_path, f"{server.url}/script-redirect", act=act)
+
+    hops = [(r.kind, r.from_url, r.to_url, r.status) for r in recording.redirects]
+    assert hops == [
+        ("client", f"{server.url}/script-redirect", f"{server.url}/old", None),
+        ("http", f"{server.url}/old", f"{server.url}/gbk", 302),
+    ]
+    assert recording.response is not None
+    assert (recording.response.url, recording.response.status) == (f"{server.url}/gbk", 200)
+    assert recording.response.remote_ip == "127.0.0.1"
+    assert recording.response.protocol == "http/1.1"
+    assert recording.response.tls is None
+    assert response(recording, "/old").status_line.startswith("HTTP/1.1 302 ")
+
+
+def test_a_refused_document_is_an_error_and_a_record(tmp_path: Path) -> None:
+    with serving(Server()) as gone:
+        url = gone.url
+
+    recording = record(tmp_path, url + "/")
+
+    assert recording.document_error == "net::ERR_CONNECTION_REFUSED"
+    assert recording.response is None
+    assert not recording.main_body_recorded
+    (note,) = [i for i in items(recording) if i.kind == "metadata"]
+    assert b"error: net::ERR_CONNECTION_REFUSED\r\n" in note.body
+    assert recording.counts.failed == recording.counts.total == 1
+
+
+def test_a_body_over_the_limit_is_left_out_and_named(server: Server, tmp_path: Path) -> None:
+    recording = record(tmp_path, f"{server.url}/torture", limits=Limits(response_bytes=50_000))
+
+    answer = response(recording, "/echo", "POST")
+    assert (answer.body, answer.fields["WARC-Truncated"]) == (b"", "length")
+    assert answer.fields["Snapshotter-Body"] == "too-long"
+    assert "bodies over a size limit: 1" in recording.missing_parts
+
+
+def test_too_many_requests_are_noticed(server: Server, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await _open(f"{server.url}/torture")(page, recorder)
+        seen.append(recorder.over_limit)
+
+    record(tmp_path, f"{server.url}/torture", limits=Limits(requests=3), act=act)
+
+    assert seen == [TOO_MANY_REQUESTS]
+
+
+def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) -> None:
+    recording = record(tmp_path, f"{server.url}/gbk", now=True)
+
+    assert [a.path for a in recording.artifacts] == [
+        "archive/data.warc.gz",
+        "indexes/index.cdx",
+        "pages/pages.jsonl",
+    ]
+    assert not (tmp_path / ".recorder").exists()
+
+
+def test_secrets_are_in_no_file_and_no_value(server: Server, tmp_path: Path) -> None:
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await page.context.add_cookies([{"name": "s", "value": CANARY, "url": server.url}])
+        await page.goto(f"{server.url}/private")
+        await _open(f"{server.url}/secrets")(page, recorder)
+
+    recording = record(tmp_path, f"{server.url}/private", act=act, basic_auth=True)
+
+    places = {(r.place, r.name) for r in recording.redactions}
+    assert places == {
+        ("request-header", "authorization"),
+        ("request-header", "cookie"),
+        ("response-header", "set-cookie"),
+        ("url", "userinfo"),
+    }
+    shown = repr(recording).encode()
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            shown += data + (gzip.decompress(data) if file.suffix == ".gz" else b"")
+    assert b"redacted:sha256:" in shown
+    for spelling in _spellings(CANARY):
+        assert spelling not in shown
+
+
+def _spellings(secret: str) -> Iterator[bytes]:
+    yield secret.encode()
+    yield urllib.parse.quote(secret).encode()
+    for before in range(3):  # each alignment: the characters that depend on the secret alone
+        text = base64.b64encode(b"\0" * before + secret.encode()).decode()
+        yield text[-(-before * 8 // 6) : len(text) // 4 * 4 - 4].encode()
+
+
+def test_a_redirect_that_the_browser_will_not_follow_is_recorded(
+    server: Server, tmp_path: Path
+) -> None:
+    recording = record(tmp_path, f"{server.url}/secrets")
+
+    assert response(recording, "/old").status_line.startswith("HTTP/1.1 302 ")
+    assert [f.url for f in recording.failed] == [f"{server.url}/gbk"]
+    assert recording.counts.blocked == 1
+    assert recording.counts.pending == 0
+
+
+def test_tls_facts_and_the_chain_of_the_main_connection(tmp_path: Path) -> None:
+    chain, key = _certificate_chain()
+    (tmp_path / "chain.pem").write_bytes(chain)
+    (tmp_path / "key.pem").write_bytes(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
+    secure = Server()
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    with serving(secure):
+        url = f"https://127.0.0.1:{secure.server_port}/gbk"
+        spool = tmp_path / "spool"
+        spool.mkdir()
+        recording = record(spool, url, insecure=True)
+
+    assert recording.response is not None
+    tls = recording.response.tls
+    assert tls is not None
+    assert (tls.protocol, tls.signature_algorithm) == ("TLS 1.3", "ecdsa_secp256r1_sha256")
+    assert tls.cipher
+    assert tls.key_exchange_group
+    assert [c.subject for c in tls.chain] == ["CN=127.0.0.1", "CN=Test CA"]
+    assert "".join(c.pem for c in tls.chain).encode() == chain
+
+
+def _certificate_chain() -> tuple[bytes, bytes]:
+    """Return a leaf and the CA that signed it, PEM, and the leaf's key."""
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca = _certificate("Test CA", ca_key.public_key(), "Test CA", ca_key, is_ca=True)
+    leaf = _certificate("127.0.0.1", key.public_key(), "Test CA", ca_key, is_ca=False)
+    pem = serialization.Encoding.PEM
+    return (
+        leaf.public_bytes(pem) + ca.public_bytes(pem),
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+
+
+def _certificate(
+    name: str,
+    key: ec.EllipticCurvePublicKey,
+    issuer: str,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    is_ca: bool,
+) -> x509.Certificate:
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+    )
+    if not is_ca:
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    return builder.sign(signer, hashes.SHA256())
