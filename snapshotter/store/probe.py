@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import Clock, IdSource
 from snapshotter.store.filesystem import DirectoryStore
@@ -162,8 +162,13 @@ def _race(
         except FileExistsError:
             return None
 
-    with ThreadPoolExecutor(_RACERS) as pool:
-        winners = {done.sha256 for done in pool.map(write, range(_RACERS)) if done}
+    try:
+        with ThreadPoolExecutor(_RACERS) as pool:
+            winners = {done.sha256 for done in pool.map(write, range(_RACERS)) if done}
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:  # overwritten before it could be read back
+        return Promise(name="create_if_absent", kept=False, how=error.message)
     with store.open(key) as stream:
         there = hashlib.sha256(stream.read()).hexdigest()
     return _judge(

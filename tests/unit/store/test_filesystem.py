@@ -178,7 +178,7 @@ def test_a_directory_of_somebody_else_is_a_sentence() -> None:
         "except SnapshotterError as error: print(error, '|', error.hint)\n"
     )
     with tempfile.TemporaryDirectory() as folder:  # a test's own folder is 0700, up to its top
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o755)  # noqa: S103  # another user has to look in
         source = Path(folder) / "source"
         source.write_bytes(b"x")
         source.chmod(0o644)
