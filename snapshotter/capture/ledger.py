@@ -7,6 +7,8 @@ replaced or appended to, never taken apart, and what is here at any moment can
 be told as it is.
 """
 
+import re
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +33,9 @@ _CONSOLE_LINES = 1_000
 _LOG_LINES = 10_000
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
+# What a reader of the page would miss; a beacon or a ping nobody sees.
+_SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
+_NETWORK = re.compile(r"net::ERR_(?!BLOCKED_BY)[A-Z0-9_]+")  # no block reason behind it
 _JSON_LINES = "application/jsonl"
 _RENDERED = frozenset(
     f"capture/{name}"
@@ -135,6 +140,8 @@ class Ledger:
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
         if not recording.main_body_recorded and rendered:
             self.complain("source-missing", "the body of the page's document was not recorded")
+        if rendered:
+            self._complain_of_what_did_not_load(recording)
         if not rendered and not self._reasons:
             self.complain("nothing-rendered", "the page left nothing that could be kept")
         outcome = Outcome.COMPLETE
@@ -161,7 +168,9 @@ class Ledger:
             court_minimum=CourtMinimum(
                 url=True,
                 html_source=recording.main_body_recorded,
-                full_page_capture=size is not None and not size.truncated,
+                full_page_capture=size is not None
+                and not size.truncated
+                and any(artifact.step == "screenshot" for artifact in spool.artifacts),
             ),
             artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
             steps=tuple(self._steps),
@@ -178,6 +187,21 @@ class Ledger:
             disclosures=recording.disclosures,
             missing_parts=(*self.missing, *recording.missing_parts),
         )
+
+    def _complain_of_what_did_not_load(self, recording: Recording) -> None:
+        """A page without its pictures or style sheets is evidence, and not all of the page."""
+        if self.images.failed or self.images.pending:
+            lost = self.images.failed + self.images.pending
+            self.complain("images-missing", f"{lost} of {self.images.wanted} images did not load")
+        # What the page's own rules refused is the page as it is; what the network lost is not.
+        lost_types = Counter(
+            failed.resource_type
+            for failed in recording.failed
+            if failed.resource_type in _SHOWN and _NETWORK.fullmatch(failed.error)
+        )
+        if lost_types:
+            words = ", ".join(f"{count} {kind}" for kind, count in sorted(lost_types.items()))
+            self.complain("resources-missing", f"no answer came for: {words}")
 
     def _now(self) -> dict[str, Any]:
         at = self._clock.now()
