@@ -36,6 +36,7 @@ pytestmark = pytest.mark.e2e
 
 CANARY = "c4n4ry-7f3a-s3cret"
 CHINESE = "<!doctype html><title>中文</title><p>漢字与简体字。</p>"
+DRIP = "<p>中文<p id=second>二".encode("gbk")
 SCRIPT = b"// " + b"the same line again\n" * 200
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -108,6 +109,14 @@ class Handler(BaseHTTPRequestHandler):
         status, media_type, body = self.server.pages.get(
             self.path, (404, "text/plain", b"not here")
         )
+        if self.path == "/drip":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=gbk")
+            self.end_headers()
+            self.wfile.write(DRIP)
+            self.server.closing.wait(30)
+            self.close_connection = True
+            return
         self.send_response(status)
         if media_type:
             self.send_header("Content-Type", media_type)
@@ -121,6 +130,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path in ("/old", "/frame", "/secrets"):
             self.send_header("Set-Cookie", f"a={CANARY}; Path=/")
             self.send_header("Set-Cookie", f"b={CANARY}-b; Path=/")
+        if self.path == "/beacon":
+            self.send_header("X-Latin", "caf\xe9")  # http.server writes Latin-1
+            self.send_header("X-Utf-8", "中".encode().decode("latin-1"))
         self.send_header("X-Twice", "1")
         self.send_header("x-twice", "2")
         if self.path == "/cross":
@@ -144,6 +156,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.log: list[tuple[str, str]] = []
+        self.closing = threading.Event()
         other = f"http://localhost:{self.server_port}"
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.pages = dict(PAGES)
@@ -164,6 +177,7 @@ def serving(server: Server) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -352,6 +366,12 @@ def test_headers_keep_their_order_their_case_and_their_repetition(hard_page: Rec
     assert names == ["Server", "Date", "Content-Type", "X-Twice", "x-twice", "Content-Length"]
 
 
+def test_header_values_outside_ascii_keep_their_octets(hard_page: Recording) -> None:
+    archive = gzip.decompress(hard_page.artifacts[0].file.read_bytes())
+    assert b"X-Latin: caf\xe9\r\n" in archive
+    assert b"X-Utf-8: \xe4\xb8\xad\r\n" in archive
+
+
 def test_headers_about_the_wire_are_renamed_when_the_body_is_decoded(hard_page: Recording) -> None:
     packed = dict(response(hard_page, "/script.js").headers)
     chunked = dict(response(hard_page, "/chunked").headers)
@@ -457,6 +477,24 @@ def test_a_body_over_the_limit_is_left_out_and_named(server: Server, tmp_path: P
     assert (answer.body, answer.fields["WARC-Truncated"]) == (b"", "length")
     assert answer.fields["Snapshotter-Body"] == "too-long"
     assert "bodies over a size limit: 1" in recording.missing_parts
+
+
+def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
+    server: Server, tmp_path: Path
+) -> None:
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await page.goto(f"{server.url}/drip", wait_until="commit")
+        await page.wait_for_selector("#second")
+        assert recorder.in_flight == 1
+
+    recording = record(tmp_path, f"{server.url}/drip", act=act)
+
+    answer = response(recording, "/drip")
+    assert answer.body == DRIP
+    assert answer.fields["WARC-Truncated"] == "time"
+    assert not recording.main_body_recorded
+    assert recording.counts.pending == 1
+    assert "bodies that are cut off: 1" in recording.missing_parts
 
 
 def test_too_many_requests_are_noticed(server: Server, tmp_path: Path) -> None:
