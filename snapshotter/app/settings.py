@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,9 @@ class AuthorityEntry(BaseModel):
     url: str = Field(pattern=r"^https?://")
     root: str  # PEM file with its root certificate, relative to the file that names it
     policy_oids: tuple[str, ...] = ()
+    revoked_serials: tuple[
+        Annotated[str, Field(pattern=r"^[0-9]{1,60}$")], ...
+    ] = ()  # of signer certificates, decimal
     spacing_s: float = Field(default=0, ge=0, le=3600)  # asked of us between two requests
     reason: str = ""
 
@@ -76,6 +79,7 @@ class Authority:
     url: str
     root: Path
     policy_oids: frozenset[str]
+    revoked_serials: frozenset[int]
     spacing_s: float
 
 
@@ -196,6 +200,7 @@ def _authority(entry: AuthorityEntry, base: Path) -> Authority:
         url=entry.url,
         root=base / entry.root,
         policy_oids=frozenset(entry.policy_oids),
+        revoked_serials=frozenset(int(serial) for serial in entry.revoked_serials),
         spacing_s=entry.spacing_s,
     )
 
@@ -213,7 +218,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
     _validate(values, str(path))
-    for name in _PATHS & set(values):
+    for name in sorted(it for it in _PATHS if values.get(it)):
         values[name] = str(path.parent / Path(values[name]).expanduser())
     for entry in values.get("authority", []):
         entry["root"] = str(path.parent / Path(entry["root"]).expanduser())

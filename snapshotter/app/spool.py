@@ -8,6 +8,7 @@ no litter.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -17,6 +18,8 @@ from pathlib import Path
 from snapshotter.errors import SnapshotterError
 
 _LOCK = "in-use.lock"
+_FILES = "files"
+_ATTEMPTS = 10  # to make a directory that another process's sweep takes for left over
 
 
 @contextlib.contextmanager
@@ -30,20 +33,18 @@ def spooled(root: Path, name: str) -> Iterator[Path]:
     directory = root / name
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.mkdir(mode=0o700)
-        descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = _claim(directory)
     except OSError as error:
         raise SnapshotterError(
             f"no spool directory can be made in {root}: {error.strerror}",
             hint="set spool_dir to a directory that you may write to",
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        files = directory / "files"
+        files = directory / _FILES
         files.mkdir()
         yield files
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
         os.close(descriptor)
 
 
@@ -70,8 +71,34 @@ def sweep(root: Path) -> int:
         except BlockingIOError:
             continue
         else:
-            shutil.rmtree(directory, ignore_errors=True)
+            _remove(directory)
             swept += 1
         finally:
             os.close(descriptor)
     return swept
+
+
+def _claim(directory: Path) -> int:
+    """
+    Make a directory and its lock, and return the lock's descriptor, held.
+
+    Until the lock is held, another process's sweep may take the directory for
+    left over: then it is gone, and is made again.
+    """
+    for _ in range(_ATTEMPTS):
+        directory.mkdir(mode=0o700)
+        try:
+            descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a sweep holds it while it removes an empty folder
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
+    raise FileExistsError(errno.EEXIST, "another process removes it again and again")
+
+
+def _remove(directory: Path) -> None:
+    """Remove a spool directory, its lock last: what a crash leaves can be swept again."""
+    shutil.rmtree(directory / _FILES, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.digest import CHUNK, Digester
-from snapshotter.formats.names import is_member_name
+from snapshotter.formats.names import MAX_NAME, is_member_name
 from snapshotter.model.digests import Digests
 from snapshotter.model.finding import Code
 
@@ -81,13 +81,15 @@ def write(
     names = [name for name, _, _ in ordered]
     _check_names(names, ValueError)
     members = _lay_out([(name, digests) for name, digests, _ in ordered])
-    directory = b"".join(_central(member) for member in members)
     start = members[-1].end if members else 0
-    if start + len(directory) + _END.size > MAX_BYTES:
+    size = sum(_CENTRAL.size + len(name) for name in names)
+    # Before any header is built: none can hold a larger number.
+    if start + size + _END.size > MAX_BYTES:
         raise SnapshotterError(
             "the bundle would be larger than 4 GiB",
             hint="lower the limits on bytes in the policy",
         )
+    directory = b"".join(_central(member) for member in members)
 
     whole = Digester()
 
@@ -136,7 +138,9 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     magic, _, _, _, count, size, start, _ = _END.unpack(end)
     if magic != _END_MAGIC or end != _end(count, size, start):
         raise ContainerInvalid("the file does not end in the one end record that a bundle has")
-    if count > MAX_MEMBERS or start + size + _END.size != length:
+    if count > MAX_MEMBERS or size > count * (_CENTRAL.size + MAX_NAME):
+        raise ContainerInvalid(f"more than {MAX_MEMBERS} members, or names that no bundle has")
+    if start + size + _END.size != length:
         raise ContainerInvalid("the directory is not where the end record says")
     stream.seek(start)
     directory = exactly(stream, size)

@@ -57,7 +57,8 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         entry = canonical_json.loads(line)
         if not isinstance(entry, dict) or set(entry) != _KEYS:
             raise EvidenceInvalid(f"custody event {sequence} does not have the fields of one")
-        if entry["previous"] != previous or entry["sequence"] != sequence:
+        number = entry["sequence"]
+        if type(number) is not int or number != sequence or entry["previous"] != previous:
             raise EvidenceInvalid(f"custody event {sequence} does not follow the one before it")
         texts = [entry[key] for key in ("agent", "detail", "event", "object", "outcome")]
         if not all(isinstance(text, str) for text in texts):

@@ -31,6 +31,7 @@ REQUIRED = frozenset(
 )
 MAX_SIGNATURES = 9
 MAX_TOKENS = 9  # a signature
+MAX_NAME = 200  # bytes
 
 _MEMBER = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?")
 _LISTED = re.compile(
@@ -39,12 +40,11 @@ _LISTED = re.compile(
 )
 _SIGNATURE = re.compile(r"seal/sig-0[1-9]\.(der|pem)")
 _TOKEN = re.compile(r"seal/sig-0[1-9]\.tsa-0[1-9]\.tsr")
-_MAX_NAME = 200  # bytes
 
 
 def is_member_name(name: str) -> bool:
     """Whether a bundle may have a member of this name at all."""
-    return len(name) <= _MAX_NAME and _MEMBER.fullmatch(name) is not None
+    return len(name) <= MAX_NAME and _MEMBER.fullmatch(name) is not None
 
 
 def is_listed(name: str) -> bool:

@@ -23,6 +23,15 @@ from snapshotter.formats.names import DATAPACKAGE, DATAPACKAGE_DIGEST
 from snapshotter.model.digests import Digests
 
 _VERSION = "1.1.1"
+# The orders of the groups (FIPS 186-4 sections D.1.2.3 and D.1.2.4).
+_ORDERS = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": int(
+        "ffffffffffffffffffffffffffffffffffffffffffffffff"
+        "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+        16,
+    ),
+}
 _SIGNED_KEYS = {"created", "hash", "publicKey", "signature", "software"}
 
 
@@ -129,10 +138,29 @@ def signature_in(data: bytes) -> bytes | None:
         raise EvidenceInvalid(f"the datapackage digest is not base64: {error}") from error
 
 
+def one_spelling(public_key: ec.EllipticCurvePublicKey, signature: bytes) -> bytes:
+    """
+    Return the one of a signature's two spellings that a bundle may hold.
+
+    With (r, s) the pair (r, n - s) holds as well, and anybody can compute it.
+    No token stands over this signature to tell the two apart, so that only the
+    one with the smaller s is taken; those who replay a WACZ take either.
+
+    Args:
+        signature: r ‖ s (IEEE P1363).
+    """
+    order = _ORDERS.get(public_key.curve.name)
+    half = len(signature) // 2
+    s = int.from_bytes(signature[half:], "big")
+    if order is None or not 0 < s < order:
+        return signature  # it holds in neither spelling
+    return signature[:half] + min(s, order - s).to_bytes(half, "big")
+
+
 def signature_holds(public_key: ec.EllipticCurvePublicKey, signature: bytes, text: str) -> bool:
-    """Whether r ‖ s is this P-384 key's signature over SHA-256 of `text`."""
+    """Whether r ‖ s is this key's signature over SHA-256 of `text`, in its one spelling."""
     half = (public_key.curve.key_size + 7) // 8
-    if len(signature) != 2 * half:
+    if len(signature) != 2 * half or one_spelling(public_key, signature) != signature:
         return False
     r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
     try:

@@ -148,7 +148,10 @@ def load(name_or_path: str) -> Policy:
     """
     path = find(name_or_path)
     try:
-        data = path.read_bytes()[:_MAX_BYTES]
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise SnapshotterError(f"policy {path} is longer than {_MAX_BYTES} bytes")
         return Policy.model_validate(tomllib.loads(data.decode("utf-8")))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -230,5 +233,5 @@ def _value(value: object) -> str:
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in escaped) + '"'
+        return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
     raise TypeError(f"{type(value).__name__} has no place in a policy")

@@ -265,10 +265,12 @@ def _digest_file(
     created = canonical_json.instant(sealed_at)
     if not signer.in_software:
         return wacz.digest_file(datapackage, created=created, software=software)
+    public_key = load_public_pem(signer.public_key_pem)
+    signature = signer.sign_wacz_hash(wacz.hash_text(datapackage).encode("ascii"))
     return wacz.digest_file(
         datapackage,
         created=created,
         software=software,
-        public_key=load_public_pem(signer.public_key_pem),
-        signature=signer.sign_wacz_hash(wacz.hash_text(datapackage).encode("ascii")),
+        public_key=public_key,
+        signature=wacz.one_spelling(public_key, signature),
     )

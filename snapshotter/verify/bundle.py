@@ -144,7 +144,7 @@ def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                     "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
                 )
                 return
-        state.contents = container.read(stream, lambda member: _limit(member) is not None)
+        state.contents = container.read(stream, _is_kept)
     except ContainerInvalid as error:
         yield _failed("container", error.code, str(error))
         return
@@ -154,10 +154,16 @@ def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     )
 
 
+def _is_kept(member: Member) -> bool:
+    limit = _limit(member)
+    # The length again: the file may have changed since its directory was looked at.
+    return limit is not None and member.length <= limit
+
+
 def _limit(member: Member) -> int | None:
     if member.name in _KEPT:
         return _KEPT[member.name]
-    return _KEPT_SEAL if member.name.startswith("seal/") else None
+    return _KEPT_SEAL if names.is_unlisted(member.name) else None
 
 
 # (2) Names: what a bundle has to hold, and nothing else.
@@ -330,6 +336,7 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["timestamps"], state.trust.require.timestamps)
+    vouched = state.record["signers"][0]["wacz_auth"]
     for signature in state.signatures:
         unknown: list[tuple[str, TokenInvalid]] = []
         for name, response in _responses(state, signature.slot):
@@ -342,18 +349,18 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 unknown.append((name, outcome))
         # Two tokens of one authority are one witness.
         authorities = sorted({authority for authority, _ in signature.tokens})
-        if len(authorities) >= required:
-            for authority, token in signature.tokens:
-                yield _passed(
-                    "timestamp",
-                    f"{authority} confirms {instant(token.time)} (token {token.serial})",
-                )
-        elif unknown:
-            yield from (
-                _indeterminate("timestamp", refused.code, f"{name}: {refused}")
-                for name, refused in unknown
+        for authority, token in signature.tokens:
+            yield _passed(
+                "timestamp",
+                f"{authority} confirms {instant(token.time)} (token {token.serial})",
             )
-        else:
+        missing = len(authorities) < required
+        for name, refused in unknown:
+            # A token that this verifier can not trust is bytes that anybody may have put
+            # there, unless the WACZ signature is over them.
+            if missing or (name in state.read.kept and not vouched):
+                yield _indeterminate("timestamp", refused.code, f"{name}: {refused}")
+        if missing and not unknown:
             yield _indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
@@ -400,6 +407,8 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if not captured <= ended <= sealed:
         yield _failed("time", Code.TIME, "the record's own times are not in order")
         return
+    if not state.signatures:
+        return  # each of them has said why it does not hold; no token is over anything
     tokens = [token for signature in state.signatures for _, token in signature.tokens]
     for token in tokens:
         if token.time > state.now + skew:
@@ -445,9 +454,10 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime]:
 
 
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    if not state.signatures:
+        return  # each of them has said why it does not hold
     required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
     good: set[str] = set()
-    owners: set[str] = set()
     for signature in state.signatures:
         trusted = state.trust.key(signature.key_id)
         if trusted is None:
@@ -458,9 +468,8 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         finding = _judge(trusted, signature)
         if finding.verdict is Verdict.PASSED:
             good.add(signature.key_id)
-            owners.add(trusted.owner)
         yield finding
-    if state.signatures and len(good) < required and len(state.signatures) != len(good):
+    if len(good) < required and len(state.signatures) != len(good):
         return  # each key that did not count has said why
     if len(good) < required:
         yield _indeterminate(

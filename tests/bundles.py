@@ -1,0 +1,434 @@
+"""
+Small bundles without a browser, and ways to take them apart and put them together again.
+
+`sealed` runs the real sealer with a real key over a hand-made capture. What a
+forger can do without the key is `pack` and `derived`; what somebody with the
+key can do, an insider, is `resealed`. `RawEntry` and `raw_zip` write zips that
+our own writer would refuse, by code that shares nothing with it.
+"""
+
+import io
+import json
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from typing_extensions import override
+
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
+from snapshotter.formats import canonical_json, container, manifest, names, wacz
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.rfc3161 import Anchor, build_request, check_response
+from snapshotter.model.bundle import Bundle
+from snapshotter.model.capture import (
+    Artifact,
+    Capture,
+    ClockFacts,
+    CourtMinimum,
+    Disclosure,
+    Environment,
+    ImageCounts,
+    MainResponse,
+    Outcome,
+    RequestCounts,
+    SandboxFacts,
+    Step,
+    StepState,
+)
+from snapshotter.model.request import Decision
+from snapshotter.ports import Clock, Signer, TimestampAuthority
+from snapshotter.seal import sealer
+from snapshotter.seal.signer import FileSigner
+from snapshotter.verify.trust import Requirements, Trust, trusted_key
+from tests.servers.authority import POLICY_OID, Chain
+
+BUNDLE_ID = "20260115t123045z-abcdefghijklmnop"
+SOFTWARE = "snapshotter 0.0.0-test"
+URL = "http://example.test/page"
+
+Members = dict[str, bytes]
+Stamp = Callable[[bytes], bytes]
+
+# The smallest PNG: one grey pixel.
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+    "3a7e9b550000000a49444154789c63680000008200816b1f99d90000000049454e44ae426082"
+)
+CONTENTS: Mapping[str, bytes] = {
+    "archive/data.warc.gz": bytes.fromhex("1f8b08000000000000ff03000000000000000000"),
+    "capture/dom.html": b"<!doctype html><title>A page</title><p>Hello, \xe4\xb8\x96\xe7\x95\x8c\n",
+    "capture/screenshot.png": PNG,
+    "indexes/index.cdx": b"",
+    "pages/pages.jsonl": b'{"format":"json-pages-1.0","id":"pages","title":"All Pages"}\n',
+}
+
+
+class SoftwareKeyWithoutWacz(FileSigner):
+    """A key that behaves as one in hardware: it makes no WACZ signature."""
+
+    @property
+    @override
+    def in_software(self) -> bool:
+        return False
+
+
+class ChainAuthority:
+    """A timestamp authority in this process: real tokens from `openssl ts`, no HTTP."""
+
+    def __init__(self, chain: Chain, *, name: str = "test authority", config: str = "tsa.cnf"):
+        self._chain = chain
+        self._config = config
+        self._name = name
+        self.down = False
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def anchor(self) -> Anchor:
+        root = x509.load_pem_x509_certificate(self._chain.root_pem.read_bytes())
+        return Anchor(name=self._name, root=root, policy_oids=frozenset({POLICY_OID}))
+
+    def response(self, message: bytes) -> bytes:
+        """Return a response over `message`, whether anybody would take it or not."""
+        return self._chain.reply(build_request(message, nonce=12345), config=self._config)
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        if self.down:
+            raise ServiceUnavailable(f"timestamp authority {self._name} is down")
+        response = self.response(message)
+        return response, check_response(response, message, self.anchor, nonce=12345).time
+
+
+def new_signer() -> FileSigner:
+    """Return a signer with a key of its own."""
+    return FileSigner(ec.generate_private_key(ec.SECP384R1()))
+
+
+def capture(
+    spool: Path,
+    *,
+    at: datetime,
+    title: str = "A page",
+    contents: Mapping[str, bytes] = CONTENTS,
+    disclosures: tuple[Disclosure, ...] = (),
+) -> Capture:
+    """Return a capture that ended at `at`, its artifacts written below `spool`."""
+    artifacts: list[Artifact] = []
+    for path, data in sorted(contents.items()):
+        file = spool / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        artifacts.append(
+            Artifact(
+                path=path,
+                media_type="application/octet-stream",
+                file=file,
+                digests=digest_bytes(data),
+                step="record",
+                made_at=at,
+            )
+        )
+    return Capture(
+        requested_url=URL,
+        final_url=URL,
+        title=title,
+        outcome=Outcome.COMPLETE,
+        reasons=(),
+        started_at=at - timedelta(seconds=2),
+        ended_at=at,
+        navigation_started_at=at - timedelta(seconds=2),
+        navigation_ended_at=at - timedelta(seconds=1),
+        redirects=(),
+        response=MainResponse(
+            url=URL,
+            status=200,
+            status_text="OK",
+            protocol="http/1.1",
+            headers=(("content-type", "text/html"),),
+            remote_ip="127.0.0.1",
+            remote_port=80,
+            date_header="",
+            tls=None,
+        ),
+        court_minimum=CourtMinimum(url=True, html_source=True, full_page_capture=True),
+        artifacts=tuple(artifacts),
+        steps=(Step(name="navigate", state=StepState.OK, started_at=at, duration_ms=1),),
+        actions=(),
+        requests=RequestCounts(total=1, answered=1),
+        failed_requests=(),
+        images=ImageCounts(),
+        page_size=None,
+        text_characters=9,
+        document_language="",
+        environment=Environment(
+            os="test",
+            kernel="test",
+            architecture="x86_64",
+            python="3.11",
+            playwright="0",
+            snapshotter="0",
+            browser_product="none",
+            browser_revision="",
+            browser_sha256="",
+            browser_binary="none",
+            browser_arguments=(),
+            user_agent="none",
+            fonts_sha256="",
+            fonts_count=0,
+            sandbox=SandboxFacts(asked=False, enforced=False, detail="no browser"),
+        ),
+        clock=ClockFacts(source="system", synchronised=True, max_error_ms=5, offset_ms=0),
+        redactions=(),
+        disclosures=disclosures,
+    )
+
+
+def decision(*, require_timestamps: int = 1) -> Decision:
+    """Return a decision with a policy text of one line."""
+    return Decision(
+        policy_name="test",
+        policy_text='name = "test"\n',
+        require_timestamps=require_timestamps,
+    )
+
+
+def seal(
+    spool: Path,
+    *,
+    signer: Signer,
+    clock: Clock,
+    authorities: Sequence[TimestampAuthority] = (),
+    title: str = "A page",
+    require_timestamps: int = 1,
+    contents: Mapping[str, bytes] = CONTENTS,
+) -> Bundle:
+    """Seal a small capture in `spool` with the real sealer."""
+    spool.mkdir(parents=True, exist_ok=True)
+    return sealer.seal(
+        capture(spool, at=clock.now(), title=title, contents=contents),
+        decision(require_timestamps=require_timestamps),
+        bundle_id=BUNDLE_ID,
+        spool=spool,
+        signer=signer,
+        authorities=authorities,
+        timestamp_timeout_s=30,
+        clock=clock,
+        software=SOFTWARE,
+        progress=lambda stage, detail: None,
+    )
+
+
+def trust_in(signer: FileSigner, *authorities: ChainAuthority, timestamps: int = 1) -> Trust:
+    """Return the trust of somebody who knows this key and these authorities."""
+    return Trust(
+        source="a test",
+        keys=(trusted_key(signer.public_key, owner="test"),),
+        authorities=tuple(authority.anchor for authority in authorities),
+        require=Requirements(timestamps=timestamps),
+    )
+
+
+# --- taking apart and putting together ------------------------------------------------------
+
+
+def unpack(data: bytes) -> Members:
+    """Return the members of a canonical container."""
+    stream = io.BytesIO(data)
+    return container.read(stream, lambda member: True).kept
+
+
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """Return the canonical container of `members`."""
+    out = io.BytesIO()
+    container.write(
+        ((name, digest_bytes(data), _opener(data)) for name, data in members.items()), out
+    )
+    return out.getvalue()
+
+
+def derived(members: Mapping[str, bytes], *, signer: FileSigner | None = None) -> Members:
+    """
+    Return `members` with the derived files made again.
+
+    Args:
+        signer: Makes a new WACZ signature; None: the old one stays, as for a forger.
+    """
+    result = dict(members)
+    record = json.loads(result[names.CAPTURE_RECORD])
+    digests = {
+        name: digest_bytes(data)
+        for name, data in result.items()
+        if name not in {names.DATAPACKAGE, names.DATAPACKAGE_DIGEST}
+    }
+    result[names.DATAPACKAGE] = wacz.datapackage(record, digests)
+    new = digest_bytes(result[names.DATAPACKAGE])
+    digest_file = json.loads(result[names.DATAPACKAGE_DIGEST])
+    digest_file["hash"] = wacz.hash_text(new)
+    if signer is not None and record["signers"][0]["wacz_auth"]:
+        result[names.DATAPACKAGE_DIGEST] = wacz.digest_file(
+            new,
+            created=record["sealed_at"],
+            software=record["software"],
+            public_key=signer.public_key,
+            signature=wacz.one_spelling(
+                signer.public_key, signer.sign_wacz_hash(wacz.hash_text(new).encode())
+            ),
+        )
+        return result
+    if "signedData" in digest_file:
+        digest_file["signedData"]["hash"] = wacz.hash_text(new)
+    result[names.DATAPACKAGE_DIGEST] = canonical_json.dumps(digest_file)
+    return result
+
+
+def with_manifests(members: Mapping[str, bytes], *, blake3: bool = True) -> Members:
+    """Return `members` with the manifests made again, and the seal as it was."""
+    result = dict(members)
+    listed = {name: digest_bytes(data) for name, data in members.items() if names.is_listed(name)}
+    if blake3:
+        result[names.MANIFEST_BLAKE3] = manifest.encode(
+            {name: it.blake3 for name, it in listed.items()}
+        )
+    listed[names.MANIFEST_BLAKE3] = digest_bytes(result[names.MANIFEST_BLAKE3])
+    result[names.MANIFEST_SHA256] = manifest.encode(
+        {name: it.sha256 for name, it in listed.items()}
+    )
+    return result
+
+
+def signed(members: Mapping[str, bytes], signer: FileSigner, stamp: Stamp | None) -> Members:
+    """Return `members` with signature, token and derived files of an insider."""
+    result = {name: data for name, data in members.items() if not name.endswith(".tsr")}
+    result[names.signature(1)] = signer.sign(result[names.MANIFEST_SHA256])
+    if stamp is not None:
+        result[names.token(1, 1)] = stamp(result[names.signature(1)])
+    try:
+        return derived(result, signer=signer)
+    except (ValueError, KeyError, EvidenceInvalid):
+        return result  # the record can not be read: nothing follows from it
+
+
+def resealed(
+    members: Mapping[str, bytes],
+    changes: Mapping[str, bytes],
+    signer: FileSigner,
+    stamp: Stamp | None,
+) -> Members:
+    """Return `members` with `changes`, sealed by somebody who has the key."""
+    return signed(with_manifests({**members, **changes}), signer, stamp)
+
+
+def record_of(members: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the capture record, to be changed."""
+    record: dict[str, Any] = json.loads(members[names.CAPTURE_RECORD])
+    return record
+
+
+def flipped(data: bytes, offset: int | None = None, value: int = 1) -> bytes:
+    """Return `data` with one byte changed; the middle one unless told."""
+    at = len(data) // 2 if offset is None else offset
+    return data[:at] + bytes([data[at] ^ value]) + data[at + 1 :]
+
+
+def _opener(data: bytes) -> Callable[[], io.BytesIO]:
+    return lambda: io.BytesIO(data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawEntry:
+    """One member of a zip as anybody may write it; the defaults are a bundle's."""
+
+    name: bytes
+    data: bytes
+    flags: int = 0
+    time: int = 0
+    extra: bytes = b""
+    central_extra: bytes = b""
+    comment: bytes = b""
+    attributes: int = 0o100644 << 16
+
+
+def raw_zip(
+    entries: Sequence[RawEntry],
+    *,
+    prefix: bytes = b"",
+    between: bytes = b"",
+    comment: bytes = b"",
+    hidden: Sequence[RawEntry] = (),
+) -> bytes:
+    """
+    Return a zip written by hand; its offsets count from the start of the file.
+
+    Args:
+        prefix: Bytes before the first member.
+        between: Bytes between the last member and the directory.
+        hidden: Members after the others that the directory does not name.
+    """
+    body, directory = bytearray(prefix), bytearray()
+    for entry in (*entries, *hidden):
+        offset, size = len(body), len(entry.data)
+        common = struct.pack(
+            *("<HHHHIIIH", entry.flags, 0, entry.time, 33, zlib.crc32(entry.data), size, size),
+            len(entry.name),
+        )
+        body += b"PK\3\4" + struct.pack("<H", 20) + common + struct.pack("<H", len(entry.extra))
+        body += entry.name + entry.extra + entry.data
+        if entry in hidden:
+            continue
+        directory += b"PK\1\2" + struct.pack("<HH", 3 << 8 | 20, 20) + common
+        directory += struct.pack(
+            *("<HHHHII", len(entry.central_extra), len(entry.comment), 0, 0, entry.attributes),
+            offset,
+        )
+        directory += entry.name + entry.central_extra + entry.comment
+    body += between
+    end = struct.pack(
+        *("<HHHHIIH", 0, 0, len(entries), len(entries), len(directory), len(body), len(comment)),
+    )
+    return bytes(body + directory + b"PK\5\6" + end + comment)
+
+
+def raw_entries(members: Mapping[str, bytes]) -> list[RawEntry]:
+    """Return entries that `raw_zip` writes as the canonical container."""
+    return [RawEntry(name=name.encode(), data=data) for name, data in sorted(members.items())]
+
+
+def changed(entries: Sequence[RawEntry], name: str, **fields: Any) -> list[RawEntry]:
+    """Return `entries` with one of them changed."""
+    found = [entry.name == name.encode() for entry in entries]
+    if sum(found) != 1:
+        raise ValueError(f"there is not one entry {name}")
+    return [
+        replace(entry, **fields) if hit else entry
+        for entry, hit in zip(entries, found, strict=True)
+    ]
+
+
+class RealClock:
+    """This machine's clock, moved: tokens carry the real time, so must what they are over."""
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
+    def facts(self) -> ClockFacts:
+        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
+
+
+def p256_signature(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """Return a P-256 signature, as a trust file may allow it."""
+    return key.sign(message, ec.ECDSA(hashes.SHA256()))
