@@ -67,13 +67,14 @@ def without_paths(
         (str(place.temporary), "<temporary>"),
         (str(Path.home()), "<home>"),
     ]
-    result = []
+    result: list[str] = []
     for argument in arguments:
         for path, word in words:
             if len(path) > 1:
                 argument = argument.replace(path, word)
         result.append(argument)
-    return tuple(result)
+    # Chromium writes its process title over its arguments: then they come as one text.
+    return tuple(result[0].split()) if len(result) == 1 else tuple(result)
 
 
 def binary_sha256(path: Path) -> str:

@@ -32,7 +32,6 @@ _WIDTH_PX = 10_000  # CSS pixels of page width that are photographed
 _GROWTH = 2  # how often a page that grew while it was photographed is measured again
 _ROUNDING = 2  # CSS pixels by which a page's height may differ from itself
 _PNG = "image/png"
-_PLAIN: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,8 @@ async def photograph_viewport(
         TimeLimit, PageLost, SnapshotterError: There is no such picture.
     """
     width, height = decision.viewport_px
-    data = await _shoot(session, guard, decision, (width, height), _PLAIN)
+    asked = _part(width, _Band(start=0, end=height), decision.scale, beyond_viewport=False)
+    data = await _shoot(session, guard, decision, (width, height), asked)
     await asyncio.to_thread(
         spool.write,
         "capture/viewport.png",
@@ -114,7 +114,7 @@ async def photograph_page(
                 band = _Band(start=done, end=min(done + tile, file_end))
                 say(f"tile {tiles + 1} of {-(-wanted // tile)}")
                 try:
-                    asked = _beyond_viewport(shot_width, band, decision.scale)
+                    asked = _part(shot_width, band, decision.scale, beyond_viewport=True)
                     size = (shot_width, band.end - band.start)
                     data = await _shoot(session, guard, decision, size, asked)
                     await strip.add(data)
@@ -186,11 +186,12 @@ async def _measure(session: CDPSession, guard: Guard, limit_s: float) -> tuple[i
     return max(1, round(size["width"])), max(1, round(size["height"]))
 
 
-def _beyond_viewport(width: int, band: _Band, scale: int) -> dict[str, Any]:
-    """Ask for a part of the page wherever it is."""
+def _part(width: int, band: _Band, scale: int, *, beyond_viewport: bool) -> dict[str, Any]:
+    """Ask for a part of the page, as lossless as it is quick (`optimizeForSpeed`: 16 % larger)."""
     return {
-        **_PLAIN,
-        "captureBeyondViewport": True,
+        "format": "png",
+        "optimizeForSpeed": True,
+        "captureBeyondViewport": beyond_viewport,
         "clip": {
             "x": 0,
             "y": band.start,

@@ -184,7 +184,6 @@ _page(
 <p>第一段：這是一個測試。<br>第二行。</p><p>Second block, with emoji 🦊👩‍🔬 and العربية.</p>
 <ul><li>one</li><li>two</li></ul>
 <img id="eager" src="/image/eager.png" width="200" height="100" alt="eager">
-<img src="/image/missing.gif" width="10" height="10" alt="not there">
 <iframe src="/inner" title="same origin"></iframe>
 <iframe src="{site.url("/inner?other-port", origin=1)}" title="other port"></iframe>
 <iframe src="{site.url("/inner?other-host", origin=2)}" title="other site"></iframe>
@@ -352,6 +351,11 @@ _page(
     "p.style.height='100px';p.textContent='item '+document.body.children.length;"
     "document.body.append(p)}};more();addEventListener('scroll',()=>{"
     "if(innerHeight+scrollY>document.body.scrollHeight-500)more()})</script>",
+)
+_page(
+    "/missing-image",
+    "<!doctype html><title>missing</title><h1>one is there</h1>"
+    "<img src=/image/there.png><img src=/image/missing.gif>",
 )
 _page(
     "/slow-image",

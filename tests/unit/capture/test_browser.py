@@ -114,6 +114,13 @@ def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
         "--x=<work>/y",
         "-z",
     )
+    assert without_paths(
+        (f"{binary.path} -a --d={place.profile}",), binary=binary, place=place
+    ) == (
+        "shell",
+        "-a",
+        "--d=<profile>",
+    )
     place.remove()
 
 

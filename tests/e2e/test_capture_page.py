@@ -1,0 +1,430 @@
+"""A real browser on local pages: what a capture holds, and how it says what it lacks."""
+
+import base64
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.model.capture import Artifact, Capture, Outcome, StepState
+from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.e2e
+
+QUICK = Limits(navigate_s=2)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as it:
+        yield it
+
+
+class Engine:
+    """Captures into a spool below the test's own directory."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._root = tmp_path
+        self._capturer = ChromiumCapturer(clock=SystemClock(), ids=RandomIds(), version="0")
+        self.progress: list[tuple[str, str]] = []
+
+    def __call__(
+        self, url: str, limits: Limits | None = None, *, browser: str = "shell", scale: int = 1,
+        viewport: tuple[int, int] = (1440, 900),
+    ) -> Capture:  # fmt: skip
+        spool = self._root / f"spool-{len(self.progress)}"
+        spool.mkdir()
+        decision = Decision(
+            policy_name="test", policy_text="", browser=browser, scale=scale, viewport_px=viewport,
+            limits=limits or Limits(),
+        )  # fmt: skip
+        return self._capturer.capture(
+            CaptureRequest(url=url), decision, spool, lambda *words: self.progress.append(words)
+        )
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Engine:
+    return Engine(tmp_path)
+
+
+def artifact(it: Capture, path: str) -> Artifact:
+    (found,) = [one for one in it.artifacts if one.path == path]
+    return found
+
+
+def picture(it: Capture, path: str) -> Image.Image:
+    with Image.open(artifact(it, path).file) as image:
+        return image.convert("RGB")
+
+
+def codes(it: Capture) -> list[str]:
+    return [reason.code for reason in it.reasons]
+
+
+def kinds(it: Capture) -> list[str]:
+    return [action.kind for action in it.actions]
+
+
+def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -> None:
+    it = capture(site.url("/"))
+
+    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+    assert it.court_minimum.met
+    assert [step.name for step in it.steps] == [
+        "launch", "navigate", "scroll", "settle", "viewport", "screenshot", "mhtml", "dom", "text",
+        "record", "close",
+    ]  # fmt: skip
+    assert {step.state for step in it.steps} == {StepState.OK}
+    assert {step for step, _ in capture.progress} == {step.name for step in it.steps}
+    assert (it.title, it.document_language) == ("固定頁 · Fixture", "zh-Hant")
+    assert it.response is not None
+    assert it.response.status == 200
+    # Lazy images of all three kinds came; one that is never shown was not asked for.
+    assert (it.images.wanted, it.images.loaded, it.images.failed) == (7, 7, 0)
+    assert "/image/never-shown.png" not in site.paths()
+    assert [one.path for one in it.artifacts] == [
+        "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html", "capture/log.jsonl",
+        "capture/page.mhtml", "capture/page.txt", "capture/screenshot.png", "capture/viewport.png",
+        "indexes/index.cdx", "pages/pages.jsonl",
+    ]  # fmt: skip
+    # Nothing is left beside the spool.
+    assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]
+
+
+def test_an_image_that_does_not_load_is_named(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/missing-image"))
+
+    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 1, 1)
+    assert it.images.failed_urls == (site.url("/image/missing.gif"),)
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["images-missing"])
+
+
+def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/"))
+
+    text = artifact(it, "capture/page.txt").file.read_text(encoding="utf-8")
+    assert (
+        "第一段：這是一個測試。\n第二行。\n\nSecond block, with emoji 🦊👩‍🔬 and العربية." in text
+    )
+    assert "one\ntwo" in text
+    assert "--- shadow root of <open-box> ---\n\nopen shadow text 影子" in text
+    assert "--- shadow root of <closed-box> ---\n\nclosed shadow text 影子" in text
+    for origin, path in enumerate(("/inner", "/inner?other-port", "/inner?other-host")):
+        frame = f"--- frame: {site.url(path, origin=origin)} ---\n\ntext of the inner frame 內框"
+        assert frame in text
+    assert text.count("shadow in a frame") == 3
+    assert it.text_characters == len(text)
+    html = artifact(it, "capture/dom.html").file.read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    assert "香港新聞" in html
+
+
+def test_the_picture_shows_all_of_the_page_and_a_sticky_bar_once(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/"))
+
+    assert it.page_size is not None
+    assert it.page_size.tiles == 2
+    whole = picture(it, "capture/screenshot.png")
+    assert whole.size == (it.page_size.width, it.page_size.height)
+    column = [whole.getpixel((1000, y)) for y in range(whole.height)]
+    red = [y for y, colour in enumerate(column) if colour == (204, 0, 0)]
+    assert red == list(range(40))
+    assert whole.getpixel((1000, whole.height - 10)) == (0, 68, 0)  # the footer
+    assert picture(it, "capture/viewport.png").size == (1440, 900)
+
+
+def test_every_row_of_a_tall_page_is_photographed_and_files_stay_small_enough_to_open(
+    site: Site, capture: Engine
+) -> None:
+    """65,000 px: one shot of it would be blank at the end, and one file too big for Pillow."""
+    it = capture(site.url("/bands?650"), Limits(height_px=65_000))
+
+    paths = [one.path for one in it.artifacts if "screenshot" in one.path]
+    assert paths == ["capture/screenshot-02.png", "capture/screenshot.png"]
+    rows: list[tuple[int, ...]] = []
+    for path in reversed(paths):
+        part = picture(it, path)
+        rows += [part.getpixel((700, y)) for y in range(50, part.height, 100)]  # type: ignore[misc]
+    assert rows == [(i % 256, i // 256, 77) for i in range(650)]
+    assert it.outcome is Outcome.COMPLETE
+    assert (
+        artifact(it, "capture/screenshot-02.png").note
+        == "CSS pixels 60000 to 65000 from the top of 65000"
+    )
+
+
+def test_a_page_taller_than_the_limit_is_cut_and_says_so(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/bands?100"), Limits(height_px=4_500))
+
+    assert it.page_size is not None
+    assert (it.page_size.height, it.page_size.captured_height) == (10_000, 4_500)
+    assert it.page_size.truncated
+    assert it.outcome is Outcome.PARTIAL
+    assert "page-truncated" in codes(it)
+    assert it.court_minimum.missing == ("full-page capture",)
+
+
+def test_a_dense_screen_gives_all_its_pixels(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/bands?10"), scale=2, viewport=(400, 300))
+
+    assert picture(it, "capture/screenshot.png").size == (800, 2000)
+    assert picture(it, "capture/viewport.png").size == (800, 600)
+
+
+def test_the_environment_is_told_without_a_path_of_this_machine(
+    site: Site, capture: Engine, tmp_path: Path
+) -> None:
+    it = capture(site.url("/plain"))
+
+    facts = it.environment
+    assert "Chrome/" in facts.browser_product
+    assert len(facts.browser_sha256) == 64
+    assert "--site-per-process" in facts.browser_arguments
+    assert "--user-data-dir=<profile>" in facts.browser_arguments
+    assert str(tmp_path) not in repr(facts)
+    assert facts.fonts_count > 0
+    # Either the kernel says that a renderer is confined, or the record says why none is.
+    assert facts.sandbox.enforced or "--no-sandbox" in facts.sandbox.detail
+    assert facts.sandbox.asked == ("--no-sandbox" not in facts.browser_arguments)
+
+
+def test_full_chromium_captures_the_same_page(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/"), browser="chromium")
+
+    assert it.outcome is Outcome.COMPLETE
+    assert "headless-shell" not in it.environment.browser_binary
+    assert it.court_minimum.met
+
+
+@pytest.mark.parametrize(("path", "status"), [("/404", 404), ("/500", 500)])
+def test_an_error_page_that_renders_is_a_complete_capture(
+    site: Site, capture: Engine, path: str, status: int
+) -> None:
+    it = capture(site.url(path))
+
+    assert it.outcome is Outcome.COMPLETE
+    assert it.response is not None
+    assert it.response.status == status
+
+
+def test_redirects_of_three_kinds_are_followed(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/r1"))
+
+    assert it.outcome is Outcome.COMPLETE
+    assert it.final_url == site.url("/plain")
+    assert [(hop.kind, hop.status) for hop in it.redirects] == [
+        ("http", 302), ("http", 301), ("client", None), ("client", None),
+    ]  # fmt: skip
+
+
+def test_a_page_that_redirects_to_itself_for_ever_is_held_and_read(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/meta-loop"))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert set(codes(it)) & {"page-navigated", "redirect-loop"}
+    assert "hold-page" in kinds(it)
+    assert artifact(it, "capture/page.txt").file.read_text() == "again\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/204", "no-content"), ("/file.zip", "download"), ("/loop", "redirect-loop"),
+     ("/never", "timeout")],
+)  # fmt: skip
+def test_an_address_without_a_page_fails_with_its_reason_and_without_pictures(
+    site: Site, capture: Engine, path: str, code: str
+) -> None:
+    it = capture(site.url(path), QUICK)
+
+    assert (it.outcome, codes(it)) == (Outcome.FAILED, [code])
+    paths = [one.path for one in it.artifacts]
+    assert "archive/data.warc.gz" in paths
+    assert "capture/log.jsonl" in paths
+    assert not [path for path in paths if path.endswith((".png", ".html", ".mhtml", ".txt"))]
+    assert it.final_url == it.requested_url
+
+
+def test_a_refused_connection_an_unknown_name_and_bad_tls_have_their_own_reasons(
+    site: Site, capture: Engine
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+
+    for url, code in (
+        (refused, "refused"),
+        ("http://nowhere.invalid/", "dns"),
+        (site.url("/").replace("http:", "https:"), "tls"),
+    ):
+        it = capture(url)
+        assert (it.outcome, codes(it)) == (Outcome.FAILED, [code])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "chrome://version", "data:text/html,x", "about:blank", "http://",
+     "http://user:secret@127.0.0.1/"],
+)  # fmt: skip
+def test_only_web_addresses_without_a_password_are_opened(capture: Engine, url: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        capture(url)
+
+
+def test_a_body_that_drips_is_captured_as_far_as_it_came(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/drip"), QUICK)
+
+    assert it.outcome is Outcome.PARTIAL
+    assert "load-timeout" in codes(it)
+    assert "dripping" in artifact(it, "capture/page.txt").file.read_text()
+    assert "stop-loading" in kinds(it)
+
+
+@pytest.mark.parametrize("path", ["/spin", "/spin-later"])
+def test_a_script_without_end_is_stopped_and_the_page_photographed(
+    site: Site, capture: Engine, path: str
+) -> None:
+    it = capture(site.url(path), Limits(navigate_s=2, step_s=1.5))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert "page-unresponsive" in codes(it)
+    assert "stop-script" in kinds(it)
+    assert "spins" in artifact(it, "capture/page.txt").file.read_text()
+    assert artifact(it, "capture/screenshot.png").digests.length > 1000
+
+
+def test_a_dialog_is_dismissed_and_recorded(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/alert"))
+
+    assert it.outcome is Outcome.COMPLETE
+    assert ("dismiss-dialog", "alert: read this") in [(a.kind, a.detail) for a in it.actions]
+    assert "after the alert" in artifact(it, "capture/page.txt").file.read_text()
+
+
+def test_a_page_of_endless_dialogs_is_given_up(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/alerts"), Limits(dialogs=5))
+
+    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["dialog-storm"])
+    assert kinds(it).count("dismiss-dialog") == 5
+
+
+def test_windows_that_a_page_opens_are_closed(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/popups"))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert codes(it) == ["popup-storm"]
+    assert kinds(it).count("close-popup") == Limits().popups
+    assert "popups" in artifact(it, "capture/page.txt").file.read_text()
+
+
+def test_a_download_that_a_page_begins_is_cancelled_and_the_page_captured(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/auto-download"))
+
+    assert it.outcome is Outcome.COMPLETE
+    assert "cancel-download" in kinds(it)
+    assert "a page that downloads" in artifact(it, "capture/page.txt").file.read_text()
+
+
+def test_a_page_that_grows_for_ever_is_scrolled_to_a_limit(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/growing"), Limits(scroll_steps=8))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert codes(it) == ["scroll-limited"]
+    assert next(a.detail for a in it.actions if a.kind == "scroll").endswith("stopped at: steps")
+
+
+def test_a_page_that_eats_memory_is_killed(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/hog"), Limits(memory_bytes=600 << 20))
+
+    assert "memory-limit" in codes(it)
+    assert it.outcome is not Outcome.COMPLETE
+    assert it.steps[-1].name == "close"
+
+
+def test_a_crash_of_the_renderer_is_a_reason(site: Site, capture: Engine, tmp_path: Path) -> None:
+    """The renderer is killed from outside while the page hangs at loading."""
+    from snapshotter.capture.browser import BrowserProcesses, Workplace
+
+    def kill() -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and "/slow-image" not in site.paths():
+            time.sleep(0.02)
+        (root,) = tmp_path.glob(".spool-0-browser-*")
+        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
+        BrowserProcesses(place).kill_largest_renderer()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    it = capture(site.url("/slow-image"))
+    killer.join()
+
+    assert codes(it)[0] == "renderer-crashed"
+
+
+def test_the_hard_limit_holds_when_nothing_inside_answers(
+    site: Site, capture: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The event loop itself is blocked, so that no coroutine and no timer of it runs."""
+    from snapshotter.capture import behaviours
+
+    async def block(*_: object) -> None:
+        time.sleep(9)
+
+    monkeypatch.setattr(behaviours, "scroll", block)
+    started = time.monotonic()
+
+    it = capture(site.url("/plain"), Limits(total_s=6))
+
+    assert time.monotonic() - started < 6.5
+    assert it.outcome is Outcome.FAILED
+    assert "capture-timeout" in codes(it)
+    assert it.steps[-1].detail == "the browser was killed"
+    assert "archive/data.warc.gz" in [one.path for one in it.artifacts]
+    assert not list(tmp_path.glob(".spool-*"))
+    for thread in threading.enumerate():  # what was blocked ends by itself, and breaks nothing
+        if thread.name == "capture":
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+def test_the_time_for_a_capture_is_enough_to_photograph_what_came(
+    site: Site, capture: Engine
+) -> None:
+    started = time.monotonic()
+
+    it = capture(site.url("/drip"), Limits(total_s=12))
+
+    assert time.monotonic() - started < 12
+    assert it.outcome is Outcome.PARTIAL
+    assert artifact(it, "capture/viewport.png").digests.length > 1000
+
+
+def test_secrets_of_requests_reach_no_file(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/secrets"))
+
+    sent = [value for seen in site.requests for _, value in seen.headers]
+    assert "session=canary-cookie" in sent
+    assert "Bearer canary-authorization" in sent
+    for one in it.artifacts:
+        data = one.file.read_bytes()
+        if one.path.endswith(".gz"):
+            data = gzip.decompress(data)
+        for canary in (b"canary-cookie", b"canary-authorization"):
+            assert canary not in data, one.path
+            assert base64.b64encode(canary) not in data, one.path

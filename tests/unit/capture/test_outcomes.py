@@ -1,0 +1,32 @@
+"""Every reason that a capture can give is documented, and no other."""
+
+import re
+from pathlib import Path
+
+from snapshotter.capture import session
+
+ROOT = Path(__file__).resolve().parents[3]
+_GIVEN = re.compile(r'(?:complain|lose|_gone|killed|give_up)\(\s*"([a-z-]+)"')
+_RETURNED = re.compile(r'(?:return|code =) "([a-z-]+)"(?:,|\n)')
+
+
+def documented() -> set[str]:
+    page = (ROOT / "docs/reference/outcomes.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE))
+    return rows - {"complete", "partial", "failed"}
+
+
+def given() -> set[str]:
+    source = "".join(
+        (ROOT / "snapshotter" / "capture" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("engine", "session", "ledger", "behaviours")
+    )
+    codes = {code for _, code in session._ERRORS}
+    codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))
+    # Ctrl-C gives no capture; the recorder's two limits are named in its own contract.
+    return codes - {"interrupted"} | {"too-many-requests", "capture-too-large"}
+
+
+def test_every_code_is_documented_and_every_documented_code_exists() -> None:
+    assert len(given()) > 25
+    assert given() == documented()
