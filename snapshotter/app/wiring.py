@@ -8,11 +8,13 @@ nothing that it does not use.
 import base64
 import ctypes
 import ctypes.util
+import hashlib
 import secrets
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +24,18 @@ import snapshotter
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
-from snapshotter.errors import SnapshotterError
-from snapshotter.formats.keys import load_public_pem
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.ports import TimestampAuthority
-from snapshotter.seal.signer import FileSigner, KeyDirectory, passphrase_from_file
+from snapshotter.seal.signer import (
+    DEFAULT_NAME,
+    FileSigner,
+    KeyDirectory,
+    passphrase_from_file,
+)
 from snapshotter.seal.timestamp import HttpTimestampAuthority
-from snapshotter.store.layout import DirectoryLocation, parse_store_url
+from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
 from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import Trust, own_trust
 
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
     from snapshotter.store.s3 import S3Store
 
 SOFTWARE = f"snapshotter {snapshotter.__version__}"
+_ROOT_NAME = "root"  # as `snapshotter trust init` names it
+_PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 Tell = Callable[[str], None]  # says a sentence to the person at the terminal
 
@@ -86,41 +94,96 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
         SnapshotterError: No such key, a wrong passphrase, or a key others can read.
     """
     directory = key_directory(settings)
+    source = ask
     if settings.passphrase_file:
-        path = settings.passphrase_file
-        ask = lambda: passphrase_from_file(path)  # noqa: E731  it shadows the parameter on purpose
-    if settings.key == "default" and not directory.list():
-        made = directory.create("default", ask() if settings.passphrase_file and ask else None)
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    if settings.key != DEFAULT_NAME or directory.list():
+        return directory.load(settings.key, source)
+    # Two first captures at once make one key between them.
+    found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)
+    if made:
         tell(
-            f"a signing key was made for you: {settings.keys_dir / 'default.pem'}\n"
-            f"  its id is {made.key_id}\n"
+            f"a signing key was made for you: {settings.keys_dir / f'{DEFAULT_NAME}.pem'}\n"
+            f"  its id is {found.key_id}\n"
             "  Back this file up now, where only you can read it: without it you can not sign as "
             "the same person again,\n  and whoever has it can sign in your name. "
             "snapshotter keys init --ask-passphrase makes one with a passphrase."
         )
-    return directory.load(settings.key, ask)
+    return found
 
 
 def store(settings: Settings) -> "DirectoryStore | S3Store":
     """Return the configured store. Raises SnapshotterError for a name that is none."""
-    where = parse_store_url(settings.store)
+    where = _store_location(settings)
     if isinstance(where, DirectoryLocation):
         from snapshotter.store.filesystem import DirectoryStore
 
         return DirectoryStore(where.path.absolute())
+    from snapshotter.store.s3 import S3Store
+
     try:
-        from snapshotter.store.s3 import S3Store
-    except ImportError as error:
+        return S3Store(
+            where.bucket,
+            where.prefix,
+            endpoint_url=settings.s3_endpoint,
+            region=settings.s3_region,
+            lock_mode=settings.s3_lock_mode,
+        )
+    except ValueError as error:
+        raise SnapshotterError(f"the S3 settings can not be used: {error}") from error
+
+
+def store_for_evidence(settings: Settings, *, locked: bool) -> "DirectoryStore | S3Store":
+    """
+    Return the configured store, after it was seen to keep its promises.
+
+    A bucket is put to the test once and then remembered for a week: an endpoint that
+    takes `If-None-Match` and overwrites all the same must not hold evidence.
+
+    Args:
+        locked: Retention will be asked for; then it is tested each time.
+
+    Raises:
+        SnapshotterError: It does not keep a promise that evidence depends on.
+        ServiceUnavailable: It does not answer.
+    """
+    found = store(settings)
+    if isinstance(_store_location(settings), DirectoryLocation) and not locked:
+        return found
+    from snapshotter.store.probe import probe, refuse_unlocked
+
+    clock = SystemClock()
+    name = hashlib.sha256(f"{settings.s3_endpoint} {found.url}".encode()).hexdigest()
+    seal = settings.data_dir / "probes" / name
+    if not locked and _is_fresh(seal, clock.now()):
+        return found
+    result = probe(found, clock, RandomIds())
+    if not result.usable:
         raise SnapshotterError(
-            "S3 stores need boto3, which is not installed", hint="pip install 'snapshotter[s3]'"
+            f"{found.url} does not keep what evidence depends on",
+            hint="snapshotter store check says which promises; use another endpoint",
+        )
+    if locked:
+        refuse_unlocked(result)
+    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
+    return found
+
+
+def _is_fresh(path: Path, now: datetime) -> bool:
+    try:
+        return now.timestamp() - path.stat().st_mtime < _PROBE_HOLDS_S
+    except FileNotFoundError:
+        return False
+
+
+def _store_location(settings: Settings) -> DirectoryLocation | S3Location:
+    try:
+        return parse_store_url(settings.store)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
         ) from error
-    return S3Store(
-        where.bucket,
-        where.prefix,
-        endpoint_url=settings.s3_endpoint,
-        region=settings.s3_region,
-        lock_mode=settings.s3_lock_mode,
-    )
 
 
 def probe_store(settings: Settings) -> "StoreProbe":
@@ -132,7 +195,7 @@ def probe_store(settings: Settings) -> "StoreProbe":
 
 def salts_dir(settings: Settings) -> Path:
     """Return where the salts of captures go: next to a directory store, never inside it."""
-    where = parse_store_url(settings.store)
+    where = _store_location(settings)
     if isinstance(where, DirectoryLocation):
         root = where.path.absolute()
         return root.with_name(f"{root.name}.private")
@@ -201,16 +264,32 @@ def trust(settings: Settings) -> Trust:
                 hint="give the key id that its owner published with --root-key "
                 f"(snapshotter trust show {settings.trust_file} prints who signed it)",
             )
-        return read_trust(
-            settings.trust_file, pinned_root=settings.trust_root_key, now=SystemClock().now()
-        )
+        try:
+            return read_trust(
+                settings.trust_file, pinned_root=settings.trust_root_key, now=SystemClock().now()
+            )
+        except EvidenceInvalid as error:
+            # Its exit code says that a bundle was altered, and no bundle was looked at.
+            raise SnapshotterError(error.message, hint=error.hint) from error
     directory = key_directory(settings)
-    own = [load_public_pem(directory.export_public(key.name)) for key in directory.list()]
+    # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
+    own = [
+        key.public_key
+        for key in directory.list()
+        if key.public_key is not None and key.name != _ROOT_NAME
+    ]
     return own_trust(own, anchors(settings))
 
 
-def world(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> World:
-    """Build everything that a capture needs."""
+def world(
+    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell, locked: bool = False
+) -> World:
+    """
+    Build everything that a capture needs.
+
+    Args:
+        locked: Bundles will be locked: refuse a store that was not seen to do it.
+    """
     from snapshotter.capture.engine import ChromiumCapturer
 
     key = signer(settings, ask=ask, tell=tell)
@@ -251,7 +330,12 @@ def _anchor(entry: Authority) -> Anchor:
             f"the root certificate of authority {entry.name} can not be read: {entry.root}",
             hint="point `root` at a PEM file with exactly the authority's root certificate",
         ) from error
-    return Anchor(name=entry.name, root=root, policy_oids=entry.policy_oids)
+    return Anchor(
+        name=entry.name,
+        root=root,
+        policy_oids=entry.policy_oids,
+        revoked_serials=entry.revoked_serials,
+    )
 
 
 class _Timex(ctypes.Structure):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import Steps, bytes_in_words, result, result_json, say
+from snapshotter.cli.output import Steps, bytes_in_words, program, result, result_json, say
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
 if TYPE_CHECKING:
@@ -85,11 +85,7 @@ def capture(
         lock_days=lock_days,
         ignore_certificate_errors=ignore_certificate_errors,
     )
-    world = wiring.world(settings, ask=_ask, tell=say)
-    if decision.retain_days:
-        from snapshotter.store.probe import refuse_unlocked
-
-        refuse_unlocked(wiring.probe_store(settings))
+    world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
     owed = _retry_in_background(world)
     code = 0
     for number, url in enumerate(wanted):
@@ -235,7 +231,7 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     result(f"  verified       {verified}")
     result(f"  signed by      key {bundle.key_id}")
     took = done.stage_ms["total"] / 1000
-    result(f"  bundle         {done.location}")
+    result(f"  bundle         {_from_here(done.location)}")
     size_words = bytes_in_words(bundle.digests.length)
     result(f"                 {size_words}, sha256 {bundle.digests.sha256}, {took:.1f} s")
     result()
@@ -243,9 +239,19 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     if last:
         where = "" if settings_store == "captures" else f" --store {settings_store}"
         if "://" in done.location:
-            result(f"next: snapshotter verify{where} {bundle.id}")
+            result(f"next: {program()} verify{where} {bundle.id}")
         else:
-            result(f"next: snapshotter verify {done.location}")
+            result(f"next: {program()} verify {_from_here(done.location)}")
+
+
+def _from_here(location: str) -> str:
+    """Return a location as a person at this directory would type it."""
+    if "://" in location:
+        return location
+    try:
+        return str(Path(location).relative_to(Path.cwd()))
+    except ValueError:
+        return location
 
 
 def citation(done: "Result") -> str:

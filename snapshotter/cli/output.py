@@ -4,8 +4,10 @@ What commands print: results on stdout, talk on stderr, a live display only on a
 
 import json
 import os
+import shutil
 import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,6 +46,20 @@ def result(text: str = "") -> None:
 def result_json(value: Any) -> None:
     """Print one JSON object as one line, on stdout."""
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def program() -> str:
+    """Return what a person types to run this program here: `snapshotter`, or where it is."""
+    ran = Path(sys.argv[0])
+    if ran.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m snapshotter"
+    found = shutil.which(ran.name)
+    if found is not None and Path(found).samefile(ran):
+        return ran.name
+    try:
+        return str(ran.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(ran)
 
 
 def bytes_in_words(count: int) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.verify.trust import Trust, load_trust
 
 _MAX_TOKENS = 9
@@ -34,12 +34,16 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime) -> Trust:
         SnapshotterError: It is not there, too long, not signed by the pinned key, or expired.
     """
     signature = path.with_name(f"{path.name}.sig")
-    return load_trust(
-        _read(path, _MAX_TRUST_BYTES),
-        _read(signature, _MAX_TOKEN_BYTES),
-        pinned_root=pinned_root,
-        now=now,
-    )
+    try:
+        return load_trust(
+            _read(path, _MAX_TRUST_BYTES),
+            _read(signature, _MAX_TOKEN_BYTES),
+            pinned_root=pinned_root,
+            now=now,
+        )
+    except EvidenceInvalid as error:
+        # A bad trust file says nothing about any bundle: it must not end as FAILED.
+        raise EvidenceUnverifiable(error.message, hint=error.hint) from error
 
 
 def _read(path: Path, limit: int) -> bytes:
