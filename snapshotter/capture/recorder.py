@@ -292,7 +292,7 @@ class BrowserRecorder:
         async def run() -> None:
             try:
                 await work
-            except (PlaywrightError, ProtocolError, TimeoutError):
+            except Exception:  # noqa: BLE001 - a driver that dies raises plain ones; it is named
                 self._problems["requests of a frame or worker that could not be followed"] += 1
 
         task = asyncio.ensure_future(run())
