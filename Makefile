@@ -70,9 +70,12 @@ types: setup-test ## mypy --strict over package, tests and scripts
 imports: setup-test ## The import rules of pyproject.toml
 	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
 
-.PHONY: lock vectors dist clean distclean
+.PHONY: lock bench vectors dist clean distclean
 lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
 	@scripts/lock.sh
+
+bench: setup-test ## Time captures by stage on pages of our own (docs/performance.md)
+	@$(BIN)/python scripts/bench_capture.py
 
 vectors: setup-test ## Write the test vectors anew (tests/vectors)
 	@$(BIN)/python scripts/make_vectors.py
