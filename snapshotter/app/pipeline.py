@@ -94,9 +94,14 @@ def check_url(url: str) -> str:
     Return a URL that can be captured.
 
     Raises:
-        SnapshotterError: Not http or https, no host, or with a password in it.
+        SnapshotterError: Not http or https, no host, a port that is none, or with a
+            password in it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise SnapshotterError(f"this is not a URL: {url.rpartition('@')[2]!r}: {error}") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         hint = f"did you mean https://{url}" if "://" not in url and "." in url else ""
         raise SnapshotterError(f"only http and https URLs are captured, not {url!r}", hint=hint)

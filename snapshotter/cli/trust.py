@@ -174,6 +174,7 @@ def init(
 Examples:
   snapshotter keys export default | snapshotter trust add-key trust.json - --owner "Example Agency"
   snapshotter trust add-key trust.json partner.pub.pem --owner Partner --not-after 2027-12-31
+
 \b
 A date alone is its first second, UTC.
 """,
@@ -241,6 +242,7 @@ def add_key(
 Examples:
   snapshotter trust revoke-key trust.json 3f1c… --reason superseded
   snapshotter trust revoke-key trust.json 3f1c… --reason compromised --at 2026-05-01T00:00:00Z
+
 \b
 superseded: what is proven older stays good, the rest is INDETERMINATE.
 compromised: what is proven older stays good, the rest is void (FAILED).

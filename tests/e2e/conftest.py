@@ -1,0 +1,74 @@
+"""What the end-to-end tests share: a site, an authority, and one capture that many look at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.product import Done, Installation, trusting
+from tests.servers.authority import TestAuthority, start_authority
+from tests.servers.seaweedfs import SeaweedFS
+from tests.servers.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The fixture page, captured once through the command line."""
+
+    installation: Installation
+    done: Done
+    url: str
+
+    @property
+    def object(self) -> dict[str, Any]:
+        return self.done.object
+
+    @property
+    def bundle(self) -> Path:
+        return Path(self.object["bundle"]["path"])
+
+
+@pytest.fixture(scope="session")
+def fixture_site() -> Iterator[Site]:
+    """One site for the session; for tests that do not stop it."""
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestAuthority]:
+    """A timestamp authority that answers in every way, right and wrong."""
+    with start_authority(tmp_path_factory.mktemp("authority")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def captured(
+    tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority, fixture_site: Site
+) -> Captured:
+    """The fixture page with a good token, once a session. Do not change what it holds."""
+    installation = Installation(tmp_path_factory.mktemp("captured"))
+    installation.configure(trusting(authority))
+    url = fixture_site.url("/")
+    return Captured(installation, installation.run("capture", "--json", url), url)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, authority: TestAuthority) -> Installation:
+    """A new user whose authority answers well."""
+    made = Installation(tmp_path / "home")
+    made.configure(trusting(authority))
+    return made
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real S3 server with a bucket `plain` and, with Object Lock, a bucket `locked`."""
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
+        client = server.client()
+        client.create_bucket(Bucket="plain")
+        client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        client.close()
+        yield server

@@ -1,0 +1,583 @@
+"""`snapshotter capture` and what one does with its bundles, as a user types it."""
+
+import http.server
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from tests.e2e.conftest import Captured
+from tests.e2e.product import Installation, member, record_of, traffic_of, trusting
+from tests.servers.authority import TestAuthority, start_authority
+from tests.servers.site import Site
+from tests.tools import system_tool
+
+pytestmark = pytest.mark.e2e
+
+INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+STAGES = {
+    *("launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record"),
+    *("seal", "timestamp", "store", "total"),
+}
+COMMANDS = (
+    *("capture", "doctor", "export", "init", "keys", "list", "show", "store", "timestamp"),
+    *("trust", "verify", "keys init", "keys list", "keys show", "keys export", "trust init"),
+    *("trust add-key", "trust add-tsa", "trust show", "store check", "store add"),
+)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation for commands that leave nothing behind."""
+    return Installation(tmp_path_factory.mktemp("bare"))
+
+
+def closed_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+# What a good capture says
+
+
+def test_a_capture_of_a_good_page_ends_in_0_and_keeps_every_promise_of_its_json(
+    captured: Captured,
+) -> None:
+    assert captured.done.code == 0, captured.done.err
+    it = captured.object
+
+    assert it["requested_url"] == it["final_url"] == captured.url
+    assert re.fullmatch(r"\d{8}t\d{6}z-[a-z2-7]{16}", it["bundle_id"])
+    assert (it["outcome"], it["reasons"], it["http_status"]) == ("complete", [], 200)
+    assert it["title"] == "固定頁 · Fixture"
+    assert it["court_minimum"] is True
+    assert re.fullmatch(INSTANT, it["captured_at"])
+    assert re.fullmatch(INSTANT, it["sealed_at"])
+    assert set(it["stage_ms"]) >= STAGES
+    assert all(type(took) is int and took >= 0 for took in it["stage_ms"].values())
+    assert it["stage_ms"]["total"] >= it["stage_ms"]["navigate"]
+    (token,) = it["timestamps"]
+    assert (token["authority"], token["state"]) == ("good", "granted")
+    assert re.fullmatch(INSTANT, token["time"])
+
+
+def test_the_json_names_the_very_file_that_stands_in_the_store(captured: Captured) -> None:
+    named = captured.object["bundle"]
+    digest = subprocess.run(
+        [system_tool("sha256sum"), named["path"]], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+
+    assert captured.installation.bundles() == [Path(named["path"])]
+    assert Path(named["path"]).stat().st_size == named["bytes"]
+    assert digest == named["sha256"]
+    assert Path(named["path"]).stat().st_mode & 0o222 == 0
+
+
+def test_stdout_holds_the_result_and_stderr_the_talk_in_plain_lines(captured: Captured) -> None:
+    assert len(captured.done.out.splitlines()) == 1
+    assert "snapshotter: loading the page\n" in captured.done.err
+    assert "\x1b" not in captured.done.err + captured.done.out
+    assert "\r" not in captured.done.err
+
+
+def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_command(
+    installation: Installation, fixture_site: Site
+) -> None:
+    done = installation.run("capture", "--quiet", fixture_site.url("/plain"))
+
+    (bundle,) = installation.bundles()
+    assert done.code == 0, done.err
+    assert f"  bundle         {bundle}\n" in done.out
+    assert re.search(rf"  time proof     good {INSTANT}\n", done.out)
+    assert "court minimum: YES" in done.out
+    assert re.search(rf'(?m)^cite: "plain", .*{bundle.stem}, SHA-256 [0-9a-f]{{64}}$', done.out)
+    assert re.search(rf"\nnext: .*snapshotter verify {bundle}\n$", done.out)
+    assert "loading" not in done.err  # --quiet
+    # The key that was made on first use is announced, and never by its content.
+    assert "Back this file up now" in done.err
+    assert "PRIVATE KEY" not in done.out + done.err
+
+
+def test_what_stands_in_the_bundle_is_the_page(captured: Captured) -> None:
+    text = member(captured.bundle, "capture/page.txt").decode()
+
+    for words in ("香港新聞 News from everywhere", "第二行。", "text of the inner frame 內框",
+                  "open shadow text 影子", "頁尾 the end", "العربية", "🦊"):  # fmt: skip
+        assert words in text
+    for image in ("eager", "native-lazy", "observed", "scrolled", "back", "inner"):
+        assert f"/image/{image}.png".encode() in traffic_of(captured.bundle)
+    assert member(captured.bundle, "capture/screenshot.png").startswith(b"\x89PNG")
+
+
+# Several pages, and pages that fail
+
+
+def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(
+    installation: Installation, fixture_site: Site
+) -> None:
+    first, second = fixture_site.url("/404"), fixture_site.url("/500")
+    third = fixture_site.url("/r1")
+
+    done = installation.run(
+        *("capture", "--json", first, "-"), given=f"# a comment\n{second}\n\n  {third}  \n"
+    )
+
+    assert done.code == 0, done.err
+    assert [it["requested_url"] for it in done.objects] == [first, second, third]
+    assert [it["http_status"] for it in done.objects] == [404, 500, 200]
+    assert [it["court_minimum"] for it in done.objects] == [True] * 3
+    assert len(installation.bundles()) == 3
+    assert "2 of 3: " in done.err
+
+    # Each hop of the third: two by HTTP, one by a meta element, one by a script.
+    hops = record_of(done.objects[2]["bundle"]["path"])["what"]["redirects"]
+    assert [(hop["kind"], hop["status"]) for hop in hops] == [
+        *(("http", 302), ("http", 301), ("client", None), ("client", None))
+    ]
+    assert [hop["to_url"] for hop in hops] == [
+        fixture_site.url(path) for path in ("/r2", "/meta", "/script-redirect", "/plain")
+    ]
+    assert done.objects[2]["final_url"] == fixture_site.url("/plain")
+    listed = installation.run("list", "--json")
+    newest_first = [it["bundle_id"] for it in listed.objects]
+    assert newest_first == [bundle.stem for bundle in reversed(installation.bundles())]
+    assert {it["requested_url"] for it in listed.objects} == {first, second, third}
+    assert len(installation.run("list", "--limit", "2").out.splitlines()) == 2
+
+
+@pytest.fixture(scope="session")
+def bad_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A site whose certificate nobody vouches for."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        [
+            *(system_tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+            *("ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem", "-out"),
+            *(folder / "cert.pem", "-subj", "/CN=127.0.0.1", "-days", "2"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    server = _TlsServer(("127.0.0.1", 0), _Greeting)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+class _TlsServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that refuses the certificate is what this server is for."""
+
+
+class _Greeting(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>behind TLS</title><h1>greetings</h1>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_pages_that_do_not_answer_are_sealed_with_their_reason_and_end_in_3(
+    installation: Installation, fixture_site: Site, bad_certificate: str
+) -> None:
+    wanted = {
+        "http://nowhere.invalid/": "ERR_NAME_NOT_RESOLVED",
+        f"http://127.0.0.1:{closed_port()}/": "ERR_CONNECTION_REFUSED",
+        bad_certificate: "ERR_CERT_AUTHORITY_INVALID",
+        fixture_site.url("/never"): "",
+    }
+    policy = installation.policy(navigate_s=2, total_s=20)
+
+    done = installation.run("capture", "--json", "--policy", policy, *wanted)
+
+    assert done.code == 3
+    assert [it["requested_url"] for it in done.objects] == list(wanted)
+    for it, error in zip(done.objects, wanted.values(), strict=True):
+        assert (it["outcome"], it["http_status"], it["court_minimum"]) == ("failed", None, False)
+        assert it["reasons"]
+        assert error in json.dumps(it["reasons"])
+        assert it["timestamps"][0]["state"] == "granted"
+    bundles = [it["bundle"]["path"] for it in done.objects]
+    verified = installation.run("verify", "--json", *bundles)
+    assert verified.code == 0, verified.out
+    assert [it["verdict"] for it in verified.objects] == ["passed"] * 4
+
+
+def test_a_bad_certificate_can_be_gone_over_and_stands_in_the_record(
+    installation: Installation, bad_certificate: str
+) -> None:
+    done = installation.capture("--ignore-certificate-errors", bad_certificate)
+
+    assert done.object["http_status"] == 200
+    assert done.object["title"] == "behind TLS"
+    record = record_of(done.object["bundle"]["path"])
+    assert record["from_whom"]["tls"]["protocol"] == "TLS 1.3"
+    (leaf,) = record["from_whom"]["tls"]["chain"]
+    assert leaf["subject"] == leaf["issuer"] == "CN=127.0.0.1"
+
+
+def test_the_full_browser_can_be_chosen(installation: Installation, fixture_site: Site) -> None:
+    done = installation.run("capture", "--json", "--browser", "chromium", fixture_site.url("/"))
+
+    if "no Chromium was found" in done.err:
+        pytest.skip("no full Chromium on this machine")
+    assert done.code == 0, done.err
+    assert done.object["outcome"] == "complete", done.err
+
+
+# Verify
+
+
+def test_verify_says_passed_and_ends_in_0(captured: Captured) -> None:
+    done = captured.installation.run("verify", captured.bundle)
+
+    assert done.code == 0
+    assert done.err == ""
+    assert re.search(r"(?m)^PASSED: ", done.out)
+    assert "judged against" in done.out
+
+
+def test_verify_keeps_every_promise_of_its_json(captured: Captured) -> None:
+    it = captured.installation.run("verify", "--json", captured.bundle).object
+
+    assert it["verdict"] == "passed"
+    assert it["bundle_id"] == captured.object["bundle_id"]
+    assert it["proven_time"] == captured.object["timestamps"][0]["time"]
+    assert it["sha256"] == captured.object["bundle"]["sha256"]
+    for finding in it["findings"]:
+        assert {"check", "verdict", "code", "detail"} == set(finding)
+        assert (finding["verdict"], finding["code"]) == ("passed", "OK")
+
+
+def test_a_bundle_with_one_byte_changed_is_failed_and_ends_in_10(
+    captured: Captured, tmp_path: Path
+) -> None:
+    altered = bytearray(captured.bundle.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    (tmp_path / "altered.wacz").write_bytes(altered)
+
+    done = captured.installation.run("verify", tmp_path / "altered.wacz", captured.bundle)
+
+    assert done.code == 10
+    assert "FAILED: this is not a bundle as it was sealed" in done.out
+    assert "PASSED" in done.out  # the other one
+
+
+def test_a_stranger_s_bundle_is_indeterminate_and_ends_in_11(
+    captured: Captured, bare: Installation
+) -> None:
+    done = bare.run("verify", "--json", captured.bundle)
+
+    assert done.code == 11
+    assert done.object["verdict"] == "indeterminate"
+    assert "KEY_UNKNOWN" in {it["code"] for it in done.object["findings"]}
+    assert "failed" not in {it["verdict"] for it in done.object["findings"]}
+
+
+def test_an_auditor_with_a_trust_file_and_one_fingerprint_sees_passed(
+    captured: Captured, bare: Installation, authority: TestAuthority, tmp_path: Path
+) -> None:
+    agency, trust = captured.installation, tmp_path / "trust.json"
+    public = tmp_path / "agency.pub.pem"
+    assert agency.run("keys", "export", "default", "-o", public).code == 0
+    assert agency.run("trust", "init", trust).code == 0
+    root_key = agency.run("trust", "show", trust, "--json").object["root_key_id"]
+    unknown = bare.run("verify", "--json", "--trust", trust, "--root-key", root_key,
+                       captured.bundle)  # fmt: skip
+    assert unknown.code == 11
+    assert "KEY_UNKNOWN" in {it["code"] for it in unknown.object["findings"]}
+
+    added = agency.run("trust", "add-key", trust, public, "--owner", "Agency")
+    assert added.code == 0, added.err
+    added = agency.run(
+        *("trust", "add-tsa", trust, "--name", "test", "--root", authority.good.root_pem)
+    )
+    assert added.code == 0, added.err
+
+    passed = bare.run("verify", "--trust", trust, "--root-key", root_key, captured.bundle)
+    assert passed.code == 0, passed.out + passed.err
+    assert "PASSED" in passed.out
+    unpinned = bare.run("verify", "--trust", trust, captured.bundle)
+    assert (unpinned.code, unpinned.out) == (1, "")
+    wrong = bare.run("verify", "--trust", trust, "--root-key", "0" * 64, captured.bundle)
+    # 10 would say that the bundle was altered, which nobody has looked at.
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "snapshotter: " in wrong.err
+
+
+# Authorities
+
+
+def test_an_authority_that_is_down_leaves_a_pending_bundle_that_a_late_token_completes(
+    tmp_path: Path, fixture_site: Site
+) -> None:
+    installation = Installation(tmp_path / "home")
+    port = closed_port()
+    with start_authority(tmp_path / "tsa") as prepared:
+        root = prepared.good.root_pem
+    installation.configure({"late": (f"http://127.0.0.1:{port}/good", root)})
+
+    done = installation.capture(fixture_site.url("/plain"))
+    bundle = Path(done.object["bundle"]["path"])
+    before = bundle.read_bytes()
+    assert done.object["timestamps"] == [{"authority": "late", "state": "pending", "time": None}]
+    assert done.object["verification"] == "indeterminate"
+    early = installation.run("verify", "--json", bundle)
+    assert early.code == 11
+    assert "TS_MISSING" in {it["code"] for it in early.object["findings"]}
+    assert installation.run("timestamp").code == 30
+
+    with start_authority(tmp_path / "tsa", port):
+        late = installation.run("timestamp", "--json")
+
+    assert late.code == 0, late.err
+    assert late.object["bundle_id"] == done.object["bundle_id"]
+    assert late.object["state"] == "granted"
+    assert bundle.with_name(f"{bundle.name}.late-01.tsr").is_file()
+    assert bundle.read_bytes() == before
+    by_file = installation.run("verify", "--json", bundle)
+    assert by_file.code == 0, by_file.out
+    assert by_file.object["proven_time"] == late.object["time"]
+    assert installation.run("verify", done.object["bundle_id"]).code == 0
+    assert "no token is owed" in installation.run("timestamp").err
+
+
+def test_the_next_capture_fetches_a_token_that_is_owed(
+    tmp_path: Path, authority: TestAuthority, fixture_site: Site
+) -> None:
+    installation = Installation(tmp_path / "home")
+    installation.configure(
+        {"good": (f"http://127.0.0.1:{closed_port()}/", authority.good.root_pem)}
+    )
+    owed = installation.capture(fixture_site.url("/plain")).object["bundle"]["path"]
+    installation.configure(trusting(authority))
+
+    installation.capture(fixture_site.url("/plain"))
+
+    assert Path(f"{owed}.late-01.tsr").is_file()
+    assert installation.run("verify", *installation.bundles()).code == 0
+
+
+def test_no_bad_authority_keeps_a_bundle_from_being_sealed_or_gets_a_token_into_it(
+    tmp_path: Path, authority: TestAuthority, fixture_site: Site
+) -> None:
+    bad = ("untrusted", "other-bytes", "wrong-nonce", "html", "html-as-token", "500", "slow",
+           "drip", "huge", "garbage", "rejected", "close")  # fmt: skip
+    installation = Installation(tmp_path / "home")
+    installation.configure(
+        {kind: (authority.url(kind), authority.good.root_pem) for kind in bad},
+        timestamp_timeout_s=3,
+    )
+
+    done = installation.capture(fixture_site.url("/plain"))
+
+    states = {it["authority"]: it["state"] for it in done.object["timestamps"]}
+    assert set(states) == set(bad)
+    assert set(states.values()) <= {"pending", "refused"}
+    assert states["untrusted"] == states["other-bytes"] == states["wrong-nonce"] == "refused"
+    assert states["slow"] == "pending"
+    assert done.object["stage_ms"]["timestamp"] < 10_000
+    assert not [name for name in done.object["part_bytes"] if name.endswith(".tsr")]
+    verified = installation.run("verify", "--json", *installation.bundles())
+    assert verified.code == 11
+    assert "failed" not in {it["verdict"] for it in verified.object["findings"]}
+
+
+# Look, take out, put in
+
+
+def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Captured) -> None:
+    shown = captured.installation.run("show", captured.object["bundle_id"])
+    as_json = captured.installation.run("show", "--json", captured.bundle)
+
+    assert shown.code == 0
+    assert captured.url in shown.out
+    assert "固定頁 · Fixture" in shown.out
+    assert as_json.object == record_of(captured.bundle)
+
+
+def test_export_copies_the_same_bytes_and_unpacks_every_file(
+    captured: Captured, tmp_path: Path
+) -> None:
+    done = captured.installation.run(
+        *("export", "--json", "--unpack", captured.object["bundle_id"], "-o", tmp_path / "out")
+    )
+
+    assert done.code == 0, done.err
+    (copy,) = done.object["files"]
+    assert Path(copy).read_bytes() == captured.bundle.read_bytes()
+    folder = Path(done.object["unpacked"])
+    there = {str(it.relative_to(folder)): it.stat().st_size for it in folder.rglob("*.*")}
+    assert there == captured.object["part_bytes"]
+    assert captured.installation.run("verify", copy).code == 0
+
+
+def test_a_store_takes_a_bundle_from_a_file_and_refuses_an_altered_one(
+    captured: Captured, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    altered = bytearray(captured.bundle.read_bytes())
+    altered[1000] ^= 1
+    (tmp_path / "altered.wacz").write_bytes(altered)
+    run = captured.installation.run
+
+    added = run("store", "add", "--json", "--store", other, captured.bundle)
+    again = run("store", "add", "--json", "--store", other, captured.bundle)
+    refused = run("store", "add", "--store", tmp_path / "third", tmp_path / "altered.wacz")
+
+    assert added.code == 0, added.err
+    assert Path(added.object["path"]).read_bytes() == captured.bundle.read_bytes()
+    assert (again.code, again.object) == (0, added.object)
+    assert refused.code == 10
+    assert not list(tmp_path.glob("third/bundles/**/*.wacz"))
+
+
+def test_a_directory_keeps_its_promises_and_is_not_called_locked(
+    bare: Installation, tmp_path: Path
+) -> None:
+    checked = bare.run("store", "check", "--json", "--store", tmp_path / "new")
+    locked = bare.run("store", "check", "--require-lock", "--store", tmp_path / "new")
+
+    assert checked.code == 0, checked.err
+    assert (checked.object["usable"], checked.object["locks"]) == (True, False)
+    assert {"name", "kept", "how"} == set(checked.object["promises"][0])
+    assert locked.code == 1
+    assert "snapshotter: try: " in locked.err
+
+
+# What goes wrong on our side
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("capture",),
+        ("capture", "--no-such-option", "http://127.0.0.1/"),
+        ("capture", "--lock-days", "0", "http://127.0.0.1/"),
+        ("verify",),
+        ("no-such-command",),
+        ("capture", "-"),
+    ],
+    ids=" ".join,
+)
+def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
+    bare: Installation, arguments: tuple[str, ...]
+) -> None:
+    done = bare.run(*arguments)
+
+    assert (done.code, done.out) == (2, "")
+    assert "Usage:" in done.err or "Error:" in done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("example.org", "did you mean https://example.org"),
+        ("ftp://example.org/", ""),
+        ("file:///etc/passwd", ""),
+        ("javascript:alert(1)", ""),
+        ("http://", ""),
+        ("http://user:secret@example.org/", "leave out the part before the @"),
+        ("http://[::1", ""),
+        ("http://127.0.0.1:99999/", ""),
+    ],
+)
+def test_an_address_that_can_not_be_captured_is_refused_in_one_sentence(
+    bare: Installation, url: str, hint: str
+) -> None:
+    done = bare.run("capture", url)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("snapshotter: ")
+    assert hint in done.err
+    assert "Traceback" not in done.err
+    assert "secret" not in done.err
+    assert not bare.store.exists()
+
+
+def test_no_browser_ends_in_30_with_a_hint_and_leaves_nothing(
+    installation: Installation, fixture_site: Site
+) -> None:
+    done = installation.run(
+        *("capture", "--browser", installation.home / "no-browser", fixture_site.url("/plain"))
+    )
+
+    assert (done.code, done.out) == (30, "")
+    assert "no browser at " in done.err
+    assert "snapshotter: try: make setup" in done.err
+    assert installation.bundles() == []
+    assert list(installation.spool.iterdir()) == []
+
+
+def test_a_policy_with_an_unknown_key_is_refused_with_its_name(
+    bare: Installation, tmp_path: Path
+) -> None:
+    policy = tmp_path / "typo.toml"
+    policy.write_text('name = "typo"\n[limits]\ntotal_seconds = 3\n')
+
+    done = bare.run("capture", "--policy", policy, "http://127.0.0.1/")
+
+    assert (done.code, done.out) == (1, "")
+    assert "total_seconds" in done.err
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(bare: Installation, command: str) -> None:
+    done = bare.run(*command.split(), "--help")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: snapshotter {command} ")
+    if command not in {"keys", "trust", "store"}:  # groups list their commands instead
+        examples = re.split(r"\n +Examples?:\n", done.out)[1]
+        assert f"snapshotter {command} " in examples or f"snapshotter {command}\n" in examples
+    assert "\b" not in done.out  # click's mark for a paragraph that is not rewrapped
+
+
+def test_help_loads_no_browser_no_cloud_and_no_cryptography(bare: Installation) -> None:
+    heavy = "playwright boto3 botocore cryptography pydantic httpx rich PIL warcio rfc3161_client"
+    program = (
+        "import sys, snapshotter.cli.main as m\n"
+        "assert m.main(['--help']) == 0\n"
+        f"print(sorted(set('{heavy}'.split()) & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=bare._environ(),
+        cwd=bare.home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "capture " in done.stdout
+    assert done.stderr == "[]\n"
