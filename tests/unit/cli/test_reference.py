@@ -1,0 +1,33 @@
+"""What docs/reference/cli.md promises: the help of every command, as it is today."""
+
+import re
+
+import click
+
+from scripts.make_cli_reference import REFERENCE, reference
+from snapshotter.cli.main import COMMANDS, cli
+
+
+def test_the_command_line_reference_is_as_the_commands_say() -> None:
+    assert REFERENCE.read_text(encoding="utf-8") == reference(), (
+        "write it again: python scripts/make_cli_reference.py"
+    )
+
+
+def test_the_reference_has_a_section_for_every_command_and_subcommand() -> None:
+    sections = set(re.findall(r"^## (snapshotter.*)$", reference(), re.MULTILINE))
+    expected = {"snapshotter"} | {f"snapshotter {name}" for name in COMMANDS}
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        if isinstance(command, click.Group):
+            expected |= {f"snapshotter {name} {inner}" for inner in command.commands}
+
+    assert sections == expected
+    assert len(sections) > len(COMMANDS) + 1, "no group has commands: this test would see nothing"
+
+
+def test_every_command_shows_how_it_is_used() -> None:
+    sections = re.split(r"^## ", reference(), flags=re.MULTILINE)[1:]
+
+    assert [it.splitlines()[0] for it in sections if "Usage: snapshotter" not in it] == []
