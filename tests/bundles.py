@@ -313,7 +313,7 @@ def signed(members: Mapping[str, bytes], signer: FileSigner, stamp: Stamp | None
         result[names.token(1, 1)] = stamp(result[names.signature(1)])
     try:
         return derived(result, signer=signer)
-    except (ValueError, KeyError, EvidenceInvalid):
+    except (ValueError, LookupError, TypeError, RecursionError, EvidenceInvalid):
         return result  # the record can not be read: nothing follows from it
 
 

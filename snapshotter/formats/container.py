@@ -291,6 +291,9 @@ def _parse_directory(directory: bytes) -> Iterator[Member]:
             raise ContainerInvalid("the directory ends in the middle of an entry")
         entry = _CENTRAL.unpack_from(directory, position)
         crc32, length, name_length, offset = entry[7], entry[9], entry[10], entry[16]
+        # Before the name: behind an extra field or a comment, all would be out of step.
+        if entry[0] != _CENTRAL_MAGIC or entry[11] or entry[12]:
+            raise ContainerInvalid("the directory has an entry that no bundle has")
         position += _CENTRAL.size
         raw = directory[position : position + name_length]
         position += name_length
