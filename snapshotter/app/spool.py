@@ -19,6 +19,7 @@ from snapshotter.errors import SnapshotterError
 
 _LOCK = "in-use.lock"
 _FILES = "files"
+_ELSEWHERE = "snapshotter-"  # how directories of a capture outside of the spool begin
 _ATTEMPTS = 10  # to make a directory that another process's sweep takes for left over
 
 
@@ -99,6 +100,14 @@ def _claim(directory: Path) -> int:
 
 
 def _remove(directory: Path) -> None:
-    """Remove a spool directory, its lock last: what a crash leaves can be swept again."""
+    """
+    Remove a spool directory, its lock last: what a crash leaves can be swept again.
+
+    A browser's temporary directory may have to stand elsewhere, for a short path; a link
+    at `*/elsewhere` leads to it. Links to anything but such a directory are not followed.
+    """
+    for link in directory.glob("*/elsewhere"):
+        if link.is_symlink() and (target := link.readlink()).name.startswith(_ELSEWHERE):
+            shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(directory / _FILES, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)

@@ -152,7 +152,9 @@ class Workplace:
         root = Path(tempfile.mkdtemp(prefix=f".{beside.name}-browser-", dir=beside.parent))
         temporary = root / "tmp"
         if len(os.fsencode(temporary)) > _SOCKET_PATH:
-            temporary = Path(tempfile.mkdtemp(prefix="snapshotter-"))
+            # Below /tmp, as TMPDIR may be as long (macOS); the link is for whoever sweeps.
+            temporary = Path(tempfile.mkdtemp(prefix="snapshotter-", dir="/tmp"))
+            (root / "elsewhere").symlink_to(temporary)
         place = cls(
             root=root.resolve(),
             profile=root.resolve() / "profile",

@@ -1,0 +1,169 @@
+"""
+Ends that nobody chose: kill -9 at every step, Ctrl-C, and pages that never end.
+
+The moments are not times: a line that the product says when a step begins is what
+a kill waits for.
+"""
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.product import Installation, kill, processes_of, record_of
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.e2e
+
+STEPS = (
+    *("starting the browser", "loading the page", "scrolling for lazy content"),
+    *("waiting for the page to settle", "taking the first screenshot"),
+    *("photographing the whole page", "saving MHTML", "saving the DOM", "saving the text"),
+    *("writing the network record", "closing the browser", "sealing"),
+    *("asking timestamp authorities", "storing"),
+)
+GONE_S = 1.0
+
+
+def elsewhere(user: Installation) -> list[Path]:
+    """Return the directories that captures at work have outside of the spool."""
+    return [link.readlink() for link in user.spool.glob("*/*/elsewhere")]
+
+
+def gone_within(installation: Installation, pid: int, before: dict[int, str]) -> dict[int, str]:
+    """Return which processes still live a second later: those of before, and new ones."""
+    deadline = time.monotonic() + GONE_S
+    while True:
+        now = processes_of(installation, pid)
+        left = now | {it: words for it, words in before.items() if Path(f"/proc/{it}").exists()}
+        left = {it: words for it, words in left.items() if not _is_dead(it)}
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
+def said(process: "subprocess.Popen[str]", words: str) -> bool:
+    """Read what the product says until it says this; False when it ends before."""
+    assert process.stderr is not None
+    return any(line.rstrip("\n").endswith(words) for line in process.stderr)
+
+
+@contextlib.contextmanager
+def running(
+    installation: Installation, *arguments: str | Path
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command that ends with the block, whatever happens in it."""
+    process = installation.start(*arguments)
+    try:
+        yield process
+    finally:
+        left = processes_of(installation, process.pid)
+        process.kill()
+        kill(list(left))
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """One user, without authorities, to whom all these things happen one after the other."""
+    return Installation(tmp_path_factory.mktemp("unlucky"))
+
+
+@pytest.mark.parametrize("step", ["", *STEPS])
+def test_a_kill_leaves_no_bundle_or_a_whole_one_and_no_browser(
+    user: Installation, fixture_site: Site, step: str
+) -> None:
+    before = user.bundles()
+    with running(user, "capture", fixture_site.url("/")) as process:
+        if step:
+            assert said(process, step)
+        alive = processes_of(user, process.pid)
+        process.kill()
+        process.wait(10)
+        left = gone_within(user, process.pid, alive)
+        assert not left, left
+
+    if step == "loading the page":  # what shows that the search for browsers finds one
+        assert any("chrom" in words for words in alive.values()), alive
+    new = [bundle for bundle in user.bundles() if bundle not in before]
+    assert len(new) <= 1
+    for bundle in new:
+        assert user.run("verify", bundle).code == 11  # whole; no authority was asked
+    if step not in {"sealing", "asking timestamp authorities", "storing"}:
+        assert new == []  # the store knows nothing of what was not sealed
+
+
+def test_the_next_run_sweeps_away_what_killed_ones_left(
+    user: Installation, fixture_site: Site
+) -> None:
+    for step in ("storing", "photographing the whole page"):
+        with running(user, "capture", fixture_site.url("/")) as process:
+            assert said(process, step)
+            process.kill()
+            process.wait(10)
+    outside = elsewhere(user)
+    assert [it for it in outside if it.exists()]
+
+    user.capture(fixture_site.url("/plain"))
+
+    assert list(user.spool.iterdir()) == []
+    assert not [it for it in outside if it.exists()]
+    assert list(user.temporary.iterdir()) == []
+    incoming = user.store / ".incoming"
+    assert not incoming.exists() or list(incoming.iterdir()) == []
+    assert all(user.run("verify", bundle).code == 11 for bundle in user.bundles())
+
+
+@pytest.mark.parametrize("step", ["loading the page", "photographing the whole page"])
+def test_ctrl_c_ends_in_130_and_leaves_no_litter(
+    tmp_path: Path, fixture_site: Site, step: str
+) -> None:
+    user = Installation(tmp_path / "home")
+    with running(user, "capture", fixture_site.url("/")) as process:
+        assert said(process, step)
+        alive = processes_of(user, process.pid)
+        outside = elsewhere(user)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert not gone_within(user, process.pid, alive)
+
+    assert process.returncode == 130
+    assert out == ""
+    assert "snapshotter: interrupted\n" in err
+    assert "Traceback" not in err
+    assert user.bundles() == []
+    assert list(user.spool.iterdir()) == []
+    assert not [it for it in outside if it.exists()]
+    assert list(user.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "page", ["/spin", "/spin-later", "/never", "/drip", "/endless", "/alerts", "/meta-loop"]
+)
+def test_a_page_that_never_ends_is_sealed_within_the_limit(
+    user: Installation, fixture_site: Site, page: str
+) -> None:
+    policy = user.policy(total_s=8)
+
+    done = user.run("capture", "--json", "--policy", policy, fixture_site.url(page))
+
+    # Without the interpreter's own start, which on a busy machine takes what it takes.
+    assert done.object["stage_ms"]["total"] < (8 + 2) * 1000
+    assert done.code in {0, 3}, done.err
+    assert done.object["outcome"] in {"partial", "failed"}
+    assert done.object["reasons"]
+    bundle = done.object["bundle"]["path"]
+    assert record_of(bundle)["outcome"]["state"] == done.object["outcome"]
+    assert user.run("verify", bundle).code == 11
