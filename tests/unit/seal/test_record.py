@@ -1,0 +1,112 @@
+"""The capture record: what a court reads."""
+
+import hashlib
+import json
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.formats import canonical_json
+from snapshotter.model.capture import Capture, CourtMinimum
+from snapshotter.seal import record
+from tests import bundles
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "spec" / "capture-record.md"
+
+
+def _record(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    capture = replace(bundles.capture(tmp_path, at=AT), **changes)
+    data = record.build(
+        capture,
+        bundles.decision(),
+        capture.artifacts,
+        bundle_id=bundles.BUNDLE_ID,
+        sealed_at=AT + timedelta(seconds=1),
+        software=bundles.SOFTWARE,
+        signer=bundles.new_signer(),
+        authorities=["one", "two"],
+    )
+    value: dict[str, Any] = canonical_json.loads(data)
+    return value
+
+
+def test_the_record_is_canonical_and_names_its_format(tmp_path: Path) -> None:
+    assert _record(tmp_path)["format"] == "snapshotter-capture/1"
+
+
+def test_times_keep_their_milliseconds_beside_the_second(tmp_path: Path) -> None:
+    when = _record(tmp_path)["when"]
+
+    assert when["ended_at"] == "2026-01-02T03:04:05Z"
+    assert when["ended_at_ms"] % 1000 == 678
+    assert when["started_at_ms"] == when["ended_at_ms"] - 2000
+
+
+def test_the_policy_is_named_with_the_digest_of_its_text(tmp_path: Path) -> None:
+    policy = _record(tmp_path)["how"]["policy"]
+
+    assert policy["sha256"] == hashlib.sha256(b'name = "test"\n').hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("minimum", "line"),
+    [
+        ((True, True, True), "court minimum: YES (URL, HTML source, full-page capture)"),
+        ((True, False, False), "court minimum: NO (HTML source, full-page capture missing)"),
+    ],
+)
+def test_the_court_minimum_is_a_line_of_its_own(
+    tmp_path: Path, minimum: tuple[bool, bool, bool], line: str
+) -> None:
+    url, source, picture = minimum
+    value = CourtMinimum(url=url, html_source=source, full_page_capture=picture)
+
+    assert _record(tmp_path, court_minimum=value)["court_minimum"]["line"] == line
+
+
+def test_a_capture_without_an_answer_has_a_record(tmp_path: Path) -> None:
+    value = _record(tmp_path, response=None, navigation_started_at=None, navigation_ended_at=None)
+
+    assert value["from_whom"] is None
+    assert value["what"]["http_status"] is None
+    assert value["when"]["navigation_started_at_ms"] is None
+
+
+def test_every_field_of_a_capture_is_in_the_record_but_the_salts(tmp_path: Path) -> None:
+    """A field that is added to the model and forgotten here would be lost to the evidence."""
+    marks = {
+        "navigation_started_at",
+        "navigation_ended_at",
+        "response",  # as from_whom
+        "outcome",
+        "reasons",
+        "artifacts",
+    }
+    text = json.dumps(_record(tmp_path))
+
+    for field in fields(Capture):
+        if field.name not in marks | {"disclosures", "environment"}:
+            assert f'"{field.name}"' in text or field.name == "response", field.name
+    assert "disclosures" not in text
+
+
+def test_every_name_in_the_record_is_documented(tmp_path: Path) -> None:
+    documented = set(re.findall(r"`([a-z0-9_.]+)(?:\[\])?`", DOCS.read_text(encoding="utf-8")))
+    words = {part for name in documented for part in name.split(".")}
+
+    missing = {name for name in _names(_record(tmp_path)) if name not in words}
+
+    assert missing == set()
+
+
+def _names(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {name for item in value.values() for name in _names(item)}
+    if isinstance(value, list):
+        return {name for item in value for name in _names(item)}
+    return set()

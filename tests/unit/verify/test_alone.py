@@ -1,0 +1,162 @@
+"""The verifier alone: no browser, no cloud, no command line, little memory; or no verifier."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from snapshotter.formats.digest import digest
+from snapshotter.seal import sealer
+from tests import bundles
+from tests.bundles import RealClock, flipped
+from tests.tools import system_tool
+
+ROOT = Path(__file__).resolve().parents[3]
+VECTORS = ROOT / "tests" / "vectors"
+TRUST = VECTORS / "trust"
+PIN = (TRUST / "root-key-id.txt").read_text().strip()
+REFUSED = (
+    *("playwright", "boto3", "botocore", "click", "rich", "httpx", "PIL", "warcio", "pydantic"),
+    *("platformdirs", "snapshotter.app", "snapshotter.capture", "snapshotter.cli"),
+    *("snapshotter.policy", "snapshotter.seal", "snapshotter.store", "tests"),
+)
+# What an auditor's machine has: the four libraries and us. The rest is as if not installed.
+PROGRAM = f"""
+import resource, runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == it or name.startswith(it + ".") for it in {REFUSED!r}):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+try:
+    runpy.run_module("snapshotter.verify", run_name="__main__", alter_sys=True)
+finally:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print("peak KiB", peak, file=sys.stderr)
+"""
+
+
+def _verify(bundle: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, str(bundle), "--trust", str(TRUST / "trust.json")]
+    return subprocess.run(
+        [*command, "--root-key", PIN, *more],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_good_bundle_passes_with_the_verifier_alone() -> None:
+    run = _verify(VECTORS / "v1-good" / "bundle.wacz")
+
+    assert run.returncode == 0, run.stderr
+    assert "PASSED: " in run.stdout
+
+
+def test_a_flipped_byte_ends_in_10_and_a_missing_token_in_11(tmp_path: Path) -> None:
+    bad = tmp_path / "bundle.wacz"
+    bad.write_bytes(flipped((VECTORS / "v1-good" / "bundle.wacz").read_bytes()))
+
+    assert _verify(bad).returncode == 10
+    assert _verify(VECTORS / "token-missing" / "bundle.wacz").returncode == 11
+
+
+def test_the_sidecar_beside_a_bundle_is_found() -> None:
+    run = _verify(VECTORS / "token-late" / "bundle.wacz", "--json")
+
+    assert run.returncode == 0
+    assert json.loads(run.stdout)["verdict"] == "passed"
+
+
+def test_what_is_not_there_ends_in_1_and_a_sentence(tmp_path: Path) -> None:
+    run = _verify(tmp_path / "none.wacz")
+
+    assert run.returncode == 1
+    assert "No such file" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_memory_does_not_grow_with_the_bundle(tmp_path: Path) -> None:
+    big = tmp_path / "capture" / "big.bin"
+    big.parent.mkdir()
+    with big.open("wb") as stream:
+        stream.truncate(200 << 20)  # sparse: takes no space here
+    clock = RealClock()
+    capture = bundles.capture(tmp_path, at=clock.now())
+    with big.open("rb") as stream:
+        artifact = replace(
+            capture.artifacts[0],
+            path="capture/big.bin",
+            file=big,
+            digests=digest(stream, limit=1 << 30),
+        )
+    made = sealer.seal(
+        replace(capture, artifacts=(*capture.artifacts, artifact)),
+        bundles.decision(),
+        bundle_id=bundles.BUNDLE_ID,
+        spool=tmp_path,
+        signer=bundles.new_signer(),
+        authorities=(),
+        timestamp_timeout_s=1,
+        clock=clock,
+        software=bundles.SOFTWARE,
+        progress=lambda stage, detail: None,
+    )
+
+    large, small = _verify(made.file), _verify(VECTORS / "v1-good" / "bundle.wacz")
+
+    assert large.returncode == 11, large.stdout  # the key is nobody's: all else is well
+    assert _peak(large) - _peak(small) < 16 << 10
+    made.file.unlink()
+
+
+def _peak(run: subprocess.CompletedProcess[str]) -> int:
+    match = re.search(r"peak KiB (\d+)", run.stderr)
+    assert match is not None
+    return int(match[1])
+
+
+def _shell_block() -> str:
+    text = (ROOT / "docs" / "spec" / "bundle.md").read_text(encoding="utf-8")
+    section = text.split("## What a stranger types", 1)[1]
+    match = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(("vector", "good"), [("v1-good", True), ("changed-data", False)])
+def test_what_a_stranger_types_needs_nothing_of_ours(
+    tmp_path: Path, vector: str, good: bool
+) -> None:
+    for tool in ("bash", "unzip", "sha256sum", "b3sum", "openssl"):
+        system_tool(tool)
+    for source, target in (
+        (VECTORS / vector / "bundle.wacz", "bundle.wacz"),
+        (TRUST / "signer.pem", "key.pem"),
+        (TRUST / "authority-root.pem", "root.pem"),
+    ):
+        shutil.copy(source, tmp_path / target)
+    proven = json.loads(_verify(VECTORS / "v1-good" / "bundle.wacz", "--json").stdout)
+    variables = f"W=bundle.wacz; K=key.pem; R=root.pem; T={proven['proven_time']}\n"
+
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", variables + _shell_block()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (run.returncode == 0) is good, run.stderr
+    if good:
+        key_id = json.loads((tmp_path / "b/capture/capture.json").read_bytes())["signers"][0]
+        assert key_id["key_id"] in run.stdout
+        assert "Verified OK" in run.stdout
+        assert "Verification: OK" in run.stdout + run.stderr

@@ -1,0 +1,84 @@
+"""The report: plain words, and nothing that a hostile page could do to a terminal."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.verify import report
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def _report(verdict: Verdict, code: Code, detail: str = "a sentence") -> Report:
+    return Report(
+        findings=(Finding(check="time", verdict=verdict, code=code, detail=detail),),
+        bundle_id="id",
+        requested_url="http://a/",
+        captured_at=AT,
+        proven_time=AT,
+        sha256="0" * 64,
+        length=7,
+        trust="a test",
+    )
+
+
+PASSED = _report(Verdict.PASSED, Code.OK)
+FAILED = _report(Verdict.FAILED, Code.HASH)
+UNCLEAR = _report(Verdict.INDETERMINATE, Code.KEY_UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("found", "word", "code"),
+    [(PASSED, "PASSED", 0), (FAILED, "FAILED", 10), (UNCLEAR, "INDETERMINATE", 11)],
+)
+def test_each_verdict_has_its_words_and_its_exit_code(found: Report, word: str, code: int) -> None:
+    assert any(line.startswith(f"{word}: ") for line in report.lines(found))
+    assert report.EXIT_CODES[found.verdict] == code
+
+
+def test_no_findings_at_all_are_not_a_pass() -> None:
+    empty = Report(findings=())
+
+    assert empty.verdict is Verdict.INDETERMINATE
+    assert report.as_json(empty)["verdict"] == "indeterminate"
+    assert "PASSED" not in "\n".join(report.lines(empty))
+
+
+def test_unknown_does_not_look_like_tampered_nor_like_fine() -> None:
+    text = "\n".join(report.lines(UNCLEAR))
+
+    assert "KEY_UNKNOWN" in text
+    assert "says nothing against it" in text
+    assert "FAIL" not in text
+    assert "ok " not in text
+
+
+def test_the_json_form_has_the_promised_fields() -> None:
+    value = report.as_json(FAILED)
+
+    assert value["verdict"] == "failed"
+    assert value["findings"] == [
+        {"check": "time", "code": "HASH", "detail": "a sentence", "verdict": "failed"}
+    ]
+    assert value["proven_time"] == value["captured_at"] == "2026-01-02T03:04:05Z"
+    assert (value["bundle_id"], value["requested_url"]) == ("id", "http://a/")
+
+
+@pytest.mark.parametrize("bad", ["\x1b[2J", "\r", "\n", "\u202e", "\u200b", "\x9b31m", "\ud800"])
+def test_what_a_page_names_itself_can_not_steer_a_terminal(bad: str) -> None:
+    hostile = _report(Verdict.FAILED, Code.HASH, f"a{bad}b")
+
+    line = report.lines(hostile)[0]
+
+    assert bad not in line
+    assert f"a\\u{ord(bad[0]):04x}" in line
+
+
+def test_a_finding_that_contradicts_itself_is_not_built() -> None:
+    with pytest.raises(ValueError, match="OK"):
+        _report(Verdict.PASSED, Code.HASH)
+    with pytest.raises(ValueError, match="OK"):
+        _report(Verdict.FAILED, Code.OK)
+    with pytest.raises(TypeError):
+        bool(Verdict.FAILED)
