@@ -1,0 +1,107 @@
+"""
+Make the README's picture: a real capture of the test site, in a terminal.
+
+    python -m scripts.make_picture        writes docs/assets/first-capture.svg
+
+Nothing in it is written by hand. The commands run against the site and the timestamp
+authority of our tests, on this machine, and what they print is what is drawn. The third one
+verifies a copy in which one byte was changed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from tests.servers.authority import TestAuthority
+from tests.servers.site import Site
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "assets" / "first-capture.svg"
+COLUMNS = 112
+LIMIT_S = 120
+
+_PROGRAM = """\
+#!{python}
+import sys
+sys.path.insert(0, {root!r})
+from snapshotter.cli.main import entry
+entry()
+"""
+
+
+def main() -> None:
+    """Run the commands and write the picture."""
+    with tempfile.TemporaryDirectory() as folder, Site() as site:
+        home = Path(folder)
+        with TestAuthority(home / "authority") as authority:
+            _install(home, authority)
+            _run(home, "snapshotter keys init")
+            console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115  lives as long as this program
+            captured = _show(console, home, f"snapshotter capture {site.url('/')}")
+            bundle = captured.split("next: snapshotter verify ")[1].strip()
+            _show(console, home, f"snapshotter verify {bundle}")
+            (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
+            _show(console, home, "snapshotter verify copy.wacz   # one byte of it was changed")
+    svg = console.export_svg(title="snapshotter", unique_id="first-capture")
+    # Whatever font the reader has: a picture in a document must not ask a server for one.
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(svg, encoding="utf-8")
+
+
+def _install(home: Path, authority: TestAuthority) -> None:
+    (home / "bin").mkdir()
+    program = home / "bin" / "snapshotter"
+    program.write_text(_PROGRAM.format(python=sys.executable, root=str(ROOT)))
+    program.chmod(0o755)
+    (home / "snapshotter.toml").write_text(
+        'data_dir = "data"\nspool_dir = "spool"\n[[authority]]\nname = "test authority"\n'
+        f'url = "{authority.url("good")}"\nroot = "{authority.good.root_pem}"\n'
+    )
+
+
+def _show(console: Console, home: Path, command: str) -> str:
+    printed = _run(home, command)
+    console.print(Text(f"$ {command}", style="bold"), soft_wrap=False)
+    for line in printed.splitlines():
+        console.print(Text(line, style=_style(line)), soft_wrap=False)
+    console.print()
+    return printed
+
+
+def _run(home: Path, command: str) -> str:
+    """Return what a command printed on stdout: what is left on a terminal when it has ended."""
+    done = subprocess.run(
+        command.partition("   #")[0].split(),
+        cwd=home,
+        env=os.environ | {"PATH": f"{home / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    if done.returncode not in (0, 10):
+        raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def _style(line: str) -> str:
+    for beginning, style in (("FAIL", "bold red"), ("PASSED", "bold green"), ("ok", "green")):
+        if line.startswith(beginning):
+            return style
+    return ""
+
+
+def _with_one_other_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+if __name__ == "__main__":
+    main()
