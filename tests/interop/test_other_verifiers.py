@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Exhibit
-from tests.tools import python_tool, system_tool
+from tests.tools import ROOT, python_tool, system_tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
 
@@ -148,3 +148,27 @@ def test_openssl_finds_the_token_good_at_its_own_time(unpacked: Path, exhibit: E
     assert "Verification: OK" in good.stdout + good.stderr
     assert other.returncode != 0
     assert f"{time:%H:%M:%S}" in said.stdout
+
+
+def test_the_commands_that_our_documentation_tells_a_stranger_pass_as_they_stand(
+    exhibit: Exhibit, tmp_path: Path
+) -> None:
+    for tool in ("unzip", "sha256sum", "openssl"):
+        system_tool(tool)
+    document = (ROOT / "docs/howto/verify-without-us.md").read_text()
+    commands = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)[0]
+    for name, source in (
+        ("exhibit.wacz", exhibit.bundle),
+        ("KEY.pem", exhibit.public_key),
+        ("ROOT.pem", exhibit.root),
+    ):
+        (tmp_path / name).write_bytes(source.read_bytes())
+
+    done = run("bash", "-euo", "pipefail", "-c", commands, folder=tmp_path)
+
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for words in ("files as signed", "Verified OK", "Verification: OK", "GMT"):
+        assert words in said
+    signer = json.loads((tmp_path / "b/capture/capture.json").read_text())["signers"][0]
+    assert signer["key_id"] in said
