@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import SnapshotterError
 from snapshotter.verify import report
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import late_tokens_beside, read_trust
@@ -40,8 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"snapshotter: {error}\n")
         if error.hint:
             sys.stderr.write(f"snapshotter: try: {error.hint}\n")
-        # A trust file that is not the pinned one's says nothing about the bundle: not 10.
-        return 1 if isinstance(error, EvidenceInvalid) else error.exit_code
+        return error.exit_code
     except OSError as error:
         sys.stderr.write(f"snapshotter: {error.filename}: {error.strerror}\n")
         return 1

@@ -142,7 +142,7 @@ def test_the_verifier_alone_says_the_same_as_the_command(
     good, wrong = alone(root_key), alone("0" * 64)
     assert (good.returncode, command_s.code) == (0, 0), good.stderr
     assert json.loads(good.stdout) | {"bundle": str(captured.bundle)} == command_s.object
-    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert (wrong.returncode, wrong.stdout) == (11, "")
 
 
 def test_a_reader_that_goes_away_is_no_error(captured: Captured) -> None:
