@@ -160,7 +160,10 @@ class BrowserRecorder:
         self._software = software
         self._redactor = Redactor(names=redact_headers, ids=ids)
         self._requested_url = self._redactor.clean_url(requested_url)
-        self._targets = Targets(listener=self._on_event, begin=self._begin, spawn=self._spawn)
+        self._targets = Targets(
+            listener=self._on_event, begin=self._begin, spawn=self._spawn, gone=self._on_gone
+        )
+        self._ended: set[Session] = set()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._body_slots = asyncio.Semaphore(_BODIES_AT_ONCE)
 
@@ -262,7 +265,24 @@ class BrowserRecorder:
         """Listen to a window that the page opened; it may be gone before we do."""
         with contextlib.suppress(PlaywrightError, ProtocolError):
             session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
+            page.on("close", lambda _: self._targets.forget(session))
+            if page.is_closed():
+                self._targets.forget(session)
             await self._begin(session)
+
+    def _on_gone(self, session: Session) -> None:
+        """A window was closed, a frame removed, a worker ended."""
+        self._ended.add(session)
+        self._spawn(self._end_requests_of_the_gone())
+
+    async def _end_requests_of_the_gone(self) -> None:
+        """End what nobody is left to tell of, unless it goes on in another process."""
+        await asyncio.sleep(_GRACE_S)
+        for exchange in self._exchanges:
+            if exchange.number in self._open and self._ended.issuperset(
+                exchange.sessions or (None,)
+            ):
+                self._close(exchange, End.CANCELLED)
 
     async def _watch_shared_workers(self, browser: Browser) -> None:
         """
@@ -564,7 +584,11 @@ class BrowserRecorder:
             exchange = self._adopt(request, url)
         if exchange is None or exchange.end is not End.PENDING or self._recording is not None:
             return
-        await asyncio.wait_for(self._complete(exchange, request), _BODY_S)
+        try:
+            await asyncio.wait_for(self._complete(exchange, request), _BODY_S)
+        finally:  # its window may have gone meanwhile; it has ended all the same
+            if exchange.end is End.PENDING:
+                self._close(exchange, End.CANCELLED)
 
     def _adopt(self, request: Request, url: str) -> Exchange | None:
         """Take in a request that our own sessions did not tell of: a worker's first ones."""

@@ -87,6 +87,11 @@ class TunnelledSession:
         elif "method" in message:
             self._listener(self, message["method"], message.get("params", {}))
 
+    @property
+    def parent(self) -> Session:
+        """The session through which this one is reached."""
+        return self._parent
+
     def close(self) -> None:
         """Fail what still waits: the target is gone."""
         for waiting in self._waiting.values():
@@ -102,6 +107,7 @@ class Targets:
         listener: Gets the events of every session, except those about targets.
         begin: Sets a new session up; the target waits until it returns.
         spawn: Runs a coroutine in the background and keeps hold of it.
+        gone: Told of every session that has ended; nothing more comes from it.
     """
 
     def __init__(
@@ -110,10 +116,12 @@ class Targets:
         listener: Listener,
         begin: Callable[[Session], Awaitable[None]],
         spawn: Callable[[Awaitable[None]], object],
+        gone: Callable[[Session], None],
     ) -> None:
         self._listener = listener
         self._begin = begin
         self._spawn = spawn
+        self._gone = gone
         self._children: dict[str, TunnelledSession] = {}
         self._by_target: dict[str, TunnelledSession] = {}
 
@@ -135,6 +143,15 @@ class Targets:
         """Return the session of a child by its target; a worker's is its script's request."""
         return self._by_target.get(target_id)
 
+    def forget(self, session: Session) -> None:
+        """End a session, and those that are reached through it: nobody tells of their end."""
+        for number, child in tuple(self._children.items()):
+            if child.parent is session and self._children.pop(number, None) is not None:
+                self.forget(child)
+        if isinstance(session, TunnelledSession):
+            session.close()
+        self._gone(session)
+
     def _handler(self, session: Session, event: str) -> Callable[[Params], None]:
         return lambda params: self._receive(session, event, params)
 
@@ -149,7 +166,7 @@ class Targets:
                 known.receive(params["message"])
         elif method == "Target.detachedFromTarget":
             if (gone := self._children.pop(params["sessionId"], None)) is not None:
-                gone.close()
+                self.forget(gone)
         else:
             self._listener(session, method, params)
 

@@ -68,6 +68,8 @@ PAGES: dict[str, tuple[int, str, bytes]] = {
     "/cross": (200, "text/plain", b"allowed"),
     "/forbidden": (200, "text/plain", b"no CORS header"),
     "/beacon": (200, "text/plain", b"ok"),
+    "/hanging-frame": (200, "text/html", b"<script>fetch('/hang-frame')</script>"),
+    "/hanging-worker.js": (200, "text/javascript", b"fetch('/hang-worker')"),
     "/script-redirect": (200, "text/html", b"<script>location.replace('/utf8')</script>"),
 }
 TORTURE = """<!doctype html><title>Torture</title><meta charset=utf-8>
@@ -105,6 +107,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="here"')
             self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        if self.path.startswith("/hang-"):
+            self.server.closing.wait(30)
+            self.close_connection = True
             return
         status, media_type, body = self.server.pages.get(
             self.path, (404, "text/plain", b"not here")
@@ -507,6 +513,51 @@ def test_too_many_requests_are_noticed(server: Server, tmp_path: Path) -> None:
     record(tmp_path, f"{server.url}/torture", limits=Limits(requests=3), act=act)
 
     assert seen == [TOO_MANY_REQUESTS]
+
+
+@pytest.mark.parametrize(
+    ("begin", "path", "end"),
+    [
+        (
+            "it = open('/utf8'); setTimeout(() => it.fetch('/hang-window'), 700)",
+            "/hang-window",
+            "it.close()",
+        ),
+        (
+            "it = document.createElement('iframe'); it.src = 'OTHER/hanging-frame';"
+            "document.body.append(it)",
+            "/hang-frame",
+            "it.remove()",
+        ),
+        ("it = new Worker('/hanging-worker.js')", "/hang-worker", "it.terminate()"),
+    ],
+)
+def test_a_request_ends_with_the_window_frame_or_worker_that_made_it(
+    server: Server, tmp_path: Path, begin: str, path: str, end: str
+) -> None:
+    in_flight: list[int] = []
+
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await page.goto(f"{server.url}/utf8")
+        other = server.url.replace("127.0.0.1", "localhost")
+        await page.evaluate(f"() => {{ {begin.replace('OTHER', other)} }}")
+        for _ in range(100):
+            if path in (url.replace(other, "").replace(server.url, "") for _, url in server.log):
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)  # the recorder hears of it after the server
+        in_flight.append(recorder.in_flight)
+        await page.evaluate(f"() => {{ {end} }}")
+        for _ in range(40):
+            if recorder.in_flight == 0:
+                break
+            await asyncio.sleep(0.05)
+        in_flight.append(recorder.in_flight)
+
+    recording = record(tmp_path, f"{server.url}/utf8", act=act)
+
+    assert in_flight == [1, 0]
+    assert (recording.counts.cancelled, recording.counts.pending) == (1, 0)
 
 
 def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) -> None:
