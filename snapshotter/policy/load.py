@@ -175,6 +175,9 @@ def decide(
         browser: Instead of the policy's: "shell", "chromium" or the path of a binary.
         lock_days: Instead of the policy's.
         ignore_certificate_errors: Go on where a certificate is bad, and record it.
+
+    Raises:
+        ValueError: `lock_days` is not a number of days that a policy could have.
     """
     changes: dict[str, object] = {}
     if browser:
@@ -185,7 +188,7 @@ def decide(
             raise TypeError("the browser table is a Browser")
         changes["browser"] = base.model_copy(update={"ignore_certificate_errors": True})
     if lock_days is not None:
-        changes["retention"] = policy.retention.model_copy(update={"lock_days": lock_days})
+        changes["retention"] = Retention(reason=policy.retention.reason, lock_days=lock_days)
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(

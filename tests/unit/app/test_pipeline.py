@@ -1,0 +1,339 @@
+"""The way of one capture: nothing is lost, nothing is stored that does not hold."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from typing_extensions import override
+
+from snapshotter.app import pending, pipeline
+from snapshotter.app.pipeline import World, check_url, run
+from snapshotter.app.tokens import TokenDesk, ask_again
+from snapshotter.app.wiring import RandomIds
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.rfc3161 import Anchor
+from snapshotter.model.bundle import StoredObject
+from snapshotter.model.capture import Disclosure
+from snapshotter.model.finding import Verdict
+from snapshotter.model.request import CaptureRequest
+from snapshotter.seal.signer import FileSigner
+from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import late_tokens_beside
+from snapshotter.verify.trust import own_trust
+from tests import bundles
+from tests.bundles import ChainAuthority, RealClock, unpack
+from tests.fakes.capturer import FakeCapturer
+from tests.servers.authority import Chain, TestAuthority
+
+ROOT = Path(__file__).resolve().parents[3]
+REQUEST = CaptureRequest(url=bundles.URL)
+SALT = Disclosure(
+    commitment="sha256:" + "0" * 64, place="request-header", name="cookie", salt="5a17" * 8
+)
+
+
+def world(folder: Path, *authorities: ChainAuthority, signer: FileSigner | None = None) -> World:
+    """A real world but for the browser."""
+    key = signer or bundles.new_signer()
+    store = DirectoryStore(folder / "store")
+    return World(
+        clock=RealClock(),
+        ids=RandomIds(),
+        capturer=FakeCapturer(RealClock()),
+        signer=key,
+        authorities=authorities,
+        timestamp_timeout_s=30,
+        store=store,
+        desk=TokenDesk(
+            authorities=authorities,
+            anchors=tuple(it.anchor for it in authorities),
+            store=store,
+            pending_dir=folder / "pending",
+        ),
+        trust=own_trust([key.public_key], [it.anchor for it in authorities]),
+        spool_dir=folder / "spool",
+        pending_dir=folder / "pending",
+        salts_dir=folder / "store.private",
+        rejected_dir=folder / "rejected",
+        unstored_dir=folder / "unstored",
+        software=bundles.SOFTWARE,
+    )
+
+
+def _quiet(stage: str, detail: str) -> None:
+    """Nobody watches."""
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
+    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
+    chain.make()
+    return ChainAuthority(chain)
+
+
+def test_a_capture_becomes_a_stored_bundle_that_passes(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = world(tmp_path, authority)
+
+    result = run(REQUEST, bundles.decision(), here, _quiet)
+
+    data = Path(result.location).read_bytes()
+    assert result.report.verdict is Verdict.PASSED
+    assert digest_bytes(data) == result.bundle.digests
+    assert list(here.spool_dir.iterdir()) == []
+    assert not here.pending_dir.exists()
+    assert result.stage_ms["total"] >= result.stage_ms["seal"]
+    assert pipeline.timestamp_state(result).startswith("test authority 2")
+
+
+def test_a_store_that_refuses_leaves_the_sealed_bundle_and_says_where(tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(b"not a directory")
+    here = world(tmp_path)
+
+    with pytest.raises(SnapshotterError) as caught:
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    (kept,) = here.unstored_dir.iterdir()
+    assert str(kept) in caught.value.hint
+    assert unpack(kept.read_bytes())
+    assert list(here.spool_dir.iterdir()) == []
+
+
+def test_a_bundle_that_our_own_verifier_refuses_is_kept_and_not_stored(tmp_path: Path) -> None:
+    class Broken(FileSigner):
+        @override
+        def sign(self, message: bytes) -> bytes:
+            return super().sign(message + b"x")
+
+    here = world(tmp_path, signer=Broken(bundles.new_signer()._private_key))
+
+    with pytest.raises(SnapshotterError, match="our own verifier refuses"):
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    assert len(list(here.rejected_dir.iterdir())) == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_browser_that_can_not_be_had_leaves_nothing(tmp_path: Path) -> None:
+    def unavailable(spool: Path) -> None:
+        raise ServiceUnavailable("no browser")
+
+    here = replace(world(tmp_path), capturer=FakeCapturer(RealClock(), hook=unavailable))
+
+    with pytest.raises(ServiceUnavailable):
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    assert _files(tmp_path) == []
+
+
+def test_salts_are_private_and_outside_the_store(tmp_path: Path) -> None:
+    here = replace(world(tmp_path), capturer=FakeCapturer(RealClock(), disclosures=(SALT,)))
+
+    result = run(REQUEST, bundles.decision(), here, _quiet)
+
+    (salts,) = here.salts_dir.iterdir()
+    assert salts.stat().st_mode & 0o777 == 0o600
+    assert SALT.salt.encode() in salts.read_bytes()
+    assert (tmp_path / "store") not in salts.parents
+    assert SALT.salt.encode() not in Path(result.location).read_bytes()
+
+
+def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path) -> None:
+    with TestAuthority(tmp_path / "tsa") as server:
+        root = x509.load_pem_x509_certificate(server.root_pem)
+        anchor = Anchor(name="A", root=root, policy_oids=frozenset({server.policy_oid}))
+
+        def at(kind: str) -> HttpTimestampAuthority:
+            return HttpTimestampAuthority(
+                "A", server.url(kind), anchor, clock=RealClock(), ids=RandomIds(), timeout_s=20
+            )
+
+        signer = bundles.new_signer()
+        trust = own_trust([signer.public_key], [anchor])
+        base = replace(world(tmp_path, signer=signer), trust=trust)
+        down = replace(base, authorities=(at("500"),))
+
+        result = run(REQUEST, bundles.decision(), down, _quiet)
+        assert result.report.verdict is Verdict.INDETERMINATE
+        assert "pending" in pipeline.timestamp_state(result)
+        (owed,) = pending.remembered(base.pending_dir)
+        assert owed.authorities == ("A",)
+
+        told: list[tuple[str, str, datetime | None]] = []
+        desk = replace(base.desk, authorities=down.authorities, anchors=(anchor,))
+        assert ask_again(desk, lambda *it: told.append(it)) == 0
+        assert told == [(result.bundle.id, "A", None)]
+        assert len(list(pending.remembered(base.pending_dir))) == 1
+
+        assert ask_again(replace(desk, authorities=(at("good"),))) == 1
+
+    file = Path(result.location)
+    with file.open("rb") as stream:
+        report = verify_bundle(
+            stream, trust, now=datetime.now(UTC), late_tokens=late_tokens_beside(file)
+        )
+    assert report.verdict is Verdict.PASSED
+    assert list(pending.remembered(base.pending_dir)) == []
+    assert digest_bytes(file.read_bytes()) == result.bundle.digests
+
+
+def test_no_token_is_put_beside_a_bundle_that_never_came(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    """The reminder is written first: a crash right after it leaves one without a bundle."""
+    here = world(tmp_path, authority)
+    entry = pending.PendingToken(
+        bundle_id=bundles.BUNDLE_ID,
+        store=here.store.url,
+        key=f"bundles/2026/01/15/{bundles.BUNDLE_ID}.wacz",
+        signature=b"s",
+        authorities=(authority.name,),
+    )
+    pending.remember(here.pending_dir, entry)
+
+    assert ask_again(here.desk) == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_reminders_of_another_store_are_left_alone(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    entry = pending.PendingToken(
+        bundle_id="x", store="s3://elsewhere", key="k", signature=b"s", authorities=("A",)
+    )
+    pending.remember(here.pending_dir, entry)
+
+    assert ask_again(here.desk) == 0
+    assert list(pending.remembered(here.pending_dir)) == [entry]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a",
+        "https://a.test/x?y#z",
+        "http://127.0.0.1:8080/",
+        "http://[::1]/",
+        "https://ü.test/",
+    ],
+)
+def test_these_urls_can_be_captured(url: str) -> None:
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "example.org", "file:///etc/passwd", "ftp://a/", "javascript:1", "data:,x"),
+        *("http://", "http:///x", "//a/", "about:blank", "http://[::1", "http://a:99999/"),
+        *("http://user@a/", "http://user:secret@a/"),
+    ],
+)
+def test_these_are_refused(url: str) -> None:
+    with pytest.raises(SnapshotterError) as caught:
+        check_url(url)
+    assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+# --- kill -9 ---------------------------------------------------------------------------------
+
+BEFORE = ("capture", "navigate", "seal", "sign", "derive", "timestamp", "verify", "store")
+
+
+def _die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _DyingSigner(FileSigner):
+    """Dies when asked for one of its two signatures."""
+
+    at = ""
+
+    @override
+    def sign(self, message: bytes) -> bytes:
+        if self.at == "sign":
+            _die()
+        return super().sign(message)
+
+    @override
+    def sign_wacz_hash(self, hash_text: bytes) -> bytes:
+        if self.at == "derive":
+            _die()
+        return super().sign_wacz_hash(hash_text)
+
+
+class _DyingStore(DirectoryStore):
+    """Dies right after a write that lasted."""
+
+    @override
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        super().put_new(key, source, sha256, retain_until=retain_until)
+        _die()
+        raise AssertionError("dead processes do not raise")
+
+
+def die_in_a_capture(folder: Path, point: str) -> None:
+    """Run one capture that is killed at `point`; called in a process of its own."""
+    signer = _DyingSigner(bundles.new_signer()._private_key)
+    signer.at = point
+    hook: Callable[[Path], None] | None = _die if point == "capture" else None
+    here = replace(
+        world(folder, signer=signer),
+        capturer=FakeCapturer(RealClock(), disclosures=(SALT,), hook=hook),
+    )
+    if point == "stored":
+        here = replace(here, store=_DyingStore(folder / "store"))
+
+    def progress(stage: str, detail: str) -> None:
+        moment = "verify" if (stage, detail) == ("store", "verify") else stage
+        if moment == point:
+            _die()
+
+    run(REQUEST, bundles.decision(), here, progress)
+
+
+@pytest.mark.parametrize("point", [*BEFORE, "stored"])
+def test_kill_9_leaves_no_bundle_or_a_whole_one_and_the_next_run_sweeps(
+    tmp_path: Path, point: str
+) -> None:
+    program = (
+        "import sys; from pathlib import Path; "
+        "from tests.unit.app.test_pipeline import die_in_a_capture; "
+        "die_in_a_capture(Path(sys.argv[1]), sys.argv[2])"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), point],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    left = _files(tmp_path / "store") if (tmp_path / "store").exists() else []
+    assert len(left) == (1 if point == "stored" else 0)
+    for name in left:
+        assert unpack((tmp_path / "store" / name).read_bytes())
+        assert len(list((tmp_path / "store.private").iterdir())) == 1
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+
+    result = run(REQUEST, bundles.decision(), world(tmp_path), _quiet)
+
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert Path(result.location).is_file()
+    assert len(_files(tmp_path / "store")) == len(left) + 1

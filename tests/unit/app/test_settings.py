@@ -1,0 +1,128 @@
+"""Settings: where each comes from, and which wins."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import settings
+from snapshotter.errors import SnapshotterError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def _load(directory: Path, **more: object) -> settings.Settings:
+    return settings.load(directory=directory, **{"environment": {}, **more})  # type: ignore[arg-type]
+
+
+def _write(directory: Path, text: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "snapshotter.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    here = tmp_path / "project" / "deep"
+    here.mkdir(parents=True)
+    _write(
+        tmp_path / "config" / "snapshotter", 'key = "user"\npolicy = "user"\ns3_region = "user"\n'
+    )
+    _write(tmp_path / "project", 'key = "project"\npolicy = "project"\n')
+
+    found = _load(
+        here, environment={"SNAPSHOTTER_KEY": "variable"}, overrides={"key": "option", "policy": ""}
+    )
+
+    assert (found.key, found.policy, found.s3_region) == ("option", "project", "user")
+    assert _load(here, environment={"SNAPSHOTTER_KEY": "variable"}).key == "variable"
+    assert len(found.sources) == 3
+
+
+def test_without_any_source_there_are_defaults(tmp_path: Path) -> None:
+    found = _load(tmp_path)
+
+    assert (found.store, found.policy, found.key) == ("captures", "default", "default")
+    assert found.keys_dir == found.data_dir / "keys"
+    assert found.spool_dir.name == "spool"
+    assert found.sources == ()
+
+
+def test_a_path_in_a_file_is_relative_to_that_file(tmp_path: Path) -> None:
+    _write(
+        tmp_path / "project",
+        'store = "evidence"\nspool_dir = "tmp"\n'
+        '[[authority]]\nname = "A"\nurl = "http://a/"\nroot = "roots/a.pem"\n',
+    )
+
+    found = _load(tmp_path / "project")
+
+    assert found.store == str(tmp_path / "project" / "evidence")
+    assert found.spool_dir == tmp_path / "project" / "tmp"
+    assert found.authorities[0].root == tmp_path / "project" / "roots" / "a.pem"
+
+
+def test_a_store_in_a_bucket_is_no_path(tmp_path: Path) -> None:
+    _write(tmp_path, 'store = "s3://bucket/prefix"\n')
+
+    assert _load(tmp_path).store == "s3://bucket/prefix"
+
+
+def test_an_empty_path_is_the_default_and_not_the_files_own_folder(tmp_path: Path) -> None:
+    _write(tmp_path, 'spool_dir = ""\nkeys_dir = ""\ntrust_file = ""\n')
+
+    found = _load(tmp_path)
+
+    assert found.spool_dir != tmp_path
+    assert found.keys_dir == found.data_dir / "keys"
+    assert found.trust_file is None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("colour = 1\n", "colour"),
+        ("store = 1\n", "store"),
+        ("timestamp_timeout_s = 0\n", "timestamp_timeout_s"),
+        ('s3_lock_mode = "MAYBE"\n', "s3_lock_mode"),
+        ('[[authority]]\nname = "A"\nurl = "ftp://a/"\nroot = "a.pem"\n', "url"),
+        ("= nothing\n", "can not be read"),
+    ],
+)
+def test_what_a_file_gets_wrong_is_named(tmp_path: Path, text: str, word: str) -> None:
+    path = _write(tmp_path, text)
+
+    with pytest.raises(SnapshotterError) as caught:
+        _load(tmp_path)
+
+    assert word in caught.value.message
+    assert str(path) in caught.value.message
+
+
+def test_a_misspelt_variable_is_an_error_and_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="SNAPSHOTTER_STROE"):
+        _load(tmp_path, environment={"SNAPSHOTTER_STROE": "x"})
+
+
+def test_numbers_come_from_variables_too(tmp_path: Path) -> None:
+    found = _load(tmp_path, environment={"SNAPSHOTTER_TIMESTAMP_TIMEOUT_S": "3"})
+
+    assert found.timestamp_timeout_s == 3
+    with pytest.raises(SnapshotterError, match="timestamp_timeout_s"):
+        _load(tmp_path, environment={"SNAPSHOTTER_TIMESTAMP_TIMEOUT_S": "soon"})
+
+
+def test_the_shipped_authorities_have_their_roots(tmp_path: Path) -> None:
+    found = _load(tmp_path).authorities
+
+    assert found
+    assert all(it.root.is_file() for it in found)
+
+
+def test_an_authorities_file_that_can_not_be_read_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="authorities"):
+        _load(tmp_path, environment={"SNAPSHOTTER_AUTHORITIES_FILE": str(tmp_path / "none.toml")})

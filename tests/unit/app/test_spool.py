@@ -1,0 +1,154 @@
+"""Spool directories: what is in use stays, what was left over goes."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.spool import spooled, sweep
+from snapshotter.errors import SnapshotterError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_spool_is_empty_private_and_gone_afterwards(tmp_path: Path) -> None:
+    root = tmp_path / "a" / "spool"
+
+    with spooled(root, "one") as files:
+        assert list(files.iterdir()) == []
+        assert (root / "one").stat().st_mode & 0o077 == 0
+        (files / "x").write_bytes(b"x")
+
+    assert list(root.iterdir()) == []
+
+
+def test_a_spool_is_gone_after_an_error_too(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), spooled(tmp_path, "one"):
+        raise ZeroDivisionError
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_in_use_is_not_swept(tmp_path: Path) -> None:
+    with spooled(tmp_path, "one") as files:
+        assert sweep(tmp_path) == 0
+        assert files.is_dir()
+
+
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    with spooled(tmp_path, "one"), pytest.raises(SnapshotterError), spooled(tmp_path, "one"):
+        pass
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; "
+        "from snapshotter.app.spool import spooled\n"
+        "with spooled(Path(sys.argv[1]), 'dead') as files:\n"
+        "    (files / 'x').write_bytes(b'x'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, timeout=30, check=False
+    )
+    assert run.returncode == -signal.SIGKILL
+    assert (tmp_path / "dead" / "files" / "x").exists()
+
+    assert sweep(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removal_that_was_cut_short_is_finished_by_the_next_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock goes last: a directory with files and without a lock would stay for ever."""
+    order: list[str] = []
+    real = shutil.rmtree
+
+    def noting(path: Path, ignore_errors: bool = False) -> None:
+        order.append(path.name)
+        real(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", noting)
+    with spooled(tmp_path, "one"):
+        pass
+
+    assert order == ["files", "one"]
+
+
+def test_a_directory_whose_maker_died_at_once_is_swept_and_foreign_files_stay(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "x").write_bytes(b"x")
+    (tmp_path / "file").write_bytes(b"x")
+
+    sweep(tmp_path)
+
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["file", "foreign"]
+
+
+def test_there_may_be_nothing_to_sweep(tmp_path: Path) -> None:
+    assert sweep(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize("moment", ["before the lock is made", "before the lock is held"])
+def test_a_sweep_that_takes_a_new_directory_for_left_over_does_not_end_a_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    target = os if moment == "before the lock is made" else fcntl
+    name = "open" if target is os else "flock"
+    real = getattr(target, name)
+    swept: list[int] = []
+
+    def swept_first(*arguments: object, **more: object) -> object:
+        if not swept:
+            swept.append(0)  # before sweeping, which calls this as well
+            sweep(tmp_path)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(target, name, swept_first)
+
+    with spooled(tmp_path, "one") as files:
+        (files / "x").write_bytes(b"x")
+        assert sweep(tmp_path) == 0
+
+    assert swept
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_captures_and_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        try:
+            for number in range(20):
+                sweep(tmp_path)
+                with spooled(tmp_path, f"{worker}-{number}") as files:
+                    (files / "x").write_bytes(b"x")
+                    sweep(tmp_path)
+                    assert (files / "x").read_bytes() == b"x"
+        except BaseException as error:  # noqa: BLE001  a thread's failure is the test's
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert failures == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(SnapshotterError, match="spool"), spooled(tmp_path / "file", "one"):
+        pass

@@ -1,0 +1,110 @@
+"""Policies: strict, and written out so that a reader needs no defaults."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy import load as policies
+from snapshotter.policy.load import Policy, as_toml, decide, load
+
+
+def _write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "p.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_default_policy_is_what_the_defaults_are() -> None:
+    shipped = load("default")
+
+    bare = Policy(name="default")
+    tables = ("browser", "scroll", "wait", "limits", "redact", "require", "retention")
+    for table in tables:
+        without_reason = getattr(shipped, table).model_copy(update={"reason": ""})
+        assert without_reason == getattr(bare, table), table
+
+
+def test_the_effective_policy_reads_back_as_itself() -> None:
+    policy = load("default")
+
+    assert Policy.model_validate(tomllib.loads(as_toml(policy))) == policy
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_any_text_survives_being_written_out(text: str) -> None:
+    policy = Policy(name="x", reason=text)
+
+    assert tomllib.loads(as_toml(policy))["reason"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('name = "x"\ncolour = 1\n', "colour"),
+        ('name = "x"\n[limits]\ntotal_s = 0\n', "limits.total_s"),
+        ('name = "x"\n[limits]\nrequests = "many"\n', "limits.requests"),
+        ('name = "x"\n[limits]\nrequests = true\n', "limits.requests"),
+        ('name = "x"\n[browser]\nscale = 9\n', "browser.scale"),
+        ('name = "X Y"\n', "name"),
+        ("", "name"),
+        ("= 1\n", "can not be read"),
+        ('name = "x"\nname = "y"\n', "can not be read"),
+    ],
+)
+def test_what_a_policy_gets_wrong_is_named(tmp_path: Path, text: str, word: str) -> None:
+    with pytest.raises(SnapshotterError, match=word.replace(".", r"\.")):
+        load(_write(tmp_path, text))
+
+
+def test_a_policy_longer_than_any_is_refused_and_not_cut(tmp_path: Path) -> None:
+    """Cut after the limit, the rules behind it would be gone without a word."""
+    text = 'name = "x"\n' + "#" * policies._MAX_BYTES + "\n[require]\ntimestamps = 9\n"
+
+    with pytest.raises(SnapshotterError, match="longer"):
+        load(_write(tmp_path, text))
+
+
+def test_a_policy_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="no policy file"):
+        load(str(tmp_path / "none.toml"))
+    with pytest.raises(SnapshotterError, match="no policy called") as caught:
+        load("none")
+    assert "default" in caught.value.hint
+
+
+def test_options_stand_in_the_text_that_is_sealed() -> None:
+    made = decide(load("default"), browser="chromium", lock_days=30, ignore_certificate_errors=True)
+
+    sealed = tomllib.loads(made.policy_text)
+    assert sealed["browser"]["kind"] == made.browser == "chromium"
+    assert sealed["browser"]["ignore_certificate_errors"] is made.ignore_certificate_errors is True
+    assert sealed["retention"]["lock_days"] == made.retain_days == 30
+
+
+@pytest.mark.parametrize("days", [-1, 36_501])
+def test_a_lock_that_no_policy_could_ask_for_is_refused(days: int) -> None:
+    with pytest.raises(ValueError, match="lock_days"):
+        decide(load("default"), lock_days=days)
+
+
+def test_no_policy_can_ask_for_secrets_in_clear(tmp_path: Path) -> None:
+    policy = load(_write(tmp_path, 'name = "x"\n[redact]\nheaders = ["X-Token"]\n'))
+
+    assert decide(policy).redact_headers == {
+        *("authorization", "cookie", "proxy-authorization", "set-cookie", "x-token"),
+    }
+
+
+def test_units_are_those_of_the_decision(tmp_path: Path) -> None:
+    policy = load(
+        _write(tmp_path, 'name = "x"\n[wait]\nquiet_ms = 500\n[scroll]\nstep_percent = 50\n')
+    )
+
+    made = decide(policy)
+
+    assert (made.quiet_s, made.scroll_step) == (0.5, 0.5)
+    assert made.limits.settle_s == 5
