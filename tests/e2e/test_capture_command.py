@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import shlex
 import socket
 import ssl
 import subprocess
@@ -97,11 +98,13 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
 
     (bundle,) = installation.bundles()
     assert done.code == 0, done.err
-    assert f"  bundle         {bundle}\n" in done.out
+    shown = re.findall(r"(?m)^  bundle         (.*)$", done.out)
+    assert [(installation.home / it).resolve() for it in shown] == [bundle.resolve()]
     assert re.search(rf"  time proof     good {INSTANT}\n", done.out)
     assert "court minimum: YES" in done.out
     assert re.search(rf'(?m)^cite: "plain", .*{bundle.stem}, SHA-256 [0-9a-f]{{64}}$', done.out)
-    assert re.search(rf"\nnext: .*snapshotter verify {bundle}\n$", done.out)
+    following = re.findall(r"\nnext: .*snapshotter (verify .*)\n$", done.out)
+    assert installation.run(*shlex.split(following[0])).code == 0
     assert "loading" not in done.err  # --quiet
     # The key that was made on first use is announced, and never by its content.
     assert "Back this file up now" in done.err
