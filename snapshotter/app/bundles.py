@@ -88,7 +88,7 @@ def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
     for number in range(1, _MAX_LATE + 1):
         try:
             with store.open(layout.sidecar_key(key, f"late-{number:02}.tsr")) as stream:
-                tokens.append(stream.read(_MAX_TOKEN))
+                tokens.append(stream.read(_MAX_TOKEN + 1))  # too long: cut, and no token
         except FileNotFoundError:
             break
     return tuple(tokens)

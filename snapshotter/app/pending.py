@@ -46,7 +46,7 @@ def remember(directory: Path, pending: PendingToken) -> None:
         "signature": base64.b64encode(pending.signature).decode("ascii"),
         "store": pending.store,
     }
-    _write(directory / f"{pending.bundle_id}.json", canonical_json.dumps(content))
+    write_private(directory / f"{pending.bundle_id}.json", canonical_json.dumps(content))
 
 
 def forget(directory: Path, bundle_id: str) -> None:
@@ -86,11 +86,11 @@ def keep_salts(directory: Path, bundle_id: str, disclosures: Sequence[Disclosure
         return None
     path = directory / f"{bundle_id}.salts.jsonl"
     lines = (canonical_json.dumps(asdict(disclosure)) + b"\n" for disclosure in disclosures)
-    _write(path, b"".join(lines))
+    write_private(path, b"".join(lines))
     return path
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Write a private file so that it is there whole or not at all, also after a crash."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

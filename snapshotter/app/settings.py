@@ -219,13 +219,18 @@ def _read(path: Path) -> dict[str, Any]:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
     _validate(values, str(path))
     for name in sorted(it for it in _PATHS if values.get(it)):
-        values[name] = str(path.parent / Path(values[name]).expanduser())
+        values[name] = _beside(path, values[name])
     for entry in values.get("authority", []):
-        entry["root"] = str(path.parent / Path(entry["root"]).expanduser())
+        entry["root"] = _beside(path, entry["root"])
     store = values.get("store", "")
     if store and "://" not in store:
-        values["store"] = str(path.parent / Path(store).expanduser())
+        values["store"] = _beside(path, store)
     return values
+
+
+def _beside(file: Path, path: str) -> str:
+    """Return a path that stands in a file, relative to that file."""
+    return os.path.normpath(file.parent / Path(path).expanduser())
 
 
 def _validate(values: Mapping[str, Any], where: str) -> _File:

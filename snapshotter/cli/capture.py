@@ -259,9 +259,9 @@ def citation(done: "Result") -> str:
     from snapshotter.verify.report import printable
 
     captured, bundle = done.capture, done.bundle
-    title = printable(captured.title) or "untitled page"
+    title = f'"{printable(captured.title)}", ' if captured.title else ""
     return (
-        f'"{title}", {printable(captured.final_url)}, captured '
+        f"{title}{printable(captured.final_url)}, captured "
         f"{captured.started_at:%Y-%m-%d %H:%M:%S} UTC, snapshotter bundle {bundle.id}, "
         f"SHA-256 {bundle.digests.sha256}"
     )

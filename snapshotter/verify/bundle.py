@@ -341,9 +341,11 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         unknown: list[tuple[str, TokenInvalid]] = []
         for name, response in _responses(state, signature.slot):
             outcome = _judge_token(response, signature.signature, state.trust.authorities)
+            inside = name in state.read.kept
             if isinstance(outcome, tuple):
                 signature.tokens.append(outcome)
-            elif outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
+            elif inside and outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
+                # Beside the bundle anybody may put anything: that says nothing against it.
                 yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
             else:
                 unknown.append((name, outcome))

@@ -15,20 +15,25 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
     """
     Return the late tokens that stand beside a bundle: `<bundle>.late-01.tsr` and so on.
 
+    A sidecar that is too long to be a token is cut short, and then is none.
+
     Raises:
-        SnapshotterError: A sidecar that is too long to be a token, or can not be read.
+        SnapshotterError: A sidecar that can not be read.
     """
     tokens: list[bytes] = []
     for number in range(1, _MAX_TOKENS + 1):
         sidecar = bundle.with_name(f"{bundle.name}.late-{number:02}.tsr")
         if sidecar.exists():
-            tokens.append(_read(sidecar, _MAX_TOKEN_BYTES))
+            tokens.append(_first(sidecar, _MAX_TOKEN_BYTES + 1))
     return tuple(tokens)
 
 
-def read_trust(path: Path, *, pinned_root: str, now: datetime) -> Trust:
+def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: int = 0) -> Trust:
     """
     Read a trust file and the signature beside it.
+
+    Args:
+        minimum_version: The newest version seen so far: an older one is refused.
 
     Raises:
         SnapshotterError: It is not there, too long, not signed by the pinned key, or expired.
@@ -40,6 +45,7 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime) -> Trust:
             _read(signature, _MAX_TOKEN_BYTES),
             pinned_root=pinned_root,
             now=now,
+            minimum_version=minimum_version,
         )
     except EvidenceInvalid as error:
         # A bad trust file says nothing about any bundle: it must not end as FAILED.
@@ -47,11 +53,15 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime) -> Trust:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-    except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+    data = _first(path, limit + 1)
     if len(data) > limit:
         raise SnapshotterError(f"{path} is longer than {limit} bytes")
     return data
+
+
+def _first(path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error

@@ -332,3 +332,16 @@ def test_the_twin_of_a_wacz_signature_does_not_pass(good: tuple[Members, Trust])
 
     assert report.verdict is Verdict.FAILED
     assert _codes(report) == {"WACZ_SIG"}
+
+
+# --- what stands beside a bundle -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"<html>not a token</html>", b"\x30" * 70_000])
+def test_junk_beside_a_good_bundle_says_nothing_against_it(junk: bytes) -> None:
+    trust = read_trust(VECTORS / "trust" / "trust.json", pinned_root=PIN, now=_now())
+
+    with (VECTORS / "v1-good" / "bundle.wacz").open("rb") as stream:
+        report = verify_bundle(stream, trust, now=_now(), late_tokens=[junk])
+
+    assert report.verdict is Verdict.PASSED

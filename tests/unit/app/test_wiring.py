@@ -1,0 +1,99 @@
+"""What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from snapshotter.app import wiring
+from snapshotter.app.settings import Settings, load
+from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
+from snapshotter.seal.signer import FileSigner, KeyDirectory
+from snapshotter.verify.trust import TrustDocument
+
+
+@pytest.fixture
+def root() -> FileSigner:
+    return FileSigner(ec.generate_private_key(ec.SECP384R1()))
+
+
+def _settings(folder: Path, **more: str) -> Settings:
+    return load(
+        overrides={"data_dir": str(folder / "data"), "store": str(folder / "captures"), **more},
+        directory=folder,
+        environment={},
+    )
+
+
+def _publish(document: TrustDocument, root: FileSigner, path: Path) -> None:
+    path.write_bytes(document.encode())
+    path.with_name(f"{path.name}.sig").write_bytes(root.sign(document.encode()))
+
+
+def test_a_trust_file_older_than_one_seen_before_is_refused(
+    tmp_path: Path, root: FileSigner
+) -> None:
+    file = tmp_path / "trust.json"
+    settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
+    first = TrustDocument.new(root.public_key)
+    _publish(first.with_expiry(None), root, file)
+    assert wiring.trust(settings).version == 2
+
+    _publish(first, root, file)
+
+    with pytest.raises(EvidenceUnverifiable, match="older"):
+        wiring.trust(settings)
+
+
+def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: FileSigner) -> None:
+    file = tmp_path / "trust.json"
+    _publish(TrustDocument.new(root.public_key), root, file)
+
+    with pytest.raises(SnapshotterError, match="whose it is"):
+        wiring.trust(_settings(tmp_path, trust_file=str(file)))
+
+
+def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_the_root_key(
+    tmp_path: Path,
+) -> None:
+    settings = _settings(tmp_path)
+    directory = KeyDirectory(settings.keys_dir)
+    own = directory.create("default")
+    root = directory.create("root")
+
+    trust = wiring.trust(settings)
+
+    assert trust.key(own.key_id) is not None
+    assert trust.key(root.key_id) is None
+
+
+def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    said: list[str] = []
+
+    first = wiring.signer(settings, ask=None, tell=said.append)
+    again = wiring.signer(settings, ask=None, tell=said.append)
+
+    assert first.key_id == again.key_id
+    assert len(said) == 1
+    assert "Back this file up" in said[0]
+
+
+def test_retention_is_refused_on_a_directory(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="does not enforce retention"):
+        wiring.store_for_evidence(_settings(tmp_path), locked=True)
+
+
+@pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])
+def test_a_store_that_is_none_ends_as_a_sentence(tmp_path: Path, store: str) -> None:
+    with pytest.raises(SnapshotterError):
+        wiring.store(_settings(tmp_path, store=store))
+
+
+def test_salts_stand_next_to_a_directory_store_and_never_inside(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+
+    place = wiring.salts_dir(settings)
+
+    assert place.parent == tmp_path
+    assert not place.is_relative_to(settings.store)
