@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from snapshotter.formats import canonical_json, keys, names, wacz
+from snapshotter.formats import custody as custody_chain
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import (
@@ -850,7 +851,10 @@ def _records(shop: Workshop) -> Iterator[Vector]:
     )
     custody = shop.good_bundle[names.CUSTODY]
     lines = custody.splitlines(keepends=True)
+    last = custody_chain.parse(custody)[-1]
+    late = replace(last, at=last.at + timedelta(seconds=1))
     for name, data in (
+        ("after-the-seal", custody_chain.encode([late])),
         ("link-broken", custody.replace(b'"outcome":"success"', b'"outcome":"failure"', 1)),
         ("event-removed", lines[1]),
         ("event-edited", custody.replace(b"a", b"b", 1)),
