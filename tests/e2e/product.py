@@ -107,6 +107,7 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     def run(self, *arguments: str | Path, given: str = "") -> Done:
@@ -149,6 +150,11 @@ class Installation:
             "AWS_EC2_METADATA_DISABLED": "true",
             **self.environment,
         }
+
+
+def _heed_ctrl_c() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def trusting(authority: TestAuthority, kind: str = "good") -> dict[str, tuple[str, Path]]:
