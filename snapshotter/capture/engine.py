@@ -21,6 +21,7 @@ from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
 
 _WATCH_S = 0.2  # between two looks at the processes' memory
+_LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
@@ -104,7 +105,10 @@ class ChromiumCapturer:
                     session.killed("capture-timeout", _overrun(decision))
                     break
                 thread.join(min(_WATCH_S, left))
-                if processes.resident_bytes() > decision.limits.memory_bytes:
+                resident = processes.resident_bytes()
+                if resident > decision.limits.memory_bytes * _LOW_SHARE:
+                    session.memory_is_low()
+                if resident > decision.limits.memory_bytes:
                     self._too_much_memory(session, processes, decision, thread)
         except BaseException:  # Ctrl-C: nothing of ours may go on
             session.killed("interrupted", "interrupted")

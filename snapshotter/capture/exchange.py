@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from snapshotter.capture.partial import PartialBody
 from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
 
 # Names that describe the bytes on the wire, which are not the bytes that the
@@ -104,6 +105,7 @@ class Exchange:
     internal: bool = False  # the browser answered itself (HSTS); nothing was sent
     body: Body = Body.UNAVAILABLE
     body_file: Path | None = None
+    part: PartialBody | None = field(default=None, repr=False)  # of the page's document alone
     truncated: str = ""  # WARC-Truncated: length, time, disconnect
     body_length: int = 0  # bytes, as the browser counted them while they came
     wire_length: int = 0  # bytes

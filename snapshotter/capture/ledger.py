@@ -140,6 +140,10 @@ class Ledger:
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
         if not recording.main_body_recorded and rendered:
             self.complain("source-missing", "the body of the page's document was not recorded")
+        if recording.main_body_recorded and recording.main_body_cut and rendered:
+            self.complain(
+                "source-cut", "the page's document was cut off; what came of it was recorded"
+            )
         if rendered:
             self._complain_of_what_did_not_load(recording)
         if not rendered and not self._reasons:

@@ -38,6 +38,7 @@ from snapshotter.capture.exchange import (
     parse_head,
     same_headers,
 )
+from snapshotter.capture.partial import PartialBody
 from snapshotter.capture.redact import Redactor
 from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
 from snapshotter.model.capture import (
@@ -55,10 +56,13 @@ from snapshotter.ports import Clock, IdSource
 
 TOO_MANY_REQUESTS = "too-many-requests"
 CAPTURE_TOO_LARGE = "capture-too-large"
+RESPONSE_TOO_LARGE = "response-too-large"
 
 _CALL_S = 5.0  # limit of a call to the browser that only sets something up
 _BODY_S = 20.0  # limit of fetching one body
+_FOLLOW_S = 1.0  # that stopping waits for a document to be followed
 _BODIES_AT_ONCE = 2  # each is in memory for a moment, as base64 and as bytes
+_BUFFER_MORE = 8 << 20  # bytes; the browser reads a megabyte at once
 _FAILED_KEPT = 500  # failed requests that are listed by name
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer kept
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
@@ -93,7 +97,8 @@ class Recording:
     response: MainResponse | None
     counts: RequestCounts
     failed: tuple[FailedRequest, ...]
-    main_body_recorded: bool
+    main_body_recorded: bool  # wholly, or as far as it came
+    main_body_cut: bool
     document_error: str  # "net::ERR_…" of the main document, or ""
     redactions: tuple[Redaction, ...]
     disclosures: tuple[Disclosure, ...] = field(repr=False)
@@ -121,7 +126,19 @@ class Recorder(Protocol):
 
     @property
     def over_limit(self) -> str:
-        """The reason code of a limit that was passed, or an empty text."""
+        """The reason code of a limit that was passed, the gravest, or an empty text."""
+
+    @property
+    def document_in_flight(self) -> int:
+        """Bytes that have come of the page's document, while more may come; else 0."""
+
+    async def cut_off(self, cause: str) -> None:
+        """
+        Get ready for loading to be stopped from here; takes a second at most.
+
+        Args:
+            cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
+        """
 
     async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
         """Collect what is outstanding, write the files. Never raises for what a page does."""
@@ -165,6 +182,7 @@ class BrowserRecorder:
         )
         self._ended: set[Session] = set()
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._following: set[asyncio.Future[Any]] = set()  # documents to be told of as they come
         self._body_slots = asyncio.Semaphore(_BODIES_AT_ONCE)
 
         self._exchanges: list[Exchange] = []
@@ -174,6 +192,8 @@ class BrowserRecorder:
         self._open: set[int] = set()
         self._quiet_since = clock.monotonic()
         self._received = 0  # bytes, decoded or on the wire, whichever the browser says is more
+        self._too_large = False  # a response has passed the limit of one
+        self._cause = ""  # why we stopped loading, as WARC-Truncated says it
         self._kept = 0  # bytes of bodies in the scratch directory
         self._ignored = 0  # requests beyond the limit
         self._seen_by_playwright: Counter[str] = Counter()
@@ -221,11 +241,28 @@ class BrowserRecorder:
             return TOO_MANY_REQUESTS
         if self._received > self._limits.capture_bytes:
             return CAPTURE_TOO_LARGE
-        return ""
+        return RESPONSE_TOO_LARGE if self._too_large else ""
+
+    @property
+    def document_in_flight(self) -> int:
+        return max(
+            (
+                self._exchanges[n].body_length
+                for n in self._open
+                if self._is_main(self._exchanges[n])
+            ),
+            default=0,
+        )
+
+    async def cut_off(self, cause: str) -> None:
+        self._cause = self._cause or cause
+        if self._following:  # what is stopped before the browser tells of it is lost
+            await asyncio.wait(set(self._following), timeout=_FOLLOW_S)
 
     async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
         for exchange in self._exchanges:
-            if exchange.number in self._open and exchange.answer is not None:
+            waits = exchange.number in self._open and exchange.answer is not None
+            if waits and exchange.part is None:
                 self._spawn(self._fetch_part(exchange))
         # A task may spawn another one: a body, then nothing. Two rounds are enough.
         end = asyncio.get_running_loop().time() + limit_s
@@ -248,7 +285,8 @@ class BrowserRecorder:
         """Set one target up. The extras are asked for one by one: older browsers lack some."""
         settings = {
             "maxTotalBufferSize": self._limits.capture_bytes,
-            "maxResourceBufferSize": self._limits.response_bytes,
+            # More than we keep: a document that has just passed the limit is still to be had.
+            "maxResourceBufferSize": self._limits.response_bytes + _BUFFER_MORE,
             "maxPostDataSize": self._limits.response_bytes,
         }
         try:
@@ -308,7 +346,7 @@ class BrowserRecorder:
         if waits and target in self._shared_workers and self._raw_responses.get(target):
             self._close(hops[-1], End.ANSWERED)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
         async def run() -> None:
             try:
                 await work
@@ -318,6 +356,7 @@ class BrowserRecorder:
         task = asyncio.ensure_future(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _seen(self, url: str) -> None:
         if url.startswith(("http:", "https:")):
@@ -406,6 +445,10 @@ class BrowserRecorder:
             exchange.sessions.append(session)
         if self._is_main(exchange):
             self._want_certificate(exchange.url)
+            if exchange.part is None and not exchange.from_cache:
+                task = self._spawn(self._follow_body(exchange, session))
+                self._following.add(task)
+                task.add_done_callback(self._following.discard)
 
     def _on_responseReceivedExtraInfo(self, session: Session, params: Params) -> None:
         text = params.get("headersText", "")
@@ -422,8 +465,13 @@ class BrowserRecorder:
         decoded, wire = params["dataLength"], params.get("encodedDataLength", 0)
         self._received += max(decoded, wire)
         if hops := self._hops.get(params["requestId"]):
-            hops[-1].body_length += decoded
-            hops[-1].wire_length += wire
+            exchange = hops[-1]
+            exchange.body_length += decoded
+            exchange.wire_length += wire
+            most = max(exchange.body_length, exchange.wire_length)
+            self._too_large |= most > self._limits.response_bytes
+            if exchange.part is not None and "data" in params:
+                exchange.part.add(base64.b64decode(params["data"]))
 
     def _on_loadingFinished(self, session: Session, params: Params) -> None:
         if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
@@ -455,7 +503,8 @@ class BrowserRecorder:
             cancelled = bool(params.get("canceled"))
             self._close(exchange, _end_of_failure(exchange, cancelled=cancelled))
         if exchange.answer is not None and exchange.end is not End.ANSWERED:
-            self._spawn(self._fetch_body(exchange, truncated="disconnect"))
+            ours = exchange.end is End.CANCELLED and self._cause
+            self._spawn(self._fetch_body(exchange, truncated=ours or "disconnect"))
 
     def _on_webSocketCreated(self, session: Session, params: Params) -> None:
         self._websockets += 1
@@ -543,9 +592,34 @@ class BrowserRecorder:
             if data is not None:
                 self._keep(exchange, data, text=text)
 
+    async def _follow_body(self, exchange: Exchange, session: Session) -> None:
+        """Have the browser tell a document's bytes as they come, and keep them."""
+        file = self._scratch / f"{exchange.number:06}.part"
+        part = exchange.part = PartialBody(file, limit=self._limits.response_bytes)
+        try:
+            result = await asyncio.wait_for(
+                session.send("Network.streamResourceContent", {"requestId": exchange.request_id}),
+                _BODY_S,
+            )
+            part.begin(base64.b64decode(result["bufferedData"]))
+        except (ProtocolError, TimeoutError, binascii.Error):
+            exchange.part = None  # it was whole before we asked, which is the usual case
+
+    def _keep_part(self, exchange: Exchange) -> None:
+        """Take what came of a document whose whole body could not be had."""
+        part = exchange.part
+        file = part.take() if part is not None else None
+        if part is None or file is None:
+            return
+        exchange.body, exchange.body_file = _state_of_bytes(exchange), file
+        if part.is_cut:
+            exchange.truncated = "length"
+        elif exchange.end is not End.ANSWERED or part.length < exchange.body_length:
+            exchange.truncated = exchange.truncated or self._cause or "time"
+
     async def _fetch_part(self, exchange: Exchange) -> None:
         """Spool what came so far of a body that has no end."""
-        exchange.truncated = "time"
+        exchange.truncated = self._cause or "time"
         for session in reversed(exchange.sessions):
             with contextlib.suppress(ProtocolError, TimeoutError, binascii.Error):
                 result = await asyncio.wait_for(
@@ -697,6 +771,9 @@ class BrowserRecorder:
             return self._recording
         self._give_raw_heads()
         recorded = [e for e in self._exchanges if not e.from_cache]
+        for exchange in recorded:
+            if exchange.part is not None and exchange.body_file is None and exchange.has_answer:
+                self._keep_part(exchange)
         redirects, main, error = self._main_document()
         artifacts = archive.write(
             recorded,
@@ -727,8 +804,8 @@ class BrowserRecorder:
             ),
             main_body_recorded=main is not None
             and main.body_file is not None
-            and not main.truncated
             and main.body_file.stat().st_size > 0,
+            main_body_cut=main is not None and bool(main.truncated),
             document_error=error,
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
@@ -825,6 +902,8 @@ class BrowserRecorder:
             if e.post_missing:
                 absent["request bodies that the browser did not hand out"] += 1
             if not e.has_answer:
+                if e.end is End.ANSWERED and not e.internal:
+                    absent["answers that the browser did not tell of"] += 1
                 continue
             if e.body is Body.TOO_LONG:
                 absent["bodies over a size limit"] += 1
@@ -889,11 +968,15 @@ def _body_state(exchange: Exchange, data: bytes, *, text: bool) -> Body:
             expected = int(announced)
         if len(data) != expected if expected else not data.isascii():
             return Body.TEXT_AS_UTF8
-    if encoded:
+    return _state_of_bytes(exchange) if data or encoded else Body.EMPTY
+
+
+def _state_of_bytes(exchange: Exchange) -> Body:
+    if exchange.header("content-encoding"):
         return Body.CONTENT_DECODED
     if exchange.header("transfer-encoding"):
         return Body.TRANSFER_DECODED
-    return Body.AS_RECEIVED if data else Body.EMPTY
+    return Body.AS_RECEIVED
 
 
 def _media_type(headers: Sequence[Any]) -> str:

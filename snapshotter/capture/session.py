@@ -18,6 +18,7 @@ from playwright.async_api import (
     ConsoleMessage,
     Page,
     Playwright,
+    Request,
     Response,
     WebError,
     async_playwright,
@@ -36,7 +37,7 @@ from snapshotter.capture.browser import (
 )
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
-from snapshotter.capture.recorder import Recorder, Recording
+from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
@@ -53,6 +54,8 @@ _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
 _FINISH_S = 8.0  # for the recorder to collect what is outstanding
 _FINISH_LOST_S = 2.0  # the same, from a page that does not answer any more
+_CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
+_LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
@@ -107,6 +110,7 @@ class _Document:
     count: int = 0  # documents that were committed; error pages do not count
     frame: str = ""  # the browser's id of the main frame
     loaded: bool = False  # the last one's load event came
+    broken: bool = False  # the last one's body broke off: no load event will come
     status: int = 0  # HTTP status of the last answer to a main-frame navigation
     expected_at: float | None = None  # when a redirect that the page announced is due
 
@@ -173,6 +177,8 @@ class Session:
         self._document = _Document()
         self._description: asyncio.Task[Environment] | None = None
         self._moved = False  # a step failed because the page went to another document
+        self._memory_is_low = False
+        self._cut_at = 0  # how many documents there were when one was cut off at a limit
         self._stuck = 0  # requests that have no end although loading was stopped
 
     # Called by the supervisor
@@ -192,6 +198,10 @@ class Session:
         loop, guard = self._loop, self._guard
         if loop is not None and guard is not None and not loop.is_closed():
             loop.call_soon_threadsafe(guard.lose, code, detail)
+
+    def memory_is_low(self) -> None:
+        """Take note that little is left of the memory that the browser may take."""
+        self._memory_is_low = True
 
     def killed(self, code: str, detail: str) -> None:
         """Take note that the browser is being killed from outside."""
@@ -280,10 +290,18 @@ class Session:
         documents = self._document.count
         self._ledger.final_url = page.url
         await self._step("viewport", lambda: self._viewport(cdp))
-        await self._step("screenshot", lambda: self._screenshot(cdp))
-        await self._step("mhtml", lambda: self._mhtml(cdp))
-        await self._step("dom", lambda: self._dom(page))
-        await self._step("text", lambda: self._page_text(page, cdp))
+        steps: list[tuple[str, _Body]] = [
+            ("screenshot", lambda: self._screenshot(cdp)),
+            ("mhtml", lambda: self._mhtml(cdp)),
+            ("dom", lambda: self._dom(page)),
+            ("text", lambda: self._page_text(page, cdp)),
+        ]
+        if self._memory_is_low:
+            # A photograph beyond the viewport paints the whole page: on one of very much
+            # text it may be the last thing that the browser does.
+            steps.append(steps.pop(0))
+        for name, body in steps:
+            await self._step(name, body)
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
 
@@ -308,6 +326,7 @@ class Session:
         context.on("console", self._on_console)
         context.on("weberror", self._on_web_error)
         page.on("response", self._on_response)
+        page.on("requestfailed", self._on_request_failed)
         cdp.on("Page.frameNavigated", self._on_navigated)
         cdp.on("Page.loadEventFired", self._on_loaded)
         cdp.on("Page.frameScheduledNavigation", self._on_scheduled)
@@ -342,11 +361,14 @@ class Session:
             await self._until_announced(end)
         if not self._document.count:
             if failure == "timeout":
-                await self._stop_loading()
+                await self._stop_loading("time")
                 code = "timeout"
                 detail = f"no answer within {limit:.3g} s"
             else:
                 code, detail = self._why_nothing_came(failure)
+                if code in ("aborted", "network-error"):
+                    # Perhaps the page's process crashed, and the news is still on its way.
+                    await self._need_guard().pause(_CRASH_NEWS_S)
             self._complain(code, detail)
             self._ledger.navigation_ended_at = self._clock.now()
             return _End(StepState.FAILED, detail)
@@ -368,20 +390,25 @@ class Session:
             if document.count > limits.redirects:
                 self._complain("redirect-loop", f"the page sent us on {document.count - 1} times")
                 await self._anchor()
-                await self._stop_loading()
+                await self._stop_loading("unspecified")
                 return _End(StepState.PARTIAL, "stopped following redirects")
             if doorkeeper.downloads and not document.loaded and self._is_quiet():
                 # A download that a page begins by itself keeps `load` from coming.
-                await self._stop_loading()
+                await self._stop_loading("unspecified")
                 return _End(StepState.OK, "no load event, because the page began a download")
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None
+            if document.broken and not document.loaded and self._is_quiet():
+                return _End(StepState.PARTIAL, "the document broke off before its end")
+            if self._cut_at == document.count:
+                await self._revive()
+                return _End(StepState.PARTIAL, "stopped at a limit before the load event")
             if now >= end:
                 break
             await guard.pause(_LOOK_S)
         if document.loaded:
             return None  # a redirect was announced, and never came
-        await self._stop_loading()
+        await self._stop_loading("time")
         self._complain("load-timeout", "the page went on loading until its time was used up")
         await self._revive()
         return _End(StepState.PARTIAL, "stopped before the load event")
@@ -528,8 +555,14 @@ class Session:
 
     # Parts of steps
 
-    async def _stop_loading(self) -> None:
-        """While a navigation is pending, every other call would wait for it."""
+    async def _stop_loading(self, cause: str) -> None:
+        """
+        Stop: while a navigation is pending, every other call would wait for it.
+
+        Args:
+            cause: In the words of WARC-Truncated; see `Recorder.cut_off`.
+        """
+        await self._recorder.cut_off(cause)
         self._note("stop-loading", "")
         try:
             await self._send("Page.stopLoading", self._limits.step_s)
@@ -625,12 +658,32 @@ class Session:
 
     async def _watch_limits(self, context: BrowserContext) -> None:
         """Cut the page off when the recorder has seen more than a capture may hold."""
-        while not (code := self._recorder.over_limit):
-            await asyncio.sleep(_LOOK_S * 2)
-        self._complain(code, "the page wanted more than a capture may hold; it was cut off")
-        self._note("go-offline", code)
-        await self._bounded(context.set_offline(True))
-        await self._stop_loading()
+        done = ""
+        while done in ("", RESPONSE_TOO_LARGE):
+            code, detail = self._over_limit()
+            if code == done:
+                await asyncio.sleep(_LOOK_S)
+                continue
+            done = code
+            if code == RESPONSE_TOO_LARGE:  # whatever else the page wants may come
+                self._complain(code, f"{detail}; loading was stopped")
+            else:
+                self._complain(code, "the page wanted more than a capture may hold; it was cut off")
+                self._note("go-offline", code)
+                await self._bounded(context.set_offline(True))
+            await self._stop_loading("length")
+            self._cut_at = self._document.count
+
+    def _over_limit(self) -> tuple[str, str]:
+        code = self._recorder.over_limit
+        if not code and self._memory_is_low:
+            # Text takes 20 to 30 times its length once it is laid out. Stopped now, it
+            # can still be photographed.
+            length = self._recorder.document_in_flight
+            if length > _LARGE_DOCUMENT:
+                detail = f"the page's document took much of the memory after {length} bytes"
+                return RESPONSE_TOO_LARGE, detail
+        return code, "an answer was larger than one may be"
 
     # Events of the page
 
@@ -645,7 +698,7 @@ class Session:
             return
         self._document.count += 1
         self._document.frame = str(frame.get("id", ""))
-        self._document.loaded = False
+        self._document.loaded = self._document.broken = False
         self._document.expected_at = None
         self._ledger.final_url = url + str(frame.get("urlFragment", ""))
         self._ledger.log("document", url)
@@ -682,6 +735,10 @@ class Session:
         request = response.request
         if request.is_navigation_request() and request.frame is self._need_page().main_frame:
             self._document.status = response.status
+
+    def _on_request_failed(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame is self._need_page().main_frame:
+            self._document.broken = request.url == self._need_page().url.partition("#")[0]
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self._ledger.console(message.type, message.text, str(message.location.get("url", "")))

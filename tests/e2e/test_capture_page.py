@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
@@ -72,6 +73,15 @@ def codes(it: Capture) -> list[str]:
 
 def kinds(it: Capture) -> list[str]:
     return [action.kind for action in it.actions]
+
+
+def source(it: Capture) -> tuple[bytes, str]:
+    """The recorded body of the first response, and why it is cut off, if it is."""
+    with artifact(it, "archive/data.warc.gz").file.open("rb") as stream:
+        for record in ArchiveIterator(stream):
+            if record.rec_type == "response":
+                return record.raw_stream.read(), record.rec_headers.get_header("WARC-Truncated", "")
+    raise AssertionError("no response was recorded")
 
 
 def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -> None:
@@ -290,8 +300,66 @@ def test_a_body_that_drips_is_captured_as_far_as_it_came(site: Site, capture: En
 
     assert it.outcome is Outcome.PARTIAL
     assert "load-timeout" in codes(it)
+    assert codes(it)[-1] == "source-cut"
     assert "dripping" in artifact(it, "capture/page.txt").file.read_text()
     assert "stop-loading" in kinds(it)
+    body, truncated = source(it)
+    assert body.startswith(b"<!doctype html><title>drip</title><h1>dripping</h1><p>drop</p>")
+    assert truncated == "time"
+    assert it.court_minimum.html_source
+
+
+def test_a_document_over_the_limit_is_stopped_and_captured_as_far_as_it_came(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/endless"), Limits(response_bytes=1 << 20, height_px=2_000, tile_s=40))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert codes(it)[0] == "response-too-large"
+    assert not {"load-timeout", "memory-limit", "source-missing"} & set(codes(it))
+    body, truncated = source(it)
+    assert (len(body), truncated) == (1 << 20, "length")
+    assert body.startswith(b"<!doctype html><title>endless</title><p>more and more")
+    assert it.court_minimum.html_source
+    assert "more and more" in artifact(it, "capture/page.txt").file.read_text()[:100]
+    assert artifact(it, "capture/screenshot.png").digests.length > 1000
+
+
+def test_a_document_that_eats_the_memory_is_stopped_in_time_to_be_read(
+    site: Site, capture: Engine
+) -> None:
+    limits = Limits(memory_bytes=800 << 20, height_px=2_000, mhtml_s=30, step_s=15)
+
+    it = capture(site.url("/endless"), limits)
+
+    assert it.outcome is Outcome.PARTIAL
+    assert codes(it)[0] == "response-too-large"
+    assert source(it)[0].startswith(b"<!doctype html><title>endless</title>")
+    assert it.court_minimum.html_source
+    assert "more and more" in artifact(it, "capture/page.txt").file.read_text()[:100]
+    assert artifact(it, "capture/viewport.png").digests.length > 1000
+
+
+def test_a_response_over_the_limit_is_stopped_and_the_rest_of_the_page_comes(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/fetches-endless"), Limits(response_bytes=4 << 20))
+
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["response-too-large"])
+    assert (it.images.wanted, it.images.loaded) == (1, 1)
+    assert it.court_minimum.met
+
+
+def test_a_document_that_its_server_breaks_off_is_recorded_as_far_as_it_came(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/breaks-off"))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert "source-cut" in codes(it)
+    assert "load-timeout" not in codes(it)
+    beginning = b"<!doctype html><title>breaks off</title><h1>the beginning</h1>"
+    assert source(it) == (beginning, "disconnect")
 
 
 @pytest.mark.parametrize("path", ["/spin", "/spin-later"])
@@ -363,7 +431,7 @@ def test_a_crash_of_the_renderer_is_a_reason(site: Site, capture: Engine, tmp_pa
 
     def kill() -> None:
         end = time.monotonic() + 20
-        while time.monotonic() < end and "/slow-image" not in site.paths():
+        while time.monotonic() < end and "/never" not in site.paths():
             time.sleep(0.02)
         (root,) = tmp_path.glob(".spool-0-browser-*")
         place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
@@ -375,6 +443,29 @@ def test_a_crash_of_the_renderer_is_a_reason(site: Site, capture: Engine, tmp_pa
     killer.join()
 
     assert codes(it)[0] == "renderer-crashed"
+
+
+def test_a_crash_before_the_first_document_is_told_as_a_crash(
+    site: Site, capture: Engine, tmp_path: Path
+) -> None:
+    """The navigation fails with the renderer; its error must not hide why."""
+    from snapshotter.capture.browser import BrowserProcesses, Workplace
+
+    def kill() -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and "/never" not in site.paths():
+            time.sleep(0.02)
+        (root,) = tmp_path.glob(".spool-0-browser-*")
+        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
+        while BrowserProcesses(place).kill_largest_renderer():
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    it = capture(site.url("/never"), QUICK)
+    killer.join()
+
+    assert (it.outcome, codes(it)[0]) == (Outcome.FAILED, "renderer-crashed")
 
 
 def test_the_hard_limit_holds_when_nothing_inside_answers(

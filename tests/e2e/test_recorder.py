@@ -498,7 +498,7 @@ def test_a_document_that_never_ends_is_kept_as_far_as_it_came(
     answer = response(recording, "/drip")
     assert answer.body == DRIP
     assert answer.fields["WARC-Truncated"] == "time"
-    assert not recording.main_body_recorded
+    assert (recording.main_body_recorded, recording.main_body_cut) == (True, True)
     assert recording.counts.pending == 1
     assert "bodies that are cut off: 1" in recording.missing_parts
 
@@ -569,6 +569,20 @@ def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) ->
         "pages/pages.jsonl",
     ]
     assert not (tmp_path / ".recorder").exists()
+
+
+def test_finish_now_keeps_what_came_of_a_document(server: Server, tmp_path: Path) -> None:
+    async def act(page: Page, recorder: BrowserRecorder) -> None:
+        await page.goto(f"{server.url}/drip", wait_until="commit")
+        await page.wait_for_selector("#second")
+        await recorder.cut_off("unspecified")
+        await asyncio.sleep(0.2)  # for the browser to tell us what it has told the page
+
+    recording = record(tmp_path, f"{server.url}/drip", act=act, now=True)
+
+    answer = response(recording, "/drip")
+    assert (answer.body, answer.fields["WARC-Truncated"]) == (DRIP, "unspecified")
+    assert recording.main_body_recorded
 
 
 def test_secrets_are_in_no_file_and_no_value(server: Server, tmp_path: Path) -> None:

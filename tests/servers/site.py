@@ -345,6 +345,27 @@ def _endless(handler: _Handler) -> None:
 
 
 _page(
+    "/fetches-endless",
+    "<!doctype html><title>fetches</title><h1>fetches</h1><script>"
+    "fetch('/endless').then(answer => answer.text())</script>"
+    "<div style='height:3000px'></div><img loading=lazy src=/image/below.png>",
+)
+
+
+@_route("/breaks-off")
+def _breaks_off(handler: _Handler) -> None:
+    """A body that is shorter than was announced, because the server hangs up."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/html; charset=utf-8")
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    handler.wfile.write(b"<!doctype html><title>breaks off</title><h1>the beginning</h1>")
+    handler.wfile.flush()
+    handler.site.hold(0.3)
+
+
+_page(
     "/growing",
     "<!doctype html><title>growing</title><body style='margin:0'><script>"
     "const more=()=>{for(let i=0;i<20;i++){const p=document.createElement('p');"
