@@ -27,10 +27,14 @@ def dumps(value: JsonValue) -> bytes:
     Encode `value`; the same value gives the same bytes everywhere.
 
     Raises:
-        ValueError: A float, an integer of 2^53 or more, or something JSON has not.
+        ValueError: A float, an integer of 2^53 or more, half a character (a lone
+            surrogate), or something JSON has not.
     """
     _refuse_what_bundles_do_not_hold(value)
-    return rfc8785.dumps(value)
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError as error:
+        raise ValueError(f"a string holds half a character: {error}") from error
 
 
 def loads(data: bytes) -> Any:
@@ -48,7 +52,7 @@ def loads(data: bytes) -> Any:
             parse_constant=_refuse_number,
         )
         again = dumps(value)
-    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+    except (ValueError, RecursionError) as error:
         raise EvidenceInvalid(f"not canonical JSON: {error}") from error
     if again != data:
         raise EvidenceInvalid("not canonical JSON: it does not re-encode to the same bytes")

@@ -147,3 +147,9 @@ def test_a_model_value_becomes_json_with_its_milliseconds() -> None:
     assert canonical_json.plain((Outcome.PARTIAL, RequestCounts().total)) == ["partial", 0]
     with pytest.raises(ValueError, match="float"):
         canonical_json.plain(1.5)
+
+
+@pytest.mark.parametrize("value", ["a\ud800b", ["\udfff"], {"\ud800": 1}, {"a": {"b": "\udc00"}}])
+def test_half_a_character_is_a_value_error_as_documented(value: Any) -> None:
+    with pytest.raises(ValueError, match="half a character"):
+        canonical_json.dumps(value)
