@@ -80,7 +80,11 @@ def _run(home: Path, command: str) -> str:
     done = subprocess.run(
         command.partition("   #")[0].split(),
         cwd=home,
-        env=os.environ | {"PATH": f"{home / 'bin'}:{os.environ['PATH']}"},
+        env=os.environ
+        | {
+            "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+            "SNAPSHOTTER_CONFIG": str(home / "snapshotter.toml"),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -2,21 +2,27 @@
 What this installation is set to: the only place that reads the environment and the file.
 
 Later ones win: built-in defaults, the user's configuration file, `snapshotter.toml`
-found upward from the working directory, `SNAPSHOTTER_*` variables, options. No secret
-is a setting: keys and passphrases are files that a setting points at.
+found upward from the working directory, the file that SNAPSHOTTER_CONFIG names,
+`SNAPSHOTTER_*` variables, options. No secret is a setting: keys and passphrases are
+files that a setting points at.
+
+A file that happens to lie where one works may have come with an exhibit. It may say
+where captures go, and never whom to believe or what to run (docs/adr, "A file that is
+found").
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy.load import read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
 _PREFIX = "SNAPSHOTTER_"
@@ -27,7 +33,17 @@ class AuthorityEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
-    url: str = Field(pattern=r"^https?://")
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("an http or https address with a host, and without a password")
+        _ = parts.port  # raises ValueError for one that is none
+        return url
+
     root: str  # PEM file with its root certificate, relative to the file that names it
     policy_oids: tuple[str, ...] = ()
     revoked_serials: tuple[
@@ -35,6 +51,11 @@ class AuthorityEntry(BaseModel):
     ] = ()  # of signer certificates, decimal
     spacing_s: float = Field(default=0, ge=0, le=3600)  # asked of us between two requests
     reason: str = ""
+
+
+class _Authorities(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    authority: tuple[AuthorityEntry, ...] = ()
 
 
 class _File(BaseModel):
@@ -71,6 +92,11 @@ _PATHS = frozenset(
 )
 
 
+# What a file may say that was found and not named: nothing that decides a verdict, runs a
+# program, or names the place of a key.
+_FOUND = frozenset({"key", "policy", "store", "timestamp_timeout_s"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
     """A timestamp authority as configured, its root a path that can be opened."""
@@ -105,6 +131,11 @@ class Settings:
     sources: tuple[str, ...]  # the files that were read, for `doctor`
 
 
+def user_file() -> Path:
+    """Return where this user's own settings are."""
+    return Path(platformdirs.user_config_dir("snapshotter")) / FILE_NAME
+
+
 def load(
     *,
     overrides: Mapping[str, str] | None = None,
@@ -125,11 +156,18 @@ def load(
     environ = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     sources: list[str] = []
-    user_file = Path(platformdirs.user_config_dir("snapshotter")) / FILE_NAME
-    for path in (user_file, _upward(directory or Path.cwd())):
-        if path is not None and path.is_file():
-            values |= _read(path)
-            sources.append(str(path))
+    named = environ.get(f"{_PREFIX}CONFIG", "")
+    for path, found in (
+        (user_file(), False),
+        (_upward(directory or Path.cwd()), True),
+        (Path(named) if named else None, False),
+    ):
+        if path is None or (not path.is_file() and str(path) != named):
+            continue
+        if found and (path.samefile(named) if named and Path(named).is_file() else False):
+            continue  # it is named as well, and comes next
+        values |= _read(path, found=found)
+        sources.append(str(path))
     names = set(_File.model_fields) - {"authority"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
@@ -151,7 +189,7 @@ def load(
 
 
 # Variables that are not settings of this file: shell completion, and what our tests set.
-_OTHERS = frozenset({"complete", "make_url", "require_tools"})
+_OTHERS = frozenset({"complete", "config", "make_url", "require_tools"})
 
 
 def _resolve(file: _File, sources: list[str]) -> Settings:
@@ -182,15 +220,12 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
 
 
 def _authorities(path_text: str) -> tuple[Authority, ...]:
-    from snapshotter.policy.load import shipped_directory
-
     shipped = shipped_directory() / "authorities" / "authorities.toml"
     path = Path(path_text) if path_text else shipped
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        entries = [AuthorityEntry.model_validate(it) for it in table.get("authority", [])]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SnapshotterError(f"the authorities in {path} can not be read: {error}") from error
+        entries = _Authorities.model_validate(read_toml(path)).authority
+    except ValidationError as error:
+        raise SnapshotterError(f"the authorities in {path}: {_first(error)}") from error
     return tuple(_authority(entry, path.parent) for entry in entries)
 
 
@@ -212,12 +247,16 @@ def _upward(directory: Path) -> Path | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SnapshotterError(f"{path} can not be read: {error}") from error
+def _read(path: Path, *, found: bool) -> dict[str, Any]:
+    values = read_toml(path)
     _validate(values, str(path))
+    refused = sorted(set(values) - _FOUND) if found else []
+    if refused:
+        raise SnapshotterError(
+            f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "
+            "to believe or what to run",
+            hint=f"move these to {user_file()}, or name the file: SNAPSHOTTER_CONFIG={path}",
+        )
     for name in sorted(it for it in _PATHS if values.get(it)):
         values[name] = _beside(path, values[name])
     for entry in values.get("authority", []):
@@ -237,6 +276,10 @@ def _validate(values: Mapping[str, Any], where: str) -> _File:
     try:
         return _File.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SnapshotterError(f"{where}: {key}: {first['msg']}") from error
+        raise SnapshotterError(f"{where}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """Return what is wrong first: never the value, which may be one that nobody should see."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

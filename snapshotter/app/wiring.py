@@ -198,7 +198,7 @@ def salts_dir(settings: Settings) -> Path:
     """Return where the salts of captures go: next to a directory store, never inside it."""
     where = _store_location(settings)
     if isinstance(where, DirectoryLocation):
-        root = where.path.absolute()
+        root = where.path.resolve()  # "..", links: what counts is where it really is
         return root.with_name(f"{root.name}.private")
     return settings.data_dir / "salts" / where.bucket
 
@@ -319,7 +319,7 @@ def world(
         signer=key,
         authorities=authorities(settings),
         timestamp_timeout_s=settings.timestamp_timeout_s,
-        store=store(settings),
+        store=store_for_evidence(settings, locked=locked),
         trust=own_trust([key.public_key], anchors(settings)),
         spool_dir=settings.spool_dir,
         desk=token_desk(settings, in_passing=True),
@@ -338,17 +338,17 @@ def _pending_dir(settings: Settings) -> Path:
 def _anchor(entry: Authority) -> Anchor:
     try:
         root = x509.load_pem_x509_certificate(entry.root.read_bytes())
+        return Anchor(
+            name=entry.name,
+            root=root,
+            policy_oids=entry.policy_oids,
+            revoked_serials=entry.revoked_serials,
+        )
     except (OSError, ValueError) as error:
         raise SnapshotterError(
-            f"the root certificate of authority {entry.name} can not be read: {entry.root}",
-            hint="point `root` at a PEM file with exactly the authority's root certificate",
+            f"the root certificate of authority {entry.name} can not be used: {entry.root}",
+            hint="point `root` at a PEM file with exactly the authority's self-signed root",
         ) from error
-    return Anchor(
-        name=entry.name,
-        root=root,
-        policy_oids=entry.policy_oids,
-        revoked_serials=entry.revoked_serials,
-    )
 
 
 class _Timex(ctypes.Structure):

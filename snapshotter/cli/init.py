@@ -7,13 +7,33 @@ import click
 from snapshotter.cli.output import result, say
 from snapshotter.errors import SnapshotterError
 
-_TEMPLATE = """\
-# snapshotter's settings for this directory and everything below it.
-# Every key can also be set as SNAPSHOTTER_<KEY>, and most as an option. What is
-# commented out has the value shown. Relative paths are relative to this file.
+_FOUND = """\
+# snapshotter's settings for this directory and everything below it. What is commented
+# out has the value shown. Relative paths are relative to this file.
 
 # Where bundles go: a directory, or s3://bucket/prefix.
 store = "captures"
+
+# How pages are captured: a shipped policy, or the path of one of your own.
+# policy = "default"
+
+# The signing key, by name.
+# key = "default"
+
+# Seconds to wait for a timestamp authority.
+# timestamp_timeout_s = 10
+
+# A file that only lies where you work may have come with somebody's exhibit. Whom to
+# believe, what to run and where keys are is therefore not set here but in your own
+# file: snapshotter init --user writes it.
+"""
+_OWN = """\
+# This user's settings of snapshotter, wherever it is started. Every key can also be set as
+# SNAPSHOTTER_<KEY>, and most as an option. What is commented out has the value shown.
+# Relative paths are relative to this file.
+
+# Where bundles go: a directory, or s3://bucket/prefix.
+# store = "captures"
 
 # How pages are captured: a shipped policy, or the path of one of your own.
 # policy = "default"
@@ -51,6 +71,7 @@ store = "captures"
 # url = "http://timestamp.example.org"
 # root = "authority-root.pem"
 # policy_oids = []
+# revoked_serials = []
 # spacing_s = 0
 """
 
@@ -60,18 +81,31 @@ store = "captures"
 Examples:
   snapshotter init
   snapshotter init ~/cases/case-7
+  snapshotter init --user
 """
 )
 @click.argument(
-    "directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="[DIR]"
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    required=False,
+    metavar="[DIR]",
 )
-def init(directory: Path) -> None:
+@click.option("--user", is_flag=True, help="Write this user's own file, with every setting.")
+def init(directory: Path | None, user: bool) -> None:
     """Write a commented snapshotter.toml; an existing one is left alone."""
-    path = directory / "snapshotter.toml"
+    if user:
+        from snapshotter.app.settings import user_file
+
+        if directory is not None:
+            raise click.UsageError("--user knows where the file goes: leave out the directory")
+        path = user_file()
+    else:
+        path = (directory or Path()) / "snapshotter.toml"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
-            stream.write(_TEMPLATE)
+            stream.write(_OWN if user else _FOUND)
     except FileExistsError as error:
         raise SnapshotterError(f"{path} is there already", hint="edit it, or remove it") from error
     except OSError as error:

@@ -8,13 +8,19 @@ carry a `reason`, which is for people.
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision, Limits
 
 _MAX_BYTES = 1 << 20
+
+
+_KINDS = frozenset({"shell", "chromium"})
+_Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
 
 
 class _Table(BaseModel):
@@ -25,13 +31,24 @@ class _Table(BaseModel):
 class Browser(_Table):
     """What the page meets."""
 
-    kind: str = "shell"
-    viewport_px: tuple[int, int] = Field(default=(1440, 900), strict=False)
+    # Never a path: a policy is data that people pass around, and must not start a program.
+    kind: Literal["shell", "chromium"] = "shell"
+    viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900), strict=False)
     scale: int = Field(default=1, ge=1, le=4)
-    locale: str = "en-US"
+    locale: str = Field(default="en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     timezone: str = "UTC"
-    user_agent: str = ""
+    user_agent: str = Field(default="", pattern=r"^[ -~]*$", max_length=1000)  # a header's value
     ignore_certificate_errors: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            if name != "UTC" and available_timezones():  # else this system has no list at all
+                raise ValueError("not a time zone of the IANA list: Asia/Shanghai") from error
+        return name
 
 
 class Scroll(_Table):
@@ -123,13 +140,11 @@ def find(name_or_path: str) -> Path:
     Return the file of a policy that was named, or pointed at.
 
     Raises:
-        SnapshotterError: There is none.
+        SnapshotterError: None of that name is shipped.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml" or os.sep in name_or_path:
-        if path.is_file():
-            return path
-        raise SnapshotterError(f"there is no policy file {path}")
+        return path  # reading it says whether it is there
     shipped = shipped_directory() / f"{name_or_path}.toml"
     if shipped.is_file():
         return shipped
@@ -148,17 +163,30 @@ def load(name_or_path: str) -> Policy:
     """
     path = find(name_or_path)
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise SnapshotterError(f"policy {path} is longer than {_MAX_BYTES} bytes")
-        return Policy.model_validate(tomllib.loads(data.decode("utf-8")))
+        return Policy.model_validate(read_toml(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SnapshotterError(f"policy {path}: {where}: {first['msg']}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SnapshotterError(f"policy {path} can not be read: {error}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """
+    Read a TOML file of at most a megabyte.
+
+    Raises:
+        SnapshotterError: Not there, not to be read, too long, or not TOML.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise SnapshotterError(f"{path} is longer than {_MAX_BYTES} bytes")
+        return tomllib.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise SnapshotterError(f"{path} is nested too deeply") from error
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, not TOML, endless numbers
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
 
 
 def decide(
@@ -177,16 +205,19 @@ def decide(
         ignore_certificate_errors: Go on where a certificate is bad, and record it.
 
     Raises:
+        SnapshotterError: `browser` is neither a kind nor a path.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
-    changes: dict[str, object] = {}
-    if browser:
-        changes["browser"] = policy.browser.model_copy(update={"kind": browser})
+    if browser and browser not in _KINDS and os.sep not in browser:
+        raise SnapshotterError(
+            f"{browser} is no kind of browser", hint="shell, chromium, or the path of a binary"
+        )
+    table: dict[str, object] = {}
+    if browser in _KINDS:
+        table["kind"] = browser
     if ignore_certificate_errors:
-        base = changes.get("browser", policy.browser)
-        if not isinstance(base, Browser):
-            raise TypeError("the browser table is a Browser")
-        changes["browser"] = base.model_copy(update={"ignore_certificate_errors": True})
+        table["ignore_certificate_errors"] = True
+    changes: dict[str, object] = {"browser": policy.browser.model_copy(update=table)}
     if lock_days is not None:
         changes["retention"] = Retention(reason=policy.retention.reason, lock_days=lock_days)
     effective = policy.model_copy(update=changes)
@@ -194,7 +225,7 @@ def decide(
     return Decision(
         policy_name=effective.name,
         policy_text=as_toml(effective),
-        browser=effective.browser.kind,
+        browser=browser or effective.browser.kind,
         viewport_px=effective.browser.viewport_px,
         scale=effective.browser.scale,
         locale=effective.browser.locale,

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from snapshotter.formats import canonical_json
@@ -156,7 +157,8 @@ def _artifact(artifact: Artifact) -> dict[str, Any]:
 def _settings(decision: Decision) -> dict[str, Any]:
     """Every setting; seconds become integer milliseconds, for a record holds no floats."""
     settings: dict[str, Any] = {
-        "browser": decision.browser,
+        # A binary that was named by its path: no path of this machine goes into a bundle.
+        "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
         "locale": decision.locale,
         "quiet_ms": round(decision.quiet_s * 1000),

@@ -144,6 +144,7 @@ class Installation:
         return {
             **kept,
             "HOME": str(self.home),
+            "SNAPSHOTTER_CONFIG": str(self.home / "snapshotter.toml"),
             "TMPDIR": str(self.temporary),
             "PYTHONPATH": str(ROOT),
             "PYTHONUTF8": "1",

@@ -53,13 +53,13 @@ def test_without_any_source_there_are_defaults(tmp_path: Path) -> None:
 
 
 def test_a_path_in_a_file_is_relative_to_that_file(tmp_path: Path) -> None:
-    _write(
+    path = _write(
         tmp_path / "project",
         'store = "evidence"\nspool_dir = "tmp"\n'
         '[[authority]]\nname = "A"\nurl = "http://a/"\nroot = "roots/a.pem"\n',
     )
 
-    found = _load(tmp_path / "project")
+    found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
 
     assert found.store == str(tmp_path / "project" / "evidence")
     assert found.spool_dir == tmp_path / "project" / "tmp"
@@ -73,9 +73,9 @@ def test_a_store_in_a_bucket_is_no_path(tmp_path: Path) -> None:
 
 
 def test_an_empty_path_is_the_default_and_not_the_files_own_folder(tmp_path: Path) -> None:
-    _write(tmp_path, 'spool_dir = ""\nkeys_dir = ""\ntrust_file = ""\n')
+    path = _write(tmp_path, 'spool_dir = ""\nkeys_dir = ""\ntrust_file = ""\n')
 
-    found = _load(tmp_path)
+    found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
 
     assert found.spool_dir != tmp_path
     assert found.keys_dir == found.data_dir / "keys"
@@ -126,3 +126,55 @@ def test_the_shipped_authorities_have_their_roots(tmp_path: Path) -> None:
 def test_an_authorities_file_that_can_not_be_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SnapshotterError, match="authorities"):
         _load(tmp_path, environment={"SNAPSHOTTER_AUTHORITIES_FILE": str(tmp_path / "none.toml")})
+
+
+# --- a file that is found, and not named ------------------------------------------------------
+
+_DECIDES = [
+    'keys_dir = "keys"',
+    'data_dir = "data"',
+    'browser_path = "b.sh"',
+    'trust_file = "trust.json"',
+    f'trust_root_key = "{"0" * 64}"',
+    's3_endpoint = "http://elsewhere.example"',
+    'passphrase_file = "p"',
+    "authority = []",
+    '[[authority]]\nname = "DigiCert"\nurl = "http://a/"\nroot = "forged.pem"',
+]
+
+
+@pytest.mark.parametrize("line", _DECIDES)
+def test_a_file_that_only_lies_here_decides_neither_whom_to_believe_nor_what_to_run(
+    tmp_path: Path, line: str
+) -> None:
+    path = _write(tmp_path / "exhibit", f"{line}\n")
+
+    with pytest.raises(SnapshotterError, match="only lies here") as caught:
+        _load(tmp_path / "exhibit")
+
+    assert str(path) in caught.value.hint
+
+
+@pytest.mark.parametrize("line", _DECIDES)
+def test_the_same_file_counts_when_it_is_named(tmp_path: Path, line: str) -> None:
+    path = _write(tmp_path / "mine", f"{line}\n")
+
+    found = _load(tmp_path / "mine", environment={"SNAPSHOTTER_CONFIG": str(path)})
+
+    assert found.sources == (str(path),)
+
+
+def test_a_file_that_is_named_and_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="can not be read"):
+        _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_the_address_of_an_authority_carries_no_password(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path, '[[authority]]\nname = "A"\nurl = "http://u:SECRET@a/"\nroot = "a.pem"\n'
+    )
+
+    with pytest.raises(SnapshotterError) as caught:
+        _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
+
+    assert "SECRET" not in caught.value.message + caught.value.hint

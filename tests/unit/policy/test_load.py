@@ -69,7 +69,7 @@ def test_a_policy_longer_than_any_is_refused_and_not_cut(tmp_path: Path) -> None
 
 
 def test_a_policy_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match="no policy file"):
+    with pytest.raises(SnapshotterError, match="can not be read"):
         load(str(tmp_path / "none.toml"))
     with pytest.raises(SnapshotterError, match="no policy called") as caught:
         load("none")
@@ -108,3 +108,38 @@ def test_units_are_those_of_the_decision(tmp_path: Path) -> None:
 
     assert (made.quiet_s, made.scroll_step) == (0.5, 0.5)
     assert made.limits.settle_s == 5
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("browser", 'kind = "/bin/sh"'),  # a policy is data: it starts no program
+        ("browser", 'kind = "nope"'),
+        ("browser", 'timezone = "Mars/Olympus"'),
+        ("browser", 'locale = "not a locale"'),
+        ("browser", "viewport_px = [-1, 900]"),
+        ("browser", 'user_agent = "two\\nlines"'),
+        ("limits", f"requests = {'9' * 5000}"),
+        ("limits", "x = " + "[" * 3000 + "]" * 3000),
+    ],
+)
+def test_a_value_without_meaning_is_a_sentence_before_anything_runs(
+    tmp_path: Path, table: str, line: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name = "mine"\n[{table}]\n{line}\n')
+
+    with pytest.raises(SnapshotterError):
+        load(str(path))
+
+
+def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> None:
+    decision = decide(load("default"), browser="/opt/canary/chrome")
+
+    assert decision.browser == "/opt/canary/chrome"
+    assert "canary" not in decision.policy_text
+
+
+def test_a_browser_that_is_no_kind_and_no_path_is_refused() -> None:
+    with pytest.raises(SnapshotterError, match="no kind of browser"):
+        decide(load("default"), browser="netscape")
