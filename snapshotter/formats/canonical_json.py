@@ -33,7 +33,7 @@ def dumps(value: JsonValue) -> bytes:
     _refuse_what_bundles_do_not_hold(value)
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise ValueError(f"a string holds half a character: {error}") from error
 
 
