@@ -10,10 +10,13 @@ No proxy is used unless one is configured: the environment's `HTTP_PROXY` and
 configuration, not of the shell that it was started from.
 """
 
+import contextlib
+import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from snapshotter.errors import ServiceUnavailable
@@ -34,6 +37,8 @@ _QUERY: Final = "application/timestamp-query"
 _REPLY: Final = "application/timestamp-reply"
 _MAX_REDIRECTS: Final = 3
 _USER_AGENT: Final = "snapshotter"
+_GRACE_S: Final = 0.5  # beyond the limit, for an exchange that ends by itself and says why
+_HURRY_S: Final = 0.05  # how soon a wish to wait no longer is noticed
 
 
 class AnswerRefused(ServiceUnavailable):
@@ -69,7 +74,9 @@ class HttpTimestampAuthority:
         proxy: str | None = None,
     ) -> None:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-            raise ValueError(f"the address of {name} is neither http nor https: {url}")
+            raise ValueError(
+                f"the address of {name} is neither http nor https: {_without_userinfo(url)}"
+            )
         if timeout_s <= 0:
             raise ValueError("a limit of no seconds lets nothing through")
         self._name = name
@@ -94,7 +101,7 @@ class HttpTimestampAuthority:
             ServiceUnavailable: It did not answer in time, or not as an authority.
         """
         nonce = _nonce(self._ids)
-        response = self._post(build_request(message, nonce=nonce))
+        response = self._within_limit(build_request(message, nonce=nonce))
         try:
             token = check_response(response, message, self._anchor, nonce=nonce)
         except TokenInvalid as error:
@@ -103,7 +110,33 @@ class HttpTimestampAuthority:
             ) from error
         return response, token.time
 
-    def _post(self, request: bytes) -> bytes:
+    def _within_limit(self, request: bytes) -> bytes:
+        """
+        Make the exchange in a thread of its own, for no longer than the limit.
+
+        httpx limits each read: headers that come a byte at a time, or a resolver that
+        hangs, know no limit otherwise. The connection of an exchange that is given up
+        is shut down, so that its thread ends as well.
+        """
+        exchange = _Exchange()
+
+        def work() -> None:
+            try:
+                exchange.response = self._post(request, exchange)
+            except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+                exchange.error = error
+
+        thread = threading.Thread(target=work, name=f"exchange-{self._name}", daemon=True)
+        thread.start()
+        thread.join(self._timeout_s + _GRACE_S)
+        if thread.is_alive():
+            exchange.give_up()
+            raise self._unavailable(f"did not answer within {self._timeout_s:g} s")
+        if exchange.error is not None:
+            raise exchange.error
+        return exchange.response
+
+    def _post(self, request: bytes, exchange: "_Exchange") -> bytes:
         import httpx  # here, because most commands never need it
 
         deadline = self._clock.monotonic() + self._timeout_s
@@ -126,6 +159,7 @@ class HttpTimestampAuthority:
                         "Accept-Encoding": "identity",
                         "User-Agent": _USER_AGENT,
                     },
+                    extensions={"trace": exchange.note},
                 ) as answer,
             ):
                 return self._read(answer, deadline)
@@ -164,12 +198,51 @@ class HttpTimestampAuthority:
     def _unavailable(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(
             f"timestamp authority {self._name} {what}",
-            hint=f"check that {self._url} can be reached, then: snapshotter timestamp",
+            hint=f"check that {_without_userinfo(self._url)} can be reached, then: "
+            "snapshotter timestamp",
         )
 
 
+class _Exchange:
+    """One exchange under way in its thread: what came of it, and how to end it from outside."""
+
+    def __init__(self) -> None:
+        self.response = b""
+        self.error: BaseException | None = None
+        self._connection: socket.socket | None = None
+        self._given_up = False
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember the newest connection; httpx calls this at each of its steps."""
+        if event.startswith("connection.") and event.endswith(".complete"):
+            stream = info.get("return_value")
+            ask = getattr(stream, "get_extra_info", None)
+            found = ask("socket") if ask else None
+            if isinstance(found, socket.socket):
+                self._connection = found
+        if self._given_up:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Shut the connection down: a read in the other thread ends at once."""
+        self._given_up = True
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+
+def _without_userinfo(url: str) -> str:
+    """Return an address as it may be shown: a name and a password in it are secrets."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
 def stamp_all(
-    authorities: Sequence[TimestampAuthority], message: bytes, *, timeout_s: float
+    authorities: Sequence[TimestampAuthority],
+    message: bytes,
+    *,
+    timeout_s: float,
+    hurry: Callable[[], bool] | None = None,
 ) -> tuple[TokenResult, ...]:
     """
     Ask all authorities at once, and return what came of each, in their order.
@@ -180,6 +253,7 @@ def stamp_all(
     Args:
         timeout_s: For all together. One that is still silent then is PENDING; its
             thread is left to end by its own limit, and its late answer is dropped.
+        hurry: Asked while waiting; once it says yes, who is still silent is PENDING.
     """
     results: dict[int, TokenResult] = {}
     lock = threading.Lock()
@@ -197,8 +271,15 @@ def stamp_all(
         threading.Thread(
             target=ask, args=(index, authority), name=f"timestamp-{authority.name}", daemon=True
         ).start()
-    if authorities:
+    hurried = False
+    if authorities and hurry is None:
         everyone_answered.wait(timeout_s)
+    elif authorities and hurry is not None:
+        end = time.monotonic() + timeout_s
+        while (left := end - time.monotonic()) > 0 and not (hurried := hurry()):
+            if everyone_answered.wait(min(left, _HURRY_S)):
+                break
+    why = "before it was interrupted" if hurried else f"within {timeout_s:g} s"
     with lock:
         answered = dict(results)
     return tuple(
@@ -206,7 +287,7 @@ def stamp_all(
         or TokenResult(
             authority=authority.name,
             state=TokenState.PENDING,
-            detail=f"timestamp authority {authority.name} did not answer within {timeout_s:g} s",
+            detail=f"timestamp authority {authority.name} did not answer {why}",
         )
         for index, authority in enumerate(authorities)
     )

@@ -1,5 +1,7 @@
 """The contract of `ports.TimestampAuthority`, on HTTP and against every way to go wrong."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -164,3 +166,50 @@ def test_one_that_never_answers_holds_nobody_up_beyond_the_common_limit(ask: Ask
     assert slow.state is TokenState.PENDING
     assert "did not answer within 0.7 s" in slow.detail
     assert good.state is TokenState.GRANTED
+
+
+def _drip_headers(listener: socket.socket, closed: threading.Event) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1 << 16)
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                connection.sendall(b"a")
+                time.sleep(0.1)
+        except OSError:
+            closed.set()
+
+
+def test_headers_that_never_end_are_cut_off_at_the_limit_and_so_is_the_connection(
+    ask: Ask,
+) -> None:
+    closed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_drip_headers, args=(listener, closed), daemon=True).start()
+        began = time.monotonic()
+
+        with pytest.raises(ServiceUnavailable, match=r"did not answer within 1\.5 s"):
+            ask(f"http://127.0.0.1:{listener.getsockname()[1]}/").stamp(MESSAGE)
+
+        assert time.monotonic() - began < 3
+        assert closed.wait(5)  # no thread and no connection goes on for ever
+
+
+def test_a_password_in_an_address_is_not_told(ask: Ask) -> None:
+    with pytest.raises(ServiceUnavailable) as caught:
+        ask("http://user:SECRET@127.0.0.1:1/").stamp(MESSAGE)
+
+    # The name is this test's own: it is the address.
+    assert "SECRET" not in caught.value.hint
+
+
+def test_who_is_in_a_hurry_waits_for_nobody(ask: Ask) -> None:
+    began = time.monotonic()
+    hurry = iter([False, False, True])
+
+    (slow,) = stamp_all([ask("slow")], MESSAGE, timeout_s=20, hurry=lambda: next(hurry))
+
+    assert time.monotonic() - began < 1
+    assert slow.state is TokenState.PENDING
+    assert "interrupted" in slow.detail

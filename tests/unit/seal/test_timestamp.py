@@ -66,6 +66,16 @@ def test_an_address_that_is_not_http_is_refused_at_once(url: str) -> None:
         HttpTimestampAuthority("a", url, shipped_anchor(), clock=FixedClock(), ids=SeededIds())
 
 
+def test_the_password_in_a_bad_address_is_not_told() -> None:
+    with pytest.raises(ValueError, match="neither") as caught:
+        HttpTimestampAuthority(
+            *("a", "ftp://user:SECRET@a.example/", shipped_anchor()),
+            clock=FixedClock(),
+            ids=SeededIds(),
+        )
+    assert "SECRET" not in str(caught.value)
+
+
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="limit"):
         HttpTimestampAuthority(
