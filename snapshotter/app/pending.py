@@ -9,17 +9,22 @@ it, readable by their owner alone.
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.model.capture import Disclosure
+
+_LOCK = ".lock"
+_AGAIN_S = 0.1  # between two looks at a lock that another process holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +59,88 @@ def forget(directory: Path, bundle_id: str) -> None:
     (directory / f"{bundle_id}.json").unlink(missing_ok=True)
 
 
-def remembered(directory: Path) -> Iterator[PendingToken]:
+def remembered(
+    directory: Path, unreadable: Callable[[SnapshotterError], None] | None = None
+) -> Iterator[PendingToken]:
     """
     Yield all reminders, oldest bundle first.
 
+    Args:
+        unreadable: Told of each that can not be read, which is then passed over.
+
     Raises:
-        SnapshotterError: One that can not be read; it says which.
+        SnapshotterError: One that can not be read, when nobody is to be told; it says which.
     """
     for path in sorted(directory.glob("*.json")):
         try:
-            content = json.loads(path.read_bytes())
-            yield PendingToken(
-                bundle_id=content["bundle_id"],
-                store=content["store"],
-                key=content["key"],
-                signature=base64.b64decode(content["signature"]),
-                authorities=tuple(content["authorities"]),
-            )
+            found = _read(path)
         except FileNotFoundError:
             continue  # another process was faster
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SnapshotterError(
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            problem = SnapshotterError(
                 f"the reminder {path} can not be read: {error}",
                 hint="delete it; snapshotter timestamp BUNDLE-ID asks without it",
-            ) from error
+            )
+            if unreadable is None:
+                raise problem from error
+            unreadable(problem)
+        else:
+            yield found
+
+
+def _read(path: Path) -> PendingToken:
+    content = json.loads(path.read_bytes())
+    names = content["authorities"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("authorities is not a list of names")
+    texts = [content[key] for key in ("bundle_id", "store", "key", "signature")]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("not the reminder of a bundle")
+    bundle_id, store, key, signature = texts
+    return PendingToken(
+        bundle_id=bundle_id,
+        store=store,
+        key=key,
+        signature=base64.b64decode(signature, validate=True),
+        authorities=tuple(names),
+    )
+
+
+@contextlib.contextmanager
+def locked(directory: Path, *, wait_s: float) -> Iterator[bool]:
+    """
+    Hold the lock on the reminders: two processes that ask at once would store a token twice.
+
+    Gives False when another process holds it for longer than `wait_s`. The kernel lets
+    go of it when its holder dies, however it dies.
+
+    Raises:
+        ServiceUnavailable: The directory can not be locked.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServiceUnavailable(f"{directory} can not be locked: {error.strerror}") from error
+    try:
+        yield _lock(descriptor, wait_s)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait_s: float) -> bool:
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_AGAIN_S)
+        except OSError as error:
+            raise ServiceUnavailable(f"reminders can not be locked: {error.strerror}") from error
+        else:
+            return True
 
 
 def keep_salts(directory: Path, bundle_id: str, disclosures: Sequence[Disclosure]) -> Path | None:

@@ -78,97 +78,185 @@ class TokenDesk:
     pending_dir: Path
 
 
-def ask_again(desk: TokenDesk, told: Told | None = None, *, only: Sequence[str] = ()) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of one round."""
+
+    granted: int = 0  # tokens that came, and were stored
+    elsewhere: tuple[tuple[str, str], ...] = ()  # bundle, and an authority not configured here
+    problems: tuple[SnapshotterError, ...] = ()  # one for each reminder that got no further
+
+
+class _Round:
+    """One round of asking, as it goes on from reminder to reminder."""
+
+    def __init__(self, desk: TokenDesk, told: Told | None) -> None:
+        self._desk = desk
+        self._told = told
+        self._asked = {authority.name: authority for authority in desk.authorities}
+        self._anchors = {anchor.name: anchor for anchor in desk.anchors}
+        self._silent: set[str] = set()  # who did not answer once is not asked again in this run
+        self.granted = 0
+        self.elsewhere: list[tuple[str, str]] = []
+        self.problems: list[SnapshotterError] = []
+
+    def settle(self, entry: pending.PendingToken) -> None:
+        """Ask for all that one bundle is owed; what is still owed stays remembered."""
+        owing = list(entry.authorities)
+        try:
+            self._desk.store.head(entry.key)
+            for name in entry.authorities:
+                if self._came(entry, name):
+                    owing.remove(name)
+        except FileNotFoundError:
+            # The reminder is written before the bundle: this one is still to come, or never does.
+            return
+        except SnapshotterError as error:
+            self.problems.append(_of(entry, error))
+        except (OSError, ValueError) as error:
+            self.problems.append(_of(entry, SnapshotterError(str(error))))
+        if not owing:
+            pending.forget(self._desk.pending_dir, entry.bundle_id)
+        elif tuple(owing) != entry.authorities:
+            pending.remember(self._desk.pending_dir, entry.with_authorities(owing))
+
+    def _came(self, entry: pending.PendingToken, name: str) -> bool:
+        if name not in self._anchors:
+            # Not configured at the moment, or by this file alone: it still owes.
+            self.elsewhere.append((entry.bundle_id, name))
+            return False
+        at = self._stored(entry, self._anchors[name])
+        if at is None and name in self._asked and name not in self._silent:
+            at = self._ask(entry, self._asked[name])
+        if at is None:
+            self._silent.add(name)
+        if self._told:
+            self._told(entry.bundle_id, name, at)
+        return at is not None
+
+    def _stored(self, entry: pending.PendingToken, anchor: Anchor) -> datetime | None:
+        """Return the time of this authority's token beside the bundle, if one came already."""
+        for response in bundles.late_tokens(self._desk.store, entry.key):
+            try:
+                return check_response(response, entry.signature, anchor).time
+            except TokenInvalid:
+                continue  # another authority's, or none at all
+        return None
+
+    def _ask(self, entry: pending.PendingToken, authority: TimestampAuthority) -> datetime | None:
+        """Fetch and store one token; return its time, or None for an authority that is silent."""
+        try:
+            response, at = authority.stamp(entry.signature)
+        except ServiceUnavailable:
+            return None
+        _put_sidecar(self._desk.store, entry.key, response)
+        self.granted += 1
+        return at
+
+
+def ask_again(
+    desk: TokenDesk, told: Told | None = None, *, only: Sequence[str] = (), wait_s: float = 0
+) -> Asked:
     """
-    Ask for the tokens owed to bundles of this store; return how many came.
+    Ask for the tokens owed to bundles of this store.
+
+    One reminder or bundle that can not be dealt with is a problem of the answer, and
+    holds up no other. One process asks at a time: of two, each would store its token.
 
     Args:
         only: Bundle ids; empty: all that are remembered.
+        wait_s: How long to wait for another process that is asking; it leaves
+            nothing to do for one that does not wait.
 
     Raises:
-        SnapshotterError: The store does not take a token.
+        ServiceUnavailable: Another process is asking for longer than `wait_s` (above 0).
+        SnapshotterError: A reminder can not be written.
     """
-    granted = 0
-    silent: set[str] = set()  # who did not answer once is not asked again in this run
-    asked = {authority.name: authority for authority in desk.authorities}
-    configured = {anchor.name for anchor in desk.anchors}
-    for entry in pending.remembered(desk.pending_dir):
-        if entry.store != desk.store.url or (only and entry.bundle_id not in only):
-            continue
-        try:
-            desk.store.head(entry.key)
-        except FileNotFoundError:
-            # The reminder is written before the bundle: this one is still to come, or never does.
-            continue
-        owing: list[str] = []
-        for name in entry.authorities:
-            if name not in configured:
-                continue  # waited for by nobody any more
-            at = None if name in silent or name not in asked else _ask(desk, asked[name], entry)
-            if at is None:
-                silent.add(name)
-                owing.append(name)
-            else:
-                granted += 1
-            if told:
-                told(entry.bundle_id, name, at)
-        if owing:
-            pending.remember(desk.pending_dir, entry.with_authorities(owing))
-        else:
-            pending.forget(desk.pending_dir, entry.bundle_id)
-    return granted
+    if not desk.pending_dir.is_dir():
+        return Asked()
+    this = _Round(desk, told)
+    with pending.locked(desk.pending_dir, wait_s=wait_s) as ours:
+        if not ours:
+            if wait_s:
+                raise _busy(desk)
+            return Asked()
+        for entry in pending.remembered(desk.pending_dir, this.problems.append):
+            if entry.store == desk.store.url and (not only or entry.bundle_id in only):
+                this.settle(entry)
+    return Asked(
+        granted=this.granted, elsewhere=tuple(this.elsewhere), problems=tuple(this.problems)
+    )
 
 
-def _ask(
-    desk: TokenDesk, authority: TimestampAuthority, entry: pending.PendingToken
-) -> datetime | None:
-    """Fetch and store one token; return its time, or None when the authority does not answer."""
-    try:
-        response, at = authority.stamp(entry.signature)
-    except ServiceUnavailable:
-        return None
-    _put_sidecar(desk.store, entry.key, response)
-    return at
+def _of(entry: pending.PendingToken, error: SnapshotterError) -> SnapshotterError:
+    return type(error)(f"{entry.bundle_id}: {error.message}", hint=error.hint)
 
 
-def remember_missing(desk: TokenDesk, bundle_ids: Iterable[str]) -> None:
+def _busy(desk: TokenDesk) -> ServiceUnavailable:
+    return ServiceUnavailable(
+        f"another process is asking for the tokens in {desk.pending_dir}",
+        hint="run snapshotter timestamp again when it is done",
+    )
+
+
+def remember_missing(desk: TokenDesk, bundle_ids: Iterable[str], *, wait_s: float = 0) -> None:
     """
     Note which configured authorities have given no good token for these bundles.
+
+    Who is remembered already and not configured here stays remembered.
+
+    Args:
+        wait_s: How long to wait for another process that is asking.
 
     Raises:
         SnapshotterError: No such bundle in the store.
         EvidenceInvalid: It can not be read.
+        ServiceUnavailable: Another process is asking.
     """
-    for bundle_id in bundle_ids:
-        key = bundles.key_of(desk.store, bundle_id)
-        with desk.store.open(key) as stream:
-            signature = bundles.read_member(stream, names.signature(1), limit=_MAX_SEAL_FILE)
-            responses = list(bundles.late_tokens(desk.store, key))
-            for number in range(1, names.MAX_TOKENS + 1):
-                try:
-                    responses.append(
-                        bundles.read_member(stream, names.token(1, number), limit=_MAX_SEAL_FILE)
-                    )
-                except EvidenceInvalid:
-                    break  # tokens are numbered without gaps
-        missing = [
-            anchor.name
-            for anchor in desk.anchors
-            if not any(_holds(response, signature, anchor) for response in responses)
-        ]
-        if missing:
-            pending.remember(
-                desk.pending_dir,
-                pending.PendingToken(
-                    bundle_id=bundle_id,
-                    store=desk.store.url,
-                    key=key,
-                    signature=signature,
-                    authorities=tuple(missing),
-                ),
-            )
-        else:
-            pending.forget(desk.pending_dir, bundle_id)
+    with pending.locked(desk.pending_dir, wait_s=wait_s) as ours:
+        if not ours:
+            raise _busy(desk)
+        configured = {anchor.name for anchor in desk.anchors}
+        known = {
+            entry.bundle_id: [name for name in entry.authorities if name not in configured]
+            for entry in pending.remembered(desk.pending_dir, lambda _: None)
+            if entry.store == desk.store.url
+        }
+        for bundle_id in bundle_ids:
+            _remember_missing(desk, bundle_id, known.get(bundle_id, []))
+
+
+def _remember_missing(desk: TokenDesk, bundle_id: str, elsewhere: Sequence[str]) -> None:
+    key = bundles.key_of(desk.store, bundle_id)
+    with desk.store.open(key) as stream:
+        signature = bundles.read_member(stream, names.signature(1), limit=_MAX_SEAL_FILE)
+        responses = list(bundles.late_tokens(desk.store, key))
+        for number in range(1, names.MAX_TOKENS + 1):
+            try:
+                responses.append(
+                    bundles.read_member(stream, names.token(1, number), limit=_MAX_SEAL_FILE)
+                )
+            except EvidenceInvalid:
+                break  # tokens are numbered without gaps
+    missing = [
+        anchor.name
+        for anchor in desk.anchors
+        if not any(_holds(response, signature, anchor) for response in responses)
+    ]
+    missing += elsewhere
+    if missing:
+        pending.remember(
+            desk.pending_dir,
+            pending.PendingToken(
+                bundle_id=bundle_id,
+                store=desk.store.url,
+                key=key,
+                signature=signature,
+                authorities=tuple(missing),
+            ),
+        )
+    else:
+        pending.forget(desk.pending_dir, bundle_id)
 
 
 def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:

@@ -106,7 +106,8 @@ def capture(
             _print(done, settings_store=settings.store, last=number == len(wanted) - 1)
         if decision.require_court_minimum and not done.capture.court_minimum.met:
             code = code or CaptureIncomplete.exit_code
-    owed.join()
+    # Bounded: what is owed stays owed, and nobody waits for an authority that hangs.
+    owed.join(settings.timestamp_timeout_s)
     return code
 
 
@@ -137,12 +138,15 @@ def _retry_in_background(world: "World") -> threading.Thread:
 
     def work() -> None:
         try:
-            granted = tokens.ask_again(world.desk)
+            asked = tokens.ask_again(world.desk)
         except SnapshotterError as error:
             say(f"owed timestamp tokens could not be asked for: {error}")
         else:
-            if granted:
-                say(f"{granted} timestamp tokens came late and were stored beside their bundles")
+            if asked.granted:
+                count = asked.granted
+                say(f"{count} timestamp tokens came late and were stored beside their bundles")
+            for problem in asked.problems:
+                say(f"an owed timestamp token could not be asked for: {problem}")
 
     thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
     thread.start()

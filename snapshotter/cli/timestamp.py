@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from snapshotter.cli.output import result, result_json, say
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+
+_WAIT_S = 30.0  # for another process that is asking
 
 
 @click.command(
@@ -53,9 +55,20 @@ def timestamp(
             result(f"{bundle_id}: {authority} {state}")
 
     if bundle_ids:
-        tokens.remember_missing(desk, bundle_ids)
-    granted = tokens.ask_again(desk, report, only=bundle_ids)
-    if not granted and not waiting and not as_json:
+        tokens.remember_missing(desk, bundle_ids, wait_s=_WAIT_S)
+    asked = tokens.ask_again(desk, report, only=bundle_ids, wait_s=_WAIT_S)
+    for bundle_id, name in asked.elsewhere:
+        say(f"{bundle_id}: {name} owes a token, and is not configured here")
+    for problem in asked.problems:
+        say(str(problem))
+        if problem.hint:
+            say(f"try: {problem.hint}")
+    if asked.problems:
+        # All others were asked for first. Worth another try alone only if nothing else is wrong.
+        codes = {problem.exit_code for problem in asked.problems}
+        kind = ServiceUnavailable if codes == {ServiceUnavailable.exit_code} else SnapshotterError
+        raise kind(f"{len(asked.problems)} reminders could not be dealt with, see above")
+    if not asked.granted and not waiting and not asked.elsewhere and not as_json:
         say("no token is owed")
     if waiting:
         raise ServiceUnavailable(

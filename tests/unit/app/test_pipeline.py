@@ -176,11 +176,11 @@ def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path
 
         told: list[tuple[str, str, datetime | None]] = []
         desk = replace(base.desk, authorities=down.authorities, anchors=(anchor,))
-        assert ask_again(desk, lambda *it: told.append(it)) == 0
+        assert ask_again(desk, lambda *it: told.append(it)).granted == 0
         assert told == [(result.bundle.id, "A", None)]
         assert len(list(pending.remembered(base.pending_dir))) == 1
 
-        assert ask_again(replace(desk, authorities=(at("good"),))) == 1
+        assert ask_again(replace(desk, authorities=(at("good"),))).granted == 1
 
     file = Path(result.location)
     with file.open("rb") as stream:
@@ -206,7 +206,7 @@ def test_no_token_is_put_beside_a_bundle_that_never_came(
     )
     pending.remember(here.pending_dir, entry)
 
-    assert ask_again(here.desk) == 0
+    assert ask_again(here.desk).granted == 0
     assert not (tmp_path / "store").exists()
 
 
@@ -217,7 +217,7 @@ def test_reminders_of_another_store_are_left_alone(tmp_path: Path) -> None:
     )
     pending.remember(here.pending_dir, entry)
 
-    assert ask_again(here.desk) == 0
+    assert ask_again(here.desk).granted == 0
     assert list(pending.remembered(here.pending_dir)) == [entry]
 
 
