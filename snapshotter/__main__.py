@@ -1,6 +1,28 @@
-"""Run the command line: `python -m snapshotter`."""
+"""
+The program's entry: `snapshotter`, or `python -m snapshotter`.
 
-from snapshotter.cli.main import entry
+The verifier installs without the command line's libraries; then this says so, and
+what verifies without them.
+"""
+
+import sys
+
+
+def entry() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        from snapshotter.cli.main import entry as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "snapshotter":
+            raise
+        sys.stderr.write(
+            f"snapshotter: the command line needs {error.name}, which is not installed\n"
+            "snapshotter: try: pip install 'snapshotter[all]'; to verify alone: "
+            "python -m snapshotter.verify --help\n"
+        )
+        sys.exit(1)
+    run()
+
 
 if __name__ == "__main__":
     entry()

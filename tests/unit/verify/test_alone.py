@@ -160,3 +160,23 @@ def test_what_a_stranger_types_needs_nothing_of_ours(
         assert key_id["key_id"] in run.stdout
         assert "Verified OK" in run.stdout
         assert "Verification: OK" in run.stdout + run.stderr
+
+
+def test_without_the_command_lines_libraries_the_program_says_what_verifies() -> None:
+    program = (
+        "import runpy, sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': raise ModuleNotFoundError(name=name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "runpy.run_module('snapshotter', run_name='__main__', alter_sys=True)\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 1
+    assert "needs click, which is not installed" in run.stderr
+    assert "python -m snapshotter.verify" in run.stderr
+    assert "Traceback" not in run.stderr
