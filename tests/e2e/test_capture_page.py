@@ -5,7 +5,8 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from warcio.archiveiterator import ArchiveIterator
 
 from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.browser import BrowserProcesses, Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Artifact, Capture, Outcome, StepState
 from snapshotter.model.request import CaptureRequest, Decision, Limits
@@ -84,6 +86,26 @@ def source(it: Capture) -> tuple[bytes, str]:
     raise AssertionError("no response was recorded")
 
 
+@contextmanager
+def killing(
+    site: Site, tmp_path: Path, path: str, kill: Callable[[BrowserProcesses], object]
+) -> Iterator[None]:
+    """Kill processes of the test's first capture when the site is asked for `path`."""
+
+    def wait_and_kill() -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and path not in site.paths():
+            time.sleep(0.02)
+        (root,) = tmp_path.glob(".spool-0-browser-*")
+        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
+        kill(BrowserProcesses(place))
+
+    killer = threading.Thread(target=wait_and_kill)
+    killer.start()
+    yield
+    killer.join()
+
+
 def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -> None:
     it = capture(site.url("/"))
 
@@ -108,6 +130,20 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
     ]  # fmt: skip
     # Nothing is left beside the spool.
     assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]
+
+
+def test_a_driver_that_is_killed_leaves_nothing_in_the_directory_for_temporary_files(
+    site: Site, capture: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))  # for the driver, which takes our environment
+
+    with killing(site, tmp_path, "/drip", BrowserProcesses.kill):
+        it = capture(site.url("/drip"), QUICK)
+
+    assert it.outcome is not Outcome.COMPLETE
+    assert not list(temporary.iterdir())
 
 
 def test_an_image_that_does_not_load_is_named(site: Site, capture: Engine) -> None:
@@ -427,20 +463,8 @@ def test_a_page_that_eats_memory_is_killed(site: Site, capture: Engine) -> None:
 
 def test_a_crash_of_the_renderer_is_a_reason(site: Site, capture: Engine, tmp_path: Path) -> None:
     """The renderer is killed from outside while the page hangs at loading."""
-    from snapshotter.capture.browser import BrowserProcesses, Workplace
-
-    def kill() -> None:
-        end = time.monotonic() + 20
-        while time.monotonic() < end and "/never" not in site.paths():
-            time.sleep(0.02)
-        (root,) = tmp_path.glob(".spool-0-browser-*")
-        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
-        BrowserProcesses(place).kill_largest_renderer()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    it = capture(site.url("/slow-image"))
-    killer.join()
+    with killing(site, tmp_path, "/never", BrowserProcesses.kill_largest_renderer):
+        it = capture(site.url("/slow-image"))
 
     assert codes(it)[0] == "renderer-crashed"
 
@@ -449,21 +473,13 @@ def test_a_crash_before_the_first_document_is_told_as_a_crash(
     site: Site, capture: Engine, tmp_path: Path
 ) -> None:
     """The navigation fails with the renderer; its error must not hide why."""
-    from snapshotter.capture.browser import BrowserProcesses, Workplace
 
-    def kill() -> None:
-        end = time.monotonic() + 20
-        while time.monotonic() < end and "/never" not in site.paths():
-            time.sleep(0.02)
-        (root,) = tmp_path.glob(".spool-0-browser-*")
-        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
-        while BrowserProcesses(place).kill_largest_renderer():
+    def kill_all(processes: BrowserProcesses) -> None:
+        while processes.kill_largest_renderer():
             time.sleep(0.05)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    it = capture(site.url("/never"), QUICK)
-    killer.join()
+    with killing(site, tmp_path, "/never", kill_all):
+        it = capture(site.url("/never"), QUICK)
 
     assert (it.outcome, codes(it)[0]) == (Outcome.FAILED, "renderer-crashed")
 

@@ -263,7 +263,9 @@ def record(
     async def run() -> Recording:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
-                executable_path=str(shell.path), args=["--site-per-process"]
+                executable_path=str(shell.path),
+                args=["--site-per-process"],
+                artifacts_dir=tmp_path / "artifacts",
             )
             context = await browser.new_context(
                 ignore_https_errors=insecure,
