@@ -442,11 +442,11 @@ class Session:
 
     async def _settle(self) -> _End | str | None:
         page, guard, limits = self._need_page(), self._need_guard(), self._limits
-        open_ends = await behaviours.settle(
-            page, self._recorder, guard, self._decision, self._clock, self._note, self._stuck
-        )
+        open_ends = await self._until_settled()
         await behaviours.to_top(page, guard, limits.step_s)
         self._note("return-to-top", "")
+        if not open_ends:  # the way back may have made the page ask for more
+            open_ends = await self._until_settled()
         if count := await behaviours.hold_still(page, self._need_cdp(), guard, limits.step_s):
             self._note("stop-animations", f"{count} animations")
         self._ledger.images = (await behaviours.count_images(page, guard)).counts
@@ -461,6 +461,12 @@ class Session:
             )
             return _End(StepState.PARTIAL, open_ends)
         return None
+
+    async def _until_settled(self) -> str:
+        return await behaviours.settle(
+            self._need_page(), self._recorder, self._need_guard(), self._decision, self._clock,
+            self._note, self._stuck,
+        )  # fmt: skip
 
     async def _viewport(self, cdp: CDPSession) -> None:
         await screenshot.photograph_viewport(cdp, self._spool, self._need_guard(), self._decision)

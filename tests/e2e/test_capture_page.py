@@ -154,6 +154,15 @@ def test_an_image_that_does_not_load_is_named(site: Site, capture: Engine) -> No
     assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["images-missing"])
 
 
+def test_an_image_that_begins_to_load_on_the_way_back_to_the_top_is_waited_for(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/image-at-top"))
+
+    assert (it.images.wanted, it.images.loaded) == (1, 1)
+    assert it.outcome is Outcome.COMPLETE
+
+
 def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
     site: Site, capture: Engine
 ) -> None:

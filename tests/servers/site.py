@@ -73,6 +73,7 @@ class Site:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # of five, some would connect a second late on a busy machine
     block_on_close = False
     site: Site
 
@@ -382,6 +383,21 @@ _page(
     "/slow-image",
     "<!doctype html><title>slow</title><h1>slow</h1><img src=/never width=9 height=9>",
 )
+_page(
+    "/image-at-top",
+    "<!doctype html><title>top</title><h1>top</h1><div style='height:3000px'></div><script>"
+    "let away=false;addEventListener('scroll',()=>{if(scrollY>100)away=true;"
+    "else if(away){away=false;const i=new Image();i.src='/late-image';document.body.append(i)}})"
+    "</script>",
+)
+
+
+@_route("/late-image")
+def _late_image(handler: _Handler) -> None:
+    handler.site.hold(0.6)
+    handler.reply(png(40, 20, (1, 2, 3)), "image/png")
+
+
 _page("/spin", "<!doctype html><title>spin</title><h1>spins</h1><script>while(true);</script>")
 _page(
     "/spin-later",
