@@ -143,11 +143,39 @@ def _lock(descriptor: int, wait_s: float) -> bool:
             return True
 
 
+def require_writable(directory: Path) -> None:
+    """
+    Make sure that files can be written to a directory, without leaving anything.
+
+    One that is not there yet is judged by what it would be made in.
+
+    Raises:
+        SnapshotterError: They can not.
+    """
+    standing = directory
+    try:
+        while not standing.exists() and not standing.is_symlink():
+            standing = standing.parent
+        with tempfile.TemporaryFile(dir=standing):
+            pass
+    except OSError as error:
+        raise SnapshotterError(
+            f"{directory} can not be written to: {error.strerror}",
+            hint="a capture would have nowhere to put what must not be lost, so nothing was "
+            "captured; make it a directory that you may write to",
+        ) from error
+
+
+def salts_name(bundle_id: str) -> str:
+    """Return the name of the file with the salts of one capture."""
+    return f"{bundle_id}.salts.jsonl"
+
+
 def keep_salts(directory: Path, bundle_id: str, disclosures: Sequence[Disclosure]) -> Path | None:
     """Write the salts of one capture, 0600; return the file, or None when there are none."""
     if not disclosures:
         return None
-    path = directory / f"{bundle_id}.salts.jsonl"
+    path = directory / salts_name(bundle_id)
     lines = (canonical_json.dumps(asdict(disclosure)) + b"\n" for disclosure in disclosures)
     write_private(path, b"".join(lines))
     return path

@@ -2,13 +2,15 @@
 The way of one capture, on one page: capture, seal, verify, store.
 
 Everything outside comes in through `World`. What a crash leaves behind: before
-the store's one write, no bundle and a spool that the next run sweeps; after it,
-a whole bundle. Salts are written before the bundle, so that a bundle never stands
-in the store without them.
+the seal, a spool that the next run sweeps; between seal and store, a sealed bundle
+in the spool that `rescue` finds; after the store's one write, a whole bundle. From
+the seal on, a failure of any kind keeps the bundle. Salts are written before the
+bundle, so that a bundle never stands in the store without them.
 """
 
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from snapshotter.app import pending
 from snapshotter.app.spool import spooled, sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
 from snapshotter.model.finding import Report, Verdict
@@ -122,11 +124,15 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     check_url(request.url)
+    for directory in (world.salts_dir, world.pending_dir, world.unstored_dir):
+        pending.require_writable(directory)
     timer = _Timer(world.clock, progress)
     sweep(world.spool_dir)
     bundle_id = world.ids.bundle_id(world.clock.now())
     with spooled(world.spool_dir, bundle_id) as spool:
         capture = world.capturer.capture(request, decision, spool, timer)
+        # Beside the bundle, so that one that is rescued from here has its salts with it.
+        pending.keep_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
             capture,
             decision,
@@ -139,11 +145,14 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
             software=world.software,
             progress=timer,
         )
-        timer("store", "verify")
-        report = _verified(bundle, world)
-        timer("store", world.store.url)
-        pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
-        stored = _store(bundle, decision, world)
+        with _never_lost(bundle, world):
+            timer("store", "verify")
+            report = _verified(bundle, world)
+            timer("store", world.store.url)
+            pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
+            stored = _store(bundle, decision, world)
+        with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
+            bundle.file.unlink()
     timer.stop()
     return Result(
         capture=capture,
@@ -153,6 +162,38 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
         location=location(world.store, stored.key),
         stage_ms=_stage_ms(capture, timer),
     )
+
+
+def rescue(world: World) -> tuple[Path, ...]:
+    """
+    Find the sealed bundles that runs before this one left in the spool; return where they are.
+
+    They are moved to where bundles are kept that the store did not take; one that
+    can not be moved stays, and is named each time. One that is in the store is done.
+    """
+    found: list[Path] = []
+
+    def take(file: Path) -> None:
+        if _is_stored(file, world.store):
+            with contextlib.suppress(OSError):
+                file.unlink()
+            return
+        try:
+            found.append(_keep(file, world.unstored_dir, world.salts_dir))
+        except OSError:
+            found.append(file)
+
+    sweep(world.spool_dir, take)
+    return tuple(found)
+
+
+def _is_stored(file: Path, store: ObjectStore) -> bool:
+    try:
+        with store.open(layout.bundle_key(file.stem)) as there, file.open("rb") as here:
+            length = file.stat().st_size
+            return digest(there, limit=length) == digest(here, limit=length)
+    except (OSError, ValueError, SnapshotterError):
+        return False  # not there, not the same, or nobody can say: then it is kept
 
 
 def location(store: ObjectStore, key: str) -> str:
@@ -190,17 +231,96 @@ def add(file: Path, store: ObjectStore, trust: Trust, *, now: datetime) -> Store
     return stored
 
 
+class _Refused(SnapshotterError):
+    """Our own verifier calls a new bundle FAILED."""
+
+
+@contextlib.contextmanager
+def _never_lost(bundle: Bundle, world: World) -> Iterator[None]:
+    """
+    Keep a sealed bundle that does not get into the store, whatever the reason.
+
+    The capture can not be made again. Raises what was raised, with where the bundle
+    is; a failure that nobody expected becomes a SnapshotterError for that.
+    """
+    try:
+        yield
+    except SnapshotterError as error:
+        hints = [error.hint] if error.hint else []
+        hints.append(_keep_somewhere(bundle, world, refused=isinstance(error, _Refused)))
+        raise type(error)(error.message, hint="; ".join(hints)) from error
+    except Exception as error:
+        words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise SnapshotterError(
+            f"the sealed bundle could not be stored: {words}",
+            hint=_keep_somewhere(bundle, world, refused=False),
+        ) from error
+    except BaseException as error:  # Ctrl-C, and whatever else ends the program
+        error.add_note(_keep_somewhere(bundle, world, refused=False))
+        raise
+
+
+def _keep_somewhere(bundle: Bundle, world: World, *, refused: bool) -> str:
+    """Move a bundle out of the spool, if it can be; return where it is, in words."""
+    if not bundle.file.exists():
+        return f"the sealed bundle is gone from {bundle.file}"
+    try:
+        kept = _keep(
+            bundle.file, world.rejected_dir if refused else world.unstored_dir, world.salts_dir
+        )
+    except OSError as error:
+        kept = bundle.file  # the spool never removes a sealed bundle
+        return f"the sealed bundle is left in {kept}, for it could not be moved: {error.strerror}"
+    if refused:
+        return f"this is a bug; the capture is kept in {kept}, please report it"
+    words = f"the sealed bundle is kept: snapshotter store add {kept}"
+    if sealer.pending(bundle.tokens):
+        words += f", then snapshotter timestamp {bundle.id}"
+    return words
+
+
+def _keep(file: Path, directory: Path, salts_dir: Path) -> Path:
+    """
+    Move a sealed bundle to where it is kept, and its salts to where they belong.
+
+    Raises:
+        OSError: The bundle can not be moved; it is where it was.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    salts = file.with_name(pending.salts_name(file.stem))
+    if salts.exists() and not (salts_dir / salts.name).exists():
+        try:
+            salts_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _move(salts, salts_dir / salts.name)
+        except OSError:
+            _move(salts, directory / salts.name)
+    return _move(file, directory / file.name)
+
+
+def _move(file: Path, target: Path) -> Path:
+    """Move a file, also to another file system, so that it is always whole somewhere."""
+    try:
+        return file.replace(target)
+    except OSError:
+        growing = target.with_name(f".{target.name}.new")
+        try:
+            shutil.copy2(file, growing)
+            growing.replace(target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                growing.unlink()
+            raise
+        file.unlink()
+        return target
+
+
 def _verified(bundle: Bundle, world: World) -> Report:
     """Run our own verifier on what we made: a bundle that it refuses is never stored."""
     with bundle.file.open("rb") as stream:
         report = verify_bundle(stream, world.trust, now=world.clock.now())
     if report.verdict is Verdict.FAILED:
-        kept = _keep(bundle, world.rejected_dir)
         failed = next(it for it in report.findings if it.verdict is Verdict.FAILED)
-        raise SnapshotterError(
-            f"our own verifier refuses the new bundle: {failed.code} {failed.detail}",
-            hint=f"this is a bug; the capture is kept in {kept}, please report it",
-        )
+        raise _Refused(f"our own verifier refuses the new bundle: {failed.code} {failed.detail}")
     return report
 
 
@@ -223,21 +343,7 @@ def _store(bundle: Bundle, decision: Decision, world: World) -> StoredObject:
                 authorities=owing,
             ),
         )
-    try:
-        return world.store.put_new(
-            key, bundle.file, bundle.digests.sha256, retain_until=retain_until
-        )
-    except SnapshotterError as error:
-        # The capture can not be made again: keep the sealed bundle for `snapshotter store add`.
-        kept = _keep(bundle, world.unstored_dir)
-        hints = [error.hint] if error.hint else []
-        hints.append(f"the sealed bundle is kept: snapshotter store add {kept}")
-        raise type(error)(error.message, hint="; ".join(hints)) from error
-
-
-def _keep(bundle: Bundle, directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Path(shutil.move(bundle.file, directory / bundle.file.name))
+    return world.store.put_new(key, bundle.file, bundle.digests.sha256, retain_until=retain_until)
 
 
 def _stage_ms(capture: Capture, timer: "_Timer") -> dict[str, int]:

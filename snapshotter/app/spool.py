@@ -3,8 +3,9 @@ Spool directories: where a capture lives until it is a bundle in the store.
 
 Each holds a lock file that its owner keeps locked. The kernel lets go of the lock
 when the owner dies, however it dies, so that the next run can tell what is left
-over from what is in use, and sweeps the former away: a crash leaves no bundle, and
-no litter.
+over from what is in use, and sweeps the former away: a crash leaves no litter. A
+bundle that was sealed and not yet stored can not be made again: no directory that
+holds one is ever removed.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
@@ -27,6 +28,8 @@ _ATTEMPTS = 10  # to make a directory that another process's sweep takes for lef
 def spooled(root: Path, name: str) -> Iterator[Path]:
     """
     Give an empty directory of our own below `root`; it is gone when the block ends.
+
+    Unless a sealed bundle (`*.wacz`) is still in it then: who stored it removes it.
 
     Raises:
         SnapshotterError: It can not be made.
@@ -49,8 +52,14 @@ def spooled(root: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def sweep(root: Path) -> int:
-    """Remove the spool directories of captures that died; return how many."""
+def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
+    """
+    Remove the spool directories of captures that died; return how many.
+
+    Args:
+        sealed: Given each sealed bundle that is found, to move it away. While one is
+            left, so is its directory.
+    """
     swept = 0
     if not root.is_dir():
         return swept
@@ -72,8 +81,10 @@ def sweep(root: Path) -> int:
         except BlockingIOError:
             continue
         else:
-            _remove(directory)
-            swept += 1
+            if sealed:
+                for bundle in _sealed(directory):
+                    sealed(bundle)
+            swept += _remove(directory)
         finally:
             os.close(descriptor)
     return swept
@@ -99,15 +110,23 @@ def _claim(directory: Path) -> int:
     raise FileExistsError(errno.EEXIST, "another process removes it again and again")
 
 
-def _remove(directory: Path) -> None:
+def _sealed(directory: Path) -> list[Path]:
+    return sorted((directory / _FILES).glob("*.wacz"))
+
+
+def _remove(directory: Path) -> bool:
     """
     Remove a spool directory, its lock last: what a crash leaves can be swept again.
 
     A browser's temporary directory may have to stand elsewhere, for a short path; a link
     at `*/elsewhere` leads to it. Links to anything but such a directory are not followed.
+    Returns False, and leaves the rest, while a sealed bundle is in it.
     """
     for link in directory.glob("*/elsewhere"):
         if link.is_symlink() and (target := link.readlink()).name.startswith(_ELSEWHERE):
             shutil.rmtree(target, ignore_errors=True)
+    if _sealed(directory):
+        return False
     shutil.rmtree(directory / _FILES, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
+    return True

@@ -86,6 +86,9 @@ def capture(
         ignore_certificate_errors=ignore_certificate_errors,
     )
     world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
+    for kept in pipeline.rescue(world):
+        say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
+        say(f"try: snapshotter store add {kept}")
     owed = _retry_in_background(world)
     code = 0
     for number, url in enumerate(wanted):

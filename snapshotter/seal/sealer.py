@@ -4,7 +4,7 @@ Seal a capture: record, custody chain, manifests, signature, tokens, container.
 The order of work is docs/spec/bundle.md, "Order of work". Nothing here can lose
 a capture: an authority that fails is a token that is still to come. What is
 written is written into the spool; a crash anywhere leaves files that the next
-run sweeps away, and no bundle.
+run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
 """
 
 from collections.abc import Callable, Sequence
@@ -176,10 +176,12 @@ def _seal(
     )
     members[names.DATAPACKAGE_DIGEST] = add(names.DATAPACKAGE_DIGEST, digest_file)
     target = spool / f"{bundle_id}.wacz"
-    with target.open("wb") as out:
+    growing = target.with_name(f"{target.name}.part")
+    with growing.open("wb") as out:
         digests = container.write(
             ((name, members[name], opener) for name, opener in files.items()), out
         )
+    growing.replace(target)
     return Bundle(
         id=bundle_id,
         file=target,

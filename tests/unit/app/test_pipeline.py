@@ -129,6 +129,111 @@ def test_a_bundle_that_our_own_verifier_refuses_is_kept_and_not_stored(tmp_path:
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize("directory", ["salts_dir", "pending_dir", "unstored_dir"])
+def test_what_can_not_be_written_is_known_before_a_browser_is_launched(
+    tmp_path: Path, directory: str
+) -> None:
+    def launched(spool: Path) -> None:
+        raise AssertionError("a browser was launched")
+
+    here = replace(world(tmp_path), capturer=FakeCapturer(RealClock(), hook=launched))
+    getattr(here, directory).write_bytes(b"not a directory")
+
+    with pytest.raises(SnapshotterError, match="can not be written to"):
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+
+@pytest.mark.parametrize("directory", ["salts_dir", "pending_dir"])
+def test_a_file_beside_the_bundle_that_can_not_be_written_costs_no_bundle(
+    tmp_path: Path, authority: ChainAuthority, directory: str
+) -> None:
+    here = world(tmp_path, authority)
+    spoil = getattr(here, directory)
+    here = replace(
+        here,
+        capturer=FakeCapturer(
+            RealClock(), disclosures=(SALT,), hook=lambda _: (spoil.write_bytes(b""), None)[1]
+        ),
+    )
+    authority.down = True
+    try:
+        with pytest.raises(SnapshotterError) as caught:
+            run(REQUEST, bundles.decision(), here, _quiet)
+    finally:
+        authority.down = False
+
+    (kept,) = here.unstored_dir.glob("*.wacz")
+    assert f"store add {kept}, then snapshotter timestamp" in caught.value.hint
+    assert unpack(kept.read_bytes())
+    salts_in = here.unstored_dir if directory == "salts_dir" else here.salts_dir
+    (salts,) = salts_in.glob("*.salts.jsonl")
+    assert SALT.salt.encode() in salts.read_bytes()
+    assert list(here.spool_dir.iterdir()) == []
+
+
+class _FailingStore(DirectoryStore):
+    """Raises what it was given."""
+
+    error: BaseException
+
+    @override
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        raise self.error
+
+
+def _failing(folder: Path, error: BaseException) -> World:
+    store = _FailingStore(folder / "store")
+    store.error = error
+    return replace(world(folder), store=store)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileExistsError("other bytes"), FileNotFoundError("gone"), KeyError("a bug"), MemoryError()],
+)
+def test_no_failure_of_a_store_costs_the_bundle(tmp_path: Path, error: Exception) -> None:
+    here = _failing(tmp_path, error)
+
+    with pytest.raises(SnapshotterError, match="could not be stored") as caught:
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    (kept,) = here.unstored_dir.iterdir()
+    assert str(kept) in caught.value.hint
+
+
+def test_ctrl_c_while_storing_costs_no_bundle_and_says_where_it_is(tmp_path: Path) -> None:
+    here = _failing(tmp_path, KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    (kept,) = here.unstored_dir.iterdir()
+    assert str(kept) in caught.value.__notes__[0]
+
+
+def test_a_bundle_that_can_not_be_moved_stays_in_the_spool_until_it_can(tmp_path: Path) -> None:
+    here = _failing(tmp_path, FileNotFoundError("gone"))
+
+    def spoil(spool: Path) -> None:
+        here.unstored_dir.write_bytes(b"not a directory")
+
+    spoiled = replace(here, capturer=FakeCapturer(RealClock(), hook=spoil))
+    with pytest.raises(SnapshotterError) as caught:
+        run(REQUEST, bundles.decision(), spoiled, _quiet)
+
+    (left,) = here.spool_dir.glob("*/files/*.wacz")
+    assert f"is left in {left}" in caught.value.hint
+    assert pipeline.rescue(here) == (left,)
+    here.unstored_dir.unlink()
+    (kept,) = pipeline.rescue(here)
+    assert kept.parent == here.unstored_dir
+    assert unpack(kept.read_bytes())
+    assert pipeline.rescue(here) == ()
+    assert list(here.spool_dir.iterdir()) == []
+
+
 def test_a_browser_that_can_not_be_had_leaves_nothing(tmp_path: Path) -> None:
     def unavailable(spool: Path) -> None:
         raise ServiceUnavailable("no browser")
@@ -332,7 +437,13 @@ def test_kill_9_leaves_no_bundle_or_a_whole_one_and_the_next_run_sweeps(
         assert len(list((tmp_path / "store.private").iterdir())) == 1
     assert len(list((tmp_path / "spool").iterdir())) == 1
 
-    result = run(REQUEST, bundles.decision(), world(tmp_path), _quiet)
+    here = world(tmp_path)
+    rescued = pipeline.rescue(here)
+    assert len(rescued) == (1 if point in {"verify", "store"} else 0)
+    for bundle in rescued:
+        assert unpack(bundle.read_bytes())
+        assert len(list(here.salts_dir.iterdir())) == 1
+    result = run(REQUEST, bundles.decision(), here, _quiet)
 
     assert list((tmp_path / "spool").iterdir()) == []
     assert Path(result.location).is_file()

@@ -152,3 +152,30 @@ def test_a_spool_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(SnapshotterError, match="spool"), spooled(tmp_path / "file", "one"):
         pass
+
+
+def test_a_spool_with_a_sealed_bundle_is_never_removed(tmp_path: Path) -> None:
+    with spooled(tmp_path, "one") as files:
+        (files / "one.wacz").write_bytes(b"sealed")
+
+    assert sweep(tmp_path) == 0
+    assert (tmp_path / "one" / "files" / "one.wacz").read_bytes() == b"sealed"
+
+
+def test_a_sealed_bundle_is_given_away_and_its_spool_swept(tmp_path: Path) -> None:
+    with spooled(tmp_path / "spool", "one") as files:
+        (files / "one.wacz").write_bytes(b"sealed")
+
+    def take(bundle: Path) -> None:
+        bundle.rename(tmp_path / bundle.name)
+
+    assert sweep(tmp_path / "spool", take) == 1
+    assert (tmp_path / "one.wacz").read_bytes() == b"sealed"
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_half_a_bundle_is_litter(tmp_path: Path) -> None:
+    with spooled(tmp_path, "one") as files:
+        (files / "one.wacz.part").write_bytes(b"sea")
+
+    assert list(tmp_path.iterdir()) == []

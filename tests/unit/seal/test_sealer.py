@@ -126,7 +126,8 @@ def test_more_than_four_gibibytes_are_refused_before_anything_is_written(tmp_pat
     with pytest.raises(SnapshotterError, match="4 GiB"):
         _seal(tmp_path, bundles.new_signer(), edit=edit)
 
-    assert (tmp_path / f"{bundles.BUNDLE_ID}.wacz").stat().st_size == 0
+    assert not (tmp_path / f"{bundles.BUNDLE_ID}.wacz").exists()
+    assert (tmp_path / f"{bundles.BUNDLE_ID}.wacz.part").stat().st_size == 0
 
 
 @pytest.mark.parametrize("path", ["../x.txt", "/x.txt", "capture/a/b.txt", "capture/ü.txt"])
