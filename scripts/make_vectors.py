@@ -812,6 +812,8 @@ def _records(shop: Workshop) -> Iterator[Vector]:
         ("no-signers", sets(signers=[])),
         ("key-twice", sets(signers=[signer, {**signer, "slot": "sig-02"}])),
         ("wrong-slot", sets(signers=[{**signer, "slot": "sig-02"}])),
+        ("bundle-id", sets(bundle_id="../../evil")),
+        ("bundle-id-of-no-day", sets(bundle_id="20261332t000000z-abcdefghijklmnop")),
         ("true-is-no-number", sets(requires={"log": False, "signatures": True, "timestamps": 1})),
         ("local-time", sets(sealed_at=good["sealed_at"].replace("Z", "+00:00"))),
     ):
@@ -823,6 +825,47 @@ def _records(shop: Workshop) -> Iterator[Vector]:
         shop.insider_record(when(started_at="2200-01-01T00:00:00Z")),
         "captured after it was sealed",
         "TIME",
+    )
+    sealed = canonical_json.parse_instant(good["sealed_at"])
+
+    def began(at: datetime, *, named: datetime) -> Callable[[Record], None]:
+        def edit(record: Record) -> None:
+            record["bundle_id"] = bundles.bundle_id(named)
+            record["when"].update(
+                started_at=canonical_json.instant(at),
+                ended_at=canonical_json.instant(at + timedelta(seconds=5)),
+            )
+
+        return edit
+
+    long_ago = datetime(1999, 1, 1, tzinfo=UTC)
+    yield _unclear(
+        "insider-backdated",
+        shop.insider_record(began(long_ago, named=long_ago)),
+        "sealed now, and captured, it says, in 1999",
+        "TIME",
+    )
+    yield _unclear(
+        "insider-capture-of-three-hours",
+        shop.insider_record(began(sealed - timedelta(hours=3), named=sealed - timedelta(hours=3))),
+        "captured three hours before it was sealed; none takes more than two",
+        "TIME",
+    )
+    yield _unclear(
+        "insider-id-of-another-time",
+        shop.insider_record(sets(bundle_id=bundles.bundle_id(sealed - timedelta(minutes=10)))),
+        "the id is of ten minutes before the capture",
+        "TIME",
+    )
+    yield Vector(
+        name="insider-capture-of-an-hour",
+        why="the longest capture that a policy allows: nothing is wrong with it",
+        data=pack(
+            shop.insider_record(
+                began(sealed - timedelta(hours=1), named=sealed - timedelta(hours=1))
+            )
+        ),
+        verdict=PASSED,
     )
     yield _unclear(
         "insider-two-signatures-required",

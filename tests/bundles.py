@@ -108,6 +108,11 @@ class ChainAuthority:
         return response, check_response(response, message, self.anchor, nonce=12345).time
 
 
+def bundle_id(at: datetime) -> str:
+    """Return the id of a bundle whose capture began at that second."""
+    return f"{at.astimezone(UTC):%Y%m%dt%H%M%Sz}-abcdefghijklmnop"
+
+
 def new_signer() -> FileSigner:
     """Return a signer with a key of its own."""
     return FileSigner(ec.generate_private_key(ec.SECP384R1()))
@@ -213,10 +218,11 @@ def seal(
 ) -> Bundle:
     """Seal a small capture in `spool` with the real sealer."""
     spool.mkdir(parents=True, exist_ok=True)
+    made = capture(spool, at=clock.now(), title=title, contents=contents)
     return sealer.seal(
-        capture(spool, at=clock.now(), title=title, contents=contents),
+        made,
         decision(require_timestamps=require_timestamps),
-        bundle_id=BUNDLE_ID,
+        bundle_id=bundle_id(made.started_at),
         spool=spool,
         signer=signer,
         authorities=authorities,

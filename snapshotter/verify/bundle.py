@@ -9,9 +9,10 @@ is read once, in chunks; what is judged are the bytes that were digested. Nothin
 read from the network, and nothing inside the bundle is an anchor.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,6 +38,11 @@ _KEPT = {
 }
 _KEPT_SEAL = 1 << 16  # signatures, public keys, tokens
 _MAX_LATE_TOKENS = 9
+
+# From the start of a capture to its seal. A policy allows a capture at most one hour;
+# the rest is for sealing what is large on a machine that is slow.
+MAX_CAPTURE = timedelta(hours=2)
+_BUNDLE_ID = re.compile(r"([0-9]{8}t[0-9]{6}z)-[a-z2-7]{16}")
 
 
 def verify_bundle(
@@ -107,6 +113,7 @@ class _State:
     listed: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     signatures: list[_Signature] = field(default_factory=list)
+    named_at: datetime | None = None  # the second that the bundle's id begins with
     captured_at: datetime | None = None
     ended_at: datetime | None = None
     sealed_at: datetime | None = None
@@ -239,6 +246,7 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     try:
         _check_record(value)
+        state.named_at = _named_at(value["bundle_id"])
         state.captured_at = parse_instant(value["when"]["started_at"])
         state.ended_at = parse_instant(value["when"]["ended_at"])
         state.sealed_at = parse_instant(value["sealed_at"])
@@ -274,6 +282,17 @@ def _check_record(value: Any) -> None:
             raise EvidenceInvalid(f"signer {number} is not named as it has to be")
     if len({signer["key_id"] for signer in signers}) != len(signers):
         raise EvidenceInvalid("one key signs twice")
+
+
+def _named_at(bundle_id: str) -> datetime:
+    """Return the second that a bundle's id begins with. Raises EvidenceInvalid for no such id."""
+    match = _BUNDLE_ID.fullmatch(bundle_id)
+    if match is not None:
+        try:
+            return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
+        except ValueError:
+            pass  # digits that are no second of any day
+    raise EvidenceInvalid(f"bundle_id is not YYYYMMDDtHHMMSSz-… and sixteen letters: {bundle_id!r}")
 
 
 def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
@@ -404,7 +423,7 @@ def _judge_token(
 
 
 def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    captured, ended, sealed = _times(state)
+    named, captured, ended, sealed = _times(state)
     skew, lag = state.trust.max_skew, state.trust.max_lag
     if not captured <= ended <= sealed:
         yield _failed("time", Code.TIME, "the record's own times are not in order")
@@ -435,21 +454,32 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             )
         return
     proven = min(token.time for token in tokens)
+    doubts = []
     if proven - sealed > lag:
-        yield _indeterminate(
-            "time",
-            Code.TIME,
+        doubts.append(
             f"proven to exist by {instant(proven)}; that it was sealed {_words(proven - sealed)} "
-            "earlier is the bundle's own word",
+            "earlier is the bundle's own word"
         )
-        return
-    yield _passed("time", f"captured {instant(captured)}, proven to exist by {instant(proven)}")
+    # A token ties the seal to a time, and only these two tie the capture to the seal.
+    if sealed - captured > MAX_CAPTURE:
+        doubts.append(
+            f"that it was captured {_words(sealed - captured)} before it was sealed is the "
+            f"bundle's own word: a capture takes {_words(MAX_CAPTURE)} at most"
+        )
+    if abs(named - captured) > skew:
+        doubts.append(f"its id is of {instant(named)}, its capture of {instant(captured)}")
+    for doubt in doubts:
+        yield _indeterminate("time", Code.TIME, doubt)
+    if not doubts:
+        yield _passed("time", f"captured {instant(captured)}, proven to exist by {instant(proven)}")
 
 
-def _times(state: _State) -> tuple[datetime, datetime, datetime]:
-    if state.captured_at is None or state.ended_at is None or state.sealed_at is None:
+def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
+    named, captured, ended = state.named_at, state.captured_at, state.ended_at
+    sealed = state.sealed_at
+    if named is None or captured is None or ended is None or sealed is None:
         raise RuntimeError("a check ran before the record was read")
-    return state.captured_at, state.ended_at, state.sealed_at
+    return named, captured, ended, sealed
 
 
 # (8) Keys: known to whoever verifies, and good at the proven time.
@@ -543,7 +573,7 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     except EvidenceInvalid as error:
         yield _failed("custody", Code.CUSTODY, str(error))
         return
-    _, _, sealed = _times(state)
+    *_, sealed = _times(state)
     if not events or events[-1].at > sealed:
         yield _failed("custody", Code.CUSTODY, "the custody chain does not end at the seal")
         return

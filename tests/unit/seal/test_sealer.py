@@ -36,12 +36,13 @@ def _seal(
     signer: FileSigner,
     *authorities: ChainAuthority,
     edit: Callable[[Capture], Capture] = lambda capture: capture,
+    bundle_id: str = "",
 ) -> Bundle:
     clock = RealClock()
     return sealer.seal(
         edit(bundles.capture(spool, at=clock.now())),
         bundles.decision(),
-        bundle_id=bundles.BUNDLE_ID,
+        bundle_id=bundle_id or bundles.bundle_id(clock.now()),
         spool=spool,
         signer=signer,
         authorities=authorities,
@@ -102,7 +103,7 @@ def test_a_file_that_changes_between_hashing_and_zip_leaves_no_bundle(
         return capture
 
     with pytest.raises(SnapshotterError, match="changed on disk"):
-        _seal(tmp_path, bundles.new_signer(), edit=edit)
+        _seal(tmp_path, bundles.new_signer(), edit=edit, bundle_id=bundles.BUNDLE_ID)
 
     with pytest.raises((SnapshotterError, FileNotFoundError)):
         unpack((tmp_path / f"{bundles.BUNDLE_ID}.wacz").read_bytes())
@@ -124,7 +125,7 @@ def test_more_than_four_gibibytes_are_refused_before_anything_is_written(tmp_pat
         return replace(capture, artifacts=(huge, *capture.artifacts[1:]))
 
     with pytest.raises(SnapshotterError, match="4 GiB"):
-        _seal(tmp_path, bundles.new_signer(), edit=edit)
+        _seal(tmp_path, bundles.new_signer(), edit=edit, bundle_id=bundles.BUNDLE_ID)
 
     assert not (tmp_path / f"{bundles.BUNDLE_ID}.wacz").exists()
     assert (tmp_path / f"{bundles.BUNDLE_ID}.wacz.part").stat().st_size == 0

@@ -99,7 +99,7 @@ def test_memory_does_not_grow_with_the_bundle(tmp_path: Path) -> None:
     made = sealer.seal(
         replace(capture, artifacts=(*capture.artifacts, artifact)),
         bundles.decision(),
-        bundle_id=bundles.BUNDLE_ID,
+        bundle_id=bundles.bundle_id(clock.now()),
         spool=tmp_path,
         signer=bundles.new_signer(),
         authorities=(),
