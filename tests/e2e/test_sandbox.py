@@ -1,0 +1,83 @@
+"""The browser's sandbox: on where it can be had, and said plainly where it cannot."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="user namespaces are Linux'"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTURE = """
+import dataclasses, json, sys
+from pathlib import Path
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.model.request import CaptureRequest, Decision
+from tests.servers.site import Site
+
+with Site() as site:
+    capture = ChromiumCapturer(clock=SystemClock(), ids=RandomIds(), version="0").capture(
+        CaptureRequest(url=site.url("/plain")), Decision(policy_name="test", policy_text=""),
+        Path(sys.argv[1]), lambda *_: None,
+    )
+print(json.dumps([capture.outcome.value, dataclasses.asdict(capture.environment.sandbox)]))
+"""
+
+
+def capture(spool: Path, *before: str) -> tuple[str, dict[str, Any]]:
+    """Capture in a process of its own, started by the command `before`."""
+    spool.mkdir()
+    done = subprocess.run(
+        [*before, sys.executable, "-c", CAPTURE, str(spool)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome, facts = json.loads(done.stdout)
+    return outcome, facts
+
+
+@pytest.fixture
+def no_namespaces() -> tuple[str, ...]:
+    """A command that runs another where no user namespace can be made, and changes nothing else."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("util-linux' unshare is not here")
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    command = (unshare, "--user", "--map-root-user", "sh", "-c", forbid, "sh")
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespace can be made here")
+    return command
+
+
+def test_a_renderer_is_confined_where_user_namespaces_are_allowed(
+    tmp_path: Path, no_namespaces: tuple[str, ...]
+) -> None:
+    del no_namespaces  # where it can be forbidden, it is allowed
+    outcome, facts = capture(tmp_path / "spool")
+
+    assert outcome == "complete"
+    assert (facts["asked"], facts["enforced"]) == (True, True)
+    assert "seccomp mode 2" in facts["detail"]
+
+
+def test_without_user_namespaces_the_page_is_captured_and_the_missing_sandbox_is_told(
+    tmp_path: Path, no_namespaces: tuple[str, ...]
+) -> None:
+    outcome, facts = capture(tmp_path / "spool", *no_namespaces)
+
+    assert outcome == "complete"
+    assert (facts["asked"], facts["enforced"]) == (False, False)
+    assert facts["detail"].startswith("started with --no-sandbox: ")
+    assert "no user namespace could be made" in facts["detail"]
