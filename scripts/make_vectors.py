@@ -460,8 +460,8 @@ def _signatures(shop: Workshop) -> Iterator[Vector]:
     yield _failed(
         "key-of-another-signer",
         bundles.derived({**good, pem: shop.other.public_key_pem}),
-        "a public key that the record does not name",
-        "KEY_MISMATCH",
+        "a public key that the signature is not by",
+        "SIG",
     )
     yield _failed(
         "signed-by-another-key",

@@ -2,34 +2,35 @@
 Verify one bundle: is it what was sealed, by whom, and when?
 
 The checks stand in the order of docs/spec/bundle.md, "Verification": size and
-container, names, hashes, capture record, signatures, tokens, time, keys, derived
-files, custody, log. No parser of page content runs here at any point, and none of
-the record's before the manifests were compared with what was read. The bundle
+container, names, hashes, signatures, capture record, signers, tokens, time, keys,
+derived files, custody, log. No parser of page content runs here at any point, and
+none of the record's before a signature was seen to hold over it. The bundle
 is read once, in chunks; what is judged are the bytes that were digested. Nothing is
 read from the network, and nothing inside the bundle is an anchor.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import canonical_json, container, custody, keys, manifest, names, wacz
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import container, custody, keys, manifest, names, wacz
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response, read_token
 from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.verify import record
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
 RECORD_FORMAT = "snapshotter-capture/1"
 
 # The most bytes of each member that is held in memory; a longer one is not a bundle's.
 _KEPT = {
-    names.CAPTURE_RECORD: 32 << 20,
+    names.CAPTURE_RECORD: record.MAX_BYTES,
     names.CUSTODY: custody.MAX_BYTES,
     names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
     names.MANIFEST_SHA256: manifest.MAX_BYTES,
@@ -56,21 +57,27 @@ def verify_bundle(
     Return all findings about the bundle in `stream`.
 
     Never raises for what is in the bundle: an exception inside a check is a
-    finding, FAILED with code INTERNAL.
+    finding, FAILED with code INTERNAL. A bundle that can not be read is another
+    matter: nothing is known of it, and nothing is said against it.
 
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock; a token from the future is not believed.
         late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
+
+    Raises:
+        OSError, SnapshotterError: As the stream does while it is read.
     """
     state = _State(trust=trust, now=now, late_tokens=tuple(late_tokens))
     try:
-        for step in (_read, _members, _hashes, _record, *_AFTER_THE_RECORD):
+        for step in _STEPS:
             findings = list(step(state, stream))
             state.findings.extend(findings)
             if step in _STOP_ON_FAILURE and any(it.verdict is Verdict.FAILED for it in findings):
                 break
-    except Exception as error:  # noqa: BLE001  a check that breaks must not look like a check that passed
+    except Exception as error:  # a check that breaks must not look like a check that passed
+        if state.contents is None and isinstance(error, OSError | SnapshotterError):
+            raise  # the stream's own: no check was reached
         state.findings.append(
             _failed("internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}")
         )
@@ -235,12 +242,39 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield _passed("hashes", f"{len(sha256)} files match their SHA-256 and BLAKE3 digests")
 
 
-# (4) The capture record: canonical, of a format we know, with what the checks below need.
+# (4) Signatures: each that is there holds over the manifest, by the key beside it.
+
+
+def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    """Say what does not hold. Whose signatures they have to be, only the record can say."""
+    kept = state.read.kept
+    for slot in range(1, names.MAX_SIGNATURES + 1):
+        signature, pem = kept.get(names.signature(slot)), kept.get(names.public_key(slot))
+        if signature is None or pem is None:
+            if slot == 1:  # every bundle has this one
+                yield _failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
+            continue
+        try:
+            key = keys.load_public_pem(pem, allow_p256=True)
+        except keys.KeyInvalid as error:
+            yield _failed("signature", error.code, f"{names.public_key(slot)}: {error}")
+            continue
+        if not keys.verify_signature(key, signature, kept[names.MANIFEST_SHA256]):
+            yield _failed(
+                "signature", Code.SIG, f"{names.signature(slot)} does not hold over the manifest"
+            )
+            continue
+        state.signatures.append(
+            _Signature(slot=slot, key=key, key_id=keys.key_id(key), signature=signature)
+        )
+
+
+# (5) The capture record: canonical, of a format we know, with what the checks below need.
 
 
 def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
-        value = canonical_json.loads(state.read.kept[names.CAPTURE_RECORD])
+        value = record.loads(state.read.kept[names.CAPTURE_RECORD])
     except EvidenceInvalid as error:
         yield _failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
         return
@@ -307,50 +341,43 @@ def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
             raise EvidenceInvalid(f"{where}{key} is not a {kind.__name__}")
 
 
-# (5) Signatures: each signer that the record names has signed the manifest.
+# (6) Signers: those that the record names have signed, and nobody else.
 
 
-def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    kept = state.read.kept
+def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     signers = state.record["signers"]
+    kept = state.read.kept
+    there = {signature.slot: signature for signature in state.signatures}
+    state.signatures.clear()
     for name in sorted(kept):
         if name.startswith("seal/sig-") and int(name[9:11]) > len(signers):
             yield _failed("signature", Code.UNLISTED, f"{name} belongs to no signer of the record")
     for slot, signer in enumerate(signers, start=1):
-        signature, pem = kept.get(names.signature(slot)), kept.get(names.public_key(slot))
-        if signature is None or pem is None:
-            gone = names.signature(slot) if signature is None else names.public_key(slot)
-            yield _failed("signature", Code.SIG_MISSING, f"{gone} is missing")
-            continue
-        try:
-            key = keys.load_public_pem(pem, allow_p256=True)
-        except keys.KeyInvalid as error:
-            yield _failed("signature", error.code, f"{names.public_key(slot)}: {error}")
-            continue
-        if keys.key_id(key) != signer["key_id"]:
+        signature = there.get(slot)
+        if signature is None:
+            yield _failed("signature", Code.SIG_MISSING, f"{_gone(kept, slot)} is missing")
+        elif signature.key_id != signer["key_id"]:
             yield _failed(
                 "signature",
                 Code.KEY_MISMATCH,
                 f"{names.public_key(slot)} is not the key that the record names",
             )
-            continue
-        if keys.algorithm(key) != signer["algorithm"]:
+        elif keys.algorithm(signature.key) != signer["algorithm"]:
             yield _failed(
                 "signature", Code.ALG, "the record names another algorithm than the key's"
             )
-            continue
-        if not keys.verify_signature(key, signature, kept[names.MANIFEST_SHA256]):
-            yield _failed(
-                "signature", Code.SIG, f"{names.signature(slot)} does not hold over the manifest"
-            )
-            continue
-        state.signatures.append(
-            _Signature(slot=slot, key=key, key_id=signer["key_id"], signature=signature)
-        )
-        yield _passed("signature", f"the list of files was signed by key {signer['key_id']}")
+        else:
+            state.signatures.append(signature)
+            yield _passed("signature", f"the list of files was signed by key {signature.key_id}")
 
 
-# (6) Timestamp tokens over each signature's bytes.
+def _gone(kept: Mapping[str, bytes], slot: int) -> str:
+    """Return which part of a signature is missing."""
+    missing = names.signature(slot) not in kept
+    return names.signature(slot) if missing else names.public_key(slot)
+
+
+# (7) Timestamp tokens over each signature's bytes.
 
 
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -419,7 +446,7 @@ def _judge_token(
     return worst or TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
 
 
-# (7) Time: one order of events, and tokens that fit it.
+# (8) Time: one order of events, and tokens that fit it.
 
 
 def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -482,7 +509,7 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
     return named, captured, ended, sealed
 
 
-# (8) Keys: known to whoever verifies, and good at the proven time.
+# (9) Keys: known to whoever verifies, and good at the proven time.
 
 
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -514,7 +541,7 @@ def _judge(trusted: TrustedKey, signature: _Signature) -> Finding:
     return Finding(check="key", verdict=verdict, code=code, detail=detail)
 
 
-# (9) Derived files: recomputed and compared, byte for byte.
+# (10) Derived files: recomputed and compared, byte for byte.
 
 
 def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -564,7 +591,7 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield _passed("derived", "the WACZ description follows from the sealed files")
 
 
-# (10) Custody, (11) log.
+# (11) Custody, (12) log.
 
 
 def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -589,9 +616,22 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
-_AFTER_THE_RECORD = (_signatures, _timestamps, _time, _keys, _derived, _custody, _log)
+_STEPS = (
+    _read,
+    _members,
+    _hashes,
+    _signatures,
+    _record,
+    _signers,
+    _timestamps,
+    _time,
+    _keys,
+    _derived,
+    _custody,
+    _log,
+)
 # Past these, later checks would judge bytes that nobody vouches for.
-_STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _record})
+_STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})
 
 
 def _passed(check: str, detail: str) -> Finding:

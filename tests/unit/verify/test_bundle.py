@@ -14,11 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
 from snapshotter.formats import canonical_json, custody, names, wacz
 from snapshotter.formats.container import Member
 from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import bundle as verifier
+from snapshotter.verify import record
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import late_tokens_beside, read_trust
 from snapshotter.verify.trust import Requirements, Trust
@@ -274,16 +276,67 @@ def test_a_check_that_breaks_is_not_a_check_that_passed(
     assert _codes(report) == {"INTERNAL"}
 
 
-def test_an_unreadable_file_is_not_a_good_one(good: tuple[Members, Trust]) -> None:
+@pytest.mark.parametrize(
+    "error", [OSError("input/output error"), ServiceUnavailable("the store stopped answering")]
+)
+def test_a_file_that_can_not_be_read_is_no_verdict(
+    good: tuple[Members, Trust], error: Exception
+) -> None:
+    """A bad disk or a store that is down says nothing against the evidence."""
+
     class Broken(io.BytesIO):
+        reads = 0
+
         @override
         def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError("input/output error")
+            self.reads += 1
+            if self.reads > 5:
+                raise error
+            return super().read(size)
 
-    report = verify_bundle(Broken(pack(good[0])), good[1], now=_now())
+    with pytest.raises(type(error)):
+        verify_bundle(Broken(pack(good[0])), good[1], now=_now())
 
-    assert report.verdict is Verdict.FAILED
-    assert _codes(report) == {"INTERNAL"}
+
+def test_a_record_that_nobody_signed_is_not_parsed(
+    good: tuple[Members, Trust], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    monkeypatch.setattr(record, "loads", parsed.append)
+    forged = bundles.with_manifests({**good[0], names.CAPTURE_RECORD: b"[[],[],[]]"})
+
+    report = _verify(pack(forged), good[1])
+
+    assert _codes(report) == {"SIG"}
+    assert parsed == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" + b",".join([b"[]"] * 200_000) + b"]",
+        b"{" + b",".join(b'"%07x":0' % it for it in range(200_001)) + b"}",
+        b"[" + b",".join([b'""'] * 500_000) + b"]",
+        b'"' + b"x" * (8 << 20) + b'"',
+    ],
+    ids=["lists", "keys", "texts", "long"],
+)
+def test_a_record_that_would_fill_the_memory_is_refused_before_it_is_parsed(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    monkeypatch.setattr(canonical_json, "loads", parsed.append)
+
+    with pytest.raises(EvidenceInvalid, match="the record"):
+        record.loads(data)
+
+    assert parsed == []
+
+
+def test_what_stands_in_the_texts_of_a_record_is_not_counted() -> None:
+    text = "a,b[c{" * 100_000 + '"\\' * 1000
+
+    assert record.loads(canonical_json.dumps({"title": text})) == {"title": text}
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(good: tuple[Members, Trust]) -> None:
@@ -313,7 +366,7 @@ def test_what_is_held_in_memory_is_limited_by_name_and_length() -> None:
         for name in ("capture/capture.json", "seal/sig-01.der", "seal/other.bin", "capture/x.bin")
     }
 
-    assert kept["capture/capture.json"] == 32 << 20
+    assert kept["capture/capture.json"] == 8 << 20
     assert kept["seal/sig-01.der"] == 1 << 16
     assert kept["seal/other.bin"] is None
     assert kept["capture/x.bin"] is None
