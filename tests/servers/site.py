@@ -348,8 +348,8 @@ def _endless(handler: _Handler) -> None:
 _page(
     "/fetches-endless",
     "<!doctype html><title>fetches</title><h1>fetches</h1><script>"
-    "fetch('/endless').then(answer => answer.text())</script>"
-    "<div style='height:3000px'></div><img loading=lazy src=/image/below.png>",
+    "fetch('/endless').then(answer => answer.text()).catch(() => {"
+    "const i = new Image(); i.src = '/image/after.png'; document.body.append(i)})</script>",
 )
 
 
