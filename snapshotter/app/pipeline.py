@@ -11,7 +11,7 @@ bundle, so that a bundle never stands in the store without them.
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
-from snapshotter.model.capture import Capture
+from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import (
@@ -58,11 +58,40 @@ STAGES = (
 _STAGE_OF_STEP: Mapping[str, str] = {"scroll": "settle", "viewport": "screenshot"}
 
 
+class AnchoredClock:
+    """
+    A clock that takes the wall's time once, and goes on with the monotonic clock.
+
+    Whoever shares it between two calls of `anchor` sees times in order, also when the
+    machine's clock is set meanwhile.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.anchor()
+
+    def anchor(self) -> None:
+        """Take the wall's time."""
+        self._at, self._since = self._clock.now(), self._clock.monotonic()
+
+    def now(self) -> datetime:
+        """Return the time, as if nobody had set the clock since the anchor."""
+        return self._at + timedelta(seconds=self._clock.monotonic() - self._since)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self._clock.monotonic()
+
+    def facts(self) -> ClockFacts:
+        """Return what the system says about its own clock."""
+        return self._clock.facts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside the core, as `wiring` built it."""
 
-    clock: Clock
+    clock: Clock  # an AnchoredClock that is the capturer's too is anchored for each capture
     ids: IdSource
     capturer: Capturer
     signer: Signer
@@ -126,11 +155,17 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
     check_url(request.url)
     for directory in (world.salts_dir, world.pending_dir, world.unstored_dir):
         pending.require_writable(directory)
-    timer = _Timer(world.clock, progress)
+    # The times of one capture are of one clock: a wall clock that is set while the page
+    # loads must not put them out of order.
+    clock = world.clock if isinstance(world.clock, AnchoredClock) else AnchoredClock(world.clock)
+    clock.anchor()
+    timer = _Timer(clock, progress)
     sweep(world.spool_dir)
-    bundle_id = world.ids.bundle_id(world.clock.now())
+    began = clock.now()
+    bundle_id = world.ids.bundle_id(began)
     with spooled(world.spool_dir, bundle_id) as spool:
         capture = world.capturer.capture(request, decision, spool, timer)
+        capture = _in_order(capture, began, clock.now(), world.trust.max_skew)
         # Beside the bundle, so that one that is rescued from here has its salts with it.
         pending.keep_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
@@ -141,16 +176,17 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
             signer=world.signer,
             authorities=world.authorities,
             timestamp_timeout_s=world.timestamp_timeout_s,
-            clock=world.clock,
+            clock=clock,
             software=world.software,
             progress=timer,
+            max_skew=world.trust.max_skew,
         )
         with _never_lost(bundle, world):
             timer("store", "verify")
-            report = _verified(bundle, world)
+            report = _verified(bundle, world, clock)
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
-            stored = _store(bundle, decision, world)
+            stored = _store(bundle, decision, world, clock)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()
     timer.stop()
@@ -162,6 +198,18 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
         location=location(world.store, stored.key),
         stage_ms=_stage_ms(capture, timer),
     )
+
+
+def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelta) -> Capture:
+    """
+    Return a capture that began and ended in order, within what was measured around it.
+
+    A capturer with a clock of its own, which was set meanwhile, can say that it ended
+    before it began. Then the two are as we measured them; its other times stay as said.
+    """
+    if began - skew <= capture.started_at <= capture.ended_at <= ended:
+        return capture
+    return replace(capture, started_at=began, ended_at=ended)
 
 
 def rescue(world: World) -> tuple[Path, ...]:
@@ -314,19 +362,19 @@ def _move(file: Path, target: Path) -> Path:
         return target
 
 
-def _verified(bundle: Bundle, world: World) -> Report:
+def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
     """Run our own verifier on what we made: a bundle that it refuses is never stored."""
     with bundle.file.open("rb") as stream:
-        report = verify_bundle(stream, world.trust, now=world.clock.now())
+        report = verify_bundle(stream, world.trust, now=clock.now())
     if report.verdict is Verdict.FAILED:
         failed = next(it for it in report.findings if it.verdict is Verdict.FAILED)
         raise _Refused(f"our own verifier refuses the new bundle: {failed.code} {failed.detail}")
     return report
 
 
-def _store(bundle: Bundle, decision: Decision, world: World) -> StoredObject:
+def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> StoredObject:
     retain_until = (
-        world.clock.now() + timedelta(days=decision.retain_days) if decision.retain_days else None
+        clock.now() + timedelta(days=decision.retain_days) if decision.retain_days else None
     )
     key = layout.bundle_key(bundle.id)
     owing = sealer.pending(bundle.tokens)
@@ -386,6 +434,17 @@ class _Timer:
         return round((self._since - self._began) * 1000)
 
 
+def clock_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of each authority whose clock and ours are too far apart."""
+    return tuple(
+        f"WARNING: {it.authority}: {it.detail}. The bundle is stored as this machine's clock said, "
+        f"without that token, for the two contradict each other\n"
+        f"  Set the clock, then: snapshotter timestamp {result.bundle.id}"
+        for it in result.bundle.tokens
+        if it.clock_ahead is not None
+    )
+
+
 def timestamp_state(result: Result) -> str:
     """Return the state of the time proof in words."""
     granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]
@@ -393,4 +452,6 @@ def timestamp_state(result: Result) -> str:
         return ", ".join(f"{it.authority} {it.time:%Y-%m-%dT%H:%M:%SZ}" for it in granted)
     if not result.bundle.tokens:
         return "none (no authority is configured)"
+    if not sealer.pending(result.bundle.tokens):
+        return "none (this machine's clock contradicts every authority's: set it)"
     return "pending (no authority answered; snapshotter timestamp asks again)"

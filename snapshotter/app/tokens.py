@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from snapshotter.app import bundles, pending
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import names
+from snapshotter.formats import canonical_json, names
+from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor, TokenInvalid, check_response
 from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
@@ -23,6 +24,7 @@ from snapshotter.store import layout
 
 _MAX_SIDECARS = 9
 _MAX_SEAL_FILE = 1 << 16  # bytes
+_MAX_RECORD = 64 << 20  # bytes
 
 # Bundle id, authority, and the token's time or None when there still is none.
 Told = Callable[[str, str, datetime | None], None]
@@ -76,6 +78,7 @@ class TokenDesk:
     anchors: tuple[Anchor, ...]  # of all that are configured, asked here or not
     store: ObjectStore
     pending_dir: Path
+    max_skew: timedelta = timedelta(minutes=5)  # between a bundle's own time and a token's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,14 @@ class _Round:
             response, at = authority.stamp(entry.signature)
         except ServiceUnavailable:
             return None
+        sealed_at = _sealed_at(self._desk.store, entry.key)
+        if at < sealed_at - self._desk.max_skew:
+            # Beside the bundle it would make every verifier say FAILED; a later one fits.
+            raise ServiceUnavailable(
+                f"{authority.name} says that it is {instant(at)}, and the bundle that it was "
+                f"sealed at {instant(sealed_at)}: the token is not kept",
+                hint="the clock was ahead when the bundle was sealed: ask after that time",
+            )
         _put_sidecar(self._desk.store, entry.key, response)
         self.granted += 1
         return at
@@ -186,6 +197,16 @@ def ask_again(
     return Asked(
         granted=this.granted, elsewhere=tuple(this.elsewhere), problems=tuple(this.problems)
     )
+
+
+def _sealed_at(store: ObjectStore, key: str) -> datetime:
+    """Return when a bundle says that it was sealed. Raises EvidenceInvalid."""
+    with store.open(key) as stream:
+        record = bundles.read_member(stream, names.CAPTURE_RECORD, limit=_MAX_RECORD)
+    value = canonical_json.loads(record)
+    if not isinstance(value, dict):
+        raise EvidenceInvalid("the bundle's record is not an object")
+    return canonical_json.parse_instant(value.get("sealed_at"))
 
 
 def _of(entry: pending.PendingToken, error: SnapshotterError) -> SnapshotterError:

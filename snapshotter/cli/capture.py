@@ -103,6 +103,8 @@ def capture(
             _failed(url, error, as_json)
             code = error.exit_code
             continue
+        for warning in pipeline.clock_warnings(done):
+            say(warning)
         if as_json:
             result_json(_object(done))
         else:

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from snapshotter.model.digests import Digests
@@ -25,6 +25,9 @@ class TokenResult:
     time: datetime | None = None  # the token's own time
     detail: str = ""  # why there is no token
     response: bytes = b""  # the whole RFC 3161 TimeStampResp, DER
+    # How far our clock is ahead of its, where that alone kept its token out of the bundle:
+    # REFUSED, and not asked again by itself, for what is wrong is a clock.
+    clock_ahead: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,6 +60,8 @@ def seal(
     clock: Clock,
     software: str,
     progress: Progress,
+    max_skew: timedelta | None = None,
+    hurry: Callable[[], bool] | None = None,
 ) -> Bundle:
     """
     Return the sealed bundle, one file in `spool`.
@@ -68,6 +71,9 @@ def seal(
             written beside them as `<id>.wacz`.
         authorities: At most nine; asked in parallel, each for one token.
         timestamp_timeout_s: For all of them together; who has not answered by then owes a token.
+        max_skew: A token that is further than that from `clock` would contradict the
+            bundle's own times, and is left out; None: whatever comes goes in.
+        hurry: Asked while waiting for tokens; once it says yes, the rest is owed.
 
     Raises:
         SnapshotterError: No space, a bundle over 4 GiB, or a file that changed on disk.
@@ -85,6 +91,8 @@ def seal(
             clock=clock,
             software=software,
             progress=progress,
+            max_skew=max_skew,
+            hurry=hurry,
         )
     except OSError as error:
         raise SnapshotterError(
@@ -105,6 +113,8 @@ def _seal(
     clock: Clock,
     software: str,
     progress: Progress,
+    max_skew: timedelta | None = None,
+    hurry: Callable[[], bool] | None = None,
 ) -> Bundle:
     # (1) What the capture room wrote is hashed already; two small files are ours.
     artifacts = sorted(
@@ -162,7 +172,10 @@ def _seal(
 
     # (3) Other parties' clocks.
     progress("timestamp", ", ".join(authority.name for authority in authorities))
-    tokens = stamp_all(authorities, signature, timeout_s=timestamp_timeout_s)
+    tokens = stamp_all(authorities, signature, timeout_s=timestamp_timeout_s, hurry=hurry)
+    if max_skew is not None:
+        now = clock.now()
+        tokens = tuple(_fitting(token, sealed_at, now, max_skew) for token in tokens)
     granted = [token for token in tokens if token.state is TokenState.GRANTED]
     for number, token in enumerate(granted, start=1):
         members[names.token(1, number)] = add(names.token(1, number), token.response)
@@ -197,7 +210,35 @@ def _seal(
 
 def pending(tokens: Sequence[TokenResult]) -> tuple[str, ...]:
     """Return the names of the authorities that still owe a token."""
-    return tuple(token.authority for token in tokens if token.state is not TokenState.GRANTED)
+    return tuple(
+        token.authority
+        for token in tokens
+        if token.state is not TokenState.GRANTED and token.clock_ahead is None
+    )
+
+
+def _fitting(
+    token: TokenResult, sealed_at: datetime, now: datetime, max_skew: timedelta
+) -> TokenResult:
+    """Refuse a token that a verifier would have to call a contradiction (bundle.md, Time)."""
+    if token.time is None:
+        return token
+    if sealed_at > token.time + max_skew:
+        ahead = sealed_at - token.time
+    elif token.time > now + max_skew:
+        ahead = now - token.time
+    else:
+        return token
+    seconds = round(ahead.total_seconds())
+    return replace(
+        token,
+        state=TokenState.REFUSED,
+        time=None,
+        response=b"",
+        clock_ahead=ahead,
+        detail=f"its clock and ours differ by {abs(seconds)} s: this machine's is "
+        f"{'ahead' if seconds > 0 else 'behind'}",
+    )
 
 
 def _opener(path: Path) -> Callable[[], BinaryIO]:

@@ -4,26 +4,29 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from typing_extensions import override
 
 from snapshotter.app import pending, pipeline
-from snapshotter.app.pipeline import World, check_url, run
+from snapshotter.app.pipeline import AnchoredClock, World, check_url, run
 from snapshotter.app.tokens import TokenDesk, ask_again
 from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor
-from snapshotter.model.bundle import StoredObject
-from snapshotter.model.capture import Disclosure
+from snapshotter.model.bundle import StoredObject, TokenState
+from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest
+from snapshotter.ports import Clock
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.filesystem import DirectoryStore
@@ -352,6 +355,77 @@ def test_these_are_refused(url: str) -> None:
     with pytest.raises(SnapshotterError) as caught:
         check_url(url)
     assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+# --- clocks ----------------------------------------------------------------------------------
+
+
+class _SetClock(RealClock):
+    """A clock that somebody sets while time goes on."""
+
+    def set_by(self, by: timedelta) -> None:
+        self._offset += by
+
+    @override
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@pytest.mark.parametrize("by", [timedelta(days=400), timedelta(seconds=400)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_clock_that_contradicts_an_authority_costs_its_token_and_no_bundle(
+    tmp_path: Path, authority: ChainAuthority, by: timedelta, sign: int
+) -> None:
+    clock = _SetClock(by * sign)
+    here = replace(world(tmp_path, authority), clock=clock, capturer=FakeCapturer(clock))
+
+    result = run(REQUEST, bundles.decision(), here, _quiet)
+
+    assert result.report.verdict is Verdict.INDETERMINATE
+    (token,) = result.bundle.tokens
+    assert (token.state, token.time, token.response) == (TokenState.REFUSED, None, b"")
+    assert f"differ by {by.total_seconds():.0f} s" in token.detail
+    (warning,) = pipeline.clock_warnings(result)
+    assert "Set the clock" in warning
+    assert ("ahead" if sign > 0 else "behind") in warning
+    assert list(pending.remembered(here.pending_dir)) == []  # nobody asks again and again
+    assert "contradicts" in pipeline.timestamp_state(result)
+    assert Path(result.location).is_file()
+    assert list(here.rejected_dir.glob("*")) == []
+
+
+def test_a_clock_within_the_skew_costs_nothing(tmp_path: Path, authority: ChainAuthority) -> None:
+    clock = _SetClock(timedelta(seconds=250))
+    here = replace(world(tmp_path, authority), clock=clock, capturer=FakeCapturer(clock))
+
+    result = run(REQUEST, bundles.decision(), here, _quiet)
+
+    assert result.report.verdict is Verdict.PASSED
+    assert pipeline.clock_warnings(result) == ()
+
+
+@pytest.mark.parametrize("seconds", [-3600, -60, -3, 60, 3600])
+@pytest.mark.parametrize("shared", [True, False], ids=["shared clock", "clock of its own"])
+def test_a_clock_that_is_set_during_a_capture_costs_nothing(
+    tmp_path: Path, authority: ChainAuthority, seconds: int, shared: bool
+) -> None:
+    """Whether the capturer has the pipeline's clock or, like the first one, its own."""
+    machine = _SetClock()
+    clock: Clock = AnchoredClock(machine) if shared else machine
+
+    class Setting(FakeCapturer):
+        @override
+        def capture(self, *arguments: Any) -> Capture:
+            began = clock.now()
+            machine.set_by(timedelta(seconds=seconds))
+            return replace(super().capture(*arguments), started_at=began)
+
+    here = replace(world(tmp_path, authority), clock=clock, capturer=Setting(clock))
+
+    result = run(REQUEST, bundles.decision(), here, _quiet)
+
+    assert result.report.verdict is Verdict.PASSED
+    assert result.capture.started_at <= result.capture.ended_at <= result.bundle.sealed_at
 
 
 # --- kill -9 ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from snapshotter.app.pipeline import Result, World, run
 from snapshotter.app.tokens import TokenDesk, ask_again, remember_missing
 from snapshotter.errors import ServiceUnavailable
 from tests import bundles
-from tests.bundles import ChainAuthority
+from tests.bundles import ChainAuthority, RealClock
+from tests.fakes.capturer import FakeCapturer
 from tests.servers.authority import Chain
 from tests.unit.app.test_pipeline import REQUEST, world
 
@@ -173,6 +174,23 @@ def test_a_token_that_stands_beside_the_bundle_already_is_not_asked_for(
     assert told[0][2] is not None
     assert len(_sidecars(here)) == 1
     assert list(pending.remembered(here.pending_dir)) == []
+
+
+def test_a_late_token_that_contradicts_the_bundle_is_not_put_beside_it(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    """Sealed under a clock that was ahead: a token of before that time would spoil the bundle."""
+    clock = RealClock(timedelta(seconds=400))
+    here = replace(world(tmp_path, authority), clock=clock, capturer=FakeCapturer(clock))
+    made = run(REQUEST, bundles.decision(), here, lambda *_: None)
+    remember_missing(here.desk, [made.bundle.id])
+
+    asked = ask_again(here.desk)
+
+    (problem,) = asked.problems
+    assert "the token is not kept" in problem.message
+    assert _sidecars(here) == []
+    assert ask_again(replace(here.desk, max_skew=timedelta(seconds=500))).granted == 1
 
 
 def test_without_reminders_nothing_is_made(tmp_path: Path) -> None:
