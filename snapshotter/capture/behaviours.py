@@ -16,6 +16,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.guard import Guard, TimeLimit
 from snapshotter.capture.recorder import Recorder
+from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.model.capture import ImageCounts
 from snapshotter.model.request import Decision
 from snapshotter.ports import Clock
@@ -208,7 +209,7 @@ async def count_images(page: Page, guard: Guard, *, wake: bool = False) -> Count
         loaded += int(answer.get("loaded", 0))
         pending += int(answer.get("pending", 0))
         woken += int(answer.get("woken", 0))
-        failed += [str(url)[:_URL_CHARACTERS] for url in answer.get("failed", [])]
+        failed += [clean_url(str(url))[:_URL_CHARACTERS] for url in answer.get("failed", [])]
     return CountedImages(
         counts=ImageCounts(
             wanted=wanted,
@@ -249,7 +250,7 @@ class Doorkeeper:
     async def _on_dialog(self, dialog: Dialog) -> None:
         self._dialogs += 1
         if self._dialogs <= self._limits.dialogs:
-            self._note("dismiss-dialog", f"{dialog.type}: {dialog.message[:200]}")
+            self._note("dismiss-dialog", f"{dialog.type}: {clean_text(dialog.message)[:200]}")
         elif self._dialogs == self._limits.dialogs + 1:
             self._guard.lose(
                 "dialog-storm", f"the page opened more than {self._limits.dialogs} dialogs"
@@ -281,8 +282,9 @@ class Doorkeeper:
             return  # it closed itself
 
     async def _on_download(self, download: Download) -> None:
-        self.downloads.append(download.url)
-        self._note("cancel-download", download.url[:_URL_CHARACTERS])
+        url = clean_url(download.url)
+        self.downloads.append(url)
+        self._note("cancel-download", url[:_URL_CHARACTERS])
         try:
             await download.cancel()
         except PlaywrightError:

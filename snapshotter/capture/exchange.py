@@ -19,7 +19,6 @@ from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
 # browser hands out. A replay that believed them would decode a second time.
 _WIRE_NAMES = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _WIRE_PREFIX = "X-Orig-"
-_NAMES_WITH_URLS = frozenset({"refresh", "link"})  # a URL among other things
 
 
 class Body(enum.StrEnum):
@@ -154,9 +153,7 @@ def line(name: str, value: str, redactor: Redactor) -> HeaderLine:
     """Return one header with its secret replaced."""
     if redactor.is_secret(name):
         return HeaderLine(name=name, value=redactor.conceal(name, value), secret=True)
-    if name.lower() in _NAMES_WITH_URLS:
-        return HeaderLine(name=name, value=redactor.clean_text(value))
-    return HeaderLine(name=name, value=redactor.clean_url(value))
+    return HeaderLine(name=name, value=redactor.clean_header(name, value))
 
 
 def parse_head(text: str, status: int, redactor: Redactor) -> RawHead:
@@ -171,7 +168,7 @@ def parse_head(text: str, status: int, redactor: Redactor) -> RawHead:
             pairs.append([name, value.strip(" \t")])
     return RawHead(
         status=status,
-        status_line=status_line,
+        status_line=redactor.clean_text(status_line),
         headers=tuple(line(name, value, redactor) for name, value in pairs),
     )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from snapshotter.capture.recorder import Recording
+from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.formats import canonical_json
 from snapshotter.model.capture import (
@@ -58,7 +59,7 @@ class Ledger:
         self._dropped = 0
         self._started_at = clock.now()
         self.requested_url = requested_url
-        self.final_url = requested_url
+        self._final_url = requested_url
         self.navigation_started_at: datetime | None = None
         self.navigation_ended_at: datetime | None = None
         self.title = ""
@@ -67,6 +68,15 @@ class Ledger:
         self.missing: tuple[str, ...] = ()  # parts that could not be had, in words
         self.images = ImageCounts()
         self.page_size: PageSize | None = None
+
+    @property
+    def final_url(self) -> str:
+        """The last document that was reached, without user information."""
+        return self._final_url
+
+    @final_url.setter
+    def final_url(self, url: str) -> None:
+        self._final_url = clean_url(url)
 
     def begin_step(self, name: str) -> None:
         """A step begins; the one before has ended."""
@@ -87,7 +97,7 @@ class Ledger:
                 state=state,
                 started_at=started_at,
                 duration_ms=max(0, duration),
-                detail=detail[:_CHARACTERS],
+                detail=_cut(detail),
             )
         )
         self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
@@ -111,19 +121,19 @@ class Ledger:
 
     def note(self, kind: str, detail: str) -> None:
         """Something was done to the page."""
-        self._actions.append(Action(at=self._clock.now(), kind=kind, detail=detail[:_CHARACTERS]))
+        self._actions.append(Action(at=self._clock.now(), kind=kind, detail=_cut(detail)))
         self.log("action", f"{kind}: {detail}" if detail else kind)
 
     def complain(self, code: str, detail: str) -> None:
         """The capture is not complete; the first detail of a code stays."""
         if all(reason.code != code for reason in self._reasons):
-            self._reasons.append(Reason(code=code, detail=detail[:_CHARACTERS]))
+            self._reasons.append(Reason(code=code, detail=_cut(detail)))
             self.log("reason", f"{code}: {detail}")
 
     def console(self, kind: str, words: str, url: str) -> None:
         """A line that the page wrote to its console."""
         if len(self._console) < _CONSOLE_LINES:
-            line = {"kind": kind, "text": words[:_CHARACTERS], "url": url[:_CHARACTERS]}
+            line = {"kind": kind, "text": _cut(words), "url": clean_url(url)[:_CHARACTERS]}
             self._console.append({**self._now(), **line})
         else:
             self._dropped += 1
@@ -131,7 +141,7 @@ class Ledger:
     def log(self, event: str, detail: str) -> None:
         """A line of `capture/log.jsonl`."""
         if len(self._log) < _LOG_LINES:
-            self._log.append({**self._now(), "event": event, "detail": detail[:_CHARACTERS]})
+            self._log.append({**self._now(), "event": event, "detail": _cut(detail)})
 
     def compose(self, recording: Recording, environment: Environment, spool: Spool) -> Capture:
         """Write the logs and put together the capture."""
@@ -210,6 +220,11 @@ class Ledger:
     def _now(self) -> dict[str, Any]:
         at = self._clock.now()
         return {"at": canonical_json.instant(at), "at_ms": round(at.timestamp() * 1000)}
+
+
+def _cut(text: str) -> str:
+    """Take user information out before the end goes, which may be the "@" that shows it."""
+    return clean_text(text)[:_CHARACTERS]
 
 
 def _clean(line: dict[str, Any]) -> dict[str, Any]:

@@ -533,7 +533,7 @@ class BrowserRecorder:
     def _take_answer(self, exchange: Exchange, response: Params, *, has_raw: bool) -> None:
         exchange.answer = Answer(
             status=response["status"],
-            status_text=response.get("statusText", ""),
+            status_text=self._redactor.clean_text(response.get("statusText", "")),
             protocol=response.get("protocol", ""),
             headers=lines(response.get("headers", {}), self._redactor),
             media_type=response.get("mimeType", "").lower(),
@@ -705,7 +705,7 @@ class BrowserRecorder:
         protocol = (await response.http_version()).lower()
         exchange.answer = Answer(
             status=response.status,
-            status_text=response.status_text,
+            status_text=self._redactor.clean_text(response.status_text),
             protocol=_PROTOCOLS.get(protocol, protocol),
             headers=tuple(line(h["name"], h["value"], self._redactor) for h in headers),
             media_type=_media_type(headers),

@@ -13,6 +13,7 @@ which are kept outside the bundle.
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from snapshotter.model.capture import Disclosure, Redaction
 from snapshotter.ports import IdSource
@@ -23,8 +24,89 @@ URL = "url"
 
 _PREFIX = "redacted:"
 _SALT_BYTES = 32
-# User information (RFC 3986, section 3.2.1) ends at the last "@" of the authority.
-_USERINFO = re.compile(r"(?i)((?:[a-z][a-z0-9+.-]*:)?//)([^/?#\s\"'<>]+)@")
+# User information (RFC 3986, section 3.2.1) as browsers find it (WHATWG URL): a backslash is
+# a slash, slashes of the web's schemes may be too few or too many, tabs and line breaks are
+# nothing, and what stands before the last "@" of the authority is user information.
+_WEB = r"(?i:https?|wss?|ftp):"
+_BEGINNING = re.compile(
+    rf"([\x00-\x20]*(?:{_WEB}[/\\]*|(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{{2,}}))([^/\\?#]+)@"
+)
+_NOT_THERE = str.maketrans("", "", "\t\r\n")
+# What may be an authority, and all the slashes before it.
+_RUN = re.compile(r"(?<![/\\])([/\\]*)([^/\\?#\s]+)")
+_WEB_SCHEME = re.compile(rf"\b{_WEB}")
+_WEB_SCHEME_BEFORE = re.compile(rf"\b{_WEB}\Z")
+_LONGEST_SCHEME = 6  # characters of "https:"
+_IN_PATH = re.compile(r"[\w.%~@&+$!*)-]")  # before two slashes: they are inside of a URL's path
+
+_URL_NAMES = frozenset({"location", "content-location", "referer", "sourcemap", "x-sourcemap"})
+_REFRESH = re.compile(r"""([\s\d.]*[;,]?\s*(?:(?i:url)\s*=)?\s*['"]?)(.*)""", re.DOTALL)
+_LINK = re.compile(r"<([^>]*)|[^<]+")  # a target, or what stands between two
+
+_MHTML_BOUNDARY = re.compile(r'boundary="([^"\r\n]+)"')
+_MHTML_LOCATION = re.compile(r"(?im)^([a-z-]*location:[ \t]*)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)")
+
+_Found = Callable[[str], object]  # takes each user information that was taken out
+
+
+def _forget(_: str) -> None:
+    """Count nothing."""
+
+
+def clean_url(url: str, found: _Found = _forget) -> str:
+    """
+    Return a URL, absolute or not, without its user information.
+
+    Nothing stands in its place, because a URL with another name in it would be
+    another URL. URLs inside the path and the query are left alone.
+    """
+    if "@" not in url:
+        return url
+    if (match := _BEGINNING.match(url.translate(_NOT_THERE))) is None:
+        return url
+    found(match[2])
+    return match[1] + match.string[match.end() :]
+
+
+def clean_text(text: str, found: _Found = _forget) -> str:
+    """
+    Return text with each URL in it cleaned; white space ends a URL.
+
+    Time grows with the length of the text and no faster, whatever a page writes into it.
+    """
+
+    def cleaned(match: re.Match[str]) -> str:
+        slashes, run = match.groups()
+        at, start = run.rfind("@"), 0
+        if at < 1:
+            return match[0]
+        before = text[max(0, match.start() - _LONGEST_SCHEME - 1) : match.start()]
+        in_path = len(slashes) < 2 or _IN_PATH.match(before[-1:])
+        if in_path and not (slashes and _WEB_SCHEME_BEFORE.search(before)):
+            # The scheme may be in here, with no slash behind it.
+            scheme = _WEB_SCHEME.search(run, 0, at)
+            if scheme is None or scheme.end() == at:
+                return match[0]
+            start = scheme.end()
+        found(run[start:at])
+        return slashes + run[:start] + run[at + 1 :]
+
+    return _RUN.sub(cleaned, text) if "@" in text else text
+
+
+def clean_mhtml(text: str) -> str:
+    """
+    Return a page's MHTML (RFC 2557) with the locations in the heads of its parts cleaned.
+
+    Bodies are the page's content, and stay as they are.
+    """
+    head = text.partition("\r\n\r\n")[0]
+    boundary = _MHTML_BOUNDARY.search(head)
+    begins = rf"\A|^--{re.escape(boundary[1])}\r?\n" if boundary is not None else r"\A"
+    heads = re.compile(rf"(?m)(?:{begins})(?:[^\r\n]+\r?\n)+")
+    return heads.sub(
+        lambda head: _MHTML_LOCATION.sub(lambda it: it[1] + clean_url(it[2]), head[0]), text
+    )
 
 
 class Redactor:
@@ -45,7 +127,7 @@ class Redactor:
 
     def is_secret(self, name: str) -> bool:
         """Whether values of this header are replaced."""
-        return name.lower() in self._names
+        return name.strip().lower() in self._names
 
     def replace(self, place: str, name: str, value: str) -> str:
         """Return what is written instead of `value`, and count it as written."""
@@ -55,7 +137,7 @@ class Redactor:
 
     def conceal(self, name: str, value: str) -> str:
         """Return what would be written instead of `value`; call `written` when it is."""
-        name, data = name.lower(), value.encode("utf-8", "surrogateescape")
+        name, data = name.strip().lower(), value.encode("utf-8", "surrogateescape")
         key = (name, hashlib.sha256(self._pepper + data).digest())
         if key not in self._salts:
             salt = self._ids.random_bytes(_SALT_BYTES)
@@ -64,24 +146,32 @@ class Redactor:
 
     def written(self, place: str, name: str, token: str) -> None:
         """Count one value that `conceal` replaced and a file now shows."""
-        self._used[place, name.lower(), token.removeprefix(_PREFIX)] += 1
+        self._used[place, name.strip().lower(), token.removeprefix(_PREFIX)] += 1
 
     def clean_url(self, url: str) -> str:
-        """
-        Return a URL, absolute or not, without its user information.
-
-        It is counted as a redaction; nothing stands in its place, because a URL with
-        another name in it would be another URL. URLs inside the query are left alone.
-        """
-        return _USERINFO.sub(self._strip, url, count=1) if _USERINFO.match(url) else url
+        """Clean a URL and count what was taken out as a redaction."""
+        return clean_url(url, self._count)
 
     def clean_text(self, text: str) -> str:
-        """Return text with each URL in it cleaned; for headers that hold URLs among others."""
-        return _USERINFO.sub(self._strip, text) if "@" in text else text
+        """Clean each URL in a text, and count."""
+        return clean_text(text, self._count)
 
-    def _strip(self, match: re.Match[str]) -> str:
-        self.replace(URL, "userinfo", match[2])
-        return match[1]
+    def clean_header(self, name: str, value: str) -> str:
+        """Clean the URLs in a header that is not secret, and count."""
+        name = name.strip().lower()
+        if name in _URL_NAMES:
+            return self.clean_url(value)
+        if name == "refresh" and (parts := _REFRESH.fullmatch(value)) is not None:
+            return parts[1] + self.clean_url(parts[2])
+        if name == "link":
+            return _LINK.sub(self._clean_part_of_link, value)
+        return self.clean_text(value)
+
+    def _clean_part_of_link(self, part: re.Match[str]) -> str:
+        return self.clean_text(part[0]) if part[1] is None else "<" + self.clean_url(part[1])
+
+    def _count(self, userinfo: str) -> None:
+        self.replace(URL, "userinfo", userinfo)
 
     def redactions(self) -> tuple[Redaction, ...]:
         """What was replaced in files, by place and name."""

@@ -38,6 +38,7 @@ from snapshotter.capture.browser import (
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
+from snapshotter.capture.redact import clean_mhtml, clean_text, clean_url
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
@@ -501,7 +502,7 @@ class Session:
         answer = await self._call(
             "MHTML", cdp.send("Page.captureSnapshot", {"format": "mhtml"}), limit
         )
-        data = await asyncio.to_thread(utf8, answer["data"])
+        data = await asyncio.to_thread(lambda: utf8(clean_mhtml(answer["data"])))
         await asyncio.to_thread(
             self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
         )
@@ -727,7 +728,9 @@ class Session:
         method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
         if event.get("frameId") == self._document.frame:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
-            self._note("hold-page", f"not to {event.get('request', {}).get('url', '')}"[:500])
+            self._note(
+                "hold-page", f"not to {clean_url(event.get('request', {}).get('url', ''))}"[:500]
+            )
         try:
             await self._need_cdp().send(method, details)
         except PlaywrightError as error:
@@ -842,7 +845,7 @@ def _reason(step: str, error: Exception) -> tuple[str, str]:
 
 
 def _first_line(error: BaseException) -> str:
-    words = str(error)[:200].partition("\n")[0]
+    words = clean_text(str(error))[:200].partition("\n")[0]
     if isinstance(error, PlaywrightError | SnapshotterError | TimeLimit):
         return words
     return f"{type(error).__name__}: {words}"

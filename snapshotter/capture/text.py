@@ -24,6 +24,7 @@ from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.guard import Guard, TimeLimit
+from snapshotter.capture.redact import clean_text, clean_url
 
 _SHADOW_ROOTS = 500  # most that are read in one frame
 _FRAMES = 200
@@ -63,7 +64,7 @@ async def read_text(page: Page, session: CDPSession, guard: Guard, *, limit_s: f
         missing.append(f"text of shadow trees: {_first_line(error)}")
     frames = [frame for frame in page.frames if frame is not page.main_frame]
     for frame in frames[:_FRAMES]:
-        name = frame.url or "about:blank"
+        name = clean_url(frame.url) or "about:blank"
         parts.append(f"--- frame: {name} ---")
         try:
             parts.append(await guard.call("a frame", _frame_text(frame, _FRAME_S), _FRAME_S))
@@ -136,4 +137,4 @@ def _shadow_roots(root: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return (clean_text(str(error)).splitlines() or [type(error).__name__])[0][:200]

@@ -58,7 +58,7 @@ class Decision:
     quiet_s: float = 0.25  # no request in flight for so long: the page has settled
     limits: Limits = field(default_factory=Limits)
     redact_headers: frozenset[str] = frozenset(  # lowercase
-        {"cookie", "set-cookie", "authorization", "proxy-authorization"}
+        {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find

@@ -125,7 +125,9 @@ class Policy(BaseModel):
 
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
-_ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_ALWAYS_REDACTED = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "set-cookie", "set-cookie2"}
+)
 
 
 def shipped_directory() -> Path:

@@ -3,7 +3,7 @@ Canaries: secrets that a page's traffic carries, looked for in every byte that w
 
 Cookies are set by the server first and sent by the browser then; on a redirect, on the
 page and on a frame of another site; `Authorization` is sent by a script and asked for by
-a challenge.
+a challenge. User information stands in URLs, in every spelling that browsers read as one.
 """
 
 import base64
@@ -34,6 +34,20 @@ ON_REDIRECT, ON_PAGE, ON_FRAME, ON_SCRIPT = (
     *("canary/frame+55d1", "canary/bearer+e03b"),
 )
 CANARIES = (ON_REDIRECT, ON_PAGE, ON_FRAME, ON_SCRIPT)
+
+IN_URL = "canary-8d35"  # user information in redirects and headers
+IN_ELEMENT = "canary-b11e"  # the same in what a script puts into the page, which is content
+# What a server sends on from /hop0, /hop1 …; the last one leads to the page.
+SPELLINGS = (
+    "http://user:pa'{secret}@{host}/hop1",
+    'http://user:"{secret}"<>@{host}/hop2',
+    r"http:\\user:{secret}@{host}\hop3",
+    r"http:/\user:x@{secret}@{host}/hop4",
+    r"\\user:{secret}@{host}/hop5",
+    "//user:{secret}@{host}/hop6",
+    "http:////user:pass {secret}@{host}/hop7",
+    "http:/\t/user:{secret}@{host}/spelled",
+)
 
 
 @dataclass(slots=True)
@@ -88,6 +102,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 200,
                 _cookie("second", ON_PAGE),
             )
+        elif self.path.startswith("/hop"):
+            spelling = SPELLINGS[int(self.path.removeprefix("/hop"))]
+            host = self.headers["Host"]
+            self._reply("", 302, ("Location", spelling.format(secret=IN_URL, host=host)))
+        elif self.path == "/spelled":
+            self._reply(
+                "<!doctype html><title>spelled</title><h1>nothing</h1><script>"
+                f"const secret='canary'+'-b11e', at=':'+secret+'@{self.headers['Host']}/';"
+                "for (const kind of ['img','iframe']) {"
+                "const it=document.createElement(kind);it.src='http://me'+at+kind;"
+                "document.body.append(it)}"
+                "console.log('see http://me'+at, 'ws:\\\\\\\\me'+at)</script>",
+                200,
+                ("Refresh", f"99; url=http://me:q'{IN_URL} {IN_URL}@h/"),
+                ("Content-Location", f"http:\\\\me:{IN_URL}@h/"),
+                ("Link", f"<http://me:{IN_URL}@h/>; rel=help, <\\\\me:{IN_URL}@h/>; rel=author"),
+                ("X-Elsewhere", f"at http:/me:{IN_URL}@h/"),
+                ("Set-Cookie2", IN_URL),
+            )
         elif self.path == "/frame":
             self._reply("<p>frame</p><img src=/image>", 200, _cookie("third", ON_FRAME))
         elif self.path == "/basic" and not secret:
@@ -129,6 +162,17 @@ class Leaky:
 
 @pytest.fixture(scope="module")
 def leaky(tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority) -> Iterator[Leaky]:
+    yield from _captured(tmp_path_factory, authority, "/start")
+
+
+@pytest.fixture(scope="module")
+def spelled(tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority) -> Iterator[Leaky]:
+    yield from _captured(tmp_path_factory, authority, "/hop0")
+
+
+def _captured(
+    tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority, path: str
+) -> Iterator[Leaky]:
     site = SecretSite()
     for host in ("127.0.0.1", "127.0.0.2"):
         server = _Server((host, 0), _Handler)
@@ -137,7 +181,7 @@ def leaky(tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority) ->
         site.servers.append(server)
     installation = Installation(tmp_path_factory.mktemp("leaky"))
     installation.configure(trusting(authority))
-    yield Leaky(installation, installation.run("capture", "--json", site.url("/start")), site.asked)
+    yield Leaky(installation, installation.run("capture", "--json", site.url(path)), site.asked)
     for server in site.servers:
         server.shutdown()
         server.server_close()
@@ -249,3 +293,30 @@ def test_a_salt_opens_the_commitment_that_stands_in_the_network_record(leaky: Le
 
     for commitment in (bearer, set_first, sent, set_third):
         assert f": redacted:{commitment}\r\n" in traffic
+
+
+def test_no_user_information_of_a_url_is_left_whatever_its_spelling(spelled: Leaky) -> None:
+    assert spelled.done.code in (0, 3), spelled.done.err
+    asked = [it.path for it in spelled.asked]
+    assert asked[: len(SPELLINGS) + 1] == [
+        *(f"/hop{number}" for number in range(len(SPELLINGS))),
+        "/spelled",
+    ]
+
+    for name, data in left_behind(spelled):
+        for spelling in set(spellings(IN_URL)):
+            assert spelling not in data, f"{spelling!r} stands in {name}"
+
+
+def test_user_information_in_an_element_stays_in_the_page_and_nowhere_else(spelled: Leaky) -> None:
+    content = ("capture/dom.html", "capture/page.mhtml", ".wacz")  # its members are looked at
+
+    for name, data in left_behind(spelled):
+        if not name.endswith(content):
+            assert IN_ELEMENT.encode() not in data, f"it stands in {name}"
+    with zipfile.ZipFile(spelled.bundle) as archive:
+        assert IN_ELEMENT.encode() in archive.read("capture/dom.html")
+        page = archive.read("capture/page.mhtml")
+    locations = re.findall(rb"Location: .*", page)
+    assert len(locations) >= 2
+    assert not any(IN_ELEMENT.encode() in line for line in locations)

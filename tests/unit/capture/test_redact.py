@@ -2,10 +2,19 @@
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, URL, Redactor
+from snapshotter.capture.redact import (
+    REQUEST_HEADER,
+    RESPONSE_HEADER,
+    URL,
+    Redactor,
+    clean_mhtml,
+    clean_text,
+    clean_url,
+)
 from tests.fakes.world import SeededIds
 
 CANARY = "c4n4ry-s3cret"
@@ -75,8 +84,76 @@ def test_a_url_without_user_information_is_left_as_it_is() -> None:
     assert ours.redactions() == ()
 
 
+@pytest.mark.parametrize(
+    ("url", "cleaned"),
+    [
+        (f"http://me:it's{CANARY}@b.com/", "http://b.com/"),
+        (f'http://me:"<{CANARY}>@b.com?@', "http://b.com?@"),
+        (rf"http:\\me:{CANARY}@b.com\@", r"http:\\b.com\@"),
+        (rf"\/me:{CANARY}@b.com", r"\/b.com"),
+        (f"http:/me:{CANARY}@b.com/", "http:/b.com/"),
+        (f"https:me:{CANARY}@b.com#@", "https:b.com#@"),
+        (f"http:////me:x {CANARY}@b.com/", "http:////b.com/"),
+        (f" http:/\t/me:{CANARY}@b.com/", " http://b.com/"),
+        (f"ht\ttps://me:\t{CANARY}@b.com/", "https://b.com/"),
+        (f"wss:\\me:x@{CANARY}@b.com/", "wss:\\b.com/"),
+        (f"gopher://{CANARY}@b.com/", "gopher://b.com/"),
+    ],
+)
+def test_user_information_leaves_a_url_in_any_spelling_that_browsers_read(
+    url: str, cleaned: str
+) -> None:
+    assert redactor().clean_url(url) == clean_url(url) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (rf"see http:\\me:{CANARY}@b.com, and //it's@c.com/", r"see http:\\b.com, and //c.com/"),
+        (f"<https://me:{CANARY}@b.com/>, <//{CANARY}@c.com>", "<https://b.com/>, <//c.com>"),
+        (f"blocked https:/{CANARY}@b.com", "blocked https:/b.com"),
+        ("http://a.com/x//y@z a@b.c http: a@b.c", "http://a.com/x//y@z a@b.c http: a@b.c"),
+    ],
+)
+def test_user_information_leaves_every_url_in_a_text(text: str, cleaned: str) -> None:
+    assert redactor().clean_text(text) == clean_text(text) == cleaned
+
+
+def test_the_locations_in_the_heads_of_an_mhtml_are_cleaned_and_its_bodies_are_not() -> None:
+    text = (
+        "From: <Saved by Blink>\r\nSnapshot-Content-Location: http://me:{0}@b.com/\r\n"
+        'Subject: //x@y\r\nContent-Type: multipart/related;\r\n\tboundary="--1--"\r\n\r\n\r\n'
+        "----1--\r\nContent-Type: text/html\r\nContent-Location: http:\\\\me:{0}@b.com/\r\n\r\n"
+        "Content-Location: http://body@b.com/\r\n\r\n"
+        "----1--\r\nContent-Type: text/css\r\nContent-Location: http://me:it's {0}@b.com/c\r\n\r\n"
+        "<http://body@b.com/>\r\n----1----\r\n"
+    )
+
+    cleaned = clean_mhtml(text.format(CANARY))
+
+    assert cleaned == text.replace("me:it's {0}@", "").replace("me:{0}@", "")
+
+
 def test_user_information_leaves_every_url_in_a_refresh_header() -> None:
-    assert redactor().clean_text(f"0; url=http://me:{CANARY}@b.com/") == "0; url=http://b.com/"
+    ours = redactor()
+
+    for before in ("0; url=", "0;URL = '", "5, ", ""):
+        value = f"{before}http:/\\me:it's a {CANARY}@b.com/'"
+        assert ours.clean_header("Refresh", value) == before + "http:/\\b.com/'"
+
+
+def test_user_information_leaves_every_target_in_a_link_header() -> None:
+    value = f'<http://me:a {CANARY}@b.com/>; rel="x", <\\\\{CANARY}@c.com>;title="d@e.com"'
+
+    assert redactor().clean_header("link", value) == (
+        '<http://b.com/>; rel="x", <\\\\c.com>;title="d@e.com"'
+    )
+
+
+def test_a_hostile_text_is_cleaned_in_time_that_grows_with_its_length() -> None:
+    for piece in ("http:", "//", "http://a", "@", ":@//", "<"):
+        clean_text("@ " + piece * 200_000)
+        redactor().clean_header("link", "@ " + piece * 20_000)
 
 
 @given(st.text(alphabet="ab:@/?#[]. ", max_size=30))
