@@ -1,7 +1,11 @@
-"""Where the verifier finds what stands beside a bundle on disk: late tokens, the trust file."""
+"""Where the verifier finds what it reads on disk: a bundle, its late tokens, the trust file."""
 
+import errno
+import os
+import stat
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.verify.trust import Trust, load_trust
@@ -11,20 +15,53 @@ _MAX_TOKEN_BYTES = 1 << 16
 _MAX_TRUST_BYTES = 4 << 20
 
 
+class NotAFile(SnapshotterError):
+    """A directory, a pipe, a device: something of that name from which nothing is read."""
+
+
+def open_file(path: Path) -> BinaryIO:
+    """
+    Open a regular file for reading. Never waits, as opening a named pipe would.
+
+    Raises:
+        FileNotFoundError: There is nothing of that name.
+        NotAFile: There is something else of that name.
+        SnapshotterError: It can not be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
+    # Python itself refuses to make a stream of a directory, and keeps the descriptor open.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFile(f"{path} can not be read: it is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
 def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
     """
     Return the late tokens that stand beside a bundle: `<bundle>.late-01.tsr` and so on.
 
-    A sidecar that is too long to be a token is cut short, and then is none.
+    A sidecar that is too long to be a token is cut short, and then is none; what is
+    no file is passed over.
 
     Raises:
         SnapshotterError: A sidecar that can not be read.
     """
     tokens: list[bytes] = []
     for number in range(1, _MAX_TOKENS + 1):
-        sidecar = bundle.with_name(f"{bundle.name}.late-{number:02}.tsr")
-        if sidecar.exists():
-            tokens.append(_first(sidecar, _MAX_TOKEN_BYTES + 1))
+        name = f"{bundle.name}.late-{number:02}.tsr"
+        if len(os.fsencode(name)) > 255:  # no file system that we know has such a name
+            break
+        try:
+            tokens.append(_first(bundle.with_name(name), _MAX_TOKEN_BYTES + 1))
+        except (FileNotFoundError, NotAFile):
+            continue
     return tuple(tokens)
 
 
@@ -53,7 +90,10 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: 
 
 
 def _read(path: Path, limit: int) -> bytes:
-    data = _first(path, limit + 1)
+    try:
+        data = _first(path, limit + 1)
+    except FileNotFoundError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
     if len(data) > limit:
         raise SnapshotterError(f"{path} is longer than {limit} bytes")
     return data
@@ -61,7 +101,9 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _first(path: Path, count: int) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return stream.read(count)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error

@@ -1,5 +1,8 @@
 """What stands beside a bundle on disk."""
 
+import os
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,11 +10,72 @@ import pytest
 
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.rfc3161 import TokenInvalid, read_token
-from snapshotter.verify.files import late_tokens_beside, read_trust
+from snapshotter.verify.files import NotAFile, late_tokens_beside, open_file, read_trust
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def never_waits() -> Iterator[None]:
+    """Nobody writes into the pipes of these tests: a reader that waits would wait for ever."""
+
+    def waited(number: int, frame: object) -> None:
+        raise TimeoutError("it waited")
+
+    before = signal.signal(signal.SIGALRM, waited)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _special(folder: Path, kind: str, name: str) -> Path:
+    path = folder / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(NotAFile, match="regular file"):
+        open_file(_special(tmp_path, kind, "a.wacz"))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_a_trust_file_or_signature_that_is_no_file_is_a_sentence(tmp_path: Path, kind: str) -> None:
+    trust = _special(tmp_path, kind, "trust.json")
+    with pytest.raises(NotAFile, match="regular file"):
+        read_trust(trust, pinned_root=PIN, now=NOW)
+
+    (tmp_path / "b.json").write_bytes((VECTORS / "trust" / "trust.json").read_bytes())
+    _special(tmp_path, kind, "b.json.sig")
+    with pytest.raises(NotAFile, match=r"b\.json\.sig"):
+        read_trust(tmp_path / "b.json", pinned_root=PIN, now=NOW)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_a_sidecar_that_is_no_file_is_passed_over(tmp_path: Path, kind: str) -> None:
+    _special(tmp_path, kind, "a.wacz.late-01.tsr")
+    (tmp_path / "a.wacz.late-02.tsr").write_bytes(b"two")
+
+    assert late_tokens_beside(tmp_path / "a.wacz") == (b"two",)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_a_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SnapshotterError, match="can not be read"):
+        open_file(tmp_path / name)
+
+
+def test_a_bundle_whose_sidecars_would_have_too_long_a_name_has_none(tmp_path: Path) -> None:
+    assert late_tokens_beside(tmp_path / ("x" * 250)) == ()
 
 
 def test_late_tokens_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
