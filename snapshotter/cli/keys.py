@@ -190,7 +190,8 @@ def export(ctx: click.Context, name: str, output: Path) -> None:
     identity = key_id(load_public_pem(pem))
     to_stdout = str(output) == "-"
     if to_stdout:
-        result(pem.decode("ascii").removesuffix("\n"))
+        for line in pem.decode("ascii").splitlines():
+            result(line)
     else:
         _write_new(output, pem)
         result(identity)

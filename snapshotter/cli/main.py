@@ -6,6 +6,7 @@ no cloud library and no cryptography.
 """
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 from typing_extensions import override
 
 import snapshotter
+from snapshotter.cli.output import complain
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -108,15 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             standalone_mode=False,
         )
     except click.ClickException as error:  # usage: exit code 2
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("snapshotter: interrupted", err=True)
         return 130
     except SnapshotterError as error:
-        click.echo(f"snapshotter: {error}", err=True)
-        if error.hint:
-            click.echo(f"snapshotter: try: {error.hint}", err=True)
+        complain(error)
         return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "snapshotter":
@@ -132,6 +132,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _show(error: click.ClickException) -> None:
+    """Print a usage error as click words it; a file's name in it can not steer the terminal."""
+    from snapshotter.verify.report import printable
+
+    words = io.StringIO()
+    error.show(words)
+    for line in words.getvalue().split("\n")[:-1]:
+        click.echo(printable(line), err=True)
 
 
 def entry() -> None:

@@ -2,7 +2,6 @@
 What commands print: results on stdout, talk on stderr, a live display only on a terminal.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import click
+
+from snapshotter.errors import SnapshotterError
 
 # What a person reads while each stage runs.
 _WORDS = {
@@ -33,19 +34,38 @@ _WORDS = {
 
 
 def say(text: str) -> None:
-    """Say something to the person, on stderr."""
-    for number, line in enumerate(text.splitlines()):
-        click.echo(f"snapshotter: {line}" if number == 0 else line, err=True)
+    """
+    Say something to the person, on stderr.
+
+    Whatever it quotes can not steer the terminal. Lines after the first are indented,
+    so that a line end in what it quotes can not begin a line that looks like ours.
+    """
+    from snapshotter.verify.report import printable
+
+    for number, line in enumerate(text.split("\n")):
+        indent = "snapshotter: " if number == 0 else "" if line.startswith("  ") else "  "
+        click.echo(indent + printable(line), err=True)
+
+
+def complain(error: SnapshotterError) -> None:
+    """Say what went wrong, and on a second line what to do about it."""
+    say(str(error))
+    if error.hint:
+        say(f"try: {error.hint}")
 
 
 def result(text: str = "") -> None:
-    """Print a line of the result, on stdout."""
-    click.echo(text)
+    """Print one line of the result, on stdout; what it quotes can not steer the terminal."""
+    from snapshotter.verify.report import printable
+
+    click.echo(printable(text))
 
 
 def result_json(value: Any) -> None:
-    """Print one JSON object as one line, on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    """Print one JSON object as one line, on stdout; the terminal sees escapes, a parser none."""
+    from snapshotter.verify.report import json_line
+
+    click.echo(json_line(value))
 
 
 def program() -> str:
@@ -114,7 +134,9 @@ class Steps:
             if self._status is not None:
                 from rich.markup import escape
 
-                self._status.update(escape(text))
+                from snapshotter.verify.report import printable
+
+                self._status.update(escape(printable(text)))
             elif stage != self._stage:
                 say(words)
             self._stage = stage

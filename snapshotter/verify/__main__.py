@@ -6,7 +6,6 @@ does the same and more.
 """
 
 import argparse
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from snapshotter.errors import SnapshotterError
 from snapshotter.verify import report
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_beside, read_trust
+from snapshotter.verify.files import late_tokens_beside, open_file, read_trust
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,22 +31,21 @@ def main(argv: list[str] | None = None) -> int:
     now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
     try:
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now)
-        with arguments.bundle.open("rb") as stream:
+        with open_file(arguments.bundle) as stream:
             found = verify_bundle(
                 stream, trust, now=now, late_tokens=late_tokens_beside(arguments.bundle)
             )
     except SnapshotterError as error:
-        sys.stderr.write(f"snapshotter: {error}\n")
+        sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")
         if error.hint:
-            sys.stderr.write(f"snapshotter: try: {error.hint}\n")
+            sys.stderr.write(f"snapshotter: try: {report.printable(error.hint)}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"snapshotter: {error.filename}: {error.strerror}\n")
+        name = report.printable(str(error.filename or arguments.bundle))
+        sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
         return 1
-    if arguments.json:
-        sys.stdout.write(json.dumps(report.as_json(found), ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write("\n".join(report.lines(found)) + "\n")
+    lines = [report.json_line(report.as_json(found))] if arguments.json else report.lines(found)
+    sys.stdout.write("\n".join(lines) + "\n")
     return report.EXIT_CODES[found.verdict]
 
 

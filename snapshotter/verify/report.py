@@ -1,5 +1,6 @@
 """What a verification found, in plain language and as JSON."""
 
+import json
 import unicodedata
 from typing import Any
 
@@ -50,15 +51,34 @@ def lines(report: Report) -> list[str]:
 
 def printable(text: str) -> str:
     """
-    Return `text` safe for a terminal: no control, format or bidirectional characters.
+    Return `text` as one line that is safe for a terminal.
 
-    Titles and URLs come from hostile pages; an escape sequence or a right-to-left
-    override in one must not rewrite what a person reads.
+    Titles and URLs come from hostile pages; an escape sequence, a right-to-left
+    override or a line end in one must not rewrite what a person reads. Control and format
+    characters become `\\u202e`, or `\\U000e0001` with eight digits: `\\ue0001` would
+    be two things.
     """
-    return "".join(
-        character if unicodedata.category(character)[0] != "C" else f"\\u{ord(character):04x}"
-        for character in text
-    )
+    return "".join(_escaped(it) if _is_unsafe(it) else it for it in text)
+
+
+def json_line(value: Any) -> str:
+    """Return `value` as one line of JSON that is safe for a terminal, and the same value."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    # All that is unsafe stands inside texts, where JSON has an escape for it.
+    return "".join(json.dumps(it)[1:-1] if _is_unsafe(it) else it for it in text)
+
+
+def _is_unsafe(character: str) -> bool:
+    """Whether a terminal, or a person, may take it for something that is not there."""
+    if " " <= character <= "~":
+        return False
+    category = unicodedata.category(character)
+    return category[0] == "C" or category in {"Zl", "Zp"}
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
 
 
 def _line(finding: Finding) -> str:

@@ -1,5 +1,6 @@
 """The report: plain words, and nothing that a hostile page could do to a terminal."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -65,7 +66,9 @@ def test_the_json_form_has_the_promised_fields() -> None:
     assert (value["bundle_id"], value["requested_url"]) == ("id", "http://a/")
 
 
-@pytest.mark.parametrize("bad", ["\x1b[2J", "\r", "\n", "\u202e", "\u200b", "\x9b31m", "\ud800"])
+@pytest.mark.parametrize(
+    "bad", ["\x1b[2J", "\r", "\n", "\u202e", "\u200b", "\x9b31m", "\ud800", "\u2028"]
+)
 def test_what_a_page_names_itself_can_not_steer_a_terminal(bad: str) -> None:
     hostile = _report(Verdict.FAILED, Code.HASH, f"a{bad}b")
 
@@ -73,6 +76,28 @@ def test_what_a_page_names_itself_can_not_steer_a_terminal(bad: str) -> None:
 
     assert bad not in line
     assert f"a\\u{ord(bad[0]):04x}" in line
+
+
+def test_an_escape_means_one_thing() -> None:
+    assert report.printable("\U000e0001") == "\\U000e0001"
+    assert report.printable("\u0e00" + "01") == "\\u0e0001"  # not assigned, then two digits
+
+
+@pytest.mark.parametrize("text", ["世界", "שלום", "naïve café", "😀", "∀x∈ℝ", "a\u00a0b"])
+def test_what_people_write_stays_as_it_is(text: str) -> None:
+    assert report.printable(text) == text
+    assert text in report.json_line({"title": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["\x9b2J", "\x7f", "\u202e", "👩\u200d🔬", "\U000e0001", "\ud800", "\u2028", "\\u202e"]
+)
+def test_json_shows_a_terminal_escapes_and_a_parser_the_same_value(text: str) -> None:
+    line = report.json_line({text: text})
+
+    assert json.loads(line) == {text: text}
+    assert line.encode("utf-8")
+    assert all(it.isprintable() for it in line)
 
 
 def test_a_finding_that_contradicts_itself_is_not_built() -> None:

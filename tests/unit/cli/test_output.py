@@ -1,0 +1,66 @@
+"""What is printed: whatever a stranger named it, it can not steer the terminal."""
+
+import json
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.cli.output import complain, result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+BAD = "a\x1b[31mred\x9b2J\u202e\ud800\U000e0001\rb"
+SAFE = "a\\u001b[31mred\\u009b2J\\u202e\\ud800\\U000e0001\\u000db"
+
+
+def test_a_result_is_one_line_whatever_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    result(f"{BAD}\nsnapshotter: PASSED 世界")
+
+    assert capsys.readouterr().out == f"{SAFE}\\u000asnapshotter: PASSED 世界\n"
+
+
+def test_what_is_said_can_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"it is {BAD}")
+
+    assert capsys.readouterr().err == f"snapshotter: it is {SAFE}\n"
+
+
+def test_a_quoted_line_end_begins_no_line_that_looks_like_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say("two lines\n  of ours, and of a file named x\nsnapshotter: PASSED\u2028snapshotter: PASSED")
+
+    assert capsys.readouterr().err == (
+        "snapshotter: two lines\n  of ours, and of a file named x\n"
+        "  snapshotter: PASSED\\u2028snapshotter: PASSED\n"
+    )
+
+
+def test_an_error_and_its_hint_can_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    complain(SnapshotterError(BAD, hint=BAD))
+
+    assert capsys.readouterr().err == f"snapshotter: {SAFE}\nsnapshotter: try: {SAFE}\n"
+
+
+def test_json_is_the_same_value_and_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    result_json({"title": BAD})
+
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"title": BAD}
+    assert all(it.isprintable() for it in line.removesuffix("\n"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["store", "add", "e\x1b[31mRED.wacz"], ["--e\x1b[31m"], ["verify", "e\x1b[31mRED.wacz"]],
+    ids=["file", "option", "bundle"],
+)
+def test_a_name_in_a_message_of_the_front_door_is_safe(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) in (1, 2)
+
+    err = capsys.readouterr().err
+    assert "[31m" in err
+    assert "\x1b" not in err
