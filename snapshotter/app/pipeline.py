@@ -89,6 +89,45 @@ class AnchoredClock:
         return self._clock.facts()
 
 
+class Interruption:
+    """
+    A handler for SIGINT and SIGTERM that does not throw a page away.
+
+    Until the page is captured a signal ends the work with KeyboardInterrupt. From then
+    on the first one is a wish: nobody waits for tokens any more, the bundle is stored,
+    and `wanted` says that the rest is not to be begun. A second one breaks off a store
+    that hangs; the sealed bundle is kept then.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._held = False
+        self._breakable = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Take a signal."""
+        if not self._held or (self.wanted and self._breakable):
+            raise KeyboardInterrupt
+        self.wanted = True
+
+    def hold(self) -> None:
+        """From here there is something to lose."""
+        self._held = True
+
+    def release(self) -> None:
+        """It is stored or kept, and was told of."""
+        self._held = False
+
+    @contextlib.contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Let a second signal end this block."""
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside the core, as `wiring` built it."""
@@ -186,15 +225,25 @@ def _escaped(text: str) -> str:
     )
 
 
-def run(request: CaptureRequest, decision: Decision, world: World, progress: Progress) -> Result:
+def run(
+    request: CaptureRequest,
+    decision: Decision,
+    world: World,
+    progress: Progress,
+    interruption: Interruption | None = None,
+) -> Result:
     """
     Carry one request to a stored bundle.
+
+    Args:
+        interruption: Held from the end of the capture on; the caller releases it.
 
     Raises:
         ServiceUnavailable: Browser or store could not be had.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     check_url(request.url)
+    stop = interruption or Interruption()
     for directory in (world.salts_dir, world.pending_dir, world.unstored_dir):
         pending.require_writable(directory)
     # The times of one capture are of one clock: a wall clock that is set while the page
@@ -207,6 +256,7 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
     bundle_id = world.ids.bundle_id(began)
     with spooled(world.spool_dir, bundle_id) as spool:
         capture = world.capturer.capture(request, decision, spool, timer)
+        stop.hold()
         capture = _in_order(capture, began, clock.now(), world.trust.max_skew)
         # Beside the bundle, so that one that is rescued from here has its salts with it.
         pending.keep_salts(spool, bundle_id, capture.disclosures)
@@ -222,8 +272,9 @@ def run(request: CaptureRequest, decision: Decision, world: World, progress: Pro
             software=world.software,
             progress=timer,
             max_skew=world.trust.max_skew,
+            hurry=lambda: stop.wanted,
         )
-        with _never_lost(bundle, world):
+        with _never_lost(bundle, world), stop.breakable():
             timer("store", "verify")
             report = _verified(bundle, world, clock)
             timer("store", world.store.url)

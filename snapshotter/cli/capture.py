@@ -1,7 +1,11 @@
 """`snapshotter capture`: URLs in, sealed and stored bundles out."""
 
+import contextlib
+import signal
 import sys
 import threading
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +15,11 @@ from snapshotter.cli.output import Steps, bytes_in_words, program, result, resul
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.pipeline import Result, World
+    from snapshotter.app.pipeline import Interruption, Result, World
+    from snapshotter.model.request import Decision
+
+_BOM = b"\xef\xbb\xbf"
+_INTERRUPTED = 130  # exit code, as docs/reference/exit-codes.md promises it
 
 _EXAMPLES = """\b
 Examples:
@@ -67,7 +75,6 @@ def capture(
     A page that does not answer is evidence too: it is sealed with what was seen.
     """
     from snapshotter.app import pipeline, wiring
-    from snapshotter.model.request import CaptureRequest
     from snapshotter.policy import load as policies
 
     settings = ctx.obj.load(
@@ -76,55 +83,166 @@ def capture(
         key=key or "",
         passphrase_file=str(passphrase_file or ""),
     )
-    wanted = [pipeline.check_url(url) for url in _all(urls)]
+    wanted = _all(urls)
     if not wanted:
         raise click.UsageError("standard input named no URL")
+    refused = _refused(wanted)
+    if refused and len(wanted) == 1 and not as_json:
+        raise refused[0]
     decision = policies.decide(
         policies.load(settings.policy),
         browser=browser or "",
         lock_days=lock_days,
         ignore_certificate_errors=ignore_certificate_errors,
     )
-    world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
-    for kept in pipeline.rescue(world):
-        say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
-        say(f"try: snapshotter store add {kept}")
-    owed = _retry_in_background(world)
-    code = 0
-    for number, url in enumerate(wanted):
-        if len(wanted) > 1 and not quiet:
+    if len(refused) == len(wanted):  # nothing to build a world for
+        for number, error in refused.items():
+            _failed(wanted[number], error, as_json)
+        return SnapshotterError.exit_code
+    stop = pipeline.Interruption()
+    with _heeded_by(stop):
+        world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
+        for kept in pipeline.rescue(world):
+            say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
+            say(f"try: snapshotter store add {kept}")
+        owed = _retry_in_background(world)
+        batch = _Batch(world, decision, stop, as_json=as_json, quiet=quiet, store=settings.store)
+        code = batch.run(wanted, refused)
+        if code != _INTERRUPTED:
+            # Bounded: what is owed stays owed, and nobody waits for an authority that hangs.
+            owed.join(settings.timestamp_timeout_s)
+    return code
+
+
+class _Batch:
+    """The URLs of one command, one after the other; one that fails holds up no other."""
+
+    def __init__(
+        self,
+        world: "World",
+        decision: "Decision",
+        stop: "Interruption",
+        *,
+        as_json: bool,
+        quiet: bool,
+        store: str,
+    ) -> None:
+        self._world = world
+        self._decision = decision
+        self._stop = stop
+        self._as_json = as_json
+        self._quiet = quiet
+        self._store = store
+
+    def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
+        """Capture all that was not refused; return the exit code."""
+        code = 0
+        for number, url in enumerate(wanted):
+            if number in refused:
+                error: SnapshotterError | None = refused[number]
+            else:
+                error, incomplete = self._one(number, url, wanted)
+                code = code or incomplete
+            if error is not None:
+                _failed(url, error, self._as_json)
+                code = error.exit_code
+            self._stop.release()
+            if self._stop.wanted:
+                left = len(wanted) - number - 1
+                say(f"interrupted{f'; {left} URLs were not begun' if left else ''}")
+                return _INTERRUPTED
+        return code
+
+    def _one(self, number: int, url: str, wanted: list[str]) -> tuple[SnapshotterError | None, int]:
+        """Capture one URL; return why it failed, or the exit code."""
+        from snapshotter.app import pipeline
+        from snapshotter.model.request import CaptureRequest
+
+        alone = len(wanted) == 1 and not self._as_json
+        if len(wanted) > 1 and not self._quiet:
             say(f"{number + 1} of {len(wanted)}: {url}")
         try:
-            with Steps(quiet=quiet) as steps:
-                done = pipeline.run(CaptureRequest(url=url), decision, world, steps)
+            with Steps(quiet=self._quiet) as steps:
+                request = CaptureRequest(url=url)
+                done = pipeline.run(request, self._decision, self._world, steps, self._stop)
+            self._tell(done, last=number == len(wanted) - 1)
         except SnapshotterError as error:
-            if len(wanted) == 1 and not as_json:
+            if alone and not self._stop.wanted:
                 raise
-            _failed(url, error, as_json)
-            code = error.exit_code
-            continue
+            return error, 0
+        except KeyboardInterrupt as error:
+            for note in getattr(error, "__notes__", ()):
+                say(note)
+            raise
+        except (BrokenPipeError, ModuleNotFoundError):
+            raise  # nothing that is about this URL
+        except Exception as error:
+            if alone:
+                raise
+            return _bug(error), 0
+        met = done.capture.court_minimum.met or not self._decision.require_court_minimum
+        return None, 0 if met else CaptureIncomplete.exit_code
+
+    def _tell(self, done: "Result", *, last: bool) -> None:
+        from snapshotter.app import pipeline
+
         for warning in pipeline.clock_warnings(done):
             say(warning)
-        if as_json:
+        if self._as_json:
             result_json(_object(done))
         else:
-            _print(done, settings_store=settings.store, last=number == len(wanted) - 1)
-        if decision.require_court_minimum and not done.capture.court_minimum.met:
-            code = code or CaptureIncomplete.exit_code
-    # Bounded: what is owed stays owed, and nobody waits for an authority that hangs.
-    owed.join(settings.timestamp_timeout_s)
-    return code
+            _print(done, settings_store=self._store, last=last)
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
     found: list[str] = []
     for url in urls:
         if url == "-":
-            lines = (line.strip() for line in sys.stdin)
+            # Bytes: a line that is no text is that line's error, and holds up no other.
+            data = sys.stdin.buffer.read().removeprefix(_BOM)
+            lines = (line.decode("utf-8", "surrogateescape").strip() for line in data.splitlines())
             found += [line for line in lines if line and not line.startswith("#")]
         else:
             found.append(url)
     return found
+
+
+def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
+    """Return what can not be captured, by its place."""
+    from snapshotter.app import pipeline
+
+    refused: dict[int, SnapshotterError] = {}
+    for number, url in enumerate(wanted):
+        try:
+            pipeline.check_url(url)
+        except SnapshotterError as error:
+            refused[number] = error
+    return refused
+
+
+def _bug(error: Exception) -> SnapshotterError:
+    """Return what nobody expected as a sentence, with what a report of it needs."""
+    lines: list[str] = traceback.format_exception_only(error)
+    said = lines[-1].strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
+    return SnapshotterError(text, hint="this is a bug, please report it")
+
+
+@contextlib.contextmanager
+def _heeded_by(stop: "Interruption") -> Iterator[None]:
+    """Let `stop` take SIGINT and SIGTERM, unless whoever started us had one ignored."""
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ask() -> bytes:
@@ -159,7 +277,9 @@ def _retry_in_background(world: "World") -> threading.Thread:
 
 
 def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
-    say(f"{url}: {error}")
+    from snapshotter.app.pipeline import shown
+
+    say(f"{shown(url)}: {error}")
     if error.hint:
         say(f"try: {error.hint}")
     if as_json:
@@ -169,7 +289,7 @@ def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
                 "error": error.message,
                 "exit_code": error.exit_code,
                 "hint": error.hint,
-                "requested_url": url,
+                "requested_url": shown(url),
             }
         )
 

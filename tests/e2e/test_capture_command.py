@@ -20,7 +20,7 @@ from tests.e2e.conftest import Captured
 from tests.e2e.product import Installation, member, record_of, traffic_of, trusting
 from tests.servers.authority import TestAuthority, start_authority
 from tests.servers.site import Site
-from tests.tools import system_tool
+from tests.tools import ROOT, system_tool
 
 pytestmark = pytest.mark.e2e
 
@@ -252,6 +252,47 @@ def test_the_full_browser_can_be_chosen(installation: Installation, fixture_site
         pytest.skip("no full Chromium on this machine")
     assert done.code == 0, done.err
     assert done.object["outcome"] == "complete", done.err
+
+
+def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(
+    installation: Installation, fixture_site: Site
+) -> None:
+    first, last = fixture_site.url("/plain"), fixture_site.url("/")
+    lines = f"\ufeff{first}\nnot a url\nftp://user:SECRET@h/\nhttp://a/\x1b[31m\n{last}\n"
+
+    done = installation.run("capture", "--json", "-", given=lines)
+
+    assert done.code == 1
+    assert [it["bundle_id"] is not None for it in done.objects] == [True, *[False] * 3, True]
+    assert [it["requested_url"] for it in done.objects][::4] == [first, last]
+    assert [it["exit_code"] for it in done.objects[1:4]] == [1, 1, 1]
+    assert "SECRET" not in done.out + done.err
+    assert "\x1b" not in done.out + done.err
+    assert len(installation.bundles()) == 2
+
+
+def test_what_nobody_expected_of_one_url_holds_up_no_other(
+    installation: Installation, fixture_site: Site, tmp_path: Path
+) -> None:
+    """A bug, put in from outside: the interpreter runs this before the product."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import snapshotter.app.pipeline as it\n"
+        "real = it.run\n"
+        "def run(request, *more):\n"
+        "    if request.url.endswith('plain'):\n"
+        "        raise KeyError('a bug of ours')\n"
+        "    return real(request, *more)\n"
+        "it.run = run\n"
+    )
+    installation.environment["PYTHONPATH"] = f"{tmp_path}:{ROOT}"
+
+    done = installation.run("capture", "--json", fixture_site.url("/plain"), fixture_site.url("/"))
+
+    assert done.code == 1
+    bad, good = done.objects
+    assert "KeyError: 'a bug of ours'" in bad["error"]
+    assert "this is a bug" in bad["hint"]
+    assert good["outcome"] == "complete"
 
 
 # Verify

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.product import Installation, kill, processes_of, record_of
+from tests.e2e.product import Installation, kill, processes_of, record_of, trusting
+from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.e2e
@@ -147,6 +148,44 @@ def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     assert list(user.spool.iterdir()) == []
     assert not [it for it in outside if it.exists()]
     assert list(user.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in_130(
+    tmp_path: Path, fixture_site: Site, authority: TestAuthority, number: signal.Signals
+) -> None:
+    user = Installation(tmp_path / "home")
+    user.configure(trusting(authority, "slow"), timestamp_timeout_s=60)
+    urls = [fixture_site.url("/plain"), fixture_site.url("/")]
+    with running(user, "capture", *urls) as process:
+        assert said(process, "asking timestamp authorities")
+        process.send_signal(number)
+        process.send_signal(number)  # some parents pass on what the terminal sent already
+        out, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "interrupted; 1 URLs were not begun" in err
+    (bundle,) = user.bundles()
+    assert bundle.name in out
+    assert user.run("verify", bundle).code == 11
+    assert [it.stem for it in (user.data / "pending").glob("*.json")] == [bundle.stem]
+    assert list(user.spool.iterdir()) == []
+
+
+def test_sigterm_before_the_seal_ends_as_ctrl_c_does(tmp_path: Path, fixture_site: Site) -> None:
+    user = Installation(tmp_path / "home")
+    with running(user, "capture", fixture_site.url("/")) as process:
+        assert said(process, "photographing the whole page")
+        alive = processes_of(user, process.pid)
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+        assert not gone_within(user, process.pid, alive)
+
+    assert process.returncode == 130
+    assert "snapshotter: interrupted\n" in err
+    assert user.bundles() == []
+    assert list(user.spool.iterdir()) == []
 
 
 @pytest.mark.parametrize(
