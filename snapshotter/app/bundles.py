@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import NoneType
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -17,10 +18,19 @@ from snapshotter.formats.digest import CHUNK, Digester
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
+from snapshotter.verify import record as records
 
-_MAX_RECORD = 32 << 20  # bytes
 _MAX_TOKEN = 1 << 16  # bytes
 _MAX_LATE = 9
+# What a list shows of each record, and the types that it has there.
+_LISTED: dict[str, tuple[type, ...]] = {
+    "outcome.state": (str,),
+    "what.final_url": (str,),
+    "what.http_status": (int, NoneType),
+    "what.requested_url": (str,),
+    "what.title": (str,),
+    "when.started_at": (str,),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +57,22 @@ def entries(store: ObjectStore, *, since: date | None = None) -> Iterator[Entry]
         try:
             with store.open(found.key) as stream:
                 record = read_record(stream)
-        except (EvidenceInvalid, FileNotFoundError) as error:
+            _check_listed(record)
+        except (EvidenceInvalid, OSError) as error:
             yield Entry(bundle_id=key.bundle_id, object=found, record={}, problem=str(error))
         else:
             yield Entry(bundle_id=key.bundle_id, object=found, record=record)
+
+
+def _check_listed(record: dict[str, Any]) -> None:
+    """Raise EvidenceInvalid unless what a list shows of a record is there and of its type."""
+    for path, kinds in _LISTED.items():
+        value: Any = record
+        for name in path.split("."):
+            value = value.get(name, ...) if isinstance(value, dict) else ...
+        if type(value) not in kinds:  # and not a subclass: True is no number here
+            raise EvidenceInvalid(f"the capture record has no {path} as it has to be")
+    canonical_json.parse_instant(record["when"]["started_at"])
 
 
 def read_record(stream: BinaryIO) -> dict[str, Any]:
@@ -60,7 +82,8 @@ def read_record(stream: BinaryIO) -> dict[str, Any]:
     Raises:
         EvidenceInvalid: Not a bundle, or one without a readable record.
     """
-    record = canonical_json.loads(read_member(stream, names.CAPTURE_RECORD, limit=_MAX_RECORD))
+    data = read_member(stream, names.CAPTURE_RECORD, limit=records.MAX_BYTES)
+    record = records.loads(data)
     if not isinstance(record, dict):
         raise EvidenceInvalid("the capture record is not an object")
     return record

@@ -156,24 +156,19 @@ def _object(entry: "Entry") -> dict[str, Any]:
 
 
 def _line(entry: "Entry") -> str:
-    from snapshotter.verify.report import printable
-
     if entry.problem:
-        return f"{entry.bundle_id}  unreadable  {printable(entry.problem)}"
+        return f"{entry.bundle_id}  unreadable  {entry.problem}"
     record = entry.record
     what = record["what"]
-    status = what["http_status"] or "---"
-    title = printable(what["title"])
+    status, title = what["http_status"] or "---", what["title"]
     return (
         f"{entry.bundle_id}  {record['when']['started_at']}  {record['outcome']['state']:<8}  "
-        f"{status}  {printable(what['requested_url'])}{f'  {title}' if title else ''}"
+        f"{status}  {what['requested_url']}{f'  {title}' if title else ''}"
     )
 
 
 def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the record's main facts as label and text, safe for a terminal."""
-    from snapshotter.verify.report import printable
-
+    """Return the record's main facts as label and text."""
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
         whom, environment = record["from_whom"], how["environment"]
@@ -232,9 +227,13 @@ def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
                 for item in content["artifacts"]
             ),
         ]
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        # Nothing says that a record is as it has to be: a stranger may have written it.
+        why = (
+            f"has no {error}" if isinstance(error, KeyError) else f"is not as it has to be: {error}"
+        )
         raise SnapshotterError(
-            f"the capture record has no {error}",
+            f"the capture record {why}",
             hint="snapshotter show --json prints it as it is; snapshotter verify judges it",
         ) from error
-    return [(label, printable(text)) for label, text in lines]
+    return [(label, str(text)) for label, text in lines]

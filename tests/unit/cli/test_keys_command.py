@@ -21,7 +21,12 @@ def directory(tmp_path: Path) -> KeyDirectory:
 
 def _run(directory: KeyDirectory, *arguments: str, typed: str | None = None) -> Result:
     return CliRunner().invoke(
-        keys, arguments, obj=SimpleNamespace(keys_dir=directory.path), input=typed
+        keys,
+        arguments,
+        obj=SimpleNamespace(keys_dir=directory.path),
+        input=typed,
+        # As the front door says; click remembers the first that it is told.
+        help_option_names=["-h", "--help"],
     )
 
 

@@ -1,0 +1,125 @@
+"""`snapshotter list` and `show`, of bundles that a stranger may have written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.formats import canonical_json, names
+from tests import bundles
+from tests.bundles import RealClock
+
+Record = dict[str, Any]
+
+
+def _id(number: int) -> str:
+    return f"20200101t0000{number:02}z-abcdefghijklmnop"
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> bundles.Members:
+    made = bundles.seal(
+        tmp_path_factory.mktemp("spool"), signer=bundles.new_signer(), clock=RealClock()
+    )
+    return bundles.unpack(made.file.read_bytes())
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def _edited(members: bundles.Members, edit: Callable[[Record], object]) -> bytes:
+    record = bundles.record_of(members)
+    edit(record)
+    return bundles.pack({**members, names.CAPTURE_RECORD: canonical_json.dumps(record)})
+
+
+def _put(number: int, data: bytes) -> str:
+    folder = Path("captures/bundles/2020/01/01")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{_id(number)}.wacz").write_bytes(data)
+    return _id(number)
+
+
+STRANGE: dict[str, Callable[[Record], object]] = {
+    "no-status": lambda record: record["what"].pop("http_status"),
+    "status-of-text": lambda record: record["what"].update(http_status="\x1b[32m200"),
+    "what-is-a-list": lambda record: record.update(what=[]),
+    "what-is-gone": lambda record: record.pop("what"),
+    "title-is-a-number": lambda record: record["what"].update(title=5),
+    "outcome-is-null": lambda record: record.update(outcome=None),
+    "state-is-a-list": lambda record: record["outcome"].update(state=[]),
+    "no-instant": lambda record: record["when"].update(started_at="\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_a_strange_record_is_listed_as_unreadable_and_the_list_goes_on(
+    members: bundles.Members, strange: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _put(1, bundles.pack(members))
+    _put(2, _edited(members, STRANGE[strange]))
+    _put(3, bundles.pack(members))
+    _put(4, b"no bundle")
+
+    assert main(["list"]) == 0
+    first, second, third, fourth = capsys.readouterr().out.splitlines()
+    assert main(["list", "--json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert first.startswith(f"{_id(4)}  unreadable  ")
+    assert third.startswith(f"{_id(2)}  unreadable  ")
+    assert bundles.URL in second
+    assert bundles.URL in fourth
+    assert "\x1b" not in third
+    assert [it["problem"] is None for it in objects] == [False, True, False, True]
+    assert objects[2]["requested_url"] is None
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *STRANGE.values(),
+        lambda record: record.update(bundle_id=5),
+        lambda record: record["content"]["artifacts"][0].update(length="abc"),
+        lambda record: record.update(from_whom=[1]),
+        lambda record: record["content"].update(failed_requests={"a": 1}),
+        lambda record: record.update(signers=[[]]),
+    ],
+)
+def test_a_strange_record_is_shown_as_far_as_it_goes_or_is_a_sentence(
+    members: bundles.Members,
+    edit: Callable[[Record], object],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("a.wacz").write_bytes(_edited(members, edit))
+
+    code = main(["show", "a.wacz"])
+
+    shown = capsys.readouterr()
+    assert code in (0, 1)
+    assert (code == 1) is shown.err.startswith("snapshotter: the capture record ")
+    assert "\x1b" not in shown.out + shown.err
+    assert main(["show", "--json", "a.wacz"]) == 0
+
+
+def test_a_title_can_not_steer_the_terminal(
+    members: bundles.Members, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = "\x9b31mC1 \u202egnp.exe"
+    name = _put(
+        1,
+        _edited(members, lambda it: it["what"].update(title=bad, requested_url=f"http://x/{bad}")),
+    )
+
+    assert main(["list"]) == main(["show", name]) == main(["show", "--json", name]) == 0
+
+    out = capsys.readouterr().out
+    assert all(it.isprintable() for it in out.replace("\n", ""))
+    assert out.count("\\u202egnp") == 6
