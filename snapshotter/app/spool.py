@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from snapshotter.errors import SnapshotterError
 _LOCK = "in-use.lock"
 _FILES = "files"
 _ELSEWHERE = "snapshotter-"  # how directories of a capture outside of the spool begin
-_ATTEMPTS = 10  # to make a directory that another process's sweep takes for left over
+_ATTEMPTS = 10  # to make a directory that a sweep takes for left over; to remove one in use
+_AGAIN_S = 0.05
 
 
 @contextlib.contextmanager
@@ -120,13 +122,18 @@ def _remove(directory: Path) -> bool:
 
     A browser's temporary directory may have to stand elsewhere, for a short path; a link
     at `*/elsewhere` leads to it. Links to anything but such a directory are not followed.
-    Returns False, and leaves the rest, while a sealed bundle is in it.
+    Returns False while a sealed bundle is in it, or somebody writes to it.
     """
     for link in directory.glob("*/elsewhere"):
         if link.is_symlink() and (target := link.readlink()).name.startswith(_ELSEWHERE):
             shutil.rmtree(target, ignore_errors=True)
     if _sealed(directory):
         return False
-    shutil.rmtree(directory / _FILES, ignore_errors=True)
-    shutil.rmtree(directory, ignore_errors=True)
-    return True
+    files = directory / _FILES
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(files, ignore_errors=True)
+        if not files.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            return True
+        time.sleep(_AGAIN_S)  # a thread that was given up writes its last file
+    return False  # with its lock, so that the next sweep finds it

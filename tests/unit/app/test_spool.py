@@ -179,3 +179,27 @@ def test_half_a_bundle_is_litter(tmp_path: Path) -> None:
         (files / "one.wacz.part").write_bytes(b"sea")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [1, 1000], ids=["once more", "for ever"])
+def test_a_thread_that_still_writes_leaves_no_litter_that_no_sweep_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    real = shutil.rmtree
+    left = times
+
+    def removed_and_written_again(path: Path, ignore_errors: bool = False) -> None:
+        nonlocal left
+        real(path, ignore_errors)
+        if path.name == "files" and left:
+            left -= 1
+            path.mkdir()
+            (path / "late").write_bytes(b"x")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", removed_and_written_again)
+        with spooled(tmp_path, "one"):
+            pass
+
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
