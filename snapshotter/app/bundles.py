@@ -5,6 +5,7 @@ For lists and for people who want to look. What stands here is the bundle's own
 word: `verify` is what checks it.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -106,14 +107,16 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
 
 
 def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
-    """Return the late tokens that stand beside a bundle of a store."""
+    """Return the late tokens that stand beside a bundle of a store, as on disk."""
     tokens: list[bytes] = []
-    for number in range(1, _MAX_LATE + 1):
-        try:
-            with store.open(layout.sidecar_key(key, f"late-{number:02}.tsr")) as stream:
+    wanted = {
+        layout.sidecar_key(key, f"late-{number:02}.tsr") for number in range(1, _MAX_LATE + 1)
+    }
+    # A list, and not one question for each: most bundles have none, and a gap ends nothing.
+    for found in store.list(f"{key}.late-"):
+        if found.key in wanted:
+            with contextlib.suppress(FileNotFoundError), store.open(found.key) as stream:
                 tokens.append(stream.read(_MAX_TOKEN + 1))  # too long: cut, and no token
-        except FileNotFoundError:
-            break
     return tuple(tokens)
 
 
