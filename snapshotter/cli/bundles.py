@@ -71,11 +71,12 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
     Nothing is checked here; `snapshotter verify` does that.
     """
     from snapshotter.app import bundles, wiring
+    from snapshotter.verify.files import file_named
 
-    path = Path(bundle)
-    if path.is_file():
-        with path.open("rb") as stream:
-            record = bundles.read_record(stream)
+    file = file_named(bundle)
+    if file is not None:
+        with file:
+            record = bundles.read_record(file)
     else:
         opened = wiring.store(ctx.obj.load(store=store or ""))
         with opened.open(bundles.key_of(opened, bundle)) as found:

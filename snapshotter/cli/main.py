@@ -7,6 +7,7 @@ no cloud library and no cryptography.
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import click
 from typing_extensions import override
 
 import snapshotter
-from snapshotter.cli.output import complain
+from snapshotter.cli.output import NobodyListens, complain
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -103,9 +104,12 @@ def cli(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Everything expected ends as a sentence."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        if any("\0" in argument for argument in arguments):  # no path can have one
+            raise click.UsageError("an argument has a NUL in it")
         code = cli.main(
-            args=None if argv is None else list(argv),
+            args=arguments,
             prog_name="snapshotter",
             standalone_mode=False,
         )
@@ -126,11 +130,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         click.echo("snapshotter: try: pip install 'snapshotter[all]'", err=True)
         return 1
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong, and there is
-        # nobody left to tell; closing stderr keeps the interpreter from complaining at exit.
-        sys.stderr.close()
+    except NobodyListens:
         return 0
+    except OSError as error:
+        # A file or a folder that no command thought of: its name, and the system's words.
+        where = f"{error.filename}: " if error.filename else ""
+        complain(SnapshotterError(f"{where}{error.strerror or error}"))
+        return 1
     return code if isinstance(code, int) else 0
 
 
@@ -146,4 +152,13 @@ def _show(error: click.ClickException) -> None:
 
 def entry() -> None:
     """Leave with the exit code of `main`; the only place that ends the process."""
-    sys.exit(main())
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # as it is where the caller closed it
+                stream.flush()
+        except OSError:
+            # Whatever could not be written was told of, or nobody listens: the interpreter
+            # would try again, and end in a code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)

@@ -2,6 +2,7 @@
 What commands print: results on stdout, talk on stderr, a live display only on a terminal.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -33,6 +34,14 @@ _WORDS = {
 }
 
 
+class NobodyListens(BrokenPipeError):
+    """
+    The reader of our output went away (`| head`): nothing is wrong, and nobody wants the rest.
+
+    It has no errno: for EPIPE click would end the process, with an exit code of its own.
+    """
+
+
 def say(text: str) -> None:
     """
     Say something to the person, on stderr.
@@ -42,9 +51,12 @@ def say(text: str) -> None:
     """
     from snapshotter.verify.report import printable
 
-    for number, line in enumerate(text.split("\n")):
-        indent = "snapshotter: " if number == 0 else "" if line.startswith("  ") else "  "
-        click.echo(indent + printable(line), err=True)
+    # Nobody may be listening any more (`2>&1 | head`), and a full disk can not be told of
+    # on itself: what a command does must not depend on that.
+    with contextlib.suppress(OSError):
+        for number, line in enumerate(text.split("\n")):
+            indent = "snapshotter: " if number == 0 else "" if line.startswith("  ") else "  "
+            click.echo(indent + printable(line), err=True)
 
 
 def complain(error: SnapshotterError) -> None:
@@ -58,14 +70,25 @@ def result(text: str = "") -> None:
     """Print one line of the result, on stdout; what it quotes can not steer the terminal."""
     from snapshotter.verify.report import printable
 
-    click.echo(printable(text))
+    _print(printable(text))
 
 
 def result_json(value: Any) -> None:
     """Print one JSON object as one line, on stdout; the terminal sees escapes, a parser none."""
     from snapshotter.verify.report import json_line
 
-    click.echo(json_line(value))
+    _print(json_line(value))
+
+
+def _print(line: str) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError as error:
+        raise NobodyListens from error
+    except OSError as error:
+        raise SnapshotterError(
+            f"the output can not be written: {error.strerror}", hint="write it somewhere else"
+        ) from error
 
 
 def program() -> str:

@@ -550,15 +550,17 @@ def _writing(file: Path) -> Iterator[None]:
 
 def _read_pair(file: Path) -> tuple[bytes, bytes]:
     signature = _beside(file, ".sig")
+    data = _read(file)
     # No signature is a signature that does not hold: `load_document` says so.
-    return _read(file), _read(signature) if signature.exists() else b""
+    return data, _read(signature) if signature.exists() else b""
 
 
 def _read(path: Path) -> bytes:
+    from snapshotter.verify.files import open_file
     from snapshotter.verify.trust import MAX_TRUST_BYTES
 
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return stream.read(MAX_TRUST_BYTES + 1)  # one more than is accepted
     except OSError as error:
         raise SnapshotterError(

@@ -1,16 +1,18 @@
 """`snapshotter verify`: bundles in, one verdict out."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from snapshotter.cli.output import result, result_json
-from snapshotter.errors import SnapshotterError
+from snapshotter.cli.output import NobodyListens, complain, result, result_json
+from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
+    from snapshotter.model.finding import Report
 
 _EXAMPLES = """\b
 Examples:
@@ -51,10 +53,10 @@ def verify(
 
     One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
     broken) or INDETERMINATE (intact, but something could not be established).
-    The exit code is the worst of all bundles: 0, 10 or 11.
+    The exit code is the worst of all bundles: 0, 10 or 11. What can not be read is told of
+    on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it.
     """
     from snapshotter.app import wiring
-    from snapshotter.model.finding import Verdict
     from snapshotter.verify import report
     from snapshotter.verify.bundle import verify_bundle
 
@@ -62,37 +64,58 @@ def verify(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
     trust = wiring.trust(settings)
-    verdicts: list[Verdict] = []
+    codes: list[int] = []
+    printing = True
     for name in bundles:
-        with ExitStack() as stack:
-            stream, late = _open(name, settings, stack)
-            found = verify_bundle(stream, trust, now=wiring.SystemClock().now(), late_tokens=late)
-        verdicts.append(found.verdict)
-        if as_json:
-            result_json({"bundle": name, **report.as_json(found)})
-        else:
-            if len(bundles) > 1:
-                result(f"{name}:")
-            for line in report.lines(found):
-                result(line)
-            if len(bundles) > 1:
-                result()
-    for worst in (Verdict.FAILED, Verdict.INDETERMINATE):
-        if worst in verdicts:
-            return report.EXIT_CODES[worst]
-    return 0
+        try:
+            with ExitStack() as stack:
+                stream, late = _open(name, settings, stack)
+                found = verify_bundle(
+                    stream, trust, now=wiring.SystemClock().now(), late_tokens=late
+                )
+            codes.append(report.EXIT_CODES[found.verdict])
+            if printing:
+                _print(name, found, as_json=as_json, apart=len(bundles) > 1)
+        except NobodyListens:
+            printing = False  # the exit code is still wanted
+        except SnapshotterError as error:
+            codes.append(error.exit_code)
+            complain(error)
+        except OSError as error:
+            codes.append(SnapshotterError.exit_code)
+            complain(SnapshotterError(f"{name} can not be read: {error.strerror or error}"))
+    return _worst(codes)
+
+
+def _print(name: str, found: "Report", *, as_json: bool, apart: bool) -> None:
+    from snapshotter.verify import report
+
+    if as_json:
+        result_json({"bundle": name, **report.as_json(found)})
+        return
+    if apart:
+        result(f"{name}:")
+    for line in report.lines(found):
+        result(line)
+    if apart:
+        result()
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """Return FAILED's code, or else the first error's, or else INDETERMINATE's, or else 0."""
+    if EvidenceInvalid.exit_code in codes:
+        return EvidenceInvalid.exit_code
+    errors = [code for code in codes if code not in (0, EvidenceUnverifiable.exit_code)]
+    return errors[0] if errors else max(codes)
 
 
 def _open(name: str, settings: "Settings", stack: ExitStack) -> tuple[BinaryIO, tuple[bytes, ...]]:
     """Open a file, or else a bundle of the store by its id, with its late tokens."""
-    from snapshotter.verify.files import late_tokens_beside
+    from snapshotter.verify.files import file_named, late_tokens_beside
 
-    path = Path(name)
-    if path.exists():
-        try:
-            return stack.enter_context(path.open("rb")), late_tokens_beside(path)
-        except OSError as error:
-            raise SnapshotterError(f"{name} can not be read: {error.strerror}") from error
+    file = file_named(name)
+    if file is not None:
+        return stack.enter_context(file), late_tokens_beside(Path(name))
     from snapshotter.app import bundles, wiring
 
     store = wiring.store(settings)

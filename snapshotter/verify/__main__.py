@@ -6,11 +6,13 @@ does the same and more.
 """
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.finding import Verdict
 from snapshotter.verify import report
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import late_tokens_beside, open_file, read_trust
@@ -45,8 +47,17 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
         return 1
     lines = [report.json_line(report.as_json(found))] if arguments.json else report.lines(found)
-    sys.stdout.write("\n".join(lines) + "\n")
-    return report.EXIT_CODES[found.verdict]
+    code = report.EXIT_CODES[found.verdict]
+    try:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # The verdict stands, printed or not; the interpreter must not try to print it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"snapshotter: the output can not be written: {error.strerror}\n")
+            return code if found.verdict is Verdict.FAILED else SnapshotterError.exit_code
+    return code
 
 
 if __name__ == "__main__":

@@ -43,6 +43,26 @@ def open_file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def file_named(name: str) -> BinaryIO | None:
+    """
+    Open the file of that name; None when there is none, and it may be the id of a bundle.
+
+    A folder that has an id for its name, as `export --unpack` makes it, is in nobody's way.
+
+    Raises:
+        SnapshotterError: It is not a regular file, or can not be opened.
+    """
+    path = Path(name)
+    try:
+        return open_file(path)
+    except FileNotFoundError:
+        return None
+    except NotAFile:
+        if path.is_dir():
+            return None
+        raise
+
+
 def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
     """
     Return the late tokens that stand beside a bundle: `<bundle>.late-01.tsr` and so on.

@@ -1,6 +1,7 @@
 """The verifier alone: no browser, no cloud, no command line, little memory; or no verifier."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -41,12 +42,15 @@ finally:
 """
 
 
-def _verify(bundle: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def _verify(
+    bundle: Path, *more: str, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM, str(bundle), "--trust", str(TRUST / "trust.json")]
     return subprocess.run(
         [*command, "--root-key", PIN, *more],
         cwd=ROOT,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=120,
     )
@@ -79,6 +83,30 @@ def test_what_is_not_there_ends_in_1_and_a_sentence(tmp_path: Path) -> None:
 
     assert run.returncode == 1
     assert "No such file" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(("vector", "code"), [("v1-good", 0), ("changed-data", 10)])
+def test_a_reader_that_went_away_changes_no_exit_code(vector: str, code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        run = _verify(VECTORS / vector / "bundle.wacz", stdout=writer)
+    finally:
+        os.close(writer)
+
+    assert run.returncode == code
+    assert "Traceback" not in run.stderr
+    assert "BrokenPipe" not in run.stderr
+
+
+@pytest.mark.parametrize(("vector", "code"), [("v1-good", 1), ("changed-data", 10)])
+def test_a_full_disk_is_a_sentence_and_hides_no_failure(vector: str, code: int) -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = _verify(VECTORS / vector / "bundle.wacz", stdout=full.fileno())
+
+    assert run.returncode == code
+    assert "can not be written: No space left" in run.stderr
     assert "Traceback" not in run.stderr
 
 
