@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snapshotter.capture.exchange import End, Exchange, request_head, response_head
 from snapshotter.capture.redact import Redactor
-from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.spool import Spool, whole
 from snapshotter.formats import cdxj, pages, warc
 from snapshotter.model.capture import Artifact
 from snapshotter.ports import Clock, IdSource
@@ -63,8 +63,8 @@ def write(
     listing = pages.encode(
         page_id=ids.random_bytes(16).hex(),
         url=page.url,
-        title=utf8(page.title).decode(),
-        text=utf8(page.text).decode(),
+        title=whole(page.title),
+        text=whole(page.text),
         at=page.at or clock.now(),
     )
     files.write(PAGES_PATH, "application/jsonl", listing, step=_STEP)

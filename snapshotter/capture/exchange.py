@@ -14,6 +14,7 @@ from typing import Any
 
 from snapshotter.capture.partial import PartialBody
 from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
+from snapshotter.capture.spool import utf8
 
 # Names that describe the bytes on the wire, which are not the bytes that the
 # browser hands out. A replay that believed them would decode a second time.
@@ -240,4 +241,4 @@ def _octets(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape")
+        return utf8(text)

@@ -9,12 +9,13 @@ be told as it is.
 
 import re
 from collections import Counter
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from snapshotter.capture.recorder import Recording
 from snapshotter.capture.redact import clean_text, clean_url
-from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.spool import Spool, whole
 from snapshotter.formats import canonical_json
 from snapshotter.model.capture import (
     Action,
@@ -29,6 +30,8 @@ from snapshotter.model.capture import (
     StepState,
 )
 from snapshotter.ports import Clock, Progress
+
+T = TypeVar("T")
 
 _CONSOLE_LINES = 1_000
 _LOG_LINES = 10_000
@@ -163,11 +166,11 @@ class Ledger:
             outcome = Outcome.PARTIAL if rendered else Outcome.FAILED
         self.log("outcome", outcome.value)
         for name, lines in (("console", self._console), ("log", self._log)):
-            data = b"".join(canonical_json.dumps(_clean(line)) + b"\n" for line in lines)
+            data = b"".join(canonical_json.dumps(_whole(line)) + b"\n" for line in lines)
             spool.write(f"capture/{name}.jsonl", _JSON_LINES, data, step="record")
         size = self.page_size
         artifacts = (*spool.artifacts, *recording.artifacts)
-        return Capture(
+        capture = Capture(
             requested_url=self.requested_url,
             final_url=self.final_url,
             title=self.title,
@@ -201,6 +204,8 @@ class Ledger:
             disclosures=recording.disclosures,
             missing_parts=(*self.missing, *recording.missing_parts),
         )
+        # Here, because it is all of them: a string that is forgotten would cost the bundle.
+        return _whole(capture)
 
     def _complain_of_what_did_not_load(self, recording: Recording) -> None:
         """A page without its pictures or style sheets is evidence, and not all of the page."""
@@ -227,9 +232,17 @@ def _cut(text: str) -> str:
     return clean_text(text)[:_CHARACTERS]
 
 
-def _clean(line: dict[str, Any]) -> dict[str, Any]:
-    """Make every text one that UTF-8 has a form for."""
-    return {
-        key: utf8(value).decode() if isinstance(value, str) else value
-        for key, value in line.items()
-    }
+def _whole(value: T) -> T:
+    """Return a model value, or a line of a log, with every text one that UTF-8 has a form for."""
+    made: Any = value
+    if type(made) is str:  # an enumeration's member is one too, and stays what it is
+        made = whole(made)
+    elif isinstance(value, tuple):
+        made = tuple(_whole(item) for item in value)
+    elif isinstance(value, dict):
+        made = {key: _whole(item) for key, item in value.items()}
+    elif is_dataclass(value) and not isinstance(value, type):
+        made = replace(
+            value, **{it.name: _whole(getattr(value, it.name)) for it in fields(value) if it.init}
+        )
+    return cast("T", made)

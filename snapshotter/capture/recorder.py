@@ -40,6 +40,7 @@ from snapshotter.capture.exchange import (
 )
 from snapshotter.capture.partial import PartialBody
 from snapshotter.capture.redact import Redactor
+from snapshotter.capture.spool import utf8
 from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
 from snapshotter.model.capture import (
     Artifact,
@@ -549,7 +550,7 @@ class BrowserRecorder:
         if entries and all(entries):
             exchange.post = b"".join(base64.b64decode(str(entry)) for entry in entries)
         elif "postData" in request:
-            exchange.post = request["postData"].encode()
+            exchange.post = utf8(request["postData"])
         elif request.get("hasPostData"):
             exchange.post_missing = True
             self._spawn(self._fetch_post(exchange, session))
@@ -578,7 +579,7 @@ class BrowserRecorder:
         if result.get("base64Encoded"):
             exchange.post = base64.b64decode(result["postData"])
         else:
-            exchange.post = result["postData"].encode()
+            exchange.post = utf8(result["postData"])
         exchange.post_missing = False
 
     async def _fetch_body(self, exchange: Exchange, *, truncated: str) -> None:
@@ -739,7 +740,7 @@ class BrowserRecorder:
                 )
                 if result.get("base64Encoded"):
                     return base64.b64decode(result["body"]), False
-                return result["body"].encode("utf-8", "surrogatepass"), True
+                return utf8(result["body"]), True
             except (ProtocolError, TimeoutError, binascii.Error):
                 continue
         return None, False

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from snapshotter.capture.spool import utf8, whole
 from snapshotter.model.capture import Disclosure, Redaction
 from snapshotter.ports import IdSource
 
@@ -137,7 +138,7 @@ class Redactor:
 
     def conceal(self, name: str, value: str) -> str:
         """Return what would be written instead of `value`; call `written` when it is."""
-        name, data = name.strip().lower(), value.encode("utf-8", "surrogateescape")
+        name, data = name.strip().lower(), utf8(value)
         key = (name, hashlib.sha256(self._pepper + data).digest())
         if key not in self._salts:
             salt = self._ids.random_bytes(_SALT_BYTES)
@@ -149,12 +150,12 @@ class Redactor:
         self._used[place, name.strip().lower(), token.removeprefix(_PREFIX)] += 1
 
     def clean_url(self, url: str) -> str:
-        """Clean a URL and count what was taken out as a redaction."""
-        return clean_url(url, self._count)
+        """Clean a URL, which is whole characters then, and count what was taken out."""
+        return clean_url(whole(url), self._count)
 
     def clean_text(self, text: str) -> str:
-        """Clean each URL in a text, and count."""
-        return clean_text(text, self._count)
+        """Clean each URL in a text, which is whole characters then, and count."""
+        return clean_text(whole(text), self._count)
 
     def clean_header(self, name: str, value: str) -> str:
         """Clean the URLs in a header that is not secret, and count."""
@@ -201,4 +202,4 @@ class Redactor:
 
 def commitment(salt: bytes, name: str, value: bytes) -> str:
     """Return `sha256:<hex>` over salt, name, a zero byte and value."""
-    return "sha256:" + hashlib.sha256(salt + name.encode() + b"\0" + value).hexdigest()
+    return "sha256:" + hashlib.sha256(salt + utf8(name) + b"\0" + value).hexdigest()

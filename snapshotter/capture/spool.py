@@ -82,4 +82,11 @@ def utf8(text: str) -> bytes:
     Strings of JavaScript may hold half of a surrogate pair, which has no UTF-8
     form; it becomes U+FFFD, as browsers do it.
     """
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    return whole(text).encode()
+
+
+def whole(text: str) -> str:
+    """Return a browser's string with U+FFFD for each half of a surrogate pair, as in `utf8`."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

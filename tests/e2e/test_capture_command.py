@@ -122,6 +122,23 @@ def test_what_stands_in_the_bundle_is_the_page(captured: Captured) -> None:
     assert member(captured.bundle, "capture/screenshot.png").startswith(b"\x89PNG")
 
 
+def test_a_page_of_half_characters_is_captured_whole_and_sealed(
+    installation: Installation, fixture_site: Site
+) -> None:
+    done = installation.run("capture", "--json", fixture_site.url("/halves"))
+
+    assert done.code == 0, done.err
+    it = done.object
+    assert (it["outcome"], it["title"]) == ("complete", "a\ufffdb")
+    bundle = Path(it["bundle"]["path"])
+    record = json.dumps(record_of(bundle), ensure_ascii=False)
+    assert '"document_language": "\ufffd"' in record
+    assert "alert: \ufffd" in record
+    assert "shadow \ufffd" in member(bundle, "capture/page.txt").decode()
+    assert "c\ufffd" in member(bundle, "capture/console.jsonl").decode()
+    assert installation.run("verify", bundle).code == 0
+
+
 # Several pages, and pages that fail
 
 

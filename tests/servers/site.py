@@ -398,6 +398,18 @@ def _late_image(handler: _Handler) -> None:
     handler.reply(png(40, 20, (1, 2, 3)), "image/png")
 
 
+_page(  # half characters wherever a script can put them
+    "/halves",
+    "<!doctype html><title>h</title><h1>halves</h1><img id=i><iframe srcdoc='x'></iframe><script>"
+    r"const h='\ud800', l='\udc00d';document.title='a'+h+'b';document.documentElement.lang=h;"
+    r"console.log('c'+l);alert(h);document.querySelector('h1').append(h);"
+    r"i.src='/image/i.png?'+h;i.alt=l;fetch('/x?'+l,{method:'POST',body:h});"
+    r"history.replaceState(0,'','/halves?'+h+'#'+l);"
+    r"const s=document.body.attachShadow({mode:'open'});"
+    r"s.append('shadow '+h,document.createElement('slot'));"
+    r"setTimeout(()=>{throw new Error(h)});Promise.reject(l);"
+    r"frames[0].name=h;frames[0].document.body.append(l)</script>",
+)
 _page("/spin", "<!doctype html><title>spin</title><h1>spins</h1><script>while(true);</script>")
 _page(
     "/spin-later",

@@ -130,6 +130,15 @@ def test_headers_about_the_wire_are_renamed_unless_the_body_is_what_they_say(
     assert b"\r\nETag: x\r\n" in head
 
 
+def test_half_a_character_anywhere_in_a_head_is_written_as_none(redactor: Redactor) -> None:
+    head = lines({"a\ud800": "\udc00", "Location": "//x\ud800@b/", "Cookie": "\ud800"}, redactor)
+
+    written = request_head(exchange(url="https://a.com/\ud800", raw_headers=head), redactor)
+
+    assert written.startswith("GET /\ufffd HTTP/1.1\r\nHost: a.com\r\na\ufffd: \ufffd".encode())
+    assert b"Location: //b/\r\nCookie: redacted:" in written
+
+
 def test_headers_are_the_same_in_any_order_and_with_any_case_of_names() -> None:
     a, b = HeaderLine(name="A", value="1"), HeaderLine(name="b", value="2")
 
