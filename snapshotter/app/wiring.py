@@ -22,7 +22,7 @@ from cryptography import x509
 
 import snapshotter
 from snapshotter.app import pending
-from snapshotter.app.pipeline import World
+from snapshotter.app.pipeline import AnchoredClock, World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
@@ -307,11 +307,13 @@ def world(
 
     key = signer(settings, ask=ask, tell=tell)
     own = settings.data_dir
+    # One clock for capture and seal: a clock that is set in between changes no order of events.
+    clock = AnchoredClock(SystemClock())
     return World(
-        clock=SystemClock(),
+        clock=clock,
         ids=RandomIds(),
         capturer=ChromiumCapturer(
-            clock=SystemClock(),
+            clock=clock,
             ids=RandomIds(),
             version=snapshotter.__version__,
             executable=settings.browser_path,
