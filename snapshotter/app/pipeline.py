@@ -17,11 +17,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import pending
+from snapshotter.app import bundles, pending
 from snapshotter.app.spool import spooled, sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import names
 from snapshotter.formats.digest import digest, digest_bytes
+from snapshotter.formats.rfc3161 import check_subject
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.finding import Report, Verdict
@@ -38,7 +40,12 @@ from snapshotter.ports import (
 from snapshotter.seal import sealer
 from snapshotter.store import layout
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_beside
+from snapshotter.verify.files import (
+    LATE_TOKEN,
+    MAX_SIDECAR_BYTES,
+    open_file,
+    sidecars_beside,
+)
 from snapshotter.verify.trust import Trust
 
 # The stages that `capture --json` reports, in the order in which they come.
@@ -342,34 +349,90 @@ def location(store: ObjectStore, key: str) -> str:
     return f"{store.url.rstrip('/')}/{key}"
 
 
-def add(file: Path, store: ObjectStore, trust: Trust, *, now: datetime) -> StoredObject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A bundle that was a file, stored, and what of its sidecars was not."""
+
+    stored: StoredObject
+    passed_over: tuple[str, ...]  # a sentence for each
+
+
+def add(
+    file: Path,
+    store: ObjectStore,
+    trust: Trust,
+    *,
+    now: datetime,
+    retain_until: datetime | None = None,
+) -> Added:
     """
-    Store a sealed bundle that is a file, and the late tokens beside it.
+    Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
+
+    Args:
+        retain_until: Ask for Object Lock until then, for the bundle and its tokens.
 
     Raises:
+        FileNotFoundError: There is no such file.
         EvidenceInvalid: The verifier calls it FAILED.
-        SnapshotterError: The store does not take it.
+        SnapshotterError: It can not be read, or the store does not take it.
     """
-    with file.open("rb") as stream:
-        report = verify_bundle(stream, trust, now=now, late_tokens=late_tokens_beside(file))
-    if report.verdict is Verdict.FAILED:
-        raise EvidenceInvalid(
-            f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
-        )
-    key = layout.bundle_key(report.bundle_id)
-    try:
-        stored = store.put_new(key, file, report.sha256)
-        for sidecar in sorted(file.parent.glob(f"{file.name}.late-*.tsr")):
-            kind = sidecar.name.removeprefix(f"{file.name}.")
-            store.put_new(
-                layout.sidecar_key(key, kind), sidecar, digest_bytes(sidecar.read_bytes()).sha256
+    with open_file(file) as stream:
+        report = verify_bundle(stream, trust, now=now)
+        if report.verdict is Verdict.FAILED:
+            raise EvidenceInvalid(
+                f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
             )
+        signature = bundles.read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)
+    key = layout.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
+    try:
+        stored = store.put_new(key, file, report.sha256, retain_until=retain_until)
     except FileExistsError as error:
         raise SnapshotterError(
             f"{store.url} holds another file under the id {report.bundle_id}",
             hint="snapshotter verify both, and keep both: one of them is not the original",
         ) from error
-    return stored
+    passed_over: list[str] = []
+    for sidecar in sidecars_beside(file):
+        try:
+            number, sha256 = _late_token(sidecar, signature)
+        except (SnapshotterError, FileNotFoundError) as error:
+            passed_over.append(f"{sidecar} was passed over: {error}")
+            continue
+        if not _put_token(store, key, number, sidecar, sha256, retain_until):
+            passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
+    return Added(stored=stored, passed_over=tuple(passed_over))
+
+
+def _late_token(sidecar: Path, signature: bytes) -> tuple[int, str]:
+    """Return number and SHA-256 of a late token. Raises for what is none over `signature`."""
+    match = LATE_TOKEN.fullmatch(sidecar.name)
+    if match is None:
+        raise SnapshotterError("late tokens are numbered from late-01 to late-09")
+    with open_file(sidecar) as stream:
+        response = stream.read(MAX_SIDECAR_BYTES + 1)
+    check_subject(response, signature)
+    return int(match[1]), digest_bytes(response).sha256
+
+
+def _put_token(
+    store: ObjectStore,
+    key: str,
+    number: int,
+    sidecar: Path,
+    sha256: str,
+    retain_until: datetime | None,
+) -> bool:
+    """Store a late token under its number, or the next that is free; False when none is."""
+    for free in (number, *(it for it in range(1, 10) if it != number)):
+        with contextlib.suppress(FileExistsError):
+            store.put_new(
+                layout.sidecar_key(key, f"late-{free:02}.tsr"),
+                sidecar,
+                sha256,
+                retain_until=retain_until,
+            )
+            return True
+    return False
 
 
 class _Refused(SnapshotterError):

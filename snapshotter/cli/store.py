@@ -1,11 +1,12 @@
 """`snapshotter store`: put a store's promises to the test, and add bundles to it."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from snapshotter.cli.output import result, result_json
+from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
 
 _STORE = click.option(
@@ -70,30 +71,59 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
 
 @store.command(
     epilog="""\b
-Example:
-  snapshotter store add --store s3://evidence ~/.local/share/snapshotter/unstored/*.wacz
+Examples:
+  snapshotter store add exhibit.wacz
+  snapshotter store add --store s3://evidence --lock-days 3650 \\
+      ~/.local/share/snapshotter/unstored/*.wacz
 """
 )
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True)
 )
 @_STORE
+@click.option(
+    "--lock-days",
+    type=click.IntRange(1, 36_500),
+    help="Lock the bundles for so many days (S3 Object Lock).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
 @click.pass_context
-def add(ctx: click.Context, files: tuple[Path, ...], url: str | None, as_json: bool) -> None:
+def add(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    url: str | None,
+    lock_days: int | None,
+    as_json: bool,
+) -> None:
     """
     Store sealed bundles that are files: from another store, or kept when a store was down.
 
     A bundle that the verifier calls FAILED is refused; the same bundle again changes nothing.
+    Late tokens beside a bundle come along when they are over its signature; which do not is
+    said on stderr.
     """
     from snapshotter.app import pipeline, wiring
 
     settings = ctx.obj.load(store=url or "")
-    target, trust = wiring.store(settings), wiring.trust(settings)
+    target, trust = (
+        wiring.store_for_evidence(settings, locked=lock_days is not None),
+        wiring.trust(settings),
+    )
     for file in files:
-        stored = pipeline.add(file, target, trust, now=wiring.SystemClock().now())
-        where = pipeline.location(target, stored.key)
+        now = wiring.SystemClock().now()
+        until = now + timedelta(days=lock_days) if lock_days else None
+        added = pipeline.add(file, target, trust, now=now, retain_until=until)
+        where = pipeline.location(target, added.stored.key)
         if as_json:
-            result_json({"bytes": stored.length, "file": str(file), "path": where})
+            result_json(
+                {
+                    "bytes": added.stored.length,
+                    "file": str(file),
+                    "passed_over": list(added.passed_over),
+                    "path": where,
+                }
+            )
         else:
             result(where)
+        for sentence in added.passed_over:
+            say(sentence)

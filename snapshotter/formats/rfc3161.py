@@ -193,6 +193,19 @@ def read_token(response: bytes) -> Token:
     return _parse(response).token
 
 
+def check_subject(response: bytes, message: bytes) -> None:
+    """
+    See that a response holds a whole token over `message`, by whomever.
+
+    Raises:
+        TokenInvalid: TS_MALFORMED or TS_IMPRINT.
+    """
+    parsed = _parse(response)
+    with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
+        _check_self_consistency(parsed)
+    _check_imprint(parsed, message)
+
+
 def check_response(
     response: bytes, message: bytes, anchor: Anchor, *, nonce: int | None = None
 ) -> Token:
@@ -224,12 +237,16 @@ def check_response(
             f" from {anchor.name}",
             Code.TS_POLICY,
         )
-    digest = hashlib.new(parsed.token.imprint_algorithm, message).digest()
-    if parsed.imprint != digest:  # (6)
-        raise TokenInvalid("the token is over other bytes", Code.TS_IMPRINT)
+    _check_imprint(parsed, message)  # (6)
     if nonce is not None and parsed.token.nonce != nonce:
         raise TokenInvalid("the token answers another request: wrong nonce", Code.TS_IMPRINT)
     return parsed.token
+
+
+def _check_imprint(parsed: "_Parsed", message: bytes) -> None:
+    digest = hashlib.new(parsed.token.imprint_algorithm, message).digest()
+    if parsed.imprint != digest:
+        raise TokenInvalid("the token is over other bytes", Code.TS_IMPRINT)
 
 
 # --- (1) structure ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import BinaryIO
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.verify.trust import Trust, load_trust
 
+MAX_SIDECAR_BYTES = 1 << 16
+LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
+
 _MAX_TOKENS = 9
-_MAX_TOKEN_BYTES = 1 << 16
 _MAX_TRUST_BYTES = 4 << 20
 
 
@@ -79,10 +82,25 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
         if len(os.fsencode(name)) > 255:  # no file system that we know has such a name
             break
         try:
-            tokens.append(_first(bundle.with_name(name), _MAX_TOKEN_BYTES + 1))
+            tokens.append(_first(bundle.with_name(name), MAX_SIDECAR_BYTES + 1))
         except (FileNotFoundError, NotAFile):
             continue
     return tuple(tokens)
+
+
+def sidecars_beside(bundle: Path) -> tuple[Path, ...]:
+    """
+    Return all that stands beside a bundle and calls itself a late token of it, by name.
+
+    Raises:
+        OSError: The folder can not be read.
+    """
+    beginning = f"{bundle.name}.late-"
+    return tuple(
+        bundle.with_name(name)
+        for name in sorted(os.listdir(bundle.parent))
+        if name.startswith(beginning) and name.endswith(".tsr")
+    )
 
 
 def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: int = 0) -> Trust:
@@ -99,7 +117,7 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: 
     try:
         return load_trust(
             _read(path, _MAX_TRUST_BYTES),
-            _read(signature, _MAX_TOKEN_BYTES),
+            _read(signature, MAX_SIDECAR_BYTES),
             pinned_root=pinned_root,
             now=now,
             minimum_version=minimum_version,
