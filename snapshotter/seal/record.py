@@ -22,6 +22,11 @@ from snapshotter.ports import Signer
 FORMAT = "snapshotter-capture/1"
 ALGORITHM = "ecdsa-p384-sha384"
 
+# A page chooses the length of its addresses and its title, and a verifier reads a record of
+# at most 8 MiB: here they are cut, in the network record they stand whole. Characters.
+_MAX_TEXT = 65_536
+_MAX_LISTED_URL = 4_096  # of up to 600 in one record
+
 # Printed in every record: what the evidence does not say, before somebody asks.
 LIMITS = (
     "This record proves that the named software, run by the holder of the signing key, received "
@@ -56,15 +61,15 @@ def build(
         authorities: Names of the timestamp authorities that will be asked.
     """
     response = capture.response
-    return canonical_json.dumps(
+    content = _cut(
         {
             "authorities": list(authorities),
             "bundle_id": bundle_id,
             "content": {
                 "artifacts": [_artifact(artifact) for artifact in artifacts],
                 "document_language": capture.document_language,
-                "failed_requests": plain(capture.failed_requests),
-                "images": plain(capture.images),
+                "failed_requests": _cut(plain(capture.failed_requests), _MAX_LISTED_URL),
+                "images": _cut(plain(capture.images), _MAX_LISTED_URL),
                 "missing_parts": list(capture.missing_parts),
                 "page_size": plain(capture.page_size),
                 "requests": plain(capture.requests),
@@ -129,8 +134,10 @@ def build(
                 "timezone": decision.timezone,
             },
             "who": {"mode": "local", "network_path": "direct"},
-        }
+        },
+        _MAX_TEXT,
     )
+    return canonical_json.dumps(content)
 
 
 def court_minimum_line(capture: Capture) -> str:
@@ -180,6 +187,17 @@ def _settings(decision: Decision) -> dict[str, Any]:
             limits[field.name] = value
     settings["limits"] = limits
     return settings
+
+
+def _cut(value: Any, limit: int) -> Any:
+    """Return the value with every text longer than `limit` characters cut, and the cut told."""
+    if isinstance(value, str) and len(value) > limit:
+        return f"{value[:limit]}… (cut; it has {len(value)} characters)"
+    if isinstance(value, list):
+        return [_cut(item, limit) for item in value]
+    if isinstance(value, dict):
+        return {key: _cut(item, limit) for key, item in value.items()}
+    return value
 
 
 def _ms(at: datetime | None) -> int | None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from snapshotter.formats import canonical_json
-from snapshotter.model.capture import Capture, CourtMinimum
+from snapshotter.model.capture import Capture, CourtMinimum, FailedRequest, ImageCounts
 from snapshotter.seal import record
+from snapshotter.verify.record import loads
 from tests import bundles
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
@@ -110,3 +111,17 @@ def _names(value: object) -> set[str]:
     if isinstance(value, list):
         return {name for item in value for name in _names(item)}
     return set()
+
+
+def test_a_page_can_not_make_a_record_that_no_verifier_reads(tmp_path: Path) -> None:
+    long = "http://example.test/" + "x" * 2_000_000
+    failed = tuple(
+        FailedRequest(url=long, resource_type="Image", error="net::ERR_FAILED") for _ in range(500)
+    )
+    images = ImageCounts(wanted=100, failed=100, failed_urls=(long,) * 100)
+
+    value = _record(tmp_path, failed_requests=failed, images=images, title=long, final_url=long)
+
+    data = canonical_json.dumps(value)
+    assert loads(data) == value
+    assert value["what"]["final_url"].endswith(f"(cut; it has {len(long)} characters)")
