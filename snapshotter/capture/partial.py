@@ -26,6 +26,10 @@ class PartialBody:
         self.length = 0  # bytes that are kept
         self.is_cut = False  # there was more than the limit
 
+    def is_as_long_as(self, length: int) -> bool:
+        """Whether all of a body of that many bytes is kept."""
+        return self._waiting is None and not self.is_cut and 0 < length == self.length
+
     def begin(self, data: bytes) -> None:
         """Put in front what had come before the browser began to tell."""
         waiting, self._waiting = self._waiting or [], None

@@ -62,11 +62,15 @@ RESPONSE_TOO_LARGE = "response-too-large"
 _CALL_S = 5.0  # limit of a call to the browser that only sets something up
 _BODY_S = 20.0  # limit of fetching one body
 _FOLLOW_S = 1.0  # that stopping waits for a document to be followed
+# The network process hands a body out as bytes once it holds it whole. That may be a moment
+# after the page's process has told of its end, and until then we are given characters.
+_AGAIN_S = (0.02, 0.08, 0.3, 0.6)
 _BODIES_AT_ONCE = 2  # each is in memory for a moment, as base64 and as bytes
 _BUFFER_MORE = 8 << 20  # bytes; the browser reads a megabyte at once
 _FAILED_KEPT = 500  # failed requests that are listed by name
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer kept
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
 
 # Playwright's words for resource types and protocols, and CDP's.
@@ -590,8 +594,17 @@ class BrowserRecorder:
             return
         async with self._body_slots:
             data, text = await self._ask_for_body(exchange)
-            if data is not None:
-                self._keep(exchange, data, text=text)
+            for pause_s in _AGAIN_S:
+                if data is None or not text or _is_as_served(exchange, data):
+                    break
+                await asyncio.sleep(pause_s)
+                data, text = await self._ask_for_body(exchange)
+            if data is None:
+                return
+            whole = exchange.part is not None and exchange.part.is_as_long_as(exchange.body_length)
+            if text and whole and not _is_as_served(exchange, data):
+                return  # its bytes were written down as they came: see `_keep_part`
+            self._keep(exchange, data, text=text)
 
     async def _follow_body(self, exchange: Exchange, session: Session) -> None:
         """Have the browser tell a document's bytes as they come, and keep them."""
@@ -955,21 +968,34 @@ def _redirect(before: Exchange, after: Exchange, *, kind: str) -> Redirect:
 
 
 def _body_state(exchange: Exchange, data: bytes, *, text: bool) -> Body:
-    """
-    Tell how the bytes we got relate to the bytes on the wire.
-
-    Characters are the served bytes only if those were UTF-8. Then there are as many
-    as the browser counted, or as Content-Length says when nothing else does.
-    """
+    """Tell how the bytes we got relate to the bytes on the wire."""
     encoded = bool(exchange.header("content-encoding"))
-    if text and data:
-        announced = exchange.header("content-length")
-        expected = exchange.body_length
-        if not expected and not encoded and announced.isdecimal():
-            expected = int(announced)
-        if len(data) != expected if expected else not data.isascii():
-            return Body.TEXT_AS_UTF8
+    if text and not _is_as_served(exchange, data):
+        return Body.TEXT_AS_UTF8
     return _state_of_bytes(exchange) if data or encoded else Body.EMPTY
+
+
+def _is_as_served(exchange: Exchange, data: bytes) -> bool:
+    """
+    Whether characters, in UTF-8, are surely the bytes that were served.
+
+    They are only if those were UTF-8, all of it valid. Then there are as many as the
+    browser counted, or as Content-Length says when nothing else does.
+    """
+    if not data:
+        return True
+    charset = exchange.answer.charset.lower() if exchange.answer is not None else ""
+    if charset not in ("", "utf-8", "utf8") and (
+        not data.isascii() or charset.startswith(("utf-16", "iso-2022"))
+    ):
+        return False
+    if _REPLACEMENT in data:  # the mark of what was no UTF-8, which may be as long as that was
+        return False
+    announced = exchange.header("content-length")
+    expected = exchange.body_length
+    if not expected and not exchange.header("content-encoding") and announced.isdecimal():
+        expected = int(announced)
+    return len(data) == expected if expected else data.isascii()
 
 
 def _state_of_bytes(exchange: Exchange) -> Body:

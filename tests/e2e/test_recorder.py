@@ -29,6 +29,7 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.browser import find_browser
 from snapshotter.capture.recorder import TOO_MANY_REQUESTS, BrowserRecorder, Recording
+from snapshotter.capture.targets import DirectSession, Params
 from snapshotter.formats import canonical_json
 from snapshotter.model.request import Decision, Limits
 
@@ -122,6 +123,15 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(DRIP)
             self.server.closing.wait(30)
             self.close_connection = True
+            return
+        if self.path == "/two-halves":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=gbk")
+            self.send_header("Content-Length", str(2 * len(DRIP)))
+            self.end_headers()
+            self.wfile.write(DRIP)
+            self.server.closing.wait(1)
+            self.wfile.write(DRIP)
             return
         self.send_response(status)
         if media_type:
@@ -436,6 +446,78 @@ def test_a_document_is_byte_identical_whatever_its_charset(
     assert recording.main_body_recorded
     page = canonical_json.loads(recording.artifacts[2].file.read_bytes().splitlines()[1])
     assert (page["title"], page["text"]) == ("中文", "text")
+
+
+def _given_characters(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have bodies handed out as characters this many times each, as on a very busy machine."""
+    send, given = DirectSession.send, Counter[str]()
+
+    async def busy(session: DirectSession, method: str, params: Params | None = None) -> Params:
+        result = await send(session, method, params)
+        if method == "Network.getResponseBody" and params is not None:
+            given[params["requestId"]] += 1
+            if given[params["requestId"]] <= times:
+                data = _bytes(result)
+                charset = "utf-8-sig" if data.startswith((b"\xef", b"//")) else "gbk"
+                return {"body": data.decode(charset, "replace"), "base64Encoded": False}
+        return result
+
+    monkeypatch.setattr(DirectSession, "send", busy)
+
+
+def _bytes(result: Params) -> bytes:
+    body = str(result["body"])
+    return base64.b64decode(body) if result["base64Encoded"] else body.encode()
+
+
+@pytest.mark.parametrize("path", ["/utf8", "/gbk"])
+def test_a_document_that_is_first_handed_out_as_characters_is_asked_for_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    _given_characters(monkeypatch, times=2)
+
+    found = response(record(tmp_path, server.url + path), path)
+
+    assert found.body == PAGES[path][2]
+    assert found.fields["Snapshotter-Body"] == "as-received"
+
+
+def test_a_document_that_is_only_handed_out_as_characters_is_kept_as_it_came(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _given_characters(monkeypatch, times=99)
+
+    recording = record(tmp_path, f"{server.url}/two-halves")
+
+    assert response(recording, "/two-halves").body == DRIP + DRIP
+    assert response(recording, "/two-halves").fields["Snapshotter-Body"] == "as-received"
+    assert not recording.main_body_cut
+
+
+@pytest.mark.parametrize(
+    ("charset", "served", "characters"),
+    [
+        ("gbk", "var x = '中文'".encode("gbk"), "var x = '中文'"),
+        ("utf-8", b"// \xf0\x9f\x98 half", "// \ufffd half"),  # of the same length
+    ],
+)
+def test_a_body_that_is_only_handed_out_as_characters_says_so(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    charset: str,
+    served: bytes,
+    characters: str,
+) -> None:
+    server.pages["/with-script"] = (200, "text/html", b"<script src=/a.js></script>")
+    server.pages["/a.js"] = (200, f"text/javascript; charset={charset}", served)
+    _given_characters(monkeypatch, times=99)
+
+    recording = record(tmp_path, f"{server.url}/with-script")
+
+    assert response(recording, "/a.js").body == characters.encode()
+    assert response(recording, "/a.js").fields["Snapshotter-Body"] == "text-as-utf-8"
+    assert "bodies as served (kept as text in UTF-8): 1" in recording.missing_parts
 
 
 def test_the_way_to_the_document_and_its_answer_are_told(server: Server, tmp_path: Path) -> None:
