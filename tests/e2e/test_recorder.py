@@ -641,7 +641,9 @@ def test_a_request_ends_with_the_window_frame_or_worker_that_made_it(
     recording = record(tmp_path, f"{server.url}/utf8", act=act)
 
     assert in_flight == [1, 0]
-    assert (recording.counts.cancelled, recording.counts.pending) == (1, 0)
+    # On a busy machine the browser sometimes tells of the end before we draw it: as a failure.
+    counts = recording.counts
+    assert (counts.cancelled + counts.failed, counts.pending) == (1, 0)
 
 
 def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) -> None:
