@@ -71,6 +71,7 @@ _FAILED_KEPT = 500  # failed requests that are listed by name
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer kept
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
+_NO_REQUEST = "none"
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
 
 # Playwright's words for resource types and protocols, and CDP's.
@@ -300,6 +301,12 @@ class BrowserRecorder:
             await asyncio.wait_for(
                 session.send("Network.enable", {**settings, "enableDurableMessages": True}), _CALL_S
             )
+            # That is answered before the network process has heard of it, and a request may
+            # overtake it. This one is answered there, behind it; there is no such body.
+            with contextlib.suppress(ProtocolError, TimeoutError):
+                await asyncio.wait_for(
+                    session.send("Network.getResponseBody", {"requestId": _NO_REQUEST}), _CALL_S
+                )
         except ProtocolError:
             await asyncio.wait_for(session.send("Network.enable", settings), _CALL_S)
         await asyncio.wait_for(self._targets.follow(session), _CALL_S)

@@ -470,6 +470,23 @@ def _bytes(result: Params) -> bytes:
     return base64.b64decode(body) if result["base64Encoded"] else body.encode()
 
 
+def test_no_page_is_opened_before_the_network_process_keeps_bodies(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, told = DirectSession.send, list[str]()
+
+    async def telling(session: DirectSession, method: str, params: Params | None = None) -> Params:
+        told.append(method if method == "Network.enable" else f"{method} {bool(server.log)}")
+        return await send(session, method, params)
+
+    monkeypatch.setattr(DirectSession, "send", telling)
+
+    record(tmp_path, f"{server.url}/gbk")
+
+    # The order of the two is what holds a request back; that it does, only a busy machine shows.
+    assert told[told.index("Network.enable") + 1] == "Network.getResponseBody False"
+
+
 @pytest.mark.parametrize("path", ["/utf8", "/gbk"])
 def test_a_document_that_is_first_handed_out_as_characters_is_asked_for_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
