@@ -70,6 +70,8 @@ _PLAYWRIGHT = {
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
 _PROBE_S = 5.0
+_OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
+_WORDS = 300  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,6 +405,12 @@ def _playwright_browsers() -> Path:
 def _revision(path: Path) -> int:
     numbers = re.findall(r"ium(?:_headless_shell)?-(\d+)", str(path))
     return int(numbers[-1]) if numbers else 0
+
+
+def last_words(message: str) -> str:
+    """Return the last line that the browser itself wrote, as Playwright tells it; "" if none."""
+    said = [line for line in _OUTPUT.findall(message) if line.strip()]
+    return said[-1].strip()[:_WORDS] if said else ""
 
 
 def _first_line_about(message: str) -> str:

@@ -33,6 +33,7 @@ from snapshotter.capture.browser import (
     Launched,
     Workplace,
     command_line,
+    last_words,
     launch,
 )
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
@@ -80,6 +81,7 @@ _ERRORS = (
     ("PROXY_", "unreachable"),
     ("TUNNEL_", "unreachable"),
     ("TOO_MANY_REDIRECTS", "redirect-loop"),
+    ("UNSAFE_PORT", "unsafe-port"),
     ("UNSAFE_", "forbidden-address"),
     ("DISALLOWED_URL_SCHEME", "forbidden-address"),
     ("UNKNOWN_URL_SCHEME", "forbidden-address"),
@@ -274,8 +276,11 @@ class Session:
         except (TimeLimit, CaptureTimeout, PageLost, PlaywrightError) as error:
             if playwright is not None:
                 await self._bounded(playwright.stop())
+            why = _first_line(error)
+            if words := clean_text(last_words(str(error))):
+                why += f"; it said: {words}"
             raise ServiceUnavailable(
-                f"the browser did not start: {_first_line(error)}", hint="snapshotter doctor"
+                f"the browser did not start: {why}", hint="snapshotter doctor"
             ) from error
         return playwright, launched
 

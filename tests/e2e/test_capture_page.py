@@ -16,6 +16,7 @@ from warcio.archiveiterator import ArchiveIterator
 from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.browser import BrowserProcesses, Workplace
 from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import Artifact, Capture, Outcome, StepState
 from snapshotter.model.request import CaptureRequest, Decision, Limits
 from tests.servers.site import Site
@@ -312,6 +313,31 @@ def test_an_address_without_a_page_fails_with_its_reason_and_without_pictures(
     assert "capture/log.jsonl" in paths
     assert not [path for path in paths if path.endswith((".png", ".html", ".mhtml", ".txt"))]
     assert it.final_url == it.requested_url
+
+
+def test_a_port_that_browsers_refuse_has_its_own_reason(capture: Engine) -> None:
+    it = capture("http://127.0.0.1:9/")
+
+    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["unsafe-port"])
+    assert "ERR_UNSAFE_PORT" in it.reasons[0].detail
+
+
+def test_a_browser_that_does_not_start_has_the_last_word(tmp_path: Path) -> None:
+    program = tmp_path / "browser"
+    program.write_text("#!/bin/sh\necho hello >&2\necho 'libnone.so: no such file' >&2\nexit 1\n")
+    program.chmod(0o755)
+    capturer = ChromiumCapturer(
+        clock=SystemClock(), ids=RandomIds(), version="0", executable=program
+    )
+    (spool := tmp_path / "spool").mkdir()
+
+    with pytest.raises(ServiceUnavailable, match=r"did not start: .*libnone\.so: no such file$"):
+        capturer.capture(
+            CaptureRequest(url="http://127.0.0.1/"),
+            Decision(policy_name="test", policy_text=""),
+            spool,
+            lambda *_: None,
+        )
 
 
 def test_a_refused_connection_an_unknown_name_and_bad_tls_have_their_own_reasons(
