@@ -671,12 +671,13 @@ class BrowserRecorder:
         url = _without_fragment(self._redactor.clean_url(request.url))
         if not url.startswith(("http:", "https:")):
             return
-        waiting = self._unclaimed.get((request.method, url))
-        exchange = waiting.popleft() if waiting else None
-        if exchange is not None and exchange.end is End.PENDING:
-            await asyncio.sleep(_GRACE_S)  # the same news may still be on its way to us
-        if exchange is None:
-            exchange = self._adopt(request, url)
+        exchange = self._claim(request.method, url)
+        if exchange is None or exchange.end is End.PENDING:
+            # The same news may still be on its way to us. Of a request that failed at once,
+            # Playwright may even tell before we hear that it began: adopted now, it would
+            # stand in the record twice.
+            await asyncio.sleep(_GRACE_S)
+        exchange = exchange or self._claim(request.method, url) or self._adopt(request, url)
         if exchange is None or exchange.end is not End.PENDING or self._recording is not None:
             return
         try:
@@ -684,6 +685,11 @@ class BrowserRecorder:
         finally:  # its window may have gone meanwhile; it has ended all the same
             if exchange.end is End.PENDING:
                 self._close(exchange, End.CANCELLED)
+
+    def _claim(self, method: str, url: str) -> Exchange | None:
+        """Take the oldest request of ours that Playwright has not told the end of yet."""
+        waiting = self._unclaimed.get((method, url))
+        return waiting.popleft() if waiting else None
 
     def _adopt(self, request: Request, url: str) -> Exchange | None:
         """Take in a request that our own sessions did not tell of: a worker's first ones."""

@@ -91,6 +91,9 @@ window.done = Promise.all([
 </script>"""
 
 
+_ONLY_NAMED = "requests that only the browser's second event source named: 1"
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "Server"
@@ -658,9 +661,10 @@ def test_a_request_ends_with_the_window_frame_or_worker_that_made_it(
     recording = record(tmp_path, f"{server.url}/utf8", act=act)
 
     assert in_flight == [1, 0]
-    # On a busy machine the browser sometimes tells of the end before we draw it: as a failure.
-    counts = recording.counts
-    assert (counts.cancelled + counts.failed, counts.pending) == (1, 0)
+    # A worker may run before our session listens to it, on a busy machine: then its request is
+    # named as missing. It is never counted as open, and never absent without a word.
+    named = _ONLY_NAMED in recording.missing_parts and path == "/hang-worker"
+    assert (recording.counts.cancelled + named, recording.counts.pending) == (1, 0)
 
 
 def test_finish_now_writes_what_was_collected(server: Server, tmp_path: Path) -> None:
