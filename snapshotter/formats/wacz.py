@@ -15,10 +15,10 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
+from snapshotter.formats.keys import from_p1363
 from snapshotter.formats.names import DATAPACKAGE, DATAPACKAGE_DIGEST
 from snapshotter.model.digests import Digests
 
@@ -159,14 +159,11 @@ def one_spelling(public_key: ec.EllipticCurvePublicKey, signature: bytes) -> byt
 
 def signature_holds(public_key: ec.EllipticCurvePublicKey, signature: bytes, text: str) -> bool:
     """Whether r ‖ s is this key's signature over SHA-256 of `text`, in its one spelling."""
-    half = (public_key.curve.key_size + 7) // 8
-    if len(signature) != 2 * half or one_spelling(public_key, signature) != signature:
-        return False
-    r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
     try:
-        public_key.verify(
-            encode_dss_signature(r, s), text.encode("ascii"), ec.ECDSA(hashes.SHA256())
-        )
-    except InvalidSignature:
+        der = from_p1363(signature, public_key)
+        if one_spelling(public_key, signature) != signature:
+            return False
+        public_key.verify(der, text.encode("ascii"), ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
         return False
     return True

@@ -7,7 +7,8 @@ written is written into the spool; a crash anywhere leaves files that the next
 run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,6 +49,19 @@ prove. The pages replay in any software that reads WACZ.
 """
 
 
+@contextlib.contextmanager
+def _disk_told() -> Iterator[None]:
+    """Say of a disk that does not take the bundle what can be done about it."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotterError(
+            f"the bundle could not be written: {error.strerror or error}",
+            hint="free some disk space, or point the spool elsewhere (spool_dir)",
+        ) from error
+
+
+@_disk_told()
 def seal(
     capture: Capture,
     decision: Decision,
@@ -79,43 +93,6 @@ def seal(
         SnapshotterError: No space, a bundle over 4 GiB, or a file that changed on disk.
     """
     progress("seal", "")
-    try:
-        return _seal(
-            capture,
-            decision,
-            bundle_id=bundle_id,
-            spool=spool,
-            signer=signer,
-            authorities=authorities,
-            timestamp_timeout_s=timestamp_timeout_s,
-            clock=clock,
-            software=software,
-            progress=progress,
-            max_skew=max_skew,
-            hurry=hurry,
-        )
-    except OSError as error:
-        raise SnapshotterError(
-            f"the bundle could not be written: {error.strerror or error}",
-            hint="free some disk space, or point the spool elsewhere (spool_dir)",
-        ) from error
-
-
-def _seal(
-    capture: Capture,
-    decision: Decision,
-    *,
-    bundle_id: str,
-    spool: Path,
-    signer: Signer,
-    authorities: Sequence[TimestampAuthority],
-    timestamp_timeout_s: float,
-    clock: Clock,
-    software: str,
-    progress: Progress,
-    max_skew: timedelta | None = None,
-    hurry: Callable[[], bool] | None = None,
-) -> Bundle:
     # (1) What the capture room wrote is hashed already; two small files are ours.
     artifacts = sorted(
         (
