@@ -8,21 +8,20 @@ word: `verify` is what checks it.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, container, names
-from snapshotter.formats.digest import CHUNK, Digester
+from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
 from snapshotter.verify import record as records
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
 
-_MAX_TOKEN = 1 << 16  # bytes
-_MAX_LATE = 9
 # What a list shows of each record, and the types that it has there.
 _LISTED: dict[str, tuple[type, ...]] = {
     "outcome.state": (str,),
@@ -109,15 +108,45 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
 def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
     """Return the late tokens that stand beside a bundle of a store, as on disk."""
     tokens: list[bytes] = []
-    wanted = {
-        layout.sidecar_key(key, f"late-{number:02}.tsr") for number in range(1, _MAX_LATE + 1)
-    }
+    wanted = set(_late_token_keys(key))
     # A list, and not one question for each: most bundles have none, and a gap ends nothing.
     for found in store.list(f"{key}.late-"):
         if found.key in wanted:
             with contextlib.suppress(FileNotFoundError), store.open(found.key) as stream:
-                tokens.append(stream.read(_MAX_TOKEN + 1))  # too long: cut, and no token
+                tokens.append(stream.read(MAX_SIDECAR_BYTES + 1))  # too long: cut, and no token
     return tuple(tokens)
+
+
+def put_late_token(
+    store: ObjectStore,
+    key: str,
+    file: Path,
+    sha256: str,
+    *,
+    number: int = 1,
+    retain_until: datetime | None = None,
+) -> bool:
+    """
+    Store a late token beside its bundle, under its number or the next that is free.
+
+    Returns:
+        False when all numbers are taken by other tokens.
+
+    Raises:
+        SnapshotterError: The store does not take it.
+    """
+    keys = _late_token_keys(key)
+    for sidecar in (keys[number - 1], *keys[: number - 1], *keys[number:]):
+        with contextlib.suppress(FileExistsError):
+            store.put_new(sidecar, file, sha256, retain_until=retain_until)
+            return True
+    return False
+
+
+def _late_token_keys(key: str) -> list[str]:
+    """Return the keys of all late tokens that a bundle may have, in order."""
+    numbers = range(1, names.MAX_LATE_TOKENS + 1)
+    return [layout.sidecar_key(key, names.late_token(number)) for number in numbers]
 
 
 def key_of(store: ObjectStore, bundle_id: str) -> str:
@@ -201,7 +230,9 @@ def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
         if found.sha256 and found.sha256 != sha256:
             raise EvidenceInvalid(f"{found.key} is not what the store said it is")
         if target.exists():
-            if _sha256(target) != sha256:
+            with target.open("rb") as there:
+                same = digest(there, limit=target.stat().st_size).sha256 == sha256
+            if not same:
                 raise SnapshotterError(
                     f"{target} is there already, and is another file", hint="export elsewhere"
                 )
@@ -210,11 +241,3 @@ def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
-
-
-def _sha256(path: Path) -> str:
-    digester = Digester()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digester.update(chunk)
-    return digester.digests().sha256

@@ -20,11 +20,8 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor, TokenInvalid, check_response
 from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
-from snapshotter.store import layout
 
-_MAX_SIDECARS = 9
 _MAX_SEAL_FILE = 1 << 16  # bytes
-_MAX_RECORD = 64 << 20  # bytes
 
 # Bundle id, authority, and the token's time or None when there still is none.
 Told = Callable[[str, str, datetime | None], None]
@@ -202,10 +199,7 @@ def ask_again(
 def _sealed_at(store: ObjectStore, key: str) -> datetime:
     """Return when a bundle says that it was sealed. Raises EvidenceInvalid."""
     with store.open(key) as stream:
-        record = bundles.read_member(stream, names.CAPTURE_RECORD, limit=_MAX_RECORD)
-    value = canonical_json.loads(record)
-    if not isinstance(value, dict):
-        raise EvidenceInvalid("the bundle's record is not an object")
+        value = bundles.read_record(stream)
     return canonical_json.parse_instant(value.get("sealed_at"))
 
 
@@ -288,17 +282,10 @@ def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
     return True
 
 
-def _put_sidecar(store: ObjectStore, key: str, response: bytes) -> str:
-    """Store a late token beside its bundle under the next free number; return its key."""
+def _put_sidecar(store: ObjectStore, key: str, response: bytes) -> None:
+    """Store a late token beside its bundle under the next free number."""
     with tempfile.TemporaryDirectory(prefix="snapshotter-token-") as directory:
         file = Path(directory) / "token.tsr"
         file.write_bytes(response)
-        sha256 = digest_bytes(response).sha256
-        for number in range(1, _MAX_SIDECARS + 1):
-            sidecar = layout.sidecar_key(key, f"late-{number:02}.tsr")
-            try:
-                store.put_new(sidecar, file, sha256)
-            except FileExistsError:
-                continue
-            return sidecar
-    raise SnapshotterError(f"{key} has {_MAX_SIDECARS} late tokens already")
+        if not bundles.put_late_token(store, key, file, digest_bytes(response).sha256):
+            raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")

@@ -31,6 +31,7 @@ REQUIRED = frozenset(
 )
 MAX_SIGNATURES = 9
 MAX_TOKENS = 9  # a signature
+MAX_LATE_TOKENS = 9  # beside a bundle
 MAX_NAME = 200  # bytes
 
 _MEMBER = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?")
@@ -74,6 +75,11 @@ def public_key(slot: int) -> str:
 def token(slot: int, number: int) -> str:
     """Name of token 1, 2 … over the signature in a slot."""
     return f"seal/sig-{_slot(slot)}.tsa-{_slot(number)}.tsr"
+
+
+def late_token(number: int) -> str:
+    """What follows a bundle's name and a dot in the name of late token 1, 2 …"""
+    return f"late-{_slot(number)}.tsr"
 
 
 def _slot(number: int) -> str:

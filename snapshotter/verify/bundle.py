@@ -38,7 +38,6 @@ _KEPT = {
     names.DATAPACKAGE_DIGEST: 1 << 16,
 }
 _KEPT_SEAL = 1 << 16  # signatures, public keys, tokens
-_MAX_LATE_TOKENS = 9
 
 # From the start of a capture to its seal. A policy allows a capture at most one hour;
 # the rest is for sealing what is large on a machine that is slow.
@@ -422,7 +421,7 @@ def _responses(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
         if name in state.read.kept:
             yield name, state.read.kept[name]
     if slot == 1:
-        for number, response in enumerate(state.late_tokens[:_MAX_LATE_TOKENS], start=1):
+        for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
             yield f"late token {number}", response
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
+from snapshotter.formats import names
 from snapshotter.verify.trust import Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
 LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
 
-_MAX_TOKENS = 9
 _MAX_TRUST_BYTES = 4 << 20
 
 
@@ -77,8 +77,8 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
         SnapshotterError: A sidecar that can not be read.
     """
     tokens: list[bytes] = []
-    for number in range(1, _MAX_TOKENS + 1):
-        name = f"{bundle.name}.late-{number:02}.tsr"
+    for number in range(1, names.MAX_LATE_TOKENS + 1):
+        name = f"{bundle.name}.{names.late_token(number)}"
         if len(os.fsencode(name)) > 255:  # no file system that we know has such a name
             break
         try:
