@@ -12,7 +12,7 @@ found").
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -156,16 +156,7 @@ def load(
     environ = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     sources: list[str] = []
-    named = environ.get(f"{_PREFIX}CONFIG", "")
-    for path, found in (
-        (user_file(), False),
-        (_upward(directory or Path.cwd()), True),
-        (Path(named) if named else None, False),
-    ):
-        if path is None or (not path.is_file() and str(path) != named):
-            continue
-        if found and (path.samefile(named) if named and Path(named).is_file() else False):
-            continue  # it is named as well, and comes next
+    for path, found in _files(environ.get(f"{_PREFIX}CONFIG", ""), directory or Path.cwd()):
         values |= _read(path, found=found)
         sources.append(str(path))
     names = set(_File.model_fields) - {"authority"}
@@ -186,6 +177,18 @@ def load(
         )
     values |= {key: value for key, value in (overrides or {}).items() if value}
     return _resolve(_validate(values, "the settings"), sources)
+
+
+def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the files to read in their order, and whether each was only found."""
+    if user_file().is_file():
+        yield user_file(), False
+    here = _upward(directory)
+    # One that is found and named as well is read once, as one that is named.
+    if here is not None and not (named and Path(named).is_file() and here.samefile(named)):
+        yield here, True
+    if named:
+        yield Path(named), False  # not there: reading it says so
 
 
 # Variables that are not settings of this file: shell completion, and what our tests set.

@@ -232,19 +232,10 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
     return tuple(found)
 
 
-def token_desk(settings: Settings, *, in_passing: bool = False) -> TokenDesk:
-    """
-    Return what is needed to ask again for owed tokens.
-
-    Args:
-        in_passing: Beside a capture, whose own token comes first: leave out who asks
-            for time between two requests.
-    """
-    found = authorities(settings, patient=True)
-    if in_passing:
-        found = tuple(it for it in found if not isinstance(it, SpacedAuthority))
+def token_desk(settings: Settings) -> TokenDesk:
+    """Return what is needed to ask again for owed tokens, and to do nothing else."""
     return TokenDesk(
-        authorities=found,
+        authorities=authorities(settings, patient=True),
         anchors=anchors(settings),
         store=store(settings),
         pending_dir=_pending_dir(settings),
@@ -309,6 +300,9 @@ def world(
     own = settings.data_dir
     # One clock for capture and seal: a clock that is set in between changes no order of events.
     clock = AnchoredClock(SystemClock())
+    roots, asked = anchors(settings), authorities(settings)
+    # One store: each has connections of its own, and reads credentials.
+    evidence = store_for_evidence(settings, locked=locked)
     return World(
         clock=clock,
         ids=RandomIds(),
@@ -319,12 +313,18 @@ def world(
             executable=settings.browser_path,
         ),
         signer=key,
-        authorities=authorities(settings),
+        authorities=asked,
         timestamp_timeout_s=settings.timestamp_timeout_s,
-        store=store_for_evidence(settings, locked=locked),
-        trust=own_trust([key.public_key], anchors(settings)),
+        store=evidence,
+        trust=own_trust([key.public_key], roots),
         spool_dir=settings.spool_dir,
-        desk=token_desk(settings, in_passing=True),
+        # The capture's own token comes first where an authority asks for time in between.
+        desk=TokenDesk(
+            authorities=tuple(it for it in asked if not isinstance(it, SpacedAuthority)),
+            anchors=roots,
+            store=evidence,
+            pending_dir=_pending_dir(settings),
+        ),
         pending_dir=_pending_dir(settings),
         salts_dir=salts_dir(settings),
         rejected_dir=own / "rejected",
