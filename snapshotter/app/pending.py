@@ -192,7 +192,7 @@ def write_private(path: Path, data: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(temporary).replace(path)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half a file must not stay
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise

@@ -398,7 +398,9 @@ def add(
         except (SnapshotterError, FileNotFoundError) as error:
             passed_over.append(f"{sidecar} was passed over: {error}")
             continue
-        if not _put_token(store, key, number, sidecar, sha256, retain_until):
+        if not bundles.put_late_token(
+            store, key, sidecar, sha256, number=number, retain_until=retain_until
+        ):
             passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
     return Added(stored=stored, passed_over=tuple(passed_over))
 
@@ -412,27 +414,6 @@ def _late_token(sidecar: Path, signature: bytes) -> tuple[int, str]:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
     check_subject(response, signature)
     return int(match[1]), digest_bytes(response).sha256
-
-
-def _put_token(
-    store: ObjectStore,
-    key: str,
-    number: int,
-    sidecar: Path,
-    sha256: str,
-    retain_until: datetime | None,
-) -> bool:
-    """Store a late token under its number, or the next that is free; False when none is."""
-    for free in (number, *(it for it in range(1, 10) if it != number)):
-        with contextlib.suppress(FileExistsError):
-            store.put_new(
-                layout.sidecar_key(key, f"late-{free:02}.tsr"),
-                sidecar,
-                sha256,
-                retain_until=retain_until,
-            )
-            return True
-    return False
 
 
 class _Refused(SnapshotterError):
@@ -453,7 +434,7 @@ def _never_lost(bundle: Bundle, world: World) -> Iterator[None]:
         hints = [error.hint] if error.hint else []
         hints.append(_keep_somewhere(bundle, world, refused=isinstance(error, _Refused)))
         raise type(error)(error.message, hint="; ".join(hints)) from error
-    except Exception as error:
+    except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
         words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise SnapshotterError(
             f"the sealed bundle could not be stored: {words}",

@@ -139,7 +139,6 @@ class ChromiumCapturer:
         self, request: CaptureRequest, decision: Decision, spool: Path
     ) -> Recorder:
         return BrowserRecorder(
-            requested_url=request.url,
             spool=spool,
             clock=self._clock,
             ids=self._ids,

@@ -105,18 +105,6 @@ class Ledger:
         )
         self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
 
-    def skip_step(self, name: str, why: str) -> None:
-        """A step that was not even tried."""
-        step = Step(
-            name=name,
-            state=StepState.SKIPPED,
-            started_at=self._clock.now(),
-            duration_ms=0,
-            detail=why,
-        )
-        self._steps.append(step)
-        self.log("step-skipped", f"{name}: {why}")
-
     def say(self, words: str) -> None:
         """Tell whoever watches how the running step goes."""
         if self._running is not None:

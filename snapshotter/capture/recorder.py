@@ -158,7 +158,6 @@ class BrowserRecorder:
     A `Recorder` that sees what the browser tells.
 
     Args:
-        requested_url: Where the capture began; no user information.
         spool: The capture's directory; files appear below it under their bundle paths.
         redact_headers: Lowercase names of headers whose values are secret.
         software: Name and version, for the warcinfo record.
@@ -167,7 +166,6 @@ class BrowserRecorder:
     def __init__(
         self,
         *,
-        requested_url: str,
         spool: Path,
         clock: Clock,
         ids: IdSource,
@@ -182,7 +180,6 @@ class BrowserRecorder:
         self._scratch = spool / _SCRATCH
         self._software = software
         self._redactor = Redactor(names=redact_headers, ids=ids)
-        self._requested_url = self._redactor.clean_url(requested_url)
         self._targets = Targets(
             listener=self._on_event, begin=self._begin, spawn=self._spawn, gone=self._on_gone
         )

@@ -54,7 +54,7 @@ class Spool:
             with file.open("xb") as stream:
                 writer = DigestingWriter(stream, limit=self._limit)
                 yield writer
-        except BaseException:
+        except BaseException:  # also a cancelled task: half a file is no artifact
             file.unlink(missing_ok=True)
             raise
         self._artifacts.append(

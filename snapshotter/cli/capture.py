@@ -176,7 +176,7 @@ class _Batch:
             raise
         except (BrokenPipeError, ModuleNotFoundError):
             raise  # nothing that is about this URL
-        except Exception as error:
+        except Exception as error:  # a bug met by one URL is told, and holds up no other
             if alone:
                 raise
             return _bug(error), 0

@@ -670,7 +670,7 @@ def _ours(code: Code, message: str) -> Iterator[None]:
         Warning,  # when warnings are errors: cryptography warns of odd certificates
     ) as error:
         raise TokenInvalid(f"{message}: {error}", code) from error
-    except BaseException as error:
+    except BaseException as error:  # PyO3 derives a parser's panic from it; all else goes on
         if type(error).__name__ != "PanicException":
             raise
         raise TokenInvalid(f"{message}: its bytes break the parser", code) from error

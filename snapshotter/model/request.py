@@ -8,7 +8,6 @@ class CaptureRequest:
     """A URL to preserve, as somebody asked for it."""
 
     url: str  # http or https, no user:password part
-    browser: str = ""  # "shell", "chromium" or a path; empty: as the policy says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

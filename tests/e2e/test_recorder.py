@@ -286,7 +286,6 @@ def record(
             )
             page = await context.new_page()
             recorder = BrowserRecorder(
-                requested_url=url,
                 spool=tmp_path,
                 clock=SystemClock(),
                 ids=RandomIds(),
