@@ -22,7 +22,8 @@ from cryptography import x509
 
 import snapshotter
 from snapshotter.app import pending
-from snapshotter.app.pipeline import AnchoredClock, World
+from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError

@@ -15,7 +15,8 @@ from snapshotter.cli.output import Steps, bytes_in_words, program, result, resul
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.pipeline import Interruption, Result, World
+    from snapshotter.app.interruption import Interruption
+    from snapshotter.app.pipeline import Result, World
     from snapshotter.model.request import Decision
 
 _BOM = b"\xef\xbb\xbf"
@@ -75,6 +76,7 @@ def capture(
     A page that does not answer is evidence too: it is sealed with what was seen.
     """
     from snapshotter.app import pipeline, wiring
+    from snapshotter.app.interruption import Interruption
     from snapshotter.policy import load as policies
 
     settings = ctx.obj.load(
@@ -99,7 +101,7 @@ def capture(
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
         return SnapshotterError.exit_code
-    stop = pipeline.Interruption()
+    stop = Interruption()
     with _heeded_by(stop):
         world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
         for kept in pipeline.rescue(world):
@@ -209,12 +211,12 @@ def _all(urls: tuple[str, ...]) -> list[str]:
 
 def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
     """Return what can not be captured, by its place."""
-    from snapshotter.app import pipeline
+    from snapshotter.app.addresses import check_url
 
     refused: dict[int, SnapshotterError] = {}
     for number, url in enumerate(wanted):
         try:
-            pipeline.check_url(url)
+            check_url(url)
         except SnapshotterError as error:
             refused[number] = error
     return refused
@@ -277,7 +279,7 @@ def _retry_in_background(world: "World") -> threading.Thread:
 
 
 def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
-    from snapshotter.app.pipeline import shown
+    from snapshotter.app.addresses import shown
 
     say(f"{shown(url)}: {error}")
     if error.hint:

@@ -102,7 +102,7 @@ def add(
     Late tokens beside a bundle come along when they are over its signature; which do not is
     said on stderr.
     """
-    from snapshotter.app import pipeline, wiring
+    from snapshotter.app import keeping, pipeline, wiring
 
     settings = ctx.obj.load(store=url or "")
     target, trust = (
@@ -112,7 +112,7 @@ def add(
     for file in files:
         now = wiring.SystemClock().now()
         until = now + timedelta(days=lock_days) if lock_days else None
-        added = pipeline.add(file, target, trust, now=now, retain_until=until)
+        added = keeping.add(file, target, trust, now=now, retain_until=until)
         where = pipeline.location(target, added.stored.key)
         if as_json:
             result_json(

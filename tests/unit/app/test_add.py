@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app import bundles as stored_bundles
-from snapshotter.app import pipeline
+from snapshotter.app import keeping
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, names
 from snapshotter.model.finding import Verdict
@@ -48,8 +48,8 @@ class Exhibit:
         sidecar.write_bytes(data)
         return sidecar
 
-    def add(self) -> pipeline.Added:
-        return pipeline.add(self.file, self.store, NOBODY, now=datetime.now(UTC))
+    def add(self) -> keeping.Added:
+        return keeping.add(self.file, self.store, NOBODY, now=datetime.now(UTC))
 
     @property
     def kinds(self) -> list[str]:
@@ -144,7 +144,7 @@ def test_a_store_without_locks_does_not_take_a_bundle_that_is_to_be_locked(
     now = datetime.now(UTC)
 
     with pytest.raises(SnapshotterError):
-        pipeline.add(
+        keeping.add(
             exhibit.file, exhibit.store, NOBODY, now=now, retain_until=now.replace(year=2100)
         )
 

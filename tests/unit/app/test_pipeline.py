@@ -16,7 +16,9 @@ from cryptography import x509
 from typing_extensions import override
 
 from snapshotter.app import pending, pipeline
-from snapshotter.app.pipeline import AnchoredClock, World, check_url, run
+from snapshotter.app.addresses import check_url, shown
+from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.pipeline import World, run
 from snapshotter.app.tokens import TokenDesk, ask_again
 from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -358,7 +360,7 @@ def test_these_urls_can_be_captured(url: str) -> None:
 def test_these_are_refused(url: str) -> None:
     with pytest.raises(SnapshotterError) as caught:
         check_url(url)
-    told = f"{caught.value.message} {caught.value.hint} {pipeline.shown(url)}"
+    told = f"{caught.value.message} {caught.value.hint} {shown(url)}"
     assert "secret" not in told
     assert told.isprintable()
 
@@ -366,7 +368,7 @@ def test_these_are_refused(url: str) -> None:
 def test_a_url_that_can_be_captured_is_shown_as_it_is() -> None:
     url = "https://a.test/@somebody/1?x=a@b"
 
-    assert check_url(url) == pipeline.shown(url) == url
+    assert check_url(url) == shown(url) == url
 
 
 # --- clocks ----------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""Signals, taken so that they cost no page that is captured already."""
+
+import contextlib
+from collections.abc import Iterator
+
+
+class Interruption:
+    """
+    A handler for SIGINT and SIGTERM that does not throw a page away.
+
+    Until the page is captured a signal ends the work with KeyboardInterrupt. From then
+    on the first one is a wish: nobody waits for tokens any more, the bundle is stored,
+    and `wanted` says that the rest is not to be begun. A second one breaks off a store
+    that hangs; the sealed bundle is kept then.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._held = False
+        self._breakable = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Take a signal."""
+        if not self._held or (self.wanted and self._breakable):
+            raise KeyboardInterrupt
+        self.wanted = True
+
+    def hold(self) -> None:
+        """From here there is something to lose."""
+        self._held = True
+
+    def release(self) -> None:
+        """It is stored or kept, and was told of."""
+        self._held = False
+
+    @contextlib.contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Let a second signal end this block."""
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False

@@ -1,0 +1,199 @@
+"""
+Get sealed bundles to where they are kept: into a store, or to where one waits for it.
+
+A capture can not be made again. A bundle that the store does not take, whatever the
+reason, is moved out of the spool with its salts, and its place is told.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from snapshotter.app import bundles, pending
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import names
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.rfc3161 import check_subject
+from snapshotter.model.bundle import Bundle, StoredObject
+from snapshotter.model.finding import Verdict
+from snapshotter.ports import ObjectStore
+from snapshotter.seal import sealer
+from snapshotter.store import layout
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import (
+    LATE_TOKEN,
+    MAX_SIDECAR_BYTES,
+    open_file,
+    sidecars_beside,
+)
+from snapshotter.verify.trust import Trust
+
+
+class Places(Protocol):
+    """Where bundles go that do not get into the store, and salts in any case."""
+
+    @property
+    def rejected_dir(self) -> Path:
+        """Bundles that our own verifier refused: a bug, and its evidence."""
+
+    @property
+    def unstored_dir(self) -> Path:
+        """Sealed bundles that the store did not take."""
+
+    @property
+    def salts_dir(self) -> Path:
+        """What opens the commitments of captures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A bundle that was a file, stored, and what of its sidecars was not."""
+
+    stored: StoredObject
+    passed_over: tuple[str, ...]  # a sentence for each
+
+
+def add(
+    file: Path,
+    store: ObjectStore,
+    trust: Trust,
+    *,
+    now: datetime,
+    retain_until: datetime | None = None,
+) -> Added:
+    """
+    Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
+
+    Args:
+        retain_until: Ask for Object Lock until then, for the bundle and its tokens.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        EvidenceInvalid: The verifier calls it FAILED.
+        SnapshotterError: It can not be read, or the store does not take it.
+    """
+    with open_file(file) as stream:
+        report = verify_bundle(stream, trust, now=now)
+        if report.verdict is Verdict.FAILED:
+            raise EvidenceInvalid(
+                f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
+            )
+        signature = bundles.read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)
+    key = layout.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
+    try:
+        stored = store.put_new(key, file, report.sha256, retain_until=retain_until)
+    except FileExistsError as error:
+        raise SnapshotterError(
+            f"{store.url} holds another file under the id {report.bundle_id}",
+            hint="snapshotter verify both, and keep both: one of them is not the original",
+        ) from error
+    passed_over: list[str] = []
+    for sidecar in sidecars_beside(file):
+        try:
+            number, sha256 = _late_token(sidecar, signature)
+        except (SnapshotterError, FileNotFoundError) as error:
+            passed_over.append(f"{sidecar} was passed over: {error}")
+            continue
+        if not bundles.put_late_token(
+            store, key, sidecar, sha256, number=number, retain_until=retain_until
+        ):
+            passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
+    return Added(stored=stored, passed_over=tuple(passed_over))
+
+
+def _late_token(sidecar: Path, signature: bytes) -> tuple[int, str]:
+    """Return number and SHA-256 of a late token. Raises for what is none over `signature`."""
+    match = LATE_TOKEN.fullmatch(sidecar.name)
+    if match is None:
+        raise SnapshotterError("late tokens are numbered from late-01 to late-09")
+    with open_file(sidecar) as stream:
+        response = stream.read(MAX_SIDECAR_BYTES + 1)
+    check_subject(response, signature)
+    return int(match[1]), digest_bytes(response).sha256
+
+
+class Refused(SnapshotterError):
+    """Our own verifier calls a new bundle FAILED."""
+
+
+@contextlib.contextmanager
+def never_lost(bundle: Bundle, places: Places) -> Iterator[None]:
+    """
+    Keep a sealed bundle that does not get into the store, whatever the reason.
+
+    The capture can not be made again. Raises what was raised, with where the bundle
+    is; a failure that nobody expected becomes a SnapshotterError for that.
+    """
+    try:
+        yield
+    except SnapshotterError as error:
+        hints = [error.hint] if error.hint else []
+        hints.append(_keep_somewhere(bundle, places, refused=isinstance(error, Refused)))
+        raise type(error)(error.message, hint="; ".join(hints)) from error
+    except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
+        words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise SnapshotterError(
+            f"the sealed bundle could not be stored: {words}",
+            hint=_keep_somewhere(bundle, places, refused=False),
+        ) from error
+    except BaseException as error:  # Ctrl-C, and whatever else ends the program
+        error.add_note(_keep_somewhere(bundle, places, refused=False))
+        raise
+
+
+def _keep_somewhere(bundle: Bundle, places: Places, *, refused: bool) -> str:
+    """Move a bundle out of the spool, if it can be; return where it is, in words."""
+    if not bundle.file.exists():
+        return f"the sealed bundle is gone from {bundle.file}"
+    try:
+        kept = keep(
+            bundle.file, places.rejected_dir if refused else places.unstored_dir, places.salts_dir
+        )
+    except OSError as error:
+        kept = bundle.file  # the spool never removes a sealed bundle
+        return f"the sealed bundle is left in {kept}, for it could not be moved: {error.strerror}"
+    if refused:
+        return f"this is a bug; the capture is kept in {kept}, please report it"
+    words = f"the sealed bundle is kept: snapshotter store add {kept}"
+    if sealer.pending(bundle.tokens):
+        words += f", then snapshotter timestamp {bundle.id}"
+    return words
+
+
+def keep(file: Path, directory: Path, salts_dir: Path) -> Path:
+    """
+    Move a sealed bundle to where it is kept, and its salts to where they belong.
+
+    Raises:
+        OSError: The bundle can not be moved; it is where it was.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    salts = file.with_name(pending.salts_name(file.stem))
+    if salts.exists() and not (salts_dir / salts.name).exists():
+        try:
+            salts_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _move(salts, salts_dir / salts.name)
+        except OSError:
+            _move(salts, directory / salts.name)
+    return _move(file, directory / file.name)
+
+
+def _move(file: Path, target: Path) -> Path:
+    """Move a file, also to another file system, so that it is always whole somewhere."""
+    try:
+        return file.replace(target)
+    except OSError:
+        growing = target.with_name(f".{target.name}.new")
+        try:
+            shutil.copy2(file, growing)
+            growing.replace(target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                growing.unlink()
+            raise
+        file.unlink()
+        return target
