@@ -396,7 +396,10 @@ class Session:
             if document.count > limits.redirects:
                 self._complain("redirect-loop", f"the page sent us on {document.count - 1} times")
                 await self._anchor()
-                await self._stop_loading("unspecified")
+                # Held, it goes nowhere. Stopped right behind a commit, a document that has
+                # hardly begun would never be drawn, and everything after it would hang.
+                if not await self._has_loaded(limits.settle_s):
+                    await self._stop_loading("unspecified")
                 return _End(StepState.PARTIAL, "stopped following redirects")
             if doorkeeper.downloads and not document.loaded and self._is_quiet():
                 # A download that a page begins by itself keeps `load` from coming.
@@ -418,6 +421,13 @@ class Session:
         self._complain("load-timeout", "the page went on loading until its time was used up")
         await self._revive()
         return _End(StepState.PARTIAL, "stopped before the load event")
+
+    async def _has_loaded(self, limit_s: float) -> bool:
+        """Wait for the load event of the document that is there; say whether it came."""
+        end = self._clock.monotonic() + limit_s
+        while not self._document.loaded and self._clock.monotonic() < end:
+            await self._need_guard().pause(_LOOK_S)
+        return self._document.loaded
 
     async def _show_everything(self) -> None:
         """Scroll and settle, again when the page goes to another document meanwhile."""
