@@ -1,5 +1,5 @@
 """
-What we do to a page so that it shows all it has, and what we do not let it do.
+What we do to a page so that it shows all it has.
 
 Scrolling goes in steps of a part of the viewport with two animation frames
 each: lazy images are asked for by observers that run once a frame, and a fixed
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Frame, Page
+from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.guard import Guard, TimeLimit
 from snapshotter.capture.recorder import Recorder
-from snapshotter.capture.redact import clean_text, clean_url
+from snapshotter.capture.redact import clean_url
 from snapshotter.model.capture import ImageCounts
 from snapshotter.model.request import Decision
 from snapshotter.ports import Clock
@@ -28,7 +28,6 @@ _FRAME_S = 1.0
 _LOOK_S = 0.05  # between two looks at whether a page has settled
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
 _SCROLL_SHARE = 0.4  # most of the time that is left: photographs are still to be made
-_POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 # One step down; answers when two frames were drawn. `instant` wins over smooth scrolling.
 _STEP = """(part) => new Promise(done => {
@@ -220,75 +219,6 @@ async def count_images(page: Page, guard: Guard, *, wake: bool = False) -> Count
         ),
         woken=woken,
     )
-
-
-class Doorkeeper:
-    """
-    Turns away what a page throws at its reader: dialogs, windows, downloads.
-
-    Args:
-        note: Takes each thing that was done.
-        complain: Takes code and detail of a reason why the capture is not complete.
-    """
-
-    def __init__(
-        self, context: BrowserContext, page: Page, guard: Guard, decision: Decision, note: Note,
-        complain: Note,
-    ) -> None:  # fmt: skip
-        self._page = page
-        self._guard = guard
-        self._limits = decision.limits
-        self._note = note
-        self._complain = complain
-        self._dialogs = 0
-        self._popups = 0
-        self.downloads: list[str] = []  # URLs, as they began
-        context.on("dialog", self._on_dialog)
-        context.on("page", self._on_page)
-        page.on("download", self._on_download)
-
-    async def _on_dialog(self, dialog: Dialog) -> None:
-        self._dialogs += 1
-        if self._dialogs <= self._limits.dialogs:
-            self._note("dismiss-dialog", f"{dialog.type}: {clean_text(dialog.message)[:200]}")
-        elif self._dialogs == self._limits.dialogs + 1:
-            self._guard.lose(
-                "dialog-storm", f"the page opened more than {self._limits.dialogs} dialogs"
-            )
-        try:
-            if dialog.type == "beforeunload":
-                await dialog.accept()
-            else:
-                await dialog.dismiss()
-        except PlaywrightError:
-            return  # its page went first
-
-    async def _on_page(self, popup: Page) -> None:
-        if popup is self._page:
-            return
-        self._popups += 1
-        if self._popups <= self._limits.popups:
-            self._note("close-popup", "")
-        elif self._popups == self._limits.popups + 1:
-            self._complain(
-                "popup-storm",
-                f"the page opened more than {self._limits.popups} windows; all were closed",
-            )
-        elif self._popups > self._limits.popups * _POPUP_STORM:
-            self._guard.lose("popup-storm", f"the page opened {self._popups} windows")
-        try:
-            await popup.close()
-        except PlaywrightError:
-            return  # it closed itself
-
-    async def _on_download(self, download: Download) -> None:
-        url = clean_url(download.url)
-        self.downloads.append(url)
-        self._note("cancel-download", url[:_URL_CHARACTERS])
-        try:
-            await download.cancel()
-        except PlaywrightError:
-            return  # the browser had refused it already
 
 
 async def _grows(page: Page, recorder: Recorder, guard: Guard, clock: Clock, height: int) -> bool:

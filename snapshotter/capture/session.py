@@ -26,7 +26,6 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import behaviours, environment, screenshot, text
-from snapshotter.capture.behaviours import Doorkeeper
 from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
@@ -36,6 +35,7 @@ from snapshotter.capture.browser import (
     last_words,
     launch,
 )
+from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
