@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from playwright.async_api import CDPSession
 
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
-from snapshotter.capture.png import PngHeader, PngStitcher, read_header
+from snapshotter.capture.png import PngPart, PngStitcher, read_header
 from snapshotter.capture.spool import Spool
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import PageSize
@@ -159,7 +159,7 @@ class _Strip:
 
     def __init__(self, scratch: BinaryIO) -> None:
         self._stitcher = PngStitcher(scratch)
-        self._running: asyncio.Task[PngHeader] | None = None
+        self._running: asyncio.Task[PngPart] | None = None
 
     async def add(self, png: bytes) -> None:
         await self.settle()

@@ -15,7 +15,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import DigestingWriter
 
 
-def png(rows: list[bytes], filters: list[int], pixel_bytes: int) -> bytes:
+def png(rows: list[bytes], filters: list[int], pixel_bytes: int, level: int = 6) -> bytes:
     """Encode rows with the given filter for each (PNG, §9.2), written from the specification."""
     data, above = b"", bytes(len(rows[0]))
     for row, kind in zip(rows, filters, strict=True):
@@ -36,7 +36,7 @@ def png(rows: list[bytes], filters: list[int], pixel_bytes: int) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc)
 
     header = struct.pack(">IIBBBBB", len(rows[0]) // pixel_bytes, len(rows), 8, colour, 0, 0, 0)
-    packed = zlib.compress(data)
+    packed = zlib.compress(data, level)
     middle = len(packed) // 2  # two IDAT chunks: an encoder may cut anywhere
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -47,8 +47,8 @@ def png(rows: list[bytes], filters: list[int], pixel_bytes: int) -> bytes:
     )
 
 
-def stitch(parts: list[bytes]) -> bytes:
-    stitcher = PngStitcher(io.BytesIO())
+def stitch(parts: list[bytes], *, blocks: bool = True) -> bytes:
+    stitcher = PngStitcher(io.BytesIO(), blocks=blocks)
     for part in parts:
         stitcher.add(part)
     out = io.BytesIO()
@@ -73,6 +73,52 @@ def test_joined_images_decode_to_the_pixels_of_their_parts(
     image = Image.open(io.BytesIO(joined))
     assert image.size == (width, sum(len(part) for part in filters))
     assert image.tobytes() == b"".join(b"".join(part) for part in rows)
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("kind", [0, 2, 3, 4])
+def test_images_of_many_compressed_blocks_are_joined_with_and_without_moving_them(
+    blocks: bool, level: int, kind: int
+) -> None:
+    """Level 0 stores, and a stored block has to keep its place within a byte."""
+    source = random.Random(kind)  # noqa: S311 - pixels, no secrets
+    parts = []
+    for _ in range(3):
+        noise = [source.randbytes(450) for _ in range(110)]
+        calm = [bytes(450)] * 40 + [bytes([i]) * 450 for i in range(30)]
+        parts.append(noise[:80] + calm + noise[80:])
+
+    joined = stitch([png(rows, [kind] * len(rows), 3, level) for rows in parts], blocks=blocks)
+
+    assert Image.open(io.BytesIO(joined)).tobytes() == b"".join(b"".join(rows) for rows in parts)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 4])
+def test_an_image_of_one_colour_is_noticed(kind: int) -> None:
+    def colour(rows: list[bytes]) -> bytes | None:
+        stitcher = PngStitcher(io.BytesIO())
+        return stitcher.add(png(rows, [kind] * len(rows), 3)).colour
+
+    blue = bytes([1, 2, 250]) * 50
+    assert colour([blue] * 90) == bytes([1, 2, 250])
+    assert colour([blue] * 89 + [blue[:-1] + b"\0"]) is None
+    assert colour([bytes([1, 2, 251]) + blue[3:]] + [blue] * 9) is None
+
+
+def test_an_image_that_is_refused_leaves_nothing_behind() -> None:
+    rows = [bytes([i]) * 300 for i in range(20)]
+    good = png(rows, [2] * 20, 3)
+    stitcher = PngStitcher(io.BytesIO())
+    stitcher.add(good)
+
+    with pytest.raises(SnapshotterError):
+        stitcher.add(good[:-30] + bytes(30))
+    stitcher.add(good)
+
+    out = io.BytesIO()
+    stitcher.finish(DigestingWriter(out, limit=1 << 30))
+    assert Image.open(out).tobytes() == b"".join(rows) * 2
 
 
 @pytest.mark.parametrize("spoil", ["cut", "flip", "rows", "width", "empty", "jpeg"])
