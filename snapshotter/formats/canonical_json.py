@@ -37,13 +37,23 @@ def dumps(value: JsonValue) -> bytes:
         raise ValueError(f"a string holds half a character: {error}") from error
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *, max_values: int | None = None) -> Any:
     """
     Decode exactly what `dumps` writes.
 
+    Canonical JSON of a few megabytes can be a gigabyte of Python objects: `[[],[],…]`
+    has a list for every three bytes. So what a stranger wrote is counted in the bytes,
+    before any of it is parsed.
+
+    Args:
+        max_values: The most numbers, texts, lists and objects, one in another.
+
     Raises:
-        EvidenceInvalid: Not JSON, not canonical, or holding what bundles do not hold.
+        EvidenceInvalid: Not JSON, not canonical, holding what bundles do not hold, or
+            more values than that.
     """
+    if max_values is not None:
+        _refuse_more_values(data, max_values)
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -110,6 +120,17 @@ def plain(value: object) -> Any:
                 result[f"{field.name}_ms"] = round(content.timestamp() * 1000)
         return result
     raise ValueError(f"{type(value).__name__} has no form in canonical JSON")
+
+
+def _refuse_more_values(data: bytes, most: int) -> None:
+    # Without escapes, every second piece between quotation marks is outside of texts. What is
+    # no JSON may be miscounted, but only behind the place where a parser stops.
+    bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if bare.count(b'"') <= 4 * most:  # each value a text under a key
+        outside = b"".join(bare.split(b'"')[::2])
+        if sum(outside.count(mark) for mark in (b",", b"[", b"{")) <= most:
+            return
+    raise EvidenceInvalid(f"it holds more than {most} values")
 
 
 def _refuse_what_bundles_do_not_hold(value: object) -> None:

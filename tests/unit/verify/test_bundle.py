@@ -325,9 +325,9 @@ def test_a_record_that_would_fill_the_memory_is_refused_before_it_is_parsed(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
-    monkeypatch.setattr(canonical_json, "loads", parsed.append)
+    monkeypatch.setattr(json, "loads", parsed.append)
 
-    with pytest.raises(EvidenceInvalid, match="the record"):
+    with pytest.raises(EvidenceInvalid, match=r"(more|longer) than"):
         record.loads(data)
 
     assert parsed == []

@@ -1,0 +1,668 @@
+"""
+Keep what servers signed in their TLS handshakes, and check it: `capture/tls.json`.
+
+In the handshake a server signs, with the key of its certificate, what both sides
+have said so far: in TLS 1.3 all of it (RFC 8446 section 4.4.3), in TLS 1.2 the two
+random values and its own share (RFC 8422 section 5.4). The messages hold nothing
+secret; with them alone anybody can see that who has that key took part in this
+very connection. docs/spec/server-signature.md says what follows and what does not.
+"""
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
+from snapshotter.formats import tls_handshake as messages
+from snapshotter.formats.tls_handshake import ClientHello, Handshake, ServerHello, TlsMalformed
+from snapshotter.formats.tls_names import (
+    CIPHERS,
+    GROUPS,
+    SIGNATURE_SCHEMES,
+    TLS_1_2,
+    TLS_1_3,
+    VERSIONS,
+    named,
+)
+from snapshotter.formats.tls_records import TLS_1_3_SUITES
+from snapshotter.formats.transparency import (
+    MAX_TIMESTAMPS,
+    UNREADABLE,
+    CertificateTimestamp,
+    timestamps,
+)
+
+FORMAT = "snapshotter-tls/1"
+MAX_BYTES = 8 << 20
+MAX_SESSIONS = 1_000
+MAX_CONNECTIONS = 10_000  # named in one document
+_MAX_VALUES = 200_000
+_MAX_TEXT = 500  # characters
+_MAX_STAPLE = 1 << 16  # bytes
+_MAX_RSA_BITS = 16_384  # what is longer takes a verifier's time and is no server's
+
+_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\0"
+_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+_CURVES = {"secp256r1": "sha256", "secp384r1": "sha384", "secp521r1": "sha512"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A connection that went on with the session of another one, without a certificate."""
+
+    connection: int
+    by: str  # "ticket": it showed one that was given out there; "host": the newest to that host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedSession:
+    """One connection whose server signed, with all that its signature is over."""
+
+    connection: int  # its number in capture/network.json
+    host: str  # as asked for: a name in its ASCII form, lowercase, or an address
+    port: int
+    address: str  # that was connected to; "" behind a proxy
+    version: str  # "TLS 1.3"
+    cipher: str  # this and the next ones: IANA's names, as the messages say
+    group: str
+    alpn: str
+    signature_scheme: str
+    messages: tuple[bytes, ...]  # as `Handshake.messages`
+    chain: tuple[bytes, ...]  # DER as the server sent it, leaf first
+    names_host: bool  # False: captured although the certificate is for another host
+    ocsp: bytes = b""  # TLS 1.2: the stapled OCSPResponse, DER, which nothing signs here
+    timestamps: tuple[CertificateTimestamp, ...] = ()
+    resumed: tuple[Resumed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsignedConnection:
+    """One TLS connection of which no server's signature is kept, and why."""
+
+    connection: int
+    host: str
+    port: int
+    address: str
+    reason: str  # one sentence without a full stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSignatures:
+    """What `capture/tls.json` holds: each TLS connection of a capture, once."""
+
+    sessions: tuple[SignedSession, ...] = ()
+    unsigned: tuple[UnsignedConnection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedConnection:
+    """One TLS connection of a capture, after its bytes were read."""
+
+    connection: int
+    host: str
+    port: int
+    address: str
+    handshake: Handshake | None
+    problem: str = ""  # of TlsConnection
+
+
+# --- from a capture ----------------------------------------------------------------------------
+
+
+def gather(connections: Iterable[RecordedConnection]) -> ServerSignatures:
+    """
+    Return the signatures of a capture's TLS connections, each checked, and who has none.
+
+    A resumed connection is named at the one that has the certificate: by its ticket, or
+    else as the newest before it to the same host and port.
+    """
+    sessions: dict[int, SignedSession] = {}
+    unsigned: list[UnsignedConnection] = []
+    roots: dict[str, int] = {}  # ticket → the connection whose server signed
+    hosts: dict[tuple[str, int], int] = {}
+    for it in sorted(connections, key=lambda one: one.connection):
+        outcome = _session(it)
+        if isinstance(outcome, SignedSession):
+            sessions[it.connection] = outcome
+            hosts[outcome.host, outcome.port] = root = it.connection
+        elif it.handshake is not None and it.handshake.resumed:
+            by_ticket = roots.get(it.handshake.ticket)
+            by_host = hosts.get((_host(it.host), it.port))
+            found = by_ticket if by_ticket is not None else by_host
+            if found is None:
+                unsigned.append(
+                    _unsigned(it, "resumed from a connection that is not in this record")
+                )
+                continue
+            root = found
+            link = Resumed(connection=it.connection, by="host" if by_ticket is None else "ticket")
+            first = sessions[root]
+            sessions[root] = replace(first, resumed=(*first.resumed, link))
+        else:
+            unsigned.append(_unsigned(it, outcome))
+            continue
+        if it.handshake is not None:
+            roots.update(dict.fromkeys(it.handshake.tickets, root))
+    return ServerSignatures(sessions=tuple(sessions.values()), unsigned=tuple(unsigned))
+
+
+def _session(it: RecordedConnection) -> SignedSession | str:
+    """Return the session, or why there is none."""
+    handshake = it.handshake
+    if handshake is None:
+        return _with(it.problem, "no TLS handshake was read")
+    if not handshake.messages:
+        if handshake.chain and handshake.version == "TLS 1.2" and "_ECDHE_" not in handshake.cipher:
+            return f"the key exchange of {handshake.cipher} has no signature that is read here"
+        return _with(it.problem, "the handshake ended before the server had signed")
+    try:
+        said = _read(handshake.messages)
+        # In TLS 1.3 the staple is in the messages; in TLS 1.2 beside them, and unsigned.
+        is_12 = said.answer.version == TLS_1_2 and len(handshake.ocsp) <= _MAX_STAPLE
+        staple = handshake.ocsp if is_12 else b""
+        session = SignedSession(
+            connection=it.connection,
+            host=_host(it.host),
+            port=it.port,
+            address=it.address,
+            version=named(VERSIONS, said.answer.version),
+            cipher=named(CIPHERS, said.answer.cipher),
+            group=named(GROUPS, said.group),
+            alpn=said.alpn,
+            signature_scheme=named(SIGNATURE_SCHEMES, said.scheme),
+            messages=handshake.messages,
+            chain=said.certificates.chain,
+            names_host=_names_host(_leaf(said), _host(it.host)),
+            ocsp=staple,
+            timestamps=_timestamps(said, staple),
+        )
+    except (TlsMalformed, _Refused) as error:
+        return str(error)
+    return check(session) or session
+
+
+def _unsigned(it: RecordedConnection, reason: str) -> UnsignedConnection:
+    return UnsignedConnection(
+        connection=it.connection,
+        host=_host(it.host)[:_MAX_TEXT],
+        port=it.port,
+        address=it.address,
+        reason=reason[:_MAX_TEXT],
+    )
+
+
+def _with(problem: str, reason: str) -> str:
+    return f"{reason} ({problem})" if problem else reason
+
+
+# --- the check ---------------------------------------------------------------------------------
+
+
+class _Refused(Exception):
+    """The check does not hold; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What the messages say, and what the server signed of them."""
+
+    hello: ClientHello
+    answer: ServerHello
+    certificates: messages.CertificateList
+    group: int
+    alpn: str
+    scheme: int
+    signature: bytes
+    content: bytes  # that the signature is over
+
+
+def check(session: SignedSession) -> str:
+    """
+    Return "" when the server's signature holds and all that the session claims follows from it.
+
+    That is: the signature is by the leaf's key over these messages, by an algorithm that
+    the client offered and TLS allows; the client asked for the host, and the leaf names it
+    (or does not, where `names_host` is false); version, cipher suite, group, protocol,
+    chain and timestamps are those of the messages. The chain is not followed to a root.
+    """
+    try:
+        said = _read(session.messages)
+        leaf = _leaf(said)
+        _check_claims(session, said)
+        _check_signature(said, leaf)
+        _check_host(session, said, leaf)
+    except (TlsMalformed, _Refused) as error:
+        return str(error)
+    return ""
+
+
+def _read(sent: Sequence[bytes]) -> _Said:
+    """Read the messages of a handshake, which have to be those, all of them and in order."""
+    if not 4 <= len(sent) <= 8:
+        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+    hello, answer = messages.client_hello(sent[0]), messages.server_hello(sent[1])
+    start = 2
+    if answer.is_retry:
+        first, retry = hello, answer
+        hello, answer = messages.client_hello(sent[2]), messages.server_hello(sent[3])
+        start = 4
+        if hello.random != first.random or answer.cipher != retry.cipher or answer.is_retry:
+            raise TlsMalformed("the second hellos do not go with the first ones")
+    if answer.version == TLS_1_3:
+        return _read_13(sent, hello, answer, start)
+    if answer.version == TLS_1_2 and start == 2:
+        return _read_12(sent, hello, answer)
+    raise TlsMalformed(f"{named(VERSIONS, answer.version)} is not read here")
+
+
+def _read_13(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello, start: int) -> _Said:
+    suite = TLS_1_3_SUITES.get(answer.cipher)
+    if suite is None:
+        raise TlsMalformed(f"{named(CIPHERS, answer.cipher)} is not a cipher suite of TLS 1.3")
+    rest = list(sent[start:])
+    alpn, _ = messages.encrypted_extensions(rest.pop(0))
+    if rest and rest[0][:1] == bytes([messages.CERTIFICATE_REQUEST]):
+        messages.body(rest.pop(0), messages.CERTIFICATE_REQUEST)
+    if len(rest) != 2:
+        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+    shown = rest[0]
+    if shown[:1] == bytes([messages.COMPRESSED_CERTIFICATE]):
+        name, inner = messages.decompressed(shown)
+        if inner is None:
+            raise TlsMalformed(f"a certificate that was compressed by {name} is not read here")
+        shown = inner
+    scheme, signature = messages.certificate_verify(rest[1])
+    signed = sent[:-1]
+    transcript = hashlib.new(suite.hash)
+    if start == 4:  # RFC 8446 section 4.4.1: a hash stands in for the first hello
+        first = hashlib.new(suite.hash, sent[0]).digest()
+        transcript.update(bytes([messages.MESSAGE_HASH, 0, 0, len(first)]) + first)
+        signed = sent[1:-1]
+    for message in signed:
+        transcript.update(message)
+    return _Said(
+        hello=hello,
+        answer=answer,
+        certificates=messages.certificate(shown, version=TLS_1_3),
+        group=answer.group,
+        alpn=alpn,
+        scheme=scheme,
+        signature=signature,
+        content=_CONTEXT + transcript.digest(),
+    )
+
+
+def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> _Said:
+    if len(sent) != 4:
+        raise TlsMalformed("these are not the messages of a handshake up to the signature")
+    exchange = messages.server_key_exchange(sent[3])
+    certificates = messages.certificate(sent[2], version=TLS_1_2)
+    return _Said(
+        hello=hello,
+        answer=answer,
+        certificates=replace(certificates, sct_list=answer.sct_list),
+        group=exchange.group,
+        alpn=answer.alpn,
+        scheme=exchange.scheme,
+        signature=exchange.signature,
+        content=hello.random + answer.random + exchange.params,
+    )
+
+
+def _leaf(said: _Said) -> x509.Certificate:
+    if not said.certificates.chain:
+        raise _Refused("the server showed no certificate")
+    try:
+        return x509.load_der_x509_certificate(said.certificates.chain[0])
+    except UNREADABLE as error:
+        raise _Refused("the server's certificate can not be read") from error
+
+
+def _check_claims(session: SignedSession, said: _Said) -> None:
+    for what, claimed, is_so in (
+        ("version", session.version, named(VERSIONS, said.answer.version)),
+        ("cipher suite", session.cipher, named(CIPHERS, said.answer.cipher)),
+        ("group", session.group, named(GROUPS, said.group)),
+        ("protocol", session.alpn, said.alpn),
+        ("signature scheme", session.signature_scheme, named(SIGNATURE_SCHEMES, said.scheme)),
+    ):
+        if claimed != is_so:
+            raise _Refused(f"the {what} is {is_so!r} in the handshake, and not {claimed!r}")
+    if session.chain != said.certificates.chain:
+        raise _Refused("the chain is not the one in the handshake")
+    if session.ocsp and said.answer.version != TLS_1_2:
+        raise _Refused("there is an OCSP answer beside the handshake, where it stands inside")
+    if session.timestamps != _timestamps(said, session.ocsp):
+        raise _Refused("the certificate timestamps are not those of the handshake")
+
+
+def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
+    """Check the signature by the leaf's key; RFC 8446 section 4.2.3 says what a scheme allows."""
+    name = named(SIGNATURE_SCHEMES, said.scheme)
+    if said.scheme not in said.hello.schemes:
+        raise _Refused(f"the client did not offer signatures by {name}")
+    try:
+        key = leaf.public_key()
+    except UNREADABLE as error:
+        raise _Refused("the key of the server's certificate can not be read") from error
+    if isinstance(key, rsa.RSAPublicKey) and not 1024 <= key.key_size <= _MAX_RSA_BITS:
+        raise _Refused(f"an RSA key of {key.key_size} bits is not accepted")
+    is_13 = said.answer.version == TLS_1_3
+    hash_name = name.rpartition("_")[2]
+    try:
+        if name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(said.signature, said.content)
+        elif name.startswith("ecdsa_secp") and isinstance(key, ec.EllipticCurvePublicKey):
+            # In TLS 1.2 the scheme is a hash alone, and goes with any curve.
+            if is_13 and _CURVES.get(key.curve.name) != hash_name:
+                raise _Refused(f"a key on {key.curve.name} can not sign by {name}")
+            key.verify(said.signature, said.content, ec.ECDSA(_HASHES[hash_name]()))
+        elif name.startswith("rsa_pss_rsae_") and isinstance(key, rsa.RSAPublicKey):
+            hashed = _HASHES[hash_name]()
+            pss = padding.PSS(mgf=padding.MGF1(hashed), salt_length=hashed.digest_size)
+            key.verify(said.signature, said.content, pss, hashed)
+        elif (
+            name.startswith("rsa_pkcs1_")
+            and hash_name in _HASHES  # SHA-1 is not
+            and not is_13
+            and isinstance(key, rsa.RSAPublicKey)
+        ):
+            key.verify(said.signature, said.content, padding.PKCS1v15(), _HASHES[hash_name]())
+        else:
+            raise _Refused(f"the certificate's key can not sign by {name}")
+    except InvalidSignature:
+        raise _Refused("the server's signature does not hold over the handshake") from None
+    except UNREADABLE as error:
+        raise _Refused("the server's signature can not be checked") from error
+
+
+def _check_host(session: SignedSession, said: _Said, leaf: x509.Certificate) -> None:
+    asked = "" if _address(session.host) is not None else session.host
+    if said.hello.server_name != asked:
+        raise _Refused(f"the client asked for {said.hello.server_name!r}, not for {asked!r}")
+    if _names_host(leaf, session.host) != session.names_host:
+        word = "does not name" if session.names_host else "names"
+        raise _Refused(f"the server's certificate {word} {session.host!r}")
+
+
+def _names_host(leaf: x509.Certificate, host: str) -> bool:
+    """Whether a subject alternative name is the host's (RFC 6125 section 6.4); no other name is."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    except UNREADABLE as error:
+        raise _Refused("the names in the server's certificate can not be read") from error
+    address = _address(host)
+    if address is not None:
+        return address in names.get_values_for_type(x509.IPAddress)
+    return any(
+        _matches(pattern.lower(), host) for pattern in names.get_values_for_type(x509.DNSName)
+    )
+
+
+def _matches(pattern: str, host: str) -> bool:
+    """A wildcard is the whole leftmost label, stands for one label, and two follow it."""
+    if not pattern.startswith("*."):
+        return pattern.rstrip(".") == host
+    _, _, rest = host.partition(".")
+    return rest == pattern[2:] and "." in rest and host[0] != "."
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _host(host: str) -> str:
+    """Return a host as it is compared: lowercase, without brackets and the dot at its end."""
+    return host.strip("[]").lower().removesuffix(".")
+
+
+def _timestamps(said: _Said, staple: bytes) -> tuple[CertificateTimestamp, ...]:
+    shown = said.certificates
+    return timestamps(shown.chain[0], shown.sct_list, shown.ocsp or staple)
+
+
+# --- the document ------------------------------------------------------------------------------
+
+
+def encode(signatures: ServerSignatures) -> bytes:
+    """
+    Return the bytes of `capture/tls.json`.
+
+    What would be beyond the limits of the document is left out and named in it; the
+    first session of each host goes before all others.
+    """
+    signatures = _fitted(signatures)
+    return canonical_json.dumps(
+        {
+            "format": FORMAT,
+            "sessions": [_session_json(it) for it in signatures.sessions],
+            "unsigned": _unsigned_json(signatures.unsigned),
+        }
+    )
+
+
+def parse(data: bytes) -> ServerSignatures:
+    """
+    Read what `encode` writes; nothing of it is checked but its form.
+
+    Raises:
+        EvidenceInvalid: It is longer than it may be, or not of this form.
+    """
+    if len(data) > MAX_BYTES:
+        raise EvidenceInvalid(f"longer than {MAX_BYTES} bytes")
+    value = canonical_json.loads(data, max_values=_MAX_VALUES)
+    fields = _object(value, {"format", "sessions", "unsigned"})
+    if fields["format"] != FORMAT:
+        raise EvidenceInvalid(f"not of the format {FORMAT}")
+    return ServerSignatures(
+        sessions=tuple(_parse_session(it) for it in _list(fields["sessions"], MAX_SESSIONS)),
+        unsigned=tuple(_parse_unsigned(it) for it in _list(fields["unsigned"], MAX_CONNECTIONS)),
+    )
+
+
+_SESSION_FIELDS = {
+    *("address", "alpn", "chain", "cipher", "connection", "group", "host", "messages"),
+    *("names_host", "ocsp", "port", "resumed", "signature_scheme", "timestamps", "version"),
+}
+
+
+def _session_json(it: SignedSession) -> dict[str, Any]:
+    return {
+        "address": it.address,
+        "alpn": it.alpn,
+        "chain": [_pem(der) for der in it.chain],
+        "cipher": it.cipher,
+        "connection": it.connection,
+        "group": it.group,
+        "host": it.host,
+        "messages": [base64.b64encode(message).decode() for message in it.messages],
+        "names_host": it.names_host,
+        "ocsp": base64.b64encode(it.ocsp).decode(),
+        "port": it.port,
+        "resumed": [{"by": one.by, "connection": one.connection} for one in it.resumed],
+        "signature_scheme": it.signature_scheme,
+        "timestamps": [
+            {"at_ms": one.at_ms, "log_id": one.log_id, "source": one.source}
+            for one in it.timestamps
+        ],
+        "version": it.version,
+    }
+
+
+def _unsigned_json(connections: Iterable[UnsignedConnection]) -> list[Any]:
+    return [
+        {
+            "address": it.address,
+            "connection": it.connection,
+            "host": it.host,
+            "port": it.port,
+            "reason": it.reason,
+        }
+        for it in connections
+    ]
+
+
+def _parse_session(value: Any) -> SignedSession:
+    fields = _object(value, _SESSION_FIELDS)
+    host = _text(fields["host"])
+    if not host or host != _host(host):
+        raise EvidenceInvalid(f"a host is not in its one spelling: {host!r}")
+    if type(fields["names_host"]) is not bool:
+        raise EvidenceInvalid("names_host is neither true nor false")
+    return SignedSession(
+        connection=_number(fields["connection"]),
+        host=host,
+        port=_number(fields["port"], 65_535),
+        address=_text(fields["address"]),
+        version=_text(fields["version"]),
+        cipher=_text(fields["cipher"]),
+        group=_text(fields["group"]),
+        alpn=_text(fields["alpn"]),
+        signature_scheme=_text(fields["signature_scheme"]),
+        messages=tuple(_base64(it, messages.MAX_MESSAGE) for it in _list(fields["messages"], 8)),
+        chain=tuple(_der(it) for it in _list(fields["chain"], messages.MAX_CERTIFICATES)),
+        names_host=fields["names_host"],
+        ocsp=_base64(fields["ocsp"], _MAX_STAPLE),
+        timestamps=tuple(
+            _parse_timestamp(it) for it in _list(fields["timestamps"], MAX_TIMESTAMPS)
+        ),
+        resumed=tuple(_parse_resumed(it) for it in _list(fields["resumed"], MAX_CONNECTIONS)),
+    )
+
+
+def _parse_unsigned(value: Any) -> UnsignedConnection:
+    fields = _object(value, {"address", "connection", "host", "port", "reason"})
+    return UnsignedConnection(
+        connection=_number(fields["connection"]),
+        host=_text(fields["host"]),
+        port=_number(fields["port"], 65_535),
+        address=_text(fields["address"]),
+        reason=_text(fields["reason"]),
+    )
+
+
+def _parse_timestamp(value: Any) -> CertificateTimestamp:
+    fields = _object(value, {"at_ms", "log_id", "source"})
+    return CertificateTimestamp(
+        source=_text(fields["source"]),
+        log_id=_text(fields["log_id"]),
+        at_ms=_number(fields["at_ms"], (1 << 53) - 1),
+    )
+
+
+def _parse_resumed(value: Any) -> Resumed:
+    fields = _object(value, {"by", "connection"})
+    if fields["by"] not in ("host", "ticket"):
+        raise EvidenceInvalid("a resumed connection is linked by neither ticket nor host")
+    return Resumed(connection=_number(fields["connection"]), by=fields["by"])
+
+
+def _fitted(signatures: ServerSignatures) -> ServerSignatures:
+    """Return what fits into one document; what does not is named as unsigned."""
+    seen: set[tuple[str, int]] = set()
+    first: list[SignedSession] = []
+    more: list[SignedSession] = []
+    for it in signatures.sessions:
+        (more if (it.host, it.port) in seen else first).append(it)
+        seen.add((it.host, it.port))
+    kept: list[SignedSession] = []
+    left_out = list(signatures.unsigned)
+    room = MAX_BYTES - len(canonical_json.dumps(_unsigned_json(signatures.unsigned)))
+    room -= 512 * len(signatures.sessions)  # what each takes when it is left out
+    for it in (*first, *more):
+        size = sum(map(len, (*it.messages, *it.chain, it.ocsp))) * 7 // 5 + 4096
+        size += 512 * len(it.resumed)
+        if size <= room and len(kept) < MAX_SESSIONS:
+            room -= size
+            kept.append(it)
+            continue
+        for number in (it.connection, *(one.connection for one in it.resumed)):
+            left_out.append(
+                UnsignedConnection(
+                    connection=number,
+                    host=it.host,
+                    port=it.port,
+                    address=it.address if number == it.connection else "",
+                    reason="left out: the signatures of this capture are more than are kept",
+                )
+            )
+    return ServerSignatures(
+        sessions=tuple(sorted(kept, key=lambda it: it.connection)),
+        unsigned=tuple(sorted(left_out, key=lambda it: it.connection)),
+    )
+
+
+def _pem(der: bytes) -> str:
+    """Return a certificate as RFC 7468 writes it, whether it is one or not."""
+    text = base64.b64encode(der).decode()
+    lines = "".join(f"{text[at : at + 64]}\n" for at in range(0, len(text), 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]*)-----END CERTIFICATE-----\n")
+
+
+def _der(value: Any) -> bytes:
+    match = _PEM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise EvidenceInvalid("a certificate is not in PEM")
+    der = _base64(match[1].replace("\n", ""), messages.MAX_MESSAGE)
+    if _pem(der) != value:
+        raise EvidenceInvalid("a certificate is not in the one spelling of PEM")
+    return der
+
+
+def _object(value: Any, keys: set[str]) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != keys:
+        raise EvidenceInvalid(f"an object has not exactly the fields {', '.join(sorted(keys))}")
+    return value
+
+
+def _list(value: Any, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise EvidenceInvalid(f"not a list of at most {most}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise EvidenceInvalid(f"not a text of at most {_MAX_TEXT} characters")
+    return value
+
+
+def _number(value: Any, most: int = MAX_CONNECTIONS * 100) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise EvidenceInvalid(f"not a number from 0 to {most}")
+    return value
+
+
+def _base64(value: Any, most: int) -> bytes:
+    if not isinstance(value, str) or len(value) > 4 * most // 3 + 4:
+        raise EvidenceInvalid(f"not base64 of at most {most} bytes")
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise EvidenceInvalid("not base64") from error
+    if base64.b64encode(data).decode() != value:
+        raise EvidenceInvalid("base64 that does not re-encode to the same text")
+    return data
