@@ -346,7 +346,7 @@ async def _start(
         handle_sigterm=False,
         handle_sighup=False,
         timeout=decision.limits.launch_s * 1000,
-        accept_downloads=False,
+        accept_downloads=True,  # an address may be a file; the doorkeeper cancels all others
         service_workers="block",
         ignore_https_errors=decision.ignore_certificate_errors,
         viewport={"width": width, "height": height},

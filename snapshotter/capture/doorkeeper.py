@@ -14,6 +14,7 @@ from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.model.request import Decision
 
 _URL_CHARACTERS = 500
+_NOTED_DOWNLOADS = 100  # cancelled ones that are named
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 Note = Callable[[str, str], None]  # kind and detail of an action
@@ -39,10 +40,13 @@ class Doorkeeper:
         self._complain = complain
         self._dialogs = 0
         self._popups = 0
-        self.downloads: list[str] = []  # URLs, as they began
+        self._cancelled = 0
+        self.awaits_target = True  # until there is a document: a download is the address itself
+        self.target: Download | None = None  # the address, where it is a file to save
+        self.downloads: list[str] = []  # other ones of the page: URLs, as they began
         context.on("dialog", self._on_dialog)
         context.on("page", self._on_page)
-        page.on("download", self._on_download)
+        context.on("download", self._on_download)
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         self._dialogs += 1
@@ -80,8 +84,14 @@ class Doorkeeper:
 
     async def _on_download(self, download: Download) -> None:
         url = clean_url(download.url)
-        self.downloads.append(url)
-        self._note("cancel-download", url[:_URL_CHARACTERS])
+        if download.page is self._page:
+            if self.awaits_target and self.target is None:
+                self.target = download
+                return
+            self.downloads.append(url)
+        self._cancelled += 1
+        if self._cancelled <= _NOTED_DOWNLOADS:
+            self._note("cancel-download", url[:_URL_CHARACTERS])
         try:
             await download.cancel()
         except PlaywrightError:

@@ -71,6 +71,8 @@ class Ledger:
         self.missing: tuple[str, ...] = ()  # parts that could not be had, in words
         self.images = ImageCounts()
         self.page_size: PageSize | None = None
+        self.has_no_content = False  # the answer forbids a body: 204, 205
+        self.is_answered = False  # an answer came that is no page, and is evidence as it is
 
     @property
     def final_url(self) -> str:
@@ -139,19 +141,20 @@ class Ledger:
         if self._dropped:
             self.log("console-dropped", f"{self._dropped} lines of the console were not kept")
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
-        if not recording.main_body_recorded and rendered:
+        shown = rendered or self.is_answered
+        if not recording.main_body_recorded and shown and not self.has_no_content:
             self.complain("source-missing", "the body of the page's document was not recorded")
-        if recording.main_body_recorded and recording.main_body_cut and rendered:
+        if recording.main_body_recorded and recording.main_body_cut and shown:
             self.complain(
                 "source-cut", "the page's document was cut off; what came of it was recorded"
             )
         if rendered:
             self._complain_of_what_did_not_load(recording)
-        if not rendered and not self._reasons:
+        if not rendered and not self.is_answered and not self._reasons:
             self.complain("nothing-rendered", "the page left nothing that could be kept")
         outcome = Outcome.COMPLETE
         if self._reasons:
-            outcome = Outcome.PARTIAL if rendered else Outcome.FAILED
+            outcome = Outcome.PARTIAL if rendered or self.is_answered else Outcome.FAILED
         self.log("outcome", outcome.value)
         for name, lines in (("console", self._console), ("log", self._log)):
             data = b"".join(canonical_json.dumps(_whole(line)) + b"\n" for line in lines)

@@ -73,6 +73,7 @@ _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _NO_REQUEST = "none"
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
+_MAIN_BODY = ".main-body"  # in the spool: until it is an artifact, or not wanted
 
 # Playwright's words for resource types and protocols, and CDP's.
 _RESOURCE_TYPES = {"xhr": "XHR", "eventsource": "EventSource", "texttrack": "TextTrack"}
@@ -96,6 +97,16 @@ _EVENTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MainBody:
+    """The body of the answer that the way led to, as a file of its own."""
+
+    file: Path  # beside the spool's artifacts; whoever gets it removes it
+    media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
+    coding: str = ""  # content codings that are still on it, as the header says
+    truncated: str = ""  # as WARC-Truncated says it; "" when it is whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """What a recorder has to say, all files written."""
 
@@ -110,6 +121,7 @@ class Recording:
     disclosures: tuple[Disclosure, ...] = field(repr=False)
     missing_parts: tuple[str, ...]
     artifacts: tuple[Artifact, ...]  # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl
+    main_body: MainBody | None = None  # the body of `response`, even an empty one
 
 
 class Recorder(Protocol):
@@ -144,6 +156,17 @@ class Recorder(Protocol):
 
         Args:
             cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
+        """
+
+    def take_download(self, file: Path, *, truncated: str) -> None:
+        """
+        Take the body of a document that the browser saved instead of showing it.
+
+        A recorder that has the bytes from the wire needs none of this.
+
+        Args:
+            file: The recorder's from now on; content codings undone.
+            truncated: In the words of WARC-Truncated; "" when it is whole.
         """
 
     async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
@@ -261,6 +284,20 @@ class BrowserRecorder:
         self._cause = self._cause or cause
         if self._following:  # what is stopped before the browser tells of it is lost
             await asyncio.wait(set(self._following), timeout=_FOLLOW_S)
+
+    def take_download(self, file: Path, *, truncated: str) -> None:
+        for exchange in reversed(self._exchanges):
+            if self._is_main(exchange) and exchange.answer is not None:
+                break
+        else:
+            return
+        size = file.stat().st_size
+        exchange.body = _state_of_bytes(exchange) if size else Body.EMPTY
+        exchange.body_file, exchange.body_length = file, size
+        exchange.wire_length = exchange.wire_length or size
+        exchange.truncated = truncated
+        if not truncated:  # the browser tells of an end as soon as it begins to save
+            exchange.end, exchange.error = End.ANSWERED, ""
 
     async def finish(self, *, limit_s: float, final_url: str, title: str, text: str) -> Recording:
         for exchange in self._exchanges:
@@ -826,10 +863,9 @@ class BrowserRecorder:
                 )
                 for e in failed[:_FAILED_KEPT]
             ),
-            main_body_recorded=main is not None
-            and main.body_file is not None
-            and main.body_file.stat().st_size > 0,
+            main_body_recorded=main is not None and _is_recorded(main),
             main_body_cut=main is not None and bool(main.truncated),
+            main_body=self._main_body(main),
             document_error=error,
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
@@ -838,6 +874,17 @@ class BrowserRecorder:
         )
         shutil.rmtree(self._scratch, ignore_errors=True)
         return self._recording
+
+    def _main_body(self, main: Exchange | None) -> MainBody | None:
+        if main is None or main.body_file is None:
+            return None
+        file = self._spool / _MAIN_BODY
+        shutil.move(main.body_file, file)
+        return MainBody(
+            file=file,
+            media_type=main.header("content-type").partition(";")[0].strip().lower(),
+            truncated=main.truncated,
+        )
 
     def _give_raw_heads(self) -> None:
         """
@@ -957,6 +1004,13 @@ class BrowserRecorder:
     def _unseen(self) -> int:
         ours = Counter(_without_fragment(e.url) for e in self._exchanges)
         return 0 if self._ignored else (self._seen_by_playwright - ours).total()
+
+
+def _is_recorded(exchange: Exchange) -> bool:
+    """Whether the body is here: wholly, as far as it came, or as the nothing that it is."""
+    if exchange.body is Body.EMPTY and exchange.end is End.ANSWERED:
+        return True
+    return exchange.body_file is not None and exchange.body_file.stat().st_size > 0
 
 
 def _end_of_failure(exchange: Exchange, *, cancelled: bool) -> End:

@@ -25,7 +25,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import behaviours, environment, screenshot, text
+from snapshotter.capture import behaviours, environment, screenshot, target, text
 from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
@@ -58,6 +58,7 @@ _FINISH_S = 8.0  # for the recorder to collect what is outstanding
 _FINISH_LOST_S = 2.0  # the same, from a page that does not answer any more
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
+_SAVES = "Download is starting"  # Playwright's words for an address that is a file
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
@@ -146,6 +147,7 @@ class Session:
         self._decision = decision
         self._limits = decision.limits
         self._spool = Spool(spool_root, clock)
+        self._saved = spool_root / ".target"  # what the browser saves, until it is recorded
         self._clock = clock
         self._version = version
         self._binary = binary
@@ -231,8 +233,23 @@ class Session:
             self._recording = self._recorder.finish_now(
                 final_url=self._ledger.final_url, title=self._ledger.title
             )
+        self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
         return self._ledger.compose(self._recording, facts, self._spool)
+
+    def _keep_target(self, recording: Recording) -> None:
+        """Keep the body of a target that is no page as a file of its own."""
+        was_saved, body = self._saved.exists() or self._ledger.is_answered, recording.main_body
+        try:
+            if body is not None and (was_saved or not target.is_page(body.media_type)):
+                target.keep(body, self._spool)
+                self._ledger.is_answered = True
+        except (OSError, SnapshotterError) as error:
+            self._complain("target-failed", _first_line(error))
+        finally:
+            self._saved.unlink(missing_ok=True)
+            if body is not None:
+                body.file.unlink(missing_ok=True)
 
     # Steps
 
@@ -289,7 +306,7 @@ class Session:
         arrived = await self._step("navigate", self._navigate)
         # Beside the other steps: it hashes the browser.
         self._description = asyncio.create_task(self._describe())
-        if not arrived:
+        if not arrived or not self._document.count:
             return
         await self._show_everything()
         await self._anchor()
@@ -366,6 +383,8 @@ class Session:
         if not failure:
             await self._until_announced(end)
         if not self._document.count:
+            if self._need_doorkeeper().target is not None or _SAVES in failure:
+                return await self._save_target(end)
             if failure == "timeout":
                 await self._stop_loading("time")
                 code = "timeout"
@@ -377,10 +396,36 @@ class Session:
                     await self._need_guard().pause(_CRASH_NEWS_S)
             self._complain(code, detail)
             self._ledger.navigation_ended_at = self._clock.now()
+            if code in ("no-content", "empty-error-response"):  # an answer, and all of it
+                self._ledger.is_answered = self._ledger.has_no_content = True
+                return _End(StepState.PARTIAL, detail)
             return _End(StepState.FAILED, detail)
         state = await self._wait_for_load(end)
         self._ledger.navigation_ended_at = self._clock.now()
         return state
+
+    async def _save_target(self, end: float) -> _End:
+        """The address is a file: have the browser save it, which is the only thing it can do."""
+        doorkeeper = self._need_doorkeeper()
+        while (download := doorkeeper.target) is None:  # the event may be behind the error
+            await self._need_guard().pause(_LOOK_S)
+        saved = await target.save(
+            download, self._saved, self._need_guard(), folder=self._place.artifacts,
+            most=self._limits.response_bytes, end=end, clock=self._clock,
+        )  # fmt: skip
+        self._ledger.navigation_ended_at = self._clock.now()
+        self._ledger.final_url = download.url
+        self._ledger.is_answered = True
+        self._note("save-file", f"{saved.length} bytes")
+        self._recorder.take_download(self._saved, truncated=saved.truncated)
+        detail = f"a file and no page: {saved.length} bytes"
+        if not saved.truncated:
+            return _End(StepState.OK, detail)
+        if saved.truncated == "length":
+            self._complain(RESPONSE_TOO_LARGE, "the file is larger than an answer may be")
+        elif saved.truncated == "time":
+            self._complain("load-timeout", "the file went on coming until its time was used up")
+        return _End(StepState.PARTIAL, f"{detail}, cut off ({saved.truncated})")
 
     async def _until_announced(self, end: float) -> None:
         """Wait for the event of a document whose navigation has succeeded: it may come later."""
@@ -667,8 +712,6 @@ class Session:
     def _why_nothing_came(self, message: str) -> tuple[str, str]:
         """Return code and detail for a navigation that ended without a document."""
         error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
-        if self._need_doorkeeper().downloads or "Download is starting" in message:
-            return "download", "the address is a download, not a page"
         if self._document.status in (204, 205):
             return "no-content", f"the server answered {self._document.status}: no content"
         for beginning, code in _ERRORS:
@@ -719,6 +762,7 @@ class Session:
         if frame.get("parentId") or frame.get("unreachableUrl") or not url.startswith("http"):
             return
         self._document.count += 1
+        self._need_doorkeeper().awaits_target = False
         self._document.frame = str(frame.get("id", ""))
         self._document.loaded = self._document.broken = False
         self._document.expected_at = None
