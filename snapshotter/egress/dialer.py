@@ -1,0 +1,273 @@
+"""
+From a host as it was asked for to a connected socket: resolve once, vet all, dial what was vetted.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from snapshotter.egress import upstream as proxies
+from snapshotter.egress.addresses import (
+    NotAHost,
+    address_of,
+    canonical,
+    is_inside_name,
+    localhost_of,
+    refusal_of,
+)
+from snapshotter.egress.errors import EgressFailed, EgressRefused
+from snapshotter.egress.ledger import Entry
+from snapshotter.egress.resolver import ResolutionFailed, Resolver
+from snapshotter.egress.rules import EgressRules
+
+_HEAD_START_S: Final = 0.25  # before the next address is tried beside this one, RFC 8305
+_MAX_TRIED: Final = 8  # addresses of a name
+_MAX_ANSWERS: Final = 256
+_UNREACHABLE: Final = {
+    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT,
+    errno.ENETDOWN, errno.EHOSTDOWN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A connection that was made."""
+
+    sock: socket.socket  # non-blocking
+    first: bytes  # what the server sent already
+    absolute: bool  # plain http goes out in absolute form, for a proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A place among the connections that may be open at once."""
+
+    host: str
+
+
+class Turns:
+    """Places: so many at once, and so many to one host. Used within one event loop."""
+
+    def __init__(self, total: int, per_host: int) -> None:
+        self._total = total
+        self._per_host = per_host
+        self._taken: dict[str, int] = {}
+        self._all = 0
+        self._changed: list[asyncio.Future[None]] = []
+
+    async def take(self, host: str) -> Turn:
+        """Wait for a place."""
+        while self._all >= self._total or self._taken.get(host, 0) >= self._per_host:
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.append(change)
+            await change
+        self._all += 1
+        self._taken[host] = self._taken.get(host, 0) + 1
+        return Turn(host)
+
+    def give_back(self, turn: Turn) -> None:
+        """Let somebody else have it."""
+        self._all -= 1
+        self._taken[turn.host] -= 1
+        if not self._taken[turn.host]:
+            del self._taken[turn.host]
+        waiting, self._changed = self._changed, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
+
+
+class Dialer:
+    """Makes connections by the rules, and writes down what it found."""
+
+    def __init__(self, rules: EgressRules, resolver: Resolver) -> None:
+        self._rules = rules
+        self._resolver = resolver
+        self._networks = rules.networks()
+        self._proxy = rules.proxy()
+        self._turns = Turns(rules.connections, rules.per_host)
+
+    @property
+    def via(self) -> str:
+        """Which way connections take."""
+        return self._proxy.via if self._proxy else "direct"
+
+    @property
+    def credentials(self) -> bytes:
+        """The header line for requests that an HTTP proxy gets in absolute form."""
+        return proxies.credentials(self._proxy) if self._proxy else b""
+
+    async def open(self, entry: Entry) -> Opened:
+        """
+        Make the connection that `entry` asks for, and give it its turn.
+
+        Raises:
+            EgressRefused: The rules forbid it.
+            EgressFailed: It did not come about.
+        """
+        host, addresses = await self._vetted(entry)
+        rules = self._rules
+        try:
+            async with asyncio.timeout(rules.connect_s):
+                entry.turn = await self._turns.take(host)
+        except TimeoutError:
+            raise EgressFailed(
+                "busy", f"no turn within {rules.connect_s:g} s: too many connections at once"
+            ) from None
+        if self._proxy is None:
+            sock, entry.address = await self._connect(addresses, entry.port)
+            return Opened(sock=sock, first=b"", absolute=False)
+        return await self._through_proxy(entry, addresses[0] if addresses else host)
+
+    def end(self, entry: Entry) -> None:
+        """Take a connection's turn back, if it has one."""
+        turn, entry.turn = entry.turn, None
+        if turn is not None:
+            self._turns.give_back(turn)
+
+    async def _vetted(self, entry: Entry) -> tuple[str, tuple[str, ...]]:
+        """Return the host in its canonical form, and its addresses, none of them refused."""
+        try:
+            host, literal = canonical(entry.host), address_of(entry.host)
+        except NotAHost as error:
+            raise EgressRefused(error.word, f"not a host: {error}") from None
+        if literal:
+            entry.answers = (literal,)
+            self._vet(entry.host, entry.answers)
+            return host, entry.answers
+        if local := localhost_of(host):
+            entry.answers = local
+            # No resolver was asked, so there is none to distrust: what is opened is used.
+            usable = tuple(it for it in local if not refusal_of(it, self._networks))
+            self._vet(entry.host, usable or local)
+            return host, usable
+        if host.endswith(".onion") and (self._proxy is None or self._proxy.kind == "http"):
+            raise EgressRefused("onion", "a name of Tor, which must not be asked of a resolver")
+        if self._proxy is not None:
+            if is_inside_name(host):
+                raise EgressRefused("inside-name", "a name that means a host inside a network")
+            return host, ()
+        entry.answers = await self._resolve(host)
+        self._vet(entry.host, entry.answers)
+        return host, entry.answers
+
+    async def _resolve(self, host: str) -> tuple[str, ...]:
+        limit_s = self._rules.resolve_s
+        try:
+            async with asyncio.timeout(limit_s):
+                answers = await self._resolver.resolve(host)
+        except TimeoutError:
+            raise EgressFailed("dns-timeout", f"{host} was not resolved in {limit_s:g} s") from None
+        except ResolutionFailed as error:
+            raise EgressFailed(error.word, error.detail) from None
+        if not answers:
+            raise EgressFailed("dns", f"{host} has no address")
+        if len(answers) > _MAX_ANSWERS:
+            raise EgressFailed("dns", f"{host} has {len(answers)} addresses")
+        return answers
+
+    def _vet(self, host: str, addresses: Sequence[str]) -> None:
+        """Refuse all when one is refused: a name that points inside is no name of a site."""
+        for address in addresses:
+            word = refusal_of(address, self._networks)
+            if word:
+                shown = host if host == address else f"{host} ({address})"
+                raise EgressRefused(word, f"{shown} is not connected to: {word}")
+
+    async def _through_proxy(self, entry: Entry, host: str) -> Opened:
+        proxy = self._proxy
+        assert proxy is not None  # noqa: S101  the caller has looked
+        try:
+            literal = address_of(proxy.host)
+            addresses = (literal,) if literal else localhost_of(canonical(proxy.host))
+            addresses = addresses or await self._resolve(proxy.host)
+            sock, _ = await self._connect(addresses, proxy.port)
+        except (EgressFailed, NotAHost) as error:
+            raise EgressFailed("proxy-unreachable", f"{proxy}: {error}") from None
+        absolute = proxy.kind == "http" and entry.kind == "http"
+        if absolute:
+            return Opened(sock=sock, first=b"", absolute=True)
+        try:
+            async with asyncio.timeout(self._rules.connect_s):
+                first = await proxies.ask(sock, proxy, host, entry.port)
+        except TimeoutError:
+            sock.close()
+            raise EgressFailed("timeout", f"{proxy} made no connection in time") from None
+        except BaseException:
+            sock.close()
+            raise
+        return Opened(sock=sock, first=first, absolute=False)
+
+    async def _connect(self, addresses: Sequence[str], port: int) -> tuple[socket.socket, str]:
+        """Try one address after another, each beside those before it, until one answers."""
+        waiting = list(addresses[:_MAX_TRIED])
+        trying: dict[asyncio.Task[socket.socket], str] = {}
+        failures: list[EgressFailed] = []
+        try:
+            async with asyncio.timeout(self._rules.connect_s):
+                while waiting or trying:
+                    if waiting:
+                        address = waiting.pop(0)
+                        trying[asyncio.ensure_future(_connect_one(address, port))] = address
+                    done, _ = await asyncio.wait(
+                        trying,
+                        timeout=_HEAD_START_S if waiting else None,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    for task in done:
+                        error = task.exception()
+                        if error is None:
+                            return task.result(), trying.pop(task)
+                        address = trying.pop(task)
+                        failures.append(_failure(error, address, port))
+        except TimeoutError:
+            raise EgressFailed(
+                "timeout", f"no connection within {self._rules.connect_s:g} s"
+            ) from None
+        finally:
+            for task in trying:
+                task.add_done_callback(_let_go)
+                task.cancel()
+        # "Unreachable" is what a machine without IPv6 says of half the answers.
+        raise next((it for it in failures if it.word != "unreachable"), failures[0])
+
+
+async def _connect_one(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _let_go(task: "asyncio.Task[socket.socket]") -> None:
+    """Close what a try that nobody waits for came to after all."""
+    with suppress(asyncio.CancelledError, OSError):
+        task.result().close()
+
+
+def _failure(error: BaseException, address: str, port: int) -> EgressFailed:
+    if not isinstance(error, OSError):
+        raise error
+    shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    if error.errno == errno.ECONNREFUSED:
+        word = "refused"
+    elif error.errno in _UNREACHABLE:
+        word = "unreachable"
+    elif error.errno == errno.ETIMEDOUT:
+        word = "timeout"
+    elif error.errno == errno.ECONNRESET:
+        word = "reset"
+    elif error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+        word = "resources"
+    else:
+        word = "failed"
+    return EgressFailed(word, f"{shown}: {error.strerror or error}")

@@ -1,0 +1,247 @@
+"""
+The guard: a forward proxy of ours that a browser has for its only way out.
+
+It speaks HTTP to the browser, CONNECT for what is encrypted and plain requests for
+what is not, and does not look inside TLS. It has a thread and an event loop of its own,
+so that a busy capture and the bytes do not wait for each other; every method may be
+called from any thread but that one.
+
+A page never gets an answer of the guard's own that could be taken for a site's: a plain
+request that is refused or fails is answered by the end of its connection, and a tunnel
+that is not built by a status without a body. `why` has the cause.
+"""
+
+import asyncio
+import resource
+import socket
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from snapshotter.egress.dialer import Dialer
+from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
+from snapshotter.egress.resolver import Resolver, SystemResolver
+from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.switchboard import Switchboard
+from snapshotter.model.network import Connection
+from snapshotter.ports import Clock
+
+T = TypeVar("T")
+
+_BACKLOG: Final = 256
+_SPARE_FILES: Final = 192  # descriptors left to the rest of the program
+_FILES_EACH: Final = 3  # client, server, tee
+_STEP_S: Final = 5.0  # for a call into the loop that does nothing long
+
+
+class EgressGuard:
+    """
+    Vets, makes, counts and records every connection.
+
+    Args:
+        rules: What is let through. Fewer connections at once where the system gives
+            this process fewer descriptors.
+        clock: For the times in the record.
+        tee: An existing directory for a file of each connection's bytes; None for none.
+        resolver: Who knows names; None for the system's.
+        purpose: What the connections are for, as their record says it.
+    """
+
+    def __init__(
+        self,
+        rules: EgressRules,
+        *,
+        clock: Clock,
+        tee: Path | None = None,
+        resolver: Resolver | None = None,
+        purpose: str = "page",
+    ) -> None:
+        rules = replace(rules, connections=min(rules.connections, _connections_possible()))
+        self._tee = tee
+        self._board = Switchboard(
+            rules,
+            Dialer(rules, resolver or SystemResolver()),
+            clock=clock,
+            tee=tee,
+            purpose=purpose,
+        )
+        self._lock = threading.Lock()  # for starting and stopping
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._servers: list[asyncio.Server] = []
+
+    def start(self) -> None:
+        """Start the thread and its loop. Once."""
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError("a guard starts once")
+            self._loop = asyncio.SelectorEventLoop()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._loop,), name="egress", daemon=True
+            )
+            self._thread.start()
+
+    def listen(self, listener: socket.socket) -> None:
+        """
+        Be the proxy on a listening socket, which is the guard's from here on.
+
+        It may have been made in another network namespace: connections that it accepts
+        are there, and those that the guard makes are here.
+        """
+        self._call(self._listen(listener), _STEP_S)
+
+    def listen_on_loopback(self) -> int:
+        """Be the proxy on a port of 127.0.0.1, and return it."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        port: int = listener.getsockname()[1]
+        self.listen(listener)
+        return port
+
+    def dial(self, host: str, port: int, timeout_s: float) -> socket.socket:
+        """
+        Return a connection to a host, made by the same rules and the same way.
+
+        The socket is one end of a pair: what passes it is counted, recorded and cut like
+        everything else. Blocking, with `timeout_s` for each call.
+
+        Raises:
+            EgressRefused: The rules forbid it.
+            EgressFailed: It did not come about within `timeout_s` seconds.
+        """
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        try:
+            self._call(self._board.dial(host, port, theirs, timeout_s), timeout_s + _STEP_S)
+        except TimeoutError:
+            ours.close()
+            raise EgressFailed("timeout", f"no connection within {timeout_s:g} s") from None
+        except EgressError:
+            ours.close()
+            raise
+        except (RuntimeError, CancelledError):
+            ours.close()
+            theirs.close()
+            raise EgressRefused("cut", "the guard is not running") from None
+        ours.settimeout(timeout_s)
+        return ours
+
+    def cut(self, why: str) -> None:
+        """
+        End every connection now and refuse new ones; when this returns, tee files are whole.
+
+        The first reason stays.
+        """
+        self._board.closed = self._board.closed or why or "cut"
+        with suppress(RuntimeError, TimeoutError, CancelledError):
+            self._call(self._cut(), _STEP_S)
+
+    def stop(self) -> None:
+        """Cut, end the thread and let go of everything. Idempotent; never raises."""
+        self.cut("the guard was stopped")
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            if loop is None or thread is None or thread is threading.current_thread():
+                return
+            with suppress(RuntimeError):  # closed already
+                loop.call_soon_threadsafe(loop.stop)
+            thread.join(_STEP_S)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Return every connection that was asked for so far, as it stands."""
+        return tuple(it.as_connection() for it in tuple(self._board.entries))
+
+    def why(self, host: str, port: int) -> Connection | None:
+        """Return the newest connection to a host that was refused or failed."""
+        wanted = host.lower().strip("[]")
+        for entry in reversed(tuple(self._board.entries)):
+            if entry.port == port and entry.host.lower() == wanted:
+                found = entry.as_connection()
+                if found.refusal or found.error:
+                    return found
+        return None
+
+    def tee_file(self, number: int) -> Path | None:
+        """Return where a connection's bytes are; None when there are none."""
+        if self._tee is None:
+            return None
+        path = self._tee / f"{number:05d}.tee"
+        return path if path.exists() else None
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all connections, both directions."""
+        return self._board.total_bytes
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether there was more than the rules' `total_bytes`; everything was cut there."""
+        return self._board.over_limit
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections were asked for and have not ended."""
+        return self._board.open_connections
+
+    @property
+    def last_activity(self) -> float:
+        """When a connection was last asked for, made or ended, or bytes moved (monotonic)."""
+        return self._board.last_activity
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            watch = loop.create_task(self._board.watch())
+            loop.run_forever()
+            watch.cancel()
+            loop.run_until_complete(self._let_go())
+        finally:
+            loop.close()
+
+    async def _listen(self, listener: socket.socket) -> None:
+        server = await asyncio.get_running_loop().create_server(
+            self._board.client, sock=listener, backlog=_BACKLOG
+        )
+        self._servers.append(server)
+
+    async def _cut(self) -> None:
+        self._board.end_all("cut", self._board.closed, now=True)
+
+    async def _let_go(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._board.end_all("cut", self._board.closed, now=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # sockets are closed in the loop's next round
+        await asyncio.sleep(0)
+
+    def _call(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
+        """
+        Have something done in the loop. Raises RuntimeError when it is not running.
+
+        What takes longer than `limit_s` is cancelled, and raises TimeoutError.
+        """
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            work.close()
+            raise RuntimeError("the guard is not running")
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError:
+            work.close()
+            raise
+        try:
+            return future.result(limit_s)
+        finally:
+            future.cancel()
+
+
+def _connections_possible() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if files < 0 else max(16, (files - _SPARE_FILES) // _FILES_EACH)

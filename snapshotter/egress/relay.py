@@ -1,0 +1,653 @@
+"""
+One accepted connection: understood as far as a proxy must, relayed, counted and teed.
+
+A `Conversation` is a client with at most one server at a time. In a tunnel bytes pass
+both ways untouched. A plain request is read up to where it ends, sent on in origin
+form, and the next one waits until its answer is over; so nothing is ever pipelined to
+a server, and a client may ask for another host on the same connection.
+
+Memory: what one side does not take is held back up to `_HIGH` and one read; then the
+other side is not read from.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+from typing_extensions import override
+
+from snapshotter.egress.dialer import Opened
+from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
+from snapshotter.egress.framing import (
+    MAX_HEAD,
+    AnswerReader,
+    Body,
+    Malformed,
+    Part,
+    RequestHead,
+    parse_request,
+    request_body,
+    split_absolute,
+    split_authority,
+)
+from snapshotter.egress.ledger import Entry
+from snapshotter.egress.server_name import ServerName
+from snapshotter.formats.http import Direction
+
+READ: Final = 1 << 16  # bytes taken from a socket at a time
+_HIGH: Final = 1 << 16  # bytes held back for a side that does not take them
+_LOW: Final = 1 << 14
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
+
+# What a proxy is told and a server is not (RFC 9110 sections 7.6.1 and 11.7).
+_FOR_THE_PROXY: Final = frozenset({b"proxy-connection", b"proxy-authorization"})
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_NO: Final = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Keeper(Protocol):
+    """Whom a conversation belongs to: who opens, counts and records. Within one event loop."""
+
+    @property
+    def buffer(self) -> bytearray:
+        """`READ` bytes to read into, used within one call."""
+
+    @property
+    def credentials(self) -> bytes:
+        """The header line that an HTTP proxy wants with a plain request."""
+
+    def ask(self, kind: str, host: str, port: int) -> Entry:
+        """Begin the record of a connection."""
+
+    async def open(self, entry: Entry) -> Opened:
+        """Make the connection. Raises EgressError."""
+
+    def connected(self, entry: Entry) -> None:
+        """Note that it was made, and begin to keep its bytes. Raises EgressFailed."""
+
+    def allow(self, count: int) -> int:
+        """Return how many of `count` bytes may still pass, and count them."""
+
+    def record(self, entry: Entry, direction: Direction, data: bytes) -> None:
+        """Keep bytes that are about to pass. Ends everything when it can not."""
+
+    def ended(self, entry: Entry) -> None:
+        """Finish the record of a connection."""
+
+    def exceeded(self) -> None:
+        """End everything: no more bytes may pass."""
+
+    def joined(self, conversation: "Conversation") -> bool:
+        """Take a client in; False when there are too many."""
+
+    def left(self, conversation: "Conversation") -> None:
+        """Both ends of a conversation are closed."""
+
+
+class Side(asyncio.BufferedProtocol):
+    """One end of a conversation. Tells whoever it belongs to what happens to its socket."""
+
+    def __init__(self, buffer: bytearray) -> None:
+        self._buffer = memoryview(buffer)
+        self.transport: asyncio.Transport | None = None
+        self.full = False  # more is held back than should be
+        self.eof = False
+        self.on_made: Callable[[], None] = _nothing
+        self.on_data: Callable[[bytes], None] = _ignore
+        self.on_eof: Callable[[], None] = _nothing
+        self.on_lost: Callable[[Exception | None], None] = _ignore_error
+        self.on_flow: Callable[[], None] = _nothing
+
+    def let_go(self) -> None:
+        """Nobody is interested any more."""
+        self.on_data, self.on_eof, self.on_flow = _ignore, _nothing, _nothing
+        self.on_lost = _ignore_error
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  of a stream socket
+        self.transport = transport
+        transport.set_write_buffer_limits(high=_HIGH, low=_LOW)
+        self.on_made()
+
+    @override
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        self.on_data(bytes(self._buffer[:nbytes]))
+
+    @override
+    def eof_received(self) -> bool:
+        if not self.eof:
+            self.eof = True
+            self.on_eof()
+        return True  # the other direction may go on
+
+    @override
+    def pause_writing(self) -> None:
+        self.full = True
+        self.on_flow()
+
+    @override
+    def resume_writing(self) -> None:
+        self.full = False
+        self.on_flow()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport, self.full = None, False
+        self.on_lost(exc)
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold back."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def write_eof(self) -> None:
+        """Send what is held back, and that it was the last."""
+        if self.transport is not None and not self.transport.is_closing():
+            with suppress(OSError):  # the other end has gone meanwhile
+                self.transport.write_eof()
+
+    def read(self, wanted: bool) -> None:
+        """Go on reading, or stop."""
+        if self.transport is None or self.eof:
+            return
+        if wanted:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    def close(self, *, reset: bool = False) -> None:
+        """Send what is held back, then end; with `reset` so that it can not pass for an end."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if reset:
+            self._reset_on_close()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """End now, without what is held back."""
+        if self.transport is not None:
+            self._reset_on_close()
+            self.transport.abort()
+
+    def _reset_on_close(self) -> None:
+        """Let the other end see that this was not the end of what there was to say."""
+        if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+
+class Conversation:
+    """
+    A client and the server that it is talking to.
+
+    Args:
+        keeper: The guard.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._loop = asyncio.get_running_loop()
+        self.client = Side(keeper.buffer)
+        self.client.on_made = self._client_made
+        self.client.on_data = self._client_data
+        self.client.on_eof = self._client_eof
+        self.client.on_lost = self._client_lost
+        self.client.on_flow = self._regulate
+        self.server: Side | None = None
+        self.last_moved = self._loop.time()
+        self.over = False
+        self._mode = "head"  # "opening", "exchange", "tunnel"
+        self._entry: Entry | None = None
+        self._waiting = bytearray()  # from the client, not yet understood or sent
+        self._opening: asyncio.Task[None] | None = None
+        self._sniffer: ServerName | None = None
+        self._absolute = False
+        self._request: Body | None = None
+        self._answer: AnswerReader | None = None
+        self._first = bytearray()  # from a server that spoke before its client had an answer
+        self._held = b""  # of an answer's head from a proxy, until its status is known
+
+    # From the outside
+
+    async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
+        """
+        Tunnel for a helper of ours, whose end of a pair of sockets is `sock`'s other end.
+
+        Raises:
+            EgressError: There is no connection.
+        """
+        self._mode = "opening"
+        self._entry = entry = self._keeper.ask("dial", host, port)
+        await self._loop.create_connection(lambda: self.client, sock=sock)
+        self._opening = asyncio.ensure_future(self._open_tunnel(entry))
+        done, _ = await asyncio.wait({self._opening}, timeout=limit_s)
+        if not done:
+            late = EgressFailed("timeout", f"no connection within {limit_s:g} s")
+            self._fail(entry, late)
+            raise late
+        if self._opening.cancelled():
+            raise EgressRefused("cut", entry.detail)
+        self._opening.result()
+
+    def end(
+        self,
+        by: str,
+        *,
+        error: str = "",
+        detail: str = "",
+        refusal: str = "",
+        now: bool = False,
+        answer: bytes = b"",
+    ) -> None:
+        """
+        End it. What was received is still sent, unless it is to end `now`.
+
+        Args:
+            by: Who ended it, as in the record.
+            answer: Of the proxy to its client, once the record is whole.
+        """
+        if self.over:
+            return
+        self.over = True
+        if self._opening is not None and self._opening is not _current_task():
+            self._opening.cancel()
+        self._end_entry(by, error=error, detail=detail, refusal=refusal)
+        if answer:
+            self.client.write(answer)
+        reset = by not in {"client", "server"}
+        for side in (self.client, self.server):
+            if side is None:
+                continue
+            if now:
+                side.abort()
+            else:
+                side.close(reset=reset)
+        self.last_moved = self._loop.time()
+        self._leave_when_closed()
+
+    def abort(self) -> None:
+        """Let go of sockets that do not take what is held back for them."""
+        self.client.abort()
+        if self.server is not None:
+            self.server.abort()
+
+    # What happens to the sockets
+
+    def _client_made(self) -> None:
+        if not self._keeper.joined(self):
+            self.over = True
+            self.client.abort()
+
+    def _client_data(self, data: bytes) -> None:
+        if self.over:
+            return
+        if self._mode == "tunnel":
+            self._send(data)
+            return
+        self.last_moved = self._loop.time()
+        self._waiting += data
+        self._advance()
+        self._regulate()
+
+    def _client_eof(self) -> None:
+        if self.over:
+            return
+        if self._mode == "head" or self._server_is_gone():
+            self.end("server" if self._server_is_gone() else "client")
+        elif self._mode == "opening":
+            # A browser that gives up closes; nobody sends half of a tunnel's bytes ahead.
+            if self._entry is not None and self._entry.kind != "http":
+                self.end("client", detail="the client went away before there was a connection")
+        elif self.server is not None:
+            self.server.write_eof()
+
+    def _client_lost(self, exc: Exception | None) -> None:
+        if self.over:
+            self._leave_when_closed()
+        else:
+            self.end("client", detail="" if exc is None else "connection reset by the client")
+
+    def _server_data(self, data: bytes) -> None:
+        if not self.over:
+            self._receive(data)
+
+    def _server_eof(self) -> None:
+        if self.over:
+            return
+        if self._mode == "tunnel" and not self.client.eof:
+            self.client.write_eof()
+            return
+        if self._held:
+            self._pass_on(b"", held=False)
+        by = "client" if self._mode == "tunnel" else "server"
+        self.end(by)
+
+    def _server_lost(self, exc: Exception | None) -> None:
+        if self.over:
+            self._leave_when_closed()
+        elif exc is None:
+            self.end("server")
+        else:
+            self.end("error", error="reset", detail=f"connection lost: {exc}")
+
+    def _regulate(self) -> None:
+        """Read from each side as long as the other one takes it."""
+        if self.over:
+            return
+        server_full = self.server is not None and self.server.full
+        self.client.read(not server_full and len(self._waiting) <= MAX_HEAD)
+        if self.server is not None:
+            self.server.read(not self.client.full)
+
+    def _server_is_gone(self) -> bool:
+        return self.server is not None and self.server.eof
+
+    # Requests
+
+    def _advance(self) -> None:
+        """Go on with what the client sent, as far as it goes."""
+        while not self.over:
+            if self._mode == "head":
+                if not self._take_head():
+                    return
+            elif self._mode == "exchange":
+                if not self._take_body():
+                    return
+            else:
+                return
+
+    def _take_head(self) -> bool:
+        """Begin with the next request; False while its head is not all here."""
+        end = self._waiting.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._waiting) > MAX_HEAD:
+                self._refuse_head("a request head that does not end")
+            return False
+        raw = bytes(self._waiting[: end + 4])
+        del self._waiting[: end + 4]
+        try:
+            head = parse_request(raw)
+            if head.method == b"CONNECT":
+                self._begin_tunnel(head)
+            else:
+                self._begin_exchange(head)
+        except Malformed as error:
+            self._refuse_head(str(error))
+        return not self.over
+
+    def _begin_tunnel(self, head: RequestHead) -> None:
+        host, port = split_authority(head.target)
+        self._drop_server()
+        self._mode = "opening"
+        self._entry = entry = self._keeper.ask("tunnel", host, port)
+        self._opening = asyncio.ensure_future(self._open_for_client(entry))
+
+    def _begin_exchange(self, head: RequestHead) -> None:
+        host, port, path = split_absolute(head.target)
+        hosts = head.values(b"host")
+        authority = _authority(host, port)
+        if head.version != b"HTTP/1.0" or hosts:
+            named = split_authority(hosts[0], default_port=80) if len(hosts) == 1 else None
+            if named is None or (named[0].lower(), named[1]) != (host.lower(), port):
+                raise Malformed("a Host that is not the one of the target")
+        body = request_body(head)
+        entry = self._entry
+        same = entry is not None and (entry.host, entry.port) == (host, port)
+        if same and self.server is not None:
+            self._send_head(head, authority, path, body)
+            return
+        self._drop_server()
+        self._mode = "opening"
+        self._entry = entry = self._keeper.ask("http", host, port)
+        self._opening = asyncio.ensure_future(
+            self._open_for_client(entry, lambda: self._send_head(head, authority, path, body))
+        )
+
+    def _send_head(self, head: RequestHead, authority: str, path: bytes, body: Body) -> None:
+        self._mode = "exchange"
+        self._request = body
+        self._answer = AnswerReader(head.method, upgrade=bool(head.values(b"upgrade")))
+        origin = head.encoded(path, without=_FOR_THE_PROXY)
+        wire = None
+        if self._absolute:
+            target = b"http://" + authority.encode("utf-8") + path
+            wire = head.encoded(target, without=_FOR_THE_PROXY, extra=self._keeper.credentials)
+        self._send(origin, wire)
+
+    def _take_body(self) -> bool:
+        """Send more of the request; False when there is nothing to do but wait."""
+        request, answer = self._request, self._answer
+        if request is None or answer is None:
+            return False
+        if answer.switched:
+            self._mode = "tunnel"
+            rest, self._waiting = bytes(self._waiting), bytearray()
+            if rest:
+                self._send(rest)
+            return False
+        if not request.done and self._waiting:
+            data = bytes(self._waiting)
+            try:
+                end = request.feed(data, 0)
+            except Malformed as error:
+                self.end("error", error="malformed-request", detail=str(error))
+                return False
+            del self._waiting[:end]
+            self._send(data[:end])
+        if self.over or not request.done or answer.part is not Part.DONE:
+            return False
+        self._mode = "head"
+        if self.client.eof and not self._waiting:
+            self.end("client")
+            return False
+        return bool(self._waiting)
+
+    def _refuse_head(self, why: str) -> None:
+        """A request that can be read in two ways, or in none, goes nowhere."""
+        self._drop_server()
+        self._entry = self._keeper.ask("http", "", 0)
+        self.end("error", refusal="malformed-request", detail=why)
+
+    # Connections
+
+    async def _open_for_client(self, entry: Entry, then: Callable[[], None] | None = None) -> None:
+        """Open what a client asked for; what goes wrong is between the record and the client."""
+        try:
+            if then is None:
+                await self._open_tunnel(entry, answer=_ESTABLISHED)
+            else:
+                await self._attach(entry)
+                if self.over:
+                    return
+                then()
+                self._listen_to_server()
+                self._advance()
+                self._repeat_eof()
+        except EgressError:
+            return
+
+    def _repeat_eof(self) -> None:
+        """Tell the server what the client said before there was one."""
+        if self.client.eof and not self.over and self.server is not None:
+            self.server.write_eof()
+
+    async def _open_tunnel(self, entry: Entry, answer: bytes = b"") -> None:
+        await self._attach(entry)
+        if self.over:
+            return
+        self._mode = "tunnel"
+        self._sniffer = ServerName()
+        if answer:
+            self.client.write(answer)
+        early, self._waiting = bytes(self._waiting), bytearray()
+        if early:
+            self._send(early)
+        self._listen_to_server()
+
+    async def _attach(self, entry: Entry) -> None:
+        """Have the connection made and become its other end. Raises EgressError, after the end."""
+        try:
+            opened = await self._keeper.open(entry)
+        except EgressError as error:
+            self._fail(entry, error)
+            raise
+        server = Side(self._keeper.buffer)
+        self._first = bytearray(opened.first)
+        server.on_data = self._first.extend  # until the client has its answer
+        server.on_eof = self._server_eof
+        server.on_lost = self._server_lost
+        server.on_flow = self._regulate
+        self._absolute = opened.absolute
+        try:
+            self._keeper.connected(entry)
+            self.server = server
+            await self._loop.create_connection(lambda: server, sock=opened.sock)
+        except OSError as error:
+            opened.sock.close()
+            failed = error if isinstance(error, EgressError) else EgressFailed("failed", str(error))
+            self._fail(entry, failed)
+            raise failed from None
+        except BaseException:
+            opened.sock.close()
+            raise
+        self.last_moved = self._loop.time()
+
+    def _listen_to_server(self) -> None:
+        """The client has its answer, or its request is on its way: let the server speak."""
+        if self.over or self.server is None:
+            return
+        self.server.on_data = self._server_data
+        if self._first:
+            first, self._first = bytes(self._first), bytearray()
+            self._receive(first)
+        self._regulate()
+
+    def _fail(self, entry: Entry, error: EgressError) -> None:
+        """End with an answer that no page can be made of: a status for a tunnel, else nothing."""
+        refused = isinstance(error, EgressRefused)
+        answer = _NO % (b"403 Forbidden" if refused else b"502 Bad Gateway")
+        self.end(
+            "client",
+            refusal=error.word if refused else "",
+            error="" if refused else error.word,
+            detail=error.detail,
+            answer=answer if entry.kind == "tunnel" else b"",
+        )
+
+    def _drop_server(self) -> None:
+        """Be done with a server whose answers are all here."""
+        server, self.server = self.server, None
+        if server is not None:
+            server.let_go()
+            server.close()
+            self._end_entry("client")
+        self._entry = None
+
+    def _end_entry(self, by: str, *, error: str = "", detail: str = "", refusal: str = "") -> None:
+        entry, self._entry = self._entry, None
+        if entry is None:
+            return
+        entry.error, entry.refusal, entry.detail = error, refusal, detail
+        entry.ended_by = "error" if error or refusal else by
+        self._keeper.ended(entry)
+
+    def _leave_when_closed(self) -> None:
+        if self.client.transport is None and (self.server is None or self.server.transport is None):
+            self._keeper.left(self)
+
+    # Bytes
+
+    def _send(self, data: bytes, wire: bytes | None = None) -> None:
+        """
+        Pass on what the client sent.
+
+        Args:
+            data: As the server gets it; recorded.
+            wire: As a proxy on the way gets it, if that is something else.
+        """
+        entry, server = self._entry, self.server
+        if entry is None or server is None:
+            return
+        allowed = self._keeper.allow(len(data))
+        piece = data if allowed == len(data) else data[:allowed]
+        entry.bytes_sent += allowed
+        self.last_moved = self._loop.time()
+        if self._sniffer is not None:
+            self._sniffer.feed(piece)
+            if self._sniffer.done:
+                entry.server_name, self._sniffer = self._sniffer.name, None
+        if piece:
+            self._keeper.record(entry, Direction.CLIENT, piece)
+        if allowed < len(data):
+            if wire is None:
+                server.write(piece)
+            self._keeper.exceeded()
+        elif not self.over:
+            server.write(data if wire is None else wire)
+
+    def _receive(self, data: bytes) -> None:
+        """Pass on what the server sent."""
+        self.last_moved = self._loop.time()
+        if self._mode == "tunnel" or self._answer is None:
+            self._pass_on(data, held=False)
+            return
+        self._answer.feed(data)
+        if self._absolute and self._answer.status == 407:
+            # The proxy's own answer: it must not pass for the site's.
+            self.end("error", error="proxy-authentication", detail="the proxy wants a password")
+            return
+        self._pass_on(data, held=self._absolute and self._answer.part is Part.HEAD)
+        self._advance()
+        self._regulate()
+
+    def _pass_on(self, data: bytes, *, held: bool) -> None:
+        if self._held or held:
+            data, self._held = self._held + data, b""
+            if held:
+                self._held = data
+                return
+        entry = self._entry
+        if entry is None:
+            return
+        allowed = self._keeper.allow(len(data))
+        piece = data if allowed == len(data) else data[:allowed]
+        entry.bytes_received += allowed
+        if piece:
+            self._keeper.record(entry, Direction.SERVER, piece)
+        if not self.over:
+            self.client.write(piece)
+        if allowed < len(data):
+            self._keeper.exceeded()
+
+
+def _authority(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port == 80 else f"{shown}:{port}"
+
+
+def _current_task() -> "asyncio.Task[object] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _nothing() -> None:
+    """Take no notice."""
+
+
+def _ignore(data: bytes) -> None:
+    """Take no notice of bytes."""
+
+
+def _ignore_error(error: Exception | None) -> None:
+    """Take no notice of an end."""

@@ -1,0 +1,103 @@
+"""What the guard lets through: opened networks, the upstream proxy, and the limits."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from typing_extensions import override
+
+from snapshotter.egress.addresses import Network, parse_networks
+
+_TOR: Final = "socks5://127.0.0.1:9050"
+_KINDS: Final = {"http": "http", "socks5": "socks5", "socks5h": "socks5"}
+_MAX_CREDENTIAL: Final = 255  # bytes, RFC 1929 section 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A proxy that everything goes through. Its user name and password are never shown."""
+
+    kind: str  # "http", "socks5" or "tor"
+    host: str
+    port: int
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def via(self) -> str:
+        """As a connection's record says it."""
+        return "tor" if self.kind == "tor" else f"{self.kind}-proxy"
+
+    @override
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.via} {host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressRules:
+    """
+    Which connections are made, and how many and how much of them.
+
+    Raises:
+        ValueError: A network or an upstream that is none, or a limit below one.
+    """
+
+    allowed: tuple[str, ...] = ()  # networks opened by name: "192.0.2.0/24"
+    # "", "http://host:port", "socks5://host:port" or "tor"; may hold user:password@
+    upstream: str = field(default="", repr=False)
+    total_bytes: int  # both directions, all connections
+    connections: int = 512  # at once
+    per_host: int = 32  # at once, to one host; more wait for their turn
+    connections_in_all: int = 4000
+    connect_s: float = 10.0  # from the answers to the connection, and for a turn
+    resolve_s: float = 5.0
+    idle_s: float = 90.0  # without a byte in either direction
+
+    def __post_init__(self) -> None:
+        self.networks()
+        self.proxy()
+        limits = (
+            self.total_bytes, self.connections, self.per_host, self.connections_in_all,
+            self.connect_s, self.resolve_s, self.idle_s,
+        )  # fmt: skip
+        if min(limits) <= 0:
+            raise ValueError("a limit of nothing lets nothing through")
+
+    def networks(self) -> tuple[Network, ...]:
+        """Return the networks opened by name."""
+        return parse_networks(self.allowed)
+
+    def proxy(self) -> Upstream | None:
+        """Return the upstream proxy, if there is one."""
+        return parse_upstream(self.upstream) if self.upstream else None
+
+
+def parse_upstream(url: str) -> Upstream:
+    """
+    Return an upstream proxy from its URL; "tor" is Tor's own port on this machine.
+
+    Raises:
+        ValueError: Another scheme, no host or port, or anything after them. The message
+            does not quote the URL, for a password may be in it.
+    """
+    tor = url == "tor"
+    try:
+        parts = urlsplit(_TOR if tor else url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("the upstream proxy is not a URL") from error
+    kind = _KINDS.get(parts.scheme)
+    if kind is None:
+        raise ValueError("an upstream proxy is http://host:port, socks5://host:port or tor")
+    if not host or not port or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("an upstream proxy needs a host and a port, and nothing after them")
+    if re.search(r"[\x00-\x20\x7f]", url):
+        raise ValueError("the upstream proxy holds a blank or a control character")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if max(len(user.encode()), len(password.encode())) > _MAX_CREDENTIAL:
+        raise ValueError(f"a user name or password of more than {_MAX_CREDENTIAL} bytes")
+    if kind == "http" and ":" in user:
+        raise ValueError("a user name with a colon can not be told from the password (RFC 7617)")
+    return Upstream(kind="tor" if tor else kind, host=host, port=port, user=user, password=password)

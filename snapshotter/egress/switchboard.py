@@ -1,0 +1,180 @@
+"""What all connections of a guard share: numbers, limits, the record, the files of their bytes."""
+
+import asyncio
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from snapshotter.egress.dialer import Dialer, Opened
+from snapshotter.egress.errors import EgressFailed, EgressRefused
+from snapshotter.egress.ledger import Entry
+from snapshotter.egress.relay import READ, Conversation
+from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.tee import TeeWriter
+from snapshotter.formats.http import Direction
+from snapshotter.ports import Clock
+
+_SPARE_CLIENTS: Final = 128  # beyond the connections that there may be: they wait for a turn
+_LINGER_S: Final = 10.0  # for an end that takes none of what is held back for it
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Switchboard:
+    """
+    Belongs to one event loop; only what is marked so may be read from elsewhere.
+
+    Args:
+        tee: A directory for a file of each connection's bytes, or None.
+        purpose: For the record.
+    """
+
+    def __init__(
+        self, rules: EgressRules, dialer: Dialer, *, clock: Clock, tee: Path | None, purpose: str
+    ) -> None:
+        self._rules = rules
+        self._dialer = dialer
+        self._clock = clock
+        self._tee = tee
+        self._purpose = purpose
+        # One look at the wall: times of a record are in order also when a clock is set.
+        self._began = clock.now()
+        self._began_s = clock.monotonic()
+        self._began_us = (self._began - _EPOCH) // timedelta(microseconds=1)
+        self._beyond: Entry | None = None  # stands for all that were too many
+        self._beyond_count = 0
+        self._conversations: set[Conversation] = set()
+        self._tees: dict[int, TeeWriter] = {}
+        self.buffer = bytearray(READ)
+        self.closed = ""  # why no connection is made any more; set from any thread
+        # Read from any thread.
+        self.entries: list[Entry] = []
+        self.open_connections = 0
+        self.total_bytes = 0
+        self.over_limit = False
+        self.last_activity = self._began_s
+
+    # For the guard
+
+    def client(self) -> asyncio.BaseProtocol:
+        """Return the protocol of a client that was accepted."""
+        return Conversation(self).client
+
+    async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
+        """Connect one end of a pair of sockets to a host. Raises EgressError."""
+        await Conversation(self).dial(host, port, sock, limit_s)
+
+    def end_all(self, by: str, detail: str, *, error: str = "", now: bool = False) -> None:
+        """End every connection, and close its file."""
+        for conversation in tuple(self._conversations):
+            conversation.end(by, error=error, detail=detail, now=now)
+
+    async def watch(self) -> None:
+        """End what has been idle for too long, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(self._rules.idle_s, _LINGER_S) / 5)
+            for conversation in tuple(self._conversations):
+                still_s = loop.time() - conversation.last_moved
+                if conversation.over and still_s > _LINGER_S:
+                    conversation.abort()
+                elif still_s > self._rules.idle_s:
+                    conversation.end("limit", detail=f"no byte for {self._rules.idle_s:g} s")
+
+    # For conversations
+
+    @property
+    def credentials(self) -> bytes:
+        return self._dialer.credentials
+
+    def ask(self, kind: str, host: str, port: int) -> Entry:
+        entry = Entry(
+            number=len(self.entries) + 1,
+            purpose=self._purpose,
+            kind=kind,
+            host=host,
+            port=port,
+            via=self._dialer.via,
+            asked_at=self._now(),
+        )
+        if self._beyond is None:
+            self.entries.append(entry)
+        if entry.number > self._rules.connections_in_all:
+            self._beyond = self._beyond or entry
+        self._touch(+1)
+        return entry
+
+    async def open(self, entry: Entry) -> Opened:
+        if self.over_limit:
+            raise EgressRefused("limit", f"{self._rules.total_bytes} bytes were reached")
+        if self.closed:
+            raise EgressRefused("cut", self.closed)
+        if self._beyond is not None:
+            self._beyond_count += 1
+            self._beyond.detail = (
+                f"{self._beyond_count} more than {self._rules.connections_in_all} connections"
+            )
+            raise EgressRefused("too-many-connections", self._beyond.detail)
+        return await self._dialer.open(entry)
+
+    def connected(self, entry: Entry) -> None:
+        entry.connected_at = self._now()
+        self._touch(0)
+        if self._tee is None:
+            return
+        try:
+            self._tees[entry.number] = TeeWriter(self._tee / f"{entry.number:05d}.tee")
+        except OSError as error:
+            raise EgressFailed("record", f"its bytes can not be kept: {error.strerror}") from None
+
+    def allow(self, count: int) -> int:
+        allowed = min(count, self._rules.total_bytes - self.total_bytes)
+        self.total_bytes += allowed
+        return allowed
+
+    def record(self, entry: Entry, direction: Direction, data: bytes) -> None:
+        at_s = self.last_activity = self._clock.monotonic()
+        tee = self._tees.get(entry.number)
+        if tee is None:
+            return
+        try:
+            tee.write(direction, self._began_us + int((at_s - self._began_s) * 1e6), data)
+        except OSError as error:
+            self._unrecorded(error)
+
+    def ended(self, entry: Entry) -> None:
+        self._dialer.end(entry)
+        tee = self._tees.pop(entry.number, None)
+        try:
+            if tee is not None:
+                tee.close()
+        except OSError as error:
+            entry.error, entry.ended_by = "record", "error"
+            self._unrecorded(error)
+        entry.ended_at = self._now()
+        self._touch(-1)
+
+    def exceeded(self) -> None:
+        self.over_limit = True
+        self.end_all("limit", f"{self._rules.total_bytes} bytes were reached")
+
+    def joined(self, conversation: Conversation) -> bool:
+        if len(self._conversations) >= self._rules.connections + _SPARE_CLIENTS:
+            return False
+        self._conversations.add(conversation)
+        return True
+
+    def left(self, conversation: Conversation) -> None:
+        self._conversations.discard(conversation)
+
+    def _unrecorded(self, error: OSError) -> None:
+        """What can not be recorded must not happen: nothing passes any more."""
+        self.closed = self.closed or f"the bytes can not be kept: {error.strerror}"
+        self.end_all("error", self.closed, error="record", now=True)
+
+    def _now(self) -> datetime:
+        return self._began + timedelta(seconds=self._clock.monotonic() - self._began_s)
+
+    def _touch(self, change: int) -> None:
+        self.open_connections += change
+        self.last_activity = self._clock.monotonic()

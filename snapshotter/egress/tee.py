@@ -1,0 +1,87 @@
+"""
+One file a connection: what went over it, in both directions, in order, with times.
+
+    direction  1 byte   "C" client to server, "S" server to client
+    time       8 bytes  microseconds since 1970-01-01 UTC
+    length     4 bytes
+    data       as many
+
+Numbers are big-endian. A file that ends in the middle of a chunk was cut there: its
+writer was killed. These files hold a page in clear, or what a key log opens; they are
+destroyed once the record is made from them.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from snapshotter.formats.http import Direction
+
+_HEAD: Final = struct.Struct(">cQI")
+_MAX_CHUNK: Final = 1 << 20  # bytes; a longer one was not written here
+_BUFFER: Final = 1 << 17  # bytes that a file holds back until it is flushed
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LETTERS: Final = {Direction.CLIENT: b"C", Direction.SERVER: b"S"}
+_DIRECTIONS: Final = {letter: direction for direction, letter in _LETTERS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """What one side sent at a time."""
+
+    direction: Direction
+    at_us: int  # microseconds since 1970-01-01 UTC
+    data: bytes
+
+    @property
+    def at(self) -> datetime:
+        """The same time, aware and in UTC."""
+        return _EPOCH + timedelta(microseconds=self.at_us)
+
+
+class TeeWriter:
+    """Writes one connection's file, readable by its owner alone. Raises OSError when it can not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file: BinaryIO = os.fdopen(file, "wb", buffering=_BUFFER)
+
+    def write(self, direction: Direction, at_us: int, data: bytes) -> None:
+        """Add a chunk."""
+        for start in range(0, len(data), _MAX_CHUNK):
+            piece = data if len(data) <= _MAX_CHUNK else data[start : start + _MAX_CHUNK]
+            self._file.write(_HEAD.pack(_LETTERS[direction], at_us, len(piece)))
+            self._file.write(piece)
+
+    def flush(self) -> None:
+        """Let a reader see what was written so far."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is held back and let go of the file. Idempotent."""
+        self._file.close()
+
+
+def read(path: Path) -> Iterator[Chunk]:
+    """
+    Yield a connection's chunks, as far as the file goes.
+
+    Of a last chunk that was cut, what is there of its data is yielded.
+
+    Raises:
+        ValueError: From here on the file is damaged. What came before was yielded.
+    """
+    with path.open("rb") as file:
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            letter, at_us, length = _HEAD.unpack(head)
+            direction = _DIRECTIONS.get(letter)
+            if direction is None or length > _MAX_CHUNK:
+                raise ValueError(f"{path.name} holds something that is not a chunk")
+            data = file.read(length)
+            if data:
+                yield Chunk(direction=direction, at_us=at_us, data=data)
