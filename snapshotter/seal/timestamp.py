@@ -60,6 +60,8 @@ class HttpTimestampAuthority:
         ids: Where nonces come from.
         timeout_s: For the whole exchange, redirects included.
         proxy: URL of a proxy, if the configuration names one.
+        transport: Makes what each exchange connects by, instead of httpx's own way out.
+            It has a proxy of its own, or none.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class HttpTimestampAuthority:
         ids: IdSource,
         timeout_s: float = 10.0,
         proxy: str | None = None,
+        transport: Callable[[], "httpx.BaseTransport"] | None = None,
     ) -> None:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             raise ValueError(
@@ -79,6 +82,8 @@ class HttpTimestampAuthority:
             )
         if timeout_s <= 0:
             raise ValueError("a limit of no seconds lets nothing through")
+        if proxy is not None and transport is not None:
+            raise ValueError("a proxy would lead past the transport")
         self._name = name
         self._url = url
         self._anchor = anchor
@@ -86,6 +91,7 @@ class HttpTimestampAuthority:
         self._ids = ids
         self._timeout_s = timeout_s
         self._proxy = proxy
+        self._transport = transport
 
     @property
     def name(self) -> str:
@@ -145,6 +151,7 @@ class HttpTimestampAuthority:
                 httpx.Client(
                     trust_env=False,
                     proxy=self._proxy,
+                    transport=self._transport() if self._transport is not None else None,
                     timeout=self._timeout_s,
                     follow_redirects=True,
                     max_redirects=_MAX_REDIRECTS,

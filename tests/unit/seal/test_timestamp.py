@@ -6,6 +6,7 @@ import tomllib
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 
@@ -83,6 +84,17 @@ def test_a_limit_of_nothing_is_refused() -> None:
             clock=FixedClock(),
             ids=SeededIds(),
             timeout_s=0,
+        )
+
+
+def test_a_proxy_that_would_lead_past_a_transport_is_refused() -> None:
+    with pytest.raises(ValueError, match="past the transport"):
+        HttpTimestampAuthority(
+            *("a", "http://a.example", shipped_anchor()),
+            clock=FixedClock(),
+            ids=SeededIds(),
+            proxy="http://proxy.example:3128",
+            transport=httpx.HTTPTransport,
         )
 
 

@@ -1,0 +1,230 @@
+"""
+httpx over the guard: every connection of a client is one that the guard made.
+
+    with httpx.Client(transport=transport(guard)) as client:
+        client.get("https://authority.example/")
+
+Names are resolved, vetted and dialled by the guard; TLS is httpx's own, with its own
+checks, over the socket that the guard hands out. A client with a `proxy` would go past
+its transport: an upstream is the guard's affair.
+
+Import this module where httpx is there: it is not part of a bare verifier.
+"""
+
+import select
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpcore
+import httpx
+from typing_extensions import override
+
+from snapshotter.egress.errors import EgressError, EgressFailed
+from snapshotter.egress.guard import EgressGuard
+
+_DIAL_S: Final = 30.0  # where the client names no limit of its own
+
+# httpcore's errors and httpx's have the same names; the ones that are more exact first.
+_ERRORS: Final = tuple(
+    (getattr(httpcore, name), getattr(httpx, name))
+    for name in (
+        "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "TimeoutException",
+        "ConnectError", "ReadError", "WriteError", "NetworkError",
+        "LocalProtocolError", "RemoteProtocolError", "ProtocolError",
+        "ProxyError", "UnsupportedProtocol",
+    )
+)  # fmt: skip
+
+
+def transport(
+    guard: EgressGuard, *, ssl_context: ssl.SSLContext | None = None
+) -> httpx.BaseTransport:
+    """
+    Return a transport for an `httpx.Client`; closing the client closes it.
+
+    Args:
+        ssl_context: How servers are checked; httpx's own way without one.
+    """
+    return _GuardedTransport(guard, ssl_context or httpx.create_ssl_context(trust_env=False))
+
+
+class HttpxBackend(httpcore.NetworkBackend):
+    """Makes httpcore's connections through a guard."""
+
+    def __init__(self, guard: EgressGuard) -> None:
+        self._guard = guard
+
+    @override
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Raises httpcore.ConnectTimeout, or httpcore.ConnectError with the guard's reason."""
+        if local_address is not None:
+            raise httpcore.ConnectError("the guard chooses where connections start")
+        try:
+            return _Stream(self._guard.dial(host, port, _DIAL_S if timeout is None else timeout))
+        except EgressFailed as error:
+            kind = httpcore.ConnectTimeout if "timeout" in error.word else httpcore.ConnectError
+            raise kind(error.detail) from error
+        except EgressError as error:
+            raise httpcore.ConnectError(error.detail) from error
+
+    @override
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        """Raises httpcore.ConnectError: there is no network behind it to guard."""
+        raise httpcore.ConnectError("no sockets of the file system")
+
+
+class _Stream(httpcore.NetworkStream):
+    """A blocking socket, as httpcore reads and writes it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    @override
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _translated(httpcore.ReadTimeout, httpcore.ReadError):
+            self._sock.settimeout(timeout)
+            return self._sock.recv(max_bytes)
+
+    @override
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _translated(httpcore.WriteTimeout, httpcore.WriteError):
+            self._sock.settimeout(timeout)
+            self._sock.sendall(buffer)
+
+    @override
+    def close(self) -> None:
+        self._sock.close()
+
+    @override
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
+            try:
+                self._sock.settimeout(timeout)
+                return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
+            except BaseException:
+                self.close()
+                raise
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        if info == "socket":
+            return self._sock
+        if info == "ssl_object":
+            return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        if info == "is_readable":  # an idle connection that has something to say has ended
+            return _is_readable(self._sock)
+        return None
+
+
+class _GuardedTransport(httpx.BaseTransport):
+    """Requests by httpcore's pool, whose only network is the guard."""
+
+    def __init__(self, guard: EgressGuard, ssl_context: ssl.SSLContext) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl_context, network_backend=HttpxBackend(guard)
+        )
+
+    @override
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    @override
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self.close()
+
+    @override
+    def close(self) -> None:
+        self._pool.close()
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asked = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=request.url.raw_path,
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        with _as_httpx():
+            answer = self._pool.handle_request(asked)
+        return httpx.Response(
+            status_code=answer.status,
+            headers=answer.headers,
+            stream=_AnswerStream(answer),
+            extensions=answer.extensions,
+        )
+
+
+class _AnswerStream(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    @override
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx():
+            yield from self._answer.iter_stream()
+
+    @override
+    def close(self) -> None:
+        self._answer.close()
+
+
+@contextmanager
+def _translated(
+    late: type[httpcore.TimeoutException], broken: type[httpcore.NetworkError]
+) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise late(str(error)) from error
+    except OSError as error:
+        raise broken(str(error)) from error
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        for theirs, ours in _ERRORS:
+            if isinstance(error, theirs):
+                raise ours(str(error)) from error
+        raise
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    try:
+        waiting = select.poll()
+        waiting.register(sock, select.POLLIN)
+        return bool(waiting.poll(0))
+    except (OSError, ValueError):
+        return True
