@@ -28,17 +28,24 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor, build_request, check_response
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import (
+    Action,
     Artifact,
     Capture,
     ClockFacts,
     CourtMinimum,
     Disclosure,
+    DomChange,
     Environment,
+    FontCounts,
+    FrameFacts,
+    FrameState,
     ImageCounts,
     MainResponse,
+    MissingGlyphs,
     Outcome,
     RequestCounts,
     SandboxFacts,
+    Scrolling,
     Step,
     StepState,
 )
@@ -167,10 +174,25 @@ def capture(
         court_minimum=CourtMinimum(url=True, html_source=True, full_page_capture=True),
         artifacts=tuple(artifacts),
         steps=(Step(name="navigate", state=StepState.OK, started_at=at, duration_ms=1),),
-        actions=(),
+        actions=(
+            Action(
+                at=at,
+                kind="scroll",
+                detail="1 steps",
+                change=DomChange(
+                    nodes_before=3, nodes_after=3, text_before=9, text_after=9, mutations=0
+                ),
+            ),
+        ),
         requests=RequestCounts(total=1, answered=1),
         failed_requests=(),
         images=ImageCounts(),
+        fonts=FontCounts(),
+        frames=(FrameFacts(url="http://example.test/", state=FrameState.READ),),
+        missing_glyphs=(MissingGlyphs(script="Han", count=1, characters="漢"),),
+        scrolling=Scrolling(
+            steps=1, height=900, stopped="bottom", container="", virtualised=False, segments=0
+        ),
         page_size=None,
         text_characters=9,
         document_language="",

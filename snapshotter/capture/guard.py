@@ -10,13 +10,12 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from playwright.async_api import Error as PlaywrightError
-
 from snapshotter.ports import Clock
 
 T = TypeVar("T")
 
 _CRASH_NEWS_S = 0.3  # a call may fail a moment before the event that says why
+_GOING = ("crashed", "has been closed")  # what such a call says, whoever makes it
 
 
 class PageLost(Exception):
@@ -114,9 +113,7 @@ class Guard:
     async def _explain(self, task: "asyncio.Future[T]") -> None:
         """A call that failed because its page went has not failed by itself."""
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, PlaywrightError) and (
-            "crashed" in error.message or "has been closed" in error.message
-        ):
+        if error is not None and any(words in str(error) for words in _GOING):
             try:
                 await asyncio.wait_for(self._gone.wait(), timeout=_CRASH_NEWS_S)
             except TimeoutError:

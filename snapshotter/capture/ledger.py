@@ -21,11 +21,16 @@ from snapshotter.model.capture import (
     Action,
     Capture,
     CourtMinimum,
+    DomChange,
     Environment,
+    FontCounts,
+    FrameFacts,
     ImageCounts,
+    MissingGlyphs,
     Outcome,
     PageSize,
     Reason,
+    Scrolling,
     Step,
     StepState,
 )
@@ -70,6 +75,11 @@ class Ledger:
         self.text = ""  # of the page, as written
         self.missing: tuple[str, ...] = ()  # parts that could not be had, in words
         self.images = ImageCounts()
+        self.image_lines = b""  # of `capture/images.jsonl`
+        self.fonts = FontCounts()
+        self.frames: tuple[FrameFacts, ...] = ()
+        self.missing_glyphs: tuple[MissingGlyphs, ...] = ()
+        self.scrolling: Scrolling | None = None
         self.page_size: PageSize | None = None
         self.has_no_content = False  # the answer forbids a body: 204, 205
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
@@ -112,9 +122,11 @@ class Ledger:
         if self._running is not None:
             self._progress(self._running[0], words)
 
-    def note(self, kind: str, detail: str) -> None:
-        """Something was done to the page."""
-        self._actions.append(Action(at=self._clock.now(), kind=kind, detail=_cut(detail)))
+    def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:
+        """Something was done to the page, which changed its document so."""
+        self._actions.append(
+            Action(at=self._clock.now(), kind=kind, detail=_cut(detail), change=change)
+        )
         self.log("action", f"{kind}: {detail}" if detail else kind)
 
     def complain(self, code: str, detail: str) -> None:
@@ -159,6 +171,11 @@ class Ledger:
         for name, lines in (("console", self._console), ("log", self._log)):
             data = b"".join(canonical_json.dumps(_whole(line)) + b"\n" for line in lines)
             spool.write(f"capture/{name}.jsonl", _JSON_LINES, data, step="record")
+        if self.image_lines:
+            spool.write(
+                "capture/images.jsonl", _JSON_LINES, self.image_lines, step="settle",
+                note="what became of each image that the page wanted",
+            )  # fmt: skip
         size = self.page_size
         artifacts = (*spool.artifacts, *recording.artifacts)
         capture = Capture(
@@ -186,6 +203,10 @@ class Ledger:
             requests=recording.counts,
             failed_requests=recording.failed[:_URLS],
             images=self.images,
+            fonts=self.fonts,
+            frames=self.frames,
+            missing_glyphs=self.missing_glyphs,
+            scrolling=self.scrolling,
             page_size=size,
             text_characters=len(self.text),
             document_language=self.language,
@@ -200,9 +221,12 @@ class Ledger:
 
     def _complain_of_what_did_not_load(self, recording: Recording) -> None:
         """A page without its pictures or style sheets is evidence, and not all of the page."""
-        if self.images.failed or self.images.pending:
-            lost = self.images.failed + self.images.pending
+        lost = self.images.failed + self.images.pending + self.images.placeholder
+        if lost:
             self.complain("images-missing", f"{lost} of {self.images.wanted} images did not load")
+        if self.fonts.failed:
+            names = ", ".join(self.fonts.failed_faces[:5])
+            self.complain("fonts-missing", f"{self.fonts.failed} font faces failed: {names}")
         # What the page's own rules refused is the page as it is; what the network lost is not.
         lost_types = Counter(
             failed.resource_type

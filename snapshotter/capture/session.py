@@ -25,7 +25,9 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import behaviours, environment, screenshot, target, text
+from snapshotter.capture import environment, screenshot, target, text
+from snapshotter.capture.behaviours import media, scrolling, settling
+from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
@@ -41,8 +43,10 @@ from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
 from snapshotter.capture.redact import clean_mhtml, clean_text, clean_url
 from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.targets import ProtocolError
+from snapshotter.capture.world import WorldError, WorldGone, Worlds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
+from snapshotter.model.capture import Capture, Environment, SandboxFacts, Scrolling, StepState
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, Progress
 
@@ -60,6 +64,8 @@ _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 _SAVES = "Download is starting"  # Playwright's words for an address that is a file
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
+_GROWTH = 2  # times that we scroll on because the page grew while it settled
+_LOST_MEDIA = 5_000  # addresses
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
 _ERRORS = (
@@ -179,6 +185,8 @@ class Session:
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
         self._doorkeeper: Doorkeeper | None = None
+        self._stage: Stage | None = None
+        self._lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._document = _Document()
         self._description: asyncio.Task[Environment] | None = None
         self._moved = False  # a step failed because the page went to another document
@@ -316,8 +324,8 @@ class Session:
         steps: list[tuple[str, _Body]] = [
             ("screenshot", lambda: self._screenshot(cdp)),
             ("mhtml", lambda: self._mhtml(cdp)),
-            ("dom", lambda: self._dom(page)),
-            ("text", lambda: self._page_text(page, cdp)),
+            ("dom", self._dom),
+            ("text", self._page_text),
         ]
         if self._memory_is_low:
             # A photograph beyond the viewport paints the whole page: on one of very much
@@ -361,6 +369,16 @@ class Session:
             context, page, guard, self._decision, self._note, self._complain
         )
         await self._call("the recorder", self._recorder.attach(context, page, cdp), limit)
+        worlds = Worlds(guard)
+        await worlds.attach(context, page, limit)
+        self._stage = Stage(
+            worlds=worlds,
+            recorder=self._recorder,
+            guard=guard,
+            decision=self._decision,
+            clock=self._clock,
+            note=self._note,
+        )
         return page, cdp
 
     async def _navigate(self) -> _End | str | None:
@@ -491,43 +509,47 @@ class Session:
             await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
 
     async def _scroll(self) -> _End | str | None:
-        scrolled = await behaviours.scroll(
-            self._need_page(), self._recorder, self._need_guard(), self._decision, self._clock
+        scrolled = await scrolling.scroll(self._need_stage())
+        self._ledger.scrolling = Scrolling(
+            steps=scrolled.steps,
+            height=scrolled.height,
+            stopped=scrolled.stopped,
+            container=scrolled.container,
+            virtualised=scrolled.virtualised,
+            segments=0,
         )
         detail = f"{scrolled.steps} steps, {scrolled.height} px, stopped at: {scrolled.stopped}"
-        self._note("scroll", detail)
         if scrolled.stopped == "bottom":
             return detail
         self._complain("scroll-limited", f"the page was not scrolled to its end: {detail}")
         return _End(StepState.PARTIAL, detail)
 
     async def _settle(self) -> _End | str | None:
-        page, guard, limits = self._need_page(), self._need_guard(), self._limits
-        open_ends = await self._until_settled()
-        await behaviours.to_top(page, guard, limits.step_s)
-        self._note("return-to-top", "")
-        if not open_ends:  # the way back may have made the page ask for more
-            open_ends = await self._until_settled()
-        if count := await behaviours.hold_still(page, self._need_cdp(), guard, limits.step_s):
-            self._note("stop-animations", f"{count} animations")
-        self._ledger.images = (await behaviours.count_images(page, guard)).counts
-        self._ledger.title = await self._call("the title", page.title(), limits.step_s)
-        language = await self._call(
-            "the language", page.evaluate("document.documentElement?.lang || ''"), limits.step_s
-        )
-        self._ledger.language = str(language)[:100]
-        if open_ends:
-            self._complain(
-                "not-settled", f"after {limits.settle_s:g} s still under way: {open_ends}"
-            )
-            return _End(StepState.PARTIAL, open_ends)
+        stage = self._need_stage()
+        settled = await settling.settle(stage, self._stuck)
+        for _ in range(_GROWTH):
+            scrolling_ = self._ledger.scrolling
+            if scrolling_ is None or scrolling_.stopped != "bottom" or scrolling_.container:
+                break
+            if settled.height <= scrolling_.height + self._decision.viewport_px[1] // 2:
+                break
+            await self._scroll()  # what came meanwhile made the page longer
+            settled = await settling.settle(stage, self._stuck)
+        moved = await scrolling.to_top(stage)
+        if moved and not settled.open_ends:  # the way back may have made the page ask for more
+            settled = await settling.settle(stage, self._stuck)
+        standing = await media.hold_still(stage, self._need_cdp(), self._lost_media)
+        self._ledger.images = standing.images
+        self._ledger.image_lines = standing.lines
+        self._ledger.fonts = standing.fonts
+        self._ledger.frames = standing.frames
+        self._ledger.title = standing.title
+        self._ledger.language = standing.language
+        if settled.open_ends:
+            limit = self._limits.settle_s
+            self._complain("not-settled", f"after {limit:g} s still under way: {settled.open_ends}")
+            return _End(StepState.PARTIAL, settled.open_ends)
         return None
-
-    async def _until_settled(self) -> str:
-        return await behaviours.settle(
-            self._need_page(), self._recorder, self._need_guard(), self._decision, self._clock,
-            self._note, self._stuck,
-        )  # fmt: skip
 
     async def _viewport(self, cdp: CDPSession) -> None:
         await screenshot.photograph_viewport(cdp, self._spool, self._need_guard(), self._decision)
@@ -567,15 +589,15 @@ class Session:
             self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
         )
 
-    async def _dom(self, page: Page) -> None:
-        html = await text.read_document(page, self._need_guard(), limit_s=self._limits.step_s)
+    async def _dom(self) -> None:
+        html = await text.read_document(self._need_stage().worlds, limit_s=self._limits.step_s)
         await asyncio.to_thread(
             self._spool.write, "capture/dom.html", "text/html", utf8(html), step="dom",
             note="the main frame's document after scripts ran, as UTF-8",
         )  # fmt: skip
 
-    async def _page_text(self, page: Page, cdp: CDPSession) -> _End | str | None:
-        read = await text.read_text(page, cdp, self._need_guard(), limit_s=self._limits.step_s)
+    async def _page_text(self) -> _End | str | None:
+        read = await text.read_text(self._need_stage().worlds, limit_s=self._limits.step_s)
         self._ledger.text = read.text
         self._ledger.missing = read.missing
         await asyncio.to_thread(
@@ -661,10 +683,11 @@ class Session:
 
     async def _revive(self) -> None:
         """See that the page answers; stop a script that keeps it from answering."""
-        page, limit = self._need_page(), min(2.0, self._limits.step_s)
+        limit = min(2.0, self._limits.step_s)
         for attempt in range(2):
             try:
-                await self._call("the page", page.evaluate("1"), limit)
+                work = self._need_cdp().send("Runtime.evaluate", {"expression": "1"})
+                await self._call("the page", work, limit)
             except TimeLimit:
                 if attempt:
                     break
@@ -801,10 +824,17 @@ class Session:
 
     def _on_response(self, response: Response) -> None:
         request = response.request
+        if response.status >= 400:
+            self._lose_media(request)
         if request.is_navigation_request() and request.frame is self._need_page().main_frame:
             self._document.status = response.status
 
+    def _lose_media(self, request: Request) -> None:
+        if request.resource_type in ("image", "media") and len(self._lost_media) < _LOST_MEDIA:
+            self._lost_media.add(request.url)
+
     def _on_request_failed(self, request: Request) -> None:
+        self._lose_media(request)
         if request.is_navigation_request() and request.frame is self._need_page().main_frame:
             self._document.broken = request.url == self._need_page().url.partition("#")[0]
 
@@ -842,7 +872,9 @@ class Session:
         except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
             detail = _first_line(error)
             if documents is not None and (
-                self._document.count != documents or any(words in str(error) for words in _MOVED)
+                self._document.count != documents
+                or isinstance(error, WorldGone)
+                or any(words in str(error) for words in _MOVED)
             ):
                 self._moved = True
                 ledger.end_step(StepState.PARTIAL, "the page went to another document")
@@ -882,6 +914,9 @@ class Session:
     def _need_cdp(self) -> CDPSession:
         return _there(self._cdp)
 
+    def _need_stage(self) -> Stage:
+        return _there(self._stage)
+
     def _need_doorkeeper(self) -> Doorkeeper:
         return _there(self._doorkeeper)
 
@@ -905,6 +940,8 @@ def _reason(step: str, error: Exception) -> tuple[str, str]:
 
 def _first_line(error: BaseException) -> str:
     words = clean_text(str(error))[:200].partition("\n")[0]
-    if isinstance(error, PlaywrightError | SnapshotterError | TimeLimit):
+    if isinstance(
+        error, PlaywrightError | ProtocolError | SnapshotterError | TimeLimit | WorldError
+    ):
         return words
     return f"{type(error).__name__}: {words}"

@@ -132,9 +132,16 @@ class Targets:
             cdp.on(event, self._handler(session, event))
         return session
 
-    async def follow(self, session: Session, kinds: tuple[str, ...] = ()) -> None:
-        """Attach this session's children from now on; of these kinds alone, if any is named."""
-        params: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False}
+    async def follow(
+        self, session: Session, kinds: tuple[str, ...] = (), *, wait: bool = True
+    ) -> None:
+        """
+        Attach this session's children from now on; of these kinds alone, if any is named.
+
+        Args:
+            wait: They wait as they start, until `begin` has returned.
+        """
+        params: Params = {"autoAttach": True, "waitForDebuggerOnStart": wait, "flatten": False}
         if kinds:
             params["filter"] = [{"type": kind, "exclude": False} for kind in kinds]
         await session.send("Target.setAutoAttach", params)

@@ -52,12 +52,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomChange:
+    """The main frame's document before and after something was done to the page."""
+
+    nodes_before: int  # elements
+    nodes_after: int
+    text_before: int  # characters of all text in the document, shown or not
+    text_after: int
+    mutations: int  # nodes put in or taken out and texts changed, by whomever, meanwhile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """Something we did to the page, which may have changed it."""
 
     at: datetime
-    kind: str  # scroll, dismiss-dialog, close-popup, cancel-download, stop-loading, return-to-top
+    kind: str  # scroll, dismiss-dialog, close-popup … (docs/reference/outcomes.md)
     detail: str = ""
+    change: DomChange | None = None  # None: the document was not measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +128,57 @@ class ImageCounts:
     loaded: int = 0
     failed: int = 0
     pending: int = 0  # neither loaded nor failed when settling ended
+    placeholder: int = 0  # the page holds the image back, and shows another or none
     failed_urls: tuple[str, ...] = ()  # at most 100
+    placeholder_urls: tuple[str, ...] = ()  # of what is held back, at most 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FontCounts:
+    """Font faces that the page brought with it, all frames; unused ones are not counted."""
+
+    loaded: int = 0
+    failed: int = 0
+    pending: int = 0
+    failed_faces: tuple[str, ...] = ()  # "family weight style", at most 100
+
+
+class FrameState(enum.StrEnum):
+    """What could be had from a frame."""
+
+    READ = "read"
+    EMPTY = "empty"  # it answered, and there is nothing in it
+    UNREACHABLE = "unreachable"  # the browser shows an error in its place
+    SILENT = "silent"  # it did not answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameFacts:
+    """One frame of the page, the main one included."""
+
+    url: str
+    state: FrameState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingGlyphs:
+    """Characters of one script that no font on this machine could draw."""
+
+    script: str  # Unicode script property, long name: "Han"; or Emoji, Symbols, Other
+    count: int  # distinct characters
+    characters: str  # at most 20 of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrolling:
+    """How far down the page we went."""
+
+    steps: int
+    height: int  # CSS pixels of what was scrolled, at the end
+    stopped: str  # "bottom", or what ended it before: steps, time, height, blocked
+    container: str  # a way to the element that scrolls in the document's place, or ""
+    virtualised: bool  # the page takes away what is out of view
+    segments: int  # stretches that were read and photographed one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +346,10 @@ class Capture:
     requests: RequestCounts
     failed_requests: tuple[FailedRequest, ...]  # at most 500
     images: ImageCounts
+    fonts: FontCounts
+    frames: tuple[FrameFacts, ...]  # at most 200
+    missing_glyphs: tuple[MissingGlyphs, ...]
+    scrolling: Scrolling | None  # None: the page was not scrolled
     page_size: PageSize | None
     text_characters: int
     document_language: str  # <html lang>, or ""

@@ -36,6 +36,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRules:
+    """How images that come late are dealt with."""
+
+    honour_data_src: bool = True  # set the source of an image that its page holds back
+    image_s: float = 5.0  # one image is waited for so long
+    wait_s: float = 15.0  # all of them together, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -55,6 +64,7 @@ class Decision:
     ignore_certificate_errors: bool = False
     scroll_step: float = 0.8  # of the viewport's height
     quiet_s: float = 0.25  # no request in flight for so long: the page has settled
+    media: MediaRules = field(default_factory=MediaRules)
     limits: Limits = field(default_factory=Limits)
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.request import Decision, Limits
+from snapshotter.model.request import Decision, Limits, MediaRules
 
 _MAX_BYTES = 1 << 20
 
@@ -63,6 +63,14 @@ class Wait(_Table):
 
     quiet_ms: int = Field(default=250, ge=0, le=10_000)
     settle_s: float = Field(default=5, gt=0, le=120, strict=False)
+
+
+class Media(_Table):
+    """Images that come late, or are held back."""
+
+    honour_data_src: bool = True
+    image_s: float = Field(default=5, gt=0, le=120, strict=False)
+    wait_s: float = Field(default=15, gt=0, le=600, strict=False)
 
 
 class LimitsTable(_Table):
@@ -118,6 +126,7 @@ class Policy(BaseModel):
     browser: Browser = Browser()
     scroll: Scroll = Scroll()
     wait: Wait = Wait()
+    media: Media = Media()
     limits: LimitsTable = LimitsTable()
     redact: Redact = Redact()
     require: Require = Require()
@@ -236,6 +245,7 @@ def decide(
         ignore_certificate_errors=effective.browser.ignore_certificate_errors,
         scroll_step=effective.scroll.step_percent / 100,
         quiet_s=effective.wait.quiet_ms / 1000,
+        media=MediaRules(**effective.media.model_dump(exclude={"reason"})),
         limits=Limits(
             **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
         ),

@@ -69,10 +69,14 @@ def build(
                 "artifacts": [_artifact(artifact) for artifact in artifacts],
                 "document_language": capture.document_language,
                 "failed_requests": _cut(plain(capture.failed_requests), _MAX_LISTED_URL),
+                "fonts": plain(capture.fonts),
+                "frames": _cut(plain(capture.frames), _MAX_LISTED_URL),
                 "images": _cut(plain(capture.images), _MAX_LISTED_URL),
+                "missing_glyphs": plain(capture.missing_glyphs),
                 "missing_parts": list(capture.missing_parts),
                 "page_size": plain(capture.page_size),
                 "requests": plain(capture.requests),
+                "scrolling": plain(capture.scrolling),
                 "text_characters": capture.text_characters,
             },
             "court_minimum": {
@@ -178,15 +182,21 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "user_agent": decision.user_agent,
         "viewport_px": list(decision.viewport_px),
     }
-    limits: dict[str, int] = {}
-    for field in fields(decision.limits):
-        value = getattr(decision.limits, field.name)
-        if field.name.endswith("_s"):
-            limits[f"{field.name.removesuffix('_s')}_ms"] = round(value * 1000)
-        else:
-            limits[field.name] = value
-    settings["limits"] = limits
+    settings["limits"] = _group(decision.limits)
+    settings["media"] = _group(decision.media)
     return settings
+
+
+def _group(values: Any) -> dict[str, Any]:
+    """Return a dataclass of settings; seconds, `_s` in the name, become milliseconds, `_ms`."""
+    group: dict[str, Any] = {}
+    for field in fields(values):
+        value = getattr(values, field.name)
+        if field.name.endswith("_s"):
+            group[f"{field.name.removesuffix('_s')}_ms"] = round(value * 1000)
+        else:
+            group[field.name] = list(value) if isinstance(value, tuple) else value
+    return group
 
 
 def _cut(value: Any, limit: int) -> Any:

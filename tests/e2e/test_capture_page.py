@@ -125,9 +125,9 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
     assert (it.images.wanted, it.images.loaded, it.images.failed) == (7, 7, 0)
     assert "/image/never-shown.png" not in site.paths()
     assert [one.path for one in it.artifacts] == [
-        "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html", "capture/log.jsonl",
-        "capture/page.mhtml", "capture/page.txt", "capture/screenshot.png", "capture/viewport.png",
-        "indexes/index.cdx", "pages/pages.jsonl",
+        "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
+        "capture/images.jsonl", "capture/log.jsonl", "capture/page.mhtml", "capture/page.txt",
+        "capture/screenshot.png", "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
     ]  # fmt: skip
     # Nothing is left beside the spool.
     assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]
@@ -524,12 +524,12 @@ def test_the_hard_limit_holds_when_nothing_inside_answers(
     site: Site, capture: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The event loop itself is blocked, so that no coroutine and no timer of it runs."""
-    from snapshotter.capture import behaviours
+    from snapshotter.capture.behaviours import scrolling
 
     async def block(*_: object) -> None:
         time.sleep(9)
 
-    monkeypatch.setattr(behaviours, "scroll", block)
+    monkeypatch.setattr(scrolling, "scroll", block)
     started = time.monotonic()
 
     it = capture(site.url("/plain"), Limits(total_s=6))

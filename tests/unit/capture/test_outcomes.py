@@ -19,7 +19,7 @@ def documented() -> set[str]:
 def given() -> set[str]:
     source = "".join(
         (ROOT / "snapshotter" / "capture" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("engine", "session", "ledger", "behaviours", "doorkeeper")
+        for name in ("engine", "session", "ledger", "doorkeeper")
     )
     codes = {code for _, code in session._ERRORS}
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))

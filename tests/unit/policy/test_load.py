@@ -108,6 +108,7 @@ def test_units_are_those_of_the_decision(tmp_path: Path) -> None:
 
     assert (made.quiet_s, made.scroll_step) == (0.5, 0.5)
     assert made.limits.settle_s == 5
+    assert made.media.honour_data_src
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""What every behaviour works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from snapshotter.capture.guard import Guard
+from snapshotter.capture.recorder import Recorder
+from snapshotter.capture.world import Worlds
+from snapshotter.model.capture import DomChange
+from snapshotter.model.request import Decision
+from snapshotter.ports import Clock
+
+FRAME_S = 2.0  # for a frame other than the main one to answer
+
+
+class Note(Protocol):
+    """Takes what was done to the page: kind, detail, and what became of the document."""
+
+    def __call__(self, kind: str, detail: str, change: DomChange | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One page, and what watches over it."""
+
+    worlds: Worlds
+    recorder: Recorder
+    guard: Guard
+    decision: Decision
+    clock: Clock
+    note: Note
+
+    async def ask(self, name: str, *args: object, limit_s: float | None = None) -> Any:
+        """Ask the main frame; see `Worlds.ask`."""
+        limit = self.decision.limits.step_s if limit_s is None else limit_s
+        return await self.worlds.ask_main(name, *args, limit_s=limit)
+
+
+def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> DomChange:
+    """Return what lies between two measures of the document (`measure` in scripts/base.js)."""
+    return DomChange(
+        nodes_before=int(before["nodes"]),
+        nodes_after=int(after["nodes"]),
+        text_before=int(before["text"]),
+        text_after=int(after["text"]),
+        # Another document counts from nought.
+        mutations=max(0, int(after["mutations"]) - int(before["mutations"])),
+    )

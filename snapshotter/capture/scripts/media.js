@@ -1,0 +1,195 @@
+// Images that the page wants: what became of each, and those that it holds back until later.
+
+// Where pages write down the address of an image that they will show when it is near.
+const LATER = ['data-src', 'data-original', 'data-lazy-src', 'data-actualsrc', 'data-url',
+  'data-echo', 'data-lazy', 'data-original-src', 'data-img-src'];
+const LATER_SETS = ['data-srcset', 'data-lazy-srcset', 'data-original-set'];
+const LATER_BACKGROUNDS = ['data-bg', 'data-background', 'data-background-image',
+  'data-bg-src', 'data-lazy-background'];
+const SMALL = 10;  // pixels: a placeholder's width or height
+const SHARED = 3;  // images of different wanted sources that show the same one
+const IMAGES = 5000;  // that are told one by one
+
+const pendingSince = new WeakMap();
+const undecodable = new WeakSet();
+let woken = [];  // elements whose `loading` we changed, with what it was
+
+function address(element, value) {
+  if (!value || !/[./]/.test(value) || /\s/.test(value.trim())) return '';
+  try {
+    const url = new URL(value.trim(), of.base(element));
+    return /^https?:$/.test(url.protocol) ? url.href : '';
+  } catch { return ''; }
+}
+const firstOfSet = (value) => (value ?? '').trim().split(/\s*,\s+|\s+/)[0];
+
+function wantedOf(image) {
+  for (const name of LATER) {
+    const found = address(image, of.attribute(image, name));
+    if (found) return found;
+  }
+  const parent = of.parent(image);
+  const sources = parent instanceof HTMLPictureElement ? all(parent, 'source') : [];
+  for (const element of [image, ...sources]) for (const name of LATER_SETS) {
+    const found = address(image, firstOfSet(of.attribute(element, name)));
+    if (found) return found;
+  }
+  return '';
+}
+
+function hasSource(image) {
+  if (of.attribute(image, 'src') || of.attribute(image, 'srcset') || image.currentSrc) return true;
+  const parent = of.parent(image);
+  return parent instanceof HTMLPictureElement && all(parent, 'source[srcset]').length > 0;
+}
+
+// What became of every image: [image, state, wanted]. Unwanted ones are left out: those that
+// nobody will see, and that the browser therefore never asks for.
+function lookAtImages() {
+  const found = everywhere('img').map((image) => ({
+    image, wanted: wantedOf(image), current: image.currentSrc || image.src,
+  }));
+  const shared = new Map();
+  for (const {wanted, current} of found)
+    if (wanted && current) shared.set(current, (shared.get(current) ?? new Set()).add(wanted));
+  const result = [];
+  for (const it of found) {
+    const {image, wanted, current} = it;
+    const source = hasSource(image);
+    if (!source && !wanted) continue;
+    const laidOut = of.rects(image).length > 0;
+    const holdsBack = wanted && wanted !== current && (!source || !/^https?:/.test(current)
+      || (image.complete && (image.naturalWidth <= SMALL || image.naturalHeight <= SMALL))
+      || shared.get(current)?.size >= SHARED);
+    if (holdsBack) {
+      if (laidOut) result.push({...it, state: 'placeholder'});
+    } else if (!image.complete) {
+      if (image.loading !== 'lazy' || laidOut) result.push({...it, state: 'pending'});
+    } else if (image.naturalWidth > 0 && !undecodable.has(image)) {
+      result.push({...it, state: 'loaded'});
+    } else result.push({...it, state: 'failed'});
+  }
+  return result;
+}
+
+function wake() {
+  let count = 0;
+  for (const element of everywhere('img[loading=lazy i], iframe[loading=lazy i]')) {
+    if (!of.rects(element).length || (element instanceof HTMLImageElement && element.complete))
+      continue;
+    woken.push([element, of.attribute(element, 'loading')]);
+    element.loading = 'eager';
+    if (element instanceof HTMLImageElement) count += 1;
+  }
+  return count;
+}
+
+// Do what the page would have done for an image that comes near.
+function honour(looked) {
+  const urls = [];
+  for (const {image, state, wanted} of looked) {
+    if (state !== 'placeholder') continue;
+    const parent = of.parent(image);
+    const sources = parent instanceof HTMLPictureElement ? all(parent, 'source') : [];
+    let hasSet = false;
+    for (const element of [...sources, image]) for (const name of LATER_SETS) {
+      const set = of.attribute(element, name);
+      if (!set) continue;
+      of.setAttribute(element, 'srcset', set);
+      hasSet ||= element === image;
+      break;
+    }
+    if (LATER.some((name) => address(image, of.attribute(image, name)))) {
+      if (!hasSet) of.removeAttribute(image, 'srcset');  // or the placeholder's would win
+      of.setAttribute(image, 'src', wanted);
+    }
+    urls.push(wanted);
+  }
+  for (const [element, url] of heldBackgrounds()) {
+    element.style.setProperty('background-image', `url(${JSON.stringify(url)})`);
+    urls.push(url);
+  }
+  return urls;
+}
+
+function heldBackgrounds() {
+  const found = [];
+  for (const element of everywhere(LATER_BACKGROUNDS.map((name) => `[${name}]`).join())) {
+    if (!(element instanceof HTMLElement) || element instanceof HTMLImageElement) continue;
+    if (!of.rects(element).length || getComputedStyle(element).backgroundImage !== 'none') continue;
+    const url = LATER_BACKGROUNDS.map((name) => address(element, of.attribute(element, name)
+      ?.replace(/^url\(\s*["']?|["']?\s*\)$/g, ''))).find((it) => it);
+    if (url) found.push([element, url]);
+  }
+  return found;
+}
+
+function fontState() {
+  const faces = {loaded: 0, failed: [], loading: []};
+  for (const face of doc.fonts()) {
+    const name = cut(`${face.family} ${face.weight} ${face.style}`, 200);
+    if (face.status === 'loaded') faces.loaded += 1;
+    else if (face.status === 'error') faces.failed.push(name);
+    else if (face.status === 'loading') faces.loading.push(name);
+  }
+  return faces;
+}
+
+// All that settling has to know of a frame, in one answer.
+lib.state = ({imageMs, wakeLazy, honourLater}) => {
+  const counts = {woken: wakeLazy ? wake() : 0, honoured: [], pending: 0, waiting: 0};
+  let looked = lookAtImages();
+  if (honourLater) {
+    counts.honoured = honour(looked).map((url) => cut(url));
+    if (counts.honoured.length) looked = lookAtImages();
+  }
+  const now = performance.now();
+  for (const {image, state} of looked) {
+    if (state !== 'pending') { pendingSince.delete(image); continue; }
+    if (!pendingSince.has(image)) pendingSince.set(image, now);
+    counts.pending += 1;
+    if (now - pendingSince.get(image) < imageMs) counts.waiting += 1;
+  }
+  return {...counts, fonts: doc.fonts().status === 'loaded', height: pageHeight()};
+};
+
+// Everything stands still and is told: animations at their end, images decoded.
+lib.finish = async ({decodeMs}) => {
+  for (const [element, was] of woken) of.setAttribute(element, 'loading', was);
+  woken = [];
+  let animations = 0;
+  for (const animation of bind(Document.prototype.getAnimations)(document)) {
+    animations += 1;
+    try { animation.finish(); } catch { animation.pause(); }
+  }
+  roots(true);
+  let looked = lookAtImages();
+  const decoding = looked.filter((it) => it.state === 'loaded').map(({image, current}) =>
+    image.decode().catch(() => {
+      if (of.connected(image) && (image.currentSrc || image.src) === current) undecodable.add(image);
+    }));
+  const decoded = decoding.length === 0
+    || await Promise.race([Promise.all(decoding).then(() => true), sleep(decodeMs).then(() => false)]);
+  looked = lookAtImages();
+  const counts = {loaded: 0, failed: 0, pending: 0, placeholder: 0};
+  for (const {state} of looked) counts[state] += 1;
+  const images = looked.slice(0, IMAGES).map(({image, state, wanted, current}) => ({
+    state, wanted: cut(wanted), current: cut(current, /^data:/.test(current) ? 64 : 2000),
+    kind: 'img', alt: cut(of.attribute(image, 'alt') ?? '', 500),
+    width: image.naturalWidth, height: image.naturalHeight,
+  }));
+  for (const [, url] of heldBackgrounds()) {
+    counts.placeholder += 1;
+    images.push({state: 'placeholder', wanted: cut(url), current: '', kind: 'background', alt: '',
+      width: 0, height: 0});
+  }
+  const posters = [];
+  for (const video of everywhere('video[poster]')) {
+    const url = address(video, of.attribute(video, 'poster'));
+    if (url && of.rects(video).length) posters.push(cut(url));
+  }
+  const root = doc.documentElement();
+  return {animations, decoded, counts, images, posters, fonts: fontState(),
+    title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
+    height: pageHeight(), change: measure()};
+};

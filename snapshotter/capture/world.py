@@ -1,0 +1,432 @@
+"""
+Scripts of ours in every frame of a page, out of the page's reach.
+
+A page may replace anything that a script stands on: `Array.prototype`, `JSON`,
+`Promise`, `scrollTo`. So ours run in an isolated world, which shares the document
+with the page and none of its objects (`Page.createIsolatedWorld`). The library
+(`scripts/*.js`) is put there once for each document; after that a call is one
+message and one answer.
+
+Frames that live in other processes have sessions of their own, reached through
+their parents' (`targets.py`).
+"""
+
+import asyncio
+import itertools
+import secrets
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.guard import Guard, TimeLimit
+from snapshotter.capture.redact import clean_text
+from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
+
+_WORLD = "snapshotter"
+_SCRIPTS = Path(__file__).with_name("scripts")
+_FILES = ("base", "scroll", "media", "text", "glyphs")
+_FRAMES = 200  # most that are asked
+_NEW = (  # said when a document was not there any more before the call was made
+    "Cannot find context",
+    "uniqueContextId not found",
+)
+_GONE = (  # said when it went before it had answered
+    *_NEW,
+    "context was destroyed",
+    "Inspected target navigated",
+    "Promise was collected",
+    "Not attached to an active page",
+    "No frame",
+    "No frame for given id",
+    "the target is gone",
+    "Frame with the given",
+)
+_CALL = """function (library, name, args) {
+  const it = globalThis[library];
+  return it ? it[name](...args) : null;
+}"""
+
+
+class WorldError(Exception):
+    """A frame did not do what a script of ours asked."""
+
+
+class WorldGone(WorldError):
+    """The frame went to another document, or away, before it had answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame of the page, as it is now."""
+
+    id: str  # the browser's
+    url: str
+    is_main: bool
+    is_unreachable: bool  # an error page of the browser's stands in its place
+    session: Session = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one frame said, or why it said nothing."""
+
+    frame: Frame
+    value: Any = None
+    failure: str = ""
+
+
+class Worlds:
+    """
+    Asks the frames of one page.
+
+    Args:
+        guard: Bounds every call.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        # No page may guess it: should a number of a world ever be stale and name the page's
+        # own, our call finds nothing there.
+        self._library = f"_{secrets.token_hex(16)}"
+        self._main: Session | None = None
+        self._main_id = ""
+        self._children: dict[str, Session] = {}  # by the id of their outermost frame
+        self._contexts: dict[str, tuple[Session, int]] = {}  # by frame
+        self._order: dict[str, int] = {}  # frames as they were put in, by id
+        self._numbers = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._targets = Targets(
+            listener=self._on_event, begin=self._begin, spawn=self._spawn, gone=self._forget
+        )
+
+    async def attach(self, context: BrowserContext, page: Page, limit_s: float) -> None:
+        """
+        Begin to follow the page's frames.
+
+        Raises:
+            TimeLimit, PlaywrightError, ProtocolError: The browser did not answer well.
+        """
+        cdp = await self._guard.call("a session", context.new_cdp_session(page), limit_s)
+        await self._guard.call("following frames", self._follow(cdp), limit_s)
+
+    async def frames(self, limit_s: float) -> tuple[Frame, ...]:
+        """
+        Return the frames, the main one first, each before those inside it.
+
+        Raises:
+            TimeLimit: The main process did not answer. Other ones that do not are left out.
+        """
+        return await self._guard.call("the frames", self._frames(), limit_s)
+
+    async def ask(self, frame: Frame, name: str, *args: object, limit_s: float) -> Any:
+        """
+        Call a function of the library in a frame and return its answer.
+
+        Raises:
+            TimeLimit: No answer within `limit_s`.
+            WorldGone: The document went meanwhile.
+            WorldError: The function failed, or the browser refused.
+        """
+        return await self._guard.call(
+            f"{name} in a frame", self._ask(frame.id, frame.session, name, args), limit_s
+        )
+
+    async def ask_main(self, name: str, *args: object, limit_s: float) -> Any:
+        """Call a function of the library in the main frame; see `ask`."""
+        return await self._guard.call(
+            name, self._ask(self._main_id, self._need_main(), name, args), limit_s
+        )
+
+    async def ask_all(
+        self, name: str, *args: object, limit_s: float, frame_s: float
+    ) -> list[Answer]:
+        """
+        Call a function in every frame at once; the main frame's answer comes first.
+
+        Args:
+            limit_s: For the main frame.
+            frame_s: For each of the others; one that does not answer says why.
+
+        Raises:
+            TimeLimit, WorldGone, WorldError: Of the main frame.
+        """
+        frames = await self.frames(limit_s)
+        main = asyncio.ensure_future(self.ask(frames[0], name, *args, limit_s=limit_s))
+        others = [
+            asyncio.ensure_future(self._answer(frame, name, args, frame_s)) for frame in frames[1:]
+        ]
+        try:
+            value = await main
+            return [Answer(frame=frames[0], value=value), *[await other for other in others]]
+        finally:
+            for task in (main, *others):
+                task.cancel()
+
+    async def adopt_closed_roots(self, limit_s: float) -> int:
+        """
+        Hand closed shadow roots, which no script can find, to the library of their frames.
+
+        Returns:
+            How many there are.
+        """
+        sessions = [self._need_main(), *self._children.values()]
+        counts = await self._guard.call(
+            "closed shadow trees",
+            asyncio.gather(*[self._adopt(it) for it in sessions], return_exceptions=True),
+            limit_s,
+        )
+        if isinstance(counts[0], ProtocolError):
+            raise _translated(counts[0]) from counts[0]
+        if isinstance(counts[0], BaseException):
+            raise counts[0]
+        return sum(count for count in counts if isinstance(count, int))
+
+    # Frames and their sessions
+
+    async def _follow(self, cdp: CDPSession) -> None:
+        session = self._targets.listen(cdp, _EVENTS)
+        self._main = session
+        tree, *_ = await asyncio.gather(
+            session.send("Page.getFrameTree"),
+            session.send("Page.enable"),
+            self._targets.follow(session, ("iframe",), wait=False),
+        )
+        self._main_id = tree["frameTree"]["frame"]["id"]
+
+    async def _begin(self, session: Session) -> None:
+        tree, *_ = await asyncio.gather(
+            session.send("Page.getFrameTree"),
+            session.send("Page.enable"),
+            self._targets.follow(session, ("iframe",), wait=False),
+        )
+        self._children[tree["frameTree"]["frame"]["id"]] = session
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(self._quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _quietly(self, work: Any) -> None:
+        try:
+            await work
+        except (ProtocolError, PlaywrightError):
+            return  # a frame that went before it was followed
+
+    def _forget(self, session: Session) -> None:
+        for known in (self._children, self._contexts):
+            for name, value in tuple(known.items()):
+                if value is session or (isinstance(value, tuple) and value[0] is session):
+                    del known[name]
+
+    def _on_event(self, session: Session, method: str, params: Params) -> None:
+        if method == "Page.frameAttached":
+            self._order.setdefault(params["frameId"], next(self._numbers))
+        elif method == "Page.frameNavigated":
+            self._contexts.pop(params["frame"]["id"], None)
+        elif method == "Page.frameDetached":
+            if params.get("reason") == "remove":
+                self._order.pop(params["frameId"], None)
+            known = self._contexts.get(params["frameId"])
+            if known is not None and known[0] is session:
+                del self._contexts[params["frameId"]]
+
+    async def _frames(self) -> tuple[Frame, ...]:
+        main = self._need_main()
+        children = tuple(self._children.values())
+        trees = await asyncio.gather(
+            main.send("Page.getFrameTree"),
+            *[child.send("Page.getFrameTree") for child in children],
+            return_exceptions=True,
+        )
+        if isinstance(trees[0], ProtocolError):
+            raise _translated(trees[0]) from trees[0]
+        if isinstance(trees[0], BaseException):
+            raise trees[0]
+        below: dict[str, list[Frame]] = {}
+        for session, tree in zip((main, *children), trees, strict=True):
+            if not isinstance(tree, BaseException):
+                _collect(tree["frameTree"], session, self._main_id, below)
+        found: list[Frame] = []
+        seen: set[str] = set()
+        pending = below.pop("", [])
+        while pending:
+            frame = pending.pop(0)
+            if frame.id in seen:
+                continue
+            seen.add(frame.id)
+            found.append(frame)
+            inside = below.pop(frame.id, [])
+            inside.sort(key=lambda it: self._order.get(it.id, sys.maxsize))
+            pending[:0] = inside
+        # Frames whose parent was not told of, because its process did not answer.
+        found += [frame for rest in below.values() for frame in rest if frame.id not in seen]
+        return tuple(found[:_FRAMES])
+
+    # Calls
+
+    async def _answer(
+        self, frame: Frame, name: str, args: tuple[object, ...], limit_s: float
+    ) -> Answer:
+        try:
+            return Answer(frame=frame, value=await self.ask(frame, name, *args, limit_s=limit_s))
+        except (TimeLimit, WorldError) as error:
+            words = clean_text(str(error)).splitlines() or [type(error).__name__]
+            return Answer(frame=frame, failure=words[0][:200])
+
+    async def _ask(
+        self, frame_id: str, session: Session, name: str, args: tuple[object, ...]
+    ) -> Any:
+        for attempt in range(2):
+            context = await self._context(frame_id, session)
+            try:
+                answer = await session.send(
+                    "Runtime.callFunctionOn",
+                    {
+                        "functionDeclaration": _CALL,
+                        "executionContextId": context,
+                        "arguments": [{"value": it} for it in (self._library, name, args)],
+                        "returnByValue": True,
+                        "awaitPromise": True,
+                    },
+                )
+            except ProtocolError as error:
+                self._contexts.pop(frame_id, None)
+                if attempt == 0 and any(words in str(error) for words in _NEW):
+                    continue
+                raise _translated(error) from error
+            value = _value(answer)
+            if value is not None or attempt:
+                return value
+            self._contexts.pop(frame_id, None)  # another world under the same number
+        raise WorldGone("the frame's document went away")
+
+    async def _context(self, frame_id: str, session: Session) -> int:
+        """Return the number of our world in a frame, with the library in it."""
+        known = self._contexts.get(frame_id)
+        if known is not None and known[0] is session:
+            return known[1]
+        try:
+            made = await session.send(
+                "Page.createIsolatedWorld", {"frameId": frame_id, "worldName": _WORLD}
+            )
+            number = int(made["executionContextId"])
+            answer = await session.send(
+                "Runtime.evaluate",
+                {
+                    "expression": _library().replace("LIBRARY", self._library),
+                    "contextId": number,
+                    "returnByValue": True,
+                },
+            )
+        except ProtocolError as error:
+            raise _translated(error) from error
+        _value(answer)
+        self._contexts[frame_id] = (session, number)
+        return number
+
+    async def _adopt(self, session: Session) -> int:
+        tree = await session.send("DOM.getDocument", {"depth": -1, "pierce": True})
+        found = _closed_roots(tree["root"], tree["root"].get("frameId", ""))
+        root_frame = self._main_id
+        for frame_id, known in self._children.items():
+            if known is session:
+                root_frame = frame_id
+        await asyncio.gather(
+            session.send("DOM.disable"),  # or each change of the document would be told from now on
+            *[self._hand_over(session, frame or root_frame, node) for frame, node in found],
+            return_exceptions=True,
+        )
+        return len(found)
+
+    async def _hand_over(self, session: Session, frame_id: str, node: int) -> None:
+        context = await self._context(frame_id, session)
+        handle = await session.send(
+            "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}
+        )
+        await session.send(
+            "Runtime.callFunctionOn",
+            {
+                "objectId": handle["object"]["objectId"],
+                "functionDeclaration": "function (library) { globalThis[library].adopt(this); }",
+                "arguments": [{"value": self._library}],
+            },
+        )
+
+    def _need_main(self) -> Session:
+        if self._main is None:
+            raise RuntimeError("the page's frames are not followed yet")
+        return self._main
+
+
+_EVENTS = ("Page.frameAttached", "Page.frameNavigated", "Page.frameDetached")
+_ROOTS = 500  # closed shadow roots of one process
+
+
+@cache
+def _library() -> str:
+    """Return the scripts as one expression, which does nothing where it was before."""
+    parts = "\n".join((_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in _FILES)
+    return (
+        f'globalThis["LIBRARY"] ??= (() => {{ "use strict"; const lib = {{}};\n{parts}\n'
+        "return lib; })(); 1"
+    )
+
+
+def _collect(
+    tree: dict[str, Any], session: Session, main_id: str, below: dict[str, list[Frame]]
+) -> None:
+    """Add the frames of a process, by the id of the frame that each stands in."""
+    pending = [tree]
+    while pending:
+        node = pending.pop(0)
+        frame = node["frame"]
+        is_main = frame["id"] == main_id
+        below.setdefault("" if is_main else frame.get("parentId", "?"), []).append(
+            Frame(
+                id=frame["id"],
+                url=str(frame.get("url", "")) + str(frame.get("urlFragment", "")),
+                is_main=is_main,
+                is_unreachable=bool(frame.get("unreachableUrl")),
+                session=session,
+            )
+        )
+        pending[:0] = node.get("childFrames", [])
+
+
+def _closed_roots(root: dict[str, Any], frame_id: str) -> list[tuple[str, int]]:
+    """Return frame and backend node id of each closed shadow root, without recursion."""
+    found: list[tuple[str, int]] = []
+    pending = [(root, frame_id)]
+    while pending:
+        node, frame = pending.pop()
+        for shadow in node.get("shadowRoots", []):
+            if shadow.get("shadowRootType") == "closed" and len(found) < _ROOTS:
+                found.append((frame, shadow["backendNodeId"]))
+            pending.append((shadow, frame))
+        pending += [(child, frame) for child in node.get("children", [])]
+        if "contentDocument" in node:
+            pending.append((node["contentDocument"], node.get("frameId", "")))
+    return found
+
+
+def _value(answer: Params) -> Any:
+    details = answer.get("exceptionDetails")
+    if details is None:
+        return answer.get("result", {}).get("value")
+    thrown = details.get("exception", {})
+    words = str(thrown.get("description") or thrown.get("value") or details.get("text", ""))
+    if any(it in words for it in _GONE):
+        raise WorldGone("the frame's document went away")
+    raise WorldError(clean_text(words)[:300])
+
+
+def _translated(error: ProtocolError) -> WorldError:
+    words = clean_text(str(error))[:300]
+    if any(it in words for it in _GONE):
+        return WorldGone(words)
+    return WorldError(words)

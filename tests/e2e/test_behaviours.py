@@ -1,0 +1,235 @@
+"""What we do to a page so that it shows all it has: a page for each, with a truth to count."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.model.capture import Capture, FrameState, Outcome
+from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules
+from tests.servers.behaviour_pages import Site
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as it:
+        yield it
+
+
+class Engine:
+    """Captures into a spool below the test's own directory."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._root = tmp_path
+        self._capturer = ChromiumCapturer(clock=SystemClock(), ids=RandomIds(), version="0")
+        self._count = 0
+
+    def __call__(self, url: str, **settings: Any) -> Capture:
+        self._count += 1
+        spool = self._root / f"spool-{self._count}"
+        spool.mkdir()
+        decision = Decision(policy_name="test", policy_text="", **settings)
+        return self._capturer.capture(
+            CaptureRequest(url=url), decision, spool, lambda *_words: None
+        )
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Engine:
+    return Engine(tmp_path)
+
+
+def read(it: Capture, path: str) -> str:
+    (found,) = [one for one in it.artifacts if one.path == path]
+    return found.file.read_text(encoding="utf-8")
+
+
+def lines(it: Capture, path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read(it, path).splitlines()]
+
+
+def codes(it: Capture) -> list[str]:
+    return [reason.code for reason in it.reasons]
+
+
+def kinds(it: Capture) -> list[str]:
+    return [action.kind for action in it.actions]
+
+
+def test_a_page_that_replaces_every_global_is_captured_as_if_it_had_not(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/hostile"))
+
+    assert read(it, "capture/console.jsonl").count("hostile to the end") == 2
+    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+    assert (it.title, it.document_language) == ("the truth", "fr")
+    assert (it.images.wanted, it.images.loaded) == (5, 5)
+    assert it.scrolling is not None
+    assert it.scrolling.stopped == "bottom"
+    assert it.scrolling.height > 5000
+    text = read(it, "capture/page.txt")
+    for words in ("inside a form", "first paragraph", "last paragraph", "closed shadow"):
+        assert words in text
+    assert "--- frame: " + site.url("/hostile-frame", origin=2) + " ---\n\nin the frame" in text
+    assert "a lie" not in text
+    html = read(it, "capture/dom.html")
+    assert html.startswith("<!DOCTYPE html>")
+    assert "<title>the truth</title>" in html
+
+
+def test_images_that_a_page_holds_back_are_set_and_counted(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/wx/article"))
+
+    assert (it.images.wanted, it.images.loaded, it.images.placeholder) == (12, 12, 0)
+    assert it.outcome is Outcome.COMPLETE
+    (action,) = [one for one in it.actions if one.kind == "set-data-src"]
+    assert action.detail.startswith("12 images: ")
+    assert site.url("/image/wx-11.png") in action.detail
+    images = lines(it, "capture/images.jsonl")
+    assert [image["state"] for image in images] == ["loaded"] * 12
+    assert images[3]["current"] == images[3]["wanted"] == site.url("/image/wx-3.png")
+    assert images[3]["alt"] == "figure 3"
+
+
+def test_two_broken_images_of_twelve_make_a_partial_capture(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/wx/article-broken"))
+
+    assert (it.images.wanted, it.images.loaded, it.images.failed) == (12, 10, 2)
+    assert it.images.failed_urls == (site.url("/image/wx-0.gif"), site.url("/image/wx-1.gif"))
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["images-missing"])
+
+
+def test_a_policy_may_leave_held_back_images_as_they_are(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/wx/article"), media=MediaRules(honour_data_src=False))
+
+    assert (it.images.wanted, it.images.loaded, it.images.placeholder) == (12, 0, 12)
+    assert it.images.placeholder_urls[0] == site.url("/image/wx-0.png")
+    assert codes(it) == ["images-missing"]
+    assert "set-data-src" not in kinds(it)
+    assert "/image/wx-0.png" not in site.paths()
+
+
+def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/every-lazy"))
+
+    asked = site.paths()
+    for name in (
+        "native", "observed", "picture", "set-1", "original", "original-2", "original-3", "class",
+        "data-bg", "poster",
+    ):  # fmt: skip
+        assert f"/image/{name}.png" in asked, name
+    assert "/inner?lazy" in asked
+    assert "/image/nobody-sees.png" not in asked
+    # Seven images, two posters of which one is broken, one image in the frame.
+    assert (it.images.wanted, it.images.loaded) == (10, 9)
+    assert it.images.failed_urls == (site.url("/image/poster.gif"),)
+    html = read(it, "capture/dom.html")
+    assert 'loading="lazy" src="/image/native.png"' in html
+
+
+def test_an_element_that_scrolls_in_the_documents_place_is_scrolled(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/inner-scroller"))
+
+    assert it.scrolling is not None
+    assert it.scrolling.container == "#pane"
+    assert (it.scrolling.stopped, it.scrolling.height > 6000) == ("bottom", True)
+    assert "/image/at-the-end.png" in site.paths()
+
+
+def test_a_page_that_scrolls_itself_back_is_not_scrolled_for_ever(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/scroll-lock"))
+
+    assert it.scrolling is not None
+    assert it.scrolling.stopped == "blocked"
+    assert it.scrolling.steps < 10
+    assert codes(it) == ["scroll-limited"]
+
+
+def test_a_page_that_grows_after_it_was_scrolled_is_scrolled_on(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/late-growth"))
+
+    assert it.scrolling is not None
+    assert it.scrolling.height > 8000
+    assert (it.images.wanted, it.images.loaded) == (1, 1)
+    assert "late 39" in read(it, "capture/page.txt")
+
+
+def test_a_font_that_does_not_come_is_named(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/fonts"))
+
+    assert (it.fonts.failed, it.fonts.pending) == (1, 0)
+    assert it.fonts.failed_faces == ("Gone normal normal",)
+    assert "fonts-missing" in codes(it)
+
+
+def test_one_image_that_never_comes_is_waited_for_no_longer_than_its_own_cap(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(
+        site.url("/images-one-never"),
+        limits=Limits(settle_s=1),
+        media=MediaRules(image_s=2, wait_s=60),
+    )
+
+    assert (it.images.wanted, it.images.loaded, it.images.pending) == (3, 2, 1)
+    (step,) = [step for step in it.steps if step.name == "settle"]
+    assert step.duration_ms < 20_000
+    assert codes(it) == ["not-settled", "images-missing"]
+
+
+def test_an_image_that_cannot_be_decoded_has_failed(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/images-undecodable"))
+
+    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 1, 1)
+    assert it.images.failed_urls == (site.url("/undecodable"),)
+
+
+def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_document(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/frames"))
+
+    states = [(frame.url, frame.state) for frame in it.frames]
+    assert states[0] == (site.url("/frames"), FrameState.READ)
+    assert states[1:5] == [
+        ("about:blank", FrameState.EMPTY),
+        (site.url("/inner?a", origin=2), FrameState.READ),
+        (site.url("/inner?b"), FrameState.READ),
+        (site.url("/inner?c", origin=2), FrameState.READ),
+    ]
+    assert states[5][1] is FrameState.UNREACHABLE
+    text = read(it, "capture/page.txt")
+    order = [text.index(f"/inner?{name} ---") for name in "abc"]
+    assert order == sorted(order)
+
+
+def test_what_scrolling_did_to_the_document_is_recorded(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/growing"), limits=Limits(scroll_steps=5))
+
+    (action,) = [one for one in it.actions if one.kind == "scroll"]
+    assert action.change is not None
+    assert action.change.nodes_after > action.change.nodes_before > 20
+    assert action.change.text_after > action.change.text_before
+    assert action.change.mutations > 0
+
+
+def test_two_captures_of_a_page_that_stands_still_have_the_same_text_and_document(
+    site: Site, capture: Engine
+) -> None:
+    first, second = capture(site.url("/every-lazy")), capture(site.url("/every-lazy"))
+
+    for path in ("capture/page.txt", "capture/dom.html", "capture/images.jsonl"):
+        assert read(first, path) == read(second, path)

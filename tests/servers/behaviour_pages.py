@@ -1,0 +1,175 @@
+"""
+Pages that hold something back from a reader who does not scroll, wait or click.
+
+Importing this module adds them to `Site`. Each has a truth that a test can count.
+"""
+
+from tests.servers.site import Site as Site
+from tests.servers.site import _Handler, _page, _route, png
+
+# A page that has replaced everything that a script could stand on. What is left of the
+# originals would make our counts, texts and waits wrong, or never end.
+_HOSTILE = r"""
+const never = () => new Promise(() => {});
+const lie = () => { throw new Error('hostile'); };
+for (const name of Object.getOwnPropertyNames(Array.prototype))
+  if (typeof Array.prototype[name] === 'function' && name !== 'constructor')
+    Array.prototype[name] = lie;
+Object.defineProperty(Object.prototype, 'pending', {get: lie, set: lie});
+for (const name of ['then', 'catch', 'finally']) Promise.prototype[name] = never;
+window.Promise = function () { return {then() {}}; };
+window.JSON = {parse: lie, stringify: () => '{"wanted": 0}'};
+window.Date = function () { return {getTime: () => NaN}; };
+window.performance.now = () => -1e9;
+window.requestAnimationFrame = window.setTimeout = window.setInterval = () => 0;
+window.scrollTo = window.scrollBy = window.scroll = lie;
+window.getComputedStyle = lie;
+window.Map = window.Set = window.WeakMap = window.WeakSet = window.URL = lie;
+window.MutationObserver = lie;
+for (const name of ['querySelector', 'querySelectorAll', 'getElementsByTagName', 'createElement',
+    'createTreeWalker', 'getAnimations', 'elementFromPoint'])
+  Document.prototype[name] = lie;
+for (const name of ['querySelectorAll', 'getAttribute', 'setAttribute', 'getClientRects',
+    'getBoundingClientRect', 'closest', 'matches', 'scrollBy', 'scrollTo', 'checkVisibility'])
+  Element.prototype[name] = lie;
+const fake = (prototype, name, value) =>
+  Object.defineProperty(prototype, name, {get: () => value, set: lie, configurable: true});
+fake(Document.prototype, 'title', 'a lie');
+fake(Document.prototype, 'documentElement', null);
+fake(Document.prototype, 'body', null);
+fake(Document.prototype, 'scrollingElement', null);
+fake(Document.prototype, 'fonts', {status: 'loading', [Symbol.iterator]: lie});
+fake(Element.prototype, 'scrollHeight', 1);
+fake(Element.prototype, 'outerHTML', 'a lie');
+fake(Element.prototype, 'shadowRoot', null);
+fake(HTMLElement.prototype, 'innerText', 'a lie');
+fake(Node.prototype, 'textContent', 'a lie');
+fake(HTMLImageElement.prototype, 'complete', false);
+fake(HTMLImageElement.prototype, 'naturalWidth', 0);
+fake(HTMLImageElement.prototype, 'currentSrc', '');
+HTMLImageElement.prototype.decode = never;
+Function.prototype.call = Function.prototype.apply = Function.prototype.bind = lie;
+Object.getOwnPropertyDescriptor = Object.defineProperty = Object.keys = lie;
+Array.prototype[Symbol.iterator] = lie;
+console.log('hostile to the end');
+"""
+_page(
+    "/hostile",
+    lambda site: (
+        "<!doctype html><html lang=fr><head><title>the truth</title></head><body>"
+        "<img name=querySelectorAll src=/image/1.png><img name=documentElement src=/image/2.png>"
+        "<img name=body src=/image/3.png><form name=fonts><input name=children>"
+        "<input name=innerText><p>inside a form</p></form>"
+        "<p>first paragraph</p><open-box></open-box><div style='height:5000px'></div>"
+        "<img loading=lazy src=/image/4.png width=9 height=9><p>last paragraph</p>"
+        f"<iframe src='{site.url('/hostile-frame', origin=2)}'></iframe>"
+        "<script>document.querySelector('open-box').attachShadow({mode: 'closed'}).innerHTML ="
+        "'<p>closed shadow</p>';"
+        f"{_HOSTILE}</script></body></html>"
+    ),
+)
+_page(
+    "/hostile-frame",
+    f"<!doctype html><title>frame</title><p>in the frame</p><img src=/image/5.png>"
+    f"<script>{_HOSTILE}</script>",
+)
+
+
+def _article(handler: _Handler) -> None:
+    """An article of 12 images that a script of the page's would bring, if it had one."""
+    broken = 2 if "broken" in handler.path else 0
+    images = "".join(
+        f'<p>paragraph {i}</p><img data-src="/image/wx-{i}.{"gif" if i < broken else "png"}"'
+        f' style="width:600px;height:400px" alt="figure {i}">'
+        for i in range(12)
+    )
+    handler.reply(f"<!doctype html><title>article</title><div id=js_content>{images}</div>")
+
+
+_Handler.routes["/wx/article"] = _article
+_Handler.routes["/wx/article-broken"] = _article
+
+_PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+_page(
+    "/every-lazy",
+    lambda site: (
+        f"""<!doctype html><title>every lazy</title><style>
+img, .bg, iframe, video {{ display:block; width:300px; height:200px; margin-top:1200px }}
+.bg.shown {{ background-image:url(/image/class.png) }}</style><h1>top</h1>
+<img loading=lazy src=/image/native.png>
+<img class=observed data-src=/image/observed.png>
+<picture><source data-srcset="/image/picture.png 1x"><img class=ps src="{_PIXEL}"></picture>
+<img class=set data-srcset="/image/set-1.png 1x, /image/set-2.png 2x" src="{_PIXEL}">
+<img data-original=/image/original.png src=/image/blank.png>
+<img data-original=/image/original-2.png src=/image/blank.png>
+<img data-original=/image/original-3.png src=/image/blank.png>
+<div class=bg id=by-class></div><div class=bg data-bg=/image/data-bg.png></div>
+<video poster=/image/poster.png></video><video poster=/image/poster.gif></video>
+<iframe loading=lazy src="{site.url("/inner?lazy", origin=2)}"></iframe>
+<img style="display:none" data-src=/image/nobody-sees.png>
+<script>new IntersectionObserver((entries, observer) => {{
+  for (const {{isIntersecting, target}} of entries) if (isIntersecting) {{
+    if (target.id) target.classList.add('shown'); else target.src = target.dataset.src;
+    observer.unobserve(target);
+  }}
+}}).observe(document.querySelector('.observed'));
+new IntersectionObserver(([{{isIntersecting, target}}]) => {{
+  if (isIntersecting) target.classList.add('shown');
+}}).observe(document.querySelector('#by-class'));</script>"""
+    ),
+)
+_page(
+    "/inner-scroller",
+    "<!doctype html><title>app</title><style>body{margin:0;height:100vh;overflow:hidden}"
+    "#pane{height:100%;overflow:auto}p{height:300px;margin:0}</style><div id=pane>"
+    + "".join(f"<p>row {i}</p>" for i in range(20))
+    + "<img loading=lazy src=/image/at-the-end.png width=9 height=9></div>",
+)
+_page(
+    "/scroll-lock",
+    "<!doctype html><title>lock</title><div style='height:9000px'>tall</div>"
+    "<script>addEventListener('scroll',()=>scrollTo(0,0))</script>",
+)
+_page(
+    "/late-growth",
+    "<!doctype html><title>late</title><p>short</p><script>"
+    "setTimeout(()=>fetch('/data.json').then(()=>{for(let i=0;i<40;i++){"
+    "const p=document.createElement('p');p.style.height='200px';p.textContent='late '+i;"
+    "document.body.append(p)}const image=new Image();image.loading='lazy';"
+    "image.src='/image/late.png';document.body.append(image)}),100)</script>",
+)
+_page(
+    "/fonts",
+    "<!doctype html><title>fonts</title><style>"
+    "@font-face{font-family:Gone;src:url(/image/gone.gif)}"
+    "@font-face{font-family:Unused;src:url(/image/unused.gif)}</style>"
+    "<p style='font-family:Gone,serif'>text in a font that is not there</p>",
+)
+_page(
+    "/images-one-never",
+    "<!doctype html><title>one never</title><h1>images</h1><script>"
+    "addEventListener('load',()=>{for(const u of['/never','/late-image','/image/x.png']){"
+    "const i=new Image();i.src=u;document.body.append(i)}})</script>",
+)
+
+
+@_route("/undecodable")
+def _undecodable(handler: _Handler) -> None:
+    """A PNG with a head and nothing behind it."""
+    handler.reply(png(40, 20, (9, 9, 9))[:33], "image/png")
+
+
+_page(
+    "/images-undecodable",
+    "<!doctype html><title>undecodable</title><img src=/undecodable><img src=/image/ok.png>",
+)
+_page(
+    "/frames",
+    lambda site: (
+        "<!doctype html><title>frames</title><p>outer</p><iframe></iframe>"
+        f"<iframe src='{site.url('/inner?a', origin=2)}'></iframe>"
+        f"<iframe src='{site.url('/inner?b')}'></iframe>"
+        f"<iframe src='{site.url('/inner?c', origin=2)}'></iframe>"
+        "<iframe src='http://127.0.0.1:9/'></iframe>"
+    ),
+)
