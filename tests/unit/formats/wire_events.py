@@ -25,7 +25,9 @@ class Told:
 
     def head(self, stream: int, direction: Direction) -> Head:
         """The final head of one direction of a stream."""
-        return [h for h in self.heads(stream, direction) if h.status // 100 != 1][-1]
+        return [
+            h for h in self.heads(stream, direction) if h.status == 101 or h.status // 100 != 1
+        ][-1]
 
     def heads(self, stream: int, direction: Direction, *, trailers: bool = False) -> list[Head]:
         return [
