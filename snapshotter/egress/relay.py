@@ -37,9 +37,9 @@ from snapshotter.egress.ledger import Entry
 from snapshotter.egress.server_name import ServerName
 from snapshotter.formats.http import Direction
 
-READ: Final = 1 << 16  # bytes taken from a socket at a time
-_HIGH: Final = 1 << 16  # bytes held back for a side that does not take them
-_LOW: Final = 1 << 14
+READ: Final = 1 << 17  # bytes taken from a socket at a time
+_HIGH: Final = 1 << 15  # bytes held back for a side that does not take them
+_LOW: Final = 1 << 13
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
 
 # What a proxy is told and a server is not (RFC 9110 sections 7.6.1 and 11.7).
@@ -284,8 +284,8 @@ class Conversation:
 
     def _client_made(self) -> None:
         if not self._keeper.joined(self):
-            self.over = True
-            self.client.abort()
+            self._entry = self._keeper.ask("http", "", 0)
+            self.end("error", refusal="too-many-connections", detail="more clients than places")
 
     def _client_data(self, data: bytes) -> None:
         if self.over:
@@ -500,6 +500,10 @@ class Conversation:
         except EgressError as error:
             self._fail(entry, error)
             raise
+        except Exception as error:  # noqa: BLE001 — a bug becomes a reason, and nobody waits
+            failed = EgressFailed("failed", f"{type(error).__name__}: {error}")
+            self._fail(entry, failed)
+            raise failed from error
         server = Side(self._keeper.buffer)
         self._first = bytearray(opened.first)
         server.on_data = self._first.extend  # until the client has its answer

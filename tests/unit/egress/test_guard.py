@@ -217,6 +217,17 @@ def test_a_resolver_that_never_answers_costs_its_limit() -> None:
         assert ended(guard, 1).error == "dns-timeout"
 
 
+def test_a_resolver_with_a_bug_is_an_error_and_nobody_waits() -> None:
+    names = Names().put("odd.example", ("not an address",))
+    names.table["bug.example"] = [7]  # type: ignore[list-item]
+    with guarding(names=names) as (guard, port):
+        for number, name in enumerate(("odd.example", "bug.example"), start=1):
+            with client(port) as sock:
+                connect(sock, f"{name}:443")
+                assert ended(guard, number).refusal + ended(guard, number).error
+                assert ended(guard, number).address == ""
+
+
 def test_a_port_where_nobody_listens_is_refused_by_the_system() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
@@ -633,3 +644,72 @@ def test_a_dial_takes_no_longer_than_it_was_given() -> None:
             guard.dial("slow.example", 80, 0.1)
         assert failed.value.word == "timeout"
         assert ended(guard, 1).error == "timeout"
+
+
+def test_an_address_that_is_silent_does_not_hold_up_the_next() -> None:
+    """A queue that is full makes the system drop what knocks: the way of a broken network."""
+    names = Names().put("two.example", ("127.0.0.2", "127.0.0.1"))
+    with Server(echo) as server, socket.socket() as silent:
+        silent.bind(("127.0.0.2", server.port))
+        silent.listen(0)
+        with contextlib.ExitStack() as waiting:
+            for _ in range(3):
+                knocks = waiting.enter_context(socket.socket())
+                knocks.setblocking(False)
+                knocks.connect_ex(("127.0.0.2", server.port))
+            with guarding(rules(connect_s=20), names=names) as (guard, port):
+                tunnel(port, f"two.example:{server.port}").close()
+                connection = ended(guard, 1)
+    assert connection.address == "127.0.0.1"
+    assert connection.error == ""
+
+
+def test_many_connections_at_once_each_get_their_own_bytes(tmp_path: Path) -> None:
+    with Server(echo) as server, guarding(tee=tmp_path) as (guard, port):
+
+        def talk(number: int) -> None:
+            said = b"%d;" % number * 20_000
+            with tunnel(port, f"127.0.0.1:{server.port}") as sock:
+                writer = threading.Thread(target=sock.sendall, args=(said,))
+                writer.start()
+                got = b""
+                while len(got) < len(said):
+                    got += sock.recv(65536)
+                writer.join()
+                if got == said:
+                    good.append(number)
+
+        good: list[int] = []
+        threads = [threading.Thread(target=talk, args=(it,)) for it in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        for number in range(1, 25):
+            connection = ended(guard, number)
+            sent, received = sides(guard.tee_file(number))
+            assert sent == received
+            assert len(sent) == connection.bytes_sent == connection.bytes_received
+    assert sorted(good) == list(range(24))
+    assert guard.open_connections == 0
+
+
+def test_a_listener_may_come_from_elsewhere() -> None:
+    """As the one that was made inside a network namespace does."""
+    with Server(echo) as server, guarding() as (guard, _):
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        guard.listen(listener)
+        tunnel(port, f"127.0.0.1:{server.port}").close()
+        assert ended(guard, 1).error == ""
+
+
+def test_the_name_in_a_tls_hello_is_in_the_record() -> None:
+    from tests.unit.egress.test_server_name import HELLO
+
+    with Server(echo) as server, guarding() as (guard, port):
+        with tunnel(port, f"127.0.0.1:{server.port}") as sock:
+            for byte in (HELLO[:100], HELLO[100:]):
+                sock.sendall(byte)
+                sock.recv(len(byte))
+        assert ended(guard, 1).server_name == "www.site.example"
