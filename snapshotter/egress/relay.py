@@ -500,10 +500,10 @@ class Conversation:
         except EgressError as error:
             self._fail(entry, error)
             raise
-        except Exception as error:  # noqa: BLE001 — a bug becomes a reason, and nobody waits
-            failed = EgressFailed("failed", f"{type(error).__name__}: {error}")
-            self._fail(entry, failed)
-            raise failed from error
+        except Exception as error:  # a bug becomes a reason, and nobody waits
+            broken = EgressFailed("failed", f"{type(error).__name__}: {error}")
+            self._fail(entry, broken)
+            raise broken from error
         server = Side(self._keeper.buffer)
         self._first = bytearray(opened.first)
         server.on_data = self._first.extend  # until the client has its answer
