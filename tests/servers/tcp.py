@@ -24,8 +24,28 @@ class Server:
         self._talk = talk
         self._peers: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self.accepted = 0
-        self.port: int = self._listener.getsockname()[1]
+        self._address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._accepted = 0
+        self._probes: dict[tuple[str, int], threading.Event] = {}
+
+    @property
+    def port(self) -> int:
+        return self._address[1]
+
+    @property
+    def accepted(self) -> int:
+        """
+        How many connections there were.
+
+        Connections are accepted in their order: once one of its own has been, whatever
+        came before is counted.
+        """
+        with contextlib.suppress(OSError), socket.socket(self._listener.family) as probe:
+            probe.bind((self._address[0], 0))
+            seen = self._probes[probe.getsockname()[:2]] = threading.Event()
+            probe.connect(self._address)
+            seen.wait(10)
+        return self._accepted
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -52,10 +72,14 @@ class Server:
     def _accept(self) -> None:
         while True:
             try:
-                peer, _ = self._listener.accept()
+                peer, address = self._listener.accept()
             except OSError:
                 return
-            self.accepted += 1
+            if (probe := self._probes.get(address[:2])) is not None:
+                peer.close()
+                probe.set()
+                continue
+            self._accepted += 1
             peer.settimeout(20)
             self._peers.append(peer)
             self._start(lambda peer=peer: self._serve(peer))  # type: ignore[misc]
