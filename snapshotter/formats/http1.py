@@ -16,8 +16,9 @@ Rules a reader of the events can rely on:
   was odd. After `Switched` both directions are open again until the connection
   ends. A request that gets no answer has a SERVER `End` and no SERVER `Head`.
 - An answer before any request has a stream without a request.
-- An answer without a status is 200, as the browser takes it; an answer without a
-  head (HTTP/0.9) has an empty `raw`.
+- An answer without a status is 200, as the browser takes it. So is one without a
+  head (HTTP/0.9), whose `raw` is empty; on other ports than 80 and 443 a browser
+  refuses those.
 - After a framing that cannot be followed, all further bytes of that direction
   are `Data` of that stream. `Trouble` is left for bytes that belong to none;
   a second one at the end says how many they were.
@@ -96,7 +97,17 @@ class Http1Connection:
                 Trouble(direction=direction, detail=f"{side.unread:,} bytes were not read")
             )
         if self._server.closed:  # a request may have come since
-            self._leave_unanswered("the connection ended without an answer", events)
+            why = "the connection ended without an answer"
+            for request in self._waiting:
+                events.append(
+                    End(
+                        stream=request.stream,
+                        direction=Direction.SERVER,
+                        how=HowEnded.CUT,
+                        detail=why,
+                    )
+                )
+            self._waiting.clear()
         return events
 
     # One direction
@@ -245,7 +256,9 @@ class Http1Connection:
             notes.insert(0, f"{start} bytes before the status line")
         if odd:
             notes.append(odd)
-        final = status // 100 != 1 or status == 101
+        # A 101 that nobody asked for is passed over, as Chromium does.
+        switches = status == 101 and bool(self._waiting) and bool(self._waiting[0].upgrade)
+        final = status // 100 != 1 or switches
         request = self._request_of_answer(final, notes)
         events.append(
             Head(
@@ -256,7 +269,7 @@ class Http1Connection:
                 raw=raw,
             )
         )
-        if status == 101 or (request.method == b"CONNECT" and status // 100 == 2):
+        if switches or (request.method == b"CONNECT" and status // 100 == 2):
             self._server.notes = notes
             self._switch(request, _first(fields, b"upgrade"), events)
         elif final:
@@ -295,7 +308,6 @@ class Http1Connection:
         events.append(Switched(stream=request.stream, protocol=protocol))
         self._switched = request.stream
         self._server.stream, self._server.body = request.stream, _ToTheEnd()
-        self._leave_unanswered("the connection went over to another protocol", events)
         client = self._client
         self._holding = None
         if client.body is None and not client.lost and not client.closed:
@@ -313,13 +325,6 @@ class Http1Connection:
             self._holding = None
             if not self._client.closed:
                 self._read(self._client, self._client.head.empty(), events)
-
-    def _leave_unanswered(self, why: str, events: list[Event]) -> None:
-        while self._waiting:
-            stream = self._waiting.popleft().stream
-            events.append(
-                End(stream=stream, direction=Direction.SERVER, how=HowEnded.CUT, detail=why)
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,8 +89,7 @@ class Http2Connection:
         self._server = _Side(Direction.SERVER)
         self._streams: dict[int, _Stream] = {}
         self._last_request = 0  # the highest stream that the client opened
-        self._last_without_request = 0  # the same of those that only an answer showed
-        self._last_pushed = 0  # likewise; the server numbers those, evenly
+        self._unasked: set[int] = set()  # streams that an answer showed before any request
 
     def feed(self, direction: Direction, data: bytes) -> list[Event]:
         """Return what these bytes complete. Any bytes are fine."""
@@ -283,8 +282,12 @@ class Http2Connection:
             self._trailers(number, stream, Direction.CLIENT, block, fields, events)
             return
         self._last_request = number
-        if (opened := self._open(number, Direction.CLIENT, events)) is None:
-            return
+        if (opened := self._streams.get(number)) is None:
+            if (opened := self._open(number, Direction.CLIENT, events)) is None:
+                return
+            # An answer may have come and gone before: it has had its End.
+            opened.halves[Direction.SERVER].ended = number in self._unasked
+        opened.halves[Direction.CLIENT].ended = False
         opened.method = _pseudo(fields, b":method")
         opened.protocol = _pseudo(fields, b":protocol").lower()
         half = opened.halves[Direction.CLIENT]
@@ -364,10 +367,10 @@ class Http2Connection:
         return stream
 
     def _without_request(self, number: int, events: list[Event]) -> "_Stream | None":
-        if number % 2:
-            self._last_without_request = number
-        else:
-            self._last_pushed = number
+        if len(self._unasked) >= MAX_OPEN:
+            self._lose(self._server, f"more than {MAX_OPEN:,} answers without a request", events)
+            return None
+        self._unasked.add(number)
         stream = self._open(number, Direction.SERVER, events)
         if stream is not None:
             stream.halves[Direction.CLIENT].ended = True
@@ -376,9 +379,9 @@ class Http2Connection:
 
     def _is_past(self, side: "_Side") -> bool:
         """Whether the stream of the current frame was open once."""
-        if side.number % 2 == 0:
-            return side.number <= self._last_pushed
-        return side.number <= max(self._last_request, self._last_without_request)
+        if side.number in self._unasked:
+            return True
+        return side.number % 2 == 1 and side.number <= self._last_request
 
     def _end_of_stream(
         self, number: int, stream: "_Stream", direction: Direction, events: list[Event]

@@ -439,10 +439,28 @@ def test_connect_opens_a_tunnel() -> None:
     assert got.switched[0].protocol == b""
 
 
-def test_requests_that_a_switch_leaves_unanswered_are_named() -> None:
-    got = split((C, b"GET / HTTP/1.1\r\n\r\n" + GET), (S, SWITCH))
+def test_requests_before_an_upgrade_are_answered_first() -> None:
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    got = split((C, GET + UPGRADE + GET), (S, ok), (C, GET), (S, SWITCH), (C, b"!"))
 
-    assert got.end(1, S).detail == "the connection went over to another protocol"
+    assert got.head(0, S).status == 200
+    assert got.switched[0].stream == 1
+    assert got.body(1, C) == GET + GET + b"!"
+
+
+def test_a_switch_while_the_request_is_still_being_sent_waits_for_its_end() -> None:
+    post = UPGRADE.replace(b"GET", b"POST")[:-2] + b"Content-Length: 4\r\n\r\nab"
+    got = split((C, post), (S, SWITCH), (C, b"cd!"))
+
+    assert got.body(0, C) == b"abcd!"
+    assert [e.how for e in got.ends(0, C)] == [HowEnded.COMPLETE, HowEnded.CLOSED]
+
+
+def test_a_switch_that_nobody_asked_for_is_passed_over_as_the_browser_does() -> None:
+    got = answer_to(b"HTTP/1.1 101 S\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    assert not got.switched
+    assert got.body(0, S) == b"hi"
 
 
 # Any bytes, in any pieces

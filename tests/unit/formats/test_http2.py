@@ -294,6 +294,23 @@ def test_an_answer_without_a_request_is_named_and_kept() -> None:
     assert got.end(9, S).detail == "no request came before this answer"
 
 
+def test_a_request_after_its_answer_is_kept_and_not_answered_twice() -> None:
+    client, server, start = opened()
+    got = split(
+        start,
+        server.frames(server.headers(9, OK, "END_STREAM"), server.headers(11, OK)),
+        client.frames(
+            client.headers(9, request("/late"), "END_STREAM"),
+            client.headers(11, request("/later"), "END_STREAM"),
+        ),
+        server.frames(data(11, b"x", "END_STREAM")),
+    )
+
+    assert [got.head(n, C).target for n in (9, 11)] == [b"/late", b"/later"]
+    assert [got.end(n, S).detail for n in (9, 11)] == ["no request came before this answer"] * 2
+    assert got.body(11, S) == b"x"
+
+
 def test_a_pushed_stream_is_named_and_its_answer_kept() -> None:
     _, server, start = opened()
     block = server.encoder.encode(list(request("/style.css")))
