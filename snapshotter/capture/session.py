@@ -600,14 +600,30 @@ class Session:
         read = await text.read_text(self._need_stage().worlds, limit_s=self._limits.step_s)
         self._ledger.text = read.text
         self._ledger.missing = read.missing
-        await asyncio.to_thread(
-            self._spool.write, "capture/page.txt", "text/plain", utf8(read.text), step="text",
-            note="text as laid out, of all frames and shadow trees",
-        )  # fmt: skip
+        self._ledger.missing_glyphs = read.glyphs
+        await asyncio.to_thread(self._write_text, read)
+        if read.glyphs:
+            found = ", ".join(f"{it.script} ({it.count}: {it.characters})" for it in read.glyphs)
+            self._complain("missing-glyphs", f"no font here has: {found}")
         if read.missing:
             self._complain("text-incomplete", "; ".join(read.missing[:5]))
             return _End(StepState.PARTIAL, f"{len(read.missing)} parts missing")
         return f"{len(read.text)} characters"
+
+    def _write_text(self, read: text.PageText) -> None:
+        for name, words, note in (
+            ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
+            (
+                "page-normalised.txt",
+                text.normalised(read.text),
+                "for searching and comparing, not verbatim: page.txt in NFKC, white space joined",
+            ),
+            ("page-hidden.txt", read.hidden, "text of the documents that a reader does not see"),
+        ):
+            if words or name == "page.txt":
+                self._spool.write(
+                    f"capture/{name}", "text/plain", utf8(words), step="text", note=note
+                )
 
     async def _record(self) -> None:
         """Let the recorder collect what is outstanding; it may outlive the page."""

@@ -11,8 +11,15 @@ The main frame comes first; after it, each under a line of its own,
 follow the shadow trees of the frame above (open and closed, those of the
 browser's own controls left out) and the frames, in the order in which the
 browser has them.
+
+`capture/page-normalised.txt` is the same for searching and comparing; it is
+not what the page says. `capture/page-hidden.txt` has what stands in the
+documents and no reader sees, each block under why it is hidden.
 """
 
+import re
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +27,12 @@ from snapshotter.capture.guard import TimeLimit
 from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.capture.targets import ProtocolError
 from snapshotter.capture.world import WorldError, Worlds
+from snapshotter.model.capture import MissingGlyphs
 
 _SHADOW_ROOTS = 500  # most that are read in one frame
 _FRAME_S = 2.0
+# Soft hyphen, zero width space, word joiner, byte order mark.
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,8 @@ class PageText:
     """The text of a page and what of it could not be had."""
 
     text: str
+    hidden: str  # "" when nothing is
+    glyphs: tuple[MissingGlyphs, ...]  # of all frames, the script with most first
     missing: tuple[str, ...]  # in words, one a frame
 
 
@@ -46,24 +58,65 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
         await worlds.adopt_closed_roots(limit_s)
     except (TimeLimit, WorldError, ProtocolError) as error:
         missing.append(f"text of closed shadow trees: {_first_line(error)}")
-    answers = await worlds.ask_all("text", _SHADOW_ROOTS, limit_s=limit_s, frame_s=_FRAME_S)
+    rules = {"shadowRoots": _SHADOW_ROOTS}
+    answers = await worlds.ask_all("read", rules, limit_s=limit_s, frame_s=_FRAME_S)
     parts: list[str] = []
+    hidden: list[str] = []
+    glyphs: Counter[str] = Counter()
+    examples: dict[str, str] = {}
     for answer in answers:
         name = clean_url(answer.frame.url) or "about:blank"
-        if not answer.frame.is_main:
-            parts.append(f"--- frame: {name} ---")
+        line = [] if answer.frame.is_main else [f"--- frame: {name} ---"]
+        parts += line
         if answer.value is None:
             missing.append(f"text of frame {name}: {answer.failure}")
-        else:
-            parts += _parts(answer.value)
-    text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
-    return PageText(text=text + "\n" if text else "", missing=tuple(missing))
+            continue
+        parts += _parts(answer.value)
+        if answer.value["hidden"]:
+            hidden += [*line, *_hidden_parts(answer.value["hidden"])]
+        for found in answer.value["glyphs"]:
+            script = str(found["script"])
+            glyphs[script] += int(found["count"])
+            examples.setdefault(script, str(found["characters"]))
+        missing += [f"{words} of frame {name}"[:300] for words in answer.value["failed"]]
+    return PageText(
+        text=_joined(parts),
+        hidden=_joined(hidden),
+        glyphs=tuple(
+            MissingGlyphs(script=script, count=count, characters=examples[script])
+            for script, count in sorted(glyphs.items(), key=lambda it: (-it[1], it[0]))
+        ),
+        missing=tuple(missing),
+    )
+
+
+def normalised(text: str) -> str:
+    """
+    Return a text for searching and comparing: NFKC, one space for each run of white space,
+    no empty lines, and none of the characters that only say where a line may break.
+
+    No space is put anywhere: Chinese and Japanese stay as they are.
+    """
+    lines = (
+        " ".join(_INVISIBLE.sub("", line).split())
+        for line in unicodedata.normalize("NFKC", text).splitlines()
+    )
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 async def read_document(worlds: Worlds, *, limit_s: float) -> str:
     """Return the main frame's document as it stands, doctype included."""
     answer = await worlds.ask_main("html", limit_s=limit_s)
     return str(answer["html"])
+
+
+def _joined(parts: list[str]) -> str:
+    text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
+    return text + "\n" if text else ""
+
+
+def _hidden_parts(blocks: list[dict[str, Any]]) -> list[str]:
+    return [f"--- {block['reason']}: {block['path']} ---\n{block['text']}" for block in blocks]
 
 
 def _parts(value: dict[str, Any]) -> list[str]:

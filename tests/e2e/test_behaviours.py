@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.browser import Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules
@@ -214,6 +215,65 @@ def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_do
     text = read(it, "capture/page.txt")
     order = [text.index(f"/inner?{name} ---") for name in "abc"]
     assert order == sorted(order)
+
+
+def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/hidden-text"))
+
+    text = read(it, "capture/page.txt")
+    assert "Maria in Vancouver\n\n2 weeks ago\n\nMatter Laurel-Zalko\n\nMatte “quoted” – —" in text
+    assert "ﬁrst ① ｗｉｄｅ" in text
+    assert "東京は日本の首都です" in text
+    assert "contents words" in text
+    for words in ("not rendered", "inside details", "invisible words", "script words"):
+        assert words not in text
+    assert read(it, "capture/page-hidden.txt") == (
+        "--- not-rendered: #gone ---\nnot rendered bold\nsecond line\n\n"
+        "--- invisible: html:nth-of-type(1) > body:nth-of-type(1) > p:nth-of-type(8) ---\n"
+        "invisible words\n\n"
+        "--- transparent: html:nth-of-type(1) > body:nth-of-type(1) > p:nth-of-type(9) ---\n"
+        "transparent words\n\n"
+        "--- clipped: html:nth-of-type(1) > body:nth-of-type(1) > span:nth-of-type(1) ---\n"
+        "for screen readers\n\n"
+        "--- tiny: html:nth-of-type(1) > body:nth-of-type(1) > p:nth-of-type(10) ---\n"
+        "tiny words\n\n"
+        "--- closed-details: html:nth-of-type(1) > body:nth-of-type(1) > details:nth-of-type(1)"
+        " ---\ninside details\n"
+    )
+    normalised = read(it, "capture/page-normalised.txt").splitlines()
+    assert normalised[:2] == ["Maria in Vancouver", "2 weeks ago"]
+    assert "first 1 wide" in normalised
+    assert "東京は日本の首都です" in normalised
+    assert "softhyphen" in normalised
+
+
+def test_a_script_that_no_font_can_draw_is_named(
+    site: Site, capture: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fonts = tmp_path / "fonts.conf"
+    latin = "".join(f"<dir>/usr/share/fonts/truetype/{it}</dir>" for it in ("dejavu", "liberation"))
+    fonts.write_text(f"<fontconfig>{latin}<cachedir>{tmp_path}/fontcache</cachedir></fontconfig>")
+    whole = vars(Workplace)["environment"].__get__
+    monkeypatch.setattr(
+        Workplace,
+        "environment",
+        property(lambda place: {**whole(place), "FONTCONFIG_FILE": str(fonts)}),
+    )
+
+    it = capture(site.url("/glyphs"))
+
+    assert [(one.script, one.count) for one in it.missing_glyphs] == [("Han", 4), ("Hiragana", 4)]
+    assert it.missing_glyphs[0].characters == "漢字新聞"
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["missing-glyphs"])
+
+
+def test_characters_that_a_font_has_are_not_missed(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/glyphs"))
+
+    assert it.missing_glyphs == ()
+    assert it.outcome is Outcome.COMPLETE
 
 
 def test_what_scrolling_did_to_the_document_is_recorded(site: Site, capture: Engine) -> None:

@@ -173,3 +173,21 @@ _page(
         "<iframe src='http://127.0.0.1:9/'></iframe>"
     ),
 )
+_page(
+    "/hidden-text",
+    "<!doctype html><title>hidden</title><style>.sr{position:absolute;width:1px;height:1px;"
+    "overflow:hidden;clip:rect(0,0,0,0)}</style>"
+    "<p>Maria in Vancouver</p><p>2 weeks ago</p><p>Matter Laurel-Zalko</p><p>Matte “quoted” – —</p>"
+    "<p>ﬁrst ①  ｗｉｄｅ</p><p>東京は<b>日本</b>の首都です</p><p>soft\u00adhyphen</p>"
+    "<div id=gone style='display:none'><p>not rendered <b>bold</b></p><p>second line</p></div>"
+    "<p style='visibility:hidden'>invisible words</p><p style='opacity:0'>transparent words</p>"
+    "<span class=sr>for screen readers</span><p style='font-size:1px'>tiny words</p>"
+    "<details><summary>the summary</summary>inside details</details>"
+    "<div style='display:contents'>contents words</div>"
+    "<select><option>an option</option></select><script>var inScript='script words'</script>",
+)
+_page(
+    "/glyphs",
+    "<!doctype html><meta charset=utf-8><title>glyphs</title><p>Latin é</p><p>漢字新聞</p>"
+    "<p style='font-family:monospace'>ひらがな</p><p hidden>ไทย</p><p>a\u200bb \ue000</p>",
+)

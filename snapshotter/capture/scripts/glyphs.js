@@ -20,7 +20,7 @@ function scriptOf(character) {
   return /[\p{S}\p{P}\p{N}]/u.test(character) ? 'Symbols' : 'Other';
 }
 
-lib.glyphs = () => {
+function missingGlyphs() {
   const byFont = new Map();  // font to the characters that stand in it
   const seen = new Set();
   let read = 0;
@@ -76,7 +76,7 @@ lib.glyphs = () => {
   }
   return [...missing].map(([script, characters]) =>
     ({script, count: characters.length, characters: characters.slice(0, 20).join('')}));
-};
+}
 
 function sameCell(data, i) {
   const width = CELL * 64;

@@ -1,6 +1,7 @@
 // The text of a frame and of its shadow trees, what of it is hidden, and its document.
 
 const HIDDEN_BLOCKS = 2000;
+const HIDDEN_CHARACTERS = 4e6;
 const NO_TEXT = 'script, style, noscript, template, title';
 
 const rendered = (element) =>
@@ -16,68 +17,107 @@ function textOfRoot(root) {
   return parts.filter((part) => part.trim()).join('\n');
 }
 
-lib.text = (most) => {
+function textOfFrame(most) {
   const read = doc.body() ?? doc.documentElement();
   const trees = roots(true).slice(1);
   const shadows = trees.slice(0, most).map((root) =>
     ({host: of.tag(of.host(root)), text: textOfRoot(root)}));
   return {text: read ? rendered(read) ?? '' : '', shadows: shadows.filter(({text}) => text.trim()),
-    more: Math.max(0, trees.length - most), language: ''};
-};
+    more: Math.max(0, trees.length - most)};
+}
 
-// Text that stands in the document and that a reader does not see, with why. One entry for
-// each outermost hidden element. What is transparent or clipped is laid out all the same, so
-// it is in the frame's text too.
-function whyHidden(element) {
-  if (!of.shown(element)) {
-    const details = of.closest(element, 'details:not([open])');
-    return details && !of.closest(element, 'summary') ? 'closed-details' : 'not-rendered';
-  }
+// Why text that is laid out is not seen all the same; '' when it is. It is in `text` too.
+function whyUnseen(element) {
+  element = boxOf(element);
   if (!of.shown(element, {visibilityProperty: true})) return 'invisible';
   if (!of.shown(element, {opacityProperty: true})) return 'transparent';
   const style = getComputedStyle(element);
   if (parseFloat(style.fontSize) < 2) return 'tiny';
   for (let at = element, steps = 0; at && steps < 3; at = above(at), steps += 1) {
     const its = at === element ? style : getComputedStyle(at);
-    if (/^rect\(0px,? 0px,? 0px,? 0px\)|^rect\(1px,? 1px,? 1px,? 1px\)/.test(its.clip)
+    if (/^rect\((0|1)px,? (0|1)px,? (0|1)px,? (0|1)px\)/.test(its.clip)
       || /inset\(\s*(50|100)%/.test(its.clipPath)) return 'clipped';
     const box = of.box(at);
-    if (its.overflow !== 'visible' && box.width <= 1 && box.height <= 1) return 'clipped';
+    if (its.overflow !== 'visible' && its.display !== 'contents' && box.width <= 1
+      && box.height <= 1) return 'clipped';
   }
   return '';
 }
 
-lib.hiddenText = () => {
-  const blocks = [], known = new Map();
-  const why = (element) => {  // of an element, by the nearest decision that was made above it
-    if (!known.has(element)) known.set(element, whyHidden(element));
+// `display: contents` has no box of its own and hides nothing.
+function boxOf(element) {
+  let at = element;
+  while (at && getComputedStyle(at).display === 'contents') at = above(at);
+  return at ?? element;
+}
+
+function isInClosedDetails(element) {
+  for (let at = element; at;) {
+    const details = of.closest(at, 'details:not([open])');
+    if (!details) return false;
+    const summary = of.closest(at, 'summary');
+    if (!summary || of.parent(summary) !== details) return true;
+    at = above(details);
+  }
+  return false;
+}
+
+const NOT_LAID_OUT = 'script, style, noscript, template, title, select, datalist';
+const BLOCK = 'address, article, aside, blockquote, dd, details, div, dl, dt, figcaption, figure,'
+  + 'footer, form, h1, h2, h3, h4, h5, h6, header, li, main, nav, ol, p, pre, section, summary,'
+  + 'table, td, th, tr, ul';
+
+// Text that stands in the document and that a reader does not see, with why: one entry for
+// each outermost element that is hidden in the same way.
+function hiddenText() {
+  const blocks = [], known = new Map(), range = new Range();
+  const why = (element) => {
+    if (!known.has(element)) known.set(element, whyUnseen(element));
     return known.get(element);
   };
-  let characters = 0;
+  let last = null, block = null;
   for (const root of roots()) {
     const walker = bind(Document.prototype.createTreeWalker)(document, root, NodeFilter.SHOW_TEXT);
-    let last = null;
     for (let node; (node = walker.nextNode()) && blocks.length < HIDDEN_BLOCKS;) {
       if (!node.data.trim()) continue;
       const parent = of.parent(node);
-      if (!(parent instanceof Element) || of.closest(parent, NO_TEXT)) continue;
-      const reason = why(parent);
+      if (!(parent instanceof Element) || of.closest(parent, NOT_LAID_OUT)) continue;
+      range.selectNodeContents(node);
+      const closed = isInClosedDetails(parent);
+      const laidOut = !closed && range.getClientRects().length > 0 && of.shown(boxOf(parent));
+      const reason = closed ? 'closed-details' : laidOut ? why(parent) : 'not-rendered';
       if (!reason) { last = null; continue; }
-      if (last && last.reason === reason && last.top.contains(node)) {
-        last.parts.push(node.data);
+      const its = of.closest(parent, BLOCK);
+      if (last && last.reason === reason && bind(Node.prototype.contains)(last.top, node)) {
+        last.parts.push(its === block ? '' : '\n', node.data);
+        block = its;
         continue;
       }
       let top = parent;
-      for (let up = above(top); up && up !== doc.body() && why(up) === reason; up = above(up)) top = up;
+      for (let up = above(top); up && up !== doc.body(); up = above(up)) {
+        if (closed ? !isInClosedDetails(up) : laidOut ? why(up) !== reason : of.shown(boxOf(up))) break;
+        top = up;
+      }
+      block = its;
       last = {reason, top, parts: [node.data]};
       blocks.push(last);
     }
   }
+  let left = HIDDEN_CHARACTERS;
   return blocks.map(({reason, top, parts}) => {
-    const text = parts.map((part) => part.trim()).filter((part) => part).join('\n');
-    characters += text.length;
-    return {reason, path: pathOf(top), text: characters < 4e6 ? text : cut(text, 100)};
+    const text = parts.join('').replace(/[ \t]*\n\s*/g, '\n').trim();
+    const kept = cut(text, Math.max(100, left));
+    left -= kept.length;
+    return {reason, path: pathOf(top), text: kept};
   });
+}
+
+// Everything that is to be read of a frame. The text is what counts: the rest may fail alone.
+lib.read = ({shadowRoots}) => {
+  const answer = {...textOfFrame(shadowRoots), hidden: [], glyphs: [], failed: []};
+  try { answer.hidden = hiddenText(); } catch (error) { answer.failed.push(`hidden text: ${error}`); }
+  try { answer.glyphs = missingGlyphs(); } catch (error) { answer.failed.push(`glyphs: ${error}`); }
+  return answer;
 };
 
 // The document as it stands, doctype and comments included; shadow trees as declarative ones.
