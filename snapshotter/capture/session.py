@@ -8,7 +8,7 @@ reasons are documented in docs/reference/outcomes.md.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import environment, screenshot, target, text
-from snapshotter.capture.behaviours import media, scrolling, settling
+from snapshotter.capture.behaviours import media, scrolling, segments, settling
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
     BrowserBinary,
@@ -186,6 +186,7 @@ class Session:
         self._cdp: CDPSession | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._stage: Stage | None = None
+        self._scrolled: scrolling.Scrolled | None = None
         self._lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._document = _Document()
         self._description: asyncio.Task[Environment] | None = None
@@ -509,7 +510,7 @@ class Session:
             await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
 
     async def _scroll(self) -> _End | str | None:
-        scrolled = await scrolling.scroll(self._need_stage())
+        self._scrolled = scrolled = await scrolling.scroll(self._need_stage())
         self._ledger.scrolling = Scrolling(
             steps=scrolled.steps,
             height=scrolled.height,
@@ -535,6 +536,7 @@ class Session:
                 break
             await self._scroll()  # what came meanwhile made the page longer
             settled = await settling.settle(stage, self._stuck)
+        await self._read_segments(stage)
         moved = await scrolling.to_top(stage)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
             settled = await settling.settle(stage, self._stuck)
@@ -550,6 +552,23 @@ class Session:
             self._complain("not-settled", f"after {limit:g} s still under way: {settled.open_ends}")
             return _End(StepState.PARTIAL, settled.open_ends)
         return None
+
+    async def _read_segments(self, stage: Stage) -> None:
+        """Read a page that shows itself only a stretch at a time, stretch by stretch."""
+        facts, scrolled = self._ledger.scrolling, self._scrolled
+        if facts is None or scrolled is None or not (facts.virtualised or facts.container):
+            return
+        read = await segments.read_segments(stage, self._need_cdp(), self._spool, scrolled)
+        self._ledger.scrolling = replace(facts, segments=read.count)
+        stretches = f"{read.count} stretches were read one by one, stopped at: {read.stopped}"
+        if facts.virtualised:
+            self._complain(
+                "page-virtualised", f"the page takes away what is out of view; {stretches}"
+            )
+        else:
+            self._complain(
+                "page-scrolls-inside", f"the page scrolls inside {facts.container}; {stretches}"
+            )
 
     async def _viewport(self, cdp: CDPSession) -> None:
         await screenshot.photograph_viewport(cdp, self._spool, self._need_guard(), self._decision)

@@ -63,6 +63,7 @@ class Decision:
     user_agent: str = ""  # empty: the browser's own, which is the honest one
     ignore_certificate_errors: bool = False
     scroll_step: float = 0.8  # of the viewport's height
+    segments: int = 100  # stretches that are read one by one, of a page that needs it
     quiet_s: float = 0.25  # no request in flight for so long: the page has settled
     media: MediaRules = field(default_factory=MediaRules)
     limits: Limits = field(default_factory=Limits)

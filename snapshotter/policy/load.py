@@ -56,6 +56,7 @@ class Scroll(_Table):
 
     step_percent: int = Field(default=80, ge=10, le=100)
     steps: int = Field(default=160, ge=0, le=2000)
+    segments: int = Field(default=100, ge=0, le=1000)
 
 
 class Wait(_Table):
@@ -244,6 +245,7 @@ def decide(
         user_agent=effective.browser.user_agent,
         ignore_certificate_errors=effective.browser.ignore_certificate_errors,
         scroll_step=effective.scroll.step_percent / 100,
+        segments=effective.scroll.segments,
         quiet_s=effective.wait.quiet_ms / 1000,
         media=MediaRules(**effective.media.model_dump(exclude={"reason"})),
         limits=Limits(

@@ -178,6 +178,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "retain_days": decision.retain_days,
         "scale": decision.scale,
         "scroll_step_percent": round(decision.scroll_step * 100),
+        "segments": decision.segments,
         "timezone": decision.timezone,
         "user_agent": decision.user_agent,
         "viewport_px": list(decision.viewport_px),

@@ -144,6 +144,39 @@ def test_an_element_that_scrolls_in_the_documents_place_is_scrolled(
     assert it.scrolling.container == "#pane"
     assert (it.scrolling.stopped, it.scrolling.height > 6000) == ("bottom", True)
     assert "/image/at-the-end.png" in site.paths()
+    # The whole picture shows its beginning only; the stretches show it all.
+    text = "\n".join(line["text"] for line in lines(it, "capture/segments.jsonl"))
+    assert [f"row {i}" in text for i in range(20)] == [True] * 20
+    assert codes(it) == ["page-scrolls-inside"]
+
+
+@pytest.mark.parametrize("path", ["/virtual", "/virtual-recycled"])
+def test_a_page_that_takes_its_rows_away_is_read_stretch_by_stretch(
+    site: Site, capture: Engine, path: str
+) -> None:
+    it = capture(site.url(path))
+
+    assert it.scrolling is not None
+    assert it.scrolling.virtualised
+    stretches = lines(it, "capture/segments.jsonl")
+    assert it.scrolling.segments == len(stretches)
+    rows = [row for stretch in stretches for row in stretch["text"].split("\n") if "number" in row]
+    assert sorted(set(rows), key=lambda row: int(row.split()[-1])) == [
+        f"row number {i}" for i in range(500)
+    ]
+    assert len(rows) == 500  # none twice
+    assert [stretch["picture"] for stretch in stretches] == [
+        one.path for one in it.artifacts if one.path.startswith("capture/segment-")
+    ]
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["page-virtualised"])
+
+
+def test_stretches_have_a_limit_of_their_own(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/virtual"), segments=3)
+
+    assert len(lines(it, "capture/segments.jsonl")) == 3
+    (reason,) = it.reasons
+    assert reason.detail.endswith("3 stretches were read one by one, stopped at: segments")
 
 
 def test_a_page_that_scrolls_itself_back_is_not_scrolled_for_ever(

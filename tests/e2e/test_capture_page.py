@@ -126,8 +126,9 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
     assert "/image/never-shown.png" not in site.paths()
     assert [one.path for one in it.artifacts] == [
         "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
-        "capture/images.jsonl", "capture/log.jsonl", "capture/page.mhtml", "capture/page.txt",
-        "capture/screenshot.png", "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
+        "capture/images.jsonl", "capture/log.jsonl", "capture/page-normalised.txt",
+        "capture/page.mhtml", "capture/page.txt", "capture/screenshot.png",
+        "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
     ]  # fmt: skip
     # Nothing is left beside the spool.
     assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]

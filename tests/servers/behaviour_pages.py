@@ -191,3 +191,25 @@ _page(
     "<!doctype html><meta charset=utf-8><title>glyphs</title><p>Latin é</p><p>漢字新聞</p>"
     "<p style='font-family:monospace'>ひらがな</p><p hidden>ไทย</p><p>a\u200bb \ue000</p>",
 )
+
+
+def _virtual(handler: _Handler) -> None:
+    """500 rows of 50 px, of which only those near the viewport are in the document."""
+    recycles = "true" if "recycled" in handler.path else "false"
+    handler.reply(
+        "<!doctype html><title>virtual</title><style>body{margin:0}#list{position:relative;"
+        "height:25000px}.row{position:absolute;height:50px;width:100%}</style><h1>rows</h1>"
+        f"<div id=list></div><script>const recycles={recycles},pool=[],"
+        "list=document.querySelector('#list');const draw=()=>{"
+        "const first=Math.max(0,Math.floor(scrollY/50)-3);"
+        "if(!recycles)list.textContent='';for(let i=first,n=0;i<Math.min(500,first+26);i++,n++){"
+        "let row=recycles?pool[n]:null;if(!row){row=document.createElement('div');"
+        "row.className='row';pool.push(row);list.append(row)}"
+        "row.style.top=i*50+'px';row.textContent='row number '+i}"
+        "if(recycles)for(const row of pool.slice(Math.min(500,first+26)-first))row.textContent=''};"
+        "draw();addEventListener('scroll',()=>requestAnimationFrame(draw))</script>"
+    )
+
+
+_Handler.routes["/virtual"] = _virtual
+_Handler.routes["/virtual-recycled"] = _virtual

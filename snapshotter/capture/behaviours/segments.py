@@ -1,0 +1,138 @@
+"""
+A page that shows itself only a stretch at a time: read and photographed stretch by stretch.
+
+Some pages take away the rows that are out of view (virtualised lists), some
+scroll inside an element: neither one document nor one picture holds all of
+them. Each stretch is a line of `capture/segments.jsonl`, with the lines of text
+that the stretch before had not, and a picture of its own.
+"""
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from playwright.async_api import CDPSession
+
+from snapshotter.capture.behaviours.scrolling import Scrolled
+from snapshotter.capture.behaviours.stage import Stage
+from snapshotter.capture.png import read_header
+from snapshotter.capture.spool import Spool, whole
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json
+
+_LOOK_S = 0.05  # between two looks at whether rows have come
+_ROWS_S = 1.0  # for the rows of a stretch to come
+_SHARE = 0.3  # most of the time that is left: the whole page is still to be photographed
+_LINES = 2_000  # of one stretch that are compared with the one before
+_TEXT = 200_000  # characters of one stretch
+_ALL_TEXT = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """What was read."""
+
+    count: int
+    stopped: str  # "bottom", or the limit that was reached: "segments", "time"
+
+
+async def read_segments(
+    stage: Stage, cdp: CDPSession, spool: Spool, scrolled: Scrolled
+) -> Segments:
+    """
+    Go from the top to the bottom once more; write `capture/segments.jsonl` and the pictures.
+
+    Raises:
+        TimeLimit, WorldError, SnapshotterError: A stretch could not be read. What was read
+            before is written all the same.
+    """
+    decision, clock = stage.decision, stage.clock
+    end = clock.monotonic() + min(
+        decision.limits.scroll_s, max(0.0, stage.guard.remaining_s) * _SHARE
+    )
+    which = 1 if scrolled.container else 0
+    lines: list[bytes] = []
+    before: list[str] = []
+    top = length = 0
+    stopped = "bottom"
+    try:
+        while True:
+            if len(lines) >= decision.segments:
+                stopped = "segments"
+                break
+            if clock.monotonic() >= end:
+                stopped = "time"
+                break
+            at, text = await _rows(stage, top, which)
+            here = text.splitlines()
+            new = _new_lines(before[:_LINES], here[:_LINES]) + here[_LINES:]
+            words = whole("\n".join(new)) if length < _ALL_TEXT else ""
+            length += len(words)
+            name = f"capture/segment-{len(lines) + 1:03}.png"
+            note = f"the viewport, scrolled to CSS pixel {at['top']} of {at['height']}"
+            png = await _photograph(stage, cdp)
+            await asyncio.to_thread(spool.write, name, "image/png", png, step="settle", note=note)
+            now = clock.now()
+            line = {
+                "at": canonical_json.instant(now),
+                "at_ms": round(now.timestamp() * 1000),
+                "height_px": at["height"],
+                "picture": name,
+                "text": words,
+                "top_px": at["top"],
+                "view_px": at["view"],
+            }
+            lines.append(canonical_json.dumps(line) + b"\n")
+            before = here
+            if at["top"] + at["view"] >= at["height"] - 2 or at["top"] < top:
+                break
+            top = at["top"] + max(1, int(at["view"] * decision.scroll_step))
+    finally:
+        if lines:
+            await asyncio.to_thread(
+                spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
+                step="settle", note="the page stretch by stretch: what each adds to the text",
+            )  # fmt: skip
+            stage.note("read-segments", f"{len(lines)} stretches, stopped at: {stopped}")
+    return Segments(count=len(lines), stopped=stopped)
+
+
+async def _rows(stage: Stage, top: int, which: int) -> tuple[dict[str, int], str]:
+    """Scroll there and wait until what stands there does not change while something loads."""
+    end = stage.clock.monotonic() + _ROWS_S
+    text: str | None = None
+    while True:
+        answer = await stage.ask("segment", top, which)
+        read = str(answer["text"])[:_TEXT]
+        is_same, text = read == text, read
+        if stage.clock.monotonic() >= end or (is_same and stage.recorder.in_flight == 0):
+            return {name: int(answer[name]) for name in ("top", "view", "height")}, text
+        if stage.recorder.in_flight:
+            await stage.guard.pause(_LOOK_S)
+
+
+async def _photograph(stage: Stage, cdp: CDPSession) -> bytes:
+    answer = await stage.guard.call(
+        "a picture of a stretch",
+        cdp.send("Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True}),
+        stage.decision.limits.tile_s,
+    )
+    try:
+        data = base64.b64decode(answer["data"], validate=True)
+    except binascii.Error as error:
+        raise SnapshotterError("the browser returned a picture that is no base64") from error
+    read_header(data)  # an empty answer is no picture
+    return data
+
+
+def _new_lines(before: list[str], here: list[str]) -> list[str]:
+    """Return the lines that the stretch before had not, in their order; repeated ones stay."""
+    matcher = SequenceMatcher(None, before, here, autojunk=False)
+    return [
+        line
+        for kind, _, _, start, end in matcher.get_opcodes()
+        if kind in ("insert", "replace")
+        for line in here[start:end]
+    ]
