@@ -16,10 +16,11 @@ import base64
 import io
 import json
 import shutil
+import ssl
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,9 +33,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from snapshotter.formats import canonical_json, keys, names, wacz
+from snapshotter.formats import canonical_json, keys, names, server_signature, wacz
 from snapshotter.formats import custody as custody_chain
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.server_signature import SignedSession
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import (
     COMPROMISED,
@@ -43,7 +45,7 @@ from snapshotter.verify.trust import (
     TrustDocument,
     trusted_key,
 )
-from tests import bundles
+from tests import bundles, tls
 from tests.bundles import ChainAuthority, Members, RealClock, flipped, pack
 from tests.servers.authority import Chain
 
@@ -106,6 +108,7 @@ class Workshop:
         authorities: tuple[ChainAuthority, ...] | None = None,
         title: str = "A page",
         timestamps: int = 1,
+        contents: Mapping[str, bytes] = bundles.CONTENTS,
     ) -> Members:
         self._count += 1
         bundle = bundles.seal(
@@ -115,6 +118,7 @@ class Workshop:
             authorities=(self.authority,) if authorities is None else authorities,
             title=title,
             require_timestamps=timestamps,
+            contents=contents,
         )
         return bundles.unpack(bundle.file.read_bytes())
 
@@ -129,6 +133,31 @@ class Workshop:
         record = bundles.record_of(self.good_bundle)
         edit(record)
         return self.insider({names.CAPTURE_RECORD: canonical_json.dumps(record)})
+
+    def server_signatures(self) -> bytes:
+        """Two origins: one over TLS 1.3, resumed once, and one over TLS 1.2."""
+        authority = tls.Authority(self._folder / "web")
+        seen: list[server_signature.RecordedConnection] = []
+        for host, version, kind in (
+            ("a.example.test", ssl.TLSVersion.TLSv1_3, "p256"),
+            ("b.example.test", ssl.TLSVersion.TLSv1_2, "rsa"),
+        ):
+            file = authority.server(kind, names=(host,))
+            server = tls.server_context(file, version=version, ciphers="AESGCM")
+            client = tls.client_context(authority.root_pem, self._folder / f"{host}.keys")
+            first = tls.recorded(server, client, host=host)
+            again = tls.recorded(server, client, host=host, session=first.session)
+            seen += [
+                server_signature.RecordedConnection(
+                    connection=len(seen) + number,
+                    host=host,
+                    port=443,
+                    address="203.0.113.7",
+                    handshake=recording.read()[0].handshake,
+                )
+                for number, recording in enumerate((first, again), start=1)
+            ]
+        return server_signature.encode(server_signature.gather(seen))
 
     def trust(self, *, p256: bool) -> bytes:
         now = datetime.now(UTC).replace(microsecond=0)
@@ -178,6 +207,7 @@ def vectors(shop: Workshop) -> Iterator[Vector]:
     yield from _tokens(shop)
     yield from _derived(shop)
     yield from _records(shop)
+    yield from _server_signatures(shop)
 
 
 def _failed(name: str, data: bytes | Members, why: str, *codes: str) -> Vector:
@@ -910,6 +940,62 @@ def _records(shop: Workshop) -> Iterator[Vector]:
             f"the custody chain: {name}",
             "CUSTODY",
         )
+
+
+def _server_signatures(shop: Workshop) -> Iterator[Vector]:
+    data = shop.server_signatures()
+    path = names.SERVER_SIGNATURES
+    good = shop.members(contents={**bundles.CONTENTS, path: data})
+    yield Vector(
+        name="server-signature",
+        why="what the servers signed in their handshakes holds",
+        data=pack(good),
+        verdict=PASSED,
+    )
+
+    def insider(changes: Members, without: str = "") -> Members:
+        members = {name: it for name, it in good.items() if name != without}
+        return bundles.resealed(members, changes, shop.signer, shop.stamp)
+
+    def edited(edit: Callable[[SignedSession], SignedSession]) -> Members:
+        kept = server_signature.parse(data)
+        first, *rest = kept.sessions
+        changed = replace(kept, sessions=(edit(first), *rest))
+        return insider({path: server_signature.encode(changed)})
+
+    def handshake(it: SignedSession) -> SignedSession:
+        spoiled = flipped(it.messages[0], 20)  # of the ClientHello's random value
+        return replace(it, messages=(spoiled, *it.messages[1:]))
+
+    def signature(it: SignedSession) -> SignedSession:
+        return replace(it, messages=(*it.messages[:-1], flipped(it.messages[-1])))
+
+    def chain(it: SignedSession) -> SignedSession:
+        return replace(it, chain=(flipped(it.chain[0]), *it.chain[1:]))
+
+    def host(it: SignedSession) -> SignedSession:
+        return replace(it, host="c.example.test")
+
+    edits: tuple[tuple[str, str, Callable[[SignedSession], SignedSession]], ...] = (
+        ("handshake", "one bit of a handshake message was changed", handshake),
+        ("signature", "one bit of the server's signature was changed", signature),
+        ("chain", "one bit of the certificate chain was changed", chain),
+        ("host", "the host is not the one that was asked for", host),
+    )
+    for name, why, edit in edits:
+        yield _failed(f"insider-server-signature-{name}", edited(edit), why, "SERVER_SIG")
+    yield _failed(
+        "insider-server-signature-form",
+        insider({path: data.replace(b"snapshotter-tls/1", b"snapshotter-tls/2")}),
+        f"{path} is of no form that is known",
+        "SERVER_SIG",
+    )
+    yield _failed(
+        "insider-server-signature-missing",
+        insider({}, without=path),
+        f"the record announces {path}, and it is not there",
+        "SERVER_SIG",
+    )
 
 
 def write(target: Path) -> int:

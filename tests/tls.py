@@ -7,7 +7,10 @@ every byte with its direction and the client's key log.
 
 import contextlib
 import ipaddress
+import select
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -219,3 +222,58 @@ def recorded(
         relay()
     result.keys = Path(str(client.keylog_filename)).read_bytes()
     return result
+
+
+class Relay:
+    """Listens on loopback, passes each connection on to one server, and records its bytes."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.connections: list[list[Chunk]] = []
+        self._threads: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def __enter__(self) -> "Relay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A close alone does not wake a thread that waits in accept.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(10)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            chunks: list[Chunk] = []
+            self.connections.append(chunks)
+            thread = threading.Thread(target=self._pass_on, args=(client, chunks), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _pass_on(self, client: socket.socket, chunks: list[Chunk]) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._target), timeout=10) as server:
+            ends = {client: (Direction.CLIENT, server), server: (Direction.SERVER, client)}
+            while ends:
+                readable, _, _ = select.select(list(ends), [], [], 20)
+                if not readable:
+                    return
+                for end in readable:
+                    direction, other = ends[end]
+                    with contextlib.suppress(OSError):
+                        data = end.recv(1 << 16)
+                        if data:
+                            chunks.append((direction, data))
+                            other.sendall(data)
+                            continue
+                        other.shutdown(socket.SHUT_WR)
+                    del ends[end]

@@ -15,10 +15,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -42,6 +42,10 @@ from snapshotter.formats.transparency import (
     CertificateTimestamp,
     timestamps,
 )
+from snapshotter.model.finding import Verdict
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
 
 FORMAT = "snapshotter-tls/1"
 MAX_BYTES = 8 << 20
@@ -191,7 +195,7 @@ def _session(it: RecordedConnection) -> SignedSession | str:
             ocsp=staple,
             timestamps=_timestamps(said, staple),
         )
-    except (TlsMalformed, _Refused) as error:
+    except (TlsMalformed, _Refused, _Unable) as error:
         return str(error)
     return check(session) or session
 
@@ -217,6 +221,10 @@ class _Refused(Exception):
     """The check does not hold; the message says why."""
 
 
+class _Unable(Exception):
+    """The check could not be made here; the message says why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
     """What the messages say, and what the server signed of them."""
@@ -232,13 +240,22 @@ class _Said:
 
 
 def check(session: SignedSession) -> str:
+    """Return "" when `judge` says PASSED, else why it does not."""
+    return judge(session)[1]
+
+
+def judge(session: SignedSession) -> tuple[Verdict, str]:
     """
-    Return "" when the server's signature holds and all that the session claims follows from it.
+    Return whether the server's signature holds and all that the session claims follows from it.
 
     That is: the signature is by the leaf's key over these messages, by an algorithm that
     the client offered and TLS allows; the client asked for the host, and the leaf names it
     (or does not, where `names_host` is false); version, cipher suite, group, protocol,
     chain and timestamps are those of the messages. The chain is not followed to a root.
+    INDETERMINATE only where the library at hand does not know the kind of key.
+
+    Returns:
+        The verdict, and why it is not PASSED in one sentence without a full stop.
     """
     try:
         said = _read(session.messages)
@@ -247,8 +264,10 @@ def check(session: SignedSession) -> str:
         _check_signature(said, leaf)
         _check_host(session, said, leaf)
     except (TlsMalformed, _Refused) as error:
-        return str(error)
-    return ""
+        return Verdict.FAILED, str(error)
+    except _Unable as error:
+        return Verdict.INDETERMINATE, str(error)
+    return Verdict.PASSED, ""
 
 
 def _read(sent: Sequence[bytes]) -> _Said:
@@ -358,6 +377,8 @@ def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
         raise _Refused(f"the client did not offer signatures by {name}")
     try:
         key = leaf.public_key()
+    except UnsupportedAlgorithm as error:
+        raise _Unable("the kind of key in the server's certificate is not known here") from error
     except UNREADABLE as error:
         raise _Refused("the key of the server's certificate can not be read") from error
     if isinstance(key, rsa.RSAPublicKey) and not 1024 <= key.key_size <= _MAX_RSA_BITS:
@@ -365,7 +386,7 @@ def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
     is_13 = said.answer.version == TLS_1_3
     hash_name = name.rpartition("_")[2]
     try:
-        if name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey):
+        if _hashes_itself(key, name, is_13=is_13):
             key.verify(said.signature, said.content)
         elif name.startswith("ecdsa_secp") and isinstance(key, ec.EllipticCurvePublicKey):
             # In TLS 1.2 the scheme is a hash alone, and goes with any curve.
@@ -389,6 +410,15 @@ def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
         raise _Refused("the server's signature does not hold over the handshake") from None
     except UNREADABLE as error:
         raise _Refused("the server's signature can not be checked") from error
+
+
+def _hashes_itself(
+    key: object, name: str, *, is_13: bool
+) -> "TypeGuard[ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey]":
+    """Whether this is Ed25519, or ML-DSA (FIPS 204), of which older libraries know no keys."""
+    if name.startswith("mldsa"):
+        return is_13 and type(key).__name__ == f"{name.upper()}PublicKey"
+    return name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey)
 
 
 def _check_host(session: SignedSession, said: _Said, leaf: x509.Certificate) -> None:

@@ -80,6 +80,7 @@ class _Side:
     epoch: _Epoch = _Epoch.PLAIN
     opener: OpenerTls12 | OpenerTls13 | None = None
     next_opener: OpenerTls12 | None = None  # TLS 1.2: from its ChangeCipherSpec on
+    missing: str = ""  # why there is no opener although records are sealed from here on
     pending: bytearray = field(default_factory=bytearray)  # the beginning of a message
     held: list[Record] = field(default_factory=list)
     held_bytes: int = 0
@@ -286,13 +287,15 @@ class TlsConnection:
             self._change_cipher_spec(side)
             return
         kind, content = record.kind, b""
-        if side.opener is None:
+        if kind == ALERT and self._is_13 and len(record.fragment) == 2:
+            content = bytes(record.fragment)  # from a client that could not go on, and had no keys
+        elif side.missing:
+            raise TlsMalformed(side.missing)
+        elif side.opener is None:
             if kind == APPLICATION_DATA:
                 self._early_data_before_a_retry(side, record)
                 return
             content = bytes(record.fragment)
-        elif self._is_13 and kind == ALERT and len(record.fragment) == 2:
-            content = bytes(record.fragment)  # from a client that could not go on, and had no keys
         elif self._is_13 and kind != APPLICATION_DATA:
             raise TlsMalformed("a record in the clear where all are sealed")
         elif side.rejected is None:
@@ -542,20 +545,23 @@ class TlsConnection:
         return None if self._hello is None else self._keys.secret(self._hello.random, label)
 
     def _open_13(self, side: _Side, epoch: _Epoch, label: str) -> None:
+        """Open what follows under a secret of the key log; that it has none matters if it does."""
         secret = self._secret(label)
+        side.epoch, side.opener, side.missing = epoch, None, ""
         if secret is None or self._suite is None:
-            self._fail(side, self._no_secret(label))
-            return
-        side.epoch, side.opener = epoch, OpenerTls13(secret, self._suite)
+            side.missing = self._no_secret(label)
+        else:
+            side.opener = OpenerTls13(secret, self._suite)
 
     def _open_12(self, side: _Side) -> None:
-        if side.next_opener is not None:
-            side.epoch, side.opener = _Epoch.APPLICATION, side.next_opener
-        elif self._answer is not None and self._answer.cipher not in TLS_1_2_SUITES:
-            name = named(CIPHERS, self._answer.cipher)
-            self._fail(side, f"the cipher suite {name} is not read here")
+        side.epoch, side.opener = _Epoch.APPLICATION, side.next_opener
+        if side.opener is not None or self._answer is None:
+            return
+        if self._answer.cipher in TLS_1_2_SUITES:
+            side.missing = self._no_secret(MASTER_SECRET)
         else:
-            self._fail(side, self._no_secret(MASTER_SECRET))
+            name = named(CIPHERS, self._answer.cipher)
+            side.missing = f"the cipher suite {name} is not read here"
 
     def _no_secret(self, label: str) -> str:
         if self._hello is None or not self._keys.knows(self._hello.random):

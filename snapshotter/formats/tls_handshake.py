@@ -9,7 +9,10 @@ each length is checked against what is there, and what does not fit raises
 
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from snapshotter.formats import brotli
+from snapshotter.formats.brotli import BrotliInvalid
 from snapshotter.formats.tls_names import COMPRESSIONS, TLS_1_3, named
 
 # HandshakeType, RFC 8446 section 4 and RFC 5246 section 7.4.
@@ -32,6 +35,8 @@ MESSAGE_HASH = 254
 # A browser takes a list of certificates of at most 100 KiB and far less of all else.
 MAX_MESSAGE = 1 << 17  # bytes
 MAX_CERTIFICATES = 64
+# Chains have a few KiB. What is longer is no server's but somebody's who wants our time.
+_MAX_DECOMPRESSED = 1 << 15  # bytes
 
 HELLO_RETRY_REQUEST = bytes.fromhex(  # RFC 8446 section 4.1.3: SHA-256 of "HelloRetryRequest"
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -268,6 +273,7 @@ def certificate_status(message: bytes) -> bytes:
     return _ocsp(body(message, CERTIFICATE_STATUS))
 
 
+@lru_cache(maxsize=32)  # a server sends the same bytes on each connection, and Brotli is slow
 def decompressed(message: bytes) -> tuple[str, bytes | None]:
     """
     Return how a CompressedCertificate (RFC 8879) is compressed, and the Certificate in it.
@@ -277,17 +283,16 @@ def decompressed(message: bytes) -> tuple[str, bytes | None]:
     reader = Reader(body(message, COMPRESSED_CERTIFICATE))
     algorithm, length, data = reader.number(2), reader.number(3), reader.vector(3)
     reader.end()
-    if length > MAX_MESSAGE:
-        raise TlsMalformed(f"a compressed certificate would be longer than {MAX_MESSAGE} bytes")
     name = named(COMPRESSIONS, algorithm)
-    if name != "zlib":
+    if name not in ("brotli", "zlib"):
         return name, None
-    inflater = zlib.decompressobj()
+    if length > _MAX_DECOMPRESSED:
+        raise TlsMalformed(f"a compressed certificate is longer than {_MAX_DECOMPRESSED} bytes")
     try:
-        content = inflater.decompress(data, length + 1)
-    except zlib.error as error:
-        raise TlsMalformed("a compressed certificate can not be inflated") from error
-    if len(content) != length or not inflater.eof or inflater.unused_data:
+        content = brotli.decompress(data, limit=length) if name == "brotli" else _zlib(data, length)
+    except BrotliInvalid as error:
+        raise TlsMalformed(f"a compressed certificate can not be read: {error}") from error
+    if len(content) != length:
         raise TlsMalformed("a compressed certificate is not as long as it says")
     return name, bytes([CERTIFICATE]) + length.to_bytes(3, "big") + content
 
@@ -383,6 +388,17 @@ def _identities(data: bytes | None) -> tuple[bytes, ...]:
         result.append(reader.vector(2))
         reader.take(4)  # obfuscated_ticket_age
     return tuple(result)
+
+
+def _zlib(data: bytes, length: int) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(data, length + 1)
+    except zlib.error as error:
+        raise TlsMalformed(f"a compressed certificate can not be read: {error}") from error
+    if not inflater.eof or inflater.unused_data:
+        raise TlsMalformed("a compressed certificate is not as long as it says")
+    return content
 
 
 def _ocsp(data: bytes) -> bytes:

@@ -86,6 +86,9 @@ SIGNATURE_SCHEMES = {
     0x0809: "rsa_pss_pss_sha256",
     0x080A: "rsa_pss_pss_sha384",
     0x080B: "rsa_pss_pss_sha512",
+    0x0904: "mldsa44",
+    0x0905: "mldsa65",
+    0x0906: "mldsa87",
 }
 
 COMPRESSIONS = {1: "zlib", 2: "brotli", 3: "zstd"}  # RFC 8879, section 7.3

@@ -54,6 +54,7 @@ class Code(enum.StrEnum):
     FORMAT = "FORMAT"
     DERIVED = "DERIVED"
     WACZ_SIG = "WACZ_SIG"
+    SERVER_SIG = "SERVER_SIG"
     CUSTODY = "CUSTODY"
     LOG = "LOG"
     LOG_MISSING = "LOG_MISSING"

@@ -3,8 +3,8 @@ Verify one bundle: is it what was sealed, by whom, and when?
 
 The checks stand in the order of docs/spec/bundle.md, "Verification": size and
 container, names, hashes, signatures, capture record, signers, tokens, time, keys,
-derived files, custody, log. No parser of page content runs here at any point, and
-none of the record's before a signature was seen to hold over it. The bundle
+derived files, server signatures, custody, log. No parser of page content runs here at
+any point, and none of the record's before a signature was seen to hold over it. The bundle
 is read once, in chunks; what is judged are the bytes that were digested. Nothing is
 read from the network, and nothing inside the bundle is an anchor.
 """
@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import container, custody, keys, manifest, names, wacz
+from snapshotter.formats import container, custody, keys, manifest, names, server_signature, wacz
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response, read_token
 from snapshotter.model.finding import Code, Finding, Report, Verdict
-from snapshotter.verify import record
+from snapshotter.verify import record, servers
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
 RECORD_FORMAT = "snapshotter-capture/1"
@@ -34,6 +34,7 @@ _KEPT = {
     names.CUSTODY: custody.MAX_BYTES,
     names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
     names.MANIFEST_SHA256: manifest.MAX_BYTES,
+    names.SERVER_SIGNATURES: server_signature.MAX_BYTES,
     names.DATAPACKAGE: 8 << 20,
     names.DATAPACKAGE_DIGEST: 1 << 16,
 }
@@ -590,7 +591,14 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield _passed("derived", "the WACZ description follows from the sealed files")
 
 
-# (11) Custody, (12) log.
+# (11) Server signatures: what servers signed in the recorded handshakes holds.
+
+
+def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    yield from servers.judge(state.record, state.read.kept.get(names.SERVER_SIGNATURES))
+
+
+# (12) Custody, (13) log.
 
 
 def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
@@ -626,6 +634,7 @@ _STEPS = (
     _time,
     _keys,
     _derived,
+    _server_signatures,
     _custody,
     _log,
 )

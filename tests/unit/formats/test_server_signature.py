@@ -1,5 +1,6 @@
 """What a server signed in its handshake: it holds as recorded, and in no other way."""
 
+import hashlib
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,9 +25,11 @@ from snapshotter.formats.server_signature import (
     check,
     encode,
     gather,
+    judge,
     parse,
 )
 from snapshotter.formats.tls_handshake import Handshake
+from snapshotter.model.finding import Verdict
 from tests import tls
 from tests.bundles import flipped
 from tests.tls import KEYS, Authority
@@ -149,6 +154,53 @@ def test_what_a_session_claims_is_what_its_messages_say(make: Make, field: str) 
     session = make()
 
     assert "in the handshake, and not 'other'" in check(_with(session, field, "other"))
+
+
+def _compressed(certificate: bytes) -> bytes:
+    """Return a CompressedCertificate: Brotli, in a block that is stored as it is."""
+    inner = certificate[4:]
+    head = (len(inner) - 1) << 4 | 1 << 20  # window 16, not the last block, four nibbles
+    stream = head.to_bytes(3, "little") + inner + b"\x03"
+    content = b"\0\2" + len(inner).to_bytes(3, "big") + len(stream).to_bytes(3, "big") + stream
+    return b"\x19" + len(content).to_bytes(3, "big") + content
+
+
+def test_a_certificate_that_came_compressed_is_checked_as_any_other(make: Make) -> None:
+    """A server of ours signs again, over the message as a real one would have compressed it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    session = make(key=key)
+    *before, certificate, _ = session.messages
+    sent = (*before, _compressed(certificate))
+    assert session.cipher.endswith("SHA384")
+    digest = hashlib.sha384(b"".join(sent)).digest()
+    content = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + digest
+    signature = key.sign(content, ec.ECDSA(hashes.SHA256()))
+    verify = b"\4\3" + len(signature).to_bytes(2, "big") + signature
+    verify = b"\x0f" + len(verify).to_bytes(3, "big") + verify
+
+    compressed = replace(session, messages=(*sent, verify))
+
+    assert check(compressed) == ""
+    for at in range(len(sent[-1])):
+        spoiled = (*before, flipped(sent[-1], at), verify)
+        assert check(replace(compressed, messages=spoiled)), at
+    assert check(replace(compressed, chain=(flipped(session.chain[0]), *session.chain[1:])))
+
+
+def test_a_kind_of_key_that_is_not_known_here_says_nothing_against_a_session(
+    make: Make,
+) -> None:
+    session = make(V13, "ed25519")
+    name = bytes.fromhex("06032b6570")  # the object identifier of Ed25519
+    other = bytes.fromhex("06032b657f")
+    leaf = session.chain[0].replace(name, other)
+    assert leaf != session.chain[0]
+    messages = tuple(it.replace(session.chain[0], leaf) for it in session.messages)
+
+    verdict, why = judge(replace(session, messages=messages, chain=(leaf, *session.chain[1:])))
+
+    assert verdict is Verdict.INDETERMINATE
+    assert "not known here" in why
 
 
 def test_a_certificate_by_the_same_authority_for_the_same_host_is_not_the_one(

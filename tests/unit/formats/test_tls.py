@@ -291,6 +291,21 @@ def test_keys_are_derived_as_in_rfc_8448() -> None:
     assert expand_label(secret, "iv", 12, "sha256").hex() == "cf782b88dd83549aadf1e984"
 
 
+def test_a_certificate_compressed_by_brotli_is_read() -> None:
+    inner = b"\0" + (7).to_bytes(3, "big") + (2).to_bytes(3, "big") + b"ab" + b"\0\0"
+    # One block that is not compressed (RFC 7932 section 9.2), and an empty last one.
+    stream = bytes.fromhex("0b05 80") + inner + b"\x03"
+    message = _compressed(2, len(inner), stream)
+
+    name, certificate = messages.decompressed(message)
+
+    assert name == "brotli"
+    assert certificate is not None
+    assert messages.certificate(certificate, version=TLS_1_3).chain == (b"ab",)
+    with pytest.raises(messages.TlsMalformed):
+        messages.decompressed(_compressed(2, len(inner) + 1, stream))
+
+
 def test_a_certificate_compressed_by_zlib_is_read_and_a_bomb_is_not() -> None:
     inner = b"\0" + (7).to_bytes(3, "big") + (2).to_bytes(3, "big") + b"ab" + b"\0\0"
     message = _compressed(1, len(inner), zlib.compress(inner))

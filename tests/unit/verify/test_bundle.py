@@ -82,6 +82,7 @@ def test_only_good_vectors_pass_and_there_are_many_that_do_not() -> None:
         "key-superseded-later",
         "no-wacz-signature",
         "p256-allowed",
+        "server-signature",
         "token-late",
         "v1-good",
     }

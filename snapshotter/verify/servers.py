@@ -1,0 +1,91 @@
+"""
+Judge what servers signed in the TLS handshakes of a capture: `capture/tls.json`.
+
+The signatures are checked and nothing behind them: whose certificates they are is
+for whoever knows the roots of that time. A bundle without the file, from a version
+that kept none or of a page without TLS, gets no finding.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import names, server_signature
+from snapshotter.formats.server_signature import ServerSignatures
+from snapshotter.model.finding import Code, Finding, Verdict
+
+_CHECK = "server-signature"
+_MAX_TOLD = 20  # sessions that do not hold
+
+
+def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
+    """
+    Yield the findings about a bundle's `capture/tls.json`.
+
+    Args:
+        record: The capture record, of which the list of artifacts is read.
+        data: The file as it was hashed; None when there is none.
+    """
+    if data is None:
+        if names.SERVER_SIGNATURES in _announced(record):
+            yield _failed("the record announces it, and it is not there")
+        return
+    try:
+        kept = server_signature.parse(data)
+    except EvidenceInvalid as error:
+        yield _failed(str(error))
+        return
+    problems: list[Finding] = []
+    for session in kept.sessions:
+        verdict, problem = server_signature.judge(session)
+        if verdict is Verdict.PASSED:
+            continue
+        where = f"connection {session.connection} to {session.host}"
+        problems.append(_finding(verdict, f"{where}: {problem}"))
+        if len(problems) == _MAX_TOLD:  # enough, and a stranger's certificates take time
+            problems.append(_failed("the signatures behind it were not looked at"))
+            break
+    yield from problems
+    if kept.sessions and not problems:
+        yield Finding(check=_CHECK, verdict=Verdict.PASSED, code=Code.OK, detail=_in_words(kept))
+
+
+def _in_words(kept: ServerSignatures) -> str:
+    origins = {(it.host, it.port) for it in kept.sessions}
+    others = {(it.host, it.port) for it in kept.sessions if not it.names_host}
+    words = [
+        f"{_count(len(origins), 'origin')}: who has the key of the certificate signed "
+        f"{_count(len(kept.sessions), 'recorded handshake')} (not followed to a root)"
+    ]
+    if others:
+        words.append(f"{_count(len(others), 'certificate')} for another host than was asked for")
+    if kept.unsigned:
+        words.append(f"{_count(len(kept.unsigned), 'connection')} without such a signature")
+    return "; ".join(words)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _announced(record: Mapping[str, Any]) -> set[str]:
+    """Return the paths of the artifacts in the record, of which no other check reads the form."""
+    content = record.get("content")
+    artifacts = content.get("artifacts") if isinstance(content, dict) else None
+    if not isinstance(artifacts, list):
+        return set()
+    paths = [it.get("path") for it in artifacts if isinstance(it, dict)]
+    return {path for path in paths if isinstance(path, str)}
+
+
+def _failed(why: str) -> Finding:
+    return _finding(Verdict.FAILED, why)
+
+
+def _finding(verdict: Verdict, why: str) -> Finding:
+    return Finding(
+        check=_CHECK,
+        verdict=verdict,
+        code=Code.SERVER_SIG,
+        detail=f"{names.SERVER_SIGNATURES}: {why}",
+    )
