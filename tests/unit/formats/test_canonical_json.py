@@ -141,6 +141,7 @@ def test_a_model_value_becomes_json_with_its_milliseconds() -> None:
     assert canonical_json.plain(Action(at=at, kind="scroll")) == {
         "at": "2026-01-02T03:04:05Z",
         "at_ms": 1_767_323_045_679,
+        "change": None,
         "detail": "",
         "kind": "scroll",
     }
