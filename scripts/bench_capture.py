@@ -61,6 +61,7 @@ def _capture(url: str, work: Path) -> dict[str, Any]:
     """Run one capture in a process of its own; add the process's own wall time."""
     environment = os.environ | {
         "SNAPSHOTTER_AUTHORITIES_FILE": str(work / "authorities.toml"),
+        "SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.0/8",
         "SNAPSHOTTER_DATA_DIR": str(work / "data"),
         "SNAPSHOTTER_SPOOL_DIR": str(work / "spool"),
         "SNAPSHOTTER_STORE": str(work / "captures"),

@@ -46,7 +46,7 @@ class Capturer(Protocol):
     A browser that renders one page and lets go of everything.
 
     Not trusted with keys or the store. A page that fails is a value with an
-    outcome; only a browser that cannot be had raises.
+    outcome; only a browser that cannot be had, or not safely, raises.
     """
 
     def capture(
@@ -61,6 +61,7 @@ class Capturer(Protocol):
 
         Raises:
             ServiceUnavailable: No browser could be started.
+            PolicyRefused: It would run without its sandbox, and nobody allowed that.
         """
 
 

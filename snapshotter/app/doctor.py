@@ -11,17 +11,17 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-import snapshotter
 from snapshotter.app import wiring
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spooled
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts
+from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
 from snapshotter.policy import load as policies
 
@@ -29,6 +29,12 @@ _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000
 _FC_LIST_S = 10.0
 _PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
+_LOOPBACK = "127.0.0.1/32"
+_NAMESPACES = (
+    "run as an ordinary user, and allow user namespaces "
+    "(sysctl kernel.unprivileged_userns_clone=1, or "
+    "kernel.apparmor_restrict_unprivileged_userns=0)"
+)
 _SCRIPTS = {  # language as fontconfig names it -> what it is called
     "zh": "Chinese",
     "ja": "Japanese",
@@ -76,17 +82,14 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
 
 
 def _browser(settings: Settings) -> Iterator[Check]:
-    from snapshotter.capture.engine import ChromiumCapturer
-
-    clock, ids = wiring.SystemClock(), wiring.RandomIds()
-    capturer = ChromiumCapturer(
-        clock=clock, ids=ids, version=snapshotter.__version__, executable=settings.browser_path
-    )
+    # From this machine, which no proxy can reach.
+    capturer = wiring.capturer(replace(settings, proxy=""), wiring.SystemClock())
+    name = f"doctor-{wiring.RandomIds().random_bytes(8).hex()}"
     try:
-        decision = policies.decide(policies.load(settings.policy))
+        decision = policies.decide(wiring.policy(settings), allow_networks=(_LOOPBACK,))
         with (
             _served() as url,
-            spooled(settings.spool_dir, f"doctor-{ids.random_bytes(8).hex()}") as spool,
+            spooled(settings.spool_dir, name) as spool,
         ):
             done = capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
     except SnapshotterError as error:
@@ -110,6 +113,8 @@ def _browser(settings: Settings) -> Iterator[Check]:
             fix="make setup, or another browser with browser_path",
         )
     yield _sandbox(environment.sandbox)
+    if done.network is not None:
+        yield _network(done.network)
 
 
 def _sandbox(facts: SandboxFacts) -> Check:
@@ -119,9 +124,22 @@ def _sandbox(facts: SandboxFacts) -> Check:
         name="sandbox",
         state=State.WARNING,
         detail=f"pages are rendered without Chromium's sandbox: {facts.detail}",
-        fix="run as an ordinary user, and allow user namespaces "
-        "(sysctl kernel.unprivileged_userns_clone=1, or "
-        "kernel.apparmor_restrict_unprivileged_userns=0)",
+        fix=_NAMESPACES,
+    )
+
+
+def _network(path: NetworkPath) -> Check:
+    if path.enforced:
+        return Check(
+            name="network",
+            state=State.OK,
+            detail=f"the browser has no way out but ours: {path.how}",
+        )
+    return Check(
+        name="network",
+        state=State.WARNING,
+        detail=f"a hole in the browser could go past our way out: {path.how}",
+        fix=_NAMESPACES,
     )
 
 

@@ -292,6 +292,22 @@ def clock_warnings(result: Result) -> tuple[str, ...]:
     )
 
 
+def safety_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a browser that was not confined as it could be."""
+    said: list[str] = []
+    capture = result.capture
+    sandbox, network = capture.environment.sandbox, capture.network
+    if network is not None and not sandbox.asked:
+        said.append(f"WARNING: the browser ran without its sandbox: {sandbox.detail}")
+    if network is not None and not network.enforced:
+        said.append(
+            f"WARNING: the browser had no network of its own: {network.how}\n"
+            "  A hole in the browser could have gone past our rules about addresses and proxies. "
+            "The bundle says so"
+        )
+    return tuple(said)
+
+
 def timestamp_state(result: Result) -> str:
     """Return the state of the time proof in words."""
     granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]

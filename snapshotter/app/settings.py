@@ -3,8 +3,8 @@ What this installation is set to: the only place that reads the environment and 
 
 Later ones win: built-in defaults, the user's configuration file, `snapshotter.toml`
 found upward from the working directory, the file that SNAPSHOTTER_CONFIG names,
-`SNAPSHOTTER_*` variables, options. No secret is a setting: keys and passphrases are
-files that a setting points at.
+`SNAPSHOTTER_*` variables, options. No secret is a setting but a proxy's password:
+keys and passphrases are files that a setting points at.
 
 A file that happens to lie where one works may have come with an exhibit. It may say
 where captures go, and never whom to believe or what to run (docs/adr, "A file that is
@@ -13,7 +13,7 @@ found").
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.load import read_toml, shipped_directory
+from snapshotter.policy.load import network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
 _PREFIX = "SNAPSHOTTER_"
@@ -68,6 +69,9 @@ class _File(BaseModel):
     data_dir: str = ""
     spool_dir: str = ""
     browser_path: str = ""
+    allow_no_sandbox: bool = False
+    allow_networks: tuple[str, ...] = ()
+    proxy: str = ""
     trust_file: str = ""
     trust_root_key: str = ""
     s3_endpoint: str = ""
@@ -76,6 +80,27 @@ class _File(BaseModel):
     timestamp_timeout_s: float = Field(default=10, gt=0, le=120)
     authorities_file: str = ""
     authority: tuple[AuthorityEntry, ...] | None = None
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(it for it in map(str.strip, value.split(",")) if it)
+        return value
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(network(it) for it in values)
+        except SnapshotterError as error:
+            raise ValueError(error.message) from error
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, value: str) -> str:
+        EgressRules(upstream=value, total_bytes=1)  # raises ValueError, which names no password
+        return value
 
 
 # Relative paths in a file are relative to that file, wherever one works from.
@@ -115,12 +140,16 @@ class Settings:
 
     store: str
     policy: str
+    policy_was_found: bool  # the policy was named by a file that only lies here
     key: str  # name of the signing key
     passphrase_file: Path | None
     keys_dir: Path
     data_dir: Path  # pending tokens, salts of remote stores
     spool_dir: Path  # captures in progress
     browser_path: Path | None
+    allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
+    allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
+    proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
     trust_file: Path | None
     trust_root_key: str
     s3_endpoint: str
@@ -156,14 +185,18 @@ def load(
     environ = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     sources: list[str] = []
+    policy_was_found = False
     for path, found in _files(environ.get(f"{_PREFIX}CONFIG", ""), directory or Path.cwd()):
-        values |= _read(path, found=found)
+        read = _read(path, found=found)
+        policy_was_found = found if "policy" in read else policy_was_found
+        values |= read
         sources.append(str(path))
     names = set(_File.model_fields) - {"authority"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
             values[name] = text
+            policy_was_found = policy_was_found and name != "policy"
             sources.append(f"{_PREFIX}{name.upper()}")
     unknown = sorted(
         it
@@ -175,8 +208,12 @@ def load(
             f"{unknown[0]} is not a setting",
             hint="snapshotter init writes a file with all of them",
         )
-    values |= {key: value for key, value in (overrides or {}).items() if value}
-    return _resolve(_validate(values, "the settings"), sources)
+    given = {key: value for key, value in (overrides or {}).items() if value}
+    return _resolve(
+        _validate(values | given, "the settings"),
+        sources,
+        policy_was_found=policy_was_found and "policy" not in given,
+    )
 
 
 def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:
@@ -195,7 +232,7 @@ def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:
 _OTHERS = frozenset({"complete", "config", "make_url", "require_tools"})
 
 
-def _resolve(file: _File, sources: list[str]) -> Settings:
+def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Settings:
     data_dir = Path(file.data_dir or platformdirs.user_data_dir("snapshotter"))
     cache_dir = Path(platformdirs.user_cache_dir("snapshotter"))
     if file.authority is not None:
@@ -205,12 +242,16 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
     return Settings(
         store=file.store or "captures",
         policy=file.policy or "default",
+        policy_was_found=policy_was_found,
         key=file.key or "default",
         passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
         keys_dir=Path(file.keys_dir) if file.keys_dir else data_dir / "keys",
         data_dir=data_dir,
         spool_dir=Path(file.spool_dir) if file.spool_dir else cache_dir / "spool",
         browser_path=Path(file.browser_path) if file.browser_path else None,
+        allow_no_sandbox=file.allow_no_sandbox,
+        allow_networks=file.allow_networks,
+        proxy=file.proxy,
         trust_file=Path(file.trust_file) if file.trust_file else None,
         trust_root_key=file.trust_root_key,
         s3_endpoint=file.s3_endpoint,

@@ -11,6 +11,7 @@ import ctypes.util
 import hashlib
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
-from snapshotter.ports import TimestampAuthority
+from snapshotter.policy import load as policies
+from snapshotter.ports import Clock, TimestampAuthority
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
     FileSigner,
@@ -42,12 +44,16 @@ from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import Trust, own_trust
 
 if TYPE_CHECKING:
+    from httpx import BaseTransport
+
+    from snapshotter.capture.engine import ChromiumCapturer
     from snapshotter.store.filesystem import DirectoryStore
     from snapshotter.store.probe import StoreProbe
     from snapshotter.store.s3 import S3Store
 
 SOFTWARE = f"snapshotter {snapshotter.__version__}"
 _ROOT_NAME = "root"  # as `snapshotter trust init` names it
+_HELPERS_BYTES = 1 << 30  # in all that one process asks of authorities; a token has 6 KiB
 _PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 Tell = Callable[[str], None]  # says a sentence to the person at the terminal
@@ -77,6 +83,37 @@ class RandomIds:
 
     def random_bytes(self, count: int) -> bytes:
         return secrets.token_bytes(count)
+
+
+def policy(settings: Settings) -> policies.Policy:
+    """
+    Return the configured policy.
+
+    Raises:
+        SnapshotterError: It can not be read, or opens networks and was only found here.
+    """
+    found = policies.load(settings.policy)
+    if settings.policy_was_found and found.network.allow:
+        raise SnapshotterError(
+            f"policy {settings.policy} opens networks to pages, and a file that only lies here "
+            "names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    return found
+
+
+def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
+    """Return the browser as it is configured."""
+    from snapshotter.capture.engine import ChromiumCapturer
+
+    return ChromiumCapturer(
+        clock=clock,
+        ids=RandomIds(),
+        version=snapshotter.__version__,
+        executable=settings.browser_path,
+        upstream=settings.proxy,
+        allow_no_sandbox=settings.allow_no_sandbox,
+    )
 
 
 def key_directory(settings: Settings) -> KeyDirectory:
@@ -217,6 +254,7 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
         patient: Wait where an authority asks for time between two requests.
     """
     clock, ids = SystemClock(), RandomIds()
+    carry = _way_out(settings, clock) if settings.authorities else None
     found: list[TimestampAuthority] = []
     for entry in settings.authorities:
         authority: TimestampAuthority = HttpTimestampAuthority(
@@ -226,11 +264,42 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
             timeout_s=settings.timestamp_timeout_s,
             clock=clock,
             ids=ids,
+            transport=carry,
         )
         if entry.spacing_s:
             authority = SpacedAuthority(authority, entry.spacing_s, clock, patient=patient)
         found.append(authority)
     return tuple(found)
+
+
+def _way_out(settings: Settings, clock: Clock) -> "Callable[[], BaseTransport]":
+    """
+    Return what makes the connections of our own helpers: the proxy and rules that pages have.
+
+    An authority that redirects us into our own network gets nothing there. The guard
+    runs from the first use to the end of the process.
+    """
+    from snapshotter.egress.guard import EgressGuard
+    from snapshotter.egress.rules import EgressRules
+
+    rules = EgressRules(
+        allowed=settings.allow_networks, upstream=settings.proxy, total_bytes=_HELPERS_BYTES
+    )
+    guard = EgressGuard(rules, clock=clock, purpose="timestamp")
+    lock = threading.Lock()  # authorities are asked at once
+    running = False
+
+    def make() -> "BaseTransport":
+        nonlocal running
+        with lock:
+            if not running:
+                guard.start()
+                running = True
+        from snapshotter.egress.transport import transport
+
+        return transport(guard)
+
+    return make
 
 
 def token_desk(settings: Settings) -> TokenDesk:
@@ -295,8 +364,6 @@ def world(
     Args:
         locked: Bundles will be locked: refuse a store that was not seen to do it.
     """
-    from snapshotter.capture.engine import ChromiumCapturer
-
     key = signer(settings, ask=ask, tell=tell)
     own = settings.data_dir
     # One clock for capture and seal: a clock that is set in between changes no order of events.
@@ -307,12 +374,7 @@ def world(
     return World(
         clock=clock,
         ids=RandomIds(),
-        capturer=ChromiumCapturer(
-            clock=clock,
-            ids=RandomIds(),
-            version=snapshotter.__version__,
-            executable=settings.browser_path,
-        ),
+        capturer=capturer(settings, clock),
         signer=key,
         authorities=asked,
         timestamp_timeout_s=settings.timestamp_timeout_s,

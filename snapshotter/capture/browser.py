@@ -5,8 +5,14 @@ The browser's processes are ours to watch and to kill by number: Playwright
 starts a small script of ours that notes its own process id (which stays that
 of the browser, and of its process group) and its parent's (Playwright's
 driver) before it becomes the browser. That works when nothing answers any more.
+
+On the way it enters a network of its own (`egress/namespace.py`), out of which
+the egress guard is the only way. Where the system forbids that, the browser's own
+settings have to keep it there, and the capture says so.
 """
 
+import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -15,15 +21,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from playwright.async_api import BrowserContext, BrowserType
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.egress import namespace
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.capture import SandboxFacts
+from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
 
 # What Playwright does not already pass. Never `--disable-features`: Chromium
@@ -68,7 +77,6 @@ _PLAYWRIGHT = {
                 "chromium-*/chrome-mac*/*.app/Contents/MacOS/*"),
 }  # fmt: skip
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
-_UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
 _PROBE_S = 5.0
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
 _WORDS = 300  # characters
@@ -272,12 +280,57 @@ class BrowserProcesses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The network of one capture: its only way out, and where that is written down."""
+
+    guard: EgressGuard
+    path: str  # "direct", "proxy" or "tor", as in `NetworkPath`
+    key_log: Path | None = None  # where the browser writes its TLS secrets; None: nowhere
+    tee_dir: Path | None = None  # where the guard keeps what passed; None: nowhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
     """A running browser with its one window."""
 
     context: BrowserContext
     sandbox_asked: bool
     sandbox_how: str
+    network: NetworkPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to start the browser."""
+
+    namespaces: str
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What this system does not allow; "" where it does."""
+
+    network: str  # a network of the browser's own
+    user: str  # another user number for root, without which Chromium has no sandbox
+
+    @classmethod
+    def find(cls) -> "Obstacles":
+        """Look, once a process: it takes 20 ms."""
+        network = namespace.obstacle(namespace.USER_AND_NET)
+        if not network or os.geteuid() != 0:
+            return cls(network, "")
+        return cls(network, namespace.obstacle(namespace.USER))
+
+    def ways(self) -> Iterator[_Way]:
+        """Yield the ways to start a browser, the safest first. A sandbox is worth more."""
+        networks = [] if self.network else [namespace.USER_AND_NET]
+        root = os.geteuid() == 0
+        if not self.user:
+            yield from (_Way(it, True) for it in networks)
+            yield _Way(namespace.USER if root else namespace.NONE, True)
+        yield from (_Way(it, False) for it in networks)
+        yield _Way(namespace.NONE, False)
 
 
 async def launch(
@@ -286,34 +339,60 @@ async def launch(
     place: Workplace,
     processes: BrowserProcesses,
     decision: Decision,
+    wire: Wire,
+    *,
+    allow_no_sandbox: bool,
 ) -> Launched:
     """
-    Start the browser.
+    Start the browser, with the guard as its way out.
 
-    The sandbox is left out only where it cannot be had, and the result says why.
+    The result says how safely: in its sandbox or not, in a network of its own or not.
+
+    Args:
+        allow_no_sandbox: Start it without its sandbox where that can not be had.
 
     Raises:
+        PolicyRefused: It would have no sandbox, and that is not allowed.
         playwright.async_api.Error: It did not start.
     """
-    namespace, obstacle = _root_namespace() if os.geteuid() == 0 else ((), "")
-    if not obstacle:
-        how = (
-            "started in a user namespace, because Chromium has no sandbox for root"
-            if namespace
-            else "started as an ordinary user"
-        )
+    obstacles = await asyncio.to_thread(Obstacles.find)
+    no_sandbox = f"running as root, and {obstacles.user}" if obstacles.user else ""
+    no_network = obstacles.network
+    for way in obstacles.ways():
+        if not way.sandbox and not allow_no_sandbox:
+            raise PolicyRefused(
+                f"the browser would run without its sandbox: {no_sandbox}",
+                hint="run as an ordinary user where user namespaces are allowed (snapshotter "
+                "doctor says more), or allow it: SNAPSHOTTER_ALLOW_NO_SANDBOX=1",
+            )
         try:
-            context = await _start(chromium, binary, place, processes, decision, namespace, True)
+            context = await _start(chromium, binary, place, processes, decision, wire, way)
         except PlaywrightError as error:
-            if "No usable sandbox" not in error.message and "sandbox" not in error.message.lower():
+            if not way.sandbox or "sandbox" not in error.message.lower():
                 raise
-            obstacle = "this system allows no sandbox: " + _first_line_about(error.message)
-        else:
-            return Launched(context=context, sandbox_asked=True, sandbox_how=how)
-    context = await _start(chromium, binary, place, processes, decision, (), False)
-    return Launched(
-        context=context, sandbox_asked=False, sandbox_how=f"started with --no-sandbox: {obstacle}"
-    )
+            no_sandbox = "this system allows no sandbox: " + _first_line_about(error.message)
+            no_network = no_network or "the browser has no sandbox inside a network of its own"
+            continue
+        own = way.namespaces == namespace.USER_AND_NET
+        return Launched(
+            context=context,
+            sandbox_asked=way.sandbox,
+            sandbox_how=_how(way) if way.sandbox else f"started with --no-sandbox: {no_sandbox}",
+            network=NetworkPath(
+                path=wire.path,
+                enforced=own,
+                how="a network namespace of the browser's own"
+                if own
+                else f"the browser's proxy settings alone: {no_network}",
+            ),
+        )
+    raise RuntimeError("there is always a way to try")
+
+
+def _how(way: _Way) -> str:
+    if os.geteuid() == 0:
+        return "started in a user namespace, because Chromium has no sandbox for root"
+    return "started as an ordinary user"
 
 
 async def _start(
@@ -322,13 +401,54 @@ async def _start(
     place: Workplace,
     processes: BrowserProcesses,
     decision: Decision,
-    namespace: tuple[str, ...],
-    sandbox: bool,
+    wire: Wire,
+    way: _Way,
+) -> BrowserContext:
+    if way.namespaces != namespace.USER_AND_NET:
+        port = wire.guard.listen_on_loopback()
+        command = (*_before(way.namespaces), str(binary.path))
+        return await _run(chromium, command, place, processes, decision, wire, way, port)
+    handover = namespace.Handover(place.temporary)
+    limit = decision.limits.launch_s
+    coming = asyncio.create_task(asyncio.to_thread(handover.receive, limit))
+    try:
+        command = (*_before(way.namespaces, handover.meeting), str(binary.path))
+        context = await _run(
+            chromium, command, place, processes, decision, wire, way, namespace.PORT
+        )
+    except BaseException:
+        handover.close()  # ends what still waits for it
+        with contextlib.suppress(namespace.NotHandedOver):
+            (await coming).close()
+        raise
+    try:
+        wire.guard.listen(await coming)
+    finally:
+        handover.close()
+    return context
+
+
+def _before(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
+    """Return what stands before the browser in its command."""
+    if not sys.platform.startswith("linux"):
+        return ()
+    return namespace.command(namespaces, meeting)
+
+
+async def _run(
+    chromium: BrowserType,
+    command: tuple[str, ...],
+    place: Workplace,
+    processes: BrowserProcesses,
+    decision: Decision,
+    wire: Wire,
+    way: _Way,
+    port: int,
 ) -> BrowserContext:
     script = place.root / "browser"
-    command = shlex.join([*namespace, str(binary.path)])
     script.write_text(
-        f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(processes.note))}\nexec {command} "$@"\n'
+        f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(processes.note))}\n'
+        f'exec {shlex.join(command)} "$@"\n'
     )
     script.chmod(0o700)
     width, height = decision.viewport_px
@@ -338,9 +458,9 @@ async def _start(
         place.profile,
         executable_path=script,
         artifacts_dir=place.artifacts,
-        chromium_sandbox=sandbox,
+        chromium_sandbox=way.sandbox,
         env=dict(place.environment),
-        args=list(_ARGUMENTS),
+        args=[*_ARGUMENTS, *_network_arguments(port, wire.key_log)],
         headless=True,
         handle_sigint=False,
         handle_sigterm=False,
@@ -359,22 +479,14 @@ async def _start(
     )
 
 
-@cache
-def _root_namespace() -> tuple[tuple[str, ...], str]:
-    """Return the command that gives root a user namespace, or why there is none."""
-    unshare = shutil.which("unshare", path="/usr/bin:/bin:/usr/sbin:/sbin")
-    if unshare is None:
-        return (), "running as root, and util-linux' unshare is not installed"
-    command = (unshare, "--user", f"--map-user={_UID}", f"--map-group={_UID}", "--")
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            [*command, "true"], capture_output=True, text=True, timeout=_PROBE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return (), f"running as root, and no user namespace could be made: {error}"
-    if done.returncode:
-        return (), f"running as root, and no user namespace could be made: {done.stderr.strip()}"
-    return command, ""
+def _network_arguments(port: int, key_log: Path | None) -> Iterator[str]:
+    """Send everything through the guard, and let the browser resolve no name by itself."""
+    yield f"--proxy-server=http://127.0.0.1:{port}"
+    yield "--proxy-bypass-list=<-loopback>"  # or loopback would be asked without the proxy
+    # A resolver may be reached through a file (nscd, systemd-resolved), out of any network.
+    yield "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    if key_log is not None:
+        yield f"--ssl-key-log-file={key_log}"
 
 
 def _binary(kind: str, path: Path) -> BrowserBinary | None:

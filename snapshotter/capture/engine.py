@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.capture.browser import BrowserProcesses, Workplace, choose_browser
+from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.recorder import BrowserRecorder, Recorder
 from snapshotter.capture.session import Session
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.resolver import Resolver
+from snapshotter.egress.rules import EgressRules
 from snapshotter.model.capture import Capture
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
@@ -25,8 +28,9 @@ _LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
-RecorderFactory = Callable[[CaptureRequest, Decision, Path], Recorder]
+RecorderFactory = Callable[[CaptureRequest, Decision, Path, Wire], Recorder]
 
 
 class ChromiumCapturer:
@@ -36,7 +40,11 @@ class ChromiumCapturer:
     Args:
         version: Ours, for the record.
         executable: A browser to use instead of what the decision names.
-        recorder: Makes the recorder of one capture; the browser's own events if not given.
+        upstream: The proxy that every connection goes through, as in `EgressRules`.
+        allow_no_sandbox: Start the browser without its sandbox where that can not be had.
+        resolver: Finds the addresses of names; the system's if not given.
+        recorder: Makes the recorder of one capture, from what passed on the wire; the
+            browser's own events if not given.
     """
 
     def __init__(
@@ -46,13 +54,19 @@ class ChromiumCapturer:
         ids: IdSource,
         version: str,
         executable: Path | None = None,
+        upstream: str = "",
+        allow_no_sandbox: bool = False,
+        resolver: Resolver | None = None,
         recorder: RecorderFactory | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
         self._version = version
         self._executable = executable
-        self._recorder = recorder or self._browser_recorder
+        self._upstream = upstream
+        self._allow_no_sandbox = allow_no_sandbox
+        self._resolver = resolver
+        self._recorder = recorder
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -62,6 +76,7 @@ class ChromiumCapturer:
 
         Raises:
             ServiceUnavailable: No browser could be started.
+            PolicyRefused: It would have no sandbox.
             ValueError: The URL is not one of http or https, or carries a password.
         """
         _require_web_address(request.url)
@@ -69,6 +84,7 @@ class ChromiumCapturer:
         binary, remark = choose_browser(decision.browser, self._executable)
         place = Workplace.create(spool)
         processes = BrowserProcesses(place)
+        wire = self._wire(decision, spool, place)
         total = decision.limits.total_s
         kill_at = started + total - min(_KILL_S, total * _KILL_SHARE)
         session = Session(
@@ -82,15 +98,40 @@ class ChromiumCapturer:
             binary_remark=remark,
             place=place,
             processes=processes,
-            recorder=self._recorder(request, decision, spool),
+            wire=wire,
+            allow_no_sandbox=self._allow_no_sandbox,
+            recorder=(self._recorder or self._browser_recorder)(request, decision, spool, wire),
             kill_at=kill_at,
         )
         try:
-            self._supervise(session, processes, decision, kill_at)
+            wire.guard.start()
+            try:
+                self._supervise(session, processes, decision, kill_at)
+            finally:
+                # However it ended: from here on nothing leaves, and nothing is on its way.
+                processes.kill()
+                wire.guard.stop()
             return session.result()
         finally:
-            processes.kill()
             place.remove()
+
+    def _wire(self, decision: Decision, spool: Path, place: Workplace) -> Wire:
+        """Return the one way out of a capture. It is written down for whoever reads the wire."""
+        kept = self._recorder is not None
+        tee_dir = spool / _TEE if kept else None
+        if tee_dir is not None:
+            tee_dir.mkdir()
+        rules = EgressRules(
+            allowed=decision.allow_networks,
+            upstream=self._upstream,
+            total_bytes=decision.limits.capture_bytes,
+        )
+        return Wire(
+            guard=EgressGuard(rules, clock=self._clock, tee=tee_dir, resolver=self._resolver),
+            path=path_of(self._upstream),
+            key_log=place.root / "keys.log" if kept else None,
+            tee_dir=tee_dir,
+        )
 
     def _supervise(
         self, session: Session, processes: BrowserProcesses, decision: Decision, kill_at: float
@@ -136,7 +177,7 @@ class ChromiumCapturer:
             processes.kill()
 
     def _browser_recorder(
-        self, request: CaptureRequest, decision: Decision, spool: Path
+        self, request: CaptureRequest, decision: Decision, spool: Path, wire: Wire
     ) -> Recorder:
         return BrowserRecorder(
             spool=spool,
@@ -145,6 +186,7 @@ class ChromiumCapturer:
             limits=decision.limits,
             redact_headers=decision.redact_headers,
             software=f"snapshotter/{self._version}",
+            guard=wire.guard,
         )
 
 
@@ -155,6 +197,11 @@ def _require_web_address(url: str) -> None:
         raise ValueError(f"not an http or https address: {url!r}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("an address with a user name or password cannot be captured")
+
+
+def path_of(upstream: str) -> str:
+    """Return the word for the way that traffic takes: "direct", "proxy" or "tor"."""
+    return {"": "direct", "tor": "tor"}.get(upstream, "proxy")
 
 
 def _overrun(decision: Decision) -> str:

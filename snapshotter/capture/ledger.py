@@ -34,6 +34,7 @@ from snapshotter.model.capture import (
     Step,
     StepState,
 )
+from snapshotter.model.network import NetworkPath
 from snapshotter.ports import Clock, Progress
 
 T = TypeVar("T")
@@ -44,7 +45,8 @@ _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
 # What a reader of the page would miss; a beacon or a ping nobody sees.
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
-_NETWORK = re.compile(r"net::ERR_(?!BLOCKED_BY)[A-Z0-9_]+")  # no block reason behind it
+# No block reason behind it, but perhaps the guard's word.
+_NETWORK = re.compile(r"net::ERR_(?!BLOCKED_BY)[A-Z0-9_]+(: [a-z-]+)?")
 _JSON_LINES = "application/jsonl"
 _RENDERED = frozenset(
     f"capture/{name}"
@@ -83,6 +85,7 @@ class Ledger:
         self.page_size: PageSize | None = None
         self.has_no_content = False  # the answer forbids a body: 204, 205
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
+        self.network: NetworkPath | None = None
 
     @property
     def final_url(self) -> str:
@@ -215,6 +218,7 @@ class Ledger:
             redactions=recording.redactions,
             disclosures=recording.disclosures,
             missing_parts=(*self.missing, *recording.missing_parts),
+            network=self.network,
         )
         # Here, because it is all of them: a string that is forgotten would cost the bundle.
         return _whole(capture)

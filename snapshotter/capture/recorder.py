@@ -26,6 +26,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Requ
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import archive, tls
+from snapshotter.capture.causes import cause, server_of
 from snapshotter.capture.exchange import (
     Answer,
     Body,
@@ -42,6 +43,7 @@ from snapshotter.capture.partial import PartialBody
 from snapshotter.capture.redact import Redactor
 from snapshotter.capture.spool import utf8
 from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
+from snapshotter.egress.guard import EgressGuard
 from snapshotter.model.capture import (
     Artifact,
     Certificate,
@@ -184,6 +186,8 @@ class BrowserRecorder:
         spool: The capture's directory; files appear below it under their bundle paths.
         redact_headers: Lowercase names of headers whose values are secret.
         software: Name and version, for the warcinfo record.
+        guard: What the browser's connections go through, if anything: the browser does not
+            see who is behind it.
     """
 
     def __init__(
@@ -195,7 +199,9 @@ class BrowserRecorder:
         limits: Limits,
         redact_headers: frozenset[str],
         software: str,
+        guard: EgressGuard | None = None,
     ) -> None:
+        self._guard = guard
         self._clock = clock
         self._ids = ids
         self._limits = limits
@@ -577,6 +583,8 @@ class BrowserRecorder:
             self._want_certificate(exchange.url)
 
     def _take_answer(self, exchange: Exchange, response: Params, *, has_raw: bool) -> None:
+        address = (response.get("remoteIPAddress", "").strip("[]"), response.get("remotePort", 0))
+        remote_ip, remote_port = self._server(exchange, address)
         exchange.answer = Answer(
             status=response["status"],
             status_text=self._redactor.clean_text(response.get("statusText", "")),
@@ -584,11 +592,17 @@ class BrowserRecorder:
             headers=lines(response.get("headers", {}), self._redactor),
             media_type=response.get("mimeType", "").lower(),
             charset=response.get("charset", ""),
-            remote_ip=response.get("remoteIPAddress", "").strip("[]"),
-            remote_port=response.get("remotePort", 0),
+            remote_ip=remote_ip,
+            remote_port=remote_port,
             security=response.get("securityDetails"),
             has_raw=has_raw,
         )
+
+    def _server(self, exchange: Exchange, seen: tuple[str, int]) -> tuple[str, int]:
+        """Return the server's address: the browser names the guard's, if it names any."""
+        if self._guard is None or not seen[0]:
+            return seen
+        return server_of(self._guard, exchange.url)
 
     def _take_post(self, exchange: Exchange, session: Session, request: Params) -> None:
         entries = [entry.get("bytes") for entry in request.get("postDataEntries", [])]
@@ -762,7 +776,9 @@ class BrowserRecorder:
             self._close(exchange, _end_of_failure(exchange, cancelled=False))
             return
         headers = await response.headers_array()
-        address = await response.server_addr()
+        there = await response.server_addr()
+        address = (there["ipAddress"].strip("[]"), there["port"]) if there else ("", 0)
+        remote_ip, remote_port = self._server(exchange, address)
         protocol = (await response.http_version()).lower()
         exchange.answer = Answer(
             status=response.status,
@@ -771,8 +787,8 @@ class BrowserRecorder:
             headers=tuple(line(h["name"], h["value"], self._redactor) for h in headers),
             media_type=_media_type(headers),
             charset="",
-            remote_ip=address["ipAddress"].strip("[]") if address else "",
-            remote_port=address["port"] if address else 0,
+            remote_ip=remote_ip,
+            remote_port=remote_port,
             security=None,
             has_raw=True,
         )
@@ -859,7 +875,7 @@ class BrowserRecorder:
                 FailedRequest(
                     url=e.url,
                     resource_type=e.resource_type,
-                    error=f"{e.error} ({e.block_reason})".strip() if e.block_reason else e.error,
+                    error=self._error(e),
                 )
                 for e in failed[:_FAILED_KEPT]
             ),
@@ -948,6 +964,13 @@ class BrowserRecorder:
                 main.answer.security, self._chains.get(f"{parts.scheme}://{parts.netloc}", ())
             ),
         )
+
+    def _error(self, exchange: Exchange) -> str:
+        """Return what the browser said of a failure, and why, where the guard knows."""
+        if exchange.block_reason:
+            return f"{exchange.error} ({exchange.block_reason})".strip()
+        known = self._guard and cause(self._guard, exchange.url, exchange.error)
+        return f"{exchange.error}: {known.code}" if known else exchange.error
 
     def _counts(self, recorded: list[Exchange]) -> RequestCounts:
         ends = Counter(e.end for e in recorded)

@@ -32,20 +32,27 @@ from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
     Launched,
+    Wire,
     Workplace,
     command_line,
     last_words,
     launch,
 )
+from snapshotter.capture.causes import cause
 from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
-from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
+from snapshotter.capture.recorder import (
+    CAPTURE_TOO_LARGE,
+    RESPONSE_TOO_LARGE,
+    Recorder,
+    Recording,
+)
 from snapshotter.capture.redact import clean_mhtml, clean_text, clean_url
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.targets import ProtocolError
 from snapshotter.capture.world import WorldError, WorldGone, Worlds
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, Scrolling, StepState
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, Progress
@@ -122,6 +129,7 @@ class _Document:
     loaded: bool = False  # the last one's load event came
     broken: bool = False  # the last one's body broke off: no load event will come
     status: int = 0  # HTTP status of the last answer to a main-frame navigation
+    asked: str = ""  # address of the last navigation that failed
     expected_at: float | None = None  # when a redirect that the page announced is due
 
 
@@ -146,6 +154,8 @@ class Session:
         binary_remark: str,
         place: Workplace,
         processes: BrowserProcesses,
+        wire: Wire,
+        allow_no_sandbox: bool,
         recorder: Recorder,
         kill_at: float,
     ) -> None:
@@ -160,6 +170,8 @@ class Session:
         self._binary_remark = binary_remark
         self._place = place
         self._processes = processes
+        self._wire = wire
+        self._allow_no_sandbox = allow_no_sandbox
         self._recorder = recorder
         self._kill_at = kill_at
         ending = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
@@ -174,7 +186,7 @@ class Session:
         self._launched: Launched | None = None
         self._sandbox: SandboxFacts | None = None
         self._environment: Environment | None = None
-        self._unavailable: ServiceUnavailable | None = None
+        self._unavailable: ServiceUnavailable | PolicyRefused | None = None
         self._bug: Exception | None = None
         self._killed = False
         self._closing = False
@@ -201,7 +213,7 @@ class Session:
         """Do all steps. Whatever comes of it is kept for `result`."""
         try:
             asyncio.run(self._main())
-        except ServiceUnavailable as error:
+        except (PolicyRefused, ServiceUnavailable) as error:
             self._unavailable = error
         except Exception as error:  # noqa: BLE001 - kept, and raised by `result` in the caller's thread
             self._bug = error
@@ -228,6 +240,7 @@ class Session:
 
         Raises:
             ServiceUnavailable: There never was a browser.
+            PolicyRefused: It would have had no sandbox.
         """
         if self._launched is None and self._unavailable is None and self._killed:
             self._unavailable = ServiceUnavailable(
@@ -272,6 +285,7 @@ class Session:
             playwright, launched = await self._launch(guard)
             context = launched.context
             self._launched = launched
+            self._ledger.network = launched.network
             self._ledger.end_step(StepState.OK, self._binary_remark)
             watch = asyncio.create_task(self._watch_limits(context))
             try:
@@ -295,10 +309,15 @@ class Session:
             launched = await guard.call(
                 "launching the browser",
                 launch(
-                    playwright.chromium, self._binary, self._place, self._processes, self._decision
+                    playwright.chromium, self._binary, self._place, self._processes,
+                    self._decision, self._wire, allow_no_sandbox=self._allow_no_sandbox,
                 ),
                 limit + 1,
-            )
+            )  # fmt: skip
+        except PolicyRefused:
+            if playwright is not None:
+                await self._bounded(playwright.stop())
+            raise
         except (TimeLimit, CaptureTimeout, PageLost, PlaywrightError) as error:
             if playwright is not None:
                 await self._bounded(playwright.stop())
@@ -772,6 +791,9 @@ class Session:
         error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
         if self._document.status in (204, 205):
             return "no-content", f"the server answered {self._document.status}: no content"
+        asked = self._document.asked or self._request.url
+        if found := cause(self._wire.guard, asked, f"net::ERR_{error}"):
+            return found.code, found.detail
         for beginning, code in _ERRORS:
             if error.startswith(beginning):
                 return code, f"net::ERR_{error}"
@@ -799,6 +821,8 @@ class Session:
 
     def _over_limit(self) -> tuple[str, str]:
         code = self._recorder.over_limit
+        if self._wire.guard.over_limit and code in ("", RESPONSE_TOO_LARGE):
+            code = CAPTURE_TOO_LARGE
         if not code and self._memory_is_low:
             # Text takes 20 to 30 times its length once it is laid out. Stopped now, it
             # can still be photographed.
@@ -871,6 +895,7 @@ class Session:
     def _on_request_failed(self, request: Request) -> None:
         self._lose_media(request)
         if request.is_navigation_request() and request.frame is self._need_page().main_frame:
+            self._document.asked = request.url
             self._document.broken = request.url == self._need_page().url.partition("#")[0]
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -52,6 +52,18 @@ Examples:
     is_flag=True,
     help="Go on where a certificate is bad, and record that.",
 )
+@click.option(
+    "--allow-network",
+    "allow_networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Let pages ask this network although it is not public; may be repeated.",
+)
+@click.option(
+    "--proxy",
+    metavar="URL|tor",
+    help="Send everything through http://…, socks5://… or tor.  [default: the setting]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -65,6 +77,8 @@ def capture(
     passphrase_file: Path | None,
     lock_days: int | None,
     ignore_certificate_errors: bool,
+    allow_networks: tuple[str, ...],
+    proxy: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -79,7 +93,12 @@ def capture(
     from snapshotter.app.interruption import Interruption
     from snapshotter.policy import load as policies
 
+    if proxy and "@" in proxy:
+        raise click.UsageError(
+            "a password in an option is seen by others on this machine: set proxy in a file"
+        )
     settings = ctx.obj.load(
+        proxy=proxy or "",
         store=store or "",
         policy=policy or "",
         key=key or "",
@@ -92,10 +111,11 @@ def capture(
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
     decision = policies.decide(
-        policies.load(settings.policy),
+        wiring.policy(settings),
         browser=browser or "",
         lock_days=lock_days,
         ignore_certificate_errors=ignore_certificate_errors,
+        allow_networks=(*settings.allow_networks, *allow_networks),
     )
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
@@ -135,6 +155,7 @@ class _Batch:
         self._as_json = as_json
         self._quiet = quiet
         self._store = store
+        self._warned: set[str] = set()
 
     def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
         """Capture all that was not refused; return the exit code."""
@@ -188,12 +209,20 @@ class _Batch:
     def _tell(self, done: "Result", *, last: bool) -> None:
         from snapshotter.app import pipeline
 
-        for warning in pipeline.clock_warnings(done):
+        for warning in (*pipeline.clock_warnings(done), *self._unsafe(done)):
             say(warning)
         if self._as_json:
             result_json(_object(done))
         else:
             _print(done, settings_store=self._store, last=last)
+
+    def _unsafe(self, done: "Result") -> tuple[str, ...]:
+        """Return what has to be said of the browser's confinement, each thing once a command."""
+        from snapshotter.app import pipeline
+
+        new = [it for it in pipeline.safety_warnings(done) if it not in self._warned]
+        self._warned.update(new)
+        return tuple(new)
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:

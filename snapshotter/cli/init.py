@@ -45,6 +45,17 @@ _OWN = """\
 # A browser's binary, instead of the one that is found.
 # browser_path = ""
 
+# Start the browser without its sandbox where the system allows none. Each page is then one
+# hole in the browser away from this user's files.
+# allow_no_sandbox = false
+
+# Networks that are not public and that pages may ask all the same: ["10.1.0.0/16"].
+# allow_networks = []
+
+# The proxy that everything goes through: "http://host:port", "socks5://host:port", both
+# with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
+# proxy = ""
+
 # S3: an endpoint that is not Amazon's, its region, and how --lock-days locks:
 # GOVERNANCE (some administrators can undo it) or COMPLIANCE (nobody can).
 # Credentials come from the usual places of AWS tools, never from here.

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from snapshotter.model.digests import Digests
+from snapshotter.model.network import NetworkPath
 
 
 class Outcome(enum.StrEnum):
@@ -117,7 +118,8 @@ class FailedRequest:
 
     url: str
     resource_type: str  # Document Stylesheet Image Font Script …, as CDP names them
-    error: str  # "net::ERR_NAME_NOT_RESOLVED"
+    # What the browser said, and what our own way out knows: "net::ERR_EMPTY_RESPONSE: dns"
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,3 +360,4 @@ class Capture:
     redactions: tuple[Redaction, ...]
     disclosures: tuple[Disclosure, ...] = field(repr=False)  # never written into the bundle
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
+    network: NetworkPath | None = None  # None: it is not known, for no browser started

@@ -70,6 +70,7 @@ class Decision:
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
+    allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find
     retain_days: int = 0  # Object Lock retention on stores that have it; 0: none

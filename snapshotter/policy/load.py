@@ -7,6 +7,8 @@ carry a `reason`, which is for people.
 
 import os
 import tomllib
+from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -96,6 +98,17 @@ class LimitsTable(_Table):
     tile_px: int = Field(default=4_000, ge=100, le=16_000)
 
 
+class Network(_Table):
+    """Which networks may be asked although they are not public."""
+
+    allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
+
+    @field_validator("allow")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(it)) for it in networks)
+
+
 class Redact(_Table):
     """What never reaches a file in clear."""
 
@@ -129,6 +142,7 @@ class Policy(BaseModel):
     wait: Wait = Wait()
     media: Media = Media()
     limits: LimitsTable = LimitsTable()
+    network: Network = Network()
     redact: Redact = Redact()
     require: Require = Require()
     retention: Retention = Retention()
@@ -207,6 +221,7 @@ def decide(
     browser: str = "",
     lock_days: int | None = None,
     ignore_certificate_errors: bool = False,
+    allow_networks: Sequence[str] = (),
 ) -> Decision:
     """
     Return every setting of one capture, and the effective policy as text.
@@ -215,9 +230,10 @@ def decide(
         browser: Instead of the policy's: "shell", "chromium" or the path of a binary.
         lock_days: Instead of the policy's.
         ignore_certificate_errors: Go on where a certificate is bad, and record it.
+        allow_networks: In addition to the policy's: networks (CIDR) or single addresses.
 
     Raises:
-        SnapshotterError: `browser` is neither a kind nor a path.
+        SnapshotterError: `browser` is neither a kind nor a path, or a network is none.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
     if browser and browser not in _KINDS and os.sep not in browser:
@@ -232,6 +248,9 @@ def decide(
     changes: dict[str, object] = {"browser": policy.browser.model_copy(update=table)}
     if lock_days is not None:
         changes["retention"] = Retention(reason=policy.retention.reason, lock_days=lock_days)
+    if allow_networks:
+        allowed = dict.fromkeys((*policy.network.allow, *map(network, allow_networks)))
+        changes["network"] = Network(reason=policy.network.reason, allow=tuple(allowed))
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(
@@ -253,10 +272,26 @@ def decide(
         ),
         redact_headers=frozenset(name.lower() for name in effective.redact.headers)
         | _ALWAYS_REDACTED,
+        allow_networks=effective.network.allow,
         require_court_minimum=effective.require.court_minimum,
         require_timestamps=effective.require.timestamps,
         retain_days=effective.retention.lock_days,
     )
+
+
+def network(text: str) -> str:
+    """
+    Return a network as it is always written.
+
+    Raises:
+        SnapshotterError: It is none.
+    """
+    try:
+        return str(ip_network(text.strip()))
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a network: {error}", hint="10.0.0.0/8, 127.0.0.1 or fd00::/8"
+        ) from error
 
 
 def as_toml(policy: Policy) -> str:

@@ -137,7 +137,11 @@ def build(
                 "started_at_ms": _ms(capture.started_at),
                 "timezone": decision.timezone,
             },
-            "who": {"mode": "local", "network_path": "direct"},
+            "who": {
+                "mode": "local",
+                "network": plain(capture.network),
+                "network_path": capture.network.path if capture.network else None,
+            },
         },
         _MAX_TEXT,
     )
@@ -168,6 +172,7 @@ def _artifact(artifact: Artifact) -> dict[str, Any]:
 def _settings(decision: Decision) -> dict[str, Any]:
     """Every setting; seconds become integer milliseconds, for a record holds no floats."""
     settings: dict[str, Any] = {
+        "allow_networks": list(decision.allow_networks),
         # A binary that was named by its path: no path of this machine goes into a bundle.
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,

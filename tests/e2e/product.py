@@ -74,7 +74,12 @@ class Installation:
         self, authorities: Mapping[str, tuple[str, Path]] | None = None, **settings: object
     ) -> None:
         """Write snapshotter.toml: authorities as name → (URL, root's PEM file), and settings."""
-        values: dict[str, object] = {"data_dir": "data", "spool_dir": "spool"} | settings
+        values: dict[str, object] = {
+            "data_dir": "data",
+            "spool_dir": "spool",
+            "allow_networks": ["127.0.0.0/8"],  # where the tests' own servers are
+            **settings,
+        }
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         # Never the shipped authorities: nothing leaves this machine.
         asked = authorities or {}

@@ -35,6 +35,7 @@ class Engine:
         self._count += 1
         spool = self._root / f"spool-{self._count}"
         spool.mkdir()
+        settings = {"allow_networks": ("127.0.0.0/8",), **settings}
         decision = Decision(policy_name="test", policy_text="", **settings)
         return self._capturer.capture(
             CaptureRequest(url=url), decision, spool, lambda *_words: None

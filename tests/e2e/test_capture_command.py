@@ -227,10 +227,10 @@ def test_pages_that_do_not_answer_are_sealed_with_their_reason_and_end_in_3(
     installation: Installation, fixture_site: Site, bad_certificate: str
 ) -> None:
     wanted = {
-        "http://nowhere.invalid/": "ERR_NAME_NOT_RESOLVED",
-        f"http://127.0.0.1:{closed_port()}/": "ERR_CONNECTION_REFUSED",
+        "http://nowhere.invalid/": '"dns"',
+        f"http://127.0.0.1:{closed_port()}/": '"refused"',
         bad_certificate: "ERR_CERT_AUTHORITY_INVALID",
-        fixture_site.url("/never"): "",
+        fixture_site.url("/never"): '"timeout"',
     }
     policy = installation.policy(navigate_s=2, total_s=20)
 

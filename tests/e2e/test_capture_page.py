@@ -48,7 +48,7 @@ class Engine:
         spool.mkdir()
         decision = Decision(
             policy_name="test", policy_text="", browser=browser, scale=scale, viewport_px=viewport,
-            limits=limits or Limits(),
+            limits=limits or Limits(), allow_networks=("127.0.0.0/8",),
         )  # fmt: skip
         return self._capturer.capture(
             CaptureRequest(url=url), decision, spool, lambda *words: self.progress.append(words)

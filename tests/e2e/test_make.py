@@ -20,6 +20,7 @@ def _type(command: list[str], installation: Installation) -> "subprocess.Complet
     environment |= {
         "HOME": str(installation.home),
         "SNAPSHOTTER_AUTHORITIES_FILE": str(installation.home / "authorities.toml"),
+        "SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.0/8",
         "SNAPSHOTTER_DATA_DIR": str(installation.data),
         "SNAPSHOTTER_SPOOL_DIR": str(installation.spool),
     }

@@ -138,6 +138,9 @@ _DECIDES = [
     f'trust_root_key = "{"0" * 64}"',
     's3_endpoint = "http://elsewhere.example"',
     'passphrase_file = "p"',
+    "allow_no_sandbox = true",
+    'allow_networks = ["10.0.0.0/8"]',
+    'proxy = "tor"',
     "authority = []",
     '[[authority]]\nname = "DigiCert"\nurl = "http://a/"\nroot = "forged.pem"',
 ]
@@ -178,3 +181,51 @@ def test_the_address_of_an_authority_carries_no_password(tmp_path: Path) -> None
         _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
 
     assert "SECRET" not in caught.value.message + caught.value.hint
+
+
+# --- the network --------------------------------------------------------------------------
+
+
+def test_networks_are_a_list_in_a_file_and_divided_by_commas_in_a_variable(tmp_path: Path) -> None:
+    path = _write(tmp_path / "mine", 'allow_networks = ["127.0.0.1", "FD00::/8"]\n')
+
+    by_file = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
+    by_variable = _load(
+        tmp_path / "elsewhere",
+        environment={"SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.1, 10.0.0.0/8,"},
+    )
+
+    assert by_file.allow_networks == ("127.0.0.1/32", "fd00::/8")
+    assert by_variable.allow_networks == ("127.0.0.1/32", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "everything", "1.2.3.4/99"])
+def test_what_is_no_network_is_said(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SnapshotterError, match="allow_networks"):
+        _load(tmp_path, environment={"SNAPSHOTTER_ALLOW_NETWORKS": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://SECRET@a:1", "http://u:SECRET@a", "http://u:SECRET@a:99999", "SECRET"]
+)
+def test_a_proxy_that_is_none_is_refused_without_its_password(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SnapshotterError, match="proxy") as caught:
+        _load(tmp_path, environment={"SNAPSHOTTER_PROXY": text})
+
+    assert "SECRET" not in caught.value.message + caught.value.hint
+    assert "SECRET" not in repr(
+        _load(tmp_path, environment={"SNAPSHOTTER_PROXY": "http://u:SECRET@a:1"})
+    )
+
+
+def test_it_is_known_whether_the_policy_was_named_by_a_file_that_was_only_found(
+    tmp_path: Path,
+) -> None:
+    path = _write(tmp_path / "exhibit", 'policy = "theirs.toml"\n')
+    here = tmp_path / "exhibit"
+
+    assert _load(here).policy_was_found
+    assert not _load(here, overrides={"policy": "mine"}).policy_was_found
+    assert not _load(here, environment={"SNAPSHOTTER_POLICY": "mine"}).policy_was_found
+    assert not _load(here, environment={"SNAPSHOTTER_CONFIG": str(path)}).policy_was_found
+    assert not _load(tmp_path).policy_was_found

@@ -97,3 +97,19 @@ def test_salts_stand_next_to_a_directory_store_and_never_inside(tmp_path: Path) 
 
     assert place.parent == tmp_path
     assert not place.is_relative_to(settings.store)
+
+
+def test_a_policy_that_was_only_found_opens_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "theirs.toml").write_text('name = "theirs"\n[network]\nallow = ["0.0.0.0/0"]\n')
+    (tmp_path / "snapshotter.toml").write_text(f'policy = "{tmp_path}/theirs.toml"\n')
+
+    with pytest.raises(SnapshotterError, match="opens networks"):
+        wiring.policy(load(directory=tmp_path, environment={}))
+
+    given = load(
+        directory=tmp_path, environment={}, overrides={"policy": f"{tmp_path}/theirs.toml"}
+    )
+    assert wiring.policy(given).network.allow == ("0.0.0.0/0",)

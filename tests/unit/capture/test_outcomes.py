@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from snapshotter.capture import session
+from snapshotter.capture import causes, session
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(r'(?:complain|lose|_gone|killed|give_up)\(\s*"([a-z-]+)"')
@@ -22,6 +22,8 @@ def given() -> set[str]:
         for name in ("engine", "session", "ledger", "doorkeeper")
     )
     codes = {code for _, code in session._ERRORS}
+    codes |= {causes._FORBIDDEN, causes._LOST}
+    codes |= set(causes._FAILURES.values()) | set(causes._REFUSALS.values())
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))
     # Ctrl-C gives no capture; the recorder's limits are named in its own contract.
     limits = {"too-many-requests", "capture-too-large", "response-too-large"}

@@ -22,7 +22,7 @@ def test_the_default_policy_is_what_the_defaults_are() -> None:
     shipped = load("default")
 
     bare = Policy(name="default")
-    tables = ("browser", "scroll", "wait", "limits", "redact", "require", "retention")
+    tables = ("browser", "scroll", "wait", "limits", "network", "redact", "require", "retention")
     for table in tables:
         without_reason = getattr(shipped, table).model_copy(update={"reason": ""})
         assert without_reason == getattr(bare, table), table
@@ -51,6 +51,8 @@ def test_any_text_survives_being_written_out(text: str) -> None:
         ('name = "x"\n[browser]\nscale = 9\n', "browser.scale"),
         ('name = "X Y"\n', "name"),
         ("", "name"),
+        ('name = "x"\n[network]\nallow = ["10.0.0.1/8"]\n', "network.allow"),
+        ('name = "x"\n[network]\nallow = "10.0.0.0/8"\n', "network.allow"),
         ("= 1\n", "can not be read"),
         ('name = "x"\nname = "y"\n', "can not be read"),
     ],
@@ -144,3 +146,19 @@ def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> Non
 def test_a_browser_that_is_no_kind_and_no_path_is_refused() -> None:
     with pytest.raises(SnapshotterError, match="no kind of browser"):
         decide(load("default"), browser="netscape")
+
+
+def test_networks_of_the_policy_and_of_the_command_are_opened_together_and_told() -> None:
+    policy = Policy.model_validate({"name": "x", "network": {"allow": ["10.1.0.0/16"]}})
+
+    decision = decide(policy, allow_networks=("127.0.0.1", " 10.1.0.0/16 ", "FD00::/8"))
+
+    assert decision.allow_networks == ("10.1.0.0/16", "127.0.0.1/32", "fd00::/8")
+    told = tomllib.loads(decision.policy_text)["network"]["allow"]
+    assert told == list(decision.allow_networks)
+    assert decide(Policy(name="x")).allow_networks == ()
+
+
+def test_a_network_that_is_none_ends_as_a_sentence() -> None:
+    with pytest.raises(SnapshotterError, match="not a network"):
+        decide(Policy(name="x"), allow_networks=("everything",))

@@ -1,0 +1,86 @@
+"""
+What kept a request from its answer, in the words of the guard that made its connection.
+
+Behind a proxy the browser knows of every failure only that there was one
+(`ERR_EMPTY_RESPONSE`, `ERR_TUNNEL_CONNECTION_FAILED`) and of every server only
+the proxy's address. The guard resolved the name and made the connection, so it is asked.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from snapshotter.egress.guard import EgressGuard
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+# How a connection failed, by the beginning of the guard's word, and the code of a reason
+# (docs/reference/outcomes.md). What is none of them was lost.
+_FAILURES = {
+    "dns": "dns",
+    "refused": "refused",
+    "timeout": "timeout",
+    "unreachable": "unreachable",
+    "proxy": "proxy",
+}
+_LOST = "connection-lost"
+# Why the guard refused one; every other word is a kind of address.
+_REFUSALS = {
+    "cut": "aborted",
+    "limit": "capture-too-large",
+    "malformed-request": "network-error",
+    "too-many-connections": "too-many-requests",
+}
+_FORBIDDEN = "forbidden-address"
+# What the browser says of a connection that it could not have through a proxy. Anything
+# else it knows at first hand: it spoke to the server.
+_UNKNOWN_TO_THE_BROWSER = (
+    "net::ERR_CONNECTION_",
+    "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_PROXY_",
+    "net::ERR_SOCKS_",
+    "net::ERR_TUNNEL_",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why no answer came."""
+
+    code: str  # of a `Reason`
+    detail: str
+
+
+def cause(guard: EgressGuard, url: str, error: str) -> Cause | None:
+    """
+    Return why a request failed, if the guard knows more than the browser.
+
+    Args:
+        error: What the browser said: "net::ERR_EMPTY_RESPONSE".
+    """
+    if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (place := _place(url)) is None:
+        return None
+    found = guard.why(*place)
+    if found is None:
+        return None
+    if found.refusal:
+        code = _REFUSALS.get(found.refusal, _FORBIDDEN)
+    else:
+        code = next((it for word, it in _FAILURES.items() if found.error.startswith(word)), _LOST)
+    return Cause(code, f"{found.detail or found.refusal or found.error} ({error})")
+
+
+def server_of(guard: EgressGuard, url: str) -> tuple[str, int]:
+    """Return address and port that the newest connection for this went to; ("", 0) if unknown."""
+    place = _place(url)
+    for connection in reversed(guard.connections()):
+        if place == (connection.host, connection.port) and connection.address:
+            return connection.address, connection.port
+    return "", 0
+
+
+def _place(url: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return None
+    return (parts.hostname, port) if parts.hostname else None

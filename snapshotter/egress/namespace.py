@@ -1,0 +1,115 @@
+"""
+A network of the browser's own, without an interface to anywhere: the kernel holds the door.
+
+The browser is started inside a new user and network namespace (Linux;
+user_namespaces(7), network_namespaces(7)). There is one listening socket in it,
+made there and handed out to us; who accepts on it decides what leaves. UDP, DNS
+and connections to anything else end in the kernel. It takes no privileges, and
+some systems forbid it: `obstacle` says why.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from snapshotter.errors import ServiceUnavailable
+
+PORT = 3128  # inside: nothing else listens in that network
+_UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
+_PROBE_S = 5.0
+_PATH_BYTES = 107  # of a Unix socket's path (unix(7), sun_path with its zero)
+_ENTER = Path(__file__).with_name("enter.py")
+
+USER, USER_AND_NET, NONE = "user", "user,net", "none"
+
+
+class NotHandedOver(ServiceUnavailable):
+    """No socket came out of the browser's network."""
+
+
+def command(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
+    """
+    Return what to put before a command, so that it runs in new namespaces.
+
+    With no namespaces at all the program still ends with its parent.
+
+    Args:
+        namespaces: `USER_AND_NET`, `USER` or `NONE`.
+        meeting: Where a `Handover` waits.
+    """
+    # An ordinary user keeps their number; root gets one to which Chromium gives its sandbox.
+    uid = os.geteuid() or _UID
+    start = (sys.executable, "-I", "-S", str(_ENTER))
+    return (*start, namespaces, str(uid), str(meeting or "-"), str(PORT))
+
+
+@cache
+def obstacle(namespaces: str) -> str:
+    """Try to start a program in such namespaces; return why it can not be, "" if it can."""
+    if not sys.platform.startswith("linux"):
+        return "this system has no network namespaces"
+    try:
+        done = subprocess.run(  # noqa: S603 - our own script
+            [*command(namespaces), "/bin/true"],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"no namespace could be tried: {error}"
+    if done.returncode:
+        return f"no {namespaces.replace(',', ' and ')} namespace: {done.stderr.strip()[:200]}"
+    return ""
+
+
+class Handover:
+    """
+    Where the socket from inside is expected, once.
+
+    Args:
+        directory: One of ours that nobody else may enter, with a short path.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.meeting = directory / "exit"
+        if len(os.fsencode(self.meeting)) > _PATH_BYTES:
+            raise ValueError(f"too long for a Unix socket's path: {self.meeting}")
+        self._expecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._expecting.bind(str(self.meeting))
+            self._expecting.listen(1)
+        except OSError:
+            self._expecting.close()
+            raise
+
+    def receive(self, timeout_s: float) -> socket.socket:
+        """
+        Wait for the socket and return it; the caller closes it.
+
+        Raises:
+            NotHandedOver: None came, or we were closed meanwhile.
+        """
+        descriptors: list[int] = []
+        try:
+            self._expecting.settimeout(timeout_s)
+            there, _ = self._expecting.accept()
+            with there:
+                there.settimeout(timeout_s)
+                _, descriptors, _, _ = socket.recv_fds(there, 1, 1)
+        except OSError as error:
+            raise NotHandedOver(f"no way out was handed to us: {error}") from error
+        if not descriptors:
+            raise NotHandedOver("no way out was handed to us: a message without a socket")
+        return socket.socket(fileno=descriptors[0])
+
+    def close(self) -> None:
+        """Expect nothing any more; a `receive` that waits ends. Safe to call twice."""
+        with contextlib.suppress(OSError):  # nobody waits
+            self._expecting.shutdown(socket.SHUT_RDWR)
+        self._expecting.close()
+        self.meeting.unlink(missing_ok=True)

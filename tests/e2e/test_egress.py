@@ -1,0 +1,538 @@
+"""
+The one way out: no page reaches an address that it must not, and nothing goes past a proxy.
+
+What must not be reached is a trap that counts; what leaves is seen by looking at
+every packet of a network namespace.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from playwright.async_api import async_playwright
+from typing_extensions import override
+
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.browser import find_browser
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.model.capture import Capture, Outcome
+from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.e2e.product import Installation, member, record_of
+from tests.tools import ROOT
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="127.0.0.3 is Linux'"),
+]
+
+QUICK = Limits(navigate_s=5, settle_s=2)
+SERVERS = "127.0.0.1/32"  # where the pages are; the trap is elsewhere
+
+
+class Trap:
+    """TCP and UDP listeners on an address that no page may reach; `seen` is who came."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._tcp = socket.create_server(("127.0.0.3", 0), backlog=64)
+        self.port = self._tcp.getsockname()[1]
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.3", self.port))
+        self._mapped = socket.create_server(("::1", self.port), family=socket.AF_INET6)
+
+    def __enter__(self) -> Self:
+        for listener in (self._tcp, self._mapped):
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        threading.Thread(target=self._receive, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in (self._tcp, self._mapped, self._udp):
+            one.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                there, _ = listener.accept()
+            except OSError:
+                return
+            with there:
+                there.settimeout(5)
+                try:
+                    first = there.recv(2000).partition(b"\r\n")[0].decode("latin-1")
+                except OSError:
+                    first = "nothing"
+            self.seen.append(first)
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                self._udp.recv(2000)
+            except OSError:
+                return
+            self.seen.append("UDP")
+
+
+class Pages(ThreadingHTTPServer):
+    """Serves what it is given, by path, and redirects; `asked` is what was asked for."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, pages: dict[str, str]) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.pages = pages  # path → HTML, or "→ URL" for a redirect
+        self.asked: list[str] = []
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away is no error."""
+
+
+class _Page(BaseHTTPRequestHandler):
+    server: Pages
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        page = self.server.pages.get(self.path.partition("?")[0])
+        body = (page or "").encode()
+        self.send_response(302 if page and page.startswith("→") else 200 if page else 404)
+        if page and page.startswith("→"):
+            self.send_header("Location", page.removeprefix("→ "))
+        kind = "text/javascript" if self.path.endswith(".js") else "text/html; charset=utf-8"
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def trap() -> Iterator[Trap]:
+    with Trap() as it:
+        yield it
+
+
+@contextmanager
+def serving(pages: dict[str, str]) -> Iterator[Pages]:
+    with Pages(pages) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+class Answers:
+    """A resolver of the test's own: each question about a name gets the next of its answers."""
+
+    def __init__(self, **names: Sequence[tuple[str, ...]]) -> None:
+        self._left = {f"{name}.example": list(answers) for name, answers in names.items()}
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        self.asked.append(host)
+        left = self._left.get(host)
+        if not left:
+            raise ResolutionFailed("dns", "there is no such name")
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+def capture(
+    tmp_path: Path, url: str, *, allowed: tuple[str, ...] = (SERVERS,),
+    resolver: Answers | None = None,
+) -> Capture:  # fmt: skip
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    capturer = ChromiumCapturer(
+        clock=SystemClock(), ids=RandomIds(), version="0", resolver=resolver
+    )
+    decision = Decision(policy_name="test", policy_text="", limits=QUICK, allow_networks=allowed)
+    return capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
+
+
+def codes(it: Capture) -> list[str]:
+    return [reason.code for reason in it.reasons]
+
+
+# Every way in which a page asks for something, each with a word that the trap sees.
+WAYS = """<!doctype html><title>ways</title>
+<img src="http://{trap}/img"><link rel=stylesheet href="http://{trap}/css">
+<script src="http://{trap}/script"></script><iframe src="http://{trap}/iframe"></iframe>
+<video src="http://{trap}/video" preload=auto></video><object data="http://{trap}/object"></object>
+<link rel=preconnect href="http://{trap}/"><link rel=prefetch href="http://{trap}/prefetch">
+<link rel=preload as=fetch crossorigin href="http://{trap}/preload">
+<img src="http://{decimal}/decimal"><img src="http://{hex}/hex"><img src="http://{octal}/octal">
+<img src="http://{short}/short"><img src="http://{mapped}/mapped"><img src="/to-trap">
+<iframe src="/meta"></iframe><iframe src="/scripted"></iframe>
+<form id=form method=post target=frame action="http://{trap}/form"></form>
+<iframe name=frame></iframe>
+<script>
+  fetch("http://{trap}/fetch", {{mode: "no-cors"}}).catch(() => 0);
+  navigator.sendBeacon("http://{trap}/beacon", "x");
+  new EventSource("http://{trap}/events");
+  new WebSocket("ws://{trap}/websocket");
+  new WebSocket("wss://{trap}/websocket");
+  const asked = new XMLHttpRequest(); asked.open("GET", "http://{trap}/xhr"); asked.send();
+  new Worker("/worker.js"); new SharedWorker("/worker.js");
+  try {{ navigator.serviceWorker.register("/worker.js").catch(() => 0) }} catch {{}}
+  import("http://{trap}/module").catch(() => 0);
+  document.getElementById("form").submit();
+  window.open("http://{trap}/popup");
+  const peer = new RTCPeerConnection({{iceServers: [{{urls: "stun:{trap}"}},
+    {{urls: "turn:{trap}?transport=tcp", username: "u", credential: "c"}}]}});
+  peer.createDataChannel("x"); peer.createOffer().then(it => peer.setLocalDescription(it));
+  try {{ new WebTransport("https://{trap}/webtransport").ready.catch(() => 0) }} catch {{}}
+</script>"""
+ARRIVING = (
+    *("img", "css", "script", "iframe", "video", "object", "prefetch", "preload", "decimal"),
+    *("hex", "octal", "short", "redirected", "meta", "scripted", "form", "fetch", "beacon"),
+    *("events", "xhr", "worker", "module", "popup"),
+)
+
+
+def ways(trap: Trap) -> dict[str, str]:
+    """Return the page that tries them all, and what it needs."""
+    at = f"127.0.0.3:{trap.port}"
+    return {
+        "/": WAYS.format(
+            trap=at,
+            decimal=f"2130706435:{trap.port}",
+            hex=f"0x7f.0.0.0x3:{trap.port}",
+            octal=f"0177.0.0.03:{trap.port}",
+            short=f"127.3:{trap.port}",
+            mapped=f"[::ffff:127.0.0.3]:{trap.port}",
+        ),
+        "/to-trap": f"→ http://{at}/redirected",
+        "/meta": f'<meta http-equiv=refresh content="0;url=http://{at}/meta">',
+        "/scripted": f'<script>location.href = "http://{at}/scripted"</script>',
+        "/worker.js": f'fetch("http://{at}/worker", {{mode: "no-cors"}}).catch(() => 0)',
+    }
+
+
+def test_no_way_of_asking_reaches_a_forbidden_address(trap: Trap, tmp_path: Path) -> None:
+    with serving(ways(trap)) as pages:
+        it = capture(tmp_path, pages.url("/"))
+
+    assert trap.seen == []
+    # They were tried, and each attempt is told with its cause.
+    assert it.outcome is Outcome.PARTIAL
+    refused = [one for one in it.failed_requests if one.error.endswith(": forbidden-address")]
+    words = " ".join(one.url for one in refused)
+    for word in ("img", "css", "iframe", "fetch", "decimal", "mapped", "websocket", "worker"):
+        assert f"/{word}" in words or word in {"websocket", "worker", "decimal"}, (word, words)
+
+
+def test_the_same_page_reaches_the_trap_where_its_network_is_opened(
+    trap: Trap, tmp_path: Path
+) -> None:
+    """What shows that the ways above are ways at all."""
+    with serving(ways(trap)) as pages:
+        capture(tmp_path, pages.url("/"), allowed=("127.0.0.0/8",))
+
+    came = " ".join(trap.seen)
+    assert [it for it in ARRIVING if f"/{it} " not in came] == []
+
+
+def test_without_our_arguments_a_page_sends_datagrams(trap: Trap, tmp_path: Path) -> None:
+    """What shows that the trap sees WebRTC, if it comes."""
+    found = find_browser("shell")
+    assert found is not None
+
+    async def run(url: str) -> None:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=found.path, artifacts_dir=tmp_path / "artifacts"
+            )
+            page = await browser.new_page()
+            await page.goto(url, wait_until="commit")
+            for _ in range(200):
+                if "UDP" in trap.seen:
+                    break
+                await asyncio.sleep(0.05)
+            await browser.close()
+
+    with serving(ways(trap)) as pages:
+        asyncio.run(run(pages.url("/")))
+    assert "UDP" in trap.seen
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/redirect",
+        "http://127.0.0.3:{port}/",
+        "http://2130706435:{port}/",
+        "http://0x7f000003:{port}/",
+        "http://0177.0.0.03:{port}/",
+        "http://127.3:{port}/",
+        "http://[::1]:{port}/",
+        "http://[::ffff:127.0.0.3]:{port}/",
+        "http://[::ffff:7f00:3]:{port}/",
+        "http://[64:ff9b::7f00:3]:{port}/",
+        "https://127.0.0.3:{port}/",
+    ],
+)
+def test_a_page_at_a_forbidden_address_is_a_failed_capture_that_says_why(
+    trap: Trap, tmp_path: Path, target: str
+) -> None:
+    with serving({"/redirect": f"→ http://127.0.0.3:{trap.port}/"}) as pages:
+        url = target.format(port=trap.port)
+        it = capture(tmp_path, pages.url(url) if url.startswith("/") else url)
+
+    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["forbidden-address"])
+    assert "is not connected to: " in it.reasons[0].detail
+    assert trap.seen == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<meta http-equiv=refresh content="0;url=http://127.0.0.3:{port}/">here',
+        '<script>location.href = "http://127.0.0.3:{port}/"</script>here',
+    ],
+)
+def test_a_page_that_sends_itself_to_a_forbidden_address_stays_where_it_is(
+    trap: Trap, tmp_path: Path, page: str
+) -> None:
+    with serving({"/": page.format(port=trap.port)}) as pages:
+        it = capture(tmp_path, pages.url("/"))
+
+    assert trap.seen == []
+    assert it.outcome in {Outcome.PARTIAL, Outcome.FAILED}
+    assert it.reasons
+
+
+def test_a_name_that_changes_its_address_gains_nothing(trap: Trap, tmp_path: Path) -> None:
+    resolver = Answers(
+        rebinding=[("127.0.0.1",), ("127.0.0.3",)],
+        mixed=[("127.0.0.1", "127.0.0.3")],
+        mapped=[("::ffff:127.0.0.3",)],
+    )
+    page = "<!doctype html>" + "".join(
+        f'<img src="http://{name}.example:{trap.port}/{name}">' for name in ("mixed", "mapped")
+    )
+    page += f"""<script>(async () => {{
+      for (let i = 0; i < 3; i++) await fetch("http://rebinding.example:{trap.port}/again?" + i,
+        {{mode: "no-cors"}}).catch(() => 0);
+    }})()</script>"""
+    with serving({"/": page}) as pages:
+        it = capture(tmp_path, f"http://rebinding.example:{pages.server_port}/", resolver=resolver)
+
+    assert it.outcome is Outcome.PARTIAL  # its pictures are missing
+    assert it.response is not None
+    assert it.response.remote_ip == "127.0.0.1"
+    assert set(resolver.asked) == {"rebinding.example", "mixed.example", "mapped.example"}
+    assert trap.seen == []
+
+
+def test_the_record_names_the_server_and_not_the_way_to_it(tmp_path: Path) -> None:
+    with serving({"/": "<title>here</title>here"}) as pages:
+        port = pages.server_port
+        it = capture(
+            tmp_path, f"http://named.example:{port}/", resolver=Answers(named=[("127.0.0.1",)])
+        )
+
+    assert it.outcome is Outcome.COMPLETE, it.reasons
+    assert it.response is not None
+    assert (it.response.remote_ip, it.response.remote_port) == ("127.0.0.1", port)
+    assert it.network is not None
+    assert (it.network.path, it.network.enforced) == ("direct", True)
+
+
+# A page behind a proxy that does all it can to be seen by somebody else.
+LEAKY = """<!doctype html><title>behind a proxy</title><link rel=icon href="/icon">
+<link rel=dns-prefetch href="//prefetched.example"><link rel=preconnect href="https://preconnected.example">
+<img src="http://pictures.example/picture"><img src="https://secure.example/picture">
+<script>
+  new WebSocket("wss://sockets.example/");
+  const peer = new RTCPeerConnection({iceServers: [{urls: "stun:stun.example:3478"},
+    {urls: "stun:192.0.2.9:3478"}]});
+  peer.createDataChannel("x"); peer.createOffer().then(it => peer.setLocalDescription(it));
+  try { new WebTransport("https://quic.example/").ready.catch(() => 0) } catch {}
+  fetch("http://192.0.2.8/direct", {mode: "no-cors"}).catch(() => 0);
+</script>"""
+TSA = '[[authority]]\nname = "t"\nurl = "http://authority.example/"\nroot = "root.pem"\n'
+
+
+@pytest.fixture
+def isolation() -> tuple[str, ...]:
+    """The command that starts another in a network where every packet can be seen."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("util-linux' unshare is not here")
+    command = (unshare, "--user", "--map-root-user", "--net")
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace can be made here")
+    return command
+
+
+def isolated(
+    before: tuple[str, ...], user: Installation, *arguments: str, kind: str = "http",
+    port: int = 3129, stop_at: str = "", page: str = LEAKY,
+) -> dict[str, Any]:  # fmt: skip
+    """Run one capture where only the proxy answers; return what was seen."""
+    asked = {
+        "proxy": kind,
+        "port": port,
+        "page": page,
+        "stop_at": stop_at,
+        "command": [
+            sys.executable,
+            "-m",
+            "snapshotter",
+            "capture",
+            "--json",
+            "--quiet",
+            *arguments,
+        ],
+        "environment": {
+            **user.environment,
+            "PATH": os.environ["PATH"],
+            "HOME": str(user.home),
+            "TMPDIR": str(user.temporary),
+            "PYTHONPATH": str(ROOT),
+            "SNAPSHOTTER_CONFIG": str(user.home / "snapshotter.toml"),
+            "SNAPSHOTTER_STORE": str(user.store),
+        },
+    }
+    done = subprocess.run(
+        [*before, sys.executable, "-m", "tests.e2e.isolated", json.dumps(asked)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Installation:
+    """Somebody with an authority that has a name, and no network opened."""
+    made = Installation(tmp_path / "home")
+    shutil.copy(ROOT / "policies/authorities/digicert.pem", made.home / "root.pem")
+    made.configure(
+        {"t": ("http://authority.example/", made.home / "root.pem")},
+        allow_networks=[],
+        timestamp_timeout_s=5,
+    )
+    return made
+
+
+@pytest.mark.parametrize(("proxy", "kind", "port", "path"), [
+    ("http://127.0.0.1:3129", "http", 3129, "proxy"),
+    ("socks5://127.0.0.1:3129", "socks5", 3129, "proxy"),
+    ("tor", "socks5", 9050, "tor"),
+])  # fmt: skip
+def test_behind_a_proxy_nothing_but_the_proxy_is_contacted(
+    isolation: tuple[str, ...], user: Installation, proxy: str, kind: str, port: int, path: str
+) -> None:
+    seen = isolated(
+        isolation, user, "--proxy", proxy, "http://site.example/page", kind=kind, port=port
+    )
+
+    assert seen["packets"] == []
+    assert seen["code"] == 0, seen["err"]
+    assert "http://site.example/page" in seen["asked"]
+    assert "http://pictures.example/picture" in seen["asked"]
+    assert any("authority.example" in it for it in seen["asked"])
+    assert any("secure.example:443" in it for it in seen["asked"])
+    record = record_of(json.loads(seen["out"])["bundle"]["path"])
+    assert record["who"]["network_path"] == path
+    assert record["who"]["network"]["enforced"] is True
+    assert record["from_whom"]["remote_ip"] == ""  # nobody but the proxy knows
+
+
+def test_what_is_asked_without_the_proxy_would_be_seen(
+    isolation: tuple[str, ...], user: Installation
+) -> None:
+    """The same page without a proxy: what shows that the eyes are open."""
+    seen = isolated(isolation, user, "http://site.example/page")
+
+    assert any(it[0] == "udp" and 53 in it[2:] for it in seen["packets"]), seen["packets"]
+    assert seen["asked"] == []
+
+
+def test_a_proxy_that_goes_away_ends_the_capture_and_nothing_leaks(
+    isolation: tuple[str, ...], user: Installation
+) -> None:
+    seen = isolated(
+        isolation, user, "--proxy", "http://127.0.0.1:3129", "http://site.example/page",
+        stop_at="/picture",
+    )  # fmt: skip
+
+    assert seen["packets"] == []
+    done = json.loads(seen["out"])
+    assert done["outcome"] in {"partial", "failed"}
+    assert done["reasons"]
+    assert done["timestamps"][0]["state"] == "pending"
+
+
+def test_a_proxy_that_is_not_there_is_a_failed_capture(
+    isolation: tuple[str, ...], user: Installation
+) -> None:
+    seen = isolated(isolation, user, "--proxy", "http://127.0.0.1:4000", "http://site.example/page")
+
+    allowed = {4000}
+    assert [it for it in seen["packets"] if not allowed & set(it[2:])] == []
+    done = json.loads(seen["out"])
+    assert (done["outcome"], done["reasons"][0]["code"]) == ("failed", "proxy")
+
+
+def test_where_namespaces_are_forbidden_the_browsers_settings_keep_it_in_and_that_is_told(
+    isolation: tuple[str, ...], user: Installation
+) -> None:
+    user.environment["SNAPSHOTTER_ALLOW_NO_SANDBOX"] = "1"  # as root there is none then, too
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    seen = isolated(
+        (*isolation, "sh", "-c", forbid, "sh"), user,
+        "--proxy", "http://127.0.0.1:3129", "http://site.example/page",
+    )  # fmt: skip
+
+    assert seen["code"] == 0, seen["err"]
+    assert "WARNING: the browser had no network of its own: the browser's proxy settings alone: "
+    record = record_of(json.loads(seen["out"])["bundle"]["path"])
+    assert record["who"]["network"]["enforced"] is False
+    assert "no user and net namespace: unshare" in record["who"]["network"]["how"]
+    arguments = record["how"]["environment"]["browser_arguments"]
+    (server,) = [it for it in arguments if it.startswith("--proxy-server=")]
+    guard = int(server.rpartition(":")[2])
+    others = [
+        it for it in seen["packets"]
+        if not (it[0] == "tcp" and it[1] == "127.0.0.1" and guard in it[2:])
+    ]  # fmt: skip
+    assert others == []
+
+
+def test_a_proxys_password_is_in_no_file_of_the_bundle(
+    isolation: tuple[str, ...], user: Installation
+) -> None:
+    user.environment["SNAPSHOTTER_PROXY"] = "http://somebody:s3cr3t-w0rd@127.0.0.1:3129"
+    seen = isolated(isolation, user, "http://site.example/page")
+
+    assert seen["code"] == 0, seen["err"]
+    bundle = json.loads(seen["out"])["bundle"]["path"]
+    assert b"s3cr3t" not in Path(bundle).read_bytes()
+    for name in ("capture/capture.json", "capture/policy.toml", "capture/log.jsonl"):
+        assert b"s3cr3t" not in member(bundle, name)
+    assert "s3cr3t" not in seen["out"] + seen["err"]
