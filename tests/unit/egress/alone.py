@@ -89,7 +89,7 @@ def main(how: str) -> None:
     server = Server(proxy)
     server.__enter__()
     upstream = f"http://127.0.0.1:{server.port}" if how == "upstream" else ""
-    given = rules(upstream=upstream, allowed=(), connect_s=1.0, resolve_s=1.0)
+    given = rules(upstream=upstream, allowed=(), connect_s=0.3, resolve_s=0.3)
     guard = EgressGuard(given, clock=Ticking(), resolver=SystemResolver())
     guard.start()
     port = guard.listen_on_loopback()
