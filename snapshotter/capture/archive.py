@@ -4,16 +4,18 @@ Write recorded exchanges as the network part of a bundle: WARC, CDXJ and the pag
 docs/spec/network-record.md says what each record holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from snapshotter.capture.exchange import End, Exchange, request_head, response_head
-from snapshotter.capture.redact import Redactor
+from snapshotter.capture.exchange import End, Exchange
+from snapshotter.capture.heads import Head
+from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
+from snapshotter.capture.scratch import Body
 from snapshotter.capture.spool import Spool, whole
+from snapshotter.capture.wire import WireExchange
 from snapshotter.formats import cdxj, pages, warc
-from snapshotter.model.capture import Artifact
+from snapshotter.formats.http import Direction
 from snapshotter.ports import Clock, IdSource
 
 WARC_PATH = "archive/data.warc.gz"
@@ -21,12 +23,8 @@ CDXJ_PATH = "indexes/index.cdx"
 PAGES_PATH = "pages/pages.jsonl"
 
 _STEP = "record"
-_WARC_PROTOCOLS = {
-    "http/1.0": "http/1.0",
-    "http/1.1": "http/1.1",
-    "h2": "h2",
-    "h3": "h3",
-}
+_KEY_BODY = 8 << 20  # bytes of a request's body that its key in the index may depend on
+FRAMES_TYPE = "application/x-ndjson; profile=websocket-frames"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +40,14 @@ class PageLine:
 def write(
     exchanges: Iterable[Exchange],
     *,
-    spool: Path,
+    files: Spool,
     clock: Clock,
     ids: IdSource,
     redactor: Redactor,
     software: str,
     page: PageLine,
-) -> tuple[Artifact, ...]:
-    """Write the three files below `spool` and return them, digested."""
-    files = Spool(spool, clock)
+) -> None:
+    """Write the three files."""
     entries: list[cdxj.Entry] = []
     with files.create(WARC_PATH, "application/warc", step=_STEP) as sink:
         out = _Archive(warc.Writer(sink), ids, redactor)
@@ -68,7 +65,6 @@ def write(
         at=page.at or clock.now(),
     )
     files.write(PAGES_PATH, "application/jsonl", listing, step=_STEP)
-    return files.artifacts
 
 
 class _Archive:
@@ -94,100 +90,162 @@ class _Archive:
         self._writer.write_block(warc.Record(kind="warcinfo", id=self._new_id(), at=at), block)
 
     def add(self, exchange: Exchange) -> cdxj.Entry | None:
-        """Write one exchange; return its index entry if it was answered."""
-        if exchange.internal:
-            self._add_metadata(exchange, self._new_id(), "answered by the browser itself")
+        """Write one exchange; return its index entry if there is an answer to be shown."""
+        wire = exchange.wire
+        if wire is None:
+            self._add_metadata(exchange, "", "nothing of it is on the wire")
             return None
-        request_id = self._new_id()
-        if not exchange.has_answer:
-            self._add_request(exchange, request_id, concurrent_to="")
-            self._add_metadata(exchange, request_id, "")
-            return None
-        response_id = self._new_id()
-        entry = self._add_response(exchange, response_id)
-        self._add_request(exchange, request_id, concurrent_to=response_id)
-        if exchange.end is not End.ANSWERED:
+        request_id, entry, response_id = self._new_id(), None, ""
+        if wire.answer is not None:
+            response_id = self._new_id()
+            entry = self._add_response(exchange, wire, wire.answer, response_id)
+        self._add_request(exchange, wire, request_id, concurrent_to=response_id)
+        for head in wire.interim:
+            self._add_interim(exchange, wire, head, response_id or request_id)
+        if wire.frames is not None:
+            self._add_frames(exchange, wire, wire.frames, response_id or request_id)
+        if exchange.end is not End.ANSWERED or wire.trailers or wire.notes or wire.troubles:
             self._add_metadata(exchange, request_id, "")
         return entry
 
-    def _add_response(self, exchange: Exchange, record_id: str) -> cdxj.Entry:
-        fields = list(_shared_fields(exchange))
-        fields.append(("Snapshotter-Body", exchange.body.value))
-        if exchange.truncated:
-            fields.append(("WARC-Truncated", exchange.truncated))
-        media_type = exchange.answer.media_type if exchange.answer is not None else ""
+    def _add_response(
+        self, exchange: Exchange, wire: WireExchange, answer: Head, record_id: str
+    ) -> cdxj.Entry | None:
+        fields = [*_shared_fields(exchange, wire), ("Snapshotter-Body", exchange.body.value)]
+        if exchange.cut:
+            fields.append(("WARC-Truncated", exchange.cut))
         record = warc.Record(
             kind="response",
             id=record_id,
             at=exchange.at,
             url=exchange.url,
             fields=tuple(fields),
-            head=response_head(exchange, self._redactor),
-            media_type=media_type,
+            head=answer.written(RESPONSE_HEADER, self._redactor),
         )
-        if exchange.body_file is None:
-            written = self._writer.write_block(record, b"")
-        else:
-            with exchange.body_file.open("rb") as body:
-                written = self._writer.write(record, body)
+        with wire.received.open() as body:
+            written = self._writer.write(record, body)
+        if wire.frames is not None:
+            return None  # nothing that an index could lead to
         return cdxj.Entry(
             url=exchange.url,
             at=exchange.at,
-            media_type=media_type or "unk",
-            status=exchange.status,
+            media_type=answer.media_type or "unk",
+            status=answer.status,
             digest=written.payload_digest,
             offset=written.offset,
             length=written.length,
             method=exchange.method,
-            request_type=_request_header(exchange, "content-type"),
-            request_body=exchange.post,
+            request_type=wire.request.header("content-type"),
+            request_body=wire.sent.beginning(_KEY_BODY),
         )
 
-    def _add_request(self, exchange: Exchange, record_id: str, *, concurrent_to: str) -> None:
-        fields = list(_shared_fields(exchange))
+    def _add_request(
+        self, exchange: Exchange, wire: WireExchange, record_id: str, *, concurrent_to: str
+    ) -> None:
+        fields = list(_shared_fields(exchange, wire))
         if concurrent_to:
             fields.append(("WARC-Concurrent-To", f"<{concurrent_to}>"))
-        if exchange.post_missing:
-            fields.append(("WARC-Truncated", "unspecified"))
+        if not wire.request_is_whole:
+            fields.append(("WARC-Truncated", "disconnect"))
         record = warc.Record(
             kind="request",
             id=record_id,
             at=exchange.at,
             url=exchange.url,
             fields=tuple(fields),
-            head=request_head(exchange, self._redactor),
+            head=wire.request.written(REQUEST_HEADER, self._redactor),
         )
-        self._writer.write_block(record, exchange.post)
+        with wire.sent.open() as body:
+            self._writer.write(record, body)
+
+    def _add_interim(
+        self, exchange: Exchange, wire: WireExchange, head: Head, concerns: str
+    ) -> None:
+        """Keep an informational answer where no reader takes it for the answer."""
+        self._writer.write_block(
+            warc.Record(
+                kind="metadata",
+                id=self._new_id(),
+                at=exchange.at,
+                url=exchange.url,
+                fields=(*_shared_fields(exchange, wire), *_concerning(concerns)),
+                content_type="application/http; msgtype=response",
+            ),
+            head.written(RESPONSE_HEADER, self._redactor),
+        )
+
+    def _add_frames(
+        self, exchange: Exchange, wire: WireExchange, frames: Body, concerns: str
+    ) -> None:
+        """Keep the frames of a WebSocket beside the handshake that opened it."""
+        cut = (("WARC-Truncated", "time"),) if wire.connection.ended_by in ("", "cut") else ()
+        record = warc.Record(
+            kind="metadata",
+            id=self._new_id(),
+            at=exchange.at,
+            url=exchange.url,
+            fields=(*_shared_fields(exchange, wire), *_concerning(concerns), *cut),
+            content_type=FRAMES_TYPE,
+        )
+        with frames.open() as lines:
+            self._writer.write(record, lines)
 
     def _add_metadata(self, exchange: Exchange, concerns: str, note: str) -> None:
-        """Say how a request ended that has no whole answer."""
-        pairs = (
+        """Say what no head and no body shows: how it ended, trailers, what was odd."""
+        told, wire = exchange.observed, exchange.wire
+        internal = told is not None and told.internal
+        pairs = [
             ("outcome", exchange.end.value),
-            ("error", exchange.error),
-            ("blockedReason", exchange.block_reason),
+            ("status", str(exchange.status) if exchange.is_missing else ""),
+            ("error", told.error if told is not None else ""),
+            ("cause", exchange.cause),
+            ("blockedReason", told.block_reason if told is not None else ""),
             ("method", exchange.method),
             ("resourceType", exchange.resource_type),
-            ("note", note),
-        )
-        concurrent = () if exchange.internal else (("WARC-Concurrent-To", f"<{concerns}>"),)
+            ("initiator", _initiator(exchange)),
+            ("note", "answered by the browser itself" if internal else note),
+        ]
+        if wire is not None:
+            for direction, head in wire.trailers:
+                place = REQUEST_HEADER if direction is Direction.CLIENT else RESPONSE_HEADER
+                head.written(place, self._redactor)
+                pairs += [("trailer", f"{name}: {value}") for name, value in head.headers]
+            pairs += [("odd", words) for words in wire.notes]
+            pairs += [("unreadable", words) for words in wire.troubles]
         record = warc.Record(
-            kind="metadata", id=self._new_id(), at=exchange.at, url=exchange.url, fields=concurrent
+            kind="metadata",
+            id=self._new_id(),
+            at=exchange.at,
+            url=exchange.url,
+            fields=_concerning(concerns) if concerns else (),
         )
-        self._writer.write_block(record, warc.fields(tuple(p for p in pairs if p[1])))
+        self._writer.write_block(record, warc.fields(tuple(pair for pair in pairs if pair[1])))
 
     def _new_id(self) -> str:
         return warc.record_id(self._ids.random_bytes(16))
 
 
-def _shared_fields(exchange: Exchange) -> Iterable[tuple[str, str]]:
-    """What a request and its response say alike."""
-    if exchange.answer is not None and exchange.answer.remote_ip:
-        yield ("WARC-IP-Address", exchange.answer.remote_ip)
-    if exchange.answer is not None and exchange.answer.protocol in _WARC_PROTOCOLS:
-        yield ("WARC-Protocol", _WARC_PROTOCOLS[exchange.answer.protocol])
+def _shared_fields(exchange: Exchange, wire: WireExchange) -> Iterator[tuple[str, str]]:
+    """What all records of one exchange say alike."""
+    if wire.connection.address:
+        yield ("WARC-IP-Address", wire.connection.address)
+    yield ("WARC-Protocol", wire.protocol)
+    if wire.handshake is not None:
+        yield ("WARC-Protocol", wire.handshake.version.lower().replace(" ", "/"))  # "tls/1.3"
+        yield ("WARC-Cipher-Suite", wire.handshake.cipher)
     yield ("WARC-Resource-Type", exchange.resource_type.lower())
+    yield ("Snapshotter-Connection", f"{wire.connection.number}/{wire.stream}")
+    if words := _initiator(exchange):
+        yield ("Snapshotter-Initiator", words)
+    times = [exchange.at, wire.answered_at, wire.ended_at]
+    yield ("Snapshotter-Times", " ".join(warc.date(at) if at is not None else "-" for at in times))
 
 
-def _request_header(exchange: Exchange, name: str) -> str:
-    headers = exchange.raw_headers or exchange.headers
-    return next((h.value for h in headers if h.name.lower() == name), "")
+def _concerning(record_id: str) -> tuple[tuple[str, str], ...]:
+    return (("WARC-Concurrent-To", f"<{record_id}>"),)
+
+
+def _initiator(exchange: Exchange) -> str:
+    """Return who asked for it, as the browser says: "script https://a.com/app.js"."""
+    told = exchange.observed
+    return f"{told.initiator} {told.initiator_url}".strip() if told is not None else ""

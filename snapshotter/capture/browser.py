@@ -285,8 +285,13 @@ class Wire:
 
     guard: EgressGuard
     path: str  # "direct", "proxy" or "tor", as in `NetworkPath`
-    key_log: Path | None = None  # where the browser writes its TLS secrets; None: nowhere
-    tee_dir: Path | None = None  # where the guard keeps what passed; None: nowhere
+    key_log: Path  # where the browser writes its TLS secrets
+    tee_dir: Path  # where the guard keeps what passed
+
+    def destroy(self) -> None:
+        """Leave nothing that holds what passed, or opens it."""
+        self.key_log.unlink(missing_ok=True)
+        shutil.rmtree(self.tee_dir, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -479,14 +484,13 @@ async def _run(
     )
 
 
-def _network_arguments(port: int, key_log: Path | None) -> Iterator[str]:
+def _network_arguments(port: int, key_log: Path) -> Iterator[str]:
     """Send everything through the guard, and let the browser resolve no name by itself."""
     yield f"--proxy-server=http://127.0.0.1:{port}"
     yield "--proxy-bypass-list=<-loopback>"  # or loopback would be asked without the proxy
     # A resolver may be reached through a file (nscd, systemd-resolved), out of any network.
     yield "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    if key_log is not None:
-        yield f"--ssl-key-log-file={key_log}"
+    yield f"--ssl-key-log-file={key_log}"
 
 
 def _binary(kind: str, path: Path) -> BrowserBinary | None:

@@ -68,15 +68,6 @@ def cause(guard: EgressGuard, url: str, error: str) -> Cause | None:
     return Cause(code, f"{found.detail or found.refusal or found.error} ({error})")
 
 
-def server_of(guard: EgressGuard, url: str) -> tuple[str, int]:
-    """Return address and port that the newest connection for this went to; ("", 0) if unknown."""
-    place = _place(url)
-    for connection in reversed(guard.connections()):
-        if place == (connection.host, connection.port) and connection.address:
-            return connection.address, connection.port
-    return "", 0
-
-
 def _place(url: str) -> tuple[str, int] | None:
     try:
         parts = urlsplit(url)

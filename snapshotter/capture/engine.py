@@ -9,12 +9,11 @@ capture.
 """
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
-from snapshotter.capture.recorder import BrowserRecorder, Recorder
+from snapshotter.capture.recorder import WireRecorder
 from snapshotter.capture.session import Session
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
@@ -30,8 +29,6 @@ _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
-RecorderFactory = Callable[[CaptureRequest, Decision, Path, Wire], Recorder]
-
 
 class ChromiumCapturer:
     """
@@ -43,8 +40,6 @@ class ChromiumCapturer:
         upstream: The proxy that every connection goes through, as in `EgressRules`.
         allow_no_sandbox: Start the browser without its sandbox where that can not be had.
         resolver: Finds the addresses of names; the system's if not given.
-        recorder: Makes the recorder of one capture, from what passed on the wire; the
-            browser's own events if not given.
     """
 
     def __init__(
@@ -57,7 +52,6 @@ class ChromiumCapturer:
         upstream: str = "",
         allow_no_sandbox: bool = False,
         resolver: Resolver | None = None,
-        recorder: RecorderFactory | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -66,7 +60,6 @@ class ChromiumCapturer:
         self._upstream = upstream
         self._allow_no_sandbox = allow_no_sandbox
         self._resolver = resolver
-        self._recorder = recorder
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -100,7 +93,15 @@ class ChromiumCapturer:
             processes=processes,
             wire=wire,
             allow_no_sandbox=self._allow_no_sandbox,
-            recorder=(self._recorder or self._browser_recorder)(request, decision, spool, wire),
+            recorder=WireRecorder(
+                spool=spool,
+                clock=self._clock,
+                ids=self._ids,
+                limits=decision.limits,
+                redact_headers=decision.redact_headers,
+                software=f"snapshotter/{self._version}",
+                way=wire,
+            ),
             kill_at=kill_at,
         )
         try:
@@ -113,14 +114,13 @@ class ChromiumCapturer:
                 wire.guard.stop()
             return session.result()
         finally:
+            wire.destroy()
             place.remove()
 
     def _wire(self, decision: Decision, spool: Path, place: Workplace) -> Wire:
-        """Return the one way out of a capture. It is written down for whoever reads the wire."""
-        kept = self._recorder is not None
-        tee_dir = spool / _TEE if kept else None
-        if tee_dir is not None:
-            tee_dir.mkdir()
+        """Return the one way out of a capture. What passes on it is written down."""
+        tee_dir = spool / _TEE
+        tee_dir.mkdir()
         rules = EgressRules(
             allowed=decision.allow_networks,
             upstream=self._upstream,
@@ -129,7 +129,7 @@ class ChromiumCapturer:
         return Wire(
             guard=EgressGuard(rules, clock=self._clock, tee=tee_dir, resolver=self._resolver),
             path=path_of(self._upstream),
-            key_log=place.root / "keys.log" if kept else None,
+            key_log=place.root / "keys.log",
             tee_dir=tee_dir,
         )
 
@@ -175,19 +175,6 @@ class ChromiumCapturer:
         if processes.resident_bytes() > decision.limits.memory_bytes:
             session.killed("memory-limit", detail)
             processes.kill()
-
-    def _browser_recorder(
-        self, request: CaptureRequest, decision: Decision, spool: Path, wire: Wire
-    ) -> Recorder:
-        return BrowserRecorder(
-            spool=spool,
-            clock=self._clock,
-            ids=self._ids,
-            limits=decision.limits,
-            redact_headers=decision.redact_headers,
-            software=f"snapshotter/{self._version}",
-            guard=wire.guard,
-        )
 
 
 def _require_web_address(url: str) -> None:

@@ -1,37 +1,32 @@
 """
-One request and its answer, as the browser told of them, event by event.
+One request and its answer: what the wire carried, and what the browser told of it.
 
-Secrets are replaced the moment a header arrives: an exchange holds none, so
-neither does a log, a traceback or a file made from it.
+The two accounts are made apart and paired here, by method, URL and order. Neither
+is bent to fit the other: an exchange that only the wire knows is recorded, and a
+request that only the browser knows stays one, with its reason.
 """
 
 import enum
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from snapshotter.capture.partial import PartialBody
-from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
-from snapshotter.capture.spool import utf8
+from snapshotter.capture.wire import WireExchange
 
-# Names that describe the bytes on the wire, which are not the bytes that the
-# browser hands out. A replay that believed them would decode a second time.
-_WIRE_NAMES = frozenset({"content-encoding", "transfer-encoding", "content-length"})
-_WIRE_PREFIX = "X-Orig-"
+OTHER = "Other"  # the resource type of what the browser does not tell of
+WEBSOCKET = "WebSocket"
+
+# CDP blockedReason of what never leaves the browser; the others look at an answer.
+_BLOCKED_BEFORE = frozenset({"csp", "inspector", "mixed-content", "origin", "subresource-filter"})
 
 
 class Body(enum.StrEnum):
-    """How the recorded body relates to what the server sent; see docs/spec/network-record.md."""
+    """What the payload of a response record is; see docs/spec/network-record.md."""
 
-    AS_RECEIVED = "as-received"
-    TRANSFER_DECODED = "transfer-decoded"  # chunk framing taken off
-    CONTENT_DECODED = "content-decoded"  # gzip, br … taken off
-    TEXT_AS_UTF8 = "text-as-utf-8"  # the browser gave characters; the served bytes are lost
-    EMPTY = "empty"  # there was none: HEAD, 204, 304 …
-    UNAVAILABLE = "unavailable"  # there may have been one; the browser does not hand it out
-    TOO_LONG = "too-long"  # over a limit, not kept
+    AS_RECEIVED = "as-received"  # the octets that came, framing and codings left on
+    EMPTY = "empty"  # none came
 
 
 class End(enum.StrEnum):
@@ -45,42 +40,21 @@ class End(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderLine:
-    """One header, with its secret replaced. `value` has no line break."""
-
-    name: str
-    value: str
-    secret: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The response's facts from the browser; its raw head comes apart from it."""
+    """What the browser says of an answer."""
 
     status: int
     status_text: str
-    protocol: str  # "http/1.1", "h2", "h3" …
-    headers: tuple[HeaderLine, ...]
-    media_type: str
-    charset: str
+    protocol: str  # "http/1.1", "h2" …
+    headers: tuple[tuple[str, str], ...]  # secrets replaced, in no order that means anything
     remote_ip: str
     remote_port: int
-    security: dict[str, Any] | None  # CDP SecurityDetails
-    has_raw: bool  # a raw head was announced
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawHead:
-    """A response's head from the network stack: status line if it was text, and the headers."""
-
-    status: int
-    status_line: str  # "" over HTTP/2, which has none
-    headers: tuple[HeaderLine, ...]
+    transparency: str  # CDP certificateTransparencyCompliance, or ""
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange:
-    """A request that may still go on. Changed by the recorder alone."""
+class Observed:
+    """A request as the browser tells of it, event by event. Changed by the observer alone."""
 
     number: int
     request_id: str
@@ -91,23 +65,15 @@ class Exchange:
     frame_id: str
     loader_id: str
     initiator: str  # CDP initiator type: parser, script, preflight, other …
-    headers: tuple[HeaderLine, ...]  # as the page asked; the sent ones are in `raw_headers`
-    raw_headers: tuple[HeaderLine, ...] = ()
-    post: bytes = b""
-    post_missing: bool = False
+    initiator_url: str = ""
     answer: Answer | None = None
-    raw_head: RawHead | None = None
     end: End = End.PENDING
     error: str = ""
     block_reason: str = ""
     from_cache: bool = False
-    redirected: bool = False
     internal: bool = False  # the browser answered itself (HSTS); nothing was sent
-    body: Body = Body.UNAVAILABLE
-    body_file: Path | None = None
-    part: PartialBody | None = field(default=None, repr=False)  # of the page's document alone
-    truncated: str = ""  # WARC-Truncated: length, time, disconnect
-    body_length: int = 0  # bytes, as the browser counted them while they came
+    sent: bool = False  # the browser's network stack told of headers that it sent
+    body_length: int = 0  # bytes, content codings undone, as they came
     wire_length: int = 0  # bytes
     sessions: list[Any] = field(default_factory=list, repr=False)
 
@@ -116,129 +82,172 @@ class Exchange:
         return self.resource_type == "Document" and self.request_id == self.loader_id
 
     @property
-    def status(self) -> int:
-        if self.raw_head is not None:
-            return self.raw_head.status
-        return self.answer.status if self.answer is not None else 0
+    def claims_the_network(self) -> bool:
+        """Whether the browser says that a server answered this."""
+        return self.answer is not None and not self.from_cache and not self.internal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request of the record. At least one of `wire` and `observed` is there."""
+
+    wire: WireExchange | None
+    observed: Observed | None
+    resource_type: str
+    cut: str  # why the answer is not whole, as WARC-Truncated says it; "" when it is
+    cause: str = ""  # why no answer came, if the guard knows
 
     @property
-    def response_headers(self) -> tuple[HeaderLine, ...]:
-        if self.raw_head is not None:
-            return self.raw_head.headers
-        return self.answer.headers if self.answer is not None else ()
+    def url(self) -> str:
+        return self._either.url
+
+    @property
+    def method(self) -> str:
+        return self._either.method
+
+    @property
+    def at(self) -> datetime:
+        """When it began: its head had left, or the browser says so of what never left."""
+        return self._either.at
 
     @property
     def has_answer(self) -> bool:
-        return not self.internal and (self.answer is not None or self.raw_head is not None)
-
-    def header(self, name: str) -> str:
-        """Return the first response header of this lowercase name, or an empty text."""
-        return next((h.value for h in self.response_headers if h.name.lower() == name), "")
+        """Whether an answer's head came over the wire."""
+        return self.wire is not None and self.wire.answer is not None
 
     @property
-    def has_no_body(self) -> bool:
-        """Whether HTTP forbids a body here (RFC 9110, section 6.4.1)."""
-        return self.method == "HEAD" or self.status in (204, 304) or 100 <= self.status < 200
+    def status(self) -> int:
+        if self.wire is not None and self.wire.answer is not None:
+            return self.wire.answer.status
+        answer = self.observed.answer if self.observed is not None else None
+        return answer.status if answer is not None else 0
+
+    @property
+    def end(self) -> End:
+        """How it ended: as the browser says, and as the wire shows where the browser is silent."""
+        told = self.observed.end if self.observed is not None else End.PENDING
+        if self.wire is None or told not in (End.PENDING, End.CANCELLED):
+            return told
+        if self.wire.is_whole:
+            return End.ANSWERED
+        if told is End.CANCELLED:
+            return told  # what had come whole by then was saved, or nobody wanted it any more
+        if self.wire.connection.ended_by in ("", "cut", "limit"):
+            return End.PENDING
+        return End.CANCELLED if self.wire.answer is not None else End.FAILED
+
+    @property
+    def body(self) -> Body:
+        there = self.wire is not None and self.wire.received.length
+        return Body.AS_RECEIVED if there else Body.EMPTY
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the body is here: wholly, as far as it came, or as the nothing that it is."""
+        if self.wire is None or self.wire.answer is None:
+            return False
+        return self.wire.is_whole or self.wire.received.length > 0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the browser had an answer from the network that the wire does not hold."""
+        told = self.observed
+        return told is not None and told.claims_the_network and not self.has_answer
+
+    @property
+    def _either(self) -> WireExchange | Observed:
+        found = self.wire or self.observed
+        if found is None:
+            raise ValueError("an exchange of nothing")
+        return found
 
 
-def lines(headers: dict[str, Any], redactor: Redactor) -> tuple[HeaderLine, ...]:
-    """Return CDP's header object as lines; it joins repeated headers by a line feed."""
-    return tuple(
-        line(str(name), part, redactor)
-        for name, value in headers.items()
-        for part in str(value).split("\n")
-    )
-
-
-def line(name: str, value: str, redactor: Redactor) -> HeaderLine:
-    """Return one header with its secret replaced."""
-    if redactor.is_secret(name):
-        return HeaderLine(name=name, value=redactor.conceal(name, value), secret=True)
-    return HeaderLine(name=name, value=redactor.clean_header(name, value))
-
-
-def parse_head(text: str, status: int, redactor: Redactor) -> RawHead:
-    """Return the head that came as text, a status line and headers. Folded lines are unfolded."""
-    status_line, *rest = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    pairs: list[list[str]] = []
-    for text_line in rest:
-        if text_line[:1] in (" ", "\t") and pairs:
-            pairs[-1][1] += " " + text_line.strip()
-        elif text_line:
-            name, _, value = text_line.partition(":")
-            pairs.append([name, value.strip(" \t")])
-    return RawHead(
-        status=status,
-        status_line=redactor.clean_text(status_line),
-        headers=tuple(line(name, value, redactor) for name, value in pairs),
-    )
-
-
-def same_headers(some: tuple[HeaderLine, ...], others: tuple[HeaderLine, ...]) -> bool:
-    """Whether both hold the same names and values, in any order and any case of the names."""
-    return Counter((h.name.lower(), h.value) for h in some) == Counter(
-        (h.name.lower(), h.value) for h in others
-    )
-
-
-def request_head(exchange: Exchange, redactor: Redactor) -> bytes:
+def pair(
+    wire: Iterable[WireExchange], observed: Iterable[Observed], *, cause: str = ""
+) -> tuple[Exchange, ...]:
     """
-    Return the request's head as HTTP/1.1.
+    Return every exchange of either account once, by the time at which it began.
 
-    HTTP/2 pseudo-headers (RFC 9113, section 8.3.1) become the request line and Host.
+    Args:
+        observed: In the order told. What came from a cache takes part in nothing.
+        cause: Why we stopped loading, in the words of WARC-Truncated; "" if we did not.
     """
-    headers = exchange.raw_headers or exchange.headers
-    authority = next((h.value for h in headers if h.name == ":authority"), "")
-    target = exchange.url.split("://", 1)[-1]
-    slash = min((target.find(c) for c in "/?" if c in target), default=-1)
-    path = target[slash:] if slash >= 0 else "/"
-    shown = [h for h in headers if not h.name.startswith(":")]
-    if not any(h.name.lower() == "host" for h in shown):
-        host = authority or (target[:slash] if slash >= 0 else target)
-        shown.insert(0, HeaderLine(name="Host", value=host))
-    first = f"{exchange.method} {path if path[0] == '/' else '/' + path} HTTP/1.1"
-    return _head(first, shown, REQUEST_HEADER, redactor)
+    by_key: dict[tuple[str, str], list[WireExchange]] = defaultdict(list)
+    for exchange in sorted(wire, key=lambda it: it.at):
+        # Over HTTP/2 a WebSocket is asked for by CONNECT (RFC 8441), else by GET.
+        kind = WEBSOCKET if exchange.is_websocket else exchange.method
+        by_key[kind, exchange.url].append(exchange)
+    told: dict[tuple[str, str], list[Observed]] = defaultdict(list)
+    for one in observed:
+        if not one.from_cache and not one.internal:
+            kind = WEBSOCKET if one.resource_type == WEBSOCKET else one.method
+            told[kind, one.url].append(one)
+    found: list[Exchange] = []
+    for key in {**by_key, **told}:
+        found += _pair_alike(by_key.get(key, []), told.get(key, []), cause)
+    found += [
+        Exchange(wire=None, observed=one, resource_type=one.resource_type, cut="")
+        for one in observed
+        if one.internal and not one.from_cache
+    ]
+    return tuple(sorted(found, key=lambda it: it.at))
 
 
-def response_head(exchange: Exchange, redactor: Redactor) -> bytes:
+def _pair_alike(wire: list[WireExchange], told: list[Observed], cause: str) -> Iterable[Exchange]:
     """
-    Return the response's head as HTTP/1.1, fit for the body that is recorded.
+    Pair requests of one method and URL.
 
-    Content-Encoding, Transfer-Encoding and Content-Length are renamed
-    `X-Orig-…` when the recorded body is not what they describe.
+    In order, but that statuses agree: the network stack repeats a request by
+    itself (after a 401 whose password it has, after a reset) and tells of one.
     """
-    status_line = exchange.raw_head.status_line if exchange.raw_head is not None else ""
-    if not status_line:
-        text = exchange.answer.status_text if exchange.answer is not None else ""
-        status_line = f"HTTP/1.1 {exchange.status} {text}".rstrip()
-    headers = exchange.response_headers
-    if renames_wire_headers(exchange):
-        headers = tuple(
-            HeaderLine(name=_WIRE_PREFIX + h.name, value=h.value, secret=h.secret)
-            if h.name.lower() in _WIRE_NAMES
-            else h
-            for h in headers
+    left = list(wire)
+    partner: dict[int, WireExchange] = {}
+    # Those first that surely were sent: of two alike, one may have been blocked before.
+    for may in (_was_sent, _may_have_been_sent):
+        for one in told:
+            if one.number in partner or not left or not may(one):
+                continue
+            status = one.answer.status if one.answer is not None else None
+            same = (w for w in left if w.answer is not None and w.answer.status == status)
+            chosen = next(same, left[0])
+            left = [it for it in left if it is not chosen]
+            partner[one.number] = chosen
+    resource_type = told[0].resource_type if told else OTHER
+    for one in told:
+        carried = partner.get(one.number)
+        yield Exchange(
+            wire=carried,
+            observed=one,
+            resource_type=one.resource_type,
+            cut=_cut(carried, one, cause) if carried is not None else "",
         )
-    shown = [h for h in headers if not h.name.startswith(":")]
-    return _head(status_line, shown, RESPONSE_HEADER, redactor)
+    for carried in left:
+        yield Exchange(
+            wire=carried, observed=None, resource_type=resource_type, cut=_cut(carried, None, cause)
+        )
 
 
-def renames_wire_headers(exchange: Exchange) -> bool:
-    """Whether Content-Encoding, Transfer-Encoding or Content-Length would mislead a reader."""
-    return bool(exchange.truncated) or exchange.body not in (Body.EMPTY, Body.AS_RECEIVED)
+def _was_sent(told: Observed) -> bool:
+    return told.sent or told.answer is not None
 
 
-def _head(first: str, headers: list[HeaderLine], place: str, redactor: Redactor) -> bytes:
-    for header in headers:
-        if header.secret:
-            redactor.written(place, header.name, header.value)
-    text = "".join(f"{h.name}: {h.value}\r\n" for h in headers)
-    return _octets(f"{first}\r\n{text}\r\n")
+def _may_have_been_sent(told: Observed) -> bool:
+    return not (told.end is End.BLOCKED and told.block_reason in _BLOCKED_BEFORE)
 
 
-def _octets(text: str) -> bytes:
-    """Return header text as bytes. The browser gives each octet as a character if it can."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return utf8(text)
+def _cut(wire: WireExchange, told: Observed | None, cause: str) -> str:
+    """Return why an answer is not whole, in the words of WARC-Truncated; "" if it is."""
+    if wire.is_whole or wire.answer is None:
+        return ""
+    if wire.troubles:
+        return "unspecified"
+    if wire.connection.ended_by == "limit":
+        return "length"
+    if told is None:
+        is_pending = is_ours = wire.connection.ended_by in ("", "cut")
+    else:
+        is_pending = told.end is End.PENDING
+        is_ours = is_pending or told.end is End.CANCELLED
+    if is_ours and cause:
+        return cause
+    return "time" if is_pending else "disconnect"

@@ -130,15 +130,20 @@ class Redactor:
         """Whether values of this header are replaced."""
         return name.strip().lower() in self._names
 
-    def replace(self, place: str, name: str, value: str) -> str:
+    def replace(self, place: str, name: str, value: str | bytes) -> str:
         """Return what is written instead of `value`, and count it as written."""
         token = self.conceal(name, value)
         self.written(place, name, token)
         return token
 
-    def conceal(self, name: str, value: str) -> str:
-        """Return what would be written instead of `value`; call `written` when it is."""
-        name, data = name.strip().lower(), utf8(value)
+    def conceal(self, name: str, value: str | bytes) -> str:
+        """
+        Return what would be written instead of `value`; call `written` when it is.
+
+        Args:
+            value: Octets as they were on the wire, or a browser's string.
+        """
+        name, data = name.strip().lower(), value if isinstance(value, bytes) else utf8(value)
         key = (name, hashlib.sha256(self._pepper + data).digest())
         if key not in self._salts:
             salt = self._ids.random_bytes(_SALT_BYTES)

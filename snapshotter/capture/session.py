@@ -43,7 +43,6 @@ from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import (
-    CAPTURE_TOO_LARGE,
     RESPONSE_TOO_LARGE,
     Recorder,
     Recording,
@@ -65,8 +64,6 @@ _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhi
 _NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
-_FINISH_S = 8.0  # for the recorder to collect what is outstanding
-_FINISH_LOST_S = 2.0  # the same, from a page that does not answer any more
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 _SAVES = "Download is starting"  # Playwright's words for an address that is a file
@@ -455,7 +452,8 @@ class Session:
         self._ledger.final_url = download.url
         self._ledger.is_answered = True
         self._note("save-file", f"{saved.length} bytes")
-        self._recorder.take_download(self._saved, truncated=saved.truncated)
+        if saved.truncated in ("length", "time"):
+            await self._recorder.cut_off(saved.truncated)
         detail = f"a file and no page: {saved.length} bytes"
         if not saved.truncated:
             return _End(StepState.OK, detail)
@@ -664,25 +662,16 @@ class Session:
                 )
 
     async def _record(self) -> None:
-        """Let the recorder collect what is outstanding; it may outlive the page."""
+        """
+        End the page's connections and write down what they carried.
+
+        It may take as long as that takes: a killed browser is no reason to lose the record.
+        """
         self._ledger.begin_step("record")
-        limit = _FINISH_S if self._need_guard().lost is None else _FINISH_LOST_S
-        limit = min(limit, max(0.5, self._kill_at - self._clock.monotonic() - 1))
-        try:
-            self._recording = await asyncio.wait_for(
-                self._recorder.finish(
-                    limit_s=limit,
-                    final_url=self._ledger.final_url,
-                    title=self._ledger.title,
-                    text=self._ledger.text,
-                ),
-                timeout=limit + 0.5,
-            )
-        except TimeoutError:
-            self._complain("record-timeout", "the network record could not be finished in time")
-            self._ledger.end_step(StepState.PARTIAL, "finished without the browser")
-        else:
-            self._ledger.end_step(StepState.OK, f"{self._recording.counts.total} requests")
+        self._recording = await self._recorder.finish(
+            final_url=self._ledger.final_url, title=self._ledger.title, text=self._ledger.text
+        )
+        self._ledger.end_step(StepState.OK, f"{self._recording.counts.total} requests")
 
     async def _close(self, context: BrowserContext | None, playwright: Playwright | None) -> None:
         self._closing = True
@@ -821,8 +810,6 @@ class Session:
 
     def _over_limit(self) -> tuple[str, str]:
         code = self._recorder.over_limit
-        if self._wire.guard.over_limit and code in ("", RESPONSE_TOO_LARGE):
-            code = CAPTURE_TOO_LARGE
         if not code and self._memory_is_low:
             # Text takes 20 to 30 times its length once it is laid out. Stopped now, it
             # can still be photographed.

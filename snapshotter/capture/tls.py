@@ -1,50 +1,50 @@
-"""TLS of a connection as the browser reports it, in the words of `TlsFacts`."""
+"""TLS of a connection as its handshake shows it, in the words of the record."""
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from snapshotter.formats import network
+from snapshotter.formats.tls import Handshake
 from snapshotter.model.capture import Certificate, TlsFacts
 
-# IANA, TLS SignatureScheme (RFC 8446, section 4.2.3): what Chromium negotiates.
-_SIGNATURES = {
-    0x0401: "rsa_pkcs1_sha256",
-    0x0403: "ecdsa_secp256r1_sha256",
-    0x0501: "rsa_pkcs1_sha384",
-    0x0503: "ecdsa_secp384r1_sha384",
-    0x0601: "rsa_pkcs1_sha512",
-    0x0603: "ecdsa_secp521r1_sha512",
-    0x0804: "rsa_pss_rsae_sha256",
-    0x0805: "rsa_pss_rsae_sha384",
-    0x0806: "rsa_pss_rsae_sha512",
-    0x0807: "ed25519",
-}
 _TRANSPARENCY = {"compliant": "compliant", "not-compliant": "not-compliant"}
 
 
-def facts(security: dict[str, Any] | None, chain: tuple[Certificate, ...]) -> TlsFacts | None:
+def facts(
+    handshake: Handshake | None, chain: tuple[bytes, ...], transparency: str
+) -> TlsFacts | None:
     """
-    Return what CDP's SecurityDetails says, with the chain; None for a plain connection.
+    Return what a handshake says; None for a plain connection, or one that never had an answer.
 
     Args:
-        chain: Leaf first; empty when it could not be had.
+        chain: DER, leaf first. What is no certificate is left out.
+        transparency: What the browser says of Certificate Transparency.
     """
-    if security is None:
+    if handshake is None or not handshake.version:
         return None
-    scheme = security.get("serverSignatureAlgorithm")
-    # TLS 1.3 has one word for the suite; TLS 1.2 names the key exchange in it.
-    cipher = (security.get("keyExchange"), security.get("cipher"), security.get("mac"))
     return TlsFacts(
-        protocol=security.get("protocol", ""),
-        cipher=" ".join(part for part in cipher if part),
-        key_exchange_group=security.get("keyExchangeGroup", ""),
-        signature_algorithm="" if scheme is None else _SIGNATURES.get(scheme, f"0x{scheme:04x}"),
-        certificate_transparency=_TRANSPARENCY.get(
-            security.get("certificateTransparencyCompliance", ""), "unknown"
-        ),
-        chain=chain,
+        protocol=handshake.version,
+        cipher=handshake.cipher,
+        key_exchange_group=handshake.group,
+        signature_algorithm=handshake.signature_scheme,
+        certificate_transparency=_TRANSPARENCY.get(transparency, "unknown"),
+        chain=tuple(_certificates(chain)),
+    )
+
+
+def in_brief(handshake: Handshake | None) -> network.Tls | None:
+    """Return the same for the list of connections."""
+    if handshake is None or not handshake.version:
+        return None
+    return network.Tls(
+        version=handshake.version,
+        cipher=handshake.cipher,
+        alpn=handshake.alpn,
+        resumed=handshake.resumed,
     )
 
 
@@ -65,3 +65,9 @@ def certificate(der: bytes) -> Certificate:
         not_after=parsed.not_valid_after_utc,
         pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
     )
+
+
+def _certificates(chain: tuple[bytes, ...]) -> Iterator[Certificate]:
+    for der in chain:
+        with contextlib.suppress(ValueError):
+            yield certificate(der)

@@ -21,9 +21,10 @@ from warcio.warcwriter import WARCWriter
 VERSION = "WARC/1.1"
 
 _CHUNK = 1 << 20  # bytes per read of a payload
-_LEVEL_TEXT = 6
-_LEVEL_MEDIA = 1  # images, video and fonts are compressed already
-_MEDIA = re.compile(r"(image/(?!svg)|video/|audio/|font/|application/(zip|gzip|pdf|font|x-font))")
+_SAMPLE = 1 << 16  # bytes of a payload that show whether it can be compressed
+_GAIN = 0.95  # of its length: what does not come below this was compressed before
+_LONG = 4 << 20  # bytes from which on time counts more than space
+_STORED, _FAST, _GOOD = 0, 1, 6  # levels of zlib
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _CONTENT_TYPES = {
@@ -52,7 +53,7 @@ class Record:
     url: str = ""
     fields: tuple[tuple[str, str], ...] = ()  # further named fields, in order
     head: bytes = b""
-    media_type: str = ""  # of the payload; chooses how hard to compress
+    content_type: str = ""  # of the block, where the kind of record does not say it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ class Writer:
         Append one record.
 
         Args:
-            payload: Seekable; read twice from where it stands, once for the digests.
+            payload: Seekable; read twice from where it stands, once for the digests. One
+                that is compressed already is stored, as its beginning shows.
         """
         start = payload.tell()
         block, content, length = hashlib.sha256(record.head), hashlib.sha256(), 0
@@ -90,6 +92,8 @@ class Writer:
             block.update(chunk)
             content.update(chunk)
             length += len(chunk)
+        payload.seek(start)
+        level = _level(payload.read(_SAMPLE), length)
         payload.seek(start)
         payload_digest = f"sha256:{content.hexdigest()}"
 
@@ -106,13 +110,13 @@ class Writer:
                 raise ValueError(f"a control character in the WARC field {name}")
 
         offset = self._sink.tell()
-        self._member.level = _LEVEL_MEDIA if _MEDIA.match(record.media_type) else _LEVEL_TEXT
+        self._member.level = level
         layout = self._warcio.create_warc_record(
             record.url,
             record.kind,
             payload=payload,
             length=length,
-            warc_content_type=_CONTENT_TYPES[record.kind],
+            warc_content_type=record.content_type or _CONTENT_TYPES[record.kind],
             warc_headers=StatusAndHeaders("", fields, protocol=VERSION),
             http_headers=_RawHead(record.head) if record.head else _NO_HEAD,
         )
@@ -149,6 +153,13 @@ def fields(pairs: tuple[tuple[str, str], ...]) -> bytes:
     return "".join(lines).encode()
 
 
+def _level(sample: bytes, length: int) -> int:
+    """Return how hard to compress a payload that begins like this."""
+    if len(zlib.compress(sample, _FAST)) > _GAIN * len(sample):
+        return _STORED if len(sample) == _SAMPLE else _FAST  # with a short one goes a head
+    return _FAST if length > _LONG else _GOOD
+
+
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK):
         yield chunk
@@ -159,7 +170,7 @@ class _GzipMember:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self.level = _LEVEL_TEXT
+        self.level = _GOOD
         self._compressor: Any = None
 
     def write(self, data: bytes) -> int:

@@ -108,8 +108,8 @@ class RequestCounts:
     blocked: int = 0  # by the browser (mixed content, CSP, CORS …)
     cancelled: int = 0  # by the page or by us
     pending: int = 0  # unanswered when the capture ended
-    bodies_missing: int = 0  # answered, and the body could not be had from the browser
-    bytes_received: int = 0  # on the wire, as the browser counts them
+    bodies_missing: int = 0  # answered, and the whole body is not in the record
+    bytes_received: int = 0  # on the wire, TLS and all overhead included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,14 +198,14 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFacts:
-    """TLS of the main connection, as the browser reports it."""
+    """TLS of the main connection, as its handshake shows it."""
 
     protocol: str  # "TLS 1.3"
-    cipher: str
+    cipher: str  # this and the next ones: IANA's names
     key_exchange_group: str
-    signature_algorithm: str  # of the server's handshake signature, IANA number or name; may be ""
-    certificate_transparency: str  # "compliant", "not-compliant", "unknown"
-    chain: tuple[Certificate, ...]  # leaf first
+    signature_algorithm: str  # of the server's handshake signature; "" in a resumed session
+    certificate_transparency: str  # as the browser says: "compliant", "not-compliant", "unknown"
+    chain: tuple[Certificate, ...]  # leaf first; of a resumed session, the one it goes on from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,7 @@ class MainResponse:
     status_text: str
     protocol: str  # "http/1.1", "h2"
     headers: tuple[tuple[str, str], ...]  # in the order received, secrets replaced
-    remote_ip: str  # "" when the browser does not say
+    remote_ip: str  # as connected to; "" behind a proxy that resolves names itself
     remote_port: int
     date_header: str  # HTTP Date as received, or ""
     tls: TlsFacts | None

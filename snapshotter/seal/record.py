@@ -35,8 +35,9 @@ LIMITS = (
     "It does not prove who wrote the page, that what the page says is true, that counts on it are "
     "right, or that other visitors saw the same.",
     "It does not prove what stood at the address before, after or between captures.",
-    "Response bodies are as the browser handed them out, after content decoding; each record of "
-    "the network record says how its body was obtained. They are not the bytes on the wire.",
+    "The network record holds requests and answers as they passed on the wire, decrypted with the "
+    "browser's own session keys, which were then deleted; values of secret headers are replaced. "
+    "TLS signs a connection's handshake and not what is said in it.",
     "The Date header inside page.mhtml is written by the browser and is not a proof of time.",
     "Scrolling and the other listed actions are ours and may have changed the page.",
 )

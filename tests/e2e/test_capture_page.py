@@ -126,9 +126,9 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
     assert "/image/never-shown.png" not in site.paths()
     assert [one.path for one in it.artifacts] == [
         "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
-        "capture/images.jsonl", "capture/log.jsonl", "capture/page-normalised.txt",
-        "capture/page.mhtml", "capture/page.txt", "capture/screenshot.png",
-        "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
+        "capture/images.jsonl", "capture/log.jsonl", "capture/network.json",
+        "capture/page-normalised.txt", "capture/page.mhtml", "capture/page.txt",
+        "capture/screenshot.png", "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
     ]  # fmt: skip
     # Nothing is left beside the spool.
     assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]
@@ -391,7 +391,8 @@ def test_a_document_over_the_limit_is_stopped_and_captured_as_far_as_it_came(
     assert codes(it)[0] == "response-too-large"
     assert not {"load-timeout", "memory-limit", "source-missing"} & set(codes(it))
     body, truncated = source(it)
-    assert (len(body), truncated) == (1 << 20, "length")
+    assert truncated == "length"
+    assert len(body) >= 1 << 20  # all that came until loading was stopped
     assert body.startswith(b"<!doctype html><title>endless</title><p>more and more")
     assert it.court_minimum.html_source
     assert "more and more" in artifact(it, "capture/page.txt").file.read_text()[:100]

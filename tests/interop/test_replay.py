@@ -5,6 +5,7 @@ Each is driven by a browser that may reach nothing but the engine: what it shows
 from the bundle.
 """
 
+import contextlib
 import functools
 import http.server
 import re
@@ -97,9 +98,15 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def pywb(exhibit: Exhibit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where pywb serves the bundle, as a collection `exhibit`."""
-    folder = tmp_path_factory.mktemp("pywb")
+    with pywb_serving(exhibit.bundle, tmp_path_factory.mktemp("pywb")) as base:
+        yield base
+
+
+@contextlib.contextmanager
+def pywb_serving(bundle: Path, folder: Path) -> Iterator[str]:
+    """Serve a bundle as pywb's collection `exhibit`; give its address."""
     manager = python_tool("wb-manager")
-    for command in (("init", "exhibit"), ("add", "--unpack-wacz", "exhibit", str(exhibit.bundle))):
+    for command in (("init", "exhibit"), ("add", "--unpack-wacz", "exhibit", str(bundle))):
         done = subprocess.run(
             [manager, *command],
             cwd=folder,

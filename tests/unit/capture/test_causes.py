@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from snapshotter.app.wiring import SystemClock
-from snapshotter.capture.causes import cause, server_of
+from snapshotter.capture.causes import cause
 from snapshotter.egress.errors import EgressError
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
@@ -57,12 +57,3 @@ def test_a_failure_has_the_guards_word(guard: EgressGuard) -> None:
     assert code("http://elsewhere.example/") == ""
     assert code("https://inside.example/", "net::ERR_CERT_DATE_INVALID") == ""
     assert code("data:text/plain,x") == code("http://[/") == ""
-
-
-def test_a_server_is_the_one_that_was_connected_to(guard: EgressGuard) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        guard.dial("127.0.0.1", port, 5).close()
-
-        assert server_of(guard, f"http://127.0.0.1:{port}/") == ("127.0.0.1", port)
-    assert server_of(guard, "http://127.0.0.1:1/") == ("", 0)

@@ -1,146 +1,198 @@
-"""Heads as they are written: order, case and repetition kept, secrets replaced."""
+"""The two accounts of a capture's requests, paired."""
 
-from datetime import UTC, datetime
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from snapshotter.capture.exchange import (
-    Answer,
-    Body,
-    Exchange,
-    HeaderLine,
-    lines,
-    parse_head,
-    request_head,
-    response_head,
-    same_headers,
-)
-from snapshotter.capture.redact import Redactor
-from tests.fakes.world import SeededIds
-
-CANARY = "c4n4ry"
+from snapshotter.capture.exchange import Answer, Body, End, Exchange, Observed, pair
+from snapshotter.capture.heads import Head
+from snapshotter.capture.scratch import Scratch
+from snapshotter.capture.wire import WireExchange
+from snapshotter.formats.http import HowEnded
+from tests.fakes.world import START
+from tests.unit.capture.test_wire import connection
 
 
-@pytest.fixture
-def redactor() -> Redactor:
-    return Redactor(names=frozenset({"cookie", "set-cookie"}), ids=SeededIds())
+def head(status: int = 0) -> Head:
+    return Head(data=b"", headers=(), first_line="", status=status, secrets=())
 
 
-def exchange(**more: Any) -> Exchange:
+def wire(url: str = "http://a.com/", at: float = 0, status: int = 200, **more: Any) -> WireExchange:
+    scratch = Scratch(Path("/nowhere"))
     values: dict[str, Any] = {
-        "number": 0,
-        "request_id": "1",
-        "url": "https://a.com/x?y",
+        "connection": connection(),
+        "stream": 0,
+        "url": url,
         "method": "GET",
-        "resource_type": "Document",
-        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "at": START + timedelta(seconds=at),
+        "request": head(),
+        "sent": scratch.body(),
+        "received": scratch.body(),
+        "protocol": "http/1.1",
+        "handshake": None,
+        "answer": head(status) if status else None,
+        "answer_end": HowEnded.COMPLETE,
+    } | more
+    return WireExchange(**values)
+
+
+def told(url: str = "http://a.com/", at: float = 0, status: int = 200, **more: Any) -> Observed:
+    answer = Answer(
+        status=status,
+        status_text="",
+        protocol="http/1.1",
+        headers=(),
+        remote_ip="",
+        remote_port=0,
+        transparency="",
+    )
+    values: dict[str, Any] = {
+        "number": round(at * 1000),
+        "request_id": "1",
+        "url": url,
+        "method": "GET",
+        "resource_type": "Script",
+        "at": START + timedelta(seconds=at),
         "frame_id": "",
         "loader_id": "",
-        "initiator": "",
-        "headers": (),
+        "initiator": "parser",
+        "answer": answer if status else None,
+        "end": End.ANSWERED,
     } | more
-    return Exchange(**values)
+    return Observed(**values)
 
 
-def test_a_head_that_came_as_text_is_written_as_it_came(redactor: Redactor) -> None:
-    text = "HTTP/1.1 200 Fine\r\nB: 1\r\na:  2\r\nB: 3\r\nFolded: x\r\n\ty\r\n\r\n"
+def test_the_accounts_are_paired_by_method_address_and_order() -> None:
+    first, second, other = wire(at=1), wire(at=2), wire("http://a.com/b", at=3)
+    posted = wire(at=4, method="POST")
+    a, b, c, d = told(at=1), told(at=2), told("http://a.com/b", at=3), told(at=4, method="POST")
 
-    head = response_head(
-        exchange(raw_head=parse_head(text, 200, redactor), body=Body.AS_RECEIVED), redactor
-    )
+    found = pair([posted, other, second, first], [a, b, c, d])
 
-    assert head == b"HTTP/1.1 200 Fine\r\nB: 1\r\na: 2\r\nB: 3\r\nFolded: x y\r\n\r\n"
-
-
-def test_a_folded_secret_is_replaced_whole(redactor: Redactor) -> None:
-    head = parse_head(f"HTTP/1.1 200\r\nSet-Cookie: a=1\r\n {CANARY}\r\n", 200, redactor)
-
-    assert CANARY not in repr(head)
-    assert len(head.headers) == 1
+    assert [(it.wire, it.observed) for it in found] == [
+        (first, a),
+        (second, b),
+        (other, c),
+        (posted, d),
+    ]
 
 
-def test_each_of_several_cookies_gets_its_own_commitment(redactor: Redactor) -> None:
-    found = lines({"Set-Cookie": f"a={CANARY}\nb=2"}, redactor)
+def test_what_only_the_wire_knows_is_there_without_circumstances() -> None:
+    (it,) = pair([wire()], [])
 
-    assert [line.name for line in found] == ["Set-Cookie", "Set-Cookie"]
-    assert len({line.value for line in found}) == 2
-    assert CANARY not in repr(found)
-
-
-def test_a_secret_counts_when_it_is_written(redactor: Redactor) -> None:
-    asked = exchange(raw_headers=lines({"Cookie": CANARY}, redactor))
-    assert redactor.redactions() == ()
-
-    request_head(asked, redactor)
-
-    assert [(r.name, r.count) for r in redactor.redactions()] == [("cookie", 1)]
+    assert (it.observed, it.resource_type, it.end) == (None, "Other", End.ANSWERED)
+    assert not it.is_missing
 
 
-@pytest.mark.parametrize(
-    ("url", "first"),
-    [
-        ("https://a.com/x?y", b"GET /x?y HTTP/1.1\r\nHost: a.com\r\n"),
-        ("https://a.com", b"GET / HTTP/1.1\r\nHost: a.com\r\n"),
-        ("https://a.com?q", b"GET /?q HTTP/1.1\r\nHost: a.com\r\n"),
-    ],
-)
-def test_an_http2_request_becomes_a_request_line_and_host(
-    redactor: Redactor, url: str, first: bytes
-) -> None:
-    sent = lines({":authority": "a.com", ":method": "GET", ":path": "/", "accept": "*"}, redactor)
+def test_a_request_that_the_network_stack_repeats_is_there_twice_and_of_one_kind() -> None:
+    challenge, answered = wire(at=1, status=401), wire(at=2)
+    one = told(at=0.5)
 
-    assert request_head(exchange(url=url, raw_headers=sent), redactor) == (
-        first + b"accept: *\r\n\r\n"
-    )
+    first, second = pair([challenge, answered], [one])
+
+    assert (first.wire, first.observed, first.resource_type) == (challenge, None, "Script")
+    assert (second.wire, second.observed) == (answered, one)
 
 
-def test_an_http2_answer_gets_a_status_line(redactor: Redactor) -> None:
-    answer = Answer(
-        status=200, status_text="", protocol="h2", headers=lines({"a": "b"}, redactor),
-        media_type="", charset="", remote_ip="", remote_port=0, security=None, has_raw=False,
-    )  # fmt: skip
+def test_an_answer_that_the_wire_does_not_show_is_missing() -> None:
+    (it,) = pair([], [told()])
 
-    head = response_head(exchange(answer=answer, body=Body.AS_RECEIVED), redactor)
-
-    assert head == b"HTTP/1.1 200\r\na: b\r\n\r\n"
+    assert it.is_missing
+    assert (it.wire, it.status, it.body) == (None, 200, Body.EMPTY)
 
 
 @pytest.mark.parametrize(
-    ("body", "truncated", "renamed"),
+    "more", [{"from_cache": True}, {"internal": True}, {"status": 0, "end": End.BLOCKED}]
+)
+def test_what_never_went_out_takes_no_exchange_from_what_did(more: dict[str, Any]) -> None:
+    sent = told(at=2, sent=True)
+
+    found = pair([wire(at=2)], [told(at=1, **more), sent])
+
+    assert [it.observed for it in found if it.wire is not None] == [sent]
+    assert not any(it.is_missing for it in found)
+    assert len(found) == (1 if more.get("from_cache") else 2)
+
+
+@pytest.mark.parametrize(
+    ("says", "whole", "end"),
     [
-        (Body.AS_RECEIVED, "", False),
-        (Body.EMPTY, "", False),
-        (Body.AS_RECEIVED, "time", True),
-        (Body.CONTENT_DECODED, "", True),
-        (Body.TRANSFER_DECODED, "", True),
-        (Body.TEXT_AS_UTF8, "", True),
-        (Body.UNAVAILABLE, "", True),
+        (End.ANSWERED, True, End.ANSWERED),
+        (End.BLOCKED, True, End.BLOCKED),
+        (End.PENDING, True, End.ANSWERED),
+        (End.CANCELLED, True, End.ANSWERED),  # as the browser says of what it saves
+        (End.CANCELLED, False, End.CANCELLED),
+        (End.FAILED, False, End.FAILED),
     ],
 )
-def test_headers_about_the_wire_are_renamed_unless_the_body_is_what_they_say(
-    redactor: Redactor, body: Body, truncated: str, renamed: bool
+def test_how_it_ended_is_the_browsers_word_unless_the_wire_shows_more(
+    says: End, whole: bool, end: End
 ) -> None:
-    raw = parse_head("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: x\r\n\r\n", 200, redactor)
+    how = HowEnded.COMPLETE if whole else HowEnded.CUT
 
-    head = response_head(exchange(raw_head=raw, body=body, truncated=truncated), redactor)
+    (it,) = pair([wire(answer_end=how)], [told(end=says)])
 
-    assert (b"\r\nX-Orig-Content-Length: 3\r\n" in head) is renamed
-    assert (b"\r\nContent-Length: 3\r\n" in head) is not renamed
-    assert b"\r\nETag: x\r\n" in head
+    assert it.end is end
 
 
-def test_half_a_character_anywhere_in_a_head_is_written_as_none(redactor: Redactor) -> None:
-    head = lines({"a\ud800": "\udc00", "Location": "//x\ud800@b/", "Cookie": "\ud800"}, redactor)
+@pytest.mark.parametrize(
+    ("ended_by", "status", "end"),
+    [("cut", 200, End.PENDING), ("server", 200, End.CANCELLED), ("server", 0, End.FAILED)],
+)
+def test_without_the_browsers_word_a_broken_answer_is_told_from_none(
+    ended_by: str, status: int, end: End
+) -> None:
+    (it,) = pair(
+        [wire(status=status, answer_end=HowEnded.CUT, connection=connection(ended_by=ended_by))], []
+    )
 
-    written = request_head(exchange(url="https://a.com/\ud800", raw_headers=head), redactor)
-
-    assert written.startswith("GET /\ufffd HTTP/1.1\r\nHost: a.com\r\na\ufffd: \ufffd".encode())
-    assert b"Location: //b/\r\nCookie: redacted:" in written
+    assert it.end is end
 
 
-def test_headers_are_the_same_in_any_order_and_with_any_case_of_names() -> None:
-    a, b = HeaderLine(name="A", value="1"), HeaderLine(name="b", value="2")
+@pytest.mark.parametrize(
+    ("ended_by", "end", "cause", "cut"),
+    [
+        ("cut", End.PENDING, "", "time"),
+        ("cut", End.PENDING, "length", "length"),
+        ("limit", End.PENDING, "", "length"),
+        ("client", End.CANCELLED, "unspecified", "unspecified"),
+        ("client", End.CANCELLED, "", "disconnect"),
+        ("server", End.FAILED, "time", "disconnect"),
+    ],
+)
+def test_a_cut_says_why(ended_by: str, end: End, cause: str, cut: str) -> None:
+    (it,) = pair(
+        [wire(answer_end=HowEnded.CUT, connection=connection(ended_by=ended_by))],
+        [told(end=end)],
+        cause=cause,
+    )
 
-    assert same_headers((a, b), (b, HeaderLine(name="a", value="1")))
-    assert not same_headers((a, b), (a, b, b))
+    assert it.cut == cut
+
+
+def test_what_could_not_be_read_is_cut_for_a_reason_of_its_own() -> None:
+    (it,) = pair([wire(troubles=["a record does not open"])], [told()])
+
+    assert it.cut == "unspecified"
+
+
+def test_a_whole_answer_is_not_cut_whatever_the_page_made_of_it() -> None:
+    (it,) = pair([wire()], [told(end=End.CANCELLED)], cause="time")
+
+    assert (it.cut, it.end) == ("", End.ANSWERED)
+
+
+def test_a_websocket_over_http_2_is_the_one_that_the_browser_tells_of() -> None:
+    carried, polled = wire(method="CONNECT", is_websocket=True, at=2), wire(at=1)
+    socket, request = told(resource_type="WebSocket", at=1), told(at=2)
+
+    found = pair([polled, carried], [socket, request])
+
+    assert [(it.wire, it.observed) for it in found] == [(polled, request), (carried, socket)]
+
+
+def test_an_exchange_of_nothing_cannot_be_told() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        _ = Exchange(wire=None, observed=None, resource_type="", cut="").url

@@ -10,30 +10,47 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from snapshotter.capture import tls
+from snapshotter.formats.tls import Handshake
 
 
 def test_a_plain_connection_has_no_tls() -> None:
-    assert tls.facts(None, ()) is None
+    assert tls.facts(None, (), "") is None
+    assert tls.in_brief(None) is None
 
 
-def test_tls_12_names_its_key_exchange_in_the_cipher_and_an_unknown_number_stays_one() -> None:
-    facts = tls.facts(
-        {
-            "protocol": "TLS 1.2",
-            "keyExchange": "ECDHE_RSA",
-            "cipher": "AES_128_CBC",
-            "mac": "HMAC-SHA1",
-            "serverSignatureAlgorithm": 0x0999,
-            "certificateTransparencyCompliance": "compliant",
-        },
-        (),
+def test_a_handshake_that_no_server_answered_has_none_either() -> None:
+    assert tls.facts(Handshake(sni="a.com"), (), "") is None
+    assert tls.in_brief(Handshake(sni="a.com")) is None
+
+
+def test_a_handshake_is_told_in_the_words_of_the_record() -> None:
+    handshake = Handshake(
+        version="TLS 1.3",
+        cipher="TLS_AES_128_GCM_SHA256",
+        group="X25519MLKEM768",
+        alpn="h2",
+        signature_scheme="ecdsa_secp256r1_sha256",
+        resumed=True,
     )
 
+    facts, brief = tls.facts(handshake, (b"no certificate",), "compliant"), tls.in_brief(handshake)
+
     assert facts is not None
-    assert facts.cipher == "ECDHE_RSA AES_128_CBC HMAC-SHA1"
-    assert facts.signature_algorithm == "0x0999"
+    assert brief is not None
+    assert (facts.protocol, facts.cipher) == ("TLS 1.3", "TLS_AES_128_GCM_SHA256")
+    assert facts.key_exchange_group == "X25519MLKEM768"
+    assert facts.signature_algorithm == "ecdsa_secp256r1_sha256"
     assert facts.certificate_transparency == "compliant"
-    assert facts.key_exchange_group == ""
+    assert facts.chain == ()
+    assert (brief.version, brief.alpn, brief.resumed) == ("TLS 1.3", "h2", True)
+
+
+@pytest.mark.parametrize("told", ["", "unknown", "something new"])
+def test_transparency_that_the_browser_does_not_tell_is_unknown(told: str) -> None:
+    facts = tls.facts(Handshake(version="TLS 1.2"), (), told)
+
+    assert facts is not None
+    assert facts.certificate_transparency == "unknown"
 
 
 def test_a_certificate_is_told_by_its_der() -> None:

@@ -1,0 +1,554 @@
+"""
+What the browser tells of its requests: circumstances, and never a body.
+
+The bytes of the record come from the wire (`wire.py`). The browser's Network
+domain adds what no wire shows: who asked for what and in which frame, what it
+blocked, what failed before anything was sent, what came from its cache. And it
+tells while the page lives what is under way, which the wire tells only after.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import re
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.exchange import WEBSOCKET, Answer, End, Observed
+from snapshotter.capture.redact import Redactor
+from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
+from snapshotter.model.capture import Redirect
+from snapshotter.model.request import Limits
+from snapshotter.ports import Clock
+
+_CALL_S = 5.0  # limit of a call to the browser
+_SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
+_GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
+_ADDRESS = 2_000  # characters of an initiator's address
+
+_NO_ADDRESS = re.compile(r"[\x00-\x20\x7f]")  # a script may name itself as it likes
+# Playwright's words for resource types, and CDP's.
+_RESOURCE_TYPES = {"xhr": "XHR", "eventsource": "EventSource", "texttrack": "TextTrack"}
+
+_EVENTS = (
+    "Network.requestWillBeSent",
+    "Network.requestWillBeSentExtraInfo",
+    "Network.requestServedFromCache",
+    "Network.responseReceived",
+    "Network.responseReceivedExtraInfo",
+    "Network.dataReceived",
+    "Network.loadingFinished",
+    "Network.loadingFailed",
+    "Network.webSocketCreated",
+    "Network.webSocketHandshakeResponseReceived",
+    "Network.webSocketClosed",
+    "Page.frameNavigated",
+)
+
+
+class Observer:
+    """Follows the requests of one page, of its frames, workers and windows."""
+
+    def __init__(self, *, clock: Clock, limits: Limits, redactor: Redactor) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._redactor = redactor
+        self._targets = Targets(
+            listener=self._on_event, begin=self._begin, spawn=self._spawn, gone=self._on_gone
+        )
+        self._gone: set[Session] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._stopped = False
+
+        self._observed: list[Observed] = []
+        self._hops: dict[str, list[Observed]] = {}  # request id → requests, redirects first
+        self._open: set[int] = set()
+        self._unclaimed: dict[tuple[str, str], deque[Observed]] = {}
+        self._claimed: dict[Request, Observed] = {}  # by Playwright's word for the same
+        self._adopted: dict[tuple[str, str], deque[Observed]] = {}  # told by Playwright alone
+        self._sent: Counter[str] = Counter()  # heads that were sent, by request id
+        self._heard: set[str] = set()  # ids of requests whose answer's head came
+        self._shared_workers: set[str] = set()  # target ids
+        self._quiet_since = clock.monotonic()
+        self._ignored = 0
+        self._not_followed = 0
+        self._received = 0  # bytes, decoded or on the wire, whichever the browser says is more
+        self._too_large = False
+
+        self._main_frame = ""
+        self._committed: list[tuple[str, str]] = []  # loader id, error page's real URL or ""
+
+    async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
+        """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
+        root = self._targets.listen(cdp, _EVENTS)
+        try:
+            await asyncio.wait_for(root.send("Page.enable"), _CALL_S)
+            tree = await asyncio.wait_for(root.send("Page.getFrameTree"), _CALL_S)
+            self._main_frame = tree["frameTree"]["frame"]["id"]
+            await self._begin(root)
+        except ProtocolError as error:
+            raise PlaywrightError(str(error)) from error
+        # Playwright listens to workers before they start, and we may come too late there.
+        context.on("request", lambda request: self._spawn(self._begin_as_told(request)))
+        for event in ("requestfinished", "requestfailed"):
+            context.on(event, lambda request: self._spawn(self._end_as_told(request)))
+        context.on("page", lambda other: self._spawn(self._follow_popup(context, other)))
+        if context.browser is not None:
+            await asyncio.wait_for(self._watch_shared_workers(context.browser), _CALL_S)
+
+    def stop(self) -> None:
+        """Take in nothing more: what happens from here on is our doing. From any thread."""
+        self._stopped = True
+
+    # What was observed
+
+    @property
+    def observed(self) -> tuple[Observed, ...]:
+        """Every request, in the order told."""
+        return tuple(self._observed)
+
+    @property
+    def ignored(self) -> int:
+        """Requests beyond the limit, of which no circumstances were kept."""
+        return self._ignored
+
+    @property
+    def not_followed(self) -> int:
+        """Frames, windows and workers whose requests were not told."""
+        return self._not_followed
+
+    @property
+    def in_flight(self) -> int:
+        """Requests without an end."""
+        return len(self._open)
+
+    @property
+    def quiet_since(self) -> float:
+        """`clock.monotonic()` of the last beginning or end of a request."""
+        return self._quiet_since
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of all bodies, decoded or on the wire, whichever is more."""
+        return self._received
+
+    @property
+    def response_too_large(self) -> bool:
+        """Whether one answer has passed the limit of one."""
+        return self._too_large
+
+    @property
+    def requests(self) -> int:
+        """How many requests there were."""
+        return len(self._observed) + self._ignored
+
+    @property
+    def document_in_flight(self) -> int:
+        """Bytes that have come of the page's document, while more may come; else 0."""
+        still = (self._observed[number] for number in self._open)
+        return max((it.body_length for it in still if self._is_main(it)), default=0)
+
+    def way_to_the_document(self) -> tuple[tuple[Redirect, ...], Observed | None, str]:
+        """Return the redirects, the request of the final document, and its error."""
+        loads: dict[str, list[Observed]] = {}
+        for one in self._observed:
+            if self._is_main(one):
+                loads.setdefault(one.request_id, []).append(one)
+        if not loads:
+            return (), None, ""
+        committed = [loader for loader, _ in self._committed if loader in loads]
+        answered = [loader for loader, hops in loads.items() if hops[-1].answer is not None]
+        last = (committed or answered or list(loads))[-1]
+        # A load that was given up for the next one led nowhere; the final one always counts.
+        path = [loader for loader in loads if loader in committed and loader != last] + [last]
+        redirects: list[Redirect] = []
+        before: Observed | None = None
+        for loader in path:
+            hops = loads[loader]
+            if before is not None:
+                redirects.append(_redirect(before, hops[0], kind="client"))
+            redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
+            before = hops[-1]
+        main = loads[last][-1]
+        unreachable = any(loader == last and url for loader, url in self._committed)
+        error = main.error or ("net::ERR_FAILED" if unreachable else "")
+        return tuple(redirects), main, error
+
+    # Sessions
+
+    async def _begin(self, session: Session) -> None:
+        """Set one target up. No body is asked for, so none is to be kept for us."""
+        nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
+        await asyncio.wait_for(session.send("Network.enable", nothing), _CALL_S)
+        await asyncio.wait_for(self._targets.follow(session), _CALL_S)
+
+    async def _follow_popup(self, context: BrowserContext, page: Page) -> None:
+        """Listen to a window that the page opened; it may be gone before we do."""
+        with contextlib.suppress(PlaywrightError, ProtocolError):
+            session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
+            page.on("close", lambda _: self._targets.forget(session))
+            if page.is_closed():
+                self._targets.forget(session)
+            await self._begin(session)
+
+    def _on_gone(self, session: Session) -> None:
+        """A window was closed, a frame removed, a worker ended."""
+        self._gone.add(session)
+        self._spawn(self._end_requests_of_the_gone())
+
+    async def _end_requests_of_the_gone(self) -> None:
+        """End what nobody is left to tell of, unless it goes on in another process."""
+        await asyncio.sleep(_GRACE_S)
+        if self._stopped:
+            return
+        for number in tuple(self._open):
+            one = self._observed[number]
+            # One without a session is a worker's; which one's, nobody says.
+            if self._gone.issuperset(one.sessions):
+                self._close(one, End.CANCELLED)
+
+    async def _watch_shared_workers(self, browser: Browser) -> None:
+        """
+        Learn of shared workers, whose requests nobody tells us.
+
+        Chromium attaches them through the browser's session alone, and wraps no messages there.
+        """
+        session = await browser.new_browser_cdp_session()
+        session.on("Target.targetCreated", self._on_shared_worker)
+        session.on("Target.targetInfoChanged", self._on_shared_worker)
+        kinds = [{"type": "shared_worker", "exclude": False}]
+        await session.send("Target.setDiscoverTargets", {"discover": True, "filter": kinds})
+
+    def _on_shared_worker(self, params: Params) -> None:
+        target = params["targetInfo"]["targetId"]
+        self._shared_workers.add(target)
+        self._end_shared_worker_script(target)
+
+    def _end_shared_worker_script(self, target: str) -> None:
+        """End the request for a shared worker's script: its end is told to the worker alone."""
+        hops = self._hops.get(target, [])
+        waits = bool(hops) and hops[-1].end is End.PENDING
+        if waits and target in self._shared_workers and target in self._heard:
+            self._close(hops[-1], End.ANSWERED)
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
+        async def run() -> None:
+            try:
+                await work
+            except Exception:  # noqa: BLE001 - a driver that dies raises plain ones; it is named
+                self._not_followed += not self._stopped
+
+        task = asyncio.ensure_future(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Events
+
+    def _on_event(self, session: Session, method: str, params: Params) -> None:
+        if self._stopped:
+            return
+        handler: Callable[[Session, Params], None] | None = getattr(
+            self, "_on_" + method.rpartition(".")[2], None
+        )
+        if method in _EVENTS and handler is not None:
+            handler(session, params)
+
+    def _on_requestWillBeSent(self, session: Session, params: Params) -> None:
+        request_id, request = params["requestId"], params["request"]
+        hops = self._hops.get(request_id, [])
+        previous = hops[-1] if hops else None
+        if "redirectResponse" in params and previous is not None:
+            self._take_redirect(previous, params)
+        elif previous is not None and previous.end is End.PENDING:
+            if self._redactor.clean_url(request["url"]) == previous.url:
+                previous.sessions.append(session)  # a worker's script: its page told of it already
+                return
+            # A redirect that the browser will not follow is told without its answer.
+            self._close(previous, End.ANSWERED)
+        if not request["url"].startswith(("http:", "https:")):
+            return  # data:, blob:, about:: nothing goes over a network
+        kind = params.get("type", "Other")
+        initiator = params.get("initiator", {})
+        one = self._new(
+            request_id,
+            url=request["url"],
+            method=request["method"],
+            resource_type="Preflight" if initiator.get("type") == "preflight" else kind,
+            at=datetime.fromtimestamp(params["wallTime"], UTC),
+            frame_id=params.get("frameId", ""),
+            loader_id=params.get("loaderId", ""),
+            initiator=initiator,
+            session=session,
+        )
+        if one is not None:
+            if adopted := self._adopted.get((one.method, one.url)):
+                self._replace(adopted.popleft(), one)
+            else:
+                self._unclaimed.setdefault((one.method, one.url), deque()).append(one)
+            self._open.add(one.number)
+            self._touch()
+
+    def _on_requestWillBeSentExtraInfo(self, session: Session, params: Params) -> None:
+        # One for each hop that goes to the network; it may come before its request.
+        request_id = params["requestId"]
+        self._sent[request_id] += 1
+        self._mark_sent(request_id)
+
+    def _on_requestServedFromCache(self, session: Session, params: Params) -> None:
+        if hops := self._hops.get(params["requestId"]):
+            hops[-1].from_cache = True
+
+    def _on_responseReceived(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])):
+            return
+        one, response = hops[-1], params["response"]
+        if one.initiator != "preflight":
+            one.resource_type = params.get("type", one.resource_type)
+        one.from_cache |= any(
+            response.get(name)
+            for name in ("fromDiskCache", "fromPrefetchCache", "fromServiceWorker")
+        )
+        self._take_answer(one, response)
+        if session not in one.sessions:
+            one.sessions.append(session)
+
+    def _on_responseReceivedExtraInfo(self, session: Session, params: Params) -> None:
+        self._heard.add(params["requestId"])
+        self._end_shared_worker_script(params["requestId"])
+
+    def _on_dataReceived(self, session: Session, params: Params) -> None:
+        decoded, wire = params["dataLength"], params.get("encodedDataLength", 0)
+        self._received += max(decoded, wire)
+        if hops := self._hops.get(params["requestId"]):
+            one = hops[-1]
+            one.body_length += decoded
+            one.wire_length += wire
+            self._too_large |= max(one.body_length, one.wire_length) > self._limits.response_bytes
+            if one.number in self._open and _has_come(one):
+                # A page that does not read a body is never told of its end, and neither are we.
+                self._open.discard(one.number)
+                self._touch()
+
+    def _on_loadingFinished(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
+            return
+        if session not in hops[-1].sessions:
+            hops[-1].sessions.append(session)
+        self._close(hops[-1], End.ANSWERED)
+
+    def _on_loadingFailed(self, session: Session, params: Params) -> None:
+        if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
+            return
+        one = hops[-1]
+        one.error = params.get("errorText", "")
+        cors = params.get("corsErrorStatus", {}).get("corsError", "")
+        one.block_reason = params.get("blockedReason", "") or cors
+        if one.answer is not None and _has_no_body(one):
+            one.error = ""  # how Chromium ends a HEAD or a 204 whose empty body nobody read
+            self._close(one, End.ANSWERED)
+        else:
+            self._close(one, _end_of_failure(one, cancelled=bool(params.get("canceled"))))
+
+    def _on_webSocketCreated(self, session: Session, params: Params) -> None:
+        # It may stay open for as long as the page lives: never in flight.
+        self._new(
+            params["requestId"],
+            url=params["url"].replace("ws", "http", 1),  # which its handshake speaks
+            method="GET",
+            resource_type=WEBSOCKET,
+            at=self._clock.now(),
+            initiator=params.get("initiator", {}),
+            session=session,
+        )
+
+    def _on_webSocketHandshakeResponseReceived(self, session: Session, params: Params) -> None:
+        if hops := self._hops.get(params["requestId"]):
+            self._take_answer(hops[-1], params["response"])
+            hops[-1].end = End.ANSWERED
+
+    def _on_webSocketClosed(self, session: Session, params: Params) -> None:
+        if (hops := self._hops.get(params["requestId"])) and hops[-1].end is End.PENDING:
+            hops[-1].end = End.FAILED
+
+    def _on_frameNavigated(self, session: Session, params: Params) -> None:
+        frame = params["frame"]
+        if frame["id"] == self._main_frame:
+            self._committed.append((frame["loaderId"], frame.get("unreachableUrl", "")))
+
+    # What the events say
+
+    def _new(
+        self,
+        request_id: str,
+        *,
+        url: str,
+        method: str,
+        resource_type: str,
+        at: datetime,
+        frame_id: str = "",
+        loader_id: str = "",
+        initiator: Params | None = None,
+        session: Session | None = None,
+    ) -> Observed | None:
+        """Take in one request; None beyond the limit, where it is counted alone."""
+        if len(self._observed) >= self._limits.requests + _SPARE_REQUESTS:
+            self._ignored += 1
+            return None
+        one = Observed(
+            number=len(self._observed),
+            request_id=request_id,
+            url=self._redactor.clean_url(url.partition("#")[0]),
+            method=method,
+            resource_type=resource_type,
+            at=at,
+            frame_id=frame_id,
+            loader_id=loader_id,
+            initiator=(initiator or {}).get("type", ""),
+            initiator_url=self._redactor.clean_url(_initiator_url(initiator or {}))[:_ADDRESS],
+            sessions=[session] if session is not None else [],
+        )
+        self._observed.append(one)
+        if request_id:
+            self._hops.setdefault(request_id, []).append(one)
+            self._mark_sent(request_id)
+        return one
+
+    def _mark_sent(self, request_id: str) -> None:
+        for one in self._hops.get(request_id, [])[: self._sent[request_id]]:
+            one.sent = True
+
+    def _take_redirect(self, one: Observed, params: Params) -> None:
+        response, has_raw = params["redirectResponse"], params.get("redirectHasExtraInfo", False)
+        self._take_answer(one, response)
+        # HSTS and the like: the browser redirects itself, and sends nothing.
+        one.internal = not has_raw and any(
+            name.lower() == "non-authoritative-reason" for name in response.get("headers", {})
+        )
+        self._close(one, End.ANSWERED)
+
+    def _take_answer(self, one: Observed, response: Params) -> None:
+        security = response.get("securityDetails") or {}
+        one.answer = Answer(
+            status=response["status"],
+            status_text=self._redactor.clean_text(response.get("statusText", "")),
+            protocol=response.get("protocol", ""),
+            headers=tuple(
+                (str(name), self._header(str(name), part))
+                for name, value in response.get("headers", {}).items()
+                for part in str(value).split("\n")  # which joins what is repeated
+            ),
+            remote_ip=response.get("remoteIPAddress", "").strip("[]"),
+            remote_port=response.get("remotePort", 0),
+            transparency=security.get("certificateTransparencyCompliance", ""),
+        )
+
+    def _header(self, name: str, value: str) -> str:
+        if self._redactor.is_secret(name):
+            return self._redactor.conceal(name, value)
+        return self._redactor.clean_header(name, value)
+
+    def _is_main(self, one: Observed) -> bool:
+        return one.is_main_request and one.frame_id == self._main_frame
+
+    def _close(self, one: Observed, end: End) -> None:
+        one.end = end
+        self._open.discard(one.number)
+        self._touch()
+
+    def _touch(self) -> None:
+        self._quiet_since = self._clock.monotonic()
+
+    async def _begin_as_told(self, request: Request) -> None:
+        """Take in a request that Playwright tells of and our sessions do not."""
+        if not request.url.startswith(("http:", "https:")):
+            return
+        await asyncio.sleep(_GRACE_S)  # the same news may still be on its way to us
+        url = self._redactor.clean_url(request.url.partition("#")[0])
+        waiting = self._unclaimed.get((request.method, url))
+        if waiting:
+            self._claimed[request] = waiting.popleft()
+            return
+        if self._stopped:
+            return
+        started, kind = request.timing["startTime"], request.resource_type
+        one = self._new(
+            "",
+            url=url,
+            method=request.method,
+            resource_type=_RESOURCE_TYPES.get(kind, kind.title()),
+            at=datetime.fromtimestamp(started / 1000, UTC) if started > 0 else self._clock.now(),
+        )
+        if one is not None:
+            self._claimed[request] = one
+            self._adopted.setdefault((one.method, one.url), deque()).append(one)
+            self._open.add(one.number)
+            self._touch()
+
+    def _replace(self, adopted: Observed, own: Observed) -> None:
+        """Put what a session of ours tells in the place of what Playwright told before it."""
+        self._observed.pop()
+        self._open.discard(adopted.number)
+        own.number, own.at = adopted.number, adopted.at
+        self._observed[own.number] = own
+        for request, one in self._claimed.items():
+            if one is adopted:
+                self._claimed[request] = own
+
+    async def _end_as_told(self, request: Request) -> None:
+        """End a request of which Playwright says that it ended, and our sessions do not."""
+        await asyncio.sleep(2 * _GRACE_S)
+        one = self._claimed.pop(request, None)
+        if one is None or one.end is not End.PENDING or self._stopped:
+            return
+        one.error = request.failure or ""
+        if not one.error.startswith("net::"):  # Playwright's place for blockedReason
+            one.error, one.block_reason = "", one.error
+        failed = bool(request.failure)
+        self._close(one, _end_of_failure(one, cancelled=False) if failed else End.ANSWERED)
+
+
+def _end_of_failure(one: Observed, *, cancelled: bool) -> End:
+    if one.block_reason or "ERR_BLOCKED_BY" in one.error:
+        return End.BLOCKED
+    if cancelled or one.error == "net::ERR_ABORTED":
+        return End.CANCELLED
+    return End.FAILED
+
+
+def _has_no_body(one: Observed) -> bool:
+    """Whether HTTP forbids a body here (RFC 9110, section 6.4.1)."""
+    status = one.answer.status if one.answer is not None else 0
+    return one.method == "HEAD" or status in (204, 304) or 100 <= status < 200
+
+
+def _has_come(one: Observed) -> bool:
+    """Whether all bytes of a body are there, as far as its head announced how many."""
+    headers = {name.lower(): value for name, value in one.answer.headers} if one.answer else {}
+    announced = headers.get("content-length", "")
+    come = one.wire_length if headers.get("content-encoding") else one.body_length
+    return announced.isascii() and announced.isdigit() and come >= int(announced[:18]) > 0
+
+
+def _initiator_url(initiator: Params) -> str:
+    """Return the document or script that asked, as its page names it; "" if that is no address."""
+    frames = initiator.get("stack", {}).get("callFrames", [])
+    url = str((frames[0] if frames else initiator).get("url", "")).partition("#")[0]
+    is_address = url.startswith(("http:", "https:")) and _NO_ADDRESS.search(url) is None
+    return url if is_address else ""
+
+
+def _redirect(before: Observed, after: Observed, *, kind: str) -> Redirect:
+    status = before.answer.status if before.answer is not None else 0
+    return Redirect(
+        kind=kind,
+        from_url=before.url,
+        to_url=after.url,
+        status=status if kind == "http" else None,
+        at=after.at,
+    )

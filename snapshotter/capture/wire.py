@@ -1,0 +1,313 @@
+"""
+What a connection carried: from the bytes that were teed to requests and answers.
+
+The egress guard keeps each connection as it was, encrypted; Chromium writes the
+keys of its TLS sessions to a file. Here the one is read with the other, chunk by
+chunk, and split into exchanges by the splitter of the HTTP that was spoken.
+Nothing is interpreted beyond its framing: bodies stay as they were sent.
+
+What can not be read is told (`CarriedConnection.unreadable`), and never guessed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from snapshotter.capture import heads
+from snapshotter.capture.frames import Frames
+from snapshotter.capture.heads import Head
+from snapshotter.capture.redact import Redactor
+from snapshotter.capture.scratch import Body, Scratch
+from snapshotter.egress import tee
+from snapshotter.formats import http, tls
+from snapshotter.formats.http import Direction, HowEnded
+from snapshotter.formats.http1 import Http1Connection
+from snapshotter.formats.http2 import Http2Connection
+from snapshotter.model.network import Connection
+
+_FIRST_BYTES = 6  # of the client, by which TLS is told from HTTP
+_MAX_WAITING = 1 << 16  # bytes until it does not matter any more what the client says first
+_TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TROUBLES = 20  # different ones that are kept of one connection
+
+
+@dataclass(slots=True, kw_only=True)
+class WireExchange:
+    """One request and what was answered, as the connection carried them."""
+
+    connection: Connection
+    stream: int
+    url: str  # no user information, no fragment; http: or https:, of a WebSocket too
+    method: str
+    at: datetime  # its head had passed the guard
+    request: Head
+    sent: Body
+    received: Body
+    protocol: str  # "http/1.0", "http/1.1" or "h2"
+    handshake: tls.Handshake | None  # None: there was no TLS
+    interim: list[Head] = field(default_factory=list)  # informational answers (1xx)
+    answer: Head | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    request_end: HowEnded | None = None
+    answer_end: HowEnded | None = None
+    server_closed: bool = False  # it was the server who ended the connection
+    trailers: list[tuple[Direction, Head]] = field(default_factory=list)
+    is_websocket: bool = False  # it asked for one, or got it
+    frames: Body | None = None  # JSON lines, one a WebSocket frame
+    troubles: list[str] = field(default_factory=list)  # why a part of it could not be read
+    notes: list[str] = field(default_factory=list)  # what was odd about it
+
+    @property
+    def request_is_whole(self) -> bool:
+        """Whether the request was sent to its end; what follows a WebSocket's are frames."""
+        return self.request_end is HowEnded.COMPLETE or self.frames is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer came to its end, as the server sent it."""
+        if self.answer is None or self.troubles:
+            return False
+        if self.frames is not None:
+            return True  # the answer is a head alone; what follows it are frames
+        # Without a length the answer ends where the server closes; whoever else closes cuts it.
+        return self.answer_end is HowEnded.COMPLETE or (
+            self.answer_end is HowEnded.CLOSED and self.server_closed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedConnection:
+    """A connection that was read."""
+
+    connection: Connection
+    exchanges: tuple[WireExchange, ...]
+    is_tls: bool  # the client began TLS
+    handshake: tls.Handshake | None
+    unreadable: tuple[str, ...]  # why parts of it could not be read
+    notes: tuple[str, ...]  # what was odd, and costs the record nothing
+
+
+def read(
+    connection: Connection,
+    chunks: Iterable[tee.Chunk],
+    *,
+    keys: tls.KeyLog,
+    scratch: Scratch,
+    redactor: Redactor,
+) -> CarriedConnection:
+    """Read one connection to its end, from its tee."""
+    reader = _Reader(connection, keys, scratch, redactor)
+    try:
+        for chunk in chunks:
+            reader.take(chunk)
+    except ValueError as error:  # a damaged file; what came before counts
+        reader.complain(str(error))
+    return reader.finish()
+
+
+class _Reader:
+    """Holds what one connection needs while it is read."""
+
+    def __init__(
+        self, connection: Connection, keys: tls.KeyLog, scratch: Scratch, redactor: Redactor
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._scratch = scratch
+        self._redactor = redactor
+        self._waiting: list[tee.Chunk] = []  # until it is known what is spoken
+        self._waiting_bytes = 0
+        self._is_known = False
+        self._tls: tls.TlsConnection | None = None
+        self._http: Http1Connection | Http2Connection | None = None
+        self._protocol = ""
+        self._exchanges: dict[int, WireExchange] = {}
+        self._frames: dict[int, Frames] = {}  # by stream
+        self._notes: list[str] = []
+        self._unreadable: dict[str, None] = {}  # a set that keeps its order
+        self._at = _EPOCH
+
+    def take(self, chunk: tee.Chunk) -> None:
+        if self._is_known:
+            self._read(chunk)
+            return
+        self._waiting.append(chunk)
+        self._waiting_bytes += len(chunk.data)
+        first = b"".join(c.data for c in self._waiting if c.direction is Direction.CLIENT)
+        if len(first) >= _FIRST_BYTES or self._waiting_bytes > _MAX_WAITING:
+            self._know(first)
+
+    def finish(self) -> CarriedConnection:
+        if not self._is_known and self._waiting:
+            self._know(b"".join(c.data for c in self._waiting if c.direction is Direction.CLIENT))
+        if self._http is not None:
+            for direction in (Direction.CLIENT, Direction.SERVER):
+                self._note(self._http.close(direction))
+        if self._tls is not None:
+            self._close_tls(self._tls)
+        for exchange in self._exchanges.values():
+            exchange.server_closed = self._server_closed
+            if self._unreadable and exchange.answer_end is not HowEnded.COMPLETE:
+                exchange.troubles += self._unreadable
+        for frames in self._frames.values():
+            frames.close(self._at)
+        return CarriedConnection(
+            connection=self._connection,
+            exchanges=tuple(self._exchanges.values()),
+            is_tls=self._tls is not None,
+            handshake=self._tls.handshake if self._tls is not None else None,
+            unreadable=tuple(self._unreadable),
+            notes=tuple(self._notes),
+        )
+
+    @property
+    def _server_closed(self) -> bool:
+        """Whether the server ended the connection; in TLS it says so before (close_notify)."""
+        said_so = self._tls is not None and self._tls.closed_cleanly(Direction.SERVER)
+        return said_so or self._connection.ended_by == "server"
+
+    def _close_tls(self, connection: tls.TlsConnection) -> None:
+        """
+        Say what could not be decrypted.
+
+        What ends in the middle of a record is no problem: it is cut off, and its exchange
+        says so. Nor is what a server goes on to say to a client that has asked for nothing,
+        as one does that does not accept the certificate.
+        """
+        self._notes += [f"{who.value}: alert {what}" for who, what in connection.alerts]
+        self._notes += connection.notes
+        if not connection.problem:
+            return
+        if self._exchanges or connection.problem_of(Direction.CLIENT):
+            self.complain(connection.problem)
+        else:
+            self._notes.append(connection.problem)
+
+    def _know(self, first: bytes) -> None:
+        self._is_known = True
+        if tls.looks_like_tls(first):
+            self._tls = tls.TlsConnection(self._keys)
+        waiting, self._waiting = self._waiting, []
+        for chunk in waiting:
+            self._read(chunk)
+
+    def _read(self, chunk: tee.Chunk) -> None:
+        self._at = chunk.at
+        if self._tls is None:
+            self._split(chunk.direction, chunk.data)
+        else:
+            for direction, data in self._tls.feed(chunk.direction, chunk.data):
+                self._split(direction, data)
+
+    def _split(self, direction: Direction, data: bytes) -> None:
+        if self._http is None:
+            is_h2 = self._tls is not None and self._tls.alpn == "h2"
+            self._http = Http2Connection() if is_h2 else Http1Connection()
+            self._protocol = "h2" if is_h2 else "http/1.1"
+        self._note(self._http.feed(direction, data))
+
+    def _note(self, events: Iterable[http.Event]) -> None:
+        for event in events:
+            if isinstance(event, http.Trouble):
+                self._trouble(event)
+            elif isinstance(event, http.Head) and event.direction is Direction.CLIENT:
+                self._request(event)
+            elif (exchange := self._exchanges.get(event.stream)) is None:
+                self.complain("an answer that no request came before")
+            elif isinstance(event, http.Head):
+                self._answer(exchange, event)
+            elif isinstance(event, http.Data):
+                self._data(exchange, event)
+            elif isinstance(event, http.End):
+                self._end(exchange, event)
+            elif event.protocol == b"websocket":
+                self._switch(exchange)
+
+    def _request(self, event: http.Head) -> None:
+        head = heads.head_of(event, self._redactor)
+        known = self._exchanges.get(event.stream)
+        if known is not None:
+            self._trailers(known.sent, known, event, head)
+            return
+        self._exchanges[event.stream] = WireExchange(
+            connection=self._connection,
+            stream=event.stream,
+            url=self._url(event),
+            method=heads.text(event.method),
+            at=self._at,
+            request=head,
+            sent=self._scratch.body(),
+            received=self._scratch.body(),
+            protocol=self._protocol,
+            handshake=self._tls.handshake if self._tls is not None else None,
+            is_websocket=head.header("upgrade").lower() == "websocket",
+        )
+
+    def _url(self, event: http.Head) -> str:
+        target = heads.text(event.target)
+        if target.startswith(("http://", "https://")):
+            return self._redactor.clean_url(target)
+        scheme = heads.text(event.scheme) or ("https" if self._tls is not None else "http")
+        host = self._connection.host
+        spelt = f"[{host}]" if ":" in host else host
+        authority = heads.text(event.authority) or f"{spelt}:{self._connection.port}"
+        slash = "" if target.startswith("/") else "/"
+        return self._redactor.clean_url(f"{scheme}://{authority}{slash}{target}")
+
+    def _answer(self, exchange: WireExchange, event: http.Head) -> None:
+        head = heads.head_of(event, self._redactor)
+        if event.trailers:
+            self._trailers(exchange.received, exchange, event, head)
+        elif 100 <= event.status < 200 and event.status != 101:
+            exchange.interim.append(head)
+        else:
+            exchange.answer = head
+            exchange.answered_at = self._at
+            if head.first_line.startswith("HTTP/1.0"):
+                exchange.protocol = "http/1.0"
+
+    def _switch(self, exchange: WireExchange) -> None:
+        """From here on the exchange is a WebSocket."""
+        answer = exchange.answer
+        extensions = answer.header("sec-websocket-extensions") if answer is not None else ""
+        exchange.frames = self._scratch.body()
+        self._frames[exchange.stream] = Frames(exchange.frames, extensions.encode())
+        exchange.is_websocket = True  # over HTTP/2 it is known now
+
+    def _trailers(self, body: Body, exchange: WireExchange, event: http.Head, head: Head) -> None:
+        exchange.trailers.append((event.direction, head))
+        if head.secrets and self._protocol != "h2":  # over HTTP/1 they stand in the body as well
+            body.change_end(_TRAILERS, lambda tail: heads.conceal_trailers(head, tail))
+
+    def _data(self, exchange: WireExchange, event: http.Data) -> None:
+        if (frames := self._frames.get(event.stream)) is not None:
+            frames.feed(event.direction, self._at, event.data)
+        elif event.direction is Direction.CLIENT:
+            exchange.sent.add(event.data)
+        else:
+            exchange.received.add(event.data)
+
+    def _end(self, exchange: WireExchange, event: http.End) -> None:
+        if event.detail:
+            exchange.notes.append(f"{event.direction.value}: {event.detail}")
+        if event.direction is Direction.CLIENT:
+            exchange.request_end = event.how
+            exchange.sent.close()
+        else:
+            exchange.answer_end = event.how
+            exchange.ended_at = self._at
+            exchange.received.close()
+
+    def _trouble(self, event: http.Trouble) -> None:
+        exchange = None if event.stream is None else self._exchanges.get(event.stream)
+        if exchange is None:
+            self.complain(event.detail)
+        else:
+            exchange.troubles.append(event.detail)
+
+    def complain(self, detail: str) -> None:
+        """Take note of something that could not be read."""
+        if len(self._unreadable) < _TROUBLES:
+            self._unreadable[detail] = None

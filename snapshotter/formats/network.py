@@ -1,0 +1,52 @@
+"""
+The list of a capture's connections: `capture/network.json`, canonical JSON.
+
+docs/spec/network-record.md lists the fields. Which addresses a name had, which
+of them was spoken to and when, what was refused, and what of it could not be read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snapshotter.formats import canonical_json
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.network import Connection
+
+FORMAT = "snapshotter-network/1"
+PATH = "capture/network.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS of one connection, as its handshake shows it."""
+
+    version: str  # "TLS 1.3"
+    cipher: str  # IANA's name
+    alpn: str  # "h2", "http/1.1" or ""
+    resumed: bool  # no certificate was sent: the session goes on from an earlier connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One connection with what was found in it."""
+
+    connection: Connection
+    tls: Tls | None  # None: plain, or no handshake came about
+    exchanges: int  # requests that the network record holds of it
+    unreadable: tuple[str, ...]  # why parts of it are not in the record
+    notes: tuple[str, ...]  # what was odd: "server: alert handshake_failure"
+
+
+def encode(listed: Iterable[Listed]) -> bytes:
+    """Return the file."""
+    connections = [
+        {
+            **plain(one.connection),
+            "exchanges": one.exchanges,
+            "notes": plain(one.notes),
+            "tls": plain(one.tls),
+            "unreadable": plain(one.unreadable),
+        }
+        for one in listed
+    ]
+    return canonical_json.dumps({"connections": connections, "format": FORMAT})

@@ -1,0 +1,227 @@
+"""
+The torture page, asked for in every way a page can, against the record of it: over http, over
+https with HTTP/1.1 and with HTTP/2. What the server saw and sent is the truth.
+"""
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.formats import server_signature
+from tests.e2e.recording import SECRET, Item, items, record, verb
+from tests.servers.torture import Mode, Torture
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("torture")]
+
+MODES: tuple[Mode, ...] = ("http", "https", "h2")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The page, recorded."""
+
+    torture: Torture
+    recording: Recording
+    items: list[Item]
+
+    def connections(self) -> list[dict[str, Any]]:
+        (file,) = [a.file for a in self.recording.artifacts if a.path == "capture/network.json"]
+        found: list[dict[str, Any]] = json.loads(file.read_bytes())["connections"]
+        return found
+
+
+@pytest.fixture(scope="module", params=MODES)
+def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    with Torture(request.param) as torture:
+
+        async def act(page: Page, recorder: WireRecorder) -> None:
+            await page.goto(torture.url, timeout=60_000)
+            for _ in range(600):
+                if not torture.missing():
+                    break
+                await page.wait_for_timeout(50)
+            torture.wait_all(1)
+            await page.wait_for_timeout(500)
+
+        folder = tmp_path_factory.mktemp("torture")
+        recording = record(folder, torture.url, act=act, spki=torture.spki)
+    return Visit(torture, recording, items(recording))
+
+
+def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: Visit) -> None:
+    seen = Counter((it.method, it.url) for it in visit.torture.requests)
+    recorded = Counter(
+        (verb(it), it.fields["WARC-Target-URI"]) for it in visit.items if it.kind == "request"
+    )
+
+    assert recorded == seen
+    assert visit.recording.counts.total == len(visit.torture.requests)
+
+
+def test_every_answer_is_in_the_record_octet_for_octet(visit: Visit) -> None:
+    sent = Counter(
+        (it.url, it.status, bytes(it.sent))
+        for it in visit.torture.requests
+        if it.status and not it.path.startswith("/ws")  # whose frames are not its body
+    )
+    recorded = Counter(
+        (it.fields["WARC-Target-URI"], int(it.status_line.split(" ")[1]), it.body)
+        for it in visit.items
+        if it.kind == "response" and "/ws" not in it.fields["WARC-Target-URI"]
+    )
+
+    assert recorded == sent
+
+
+def test_every_request_body_is_in_the_record_octet_for_octet(visit: Visit) -> None:
+    sent = Counter(
+        (it.url, it.body) for it in visit.torture.requests if not it.path.startswith("/ws")
+    )
+    recorded = Counter(
+        (it.fields["WARC-Target-URI"], it.body)
+        for it in visit.items
+        if it.kind == "request" and "/ws" not in it.fields["WARC-Target-URI"]
+    )
+
+    assert recorded == sent
+
+
+def test_what_is_cut_off_says_so_and_nothing_else_is_missing(visit: Visit) -> None:
+    cut = {
+        it.fields["WARC-Target-URI"].rpartition("/")[2]: it.fields["WARC-Truncated"]
+        for it in visit.items
+        if it.kind == "response" and "WARC-Truncated" in it.fields
+    }
+
+    assert cut.pop("truncated") == "disconnect"
+    assert cut.pop("slow") == "disconnect"
+    whole = {it.path.strip("/") for it in visit.torture.requests if it.finished}
+    assert not [name for name in cut if name in whole and name not in ("film.wav", "tone.wav")]
+    assert [part for part in visit.recording.missing_parts if "cut off" not in part] == []
+
+
+def test_heads_over_http_1_are_as_they_were_sent(visit: Visit) -> None:
+    if visit.torture.mode == "h2":
+        pytest.skip("HTTP/2 has no heads in text")
+    wire = b"".join(data for it in visit.torture.connections for _, data in it.pieces)
+
+    heads = [it.block.partition(b"\r\n\r\n")[0] for it in visit.items if it.status_line]
+
+    assert len(heads) > 100
+    assert not [head for head in heads if head + b"\r\n\r\n" not in wire]
+
+
+def test_headers_over_http_2_are_as_they_were_sent(visit: Visit) -> None:
+    if visit.torture.mode != "h2":
+        pytest.skip("see the heads")
+    for seen in visit.torture.requests:
+        alike = [
+            it
+            for it in visit.items
+            if it.kind == "response" and it.fields["WARC-Target-URI"] == seen.url
+        ]
+        fields = "".join(f"{name.lower()}: {value}\r\n" for name, value in seen.sent_headers)
+        expected = f"HTTP/1.1 {seen.status} \r\n{fields}\r\n".encode()
+        assert not seen.status or any(it.block.startswith(expected) for it in alike)
+
+
+def test_protocols_and_informational_answers_are_told(visit: Visit) -> None:
+    h2 = visit.torture.mode == "h2"
+    archive = gzip.decompress(visit.recording.artifacts[0].file.read_bytes())
+
+    assert (b"WARC-Protocol: h2\r\n" in archive) is h2
+    assert (b"WARC-Protocol: http/1.1\r\n" in archive) is not h2
+    assert (b"WARC-Protocol: tls/1.3\r\n" in archive) is (visit.torture.mode != "http")
+    protocols = {
+        it["tls"]["alpn"] if it["tls"] else "" for it in visit.connections() if it["exchanges"]
+    }
+    assert protocols == {{"http": "", "https": "http/1.1", "h2": "h2"}[visit.torture.mode]}
+    (early,) = [it for it in visit.items if it.block.startswith(b"HTTP/1.1 103 ")]
+    assert early.kind == "metadata"
+    assert b"link: </style.css>" in early.block.lower()
+
+
+def test_frames_of_websockets_are_in_the_record(visit: Visit) -> None:
+    found = [it for it in visit.items if it.fields.get("Content-Type", "").endswith("frames")]
+
+    assert len(found) == 2
+    for it in found:
+        lines = [json.loads(line) for line in it.body.splitlines()]
+        for who in ("client", "server"):
+            first = next(line for line in lines if line["from"] == who)
+            text = first.get("message", first).get("text") or ""
+            assert ("hello " * 30).startswith(text)
+            assert [line["opcode"] for line in lines if line["from"] == who][-1] == 8
+
+
+def test_circumstances_stand_beside_what_came_from_the_wire(visit: Visit) -> None:
+    kinds = {
+        it.fields["WARC-Target-URI"].rpartition("/")[2]: it.fields["WARC-Resource-Type"]
+        for it in visit.items
+        if it.kind == "request"
+    }
+
+    assert kinds["style.css"] == "stylesheet"
+    assert kinds["font.woff2"] == "font"
+    assert kinds["gate.png"] == "image"
+    assert kinds["xhr"] == "xhr"
+    assert kinds["ws"] == "websocket"
+    assert kinds["from-shared-worker"] == "other"  # the browser does not tell of it
+
+
+def test_connections_are_listed_and_servers_have_signed(visit: Visit) -> None:
+    connections = visit.connections()
+
+    assert sum(it["exchanges"] for it in connections) == len(visit.torture.requests)
+    assert not any(it["unreadable"] for it in connections)
+    tls = [a.file for a in visit.recording.artifacts if a.path == "capture/tls.json"]
+    if visit.torture.mode == "http":
+        assert not tls
+        return
+    signatures = server_signature.parse(tls[0].read_bytes())
+    assert all(server_signature.check(it) == "" for it in signatures.sessions)
+    assert all(it.chain == visit.torture.chain_der for it in signatures.sessions)
+    named = {it.connection for it in signatures.sessions}
+    named |= {it.connection for session in signatures.sessions for it in session.resumed}
+    assert named == {it["number"] for it in connections if it["tls"]}
+    assert visit.recording.response is not None
+    assert visit.recording.response.tls is not None
+    assert len(visit.recording.response.tls.chain) == len(visit.torture.chain_der)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_secret_of_any_version_of_http_is_in_any_file(mode: Mode, tmp_path: Path) -> None:
+    with Torture(mode, pending=False) as torture:
+
+        async def act(page: Page, recorder: WireRecorder) -> None:
+            cookies = [{"name": "s", "value": SECRET, "url": it} for it in torture.origins]
+            await page.context.add_cookies(cookies)  # type: ignore[arg-type]
+            await page.goto(torture.url, timeout=60_000)
+            script = (
+                "fetch('/xhr', {headers: {authorization: 'Bearer ' + '%s'}}).then(r => r.text())"
+            )
+            await page.evaluate(script % SECRET)
+
+        recording = record(tmp_path, torture.url, act=act, spki=torture.spki)
+        sent = [
+            name.lower() for it in torture.requests for name, value in it.headers if SECRET in value
+        ]
+
+    assert sent.count("authorization") == 1
+    assert sent.count("cookie") > 50
+    websockets = [it for it in torture.requests if it.path.startswith("/ws")]
+    assert all(SECRET in str(it.headers) for it in websockets)
+    counts = {it.name: it.count for it in recording.redactions}
+    assert counts == {"authorization": 1, "cookie": sent.count("cookie")}
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            assert SECRET.encode() not in data
+            assert file.suffix != ".gz" or SECRET.encode() not in gzip.decompress(data)

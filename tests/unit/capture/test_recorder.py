@@ -1,0 +1,67 @@
+"""What holds a page's traffic in clear does not outlive the recorder, however it ends."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.capture.browser import Wire
+from snapshotter.capture.recorder import WireRecorder
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.rules import EgressRules
+from snapshotter.formats import canonical_json
+from snapshotter.model.request import Limits
+from tests.fakes.world import FixedClock, SeededIds
+
+
+@pytest.fixture
+def way(tmp_path: Path) -> Wire:
+    """A way out that nothing has passed, with something in its files all the same."""
+    tee = tmp_path / ".egress"
+    tee.mkdir()
+    (tee / "00001.tee").write_bytes(b"in clear")
+    (tmp_path / "keys.log").write_bytes(b"CLIENT_RANDOM 00 00\n")
+    guard = EgressGuard(EgressRules(total_bytes=1), clock=FixedClock(), tee=tee)
+    return Wire(guard=guard, path="direct", key_log=tmp_path / "keys.log", tee_dir=tee)
+
+
+def recorder(spool: Path, way: Wire) -> WireRecorder:
+    return WireRecorder(
+        spool=spool,
+        clock=FixedClock(),
+        ids=SeededIds(),
+        limits=Limits(),
+        redact_headers=frozenset(),
+        software="snapshotter/test",
+        way=way,
+    )
+
+
+def test_a_capture_without_traffic_has_an_empty_record(tmp_path: Path, way: Wire) -> None:
+    made = recorder(tmp_path, way).finish_now(final_url="http://a.com/", title="")
+
+    files = {it.path: it.file for it in made.artifacts}
+    assert "capture/tls.json" not in files
+    listed = canonical_json.loads(files["capture/network.json"].read_bytes())
+    assert listed == {"connections": [], "format": "snapshotter-network/1"}
+    assert (made.response, made.counts.total, made.missing_parts) == (None, 0, ())
+    assert not way.tee_dir.exists()
+    assert not way.key_log.exists()
+
+
+def test_streams_and_keys_go_when_the_record_can_not_be_written(tmp_path: Path, way: Wire) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive/data.warc.gz").write_bytes(b"somebody else's")
+
+    with pytest.raises(FileExistsError):
+        recorder(tmp_path, way).finish_now(final_url="http://a.com/", title="")
+
+    assert not way.tee_dir.exists()
+    assert not way.key_log.exists()
+
+
+def test_a_record_is_written_once(tmp_path: Path, way: Wire) -> None:
+    it = recorder(tmp_path, way)
+
+    first = it.finish_now(final_url="http://a.com/", title="")
+
+    assert it.finish_now(final_url="http://b.com/", title="other") is first

@@ -1,0 +1,218 @@
+"""What connections carried, from chunks as the egress guard keeps them."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.capture.redact import Redactor
+from snapshotter.capture.scratch import Body, Scratch
+from snapshotter.capture.wire import CarriedConnection, read
+from snapshotter.egress.tee import Chunk
+from snapshotter.formats.http import Direction
+from snapshotter.formats.tls import KeyLog
+from snapshotter.model.network import Connection
+from tests.fakes.world import START, SeededIds
+
+C, S = Direction.CLIENT, Direction.SERVER
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def connection(**more: Any) -> Connection:
+    values: dict[str, Any] = {
+        "number": 1,
+        "purpose": "page",
+        "kind": "http",
+        "host": "a.com",
+        "port": 80,
+        "answers": ("192.0.2.1",),
+        "address": "192.0.2.1",
+        "via": "direct",
+        "server_name": "",
+        "asked_at": START,
+        "connected_at": START,
+        "ended_at": START,
+        "bytes_sent": 1,
+        "bytes_received": 1,
+        "refusal": "",
+        "error": "",
+        "ended_by": "server",
+    } | more
+    return Connection(**values)
+
+
+def chunks(*pieces: tuple[Direction, bytes]) -> Iterable[Chunk]:
+    """Yield the pieces, a second apart from each other."""
+    for number, (direction, data) in enumerate(pieces):
+        at = START + timedelta(seconds=number)
+        yield Chunk(direction=direction, at_us=(at - EPOCH) // timedelta(microseconds=1), data=data)
+
+
+def carried(
+    tmp_path: Path, *pieces: tuple[Direction, bytes], of: Connection | None = None
+) -> CarriedConnection:
+    return read(
+        of or connection(),
+        chunks(*pieces),
+        keys=KeyLog.parse(b""),
+        scratch=Scratch(tmp_path / "scratch"),
+        redactor=Redactor(names=frozenset({"cookie", "set-cookie"}), ids=SeededIds()),
+    )
+
+
+def content(body: Body | None) -> bytes:
+    assert body is not None
+    with body.open() as stream:
+        return stream.read()
+
+
+def test_requests_and_answers_are_kept_as_they_were_sent(tmp_path: Path) -> None:
+    ask = b"POST /x?y HTTP/1.1\r\nHost: a.com\r\nContent-Length: 4\r\n\r\n"
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"3;ext=1\r\none\r\n0\r\n\r\n"
+    again = b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"
+
+    found = carried(
+        tmp_path,
+        (C, ask + b"bo"),
+        (C, b"dy"),
+        (S, reply + body[:5]),
+        (S, body[5:]),
+        (C, again),
+        (S, b"HTTP/1.1 204 None\r\n\r\n"),
+    )
+
+    first, second = found.exchanges
+    assert (first.method, first.url, first.protocol) == ("POST", "http://a.com/x?y", "http/1.1")
+    assert first.answer is not None
+    assert (first.request.data, first.answer.data) == (ask, reply)
+    assert (content(first.sent), content(first.received)) == (b"body", body)
+    assert first.at == START
+    assert first.answered_at == START + timedelta(seconds=2)
+    assert first.ended_at == START + timedelta(seconds=3)
+    assert (second.at, second.url) == (START + timedelta(seconds=4), "http://a.com/")
+    assert first.is_whole
+    assert second.is_whole
+    assert (found.unreadable, found.is_tls) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("head", "ended_by", "whole"),
+    [
+        (b"Content-Length: 4", "server", True),
+        (b"Content-Length: 9", "server", False),
+        (b"Connection: close", "server", True),
+        (b"Connection: close", "cut", False),
+        (b"Connection: close", "client", False),
+        (b"Transfer-Encoding: chunked", "server", False),
+    ],
+)
+def test_a_body_is_whole_if_the_server_ended_it(
+    tmp_path: Path, head: bytes, ended_by: str, whole: bool
+) -> None:
+    (found,) = carried(
+        tmp_path,
+        (C, b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"),
+        (S, b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\nhalf"),
+        of=connection(ended_by=ended_by),
+    ).exchanges
+
+    assert found.is_whole is whole
+    assert content(found.received) == b"half"
+
+
+def test_informational_answers_stand_beside_the_answer(tmp_path: Path) -> None:
+    (found,) = carried(
+        tmp_path,
+        (C, b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"),
+        (S, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+        (S, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ).exchanges
+
+    assert [head.status for head in found.interim] == [103]
+    assert found.answer is not None
+    assert found.answer.status == 200
+
+
+def test_secrets_of_trailers_are_in_no_part(tmp_path: Path) -> None:
+    (found,) = carried(
+        tmp_path,
+        (C, b"GET / HTTP/1.1\r\nHost: a.com\r\nCookie: s=c4n4ry\r\n\r\n"),
+        (S, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: c4n4ry\r\n\r\n"),
+        (S, b"1\r\nx\r\n0\r\nSet-Cookie: c4n4ry\r\n\r\n"),
+    ).exchanges
+
+    ((direction, trailers),) = found.trailers
+    assert direction is S
+    assert content(found.received) == (
+        b"1\r\nx\r\n0\r\nSet-Cookie: " + trailers.secrets[0][1].encode() + b"\r\n\r\n"
+    )
+    assert b"c4n4ry" not in content(found.received)
+    assert "c4n4ry" not in repr(found)
+
+
+def test_frames_of_a_websocket_are_kept_with_direction_and_time(tmp_path: Path) -> None:
+    (found,) = carried(
+        tmp_path,
+        (
+            C,
+            b"GET /ws HTTP/1.1\r\nHost: a.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        ),
+        (S, b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+        (C, b"\x81\x85\x00\x00\x00\x01helmo"),
+        (S, b"\x82\x02\x00\xff\x88\x00"),
+        of=connection(ended_by="client"),
+    ).exchanges
+
+    assert (found.url, found.is_websocket) == ("http://a.com/ws", True)
+    assert (found.is_whole, found.request_is_whole) == (True, True)
+    lines = [json.loads(line) for line in content(found.frames).splitlines()]
+    assert [(it["from"], it["opcode"], it.get("text"), it.get("base64")) for it in lines] == [
+        ("client", 1, "hello", None),
+        ("server", 2, None, "AP8="),
+        ("server", 8, None, ""),
+    ]
+    assert lines[0]["at_us"] == (START + timedelta(seconds=2) - EPOCH) // timedelta(microseconds=1)
+
+
+def test_what_is_no_http_is_named(tmp_path: Path) -> None:
+    found = carried(tmp_path, (S, b"SSH-2.0-OpenSSH\r\n"), (C, b"\x00\x01\x02 something\r\n\r\n"))
+
+    assert found.exchanges == ()
+    assert found.unreadable
+
+
+def test_tls_without_keys_is_named_and_not_guessed(tmp_path: Path) -> None:
+    found = carried(tmp_path, (C, b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"), (S, b"\x17" * 40))
+
+    assert found.is_tls
+    assert found.exchanges == ()
+    assert found.unreadable
+
+
+def test_a_damaged_file_is_named_and_what_came_before_it_counts(tmp_path: Path) -> None:
+    def damaged() -> Iterable[Chunk]:
+        yield from chunks((C, b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"))
+        raise ValueError("00001.tee holds something that is not a chunk")
+
+    found = read(
+        connection(),
+        damaged(),
+        keys=KeyLog.parse(b""),
+        scratch=Scratch(tmp_path),
+        redactor=Redactor(names=frozenset(), ids=SeededIds()),
+    )
+
+    assert len(found.exchanges) == 1
+    assert found.unreadable == ("00001.tee holds something that is not a chunk",)
+
+
+def test_an_address_without_a_host_header_is_the_connections(tmp_path: Path) -> None:
+    (found,) = carried(
+        tmp_path, (C, b"GET /x HTTP/1.0\r\n\r\n"), of=connection(host="2001:db8::1", port=8080)
+    ).exchanges
+
+    assert found.url == "http://[2001:db8::1]:8080/x"
