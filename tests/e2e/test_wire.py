@@ -225,3 +225,27 @@ def test_no_secret_of_any_version_of_http_is_in_any_file(mode: Mode, tmp_path: P
             data = file.read_bytes()
             assert SECRET.encode() not in data
             assert file.suffix != ".gz" or SECRET.encode() not in gzip.decompress(data)
+
+
+def test_connections_that_can_not_be_decrypted_are_named_with_host_and_reason(
+    tmp_path: Path,
+) -> None:
+    with Torture("https", pending=False) as torture:
+
+        async def act(page: Page, recorder: WireRecorder) -> None:
+            await page.goto(torture.url, timeout=60_000)
+            (tmp_path / "keys.log").write_bytes(b"")  # as if the browser had written none
+
+        recording = record(tmp_path, torture.url, act=act, spki=torture.spki)
+
+    port = torture.origins[0].rpartition(":")[2]
+    named = [it for it in recording.missing_parts if f"connections to 127.0.0.1:{port} (" in it]
+    assert named
+    assert "key log" in named[0]
+    answers = "answers that the browser had and the wire does not show: "
+    (count,) = [it.removeprefix(answers) for it in recording.missing_parts if answers in it]
+    assert int(count) > 50
+    assert not recording.main_body_recorded
+    assert recording.response is not None  # by the browser's word
+    assert (recording.response.status, recording.response.tls) == (200, None)
+    assert not [it for it in items(recording) if it.kind in ("request", "response")]
