@@ -26,7 +26,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import environment, screenshot, target, text
-from snapshotter.capture.behaviours import media, scrolling, segments, settling
+from snapshotter.capture.behaviours import controls, media, scrolling, segments, settling
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
     BrowserBinary,
@@ -519,12 +519,63 @@ class Session:
                 await self._need_guard().pause(self._decision.quiet_s)
                 await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
             documents, self._moved = self._document.count, False
-            await self._step("scroll", self._scroll, documents)
+            if self._decision.consent.enabled:
+                await self._step("consent", self._refuse_consent, documents)
+            if not self._moved:
+                await self._step("scroll", self._scroll, documents)
+            if self._decision.expand.enabled and not self._moved:
+                await self._step("expand", self._expand, documents)
             if not self._moved:
                 await self._step("settle", self._settle, documents)
             if self._document.count == documents and not self._moved:
                 return
             await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
+
+    async def _refuse_consent(self) -> _End | str | None:
+        """Dismiss a banner, if there is one; the page with it is kept as a picture."""
+        stage = self._need_stage()
+        await settling.settle(stage, self._stuck)  # a banner comes by script
+        await self._anchor()
+
+        async def before() -> None:
+            spool = self._spool.under_other_names("viewport", "before-consent", "consent")
+            await screenshot.photograph_viewport(
+                self._need_cdp(), spool, self._need_guard(), self._decision
+            )
+
+        rules = self._decision.consent
+        clicks = await controls.refuse_consent(stage, self._need_cdp(), rules, before)
+        return "dismissed" if clicks.count else "no banner that we know how to dismiss"
+
+    async def _expand(self) -> _End | str | None:
+        """Click what hides text; the page before is kept as a picture and as text."""
+        stage, rules = self._need_stage(), self._decision.expand
+        await settling.settle(stage, self._stuck)
+        await scrolling.to_top(stage)
+        await self._anchor()
+
+        async def before() -> None:
+            spool = self._spool.under_other_names("screenshot", "before-expand", "expand")
+            await screenshot.photograph_page(
+                self._need_cdp(), spool, self._need_guard(), self._decision,
+                work=self._place.root, say=self._ledger.say, keep=lambda _: None,
+            )  # fmt: skip
+            read = await text.read_text(stage.worlds, limit_s=self._limits.step_s)
+            await asyncio.to_thread(
+                self._spool.write, "capture/before-expand.txt", "text/plain", utf8(read.text),
+                step="expand", note="text before anything was clicked",
+            )  # fmt: skip
+
+        clicks = await controls.expand(stage, self._need_cdp(), rules, before)
+        if not clicks.count:
+            return "nothing to click"
+        await scrolling.to_top(stage)
+        await self._scroll()  # what was hidden has a length, and images
+        if clicks.left:
+            detail = f"{clicks.count} clicks, and {clicks.left} controls beyond the limit"
+            self._complain("expand-limited", detail)
+            return _End(StepState.PARTIAL, detail)
+        return f"{clicks.count} clicks"
 
     async def _scroll(self) -> _End | str | None:
         self._scrolled = scrolled = await scrolling.scroll(self._need_stage())

@@ -45,6 +45,29 @@ class MediaRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandRules:
+    """Controls that hide text: whether they are clicked, and which."""
+
+    enabled: bool = False
+    at_most: int = 20  # clicks
+    words: tuple[str, ...] = ()  # labels, or how they begin; upper and lower case are the same
+    selectors: tuple[str, ...] = ()  # CSS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRules:
+    """Banners that ask for consent: whether they are dismissed, and how."""
+
+    enabled: bool = False
+    reject_selectors: tuple[str, ...] = ()
+    reject_words: tuple[str, ...] = ()
+    close_words: tuple[str, ...] = ()
+    accept: bool = False  # where there is no way to refuse
+    accept_selectors: tuple[str, ...] = ()
+    accept_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -66,6 +89,8 @@ class Decision:
     segments: int = 100  # stretches that are read one by one, of a page that needs it
     quiet_s: float = 0.25  # no request in flight for so long: the page has settled
     media: MediaRules = field(default_factory=MediaRules)
+    expand: ExpandRules = field(default_factory=ExpandRules)
+    consent: ConsentRules = field(default_factory=ConsentRules)
     limits: Limits = field(default_factory=Limits)
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}

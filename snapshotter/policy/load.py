@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.request import Decision, Limits, MediaRules
+from snapshotter.model.request import ConsentRules, Decision, ExpandRules, Limits, MediaRules
 
 _MAX_BYTES = 1 << 20
 
 
 _KINDS = frozenset({"shell", "chromium"})
+_Word = Annotated[str, Field(min_length=1, max_length=500, strict=True)]
 _Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
 
 
@@ -74,6 +75,30 @@ class Media(_Table):
     honour_data_src: bool = True
     image_s: float = Field(default=5, gt=0, le=120, strict=False)
     wait_s: float = Field(default=15, gt=0, le=600, strict=False)
+
+
+_Words = Annotated[tuple[_Word, ...], Field(default=(), max_length=200, strict=False)]
+
+
+class Expand(_Table):
+    """Controls that hide text."""
+
+    enabled: bool = False
+    at_most: int = Field(default=20, ge=1, le=500)
+    words: _Words = ()
+    selectors: _Words = ()
+
+
+class Consent(_Table):
+    """Banners that ask for consent."""
+
+    enabled: bool = False
+    reject_selectors: _Words = ()
+    reject_words: _Words = ()
+    close_words: _Words = ()
+    accept: bool = False
+    accept_selectors: _Words = ()
+    accept_words: _Words = ()
 
 
 class LimitsTable(_Table):
@@ -141,6 +166,8 @@ class Policy(BaseModel):
     scroll: Scroll = Scroll()
     wait: Wait = Wait()
     media: Media = Media()
+    expand: Expand = Expand()
+    consent: Consent = Consent()
     limits: LimitsTable = LimitsTable()
     network: Network = Network()
     redact: Redact = Redact()
@@ -267,6 +294,8 @@ def decide(
         segments=effective.scroll.segments,
         quiet_s=effective.wait.quiet_ms / 1000,
         media=MediaRules(**effective.media.model_dump(exclude={"reason"})),
+        expand=ExpandRules(**effective.expand.model_dump(exclude={"reason"})),
+        consent=ConsentRules(**effective.consent.model_dump(exclude={"reason"})),
         limits=Limits(
             **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
         ),

@@ -191,6 +191,8 @@ def _settings(decision: Decision) -> dict[str, Any]:
     }
     settings["limits"] = _group(decision.limits)
     settings["media"] = _group(decision.media)
+    settings["expand"] = _group(decision.expand)
+    settings["consent"] = _group(decision.consent)
     return settings
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from snapshotter.capture.browser import Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules
+from snapshotter.policy.load import decide, load
 from tests.servers.behaviour_pages import Site
 
 pytestmark = pytest.mark.e2e
+
+EXPANDED = decide(load("expanded")).expand
 
 
 @pytest.fixture
@@ -249,6 +253,77 @@ def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_do
     text = read(it, "capture/page.txt")
     order = [text.index(f"/inner?{name} ---") for name in "abc"]
     assert order == sorted(order)
+
+
+def test_controls_that_hide_text_are_clicked_by_policy_and_each_click_is_told(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/news/2014"), expand=EXPANDED)
+
+    text = read(it, "capture/page.txt")
+    for words in (
+        "third paragraph",
+        "余下的全文",
+        "came by mouse",
+        "a comment inside",
+        "all of it",
+    ):
+        assert words in text, words
+    assert it.title == "expanded"  # and not what the menu, outside of the main part, makes it
+    clicks = [one for one in it.actions if one.kind == "expand"]
+    assert sorted(one.detail.split('"')[1] for one in clicks) == [
+        "Click to comment", "Continue Reading", "Expand", "Read more ▾", "Show all", "展开全文",
+    ]  # fmt: skip
+    by_label = {one.detail.split('"')[1]: one for one in clicks}
+    assert by_label["Continue Reading"].detail.endswith("#more (found by words; clicked by script)")
+    assert by_label["Read more ▾"].detail.endswith("clicked by mouse)")
+    grown = by_label["展开全文"].change
+    assert grown is not None
+    assert grown.text_after - grown.text_before == len("余下的全文")
+    # The page before is kept too; nothing that was clicked led away.
+    before = read(it, "capture/before-expand.txt")
+    assert "second paragraph" in before
+    assert "third paragraph" not in before
+    assert "capture/before-expand.png" in [one.path for one in it.artifacts]
+    assert "/plain" not in site.paths()
+    assert "/plain?left" not in site.paths()
+    assert "/image/below.png" in site.paths()
+    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+
+
+def test_without_a_policy_that_says_so_nothing_is_clicked(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/news/2014"))
+
+    assert "third paragraph" not in read(it, "capture/page.txt")
+    assert "third paragraph" in read(it, "capture/page-hidden.txt")
+    assert "expand" not in kinds(it)
+
+
+def test_no_more_is_clicked_than_the_policy_allows(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/many-more"), expand=replace(EXPANDED, at_most=5))
+
+    assert kinds(it).count("expand") == 5
+    assert read(it, "capture/page.txt").count("shown") == 5
+    assert codes(it) == ["expand-limited"]
+
+
+@pytest.mark.parametrize("path", ["/consent", "/consent-in-a-frame"])
+def test_a_consent_banner_is_refused_by_policy_and_both_states_are_kept(
+    site: Site, capture: Engine, path: str
+) -> None:
+    it = capture(site.url(path), consent=decide(load("consent-refused")).consent)
+
+    assert "clicked no" in read(it, "capture/page.txt")
+    (action,) = [one for one in it.actions if one.kind == "consent"]
+    assert action.detail.startswith('"Reject all" #no (found by words')
+    assert "capture/before-consent.png" in [one.path for one in it.artifacts]
+
+
+def test_the_banner_is_left_alone_by_default(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/consent"))
+
+    assert "We use cookies" in read(it, "capture/page.txt")
+    assert "consent" not in kinds(it)
 
 
 def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(

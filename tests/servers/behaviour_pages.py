@@ -213,3 +213,48 @@ def _virtual(handler: _Handler) -> None:
 
 _Handler.routes["/virtual"] = _virtual
 _Handler.routes["/virtual-recycled"] = _virtual
+_page(
+    "/news/2014",
+    "<!doctype html><title>news</title><nav><button id=menu>Show more</button></nav><main>"
+    "<p>first paragraph</p><p>second paragraph</p>"
+    "<p id=third style='display:none'>third paragraph</p>"
+    "<button id=more onclick=\"document.querySelector('#third').style.display='';"
+    "document.title='expanded';this.remove()\">Continue Reading</button>"
+    "<span id=zh style='cursor:pointer'>展开全文</span><p id=rest></p>"
+    "<div id=trusted role=button tabindex=0>Read more ▾</div><p id=by-mouse></p>"
+    "<details><summary>Click to comment</summary>a comment inside</details>"
+    "<a href='/plain'>Read more</a><a href='#rest' id=anchor>Show all</a><p id=all></p>"
+    "<form action='/plain'><button>Show more</button></form>"
+    "<button id=leaves onclick=\"location.href='/plain?left'\">Expand</button>"
+    "<div style='height:2000px'></div><img loading=lazy src=/image/below.png width=9 height=9>"
+    "</main><script>const at=id=>document.querySelector(id);"
+    "at('#zh').onclick=()=>fetch('/data.json').then(()=>{at('#rest').textContent='余下的全文'});"
+    "at('#trusted').addEventListener('click',event=>{if(event.isTrusted)"
+    "at('#by-mouse').textContent='came by mouse'});"
+    "at('#menu').onclick=()=>{document.title='the menu was clicked'};"
+    "at('#anchor').onclick=()=>{at('#all').textContent='all of it'}</script>",
+)
+_page(
+    "/many-more",
+    "<!doctype html><title>many</title><main id=m></main><script>for(let i=0;i<30;i++){"
+    "const b=document.createElement('button');b.textContent='Show more';b.onclick=()=>{"
+    "const p=document.createElement('p');p.textContent='shown '+i;m.append(p)};m.append(b)}"
+    "</script>",
+)
+_page(
+    "/consent",
+    "<!doctype html><title>consent</title><h1>the page</h1><p id=said></p>"
+    "<div id=banner style='position:fixed;inset:0;background:#c00'>We use cookies."
+    "<button id=yes>Accept all</button><button id=no>Reject all</button></div>"
+    "<div style='position:fixed;top:0'><button id=other>Reject</button></div><script>"
+    "const at=id=>document.querySelector(id);for(const id of['yes','no','other'])"
+    "at('#'+id).onclick=()=>{at('#said').textContent='clicked '+id;at('#banner').remove()}"
+    "</script>",
+)
+_page(
+    "/consent-in-a-frame",
+    lambda site: (
+        "<!doctype html><title>consent</title><h1>the page</h1>"
+        f"<iframe id=cmp src='{site.url('/consent', origin=2)}'></iframe>"
+    ),
+)

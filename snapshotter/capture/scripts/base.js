@@ -71,21 +71,33 @@ const everywhere = (selector) => roots().flatMap((root) => [...all(root, selecto
 // Changes of the document since we came: nodes put in or taken out, texts that were changed.
 let mutations = 0;
 const observer = new MutationObserver((records) => { mutations += records.length; });
+// The same and changes of attributes, which are many on some pages: only where we click.
+let touches = 0;
+let watchesAttributes = false;
+const attributeObserver = new MutationObserver((records) => { touches += records.length; });
 const watched = new WeakSet();
 function watch(root) {
   if (watched.has(root)) return;
   watched.add(root);
   observer.observe(root, {childList: true, characterData: true, subtree: true});
+  if (watchesAttributes) attributeObserver.observe(root, {attributes: true, subtree: true});
+}
+function watchAttributes() {
+  if (watchesAttributes) return;
+  watchesAttributes = true;
+  for (const root of roots(true)) attributeObserver.observe(root, {attributes: true, subtree: true});
 }
 watch(document);
 
 function measure() {
   mutations += observer.takeRecords().length;
+  touches += attributeObserver.takeRecords().length;
   const root = doc.documentElement();
   return {
     nodes: all(document, '*').length,
     text: root ? of.text(root).length : 0,
     mutations,
+    touches: touches + mutations,
   };
 }
 

@@ -22,7 +22,7 @@ def test_the_default_policy_is_what_the_defaults_are() -> None:
     shipped = load("default")
 
     bare = Policy(name="default")
-    tables = ("browser", "scroll", "wait", "limits", "network", "redact", "require", "retention")
+    tables = tuple(name for name in Policy.model_fields if name not in ("name", "reason"))
     for table in tables:
         without_reason = getattr(shipped, table).model_copy(update={"reason": ""})
         assert without_reason == getattr(bare, table), table
@@ -32,6 +32,27 @@ def test_the_effective_policy_reads_back_as_itself() -> None:
     policy = load("default")
 
     assert Policy.model_validate(tomllib.loads(as_toml(policy))) == policy
+
+
+@pytest.mark.parametrize(
+    "path", sorted(policies.shipped_directory().glob("*.toml")), ids=lambda path: path.stem
+)
+def test_every_shipped_policy_is_named_as_its_file_and_gives_its_reason(path: Path) -> None:
+    policy = load(path.stem)
+
+    assert (policy.name, bool(policy.reason)) == (path.stem, True)
+    assert Policy.model_validate(tomllib.loads(as_toml(policy))) == policy
+
+
+def test_policies_that_click_say_what_and_the_default_does_not() -> None:
+    default, expanded = decide(load("default")), decide(load("expanded"))
+    refused = decide(load("consent-refused"))
+
+    assert (default.expand.enabled, default.consent.enabled) == (False, False)
+    assert expanded.expand.enabled
+    assert "展开" in expanded.expand.words
+    assert (refused.consent.enabled, refused.consent.accept) == (True, False)
+    assert "reject all" in refused.consent.reject_words
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))

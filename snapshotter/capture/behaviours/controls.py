@@ -1,0 +1,170 @@
+"""
+Clicks that a policy allows: controls that hide text, and banners that ask for consent.
+
+A control is clicked by script first (`element.click()`), which runs what the
+page listens for and is no action of a user's: no window opens, no sound starts.
+Where nothing comes of it, the mouse is moved there and pressed, if nothing lies
+above the control. Links that lead away and buttons that send a form are never
+clicked; navigations are broken off meanwhile (`hold-page`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import CDPSession
+
+from snapshotter.capture.behaviours.stage import FRAME_S, Stage, change
+from snapshotter.capture.world import Frame, WorldError
+from snapshotter.model.request import ConsentRules, ExpandRules
+
+_LOOK_S = 0.05  # between two looks at what a click set off
+_CLICK_S = 2.0  # for what a click sets off to come
+_ROUNDS = 3  # of looking for controls: what was expanded may hold more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clicks:
+    """What was clicked."""
+
+    count: int
+    left: int  # controls that were found and are over the limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Control:
+    frame: Frame
+    index: int  # in its frame, as it was found last
+    path: str
+    how: str
+    label: str
+
+
+async def expand(
+    stage: Stage, cdp: CDPSession, rules: ExpandRules, before: Callable[[], Awaitable[None]]
+) -> Clicks:
+    """
+    Click what hides text in the main region of the page.
+
+    Args:
+        before: Keeps the page as it is; called once, if there is anything to click.
+
+    Raises:
+        TimeLimit, WorldError: The page did not answer.
+    """
+    asked = {"selectors": rules.selectors, "words": rules.words, "region": "main"}
+    count = 0
+    for _ in range(_ROUNDS):
+        found = await _find(stage, asked, "expand")
+        if not found:
+            break
+        if not count:
+            await before()
+            found = await _find(stage, asked, "expand")  # keeping it may have taken its time
+        for control in found:
+            if count == rules.at_most:
+                return Clicks(count=count, left=len(found))
+            count += await _click(stage, cdp, control, "expand")
+    return Clicks(count=count, left=0)
+
+
+async def refuse_consent(
+    stage: Stage, cdp: CDPSession, rules: ConsentRules, before: Callable[[], Awaitable[None]]
+) -> Clicks:
+    """
+    Dismiss a banner that asks for consent: refuse; or close; accept only if the rules say so.
+
+    Args:
+        before: Keeps the page as it is; called once, if there is a banner.
+
+    Raises:
+        TimeLimit, WorldError: The page did not answer.
+    """
+    ways = [(rules.reject_selectors, rules.reject_words), ((), rules.close_words)]
+    if rules.accept:
+        ways.append((rules.accept_selectors, rules.accept_words))
+    for selectors, words in ways:
+        asked = {"selectors": selectors, "words": words, "region": "overlay"}
+        if found := await _find(stage, asked, "consent"):
+            await before()
+            count = 0
+            for control in await _find(stage, asked, "consent") or found:
+                count += await _click(stage, cdp, control, "consent")
+                if count:
+                    break
+            return Clicks(count=count, left=0)
+    return Clicks(count=0, left=0)
+
+
+async def _find(stage: Stage, asked: Mapping[str, object], kind: str) -> list[_Control]:
+    answers = await stage.worlds.ask_all(
+        "findControls", dict(asked), limit_s=stage.decision.limits.step_s, frame_s=FRAME_S
+    )
+    found: list[_Control] = []
+    for answer in answers:
+        if not answer.value:
+            continue
+        for index, control in enumerate(answer.value["found"]):
+            found.append(
+                _Control(
+                    frame=answer.frame,
+                    index=index,
+                    path=str(control["path"]),
+                    how=str(control["how"]),
+                    label=str(control["label"]),
+                )
+            )
+        for selector in answer.value["bad"] if answer.frame.is_main else ():
+            stage.note(kind, f"not a selector: {selector}")
+    return found
+
+
+async def _click(stage: Stage, cdp: CDPSession, control: _Control, kind: str) -> int:
+    """Click, wait for what it sets off, and note it; return 1, or 0 when it was gone."""
+    limit = stage.decision.limits.step_s
+    worlds, frame = stage.worlds, control.frame
+    by = "script"
+    try:
+        answer = await worlds.ask(frame, "clickControl", control.index, limit_s=limit)
+        if not answer["done"]:
+            return 0
+        after = await _until_quiet(stage, frame, answer["after"])
+        if int(after["touches"]) == int(answer["before"]["touches"]) and frame.is_main:
+            point = await worlds.ask(frame, "pointOfControl", control.index, limit_s=limit)
+            if point["hit"]:
+                by = "mouse"
+                await stage.guard.call("a click", _press(cdp, point), limit)
+                after = await _until_quiet(stage, frame, after)
+    except WorldError as error:
+        if frame.is_main:
+            raise
+        stage.note(kind, f'"{control.label}" {control.path}: its frame went ({error})'[:1000])
+        return 1
+    stage.note(
+        kind,
+        f'"{control.label}" {control.path} (found by {control.how}; clicked by {by})',
+        change(answer["before"], after),
+    )
+    return 1
+
+
+async def _until_quiet(stage: Stage, frame: Frame, measure: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Wait until nothing loads and the document stands still between two looks."""
+    end = stage.clock.monotonic() + _CLICK_S
+    while True:
+        await stage.guard.pause(_LOOK_S)
+        now: Mapping[str, Any] = await stage.worlds.ask(
+            frame, "measure", limit_s=stage.decision.limits.step_s
+        )
+        if stage.clock.monotonic() >= end or (
+            stage.recorder.in_flight == 0 and now["touches"] == measure["touches"]
+        ):
+            return now
+        measure = now
+
+
+async def _press(cdp: CDPSession, point: Mapping[str, Any]) -> None:
+    where = {"x": float(point["x"]), "y": float(point["y"]), "button": "left", "clickCount": 1}
+    await cdp.send("Input.dispatchMouseEvent", {"type": "mouseMoved", **where, "button": "none"})
+    for kind in ("mousePressed", "mouseReleased"):
+        await cdp.send("Input.dispatchMouseEvent", {"type": kind, **where})
