@@ -47,8 +47,6 @@ class Answer:
     status_text: str
     protocol: str  # "http/1.1", "h2" …
     headers: tuple[tuple[str, str], ...]  # secrets replaced, in no order that means anything
-    remote_ip: str
-    remote_port: int
     transparency: str  # CDP certificateTransparencyCompliance, or ""
 
 

@@ -81,7 +81,7 @@ class Observer:
         self._too_large = False
 
         self._main_frame = ""
-        self._committed: list[tuple[str, str]] = []  # loader id, error page's real URL or ""
+        self._committed: list[str] = []  # loader ids of documents that were shown
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
         """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
@@ -153,15 +153,15 @@ class Observer:
         still = (self._observed[number] for number in self._open)
         return max((it.body_length for it in still if self._is_main(it)), default=0)
 
-    def way_to_the_document(self) -> tuple[tuple[Redirect, ...], Observed | None, str]:
-        """Return the redirects, the request of the final document, and its error."""
+    def way_to_the_document(self) -> tuple[tuple[Redirect, ...], Observed | None]:
+        """Return the redirects, and the request of the final document."""
         loads: dict[str, list[Observed]] = {}
         for one in self._observed:
             if self._is_main(one):
                 loads.setdefault(one.request_id, []).append(one)
         if not loads:
-            return (), None, ""
-        committed = [loader for loader, _ in self._committed if loader in loads]
+            return (), None
+        committed = [loader for loader in self._committed if loader in loads]
         answered = [loader for loader, hops in loads.items() if hops[-1].answer is not None]
         last = (committed or answered or list(loads))[-1]
         # A load that was given up for the next one led nowhere; the final one always counts.
@@ -174,10 +174,7 @@ class Observer:
                 redirects.append(_redirect(before, hops[0], kind="client"))
             redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
             before = hops[-1]
-        main = loads[last][-1]
-        unreachable = any(loader == last and url for loader, url in self._committed)
-        error = main.error or ("net::ERR_FAILED" if unreachable else "")
-        return tuple(redirects), main, error
+        return tuple(redirects), loads[last][-1]
 
     # Sessions
 
@@ -379,7 +376,7 @@ class Observer:
     def _on_frameNavigated(self, session: Session, params: Params) -> None:
         frame = params["frame"]
         if frame["id"] == self._main_frame:
-            self._committed.append((frame["loaderId"], frame.get("unreachableUrl", "")))
+            self._committed.append(frame["loaderId"])
 
     # What the events say
 
@@ -443,8 +440,6 @@ class Observer:
                 for name, value in response.get("headers", {}).items()
                 for part in str(value).split("\n")  # which joins what is repeated
             ),
-            remote_ip=response.get("remoteIPAddress", "").strip("[]"),
-            remote_port=response.get("remotePort", 0),
             transparency=security.get("certificateTransparencyCompliance", ""),
         )
 

@@ -76,7 +76,6 @@ class Recording:
     failed: tuple[FailedRequest, ...]
     main_body_recorded: bool  # wholly, or as far as it came
     main_body_cut: bool
-    document_error: str  # "net::ERR_…" of the main document, or ""
     redactions: tuple[Redaction, ...]
     disclosures: tuple[Disclosure, ...] = field(repr=False)
     missing_parts: tuple[str, ...]
@@ -225,7 +224,7 @@ class WireRecorder:
                 cause=self._stopped_for,
             )
         )
-        redirects, told, error = self._observer.way_to_the_document()
+        redirects, told = self._observer.way_to_the_document()
         main = next((it for it in found if told is not None and it.observed is told), None)
         files = Spool(self._spool, self._clock)
         archive.write(
@@ -252,7 +251,6 @@ class WireRecorder:
             main_body_recorded=main is not None and main.is_recorded,
             main_body_cut=main is not None and bool(main.cut),
             main_body=self._main_body(main),
-            document_error=error,
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
             missing_parts=self._missing_parts(found, carried),

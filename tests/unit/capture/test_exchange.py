@@ -44,8 +44,6 @@ def told(url: str = "http://a.com/", at: float = 0, status: int = 200, **more: A
         status_text="",
         protocol="http/1.1",
         headers=(),
-        remote_ip="",
-        remote_port=0,
         transparency="",
     )
     values: dict[str, Any] = {
