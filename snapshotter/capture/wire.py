@@ -9,6 +9,7 @@ Nothing is interpreted beyond its framing: bodies stay as they were sent.
 What can not be read is told (`CarriedConnection.unreadable`), and never guessed.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from snapshotter.model.network import Connection
 _FIRST_BYTES = 6  # of the client, by which TLS is told from HTTP
 _MAX_WAITING = 1 << 16  # bytes until it does not matter any more what the client says first
 _TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
+_UNSHOWN = re.compile(r"[\x00-\x20\x7f]")  # what no browser sends in an address
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TROUBLES = 20  # different ones that are kept of one connection
 
@@ -246,13 +248,14 @@ class _Reader:
         )
 
     def _url(self, event: http.Head) -> str:
-        target = heads.text(event.target)
+        target = _UNSHOWN.sub(lambda it: f"%{ord(it[0]):02X}", heads.text(event.target))
         if target.startswith(("http://", "https://")):
             return self._redactor.clean_url(target)
         scheme = heads.text(event.scheme) or ("https" if self._tls is not None else "http")
         host = self._connection.host
         spelt = f"[{host}]" if ":" in host else host
-        authority = heads.text(event.authority) or f"{spelt}:{self._connection.port}"
+        authority = _UNSHOWN.sub("", heads.text(event.authority))
+        authority = authority or f"{spelt}:{self._connection.port}"
         slash = "" if target.startswith("/") else "/"
         return self._redactor.clean_url(f"{scheme}://{authority}{slash}{target}")
 

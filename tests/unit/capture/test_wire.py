@@ -1,12 +1,15 @@
 """What connections carried, from chunks as the egress guard keeps them."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from snapshotter.capture.redact import Redactor
 from snapshotter.capture.scratch import Body, Scratch
@@ -176,6 +179,50 @@ def test_frames_of_a_websocket_are_kept_with_direction_and_time(tmp_path: Path) 
         ("server", 8, None, ""),
     ]
     assert lines[0]["at_us"] == (START + timedelta(seconds=2) - EPOCH) // timedelta(microseconds=1)
+
+
+def test_an_address_that_no_browser_sends_is_one_that_a_record_can_hold(tmp_path: Path) -> None:
+    (found,) = carried(
+        tmp_path, (C, b"GET /\x01a\x7f HTTP/1.1\r\nHost: a\x00.com\r\n\r\n")
+    ).exchanges
+
+    assert found.url == "http://a.com/%01a%7F"
+
+
+PIECES = st.one_of(
+    st.binary(max_size=60),
+    st.sampled_from(
+        [
+            b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n",
+            b"POST /x HTTP/1.1\r\nContent-Length: 5\r\nCookie: a\r\n\r\nhello",
+            b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+            b"HTTP/1.1 101 \r\nUpgrade: websocket\r\n\r\n\x81\x02hi",
+            b"HTTP/1.1 103 \r\nLink: </a>\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+            b"0\r\nSet-Cookie: b\r\n\r\n",
+            b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+            b"\x17\x03\x03\x00\x02ab",
+        ]
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([C, S]), PIECES), max_size=12), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_whatever_passes_a_connection_it_is_read_or_named(
+    pieces: list[tuple[Direction, bytes]], closed: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = carried(
+            Path(folder), *pieces, of=connection(ended_by="server" if closed else "cut")
+        )
+
+    asked = b"".join(data for direction, data in pieces if direction is C)
+    assert found.exchanges or found.unreadable or len(asked.strip()) < 10 or found.is_tls
+    for it in found.exchanges:
+        assert it.url.startswith("http://")
+        assert it.is_whole in (True, False)
 
 
 def test_what_is_no_http_is_named(tmp_path: Path) -> None:
