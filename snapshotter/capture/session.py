@@ -831,6 +831,8 @@ class Session:
         error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
         if self._document.status in (204, 205):
             return "no-content", f"the server answered {self._document.status}: no content"
+        if "has been closed" in message:  # and no event told of it: Playwright's driver has ended
+            return "browser-lost", "the browser went away"
         asked = self._document.asked or self._request.url
         if found := cause(self._wire.guard, asked, f"net::ERR_{error}"):
             return found.code, found.detail

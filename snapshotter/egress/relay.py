@@ -471,6 +471,7 @@ class Conversation:
                 then()
                 self._listen_to_server()
                 self._advance()
+                self._regulate()  # the client was not read from while its request waited
                 self._repeat_eof()
         except EgressError:
             return

@@ -6,6 +6,8 @@ a kill waits for.
 """
 
 import contextlib
+import json
+import os
 import signal
 import subprocess
 import time
@@ -125,6 +127,27 @@ def test_the_next_run_sweeps_away_what_killed_ones_left(
     incoming = user.store / ".incoming"
     assert not incoming.exists() or list(incoming.iterdir()) == []
     assert all(user.run("verify", bundle).code == 11 for bundle in user.bundles())
+
+
+@pytest.mark.parametrize("whose", ["driver", "browser"])
+def test_a_capture_whose_driver_or_browser_is_killed_ends_and_leaves_no_process(
+    user: Installation, fixture_site: Site, whose: str
+) -> None:
+    with running(user, "capture", "--json", fixture_site.url("/slow-image")) as process:
+        assert said(process, "loading the page")
+        alive = processes_of(user, process.pid)
+        (note,) = user.spool.glob("*/*/pids")
+        browser, driver = map(int, note.read_text().split())
+        assert {browser, driver} <= set(alive)
+        os.kill(driver if whose == "driver" else browser, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+        left = gone_within(user, process.pid, alive)
+
+    assert not left
+    assert process.returncode == 3, err
+    done = json.loads(out)
+    assert done["outcome"] in {"partial", "failed"}
+    assert done["reasons"][0]["code"] in {"browser-lost", "page-closed", "renderer-crashed"}
 
 
 @pytest.mark.parametrize("step", ["loading the page", "photographing the whole page"])

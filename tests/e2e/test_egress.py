@@ -6,6 +6,7 @@ every packet of a network namespace.
 """
 
 import asyncio
+import gzip
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -120,6 +122,12 @@ class _Page(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left > 0 and (data := self.rfile.read(min(left, 1 << 16))):
+            left -= len(data)
+        self.do_GET()
+
     @override
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -158,14 +166,20 @@ class Answers:
 def capture(
     tmp_path: Path, url: str, *, allowed: tuple[str, ...] = (SERVERS,),
     resolver: Answers | None = None,
+    limits: Limits = QUICK,
 ) -> Capture:  # fmt: skip
     spool = tmp_path / "spool"
     spool.mkdir()
     capturer = ChromiumCapturer(
         clock=SystemClock(), ids=RandomIds(), version="0", resolver=resolver
     )
-    decision = Decision(policy_name="test", policy_text="", limits=QUICK, allow_networks=allowed)
+    decision = Decision(policy_name="test", policy_text="", limits=limits, allow_networks=allowed)
     return capturer.capture(CaptureRequest(url=url), decision, spool, lambda *_: None)
+
+
+def gzip_content(data: bytes) -> bytes:
+    """Return what is inside, where it is packed."""
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else b""
 
 
 def codes(it: Capture) -> list[str]:
@@ -357,6 +371,53 @@ def test_the_record_names_the_server_and_not_the_way_to_it(tmp_path: Path) -> No
     assert (it.network.path, it.network.enforced) == ("direct", True)
 
 
+def test_a_page_reads_no_file_and_no_page_of_the_browsers_own(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.html"
+    secret.write_text("<p>n0t-for-pages</p>")
+    page = f"""<!doctype html><p>the page</p>
+    <iframe src="{secret.as_uri()}"></iframe><iframe src="chrome://version"></iframe>
+    <iframe src="view-source:{secret.as_uri()}"></iframe><embed src="{secret.as_uri()}">
+    <iframe src="/to-file"></iframe><iframe src="/to-chrome"></iframe>
+    <link rel=stylesheet href="{secret.as_uri()}">
+    <script>
+      fetch("{secret.as_uri()}").then(it => it.text()).then(it => document.write(it), () => 0);
+      for (const url of ["{secret.as_uri()}", "view-source:{secret.as_uri()}", "chrome://version"])
+        try {{ window.open(url) }} catch {{}}
+    </script>"""
+    redirects = {"/to-file": f"→ {secret.as_uri()}", "/to-chrome": "→ chrome://version"}
+    with serving({"/": page, **redirects}) as pages:
+        it = capture(tmp_path, pages.url("/"))
+        assert it.final_url == pages.url("/")
+
+    assert it.outcome is not Outcome.FAILED
+    for one in it.artifacts:
+        data = one.file.read_bytes()
+        assert b"n0t-for-pages" not in data, one.path
+        assert b"n0t-for-pages" not in gzip_content(data), one.path
+    (text,) = [one for one in it.artifacts if one.path == "capture/page.txt"]
+    assert "HeadlessChrome" not in text.file.read_text()  # as chrome://version would say
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "chrome://version"])
+def test_a_redirect_away_from_the_web_is_not_followed(tmp_path: Path, target: str) -> None:
+    with serving({"/": f"→ {target}"}) as pages:
+        it = capture(tmp_path, pages.url("/"))
+
+    assert (it.outcome, codes(it)) == (Outcome.FAILED, ["forbidden-address"])
+
+
+def test_what_a_page_sends_counts_as_well(tmp_path: Path) -> None:
+    page = """<!doctype html>sends<script>
+      const much = new Uint8Array(3 << 20);
+      (async () => { for (;;) await fetch("/takes", {method: "POST", body: much}) })();
+    </script>"""
+    with serving({"/": page}) as pages:
+        it = capture(tmp_path, pages.url("/"), limits=replace(QUICK, capture_bytes=8 << 20))
+
+    assert it.outcome is Outcome.PARTIAL
+    assert "capture-too-large" in codes(it)
+
+
 # A page behind a proxy that does all it can to be seen by somebody else.
 LEAKY = """<!doctype html><title>behind a proxy</title><link rel=icon href="/icon">
 <link rel=dns-prefetch href="//prefetched.example"><link rel=preconnect href="https://preconnected.example">
@@ -510,7 +571,11 @@ def test_where_namespaces_are_forbidden_the_browsers_settings_keep_it_in_and_tha
     )  # fmt: skip
 
     assert seen["code"] == 0, seen["err"]
-    assert "WARNING: the browser had no network of its own: the browser's proxy settings alone: "
+    assert (
+        "WARNING: the browser had no network of its own: the browser's proxy settings alone: "
+        in seen["err"]
+    )
+    assert "WARNING: the browser ran without its sandbox: " in seen["err"]
     record = record_of(json.loads(seen["out"])["bundle"]["path"])
     assert record["who"]["network"]["enforced"] is False
     assert "no user and net namespace: unshare" in record["who"]["network"]["how"]

@@ -1,5 +1,6 @@
 """The guard, over real sockets: what it connects, refuses, passes on, counts and writes down."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from snapshotter.egress import tee
 from snapshotter.egress.errors import EgressFailed, EgressRefused
@@ -713,3 +715,33 @@ def test_the_name_in_a_tls_hello_is_in_the_record() -> None:
                 sock.sendall(byte)
                 sock.recv(len(byte))
         assert ended(guard, 1).server_name == "www.site.example"
+
+
+def test_a_body_larger_than_what_waits_for_a_connection_arrives_whole() -> None:
+    """What came while the connection was made is sent, and the client is read from again."""
+    body = bytes(2 << 20)
+    took: list[int] = []
+
+    def take(peer: socket.socket) -> None:
+        read_until(peer)
+        length = 0
+        while length < len(body):
+            length += len(peer.recv(65536))
+        took.append(length)
+        peer.sendall(OK)
+
+    class Slow(Names):
+        """Answers late, when all that may wait does."""
+
+        @override
+        async def resolve(self, host: str) -> tuple[str, ...]:
+            await asyncio.sleep(0.3)
+            return ("127.0.0.1",)
+
+    with Server(take) as server, guarding(names=Slow()) as (_, port), client(port) as sock:
+        place = f"site.example:{server.port}"
+        start = f"POST http://{place}/ HTTP/1.1\r\nHost: {place}\r\n"
+        sock.sendall(f"{start}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+
+    assert took == [len(body)]
