@@ -25,6 +25,7 @@ from snapshotter.formats.http import Direction
 from snapshotter.formats.tls import KeyLog, TlsConnection
 
 HOST = "shop.example.test"
+DER = serialization.Encoding.DER
 Chunk = tuple[Direction, bytes]
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 

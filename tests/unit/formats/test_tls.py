@@ -267,6 +267,16 @@ def test_what_is_held_has_a_limit(plain: dict[str, Recording]) -> None:
     assert connection.unread(SERVER) >= 1000 * 0x4000
 
 
+def test_a_connection_that_ends_within_a_message_says_so(plain: dict[str, Recording]) -> None:
+    hello = plain["TLSv1_3"].chunks[0][1]
+    half = hello[5:105]
+    connection = TlsConnection(KeyLog.parse(b""))
+    connection.feed(CLIENT, hello[:3] + len(half).to_bytes(2, "big") + half)
+    connection.close(CLIENT)
+
+    assert connection.problem == "client: it ended in the middle of a handshake message"
+
+
 def test_a_message_has_a_limit() -> None:
     connection = TlsConnection(KeyLog.parse(b""))
     connection.feed(CLIENT, b"\x16\x03\x01\x00\x04\x01\xff\xff\xff")
