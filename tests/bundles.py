@@ -31,6 +31,7 @@ from snapshotter.model.capture import (
     Action,
     Artifact,
     Capture,
+    ClockCheck,
     ClockFacts,
     CourtMinimum,
     Disclosure,
@@ -43,6 +44,7 @@ from snapshotter.model.capture import (
     MainResponse,
     MissingGlyphs,
     Outcome,
+    Reason,
     RequestCounts,
     SandboxFacts,
     Scrolling,
@@ -215,6 +217,12 @@ def capture(
         ),
         clock=ClockFacts(source="system", synchronised=True, max_error_ms=5, offset_ms=0),
         redactions=(),
+        warnings=(Reason(code="clock-skew", detail="far"),),
+        clock_checks=(
+            ClockCheck(
+                source="http-date", name="Date", value="x", ours=at, skew_ms=0, within_bound=True
+            ),
+        ),
         disclosures=disclosures,
     )
 

@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+from snapshotter.capture import clocks
 from snapshotter.capture.recorder import Recording
 from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.capture.spool import Spool, whole
@@ -20,12 +21,14 @@ from snapshotter.formats import canonical_json
 from snapshotter.model.capture import (
     Action,
     Capture,
+    ClockCheck,
     CourtMinimum,
     DomChange,
     Environment,
     FontCounts,
     FrameFacts,
     ImageCounts,
+    MainResponse,
     MissingGlyphs,
     Outcome,
     PageSize,
@@ -83,6 +86,9 @@ class Ledger:
         self.missing_glyphs: tuple[MissingGlyphs, ...] = ()
         self.scrolling: Scrolling | None = None
         self.page_size: PageSize | None = None
+        self.page_times: tuple[tuple[str, str, datetime], ...] = ()  # see `clocks.of_page`
+        self._warnings: list[Reason] = []
+        self._clock_checks: tuple[ClockCheck, ...] = ()
         self.has_no_content = False  # the answer forbids a body: 204, 205
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
         self.network: NetworkPath | None = None
@@ -137,6 +143,30 @@ class Ledger:
         if all(reason.code != code for reason in self._reasons):
             self._reasons.append(Reason(code=code, detail=_cut(detail)))
             self.log("reason", f"{code}: {detail}")
+
+    def warn(self, code: str, detail: str) -> None:
+        """Nothing is missing, and a reader has to know; the first detail of a code stays."""
+        if all(warning.code != code for warning in self._warnings):
+            self._warnings.append(Reason(code=code, detail=_cut(detail)))
+            self.log("warning", f"{code}: {detail}")
+
+    def check_clocks(self, response: MainResponse | None, bound_s: float) -> None:
+        """Compare our clock with what server and page said."""
+        self._clock_checks = clocks.checks(
+            response,
+            self.page_times,
+            began=self.navigation_started_at,
+            ended=self.navigation_ended_at,
+            bound_s=bound_s,
+        )
+        for check in self._clock_checks:
+            if not check.within_bound:
+                ours = canonical_json.instant(check.ours)
+                self.warn(
+                    "clock-skew",
+                    f"{check.name} of the {'server' if check.source == 'http-date' else 'page'} "
+                    f"says {check.value}, our clock said {ours}",
+                )
 
     def console(self, kind: str, words: str, url: str) -> None:
         """A line that the page wrote to its console."""
@@ -217,6 +247,8 @@ class Ledger:
             clock=self._clock.facts(),
             redactions=recording.redactions,
             disclosures=recording.disclosures,
+            warnings=tuple(self._warnings),
+            clock_checks=self._clock_checks,
             missing_parts=(*self.missing, *recording.missing_parts),
             network=self.network,
         )

@@ -25,7 +25,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import environment, screenshot, target, text
+from snapshotter.capture import clocks, comparison, environment, screenshot, target, text
 from snapshotter.capture.behaviours import controls, media, scrolling, segments, settling
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
@@ -70,6 +70,7 @@ _SAVES = "Download is starting"  # Playwright's words for an address that is a f
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
 _LOST_MEDIA = 5_000  # addresses
+_TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
 _ERRORS = (
@@ -252,9 +253,35 @@ class Session:
             self._recording = self._recorder.finish_now(
                 final_url=self._ledger.final_url, title=self._ledger.title
             )
+        self._ledger.check_clocks(self._recording.response, self._decision.clock_skew_s)
+        self._compare_texts(self._recording)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
         return self._ledger.compose(self._recording, facts, self._spool)
+
+    def _compare_texts(self, recording: Recording) -> None:
+        """Warn where the page that was shown says something else than its document did."""
+        body, response = recording.main_body, recording.response
+        if body is None or response is None or body.coding or not self._ledger.text:
+            return
+        if not target.is_page(body.media_type):
+            return
+        kind = next((it for name, it in response.headers if name.lower() == "content-type"), "")
+        charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+        try:
+            with body.file.open("rb") as stream:
+                document = stream.read(comparison.BYTES)
+        except OSError as error:
+            self._ledger.log("comparison", f"without effect: {_first_line(error)}")
+            return
+        found = comparison.difference(document, self._ledger.text, charset=charset)
+        bound = self._decision.divergence_percent
+        if found is not None and max(found.not_shown, found.not_received) > bound:
+            self._ledger.warn(
+                "raw-rendered-divergence",
+                f"{found.not_shown} % of the words of the document as received were not shown, "
+                f"{found.not_received} % of those shown were not in it",
+            )
 
     def _keep_target(self, recording: Recording) -> None:
         """Keep the body of a target that is no page as a file of its own."""
@@ -678,6 +705,7 @@ class Session:
 
     async def _dom(self) -> None:
         html = await text.read_document(self._need_stage().worlds, limit_s=self._limits.step_s)
+        self._ledger.page_times = await asyncio.to_thread(clocks.of_page, html[:_TIMES_IN])
         await asyncio.to_thread(
             self._spool.write, "capture/dom.html", "text/html", utf8(html), step="dom",
             note="the main frame's document after scripts ran, as UTF-8",

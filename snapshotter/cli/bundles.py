@@ -189,6 +189,10 @@ def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
                 ("", f"{reason['code']}: {reason['detail']}")
                 for reason in record["outcome"]["reasons"]
             ),
+            *(
+                ("", f"warning: {warning['code']}: {warning['detail']}")
+                for warning in record["outcome"].get("warnings", ())
+            ),
             ("", record["court_minimum"]["line"]),
             ("captured", f"{when['started_at']} to {when['ended_at']}"),
             (

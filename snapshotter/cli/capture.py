@@ -356,6 +356,7 @@ def _object(done: "Result") -> dict[str, Any]:
             for token in done.bundle.tokens
         ],
         "title": captured.title,
+        "warnings": [{"code": it.code, "detail": it.detail} for it in captured.warnings],
         "verification": done.report.verdict.value,
     }
 
@@ -370,6 +371,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     result(f"{captured.outcome.value}: {printable(captured.title or captured.final_url)}")
     for reason in captured.reasons:
         result(f"  {reason.code}: {printable(reason.detail)}")
+    for warning in captured.warnings:
+        result(f"  warning: {warning.code}: {printable(warning.detail)}")
     status = captured.response.status if captured.response else "none"
     images = captured.images
     result(f"  page           {printable(captured.final_url)} (HTTP status {status})")

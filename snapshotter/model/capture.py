@@ -289,6 +289,18 @@ class ClockFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockCheck:
+    """What somebody else says about the time, against our clock. Not a proof."""
+
+    source: str  # "http-date", or "page": a time of its server that the page holds
+    name: str  # "Date", or what the page calls it
+    value: str  # as it was found
+    ours: datetime  # the moment of the navigation that is nearest to it, by our clock
+    skew_ms: int  # theirs less ours
+    within_bound: bool  # of the policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageSize:
     """Size of the page and how much of it was photographed, CSS pixels."""
 
@@ -359,5 +371,7 @@ class Capture:
     clock: ClockFacts
     redactions: tuple[Redaction, ...]
     disclosures: tuple[Disclosure, ...] = field(repr=False)  # never written into the bundle
+    warnings: tuple[Reason, ...] = ()  # what a reader has to know, and that takes nothing away
+    clock_checks: tuple[ClockCheck, ...] = ()
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started

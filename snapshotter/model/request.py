@@ -96,6 +96,8 @@ class Decision:
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
+    clock_skew_s: float = 300.0  # between our clock and others' that is no warning
+    divergence_percent: int = 50  # of the words of received and shown text that may differ
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find
     retain_days: int = 0  # Object Lock retention on stores that have it; 0: none

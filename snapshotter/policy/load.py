@@ -101,6 +101,13 @@ class Consent(_Table):
     accept_words: _Words = ()
 
 
+class Warn(_Table):
+    """From what on the record warns."""
+
+    clock_skew_s: float = Field(default=300, ge=1, le=86_400, strict=False)
+    divergence_percent: int = Field(default=50, ge=0, le=100)
+
+
 class LimitsTable(_Table):
     """The most that one capture may take."""
 
@@ -168,6 +175,7 @@ class Policy(BaseModel):
     media: Media = Media()
     expand: Expand = Expand()
     consent: Consent = Consent()
+    warn: Warn = Warn()
     limits: LimitsTable = LimitsTable()
     network: Network = Network()
     redact: Redact = Redact()
@@ -302,6 +310,8 @@ def decide(
         redact_headers=frozenset(name.lower() for name in effective.redact.headers)
         | _ALWAYS_REDACTED,
         allow_networks=effective.network.allow,
+        clock_skew_s=effective.warn.clock_skew_s,
+        divergence_percent=effective.warn.divergence_percent,
         require_court_minimum=effective.require.court_minimum,
         require_timestamps=effective.require.timestamps,
         retain_days=effective.retention.lock_days,

@@ -101,7 +101,11 @@ def build(
             },
             "limits": list(LIMITS),
             "log_checkpoint": None,
-            "outcome": {"reasons": plain(capture.reasons), "state": capture.outcome.value},
+            "outcome": {
+                "reasons": plain(capture.reasons),
+                "state": capture.outcome.value,
+                "warnings": plain(capture.warnings),
+            },
             "redactions": plain(capture.redactions),
             "requires": {
                 "log": False,
@@ -127,6 +131,7 @@ def build(
             },
             "when": {
                 "clock": plain(capture.clock),
+                "clock_checks": plain(capture.clock_checks),
                 "ended_at": canonical_json.instant(capture.ended_at),
                 "ended_at_ms": _ms(capture.ended_at),
                 "http_date": response.date_header if response else "",
@@ -175,6 +180,8 @@ def _settings(decision: Decision) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "allow_networks": list(decision.allow_networks),
         # A binary that was named by its path: no path of this machine goes into a bundle.
+        "clock_skew_ms": round(decision.clock_skew_s * 1000),
+        "divergence_percent": decision.divergence_percent,
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
         "locale": decision.locale,

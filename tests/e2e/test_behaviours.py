@@ -326,6 +326,27 @@ def test_the_banner_is_left_alone_by_default(site: Site, capture: Engine) -> Non
     assert "consent" not in kinds(it)
 
 
+def test_a_page_that_shows_other_text_than_it_sent_and_clocks_far_from_ours_are_warned_of(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/wx/rumor"))
+
+    assert [one.code for one in it.warnings] == ["clock-skew", "raw-rendered-divergence"]
+    assert " % of the words of the document as received were not shown" in it.warnings[1].detail
+    said = {(one.source, one.name, one.value) for one in it.clock_checks}
+    assert said == {
+        ("http-date", "Date", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        ("page", "svr_time", "1500000000"),
+    }
+    assert it.outcome is Outcome.COMPLETE
+
+
+def test_a_page_that_shows_what_it_sent_is_not_warned_of(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/hidden-text"))
+
+    assert "raw-rendered-divergence" not in [one.code for one in it.warnings]
+
+
 def test_text_keeps_blocks_and_characters_and_what_is_hidden_stands_apart(
     site: Site, capture: Engine
 ) -> None:

@@ -258,3 +258,9 @@ _page(
         f"<iframe id=cmp src='{site.url('/consent', origin=2)}'></iframe>"
     ),
 )
+_page(
+    "/wx/rumor",
+    "<!doctype html><meta charset=utf-8><title>article</title><script>var svr_time = 1500000000;"
+    "</script><p id=p>" + "".join(chr(0x4E00 + i) for i in range(300)) + "</p><script>"
+    "document.querySelector('#p').textContent='此内容被多人投诉，相关的内容已无法查看。'</script>",
+)

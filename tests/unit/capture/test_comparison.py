@@ -1,0 +1,57 @@
+"""Received and shown text are compared by their words."""
+
+from snapshotter.capture.comparison import difference, text_of, words
+
+ENGLISH = " ".join(f"word{i}" for i in range(100))
+CHINESE = "".join(chr(0x4E00 + i) for i in range(200))
+
+
+def test_the_same_text_does_not_differ_whatever_stands_around_it() -> None:
+    document = f"<title>x</title><script>var unseen = 1</script><p>{ENGLISH}<p><b>{CHINESE}</b>"
+
+    found = difference(document.encode(), f"{ENGLISH}\n\n{CHINESE}")
+
+    assert found is not None
+    assert (found.not_shown, found.not_received) == (0, 0)
+
+
+def test_a_page_whose_script_brings_the_text_was_not_received() -> None:
+    found = difference(b"<div id=app></div><script>render()</script>", ENGLISH)
+
+    assert found is not None
+    assert (found.not_shown, found.not_received) == (0, 100)
+
+
+def test_an_article_that_gave_way_to_a_notice_was_not_shown() -> None:
+    found = difference(f"<p>{CHINESE}</p>".encode(), "此内容因违规无法查看")
+
+    assert found is not None
+    assert found.not_shown > 90
+
+
+def test_too_little_text_is_not_compared() -> None:
+    assert difference(b"<p>one two three", "four five six") is None
+
+
+def test_a_document_is_read_in_the_encoding_that_it_names() -> None:
+    document = f"<meta charset=gb18030><p>{CHINESE}".encode("gb18030")
+
+    for charset in ("", "gb18030", "nonsense"):
+        found = difference(document, CHINESE, charset=charset)
+        assert found is not None
+        assert found.not_shown == 0
+
+
+def test_blocks_are_apart_and_parts_of_words_are_not() -> None:
+    assert text_of("<p>one<p>two").split() == ["one", "two"]
+    assert text_of("w<b>or</b>d &amp; x<!-- <p>no -->").split() == ["word", "&", "x"]
+    assert text_of("<script>if (a<b) {}</script >after").split() == ["after"]
+
+
+def test_chinese_is_compared_by_pairs_of_characters() -> None:
+    assert words("漢字新聞 News") == {"漢字", "字新", "新聞", "news"}
+
+
+def test_a_document_of_nothing_but_beginnings_is_read_to_its_end() -> None:
+    for part in ("<script>", "<!--", "<", "<textarea", "<p "):
+        text_of(part * 100_000)
