@@ -64,6 +64,19 @@ class Capturer(Protocol):
             PolicyRefused: It would run without its sandbox, and nobody allowed that.
         """
 
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        """
+        Get ready for a capture under this decision into this spool: it is quicker then.
+
+        `capture` or `discard` follows.
+
+        Raises:
+            ServiceUnavailable: No browser is here.
+        """
+
+    def discard(self, spool: Path) -> None:
+        """Let go of what was made ready for a spool and is not needed; of nothing if nothing."""
+
 
 class Signer(Protocol):
     """

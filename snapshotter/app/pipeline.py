@@ -16,10 +16,11 @@ from pathlib import Path
 
 from snapshotter.app import pending
 from snapshotter.app.addresses import check_url
+from snapshotter.app.ahead import Ahead
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.keeping import Refused, keep, never_lost
-from snapshotter.app.spool import spooled, sweep
+from snapshotter.app.spool import sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import digest
@@ -98,12 +99,16 @@ def run(
     world: World,
     progress: Progress,
     interruption: Interruption | None = None,
+    ahead: Ahead | None = None,
+    more: bool = False,
 ) -> Result:
     """
     Carry one request to a stored bundle.
 
     Args:
         interruption: Held from the end of the capture on; the caller releases it.
+        ahead: What was made ready for this capture, and may be for the next one.
+        more: There will be a next one under the same decision.
 
     Raises:
         ServiceUnavailable: Browser or store could not be had.
@@ -121,9 +126,12 @@ def run(
     sweep(world.spool_dir)
     began = clock.now()
     bundle_id = world.ids.bundle_id(began)
-    with spooled(world.spool_dir, bundle_id) as spool:
+    made_ready = ahead or Ahead(world.capturer, world.spool_dir, world.ids)
+    with made_ready.spooled(bundle_id) as spool:
         capture = world.capturer.capture(request, decision, spool, timer)
         stop.hold()
+        if more and ahead is not None and not stop.wanted:
+            ahead.begin(decision)
         capture = _in_order(capture, began, clock.now(), world.trust.max_skew)
         # Beside the bundle, so that one that is rescued from here has its salts with it.
         pending.keep_salts(spool, bundle_id, capture.disclosures)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.recorder import WireRecorder
 from snapshotter.capture.session import Session
+from snapshotter.capture.standby import Standby
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules
@@ -27,6 +28,7 @@ _LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_AHEAD = "started ahead, while the capture before was sealed"
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
 
@@ -60,6 +62,7 @@ class ChromiumCapturer:
         self._upstream = upstream
         self._allow_no_sandbox = allow_no_sandbox
         self._resolver = resolver
+        self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -74,10 +77,7 @@ class ChromiumCapturer:
         """
         _require_web_address(request.url)
         started = self._clock.monotonic()
-        binary, remark = choose_browser(decision.browser, self._executable)
-        place = Workplace.create(spool)
-        processes = BrowserProcesses(place)
-        wire = self._wire(decision, spool, place)
+        standby = self._take(decision, spool)
         total = decision.limits.total_s
         kill_at = started + total - min(_KILL_S, total * _KILL_SHARE)
         session = Session(
@@ -87,12 +87,11 @@ class ChromiumCapturer:
             progress=progress,
             clock=self._clock,
             version=self._version,
-            binary=binary,
-            binary_remark=remark,
-            place=place,
-            processes=processes,
-            wire=wire,
-            allow_no_sandbox=self._allow_no_sandbox,
+            binary=standby.binary,
+            binary_remark=standby.remark,
+            place=standby.place,
+            processes=standby.processes,
+            wire=standby.wire,
             recorder=WireRecorder(
                 spool=spool,
                 clock=self._clock,
@@ -100,22 +99,58 @@ class ChromiumCapturer:
                 limits=decision.limits,
                 redact_headers=decision.redact_headers,
                 software=f"snapshotter/{self._version}",
-                way=wire,
+                way=standby.wire,
             ),
             kill_at=kill_at,
         )
         try:
-            wire.guard.start()
+            standby.give(session.go)
             try:
-                self._supervise(session, processes, decision, kill_at)
+                self._supervise(session, standby, decision, kill_at)
             finally:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
-                processes.kill()
-                wire.guard.stop()
+                standby.processes.kill()
+                standby.wire.guard.stop()
             return session.result()
         finally:
-            wire.destroy()
+            standby.end()
+
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        """Start a browser ahead of a capture; see `ports.Capturer`."""
+        self._ahead[spool] = self._standby(decision, spool)
+
+    def discard(self, spool: Path) -> None:
+        """End a browser that was started ahead and is not needed; see `ports.Capturer`."""
+        if (standby := self._ahead.pop(spool, None)) is not None:
+            standby.end()
+
+    def _take(self, decision: Decision, spool: Path) -> Standby:
+        """Return the browser that was started ahead for this, or start one."""
+        standby = self._ahead.pop(spool, None)
+        if standby is not None:
+            if standby.decision == decision and standby.is_good:
+                standby.remark = "; ".join(filter(None, (standby.remark, _AHEAD)))
+                return standby
+            standby.end()
+        return self._standby(decision, spool)
+
+    def _standby(self, decision: Decision, spool: Path) -> Standby:
+        binary, remark = choose_browser(decision.browser, self._executable)
+        place = Workplace.create(spool)
+        try:
+            standby = Standby(
+                decision=decision,
+                binary=binary,
+                remark=remark,
+                place=place,
+                wire=self._wire(decision, spool, place),
+                allow_no_sandbox=self._allow_no_sandbox,
+            )
+            standby.start()
+        except BaseException:
             place.remove()
+            raise
+        return standby
 
     def _wire(self, decision: Decision, spool: Path, place: Workplace) -> Wire:
         """Return the one way out of a capture. What passes on it is written down."""
@@ -134,11 +169,10 @@ class ChromiumCapturer:
         )
 
     def _supervise(
-        self, session: Session, processes: BrowserProcesses, decision: Decision, kill_at: float
+        self, session: Session, standby: Standby, decision: Decision, kill_at: float
     ) -> None:
         """Return when the session has ended or was ended."""
-        thread = threading.Thread(target=session.run, name="capture", daemon=True)
-        thread.start()
+        thread, processes = standby.thread, standby.processes
         try:
             while thread.is_alive():
                 left = kill_at - self._clock.monotonic()

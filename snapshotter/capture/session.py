@@ -21,7 +21,6 @@ from playwright.async_api import (
     Request,
     Response,
     WebError,
-    async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 
@@ -35,8 +34,6 @@ from snapshotter.capture.browser import (
     Wire,
     Workplace,
     command_line,
-    last_words,
-    launch,
 )
 from snapshotter.capture.causes import cause
 from snapshotter.capture.doorkeeper import Doorkeeper
@@ -49,6 +46,7 @@ from snapshotter.capture.recorder import (
 )
 from snapshotter.capture.redact import clean_mhtml, clean_text, clean_url
 from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.standby import Running
 from snapshotter.capture.targets import ProtocolError
 from snapshotter.capture.world import WorldError, WorldGone, Worlds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -133,7 +131,7 @@ class _Document:
 
 class Session:
     """
-    One capture, run once by `run` in a thread of its own.
+    One capture, done once by `go` in a thread of its own.
 
     Args:
         kill_at: When the supervisor will kill everything, on the clock's monotonic scale.
@@ -153,7 +151,6 @@ class Session:
         place: Workplace,
         processes: BrowserProcesses,
         wire: Wire,
-        allow_no_sandbox: bool,
         recorder: Recorder,
         kill_at: float,
     ) -> None:
@@ -169,7 +166,6 @@ class Session:
         self._place = place
         self._processes = processes
         self._wire = wire
-        self._allow_no_sandbox = allow_no_sandbox
         self._recorder = recorder
         self._kill_at = kill_at
         ending = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
@@ -207,10 +203,15 @@ class Session:
 
     # Called by the supervisor
 
-    def run(self) -> None:
-        """Do all steps. Whatever comes of it is kept for `result`."""
+    async def go(self, start: Awaitable[Running]) -> None:
+        """
+        Do all steps. Whatever comes of it is kept for `result`.
+
+        Args:
+            start: Gives the browser; it may have begun before this capture.
+        """
         try:
-            asyncio.run(self._main())
+            await self._main(start)
         except (PolicyRefused, ServiceUnavailable) as error:
             self._unavailable = error
         except Exception as error:  # noqa: BLE001 - kept, and raised by `result` in the caller's thread
@@ -234,7 +235,7 @@ class Session:
 
     def result(self) -> Capture:
         """
-        Put together what there is. Called after `run` has ended, or was given up.
+        Put together what there is. Called after `go` has ended, or was given up.
 
         Raises:
             ServiceUnavailable: There never was a browser.
@@ -299,14 +300,15 @@ class Session:
 
     # Steps
 
-    async def _main(self) -> None:
+    async def _main(self, start: Awaitable[Running]) -> None:
         self._loop = asyncio.get_running_loop()
         self._guard = guard = Guard(self._clock, self._guard_deadline)
         playwright: Playwright | None = None
         context: BrowserContext | None = None
         self._ledger.begin_step("launch")
         try:
-            playwright, launched = await self._launch(guard)
+            running = await self._started(guard, start)
+            playwright, launched = running.playwright, running.launched
             context = launched.context
             self._launched = launched
             self._ledger.network = launched.network
@@ -325,33 +327,14 @@ class Session:
         finally:
             await self._close(context, playwright)
 
-    async def _launch(self, guard: Guard) -> tuple[Playwright, Launched]:
-        limit = self._limits.launch_s
-        playwright: Playwright | None = None
+    async def _started(self, guard: Guard, start: Awaitable[Running]) -> Running:
+        limit = self._limits.launch_s + self._limits.close_s  # it has limits of its own
         try:
-            playwright = await guard.call("Playwright", async_playwright().start(), limit)
-            launched = await guard.call(
-                "launching the browser",
-                launch(
-                    playwright.chromium, self._binary, self._place, self._processes,
-                    self._decision, self._wire, allow_no_sandbox=self._allow_no_sandbox,
-                ),
-                limit + 1,
-            )  # fmt: skip
-        except PolicyRefused:
-            if playwright is not None:
-                await self._bounded(playwright.stop())
-            raise
-        except (TimeLimit, CaptureTimeout, PageLost, PlaywrightError) as error:
-            if playwright is not None:
-                await self._bounded(playwright.stop())
-            why = _first_line(error)
-            if words := clean_text(last_words(str(error))):
-                why += f"; it said: {words}"
+            return await guard.call("launching the browser", start, limit)
+        except (TimeLimit, CaptureTimeout, PageLost) as error:
             raise ServiceUnavailable(
-                f"the browser did not start: {why}", hint="snapshotter doctor"
+                f"the browser did not start: {_first_line(error)}", hint="snapshotter doctor"
             ) from error
-        return playwright, launched
 
     async def _visit(self, context: BrowserContext) -> None:
         page, cdp = await self._prepare(context)

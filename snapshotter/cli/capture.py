@@ -15,6 +15,7 @@ from snapshotter.cli.output import Steps, bytes_in_words, program, result, resul
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
 if TYPE_CHECKING:
+    from snapshotter.app.ahead import Ahead
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.pipeline import Result, World
     from snapshotter.model.request import Decision
@@ -159,12 +160,18 @@ class _Batch:
 
     def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
         """Capture all that was not refused; return the exit code."""
+        from snapshotter.app.ahead import Ahead
+
+        with Ahead(self._world.capturer, self._world.spool_dir, self._world.ids) as ahead:
+            return self._each(wanted, refused, ahead)
+
+    def _each(self, wanted: list[str], refused: dict[int, SnapshotterError], ahead: "Ahead") -> int:
         code = 0
         for number, url in enumerate(wanted):
             if number in refused:
                 error: SnapshotterError | None = refused[number]
             else:
-                error, incomplete = self._one(number, url, wanted)
+                error, incomplete = self._one(number, url, wanted, ahead)
                 code = code or incomplete
             if error is not None:
                 _failed(url, error, self._as_json)
@@ -176,7 +183,9 @@ class _Batch:
                 return _INTERRUPTED
         return code
 
-    def _one(self, number: int, url: str, wanted: list[str]) -> tuple[SnapshotterError | None, int]:
+    def _one(
+        self, number: int, url: str, wanted: list[str], ahead: "Ahead"
+    ) -> tuple[SnapshotterError | None, int]:
         """Capture one URL; return why it failed, or the exit code."""
         from snapshotter.app import pipeline
         from snapshotter.model.request import CaptureRequest
@@ -187,7 +196,10 @@ class _Batch:
         try:
             with Steps(quiet=self._quiet) as steps:
                 request = CaptureRequest(url=url)
-                done = pipeline.run(request, self._decision, self._world, steps, self._stop)
+                done = pipeline.run(
+                    request, self._decision, self._world, steps, self._stop,
+                    ahead=ahead, more=number < len(wanted) - 1,
+                )  # fmt: skip
             self._tell(done, last=number == len(wanted) - 1)
         except SnapshotterError as error:
             if alone and not self._stop.wanted:

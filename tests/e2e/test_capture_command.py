@@ -175,6 +175,23 @@ def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(
     assert len(installation.run("list", "--limit", "2").out.splitlines()) == 2
 
 
+def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(
+    installation: Installation, fixture_site: Site
+) -> None:
+    urls = [fixture_site.url("/plain"), fixture_site.url("/plain?2"), fixture_site.url("/plain?3")]
+
+    done = installation.capture(*urls)
+
+    launches = [
+        next(it for it in record_of(one["bundle"]["path"])["how"]["steps"] if it["name"] == "launch")
+        for one in done.objects
+    ]
+    assert ["started ahead" in it["detail"] for it in launches] == [False, True, True]
+    assert [one["outcome"] for one in done.objects] == ["complete"] * 3
+    assert list(installation.spool.iterdir()) == []
+    assert list(installation.temporary.iterdir()) == []
+
+
 @pytest.fixture(scope="session")
 def bad_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A site whose certificate nobody vouches for."""

@@ -108,6 +108,18 @@ def test_a_kill_leaves_no_bundle_or_a_whole_one_and_no_browser(
         assert new == []  # the store knows nothing of what was not sealed
 
 
+def test_a_kill_leaves_no_browser_that_was_started_ahead(
+    user: Installation, fixture_site: Site
+) -> None:
+    with running(user, "capture", fixture_site.url("/"), fixture_site.url("/plain")) as process:
+        assert said(process, "sealing")
+        alive = processes_of(user, process.pid)
+        process.kill()
+        process.wait(10)
+        left = gone_within(user, process.pid, alive)
+        assert not left, left
+
+
 def test_the_next_run_sweeps_away_what_killed_ones_left(
     user: Installation, fixture_site: Site
 ) -> None:

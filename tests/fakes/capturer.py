@@ -29,6 +29,8 @@ class FakeCapturer:
         self._contents = contents
         self._disclosures = disclosures
         self._hook = hook
+        self.prepared: list[Path] = []
+        self.discarded: list[Path] = []
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -44,3 +46,9 @@ class FakeCapturer:
             self._hook(spool)
         progress("record", "")
         return result
+
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        self.prepared.append(spool)
+
+    def discard(self, spool: Path) -> None:
+        self.discarded.append(spool)

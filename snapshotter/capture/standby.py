@@ -1,0 +1,165 @@
+"""
+A browser that is there before its page is known.
+
+Starting one takes longer than most pages: half of that is the driver's start, which
+needs nothing of the capture. So the next browser may be started while the bundle of
+this capture is sealed. It waits with an empty page, in its sandbox, its network and
+its profile, which no other capture ever uses.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright, async_playwright
+
+from snapshotter.capture.browser import (
+    BrowserBinary,
+    BrowserProcesses,
+    Launched,
+    Wire,
+    Workplace,
+    last_words,
+    launch,
+)
+from snapshotter.capture.redact import clean_text
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.request import Decision
+
+_JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_SPARE_S = 1.0  # beyond the launch's limit, which Playwright holds itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A browser that runs, and its driver."""
+
+    playwright: Playwright
+    launched: Launched
+
+
+Job = Callable[[Awaitable[Running]], Awaitable[None]]
+
+
+class Standby:
+    """
+    A thread with a browser that waits for its job.
+
+    Args:
+        allow_no_sandbox: Start it without its sandbox where that can not be had.
+    """
+
+    def __init__(
+        self,
+        *,
+        decision: Decision,
+        binary: BrowserBinary,
+        remark: str,
+        place: Workplace,
+        wire: Wire,
+        allow_no_sandbox: bool,
+    ) -> None:
+        self.decision = decision
+        self.binary = binary
+        self.remark = remark  # what has to be said about the choice of the browser
+        self.place = place
+        self.processes = BrowserProcesses(place)
+        self.wire = wire
+        self._allow_no_sandbox = allow_no_sandbox
+        self._job: Future[Job | None] = Future()
+        self._start: asyncio.Task[Running] | None = None
+        self.thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def start(self) -> None:
+        """Start the guard, and the browser in the thread. Once."""
+        self.wire.guard.start()
+        self.thread.start()
+
+    def give(self, job: Job) -> None:
+        """Have the thread do a capture; it is given the browser, which may be still to come."""
+        self._job.set_result(job)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a browser is there, or still on its way."""
+        start = self._start
+        if not self.thread.is_alive():
+            return False
+        if start is None or not start.done():
+            return True
+        return (
+            not start.cancelled()
+            and start.exception() is None
+            and self.processes.resident_bytes() > 0
+        )
+
+    def end(self) -> None:
+        """
+        Let go of everything: browser, driver, network, files. Whatever state it is in.
+
+        A browser that nobody used is closed first; one on its way is waited for, as nobody
+        knows its processes yet.
+        """
+        if not self._job.done():
+            self._job.set_result(None)
+            if self.thread.is_alive():
+                self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
+        self.processes.kill()
+        self.wire.guard.stop()
+        if self.thread.is_alive():
+            self.thread.join(_JOIN_S)
+        self.wire.destroy()
+        self.place.remove()
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._start = start = asyncio.create_task(self._launch())
+        job = await asyncio.wrap_future(self._job)
+        if job is not None:
+            await job(start)
+            return
+        await asyncio.wait({start})  # it has a limit of its own
+        if not start.cancelled() and start.exception() is None:
+            running = start.result()
+            limit = self.decision.limits.close_s / 2
+            await _bounded(running.launched.context.close(), limit)
+            await _bounded(running.playwright.stop(), limit)
+
+    async def _launch(self) -> Running:
+        """Raises ServiceUnavailable and PolicyRefused."""
+        limit = self.decision.limits.launch_s
+        playwright: Playwright | None = None
+        try:
+            playwright = await asyncio.wait_for(async_playwright().start(), limit)
+            launched = await asyncio.wait_for(
+                launch(
+                    playwright.chromium, self.binary, self.place, self.processes,
+                    self.decision, self.wire, allow_no_sandbox=self._allow_no_sandbox,
+                ),
+                limit + _SPARE_S,
+            )  # fmt: skip
+        except BaseException as error:
+            if playwright is not None:
+                await _bounded(playwright.stop(), self.decision.limits.close_s)
+            if not isinstance(error, PlaywrightError | TimeoutError):
+                raise
+            why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
+            if words := clean_text(last_words(str(error))):
+                why += f"; it said: {words}"
+            raise ServiceUnavailable(
+                f"the browser did not start: {why}", hint="snapshotter doctor"
+            ) from error
+        return Running(playwright=playwright, launched=launched)
+
+
+async def _bounded(work: Awaitable[None], limit_s: float) -> None:
+    """Close something that is given up: what does not close is killed afterwards."""
+    try:
+        await asyncio.wait_for(work, limit_s)
+    except (TimeoutError, PlaywrightError):
+        return

@@ -1,0 +1,79 @@
+"""The next capture is made ready while this one is sealed, and nothing of it is left over."""
+
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app.ahead import Ahead
+from snapshotter.app.spool import sweep
+from snapshotter.app.wiring import RandomIds
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.request import Decision
+from tests.bundles import RealClock
+from tests.fakes.capturer import FakeCapturer
+
+DECISION = Decision(policy_name="default", policy_text="")
+
+
+class NoBrowser(FakeCapturer):
+    """A machine whose browser is gone."""
+
+    @override
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        raise ServiceUnavailable("no browser")
+
+
+@pytest.fixture
+def capturer() -> FakeCapturer:
+    return FakeCapturer(RealClock())
+
+
+def test_the_directory_that_was_made_ready_is_the_one_that_is_used(
+    tmp_path: Path, capturer: FakeCapturer
+) -> None:
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+        ahead.begin(DECISION)  # is ready already
+        with ahead.spooled("one") as spool:
+            assert capturer.prepared == [spool]
+            assert spool.is_dir()
+            assert not list(spool.iterdir())
+        with ahead.spooled("two") as spool:
+            assert spool.parent.name == "two"
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_sweep_takes_what_was_made_ready(tmp_path: Path, capturer: FakeCapturer) -> None:
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+        assert sweep(tmp_path) == 0
+        assert capturer.prepared[0].is_dir()
+
+
+def test_what_is_not_needed_is_discarded(tmp_path: Path, capturer: FakeCapturer) -> None:
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+    assert capturer.discarded == capturer.prepared
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_next_may_be_made_ready_while_this_one_is_in_use(
+    tmp_path: Path, capturer: FakeCapturer
+) -> None:
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+        with ahead.spooled("one") as first:
+            ahead.begin(DECISION)
+            assert len(set(capturer.prepared)) == 2
+        assert not first.exists()
+        assert capturer.prepared[1].is_dir()
+        assert capturer.prepared[1] not in capturer.discarded
+
+
+def test_a_browser_that_can_not_start_ahead_is_the_captures_own_trouble(tmp_path: Path) -> None:
+    with Ahead(NoBrowser(RealClock()), tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+        with ahead.spooled("one") as spool:
+            assert spool.parent.name == "one"
+    assert not list(tmp_path.iterdir())
