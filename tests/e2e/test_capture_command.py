@@ -183,7 +183,9 @@ def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(
     done = installation.capture(*urls)
 
     launches = [
-        next(it for it in record_of(one["bundle"]["path"])["how"]["steps"] if it["name"] == "launch")
+        next(
+            it for it in record_of(one["bundle"]["path"])["how"]["steps"] if it["name"] == "launch"
+        )
         for one in done.objects
     ]
     assert ["started ahead" in it["detail"] for it in launches] == [False, True, True]
