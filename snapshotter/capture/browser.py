@@ -77,6 +77,7 @@ _PLAYWRIGHT = {
                 "chromium-*/chrome-mac*/*.app/Contents/MacOS/*"),
 }  # fmt: skip
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
+_STACK_KB = 65_536  # of a process's first thread; eight times the usual
 _PROBE_S = 5.0
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
 _WORDS = 300  # characters
@@ -453,6 +454,8 @@ async def _run(
     script = place.root / "browser"
     script.write_text(
         f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(processes.note))}\n'
+        # Where the system allows it: elements ten thousand deep overflow the usual stack.
+        f"ulimit -S -s {_STACK_KB} 2>/dev/null\n"
         f'exec {shlex.join(command)} "$@"\n'
     )
     script.chmod(0o700)

@@ -1,10 +1,12 @@
 """
 What we do not let a page do to its reader: dialogs, windows, downloads.
 
-Each is turned away and recorded as an `Action`; a storm of them ends the page.
+Each is turned away and recorded as an `Action`. A storm of dialogs ends the page's
+scripts, so that what it shows is captured; when that does not help, the page.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from playwright.async_api import BrowserContext, Dialog, Download, Page
 from playwright.async_api import Error as PlaywrightError
@@ -14,7 +16,9 @@ from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.model.request import Decision
 
 _URL_CHARACTERS = 500
+_WORDS = 200  # characters of a dialog that are kept
 _NOTED_DOWNLOADS = 100  # cancelled ones that are named
+_DIALOG_STORM_S = 3.0  # for dialogs to end with the scripts: then the page is given up
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 Note = Callable[[str, str], None]  # kind and detail of an action
@@ -27,18 +31,21 @@ class Doorkeeper:
     Args:
         note: Takes each thing that was done.
         complain: Takes code and detail of a reason why the capture is not complete.
+        stop_scripts: Ends the page's scripts; takes why.
     """
 
     def __init__(
         self, context: BrowserContext, page: Page, guard: Guard, decision: Decision, note: Note,
-        complain: Note,
+        complain: Note, stop_scripts: Callable[[str], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._page = page
         self._guard = guard
         self._limits = decision.limits
         self._note = note
         self._complain = complain
+        self._stop_scripts = stop_scripts
         self._dialogs = 0
+        self._storm_ends = 0.0  # on the loop's clock
         self._popups = 0
         self._cancelled = 0
         self.awaits_target = True  # until there is a document: a download is the address itself
@@ -50,19 +57,21 @@ class Doorkeeper:
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         self._dialogs += 1
-        if self._dialogs <= self._limits.dialogs:
-            self._note("dismiss-dialog", f"{dialog.type}: {clean_text(dialog.message)[:200]}")
-        elif self._dialogs == self._limits.dialogs + 1:
-            self._guard.lose(
-                "dialog-storm", f"the page opened more than {self._limits.dialogs} dialogs"
-            )
-        try:
-            if dialog.type == "beforeunload":
-                await dialog.accept()
-            else:
-                await dialog.dismiss()
-        except PlaywrightError:
-            return  # its page went first
+        most = self._limits.dialogs
+        detail = f"the page opened more than {most} dialogs"
+        answers: list[Awaitable[None]] = [_answer(dialog)]
+        if self._dialogs <= most:
+            answer = "accepted" if dialog.type == "beforeunload" else "dismissed"
+            words = clean_text(dialog.message)[:_WORDS]
+            self._note("dismiss-dialog", f"{dialog.type}, {answer}: {words}")
+        elif self._dialogs == most + 1:
+            self._complain("dialog-storm", detail)
+            self._storm_ends = asyncio.get_running_loop().time() + _DIALOG_STORM_S
+            # Side by side: the order to stop waits for the dialog to be answered.
+            answers.append(self._stop_scripts(detail))
+        elif asyncio.get_running_loop().time() > self._storm_ends:
+            self._guard.lose("dialog-storm", detail)
+        await asyncio.gather(*answers)
 
     async def _on_page(self, popup: Page) -> None:
         if popup is self._page:
@@ -96,3 +105,14 @@ class Doorkeeper:
             await download.cancel()
         except PlaywrightError:
             return  # the browser had refused it already
+
+
+async def _answer(dialog: Dialog) -> None:
+    """Say no to whatever is asked; only leaving the page is allowed."""
+    try:
+        if dialog.type == "beforeunload":
+            await dialog.accept()
+        else:
+            await dialog.dismiss()
+    except PlaywrightError:
+        return  # its page went first

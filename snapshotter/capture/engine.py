@@ -23,8 +23,10 @@ from snapshotter.model.capture import Capture
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
 
-_WATCH_S = 0.2  # between two looks at the processes' memory
+_WATCH_S = 0.1  # between two looks at the processes' memory, each of which costs 2 ms
 _LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
+_SHORT_SHARE = 0.7  # of the memory: scripts are stopped, to photograph what they have made
+_KILLED_S = 0.8  # at most, for a renderer's memory to be given back
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
@@ -183,6 +185,8 @@ class ChromiumCapturer:
                 resident = processes.resident_bytes()
                 if resident > decision.limits.memory_bytes * _LOW_SHARE:
                     session.memory_is_low()
+                if resident > decision.limits.memory_bytes * _SHORT_SHARE:
+                    session.memory_is_short(f"the browser took {resident >> 20} MiB")
                 if resident > decision.limits.memory_bytes:
                     self._too_much_memory(session, processes, decision, thread)
         except BaseException:  # Ctrl-C: nothing of ours may go on
@@ -201,11 +205,19 @@ class ChromiumCapturer:
         decision: Decision,
         thread: threading.Thread,
     ) -> None:
-        """Kill the renderer; where that does not help, the browser."""
+        """
+        Kill the largest renderer; where that does not help, the browser.
+
+        It may be the page's, or that of a frame of another site, and then the page lives on.
+        """
         detail = f"the browser took more than {decision.limits.memory_bytes >> 20} MiB"
-        session.give_up("memory-limit", detail)
+        session.memory_is_used_up(detail)
         processes.kill_largest_renderer()
-        thread.join(_WATCH_S)
+        end = self._clock.monotonic() + _KILLED_S
+        while thread.is_alive() and self._clock.monotonic() < end:
+            if processes.resident_bytes() <= decision.limits.memory_bytes:
+                return
+            thread.join(_WATCH_S / 2)
         if processes.resident_bytes() > decision.limits.memory_bytes:
             session.killed("memory-limit", detail)
             processes.kill()

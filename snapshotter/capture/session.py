@@ -62,7 +62,12 @@ _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhi
 _NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
+_RESCUE_S = 4.0  # of that, for a picture and a text of a page that used its time up
+_RESCUE_SHARE = 0.5
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
+_ANSWER_S = 2.0  # for a page to say that it is there
+_ORDER_S = 2.0  # for an order to it, that a blocked process may never take
+_MOVES = 100  # changes of the address within a document; each costs everybody some time
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 _SAVES = "Download is starting"  # Playwright's words for an address that is a file
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
@@ -168,8 +173,8 @@ class Session:
         self._wire = wire
         self._recorder = recorder
         self._kill_at = kill_at
-        ending = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
-        self._guard_deadline = kill_at - ending
+        self._ending_s = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
+        self._guard_deadline = kill_at - self._ending_s
 
         # What the supervisor may read at any time.
         self._ledger = Ledger(requested_url=request.url, clock=clock, progress=progress)
@@ -198,6 +203,10 @@ class Session:
         self._description: asyncio.Task[Environment] | None = None
         self._moved = False  # a step failed because the page went to another document
         self._memory_is_low = False
+        self._crash = ("renderer-crashed", "the page's process crashed")
+        self._scripts_stopped = False  # by us: none of the page runs any more
+        self._moves = 0  # within the document: fragments and history entries
+        self._tasks: set[asyncio.Task[None]] = set()
         self._cut_at = 0  # how many documents there were when one was cut off at a limit
         self._stuck = 0  # requests that have no end although loading was stopped
 
@@ -227,6 +236,19 @@ class Session:
     def memory_is_low(self) -> None:
         """Take note that little is left of the memory that the browser may take."""
         self._memory_is_low = True
+
+    def memory_is_short(self, detail: str) -> None:
+        """Stop the page's scripts before the browser has to be killed. From any thread."""
+        if self._scripts_stopped:
+            return
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._stop_scripts_soon, detail)
+
+    def memory_is_used_up(self, detail: str) -> None:
+        """Take note that a renderer is being killed from outside. From any thread."""
+        self._complain("memory-limit", detail)
+        self._crash = ("memory-limit", detail)
 
     def killed(self, code: str, detail: str) -> None:
         """Take note that the browser is being killed from outside."""
@@ -289,7 +311,7 @@ class Session:
         was_saved, body = self._saved.exists() or self._ledger.is_answered, recording.main_body
         try:
             if body is not None and (was_saved or not target.is_page(body.media_type)):
-                target.keep(body, self._spool)
+                target.keep(body, self._spool, most=self._limits.response_bytes)
                 self._ledger.is_answered = True
         except (OSError, SnapshotterError) as error:
             self._complain("target-failed", _first_line(error))
@@ -319,6 +341,7 @@ class Session:
             except (PageLost, CaptureTimeout) as error:
                 # What happened outside a step has not been said yet.
                 self._complain(*_reason("capture", error))
+                await self._rescue()
             finally:
                 watch.cancel()
             if self._description is not None:
@@ -363,6 +386,26 @@ class Session:
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
 
+    async def _rescue(self) -> None:
+        """A page that used its time up has at least a picture and a text."""
+        guard, cdp = self._need_guard(), self._cdp
+        if guard.lost or cdp is None or not self._document.count:
+            return
+        guard.extend(self._clock.monotonic() + min(_RESCUE_S, self._ending_s * _RESCUE_SHARE))
+        made = {artifact.path for artifact in self._spool.artifacts}
+        steps: tuple[tuple[str, str, _Body], ...] = (
+            ("viewport", "capture/viewport.png", lambda: self._viewport(cdp)),
+            ("dom", "capture/dom.html", self._dom),
+            ("text", "capture/page.txt", self._page_text),
+        )
+        try:
+            await self._stop_scripts("the time for the capture was used up")
+            for name, path, body in steps:
+                if path not in made:
+                    await self._step(name, body)
+        except (PageLost, CaptureTimeout) as error:
+            self._ledger.log("rescue", f"ended: {_reason('capture', error)[1]}")
+
     async def _prepare(self, context: BrowserContext) -> tuple[Page, CDPSession]:
         """Put everything in place that has to be there before the first request."""
         limit = self._limits.step_s
@@ -378,7 +421,7 @@ class Session:
             name: str(value)
             for name, value in (await self._send("Browser.getVersion", limit)).items()
         }
-        page.on("crash", lambda _: guard.lose("renderer-crashed", "the page's process crashed"))
+        page.on("crash", lambda _: guard.lose(*self._crash))
         page.on("close", lambda _: self._gone("page-closed", "the page closed itself"))
         context.on("close", lambda _: self._gone("browser-lost", "the browser went away"))
         context.on("console", self._on_console)
@@ -386,6 +429,7 @@ class Session:
         page.on("response", self._on_response)
         page.on("requestfailed", self._on_request_failed)
         cdp.on("Page.frameNavigated", self._on_navigated)
+        cdp.on("Page.navigatedWithinDocument", self._on_moved_within)
         cdp.on("Page.loadEventFired", self._on_loaded)
         cdp.on("Page.frameScheduledNavigation", self._on_scheduled)
         cdp.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
@@ -393,7 +437,7 @@ class Session:
         cdp.on("Fetch.requestPaused", self._on_paused)
         await self._send("Page.enable", limit)
         self._doorkeeper = Doorkeeper(
-            context, page, guard, self._decision, self._note, self._complain
+            context, page, guard, self._decision, self._note, self._complain, self._stop_scripts
         )
         await self._call("the recorder", self._recorder.attach(context, page, cdp), limit)
         worlds = Worlds(guard)
@@ -501,7 +545,7 @@ class Session:
             if document.broken and not document.loaded and self._is_quiet():
                 return _End(StepState.PARTIAL, "the document broke off before its end")
             if self._cut_at == document.count:
-                await self._revive()
+                await self._revive(all_scripts=False)
                 return _End(StepState.PARTIAL, "stopped at a limit before the load event")
             if now >= end:
                 break
@@ -510,7 +554,7 @@ class Session:
             return None  # a redirect was announced, and never came
         await self._stop_loading("time")
         self._complain("load-timeout", "the page went on loading until its time was used up")
-        await self._revive()
+        await self._revive(all_scripts=False)
         return _End(StepState.PARTIAL, "stopped before the load event")
 
     async def _has_loaded(self, limit_s: float) -> bool:
@@ -529,16 +573,19 @@ class Session:
                 await self._need_guard().pause(self._decision.quiet_s)
                 await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
             documents, self._moved = self._document.count, False
+            stopped = self._scripts_stopped
             if self._decision.consent.enabled:
                 await self._step("consent", self._refuse_consent, documents)
             if not self._moved:
                 await self._step("scroll", self._scroll, documents)
             if self._decision.expand.enabled and not self._moved:
                 await self._step("expand", self._expand, documents)
-            if not self._moved:
+            if not self._moved and stopped == self._scripts_stopped:
                 await self._step("settle", self._settle, documents)
             if self._document.count == documents and not self._moved:
-                return
+                if stopped == self._scripts_stopped or attempt == _ATTEMPTS:
+                    return
+                continue  # what a script kept from being done can be done now
             await self._wait_for_load(self._clock.monotonic() + self._limits.settle_s)
 
     async def _refuse_consent(self) -> _End | str | None:
@@ -786,29 +833,79 @@ class Session:
         quiet_s = self._clock.monotonic() - self._recorder.quiet_since
         return self._recorder.in_flight == 0 and quiet_s >= self._decision.quiet_s
 
-    async def _revive(self) -> None:
-        """See that the page answers; stop a script that keeps it from answering."""
-        limit = min(2.0, self._limits.step_s)
-        for attempt in range(2):
+    async def _revive(self, *, all_scripts: bool = True) -> None:
+        """
+        See that the page answers; stop a script that keeps it from answering.
+
+        Args:
+            all_scripts: Stop all of them at once: one that ran without end because of
+                something that we did would do so again.
+        """
+        remedies: list[Callable[[], Awaitable[None]]] = [self._stop_all_scripts]
+        if not all_scripts:
+            remedies.insert(0, self._end_script)
+        # Requests beside the document's that do not end although loading was stopped: a
+        # script may be waiting for one.
+        waits = self._stuck > (1 if self._recorder.document_in_flight else 0)
+        remedies.insert(0 if waits else len(remedies), self._cut)
+        limit = min(_ANSWER_S, self._limits.step_s)
+        for remedy in (*remedies, None):
             try:
                 work = self._need_cdp().send("Runtime.evaluate", {"expression": "1"})
                 await self._call("the page", work, limit)
             except TimeLimit:
-                if attempt:
+                if remedy is None:
                     break
             except PlaywrightError:
                 return  # it answers, in its way
             else:
                 return
-            self._note("stop-script", "the page did not answer")
             self._complain(
                 "page-unresponsive", "a script of the page ran without end and was stopped"
             )
-            try:
-                await self._send("Runtime.terminateExecution", limit)
-            except (TimeLimit, PlaywrightError):
-                break
+            await remedy()
         self._need_guard().lose("page-unresponsive", "the page did not answer any more")
+
+    async def _end_script(self) -> None:
+        """End the script that runs; others of the page may."""
+        self._note("stop-script", "the page did not answer")
+        try:
+            await self._send("Runtime.terminateExecution", _ORDER_S)
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("stop-script", f"without effect: {_first_line(error)}")
+
+    async def _stop_all_scripts(self) -> None:
+        await self._stop_scripts("the page did not answer")
+
+    async def _cut(self) -> None:
+        """End every connection: a script that waits for an answer ends by nothing else."""
+        self._note("go-offline", "the page did not answer")
+        await asyncio.to_thread(self._wire.guard.cut, "the page did not answer")
+
+    async def _stop_scripts(self, why: str) -> None:
+        """
+        Let no script of the page run any more, and keep what it shows.
+
+        Ours run in worlds of their own, which this leaves alone.
+        """
+        if self._scripts_stopped:
+            return
+        self._scripts_stopped = True
+        self._note("stop-scripts", why)
+        try:
+            failures = await self._need_stage().worlds.stop_page_scripts(_ORDER_S)
+        except PageLost:
+            return  # and with it its scripts
+        for words in failures:
+            self._ledger.log("stop-scripts", f"without effect: {words}")
+
+    def _stop_scripts_soon(self, detail: str) -> None:
+        if self._scripts_stopped or self._stage is None or self._closing:
+            return
+        self._complain("scripts-stopped", detail)
+        task = asyncio.ensure_future(self._stop_scripts(detail))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _describe(self) -> Environment:
         launched, cdp = self._launched, self._need_cdp()
@@ -905,6 +1002,12 @@ class Session:
     def _on_loaded(self, _: dict[str, Any]) -> None:
         if self._document.count:
             self._document.loaded = True
+
+    def _on_moved_within(self, event: dict[str, Any]) -> None:
+        if event.get("frameId") == self._document.frame:
+            self._moves += 1
+            if self._moves == _MOVES:
+                self._stop_scripts_soon(f"the page changed its address {_MOVES} times")
 
     def _on_scheduled(self, event: dict[str, Any]) -> None:
         delay = float(event.get("delay", 0))

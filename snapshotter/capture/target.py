@@ -10,19 +10,27 @@ photographed besides.
 import asyncio
 import os
 import shutil
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from playwright.async_api import Download
 
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.recorder import MainBody
 from snapshotter.capture.spool import Spool
+from snapshotter.formats import brotli
 from snapshotter.ports import Clock
 
 _STEP = "record"
 _LOOK_S = 0.02  # between two looks at a file that grows
 _CANCEL_S = 2.0
+_CHUNK = 1 << 20  # bytes
+_GZIP = 16 + zlib.MAX_WBITS
+# What is opened of Brotli, which takes half a second a megabyte here; more is kept as sent.
+_BROTLI_BYTES = 1 << 20
+_BROTLI_OPENED_BYTES = 2 << 20
 
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _UNKNOWN = "application/octet-stream"
@@ -77,13 +85,17 @@ def path_of(body: MainBody) -> str:
     return ".".join(["capture/target", extension, *(_CODINGS.get(it, "coded") for it in codings)])
 
 
-def keep(body: MainBody, spool: Spool) -> None:
+def keep(body: MainBody, spool: Spool, *, most: int) -> None:
     """
-    Write the body as an artifact, byte for byte.
+    Write the body as an artifact, byte for byte, its content coding undone where that can be.
+
+    Args:
+        most: Bytes that it may have without its coding; one that opens to more is kept as sent.
 
     Raises:
         SnapshotterError: It is larger than an artifact may be.
     """
+    body = _decoded(body, most)
     notes = ["the body of the answer"]
     notes += [f"with its content coding ({body.coding}) as sent"] if body.coding else []
     notes += [f"cut off ({body.truncated})"] if body.truncated else []
@@ -93,7 +105,43 @@ def keep(body: MainBody, spool: Spool) -> None:
         body.file.open("rb") as source,
         spool.create(path_of(body), media_type, step=_STEP, note=", ".join(notes)) as out,
     ):
-        shutil.copyfileobj(source, out, 1 << 20)
+        shutil.copyfileobj(source, out, _CHUNK)
+
+
+def _decoded(body: MainBody, most: int) -> MainBody:
+    """Return the body without its coding, or as it is when that can not be told or is too much."""
+    coding = body.coding.strip().lower()
+    file = body.file.with_name(f"{body.file.name}-decoded")
+    try:
+        with body.file.open("rb") as source, file.open("wb") as out:
+            if coding in ("gzip", "x-gzip"):
+                _inflate(source, out, most, is_cut=bool(body.truncated))
+            elif coding == "br" and body.file.stat().st_size <= _BROTLI_BYTES:
+                out.write(brotli.decompress(source.read(), limit=min(most, _BROTLI_OPENED_BYTES)))
+            else:
+                raise ValueError(f"not undone: {coding}")
+    except (zlib.error, ValueError):
+        file.unlink(missing_ok=True)
+        return body
+    file.replace(body.file)
+    return replace(body, coding="")
+
+
+def _inflate(source: BinaryIO, out: BinaryIO, most: int, *, is_cut: bool) -> None:
+    """Undo gzip (RFC 1952), of which there may be several members one behind the other."""
+    inflater, length = zlib.decompressobj(_GZIP), 0
+    while data := source.read(_CHUNK):
+        while data:
+            if inflater.eof:
+                inflater = zlib.decompressobj(_GZIP)
+            part = inflater.decompress(data, _CHUNK)
+            data = inflater.unconsumed_tail or inflater.unused_data
+            length += len(part)
+            if length > most:
+                raise ValueError("it opens to more than it may")
+            out.write(part)
+    if not inflater.eof and not is_cut:
+        raise ValueError("it ends too early")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.guard import Guard, TimeLimit
+from snapshotter.capture.guard import Guard, PageLost, TimeLimit
 from snapshotter.capture.redact import clean_text
 from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
 
@@ -185,6 +185,33 @@ class Worlds:
         if isinstance(counts[0], BaseException):
             raise counts[0]
         return sum(count for count in counts if isinstance(count, int))
+
+    async def stop_page_scripts(self, limit_s: float) -> tuple[str, ...]:
+        """
+        End the scripts of the page in all its processes, and let none run any more.
+
+        Ours go on: a world of its own is not the page's.
+
+        Returns:
+            What had no effect, in words.
+        """
+        orders: tuple[tuple[str, Params], ...] = (
+            # Side by side: what runs has to end before a process takes the first order.
+            ("Emulation.setScriptExecutionDisabled", {"value": True}),
+            ("Runtime.terminateExecution", {}),
+        )
+        ends = await asyncio.gather(
+            *[
+                self._guard.call(method, session.send(method, params), limit_s)
+                for session in (self._need_main(), *self._children.values())
+                for method, params in orders
+            ],
+            return_exceptions=True,
+        )
+        failures = [it for it in ends if isinstance(it, Exception)]
+        if lost := [it for it in failures if isinstance(it, PageLost)]:
+            raise lost[0]
+        return tuple(clean_text(str(it))[:200] for it in failures)
 
     # Frames and their sessions
 

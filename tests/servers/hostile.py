@@ -108,6 +108,7 @@ class Hostile:
     def __enter__(self) -> Self:
         self._thread.start()
         self._ports[""] = self._listen(None)
+        self._ports["elsewhere"] = self._listen(None, "127.0.0.2")
         return self
 
     def __exit__(
@@ -125,6 +126,10 @@ class Hostile:
         """Return the address of a path over http."""
         return f"http://127.0.0.1:{self._ports['']}{path}"
 
+    def elsewhere(self, path: str) -> str:
+        """Return the address of a path on another site."""
+        return f"http://127.0.0.2:{self._ports['elsewhere']}{path}"
+
     def secure(self, kind: str, path: str = "/calm") -> str:
         """
         Return the address of a path over TLS.
@@ -141,11 +146,9 @@ class Hostile:
         """Return the paths that were asked for, with their queries, in order."""
         return [path for path in list(self._asked) if path.startswith(beginning)]
 
-    def _listen(self, context: ssl.SSLContext | None) -> int:
+    def _listen(self, context: ssl.SSLContext | None, host: str = "127.0.0.1") -> int:
         async def start() -> int:
-            server = await asyncio.start_server(
-                self._take, "127.0.0.1", 0, ssl=context, backlog=256
-            )
+            server = await asyncio.start_server(self._take, host, 0, ssl=context, backlog=256)
             self._servers.append(server)
             port: int = server.sockets[0].getsockname()[1]
             return port
@@ -410,7 +413,7 @@ async def _redirects(it: Conversation) -> None:
 page("/script-loop", "<h1>script loop</h1><script>location.replace('/script-loop?'+"
      "(+location.search.slice(1)+1))</script>")  # fmt: skip
 page("/reload-storm", "<h1>reload storm</h1><script>setTimeout(()=>location.reload(),30)</script>")
-page("/push-storm", "<h1>push storm</h1><script>let n=0;setInterval(()=>{for(let i=0;i<50;i++)"
+page("/push-storm", "<h1>push storm</h1><script>let n=0;setInterval(()=>{for(let i=0;i<20;i++)"
      "try{history.pushState(0,'','?'+n++)}catch{}},1)</script>")  # fmt: skip
 page("/hash-storm", "<h1>hash storm</h1><script>let n=0;setInterval(()=>{location.hash=n++},1)"
      "</script>")  # fmt: skip
@@ -462,6 +465,17 @@ page("/wasm-hog", "<h1>wasm hog</h1><script>const kept=[];setInterval(()=>{"
 page("/worker-hog", "<h1>worker hog</h1><script>new Worker(URL.createObjectURL(new Blob([`"
      "const k=[];for(;;){const b=new Uint8Array(16<<20);b.fill(7);k.push(b)}`])))"
      "</script>")  # fmt: skip
+
+
+@route("/hog-elsewhere")
+async def _hog_elsewhere(it: Conversation) -> None:
+    """The hog is a frame of another site, which has a process of its own."""
+    await it.reply(
+        "<!doctype html><title>x</title><h1>a page with a hog in it</h1>"
+        f"<iframe src='{it.site.elsewhere('/buffer-hog')}'></iframe>"
+    )
+
+
 page("/worker-loops", "<h1>worker loops</h1><script>for(let i=0;i<3;i++)new Worker("
      "URL.createObjectURL(new Blob(['for(;;);'])))</script><p>the page is fine")  # fmt: skip
 page("/loop-at-load", "<h1>loops</h1><script>for(;;);</script>")

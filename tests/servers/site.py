@@ -417,13 +417,6 @@ _page(
     "<script>addEventListener('load',()=>setTimeout(()=>{while(true);},0))</script>",
 )
 _page(
-    "/hog",
-    "<!doctype html><title>hog</title><h1>hog</h1><script>const kept=[];"
-    "setInterval(()=>{for(let i=0;i<8;i++){"
-    "const b=new Uint8Array(16<<20);b.fill(7);kept.push(b)}},20)"
-    "</script>",
-)
-_page(
     "/alerts", "<!doctype html><title>alerts</title><h1>x</h1><script>for(;;)alert('no')</script>"
 )
 _page(

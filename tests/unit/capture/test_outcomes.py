@@ -6,7 +6,7 @@ from pathlib import Path
 from snapshotter.capture import causes, session
 
 ROOT = Path(__file__).resolve().parents[3]
-_GIVEN = re.compile(r'(?:complain|lose|_gone|killed|give_up)\(\s*"([a-z-]+)"')
+_GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
 _RETURNED = re.compile(r'(?:return|code =) "([a-z-]+)"(?:,|\n)')
 
 
