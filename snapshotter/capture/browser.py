@@ -45,6 +45,12 @@ _ARGUMENTS = (
     "--disable-client-side-phishing-detection",
     "--no-pings",
     "--dns-prefetch-disable",
+    # The page's frame paints what lies below the window as well, so that a part of it can be
+    # photographed. The protocol's own way (`captureBeyondViewport`) resizes the page for each
+    # shot, to 1 x 1 px at times, and tells it so. Chromium reads the last such flag only:
+    # what Playwright sets, a mouse that hovers, stands here again.
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,"
+    "availablePointerTypes=4,mainFrameClipsContent=false",
 )
 
 # zstd is left out: readers of WARC files cannot decode it.

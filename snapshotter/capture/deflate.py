@@ -71,9 +71,9 @@ def tells_blocks() -> bool:
     return _library() is not None
 
 
-def move(stream: bytes, start: int, last_header: int, end: int) -> bytes:
+def move(stream: bytes, start: int, last_header: int, end: int) -> Iterator[bytes | bytearray]:
     """
-    Return blocks of a stream as they can follow a whole byte of another, and end in one.
+    Yield blocks of a stream as they can follow a whole byte of another, and end in one.
 
     They keep their place within a byte, because a stored block is padded to the next
     one (RFC 1951 §3.2.4): what is missing in front is filled by blocks without content.
@@ -84,7 +84,7 @@ def move(stream: bytes, start: int, last_header: int, end: int) -> bytes:
         end: Bit behind the last one.
     """
     first = start // 8
-    body = bytearray(stream[first : (end + 7) // 8])
+    body = bytearray(memoryview(stream)[first : (end + 7) // 8])
     # (1) The last block is no longer the last of its stream: its first bit says so (§3.2.3).
     body[last_header // 8 - first] &= ~(1 << last_header % 8) & 0xFF
     # (2) In front: bits that are another block's give way to blocks without content.
@@ -99,7 +99,9 @@ def move(stream: bytes, start: int, last_header: int, end: int) -> bytes:
         body[-1] &= (1 << end % 8) - 1
     if not 0 < end % 8 <= 5:
         body.append(0)
-    return before + bytes(body) + b"\x00\x00\xff\xff"
+    yield before
+    yield body
+    yield b"\x00\x00\xff\xff"
 
 
 def _filler(bits: int) -> tuple[int, int]:
@@ -119,7 +121,7 @@ class _ZStream(ctypes.Structure):
     """`z_stream` of zlib.h, the same since version 1.0."""
 
     _fields_ = (
-        ("next_in", ctypes.c_void_p),
+        ("next_in", ctypes.c_char_p),
         ("avail_in", ctypes.c_uint),
         ("total_in", ctypes.c_ulong),
         ("next_out", ctypes.c_void_p),
@@ -154,13 +156,12 @@ def _inflate_blocks(library: Any, stream: bytes) -> Iterator[Piece]:
     if library.inflateInit_(ctypes.byref(state), library.zlibVersion(), size) != _Z_OK:
         raise zlib.error("zlib could not be set up")
     try:
-        # `source` keeps the address alive that zlib reads from.
-        source = ctypes.c_char_p(stream)
-        state.next_in = ctypes.cast(source, ctypes.c_void_p)
+        # Addresses and no casts: a cast is a cycle, which holds a buffer until it is collected.
+        state.next_in = stream
         state.avail_in = len(stream)
         out = ctypes.create_string_buffer(_BUFFER)
         while True:
-            state.next_out = ctypes.cast(out, ctypes.c_void_p)
+            state.next_out = ctypes.addressof(out)
             state.avail_out = _BUFFER
             result = library.inflate(ctypes.byref(state), _Z_BLOCK)
             if result not in (_Z_OK, _Z_STREAM_END):  # Z_BUF_ERROR: nothing is left to read
@@ -201,7 +202,7 @@ def _passes(library: Any) -> bool:
     try:
         pieces = list(_inflate_blocks(library, stream))
         bits = [piece.boundary for piece in pieces if piece.boundary >= 0]
-        moved = move(stream, bits[0], bits[-2], bits[-1]) + END
+        moved = b"".join(move(stream, bits[0], bits[-2], bits[-1])) + END
         return zlib.decompress(moved, -15) == content == b"".join(it.data for it in pieces)
     except (zlib.error, IndexError, OverflowError):
         return False

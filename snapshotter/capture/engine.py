@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
+from snapshotter.capture.gate import GATE, RasterGate
 from snapshotter.capture.recorder import WireRecorder
 from snapshotter.capture.session import Session
 from snapshotter.capture.standby import Standby
@@ -44,6 +45,8 @@ class ChromiumCapturer:
         upstream: The proxy that every connection goes through, as in `EgressRules`.
         allow_no_sandbox: Start the browser without its sandbox where that can not be had.
         resolver: Finds the addresses of names; the system's if not given.
+        gate: What captures that run at once share, so that no more of them paint than there
+            are cores; the one of this process if not given.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class ChromiumCapturer:
         upstream: str = "",
         allow_no_sandbox: bool = False,
         resolver: Resolver | None = None,
+        gate: RasterGate = GATE,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -65,6 +69,7 @@ class ChromiumCapturer:
         self._allow_no_sandbox = allow_no_sandbox
         self._resolver = resolver
         self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
+        self._gate = gate
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -103,6 +108,7 @@ class ChromiumCapturer:
                 software=f"snapshotter/{self._version}",
                 way=standby.wire,
             ),
+            gate=self._gate,
             kill_at=kill_at,
         )
         try:

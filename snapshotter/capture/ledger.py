@@ -32,6 +32,7 @@ from snapshotter.model.capture import (
     MissingGlyphs,
     Outcome,
     PageSize,
+    Picture,
     Reason,
     Scrolling,
     Step,
@@ -92,6 +93,7 @@ class Ledger:
         self.has_no_content = False  # the answer forbids a body: 204, 205
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
         self.network: NetworkPath | None = None
+        self.pictures: tuple[Picture, ...] = ()
 
     @property
     def final_url(self) -> str:
@@ -167,6 +169,12 @@ class Ledger:
                     f"{check.name} of the {'server' if check.source == 'http-date' else 'page'} "
                     f"says {check.value}, our clock said {ours}",
                 )
+
+    def keep(self, picture: Picture) -> None:
+        """Something was photographed, so far as it says; it may be told again, further on."""
+        made = (picture.kind, picture.viewport, picture.subject)
+        others = [it for it in self.pictures if (it.kind, it.viewport, it.subject) != made]
+        self.pictures = (*others, picture)
 
     def console(self, kind: str, words: str, url: str) -> None:
         """A line that the page wrote to its console."""
@@ -249,6 +257,7 @@ class Ledger:
             disclosures=recording.disclosures,
             warnings=tuple(self._warnings),
             clock_checks=self._clock_checks,
+            pictures=self.pictures,
             missing_parts=(*self.missing, *recording.missing_parts),
             network=self.network,
         )

@@ -72,6 +72,24 @@ class PngPart:
     colour: bytes | None  # the samples of its one colour, when all its pixels have the same
 
 
+def one_colour(png: bytes) -> bytes | None:
+    """
+    Return the samples of an image's one colour, or None when its pixels differ.
+
+    Raises:
+        SnapshotterError: It is broken.
+    """
+    same = _OneColour(read_header(png))
+    try:
+        for piece in deflate.inflate(_idat(png), blocks=False):
+            same.look(piece.data)
+            if same.differs:
+                return None
+    except zlib.error as error:
+        raise SnapshotterError("a screenshot is broken") from error
+    return same.colour
+
+
 class PngStitcher:
     """
     Takes images from top to bottom and writes them out as one.
@@ -89,11 +107,8 @@ class PngStitcher:
         self._header: PngHeader | None = None
         self._kept: list[tuple[bytes, bytes]] = []
         self._height = 0
-
-    @property
-    def height(self) -> int:
-        """Rows that were added so far."""
-        return self._height
+        # Before the last image: bytes of work, checksum, rows, and whether there was any.
+        self._before: tuple[int, int, int, PngHeader | None] = (work.tell(), self._adler, 0, None)
 
     def add(self, png: bytes) -> PngPart:
         """
@@ -108,23 +123,25 @@ class PngStitcher:
             != (self._header.width, self._header.bit_depth, self._header.colour_type)
         ):
             raise SnapshotterError("the parts of a screenshot differ in width or pixel format")
-        chunks = list(_chunks(png))
-        stream = b"".join(data for name, data in chunks if name == b"IDAT")
-        before, adler = self._work.tell(), self._adler
+        self._before = self._work.tell(), self._adler, self._height, self._header
         try:
-            colour = self._join(stream, header, first=self._header is None)
+            colour = self._join(_idat(png), header, first=self._header is None)
         except (zlib.error, SnapshotterError) as error:
-            self._work.seek(before)
-            self._work.truncate()
-            self._adler = adler
+            self.take_back()
             if isinstance(error, SnapshotterError):
                 raise
             raise SnapshotterError("a part of a screenshot is broken") from error
         if self._header is None:
             self._header = header
-            self._kept = [chunk for chunk in chunks if chunk[0] in _KEPT]
+            self._kept = [chunk for chunk in _chunks(png) if chunk[0] in _KEPT]
         self._height += header.height
         return PngPart(header=header, colour=colour)
+
+    def take_back(self) -> None:
+        """Take the last image away again. Once; then nothing happens."""
+        at, self._adler, self._height, self._header = self._before
+        self._work.seek(at)
+        self._work.truncate()
 
     def finish(self, out: DigestingWriter) -> tuple[int, int]:
         """
@@ -180,7 +197,8 @@ class PngStitcher:
             raise SnapshotterError("a part of a screenshot does not hold all its rows")
         self._work.write(anew.flush(zlib.Z_SYNC_FLUSH))
         if start >= 0:
-            self._work.write(deflate.move(stream, start, last_header, end))
+            for moved in deflate.move(stream, start, last_header, end):
+                self._work.write(moved)
         return same.colour
 
 
@@ -242,30 +260,30 @@ class _OneColour:
         self._first = b""
         self._pattern = b""  # rows like the second
         self._at = 0  # bytes seen behind the first row
-        self._differs = header.bit_depth < 8
+        self.differs = header.bit_depth < 8
 
     @property
     def colour(self) -> bytes | None:
-        if self._differs or len(self._first) < self._row:
+        if self.differs or len(self._first) < self._row:
             return None
         return self._first[1 : 1 + self._pixel_bytes]
 
     def look(self, data: bytes) -> None:
         """Take the next bytes, as they were filtered."""
-        if self._differs:
+        if self.differs:
             return
         if (missing := self._row - len(self._first)) > 0:
             self._first += data[:missing]
             data = data[missing:]
             if len(self._first) < self._row:
                 return
-            self._differs = not self._is_even(self._first)
-        if not data or self._differs:
+            self.differs = not self._is_even(self._first)
+        if not data or self.differs:
             return
         if not self._pattern:
             self._pattern = self._like_the_first(data[0]) * (2 + CHUNK // self._row)
         start = self._at % self._row
-        self._differs = data != self._pattern[start : start + len(data)]
+        self.differs = data != self._pattern[start : start + len(data)]
         self._at += len(data)
 
     def _is_even(self, row: bytes) -> bool:
@@ -292,6 +310,10 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, name = struct.unpack(">I4s", png[at : at + 8])
         yield name, png[at + 8 : at + 8 + length]
         at += 12 + length
+
+
+def _idat(png: bytes) -> bytes:
+    return b"".join(data for name, data in _chunks(png) if name == b"IDAT")
 
 
 def _without_average(row: bytes, pixel_bytes: int) -> bytes:

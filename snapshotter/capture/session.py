@@ -9,6 +9,7 @@ reasons are documented in docs/reference/outcomes.md.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import clocks, comparison, environment, screenshot, target, text
+from snapshotter.capture import clocks, comparison, environment, target, text
+from snapshotter.capture.album import Album, Shown, set_window
 from snapshotter.capture.behaviours import controls, media, scrolling, segments, settling
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
@@ -37,7 +39,9 @@ from snapshotter.capture.browser import (
 )
 from snapshotter.capture.causes import cause
 from snapshotter.capture.doorkeeper import Doorkeeper
+from snapshotter.capture.gate import RasterGate
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+from snapshotter.capture.layout import Layout
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import (
     RESPONSE_TOO_LARGE,
@@ -45,13 +49,14 @@ from snapshotter.capture.recorder import (
     Recording,
 )
 from snapshotter.capture.redact import clean_mhtml, clean_text, clean_url
+from snapshotter.capture.screenshot import DEFAULT, Camera, paints_below
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.standby import Running
 from snapshotter.capture.targets import ProtocolError
 from snapshotter.capture.world import WorldError, WorldGone, Worlds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, Scrolling, StepState
-from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.model.request import CaptureRequest, Decision, Viewport
 from snapshotter.ports import Clock, Progress
 
 T = TypeVar("T")
@@ -74,6 +79,9 @@ _MOVED = ("context was destroyed", "Not attached to an active page", "frame was 
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
 _LOST_MEDIA = 5_000  # addresses
 _TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
+
+# Browsers of this machine that were tried, and whether they show what lies below a window.
+_PAINTS_BELOW: dict[Path, bool] = {}
 
 # Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
 _ERRORS = (
@@ -157,6 +165,7 @@ class Session:
         processes: BrowserProcesses,
         wire: Wire,
         recorder: Recorder,
+        gate: RasterGate,
         kill_at: float,
     ) -> None:
         self._request = request
@@ -172,6 +181,7 @@ class Session:
         self._processes = processes
         self._wire = wire
         self._recorder = recorder
+        self._gate = gate
         self._kill_at = kill_at
         self._ending_s = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
         self._guard_deadline = kill_at - self._ending_s
@@ -198,6 +208,7 @@ class Session:
         self._doorkeeper: Doorkeeper | None = None
         self._stage: Stage | None = None
         self._scrolled: scrolling.Scrolled | None = None
+        self._camera: Camera | None = None
         self._lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._document = _Document()
         self._description: asyncio.Task[Environment] | None = None
@@ -370,9 +381,10 @@ class Session:
         await self._anchor()
         documents = self._document.count
         self._ledger.final_url = page.url
-        await self._step("viewport", lambda: self._viewport(cdp))
+        album = self._album(cdp)
+        await self._step("viewport", album.viewport)
         steps: list[tuple[str, _Body]] = [
-            ("screenshot", lambda: self._screenshot(cdp)),
+            ("screenshot", lambda: _as_far_as(album.page())),
             ("mhtml", lambda: self._mhtml(cdp)),
             ("dom", self._dom),
             ("text", self._page_text),
@@ -382,6 +394,8 @@ class Session:
             # text it may be the last thing that the browser does.
             steps.append(steps.pop(0))
         for name, body in steps:
+            await self._step(name, body)
+        for name, body in self._further_pictures(album):
             await self._step(name, body)
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
@@ -394,7 +408,7 @@ class Session:
         guard.extend(self._clock.monotonic() + min(_RESCUE_S, self._ending_s * _RESCUE_SHARE))
         made = {artifact.path for artifact in self._spool.artifacts}
         steps: tuple[tuple[str, str, _Body], ...] = (
-            ("viewport", "capture/viewport.png", lambda: self._viewport(cdp)),
+            ("viewport", "capture/viewport.png", self._album(cdp).viewport),
             ("dom", "capture/dom.html", self._dom),
             ("text", "capture/page.txt", self._page_text),
         )
@@ -449,6 +463,23 @@ class Session:
             decision=self._decision,
             clock=self._clock,
             note=self._note,
+        )
+        width, height = self._decision.viewport_px
+        window = Viewport(name=DEFAULT, width=width, height=height, scale=self._decision.scale)
+        await set_window(self._stage, cdp, window)
+        if self._binary.path not in _PAINTS_BELOW:
+            _PAINTS_BELOW[self._binary.path] = await paints_below(cdp, guard, limit)
+        self._camera = Camera(
+            cdp,
+            self._spool,
+            guard,
+            self._decision,
+            layout=Layout(cdp, worlds, guard, limit),
+            gate=self._gate,
+            beyond=not _PAINTS_BELOW[self._binary.path],
+            work=self._place.root,
+            say=self._ledger.say,
+            warn=lambda words: self._complain("picture-blank", words),
         )
         return page, cdp
 
@@ -595,10 +626,8 @@ class Session:
         await self._anchor()
 
         async def before() -> None:
-            spool = self._spool.under_other_names("viewport", "before-consent", "consent")
-            await screenshot.photograph_viewport(
-                self._need_cdp(), spool, self._need_guard(), self._decision
-            )
+            camera = self._need_camera()
+            self._ledger.keep(await camera.viewport("consent", "before-consent"))
 
         rules = self._decision.consent
         clicks = await controls.refuse_consent(stage, self._need_cdp(), rules, before)
@@ -612,11 +641,7 @@ class Session:
         await self._anchor()
 
         async def before() -> None:
-            spool = self._spool.under_other_names("screenshot", "before-expand", "expand")
-            await screenshot.photograph_page(
-                self._need_cdp(), spool, self._need_guard(), self._decision,
-                work=self._place.root, say=self._ledger.say, keep=lambda _: None,
-            )  # fmt: skip
+            await self._need_camera().page(self._ledger.keep, "expand", "before-expand")
             read = await text.read_text(stage.worlds, limit_s=self._limits.step_s)
             await asyncio.to_thread(
                 self._spool.write, "capture/before-expand.txt", "text/plain", utf8(read.text),
@@ -681,7 +706,11 @@ class Session:
     async def _read_segments(self, stage: Stage) -> None:
         """Read a page that shows itself only a stretch at a time, stretch by stretch."""
         facts, scrolled = self._ledger.scrolling, self._scrolled
-        if facts is None or scrolled is None or not (facts.virtualised or facts.container):
+        if facts is None or scrolled is None:
+            return
+        # A box that keeps what it holds is shown whole in one picture: `Album.expanded`.
+        in_box = bool(facts.container) and not self._decision.pictures.inner_box
+        if not facts.virtualised and not in_box:
             return
         read = await segments.read_segments(stage, self._need_cdp(), self._spool, scrolled)
         self._ledger.scrolling = replace(facts, segments=read.count)
@@ -695,33 +724,34 @@ class Session:
                 "page-scrolls-inside", f"the page scrolls inside {facts.container}; {stretches}"
             )
 
-    async def _viewport(self, cdp: CDPSession) -> None:
-        await screenshot.photograph_viewport(cdp, self._spool, self._need_guard(), self._decision)
-
-    async def _screenshot(self, cdp: CDPSession) -> _End | str | None:
-        grown = ""
-
-        def keep(photograph: screenshot.Photograph) -> None:
-            nonlocal grown
-            self._ledger.page_size = photograph.size
-            if photograph.grown_from is not None:
-                grown = f", after the page had grown from {photograph.grown_from} px"
-
-        await screenshot.photograph_page(
+    def _album(self, cdp: CDPSession) -> Album:
+        return Album(
+            self._need_camera(),
+            self._need_stage(),
             cdp,
-            self._spool,
-            self._need_guard(),
-            self._decision,
-            work=self._place.root,
-            say=self._ledger.say,
-            keep=keep,
+            self._ledger,
+            stuck=self._stuck,
+            lost=self._lost_media,
         )
-        size = _there(self._ledger.page_size)
-        detail = f"{size.captured_height} of {size.height} px in {size.tiles} tiles{grown}"
-        if size.truncated:
-            self._complain("page-truncated", detail)
-            return _End(StepState.PARTIAL, detail)
-        return detail
+
+    def _further_pictures(self, album: Album) -> list[tuple[str, _Body]]:
+        """Return the steps that were asked for, those last that change the page most."""
+        wanted, box = self._decision.pictures, album.inner_box
+        steps: list[tuple[str, _Body]] = []
+        if wanted.elements:
+            steps.append(("elements", lambda: _as_far_as(album.elements())))
+        if wanted.pdf:
+            steps.append(("pdf", album.pdf))
+        if box is not None and wanted.inner_box:
+            steps.append(("inner-box", lambda: _as_far_as(album.expanded(box))))
+        # Phones last: once touch was there, this browser has no mouse that hovers any more.
+        for window in sorted(wanted.viewports, key=lambda it: it.mobile):
+            body = partial(self._in_window, album, window)
+            steps.append((f"viewport-{window.name}", body))
+        return steps
+
+    async def _in_window(self, album: Album, window: Viewport) -> _End | str:
+        return await _as_far_as(album.in_window(window))
 
     async def _mhtml(self, cdp: CDPSession) -> None:
         limit = self._limits.mhtml_s
@@ -1131,8 +1161,16 @@ class Session:
     def _need_stage(self) -> Stage:
         return _there(self._stage)
 
+    def _need_camera(self) -> Camera:
+        return _there(self._camera)
+
     def _need_doorkeeper(self) -> Doorkeeper:
         return _there(self._doorkeeper)
+
+
+async def _as_far_as(work: Awaitable[Shown]) -> _End | str:
+    shown = await work
+    return shown.detail if shown.whole else _End(StepState.PARTIAL, shown.detail)
 
 
 def _there(value: T | None) -> T:

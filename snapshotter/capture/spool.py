@@ -31,14 +31,6 @@ class Spool:
         self._clock = clock
         self._limit = limit
         self._artifacts: list[Artifact] = []
-        self._renames: tuple[str, str, str] | None = None
-
-    def under_other_names(self, old: str, new: str, step: str) -> "Spool":
-        """Return this spool for a maker whose files are to have `new` for `old` in their names."""
-        twin = Spool(self._root, self._clock, limit=self._limit)
-        twin._artifacts = self._artifacts
-        twin._renames = (old, new, step)
-        return twin
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -55,9 +47,6 @@ class Spool:
         Raises:
             SnapshotterError: It grew beyond the limit; nothing of it is left.
         """
-        if self._renames is not None:
-            old, new, step = self._renames
-            path = path.replace(old, new)
         made_at = self._clock.now()
         file = self._root / path
         file.parent.mkdir(parents=True, exist_ok=True)

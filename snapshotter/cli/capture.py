@@ -27,6 +27,7 @@ _EXAMPLES = """\b
 Examples:
   snapshotter capture https://example.org
   snapshotter capture --store s3://evidence/case-7 https://example.org
+  snapshotter capture --viewport phone --element '#article' https://example.org
   snapshotter capture --json - < urls.txt
   snapshotter capture --browser chromium --policy ./slow.toml https://example.org
 """
@@ -65,6 +66,21 @@ Examples:
     metavar="URL|tor",
     help="Send everything through http://…, socks5://… or tor.  [default: the setting]",
 )
+@click.option(
+    "--viewport",
+    "viewports",
+    multiple=True,
+    metavar="NAME|WxH",
+    help="Photograph it in another window too: phone, tablet, 1024x768, 1024x768@2.",
+)
+@click.option(
+    "--element",
+    "elements",
+    multiple=True,
+    metavar="SELECTOR",
+    help="Photograph an element too, by its CSS selector.",
+)
+@click.option("--pdf", is_flag=True, help="Print the page to a PDF too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -80,6 +96,9 @@ def capture(
     ignore_certificate_errors: bool,
     allow_networks: tuple[str, ...],
     proxy: str | None,
+    viewports: tuple[str, ...],
+    elements: tuple[str, ...],
+    pdf: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -117,6 +136,9 @@ def capture(
         lock_days=lock_days,
         ignore_certificate_errors=ignore_certificate_errors,
         allow_networks=(*settings.allow_networks, *allow_networks),
+        viewports=viewports,
+        elements=elements,
+        pdf=pdf,
     )
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():

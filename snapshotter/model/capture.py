@@ -309,6 +309,82 @@ class PageSize:
     captured_height: int
     tiles: int
     truncated: bool
+    truncated_at: int | None = None  # height at which a limit cut it
+
+
+class PictureKind(enum.StrEnum):
+    """What a picture shows."""
+
+    VIEWPORT = "viewport"  # what a person sees first
+    PAGE = "page"  # the whole page
+    INNER_BOX = "inner-box"  # all of a box that scrolls in the page's place
+    ELEMENT = "element"
+    PDF = "pdf"  # the page as it would be printed
+
+
+class CutReason(enum.StrEnum):
+    """Why a picture does not show all that it is of."""
+
+    HEIGHT = "height-limit"
+    WIDTH = "width-limit"
+    FILES = "files-limit"
+    GREW = "page-grew"  # it went on growing while it was photographed
+    BROKEN_OFF = "broken-off"  # an error or the end of the time; a `Reason` says which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTile:
+    """One shot, and where it stands in its file."""
+
+    top_px: int  # CSS pixels, in the measure of its file
+    bottom_px: int  # not included
+    row: int  # device pixels from the file's top
+    rows: int  # device pixels
+    blank: bool  # it has one colour, although the page has text or images there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFile:
+    """One file of a picture."""
+
+    path: str  # in the bundle
+    top_px: int  # first CSS pixel of height that it shows
+    bottom_px: int  # behind the last
+    width: int  # device pixels; 0 for a PDF
+    height: int  # device pixels; 0 for a PDF
+    tiles: tuple[PictureTile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """
+    One thing that was photographed, and how much of it.
+
+    Lengths are CSS pixels from the page's upper left corner, or within an inner box from
+    its own top. Tiles join edge to edge, and so do files unless `overlap_px` says else.
+    """
+
+    kind: PictureKind
+    subject: str  # selector of an element, name of an inner box, else ""
+    viewport: str  # "default", or the name of another
+    viewport_px: tuple[int, int]  # width, height of the window it was taken in
+    scale: int  # device pixels a CSS pixel
+    mobile: bool
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int  # of all that there was to show, when it was last measured
+    captured_width_px: int
+    captured_height_px: int
+    heights_px: tuple[int, ...]  # as measured in turn: more than one when it changed meanwhile
+    overlap_px: int  # height that a file repeats of the one before
+    truncated_at: int | None  # height at which it was cut
+    reason: CutReason | None
+    files: tuple[PictureFile, ...]
+
+    @property
+    def whole(self) -> bool:
+        return self.reason is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,5 +449,6 @@ class Capture:
     disclosures: tuple[Disclosure, ...] = field(repr=False)  # never written into the bundle
     warnings: tuple[Reason, ...] = ()  # what a reader has to know, and that takes nothing away
     clock_checks: tuple[ClockCheck, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started

@@ -1,6 +1,10 @@
 """What is asked for, and what the policy made of it."""
 
+import re
 from dataclasses import dataclass, field
+
+_WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
+_MOST_PX = 10_000  # of a window, either way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,56 @@ class ConsentRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Viewport:
+    """A window that a page is shown in."""
+
+    name: str  # a word that stands in names of files: "phone", "1024x768"
+    width: int  # CSS pixels
+    height: int  # CSS pixels
+    scale: int = 1  # device pixels a CSS pixel
+    mobile: bool = False  # laid out as on a phone, with touch
+
+    @classmethod
+    def named(cls, name: str) -> "Viewport":
+        """
+        Return the window of a name, "phone" or "tablet", or of a size: "1024x768", "1024x768@2".
+
+        Raises:
+            ValueError: It is neither.
+        """
+        if name in _DEVICES:
+            return _DEVICES[name]
+        if found := _WINDOW.fullmatch(name):
+            width, height, scale = int(found[1]), int(found[2]), int(found[3] or 1)
+            if min(width, height) >= 100 and max(width, height) <= _MOST_PX:
+                word = name.replace("@", "-")
+                return cls(name=word, width=width, height=height, scale=scale)
+        raise ValueError(f"{name} is no viewport: phone, tablet, 1024x768, 1024x768@2")
+
+
+# Sizes that are common among devices in use, with a whole number of device pixels.
+_DEVICES = {
+    "phone": Viewport(name="phone", width=390, height=844, scale=2, mobile=True),
+    "tablet": Viewport(name="tablet", width=820, height=1180, scale=2, mobile=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Which pictures are made beside those of the first view and of the whole page."""
+
+    viewports: tuple[Viewport, ...] = ()  # further windows
+    elements: tuple[str, ...] = ()  # CSS selectors, of each the first element
+    pdf: bool = False
+    inner_box: bool = True  # what scrolls in a box of its own is shown whole
+    # Device pixels of one file: what the most used image library opens without a
+    # warning about decompression bombs (Pillow's MAX_IMAGE_PIXELS, 2^30 / 4 / 3).
+    file_pixels: int = 89_478_485
+    pdf_s: float = 20.0
+    pdf_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -91,6 +145,7 @@ class Decision:
     media: MediaRules = field(default_factory=MediaRules)
     expand: ExpandRules = field(default_factory=ExpandRules)
     consent: ConsentRules = field(default_factory=ConsentRules)
+    pictures: Pictures = field(default_factory=Pictures)
     limits: Limits = field(default_factory=Limits)
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}

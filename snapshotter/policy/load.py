@@ -16,13 +16,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.request import ConsentRules, Decision, ExpandRules, Limits, MediaRules
+from snapshotter.model.request import (
+    ConsentRules,
+    Decision,
+    ExpandRules,
+    Limits,
+    MediaRules,
+    Pictures,
+    Viewport,
+)
 
 _MAX_BYTES = 1 << 20
 
 
 _KINDS = frozenset({"shell", "chromium"})
 _Word = Annotated[str, Field(min_length=1, max_length=500, strict=True)]
+_Selector = Annotated[str, Field(min_length=1, max_length=1000)]
 _Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
 
 
@@ -108,6 +117,25 @@ class Warn(_Table):
     divergence_percent: int = Field(default=50, ge=0, le=100)
 
 
+class PicturesTable(_Table):
+    """Which pictures are made beside those of the first view and of the whole page."""
+
+    viewports: tuple[str, ...] = Field(default=(), strict=False, max_length=4)
+    elements: tuple[_Selector, ...] = Field(default=(), strict=False, max_length=20)
+    pdf: bool = False
+    inner_box: bool = True
+    file_pixels: int = Field(default=89_478_485, ge=1_000_000, le=1_000_000_000)
+    pdf_s: float = Field(default=20, gt=0, le=600, strict=False)
+    pdf_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
+
+    @field_validator("viewports")
+    @classmethod
+    def _are_windows(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            Viewport.named(name)
+        return tuple(dict.fromkeys(names))
+
+
 class LimitsTable(_Table):
     """The most that one capture may take."""
 
@@ -176,6 +204,7 @@ class Policy(BaseModel):
     expand: Expand = Expand()
     consent: Consent = Consent()
     warn: Warn = Warn()
+    pictures: PicturesTable = PicturesTable()
     limits: LimitsTable = LimitsTable()
     network: Network = Network()
     redact: Redact = Redact()
@@ -257,6 +286,9 @@ def decide(
     lock_days: int | None = None,
     ignore_certificate_errors: bool = False,
     allow_networks: Sequence[str] = (),
+    viewports: tuple[str, ...] = (),
+    elements: tuple[str, ...] = (),
+    pdf: bool = False,
 ) -> Decision:
     """
     Return every setting of one capture, and the effective policy as text.
@@ -266,9 +298,13 @@ def decide(
         lock_days: Instead of the policy's.
         ignore_certificate_errors: Go on where a certificate is bad, and record it.
         allow_networks: In addition to the policy's: networks (CIDR) or single addresses.
+        viewports: Names or sizes of windows, beside the policy's.
+        elements: CSS selectors, beside the policy's.
+        pdf: Print the page too.
 
     Raises:
-        SnapshotterError: `browser` is neither a kind nor a path, or a network is none.
+        SnapshotterError: `browser` is neither a kind nor a path, or a network or a
+            viewport is none.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
     if browser and browser not in _KINDS and os.sep not in browser:
@@ -286,6 +322,8 @@ def decide(
     if allow_networks:
         allowed = dict.fromkeys((*policy.network.allow, *map(network, allow_networks)))
         changes["network"] = Network(reason=policy.network.reason, allow=tuple(allowed))
+    if viewports or elements or pdf:
+        changes["pictures"] = _more_pictures(policy.pictures, viewports, elements, pdf)
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(
@@ -304,6 +342,10 @@ def decide(
         media=MediaRules(**effective.media.model_dump(exclude={"reason"})),
         expand=ExpandRules(**effective.expand.model_dump(exclude={"reason"})),
         consent=ConsentRules(**effective.consent.model_dump(exclude={"reason"})),
+        pictures=Pictures(
+            **effective.pictures.model_dump(exclude={"reason", "viewports"}),
+            viewports=tuple(Viewport.named(name) for name in effective.pictures.viewports),
+        ),
         limits=Limits(
             **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
         ),
@@ -330,6 +372,23 @@ def network(text: str) -> str:
     except ValueError as error:
         raise SnapshotterError(
             f"not a network: {error}", hint="10.0.0.0/8, 127.0.0.1 or fd00::/8"
+        ) from error
+
+
+def _more_pictures(
+    table: PicturesTable, viewports: tuple[str, ...], elements: tuple[str, ...], pdf: bool
+) -> PicturesTable:
+    values = table.model_dump()
+    values["viewports"] = (*table.viewports, *viewports)
+    values["elements"] = tuple(dict.fromkeys((*table.elements, *elements)))
+    values["pdf"] = table.pdf or pdf
+    try:
+        return PicturesTable.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotterError(
+            f"pictures.{where}: {first['msg']}", hint="docs/howto/pictures.md"
         ) from error
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
-from snapshotter.model.capture import Artifact, Capture
+from snapshotter.model.capture import Artifact, Capture, Picture
 from snapshotter.model.request import Decision
 from snapshotter.ports import Signer
 
@@ -25,6 +25,7 @@ ALGORITHM = "ecdsa-p384-sha384"
 # A page chooses the length of its addresses and its title, and a verifier reads a record of
 # at most 8 MiB: here they are cut, in the network record they stand whole. Characters.
 _MAX_TEXT = 65_536
+_MAX_TILES = 10_000  # listed of all pictures; a verifier takes at most 200,000 values
 _MAX_LISTED_URL = 4_096  # of up to 600 in one record
 
 # Printed in every record: what the evidence does not say, before somebody asks.
@@ -76,6 +77,7 @@ def build(
                 "missing_glyphs": plain(capture.missing_glyphs),
                 "missing_parts": list(capture.missing_parts),
                 "page_size": plain(capture.page_size),
+                "pictures": _pictures(capture.pictures),
                 "requests": plain(capture.requests),
                 "scrolling": plain(capture.scrolling),
                 "text_characters": capture.text_characters,
@@ -175,6 +177,19 @@ def _artifact(artifact: Artifact) -> dict[str, Any]:
     }
 
 
+def _pictures(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
+    """Return the pictures, with the tiles of each file as far as a record may list them."""
+    listed, left = [], _MAX_TILES
+    for picture in pictures:
+        value = plain(picture)
+        for file in value["files"]:
+            file["tile_count"] = len(file["tiles"])
+            file["tiles"] = file["tiles"][:left]
+            left -= len(file["tiles"])
+        listed.append(value)
+    return listed
+
+
 def _settings(decision: Decision) -> dict[str, Any]:
     """Every setting; seconds become integer milliseconds, for a record holds no floats."""
     settings: dict[str, Any] = {
@@ -185,6 +200,15 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
         "locale": decision.locale,
+        "pictures": {
+            "elements": list(decision.pictures.elements),
+            "file_pixels": decision.pictures.file_pixels,
+            "inner_box": decision.pictures.inner_box,
+            "pdf": decision.pictures.pdf,
+            "pdf_bytes": decision.pictures.pdf_bytes,
+            "pdf_ms": round(decision.pictures.pdf_s * 1000),
+            "viewports": plain(decision.pictures.viewports),
+        },
         "quiet_ms": round(decision.quiet_s * 1000),
         "redact_headers": sorted(decision.redact_headers),
         "require_court_minimum": decision.require_court_minimum,

@@ -12,7 +12,7 @@ from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.browser import Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
-from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules
+from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures
 from snapshotter.policy.load import decide, load
 from tests.servers.behaviour_pages import Site
 
@@ -143,7 +143,7 @@ def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
 def test_an_element_that_scrolls_in_the_documents_place_is_scrolled(
     site: Site, capture: Engine
 ) -> None:
-    it = capture(site.url("/inner-scroller"))
+    it = capture(site.url("/inner-scroller"), pictures=Pictures(inner_box=False))
 
     assert it.scrolling is not None
     assert it.scrolling.container == "#pane"

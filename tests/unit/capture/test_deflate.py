@@ -49,7 +49,7 @@ def test_blocks_follow_what_stands_in_for_those_before_them(
 
     anew = zlib.compressobj(6, zlib.DEFLATED, -15)
     head = anew.compress(content[:length]) + anew.flush(zlib.Z_SYNC_FLUSH)
-    moved = deflate.move(stream, chosen, bits[-2], bits[-1])
+    moved = b"".join(deflate.move(stream, chosen, bits[-2], bits[-1]))
 
     # Twice, because another stream's blocks follow the first one's.
     inflater = zlib.decompressobj(-15)

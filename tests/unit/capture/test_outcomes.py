@@ -19,7 +19,7 @@ def documented() -> set[str]:
 def given() -> set[str]:
     source = "".join(
         (ROOT / "snapshotter" / "capture" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("engine", "session", "ledger", "doorkeeper")
+        for name in ("engine", "session", "ledger", "album", "doorkeeper")
     )
     codes = {code for _, code in session._ERRORS}
     codes |= {causes._FORBIDDEN, causes._LOST}

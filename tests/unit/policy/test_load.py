@@ -108,6 +108,35 @@ def test_options_stand_in_the_text_that_is_sealed() -> None:
     assert sealed["retention"]["lock_days"] == made.retain_days == 30
 
 
+def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: Path) -> None:
+    text = 'name = "x"\n[pictures]\nviewports = ["tablet"]\nelements = ["h1"]\n'
+    text += "inner_box = false\nfile_pixels = 2000000\npdf_s = 7\npdf_bytes = 9\n"
+
+    made = decide(
+        load(_write(tmp_path, text)),
+        viewports=("phone", "640x480@2"),
+        elements=("h1", "p"),
+        pdf=True,
+    )
+
+    wanted = made.pictures
+    assert [it.name for it in wanted.viewports] == ["tablet", "phone", "640x480-2"]
+    size = wanted.viewports[2]
+    assert (size.width, size.height, size.scale, size.mobile) == (640, 480, 2, False)
+    assert wanted.elements == ("h1", "p")
+    assert (wanted.pdf, wanted.inner_box) == (True, False)
+    assert (wanted.file_pixels, wanted.pdf_s, wanted.pdf_bytes) == (2_000_000, 7, 9)
+    sealed = tomllib.loads(made.policy_text)["pictures"]
+    assert sealed["viewports"] == ["tablet", "phone", "640x480@2"]
+    assert sealed["pdf"] is True
+
+
+@pytest.mark.parametrize("name", ["watch", "10x10", "1024x768@9", "99999x100", "-1x100", "../x"])
+def test_a_window_that_is_none_is_told(name: str) -> None:
+    with pytest.raises(SnapshotterError, match=r"pictures\.viewports.*is no viewport"):
+        decide(load("default"), viewports=(name,))
+
+
 @pytest.mark.parametrize("days", [-1, 36_501])
 def test_a_lock_that_no_policy_could_ask_for_is_refused(days: int) -> None:
     with pytest.raises(ValueError, match="lock_days"):

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from snapshotter.formats import canonical_json
-from snapshotter.model.capture import Capture, CourtMinimum, FailedRequest, ImageCounts
+from snapshotter.model.capture import (
+    Capture,
+    CourtMinimum,
+    CutReason,
+    FailedRequest,
+    ImageCounts,
+    Picture,
+    PictureFile,
+    PictureKind,
+    PictureTile,
+)
 from snapshotter.seal import record
 from snapshotter.verify.record import loads
 from tests import bundles
@@ -125,3 +135,29 @@ def test_a_page_can_not_make_a_record_that_no_verifier_reads(tmp_path: Path) -> 
     data = canonical_json.dumps(value)
     assert loads(data) == value
     assert value["what"]["final_url"].endswith(f"(cut; it has {len(long)} characters)")
+
+
+def test_a_picture_has_its_table_and_no_more_tiles_than_a_verifier_reads(tmp_path: Path) -> None:
+    tiles = tuple(
+        PictureTile(top_px=i, bottom_px=i + 1, row=i, rows=1, blank=False) for i in range(7_000)
+    )
+    file = PictureFile(
+        path="capture/screenshot.png", top_px=0, bottom_px=7_000, width=9, height=7_000, tiles=tiles
+    )
+    picture = Picture(
+        kind=PictureKind.PAGE, subject="", viewport="default", viewport_px=(9, 9), scale=1,
+        mobile=False, left_px=0, top_px=0, width_px=9, height_px=9_000, captured_width_px=9,
+        captured_height_px=7_000, heights_px=(8_000, 9_000), overlap_px=0, truncated_at=7_000,
+        reason=CutReason.GREW, files=(file,),
+    )  # fmt: skip
+
+    value = _record(tmp_path, pictures=(picture, picture))
+
+    first, second = value["content"]["pictures"]
+    assert (first["kind"], first["reason"], first["truncated_at"]) == ("page", "page-grew", 7_000)
+    assert first["heights_px"] == [8_000, 9_000]
+    (listed,), (rest,) = first["files"], second["files"]
+    assert (listed["tile_count"], len(listed["tiles"])) == (7_000, 7_000)
+    assert (rest["tile_count"], len(rest["tiles"])) == (7_000, 3_000)
+    assert set(_names(first)) <= set(re.findall(r"[a-z_]+", DOCS.read_text(encoding="utf-8")))
+    assert loads(canonical_json.dumps(value)) == value
