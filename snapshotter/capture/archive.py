@@ -235,6 +235,8 @@ def _shared_fields(exchange: Exchange, wire: WireExchange) -> Iterator[tuple[str
         yield ("WARC-Cipher-Suite", wire.handshake.cipher)
     yield ("WARC-Resource-Type", exchange.resource_type.lower())
     yield ("Snapshotter-Connection", f"{wire.connection.number}/{wire.stream}")
+    if exchange.certificate:
+        yield ("Snapshotter-Certificate", exchange.certificate)
     if words := _initiator(exchange):
         yield ("Snapshotter-Initiator", words)
     times = [exchange.at, wire.answered_at, wire.ended_at]

@@ -18,7 +18,7 @@ from snapshotter.model.request import Decision
 _URL_CHARACTERS = 500
 _WORDS = 200  # characters of a dialog that are kept
 _NOTED_DOWNLOADS = 100  # cancelled ones that are named
-_DIALOG_STORM_S = 3.0  # for dialogs to end with the scripts: then the page is given up
+_DIALOG_STORM_S = 8.0  # for dialogs to end with the scripts: then the page is given up
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 Note = Callable[[str, str], None]  # kind and detail of an action

@@ -48,6 +48,7 @@ class Answer:
     protocol: str  # "http/1.1", "h2" …
     headers: tuple[tuple[str, str], ...]  # secrets replaced, in no order that means anything
     transparency: str  # CDP certificateTransparencyCompliance, or ""
+    is_insecure: bool = False  # over TLS that the browser would have refused
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Exchange:
     resource_type: str
     cut: str  # why the answer is not whole, as WARC-Truncated says it; "" when it is
     cause: str = ""  # why no answer came, if the guard knows
+    certificate: str = ""  # what was wrong with the server's, and let pass; see `tls.problems`
 
     @property
     def url(self) -> str:

@@ -194,6 +194,12 @@ class Ledger:
         if self._dropped:
             self.log("console-dropped", f"{self._dropped} lines of the console were not kept")
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)
+        if recording.certificate_errors:
+            self.warn(
+                "certificate-ignored",
+                "certificates that the browser refuses were let pass, as the policy says: "
+                + "; ".join(recording.certificate_errors),
+            )
         shown = rendered or self.is_answered
         if not recording.main_body_recorded and shown and not self.has_no_content:
             self.complain("source-missing", "the body of the page's document was not recorded")

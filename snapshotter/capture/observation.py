@@ -441,6 +441,7 @@ class Observer:
                 for part in str(value).split("\n")  # which joins what is repeated
             ),
             transparency=security.get("certificateTransparencyCompliance", ""),
+            is_insecure=bool(security) and response.get("securityState") == "insecure",
         )
 
     def _header(self, name: str, value: str) -> str:

@@ -81,6 +81,7 @@ class Recording:
     missing_parts: tuple[str, ...]
     # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl, capture/network.json, …
     artifacts: tuple[Artifact, ...]
+    certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
     main_body: MainBody | None = None  # the body of `response`, even an empty one
 
 
@@ -216,8 +217,9 @@ class WireRecorder:
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
         carried = self._read()
+        signatures = server_signature.gather(_recorded(it) for it in carried if it.is_tls)
         found = tuple(
-            replace(it, cause=self._cause_of(it))
+            replace(it, cause=self._cause_of(it), certificate=_certificate(it, signatures))
             for it in pair(
                 itertools.chain.from_iterable(one.exchanges for one in carried),
                 self._observer.observed,
@@ -241,7 +243,6 @@ class WireRecorder:
                 at=main.at if main is not None else None,
             ),
         )
-        signatures = server_signature.gather(_recorded(it) for it in carried if it.is_tls)
         self._write_connections(files, carried, signatures)
         return Recording(
             redirects=redirects,
@@ -251,6 +252,7 @@ class WireRecorder:
             main_body_recorded=main is not None and main.is_recorded,
             main_body_cut=main is not None and bool(main.cut),
             main_body=self._main_body(main),
+            certificate_errors=_certificate_errors(found),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
             missing_parts=self._missing_parts(found, carried),
@@ -412,12 +414,38 @@ def _recorded(carried: CarriedConnection) -> server_signature.RecordedConnection
     )
 
 
-def _chain_of(number: int, signatures: server_signature.ServerSignatures) -> tuple[bytes, ...]:
-    """Return the chain that a connection's server showed, in it or in the one it goes on from."""
+def _session_of(
+    number: int, signatures: server_signature.ServerSignatures
+) -> server_signature.SignedSession | None:
+    """Return what a connection's server signed, in it or in the one it goes on from."""
     for session in signatures.sessions:
         if session.connection == number or any(it.connection == number for it in session.resumed):
-            return session.chain
-    return ()
+            return session
+    return None
+
+
+def _chain_of(number: int, signatures: server_signature.ServerSignatures) -> tuple[bytes, ...]:
+    session = _session_of(number, signatures)
+    return session.chain if session is not None else ()
+
+
+def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatures) -> str:
+    """Return what was wrong with the certificate behind an answer, if the browser says so."""
+    told, wire = exchange.observed, exchange.wire
+    if told is None or told.answer is None or not told.answer.is_insecure or wire is None:
+        return ""
+    session = _session_of(wire.connection.number, signatures)
+    return ", ".join(tls.problems(session, wire.at))
+
+
+def _certificate_errors(found: Sequence[Exchange]) -> tuple[str, ...]:
+    """Name each server whose bad certificate was let pass, with what was wrong."""
+    counts = Counter(
+        f"{it.wire.connection.host}:{it.wire.connection.port}: {it.certificate}"
+        for it in found
+        if it.wire is not None and it.certificate
+    )
+    return tuple(f"{name} (answers: {count})" for name, count in sorted(counts.items()))
 
 
 def _failed(found: Sequence[Exchange]) -> Iterator[FailedRequest]:

@@ -73,6 +73,8 @@ _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
 _ANSWER_S = 2.0  # for a page to say that it is there
 _ORDER_S = 2.0  # for an order to it, that a blocked process may never take
 _MOVES = 100  # changes of the address within a document; each costs everybody some time
+_NO_PICTURE = "Unable to capture screenshot"  # the browser's words
+_NEW_PROCESS_S = 0.3  # for it to start a process in place of one that went
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 _SAVES = "Download is starting"  # Playwright's words for an address that is a file
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
@@ -1107,7 +1109,7 @@ class Session:
         ledger = self._ledger
         ledger.begin_step(name)
         try:
-            end = await body()
+            end = await self._done(body)
         except (PageLost, CaptureTimeout) as error:
             code, detail = _reason(name, error)
             self._complain(code, detail)
@@ -1133,6 +1135,17 @@ class Session:
             return end.state is not StepState.FAILED
         ledger.end_step(StepState.OK, end or "")
         return True
+
+    async def _done(self, body: _Body) -> _End | str | None:
+        """Do the work of a step; once more when the browser has just lost its GPU process."""
+        try:
+            return await body()
+        except PlaywrightError as error:
+            if _NO_PICTURE not in error.message:
+                raise
+            self._ledger.log("again", _first_line(error))
+            await self._need_guard().pause(_NEW_PROCESS_S)
+            return await body()
 
     async def _call(self, what: str, work: Awaitable[T], limit_s: float) -> T:
         return await self._need_guard().call(what, work, limit_s)

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.formats import network
+from snapshotter.formats.server_signature import SignedSession
 from snapshotter.formats.tls import Handshake
 from snapshotter.model.capture import Certificate, TlsFacts
 
@@ -34,6 +36,33 @@ def facts(
         certificate_transparency=_TRANSPARENCY.get(transparency, "unknown"),
         chain=tuple(_certificates(chain)),
     )
+
+
+def problems(session: SignedSession | None, at: datetime) -> tuple[str, ...]:
+    """
+    Return what is wrong with a certificate that the browser would have refused, in stable words.
+
+    The browser says only that it would have. So this is what can be seen of the certificate
+    itself: `expired`, `not-yet-valid`, `other-host`, `self-signed`; where nothing can,
+    `unknown-authority`: no authority that the browser trusts stands behind it, or it refused
+    it for a reason of its own.
+
+    Args:
+        session: What the server signed; None: its certificate is not known.
+        at: When it was shown.
+    """
+    if session is None or not session.chain:
+        return ("unknown",)
+    found = []
+    try:
+        leaf = x509.load_der_x509_certificate(session.chain[0])
+        found += ["expired"] if at > leaf.not_valid_after_utc else []
+        found += ["not-yet-valid"] if at < leaf.not_valid_before_utc else []
+        found += ["self-signed"] if leaf.issuer == leaf.subject else []
+    except ValueError:
+        return ("unknown",)
+    found += [] if session.names_host else ["other-host"]
+    return tuple(sorted(found)) or ("unknown-authority",)
 
 
 def in_brief(handshake: Handshake | None) -> network.Tls | None:

@@ -42,13 +42,14 @@ class Engine:
 
     def __call__(
         self, url: str, limits: Limits | None = None, *, browser: str = "shell", scale: int = 1,
-        viewport: tuple[int, int] = (1440, 900),
+        viewport: tuple[int, int] = (1440, 900), ignore_certificate_errors: bool = False,
     ) -> Capture:  # fmt: skip
         spool = self._root / f"spool-{len(self.progress)}"
         spool.mkdir()
         decision = Decision(
             policy_name="test", policy_text="", browser=browser, scale=scale, viewport_px=viewport,
             limits=limits or Limits(), allow_networks=("127.0.0.0/8",),
+            ignore_certificate_errors=ignore_certificate_errors,
         )  # fmt: skip
         return self._capturer.capture(
             CaptureRequest(url=url), decision, spool, lambda *words: self.progress.append(words)

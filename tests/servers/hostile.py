@@ -42,12 +42,10 @@ PDF = (
 )
 ZIP = b"PK\x05\x06" + b"\0" * 18 + b"not quite a zip, and every byte counts" * 100
 JSON = b'{"answer": 42,\r\n "\xc3\xa9": [1, 2.50, "\\u00e9"]}\n'
-XML = b'<?xml version="1.0"?>\n<list><item>one</item>\r\n<item>two</item></list>\n'
 FEED = (
     b'<?xml version="1.0"?><rss version="2.0"><channel><title>news</title>'
     b"<item><title>a headline</title></item></channel></rss>\n"
 )
-TEXT = b"plain text \xe2\x80\x94 as it was served\r\nsecond line\n"
 PNG = png(1, 1, (16, 32, 48))
 VIDEO = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0\0\0\x08mdat" * 50
 
@@ -136,19 +134,30 @@ class Hostile:
 
         Args:
             kind: "unknown-authority", "self-signed", "expired", "other-host",
-                "client-certificate" or "old-protocol" (nothing above TLS 1.1).
+                "client-certificate" or "old-protocol" (the server knows none of our versions).
         """
         if kind not in self._ports:
-            self._ports[kind] = self._listen(_context(kind, self._work))
+            if kind == "old-protocol":
+                self._ports[kind] = self._listen(None, answers=self._refuse_version)
+            else:
+                self._ports[kind] = self._listen(_context(kind, self._work))
         return f"https://127.0.0.1:{self._ports[kind]}{path}"
 
     def asked(self, beginning: str = "/") -> list[str]:
         """Return the paths that were asked for, with their queries, in order."""
         return [path for path in list(self._asked) if path.startswith(beginning)]
 
-    def _listen(self, context: ssl.SSLContext | None, host: str = "127.0.0.1") -> int:
+    def _listen(
+        self,
+        context: ssl.SSLContext | None,
+        host: str = "127.0.0.1",
+        answers: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+        | None = None,
+    ) -> int:
         async def start() -> int:
-            server = await asyncio.start_server(self._take, host, 0, ssl=context, backlog=256)
+            server = await asyncio.start_server(
+                answers or self._take, host, 0, ssl=context, backlog=256
+            )
             self._servers.append(server)
             port: int = server.sockets[0].getsockname()[1]
             return port
@@ -162,6 +171,14 @@ class Hostile:
             talk.cancel()
         if self._talks:
             await asyncio.wait(self._talks, timeout=5)
+
+    async def _refuse_version(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer a ClientHello as a server of TLS 1.0 does (RFC 8446, appendix D)."""
+        await reader.read(1 << 14)
+        writer.write(b"\x15\x03\x01\x00\x02\x02\x46")  # fatal alert: protocol_version
+        writer.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -231,20 +248,6 @@ page("/calm", "<h1>a calm page</h1>")
 async def _five_gigabytes(it: Conversation) -> None:
     await it.head(f"Content-Length: {5 << 30}", kind="application/octet-stream")
     await it.for_ever(_CHUNK)
-
-
-@route("/endless-html")
-async def _endless_html(it: Conversation) -> None:
-    await it.head()
-    await it.send(b"<!doctype html><title>x</title><h1>endless</h1>")
-    await it.for_ever(b"<p>" + b"more and more " * 600 + b"</p>\n")
-
-
-@route("/one-line")
-async def _one_line(it: Conversation) -> None:
-    await it.head(kind="text/plain; charset=utf-8")
-    for _ in range(30):
-        await it.send(b"no line ends here, " * 50_000)
 
 
 page("/fetches-gigabytes", "<h1>fetches</h1><script>fetch('/five-gigabytes').then(a=>a.text())"
@@ -331,13 +334,6 @@ async def _large_head(it: Conversation) -> None:
     await it.reply("<h1>large head</h1>", *(f"X-{n}: {'y' * 8000}" for n in range(60)))
 
 
-@route("/large-cookies")
-async def _large_cookies(it: Conversation) -> None:
-    """As much as a head may hold; the browser throws away what is too long for a cookie."""
-    cookies = [f"Set-Cookie: c{n}={'y' * (n * 100)}" for n in range(50)]
-    await it.reply("<h1>large cookies</h1>", *cookies)
-
-
 # Answers without an end
 
 
@@ -350,11 +346,6 @@ async def _never(it: Conversation) -> None:
 async def _dripping_head(it: Conversation) -> None:
     await it.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     await it.for_ever(b"z", 0.1)
-
-
-@route("/early-hints")
-async def _early_hints(it: Conversation) -> None:
-    await it.for_ever(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n", 0.02)
 
 
 @route("/events")
@@ -415,15 +406,11 @@ page("/script-loop", "<h1>script loop</h1><script>location.replace('/script-loop
 page("/reload-storm", "<h1>reload storm</h1><script>setTimeout(()=>location.reload(),30)</script>")
 page("/push-storm", "<h1>push storm</h1><script>let n=0;setInterval(()=>{for(let i=0;i<20;i++)"
      "try{history.pushState(0,'','?'+n++)}catch{}},1)</script>")  # fmt: skip
-page("/hash-storm", "<h1>hash storm</h1><script>let n=0;setInterval(()=>{location.hash=n++},1)"
-     "</script>")  # fmt: skip
 page("/nested", "<h1>nested</h1><script>const f=document.createElement('iframe');"
      "f.src='/nested?'+Math.random();document.body.append(f)</script>")  # fmt: skip
 page("/two-nested", "<h1>nested twice</h1><script>for(let i=0;i<2;i++){const f=document."
      "createElement('iframe');f.src='/two-nested?'+Math.random();document.body.append(f)}"
      "</script>")  # fmt: skip
-page("/many-frames", "<h1>frames</h1>" + "<iframe srcdoc='in a frame'></iframe>" * 400)
-
 # Windows, dialogs, downloads
 
 page("/popups", "<h1>popups</h1><script>for(let i=0;i<22;i++)open('/popup?'+i)</script>")
@@ -446,9 +433,6 @@ page("/alert-loop", "<h1>alert loop</h1><p>your computer is blocked</p><script>"
      "for(;;)alert('call us')</script>")  # fmt: skip
 page("/alert-timer", "<h1>alert timer</h1><p>your computer is blocked</p><script>"
      "setInterval(()=>alert('call us'),1)</script>")  # fmt: skip
-page("/print-loop", "<h1>print loop</h1><script>setInterval(()=>print(),1)</script>")
-page("/stays", "<h1>stays</h1><script>onbeforeunload=e=>{e.preventDefault();return 'stay'};"
-     "setTimeout(()=>location='/calm',50)</script>")  # fmt: skip
 page("/downloads", "<h1>downloads</h1><script>let n=0;const t=setInterval(()=>{"
      "const a=document.createElement('a');a.href='/file.zip?'+n;a.download='f'+n;"
      "document.body.append(a);a.click();if(++n==30)clearInterval(t)},10)</script>")  # fmt: skip
@@ -462,9 +446,6 @@ page("/buffer-hog", "<h1>buffer hog</h1><script>const kept=[];setInterval(()=>{f
 page("/wasm-hog", "<h1>wasm hog</h1><script>const kept=[];setInterval(()=>{"
      "const m=new WebAssembly.Memory({initial:1024});new Uint8Array(m.buffer).fill(1);"
      "kept.push(m)},10)</script>")  # fmt: skip
-page("/worker-hog", "<h1>worker hog</h1><script>new Worker(URL.createObjectURL(new Blob([`"
-     "const k=[];for(;;){const b=new Uint8Array(16<<20);b.fill(7);k.push(b)}`])))"
-     "</script>")  # fmt: skip
 
 
 @route("/hog-elsewhere")
@@ -478,19 +459,21 @@ async def _hog_elsewhere(it: Conversation) -> None:
 
 page("/worker-loops", "<h1>worker loops</h1><script>for(let i=0;i<3;i++)new Worker("
      "URL.createObjectURL(new Blob(['for(;;);'])))</script><p>the page is fine")  # fmt: skip
-page("/loop-at-load", "<h1>loops</h1><script>for(;;);</script>")
 page("/loop-on-scroll", "<h1>loops on scroll</h1><div style=height:9000px></div>"
      "<script>onscroll=()=>{for(;;);}</script>")  # fmt: skip
 page("/loop-in-frame", "<h1>loop in a frame</h1><iframe srcdoc='<script>for(;;);</script>'>"
      "</iframe>")  # fmt: skip
-page("/microtasks", "<h1>microtasks</h1><script>onload=()=>{const f=()=>Promise.resolve().then(f);"
-     "f()}</script>")  # fmt: skip
 page("/closes", "<h1>closes</h1><script>onload=()=>setTimeout(()=>{close();open('','_self').close()"
      "},50)</script>")  # fmt: skip
-page("/canvas", "<h1>canvas</h1><canvas id=c width=16384 height=16384></canvas><script>"
-     "const x=c.getContext('2d');x.fillStyle='#0a0';x.fillRect(0,0,16384,16384)"
-     "</script>")  # fmt: skip
-page("/wide", "<h1>wide</h1><div style='width:3000000px;height:20px;background:#f00'></div>")
+
+
+@route("/slow-end")
+async def _slow_end(it: Conversation) -> None:
+    """A page that is there at once and whole half a second later."""
+    await it.head()
+    await it.send(b"<!doctype html><title>slow</title><h1>slow</h1>")
+    await asyncio.sleep(0.5)
+    await it.send(b"<p>the end")
 
 
 @route("/nodes")
@@ -539,24 +522,17 @@ page("/basic", "<h1>401 who are you</h1>", 'WWW-Authenticate: Basic realm="hosti
      status="401 Unauthorized")  # fmt: skip
 page("/digest", "<h1>401 digest</h1>", 'WWW-Authenticate: Digest realm="h", nonce="abc"',
      status="401 Unauthorized")  # fmt: skip
-page("/basic-image", "<h1>an image that asks</h1><img src=/basic>")
-
 # Targets that are no page
 
 file("/file.pdf", PDF, "application/pdf")
 file("/file.png", PNG, "image/png")
-file("/file.json", JSON, "application/json")
-file("/file.txt", TEXT, "text/plain; charset=utf-8")
-file("/file.xml", XML, "application/xml")
 file("/feed.xml", FEED, "application/rss+xml")
 file("/file.mp4", VIDEO, "video/mp4")
 file("/file.zip", ZIP, "application/zip")
 file("/attached.html", b"<h1>attached</h1>", _HTML, "Content-Disposition: attachment")
-file("/unnamed", ZIP, "")
 file("/204", b"", _HTML, status="204 No Content")
 file("/empty", b"", _HTML)
 file("/empty-500", b"", _HTML, status="500 Internal Server Error")
-file("/empty-text", b"", "text/plain")
 
 
 @route("/large.zip")
@@ -606,10 +582,6 @@ def _context(kind: str, work: Path) -> ssl.SSLContext:
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if kind == "old-protocol":
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.load_cert_chain(path)
     if kind == "client-certificate":
         context.verify_mode = ssl.CERT_REQUIRED

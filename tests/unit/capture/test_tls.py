@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from snapshotter.capture import tls
+from snapshotter.formats.server_signature import SignedSession
 from snapshotter.formats.tls import Handshake
 
 
@@ -80,3 +81,37 @@ def test_a_certificate_is_told_by_its_der() -> None:
 def test_what_is_no_certificate_is_a_value_error() -> None:
     with pytest.raises(ValueError, match=r"."):
         tls.certificate(b"no")
+
+
+NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+
+
+def session(
+    *, issuer: str = "authority", begins: int = -1, ends: int = 1, named: bool = True
+) -> SignedSession:
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOON + dt.timedelta(days=begins))
+        .not_valid_after(NOON + dt.timedelta(days=ends))
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.DER)
+    )
+    return SignedSession(
+        connection=1, host="a.example", port=443, address="", version="TLS 1.3", cipher="",
+        group="", alpn="", signature_scheme="", messages=(), chain=(der,), names_host=named,
+    )  # fmt: skip
+
+
+def test_what_is_wrong_with_a_certificate_that_was_let_pass_has_stable_words() -> None:
+    assert tls.problems(session(ends=0, begins=-2), NOON + dt.timedelta(1)) == ("expired",)
+    assert tls.problems(session(begins=0), NOON - dt.timedelta(1)) == ("not-yet-valid",)
+    assert tls.problems(session(named=False), NOON) == ("other-host",)
+    assert tls.problems(session(issuer="leaf"), NOON) == ("self-signed",)
+    assert tls.problems(session(issuer="leaf", named=False), NOON) == ("other-host", "self-signed")
+    assert tls.problems(session(), NOON) == ("unknown-authority",)
+    assert tls.problems(None, NOON) == ("unknown",)
