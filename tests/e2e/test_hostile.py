@@ -86,6 +86,7 @@ def bodies(it: Capture, address: str) -> list[bytes]:
         ("/gzip.json", "target.json", "application/json", hostile.JSON, True),
         ("/feed.xml", "target.xml", "application/rss+xml", hostile.FEED, True),
     ],
+    ids=["pdf", "zip", "attached", "png", "gzip", "feed"],
 )  # fmt: skip
 def test_a_target_that_is_no_page_is_kept_byte_for_byte(
     site: Hostile, capture: Engine, path: str, name: str, media_type: str, data: bytes,
