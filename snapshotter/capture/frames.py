@@ -9,6 +9,7 @@ would have to begin at the first one to find out.
 """
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,13 +30,20 @@ class Frames:
     Args:
         into: Where the lines go.
         extensions: The answer's Sec-WebSocket-Extensions.
+        afford: Tells whether a message of so many bytes may be shown inflated.
     """
 
-    def __init__(self, into: Body, extensions: bytes) -> None:
+    def __init__(
+        self,
+        into: Body,
+        extensions: bytes,
+        *,
+        afford: Callable[[int], bool] = lambda _: True,
+    ) -> None:
         self._into = into
         takeover = dict(zip(Direction, context_takeover(extensions), strict=True))
         self._sides = {
-            direction: _Side(direction, context_takeover=takeover[direction])
+            direction: _Side(direction, afford, context_takeover=takeover[direction])
             for direction in Direction
         }
 
@@ -43,6 +51,11 @@ class Frames:
         """Take what one side sent at a time."""
         for line in self._sides[direction].feed(at, data):
             self._into.add(line)
+
+    @property
+    def left_out(self) -> int:
+        """How many messages were not shown inflated, though they are whole and deflated."""
+        return sum(side.left_out for side in self._sides.values())
 
     def close(self, at: datetime) -> None:
         """Write the frames in which the connection ended, if it ended in any."""
@@ -55,8 +68,12 @@ class Frames:
 class _Side:
     """One direction."""
 
-    def __init__(self, direction: Direction, *, context_takeover: bool) -> None:
+    def __init__(
+        self, direction: Direction, afford: Callable[[int], bool], *, context_takeover: bool
+    ) -> None:
         self._direction = direction
+        self._afford = afford
+        self.left_out = 0
         self._reader = FrameReader()
         self._inflater: Inflater | None = Inflater(
             context_takeover=context_takeover, limit=_MESSAGE
@@ -101,10 +118,14 @@ class _Side:
             return None
         message, self._message = bytes(self._message), None
         try:
-            return self._inflater.inflate(message)
+            inflated = self._inflater.inflate(message)
         except ValueError:
             self._inflater = None
             return None
+        if not self._afford(len(inflated)):
+            self.left_out += 1
+            return None
+        return inflated
 
 
 def _shown(data: bytes, *, is_text: bool) -> dict[str, str]:

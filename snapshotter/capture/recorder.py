@@ -22,6 +22,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 
 from snapshotter.capture import archive, tls
 from snapshotter.capture.browser import Wire
+from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause
 from snapshotter.capture.exchange import End, Exchange, Observed, pair
 from snapshotter.capture.framing import parts, unchunked
@@ -217,7 +218,9 @@ class WireRecorder:
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
         carried = self._read()
-        signatures = server_signature.gather(_recorded(it) for it in carried if it.is_tls)
+        signatures = server_signature.gather(
+            (_recorded(it) for it in carried if it.is_tls), is_late=deadline(SIGNATURES_CPU_S)
+        )
         found = tuple(
             replace(it, cause=self._cause_of(it), certificate=_certificate(it, signatures))
             for it in pair(
@@ -279,12 +282,19 @@ class WireRecorder:
         """Read every connection with the keys that the browser wrote down."""
         log = self._way.key_log
         keys = KeyLog.parse(log.read_bytes() if log.is_file() else b"")
-        carried = []
+        carried, budget = [], Budget()
         for connection in self._guard.connections():
             file = self._guard.tee_file(connection.number)
             chunks = tee.read(file) if file is not None and file.is_file() else ()
             carried.append(
-                read(connection, chunks, keys=keys, scratch=self._scratch, redactor=self._redactor)
+                read(
+                    connection,
+                    chunks,
+                    keys=keys,
+                    scratch=self._scratch,
+                    redactor=self._redactor,
+                    budget=budget,
+                )
             )
         return tuple(carried)
 

@@ -6,15 +6,18 @@ keys of its TLS sessions to a file. Here the one is read with the other, chunk b
 chunk, and split into exchanges by the splitter of the HTTP that was spoken.
 Nothing is interpreted beyond its framing: bodies stay as they were sent.
 
-What can not be read is told (`CarriedConnection.unreadable`), and never guessed.
+What can not be read is told (`CarriedConnection.unreadable`), and never guessed; so is
+what a server would have us read for ever (`budget.py`).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from snapshotter.capture import heads
+from snapshotter.capture.budget import Budget
 from snapshotter.capture.frames import Frames
 from snapshotter.capture.heads import Head
 from snapshotter.capture.redact import Redactor
@@ -31,7 +34,9 @@ _MAX_WAITING = 1 << 16  # bytes until it does not matter any more what the clien
 _TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
 _UNSHOWN = re.compile(r"[\x00-\x20\x7f]")  # what no browser sends in an address
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TROUBLES = 20  # different ones that are kept of one connection
+_TROUBLES = 20  # different ones that are kept of one connection, or of one exchange
+_INTERIM = 50  # informational answers that are kept of one exchange; and of trailers as many
+_PIECE = 1 << 14  # bytes that are split between two looks at what it costs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,9 +103,15 @@ def read(
     keys: tls.KeyLog,
     scratch: Scratch,
     redactor: Redactor,
+    budget: Budget | None = None,
 ) -> CarriedConnection:
-    """Read one connection to its end, from its tee."""
-    reader = _Reader(connection, keys, scratch, redactor)
+    """
+    Read one connection to its end, from its tee.
+
+    Args:
+        budget: Of all connections of the capture.
+    """
+    reader = _Reader(connection, keys, scratch, redactor, budget or Budget())
     try:
         for chunk in chunks:
             reader.take(chunk)
@@ -113,12 +124,23 @@ class _Reader:
     """Holds what one connection needs while it is read."""
 
     def __init__(
-        self, connection: Connection, keys: tls.KeyLog, scratch: Scratch, redactor: Redactor
+        self,
+        connection: Connection,
+        keys: tls.KeyLog,
+        scratch: Scratch,
+        redactor: Redactor,
+        budget: Budget,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._scratch = scratch
         self._redactor = redactor
+        self._budget = budget
+        self._stopped = ""  # why nothing more is read
+        self._unread = 0  # bytes since then
+        self._is_over = False  # the ends of what was begun are still taken note of
+        self._left_out: Counter[tuple[int, str]] = Counter()  # by stream and kind
+        budget.next_connection()
         self._waiting: list[tee.Chunk] = []  # until it is known what is spoken
         self._waiting_bytes = 0
         self._is_known = False
@@ -144,17 +166,26 @@ class _Reader:
     def finish(self) -> CarriedConnection:
         if not self._is_known and self._waiting:
             self._know(b"".join(c.data for c in self._waiting if c.direction is Direction.CLIENT))
+        self._is_over = True
         if self._http is not None:
             for direction in (Direction.CLIENT, Direction.SERVER):
                 self._note(self._http.close(direction))
         if self._tls is not None:
             self._close_tls(self._tls)
+        if self._stopped:
+            self.complain(f"{self._stopped}: at least {self._unread:,} bytes were not read")
+        for (stream, what), count in self._left_out.items():
+            self._exchanges[stream].notes.append(f"{what} were left out: {count:,}")
         for exchange in self._exchanges.values():
             exchange.server_closed = self._server_closed
             if self._unreadable and exchange.answer_end is not HowEnded.COMPLETE:
                 exchange.troubles += self._unreadable
-        for frames in self._frames.values():
+        for stream, frames in self._frames.items():
             frames.close(self._at)
+            if frames.left_out:
+                self._exchanges[stream].notes.append(
+                    f"messages that are not shown inflated: {frames.left_out:,}"
+                )
         return CarriedConnection(
             connection=self._connection,
             exchanges=tuple(self._exchanges.values()),
@@ -197,11 +228,16 @@ class _Reader:
 
     def _read(self, chunk: tee.Chunk) -> None:
         self._at = chunk.at
-        if self._tls is None:
-            self._split(chunk.direction, chunk.data)
-        else:
-            for direction, data in self._tls.feed(chunk.direction, chunk.data):
-                self._split(direction, data)
+        for start in range(0, len(chunk.data), _PIECE):
+            piece = chunk.data[start : start + _PIECE]
+            self._stopped = self._stopped or self._budget.exceeded
+            if self._stopped:
+                self._unread += len(piece)
+            elif self._tls is None:
+                self._split(chunk.direction, piece)
+            else:
+                for direction, data in self._tls.feed(chunk.direction, piece):
+                    self._split(direction, data)
 
     def _split(self, direction: Direction, data: bytes) -> None:
         if self._http is None:
@@ -212,6 +248,8 @@ class _Reader:
 
     def _note(self, events: Iterable[http.Event]) -> None:
         for event in events:
+            if self._stopped and not self._is_over:
+                return
             if isinstance(event, http.Trouble):
                 self._trouble(event)
             elif isinstance(event, http.Head) and event.direction is Direction.CLIENT:
@@ -228,10 +266,11 @@ class _Reader:
                 self._switch(exchange)
 
     def _request(self, event: http.Head) -> None:
-        head = heads.head_of(event, self._redactor)
         known = self._exchanges.get(event.stream)
         if known is not None:
-            self._trailers(known.sent, known, event, head)
+            self._trailers(known.sent, known, event)
+            return
+        if (head := self._head(event)) is None:
             return
         self._exchanges[event.stream] = WireExchange(
             connection=self._connection,
@@ -247,6 +286,14 @@ class _Reader:
             is_websocket=head.header("upgrade").lower() == "websocket",
         )
 
+    def _head(self, event: http.Head) -> Head | None:
+        """Return a head as it is kept; None when it costs too much, and reading stops."""
+        if self._budget.spend(event) or self._is_over:
+            self._stopped = self._stopped or self._budget.exceeded
+            return heads.head_of(event, self._redactor)
+        self._stopped = self._budget.exceeded
+        return None
+
     def _url(self, event: http.Head) -> str:
         target = _UNSHOWN.sub(lambda it: f"%{ord(it[0]):02X}", heads.text(event.target))
         if target.startswith(("http://", "https://")):
@@ -260,12 +307,14 @@ class _Reader:
         return self._redactor.clean_url(f"{scheme}://{authority}{slash}{target}")
 
     def _answer(self, exchange: WireExchange, event: http.Head) -> None:
-        head = heads.head_of(event, self._redactor)
         if event.trailers:
-            self._trailers(exchange.received, exchange, event, head)
+            self._trailers(exchange.received, exchange, event)
         elif 100 <= event.status < 200 and event.status != 101:
-            exchange.interim.append(head)
-        else:
+            if len(exchange.interim) >= _INTERIM:
+                self._left_out[exchange.stream, "informational answers"] += 1
+            elif (head := self._head(event)) is not None:
+                exchange.interim.append(head)
+        elif (head := self._head(event)) is not None:
             exchange.answer = head
             exchange.answered_at = self._at
             if head.first_line.startswith("HTTP/1.0"):
@@ -276,10 +325,17 @@ class _Reader:
         answer = exchange.answer
         extensions = answer.header("sec-websocket-extensions") if answer is not None else ""
         exchange.frames = self._scratch.body()
-        self._frames[exchange.stream] = Frames(exchange.frames, extensions.encode())
+        self._frames[exchange.stream] = Frames(
+            exchange.frames, extensions.encode(), afford=self._budget.inflate
+        )
         exchange.is_websocket = True  # over HTTP/2 it is known now
 
-    def _trailers(self, body: Body, exchange: WireExchange, event: http.Head, head: Head) -> None:
+    def _trailers(self, body: Body, exchange: WireExchange, event: http.Head) -> None:
+        if len(exchange.trailers) >= _INTERIM:  # over HTTP/2: over HTTP/1 there can be one a side
+            self._left_out[exchange.stream, "trailers"] += 1
+            return
+        if (head := self._head(event)) is None:
+            head = heads.head_of(event, self._redactor)  # its secrets stand in the body as well
         exchange.trailers.append((event.direction, head))
         if head.secrets and self._protocol != "h2":  # over HTTP/1 they stand in the body as well
             body.change_end(_TRAILERS, lambda tail: heads.conceal_trailers(head, tail))
@@ -294,7 +350,8 @@ class _Reader:
 
     def _end(self, exchange: WireExchange, event: http.End) -> None:
         if event.detail:
-            exchange.notes.append(f"{event.direction.value}: {event.detail}")
+            detail = self._redactor.clean_text(event.detail)
+            exchange.notes.append(f"{event.direction.value}: {detail}")
         if event.direction is Direction.CLIENT:
             exchange.request_end = event.how
             exchange.sent.close()
@@ -307,10 +364,12 @@ class _Reader:
         exchange = None if event.stream is None else self._exchanges.get(event.stream)
         if exchange is None:
             self.complain(event.detail)
+        elif len(exchange.troubles) < _TROUBLES:
+            exchange.troubles.append(self._redactor.clean_text(event.detail))
         else:
-            exchange.troubles.append(event.detail)
+            self._left_out[exchange.stream, "more troubles with it"] += 1
 
     def complain(self, detail: str) -> None:
         """Take note of something that could not be read."""
         if len(self._unreadable) < _TROUBLES:
-            self._unreadable[detail] = None
+            self._unreadable[self._redactor.clean_text(detail)] = None

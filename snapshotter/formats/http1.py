@@ -57,6 +57,7 @@ _LINES = re.compile(rb"[\r\n]+")  # a lone CR ends a line, too
 _VERSION = re.compile(rb"(?i)HTTP/(\d)[^.]*\.(\d)")
 _STATUS = re.compile(rb"[^ ]* +(\d{1,9})")
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_STEP = 2_048  # bytes that are taken at a time of what may be a head
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+) *")
 _MAX_LENGTH = (1 << 63) - 1
 
@@ -89,6 +90,7 @@ class Http1Connection:
         self._release(events)
         side.closed = True
         if side.body is not None:
+            self._trailers(side, side.body, events)
             self._end(side, side.body.how_cut, side.body.cut(), events)
         elif side.head.held and not side.lost:
             self._end_inside_head(side, events)
@@ -151,13 +153,17 @@ class Http1Connection:
         return position
 
     def _end_body(self, side: "_Side", body: "_Body", events: list[Event]) -> None:
+        self._trailers(side, body, events)
+        self._end(side, HowEnded.COMPLETE, body.note, events)
+        if side is self._client and self._switched is not None:
+            self._tunnel(side, self._switched)
+
+    def _trailers(self, side: "_Side", body: "_Body", events: list[Event]) -> None:
+        """Tell of the fields after the last chunk: as many as came, for they may be secret."""
         if isinstance(body, _Chunked) and (trailers := body.trailers()):
             events.append(
                 Head(stream=side.stream, direction=side.direction, headers=trailers, trailers=True)
             )
-        self._end(side, HowEnded.COMPLETE, body.note, events)
-        if side is self._client and self._switched is not None:
-            self._tunnel(side, self._switched)
 
     def _end(self, side: "_Side", how: HowEnded, note: str, events: list[Event]) -> None:
         notes = [*side.notes, note] if note else side.notes
@@ -348,7 +354,7 @@ class _HeadReader:
 
     def take(self, data: bytes, position: int) -> int:
         """Hold more bytes, as far as the bound allows; return the position after them."""
-        end = min(len(data), position + MAX_HEAD - len(self.held))
+        end = min(len(data), position + min(_STEP, MAX_HEAD - len(self.held)))
         self.held += data[position:end]
         return end
 
@@ -498,8 +504,10 @@ class _Chunked(_Body):
         return "the connection ended before the last chunk"
 
     def trailers(self) -> _Fields:
-        """Fields after the last chunk."""
-        return _fields(b"\n" + self._trailers, 0)[0] if self._trailers else ()
+        """Fields after the last chunk, the one included that the connection ended in."""
+        has_begun = self._expect == self._trailer and not self._broken
+        there = self._trailers + (self._line if has_begun else b"")
+        return _fields(b"\n" + there, 0)[0] if there else ()
 
     def _size(self, line: bytes) -> None:
         match = _CHUNK_SIZE.fullmatch(line.partition(b";")[0])

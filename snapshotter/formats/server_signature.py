@@ -128,19 +128,24 @@ class RecordedConnection:
 # --- from a capture ----------------------------------------------------------------------------
 
 
-def gather(connections: Iterable[RecordedConnection]) -> ServerSignatures:
+def gather(
+    connections: Iterable[RecordedConnection], *, is_late: Callable[[], bool] = lambda: False
+) -> ServerSignatures:
     """
     Return the signatures of a capture's TLS connections, each checked, and who has none.
 
     A resumed connection is named at the one that has the certificate: by its ticket, or
     else as the newest before it to the same host and port.
+
+    Args:
+        is_late: Whether no more time is to be spent: what is left is named, and unsigned.
     """
     sessions: dict[int, SignedSession] = {}
     unsigned: list[UnsignedConnection] = []
     roots: dict[str, int] = {}  # ticket → the connection whose server signed
     hosts: dict[tuple[str, int], int] = {}
     for it in sorted(connections, key=lambda one: one.connection):
-        outcome = _session(it)
+        outcome = "not looked at: there was no time left for it" if is_late() else _session(it)
         if isinstance(outcome, SignedSession):
             sessions[it.connection] = outcome
             hosts[outcome.host, outcome.port] = root = it.connection

@@ -71,3 +71,26 @@ def test_a_frame_that_was_cut_off_says_so(tmp_path: Path) -> None:
 
     assert found["text"] == "ha"
     assert found["problem"]
+
+
+def test_messages_that_inflate_to_more_than_may_be_shown_are_counted(tmp_path: Path) -> None:
+    first, second, third = deflated(b"a" * 1000, b"b" * 1000, b"c")
+    left = [1500]
+
+    def afford(count: int) -> bool:
+        if count <= left[0]:
+            left[0] -= count
+            return True
+        return False
+
+    body = Scratch(tmp_path).body()
+    frames = Frames(body, b"", afford=afford)
+    for message in (first, second, third):
+        frames.feed(Direction.SERVER, START, frame(0xC1, message))
+    frames.close(START)
+
+    with body.open() as stream:
+        found = [json.loads(line) for line in stream]
+    assert [len(it.get("message", {}).get("text", "")) for it in found] == [1000, 0, 1]
+    assert all(it["base64"] for it in found)  # as sent they are all there
+    assert frames.left_out == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snapshotter.capture.budget import Budget
 from snapshotter.capture.redact import Redactor
 from snapshotter.capture.scratch import Body, Scratch
 from snapshotter.capture.wire import CarriedConnection, read
@@ -55,7 +56,10 @@ def chunks(*pieces: tuple[Direction, bytes]) -> Iterable[Chunk]:
 
 
 def carried(
-    tmp_path: Path, *pieces: tuple[Direction, bytes], of: Connection | None = None
+    tmp_path: Path,
+    *pieces: tuple[Direction, bytes],
+    of: Connection | None = None,
+    budget: Budget | None = None,
 ) -> CarriedConnection:
     return read(
         of or connection(),
@@ -63,6 +67,7 @@ def carried(
         keys=KeyLog.parse(b""),
         scratch=Scratch(tmp_path / "scratch"),
         redactor=Redactor(names=frozenset({"cookie", "set-cookie"}), ids=SeededIds()),
+        budget=budget,
     )
 
 
@@ -263,3 +268,70 @@ def test_an_address_without_a_host_header_is_the_connections(tmp_path: Path) -> 
     ).exchanges
 
     assert found.url == "http://[2001:db8::1]:8080/x"
+
+
+ASK = b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    "cut", [b"set-cookie: id=hush", b"x: y\r\nSet-Cookie: id=hush\r", b"Set-Cookie: id=hush\r\n"]
+)
+def test_a_secret_in_trailers_is_replaced_where_the_connection_ends_in_them(
+    tmp_path: Path, cut: bytes
+) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n" + cut
+    (one,) = carried(tmp_path, (C, ASK), (S, reply)).exchanges
+
+    assert b"hush" not in content(one.received)
+    assert b"redacted:sha256:" in content(one.received)
+    assert "hush" not in repr(one.trailers)
+    assert not one.is_whole
+
+
+def test_informational_answers_without_end_are_counted_and_not_kept(tmp_path: Path) -> None:
+    storm = b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n" * 1_000
+    (one,) = carried(tmp_path, (C, ASK), (S, storm + ANSWER)).exchanges
+
+    assert len(one.interim) == 50
+    assert one.notes == ["informational answers were left out: 950"]
+    assert one.is_whole
+    assert content(one.received) == b"ok"
+
+
+def test_a_connection_whose_heads_cost_too_much_is_read_no_further_and_says_so(
+    tmp_path: Path,
+) -> None:
+    budget = Budget(heads_bytes=1 << 20)
+    long = b"HTTP/1.1 103 Early\r\n" + b"a:\n" * 20_000 + b"\r\n"
+    pieces = [(C, ASK), (S, ANSWER), (C, ASK), (S, long), (S, ANSWER)]
+
+    it = carried(tmp_path, *pieces, budget=budget)
+    other = carried(tmp_path, (C, ASK), (S, ANSWER), budget=budget)
+
+    first, second = it.exchanges
+    assert first.is_whole
+    assert not second.is_whole
+    (why,) = it.unreadable
+    assert why.startswith("its heads are too many and too long: at least ")
+    assert second.troubles == [why]
+    assert other.exchanges[0].is_whole  # it has half of what was left
+    assert other.unreadable == ()
+
+
+def test_a_connection_that_takes_too_long_is_read_no_further_and_says_so(tmp_path: Path) -> None:
+    used = iter([float(it) for it in range(1_000)])
+    budget = Budget(cpu_s=16, used_s=lambda: next(used))
+
+    it = carried(tmp_path, (C, ASK), (S, ANSWER), *([(C, ASK), (S, ANSWER)] * 20), budget=budget)
+
+    assert it.exchanges[0].is_whole
+    (why,) = it.unreadable
+    assert why.startswith("reading it takes too long: at least ")
+
+
+def test_what_could_not_be_read_is_told_without_user_information(tmp_path: Path) -> None:
+    it = carried(tmp_path, (C, ASK), (S, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 b"http://me:hush@a.com/\r\n"))  # fmt: skip
+
+    assert "hush" not in repr(it.exchanges[0].notes)

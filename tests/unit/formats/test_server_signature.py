@@ -440,3 +440,12 @@ def test_nothing_secret_stands_in_the_document(authority: Authority, tmp_path: P
     for _, client_random, secret in lines:
         assert bytes.fromhex(client_random.decode()) in kept
         assert bytes.fromhex(secret.decode()) not in kept
+
+
+def test_what_there_is_no_time_for_is_named_and_not_looked_at() -> None:
+    gathered = gather([_recorded(1, Handshake(messages=(b"x",)))], is_late=lambda: True)
+
+    assert gathered.sessions == ()
+    assert [it.reason for it in gathered.unsigned] == [
+        "not looked at: there was no time left for it"
+    ]
