@@ -443,13 +443,28 @@ class Conversation:
                 return False
             del self._waiting[:end]
             self._send(data[:end])
-        if self.over or not request.done or answer.part is not Part.DONE:
+        if self.over or not request.done:
             return False
+        if answer.part is not Part.DONE:
+            if answer.part is not Part.UNTIL_CLOSE or not self._waiting or not self._is_next():
+                return False
+            # Where this answer ends is not known here, but its client knows: browsers send
+            # nothing ahead. What is asked next goes over a connection of its own.
+            self._drop_server()
         self._mode = "head"
         if self.client.eof and not self._waiting:
             self.end("client")
             return False
         return bool(self._waiting)
+
+    def _is_next(self) -> bool:
+        """Whether what the client sent after its request is another one, with its whole head."""
+        try:
+            end = self._waiting.index(b"\r\n\r\n")
+            parse_request(bytes(self._waiting[: end + 4]))
+        except ValueError:  # Malformed is one
+            return False
+        return True
 
     def _refuse_head(self, why: str) -> None:
         """A request that can be read in two ways, or in none, goes nowhere."""

@@ -339,6 +339,26 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
         assert ended(guard, 1).ended_by == "server"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Transfer-Encoding: chunked\r\nContent-Length: 15",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_request_behind_an_answer_that_only_the_browser_saw_end_is_not_held_up(
+    head: bytes,
+) -> None:
+    answer = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    with Server(Site(answer)) as server, guarding() as (guard, port), client(port) as sock:
+        target = f"127.0.0.1:{server.port}"
+        for _ in range(2):
+            sock.sendall(f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            assert read_until(sock, b"0\r\n\r\n") == answer
+        assert server.accepted == 2
+        assert [it.error for it in guard.connections()] == ["", ""]
+
+
 def test_a_request_body_goes_on_as_it_is_framed() -> None:
     bodies: list[bytes] = []
 
