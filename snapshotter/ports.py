@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from snapshotter.model.bundle import StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
+from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
 # Called when a step begins ("navigate", "") and when it has something to say
@@ -76,6 +77,30 @@ class Capturer(Protocol):
 
     def discard(self, spool: Path) -> None:
         """Let go of what was made ready for a spool and is not needed; of nothing if nothing."""
+
+
+class Replayer(Protocol):
+    """
+    Somebody else's software that shows a bundle again. Not trusted: it says nothing about
+    the evidence but whether others can look at it.
+    """
+
+    def check(
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        captured: Capture,
+        bundle: Path,
+        folder: Path,
+        progress: Progress,
+    ) -> Replay:
+        """
+        Replay a bundle and compare its pictures; what goes wrong is an answer too.
+
+        Args:
+            captured: What the bundle holds.
+            folder: A directory of ours for temporary files; none is left.
+        """
 
 
 class Signer(Protocol):

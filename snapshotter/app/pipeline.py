@@ -27,6 +27,7 @@ from snapshotter.formats.digest import digest
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
 from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.replay import Replay, ReplayVerdict, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import (
     Capturer,
@@ -34,6 +35,7 @@ from snapshotter.ports import (
     IdSource,
     ObjectStore,
     Progress,
+    Replayer,
     Signer,
     TimestampAuthority,
 )
@@ -79,6 +81,7 @@ class World:
     rejected_dir: Path  # bundles that our own verifier refused: a bug, and its evidence
     unstored_dir: Path  # sealed bundles that the store did not take
     software: str
+    replayer: Replayer | None = None  # None: bundles are not replayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class Result:
     stored: StoredObject
     location: str  # a path that can be opened, or an s3:// URL
     stage_ms: Mapping[str, int]
+    replay: Replay | None = None  # None: nobody asked for it
 
 
 def run(
@@ -155,6 +159,7 @@ def run(
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
             stored = _store(bundle, decision, world, clock)
+        replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()
     timer.stop()
@@ -164,7 +169,8 @@ def run(
         report=report,
         stored=stored,
         location=location(world.store, stored.key),
-        stage_ms=_stage_ms(capture, timer),
+        stage_ms=_stage_ms(capture, timer, replayed=replay is not None),
+        replay=replay,
     )
 
 
@@ -249,13 +255,43 @@ def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> St
     return world.store.put_new(key, bundle.file, bundle.digests.sha256, retain_until=retain_until)
 
 
-def _stage_ms(capture: Capture, timer: "_Timer") -> dict[str, int]:
+def _replayed(
+    request: CaptureRequest,
+    decision: Decision,
+    capture: Capture,
+    bundle: Bundle,
+    world: World,
+    folder: Path,
+    timer: "_Timer",
+    stop: Interruption,
+) -> Replay | None:
+    """
+    Replay the stored bundle, if that was asked for.
+
+    It is stored: a signal ends the replay at once, and the rest as it does otherwise.
+    """
+    if world.replayer is None:
+        return None
+    if stop.wanted:
+        return unchecked("interrupted")
+    timer("replay", "")
+    try:
+        stop.release()
+        return world.replayer.check(request, decision, capture, bundle.file, folder, timer)
+    except KeyboardInterrupt:
+        stop.wanted = True
+        return unchecked("interrupted")
+    finally:
+        stop.hold()
+
+
+def _stage_ms(capture: Capture, timer: "_Timer", *, replayed: bool) -> dict[str, int]:
     result = dict.fromkeys(STAGES, 0)
     for step in capture.steps:
         stage = _STAGE_OF_STEP.get(step.name, step.name)
         if stage in result:
             result[stage] += step.duration_ms
-    for stage in ("seal", "timestamp", "store"):
+    for stage in ("seal", "timestamp", "store", *(("replay",) if replayed else ())):
         result[stage] = timer.ms(stage)
     result["total"] = timer.total_ms
     return result
@@ -314,6 +350,20 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
             "The bundle says so"
         )
     return tuple(said)
+
+
+def replay_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a bundle that was not seen to replay as it was captured."""
+    found = result.replay
+    if found is None or found.verdict is ReplayVerdict.REPLAYS:
+        return ()
+    if found.verdict is ReplayVerdict.UNCHECKED:
+        return (f"WARNING: the replay could not be checked: {found.detail}",)
+    return (
+        "WARNING: the replay differs from what was captured\n"
+        "  The bundle is sealed and stored, and no worse as evidence: its pictures show what was "
+        "seen. Pages that depend on time, chance or a server do not replay alike",
+    )
 
 
 def timestamp_state(result: Result) -> str:

@@ -72,6 +72,7 @@ class _File(BaseModel):
     allow_no_sandbox: bool = False
     allow_networks: tuple[str, ...] = ()
     proxy: str = ""
+    pywb_dir: str = ""
     trust_file: str = ""
     trust_root_key: str = ""
     s3_endpoint: str = ""
@@ -111,6 +112,7 @@ _PATHS = frozenset(
         "data_dir",
         "keys_dir",
         "passphrase_file",
+        "pywb_dir",
         "spool_dir",
         "trust_file",
     }
@@ -150,6 +152,7 @@ class Settings:
     allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
     allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
+    pywb_dir: Path | None  # where its programs are; None: on PATH
     trust_file: Path | None
     trust_root_key: str
     s3_endpoint: str
@@ -252,6 +255,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         allow_no_sandbox=file.allow_no_sandbox,
         allow_networks=file.allow_networks,
         proxy=file.proxy,
+        pywb_dir=Path(file.pywb_dir).expanduser() if file.pywb_dir else None,
         trust_file=Path(file.trust_file) if file.trust_file else None,
         trust_root_key=file.trust_root_key,
         s3_endpoint=file.s3_endpoint,

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import load as policies
-from snapshotter.ports import Clock, TimestampAuthority
+from snapshotter.ports import Capturer, Clock, Replayer, TimestampAuthority
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
     FileSigner,
@@ -114,6 +115,17 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
         upstream=settings.proxy,
         allow_no_sandbox=settings.allow_no_sandbox,
     )
+
+
+def replayer(settings: Settings, clock: Clock) -> Replayer:
+    """Return what replays bundles. Raises SnapshotterError: pywb is not here."""
+    from snapshotter.app.replay import PywbReplayer, find_pywb
+
+    def browser(proxy: str) -> Capturer:
+        # In the place of an upstream of the user's: a replay asks nobody.
+        return capturer(replace(settings, proxy=proxy), clock)
+
+    return PywbReplayer(find_pywb(settings.pywb_dir), browser)
 
 
 def key_directory(settings: Settings) -> KeyDirectory:
@@ -356,18 +368,25 @@ def _read_trust(settings: Settings, path: Path) -> Trust:
 
 
 def world(
-    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell, locked: bool = False
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+    locked: bool = False,
+    check_replay: bool = False,
 ) -> World:
     """
     Build everything that a capture needs.
 
     Args:
         locked: Bundles will be locked: refuse a store that was not seen to do it.
+        check_replay: Bundles will be replayed: refuse where pywb is not here.
     """
-    key = signer(settings, ask=ask, tell=tell)
-    own = settings.data_dir
     # One clock for capture and seal: a clock that is set in between changes no order of events.
     clock = AnchoredClock(SystemClock())
+    shown_again = replayer(settings, clock) if check_replay else None
+    key = signer(settings, ask=ask, tell=tell)
+    own = settings.data_dir
     roots, asked = anchors(settings), authorities(settings)
     # One store: each has connections of its own, and reads credentials.
     evidence = store_for_evidence(settings, locked=locked)
@@ -393,6 +412,7 @@ def world(
         rejected_dir=own / "rejected",
         unstored_dir=own / "unstored",
         software=SOFTWARE,
+        replayer=shown_again,
     )
 
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from snapshotter.app.ahead import Ahead
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.pipeline import Result, World
+    from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
 
 _BOM = b"\xef\xbb\xbf"
+_MISSED = 5  # requests that are named; --json has more
 _INTERRUPTED = 130  # exit code, as docs/reference/exit-codes.md promises it
 
 _EXAMPLES = """\b
@@ -81,6 +83,11 @@ Examples:
     help="Photograph an element too, by its CSS selector.",
 )
 @click.option("--pdf", is_flag=True, help="Print the page to a PDF too.")
+@click.option(
+    "--check-replay",
+    is_flag=True,
+    help="Replay each stored bundle in pywb and compare the pictures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -99,6 +106,7 @@ def capture(
     viewports: tuple[str, ...],
     elements: tuple[str, ...],
     pdf: bool,
+    check_replay: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -146,7 +154,13 @@ def capture(
         return SnapshotterError.exit_code
     stop = Interruption()
     with _heeded_by(stop):
-        world = wiring.world(settings, ask=_ask, tell=say, locked=decision.retain_days > 0)
+        world = wiring.world(
+            settings,
+            ask=_ask,
+            tell=say,
+            locked=decision.retain_days > 0,
+            check_replay=check_replay,
+        )
         for kept in pipeline.rescue(world):
             say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
             say(f"try: snapshotter store add {kept}")
@@ -241,9 +255,7 @@ class _Batch:
         return None, 0 if met else CaptureIncomplete.exit_code
 
     def _tell(self, done: "Result", *, last: bool) -> None:
-        from snapshotter.app import pipeline
-
-        for warning in (*pipeline.clock_warnings(done), *self._unsafe(done)):
+        for warning in _warnings(done, self._unsafe(done)):
             say(warning)
         if self._as_json:
             result_json(_object(done))
@@ -257,6 +269,12 @@ class _Batch:
         new = [it for it in pipeline.safety_warnings(done) if it not in self._warned]
         self._warned.update(new)
         return tuple(new)
+
+
+def _warnings(done: "Result", unsafe: tuple[str, ...]) -> tuple[str, ...]:
+    from snapshotter.app import pipeline
+
+    return (*pipeline.clock_warnings(done), *unsafe, *pipeline.replay_warnings(done))
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
@@ -378,6 +396,7 @@ def _object(done: "Result") -> dict[str, Any]:
         "outcome": captured.outcome.value,
         "part_bytes": dict(done.bundle.part_bytes),
         "reasons": [{"code": it.code, "detail": it.detail} for it in captured.reasons],
+        "replay": _replay_object(done.replay) if done.replay else None,
         "requested_url": captured.requested_url,
         "sealed_at": instant(done.bundle.sealed_at),
         "stage_ms": dict(done.stage_ms),
@@ -393,6 +412,51 @@ def _object(done: "Result") -> dict[str, Any]:
         "warnings": [{"code": it.code, "detail": it.detail} for it in captured.warnings],
         "verification": done.report.verdict.value,
     }
+
+
+def _replay_object(replay: "Replay") -> dict[str, Any]:
+    return {
+        "detail": replay.detail,
+        "missed": [{"method": it.method, "url": it.url, "why": it.why} for it in replay.missed],
+        "missed_count": replay.missed_count,
+        "pictures": [
+            {
+                "captured_px": list(it.captured_px),
+                "differing_percent": it.percent,
+                "differing_pixels": it.differing,
+                "path": it.path,
+                "pixels": it.pixels,
+                "replayed_px": list(it.replayed_px) if it.replayed_px else None,
+            }
+            for it in replay.pictures
+        ],
+        "verdict": replay.verdict.value,
+    }
+
+
+def _print_replay(replay: "Replay") -> None:
+    from snapshotter.model.replay import ReplayVerdict
+
+    words = {
+        ReplayVerdict.REPLAYS: "replays as it was captured, in pywb",
+        ReplayVerdict.DIFFERS: "differs from what was captured, in pywb",
+        ReplayVerdict.UNCHECKED: "could not be checked",
+    }[replay.verdict]
+    result(f"  replay         {words}{f': {replay.detail}' if replay.detail else ''}")
+    for it in replay.pictures:
+        size = f"{it.captured_px[0]} x {it.captured_px[1]} pixels"
+        if it.replayed_px is None:
+            size += ", no such picture in the replay"
+        elif it.replayed_px != it.captured_px:
+            size += f", in the replay {it.replayed_px[0]} x {it.replayed_px[1]}"
+        name = it.path.rpartition("/")[2]
+        result(f"                 {name}: {it.percent:.4f} % of pixels differ ({size})")
+    if replay.missed_count:
+        result(f"                 {replay.missed_count} requests of the replay were not answered:")
+    for missed in replay.missed[:_MISSED]:
+        result(f"                   {missed.method or '?'} {missed.url}: {missed.why}")
+    if replay.missed_count > _MISSED:
+        result(f"                   and {replay.missed_count - _MISSED} more")
 
 
 def _print(done: "Result", *, settings_store: str, last: bool) -> None:
@@ -426,6 +490,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
         Verdict.FAILED: "FAILED",
     }[done.report.verdict]
     result(f"  verified       {verified}")
+    if done.replay:
+        _print_replay(done.replay)
     result(f"  signed by      key {bundle.key_id}")
     took = done.stage_ms["total"] / 1000
     result(f"  bundle         {_from_here(done.location)}")

@@ -56,6 +56,9 @@ _OWN = """\
 # with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
 # proxy = ""
 
+# Where pywb's programs wayback and wb-manager are, for capture --check-replay; PATH if empty.
+# pywb_dir = ""
+
 # S3: an endpoint that is not Amazon's, its region, and how --lock-days locks:
 # GOVERNANCE (some administrators can undo it) or COMPLIANCE (nobody can).
 # Credentials come from the usual places of AWS tools, never from here.

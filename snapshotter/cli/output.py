@@ -31,6 +31,7 @@ _WORDS = {
     "seal": "sealing",
     "timestamp": "asking timestamp authorities",
     "store": "storing",
+    "replay": "replaying the bundle",
 }
 
 

@@ -1,0 +1,181 @@
+"""`capture --check-replay`: a stored bundle is shown again by pywb, and its pictures compared."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.product import Installation, kill, processes_of
+from tests.servers.site import Site, _page
+from tests.servers.torture import Mode, Torture
+from tests.tools import python_tool
+
+pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
+
+POLICY = """name = "replay"
+[browser]
+ignore_certificate_errors = true
+[require]
+timestamps = 0
+"""
+
+# Everything that decides its picture is in the record, also what comes by scrolling.
+_page(
+    "/replay-static",
+    "<!doctype html><title>static</title><link rel=stylesheet href=/replay.css>"
+    "<h1>Static 固定頁 🦊</h1><img src=/image/a.png width=200 height=100>"
+    "<iframe src=/inner></iframe><div style='height:4300px'></div>"
+    "<img loading=lazy src=/image/lazy.png width=300 height=90>"
+    "<p id=p></p><script>fetch('/data.json').then(a=>a.json()).then(a=>p.textContent=a.answer)"
+    "</script>",
+)
+# Asks for something else each time, and shows that it has no answer.
+_page(
+    "/replay-chance",
+    "<!doctype html><title>chance</title><h1>chance</h1><p id=p></p><script>"
+    "fetch('/replay-number/' + Math.random().toString(36).slice(2))"
+    ".then(a => p.textContent = a.ok ? 'an answer' : 'no answer: ' + a.status)</script>",
+)
+_page("/replay-number/", "a number")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    made = Installation(tmp_path / "home")
+    made.configure(pywb_dir=str(Path(python_tool("wayback")).parent))
+    (made.home / "policy.toml").write_text(POLICY)
+    return made
+
+
+def checked(installation: Installation, url: str) -> tuple[dict[str, Any], str]:
+    done = installation.run(
+        "capture", "--check-replay", "--json", "--policy", installation.home / "policy.toml", url
+    )
+    assert done.code == 0, done.err
+    assert done.object["verification"] != "failed", done.out
+    replay: dict[str, Any] = done.object["replay"]
+    assert list(installation.spool.iterdir()) == []
+    assert list(installation.temporary.iterdir()) == []
+    return replay, done.err
+
+
+def test_a_static_page_replays_without_one_differing_pixel(installation: Installation) -> None:
+    with Site() as site:
+        replay, said = checked(installation, site.url("/replay-static"))
+
+    assert replay["verdict"] == "replays", replay
+    assert [it["path"] for it in replay["pictures"]] == [
+        "capture/viewport.png",
+        "capture/screenshot.png",
+    ]
+    for picture in replay["pictures"]:
+        assert picture["differing_pixels"] == picture["differing_percent"] == 0
+        assert picture["captured_px"] == picture["replayed_px"]
+    assert replay["pictures"][1]["captured_px"][1] > 4300
+    assert replay["missed"] == []
+    assert "WARNING: the replay" not in said
+
+
+def test_a_page_of_chance_differs_and_names_what_its_replay_missed(
+    installation: Installation,
+) -> None:
+    with Site() as site:
+        replay, said = checked(installation, site.url("/replay-chance"))
+
+    assert replay["verdict"] == "differs"
+    first = replay["pictures"][0]
+    assert 0 < first["differing_percent"] < 5
+    assert first["differing_pixels"] > 0
+    (missed,) = replay["missed"]
+    assert replay["missed_count"] == 1
+    assert missed["method"] == "GET"
+    assert "/replay-number/" in missed["url"]
+    assert "WARNING: the replay differs" in said
+
+
+@pytest.mark.parametrize("mode", ["http", "h2"])
+def test_bodies_of_every_kind_replay_and_only_what_broke_off_differs(
+    installation: Installation, mode: Mode
+) -> None:
+    with Torture(mode, pending=False) as torture:
+        replay, _ = checked(installation, torture.url)
+
+    # The page writes what became of each request. One that broke off when it was captured
+    # ends at once in a replay, with another word.
+    assert replay["verdict"] in ("replays", "differs")
+    for picture in replay["pictures"]:
+        assert picture["captured_px"] == picture["replayed_px"]
+        assert picture["differing_percent"] < 0.5, replay
+    assert replay["missed"] == []
+
+
+def test_the_page_is_told_to_people_too(installation: Installation) -> None:
+    with Site() as site:
+        done = installation.run(
+            "capture", "--check-replay", "--policy", installation.home / "policy.toml",
+            site.url("/plain"),
+        )  # fmt: skip
+
+    assert done.code == 0, done.err
+    assert "  replay         replays as it was captured, in pywb\n" in done.out
+    assert "viewport.png: 0.0000 % of pixels differ (1440 x 900 pixels)" in done.out
+
+
+def test_a_page_that_gave_no_picture_could_not_be_checked(installation: Installation) -> None:
+    with Site() as site:
+        gone = site.url("/")
+    done = installation.run("capture", "--check-replay", "--json", gone)
+
+    assert done.code == 3
+    assert done.object["replay"]["verdict"] == "unchecked"
+    assert "no picture" in done.object["replay"]["detail"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_of_a_replay_outlives_its_command(
+    installation: Installation, end: signal.Signals
+) -> None:
+    with Site() as site:
+        started = installation.start("capture", "--check-replay", site.url("/replay-static"))
+        try:
+            _until(lambda: any("wayback" in it for it in _all(installation, started).values()))
+            started.send_signal(end)
+            out, err = started.communicate(timeout=60)
+            _until(lambda: not _all(installation, started))
+        finally:
+            kill(list(_all(installation, started)))
+
+    (bundle,) = installation.bundles()
+    if end is signal.SIGINT:  # stored before; told as always
+        assert started.returncode == 130, err
+        assert "could not be checked: interrupted" in out
+        assert bundle.stem in out
+        assert list(installation.spool.iterdir()) == []
+
+
+def _all(installation: Installation, started: "subprocess.Popen[str]") -> dict[int, str]:
+    return processes_of(installation, started.pid)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_without_pywb_nothing_is_captured(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "home")
+    installation.configure(pywb_dir=str(tmp_path))
+    with Site() as site:
+        done = installation.run("capture", "--check-replay", site.url("/plain"))
+
+        assert site.requests == []
+    assert done.code == 1
+    assert "its program wayback is not in" in done.err
+    assert "try: python3 -m venv ~/pywb" in done.err
+    assert not installation.data.exists()
