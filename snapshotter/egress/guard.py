@@ -129,6 +129,28 @@ class EgressGuard:
         ours.settimeout(timeout_s)
         return ours
 
+    def client(self) -> socket.socket:
+        """
+        Return a connection to this proxy, for a helper of ours that speaks to one.
+
+        Raises:
+            EgressRefused: The guard is not running.
+        """
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        try:
+            self._call(self._board.take_in(theirs), _STEP_S)
+        except (RuntimeError, TimeoutError, CancelledError):
+            ours.close()
+            theirs.close()
+            raise EgressRefused("cut", "the guard is not running") from None
+        return ours
+
+    @property
+    def via(self) -> str:
+        """Which way connections take, as their record says it."""
+        return self._board.via
+
     def cut(self, why: str) -> None:
         """
         End every connection now and refuse new ones; when this returns, tee files are whole.

@@ -60,9 +60,17 @@ class Switchboard:
         """Return the protocol of a client that was accepted."""
         return Conversation(self).client
 
+    @property
+    def via(self) -> str:
+        return self._dialer.via
+
     async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
         """Connect one end of a pair of sockets to a host. Raises EgressError."""
         await Conversation(self).dial(host, port, sock, limit_s)
+
+    async def take_in(self, sock: socket.socket) -> None:
+        """Have one end of a pair of sockets for a client, which asks as a browser does."""
+        await asyncio.get_running_loop().create_connection(self.client, sock=sock)
 
     def end_all(self, by: str, detail: str, *, error: str = "", now: bool = False) -> None:
         """End every connection, and close its file."""

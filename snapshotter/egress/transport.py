@@ -5,7 +5,9 @@ httpx over the guard: every connection of a client is one that the guard made.
         client.get("https://authority.example/")
 
 Names are resolved, vetted and dialled by the guard; TLS is httpx's own, with its own
-checks, over the socket that the guard hands out. A client with a `proxy` would go past
+checks, over the socket that the guard hands out. Where the way leads through an HTTP proxy,
+plain http is asked of the guard as a browser does: such proxies build tunnels to few ports,
+and want a request in absolute form for the others. A client with a `proxy` would go past
 its transport: an upstream is the guard's affair.
 
 Import this module where httpx is there: it is not part of a bare verifier.
@@ -26,6 +28,7 @@ from typing_extensions import override
 from snapshotter.egress.errors import EgressError, EgressFailed
 from snapshotter.egress.guard import EgressGuard
 
+_GUARD: Final = "http://guard.invalid"  # what the guard is called as a proxy; never resolved
 _DIAL_S: Final = 30.0  # where the client names no limit of its own
 
 # httpcore's errors and httpx's have the same names; the ones that are more exact first.
@@ -86,6 +89,25 @@ class HttpxBackend(httpcore.NetworkBackend):
         raise httpcore.ConnectError("no sockets of the file system")
 
 
+class _ProxyBackend(HttpxBackend):
+    """Makes connections to the guard itself, for a pool that takes it for its proxy."""
+
+    @override
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Raises httpcore.ConnectError with the guard's reason."""
+        try:
+            return _Stream(self._guard.client())
+        except EgressError as error:
+            raise httpcore.ConnectError(error.detail) from error
+
+
 class _Stream(httpcore.NetworkStream):
     """A blocking socket, as httpcore reads and writes it."""
 
@@ -138,9 +160,13 @@ class _GuardedTransport(httpx.BaseTransport):
     """Requests by httpcore's pool, whose only network is the guard."""
 
     def __init__(self, guard: EgressGuard, ssl_context: ssl.SSLContext) -> None:
+        self._guard = guard
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context, network_backend=HttpxBackend(guard)
         )
+        self._plain: httpcore.ConnectionPool = self._pool
+        if guard.via == "http-proxy":
+            self._plain = httpcore.HTTPProxy(_GUARD, network_backend=_ProxyBackend(guard))
 
     @override
     def __enter__(self) -> Self:
@@ -159,6 +185,7 @@ class _GuardedTransport(httpx.BaseTransport):
     @override
     def close(self) -> None:
         self._pool.close()
+        self._plain.close()
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -174,8 +201,16 @@ class _GuardedTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
+        is_plain = request.url.scheme == "http" and self._plain is not self._pool
         with _as_httpx():
-            answer = self._pool.handle_request(asked)
+            try:
+                answer = (self._plain if is_plain else self._pool).handle_request(asked)
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+                # The guard ends a plain request that it refuses, without a word.
+                why = self._guard.why(request.url.host, request.url.port or 80)
+                if not is_plain or why is None:
+                    raise
+                raise httpcore.ConnectError(why.detail) from error
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,

@@ -158,3 +158,49 @@ def test_a_timestamp_authority_is_asked_through_the_guard(tmp_path: Path) -> Non
             assert all(it.error == "" for it in open_guard.connections())
             assert open_guard.total_bytes > 500
             assert [it.refusal for it in closed_guard.connections()] == ["loopback"]
+
+
+class Forward:
+    """An HTTP proxy that answers plain requests itself, and builds no tunnel."""
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+
+    def __call__(self, peer: socket.socket) -> None:
+        while head := read_until(peer):
+            self.heads.append(head)
+            if head.startswith(b"CONNECT"):
+                peer.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+            else:
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+
+def test_plain_http_through_an_http_proxy_is_asked_in_absolute_form() -> None:
+    proxy = Forward()
+    with Server(proxy) as server:
+        given = rules(upstream=f"http://user:hush@127.0.0.1:{server.port}")
+        with guarding(given) as (guard, _):
+            with httpx.Client(transport=transport(guard), trust_env=False) as client:
+                for _ in range(2):
+                    answer = client.get("http://tsa.example/ask?x", timeout=10)
+                    assert answer.text == "hello"
+            connection = ended(guard, 1)
+    assert [it.partition(b"\r\n")[0] for it in proxy.heads] == [
+        b"GET http://tsa.example/ask?x HTTP/1.1"
+    ] * 2
+    assert b"Proxy-Authorization: Basic" in proxy.heads[0]
+    assert (connection.kind, connection.host, connection.via) == (
+        "http", "tsa.example", "http-proxy",
+    )  # fmt: skip
+
+
+def test_what_is_refused_on_the_way_to_an_http_proxy_says_why() -> None:
+    with Server(Forward()) as server:
+        given = rules(upstream=f"http://127.0.0.1:{server.port}")
+        with (
+            guarding(given) as (guard, _),
+            httpx.Client(transport=transport(guard), trust_env=False) as client,
+            pytest.raises(httpx.ConnectError, match=r"10\.0\.0\.1 is not connected to: private"),
+        ):
+            client.get("http://10.0.0.1/", timeout=10)
+        assert server.accepted == 0
