@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snapshotter.app.spool import spooled
-from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
 from snapshotter.ports import Capturer, IdSource
 
@@ -39,9 +38,12 @@ class Ahead:
             name = f"ahead-{self._ids.random_bytes(10).hex()}"
             spool = stack.enter_context(spooled(self._spool_dir, name))
             self._capturer.prepare(decision, spool)
-        except SnapshotterError:
+        except Exception:  # noqa: BLE001 - the capture meets it again, and can say what it means
             stack.close()
             return
+        except BaseException:
+            stack.close()
+            raise
         self._held = spool, stack
 
     def discard(self) -> None:

@@ -87,31 +87,31 @@ class ChromiumCapturer:
         standby = self._take(decision, spool)
         total = decision.limits.total_s
         kill_at = started + total - min(_KILL_S, total * _KILL_SHARE)
-        session = Session(
-            request=request,
-            decision=decision,
-            spool_root=spool,
-            progress=progress,
-            clock=self._clock,
-            version=self._version,
-            binary=standby.binary,
-            binary_remark=standby.remark,
-            place=standby.place,
-            processes=standby.processes,
-            wire=standby.wire,
-            recorder=WireRecorder(
-                spool=spool,
-                clock=self._clock,
-                ids=self._ids,
-                limits=decision.limits,
-                redact_headers=decision.redact_headers,
-                software=f"snapshotter/{self._version}",
-                way=standby.wire,
-            ),
-            gate=self._gate,
-            kill_at=kill_at,
-        )
         try:
+            session = Session(
+                request=request,
+                decision=decision,
+                spool_root=spool,
+                progress=progress,
+                clock=self._clock,
+                version=self._version,
+                binary=standby.binary,
+                binary_remark=standby.remark,
+                place=standby.place,
+                processes=standby.processes,
+                wire=standby.wire,
+                recorder=WireRecorder(
+                    spool=spool,
+                    clock=self._clock,
+                    ids=self._ids,
+                    limits=decision.limits,
+                    redact_headers=decision.redact_headers,
+                    software=f"snapshotter/{self._version}",
+                    way=standby.wire,
+                ),
+                gate=self._gate,
+                kill_at=kill_at,
+            )
             standby.give(session.go)
             try:
                 self._supervise(session, standby, decision, kill_at)
@@ -145,17 +145,22 @@ class ChromiumCapturer:
     def _standby(self, decision: Decision, spool: Path) -> Standby:
         binary, remark = choose_browser(decision.browser, self._executable)
         place = Workplace.create(spool)
+        wire: Wire | None = None
         try:
+            wire = self._wire(decision, spool, place)
             standby = Standby(
                 decision=decision,
                 binary=binary,
                 remark=remark,
                 place=place,
-                wire=self._wire(decision, spool, place),
+                wire=wire,
                 allow_no_sandbox=self._allow_no_sandbox,
             )
             standby.start()
         except BaseException:
+            if wire is not None:
+                wire.guard.stop()
+                wire.destroy()
             place.remove()
             raise
         return standby

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
@@ -30,6 +31,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.request import Decision
 
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_DRIVER_GONE = "Connection closed while reading from the driver"
 _SPARE_S = 1.0  # beyond the launch's limit, which Playwright holds itself
 
 
@@ -103,25 +105,31 @@ class Standby:
         A browser that nobody used is closed first; one on its way is waited for, as nobody
         knows its processes yet.
         """
-        if not self._job.done():
-            self._job.set_result(None)
+        try:
+            if not self._job.done():
+                self._job.set_result(None)
+                if self.thread.is_alive():
+                    self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
+        finally:  # Ctrl-C while it is waited for
+            self.processes.kill()
+            self.wire.guard.stop()
             if self.thread.is_alive():
-                self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
-        self.processes.kill()
-        self.wire.guard.stop()
-        if self.thread.is_alive():
-            self.thread.join(_JOIN_S)
-        self.wire.destroy()
-        self.place.remove()
+                self.thread.join(_JOIN_S)
+            self.wire.destroy()
+            self.place.remove()
 
     def _run(self) -> None:
         asyncio.run(self._main())
 
     async def _main(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_told)
         self._start = start = asyncio.create_task(self._launch())
         job = await asyncio.wrap_future(self._job)
         if job is not None:
             await job(start)
+            if not start.done():
+                start.cancel()
+                await asyncio.wait({start})  # or the end of the loop would leave its driver behind
             return
         await asyncio.wait({start})  # it has a limit of its own
         if not start.cancelled() and start.exception() is None:
@@ -134,8 +142,9 @@ class Standby:
         """Raises ServiceUnavailable and PolicyRefused."""
         limit = self.decision.limits.launch_s
         playwright: Playwright | None = None
+        driver = asyncio.ensure_future(async_playwright().start())
         try:
-            playwright = await asyncio.wait_for(async_playwright().start(), limit)
+            playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
             launched = await asyncio.wait_for(
                 launch(
                     playwright.chromium, self.binary, self.place, self.processes,
@@ -144,6 +153,10 @@ class Standby:
                 limit + _SPARE_S,
             )  # fmt: skip
         except BaseException as error:
+            if playwright is None:  # a start that is cut off half-way leaves a process behind
+                await asyncio.wait({driver}, timeout=self.decision.limits.close_s)
+                if driver.done() and not driver.cancelled() and driver.exception() is None:
+                    playwright = driver.result()
             if playwright is not None:
                 await _bounded(playwright.stop(), self.decision.limits.close_s)
             if not isinstance(error, PlaywrightError | TimeoutError):
@@ -155,6 +168,19 @@ class Standby:
                 f"the browser did not start: {why}", hint="snapshotter doctor"
             ) from error
         return Running(playwright=playwright, launched=launched)
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """
+    Say on stderr what went wrong where nobody waits for it, but for one thing.
+
+    When its driver is killed, Playwright tells a future that it reads during its start and
+    never again; that the driver is gone shows in every call, and is recorded.
+    """
+    error = context.get("exception")
+    if "never retrieved" in context.get("message", "") and str(error) == _DRIVER_GONE:
+        return
+    loop.default_exception_handler(context)
 
 
 async def _bounded(work: Awaitable[None], limit_s: float) -> None:

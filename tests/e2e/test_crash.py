@@ -157,12 +157,15 @@ def test_a_capture_whose_driver_or_browser_is_killed_ends_and_leaves_no_process(
 
     assert not left
     assert process.returncode == 3, err
+    assert "never retrieved" not in err
     done = json.loads(out)
     assert done["outcome"] in {"partial", "failed"}
     assert done["reasons"][0]["code"] in {"browser-lost", "page-closed", "renderer-crashed"}
 
 
-@pytest.mark.parametrize("step", ["loading the page", "photographing the whole page"])
+@pytest.mark.parametrize(
+    "step", ["starting the browser", "loading the page", "photographing the whole page"]
+)
 def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     tmp_path: Path, fixture_site: Site, step: str
 ) -> None:
@@ -179,6 +182,8 @@ def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     assert out == ""
     assert "snapshotter: interrupted\n" in err
     assert "Traceback" not in err
+    assert "never retrieved" not in err
+    assert "is closed" not in err
     assert user.bundles() == []
     assert list(user.spool.iterdir()) == []
     assert not [it for it in outside if it.exists()]

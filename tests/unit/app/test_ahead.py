@@ -17,11 +17,13 @@ DECISION = Decision(policy_name="default", policy_text="")
 
 
 class NoBrowser(FakeCapturer):
-    """A machine whose browser is gone."""
+    """A machine whose browser is gone, or another thing."""
+
+    problem: BaseException = ServiceUnavailable("no browser")
 
     @override
     def prepare(self, decision: Decision, spool: Path) -> None:
-        raise ServiceUnavailable("no browser")
+        raise self.problem
 
 
 @pytest.fixture
@@ -77,3 +79,24 @@ def test_a_browser_that_can_not_start_ahead_is_the_captures_own_trouble(tmp_path
         with ahead.spooled("one") as spool:
             assert spool.parent.name == "one"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("problem", [OSError(28, "no space"), RuntimeError("no thread")])
+def test_nothing_that_goes_wrong_ahead_ends_the_capture_that_is_being_sealed(
+    tmp_path: Path, problem: Exception
+) -> None:
+    capturer = NoBrowser(RealClock())
+    capturer.problem = problem
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        ahead.begin(DECISION)
+        assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_while_the_next_is_made_ready_leaves_no_directory(tmp_path: Path) -> None:
+    capturer = NoBrowser(RealClock())
+    capturer.problem = KeyboardInterrupt()
+    with Ahead(capturer, tmp_path, RandomIds()) as ahead:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ahead.begin(DECISION)
+        assert not list(tmp_path.iterdir())
+    assert caught.value is capturer.problem

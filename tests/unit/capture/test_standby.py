@@ -1,0 +1,60 @@
+"""What a browser that waits for its page leaves behind, when it never gets one."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.standby import Standby
+from snapshotter.model.request import Decision
+from tests.bundles import RealClock
+from tests.fakes.world import SeededIds
+
+DECISION = Decision(policy_name="default", policy_text="")
+
+
+@pytest.fixture
+def capturer() -> ChromiumCapturer:
+    return ChromiumCapturer(
+        clock=RealClock(), ids=SeededIds(), version="1", executable=Path("/bin/true")
+    )
+
+
+def guards() -> list[threading.Thread]:
+    return [it for it in threading.enumerate() if it.name == "egress"]
+
+
+def test_a_thread_that_can_not_be_started_leaves_no_guard_and_no_file(
+    tmp_path: Path, capturer: ChromiumCapturer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(self: Standby) -> None:
+        self.wire.guard.start()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Standby, "start", start)
+    with pytest.raises(RuntimeError):
+        capturer.prepare(DECISION, tmp_path)
+
+    assert guards() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_a_waiting_browser_is_ended_leaves_no_guard_and_no_file(
+    tmp_path: Path, capturer: ChromiumCapturer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capturer.prepare(DECISION, tmp_path)
+    join, calls = threading.Thread.join, []
+
+    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
+        calls.append(timeout)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        join(self, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        capturer.discard(tmp_path)
+
+    assert guards() == []
+    assert list(tmp_path.iterdir()) == []
