@@ -335,3 +335,14 @@ def test_what_could_not_be_read_is_told_without_user_information(tmp_path: Path)
                  b"http://me:hush@a.com/\r\n"))  # fmt: skip
 
     assert "hush" not in repr(it.exchanges[0].notes)
+
+
+def test_two_thousand_requests_on_one_connection_are_read_whole(tmp_path: Path) -> None:
+    fields = b"".join(b"Field-%d: %s\r\n" % (it, b"v" * 40) for it in range(25))
+    ask = b"GET / HTTP/1.1\r\nHost: a.com\r\n" + fields + b"\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + fields + b"\r\nok"
+
+    it = carried(tmp_path, *([(C, ask), (S, answer)] * 2_000))
+
+    assert it.unreadable == ()
+    assert sum(one.is_whole for one in it.exchanges) == 2_000
