@@ -31,6 +31,7 @@ _KILLED_S = 0.8  # at most, for a renderer's memory to be given back
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
+_JOIN_SHARE = 0.05  # of a short limit
 _AHEAD = "started ahead, while the capture before was sealed"
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
@@ -207,7 +208,7 @@ class ChromiumCapturer:
             raise
         if thread.is_alive():
             processes.kill()
-            thread.join(_JOIN_S)
+            thread.join(min(_JOIN_S, decision.limits.total_s * _JOIN_SHARE))
 
     def _too_much_memory(
         self,

@@ -105,15 +105,17 @@ class Standby:
         A browser that nobody used is closed first; one on its way is waited for, as nobody
         knows its processes yet.
         """
+        was_given = self._job.done()
         try:
-            if not self._job.done():
+            if not was_given:
                 self._job.set_result(None)
                 if self.thread.is_alive():
                     self.thread.join(self.decision.limits.launch_s + self.decision.limits.close_s)
         finally:  # Ctrl-C while it is waited for
             self.processes.kill()
             self.wire.guard.stop()
-            if self.thread.is_alive():
+            # Whoever gave it a capture has waited for it already, within that one's limit.
+            if not was_given and self.thread.is_alive():
                 self.thread.join(_JOIN_S)
             self.wire.destroy()
             self.place.remove()
