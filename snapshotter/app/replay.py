@@ -130,6 +130,8 @@ class PywbReplayer:
             return self._check(request, decision, captured, bundle, work, spool, progress)
         except (SnapshotterError, OSError, zipfile.BadZipFile) as error:
             return unchecked(str(error))
+        except Exception as error:  # noqa: BLE001 - told, and costs no bundle that is stored
+            return unchecked(f"{type(error).__name__}: {error}"[:_WORDS])
         finally:
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(spool, ignore_errors=True)

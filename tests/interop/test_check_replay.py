@@ -97,6 +97,17 @@ def test_a_page_of_chance_differs_and_names_what_its_replay_missed(
     assert "WARNING: the replay differs" in said
 
 
+def test_of_a_page_that_is_very_tall_the_first_view_alone_is_compared(
+    installation: Installation,
+) -> None:
+    with Site() as site:
+        replay, _ = checked(installation, site.url("/bands?301"))
+
+    assert replay["verdict"] == "replays", replay
+    assert [it["path"] for it in replay["pictures"]] == ["capture/viewport.png"]
+    assert "30100 CSS pixels tall" in replay["detail"]
+
+
 @pytest.mark.parametrize("mode", ["http", "h2"])
 def test_bodies_of_every_kind_replay_and_only_what_broke_off_differs(
     installation: Installation, mode: Mode

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ def program(folder: Path, name: str, script: str) -> Path:
 
 
 def no_browser(proxy: str) -> Capturer:
-    raise AssertionError("there is nothing to show")
+    raise RuntimeError(f"there is nothing to show at {proxy.partition(':')[0]}")
 
 
 def replayed(folder: Path, manager: str, wayback: str) -> Replay:
@@ -121,6 +122,15 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_bug_of_ours_in_the_replay_costs_no_bundle_that_is_stored(tmp_path: Path) -> None:
+    server = f'exec {sys.executable} -m http.server --bind 127.0.0.1 "$4"'
+
+    found = replayed(tmp_path, "exit 0", server)
+
+    assert found.verdict is ReplayVerdict.UNCHECKED
+    assert found.detail == "RuntimeError: there is nothing to show at http"
 
 
 def test_programs_get_an_environment_of_their_own(
