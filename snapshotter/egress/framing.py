@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_HEAD: Final = 128 << 10  # bytes, of a request or an answer
+_STEP: Final = 1 << 10  # bytes that are taken at a time of what may be a head
 _MAX_LINE: Final = 4 << 10  # bytes, of a chunk's size with its extensions
 _MAX_TRAILERS: Final = 32 << 10  # bytes
 
@@ -233,7 +234,8 @@ class AnswerReader:
 
     def _feed_head(self, data: bytes, position: int) -> int:
         already = len(self._head)
-        self._head += data[position : position + MAX_HEAD]
+        # Not all at once: behind a short head there may be thousands more.
+        self._head += data[position : position + _STEP]
         # Servers of old end a head with bare line feeds, and browsers take it.
         ends = [
             at + len(mark)
@@ -244,7 +246,7 @@ class AnswerReader:
             if len(self._head) > MAX_HEAD:
                 self.part = Part.UNTIL_CLOSE
                 return len(data)
-            return min(len(data), position + MAX_HEAD)
+            return min(len(data), position + _STEP)
         head = bytes(self._head[: min(ends)])
         self._head.clear()
         self._take_head(head)
