@@ -250,6 +250,8 @@ class _Reader:
         for event in events:
             if self._stopped and not self._is_over:
                 return
+            if self._stopped and not _ends(event):
+                continue  # made of the beginning of something that was not read
             if isinstance(event, http.Trouble):
                 self._trouble(event)
             elif isinstance(event, http.Head) and event.direction is Direction.CLIENT:
@@ -373,3 +375,8 @@ class _Reader:
         """Take note of something that could not be read."""
         if len(self._unreadable) < _TROUBLES:
             self._unreadable[self._redactor.clean_text(detail)] = None
+
+
+def _ends(event: http.Event) -> bool:
+    """Whether an event ends what had begun, or tells of trailers, which may be secret."""
+    return isinstance(event, http.End) or (isinstance(event, http.Head) and event.trailers)

@@ -1,5 +1,6 @@
 """What connections carried, from chunks as the egress guard keeps them."""
 
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable
@@ -346,3 +347,17 @@ def test_two_thousand_requests_on_one_connection_are_read_whole(tmp_path: Path) 
 
     assert it.unreadable == ()
     assert sum(one.is_whole for one in it.exchanges) == 2_000
+
+
+@pytest.mark.parametrize("cpu_s", range(2, 80, 2))
+def test_reading_may_stop_anywhere_and_makes_up_no_answer(tmp_path: Path, cpu_s: int) -> None:
+    used = itertools.count(0.0)
+    budget = Budget(cpu_s=cpu_s, used_s=lambda: next(used))
+    answer = b"HTTP/1.1 200 OK\r\n\r\nto the end"
+
+    it = carried(tmp_path, (C, ASK), *((S, bytes([octet])) for octet in answer), budget=budget)
+
+    for one in it.exchanges:
+        assert one.answer is None or one.answer.data == b"HTTP/1.1 200 OK\r\n\r\n"
+        assert b"to the end".startswith(content(one.received))
+        assert one.is_whole == (content(one.received) == b"to the end" and not it.unreadable)
