@@ -51,14 +51,20 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
 
 
 def _in_words(kept: ServerSignatures) -> str:
-    origins = {(it.host, it.port) for it in kept.sessions}
+    named = [it for it in kept.sessions if it.names_host]
     others = {(it.host, it.port) for it in kept.sessions if not it.names_host}
-    words = [
-        f"{_count(len(origins), 'origin')}: who has the key of the certificate signed "
-        f"{_count(len(kept.sessions), 'recorded handshake')} (not followed to a root)"
-    ]
+    words = []
+    if named:
+        origins = {(it.host, it.port) for it in named}
+        words.append(
+            f"{_count(len(origins), 'origin')}: who has the key of a certificate for it signed "
+            f"{_count(len(named), 'recorded handshake')} (not followed to a root)"
+        )
     if others:
-        words.append(f"{_count(len(others), 'certificate')} for another host than was asked for")
+        words.append(
+            f"{_count(len(others), 'origin')} of which nothing is shown: "
+            "what signed is a certificate for another host"
+        )
     if kept.unsigned:
         words.append(f"{_count(len(kept.unsigned), 'connection')} without such a signature")
     return "; ".join(words)

@@ -30,6 +30,7 @@ from snapshotter.formats.server_signature import (
 )
 from snapshotter.formats.tls_handshake import Handshake
 from snapshotter.model.finding import Verdict
+from snapshotter.verify import servers
 from tests import tls
 from tests.bundles import flipped
 from tests.tls import KEYS, Authority
@@ -449,3 +450,18 @@ def test_what_there_is_no_time_for_is_named_and_not_looked_at() -> None:
     assert [it.reason for it in gathered.unsigned] == [
         "not looked at: there was no time left for it"
     ]
+
+
+def test_an_origin_that_another_hosts_certificate_answered_for_is_not_told_as_shown(
+    make: Make, session: SignedSession
+) -> None:
+    other = replace(make(host="other.test"), connection=2)
+    assert not other.names_host
+
+    (only,) = servers.judge({}, encode(ServerSignatures(sessions=(other,))))
+    (both,) = servers.judge({}, encode(ServerSignatures(sessions=(session, other))))
+
+    unshown = "1 origin of which nothing is shown: what signed is a certificate for another host"
+    assert only.detail == unshown
+    assert both.detail.startswith("1 origin: who has the key of a certificate for it signed 1 ")
+    assert both.detail.endswith(unshown)
