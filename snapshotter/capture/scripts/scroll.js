@@ -77,13 +77,13 @@ lib.beginScroll = () => {
   return {...document_, inner: inner ? pathOf(inner) : '', change: measure()};
 };
 
-// One step; answers when two frames were drawn. `instant` wins over smooth scrolling.
+// One step; answers when it was drawn. `instant` wins over smooth scrolling.
 lib.scrollStep = async (part, which) => {
   const scroller = scrollers()[which] ?? null;
   const before = place(scroller);
   const by = {top: Math.max(1, Math.floor(before.view * part)), behavior: 'instant'};
   if (scroller) scroller.scrollBy(by); else scrollBy(by);
-  await frames(2);
+  await drawn();
   const at = place(scroller);
   sample(at.top);
   return {...at, moved: at.top - before.top};
