@@ -65,7 +65,7 @@ class Ledger:
         self._clock = clock
         self._progress = progress
         self._steps: list[Step] = []
-        self._running: tuple[str, datetime, float] | None = None
+        self._running: dict[str, tuple[datetime, float]] = {}  # by name; the newest last
         self._actions: list[Action] = []
         self._reasons: list[Reason] = []
         self._console: list[dict[str, Any]] = []
@@ -105,17 +105,17 @@ class Ledger:
         self._final_url = clean_url(url)
 
     def begin_step(self, name: str) -> None:
-        """A step begins; the one before has ended."""
-        self._running = (name, self._clock.now(), self._clock.monotonic())
+        """A step begins; others may be running."""
+        self._running[name] = (self._clock.now(), self._clock.monotonic())
         self.log("step-begins", name)
         self._progress(name, "")
 
-    def end_step(self, state: StepState, detail: str = "") -> None:
-        """The running step ends. Nothing happens when none runs."""
-        if self._running is None:
+    def end_step(self, state: StepState, detail: str = "", name: str = "") -> None:
+        """A running step ends, the newest if it is not named. Nothing happens when none runs."""
+        name = name or next(reversed(self._running), "")
+        if name not in self._running:
             return
-        name, started_at, started = self._running
-        self._running = None
+        started_at, started = self._running.pop(name)
         duration = round((self._clock.monotonic() - started) * 1000)
         self._steps.append(
             Step(
@@ -128,10 +128,15 @@ class Ledger:
         )
         self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
 
+    def end_all_steps(self, state: StepState, detail: str) -> None:
+        """Whatever runs ends so."""
+        for name in tuple(self._running):
+            self.end_step(state, detail, name)
+
     def say(self, words: str) -> None:
         """Tell whoever watches how the running step goes."""
-        if self._running is not None:
-            self._progress(self._running[0], words)
+        if name := next(reversed(self._running), ""):
+            self._progress(name, words)
 
     def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:
         """Something was done to the page, which changed its document so."""
@@ -245,7 +250,7 @@ class Ledger:
                 and any(artifact.step == "screenshot" for artifact in spool.artifacts),
             ),
             artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
-            steps=tuple(self._steps),
+            steps=tuple(sorted(self._steps, key=lambda step: step.started_at)),
             actions=tuple(self._actions),
             requests=recording.counts,
             failed_requests=recording.failed[:_URLS],

@@ -284,7 +284,7 @@ class Session:
             raise self._unavailable
         if self._bug is not None and not self._killed:
             raise self._bug
-        self._ledger.end_step(StepState.FAILED, "the browser was killed")
+        self._ledger.end_all_steps(StepState.FAILED, "the browser was killed")
         if self._recording is None:
             self._recording = self._recorder.finish_now(
                 final_url=self._ledger.final_url, title=self._ledger.title
@@ -340,6 +340,7 @@ class Session:
         self._guard = guard = Guard(self._clock, self._guard_deadline)
         playwright: Playwright | None = None
         context: BrowserContext | None = None
+        closing: asyncio.Task[None] | None = None
         self._ledger.begin_step("launch")
         try:
             running = await self._started(guard, start)
@@ -359,9 +360,11 @@ class Session:
                 watch.cancel()
             if self._description is not None:
                 self._environment = await self._description
+            # Nothing is asked of the browser any more: it closes while the record is written.
+            closing = asyncio.create_task(self._close(context, playwright))
             await self._record()
         finally:
-            await self._close(context, playwright)
+            await (self._close(context, playwright) if closing is None else closing)
 
     async def _started(self, guard: Guard, start: Awaitable[Running]) -> Running:
         limit = self._limits.launch_s + self._limits.close_s  # it has limits of its own
@@ -395,12 +398,28 @@ class Session:
             # A photograph beyond the viewport paints the whole page: on one of very much
             # text it may be the last thing that the browser does.
             steps.append(steps.pop(0))
-        for name, body in steps:
-            await self._step(name, body)
+            for name, body in steps:
+                await self._step(name, body)
+        else:
+            await self._beside(steps)
         for name, body in self._further_pictures(album):
             await self._step(name, body)
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
+
+    async def _beside(self, steps: list[tuple[str, _Body]]) -> None:
+        """
+        Do steps that change nothing beside each other: they wait for different processes.
+
+        Raises:
+            PageLost, CaptureTimeout: The first that one of them met, when all have ended.
+        """
+        ended = await asyncio.gather(
+            *(self._step(name, body) for name, body in steps), return_exceptions=True
+        )
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
 
     async def _rescue(self) -> None:
         """A page that used its time up has at least a picture and a text."""
@@ -812,7 +831,8 @@ class Session:
         self._recording = await self._recorder.finish(
             final_url=self._ledger.final_url, title=self._ledger.title, text=self._ledger.text
         )
-        self._ledger.end_step(StepState.OK, f"{self._recording.counts.total} requests")
+        words = f"{self._recording.counts.total} requests"
+        self._ledger.end_step(StepState.OK, words, name="record")
 
     async def _close(self, context: BrowserContext | None, playwright: Playwright | None) -> None:
         self._closing = True
@@ -824,7 +844,8 @@ class Session:
             self._processes.kill()
         if playwright is not None:
             await self._bounded(playwright.stop())
-        self._ledger.end_step(StepState.OK, "" if closed else "the browser was killed")
+        words = "" if closed else "the browser was killed"
+        self._ledger.end_step(StepState.OK, words, name="close")
 
     # Parts of steps
 
@@ -1113,7 +1134,7 @@ class Session:
         except (PageLost, CaptureTimeout) as error:
             code, detail = _reason(name, error)
             self._complain(code, detail)
-            ledger.end_step(StepState.FAILED, detail)
+            ledger.end_step(StepState.FAILED, detail, name=name)
             raise
         except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
             detail = _first_line(error)
@@ -1123,17 +1144,17 @@ class Session:
                 or any(words in str(error) for words in _MOVED)
             ):
                 self._moved = True
-                ledger.end_step(StepState.PARTIAL, "the page went to another document")
+                ledger.end_step(StepState.PARTIAL, "the page went to another document", name=name)
                 return False
-            ledger.end_step(StepState.FAILED, detail)
+            ledger.end_step(StepState.FAILED, detail, name=name)
             self._complain(*_reason(name, error))
             if isinstance(error, TimeLimit):
                 await self._revive()
             return False
         if isinstance(end, _End):
-            ledger.end_step(end.state, end.detail)
+            ledger.end_step(end.state, end.detail, name=name)
             return end.state is not StepState.FAILED
-        ledger.end_step(StepState.OK, end or "")
+        ledger.end_step(StepState.OK, end or "", name=name)
         return True
 
     async def _done(self, body: _Body) -> _End | str | None:
