@@ -133,7 +133,7 @@ def test_a_page_of_half_characters_is_captured_whole_and_sealed(
     bundle = Path(it["bundle"]["path"])
     record = json.dumps(record_of(bundle), ensure_ascii=False)
     assert '"document_language": "\ufffd"' in record
-    assert "alert: \ufffd" in record
+    assert "alert, dismissed: \ufffd" in record
     assert "shadow \ufffd" in member(bundle, "capture/page.txt").decode()
     assert "c\ufffd" in member(bundle, "capture/console.jsonl").decode()
     assert installation.run("verify", bundle).code == 0
@@ -314,10 +314,10 @@ def test_what_nobody_expected_of_one_url_holds_up_no_other(
     (tmp_path / "sitecustomize.py").write_text(
         "import snapshotter.app.pipeline as it\n"
         "real = it.run\n"
-        "def run(request, *more):\n"
+        "def run(request, *more, **named):\n"
         "    if request.url.endswith('plain'):\n"
         "        raise KeyError('a bug of ours')\n"
-        "    return real(request, *more)\n"
+        "    return real(request, *more, **named)\n"
         "it.run = run\n"
     )
     installation.environment["PYTHONPATH"] = f"{tmp_path}:{ROOT}"

@@ -353,7 +353,9 @@ def test_popups_of_popups_are_closed(site: Hostile, capture: Engine) -> None:
     assert codes(it)[0] == "popup-storm"
     assert kinds(it).count("close-popup") == LIMITS.popups
     assert len(site.asked("/popup?")) < 500
-    assert it.outcome is not Outcome.FAILED
+    # Where closing them falls behind, on a busy machine, ten times the limit ends the page.
+    given_up = len(it.reasons) == 1 and not [path for path in paths(it) if "dom.html" in path]
+    assert it.outcome is (Outcome.FAILED if given_up else Outcome.PARTIAL)
 
 
 def test_many_downloads_are_cancelled(site: Hostile, capture: Engine) -> None:
