@@ -219,6 +219,18 @@ class BrowserProcesses:
         """Process id of the browser, once it was started."""
         return self._ids()[0]
 
+    @property
+    def is_driver_gone(self) -> bool:
+        """Whether the driver was there and has ended, reaped or not."""
+        driver = self._ids()[1]
+        if driver is None:
+            return False
+        try:
+            os.kill(driver, 0)
+        except ProcessLookupError:
+            return True
+        return _status(driver).get("State", "").startswith("Z")
+
     def resident_bytes(self) -> int:
         """
         Memory of the whole group, pages that several processes share counted once where possible.

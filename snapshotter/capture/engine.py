@@ -194,6 +194,8 @@ class ChromiumCapturer:
                     session.killed("capture-timeout", _overrun(decision))
                     break
                 thread.join(min(_WATCH_S, left))
+                if processes.is_driver_gone:
+                    session.driver_is_gone()
                 resident = processes.resident_bytes()
                 if resident > decision.limits.memory_bytes * _LOW_SHARE:
                     session.memory_is_low()

@@ -246,6 +246,17 @@ class Session:
         if loop is not None and guard is not None and not loop.is_closed():
             loop.call_soon_threadsafe(guard.lose, code, detail)
 
+    def driver_is_gone(self) -> None:
+        """
+        Take note that nobody answers for the browser any more. Callable from any thread.
+
+        Between two calls Playwright does not say so: a page would be waited for until its
+        time is used up.
+        """
+        loop = self._loop
+        if loop is not None and self._guard is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._gone, "browser-lost", "the browser's driver went away")
+
     def memory_is_low(self) -> None:
         """Take note that little is left of the memory that the browser may take."""
         self._memory_is_low = True

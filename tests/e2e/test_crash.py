@@ -163,6 +163,21 @@ def test_a_capture_whose_driver_or_browser_is_killed_ends_and_leaves_no_process(
     assert done["reasons"][0]["code"] in {"browser-lost", "page-closed", "renderer-crashed"}
 
 
+def test_a_driver_that_dies_while_the_page_is_waited_for_is_missed_at_once(
+    user: Installation, fixture_site: Site
+) -> None:
+    fixture_site.requests.clear()
+    with running(user, "capture", "--json", fixture_site.url("/slow-image")) as process:
+        while "/slow-image" not in fixture_site.paths():
+            time.sleep(0.02)
+        time.sleep(0.6)  # the document is there, and its load event is waited for
+        (note,) = user.spool.glob("*/*/pids")
+        os.kill(int(note.read_text().split()[1]), signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+
+    assert json.loads(out)["reasons"][0]["code"] == "browser-lost"
+
+
 @pytest.mark.parametrize(
     "step", ["starting the browser", "loading the page", "photographing the whole page"]
 )
