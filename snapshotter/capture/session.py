@@ -254,7 +254,8 @@ class Session:
         time is used up.
         """
         loop = self._loop
-        if loop is not None and self._guard is not None and not loop.is_closed():
+        # Of a browser that did not start, the start itself says why.
+        if loop is not None and self._launched is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._gone, "browser-lost", "the browser's driver went away")
 
     def memory_is_low(self) -> None:
