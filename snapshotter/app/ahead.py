@@ -33,18 +33,14 @@ class Ahead:
         """Make the next capture ready, if none is."""
         if self._held is not None:
             return
-        stack = contextlib.ExitStack()
+        name = f"ahead-{self._ids.random_bytes(10).hex()}"
         try:
-            name = f"ahead-{self._ids.random_bytes(10).hex()}"
-            spool = stack.enter_context(spooled(self._spool_dir, name))
-            self._capturer.prepare(decision, spool)
+            with contextlib.ExitStack() as stack:
+                spool = stack.enter_context(spooled(self._spool_dir, name))
+                self._capturer.prepare(decision, spool)
+                self._held = spool, stack.pop_all()
         except Exception:  # noqa: BLE001 - the capture meets it again, and can say what it means
-            stack.close()
             return
-        except BaseException:
-            stack.close()
-            raise
-        self._held = spool, stack
 
     def discard(self) -> None:
         """Let go of what was made ready and is not needed."""

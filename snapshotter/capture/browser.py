@@ -440,7 +440,7 @@ async def _start(
         context = await _run(
             chromium, command, place, processes, decision, wire, way, namespace.PORT
         )
-    except BaseException:
+    except BaseException:  # also a cancelled task: a thread waits for the socket
         handover.close()  # ends what still waits for it
         with contextlib.suppress(namespace.NotHandedOver):
             (await coming).close()

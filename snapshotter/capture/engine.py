@@ -158,7 +158,7 @@ class ChromiumCapturer:
                 allow_no_sandbox=self._allow_no_sandbox,
             )
             standby.start()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody else knows these yet
             if wire is not None:
                 wire.guard.stop()
                 wire.destroy()

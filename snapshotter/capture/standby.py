@@ -154,7 +154,7 @@ class Standby:
                 ),
                 limit + _SPARE_S,
             )  # fmt: skip
-        except BaseException as error:
+        except BaseException as error:  # also a cancelled task: its driver must not stay
             if playwright is None:  # a start that is cut off half-way leaves a process behind
                 await asyncio.wait({driver}, timeout=self.decision.limits.close_s)
                 if driver.done() and not driver.cancelled() and driver.exception() is None:

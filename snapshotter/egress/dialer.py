@@ -197,7 +197,7 @@ class Dialer:
         except TimeoutError:
             sock.close()
             raise EgressFailed("timeout", f"{proxy} made no connection in time") from None
-        except BaseException:
+        except BaseException:  # also a cancelled task: nobody else knows the socket yet
             sock.close()
             raise
         return Opened(sock=sock, first=first, absolute=False)
@@ -242,7 +242,7 @@ async def _connect_one(address: str, port: int) -> socket.socket:
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, (address, port))
-    except BaseException:
+    except BaseException:  # also a cancelled task: nobody else knows the socket yet
         sock.close()
         raise
     return sock

@@ -536,7 +536,7 @@ class Conversation:
             failed = error if isinstance(error, EgressError) else EgressFailed("failed", str(error))
             self._fail(entry, failed)
             raise failed from None
-        except BaseException:
+        except BaseException:  # also a cancelled task: nobody else knows the socket yet
             opened.sock.close()
             raise
         self.last_moved = self._loop.time()

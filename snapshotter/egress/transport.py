@@ -141,7 +141,7 @@ class _Stream(httpcore.NetworkStream):
             try:
                 self._sock.settimeout(timeout)
                 return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
-            except BaseException:
+            except BaseException:  # as httpcore's own streams do: half a handshake is no connection
                 self.close()
                 raise
 
