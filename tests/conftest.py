@@ -1,5 +1,7 @@
 """What every test may use: a clock, identifiers, and the rules about skipping."""
 
+import shutil
+import subprocess
 from collections.abc import Generator
 
 import pytest
@@ -26,6 +28,19 @@ def clock() -> FixedClock:
 def ids() -> SeededIds:
     """Identifiers and salts that are the same on every run."""
     return SeededIds()
+
+
+@pytest.fixture
+def no_namespaces() -> tuple[str, ...]:
+    """A command that runs another where no user namespace can be made, and changes nothing else."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("util-linux' unshare is not here")
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    command = (unshare, "--user", "--map-root-user", "sh", "-c", forbid, "sh")
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespace can be made here")
+    return command
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,6 @@
 """The browser's sandbox: on where it can be had, and said plainly where it cannot."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,19 +53,6 @@ def capture(spool: Path, *before: str, allowed: bool = False) -> tuple[str, dict
     assert done.returncode == 0, done.stderr
     outcome, facts = json.loads(done.stdout)
     return outcome, facts
-
-
-@pytest.fixture
-def no_namespaces() -> tuple[str, ...]:
-    """A command that runs another where no user namespace can be made, and changes nothing else."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("util-linux' unshare is not here")
-    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
-    command = (unshare, "--user", "--map-root-user", "sh", "-c", forbid, "sh")
-    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespace can be made here")
-    return command
 
 
 def test_a_renderer_is_confined_where_user_namespaces_are_allowed(

@@ -1,7 +1,6 @@
 """A network of its own: one way out, none beside it, and nobody left behind in it."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,19 +19,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def no_namespaces() -> tuple[str, ...]:
-    """A command that runs another where no user namespace can be made, and changes nothing else."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("util-linux' unshare is not here")
-    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
-    command = (unshare, "--user", "--map-root-user", "sh", "-c", forbid, "sh")
-    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespace can be made here")
-    return command
 
 
 @pytest.fixture
