@@ -23,6 +23,7 @@ from snapshotter.egress.errors import EgressFailed, EgressRefused
 from snapshotter.egress.ledger import Entry
 from snapshotter.egress.resolver import ResolutionFailed, Resolver
 from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.turns import Turns
 
 _HEAD_START_S: Final = 0.25  # before the next address is tried beside this one, RFC 8305
 _MAX_TRIED: Final = 8  # addresses of a name
@@ -40,45 +41,6 @@ class Opened:
     sock: socket.socket  # non-blocking
     first: bytes  # what the server sent already
     absolute: bool  # plain http goes out in absolute form, for a proxy
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A place among the connections that may be open at once."""
-
-    host: str
-
-
-class Turns:
-    """Places: so many at once, and so many to one host. Used within one event loop."""
-
-    def __init__(self, total: int, per_host: int) -> None:
-        self._total = total
-        self._per_host = per_host
-        self._taken: dict[str, int] = {}
-        self._all = 0
-        self._changed: list[asyncio.Future[None]] = []
-
-    async def take(self, host: str) -> Turn:
-        """Wait for a place."""
-        while self._all >= self._total or self._taken.get(host, 0) >= self._per_host:
-            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._changed.append(change)
-            await change
-        self._all += 1
-        self._taken[host] = self._taken.get(host, 0) + 1
-        return Turn(host)
-
-    def give_back(self, turn: Turn) -> None:
-        """Let somebody else have it."""
-        self._all -= 1
-        self._taken[turn.host] -= 1
-        if not self._taken[turn.host]:
-            del self._taken[turn.host]
-        waiting, self._changed = self._changed, []
-        for change in waiting:
-            if not change.done():
-                change.set_result(None)
 
 
 class Dialer:

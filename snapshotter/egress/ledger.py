@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from snapshotter.egress.turns import Turn
 from snapshotter.model.network import Connection
-
-if TYPE_CHECKING:
-    from snapshotter.egress.dialer import Turn
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -32,7 +29,7 @@ class Entry:
     error: str = ""
     ended_by: str = ""
     detail: str = ""
-    turn: "Turn | None" = field(default=None, repr=False)
+    turn: Turn | None = field(default=None, repr=False)
 
     def as_connection(self) -> Connection:
         """Return it as it stands now."""
