@@ -23,6 +23,11 @@ _WORDS = {
     "settle": "waiting for the page to settle",
     "viewport": "taking the first screenshot",
     "screenshot": "photographing the whole page",
+    "consent": "dismissing a consent banner",
+    "expand": "opening what hides text",
+    "elements": "photographing elements",
+    "inner-box": "photographing what scrolls inside",
+    "pdf": "printing to PDF",
     "mhtml": "saving MHTML",
     "dom": "saving the DOM",
     "text": "saving the text",
@@ -152,7 +157,7 @@ class Steps:
     def __call__(self, stage: str, detail: str) -> None:
         if self._quiet:
             return
-        words = _WORDS.get(stage, stage)
+        words = _words(stage)
         text = f"{words}: {detail}" if detail else words
         with self._lock:
             if self._status is not None:
@@ -164,3 +169,8 @@ class Steps:
             elif stage != self._stage:
                 say(words)
             self._stage = stage
+
+
+def _words(stage: str) -> str:
+    window = stage.removeprefix("viewport-")
+    return f"photographing it in window {window}" if window != stage else _WORDS.get(stage, stage)

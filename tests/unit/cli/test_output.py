@@ -5,7 +5,7 @@ import json
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.cli.output import complain, result, result_json, say
+from snapshotter.cli.output import Steps, complain, result, result_json, say
 from snapshotter.errors import SnapshotterError
 
 BAD = "a\x1b[31mred\x9b2J\u202e\ud800\U000e0001\rb"
@@ -64,3 +64,14 @@ def test_a_name_in_a_message_of_the_front_door_is_safe(
     err = capsys.readouterr().err
     assert "[31m" in err
     assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [("pdf", "printing to PDF"), ("viewport-phone", "photographing it in window phone")],
+)
+def test_a_step_is_said_in_words(stage: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps() as steps:
+        steps(stage, "")
+
+    assert capsys.readouterr().err == f"snapshotter: {said}\n"
