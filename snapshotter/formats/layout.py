@@ -1,0 +1,115 @@
+"""
+Where things live in a store: the keys of bundles and of what stands beside them. Pure.
+
+    bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
+    bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz.late-01.tsr
+                       └── UTC, second ──┘ └─ 80 bits ──┘
+
+A bundle's id begins with its UTC second, so keys sort by date everywhere; the
+folder of the day keeps any one listing short when there are millions. Names
+are lower case and differ in more than case, so that a store can be copied to a
+file system that does not tell the two apart.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+BUNDLES = "bundles"
+SUFFIX = ".wacz"
+MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
+MAX_KEY = 1024  # bytes, S3's own limit
+
+# A leading "." is out as well: it is the "." and ".." of file systems, and it
+# is where a directory store keeps what is not an object.
+_SEGMENT = re.compile(r"[A-Za-z0-9_=@-][A-Za-z0-9._=@-]*")
+_BUNDLE_ID = re.compile(r"([0-9]{8}t[0-9]{6}z)-[a-z2-7]{16}")
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleKey:
+    """What a key under `bundles/` names: a bundle, or a sidecar of one."""
+
+    bundle_id: str
+    kind: str = ""  # "" for the bundle itself, "late-01.tsr" and the like for a sidecar
+
+
+def bundle_time(bundle_id: str) -> datetime:
+    """
+    Return the UTC second that a bundle's id begins with.
+
+    Raises:
+        ValueError: Not `YYYYMMDDtHHMMSSz-` and sixteen of `[a-z2-7]`, or no such second.
+    """
+    match = _BUNDLE_ID.fullmatch(bundle_id)
+    if match is None:
+        raise ValueError(f"not a bundle id: {bundle_id!r}")
+    return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
+
+
+def bundle_key(bundle_id: str) -> str:
+    """Return where a bundle lives. Raises ValueError for what is no bundle id."""
+    day = bundle_time(bundle_id)
+    return f"{BUNDLES}/{day:%Y/%m/%d}/{bundle_id}{SUFFIX}"
+
+
+def sidecar_key(key: str, kind: str) -> str:
+    """
+    Return where a sidecar of the bundle at `key` lives.
+
+    Args:
+        key: From `bundle_key`.
+        kind: "late-01.tsr", "tlog-proof", "custody.jsonl" …
+
+    Raises:
+        ValueError: `key` is no bundle's, or `kind` is not lower case words, dashes and dots.
+    """
+    if parse_bundle_key(key).kind:
+        raise ValueError(f"a sidecar has no sidecar: {key!r}")
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"not a kind of sidecar: {kind!r}")
+    return check_key(f"{key}.{kind}")
+
+
+def parse_bundle_key(key: str) -> BundleKey:
+    """
+    Return what a key names. The inverse of `bundle_key` and `sidecar_key`.
+
+    Raises:
+        ValueError: Not exactly a key that those two make.
+    """
+    bundle_id, suffix, rest = key.rpartition("/")[2].partition(SUFFIX)
+    kind = rest.removeprefix(".")
+    bare = bundle_key(bundle_id)
+    if not suffix or key != (f"{bare}.{kind}" if rest else bare):
+        raise ValueError(f"not a bundle's key: {key!r}")
+    if rest and not _KIND.fullmatch(kind):
+        raise ValueError(f"not a kind of sidecar: {kind!r}")
+    return BundleKey(bundle_id=bundle_id, kind=kind)
+
+
+def is_key(key: str) -> bool:
+    """Whether every segment is safe on every server and file system that we know."""
+    return 0 < len(key) <= MAX_KEY and all(
+        len(segment) <= MAX_SEGMENT and _SEGMENT.fullmatch(segment) for segment in key.split("/")
+    )
+
+
+def check_key(key: str) -> str:
+    """Return `key`. Raises ValueError when `is_key` says no."""
+    if not is_key(key):
+        raise ValueError(f"not a key: {key[:80]!r}")
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """
+    Return `prefix`, the beginning of a key and perhaps the middle of a segment.
+
+    Raises:
+        ValueError: No key begins like this.
+    """
+    if prefix and not is_key(prefix.removesuffix("/")):
+        raise ValueError(f"no key begins with {prefix[:80]!r}")
+    return prefix
