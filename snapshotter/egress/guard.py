@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from snapshotter.egress.dialer import Dialer
 from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
-from snapshotter.egress.resolver import Resolver, SystemResolver
+from snapshotter.egress.resolver import OncePerName, Resolver, SystemResolver
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.switchboard import Switchboard
 from snapshotter.model.network import Connection
@@ -47,7 +47,7 @@ class EgressGuard:
             this process fewer descriptors.
         clock: For the times in the record.
         tee: An existing directory for a file of each connection's bytes; None for none.
-        resolver: Who knows names; None for the system's.
+        resolver: Who knows names; None for the system's, asked once a name.
         purpose: What the connections are for, as their record says it.
     """
 
@@ -64,7 +64,7 @@ class EgressGuard:
         self._tee = tee
         self._board = Switchboard(
             rules,
-            Dialer(rules, resolver or SystemResolver()),
+            Dialer(rules, resolver or OncePerName(SystemResolver())),
             clock=clock,
             tee=tee,
             purpose=purpose,

@@ -1,18 +1,24 @@
 """
 Names to addresses, all of them, within a bounded time.
 
-A name is resolved once for each connection, and the addresses that were vetted are
-the ones that are dialled: between the two there is no second question to answer
-otherwise (DNS rebinding).
+The addresses that were vetted are the ones that are dialled: between the two there is
+no second question to answer otherwise (DNS rebinding). A page that wants a hundred
+files of one host asks for its name once, and not a hundred times: a name server that
+is asked too much drops questions, and each dropped one costs seconds.
 """
 
 import asyncio
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 _MAX_AT_ONCE: Final = 32
 _LONGEST_S: Final = 30.0  # for one question; the guard's own limit is shorter
+_ANSWER_S: Final = 60.0  # an answer counts so long, as in a browser
+_FAILURE_S: Final = 10.0  # and that there is none so long: the page may try again
+_MAX_NAMES: Final = 4096
 
 
 class ResolutionFailed(Exception):
@@ -98,3 +104,44 @@ class SystemResolver:
             loop.call_soon_threadsafe(tell)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
+
+
+class OncePerName:
+    """
+    Another resolver, asked once for a name and not again for a while.
+
+    Who asks while the question is open waits for the same answer; who stops waiting
+    does not end it for the others. Used within one event loop.
+    """
+
+    def __init__(self, resolver: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
+        self._resolver = resolver
+        self._clock = clock
+        self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+        self._until: dict[str, float] = {}  # of what was answered; an open question has none
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        """Return what the other resolver says of a name, or said a moment ago."""
+        if self._clock() >= self._until.get(host, float("inf")):
+            self._forget(host)
+        question = self._asked.get(host)
+        if question is None:
+            if len(self._asked) >= _MAX_NAMES:
+                self._forget(next(iter(self._asked)))
+            question = asyncio.ensure_future(self._resolver.resolve(host))
+            self._asked[host] = question
+            question.add_done_callback(lambda done: self._answered(host, done))
+        return await asyncio.shield(question)
+
+    def _answered(self, host: str, question: "asyncio.Task[tuple[str, ...]]") -> None:
+        if self._asked.get(host) is not question:
+            return
+        if question.cancelled():
+            self._forget(host)
+        else:
+            kept_s = _ANSWER_S if question.exception() is None else _FAILURE_S
+            self._until[host] = self._clock() + kept_s
+
+    def _forget(self, host: str) -> None:
+        self._asked.pop(host, None)
+        self._until.pop(host, None)
