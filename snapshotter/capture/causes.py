@@ -40,6 +40,40 @@ _UNKNOWN_TO_THE_BROWSER = (
     "net::ERR_TUNNEL_",
 )
 
+# Error of the main document (net_error_list.h), by its beginning, to the code of a reason.
+_ERRORS = (
+    ("NAME_", "dns"),
+    ("DNS_", "dns"),
+    ("ICANN_NAME", "dns"),
+    ("CONNECTION_REFUSED", "refused"),
+    ("CERT_", "tls"),
+    ("SSL_", "tls"),
+    ("BAD_SSL", "tls"),
+    ("CONNECTION_TIMED_OUT", "timeout"),
+    ("TIMED_OUT", "timeout"),
+    ("CONNECTION_", "connection-lost"),
+    ("EMPTY_RESPONSE", "connection-lost"),
+    ("SOCKET_", "connection-lost"),
+    ("NETWORK_CHANGED", "connection-lost"),
+    ("ADDRESS_", "unreachable"),
+    ("INTERNET_DISCONNECTED", "unreachable"),
+    ("NETWORK_ACCESS_DENIED", "unreachable"),
+    ("PROXY_", "unreachable"),
+    ("TUNNEL_", "unreachable"),
+    ("TOO_MANY_REDIRECTS", "redirect-loop"),
+    ("UNSAFE_PORT", "unsafe-port"),
+    ("UNSAFE_", "forbidden-address"),
+    ("DISALLOWED_URL_SCHEME", "forbidden-address"),
+    ("UNKNOWN_URL_SCHEME", "forbidden-address"),
+    ("INVALID_URL", "forbidden-address"),
+    ("BLOCKED_", "blocked"),
+    ("INVALID_", "bad-response"),
+    ("RESPONSE_", "bad-response"),
+    ("CONTENT_", "bad-response"),
+    ("HTTP2_", "bad-response"),
+    ("HTTP_RESPONSE_CODE_FAILURE", "empty-error-response"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -66,6 +100,32 @@ def cause(guard: EgressGuard, url: str, error: str) -> Cause | None:
     else:
         code = next((it for word, it in _FAILURES.items() if found.error.startswith(word)), _LOST)
     return Cause(code, f"{found.detail or found.refusal or found.error} ({error})")
+
+
+def why_nothing_came(
+    guard: EgressGuard, message: str, *, asked: str, status: int
+) -> tuple[str, str]:
+    """
+    Return code and detail for a navigation that ended without a document.
+
+    Args:
+        message: What Playwright said of it.
+        asked: The address that failed, the last one if there were redirects.
+        status: HTTP status of the last answer, if there was one.
+    """
+    error = message.partition("net::ERR_")[2].split()[0] if "net::ERR_" in message else ""
+    if status in (204, 205):
+        return "no-content", f"the server answered {status}: no content"
+    if "has been closed" in message:  # and no event told of it: Playwright's driver has ended
+        return "browser-lost", "the browser went away"
+    if found := cause(guard, asked, f"net::ERR_{error}"):
+        return found.code, found.detail
+    for beginning, code in _ERRORS:
+        if error.startswith(beginning):
+            return code, f"net::ERR_{error}"
+    if error == "ABORTED":
+        return "aborted", "the navigation was broken off"
+    return "network-error", f"net::ERR_{error}" if error else message[:200].partition("\n")[0]
 
 
 def _place(url: str) -> tuple[str, int] | None:

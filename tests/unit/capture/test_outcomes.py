@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from snapshotter.capture import causes, session
+from snapshotter.capture import causes
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
@@ -19,9 +19,21 @@ def documented() -> set[str]:
 def given() -> set[str]:
     source = "".join(
         (ROOT / "snapshotter" / "capture" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("engine", "session", "ledger", "album", "doorkeeper")
+        for name in (
+            "album",
+            "causes",
+            "doorkeeper",
+            "engine",
+            "ledger",
+            "navigation",
+            "remedies",
+            "reveal",
+            "scribe",
+            "session",
+            "steps",
+        )
     )
-    codes = {code for _, code in session._ERRORS}
+    codes = {code for _, code in causes._ERRORS}
     codes |= {causes._FORBIDDEN, causes._LOST}
     codes |= set(causes._FAILURES.values()) | set(causes._REFUSALS.values())
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))

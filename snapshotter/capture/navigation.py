@@ -1,0 +1,320 @@
+"""
+To the page: the one navigation of a capture, where it leads, and holding the page there.
+
+A page may send us on, never finish loading, or be a file that the browser can only
+save. Once it is there it is held at its document, so that what is photographed and
+what is read are the same.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import CDPSession, Page, Request, Response
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture import target
+from snapshotter.capture.causes import why_nothing_came
+from snapshotter.capture.document import Document
+from snapshotter.capture.doorkeeper import Doorkeeper
+from snapshotter.capture.guard import Guard, TimeLimit
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder
+from snapshotter.capture.redact import clean_url
+from snapshotter.capture.remedies import Remedies
+from snapshotter.capture.steps import End, first_line
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.model.capture import StepState
+from snapshotter.model.request import Decision
+from snapshotter.ports import Clock
+
+_LOOK_S = 0.05  # between two looks at a condition
+_REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
+_NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
+_CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
+_MOVES = 100  # changes of the address within a document; each costs everybody some time
+_SAVES = "Download is starting"  # Playwright's words for an address that is a file
+_LOST_MEDIA = 5_000  # addresses
+
+
+class Navigation:
+    """
+    Brings one page to its address and knows which document it shows.
+
+    Made before the page's events are asked for.
+
+    Args:
+        url: The address that was asked for.
+        saved: Where the browser saves it if it is a file, until it is recorded.
+        folder: Where the browser puts what it saves.
+        way: The page's way to the network, which knows why nothing came.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        session: CDPSession,
+        guard: Guard,
+        decision: Decision,
+        *,
+        url: str,
+        saved: Path,
+        folder: Path,
+        clock: Clock,
+        document: Document,
+        doorkeeper: Doorkeeper,
+        recorder: Recorder,
+        remedies: Remedies,
+        ledger: Ledger,
+        way: EgressGuard,
+    ) -> None:
+        self._page = page
+        self._session = session
+        self._guard = guard
+        self._decision = decision
+        self._limits = decision.limits
+        self._url = url
+        self._saved = saved
+        self._folder = folder
+        self._clock = clock
+        self._document = document
+        self._doorkeeper = doorkeeper
+        self._recorder = recorder
+        self._remedies = remedies
+        self._ledger = ledger
+        self._way = way
+        self.lost_media: set[str] = set()  # addresses of images and the like that did not come
+        page.on("response", self._on_response)
+        page.on("requestfailed", self._on_request_failed)
+        session.on("Page.frameNavigated", self._on_navigated)
+        session.on("Page.navigatedWithinDocument", self._on_moved_within)
+        session.on("Page.loadEventFired", self._on_loaded)
+        session.on("Page.frameScheduledNavigation", self._on_scheduled)
+        session.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
+        session.on("Page.frameRequestedNavigation", self._on_requested)
+        session.on("Fetch.requestPaused", self._on_paused)
+
+    async def go(self) -> End | str | None:
+        """Go to the address, and wait for what it leads to; the body of a step."""
+        page, limits = self._page, self._limits
+        self._ledger.navigation_started_at = self._clock.now()
+        # A policy with little time in all still gets a picture of what came.
+        limit = min(limits.navigate_s, self._guard.remaining_s * _NAVIGATE_SHARE)
+        end = self._clock.monotonic() + limit
+        failure = ""
+        try:
+            await self._guard.call(
+                "navigation",
+                page.goto(self._url, wait_until="commit", timeout=0),
+                limit,
+            )
+        except TimeLimit:
+            failure = "timeout"
+        except PlaywrightError as error:
+            failure = error.message
+        if not failure:
+            await self._until_announced(end)
+        if not self._document.count:
+            if self._doorkeeper.target is not None or _SAVES in failure:
+                return await self._save_target(end)
+            if failure == "timeout":
+                await self.stop_loading("time")
+                code = "timeout"
+                detail = f"no answer within {limit:.3g} s"
+            else:
+                asked = self._document.asked or self._url
+                code, detail = why_nothing_came(
+                    self._way, failure, asked=asked, status=self._document.status
+                )
+                if code in ("aborted", "network-error"):
+                    # Perhaps the page's process crashed, and the news is still on its way.
+                    await self._guard.pause(_CRASH_NEWS_S)
+            self._ledger.complain(code, detail)
+            self._ledger.navigation_ended_at = self._clock.now()
+            if code in ("no-content", "empty-error-response"):  # an answer, and all of it
+                self._ledger.is_answered = self._ledger.has_no_content = True
+                return End(StepState.PARTIAL, detail)
+            return End(StepState.FAILED, detail)
+        state = await self.wait_for_load(end)
+        self._ledger.navigation_ended_at = self._clock.now()
+        return state
+
+    async def wait_for_load(self, end: float) -> End | None:
+        """Wait for the load event of the document, and of those that it sends us on to."""
+        document, limits = self._document, self._limits
+        guard, doorkeeper = self._guard, self._doorkeeper
+        while True:
+            now = self._clock.monotonic()
+            if document.count > limits.redirects:
+                self._ledger.complain(
+                    "redirect-loop", f"the page sent us on {document.count - 1} times"
+                )
+                await self.anchor()
+                # Held, it goes nowhere. Stopped right behind a commit, a document that has
+                # hardly begun would never be drawn, and everything after it would hang.
+                if not await self._has_loaded(limits.settle_s):
+                    await self.stop_loading("unspecified")
+                return End(StepState.PARTIAL, "stopped following redirects")
+            if doorkeeper.downloads and not document.loaded and self._is_quiet():
+                # A download that a page begins by itself keeps `load` from coming.
+                await self.stop_loading("unspecified")
+                return End(StepState.OK, "no load event, because the page began a download")
+            if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
+                return None
+            if document.broken and not document.loaded and self._is_quiet():
+                return End(StepState.PARTIAL, "the document broke off before its end")
+            if document.cut_at == document.count:
+                await self._remedies.revive(all_scripts=False)
+                return End(StepState.PARTIAL, "stopped at a limit before the load event")
+            if now >= end:
+                break
+            await guard.pause(_LOOK_S)
+        if document.loaded:
+            return None  # a redirect was announced, and never came
+        await self.stop_loading("time")
+        self._ledger.complain("load-timeout", "the page went on loading until its time was used up")
+        await self._remedies.revive(all_scripts=False)
+        return End(StepState.PARTIAL, "stopped before the load event")
+
+    async def stop_loading(self, cause: str) -> None:
+        """
+        Stop: while a navigation is pending, every other call would wait for it.
+
+        Args:
+            cause: In the words of WARC-Truncated; see `Recorder.cut_off`.
+        """
+        await self._recorder.cut_off(cause)
+        self._ledger.note("stop-loading", "")
+        try:
+            await self._guard.call(
+                "stopping", self._session.send("Page.stopLoading"), self._limits.step_s
+            )
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.note("stop-loading", f"without effect: {first_line(error)}")
+        end = self._clock.monotonic() + 2 * self._decision.quiet_s
+        while self._recorder.in_flight and self._clock.monotonic() < end:
+            await self._guard.pause(_LOOK_S)
+        self._document.stuck = self._recorder.in_flight
+
+    async def anchor(self) -> None:
+        """
+        Keep the page at its document: what is photographed and what is read are to be the same.
+
+        A navigation that is broken off leaves its page as it is.
+        """
+        try:
+            await self._guard.call(
+                "holding the page",
+                self._session.send("Fetch.enable", {"patterns": [{"resourceType": "Document"}]}),
+                self._limits.step_s,
+            )
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.note("hold-page", f"without effect: {first_line(error)}")
+
+    async def _save_target(self, end: float) -> End:
+        """The address is a file: have the browser save it, which is the only thing it can do."""
+        while (download := self._doorkeeper.target) is None:  # the event may be behind the error
+            await self._guard.pause(_LOOK_S)
+        saved = await target.save(
+            download, self._saved, self._guard, folder=self._folder,
+            most=self._limits.response_bytes, end=end, clock=self._clock,
+        )  # fmt: skip
+        self._ledger.navigation_ended_at = self._clock.now()
+        self._ledger.final_url = download.url
+        self._ledger.is_answered = True
+        self._ledger.note("save-file", f"{saved.length} bytes")
+        if saved.truncated in ("length", "time"):
+            await self._recorder.cut_off(saved.truncated)
+        detail = f"a file and no page: {saved.length} bytes"
+        if not saved.truncated:
+            return End(StepState.OK, detail)
+        if saved.truncated == "length":
+            self._ledger.complain(RESPONSE_TOO_LARGE, "the file is larger than an answer may be")
+        elif saved.truncated == "time":
+            self._ledger.complain(
+                "load-timeout", "the file went on coming until its time was used up"
+            )
+        return End(StepState.PARTIAL, f"{detail}, cut off ({saved.truncated})")
+
+    async def _until_announced(self, end: float) -> None:
+        """Wait for the event of a document whose navigation has succeeded: it may come later."""
+        while not self._document.count and self._clock.monotonic() < end:
+            await self._guard.pause(_LOOK_S / 10)
+
+    async def _has_loaded(self, limit_s: float) -> bool:
+        """Wait for the load event of the document that is there; say whether it came."""
+        end = self._clock.monotonic() + limit_s
+        while not self._document.loaded and self._clock.monotonic() < end:
+            await self._guard.pause(_LOOK_S)
+        return self._document.loaded
+
+    def _is_quiet(self) -> bool:
+        quiet_s = self._clock.monotonic() - self._recorder.quiet_since
+        return self._recorder.in_flight == 0 and quiet_s >= self._decision.quiet_s
+
+    # Events of the page
+
+    def _on_navigated(self, event: dict[str, Any]) -> None:
+        frame = event.get("frame", {})
+        url = str(frame.get("url", ""))
+        if frame.get("parentId") or frame.get("unreachableUrl") or not url.startswith("http"):
+            return
+        self._document.count += 1
+        self._doorkeeper.awaits_target = False
+        self._document.frame = str(frame.get("id", ""))
+        self._document.loaded = self._document.broken = False
+        self._document.expected_at = None
+        self._ledger.final_url = url + str(frame.get("urlFragment", ""))
+        self._ledger.log("document", url)
+
+    def _on_loaded(self, _: dict[str, Any]) -> None:
+        if self._document.count:
+            self._document.loaded = True
+
+    def _on_moved_within(self, event: dict[str, Any]) -> None:
+        if event.get("frameId") == self._document.frame:
+            self._document.moves += 1
+            if self._document.moves == _MOVES:
+                self._remedies.stop_scripts_soon(f"the page changed its address {_MOVES} times")
+
+    def _on_scheduled(self, event: dict[str, Any]) -> None:
+        delay = float(event.get("delay", 0))
+        if event.get("frameId") == self._document.frame and delay <= _REFRESH_S:
+            self._document.expected_at = self._clock.monotonic() + delay
+
+    def _on_requested(self, event: dict[str, Any]) -> None:
+        same_window = event.get("disposition", "currentTab") == "currentTab"
+        if event.get("frameId") == self._document.frame and same_window:
+            self._document.expected_at = self._clock.monotonic()
+
+    async def _on_paused(self, event: dict[str, Any]) -> None:
+        method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
+        if event.get("frameId") == self._document.frame:
+            method, details["errorReason"] = "Fetch.failRequest", "Aborted"
+            self._ledger.note(
+                "hold-page", f"not to {clean_url(event.get('request', {}).get('url', ''))}"[:500]
+            )
+        try:
+            await self._session.send(method, details)
+        except PlaywrightError as error:
+            self._ledger.log("hold-page", f"without effect: {first_line(error)}")
+
+    def _on_unscheduled(self, event: dict[str, Any]) -> None:
+        if event.get("frameId") == self._document.frame:
+            self._document.expected_at = None
+
+    def _on_response(self, response: Response) -> None:
+        request = response.request
+        if response.status >= 400:
+            self._lose_media(request)
+        if request.is_navigation_request() and request.frame is self._page.main_frame:
+            self._document.status = response.status
+
+    def _lose_media(self, request: Request) -> None:
+        if request.resource_type in ("image", "media") and len(self.lost_media) < _LOST_MEDIA:
+            self.lost_media.add(request.url)
+
+    def _on_request_failed(self, request: Request) -> None:
+        self._lose_media(request)
+        if request.is_navigation_request() and request.frame is self._page.main_frame:
+            self._document.asked = request.url
+            self._document.broken = request.url == self._page.url.partition("#")[0]

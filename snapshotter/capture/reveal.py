@@ -1,0 +1,193 @@
+"""
+All of a page brought into view before it is photographed: consent, scrolling, expanding, settling.
+
+The behaviours themselves are in `behaviours/`; here is their order, and what is done
+when the page goes to another document meanwhile.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from playwright.async_api import CDPSession
+
+from snapshotter.capture import text
+from snapshotter.capture.behaviours import controls, media, scrolling, segments, settling
+from snapshotter.capture.behaviours.stage import Stage
+from snapshotter.capture.document import Document
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.navigation import Navigation
+from snapshotter.capture.remedies import Remedies
+from snapshotter.capture.screenshot import Camera
+from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.steps import End, Steps
+from snapshotter.model.capture import Scrolling, StepState
+
+_ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
+_GROWTH = 2  # times that we scroll on because the page grew while it settled
+
+
+class Reveal:
+    """Brings all of one page into view, and lets it come to rest."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        session: CDPSession,
+        *,
+        steps: Steps,
+        navigation: Navigation,
+        remedies: Remedies,
+        camera: Camera,
+        document: Document,
+        ledger: Ledger,
+        spool: Spool,
+    ) -> None:
+        self._stage = stage
+        self._session = session
+        self._decision = stage.decision
+        self._limits = stage.decision.limits
+        self._steps = steps
+        self._navigation = navigation
+        self._remedies = remedies
+        self._camera = camera
+        self._document = document
+        self._ledger = ledger
+        self._spool = spool
+        self._scrolled: scrolling.Scrolled | None = None
+
+    async def everything(self) -> None:
+        """Scroll and settle, again when the page goes to another document meanwhile."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            if attempt == _ATTEMPTS:
+                self._ledger.complain(
+                    "page-navigated", "the page went elsewhere while it was read; held"
+                )
+                await self._navigation.anchor()
+                await self._stage.guard.pause(self._decision.quiet_s)
+                await self._navigation.wait_for_load(
+                    self._stage.clock.monotonic() + self._limits.settle_s
+                )
+            documents, self._steps.moved = self._document.count, False
+            stopped = self._remedies.scripts_stopped
+            if self._decision.consent.enabled:
+                await self._steps.take("consent", self._refuse_consent, documents)
+            if not self._steps.moved:
+                await self._steps.take("scroll", self._scroll, documents)
+            if self._decision.expand.enabled and not self._steps.moved:
+                await self._steps.take("expand", self._expand, documents)
+            if not self._steps.moved and stopped == self._remedies.scripts_stopped:
+                await self._steps.take("settle", self._settle, documents)
+            if self._document.count == documents and not self._steps.moved:
+                if stopped == self._remedies.scripts_stopped or attempt == _ATTEMPTS:
+                    return
+                continue  # what a script kept from being done can be done now
+            await self._navigation.wait_for_load(
+                self._stage.clock.monotonic() + self._limits.settle_s
+            )
+
+    async def _refuse_consent(self) -> End | str | None:
+        """Dismiss a banner, if there is one; the page with it is kept as a picture."""
+        stage = self._stage
+        await settling.settle(stage, self._document.stuck)  # a banner comes by script
+        await self._navigation.anchor()
+
+        async def before() -> None:
+            camera = self._camera
+            self._ledger.keep(await camera.viewport("consent", "before-consent"))
+
+        rules = self._decision.consent
+        clicks = await controls.refuse_consent(stage, self._session, rules, before)
+        return "dismissed" if clicks.count else "no banner that we know how to dismiss"
+
+    async def _expand(self) -> End | str | None:
+        """Click what hides text; the page before is kept as a picture and as text."""
+        stage, rules = self._stage, self._decision.expand
+        await settling.settle(stage, self._document.stuck)
+        await scrolling.to_top(stage)
+        await self._navigation.anchor()
+
+        async def before() -> None:
+            await self._camera.page(self._ledger.keep, "expand", "before-expand")
+            read = await text.read_text(stage.worlds, limit_s=self._limits.step_s)
+            await asyncio.to_thread(
+                self._spool.write, "capture/before-expand.txt", "text/plain", utf8(read.text),
+                step="expand", note="text before anything was clicked",
+            )  # fmt: skip
+
+        clicks = await controls.expand(stage, self._session, rules, before)
+        if not clicks.count:
+            return "nothing to click"
+        await scrolling.to_top(stage)
+        await self._scroll()  # what was hidden has a length, and images
+        if clicks.left:
+            detail = f"{clicks.count} clicks, and {clicks.left} controls beyond the limit"
+            self._ledger.complain("expand-limited", detail)
+            return End(StepState.PARTIAL, detail)
+        return f"{clicks.count} clicks"
+
+    async def _scroll(self) -> End | str | None:
+        self._scrolled = scrolled = await scrolling.scroll(self._stage)
+        self._ledger.scrolling = Scrolling(
+            steps=scrolled.steps,
+            height=scrolled.height,
+            stopped=scrolled.stopped,
+            container=scrolled.container,
+            virtualised=scrolled.virtualised,
+            segments=0,
+        )
+        detail = f"{scrolled.steps} steps, {scrolled.height} px, stopped at: {scrolled.stopped}"
+        if scrolled.stopped == "bottom":
+            return detail
+        self._ledger.complain("scroll-limited", f"the page was not scrolled to its end: {detail}")
+        return End(StepState.PARTIAL, detail)
+
+    async def _settle(self) -> End | str | None:
+        stage = self._stage
+        settled = await settling.settle(stage, self._document.stuck)
+        for _ in range(_GROWTH):
+            scrolling_ = self._ledger.scrolling
+            if scrolling_ is None or scrolling_.stopped != "bottom" or scrolling_.container:
+                break
+            if settled.height <= scrolling_.height + self._decision.viewport_px[1] // 2:
+                break
+            await self._scroll()  # what came meanwhile made the page longer
+            settled = await settling.settle(stage, self._document.stuck)
+        await self._read_segments(stage)
+        moved = await scrolling.to_top(stage)
+        if moved and not settled.open_ends:  # the way back may have made the page ask for more
+            settled = await settling.settle(stage, self._document.stuck)
+        standing = await media.hold_still(stage, self._session, self._navigation.lost_media)
+        self._ledger.images = standing.images
+        self._ledger.image_lines = standing.lines
+        self._ledger.fonts = standing.fonts
+        self._ledger.frames = standing.frames
+        self._ledger.title = standing.title
+        self._ledger.language = standing.language
+        if settled.open_ends:
+            limit = self._limits.settle_s
+            self._ledger.complain(
+                "not-settled", f"after {limit:g} s still under way: {settled.open_ends}"
+            )
+            return End(StepState.PARTIAL, settled.open_ends)
+        return None
+
+    async def _read_segments(self, stage: Stage) -> None:
+        """Read a page that shows itself only a stretch at a time, stretch by stretch."""
+        facts, scrolled = self._ledger.scrolling, self._scrolled
+        if facts is None or scrolled is None:
+            return
+        # A box that keeps what it holds is shown whole in one picture: `Album.expanded`.
+        in_box = bool(facts.container) and not self._decision.pictures.inner_box
+        if not facts.virtualised and not in_box:
+            return
+        read = await segments.read_segments(stage, self._session, self._spool, scrolled)
+        self._ledger.scrolling = replace(facts, segments=read.count)
+        stretches = f"{read.count} stretches were read one by one, stopped at: {read.stopped}"
+        if facts.virtualised:
+            self._ledger.complain(
+                "page-virtualised", f"the page takes away what is out of view; {stretches}"
+            )
+        else:
+            self._ledger.complain(
+                "page-scrolls-inside", f"the page scrolls inside {facts.container}; {stretches}"
+            )

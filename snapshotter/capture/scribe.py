@@ -1,0 +1,86 @@
+"""What is written down of a page beside its pictures: MHTML, its document, and its text."""
+
+import asyncio
+
+from playwright.async_api import CDPSession
+
+from snapshotter.capture import clocks
+from snapshotter.capture.guard import Guard
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.redact import clean_mhtml
+from snapshotter.capture.spool import Spool, utf8
+from snapshotter.capture.steps import End
+from snapshotter.capture.text import PageText, normalised, read_document, read_text
+from snapshotter.capture.world import Worlds
+from snapshotter.model.capture import StepState
+from snapshotter.model.request import Limits
+
+_TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
+
+
+class Scribe:
+    """Writes down what one page says. Each method is the body of a step."""
+
+    def __init__(
+        self,
+        session: CDPSession,
+        worlds: Worlds,
+        guard: Guard,
+        *,
+        ledger: Ledger,
+        spool: Spool,
+        limits: Limits,
+    ) -> None:
+        self._session = session
+        self._worlds = worlds
+        self._guard = guard
+        self._ledger = ledger
+        self._spool = spool
+        self._limits = limits
+
+    async def mhtml(self) -> None:
+        limit = self._limits.mhtml_s
+        answer = await self._guard.call(
+            "MHTML", self._session.send("Page.captureSnapshot", {"format": "mhtml"}), limit
+        )
+        data = await asyncio.to_thread(lambda: utf8(clean_mhtml(answer["data"])))
+        await asyncio.to_thread(
+            self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
+        )
+
+    async def document(self) -> None:
+        html = await read_document(self._worlds, limit_s=self._limits.step_s)
+        self._ledger.page_times = await asyncio.to_thread(clocks.of_page, html[:_TIMES_IN])
+        await asyncio.to_thread(
+            self._spool.write, "capture/dom.html", "text/html", utf8(html), step="dom",
+            note="the main frame's document after scripts ran, as UTF-8",
+        )  # fmt: skip
+
+    async def text(self) -> End | str | None:
+        read = await read_text(self._worlds, limit_s=self._limits.step_s)
+        self._ledger.text = read.text
+        self._ledger.missing = read.missing
+        self._ledger.missing_glyphs = read.glyphs
+        await asyncio.to_thread(self._write_text, read)
+        if read.glyphs:
+            found = ", ".join(f"{it.script} ({it.count}: {it.characters})" for it in read.glyphs)
+            self._ledger.complain("missing-glyphs", f"no font here has: {found}")
+        if read.missing:
+            self._ledger.complain("text-incomplete", "; ".join(read.missing[:5]))
+            return End(StepState.PARTIAL, f"{len(read.missing)} parts missing")
+        return f"{len(read.text)} characters"
+
+    def _write_text(self, read: PageText) -> None:
+        for name, words, note in (
+            ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
+            (
+                "page-normalised.txt",
+                normalised(read.text),
+                "for searching and comparing, not verbatim: page.txt in NFKC, white space joined",
+            ),
+            ("page-hidden.txt", read.hidden, "text of the documents that a reader does not see"),
+        ):
+            if words or name == "page.txt":
+                self._spool.write(
+                    f"capture/{name}", "text/plain", utf8(words), step="text", note=note
+                )

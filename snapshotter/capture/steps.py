@@ -1,0 +1,148 @@
+"""
+The steps of a capture: each ends as a `Step`, and what goes wrong in one is a `Reason`.
+
+The next step is tried unless the page itself is gone. Codes of reasons are documented
+in docs/reference/outcomes.md.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.document import Document
+from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.redact import clean_text
+from snapshotter.capture.targets import ProtocolError
+from snapshotter.capture.world import WorldError, WorldGone
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.capture import StepState
+
+_NO_PICTURE = "Unable to capture screenshot"  # the browser's words
+_NEW_PROCESS_S = 0.3  # for it to start a process in place of one that went
+_MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a step ended, when it did not simply work."""
+
+    state: StepState
+    detail: str
+
+
+Body = Callable[[], Awaitable[End | str | None]]
+
+
+class Steps:
+    """
+    Takes the steps of one page and records how each ended.
+
+    Args:
+        revive: Sees that the page answers again after a call that took too long.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        guard: Guard,
+        document: Document,
+        revive: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._ledger = ledger
+        self._guard = guard
+        self._document = document
+        self._revive = revive
+        self.moved = False  # a step failed because the page went to another document
+
+    async def take(self, name: str, body: Body, documents: int | None = None) -> bool:
+        """
+        Do one step and record how it ended.
+
+        Args:
+            documents: For a step that is tried again when the page navigates: how many
+                documents there were before it.
+
+        Returns:
+            Whether it did what it is for, wholly or in part.
+
+        Raises:
+            PageLost, CaptureTimeout: No other step makes sense.
+        """
+        ledger = self._ledger
+        ledger.begin_step(name)
+        try:
+            end = await self._done(body)
+        except (PageLost, CaptureTimeout) as error:
+            code, detail = reason(name, error)
+            self._ledger.complain(code, detail)
+            ledger.end_step(StepState.FAILED, detail, name=name)
+            raise
+        except Exception as error:  # noqa: BLE001 - a step that fails is a fact about the capture
+            detail = first_line(error)
+            if documents is not None and (
+                self._document.count != documents
+                or isinstance(error, WorldGone)
+                or any(words in str(error) for words in _MOVED)
+            ):
+                self.moved = True
+                ledger.end_step(StepState.PARTIAL, "the page went to another document", name=name)
+                return False
+            ledger.end_step(StepState.FAILED, detail, name=name)
+            self._ledger.complain(*reason(name, error))
+            if isinstance(error, TimeLimit):
+                await self._revive()
+            return False
+        if isinstance(end, End):
+            ledger.end_step(end.state, end.detail, name=name)
+            return end.state is not StepState.FAILED
+        ledger.end_step(StepState.OK, end or "", name=name)
+        return True
+
+    async def beside(self, steps: list[tuple[str, Body]]) -> None:
+        """
+        Do steps that change nothing beside each other: they wait for different processes.
+
+        Raises:
+            PageLost, CaptureTimeout: The first that one of them met, when all have ended.
+        """
+        ended = await asyncio.gather(
+            *(self.take(name, body) for name, body in steps), return_exceptions=True
+        )
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _done(self, body: Body) -> End | str | None:
+        """Do the work of a step; once more when the browser has just lost its GPU process."""
+        try:
+            return await body()
+        except PlaywrightError as error:
+            if _NO_PICTURE not in error.message:
+                raise
+            self._ledger.log("again", first_line(error))
+            await self._guard.pause(_NEW_PROCESS_S)
+            return await body()
+
+
+def reason(step: str, error: Exception) -> tuple[str, str]:
+    """Return code and detail of what ended a step."""
+    if isinstance(error, PageLost):
+        return error.code, error.detail
+    if isinstance(error, CaptureTimeout):
+        return "capture-timeout", "the time for the whole capture was used up"
+    if isinstance(error, TimeLimit):
+        return f"{step}-timeout", str(error)
+    return f"{step}-failed", first_line(error)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without secrets and short; its type if it is none of ours."""
+    words = clean_text(str(error))[:200].partition("\n")[0]
+    if isinstance(
+        error, PlaywrightError | ProtocolError | SnapshotterError | TimeLimit | WorldError
+    ):
+        return words
+    return f"{type(error).__name__}: {words}"
