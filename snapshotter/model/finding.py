@@ -6,10 +6,10 @@ checked" never looks like "fine": no findings at all is INDETERMINATE.
 """
 
 import enum
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class Verdict(enum.Enum):
@@ -96,6 +96,10 @@ class Report:
     sha256: str = ""  # of the whole file
     length: int = 0  # bytes
     trust: str = ""  # against what it was judged, in words
+    # For whoever looks further than one bundle (an audit): the capture record as it was
+    # verified, empty where none was, and when the certificates end that its time rests on.
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    proven_until: datetime | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -90,6 +90,8 @@ def verify_bundle(
         sha256=state.contents.whole.sha256 if state.contents else "",
         length=state.contents.whole.length if state.contents else 0,
         trust=trust.source,
+        record=state.record,
+        proven_until=state.proven_until,
     )
 
 
@@ -135,6 +137,17 @@ class _State:
     def proven_time(self) -> datetime | None:
         times = [it.proven for it in self.signatures if it.proven is not None]
         return min(times, default=None)
+
+    @property
+    def proven_until(self) -> datetime | None:
+        """When the first signature loses a token that it needs: with its signer's certificate."""
+        first = next((it for it in self.signatures if it.slot == 1), None)
+        if first is None or not first.tokens:
+            return None
+        ends = sorted((token.signer_not_after for _, token in first.tokens), reverse=True)
+        own: int = self.record["requires"]["timestamps"]
+        required = max(own, self.trust.require.timestamps, 1)
+        return ends[min(required, len(ends)) - 1]
 
     def text(self, key: str) -> str:
         value = self.record.get(key)
