@@ -404,6 +404,9 @@ class WireRecorder:
             place = f"{one.connection.host}:{one.connection.port}"
             for why in one.unreadable:
                 troubles[f"parts of connections to {place} ({why})"] += 1
+            for side in tls.finished_differs(one.handshake):
+                name = f"handshakes with {place} that the {side.value} did not finish as recorded"
+                troubles[name] += 1
         for name, count in troubles.most_common(_NAMED):
             absent[name] = count
         absent["parts of connections to other servers"] = sum(troubles.values()) - sum(

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.formats import network
+from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import SignedSession
 from snapshotter.formats.tls import Handshake
+from snapshotter.formats.tls_handshake import Finished
 from snapshotter.model.capture import Certificate, TlsFacts
 
 _TRANSPARENCY = {"compliant": "compliant", "not-compliant": "not-compliant"}
@@ -74,7 +76,20 @@ def in_brief(handshake: Handshake | None) -> network.Tls | None:
         cipher=handshake.cipher,
         alpn=handshake.alpn,
         resumed=handshake.resumed,
+        client_finished=handshake.client_finished,
+        server_finished=handshake.server_finished,
     )
+
+
+def finished_differs(handshake: Handshake | None) -> tuple[Direction, ...]:
+    """Return the sides whose Finished is not over the handshake that was recorded."""
+    if handshake is None:
+        return ()
+    states = (
+        (Direction.CLIENT, handshake.client_finished),
+        (Direction.SERVER, handshake.server_finished),
+    )
+    return tuple(side for side, state in states if state is Finished.DIFFERS)
 
 
 def certificate(der: bytes) -> Certificate:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.tls_handshake import Finished
 from snapshotter.model.network import Connection
 
 FORMAT = "snapshotter-network/1"
@@ -24,6 +25,8 @@ class Tls:
     cipher: str  # IANA's name
     alpn: str  # "h2", "http/1.1" or ""
     resumed: bool  # no certificate was sent: the session goes on from an earlier connection
+    client_finished: Finished  # whether that side's MAC over the handshake holds
+    server_finished: Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

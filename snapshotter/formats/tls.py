@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from snapshotter.formats import tls_handshake as messages
 from snapshotter.formats.http import Direction
+from snapshotter.formats.tls_finished import Transcript
 from snapshotter.formats.tls_handshake import ClientHello, Handshake, ServerHello, TlsMalformed
 from snapshotter.formats.tls_keylog import (
     CLIENT_EARLY,
@@ -127,6 +128,7 @@ class TlsConnection:
         self._tickets: list[str] = []
         self._signed: list[bytes] = []
         self._has_signed = False
+        self._transcript = Transcript()
         self._alerts: list[tuple[Direction, str]] = []
         self._notes: list[str] = []
 
@@ -191,6 +193,8 @@ class TlsConnection:
             ticket=self._ticket() if self._resumed else "",
             tickets=tuple(self._tickets),
             complete=self._client.finished and self._server.finished,
+            client_finished=self._transcript.state(Direction.CLIENT),
+            server_finished=self._transcript.state(Direction.SERVER),
             messages=tuple(self._signed) if self._has_signed else (),
         )
 
@@ -390,10 +394,14 @@ class TlsConnection:
             message = bytes(side.pending[:end])
             del side.pending[:end]
             opener = side.opener
+            if message[0] != messages.HELLO_REQUEST:
+                self._transcript.add(side.direction, message)
             if side is self._client:
                 self._from_client(side, message)
             else:
                 self._from_server(side, message)
+            if message[0] == messages.FINISHED:
+                self._check_finished()
             if side.problem:
                 return
             if side.opener is not opener and side.pending:
@@ -462,6 +470,18 @@ class TlsConnection:
             self._remember(messages.new_session_ticket(message, version=version))
         elif kind == messages.KEY_UPDATE:
             self._key_update(side)
+
+    def _check_finished(self) -> None:
+        if self._answer is None:
+            return
+        if self._is_13 and self._suite is not None:
+            secrets = {
+                Direction.CLIENT: self._secret(CLIENT_HANDSHAKE),
+                Direction.SERVER: self._secret(SERVER_HANDSHAKE),
+            }
+            self._transcript.check_13(secrets, self._suite)
+        elif suite := TLS_1_2_SUITES.get(self._answer.cipher):
+            self._transcript.check_12(self._secret(MASTER_SECRET), suite)
 
     def _keep(self, message: bytes) -> None:
         if not self._has_signed:

@@ -7,6 +7,7 @@ each length is checked against what is there, and what does not fit raises
 `TlsMalformed` and nothing else.
 """
 
+import enum
 import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,7 @@ from snapshotter.formats.brotli import BrotliInvalid
 from snapshotter.formats.tls_names import COMPRESSIONS, TLS_1_3, named
 
 # HandshakeType, RFC 8446 section 4 and RFC 5246 section 7.4.
+HELLO_REQUEST = 0  # TLS 1.2; no part of what is hashed
 CLIENT_HELLO = 1
 SERVER_HELLO = 2
 NEW_SESSION_TICKET = 4
@@ -58,6 +60,15 @@ _OCSP = 1
 
 class TlsMalformed(ValueError):
     """Bytes that are not what TLS says they are; the message is a sentence for a person."""
+
+
+class Finished(enum.StrEnum):
+    """What is known of the Finished of one side, which is a MAC over the handshake."""
+
+    HOLDS = "holds"  # it is the MAC of what was recorded
+    DIFFERS = "differs"  # it is not
+    UNCHECKED = "unchecked"  # it came, and what it takes to check it did not
+    ABSENT = "absent"  # none was read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +144,8 @@ class Handshake:
     ticket: str = ""  # SHA-256 of the ticket or session id that was resumed
     tickets: tuple[str, ...] = ()  # SHA-256 of those that the server gave out here
     complete: bool = False  # both sides have sent Finished
+    client_finished: Finished = Finished.ABSENT
+    server_finished: Finished = Finished.ABSENT
     # What the server signed, as sent, when it signed: TLS 1.3 ClientHello, (HelloRetryRequest,
     # ClientHello,) ServerHello, EncryptedExtensions, (CertificateRequest,) Certificate,
     # CertificateVerify; TLS 1.2 ClientHello, ServerHello, Certificate, ServerKeyExchange.

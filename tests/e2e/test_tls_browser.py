@@ -14,6 +14,7 @@ from snapshotter.capture.browser import choose_browser
 from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import RecordedConnection, check, gather
 from snapshotter.formats.tls import TlsConnection
+from snapshotter.formats.tls_handshake import Finished
 from tests import tls
 from tests.tls import Authority, Relay
 
@@ -91,7 +92,11 @@ def visit(tmp_path: Path) -> Iterator[Visit]:
         for connection, said in read:
             if said[Direction.CLIENT]:
                 assert connection.problem == ""
-        return [connection for connection, said in read if said[Direction.SERVER]]
+        spoke = [connection for connection, said in read if said[Direction.SERVER]]
+        for handshake in (it.handshake for it in spoke):
+            assert handshake is not None
+            assert handshake.client_finished is handshake.server_finished is Finished.HOLDS
+        return spoke
 
     yield visited
     for server in servers:

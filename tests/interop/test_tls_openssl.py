@@ -15,6 +15,7 @@ from snapshotter.formats import names
 from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import RecordedConnection, check, gather
 from snapshotter.formats.tls import Handshake, TlsConnection
+from snapshotter.formats.tls_handshake import Finished
 from tests import tls
 from tests.bundles import unpack
 from tests.tls import KEYS, Authority, Relay
@@ -145,12 +146,18 @@ def _exchange(one: Talk, *client: str) -> tuple[TlsConnection, dict[Direction, b
     assert said[CLIENT].endswith(b"olleh\n")
     assert said[SERVER].endswith(b"hello\n")
     assert connection.problem == ""
+    assert _is_finished(connection)
     return connection, said
 
 
 def _facts(connection: TlsConnection) -> Handshake:
     assert connection.handshake is not None
     return connection.handshake
+
+
+def _is_finished(connection: TlsConnection) -> bool:
+    facts = _facts(connection)
+    return facts.client_finished is facts.server_finished is Finished.HOLDS
 
 
 def _signature_holds(connection: TlsConnection) -> bool:
@@ -232,6 +239,18 @@ def test_a_server_that_asks_for_a_client_certificate(talk: Callable[..., Talk]) 
         assert _signature_holds(connection)
 
 
+@pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
+def test_a_client_that_shows_its_own_certificate(
+    talk: Callable[..., Talk], authority: Authority, version: str
+) -> None:
+    own = str(authority.server("rsa"))
+
+    connection, _ = _exchange(talk("-rev", "-verify", "1", version), "-cert", own, "-key", own)
+
+    assert _facts(connection).client_certificate_asked
+    assert _signature_holds(connection)
+
+
 @pytest.mark.parametrize("more", [("-record_padding", "512"), ("-max_send_frag", "512")])
 def test_records_of_another_length(talk: Callable[..., Talk], more: tuple[str, str]) -> None:
     connection, _ = _exchange(talk("-rev", *more))
@@ -278,6 +297,7 @@ def test_keys_that_change_on_both_sides(talk: Callable[..., Talk]) -> None:
     connection, said = one.read(0)
 
     assert connection.problem == ""
+    assert _is_finished(connection)
     assert said[CLIENT] == b"".join(b"before %d\nafter %d\n" % (n, n) for n in range(3))
     assert said[SERVER] == b"".join(b"answer %d\n" % n for n in range(3))
 
@@ -303,6 +323,7 @@ def test_early_data_that_was_taken_and_that_was_not(
     connection, said = one.read(number)
 
     assert connection.problem == ""
+    assert _is_finished(connection)
     facts = _facts(connection)
     if taken:
         assert facts.early_data == "accepted"
@@ -332,6 +353,7 @@ def test_early_data_to_a_server_that_asks_for_another_hello(
     connection, said = one.read(1)
 
     assert connection.problem == ""
+    assert _is_finished(connection)
     assert _facts(connection).hello_retry
     assert _facts(connection).early_data == "rejected"
     assert said[CLIENT] == b"second\n"
@@ -351,6 +373,8 @@ def test_a_client_that_does_not_believe_the_certificate_is_seen_to_leave(
     facts = _facts(connection)
     assert said[CLIENT] == said[SERVER] == b""
     assert not facts.complete
+    assert facts.client_finished is Finished.ABSENT
+    assert facts.server_finished is Finished.HOLDS
     assert (CLIENT, "unknown_ca") in connection.alerts
     assert connection.problem == ""
     assert len(facts.chain) == 2

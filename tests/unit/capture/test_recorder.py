@@ -10,6 +10,7 @@ from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.formats import canonical_json
 from snapshotter.model.request import Limits
+from tests import tls, wires
 from tests.fakes.world import FixedClock, SeededIds
 
 
@@ -65,3 +66,35 @@ def test_a_record_is_written_once(tmp_path: Path, way: Wire) -> None:
     first = it.finish_now(final_url="http://a.com/", title="")
 
     assert it.finish_now(final_url="http://b.com/", title="other") is first
+
+
+def test_a_handshake_that_both_sides_finished_is_said_to_hold(tmp_path: Path) -> None:
+    carried = wires.Carried(tmp_path)
+    one = wires.https(tls.Authority(tmp_path / "authority"), tmp_path / "client")
+    carried.add(one.chunks, one.keys)
+
+    made = recorder(tmp_path, carried.wire).finish_now(final_url="https://a.com/", title="")
+
+    files = {it.path: it.file for it in made.artifacts}
+    (listed,) = canonical_json.loads(files["capture/network.json"].read_bytes())["connections"]
+    assert listed["tls"]["client_finished"] == listed["tls"]["server_finished"] == "holds"
+    assert listed["exchanges"] == 1
+    assert made.missing_parts == ()
+
+
+def test_a_connection_whose_handshake_was_finished_otherwise_is_named(tmp_path: Path) -> None:
+    carried = wires.Carried(tmp_path)
+    one = wires.https(tls.Authority(tmp_path / "authority"), tmp_path / "client")
+    carried.add(wires.changed(one, 0, wires.other_session_id), one.keys)
+
+    made = recorder(tmp_path, carried.wire).finish_now(final_url="https://a.com/", title="")
+
+    files = {it.path: it.file for it in made.artifacts}
+    (listed,) = canonical_json.loads(files["capture/network.json"].read_bytes())["connections"]
+    assert listed["tls"]["client_finished"] == listed["tls"]["server_finished"] == "differs"
+    assert listed["exchanges"] == 1  # and is recorded all the same
+    place = f"{tls.HOST}:443"
+    assert made.missing_parts == (
+        f"handshakes with {place} that the client did not finish as recorded: 1",
+        f"handshakes with {place} that the server did not finish as recorded: 1",
+    )

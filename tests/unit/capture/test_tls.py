@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 from snapshotter.capture import tls
 from snapshotter.formats.server_signature import SignedSession
 from snapshotter.formats.tls import Handshake
+from snapshotter.formats.tls_handshake import Finished
 
 
 def test_a_plain_connection_has_no_tls() -> None:
@@ -44,6 +45,8 @@ def test_a_handshake_is_told_in_the_words_of_the_record() -> None:
     assert facts.certificate_transparency == "compliant"
     assert facts.chain == ()
     assert (brief.version, brief.alpn, brief.resumed) == ("TLS 1.3", "h2", True)
+    assert brief.client_finished is brief.server_finished is Finished.ABSENT
+    assert tls.finished_differs(handshake) == ()
 
 
 @pytest.mark.parametrize("told", ["", "unknown", "something new"])

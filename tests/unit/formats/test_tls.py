@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from snapshotter.formats import tls_handshake as messages
 from snapshotter.formats.http import Direction
 from snapshotter.formats.tls import KeyLog, TlsConnection, looks_like_tls
+from snapshotter.formats.tls_finished import Transcript
+from snapshotter.formats.tls_handshake import Finished
 from snapshotter.formats.tls_names import TLS_1_3
-from snapshotter.formats.tls_records import expand_label
-from tests import tls
+from snapshotter.formats.tls_records import TLS_1_3_SUITES, expand_label
+from tests import tls, wires
 from tests.tls import KEYS, Authority, Chunk, Recording, read
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -69,6 +71,7 @@ def test_what_was_said_comes_out_as_it_was_said(
     handshake = connection.handshake
     assert handshake is not None
     assert handshake.complete
+    assert handshake.client_finished is handshake.server_finished is Finished.HOLDS
     assert handshake.sni == tls.HOST
     assert handshake.alpn == connection.alpn == "h2"
     assert handshake.version == {V12: "TLS 1.2", V13: "TLS 1.3"}[version]
@@ -113,6 +116,72 @@ def test_one_direction_after_the_other_says_the_same(
 
     assert said == recording.sent
     assert connection.problem == ""
+    handshake = connection.handshake
+    assert handshake is not None
+    assert handshake.client_finished is handshake.server_finished is Finished.HOLDS
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_handshake_that_was_changed_in_the_clear_is_not_the_one_that_was_finished(
+    plain: dict[str, Recording], version: str
+) -> None:
+    recording = plain[version]
+
+    connection, said = read(wires.changed(recording, 0, wires.other_session_id), recording.keys)
+
+    assert said == recording.sent
+    handshake = connection.handshake
+    assert handshake is not None
+    assert handshake.client_finished is handshake.server_finished is Finished.DIFFERS
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_finished_that_did_not_come_is_absent(plain: dict[str, Recording], version: str) -> None:
+    recording = plain[version]
+    hellos = [recording.chunks[0]]
+
+    connection, _ = read(hellos, recording.keys)
+
+    handshake = connection.handshake
+    assert handshake is not None
+    assert handshake.client_finished is handshake.server_finished is Finished.ABSENT
+
+
+def test_the_server_alone_has_finished_when_the_client_goes_away(
+    plain: dict[str, Recording],
+) -> None:
+    recording = plain["TLSv1_3"]
+
+    connection, _ = read(recording.chunks[:2], recording.keys)
+
+    handshake = connection.handshake
+    assert handshake is not None
+    assert handshake.server_finished is Finished.HOLDS
+    assert handshake.client_finished is Finished.ABSENT
+
+
+def test_a_finished_without_the_other_sides_is_not_judged() -> None:
+    transcript = Transcript()
+    suite = TLS_1_3_SUITES[0x1301]
+    for message in (b"\x01\0\0\0", bytes([20, 0, 0, 32]) + bytes(32)):
+        transcript.add(CLIENT, message)
+
+    transcript.check_13(dict.fromkeys(Direction, bytes(32)), suite)
+
+    assert transcript.state(CLIENT) is Finished.UNCHECKED
+    assert transcript.state(SERVER) is Finished.ABSENT
+
+
+def test_what_is_kept_until_a_handshake_is_finished_has_a_limit() -> None:
+    transcript = Transcript()
+    suite = TLS_1_3_SUITES[0x1301]
+    for _ in range(20):
+        transcript.add(SERVER, b"\x0b\x01\0\0" + bytes(1 << 16))
+    transcript.add(SERVER, bytes([20, 0, 0, 32]) + bytes(32))
+
+    transcript.check_13(dict.fromkeys(Direction, bytes(32)), suite)
+
+    assert transcript.state(SERVER) is Finished.UNCHECKED
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
