@@ -1,0 +1,2299 @@
+#!/usr/bin/env python3
+"""
+Verify a snapshotter bundle with the Python standard library and the `openssl` command, and nothing else.
+
+    python3 -I verify_minimal.py --trust trust.json --root-key KEYID exhibit.wacz
+
+This is a second verifier. It was written from docs/spec/ and the standards named there, and not from
+the code of `snapshotter verify`, so that a mistake of one is no mistake of both. It is one file, to be read from top
+to bottom: the tools (openssl, BLAKE3, JSON, DER), the trust file, and then `verify()`, whose steps have the
+numbers of "Verification" in docs/spec/bundle.md.
+
+Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the network and nothing from the
+bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
+
+Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE (also when the trust file can not be used), 1 a file could not be
+read or there is no openssl, 2 usage. With several bundles the worst counts: 10, then 1, then 11.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import datetime
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from array import array
+from collections.abc import Iterable
+from typing import Any, BinaryIO, NoReturn
+
+# --------------------------------------------------------------------------------------------------
+# Limits. Nothing that a bundle says makes us hold, or work, more than this.
+
+MAX_FILE = (1 << 32) - 1  # bytes of a bundle
+MAX_MEMBERS = 2000
+MAX_NAME = 200  # bytes
+MAX_MANIFEST = 4 << 20  # bytes
+MAX_JSON = 8 << 20  # bytes of capture.json, tls.json and the custody chain
+MAX_VALUES = 200_000  # values in one JSON document
+MAX_DEPTH = 64  # arrays and objects inside each other
+MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
+MAX_TRUST = 4 << 20  # bytes of trust.json
+CHUNK = 1 << 20  # bytes read at once
+OPENSSL_SECONDS = 30  # for one call
+
+Instant = datetime.datetime
+
+PASSED, INDETERMINATE, FAILED = "passed", "indeterminate", "failed"
+SEVERITY = {PASSED: 0, INDETERMINATE: 1, FAILED: 2}
+EXIT = {PASSED: 0, FAILED: 10, INDETERMINATE: 11}
+
+
+class Refused(Exception):
+    """The trust file can not be used: nothing is found out about any bundle."""
+
+
+class Unreadable(Exception):
+    """A file, or the openssl command, is not there or not readable."""
+
+
+class Bad(Exception):
+    """Something is not of its form. Who calls decides which code that is."""
+
+
+class Unknown(Exception):
+    """Something that this program, or its openssl, does not know: it says neither good nor bad."""
+
+
+class Stop(Exception):
+    """A step failed after which nothing more can be judged."""
+
+
+# --------------------------------------------------------------------------------------------------
+# Tools: the openssl command
+
+
+class OpenSSL:
+    """Calls of the `openssl` command, with a directory for what has to be a file. No settings file is read."""
+
+    def __init__(self, command: str) -> None:
+        path = shutil.which(command)
+        if path is None:
+            raise Unreadable(f"there is no `{command}` command on the PATH")
+        self.path = path
+        self.folder = tempfile.mkdtemp(prefix="verify-")
+        self.environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "OPENSSL_CONF": os.devnull,
+            "LC_ALL": "C",
+        }
+        done = self.run("version")
+        found = re.match(rb"OpenSSL (\d+)\.", done.stdout)
+        if not found or int(found.group(1)) < 3:
+            raise Unreadable(f"OpenSSL 3.0 or newer is needed, and this is {done.stdout[:60]!r}")
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                [self.path, *arguments], input=data, env=self.environment, cwd=self.folder, timeout=OPENSSL_SECONDS,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unreadable(f"openssl could not be run: {error}") from error
+
+    def file(self, name: str, data: bytes) -> str:
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as stream:
+            stream.write(data)
+        return path
+
+    def holds(self, spki: bytes, signature: bytes, data: bytes, digest: str, *options: str) -> bool:
+        """Whether `signature` over `data` holds by the key; `digest` is sha256, sha384 or sha512."""
+        done = self.run(
+            "dgst", "-" + digest, "-verify", self.file("key.pem", pem(spki, "PUBLIC KEY")),
+            "-signature", self.file("signature", signature), *options, data=data,
+        )  # fmt: skip
+        return done.returncode == 0 and done.stdout.strip() == b"Verified OK"
+
+    def holds_raw(self, spki: bytes, signature: bytes, data: bytes) -> bool:
+        """The same for kinds of keys that hash by themselves (Ed25519, ML-DSA)."""
+        done = self.run(
+            "pkeyutl", "-verify", "-pubin", "-inkey", self.file("key.pem", pem(spki, "PUBLIC KEY")), "-rawin",
+            "-in", self.file("data", data), "-sigfile", self.file("signature", signature),
+        )  # fmt: skip
+        return done.returncode == 0 and b"Signature Verified Successfully" in done.stdout
+
+    def knows_key(self, spki: bytes) -> bool:
+        return self.run("pkey", "-pubin", "-inform", "DER", "-noout", data=spki).returncode == 0
+
+
+# --------------------------------------------------------------------------------------------------
+# Tools: BLAKE3, from the paper (section 2), in pure Python
+#
+# Python adds two numbers of a thousand digits nearly as fast as two small ones. So up to 1,024 chunks are compressed at
+# once: each of the sixteen state words is one large integer with a lane of 64 bits for each chunk, whose
+# upper half takes the carries and is masked away.
+
+BLAKE3_IV = (
+    0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19,
+)  # fmt: skip
+BLAKE3_PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+BLAKE3_CHUNK = 1024  # bytes
+BLAKE3_LANES = 1024  # chunks compressed at once
+
+
+def _words(data: bytes) -> array[int]:
+    """Little-endian 32-bit words."""
+    words = array("I" if array("I").itemsize == 4 else "L")
+    words.frombytes(data)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+def _pack(words: Iterable[int]) -> int:
+    """One word a lane → one integer."""
+    lanes = array("Q", words)
+    return (
+        int.from_bytes(lanes.tobytes(), sys.byteorder)
+        if sys.byteorder == "little"
+        else sum(word << (64 * lane) for lane, word in enumerate(lanes))
+    )
+
+
+def _unpack(number: int, count: int) -> array[int]:
+    """One integer → one word a lane."""
+    lanes = array("Q")
+    lanes.frombytes(number.to_bytes(8 * count, "little"))
+    if sys.byteorder == "big":
+        lanes.byteswap()
+    return lanes
+
+
+def _compress(
+    cv: Iterable[int], message: Iterable[int], counter: int, length: int, flags: int, count: int
+) -> list[int]:
+    """The compression function on `count` lanes at once. cv, message: integers; counter: one, with all lanes."""
+    ones = ((1 << (64 * count)) - 1) // ((1 << 64) - 1)
+    mask = 0xFFFFFFFF * ones
+    v = (
+        list(cv)
+        + [word * ones for word in BLAKE3_IV[:4]]
+        + [counter, 0, length * ones, flags * ones]
+    )
+    m = list(message)
+
+    def quarter(a: int, b: int, c: int, d: int, x: int, y: int) -> None:
+        v[a] = (v[a] + v[b] + x) & mask
+        t = v[d] ^ v[a]
+        v[d] = ((t >> 16) | (t << 16)) & mask
+        v[c] = (v[c] + v[d]) & mask
+        t = v[b] ^ v[c]
+        v[b] = ((t >> 12) | (t << 20)) & mask
+        v[a] = (v[a] + v[b] + y) & mask
+        t = v[d] ^ v[a]
+        v[d] = ((t >> 8) | (t << 24)) & mask
+        v[c] = (v[c] + v[d]) & mask
+        t = v[b] ^ v[c]
+        v[b] = ((t >> 7) | (t << 25)) & mask
+
+    for step in range(7):
+        quarter(0, 4, 8, 12, m[0], m[1])
+        quarter(1, 5, 9, 13, m[2], m[3])
+        quarter(2, 6, 10, 14, m[4], m[5])
+        quarter(3, 7, 11, 15, m[6], m[7])
+        quarter(0, 5, 10, 15, m[8], m[9])
+        quarter(1, 6, 11, 12, m[10], m[11])
+        quarter(2, 7, 8, 13, m[12], m[13])
+        quarter(3, 4, 9, 14, m[14], m[15])
+        if step < 6:
+            m = [m[place] for place in BLAKE3_PERMUTATION]
+    return [v[word] ^ v[word + 8] for word in range(8)]
+
+
+def _chunks(data: bytes, first: int, root: bool) -> list[array[int]]:
+    """Chaining values of the chunks of `data`, the first of which has the number `first`; eight arrays, a word each."""
+    whole = len(data) // BLAKE3_CHUNK
+    if whole and len(data) == whole * BLAKE3_CHUNK and root and whole == 1:
+        whole = 0  # the only chunk, and therefore the root
+    out = [array("Q") for _ in range(8)]
+    if whole:
+        words = _words(data[: whole * BLAKE3_CHUNK])
+        counter = _pack(range(first, first + whole))
+        ones = ((1 << (64 * whole)) - 1) // ((1 << 64) - 1)
+        cv = [word * ones for word in BLAKE3_IV]
+        for block in range(16):
+            message = [_pack(words[16 * block + word :: 256]) for word in range(16)]
+            flags = (CHUNK_START if block == 0 else 0) | (CHUNK_END if block == 15 else 0)
+            cv = _compress(cv, message, counter, 64, flags, whole)
+        out = [_unpack(word, whole) for word in cv]
+    rest = data[whole * BLAKE3_CHUNK :]
+    if rest or not data:
+        cv, blocks = list(BLAKE3_IV), max(1, (len(rest) + 63) // 64)
+        for block in range(blocks):
+            piece = rest[64 * block : 64 * block + 64]
+            flags = CHUNK_START if block == 0 else 0
+            if block == blocks - 1:
+                flags |= CHUNK_END | (ROOT if root and not whole else 0)
+            cv = _compress(cv, _words(piece.ljust(64, b"\0")), first + whole, len(piece), flags, 1)
+        for word, column in zip(cv, out):
+            column.append(word)
+    return out
+
+
+def _tree(cvs: list[array[int]], root: bool) -> list[array[int]]:
+    """
+    Join neighbours until one value is left. An odd one at the end waits for the next level, which gives the paper's tree:
+    its left sides are the largest powers of two.
+    """
+    while len(cvs[0]) > 1:
+        pairs = len(cvs[0]) // 2
+        message = [_pack(column[0 : 2 * pairs : 2]) for column in cvs] + [
+            _pack(column[1 : 2 * pairs : 2]) for column in cvs
+        ]
+        ones = ((1 << (64 * pairs)) - 1) // ((1 << 64) - 1)
+        flags = PARENT | (ROOT if root and len(cvs[0]) == 2 else 0)
+        joined = _compress([word * ones for word in BLAKE3_IV], message, 0, 64, flags, pairs)
+        cvs = [_unpack(word, pairs) + column[2 * pairs :] for word, column in zip(joined, cvs)]
+    return cvs
+
+
+class Blake3:
+    """BLAKE3 of a stream. Holds 1 MiB, and 32 bytes for each MiB before."""
+
+    def __init__(self) -> None:
+        self.rest = bytearray()
+        self.subtrees = [array("Q") for _ in range(8)]
+
+    def update(self, data: bytes) -> None:
+        self.rest += data
+        size = BLAKE3_CHUNK * BLAKE3_LANES
+        while (
+            len(self.rest) > size
+        ):  # the last batch is kept: only then do we know whether it is the root
+            self._add(
+                _tree(
+                    _chunks(bytes(self.rest[:size]), len(self.subtrees[0]) * BLAKE3_LANES, False),
+                    False,
+                )
+            )
+            del self.rest[:size]
+
+    def _add(self, subtree: list[array[int]]) -> None:
+        for column, word in zip(self.subtrees, subtree):
+            column.extend(word)
+
+    def hexdigest(self) -> str:
+        alone = not self.subtrees[0]
+        last = _tree(_chunks(bytes(self.rest), len(self.subtrees[0]) * BLAKE3_LANES, alone), alone)
+        if not alone:
+            last = _tree([column + word for column, word in zip(self.subtrees, last)], True)
+        return struct.pack("<8I", *(column[0] for column in last)).hex()
+
+
+class Blake3Command:
+    """The same by the `b3sum` command, for those who ask for speed."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            ["b3sum", "--no-names"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def update(self, data: bytes) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.write(data)
+
+    def hexdigest(self) -> str:
+        return self.process.communicate()[0].decode("ascii").strip()
+
+
+# --------------------------------------------------------------------------------------------------
+# Tools: canonical JSON (RFC 8785), without floats and with integers below 2^53
+
+JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+|\s+|"', re.DOTALL)
+JSON_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+INSTANT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z\Z")
+
+
+def _json_string(text: str) -> str:
+    return (
+        '"'
+        + "".join(JSON_ESCAPES.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text)
+        + '"'
+    )
+
+
+def canonical_json(value: Any) -> str:
+    """The text of `value` by RFC 8785: keys in the order of their UTF-16 code units, no white space."""
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return _json_string(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical_json, value)) + "]"
+    keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    return (
+        "{" + ",".join(_json_string(key) + ":" + canonical_json(value[key]) for key in keys) + "}"
+    )
+
+
+def parse_json(data: bytes, limit: int = MAX_JSON) -> Any:
+    """Parse canonical JSON, or raise Bad. Values and depth are counted before anything is built."""
+    if len(data) > limit:
+        raise Bad("longer than %d bytes" % limit)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Bad("not UTF-8") from None
+    depth = values = 0
+    for token in JSON_TOKEN.finditer(text):
+        first = text[token.start()]
+        if first in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise Bad("more than %d levels deep" % MAX_DEPTH)
+        elif first in "]}":
+            depth -= 1
+        if first == ":":
+            values -= 1  # the string before was a key
+        elif first not in "]},":
+            values += 1
+        if values > MAX_VALUES + 1:
+            raise Bad("more than %d values" % MAX_VALUES)
+    if values > MAX_VALUES:
+        raise Bad("more than %d values" % MAX_VALUES)
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            raise Bad("a key twice")
+        return found
+
+    def integer(digits: str) -> int:
+        if len(digits) > 17 or not -(1 << 53) < int(digits) < 1 << 53:
+            raise Bad("an integer of 2^53 or more")
+        return int(digits)
+
+    def refuse(_: str) -> NoReturn:
+        raise Bad("a number that is no integer")
+
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=pairs,
+            parse_int=integer,
+            parse_float=refuse,
+            parse_constant=refuse,
+        )
+        again = canonical_json(value).encode("utf-8")
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # UnicodeEncodeError (half a surrogate pair) is a ValueError
+        raise Bad(f"not JSON: {error}") from None
+    if again != data:
+        raise Bad("not in its canonical form")
+    return value
+
+
+def instant(text: Any) -> Instant:
+    """`YYYY-MM-DDTHH:MM:SSZ` → datetime, or raise Bad."""
+    found = INSTANT.match(text) if isinstance(text, str) else None
+    if found is None:
+        raise Bad("%.40r is not an instant" % (text,))
+    return utc(*map(int, found.groups()))
+
+
+def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) -> Instant:
+    try:
+        return datetime.datetime(
+            year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc
+        )
+    except ValueError:
+        raise Bad("a time that there is not") from None
+
+
+def show_instant(when: Instant) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when.year >= 1000 else when.isoformat()
+
+
+def fields(value: Any, wanted: Iterable[str], what: str) -> dict[str, Any]:
+    """Raise Bad unless `value` is an object with exactly these fields."""
+    if not isinstance(value, dict) or sorted(value) != sorted(wanted):
+        raise Bad(f"{what} does not have the fields that it should have")
+    return value
+
+
+def is_count(value: Any, low: int, high: int) -> bool:
+    return (
+        type(value) is int and low <= value <= high
+    )  # True is an int in Python, and no number here
+
+
+# --------------------------------------------------------------------------------------------------
+# Tools: DER (X.690), PEM and elliptic curves
+
+
+def der_read(data: bytes, at: int = 0) -> tuple[int, int, int]:
+    """One value of definite, shortest length: (tag, start of content, end). Raises Bad."""
+    if at + 2 > len(data):
+        raise Bad("DER is cut short")
+    tag, length, start = data[at], data[at + 1], at + 2
+    if tag & 31 == 31:
+        raise Bad("a long DER tag")
+    if length >= 128:
+        count = length & 127
+        if not 1 <= count <= 4 or start + count > len(data):
+            raise Bad("a DER length of no definite form")
+        length = int.from_bytes(data[start : start + count], "big")
+        if length < 128 or length >> (8 * (count - 1)) == 0:
+            raise Bad("a DER length that could be shorter")
+        start += count
+    if start + length > len(data):
+        raise Bad("DER is cut short")
+    return tag, start, start + length
+
+
+def der_all(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """All values in `data` as (tag, content, whole)."""
+    at, found = 0, []
+    while at < len(data):
+        tag, start, end = der_read(data, at)
+        found.append((tag, data[start:end], data[at:end]))
+        at = end
+    return found
+
+
+def der_one(data: bytes, tag: int) -> bytes:
+    """The content of the one value that `data` is."""
+    found, start, end = der_read(data)
+    if found != tag or end != len(data):
+        raise Bad("DER is of another kind, or something follows")
+    return data[start:end]
+
+
+def der_integer(content: bytes) -> int:
+    if not content or (
+        len(content) > 1 and (content[:2] < b"\x00\x80" or content[:2] >= b"\xff\x80")
+    ):
+        raise Bad("a DER integer that could be shorter")
+    return int.from_bytes(content, "big", signed=True)
+
+
+def der_oid(content: bytes) -> str:
+    """The dotted text of an object identifier."""
+    if not content or content[-1] & 128:
+        raise Bad("an object identifier that is cut short")
+    arcs, value, fresh = [], 0, True
+    for octet in content:
+        if fresh and octet == 128:
+            raise Bad("an object identifier that could be shorter")
+        value, fresh = value << 7 | octet & 127, not octet & 128
+        if fresh:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, [first, arcs[0] - 40 * first] + arcs[1:]))
+
+
+def pem(der: bytes, label: str) -> bytes:
+    text = base64.b64encode(der).decode("ascii")
+    lines = "".join(text[at : at + 64] + "\n" for at in range(0, len(text), 64))
+    return (f"-----BEGIN {label}-----\n{lines}-----END {label}-----\n").encode("ascii")
+
+
+def from_pem(data: bytes, label: str) -> bytes:
+    """The DER in `data`, which has to be the one spelling of it. Raises Bad."""
+    head, tail = (f"-----{word} {label}-----\n" for word in ("BEGIN", "END"))
+    try:
+        text = data.decode("ascii")
+        if not (text.startswith(head) and text.endswith(tail)):
+            raise ValueError
+        der = base64.b64decode(text[len(head) : -len(tail)].replace("\n", ""), validate=True)
+    except ValueError:
+        raise Bad(f"not one {label} in PEM") from None
+    if pem(der, label) != data:
+        raise Bad("another spelling of the PEM")
+    return der
+
+
+class Curve:
+    """A NIST curve (FIPS 186): y² = x³ − 3x + b over p, with a group of n points."""
+
+    def __init__(self, name: str, oid: bytes, p: int, b: int, n: int, digest: str) -> None:
+        self.algorithm, self.p, self.b, self.n, self.digest = name, p, b, n, digest
+        self.size = (p.bit_length() + 7) // 8
+        point = bytes([0x03, 2 * self.size + 2, 0, 4])
+        head = bytes.fromhex("06072a8648ce3d0201") + bytes([6, len(oid)]) + oid
+        head = bytes([0x30, len(head)]) + head
+        self.head = bytes([0x30, len(head) + len(point) + 2 * self.size]) + head + point
+        self.oid = oid
+
+
+P384 = Curve(
+    "ecdsa-p384-sha384", bytes.fromhex("2b81040022"), 2**384 - 2**128 - 2**96 + 2**32 - 1,
+    0xB3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF,
+    0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973, "sha384",
+)  # fmt: skip
+P256 = Curve(
+    "ecdsa-p256-sha256", bytes.fromhex("2a8648ce3d030107"), 2**256 - 2**224 + 2**192 + 2**96 - 1,
+    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551, "sha256",
+)  # fmt: skip
+
+
+class PublicKey:
+    """A key on one of the two curves, from its DER SubjectPublicKeyInfo. Raises Bad; Unknown for other kinds of keys."""
+
+    def __init__(self, spki: bytes, openssl: OpenSSL) -> None:
+        for curve in (P384, P256):
+            if spki.startswith(curve.head):
+                x, y = (int.from_bytes(spki[len(curve.head) :][part], "big")
+                        for part in (slice(None, curve.size), slice(curve.size, None)))  # fmt: skip
+                if len(spki) != len(curve.head) + 2 * curve.size or max(x, y) >= curve.p:
+                    raise Bad("no point of the curve")
+                if (y * y - (x * x * x - 3 * x + curve.b)) % curve.p:
+                    raise Bad("the point is not on the curve")
+                self.spki, self.curve, self.id = spki, curve, hashlib.sha256(spki).hexdigest()
+                return
+        if not openssl.knows_key(spki):
+            raise Bad("no public key")
+        algorithm = der_all(der_one(der_all(der_one(spki, 0x30))[0][2], 0x30))
+        if len(algorithm) == 2 and algorithm[1][1] in (P384.oid, P256.oid):
+            raise Bad("another spelling of the key")  # a compressed point, for one
+        raise Unknown("a key of another kind")
+
+
+def check_ecdsa_der(signature: bytes, curve: Curve) -> None:
+    """Raise Bad unless `signature` is the one DER spelling of two numbers in the curve's range."""
+    parts = der_all(der_one(signature, 0x30))
+    if len(parts) != 2:
+        raise Bad("not two numbers")
+    for tag, content, _ in parts:
+        if tag != 2 or not 0 < der_integer(content) < curve.n:
+            raise Bad("not two numbers of the curve's range")
+
+
+def ecdsa_der(r: int, s: int) -> bytes:
+    def integer(number: int) -> bytes:
+        data = number.to_bytes(number.bit_length() // 8 + 1, "big")
+        return bytes([2, len(data)]) + data
+
+    body = integer(r) + integer(s)
+    return (
+        bytes([0x30, len(body)]) + body
+        if len(body) < 128
+        else bytes([0x30, 0x81, len(body)]) + body
+    )
+
+
+class Certificate:
+    """What we read of an X.509 certificate (RFC 5280). Raises Bad."""
+
+    def __init__(self, der: bytes) -> None:
+        self.der = der
+        outer = der_all(der_one(der, 0x30))
+        if [tag for tag, _, _ in outer] != [0x30, 0x30, 0x03]:
+            raise Bad("not a certificate")
+        parts = der_all(outer[0][1])
+        if parts and parts[0][0] == 0xA0:
+            parts = parts[1:]
+        if len(parts) < 6 or [tag for tag, _, _ in parts[:6]] != [2, 0x30, 0x30, 0x30, 0x30, 0x30]:
+            raise Bad("not a certificate")
+        self.serial = der_integer(parts[0][1])
+        self.issuer, self.subject, self.spki = parts[2][2], parts[4][2], parts[5][2]
+        self.extensions: dict[str, bytes] = {}
+        for tag, content, _ in parts[6:]:
+            if tag == 0xA3:
+                for _, extension, _ in der_all(der_one(content, 0x30)):
+                    pieces = der_all(extension)
+                    self.extensions.setdefault(der_oid(pieces[0][1]), pieces[-1][1])
+        key = der_all(der_one(self.spki, 0x30))
+        algorithm = der_all(key[0][1])
+        self.key_kind = der_oid(algorithm[0][1])
+        self.key_curve = (
+            der_oid(algorithm[1][1]) if len(algorithm) > 1 and algorithm[1][0] == 6 else ""
+        )
+        self.key_bits = key[1][1][1:] if len(key) > 1 else b""
+
+
+# --------------------------------------------------------------------------------------------------
+# The trust file (docs/spec/trust-file.md)
+
+KEY_ID = re.compile(r"[0-9a-f]{64}\Z")
+OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
+SERIAL = re.compile(r"(0|-?[1-9][0-9]*)\Z")
+
+
+class Trust:
+    """A trust file, read in the order of "Reading one". Raises Refused."""
+
+    def __init__(
+        self,
+        data: bytes,
+        signature: bytes,
+        pinned: str,
+        now: Instant,
+        openssl: OpenSSL,
+        least_version: int = 1,
+    ) -> None:
+        try:
+            self._read(data, signature, pinned, now, openssl, least_version)
+        except Unknown as error:
+            raise Refused(f"the trust file: {error}") from None
+        except Bad as error:
+            raise Refused(f"the trust file: {error}") from None
+
+    def _read(
+        self,
+        data: bytes,
+        signature: bytes,
+        pinned: str,
+        now: Instant,
+        openssl: OpenSSL,
+        least_version: int,
+    ) -> None:
+        # (1) size, canonical JSON, format
+        value = parse_json(data, MAX_TRUST)
+        if not isinstance(value, dict) or value.get("format") != "snapshotter-trust/1":
+            raise Bad("it is of no known format")
+        # (2) the root key is the one that was pinned
+        if not isinstance(value.get("root_key"), str):
+            raise Bad("it names no root key")
+        root = PublicKey(from_pem(value["root_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
+        if root.id != pinned:
+            raise Bad(f"it is by the root key {root.id}, and {pinned} is pinned")
+        if root.curve is not P384:
+            raise Bad("its root key is not on P-384")
+        # (3) the signature holds
+        check_ecdsa_der(signature, P384)
+        if not openssl.holds(root.spki, signature, data, "sha384"):
+            raise Bad("its signature does not hold")
+        # (4) every field
+        wanted = "expires format keys log max_lag_s max_skew_s require root_key tsa version"
+        fields(value, wanted.split(), "it")
+        self._keys(value["keys"], root, openssl)
+        self._authorities(value["tsa"], openssl)
+        require = fields(value["require"], ["log", "signatures", "timestamps"], "require")
+        if not is_count(require["signatures"], 1, 10) or not is_count(require["timestamps"], 0, 10):
+            raise Bad("require has a number that is out of its range")
+        if type(require["log"]) is not bool or value["log"] is not None or require["log"]:
+            raise Bad("it names a log, which this version does not have")
+        for name in ("max_skew_s", "max_lag_s"):
+            if not is_count(value[name], 0, 1 << 40):
+                raise Bad(f"{name} is not a number of seconds")
+        if not is_count(value["version"], 1, 1 << 53):
+            raise Bad("version is not a number from 1 on")
+        expires = None if value["expires"] is None else instant(value["expires"])
+        # (5) not older than one that was seen
+        if value["version"] < least_version:
+            raise Bad("version %d is older than version %d" % (value["version"], least_version))
+        # (6) not expired
+        if expires is not None and now > expires:
+            raise Bad("it expired at {}".format(value["expires"]))
+        self.version, self.root_id = value["version"], root.id
+        self.signatures, self.timestamps, self.log = (
+            require["signatures"],
+            require["timestamps"],
+            require["log"],
+        )
+        self.skew = datetime.timedelta(seconds=value["max_skew_s"])
+        self.lag = datetime.timedelta(seconds=value["max_lag_s"])
+
+    def _keys(self, keys: Any, root: PublicKey, openssl: OpenSSL) -> None:
+        if not isinstance(keys, list) or len(keys) > 1000:
+            raise Bad("keys is not a list of at most 1000")
+        self.keys = {}
+        for key in keys:
+            fields(key, "alg key_id not_after not_before owner public_key revoked".split(), "a key")
+            if not isinstance(key["public_key"], str):
+                raise Bad("a public key is not text")
+            public = PublicKey(from_pem(key["public_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
+            if (
+                public.id != key["key_id"]
+                or public.curve.algorithm != key["alg"]
+                or public.id == root.id
+            ):
+                raise Bad("key %.80r is not what it says" % (key["key_id"],))
+            owner = key["owner"]
+            if not isinstance(owner, str) or not 1 <= len(owner) <= 200 or not owner.isprintable():
+                raise Bad("the owner of a key is not one line of text")
+            begin = instant(key["not_before"])
+            end = None if key["not_after"] is None else instant(key["not_after"])
+            revoked = None
+            if key["revoked"] is not None:
+                fields(key["revoked"], ["at", "reason"], "revoked")
+                if key["revoked"]["reason"] not in ("superseded", "compromised"):
+                    raise Bad("a key is revoked for no known reason")
+                revoked = (instant(key["revoked"]["at"]), key["revoked"]["reason"])
+            if end is not None and end < begin:
+                raise Bad("a key's period ends before it begins")
+            self.keys[public.id] = (begin, end, revoked)
+        if [key["key_id"] for key in keys] != sorted(self.keys) or len(self.keys) != len(keys):
+            raise Bad("the keys are not in their order")
+
+    def _authorities(self, authorities: Any, openssl: OpenSSL) -> None:
+        if not isinstance(authorities, list) or len(authorities) > 100:
+            raise Bad("tsa is not a list of at most 100")
+        self.authorities = []
+        for one in authorities:
+            fields(one, ["name", "policy_oids", "revoked_serials", "root"], "an authority")
+            name = one["name"]
+            if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
+                raise Bad("the name of an authority is not one line of text")
+            for list_name, form in (("policy_oids", OID), ("revoked_serials", SERIAL)):
+                found = one[list_name]
+                if not isinstance(found, list) or not all(
+                    isinstance(item, str) and form.match(item) for item in found
+                ):
+                    raise Bad(f"{list_name} of an authority has something else in it")
+                if found != sorted(set(found)):
+                    raise Bad(f"{list_name} of an authority is not sorted")
+            if not isinstance(one["root"], str):
+                raise Bad("a root is not text")
+            der = from_pem(one["root"].encode("utf-8"), "CERTIFICATE")
+            certificate = Certificate(der)
+            root = openssl.file("root.pem", pem(der, "CERTIFICATE"))
+            if (
+                certificate.issuer != certificate.subject
+                or openssl.run("x509", "-in", root, "-noout").returncode
+            ):
+                raise Bad("the root of an authority is not self-signed")
+            self.authorities.append(
+                (
+                    name,
+                    pem(der, "CERTIFICATE"),
+                    set(one["policy_oids"]),
+                    set(one["revoked_serials"]),
+                )
+            )
+        if [one["name"] for one in authorities] != sorted({one["name"] for one in authorities}):
+            raise Bad("the authorities are not in their order")
+
+    def judge_key(self, key_id: str, proven: Instant | None) -> tuple[str, str, str]:
+        """The table of "Judging a key": (verdict, code, words)."""
+        if key_id not in self.keys:
+            return INDETERMINATE, "KEY_UNKNOWN", "the trust file does not name the key " + key_id
+        begin, end, revoked = self.keys[key_id]
+        if revoked and (proven is None or proven >= revoked[0]):
+            words = "the key was revoked (%s) at %s, and nothing proves that the signature is older"
+            verdict = FAILED if revoked[1] == "compromised" else INDETERMINATE
+            return verdict, "KEY_REVOKED", words % (revoked[1], show_instant(revoked[0]))
+        if proven is not None and proven < begin:
+            return (
+                FAILED,
+                "KEY_PERIOD",
+                "signed before the key's period began, at " + show_instant(begin),
+            )
+        if end is not None and (proven is None or proven > end):
+            return (
+                INDETERMINATE,
+                "KEY_PERIOD",
+                "not proven to be from before the key's end, at " + show_instant(end),
+            )
+        return PASSED, "OK", f"the key {key_id} is known, and good at the proven time"
+
+
+# --------------------------------------------------------------------------------------------------
+# Timestamp tokens (RFC 3161, RFC 5652, RFC 5816)
+
+OID_SIGNED_DATA = "1.2.840.113549.1.7.2"
+OID_TST_INFO = "1.2.840.113549.1.9.16.1.4"
+OID_CONTENT_TYPE, OID_MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
+OID_SIGNING_CERTIFICATE = {
+    "1.2.840.113549.1.9.16.2.12": "sha1",
+    "1.2.840.113549.1.9.16.2.47": "sha256",
+}
+DIGESTS = {
+    "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512",
+}  # fmt: skip
+GENERALIZED_TIME = re.compile(
+    rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]*[1-9]))?Z\Z"
+)
+
+
+class Token:
+    """An RFC 3161 response that agrees with itself. Says nothing about who made it. Raises Bad."""
+
+    def __init__(self, response: bytes, openssl: OpenSSL) -> None:
+        self.response = response
+        # TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo }; 0 is "granted"
+        parts = der_all(der_one(response, 0x30))
+        if len(parts) != 2 or parts[0][0] != 0x30 or parts[1][0] != 0x30:
+            raise Bad("not a response with a token")
+        status = der_all(parts[0][1])
+        if not status or status[0][0] != 2 or der_integer(status[0][1]) != 0:
+            raise Bad("the request was not granted")
+        content_info = der_all(parts[1][1])
+        if (
+            len(content_info) != 2
+            or content_info[0][0] != 6
+            or der_oid(content_info[0][1]) != OID_SIGNED_DATA
+        ):
+            raise Bad("not signed data")
+        # SignedData ::= SEQUENCE { version, digestAlgorithms SET, encapContentInfo, [0] certificates, [1] crls, signerInfos SET }
+        signed = der_all(der_one(der_one(content_info[1][2], 0xA0), 0x30))
+        if (
+            len(signed) < 4
+            or [tag for tag, _, _ in signed[:3]] != [2, 0x31, 0x30]
+            or signed[-1][0] != 0x31
+        ):
+            raise Bad("not signed data")
+        encapsulated = der_all(signed[2][1])
+        if len(encapsulated) != 2 or der_oid(encapsulated[0][1]) != OID_TST_INFO:
+            raise Bad("not a timestamp token")
+        info = der_one(der_one(encapsulated[1][2], 0xA0), 0x04)
+        self._info(info)
+        self.certificates = [
+            Certificate(whole) for tag, content, _ in signed[3:-1] if tag == 0xA0
+            for kind, _, whole in der_all(content) if kind == 0x30
+        ]  # fmt: skip
+        self._signer(signed[-1][1], info)
+        if self.signer is not None:
+            # The signature, by the embedded certificate, whoever that is.
+            done = openssl.run(
+                "cms",
+                "-verify",
+                "-inform",
+                "DER",
+                "-noverify",
+                "-binary",
+                "-out",
+                os.devnull,
+                data=parts[1][2],
+            )
+            if done.returncode:
+                raise Bad("its own signature does not hold")
+
+    def _info(self, info: bytes) -> None:
+        # TSTInfo ::= SEQUENCE { version, policy, messageImprint, serialNumber, genTime, … }
+        parts = der_all(der_one(info, 0x30))
+        if [tag for tag, _, _ in parts[:5]] != [2, 6, 0x30, 2, 0x18] or der_integer(
+            parts[0][1]
+        ) != 1:
+            raise Bad("not a TSTInfo")
+        self.policy = der_oid(parts[1][1])
+        imprint = der_all(parts[2][1])
+        if [tag for tag, _, _ in imprint] != [0x30, 4]:
+            raise Bad("no imprint")
+        self.imprint_digest = DIGESTS.get(der_oid(der_all(imprint[0][1])[0][1]), "")
+        if not self.imprint_digest:
+            raise Bad("its imprint is by a hash that does not count")
+        self.imprint = imprint[1][1]
+        found = GENERALIZED_TIME.match(parts[4][1])
+        if not found:
+            raise Bad("its time is not in its one form")
+        self.whole_second = utc(*map(int, found.groups()[:6]))
+        self.time = self.whole_second + datetime.timedelta(
+            microseconds=int((found.group(7) or b"0").ljust(6, b"0")[:6])
+        )
+
+    def _signer(self, infos_data: bytes, info: bytes) -> None:
+        # SignerInfo ::= SEQUENCE { version, sid, digestAlgorithm, [0] signedAttrs, signatureAlgorithm, signature, … }
+        infos = der_all(infos_data)
+        parts = der_all(infos[0][1]) if len(infos) == 1 else []
+        if len(parts) < 6 or parts[0][0] != 2 or parts[2][0] != 0x30 or parts[3][0] != 0xA0:
+            raise Bad("not signed by one, with attributes")
+        attributes = {}
+        for _, content, _ in der_all(parts[3][1]):
+            pieces = der_all(content)
+            values = der_all(pieces[1][1])
+            if der_oid(pieces[0][1]) in attributes or len(values) != 1:
+                raise Bad("an attribute twice")
+            attributes[der_oid(pieces[0][1])] = values[0]
+        digest = {**DIGESTS, "1.3.14.3.2.26": "sha1"}.get(der_oid(der_all(parts[2][1])[0][1]))
+        if digest is None:
+            raise Bad("signed by a hash that is not known")
+        kind = attributes.get(OID_CONTENT_TYPE)
+        if kind is None or der_oid(kind[1]) != OID_TST_INFO:
+            raise Bad("the signature is over another kind of content")
+        if attributes.get(OID_MESSAGE_DIGEST, (0, b""))[1] != hashlib.new(digest, info).digest():
+            raise Bad("the signature is over another content")
+        self.signer: Certificate | None = None
+        for certificate in self.certificates:
+            if parts[1][0] == 0x30:  # issuerAndSerialNumber
+                found = der_all(parts[1][1])
+                match = (
+                    found[0][2] == certificate.issuer
+                    and der_integer(found[1][1]) == certificate.serial
+                )
+            else:  # [0] subjectKeyIdentifier
+                match = certificate.extensions.get("2.5.29.14", b"")[2:] == parts[1][1]
+            if match:
+                self.signer = certificate
+        if self.certificates and self.signer is None:
+            raise Bad("the signer's certificate is not in it")
+        if self.signer is None:
+            return
+        # ESSCertID (RFC 2634) or ESSCertIDv2 (RFC 5035): the first certificate named has to be the signer's
+        stated = []
+        for oid, default in OID_SIGNING_CERTIFICATE.items():
+            if oid in attributes:
+                first = der_all(der_all(der_all(attributes[oid][1])[0][1])[0][1])
+                name = default
+                if first[0][0] == 0x30:
+                    name = DIGESTS.get(der_oid(der_all(first[0][1])[0][1]), "")
+                    first = first[1:]
+                stated.append(
+                    name != "" and hashlib.new(name, self.signer.der).digest() == first[0][1]
+                )
+        if not stated or not all(stated):
+            raise Bad("it does not name the certificate of its signer")
+
+    def leads_to(self, root_pem: bytes, openssl: OpenSSL) -> bool:
+        """Whether the chain ends in this root at the token's own time, and all that RFC 3161 asks of a signer holds."""
+        done = openssl.run(
+            "ts", "-verify", "-in", openssl.file("token.tsr", self.response), "-digest", self.imprint.hex(),
+            "-CAfile", openssl.file("root.pem", root_pem), "-attime", str(int(self.whole_second.timestamp())),
+        )  # fmt: skip
+        return done.returncode == 0 and b"Verification: OK" in done.stdout
+
+    def judge(self, data: bytes, trust: Trust, openssl: OpenSSL) -> tuple[str, str]:
+        """(code, authority): "OK" and its name, or why it does not count."""
+        code = "TS_UNTRUSTED"
+        for name, root, policies, serials in trust.authorities:
+            if self.signer is not None and self.leads_to(root, openssl):
+                if str(self.signer.serial) in serials:
+                    code = "TS_REVOKED"
+                elif policies and self.policy not in policies:
+                    code = "TS_POLICY"
+                elif hashlib.new(self.imprint_digest, data).digest() != self.imprint:
+                    return "TS_IMPRINT", ""
+                else:
+                    return "OK", name
+        return code, ""
+
+
+# --------------------------------------------------------------------------------------------------
+# The container and the names (steps 1 and 2)
+
+NAME = re.compile(rb"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?\Z")
+RECORD, CUSTODY, TLS = "capture/capture.json", "capture/custody.jsonl", "capture/tls.json"
+BLAKE3_LIST, SIGNED_LIST = "seal/manifest-blake3.txt", "seal/manifest-sha256.txt"
+PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
+REQUIRED = (
+    "archive/data.warc.gz", RECORD, CUSTODY, "capture/policy.toml", PACKAGE_DIGEST, PACKAGE, "indexes/index.cdx",
+    "pages/pages.jsonl", BLAKE3_LIST, SIGNED_LIST,
+)  # fmt: skip
+LISTED_PLACE = re.compile(
+    r"archive/data\.warc\.gz\Z|indexes/index\.cdx\Z|pages/pages\.jsonl\Z|capture/[^/]*\.[^/]*\Z"
+)
+PROOF_PLACE = re.compile(r"seal/sig-0[1-9](\.der|\.pem|\.tsa-0[1-9]\.tsr)\Z")
+KEPT = {  # members whose content is needed, with the most bytes that they may have
+    RECORD: MAX_JSON, CUSTODY: MAX_JSON, TLS: MAX_JSON, BLAKE3_LIST: MAX_MANIFEST, SIGNED_LIST: MAX_MANIFEST,
+    PACKAGE: MAX_MANIFEST, PACKAGE_DIGEST: MAX_PROOF,
+}  # fmt: skip
+
+
+class Member:
+    """A file in the bundle: its name, length and CRC-32, its digests, and its content where that is needed."""
+
+    def __init__(self, name: str, crc: int, length: int, offset: int) -> None:
+        self.name, self.crc, self.length, self.offset = name, crc, length, offset
+        self.kept = KEPT.get(name, MAX_PROOF if PROOF_PLACE.match(name) else None)
+        self.sha256 = self.blake3 = ""
+        self.content = b""
+
+    # The canonical headers of APPNOTE 6.3, sections 4.3.7 and 4.3.12: version 20, Unix (3), no flags, STORE,
+    # 1980-01-01 00:00 (date 33), no extra field, no comment, mode 0100644.
+
+    def local_header(self) -> bytes:
+        name = self.name.encode("ascii")
+        return (
+            struct.pack(
+                "<4s5H3L2H",
+                b"PK\3\4",
+                20,
+                0,
+                0,
+                0,
+                33,
+                self.crc,
+                self.length,
+                self.length,
+                len(name),
+                0,
+            )
+            + name
+        )
+
+    def central_header(self) -> bytes:
+        name = self.name.encode("ascii")
+        return struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, 20, 0, 0, 0, 33, self.crc, self.length, self.length,
+            len(name), 0, 0, 0, 0, 0o100644 << 16, self.offset,
+        ) + name  # fmt: skip
+
+
+def read_directory(stream: BinaryIO, size: int) -> tuple[list[Member], bytes]:
+    """The members as the central directory names them. Raises Bad, whose first argument is NAME or CONTAINER."""
+    if not 22 <= size <= MAX_FILE:
+        raise Bad("CONTAINER", "a bundle has at least 22 bytes and less than 4 GiB")
+    stream.seek(size - 22)
+    end = stream.read(22)
+    if len(end) != 22 or end[:4] != b"PK\5\6":
+        raise Bad("CONTAINER", "the file does not end with the end record of a zip")
+    count, length, start = struct.unpack("<10xH2L2x", end)
+    if count > MAX_MEMBERS or start + length + 22 != size or length > MAX_MEMBERS * (46 + MAX_NAME):
+        raise Bad("CONTAINER", "the end record does not fit the file")
+    if end != struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, length, start, 0):
+        raise Bad("CONTAINER", "the end record is not canonical")
+    stream.seek(start)
+    directory = stream.read(length)
+    at, names, found = 0, [], []
+    while at < len(directory):
+        head = directory[at : at + 46]
+        if len(head) < 46 or head[:4] != b"PK\1\2":
+            raise Bad("CONTAINER", "the central directory is not canonical")
+        crc, length_1, name_length, extra, comment, offset = struct.unpack("<16x2L4x3H8xL", head)
+        name = directory[at + 46 : at + 46 + name_length]
+        names.append(name)
+        found.append((crc, length_1, offset))
+        at += 46 + name_length + extra + comment
+    if at != len(directory) or len(names) != count:
+        raise Bad("CONTAINER", "the central directory does not have as many entries as it says")
+    for name in names:
+        if len(name) > MAX_NAME or not NAME.match(name):
+            raise Bad("NAME", "no bundle has a file named %.80r" % (name,))
+    if len({name.lower() for name in names}) != len(names):
+        raise Bad("NAME", "two names are the same, or differ in case alone")
+    if names != sorted(names):
+        raise Bad("NAME", "the files are not in the order of their names")
+    members = [Member(name.decode("ascii"), *rest) for name, rest in zip(names, found)]
+    if b"".join(member.central_header() for member in members) != directory:
+        raise Bad("CONTAINER", "the central directory is not canonical")
+    at = 0
+    for member in members:
+        if member.offset != at:
+            raise Bad("CONTAINER", "the files do not stand back to back")
+        if member.kept is not None and member.length > member.kept:
+            raise Bad("CONTAINER", "%s is longer than %d bytes" % (member.name, member.kept))
+        at += len(member.local_header()) + member.length
+    if at != start:
+        raise Bad("CONTAINER", "there are bytes between the files and the central directory")
+    return members, directory + end
+
+
+def read_members(stream: BinaryIO, members: list[Member], tail: bytes, use_b3sum: bool) -> str:
+    """Read the whole file once from its beginning, compare every header, digest every member. The file's SHA-256."""
+    whole = hashlib.sha256()
+
+    def take(count: int) -> bytes:
+        data = stream.read(count)
+        whole.update(data)
+        return data
+
+    stream.seek(0)
+    for member in members:
+        header = member.local_header()
+        if take(len(header)) != header:
+            raise Bad("CONTAINER", f"the header of {member.name} is not canonical")
+        sha256, crc, left, content = hashlib.sha256(), 0, member.length, []
+        blake3 = Blake3Command() if use_b3sum and member.length > CHUNK else Blake3()
+        while left:
+            data = take(min(left, CHUNK))
+            if not data:
+                raise Bad("CONTAINER", "the file became shorter while it was read")
+            left -= len(data)
+            sha256.update(data)
+            blake3.update(data)
+            crc = zlib.crc32(data, crc)
+            if member.kept is not None:
+                content.append(data)
+        member.sha256, member.blake3, member.content = (
+            sha256.hexdigest(),
+            blake3.hexdigest(),
+            b"".join(content),
+        )
+        if crc != member.crc:
+            raise Bad("CONTAINER", f"the checksum of {member.name} is wrong")
+    if take(len(tail)) != tail or take(1):
+        raise Bad("CONTAINER", "the file changed while it was read")
+    return whole.hexdigest()
+
+
+MANIFEST_LINE = re.compile(r"([0-9a-f]{64})  ([!-~]+)\Z")
+
+
+def parse_manifest(data: bytes) -> dict[str, str]:
+    """A manifest as {path: digest}, or Bad: it has one form."""
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Bad("not ASCII") from None
+    if lines.pop() != "" or not lines:
+        raise Bad("empty, or without a newline at its end")
+    digests: dict[str, str] = {}
+    for line in lines:
+        found = MANIFEST_LINE.match(line)
+        if found is None or not NAME.match(found.group(2).encode("ascii")):
+            raise Bad("a line is not of its form")
+        digests[found.group(2)] = found.group(1)
+    if list(digests) != sorted(digests) or len(digests) != len(lines):
+        raise Bad("its paths are not sorted, or one comes twice")
+    return digests
+
+
+# --------------------------------------------------------------------------------------------------
+# The capture record (docs/spec/capture-record.md, "What a verifier reads")
+
+BUNDLE_ID = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})t([0-9]{2})([0-9]{2})([0-9]{2})z-[a-z2-7]{16}\Z"
+)
+SLOT = "sig-%02d"
+
+
+class Record:
+    """What a verifier reads of capture.json. Raises Bad."""
+
+    def __init__(self, value: Any) -> None:
+        if not isinstance(value, dict) or value.get("format") != "snapshotter-capture/1":
+            raise Bad("it is of no known format")
+        self.value = value
+        self.bundle_id = self._text(value, "bundle_id")
+        found = BUNDLE_ID.match(self.bundle_id)
+        if found is None:
+            raise Bad("bundle_id is none")
+        self.id_time = utc(*map(int, found.groups()))
+        self.software = self._text(value, "software")
+        self.sealed_text = self._text(value, "sealed_at")
+        self.sealed_at = instant(self.sealed_text)
+        what, when, requires = (self._object(value, name) for name in ("what", "when", "requires"))
+        self.requested_url = self._text(what, "requested_url")
+        self.final_url = self._text(what, "final_url")
+        self.title = self._text(what, "title")
+        self.started_text = self._text(when, "started_at")
+        self.started_at = instant(self.started_text)
+        self.ended_at = instant(self._text(when, "ended_at"))
+        self.signatures, self.timestamps = requires.get("signatures"), requires.get("timestamps")
+        self.log = requires.get("log")
+        if not is_count(self.signatures, 0, 1 << 53) or not is_count(self.timestamps, 0, 1 << 53):
+            raise Bad("requires does not have its numbers")
+        if type(self.log) is not bool:
+            raise Bad("requires.log is not true or false")
+        signers = value.get("signers")
+        if not isinstance(signers, list) or not 1 <= len(signers) <= 9:
+            raise Bad("signers is not a list of one to nine")
+        self.signers: list[dict[str, Any]] = signers
+        for number, signer in enumerate(signers, 1):
+            if not isinstance(signer, dict) or signer.get("slot") != SLOT % number:
+                raise Bad("the signers' slots are not sig-01, sig-02 …")
+            if (
+                not KEY_ID.match(self._text(signer, "key_id"))
+                or type(signer.get("wacz_auth")) is not bool
+            ):
+                raise Bad("a signer lacks key_id or wacz_auth")
+            self._text(signer, "algorithm")
+        if len({signer["key_id"] for signer in self.signers}) != len(self.signers):
+            raise Bad("a key is named twice")
+
+    @staticmethod
+    def _text(value: dict[str, Any], name: str) -> str:
+        found = value.get(name)
+        if not isinstance(found, str):
+            raise Bad(f"{name} is missing, or no text")
+        return found
+
+    @staticmethod
+    def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+        found = value.get(name)
+        if not isinstance(found, dict):
+            raise Bad(f"{name} is missing")
+        return found
+
+    def announces(self, path: str) -> bool:
+        content = self.value.get("content")
+        artifacts = content.get("artifacts") if isinstance(content, dict) else None
+        return isinstance(artifacts, list) and any(
+            isinstance(one, dict) and one.get("path") == path for one in artifacts
+        )
+
+
+# --------------------------------------------------------------------------------------------------
+# The steps
+
+
+class Verification:
+    """One bundle against one trust file. `findings` has (check, verdict, code, detail); an empty list shows nothing."""
+
+    record: Record  # since step 5
+    keys_beside: dict[str, PublicKey]  # since step 4: of each slot whose signature holds
+    named: dict[str, PublicKey]  # since step 6: those of them that the record names
+    tokens: dict[str, dict[str, Instant]]  # since step 7: slot → authority → time of its good token
+
+    def __init__(
+        self, path: str, trust: Trust, now: Instant, openssl: OpenSSL, use_b3sum: bool = False
+    ) -> None:
+        self.path, self.trust, self.now, self.openssl, self.use_b3sum = (
+            path,
+            trust,
+            now,
+            openssl,
+            use_b3sum,
+        )
+        self.findings: list[tuple[str, str, str, str]] = []
+        self.members: dict[str, Member] = {}
+        self.proven_time: Instant | None = None
+        self.bundle_id = self.captured_at = self.requested_url = self.sha256 = ""
+        self.length = 0
+
+    def find(self, check: str, verdict: str, code: str, detail: str) -> None:
+        self.findings.append((check, verdict, code, detail))
+
+    def bad(self, check: str, code: str, detail: str) -> None:
+        self.find(check, FAILED, code, detail)
+
+    def good(self, check: str, detail: str, before: int) -> None:
+        """Say that a check found nothing: only if it added no finding since there were `before`."""
+        if len(self.findings) == before:
+            self.find(check, PASSED, "OK", detail)
+
+    @property
+    def verdict(self) -> str:
+        verdicts = [verdict for _, verdict, _, _ in self.findings]
+        return max(verdicts, key=lambda it: SEVERITY[it], default=INDETERMINATE)
+
+    @property
+    def codes(self) -> list[str]:
+        return sorted({code for _, _, code, _ in self.findings if code != "OK"})
+
+    def run(self) -> Verification:
+        steps = (
+            (self.container, True), (self.names, True), (self.hashes, True), (self.signatures, True),
+            (self.read_record, True), (self.signers, False), (self.timestamps, False), (self.time, False),
+            (self.keys, False), (self.derived, False), (self.server_signatures, False), (self.custody, False),
+            (self.log, False),
+        )  # fmt: skip
+        for step, essential in steps:
+            try:
+                step()
+            except Unreadable:
+                raise
+            except Exception as error:  # noqa: BLE001 - a check that breaks must never look like one that passed
+                self.bad(
+                    step.__name__.replace("_", "-"),
+                    "INTERNAL",
+                    f"{type(error).__name__}: {error:.200}",
+                )
+            if essential and self.verdict != PASSED:
+                break  # what follows would judge bytes that nobody vouches for
+        return self
+
+    # (1)
+    def container(self) -> None:
+        try:
+            with open(self.path, "rb") as stream:
+                self.length = stream.seek(0, os.SEEK_END)
+                try:
+                    members, tail = read_directory(stream, self.length)
+                    self.sha256 = read_members(stream, members, tail, self.use_b3sum)
+                except Bad as bad:
+                    self.bad("container", bad.args[0], bad.args[1])
+                    return
+        except OSError as error:
+            raise Unreadable(f"{self.path}: {error.strerror or error}") from error
+        self.members = {member.name: member for member in members}
+        self.find("container", PASSED, "OK", "%d files in canonical form" % len(members))
+
+    # (2)
+    def names(self) -> None:
+        before = len(self.findings)
+        for name in REQUIRED:
+            if name not in self.members:
+                self.bad("names", "MISSING", f"{name} is not there")
+        for name in self.members:
+            if (
+                name not in REQUIRED
+                and not LISTED_PLACE.match(name)
+                and not PROOF_PLACE.match(name)
+            ):
+                self.bad("names", "UNLISTED", f"{name} has no place in a bundle")
+        self.good("names", "every required file is there, and none without a place", before)
+
+    # (3)
+    def hashes(self) -> None:
+        before, lists = len(self.findings), {}
+        for name in (SIGNED_LIST, BLAKE3_LIST):
+            try:
+                lists[name] = parse_manifest(self.members[name].content)
+            except Bad as bad:
+                self.bad("hashes", "MANIFEST", f"{name}: {bad}")
+        if len(lists) < 2:
+            return
+        signed, second = lists[SIGNED_LIST], lists[BLAKE3_LIST]
+        if RECORD not in signed or BLAKE3_LIST not in signed:
+            self.bad("hashes", "MANIFEST", "the signed list is not the list of a bundle")
+            return
+        for name, digest in signed.items():
+            member = self.members.get(name)
+            if name != BLAKE3_LIST and not LISTED_PLACE.match(name):
+                self.bad(
+                    "hashes", "MANIFEST", f"the signed list names {name}, which can not be listed"
+                )
+            elif member is None:
+                self.bad("hashes", "MISSING", f"{name} is listed and not there")
+            elif member.sha256 != digest:
+                self.bad("hashes", "HASH", f"{name} is not as the signed list says")
+        for name, member in self.members.items():
+            if LISTED_PLACE.match(name) and name not in signed:
+                self.bad("hashes", "UNLISTED", f"{name} is not in the signed list")
+            if name in second and member.blake3 != second[name]:
+                self.bad("hashes", "BLAKE3", f"{name} is not as the BLAKE3 list says")
+        if set(second) != set(signed) - {BLAKE3_LIST}:
+            self.bad("hashes", "BLAKE3", "the two lists name different files")
+        self.good("hashes", "%d files are as the two lists say" % len(second), before)
+
+    # (4)
+    def signatures(self) -> None:
+        before = len(self.findings)
+        self.keys_beside = {}
+        signed_list = self.members[SIGNED_LIST].content
+        slots = sorted(
+            {
+                name[5:11]
+                for name in self.members
+                if PROOF_PLACE.match(name) and name[-4:] in (".der", ".pem")
+            }
+        )
+        for slot in sorted({*slots, "sig-01"}):
+            signature, key = (self.members.get(f"seal/{slot}{kind}") for kind in (".der", ".pem"))
+            if signature is None or key is None:
+                if slot == "sig-01":
+                    self.bad("signature", "SIG_MISSING", f"{slot} has no signature, or no key")
+                continue  # of others, step 6 knows whether the record names them
+            try:
+                public = PublicKey(from_pem(key.content, "PUBLIC KEY"), self.openssl)
+            except Unknown as unknown:
+                self.bad("signature", "ALG", f"{slot}: {unknown}")
+                continue
+            except Bad as bad:
+                self.bad("signature", "KEY_MALFORMED", f"{slot}: {bad}")
+                continue
+            try:
+                check_ecdsa_der(signature.content, public.curve)
+                if not self.openssl.holds(
+                    public.spki, signature.content, signed_list, public.curve.digest
+                ):
+                    raise Bad("it does not hold over the signed list")
+            except Bad as bad:
+                self.bad("signature", "SIG", f"{slot}: {bad}")
+                continue
+            self.keys_beside[slot] = public
+        self.good("signature", "%d over the signed list" % len(self.keys_beside), before)
+
+    # (5)
+    def read_record(self) -> None:
+        try:
+            value = parse_json(self.members[RECORD].content)
+        except Bad as bad:
+            self.bad("record", "JSON", f"capture.json: {bad}")
+            return
+        try:
+            record = self.record = Record(value)
+        except Bad as bad:
+            self.bad("record", "FORMAT", f"capture.json: {bad}")
+            return
+        self.bundle_id, self.captured_at, self.requested_url = (
+            record.bundle_id,
+            record.started_text,
+            record.requested_url,
+        )
+        self.find("record", PASSED, "OK", f"a capture of {record.requested_url:.200}")
+
+    # (6)
+    def signers(self) -> None:
+        before, named = len(self.findings), {}
+        for signer in self.record.signers:
+            slot, public = signer["slot"], self.keys_beside.get(signer["slot"])
+            named[slot] = public
+            if public is None:
+                self.bad(
+                    "signature", "SIG_MISSING", f"{slot} is named in the record and has not signed"
+                )
+            elif public.id != signer["key_id"]:
+                self.bad(
+                    "signature", "KEY_MISMATCH", f"{slot} is by another key than the record names"
+                )
+            elif public.curve.algorithm != signer["algorithm"]:
+                self.bad(
+                    "signature", "ALG", f"{slot}: the record names another algorithm than the key's"
+                )
+        for name in self.members:
+            if PROOF_PLACE.match(name) and name[5:11] not in named:
+                self.bad("signature", "UNLISTED", f"{name} is of nobody that the record names")
+        self.named = {slot: public for slot, public in named.items() if public is not None}
+        self.good("signature", "those that the record names have signed", before)
+
+    # (7)
+    def timestamps(self) -> None:
+        """Sets `tokens`: {slot: {authority: time of the earliest good token}}."""
+        needed = max(self.record.timestamps, self.trust.timestamps)
+        covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers the tokens inside
+        self.tokens, before = {}, len(self.findings)
+        doubts: list[tuple[bool, str, str]] = []
+        for slot in self.named:
+            signature = self.members[f"seal/{slot}.der"].content
+            inside = [
+                (name, self.members[name].content)
+                for name in self.members
+                if name.startswith(f"seal/{slot}.tsa-")
+            ]
+            beside = self.late_tokens() if slot == "sig-01" else []
+            good = self.tokens.setdefault(slot, {})
+            for name, response in inside + beside:
+                is_inside = name in self.members
+                try:
+                    if len(response) > MAX_PROOF:
+                        raise Bad("longer than %d bytes" % MAX_PROOF)
+                    token = Token(response, self.openssl)
+                    code, authority = token.judge(signature, self.trust, self.openssl)
+                    when = token.time
+                except (Bad, IndexError) as bad:
+                    code, authority, when = "TS_MALFORMED", str(bad), self.now
+                if code == "OK":
+                    good[authority] = min(when, good.get(authority, when))
+                elif is_inside and code in ("TS_MALFORMED", "TS_IMPRINT"):
+                    self.bad(
+                        "timestamp", code, "{}: {}".format(name, authority or "over other bytes")
+                    )
+                else:
+                    doubts.append(
+                        (
+                            is_inside,
+                            code,
+                            "{}: {}".format(
+                                name, authority or "by nobody that is trusted for this"
+                            ),
+                        )
+                    )
+        counted = {authority for good in self.tokens.values() for authority in good}
+        enough = len(counted) >= needed
+        for is_inside, code, words in doubts:
+            # A token that is not needed may be anything, unless nothing but itself covers it.
+            if not enough or (is_inside and not covered):
+                self.find("timestamp", INDETERMINATE, code, words)
+        if not enough and not doubts:
+            words = "%d good tokens by different authorities, and %d are required"
+            self.find("timestamp", INDETERMINATE, "TS_MISSING", words % (len(counted), needed))
+        self.good("timestamp", "%d good tokens by different authorities" % len(counted), before)
+
+    def late_tokens(self) -> list[tuple[str, bytes]]:
+        found = []
+        for number in range(1, 10):
+            name = "%s.late-%02d.tsr" % (self.path, number)
+            data = self.sidecar(name, MAX_PROOF)
+            if data is not None:
+                found.append((os.path.basename(name), data))
+        return found
+
+    def sidecar(self, path: str, limit: int) -> bytes | None:
+        """A file beside the bundle, at most one byte more than `limit`; None when there is none."""
+        try:
+            with open(path, "rb") as stream:
+                return stream.read(limit + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unreadable(f"{path}: {error.strerror or error}") from error
+
+    # (8)
+    def time(self) -> None:
+        record, before, skew, lag = self.record, len(self.findings), self.trust.skew, self.trust.lag
+
+        def doubt(words: str) -> None:
+            self.find("time", INDETERMINATE, "TIME", words)
+
+        if not record.started_at <= record.ended_at <= record.sealed_at:
+            self.bad("time", "TIME", "started_at, ended_at and sealed_at are out of order")
+        times = sorted(time for good in self.tokens.values() for time in good.values())
+        for token_time in times:
+            if token_time > self.now + skew:
+                self.bad("time", "TIME", f"a token is from the future: {show_instant(token_time)}")
+            if token_time < record.sealed_at - skew:
+                self.bad("time", "TIME", f"sealed at {record.sealed_text}, after its token was given at {show_instant(token_time)}")  # fmt: skip
+        if record.sealed_at - record.started_at > datetime.timedelta(hours=2):
+            doubt("sealed more than two hours after the capture began")
+        if abs(record.id_time - record.started_at) > skew:
+            doubt("the second in bundle_id is not that of the capture's beginning")
+        if times:
+            self.proven_time = times[0]
+            if times[0] - record.sealed_at > lag:
+                doubt(
+                    f"proven to exist by {show_instant(times[0])}; that it was sealed so much earlier is its own word"
+                )
+        elif record.sealed_at > self.now + skew:
+            self.bad("time", "TIME", f"sealed in the future, at {record.sealed_text}")
+        else:
+            doubt("no good token: no clock but the maker's stands behind it")
+        self.good("time", "captured, sealed and stamped in this order", before)
+
+    # (9)
+    def keys(self) -> None:
+        before, good = len(self.findings), 0
+        for slot, public in self.named.items():
+            times = self.tokens.get(slot, {}).values()
+            verdict, code, words = self.trust.judge_key(public.id, min(times, default=None))
+            if verdict == PASSED:
+                good += 1
+            else:
+                self.find("key", verdict, code, f"{slot}: {words}")
+        needed = max(self.record.signatures, self.trust.signatures)
+        if len(self.named) < needed:
+            self.find(
+                "key",
+                INDETERMINATE,
+                "QUORUM",
+                "%d good signatures, and %d are required" % (good, needed),
+            )
+        self.good("key", "%d known, and good at the proven time" % good, before)
+
+    # (10)
+    def derived(self) -> None:
+        before, record = len(self.findings), self.record
+        package = {
+            "profile": "data-package", "wacz_version": "1.1.1", "software": record.software,
+            "created": record.sealed_text, "modified": record.sealed_text, "title": record.title,
+            "description": f"Capture {record.bundle_id} of {record.requested_url}",
+            "mainPageUrl": record.final_url, "mainPageDate": record.started_text,
+            "resources": [
+                {"name": name.rpartition("/")[2].lower(), "path": name, "bytes": member.length,
+                 "hash": "sha256:" + member.sha256}
+                for name, member in self.members.items() if name not in (PACKAGE, PACKAGE_DIGEST)
+            ],
+        }  # fmt: skip
+        data = canonical_json(package).encode("utf-8")
+        if self.members[PACKAGE].content != data:
+            self.bad("derived", "DERIVED", "datapackage.json is not what follows from the rest")
+            return
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        try:
+            found = parse_json(self.members[PACKAGE_DIGEST].content)
+        except Bad as bad:
+            self.bad("derived", "DERIVED", f"datapackage-digest.json: {bad}")
+            return
+        found = found if isinstance(found, dict) else {}
+        signed = found.pop("signedData", None)
+        if found != {"hash": digest, "path": PACKAGE}:
+            self.bad(
+                "derived",
+                "DERIVED",
+                "datapackage-digest.json does not name the digest of datapackage.json",
+            )
+            return
+        if not record.signers[0]["wacz_auth"]:
+            if signed is not None:
+                self.bad("derived", "WACZ_SIG", "there is a WACZ signature that nobody announced")
+        elif not isinstance(signed, dict):
+            self.bad("derived", "WACZ_SIG", "the WACZ signature is missing")
+        elif "sig-01" in self.named:
+            public, signature = self.named["sig-01"], signed.pop("signature", None)
+            key = base64.b64encode(public.spki).decode("ascii")
+            expected = {
+                "created": record.sealed_text,
+                "hash": digest,
+                "publicKey": key,
+                "software": record.software,
+            }
+            if signed != expected:
+                self.bad(
+                    "derived", "DERIVED", "the WACZ signature says something else than the record"
+                )
+            else:
+                self.wacz_signature(public, signature, digest)
+        self.good("derived", "datapackage.json and its digest follow from the rest", before)
+
+    def wacz_signature(self, public: PublicKey, signature: Any, digest: str) -> None:
+        size, order = public.curve.size, public.curve.n
+        try:
+            raw = base64.b64decode(signature, validate=True) if isinstance(signature, str) else b""
+        except ValueError:
+            raw = b""
+        r, s = int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
+        if len(raw) != 2 * size or base64.b64encode(raw).decode("ascii") != signature:
+            self.bad("derived", "WACZ_SIG", "the WACZ signature is not of its form")
+        elif not 0 < r < order or not 0 < s <= order // 2:
+            self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its one spelling")
+        elif not self.openssl.holds(public.spki, ecdsa_der(r, s), digest.encode("ascii"), "sha256"):
+            self.bad("derived", "WACZ_SIG", "the WACZ signature does not hold")
+
+    # (11)
+    def server_signatures(self) -> None:
+        member = self.members.get(TLS)
+        if member is None:
+            if self.record.announces(TLS):
+                self.bad(
+                    "server-signature", "SERVER_SIG", "capture/tls.json is announced and not there"
+                )
+            return
+        before = len(self.findings)
+        try:
+            sessions = parse_tls_file(member.content)
+        except (Bad, IndexError) as bad:
+            self.bad("server-signature", "SERVER_SIG", f"capture/tls.json: {bad}")
+            return
+        for session in sessions:
+            words = "connection {}".format(session["connection"])
+            try:
+                check_session(session, self.openssl)
+            except (Bad, IndexError, struct.error) as bad:
+                self.bad("server-signature", "SERVER_SIG", f"{words}: {bad}")
+            except Unknown as unknown:
+                self.find("server-signature", INDETERMINATE, "SERVER_SIG", f"{words}: {unknown}")
+        if sessions:
+            self.good(
+                "server-signature", "%d servers signed their handshakes" % len(sessions), before
+            )
+
+    # (12)
+    def custody(self) -> None:
+        before = len(self.findings)
+        try:
+            last = self.custody_chain(self.members[CUSTODY].content)
+            if last > self.record.sealed_at:
+                raise Bad("it goes on after the seal")
+        except Bad as bad:
+            self.bad("custody", "CUSTODY", f"custody.jsonl: {bad}")
+        self.good("custody", "a whole chain, up to the seal", before)
+
+    @staticmethod
+    def custody_chain(data: bytes) -> Instant:
+        lines = data.split(b"\n")
+        if lines.pop() != b"" or not lines:
+            raise Bad("empty, or without a newline at its end")
+        previous, last = "0" * 64, datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+        for number, line in enumerate(lines, 1):
+            event = fields(
+                parse_json(line),
+                "at agent detail event object outcome previous sequence".split(),
+                "an event",
+            )
+            if not all(
+                isinstance(event[name], str)
+                for name in ("agent", "detail", "event", "object", "outcome")
+            ):
+                raise Bad("event %d has something that is no text" % number)
+            if (
+                type(event["sequence"]) is not int
+                or event["sequence"] != number
+                or event["previous"] != previous
+            ):
+                raise Bad("event %d does not follow the one before" % number)
+            at = instant(event["at"])
+            if at < last:
+                raise Bad("event %d is from before the one before" % number)
+            previous, last = hashlib.sha256(line).hexdigest(), at
+        return last
+
+    # (13)
+    def log(self) -> None:
+        if self.record.log or self.trust.log:
+            self.find("log", INDETERMINATE, "LOG_MISSING", "a log proof is required and not there")
+
+
+# --------------------------------------------------------------------------------------------------
+# What servers signed (docs/spec/server-signature.md; RFC 8446, RFC 5246, RFC 8422, RFC 8879)
+
+TLS_VERSIONS = {0x0304: "TLS 1.3", 0x0303: "TLS 1.2"}
+TLS13_CIPHERS = {
+    0x1301: ("TLS_AES_128_GCM_SHA256", "sha256"), 0x1302: ("TLS_AES_256_GCM_SHA384", "sha384"),
+    0x1303: ("TLS_CHACHA20_POLY1305_SHA256", "sha256"), 0x1304: ("TLS_AES_128_CCM_SHA256", "sha256"),
+    0x1305: ("TLS_AES_128_CCM_8_SHA256", "sha256"),
+}  # fmt: skip
+TLS12_CIPHERS = {  # those with ECDHE and a signature
+    0xC006: "TLS_ECDHE_ECDSA_WITH_NULL_SHA", 0xC007: "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    0xC008: "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA", 0xC009: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    0xC00A: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xC010: "TLS_ECDHE_RSA_WITH_NULL_SHA",
+    0xC011: "TLS_ECDHE_RSA_WITH_RC4_128_SHA", 0xC012: "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    0xC013: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xC014: "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    0xC023: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xC024: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384",
+    0xC027: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", 0xC028: "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+    0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    0xC02F: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xC030: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    0xC0AC: "TLS_ECDHE_ECDSA_WITH_AES_128_CCM", 0xC0AD: "TLS_ECDHE_ECDSA_WITH_AES_256_CCM",
+    0xC0AE: "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", 0xC0AF: "TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8",
+    0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+}  # fmt: skip
+TLS_GROUPS = {
+    23: "secp256r1", 24: "secp384r1", 25: "secp521r1", 29: "x25519", 30: "x448", 256: "ffdhe2048", 257: "ffdhe3072",
+    258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192", 512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024",
+    4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024",
+}  # fmt: skip
+# number: (name, hash, kind of key, curve that TLS 1.3 asks for, TLS versions)
+P256_OID, P384_OID, P521_OID = "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"
+TLS_SCHEMES = {
+    0x0403: ("ecdsa_secp256r1_sha256", "sha256", "ecdsa", P256_OID, "both"),
+    0x0503: ("ecdsa_secp384r1_sha384", "sha384", "ecdsa", P384_OID, "both"),
+    0x0603: ("ecdsa_secp521r1_sha512", "sha512", "ecdsa", P521_OID, "both"),
+    0x0804: ("rsa_pss_rsae_sha256", "sha256", "pss", "", "both"),
+    0x0805: ("rsa_pss_rsae_sha384", "sha384", "pss", "", "both"),
+    0x0806: ("rsa_pss_rsae_sha512", "sha512", "pss", "", "both"),
+    0x0401: ("rsa_pkcs1_sha256", "sha256", "pkcs1", "", "TLS 1.2"),
+    0x0501: ("rsa_pkcs1_sha384", "sha384", "pkcs1", "", "TLS 1.2"),
+    0x0601: ("rsa_pkcs1_sha512", "sha512", "pkcs1", "", "TLS 1.2"),
+    0x0807: ("ed25519", "", "1.3.101.112", "", "both"),
+    0x0904: ("mldsa44", "", "2.16.840.1.101.3.4.3.17", "", "both"),
+    0x0905: ("mldsa65", "", "2.16.840.1.101.3.4.3.18", "", "both"),
+    0x0906: ("mldsa87", "", "2.16.840.1.101.3.4.3.19", "", "both"),
+}  # fmt: skip
+HELLO_RETRY = hashlib.sha256(b"HelloRetryRequest").digest()  # RFC 8446, 4.1.3
+SESSION_FIELDS = (
+    "address alpn chain cipher connection group host messages names_host ocsp port resumed signature_scheme "
+    "timestamps version"
+).split()
+MAX_CERTIFICATE_LIST = 32 << 10  # bytes of a decompressed one
+
+
+class Reader:
+    """Reads numbers and vectors of the TLS presentation language. Raises Bad where they do not fit."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        if self.at + count > len(self.data):
+            raise Bad("a message is cut short")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def vector(self, size: int) -> bytes:
+        return self.take(self.number(size))
+
+    def end(self) -> None:
+        if self.at != len(self.data):
+            raise Bad("something follows in a message")
+
+    def more(self) -> bool:
+        return self.at < len(self.data)
+
+
+def tls_extensions(data: bytes) -> dict[int, bytes]:
+    reader, found = Reader(data), {}
+    while reader.more():
+        kind = reader.number(2)
+        if kind in found:
+            raise Bad("an extension twice")
+        found[kind] = reader.vector(2)
+    return found
+
+
+def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
+    """capture/tls.json as its list of sessions, each of its form. Raises Bad."""
+    value = parse_json(data)
+    fields(value, ["format", "sessions", "unsigned"], "it")
+    sessions, unsigned = value["sessions"], value["unsigned"]
+    if (
+        value["format"] != "snapshotter-tls/1"
+        or not isinstance(sessions, list)
+        or not isinstance(unsigned, list)
+    ):
+        raise Bad("of no known format")
+    if len(sessions) > 1000:
+        raise Bad("more than 1,000 sessions")
+    for one in unsigned:
+        fields(one, ["address", "connection", "host", "port", "reason"], "an unsigned connection")
+        _connection(one)
+        _texts(one, "reason")
+    for one in sessions:
+        fields(one, SESSION_FIELDS, "a session")
+        _connection(one)
+        _texts(one, "alpn", "cipher", "group", "ocsp", "signature_scheme", "version")
+        if type(one["names_host"]) is not bool:
+            raise Bad("names_host is not true or false")
+        for name, most in (
+            ("messages", 8),
+            ("chain", 64),
+            ("timestamps", 32),
+            ("resumed", 1 << 53),
+        ):
+            if not isinstance(one[name], list) or len(one[name]) > most:
+                raise Bad("%s is not a list of at most %d" % (name, most))
+        if not all(isinstance(item, str) for item in one["messages"] + one["chain"]):
+            raise Bad("a message or a certificate is no text")
+        for item in one["resumed"]:
+            fields(item, ["by", "connection"], "a resumed connection")
+            if item["by"] not in ("ticket", "host") or not is_count(item["connection"], 0, 1 << 53):
+                raise Bad("a resumed connection is not of its form")
+        for item in one["timestamps"]:
+            fields(item, ["at_ms", "log_id", "source"], "a certificate timestamp")
+    return sessions
+
+
+def _texts(value: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if not isinstance(value[name], str):
+            raise Bad(f"{name} is no text")
+
+
+def _connection(value: dict[str, Any]) -> None:
+    _texts(value, "address", "host")
+    if not is_count(value["connection"], 0, 1 << 53) or not is_count(value["port"], 0, 65535):
+        raise Bad("a connection's number or port is none")
+
+
+def _base64(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        raise Bad("not base64") from None
+    if base64.b64encode(data).decode("ascii") != text:
+        raise Bad("another spelling of base64")
+    return data
+
+
+def named(table: dict[int, str], number: int, stated: str) -> bool:
+    """`stated` is the name of `number`, or the number in hexadecimal where we know no name."""
+    found = table.get(number)
+    if found is None and re.match(r"0x[0-9a-f]+\Z", stated):
+        return int(stated, 16) == number
+    return found == stated
+
+
+def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
+    """The six points of "Check". Raises Bad for what does not hold, Unknown for what we do not know."""
+    # (1) the messages are those, all of them, in that order, each as long as it says
+    raw = [_base64(text) for text in session["messages"]]
+    for message in raw:
+        if (
+            not 4 <= len(message) <= 128 << 10
+            or int.from_bytes(message[1:4], "big") != len(message) - 4
+        ):
+            raise Bad("a message is not as long as it says")
+    kinds, bodies = [message[0] for message in raw], [message[4:] for message in raw]
+    retried = False
+    if session["version"] == "TLS 1.2":
+        if kinds != [1, 2, 11, 12]:
+            raise Bad("not the messages of TLS 1.2")
+        hellos, server_hello, certificate_at = bodies[:1], bodies[1], 2
+    else:
+        retried = len(bodies) > 1 and bodies[1][2:34] == HELLO_RETRY
+        start = 2 if retried else 0
+        expected = [1, 2] * (2 if retried else 1) + [8]
+        certificate_at = len(expected)
+        if kinds[certificate_at : certificate_at + 1] == [13]:
+            expected.append(13)
+            certificate_at += 1
+        expected += [25 if kinds[certificate_at : certificate_at + 1] == [25] else 11, 15]
+        if kinds != expected:
+            raise Bad("not the messages of TLS 1.3")
+        hellos, server_hello = (
+            ([bodies[0], bodies[2]] if retried else bodies[:1]),
+            bodies[start + 1],
+        )
+    # (2) version, cipher, group, alpn, signature_scheme, chain and timestamps follow from them
+    client = [tls_client_hello(hello) for hello in hellos]
+    hello = Reader(server_hello)
+    legacy, server_random = hello.number(2), hello.take(32)
+    hello.vector(1)
+    cipher, _ = hello.number(2), hello.take(1)
+    extensions = tls_extensions(hello.vector(2)) if hello.more() else {}
+    hello.end()
+    version = int.from_bytes(extensions[43], "big") if 43 in extensions else legacy
+    if TLS_VERSIONS.get(version) != session["version"] or server_random == HELLO_RETRY:
+        raise Bad("version does not follow from the messages")
+    tls13 = version == 0x0304
+    ciphers = (
+        {number: name for number, (name, _) in TLS13_CIPHERS.items()} if tls13 else TLS12_CIPHERS
+    )
+    if not named(ciphers, cipher, session["cipher"]):
+        raise Bad("cipher does not follow from the messages")
+    if tls13:
+        group = int.from_bytes(extensions.get(51, b"")[:2], "big")
+        encrypted = Reader(bodies[certificate_at - (2 if kinds[certificate_at - 1] == 13 else 1)])
+        alpn = tls_extensions(encrypted.vector(2)).get(16)
+        encrypted.end()
+        certificates, stapled = tls13_certificates(kinds[certificate_at], bodies[certificate_at])
+        verify = Reader(bodies[-1])
+        scheme, signature = verify.number(2), verify.vector(2)
+        verify.end()
+        signed = tls13_signed(raw, cipher, retried)
+    else:
+        alpn = extensions.get(16)
+        certificates, stapled = tls12_certificates(bodies[2]), {}
+        exchange = Reader(bodies[3])
+        if exchange.number(1) != 3:
+            raise Bad("not a share on a named curve")
+        group = exchange.number(2)
+        exchange.vector(1)
+        share = bodies[3][: exchange.at]
+        scheme, signature = exchange.number(2), exchange.vector(2)
+        exchange.end()
+        signed = client[0][0] + server_random + share
+        if 18 in extensions:
+            stapled[18] = extensions[18]
+    if not named(TLS_GROUPS, group, session["group"]):
+        raise Bad("group does not follow from the messages")
+    if (alpn[3:].decode("latin-1") if alpn else "") != session["alpn"]:
+        raise Bad("alpn does not follow from the messages")
+    if not named(
+        {number: row[0] for number, row in TLS_SCHEMES.items()}, scheme, session["signature_scheme"]
+    ):
+        raise Bad("signature_scheme does not follow from the messages")
+    if (
+        not certificates
+        or [pem(der, "CERTIFICATE").decode("ascii") for der in certificates] != session["chain"]
+    ):
+        raise Bad("chain does not follow from the messages")
+    leaf = Certificate(certificates[0])
+    if tls13 and session["ocsp"]:
+        raise Bad("ocsp stands in the messages of TLS 1.3")
+    if not tls13 and session["ocsp"]:
+        stapled[5] = b"\x01\0\0\0" + _base64(session["ocsp"])
+    check_timestamps(session["timestamps"], leaf, stapled)
+    # (3) the client offered the signature scheme, and it goes with the key
+    row = TLS_SCHEMES.get(scheme)
+    if row is None:
+        raise Unknown(f"the signature scheme 0x{scheme:04x}")
+    if scheme not in client[-1][2] or row[4] not in ("both", session["version"]):
+        raise Bad("the client did not offer the signature scheme")
+    _, digest, kind, curve, _ = row
+    is_rsa = leaf.key_kind == "1.2.840.113549.1.1.1"
+    fitting = {"ecdsa": leaf.key_kind == "1.2.840.10045.2.1", "pss": is_rsa, "pkcs1": is_rsa}
+    if not fitting.get(kind, leaf.key_kind == kind) or (
+        kind == "ecdsa" and tls13 and leaf.key_curve != curve
+    ):
+        raise Bad("the signature scheme does not go with the key")
+    if is_rsa:
+        modulus = der_integer(der_all(der_one(leaf.key_bits, 0x30))[0][1])
+        if not 1024 <= modulus.bit_length() <= 16384:
+            raise Bad("an RSA key of that size does not count")
+    # (4) the signature holds by the key of the first certificate
+    if not openssl.knows_key(leaf.spki):
+        raise Unknown("this openssl does not know the certificate's key")
+    if kind in ("ecdsa", "pkcs1"):
+        holds = openssl.holds(leaf.spki, signature, signed, digest)
+    elif kind == "pss":
+        options = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+        holds = openssl.holds(leaf.spki, signature, signed, digest, *options)
+    else:
+        holds = openssl.holds_raw(leaf.spki, signature, signed)
+    if not holds:
+        raise Bad("the server's signature does not hold")
+    # (5) the server name in the ClientHello is the host
+    host = session["host"]
+    address = _address(host)
+    for _, name, _ in client:
+        if name != host if name is not None else address is None:
+            raise Bad("the client asked for another host")
+    # (6) a subject alternative name is the host
+    if any_name_is(leaf, host, address) is not session["names_host"]:
+        raise Bad("the certificate is for another host, or names_host is wrong")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def tls_client_hello(body: bytes) -> tuple[bytes, str | None, set[int]]:
+    """(random, server name or None, signature schemes)"""
+    reader = Reader(body)
+    reader.take(2)
+    random = reader.take(32)
+    reader.vector(1)
+    reader.vector(2)
+    reader.vector(1)
+    extensions = tls_extensions(reader.vector(2)) if reader.more() else {}
+    reader.end()
+    name = None
+    if 0 in extensions:
+        outer = Reader(extensions[0])
+        names = Reader(outer.vector(2))
+        outer.end()
+        if names.number(1) != 0:
+            raise Bad("a server name of no known kind")
+        name = names.vector(2).decode("latin-1")
+        names.end()
+    schemes = Reader(extensions.get(13, b"\0\0")).vector(2)
+    return (
+        random,
+        name,
+        {int.from_bytes(schemes[at : at + 2], "big") for at in range(0, len(schemes), 2)},
+    )
+
+
+def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, bytes]]:
+    """The DER of each certificate, and the extensions of the first."""
+    if kind == 25:
+        reader = Reader(body)
+        algorithm, length = reader.number(2), reader.number(3)
+        packed = reader.vector(3)
+        reader.end()
+        body = decompress(algorithm, packed, length)
+    reader = Reader(body)
+    if reader.vector(1):
+        raise Bad("a certificate for a request")
+    entries = Reader(reader.vector(3))
+    reader.end()
+    found, first = [], None
+    while entries.more():
+        found.append(entries.vector(3))
+        extensions = tls_extensions(entries.vector(2))
+        first = extensions if first is None else first
+    return found, first or {}
+
+
+def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
+    if length > MAX_CERTIFICATE_LIST:
+        raise Bad("a certificate list of over 32 KiB")
+    if algorithm == 1:  # zlib
+        engine = zlib.decompressobj()
+        try:
+            data = engine.decompress(packed, MAX_CERTIFICATE_LIST + 1)
+        except zlib.error:
+            raise Bad("a compressed certificate that is no zlib") from None
+        if not engine.eof or engine.unused_data:
+            raise Bad("a compressed certificate that is cut short, or goes on")
+    elif algorithm == 2:  # Brotli, which the standard library can not read
+        command = shutil.which("brotli")
+        if command is None:
+            raise Unknown(
+                "the certificate is compressed by Brotli, and there is no `brotli` command on the PATH"
+            )
+        done = subprocess.run([command, "-dc"], input=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=OPENSSL_SECONDS, check=False)  # fmt: skip
+        if done.returncode:
+            raise Bad("a compressed certificate that is no Brotli")
+        data = done.stdout
+    else:
+        raise Unknown("the certificate is compressed by a method that is not known")
+    if len(data) != length:
+        raise Bad("a compressed certificate that is not as long as it says")
+    return data
+
+
+def tls12_certificates(body: bytes) -> list[bytes]:
+    reader = Reader(body)
+    entries, found = Reader(reader.vector(3)), []
+    reader.end()
+    while entries.more():
+        found.append(entries.vector(3))
+    return found
+
+
+def tls13_signed(raw: list[bytes], cipher: int, retried: bool) -> bytes:
+    """What CertificateVerify is over (RFC 8446, 4.4.3)."""
+    if cipher not in TLS13_CIPHERS:
+        raise Unknown(f"the cipher suite 0x{cipher:04x}")
+    name = TLS13_CIPHERS[cipher][1]
+    messages = raw[:-1]
+    if retried:  # RFC 8446, 4.4.1
+        digest = hashlib.new(name, messages[0]).digest()
+        messages[0] = b"\xfe\0\0" + bytes([len(digest)]) + digest
+    transcript = hashlib.new(name, b"".join(messages)).digest()
+    return b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + transcript
+
+
+def any_name_is(
+    certificate: Certificate,
+    host: str,
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None,
+) -> bool:
+    """Whether a subject alternative name is the host (RFC 6125, 6.4; RFC 5280, 4.2.1.6)."""
+    extension = certificate.extensions.get("2.5.29.17")
+    for tag, content, _ in der_all(der_one(extension, 0x30)) if extension else []:
+        if tag == 0x87 and address is not None and content == address.packed:
+            return True
+        if tag == 0x82 and address is None:
+            name = content.decode("latin-1").lower()
+            if name == host:
+                return True
+            first, _, rest = host.partition(".")
+            if first and name.startswith("*.") and name[2:] == rest and "." in rest:
+                return True
+    return False
+
+
+def check_timestamps(
+    stated: list[dict[str, Any]], leaf: Certificate, stapled: dict[int, bytes]
+) -> None:
+    """The certificate timestamps (RFC 6962, 3.3) are those of the certificate, the handshake and the OCSP answer."""
+    found = []
+    embedded = leaf.extensions.get("1.3.6.1.4.1.11129.2.4.2")
+    if embedded is not None:
+        found += _sct_list(embedded, "certificate", True)
+    if 18 in stapled:
+        found += _sct_list(stapled[18], "handshake", False)
+    if 5 in stapled:
+        found += _sct_list(_ocsp_extension(stapled[5]), "ocsp", True)
+    if [(one["at_ms"], one["log_id"], one["source"]) for one in stated] != found[:32]:
+        raise Bad("timestamps does not follow from the messages")
+
+
+def _sct_list(data: bytes, source: str, wrapped: bool) -> list[tuple[int, str, str]]:
+    """A list that can not be read names nothing: it is kept, not verified."""
+    try:
+        outer = Reader(der_one(data, 0x04) if wrapped else data)
+        reader, found = Reader(outer.vector(2)), []
+        while reader.more():
+            one = Reader(reader.vector(2))
+            if one.number(1) == 0:
+                log_id = one.take(32).hex()
+                found.append((one.number(8), log_id, source))
+    except Bad:
+        return []
+    return found
+
+
+def _ocsp_extension(stapled: bytes) -> bytes:
+    """The timestamp list in a stapled OCSP answer (RFC 6960), or nothing."""
+    try:
+        reader = Reader(stapled)
+        if reader.number(1) != 1:
+            return b""
+        answer = der_all(der_one(reader.vector(3), 0x30))
+        basic = der_all(der_one(der_all(der_one(answer[1][1], 0x30))[1][2], 0x04))[0]
+        data = der_all(der_all(basic[1])[0][1])
+        responses = [content for tag, content, _ in data if tag == 0x30][-1]
+        for _, single, _ in der_all(responses):
+            for tag, content, _ in der_all(single):
+                if tag == 0xA1:
+                    for _, extension, _ in der_all(der_one(content, 0x30)):
+                        pieces = der_all(extension)
+                        if der_oid(pieces[0][1]) == "1.3.6.1.4.1.11129.2.4.5":
+                            return pieces[-1][1]
+    except (Bad, IndexError):
+        return b""
+    return b""
+
+
+# --------------------------------------------------------------------------------------------------
+# The command
+
+
+def load_trust(arguments: argparse.Namespace, now: Instant, openssl: OpenSSL) -> Trust:
+    data, signature = (read_file(arguments.trust + end, MAX_TRUST) for end in ("", ".sig"))
+    return Trust(data, signature, arguments.root_key.lower(), now, openssl, arguments.least_version)
+
+
+def read_file(path: str, limit: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror or error}") from error
+
+
+def as_json(result: Verification) -> str:
+    return json.dumps({
+        "bundle": result.path, "verdict": result.verdict, "bundle_id": result.bundle_id,
+        "findings": [dict(zip(("check", "verdict", "code", "detail"), finding)) for finding in result.findings],
+        "proven_time": None if result.proven_time is None else show_instant(result.proven_time),
+        "captured_at": result.captured_at, "requested_url": result.requested_url,
+        "sha256": result.sha256, "length": result.length,
+        "trust": "trust file version %d, root key %s" % (result.trust.version, result.trust.root_id),
+    }, sort_keys=True)  # fmt: skip
+
+
+def as_text(result: Verification) -> str:
+    marks = {PASSED: "ok", INDETERMINATE: "?", FAILED: "BAD"}
+    lines = [f"{result.verdict.upper()}  {result.path}"]
+    for check, verdict, code, detail in result.findings:
+        lines.append(
+            "  %-4s %-17s %-13s %s" % (marks[verdict], check, "" if code == "OK" else code, detail)
+        )
+    if result.proven_time is not None:
+        lines.append(
+            f"  existed by {show_instant(result.proven_time)}, by a timestamp authority's clock"
+        )
+    printable = "\n".join(lines)
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in printable)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description="Verify snapshotter bundles with Python and openssl alone."
+    )
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
+    parser.add_argument(
+        "--trust",
+        required=True,
+        metavar="FILE",
+        help="the trust file; its signature is beside it, as FILE.sig",
+    )
+    parser.add_argument("--root-key", required=True, metavar="KEYID", help="id of the trust file's root key: 64 hex digits, from a "
+                        "channel that you trust")  # fmt: skip
+    parser.add_argument(
+        "--least-version", type=int, default=1, metavar="N", help="refuse an older trust file"
+    )
+    parser.add_argument(
+        "--now",
+        metavar="INSTANT",
+        help="judge as of this instant (2026-11-24T16:37:26Z) and not of this clock's",
+    )
+    parser.add_argument("--openssl", default="openssl", metavar="COMMAND")
+    parser.add_argument(
+        "--b3sum", action="store_true", help="let the b3sum command compute BLAKE3 of large files"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a bundle")
+    arguments = parser.parse_args(argv)
+    if not KEY_ID.match(arguments.root_key.lower()):
+        parser.error("a root key's id has 64 hex digits")
+    try:
+        now = (
+            instant(arguments.now)
+            if arguments.now
+            else datetime.datetime.now(datetime.timezone.utc)
+        )
+    except Bad as bad:
+        parser.error(f"--now: {bad}")
+    if arguments.b3sum and shutil.which("b3sum") is None:
+        parser.error("there is no b3sum command on the PATH")
+    openssl = None
+    exits = set()
+    try:
+        openssl = OpenSSL(arguments.openssl)
+        trust = load_trust(arguments, now, openssl)
+        for path in arguments.bundles:
+            try:
+                result = Verification(path, trust, now, openssl, arguments.b3sum).run()
+            except Unreadable as error:
+                sys.stderr.write(f"verify_minimal: {error}\n")
+                exits.add(1)
+                continue
+            exits.add(EXIT[result.verdict])
+            print(as_json(result) if arguments.json else as_text(result))
+    except Refused as refused:
+        sys.stderr.write(f"verify_minimal: {refused}; nothing was found out about any bundle\n")
+        return 11
+    except Unreadable as error:
+        sys.stderr.write(f"verify_minimal: {error}\n")
+        return 1
+    finally:
+        if openssl is not None:
+            openssl.close()
+    return next(code for code in (10, 1, 11, 0) if code in exits)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,222 @@
+"""
+The second verifier, scripts/verify_minimal.py, and that it agrees with the first.
+
+It was written from docs/spec alone. Where the two differ, the specification, the first or the
+second is wrong: a test here that fails is a finding in one of the three.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "scripts" / "verify_minimal.py"
+VECTORS = ROOT / "tests" / "vectors"
+ALL = sorted(path.parent.name for path in VECTORS.glob("*/expected.json"))
+PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
+
+
+def load() -> ModuleType:
+    """Return the script as a module, under a name that nothing else has."""
+    spec = importlib.util.spec_from_file_location("verify_minimal_under_test", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MINIMAL = load()
+
+
+@pytest.fixture(scope="module")
+def openssl() -> Iterator[Any]:
+    command = MINIMAL.OpenSSL("openssl")
+    yield command
+    command.close()
+
+
+def _expected(name: str) -> tuple[str, list[str]]:
+    found = json.loads((VECTORS / name / "expected.json").read_text())
+    return found["verdict"], found["codes"]
+
+
+def _trust_name(name: str) -> str:
+    return str(json.loads((VECTORS / name / "expected.json").read_text())["trust"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_judges_each_vector_as_the_first_verifier_does(name: str, openssl: Any) -> None:
+    now = datetime.now(UTC)
+    file = VECTORS / "trust" / _trust_name(name)
+    signature = file.with_name(f"{file.name}.sig").read_bytes()
+    trust = MINIMAL.Trust(file.read_bytes(), signature, PIN, now, openssl)
+
+    result = MINIMAL.Verification(str(VECTORS / name / "bundle.wacz"), trust, now, openssl).run()
+
+    assert (result.verdict, result.codes) == _expected(name), result.findings
+
+
+@pytest.mark.parametrize("trust", ["trust.json", "allows-p256.json"])
+def test_alone_optimised_and_without_an_environment_it_judges_them_the_same(trust: str) -> None:
+    chosen = [name for name in ALL if _trust_name(name) == trust]
+
+    run = _run(
+        "--json",
+        "--trust",
+        VECTORS / "trust" / trust,
+        *(VECTORS / name / "bundle.wacz" for name in chosen),
+    )
+
+    judged = {}
+    for line in run.stdout.splitlines():
+        found = json.loads(line)
+        codes = sorted({it["code"] for it in found["findings"]} - {"OK"})
+        judged[Path(found["bundle"]).parent.name] = (found["verdict"], codes)
+    assert judged == {name: _expected(name) for name in chosen}
+    assert judged
+    assert run.stderr == ""
+    assert run.returncode == max(
+        {"passed": 0, "failed": 10, "indeterminate": 0}[_expected(name)[0]] for name in chosen
+    )
+
+
+def _run(*arguments: object, pin: str = PIN) -> subprocess.CompletedProcess[str]:
+    """Run the script as a stranger does: isolated, optimised, with nothing but a PATH."""
+    return subprocess.run(
+        [sys.executable, "-I", "-O", str(SCRIPT), "--root-key", pin, *map(str, arguments)],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("v1-good", 0), ("changed-data", 10), ("token-missing", 11)]
+)
+def test_the_exit_code_is_the_verdict(name: str, code: int) -> None:
+    trust = VECTORS / "trust" / "trust.json"
+
+    run = _run("--trust", trust, VECTORS / name / "bundle.wacz")
+
+    assert run.returncode == code
+    assert run.stdout.startswith(_expected(name)[0].upper())
+
+
+def test_a_trust_file_by_another_root_tells_nothing_about_a_bundle() -> None:
+    trust = VECTORS / "trust" / "trust.json"
+
+    run = _run("--trust", trust, VECTORS / "v1-good" / "bundle.wacz", pin="0" * 64)
+
+    assert run.returncode == 11
+    assert run.stdout == ""
+    assert "is pinned" in run.stderr
+
+
+def test_a_bundle_that_is_not_there_is_an_error_and_no_verdict(tmp_path: Path) -> None:
+    run = _run("--trust", VECTORS / "trust" / "trust.json", tmp_path / "none.wacz")
+
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert "none.wacz" in run.stderr
+
+
+def test_without_a_trust_file_there_is_nothing_to_judge_by() -> None:
+    assert _run(VECTORS / "v1-good" / "bundle.wacz").returncode == 2
+
+
+def test_it_imports_nothing_but_the_standard_library() -> None:
+    """By name, and not by what happens to be installed here."""
+    lines = SCRIPT.read_text(encoding="utf-8").splitlines()
+    words = [line.split() for line in lines if line.startswith(("import ", "from "))]
+    modules = {found[1].partition(".")[0] for found in words}
+
+    assert "hashlib" in modules
+    assert modules <= sys.stdlib_module_names | {"__future__"}
+
+
+# --- BLAKE3 ----------------------------------------------------------------------------------
+
+# Lengths and digests of test_vectors.json of the BLAKE3 project (input: bytes counting 0 … 250).
+BLAKE3 = {
+    0: "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+    1: "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213",
+    1023: "10108970eeda3eb932baac1428c7a2163b0e924c9a9e25b35bba72b28f70bd11",
+    1024: "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
+    1025: "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444",
+    31744: "62b6960e1a44bcc1eb1a611a8d6235b6b4b78f32e7abc4fb4c6cdcce94895c47",
+}
+
+
+@pytest.mark.parametrize("length", BLAKE3)
+def test_its_blake3_gives_the_published_digests(length: int) -> None:
+    digest = MINIMAL.Blake3()
+
+    digest.update(bytes(count % 251 for count in range(length)))
+
+    assert digest.hexdigest() == BLAKE3[length]
+
+
+@pytest.mark.parametrize("length", [1 << 20, (1 << 20) + 1, (3 << 20) + 4097])
+def test_its_blake3_of_a_stream_is_that_of_the_library(length: int) -> None:
+    from blake3 import blake3  # the library is for comparison only
+
+    data = bytes(count % 251 for count in range(251)) * (length // 251 + 1)
+    digest = MINIMAL.Blake3()
+
+    for start in range(0, length, 700_001):
+        digest.update(data[start : min(start + 700_001, length)])
+
+    assert digest.hexdigest() == blake3(data[:length]).hexdigest()
+
+
+# --- JSON ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"\\r":1,"1":2,"\x80":3,"\u00f6":4,"\u20ac":5,"\U0001f600":6,"\ufb33":7}',  # RFC 8785
+        '["\\u000f\\b\\\\\\"/"]',
+        "[9007199254740991,-9007199254740991,null,true,false]",
+    ],
+)
+def test_canonical_json_is_read(text: str) -> None:
+    assert MINIMAL.canonical_json(MINIMAL.parse_json(text.encode())) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{} ",
+        '{"a":1,"a":1}',
+        '{"b":1,"a":1}',
+        "1.0",
+        "-0",
+        "9007199254740992",
+        "NaN",
+        '"\\u00e9"',
+        '"\\ud800"',
+        "[" * 65 + "]" * 65,
+        "[" + ",".join("0" * 200_000) + "]",
+        "[" * 100_000,
+        '"\x00"',
+        "[0",
+    ],
+)
+def test_what_is_not_canonical_json_is_refused(text: str) -> None:
+    with pytest.raises(MINIMAL.Bad):
+        MINIMAL.parse_json(text.encode())
