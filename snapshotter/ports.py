@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from snapshotter.model.bundle import StoredObject
+from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
@@ -169,14 +169,15 @@ class ObjectStore(Protocol):
         """The store as a person names it: a directory, or `s3://bucket/prefix`."""
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """
         Write the file durably before returning, if the key is free.
 
         Args:
             sha256: Hex digest of the file; a store that can checks it on arrival.
-            retain_until: Ask for Object Lock until then; a store without locks refuses.
+            retention: Ask for at least this. A bucket that does not keep it refuses; a
+                directory notes it, as `retain` does.
 
         Raises:
             FileExistsError: The key holds other bytes. The same bytes again succeed.
@@ -186,10 +187,66 @@ class ObjectStore(Protocol):
         """
 
     def head(self, key: str) -> StoredObject:
-        """Describe one object. Raises FileNotFoundError."""
+        """
+        Describe one object, its lock as far as it can be read. Raises FileNotFoundError.
+
+        Whether a lock is there is for `lock_state` to say, which fails where this is silent.
+        """
 
     def open(self, key: str) -> BinaryIO:
         """Return a seekable binary stream; the caller closes it. Raises FileNotFoundError."""
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
         """Yield objects whose key begins with `prefix`, in key order (or the reverse), lazily."""
+
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """Return all that the store keeps of one key, delete markers too; () for nothing."""
+
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        """
+        Return what keeps a version from being deleted; the current one if none is named.
+
+        Raises:
+            FileNotFoundError: There is none.
+            SnapshotterError: It can not be established: treat it as locked.
+        """
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """
+        Keep the object at least until then, in every version; return what holds afterwards.
+
+        What is there is only ever extended: of two modes the firmer one stays.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            PolicyRefused: That would end sooner than what is there.
+            SnapshotterError: The store does not keep retention.
+        """
+
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        """
+        Put every version of the object under legal hold, or lift it; return what holds.
+
+        The flag of the store, one for all. A bucket without Object Lock has none: the
+        answer says so, and nothing is raised.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+
+    def delete(self, key: str, *, now: datetime) -> int:
+        """
+        Remove an object for good, in every version and with its delete markers.
+
+        Nothing is deleted while any version is locked, and no lock is ever bypassed.
+
+        Args:
+            now: By which retention has ended or not, where no server judges it.
+
+        Returns:
+            How many versions and markers were there: 0 is an object that was not.
+
+        Raises:
+            PolicyRefused: One is under hold or retention, as we see it or as the store says.
+            SnapshotterError: The store refused, or still has something of it afterwards.
+        """

@@ -8,7 +8,7 @@ word: `verify` is what checks it.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, container, names
 from snapshotter.formats.digest import CHUNK, Digester, digest
-from snapshotter.model.bundle import StoredObject
+from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
 from snapshotter.verify import record as records
@@ -124,7 +124,7 @@ def put_late_token(
     sha256: str,
     *,
     number: int = 1,
-    retain_until: datetime | None = None,
+    retention: Retention | None = None,
 ) -> bool:
     """
     Store a late token beside its bundle, under its number or the next that is free.
@@ -138,7 +138,7 @@ def put_late_token(
     keys = _late_token_keys(key)
     for sidecar in (keys[number - 1], *keys[: number - 1], *keys[number:]):
         with contextlib.suppress(FileExistsError):
-            store.put_new(sidecar, file, sha256, retain_until=retain_until)
+            store.put_new(sidecar, file, sha256, retention=retention)
             return True
     return False
 

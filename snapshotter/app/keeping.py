@@ -18,7 +18,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import names
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import check_subject
-from snapshotter.model.bundle import Bundle, StoredObject
+from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.seal import sealer
@@ -63,13 +63,13 @@ def add(
     trust: Trust,
     *,
     now: datetime,
-    retain_until: datetime | None = None,
+    retention: Retention | None = None,
 ) -> Added:
     """
     Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
 
     Args:
-        retain_until: Ask for Object Lock until then, for the bundle and its tokens.
+        retention: Ask for at least this, for the bundle and its tokens.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -85,7 +85,7 @@ def add(
         signature = bundles.read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)
     key = layout.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
     try:
-        stored = store.put_new(key, file, report.sha256, retain_until=retain_until)
+        stored = store.put_new(key, file, report.sha256, retention=retention)
     except FileExistsError as error:
         raise SnapshotterError(
             f"{store.url} holds another file under the id {report.bundle_id}",
@@ -99,7 +99,7 @@ def add(
             passed_over.append(f"{sidecar} was passed over: {error}")
             continue
         if not bundles.put_late_token(
-            store, key, sidecar, sha256, number=number, retain_until=retain_until
+            store, key, sidecar, sha256, number=number, retention=retention
         ):
             passed_over.append(f"{sidecar} was passed over: the store has nine late tokens of it")
     return Added(stored=stored, passed_over=tuple(passed_over))

@@ -29,6 +29,7 @@ from snapshotter.model.capture import Capture
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.replay import Replay, ReplayVerdict, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.policy import retention
 from snapshotter.ports import (
     Capturer,
     Clock,
@@ -234,9 +235,7 @@ def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
 
 
 def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> StoredObject:
-    retain_until = (
-        clock.now() + timedelta(days=decision.retain_days) if decision.retain_days else None
-    )
+    retain = retention.of_decision(decision, clock.now())
     key = layout.bundle_key(bundle.id)
     owing = sealer.pending(bundle.tokens)
     if owing:
@@ -252,7 +251,7 @@ def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> St
                 authorities=owing,
             ),
         )
-    return world.store.put_new(key, bundle.file, bundle.digests.sha256, retain_until=retain_until)
+    return world.store.put_new(key, bundle.file, bundle.digests.sha256, retention=retain)
 
 
 def _replayed(

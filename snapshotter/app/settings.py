@@ -77,7 +77,6 @@ class _File(BaseModel):
     trust_root_key: str = ""
     s3_endpoint: str = ""
     s3_region: str = ""
-    s3_lock_mode: str = Field(default="", pattern=r"^(|GOVERNANCE|COMPLIANCE)$")
     timestamp_timeout_s: float = Field(default=10, gt=0, le=120)
     authorities_file: str = ""
     authority: tuple[AuthorityEntry, ...] | None = None
@@ -157,7 +156,6 @@ class Settings:
     trust_root_key: str
     s3_endpoint: str
     s3_region: str
-    s3_lock_mode: str
     timestamp_timeout_s: float
     authorities: tuple[Authority, ...]
     sources: tuple[str, ...]  # the files that were read, for `doctor`
@@ -260,7 +258,6 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         trust_root_key=file.trust_root_key,
         s3_endpoint=file.s3_endpoint,
         s3_region=file.s3_region,
-        s3_lock_mode=file.s3_lock_mode or "GOVERNANCE",
         timestamp_timeout_s=file.timestamp_timeout_s,
         authorities=authorities,
         sources=tuple(sources),

@@ -91,13 +91,20 @@ def policy(settings: Settings) -> policies.Policy:
     Return the configured policy.
 
     Raises:
-        SnapshotterError: It can not be read, or opens networks and was only found here.
+        SnapshotterError: It can not be read; or it opens networks, or locks for good, and
+            was only found here.
     """
     found = policies.load(settings.policy)
     if settings.policy_was_found and found.network.allow:
         raise SnapshotterError(
             f"policy {settings.policy} opens networks to pages, and a file that only lies here "
             "names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    if settings.policy_was_found and found.retention.days and found.retention.mode == "COMPLIANCE":
+        raise SnapshotterError(
+            f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
+            "only lies here names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
     return found
@@ -178,13 +185,14 @@ def store(settings: Settings) -> "DirectoryStore | S3Store":
             where.prefix,
             endpoint_url=settings.s3_endpoint,
             region=settings.s3_region,
-            lock_mode=settings.s3_lock_mode,
         )
     except ValueError as error:
         raise SnapshotterError(f"the S3 settings can not be used: {error}") from error
 
 
-def store_for_evidence(settings: Settings, *, locked: bool) -> "DirectoryStore | S3Store":
+def store_for_evidence(
+    settings: Settings, *, locked: bool, tell: Tell
+) -> "DirectoryStore | S3Store":
     """
     Return the configured store, after it was seen to keep its promises.
 
@@ -192,14 +200,21 @@ def store_for_evidence(settings: Settings, *, locked: bool) -> "DirectoryStore |
     takes `If-None-Match` and overwrites all the same must not hold evidence.
 
     Args:
-        locked: Retention will be asked for; then it is tested each time.
+        locked: Retention will be asked for; then a bucket is tested each time.
+        tell: Gets the warning that a directory enforces nothing.
 
     Raises:
         SnapshotterError: It does not keep a promise that evidence depends on.
         ServiceUnavailable: It does not answer.
     """
     found = store(settings)
-    if isinstance(_store_location(settings), DirectoryLocation) and not locked:
+    if isinstance(_store_location(settings), DirectoryLocation):
+        if locked:
+            tell(
+                f"WARNING: {found.url} is a directory: it notes the retention, our commands honour "
+                "it, and whoever can write there can delete all the same\n"
+                "  A bucket with Object Lock enforces it: docs/howto/s3.md"
+            )
         return found
     from snapshotter.store.probe import probe, refuse_unlocked
 
@@ -379,7 +394,7 @@ def world(
     Build everything that a capture needs.
 
     Args:
-        locked: Bundles will be locked: refuse a store that was not seen to do it.
+        locked: Bundles will be locked: refuse a bucket that was not seen to do it.
         check_replay: Bundles will be replayed: refuse where pywb is not here.
     """
     # One clock for capture and seal: a clock that is set in between changes no order of events.
@@ -389,7 +404,7 @@ def world(
     own = settings.data_dir
     roots, asked = anchors(settings), authorities(settings)
     # One store: each has connections of its own, and reads credentials.
-    evidence = store_for_evidence(settings, locked=locked)
+    evidence = store_for_evidence(settings, locked=locked, tell=tell)
     return World(
         clock=clock,
         ids=RandomIds(),

@@ -7,10 +7,11 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import Steps, bytes_in_words, program, result, result_json, say
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
@@ -49,8 +50,9 @@ Examples:
 @click.option(
     "--lock-days",
     type=click.IntRange(1, 36_500),
-    help="Lock the bundle for so many days (S3 Object Lock).",
+    help="Keep the bundle for so many days at least (S3 Object Lock).",
 )
+@lock_mode_option
 @click.option(
     "--ignore-certificate-errors",
     is_flag=True,
@@ -100,6 +102,7 @@ def capture(
     key: str | None,
     passphrase_file: Path | None,
     lock_days: int | None,
+    lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None,
     ignore_certificate_errors: bool,
     allow_networks: tuple[str, ...],
     proxy: str | None,
@@ -142,6 +145,7 @@ def capture(
         wiring.policy(settings),
         browser=browser or "",
         lock_days=lock_days,
+        lock_mode=lock_mode or "",
         ignore_certificate_errors=ignore_certificate_errors,
         allow_networks=(*settings.allow_networks, *allow_networks),
         viewports=viewports,

@@ -59,12 +59,10 @@ _OWN = """\
 # Where pywb's programs wayback and wb-manager are, for capture --check-replay; PATH if empty.
 # pywb_dir = ""
 
-# S3: an endpoint that is not Amazon's, its region, and how --lock-days locks:
-# GOVERNANCE (some administrators can undo it) or COMPLIANCE (nobody can).
+# S3: an endpoint that is not Amazon's, and its region.
 # Credentials come from the usual places of AWS tools, never from here.
 # s3_endpoint = ""
 # s3_region = ""
-# s3_lock_mode = "GOVERNANCE"
 
 # Whom to believe when verifying: a trust file, and the key id of whoever signed it.
 # trust_file = ""

@@ -1,11 +1,11 @@
 """`snapshotter store`: put a store's promises to the test, and add bundles to it."""
 
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
 
@@ -84,8 +84,9 @@ Examples:
 @click.option(
     "--lock-days",
     type=click.IntRange(1, 36_500),
-    help="Lock the bundles for so many days (S3 Object Lock).",
+    help="Keep the bundles for so many days at least (S3 Object Lock).",
 )
+@lock_mode_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
 @click.pass_context
 def add(
@@ -93,6 +94,7 @@ def add(
     files: tuple[Path, ...],
     url: str | None,
     lock_days: int | None,
+    lock_mode: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -103,16 +105,17 @@ def add(
     said on stderr.
     """
     from snapshotter.app import keeping, pipeline, wiring
+    from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
     target, trust = (
-        wiring.store_for_evidence(settings, locked=lock_days is not None),
+        wiring.store_for_evidence(settings, locked=lock_days is not None, tell=say),
         wiring.trust(settings),
     )
     for file in files:
         now = wiring.SystemClock().now()
-        until = now + timedelta(days=lock_days) if lock_days else None
-        added = keeping.add(file, target, trust, now=now, retain_until=until)
+        retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
+        added = keeping.add(file, target, trust, now=now, retention=retain)
         where = pipeline.location(target, added.stored.key)
         if as_json:
             result_json(

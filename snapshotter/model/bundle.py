@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from snapshotter.model.digests import Digests
@@ -45,6 +45,61 @@ class Bundle:
     part_bytes: tuple[tuple[str, int], ...]  # member path, bytes as stored
 
 
+LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")  # of S3 Object Lock, the weaker one first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Until when an object has to stay, and how firmly (S3 Object Lock)."""
+
+    until: datetime  # aware; stores keep whole seconds
+    mode: str = "GOVERNANCE"  # or "COMPLIANCE", which nobody can undo
+
+    def __post_init__(self) -> None:
+        if self.until.tzinfo is None:
+            raise ValueError("the end of a retention has no time zone")
+        if self.mode not in LOCK_MODES:
+            raise ValueError(f"a lock mode is one of {', '.join(LOCK_MODES)}")
+
+    @property
+    def second(self) -> datetime:
+        """The last second, in UTC, as stores keep it."""
+        return self.until.astimezone(UTC).replace(microsecond=0)
+
+    def covers(self, other: "Retention") -> bool:
+        """Whether an object under this one is also under `other`."""
+        firm = LOCK_MODES.index(self.mode) >= LOCK_MODES.index(other.mode)
+        return firm and self.second >= other.second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockState:
+    """What keeps one version of an object from being deleted, as its store says now."""
+
+    retention: Retention | None = None  # None: there is none; one that ended may still be named
+    legal_hold: bool = False
+    # By the store itself, against everybody. False: a record that our own commands honour,
+    # and whoever can write there need not.
+    enforced: bool = False
+
+    def holds(self, now: datetime) -> bool:
+        """Whether anything keeps it at this instant."""
+        kept = self.retention is not None and self.retention.until > now
+        return self.legal_hold or kept
+
+    def in_words(self, now: datetime) -> str:
+        """Return what keeps it, for a person; "nothing" where nothing does."""
+        said = []
+        if self.legal_hold:
+            said.append("a legal hold")
+        if self.retention is not None and self.retention.until > now:
+            said.append(
+                f"retention until {self.retention.second:%Y-%m-%dT%H:%M:%SZ}"
+                f" ({self.retention.mode})"
+            )
+        return " and ".join(said) or "nothing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
     """What a store says of one object."""
@@ -52,6 +107,25 @@ class StoredObject:
     key: str
     length: int  # bytes
     sha256: str  # hex; "" when the store does not keep it
-    version: str = ""  # S3 version id
+    version: str = ""  # S3 version id; "" where there are none
     retain_until: datetime | None = None
     lock_mode: str = ""  # "GOVERNANCE", "COMPLIANCE" or ""
+    legal_hold: bool = False
+
+    @property
+    def retention(self) -> Retention | None:
+        """Its retention, if it has one."""
+        if self.retain_until is None or self.lock_mode not in LOCK_MODES:
+            return None
+        return Retention(until=self.retain_until, mode=self.lock_mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectVersion:
+    """One version of one key, as a store lists them."""
+
+    key: str
+    version: str  # as the store names it; "null" in a bucket that kept none then, "" without any
+    current: bool  # the one that a reader gets who names none
+    marker: bool = False  # a delete marker: no object, but the word that there is none
+    length: int = 0  # bytes

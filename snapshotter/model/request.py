@@ -155,4 +155,5 @@ class Decision:
     divergence_percent: int = 50  # of the words of received and shown text that may differ
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find
-    retain_days: int = 0  # Object Lock retention on stores that have it; 0: none
+    retain_days: int = 0  # for which the stored bundle has to stay; 0: none
+    retain_mode: str = "GOVERNANCE"  # of Object Lock; or "COMPLIANCE", which nobody can undo

@@ -25,6 +25,7 @@ from snapshotter.model.request import (
     Pictures,
     Viewport,
 )
+from snapshotter.policy.retention import MAX_DAYS
 
 _MAX_BYTES = 1 << 20
 
@@ -184,10 +185,11 @@ class Require(_Table):
     timestamps: int = Field(default=1, ge=0, le=9)
 
 
-class Retention(_Table):
-    """How long the store is asked to lock the bundle."""
+class RetentionTable(_Table):
+    """How long a stored bundle has to stay, and how firmly."""
 
-    lock_days: int = Field(default=0, ge=0, le=36_500)
+    days: int = Field(default=0, ge=0, le=MAX_DAYS)
+    mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
 
 
 class Policy(BaseModel):
@@ -209,7 +211,7 @@ class Policy(BaseModel):
     network: Network = Network()
     redact: Redact = Redact()
     require: Require = Require()
-    retention: Retention = Retention()
+    retention: RetentionTable = RetentionTable()
 
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
@@ -284,6 +286,7 @@ def decide(
     *,
     browser: str = "",
     lock_days: int | None = None,
+    lock_mode: Literal["GOVERNANCE", "COMPLIANCE", ""] = "",
     ignore_certificate_errors: bool = False,
     allow_networks: Sequence[str] = (),
     viewports: tuple[str, ...] = (),
@@ -295,7 +298,8 @@ def decide(
 
     Args:
         browser: Instead of the policy's: "shell", "chromium" or the path of a binary.
-        lock_days: Instead of the policy's.
+        lock_days: Instead of the policy's `retention.days`.
+        lock_mode: Instead of the policy's `retention.mode`.
         ignore_certificate_errors: Go on where a certificate is bad, and record it.
         allow_networks: In addition to the policy's: networks (CIDR) or single addresses.
         viewports: Names or sizes of windows, beside the policy's.
@@ -317,8 +321,12 @@ def decide(
     if ignore_certificate_errors:
         table["ignore_certificate_errors"] = True
     changes: dict[str, object] = {"browser": policy.browser.model_copy(update=table)}
-    if lock_days is not None:
-        changes["retention"] = Retention(reason=policy.retention.reason, lock_days=lock_days)
+    if lock_days is not None or lock_mode:
+        changes["retention"] = RetentionTable(
+            reason=policy.retention.reason,
+            days=policy.retention.days if lock_days is None else lock_days,
+            mode=lock_mode or policy.retention.mode,
+        )
     if allow_networks:
         allowed = dict.fromkeys((*policy.network.allow, *map(network, allow_networks)))
         changes["network"] = Network(reason=policy.network.reason, allow=tuple(allowed))
@@ -356,7 +364,8 @@ def decide(
         divergence_percent=effective.warn.divergence_percent,
         require_court_minimum=effective.require.court_minimum,
         require_timestamps=effective.require.timestamps,
-        retain_days=effective.retention.lock_days,
+        retain_days=effective.retention.days,
+        retain_mode=effective.retention.mode,
     )
 
 

@@ -213,6 +213,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "redact_headers": sorted(decision.redact_headers),
         "require_court_minimum": decision.require_court_minimum,
         "retain_days": decision.retain_days,
+        "retain_mode": decision.retain_mode,
         "scale": decision.scale,
         "scroll_step_percent": round(decision.scroll_step * 100),
         "segments": decision.segments,

@@ -4,6 +4,7 @@ A store in a directory, for one machine or a shared mount.
     root/
       bundles/2026/11/24/<id>.wacz     mode 0444, one hard link
       .incoming/<random>               being written; locked (flock) by its living writer
+      .locks/<key>                     what is noted of holds and retention (directory_locks.py)
 
 The one trick: a file is written whole under `.incoming`, synced, made
 read-only and only then given its name by link(2), which fails when the name is
@@ -13,8 +14,9 @@ there is no other call with this promise on every system that we run on.
 
 A directory is tamper-evident, not WORM: its owner can delete. What is stored
 is protected by its own signature and timestamp; Object Lock is what a bucket
-adds. Paths are walked by descriptor and no symbolic link is ever followed
-below the root, so that nothing is written or read elsewhere.
+adds. Holds and retention are notes here, which `delete` and our commands honour.
+Paths are walked by descriptor and no symbolic link is ever followed below the
+root, so that nothing is written or read elsewhere.
 """
 
 import contextlib
@@ -24,14 +26,16 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.bundle import StoredObject
-from snapshotter.store import layout
+from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
+from snapshotter.store import directory_locks, layout
+from snapshotter.store.locking import at_least, extended, refuse_locked
 
 _INCOMING = ".incoming"
 _CHUNK = 1 << 20  # bytes per read
@@ -71,17 +75,11 @@ class DirectoryStore:
         return self._root / layout.check_key(key)
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
-        """See `ObjectStore.put_new`. Refuses `retain_until`: a directory can not keep it."""
+        """See `ObjectStore.put_new`. A retention is noted before this returns."""
         layout.check_key(key)
         layout.check_sha256(sha256)
-        if retain_until is not None:
-            raise SnapshotterError(
-                "a directory cannot hold a retention period",
-                hint="a directory is tamper-evident, not WORM; for retention that a deletion"
-                " runs into, use an S3 bucket with Object Lock",
-            )
         with source.open("rb") as original, self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
             root = stack.enter_context(_opened(self._root))
@@ -101,12 +99,73 @@ class DirectoryStore:
             # have died, made before us.
             for folder in reversed(folders):
                 os.fsync(folder)
-        return StoredObject(key=key, length=length, sha256=sha256)
+            # (5) The note of its lock: a crash before leaves the object without it, and the
+            # same call again adds it.
+            state = self._locked(root, key, retention)
+        return _described(key, length, sha256, state)
 
     def head(self, key: str) -> StoredObject:
-        """Describe one object; a directory keeps no digest. Raises FileNotFoundError."""
+        """See `ObjectStore.head`. A directory keeps no digest."""
         with self.open(key) as stream:
-            return StoredObject(key=key, length=os.fstat(stream.fileno()).st_size, sha256="")
+            length = os.fstat(stream.fileno()).st_size
+        with self._told(key), _opened(self._root) as root:
+            return _described(key, length, "", _noted(root, key))
+
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """See `ObjectStore.versions`. A directory has one of each object."""
+        try:
+            with self.open(key) as stream:
+                length = os.fstat(stream.fileno()).st_size
+        except FileNotFoundError:
+            return ()
+        return (ObjectVersion(key=key, version="", current=True, length=length),)
+
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        """See `ObjectStore.lock_state`. Never enforced: notes are all that a directory has."""
+        self.open(key).close()
+        if version:
+            raise FileNotFoundError(errno.ENOENT, "a directory has no versions", key)
+        with self._told(key), _opened(self._root) as root:
+            return directory_locks.read(root, key)
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """See `ObjectStore.retain`."""
+        self.open(key).close()
+        return self._change(key, lambda state: extended(state, retention, key))
+
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        """See `ObjectStore.set_legal_hold`."""
+        self.open(key).close()
+        return self._change(key, lambda state: replace(state, legal_hold=on))
+
+    def delete(self, key: str, *, now: datetime) -> int:
+        """See `ObjectStore.delete`."""
+        layout.check_key(key)
+        with self._told(key), contextlib.ExitStack() as stack:
+            try:
+                root = stack.enter_context(_opened(self._root))
+                # Nobody places a hold between our look and our deletion.
+                stack.enter_context(directory_locks.changing(root))
+                folders = stack.enter_context(self._folders(root, key, make=False))
+                os.close(_open_object(folders[-1], key))
+            except FileNotFoundError:
+                return 0
+            refuse_locked(directory_locks.read(root, key), key, self.url, now)
+            os.unlink(key.rpartition("/")[2], dir_fd=folders[-1])
+            os.fsync(folders[-1])
+            directory_locks.forget(root, key)
+        return 1
+
+    def _locked(self, root: int, key: str, retention: Retention | None) -> LockState:
+        """Note a retention that was asked for; return what is noted."""
+        if retention is None:
+            return _noted(root, key)
+        with directory_locks.changing(root):
+            return directory_locks.change(root, key, lambda state: at_least(state, retention))
+
+    def _change(self, key: str, how: Callable[[LockState], LockState]) -> LockState:
+        with self._told(key), _opened(self._root) as root, directory_locks.changing(root):
+            return directory_locks.change(root, key, how)
 
     def open(self, key: str) -> BinaryIO:
         """See `ObjectStore.open`."""
@@ -227,6 +286,26 @@ class DirectoryStore:
                 f"the file system of {root} does not answer", hint="check the mount, then try again"
             )
         return SnapshotterError(f"{root}: {error.strerror or error}", hint="check the disk")
+
+
+def _noted(root: int, key: str) -> LockState:
+    """Return the note of a lock where it can be read: whoever asks for the lock itself is told."""
+    try:
+        return directory_locks.read(root, key)
+    except SnapshotterError:
+        return LockState()
+
+
+def _described(key: str, length: int, sha256: str, state: LockState) -> StoredObject:
+    retention = state.retention
+    return StoredObject(
+        key=key,
+        length=length,
+        sha256=sha256,
+        retain_until=retention.second if retention else None,
+        lock_mode=retention.mode if retention else "",
+        legal_hold=state.legal_hold,
+    )
 
 
 @contextlib.contextmanager

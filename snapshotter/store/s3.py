@@ -24,21 +24,27 @@ import hashlib
 import io
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.bundle import StoredObject
+from snapshotter.model.bundle import (
+    LockState,
+    ObjectVersion,
+    Retention,
+    StoredObject,
+)
 from snapshotter.store import layout
+from snapshotter.store.locking import at_least
+from snapshotter.store.s3_locks import BucketLocks
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_OBJECT = 4 << 30  # bytes; S3 takes 5 GB in one PUT, and a bundle has no more than this
-LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")
 
 _CHUNK = 1 << 20  # bytes per read of a file
 _BUFFER = 256 << 10  # bytes that a reader asks for at once
@@ -52,7 +58,7 @@ _BUSY = {
 }  # fmt: skip
 _REFUSALS = {
     "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
-        " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention"),
+        " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention (docs/howto/s3.md)"),
     "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
     "NoSuchBucket": ("has no such bucket", "create it (with Object Lock, if you want retention),"
         " or check its name"),
@@ -93,7 +99,6 @@ class S3Store:
     Args:
         prefix: Put before every key, without "/" at its ends.
         endpoint_url: Empty for AWS. With one, the bucket is named in the path.
-        lock_mode: "GOVERNANCE" or "COMPLIANCE", for writes with a retention.
         connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
             of a few seconds between.
         read_timeout_s: Seconds without a byte.
@@ -114,19 +119,15 @@ class S3Store:
         secret_access_key: str = "",
         session_token: str = "",
         profile: str = "",
-        lock_mode: str = "GOVERNANCE",
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         attempts: int = 3,
     ) -> None:
         place = layout.s3_location(bucket, prefix)
-        if lock_mode not in LOCK_MODES:
-            raise ValueError(f"a lock mode is one of {', '.join(LOCK_MODES)}")
         parts = urlsplit(endpoint_url)
         if endpoint_url and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
             raise ValueError("an endpoint is http(s)://host[:port], without credentials")
         self._bucket, self._prefix = place.bucket, place.prefix
-        self._lock_mode = lock_mode
         try:
             import boto3
             import botocore.exceptions
@@ -160,6 +161,7 @@ class S3Store:
                     response_checksum_validation="when_required",
                 ),
             )
+        self._locks = BucketLocks(self)
 
     @property
     def url(self) -> str:
@@ -181,7 +183,7 @@ class S3Store:
         return layout.check_key(f"{self._prefix}/{key}") if self._prefix else key
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """
         See `ObjectStore.put_new`.
@@ -192,12 +194,10 @@ class S3Store:
         """
         name = self.full_key(key)
         layout.check_sha256(sha256)
-        if retain_until is not None and retain_until.tzinfo is None:
-            raise ValueError("retain_until has no time zone")
         # (1) The spool may be damaged, and not every server looks at the checksum.
         length = _check_file(source, sha256)
         # (2) If the key is free. Without an answer we do not know: the call may be repeated.
-        version, existed = self._put(name, key, source, sha256, length, retain_until)
+        version, existed = self._put(name, key, source, sha256, length, retention)
         # (3) What did arrive?
         answer = self._head(name, key, version)
         there = self._described(key, answer)
@@ -209,16 +209,9 @@ class S3Store:
                 hint="do not trust this endpoint: `snapshotter store check`",
             )
         # (4) Is it locked?
-        if retain_until is not None:
-            there = self._ensure_lock(name, key, there, retain_until, extend=existed)
-        return StoredObject(
-            key=key,
-            length=length,
-            sha256=sha256,
-            version=there.version,
-            retain_until=there.retain_until,
-            lock_mode=there.lock_mode,
-        )
+        if retention is not None:
+            there = self._ensure_lock(name, key, there, retention, extend=existed)
+        return replace(there, length=length, sha256=sha256)
 
     def head(self, key: str) -> StoredObject:
         """
@@ -240,6 +233,26 @@ class S3Store:
         raw = _ObjectStream(self, key, name, self._head(name, key, ""))
         return io.BufferedReader(raw, _BUFFER)
 
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """See `ObjectStore.versions`. A server that lists none has one, the current."""
+        return self._locks.versions(key)
+
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
+        return self._locks.state(key, version)
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """See `ObjectStore.retain`. Read back from the server, in every version."""
+        return self._locks.retain(key, retention)
+
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        """See `ObjectStore.set_legal_hold`. Read back from the server, in every version."""
+        return self._locks.set_legal_hold(key, on)
+
+    def delete(self, key: str, *, now: datetime) -> int:
+        """See `ObjectStore.delete`. The bypass of GOVERNANCE is never asked for."""
+        return self._locks.delete(key, now)
+
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
         """
         See `ObjectStore.list`. Gives keys and lengths; ask `head` for more.
@@ -254,7 +267,7 @@ class S3Store:
 
     def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
         """
-        Make one raw call on the bucket, and return a refusal as a value. For the probe.
+        Make one raw call on the bucket, and return a refusal as a value.
 
         Args:
             operation: boto3's name: "put_object".
@@ -275,6 +288,10 @@ class S3Store:
             raise self._told_as(error, key) from error
         return Attempt(code="", answer=answer)
 
+    def refuse(self, attempt: Attempt, key: str) -> NoReturn:
+        """Raise the SnapshotterError that a refused `attempt` on a key means."""
+        raise self._refusal(attempt.code, _status(attempt.answer), f" ({key})" if key else "")
+
     def _put(
         self,
         name: str,
@@ -282,7 +299,7 @@ class S3Store:
         source: Path,
         sha256: str,
         length: int,
-        retain_until: datetime | None,
+        retention: Retention | None,
     ) -> tuple[str, bool]:
         """Return the version that was written ("" if unknown), and whether the key was taken."""
         arguments: dict[str, Any] = {
@@ -292,9 +309,9 @@ class S3Store:
             "IfNoneMatch": "*",
             "Metadata": {"sha256": sha256},
         }
-        if retain_until is not None:
-            arguments["ObjectLockMode"] = self._lock_mode
-            arguments["ObjectLockRetainUntilDate"] = retain_until
+        if retention is not None:
+            arguments["ObjectLockMode"] = retention.mode
+            arguments["ObjectLockRetainUntilDate"] = retention.second
         for tried in range(_CONFLICTS):
             with self._told(key), source.open("rb") as body:
                 try:
@@ -315,39 +332,19 @@ class S3Store:
         )
 
     def _ensure_lock(
-        self, name: str, key: str, there: StoredObject, until: datetime, *, extend: bool
+        self, name: str, key: str, there: StoredObject, wanted: Retention, *, extend: bool
     ) -> StoredObject:
-        if extend and not self._locks(there, until):
-            retention: Any = {"Mode": self._lock_mode, "RetainUntilDate": until}
-            with self._told(key):
-                self._client.put_object_retention(
-                    Bucket=self._bucket,
-                    Key=name,
-                    Retention=retention,
-                    **_version(there.version),
-                )
+        if extend and not _is_locked(there, wanted):
+            more = at_least(LockState(retention=there.retention), wanted).retention or wanted
+            self._locks.put_retention(key, there.version, more)
             there = self._described(key, self._head(name, key, there.version))
-        if not self._locks(there, until):
+        if not _is_locked(there, wanted):
             raise SnapshotterError(
-                f"{self.url} stored {key} and did not lock it until {until:%Y-%m-%dT%H:%M:%SZ}",
+                f"{self.url} stored {key} and did not lock it until "
+                f"{wanted.second:%Y-%m-%dT%H:%M:%SZ}",
                 hint="this endpoint does not keep Object Lock: `snapshotter store check`",
             )
         return there
-
-    def _locks(self, there: StoredObject, until: datetime) -> bool:
-        """
-        Whether the lock that was read back is at least the one that was asked for.
-
-        A lock holds one version. Some servers keep our headers as text and give them
-        back (rclone does): an object without a version is not locked, whatever it says.
-        """
-        return (
-            bool(there.version)
-            and there.lock_mode in (self._lock_mode, "COMPLIANCE")
-            and there.retain_until is not None
-            # Servers keep whole seconds.
-            and there.retain_until >= until.astimezone(UTC).replace(microsecond=0)
-        )
 
     def _head(self, name: str, key: str, version: str) -> Mapping[str, Any]:
         with self._told(key):
@@ -378,6 +375,7 @@ class S3Store:
             version=_real_version(answer),
             retain_until=until.astimezone(UTC) if until else None,
             lock_mode=answer.get("ObjectLockMode", ""),
+            legal_hold=answer.get("ObjectLockLegalHoldStatus") == "ON",
         )
 
     def _same(self, name: str, key: str, answer: Mapping[str, Any], sha256: str) -> bool:
@@ -430,10 +428,7 @@ class S3Store:
                     f"{self.url} could not answer: {code or status}{about}",
                     hint="try again; what was written is found again",
                 )
-            if code in ("403", "") and status == 403:
-                code = "AccessDenied"
-            what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
-            return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
+            return self._refusal(code, status, about)
         names = self._errors
         if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
             return SnapshotterError(
@@ -458,6 +453,12 @@ class S3Store:
             f"{self.url} cannot be used: {type(error).__name__}{about}",
             hint="check the endpoint, the region and the credentials",
         )
+
+    def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:
+        if code in ("403", "") and status == 403:
+            code = "AccessDenied"
+        what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
+        return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
 
     def _refuse(self, code: str, error: Exception) -> NoReturn:
         what, hint = _REFUSALS[code]
@@ -583,6 +584,17 @@ class _ObjectStream(io.RawIOBase):
         if self._body is not None:
             self._body.close()
             self._body = None
+
+
+def _is_locked(there: StoredObject, wanted: Retention) -> bool:
+    """
+    Whether the lock that was read back is at least the one that was asked for.
+
+    A lock holds one version. Some servers keep our headers as text and give them
+    back (rclone does): an object without a version is not locked, whatever it says.
+    """
+    kept = there.retention
+    return bool(there.version) and kept is not None and kept.covers(wanted)
 
 
 def _check_file(source: Path, sha256: str) -> int:

@@ -13,5 +13,9 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
         client = server.client()
         client.create_bucket(Bucket="plain")
         client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        client.create_bucket(Bucket="versioned")
+        client.put_bucket_versioning(
+            Bucket="versioned", VersioningConfiguration={"Status": "Enabled"}
+        )
         client.close()
         yield server

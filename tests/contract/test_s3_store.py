@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.bundle import Retention
 from snapshotter.store.s3 import S3Store
 from tests.contract.stores import file_of
 from tests.servers import rclone as rclone_server
@@ -34,7 +35,6 @@ def opened(
     *,
     key: str = ACCESS_KEY,
     secret: str = SECRET_KEY,
-    lock_mode: str = "GOVERNANCE",
     prefix: str = "",
     timeout_s: float = 20,
 ) -> S3Store:
@@ -45,7 +45,6 @@ def opened(
         region="us-east-1",
         access_key_id=key,
         secret_access_key=secret,
-        lock_mode=lock_mode,
         connect_timeout_s=2,
         read_timeout_s=timeout_s,
     )
@@ -65,7 +64,7 @@ def test_retention_is_set_enforced_and_read_back(seaweedfs: SeaweedFS, tmp_path:
     store = opened(seaweedfs.endpoint_url, "locked")
     until = in_a_while()
 
-    stored = store.put_new(KEY, *file_of(b"x", tmp_path), retain_until=until)
+    stored = store.put_new(KEY, *file_of(b"x", tmp_path), retention=Retention(until=until))
 
     assert stored.lock_mode == "GOVERNANCE"
     assert stored.retain_until == until.replace(microsecond=0)
@@ -87,7 +86,9 @@ def test_the_same_bytes_with_a_longer_retention_extend_it_and_never_shorten(
 
     for seconds, wanted in ((30, 30), (90, 90), (60, 90)):
         now = datetime.now(UTC)
-        stored = store.put_new(KEY, *source, retain_until=now + timedelta(seconds=seconds))
+        stored = store.put_new(
+            KEY, *source, retention=Retention(until=now + timedelta(seconds=seconds))
+        )
 
         assert stored.version == first.version
         assert stored.retain_until is not None
@@ -101,7 +102,7 @@ def test_retention_on_a_bucket_without_lock_is_refused(
     store = opened(seaweedfs.endpoint_url)
 
     with pytest.raises(SnapshotterError) as raised:
-        store.put_new(KEY, *file_of(b"x", tmp_path), retain_until=in_a_while())
+        store.put_new(KEY, *file_of(b"x", tmp_path), retention=Retention(until=in_a_while()))
 
     assert "Object Lock" in raised.value.hint
     assert not isinstance(raised.value, ServiceUnavailable)
@@ -114,7 +115,7 @@ def test_a_lock_that_the_server_drops_is_never_claimed(tmp_path: Path) -> None:
         store = opened(endpoint_url, key=rclone_server.ACCESS_KEY, secret=rclone_server.SECRET_KEY)
 
         with pytest.raises(SnapshotterError, match="did not lock it"):
-            store.put_new(KEY, *file_of(b"x", tmp_path), retain_until=in_a_while())
+            store.put_new(KEY, *file_of(b"x", tmp_path), retention=Retention(until=in_a_while()))
         store.close()
 
 
@@ -135,7 +136,9 @@ def test_a_write_whose_answer_was_lost_succeeds(
     store = opened(proxy.endpoint_url, "locked", prefix=prefix)
     proxy.lose_answers(1)
 
-    stored = store.put_new(KEY, *file_of(b"x" * 100_000, tmp_path), retain_until=in_a_while())
+    stored = store.put_new(
+        KEY, *file_of(b"x" * 100_000, tmp_path), retention=Retention(until=in_a_while())
+    )
 
     assert proxy.lost == 1
     assert stored.lock_mode == "GOVERNANCE"

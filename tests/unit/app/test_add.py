@@ -12,6 +12,7 @@ from snapshotter.app import bundles as stored_bundles
 from snapshotter.app import keeping
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, names
+from snapshotter.model.bundle import Retention
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
@@ -138,14 +139,12 @@ def test_what_is_no_file_is_a_sentence(exhibit: Exhibit, make: Callable[[Path], 
         exhibit.add()
 
 
-def test_a_store_without_locks_does_not_take_a_bundle_that_is_to_be_locked(
-    exhibit: Exhibit,
-) -> None:
+def test_a_retention_is_kept_for_the_bundle_and_its_tokens(exhibit: Exhibit) -> None:
     now = datetime.now(UTC)
+    retention = Retention(until=now.replace(year=2100), mode="COMPLIANCE")
 
-    with pytest.raises(SnapshotterError):
-        keeping.add(
-            exhibit.file, exhibit.store, NOBODY, now=now, retain_until=now.replace(year=2100)
-        )
+    keeping.add(exhibit.file, exhibit.store, NOBODY, now=now, retention=retention)
 
-    assert list(exhibit.store.list()) == []
+    kept = [exhibit.store.lock_state(there.key).retention for there in exhibit.store.list()]
+    assert kept == [Retention(until=retention.second, mode="COMPLIANCE")] * len(kept)
+    assert kept

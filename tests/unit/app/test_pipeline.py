@@ -24,7 +24,7 @@ from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor
-from snapshotter.model.bundle import StoredObject, TokenState
+from snapshotter.model.bundle import Retention, StoredObject, TokenState
 from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest
@@ -183,7 +183,7 @@ class _FailingStore(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         raise self.error
 
@@ -474,9 +474,9 @@ class _DyingStore(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retain_until: datetime | None = None
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
-        super().put_new(key, source, sha256, retain_until=retain_until)
+        super().put_new(key, source, sha256, retention=retention)
         _die()
         raise AssertionError("dead processes do not raise")
 

@@ -88,7 +88,6 @@ def test_an_empty_path_is_the_default_and_not_the_files_own_folder(tmp_path: Pat
         ("colour = 1\n", "colour"),
         ("store = 1\n", "store"),
         ("timestamp_timeout_s = 0\n", "timestamp_timeout_s"),
-        ('s3_lock_mode = "MAYBE"\n', "s3_lock_mode"),
         ('[[authority]]\nname = "A"\nurl = "ftp://a/"\nroot = "a.pem"\n', "url"),
         ("= nothing\n", "can not be read"),
     ],

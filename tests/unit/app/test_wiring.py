@@ -1,5 +1,6 @@
 """What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,25 @@ def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) 
     assert "Back this file up" in said[0]
 
 
-def test_retention_is_refused_on_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotterError, match="does not enforce retention"):
-        wiring.store_for_evidence(_settings(tmp_path), locked=True)
+def test_a_directory_says_that_it_notes_retention_and_enforces_none(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    wiring.store_for_evidence(_settings(tmp_path), locked=False, tell=said.append)
+    assert said == []
+    wiring.store_for_evidence(_settings(tmp_path), locked=True, tell=said.append)
+
+    assert len(said) == 1
+    assert "whoever can write there can delete all the same" in said[0]
+
+
+def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text('name = "x"\n[retention]\ndays = 3\nmode = "COMPLIANCE"\n')
+    settings = replace(_settings(tmp_path), policy=str(policy))
+
+    assert wiring.policy(settings).retention.days == 3
+    with pytest.raises(SnapshotterError, match="nobody can undo"):
+        wiring.policy(replace(settings, policy_was_found=True))
 
 
 @pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])

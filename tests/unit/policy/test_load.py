@@ -100,12 +100,19 @@ def test_a_policy_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_options_stand_in_the_text_that_is_sealed() -> None:
-    made = decide(load("default"), browser="chromium", lock_days=30, ignore_certificate_errors=True)
+    made = decide(
+        load("default"),
+        browser="chromium",
+        lock_days=30,
+        lock_mode="COMPLIANCE",
+        ignore_certificate_errors=True,
+    )
 
     sealed = tomllib.loads(made.policy_text)
     assert sealed["browser"]["kind"] == made.browser == "chromium"
     assert sealed["browser"]["ignore_certificate_errors"] is made.ignore_certificate_errors is True
-    assert sealed["retention"]["lock_days"] == made.retain_days == 30
+    assert sealed["retention"]["days"] == made.retain_days == 30
+    assert sealed["retention"]["mode"] == made.retain_mode == "COMPLIANCE"
 
 
 def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: Path) -> None:
@@ -139,7 +146,7 @@ def test_a_window_that_is_none_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("days", [-1, 36_501])
 def test_a_lock_that_no_policy_could_ask_for_is_refused(days: int) -> None:
-    with pytest.raises(ValueError, match="lock_days"):
+    with pytest.raises(ValueError, match="days"):
         decide(load("default"), lock_days=days)
 
 

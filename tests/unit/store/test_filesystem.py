@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,16 +35,6 @@ def test_a_stored_file_is_read_only_and_has_one_name(store: DirectoryStore, tmp_
     assert found.st_mode & 0o777 == 0o444
     assert found.st_nlink == 1
     assert list((store.root / ".incoming").iterdir()) == []
-
-
-def test_retention_is_refused_because_a_directory_is_not_worm(
-    store: DirectoryStore, tmp_path: Path
-) -> None:
-    with pytest.raises(SnapshotterError) as raised:
-        store.put_new(KEY, tmp_path, "0" * 64, retain_until=datetime(2036, 1, 1, tzinfo=UTC))
-
-    assert "tamper-evident, not WORM" in raised.value.hint
-    assert not store.root.exists()
 
 
 def test_looking_makes_no_directory(store: DirectoryStore) -> None:

@@ -1,0 +1,25 @@
+"""How long a bundle has to stay: from what a policy says to a date. Pure."""
+
+from datetime import datetime, timedelta
+
+from snapshotter.model.bundle import Retention
+from snapshotter.model.request import Decision
+
+MAX_DAYS = 36_500  # a hundred years: more is a mistyped number, and COMPLIANCE can not be undone
+
+
+def of_decision(decision: Decision, at: datetime) -> Retention | None:
+    """Return the retention of a bundle that is stored at `at`; None where the policy has none."""
+    return for_days(decision.retain_days, decision.retain_mode, at)
+
+
+def for_days(days: int, mode: str, at: datetime) -> Retention | None:
+    """
+    Return a retention of so many days; None for no days.
+
+    Raises:
+        ValueError: No number of days from 0 to 36,500, or no mode of Object Lock.
+    """
+    if not 0 <= days <= MAX_DAYS:
+        raise ValueError(f"a retention is of 0 to {MAX_DAYS} days, not {days}")
+    return Retention(until=at + timedelta(days=days), mode=mode) if days else None

@@ -1,0 +1,163 @@
+"""
+What a directory store notes of holds and retention, beside its objects.
+
+    root/
+      .locks/<key>     canonical JSON: mode, until when, legal hold
+      .locks/.lock     held (flock) while a note is changed, or an object deleted
+
+Notes, and no more: our own commands honour them, and whoever can write to the
+directory can remove object and note alike. What they are for is that nobody who
+uses the tools as they are meant deletes what has to stay, and that a copy into a
+bucket with Object Lock knows what to ask for.
+
+A note that can not be read counts as a lock: what it said is unknown.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.model.bundle import LockState, Retention
+
+FOLDER = ".locks"
+FORMAT = "snapshotter-directory-lock/1"
+
+_MAX_BYTES = 4096
+_KEYS = {"format", "legal_hold", "mode", "retain_until"}
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+def encode(state: LockState) -> bytes:
+    """Return the note of a lock."""
+    retention = state.retention
+    return canonical_json.dumps(
+        {
+            "format": FORMAT,
+            "legal_hold": state.legal_hold,
+            "mode": retention.mode if retention else "",
+            "retain_until": canonical_json.instant(retention.until) if retention else None,
+        }
+    )
+
+
+def parse(data: bytes) -> LockState:
+    """
+    Return what a note says.
+
+    Raises:
+        EvidenceInvalid: Not the note of a lock.
+    """
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
+        raise EvidenceInvalid("not the note of a lock")
+    if type(value["legal_hold"]) is not bool:
+        raise EvidenceInvalid("the note of a lock does not say whether there is a hold")
+    return LockState(retention=_retention(value), legal_hold=value["legal_hold"])
+
+
+def _retention(value: dict[str, Any]) -> Retention | None:
+    if value["retain_until"] is None and value["mode"] == "":
+        return None
+    try:
+        return Retention(
+            until=canonical_json.parse_instant(value["retain_until"]), mode=value["mode"]
+        )
+    except ValueError as error:
+        raise EvidenceInvalid(f"the note of a lock is no retention: {error}") from error
+
+
+def read(root: int, key: str) -> LockState:
+    """
+    Return the lock of a key, in the store whose root is open as `root`.
+
+    Raises:
+        SnapshotterError: There is a note, and it can not be read.
+    """
+    try:
+        with _folders(root, key, make=False) as folder:
+            name = key.rpartition("/")[2]
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
+                return parse(stream.read(_MAX_BYTES))
+    except FileNotFoundError:
+        return LockState()
+    except (OSError, EvidenceInvalid) as error:
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        raise SnapshotterError(
+            f"the note of the lock on {key} can not be read: {words}",
+            hint=f"it counts as locked; compare {FOLDER}/{key} with a replica",
+        ) from error
+
+
+def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockState:
+    """
+    Replace the note of a key by what `how` makes of it, durably; return the new one.
+
+    The caller holds `changing`. Raises what `read` and `how` raise, and OSError.
+    """
+    before = read(root, key)
+    after = how(before)
+    if after == before:
+        return before
+    with _folders(root, key, make=True) as folder:
+        name, new = key.rpartition("/")[2], f".{secrets.token_hex(8)}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, 0o644, dir_fd=folder), "wb") as stream:
+            stream.write(encode(after))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+    return after
+
+
+def forget(root: int, key: str) -> None:
+    """Remove the note of a key that is no more. The caller holds `changing`."""
+    with contextlib.suppress(FileNotFoundError), _folders(root, key, make=False) as folder:
+        os.unlink(key.rpartition("/")[2], dir_fd=folder)
+        os.fsync(folder)
+
+
+@contextlib.contextmanager
+def changing(root: int) -> Iterator[None]:
+    """Hold the one lock under which notes are changed and objects deleted."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(FOLDER, 0o755, dir_fd=root)
+    folder = os.open(FOLDER, _DIRECTORY, dir_fd=root)
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(".lock", flags, 0o644, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:  # a file system without: then nobody can wait
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _folders(root: int, key: str, *, make: bool) -> Iterator[int]:
+    """Open the folder with the note of a key."""
+    with contextlib.ExitStack() as stack:
+        inside = root
+        for segment in (FOLDER, *key.split("/")[:-1]):
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(segment, 0o755, dir_fd=inside)
+                    os.fsync(inside)
+            descriptor = os.open(segment, _DIRECTORY, dir_fd=inside)
+            stack.callback(os.close, descriptor)
+            inside = descriptor
+        yield inside

@@ -1,0 +1,225 @@
+"""
+Object Lock, versions and deletion in a bucket, for `S3Store`.
+
+    lock     GetObjectRetention + GetObjectLegalHold of one version
+    retain   PutObjectRetention, never with the bypass, then read back
+    hold     PutObjectLegalHold of every version, then read back
+    delete   every version and every delete marker by its id, then look again
+
+A lock belongs to a version. Whoever may write can lay a new version over an
+object, and whoever may delete without naming one hides it under a delete marker;
+so what keeps an object is set on all of its versions, and what deletes it removes
+all of them, those of before versioning ("null") too.
+
+What a server says of a lock is believed only where the bucket has Object Lock: some
+take a lock on any object, give it back when asked, and delete all the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.model.bundle import LOCK_MODES, LockState, ObjectVersion, Retention
+from snapshotter.store.locking import extended, refuse_locked
+
+if TYPE_CHECKING:
+    from snapshotter.store.s3 import S3Store
+
+NULL = "null"  # the id of the one version that a bucket without versioning keeps
+
+# The bucket, or the server, has no Object Lock at all: no error for who only asks.
+_NO_LOCK_HERE = frozenset(
+    {
+        "InvalidRequest", "ObjectLockConfigurationNotFoundError", "NotImplemented",
+        "MethodNotAllowed", "InvalidBucketState",
+    }
+)  # fmt: skip
+# AWS has one word for an object without a lock, SeaweedFS another for either kind.
+_NO_LOCK_ON_IT = frozenset(
+    {"NoSuchObjectLockConfiguration", "NoSuchObjectLegalHold", "NoSuchObjectRetention"}
+)
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_REFUSED = frozenset({"AccessDenied", "403", "InvalidRequest", "ObjectLocked"})
+
+
+class BucketLocks:
+    """The calls of one bucket that concern what may be deleted. See `ObjectStore`."""
+
+    def __init__(self, store: "S3Store") -> None:
+        self._store = store
+        self._enforces: bool | None = None  # not asked yet; a bucket's lock is not taken away
+
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """Return every version and delete marker of a key."""
+        name = self._store.full_key(key)
+        found = list(self._listed(key, name))
+        if found:
+            return tuple(found)
+        # A server that knows no versions lists none of what is there.
+        there = self._store.attempt("head_object", key)
+        if there.code:
+            if there.code not in _GONE:
+                self._store.refuse(there, key)
+            return ()
+        length = there.answer["ContentLength"]
+        return (ObjectVersion(key=key, version=NULL, current=True, length=length),)
+
+    def state(self, key: str, version: str = "") -> LockState:
+        """Return what keeps a version, the current one if none is named."""
+        which: dict[str, Any] = {"VersionId": version} if version else {}
+        retention = self._asked("get_object_retention", key, which).get("Retention", {})
+        hold = self._asked("get_object_legal_hold", key, which).get("LegalHold", {})
+        mode, until = retention.get("Mode", ""), retention.get("RetainUntilDate")
+        found = LockState(
+            retention=Retention(until=until.astimezone(UTC), mode=mode)
+            if until is not None and mode in LOCK_MODES
+            else None,
+            legal_hold=hold.get("Status") == "ON",
+            enforced=self.enforces(),
+        )
+        if found.retention is None and not found.legal_hold:
+            # Both answers may have been "no lock on it": is there anything at all?
+            there = self._store.attempt("head_object", key, **which)
+            if there.code in _GONE or there.code == "405":  # a delete marker answers 405
+                raise FileNotFoundError(2, "no such object", key)
+            if there.code:
+                self._store.refuse(there, key)
+        return found
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """Extend the retention of every version; return that of the current one."""
+        self._require(key)
+        for version in self._objects(key):
+            state = extended(self.state(key, version), retention, key)
+            if state.retention is not None:
+                self.put_retention(key, version, state.retention)
+            now = self.state(key, version)
+            kept = now.retention
+            if not now.enforced or kept is None or not kept.covers(retention):
+                raise SnapshotterError(
+                    f"{self._store.url} did not lock {key} until "
+                    f"{retention.second:%Y-%m-%dT%H:%M:%SZ}",
+                    hint="this endpoint does not keep Object Lock: `snapshotter store check`",
+                )
+        return self.state(key)
+
+    def put_retention(self, key: str, version: str, retention: Retention) -> None:
+        """Ask for a retention, without the bypass. Raises what `S3Store.refuse` raises."""
+        lock: Any = {"Mode": retention.mode, "RetainUntilDate": retention.second}
+        which: dict[str, Any] = {"VersionId": version} if version else {}
+        answer = self._store.attempt("put_object_retention", key, Retention=lock, **which)
+        if answer.code:
+            self._store.refuse(answer, key)
+
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        """Set the flag of every version; return what holds of the current one."""
+        self._require(key)
+        for version in self._objects(key):
+            answer = self._store.attempt(
+                "put_object_legal_hold",
+                key,
+                VersionId=version,
+                LegalHold={"Status": "ON" if on else "OFF"},
+            )
+            if answer.code in _NO_LOCK_HERE:
+                break  # there is no such flag here, and `state` says that nothing is enforced
+            if answer.code:
+                self._store.refuse(answer, key)
+        state = self.state(key)
+        if state.enforced and state.legal_hold != on:
+            raise SnapshotterError(
+                f"{self._store.url} took a legal hold on {key} and did not keep it",
+                hint="do not trust this endpoint: `snapshotter store check`",
+            )
+        return state
+
+    def delete(self, key: str, now: datetime) -> int:
+        """Remove every version and marker, if nothing keeps any of them."""
+        found = self.versions(key)
+        for one in found:
+            if not one.marker:
+                refuse_locked(self.state(key, one.version), key, self._store.url, now)
+        # Markers last: a crash in between must not bring an older version to light.
+        for one in sorted(found, key=lambda it: it.marker):
+            self._delete_version(one)
+        left = self.versions(key)
+        if left:
+            raise SnapshotterError(
+                f"{self._store.url} still has {len(left)} versions of {key}",
+                hint="somebody writes there at this moment, or the server does not delete:"
+                " the same command again goes on",
+            )
+        return len(found)
+
+    def _delete_version(self, one: ObjectVersion) -> None:
+        answer = self._store.attempt("delete_object", one.key, VersionId=one.version)
+        if answer.code in _REFUSED:
+            # The server judges by its own clock, and by locks that we may not read.
+            raise PolicyRefused(
+                f"{self._store.url} refuses to delete {one.key}: {answer.code}",
+                hint="it is locked, or these credentials lack s3:DeleteObjectVersion",
+            )
+        if answer.code and answer.code not in _GONE:
+            self._store.refuse(answer, one.key)
+
+    def _asked(self, operation: str, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
+        answer = self._store.attempt(operation, key, **which)
+        if answer.code in _GONE:
+            raise FileNotFoundError(2, "no such object", key)
+        if answer.code in _NO_LOCK_HERE | _NO_LOCK_ON_IT:
+            return {}
+        if answer.code:
+            self._store.refuse(answer, key)
+        return answer.answer
+
+    def enforces(self) -> bool:
+        """
+        Whether the bucket has Object Lock: else the server may take a lock and mean nothing.
+
+        That it also refuses deletions is what `probe.py` finds out.
+        """
+        if self._enforces is None:
+            answer = self._store.attempt("get_object_lock_configuration")
+            if answer.code in ("AccessDenied", "403"):
+                return True  # nobody lets us ask: then what the lock says is what we know
+            config = answer.answer.get("ObjectLockConfiguration", {})
+            self._enforces = not answer.code and config.get("ObjectLockEnabled") == "Enabled"
+        return self._enforces
+
+    def _require(self, key: str) -> None:
+        """Raise FileNotFoundError unless the key holds an object now."""
+        self._store.head(key)
+
+    def _objects(self, key: str) -> list[str]:
+        return [one.version for one in self.versions(key) if not one.marker]
+
+    def _listed(self, key: str, name: str) -> Iterator[ObjectVersion]:
+        after: dict[str, Any] = {}
+        while True:
+            page = self._store.attempt("list_object_versions", Prefix=name, **after)
+            if page.code:
+                if page.code in ("NotImplemented", "MethodNotAllowed"):
+                    return
+                self._store.refuse(page, key)
+            for kind in ("Versions", "DeleteMarkers"):
+                for entry in page.answer.get(kind, ()):
+                    if entry["Key"] == name:
+                        yield ObjectVersion(
+                            key=key,
+                            version=entry.get("VersionId", NULL),
+                            current=entry.get("IsLatest", False),
+                            marker=kind == "DeleteMarkers",
+                            length=entry.get("Size", 0),
+                        )
+            if not page.answer.get("IsTruncated"):
+                return
+            if "NextKeyMarker" not in page.answer:
+                raise ServiceUnavailable(
+                    f"{self._store.url} does not list the versions of {key} to their end",
+                    hint="try again; snapshotter store check says what this endpoint can do",
+                )
+            after = {
+                "KeyMarker": page.answer["NextKeyMarker"],
+                "VersionIdMarker": page.answer.get("NextVersionIdMarker", ""),
+            }
