@@ -85,6 +85,8 @@ _PLAYWRIGHT = {
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
 _PROBE_S = 5.0
+_FILTER_S = 3.0  # for a new renderer to take its filter
+_LOOK_S = 0.02
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
 _WORDS = 300  # characters
 
@@ -270,17 +272,29 @@ class BrowserProcesses:
                 continue
             status = _status(pid)
             seccomp = status.get("Seccomp", "")
+            filtered = _has_own_filter(status, _status(browser))
             namespaced = len(status.get("NSpid", "").split()) > 1 or _has_other_namespace(
                 pid, browser
             )
             seen = (
-                f"renderer under seccomp mode {seccomp or '?'}, NoNewPrivs "
+                f"renderer under seccomp mode {seccomp or '?'}"
+                f"{' of the whole browser' if filtered is False else ''}, NoNewPrivs "
                 f"{status.get('NoNewPrivs', '?')}, "
                 f"{'own' if namespaced else 'no own'} namespaces"
             )
-            enforced = seccomp == "2" and namespaced
+            enforced = seccomp == "2" and filtered is not False and namespaced
             return SandboxFacts(asked=asked, enforced=enforced, detail=f"{how}; {seen}")
         return SandboxFacts(asked=asked, enforced=False, detail=f"{how}; no renderer was seen")
+
+    def is_filtered(self) -> bool | None:
+        """Whether a renderer's system calls are filtered; None where nobody says."""
+        browser = self._ids()[0]
+        if not sys.platform.startswith("linux") or browser is None:
+            return None
+        for pid in _group(browser):
+            if "--type=renderer" in _command(pid):
+                return _has_own_filter(_status(pid), _status(browser))
+        return None
 
     def _ids(self) -> tuple[int | None, int | None]:
         try:
@@ -384,19 +398,26 @@ async def launch(
     no_network = obstacles.network
     for way in obstacles.ways():
         if not way.sandbox and not allow_no_sandbox:
-            raise PolicyRefused(
-                f"the browser would run without its sandbox: {no_sandbox}",
-                hint="run as an ordinary user where user namespaces are allowed (snapshotter "
-                "doctor says more), or allow it: SNAPSHOTTER_ALLOW_NO_SANDBOX=1",
-            )
+            raise _refused(no_sandbox)
         try:
             context = await _start(chromium, binary, place, processes, decision, wire, way)
         except PlaywrightError as error:
-            if not way.sandbox or "sandbox" not in error.message.lower():
+            # Chromium's own words first: it may have ways (a setuid helper, a profile of the
+            # system's for its binary) that an attempt of ours has not.
+            why = way.sandbox and (
+                _first_line_about(error.message)
+                or await asyncio.to_thread(namespace.sandbox_obstacle, way.namespaces)
+            )
+            if not why:
                 raise
-            no_sandbox = "this system allows no sandbox: " + _first_line_about(error.message)
+            no_sandbox = f"this system allows no sandbox: {why}"
             no_network = no_network or "the browser has no sandbox inside a network of its own"
             continue
+        # Half a sandbox is worth more than none, so where that is allowed it goes on.
+        if way.sandbox and not allow_no_sandbox and await _is_unfiltered(processes):
+            with contextlib.suppress(TimeoutError, PlaywrightError):  # what is left is killed
+                await asyncio.wait_for(context.close(), decision.limits.close_s)
+            raise _refused("this system allows no filter of system calls (seccomp)")
         own = way.namespaces == namespace.USER_AND_NET
         return Launched(
             context=context,
@@ -411,6 +432,25 @@ async def launch(
             ),
         )
     raise RuntimeError("there is always a way to try")
+
+
+async def _is_unfiltered(processes: BrowserProcesses) -> bool:
+    """Whether a renderer stays without a filter of system calls; it starts without one."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _FILTER_S
+    while loop.time() < end:
+        if await asyncio.to_thread(processes.is_filtered) is not False:
+            return False
+        await asyncio.sleep(_LOOK_S)
+    return True
+
+
+def _refused(no_sandbox: str) -> PolicyRefused:
+    return PolicyRefused(
+        f"the browser would run without its sandbox: {no_sandbox}",
+        hint="run as an ordinary user where user namespaces are allowed (snapshotter "
+        "doctor says more), or allow it: SNAPSHOTTER_ALLOW_NO_SANDBOX=1",
+    )
 
 
 def _how(way: _Way) -> str:
@@ -551,7 +591,7 @@ def last_words(message: str) -> str:
 
 
 def _first_line_about(message: str) -> str:
-    lines = [line.strip() for line in message.splitlines() if "sandbox" in line.lower()]
+    lines = [line.strip() for line in _OUTPUT.findall(message) if "sandbox" in line.lower()]
     return lines[0][:200] if lines else ""
 
 
@@ -619,6 +659,19 @@ def _status(pid: int) -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in lines)
     return {name: value.strip() for name, _, value in pairs}
+
+
+def _has_own_filter(status: dict[str, str], browser: dict[str, str]) -> bool | None:
+    """
+    Whether a process has a filter of system calls that the browser has not.
+
+    In a container the whole browser is under a filter. Kernels before 5.9 do not count them.
+    """
+    if "Seccomp" not in status:
+        return None
+    if "Seccomp_filters" not in status or "Seccomp_filters" not in browser:
+        return status["Seccomp"] == "2"
+    return int(status["Seccomp_filters"]) > int(browser["Seccomp_filters"])
 
 
 def _has_other_namespace(pid: int, other: int) -> bool:

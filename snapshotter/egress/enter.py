@@ -8,7 +8,8 @@ launch, so it imports next to nothing (`socket` alone would take 7 ms).
 
     enter.py NAMESPACES UID MEETING PORT COMMAND [ARGUMENT…]
 
-NAMESPACES is "user,net", "user" or "none"; UID what our user is called inside;
+NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: tried, and not of
+use for anything else) or "none"; UID what our user is called inside;
 MEETING the path of a Unix socket that expects us ("-": nobody does).
 `namespace.py` is the other side.
 """
@@ -20,7 +21,13 @@ import os
 import signal
 import sys
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x1000_0000, 0x4000_0000  # unshare(2)
+_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000  # unshare(2)
+_FLAGS = {
+    "none": 0,
+    "user": _CLONE_NEWUSER,
+    "user,net": _CLONE_NEWUSER | _CLONE_NEWNET,
+    "sandbox": _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNET,
+}
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 _BACKLOG = 512
@@ -98,8 +105,7 @@ def enter(namespaces: str, inside: int, meeting: str, port: int) -> None:
     step = "unshare"
     try:
         if namespaces != "none":
-            net = _CLONE_NEWNET if namespaces == "user,net" else 0
-            unshare(_CLONE_NEWUSER | net)
+            unshare(_FLAGS[namespaces])
             step = "mapping the user"
             map_user(uid, gid, inside)
         if namespaces == "user,net":
@@ -112,6 +118,9 @@ def enter(namespaces: str, inside: int, meeting: str, port: int) -> None:
                 step = "handing the socket over"
                 hand_over(meeting, made)
             made.close()
+        if namespaces == "sandbox":
+            step = "chroot"
+            os.chroot("/")
     except OSError as error:
         raise Obstacle(f"{step}: {error.strerror}") from error
     end_with_parent(parent)

@@ -15,7 +15,7 @@ import asyncio
 import resource
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
@@ -92,13 +92,18 @@ class EgressGuard:
         It may have been made in another network namespace: connections that it accepts
         are there, and those that the guard makes are here.
         """
-        self._call(self._listen(listener), _STEP_S)
+        self._call(self._listen(listener, self._board.client), _STEP_S)
 
     def listen_on_loopback(self) -> int:
-        """Be the proxy on a port of 127.0.0.1, and return it."""
+        """
+        Be the proxy on a port of 127.0.0.1, and return it.
+
+        Where the system says whose a client is (`peer.can_tell`), only our own user's are
+        served.
+        """
         listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         port: int = listener.getsockname()[1]
-        self.listen(listener)
+        self._call(self._listen(listener, self._board.client_of_ours), _STEP_S)
         return port
 
     def dial(self, host: str, port: int, timeout_s: float) -> socket.socket:
@@ -223,9 +228,11 @@ class EgressGuard:
         finally:
             loop.close()
 
-    async def _listen(self, listener: socket.socket) -> None:
+    async def _listen(
+        self, listener: socket.socket, client: Callable[[], asyncio.BaseProtocol]
+    ) -> None:
         server = await asyncio.get_running_loop().create_server(
-            self._board.client, sock=listener, backlog=_BACKLOG
+            client, sock=listener, backlog=_BACKLOG
         )
         self._servers.append(server)
 

@@ -21,10 +21,12 @@ from snapshotter.errors import ServiceUnavailable
 PORT = 3128  # inside: nothing else listens in that network
 _UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
 _PROBE_S = 5.0
+_WORDS = 200  # characters of what an attempt said
 _PATH_BYTES = 107  # of a Unix socket's path (unix(7), sun_path with its zero)
 _ENTER = Path(__file__).with_name("enter.py")
 
 USER, USER_AND_NET, NONE = "user", "user,net", "none"
+_SANDBOX = "sandbox"
 
 
 class NotHandedOver(ServiceUnavailable):
@@ -48,22 +50,36 @@ def command(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
 
 
 @cache
+def sandbox_obstacle(namespaces: str) -> str:
+    """
+    Return why Chromium's sandbox can not be had inside such namespaces, "" if it can.
+
+    It makes namespaces of its own and goes into an empty directory (chroot(2)) in them. Where
+    it can not, it says so in many ways, one of which is to say nothing.
+    """
+    return _failure([*command(namespaces), *command(_SANDBOX), "/bin/true"])
+
+
+@cache
 def obstacle(namespaces: str) -> str:
     """Try to start a program in such namespaces; return why it can not be, "" if it can."""
     if not sys.platform.startswith("linux"):
         return "this system has no network namespaces"
+    if why := _failure([*command(namespaces), "/bin/true"]):
+        return f"no {namespaces.replace(',', ' and ')} namespace: {why}"
+    return ""
+
+
+def _failure(arguments: list[str]) -> str:
+    """Run a command that should do nothing, and return what it complained about."""
     try:
         done = subprocess.run(  # noqa: S603 - our own script
-            [*command(namespaces), "/bin/true"],
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_S,
-            check=False,
+            arguments, capture_output=True, text=True, timeout=_PROBE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"no namespace could be tried: {error}"
+        return f"it could not be tried: {error}"
     if done.returncode:
-        return f"no {namespaces.replace(',', ' and ')} namespace: {done.stderr.strip()[:200]}"
+        return done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
     return ""
 
 

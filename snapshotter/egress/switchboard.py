@@ -1,15 +1,17 @@
 """What all connections of a guard share: numbers, limits, the record, the files of their bytes."""
 
 import asyncio
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from snapshotter.egress import peer
 from snapshotter.egress.dialer import Dialer, Opened
 from snapshotter.egress.errors import EgressFailed, EgressRefused
 from snapshotter.egress.ledger import Entry
-from snapshotter.egress.relay import READ, Conversation
+from snapshotter.egress.relay import READ, Conversation, Side
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.tee import TeeWriter
 from snapshotter.formats.http import Direction
@@ -43,6 +45,8 @@ class Switchboard:
         self._began_us = (self._began - _EPOCH) // timedelta(microseconds=1)
         self._beyond: Entry | None = None  # stands for all that were too many
         self._beyond_count = 0
+        self._stranger: Entry | None = None  # stands for all clients that were another user's
+        self._strangers = 0
         self._conversations: set[Conversation] = set()
         self._tees: dict[int, TeeWriter] = {}
         self.buffer = bytearray(READ)
@@ -59,6 +63,21 @@ class Switchboard:
     def client(self) -> asyncio.BaseProtocol:
         """Return the protocol of a client that was accepted."""
         return Conversation(self).client
+
+    def client_of_ours(self) -> asyncio.BaseProtocol:
+        """Return the protocol of a client that is turned away if it is another user's."""
+        conversation = Conversation(self)
+        side, take_in = conversation.client, conversation.client.on_made
+
+        def vet() -> None:
+            if self._is_ours(side):
+                take_in()
+            else:
+                side.let_go()
+                side.abort()
+
+        side.on_made = vet
+        return side
 
     @property
     def via(self) -> str:
@@ -174,6 +193,25 @@ class Switchboard:
 
     def left(self, conversation: Conversation) -> None:
         self._conversations.discard(conversation)
+
+    def _is_ours(self, side: Side) -> bool:
+        if side.transport is None or not peer.can_tell():
+            return True
+        try:
+            found = peer.owner(side.transport.get_extra_info("socket"))
+        except OSError:  # nobody who can not be told is let in
+            found = None
+        if found == os.geteuid():
+            return True
+        # One line for all: who is turned away must not fill the record.
+        if self._stranger is None:
+            self._stranger = self.ask("http", "", 0)
+            self._stranger.refusal = "other-user"
+            self.ended(self._stranger)
+        self._strangers += 1
+        who = "nobody we know" if found is None else f"user {found}"
+        self._stranger.detail = f"{self._strangers} clients that are not ours, the last {who}'s"
+        return False
 
     def _unrecorded(self, error: OSError) -> None:
         """What can not be recorded must not happen: nothing passes any more."""

@@ -1,6 +1,7 @@
 """The browser's sandbox: on where it can be had, and said plainly where it cannot."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,17 +20,22 @@ import dataclasses, json, sys
 from pathlib import Path
 from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
 from tests.servers.site import Site
 
 with Site() as site:
-    capture = ChromiumCapturer(
-        clock=SystemClock(), ids=RandomIds(), version="0", allow_no_sandbox=sys.argv[2] == "allowed"
-    ).capture(
-        CaptureRequest(url=site.url("/plain")),
-        Decision(policy_name="test", policy_text="", allow_networks=("127.0.0.0/8",)),
-        Path(sys.argv[1]), lambda *_: None,
-    )
+    try:
+        capture = ChromiumCapturer(
+            clock=SystemClock(), ids=RandomIds(), version="0",
+            allow_no_sandbox=sys.argv[2] == "allowed",
+        ).capture(
+            CaptureRequest(url=site.url("/plain")),
+            Decision(policy_name="test", policy_text="", allow_networks=("127.0.0.0/8",)),
+            Path(sys.argv[1]), lambda *_: None,
+        )
+    except SnapshotterError as error:
+        sys.exit(f"{type(error).__name__}: {error.message}\\nhint: {error.hint}")
 print(json.dumps([capture.outcome.value, dataclasses.asdict(capture.environment.sandbox)]))
 """
 
@@ -87,3 +93,60 @@ def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_tol
     assert (facts["asked"], facts["enforced"]) == (False, False)
     assert facts["detail"].startswith("started with --no-sandbox: ")
     assert "no user namespace: unshare: " in facts["detail"]
+
+
+CONFINED = (sys.executable, "-m", "tests.confined")
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "why"),
+    [
+        ("namespaces", "running as root, and no user namespace: unshare: Operation not permitted"),
+        ("net", "this system allows no sandbox: unshare: Operation not permitted"),
+        ("chroot", "this system allows no sandbox: chroot: Operation not permitted"),
+        ("seccomp", "this system allows no filter of system calls (seccomp)"),
+    ],
+)
+def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_comes(
+    tmp_path: Path, forbidden: str, why: str
+) -> None:
+    done = attempt(tmp_path / "spool", *CONFINED, forbidden, allowed=False)
+
+    last = done.stderr.splitlines()[-2:]
+    if os.geteuid() != 0 and forbidden == "namespaces":
+        why = "this system allows no sandbox: "
+    assert last[0].startswith(f"PolicyRefused: the browser would run without its sandbox: {why}"), (
+        done.stderr
+    )
+    assert last[1].startswith("hint: run as an ordinary user where user namespaces are allowed")
+    assert done.returncode == 1
+    assert [it.name for it in tmp_path.iterdir()] == ["spool"]
+
+
+@pytest.mark.parametrize("forbidden", ["net", "chroot"])
+def test_what_is_left_of_the_sandbox_is_not_trusted_where_one_part_is_forbidden(
+    tmp_path: Path, forbidden: str
+) -> None:
+    outcome, facts = capture(tmp_path / "spool", *CONFINED, forbidden, allowed=True)
+
+    assert outcome == "complete"
+    assert (facts["asked"], facts["enforced"]) == (False, False)
+    assert "started with --no-sandbox: this system allows no sandbox: " in facts["detail"]
+    # The filter that the renderer is under is the test's own.
+    assert "seccomp mode 2 of the whole browser" in facts["detail"]
+
+
+def test_a_filter_that_the_browser_inherits_is_not_taken_for_its_sandbox(tmp_path: Path) -> None:
+    _, facts = capture(tmp_path / "spool", *CONFINED, "seccomp", allowed=True)
+
+    assert (facts["asked"], facts["enforced"]) == (True, False)
+
+
+def test_rights_that_a_security_module_takes_from_a_namespace_cost_the_network_alone(
+    tmp_path: Path,
+) -> None:
+    """As where AppArmor lets a namespace be made and leaves nothing of its rights."""
+    outcome, facts = capture(tmp_path / "spool", *CONFINED, "loopback")
+
+    assert outcome == "complete"
+    assert (facts["asked"], facts["enforced"]) == (True, True)

@@ -148,6 +148,34 @@ def test_where_namespaces_are_forbidden_that_is_said(no_namespaces: tuple[str, .
     assert done.stdout.startswith("no user and net namespace: unshare: ")
 
 
+@pytest.mark.parametrize(
+    ("forbidden", "why"),
+    [
+        ("chroot", "chroot: Operation not permitted"),
+        ("net", "unshare: Operation not permitted"),
+        ("loopback", ""),
+    ],
+)
+def test_what_keeps_chromium_from_its_sandbox_is_said_by_the_call_that_failed(
+    forbidden: str, why: str
+) -> None:
+    if reason := namespace.obstacle(namespace.USER):
+        pytest.skip(reason)
+    script = (
+        "from snapshotter.egress import namespace as n; print(n.sandbox_obstacle(n.USER), end='')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.confined", forbidden, sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == why
+    assert namespace.sandbox_obstacle(namespace.USER) == ""
+
+
 def test_a_handover_that_nobody_comes_to_ends_in_time(handover: namespace.Handover) -> None:
     with pytest.raises(namespace.NotHandedOver, match="timed out"):
         handover.receive(0.05)
