@@ -27,6 +27,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import struct
 import subprocess
 import sys
@@ -700,8 +701,10 @@ class Trust:
         require = fields(value["require"], ["log", "signatures", "timestamps"], "require")
         if not is_count(require["signatures"], 1, 10) or not is_count(require["timestamps"], 0, 10):
             raise Bad("require has a number that is out of its range")
-        if type(require["log"]) is not bool or value["log"] is not None or require["log"]:
-            raise Bad("it names a log, which this version does not have")
+        self.log = None if value["log"] is None else Log(value["log"])
+        self.requires_log = require["log"]
+        if type(require["log"]) is not bool or (require["log"] and self.log is None):
+            raise Bad("it requires log proofs, and names no log")
         for name in ("max_skew_s", "max_lag_s"):
             if not is_count(value[name], 0, 1 << 40):
                 raise Bad(f"{name} is not a number of seconds")
@@ -715,11 +718,7 @@ class Trust:
         if expires is not None and now > expires:
             raise Bad("it expired at {}".format(value["expires"]))
         self.version, self.root_id = value["version"], root.id
-        self.signatures, self.timestamps, self.log = (
-            require["signatures"],
-            require["timestamps"],
-            require["log"],
-        )
+        self.signatures, self.timestamps = require["signatures"], require["timestamps"]
         self.skew = datetime.timedelta(seconds=value["max_skew_s"])
         self.lag = datetime.timedelta(seconds=value["max_lag_s"])
 
@@ -815,6 +814,164 @@ class Trust:
                 "not proven to be from before the key's end, at " + show_instant(end),
             )
         return PASSED, "OK", f"the key {key_id} is known, and good at the proven time"
+
+
+# --------------------------------------------------------------------------------------------------
+# The log (docs/spec/log.md; C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 6962)
+
+ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # of a SubjectPublicKeyInfo (RFC 8410)
+BY_LOG, BY_WITNESS = 1, 4  # kinds of keys
+DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
+MAX_NOTE, MAX_SIGNATURES = 65_536, 64
+MAX_TLOG_PROOF, MAX_PROOF_HASHES = 73_728, 63
+
+
+def strict_base64(text: str) -> bytes:
+    """RFC 4648, section 4, in its one spelling. Raises Bad."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except ValueError:
+        raise Bad("not base64") from None
+    if base64.b64encode(data).decode("ascii") != text:
+        raise Bad("another spelling of base64")
+    return data
+
+
+class NoteKey:
+    """A verifier key: `<name>+<key id>+<base64 of kind and public key>`. Raises Bad."""
+
+    def __init__(self, text: Any, kind: int) -> None:
+        parts = text.split("+", 2) if isinstance(text, str) else []
+        if len(parts) != 3 or not note_name(parts[0]):
+            raise Bad("not a verifier key")
+        self.name, self.public = parts[0], strict_base64(parts[2])
+        self.id = hashlib.sha256(self.name.encode("utf-8") + b"\n" + self.public).digest()[:4]
+        if parts[1] != self.id.hex() or self.public[:1] != bytes([kind]) or len(self.public) != 33:
+            raise Bad("a verifier key of another kind, or with another id than its own")
+        self.spki = ED25519_HEAD + self.public[1:]
+
+
+def note_name(name: str) -> bool:
+    return name != "" and "+" not in name and not any(c.isspace() for c in name)
+
+
+class Log:
+    """Whom to believe about the log: `log` of the trust file. Raises Bad."""
+
+    def __init__(self, value: Any) -> None:
+        fields(value, ["quorum", "verifier_key", "witnesses"], "log")
+        if not isinstance(value["witnesses"], list) or len(value["witnesses"]) > 100:
+            raise Bad("log.witnesses is not a list of at most 100")
+        self.key = NoteKey(value["verifier_key"], BY_LOG)
+        self.witnesses = [NoteKey(text, BY_WITNESS) for text in value["witnesses"]]
+        if not is_count(value["quorum"], 0, len(self.witnesses)):
+            raise Bad("log.quorum is more than there are witnesses")
+        if len({witness.spki for witness in self.witnesses}) != len(self.witnesses):
+            raise Bad("a witness of the log is named twice")
+        self.quorum = value["quorum"]
+
+
+class Checkpoint:
+    """A checkpoint that the log has signed, and when which witnesses cosigned it. Raises Bad."""
+
+    def __init__(self, note: bytes, log: Log, openssl: OpenSSL) -> None:
+        text, lines = self._parse(note)
+        body = text.decode("utf-8").split("\n")[:-1]
+        if len(body) < 3 or "" in body or not DECIMAL.match(body[1]):
+            raise Bad("not a checkpoint")
+        self.entries, self.root = int(body[1]), strict_base64(body[2])
+        if len(self.root) != 32 or body[0] != log.key.name:
+            raise Bad("a checkpoint of another log")
+        signed = False
+        for name, key_id, signature in lines:
+            if (name, key_id) == (log.key.name, log.key.id):
+                if len(signature) != 64 or not openssl.holds_raw(log.key.spki, signature, text):
+                    raise Bad("the log's signature does not hold")
+                signed = True
+        if not signed:
+            raise Bad("the log has not signed it")
+        self.witnesses: dict[str, int] = {}  # public key in hexadecimal → seconds since 1970
+        for witness in log.witnesses:
+            times = []
+            for name, key_id, signature in lines:
+                if (name, key_id) == (witness.name, witness.id):
+                    when = int.from_bytes(signature[:8], "big")
+                    cosigned = b"cosignature/v1\ntime %d\n" % when + text
+                    holds = len(signature) == 72 and openssl.holds_raw(
+                        witness.spki, signature[8:], cosigned
+                    )
+                    times.append(when if holds else None)
+            known = [when for when in times if when is not None]
+            if known and len(known) == len(
+                times
+            ):  # one line that does not hold: as if it were absent
+                self.witnesses[witness.spki.hex()] = max(known)
+
+    @staticmethod
+    def _parse(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+        end = note.rfind(b"\n\n")
+        if len(note) > MAX_NOTE or end < 0 or not note.endswith(b"\n"):
+            raise Bad("not a signed note")
+        try:
+            whole = note.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Bad("not UTF-8") from None
+        if any(c < " " and c != "\n" for c in whole):
+            raise Bad("a control character in a signed note")
+        found = []
+        for line in note[end + 2 : -1].decode("utf-8").split("\n"):
+            parts = line.split(" ")
+            if len(parts) != 3 or parts[0] != "\u2014" or not note_name(parts[1]):
+                raise Bad("a signature line is not of its form")
+            data = strict_base64(parts[2])
+            if len(data) < 5:
+                raise Bad("a signature line is too short")
+            found.append((parts[1], data[:4], data[4:]))
+        if len(found) > MAX_SIGNATURES:
+            raise Bad("more than 64 signatures")
+        return note[: end + 1], found
+
+
+def check_log_proof(
+    data: bytes, bundle_id: str, sha256: str, log: Log, openssl: OpenSSL
+) -> tuple[int, Checkpoint]:
+    """The index at which the log has this bundle, and the checkpoint that says so. Raises Bad."""
+    if len(data) > MAX_TLOG_PROOF:
+        raise Bad("longer than a proof may be")
+    head, divider, note = data.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Bad("not ASCII") from None
+    if not divider or lines[0] != "c2sp.org/tlog-proof@v1":
+        raise Bad("of no known format")
+    if len(lines) > 1 and lines[1].startswith("extra "):
+        strict_base64(lines[1][6:])
+        del lines[1]
+    if len(lines) < 2 or lines[1][:6] != "index " or not DECIMAL.match(lines[1][6:]):
+        raise Bad("it has no index")
+    index, proof = int(lines[1][6:]), [strict_base64(line) for line in lines[2:]]
+    if len(proof) > MAX_PROOF_HASHES or any(len(one) != 32 for one in proof):
+        raise Bad("its hashes are not hashes, or too many")
+    checkpoint = Checkpoint(note, log, openssl)
+    leaf = f"snapshotter-leaf/1\nbundle {bundle_id}\nsha256 {sha256}\n".encode("ascii")
+    root = hashlib.sha256(b"\0" + leaf).digest()
+    first, second = index, checkpoint.entries - 1
+    if first > second:
+        raise Bad("its index is beyond the tree")
+    for one in proof:  # RFC 9162, 2.1.3.2
+        if second == 0:
+            raise Bad("it has too many hashes")
+        if first & 1 or first == second:
+            root = hashlib.sha256(b"\1" + one + root).digest()
+            while not first & 1 and first:
+                first, second = first >> 1, second >> 1
+        else:
+            root = hashlib.sha256(b"\1" + root + one).digest()
+        first, second = first >> 1, second >> 1
+    if second or root != checkpoint.root:
+        raise Bad("it does not lead to the root of the tree")
+    return index, checkpoint
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1189,7 +1346,7 @@ class Record:
         self.started_at = instant(self.started_text)
         self.ended_at = instant(self._text(when, "ended_at"))
         self.signatures, self.timestamps = requires.get("signatures"), requires.get("timestamps")
-        self.log = requires.get("log")
+        self.log, self.log_checkpoint = requires.get("log"), value.get("log_checkpoint")
         if not is_count(self.signatures, 0, 1 << 53) or not is_count(self.timestamps, 0, 1 << 53):
             raise Bad("requires does not have its numbers")
         if type(self.log) is not bool:
@@ -1243,6 +1400,7 @@ class Verification:
     keys_beside: dict[str, PublicKey]  # since step 4: of each slot whose signature holds
     named: dict[str, PublicKey]  # since step 6: those of them that the record names
     tokens: dict[str, dict[str, Instant]]  # since step 7: slot → authority → time of its good token
+    tokens_inside: dict[str, list[Instant]]  # of them, those that no sidecar brought
 
     def __init__(
         self, path: str, trust: Trust, now: Instant, openssl: OpenSSL, use_b3sum: bool = False
@@ -1305,7 +1463,7 @@ class Verification:
     # (1)
     def container(self) -> None:
         try:
-            with open(self.path, "rb") as stream:
+            with open_regular(self.path) as stream:
                 self.length = stream.seek(0, os.SEEK_END)
                 try:
                     members, tail = read_directory(stream, self.length)
@@ -1452,7 +1610,7 @@ class Verification:
         """Sets `tokens`: {slot: {authority: time of the earliest good token}}."""
         needed = max(self.record.timestamps, self.trust.timestamps)
         covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers the tokens inside
-        self.tokens, before = {}, len(self.findings)
+        self.tokens, self.tokens_inside, before = {}, {}, len(self.findings)
         doubts: list[tuple[bool, str, str]] = []
         for slot in self.named:
             signature = self.members[f"seal/{slot}.der"].content
@@ -1475,6 +1633,8 @@ class Verification:
                     code, authority, when = "TS_MALFORMED", str(bad), self.now
                 if code == "OK":
                     good[authority] = min(when, good.get(authority, when))
+                    if is_inside:
+                        self.tokens_inside.setdefault(slot, []).append(when)
                 elif is_inside and code in ("TS_MALFORMED", "TS_IMPRINT"):
                     self.bad(
                         "timestamp", code, "{}: {}".format(name, authority or "over other bytes")
@@ -1510,12 +1670,14 @@ class Verification:
         return found
 
     def sidecar(self, path: str, limit: int) -> bytes | None:
-        """A file beside the bundle, at most one byte more than `limit`; None when there is none."""
+        """A file beside the bundle, one byte more than `limit` at most; None when there is none."""
         try:
-            with open(path, "rb") as stream:
+            with open_regular(path) as stream:
                 return stream.read(limit + 1)
         except FileNotFoundError:
             return None
+        except Unreadable:
+            return b""  # a directory, a pipe: junk, as anybody may leave it there
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror or error}") from error
 
@@ -1628,11 +1790,11 @@ class Verification:
     def wacz_signature(self, public: PublicKey, signature: Any, digest: str) -> None:
         size, order = public.curve.size, public.curve.n
         try:
-            raw = base64.b64decode(signature, validate=True) if isinstance(signature, str) else b""
-        except ValueError:
+            raw = strict_base64(signature) if isinstance(signature, str) else b""
+        except Bad:
             raw = b""
         r, s = int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
-        if len(raw) != 2 * size or base64.b64encode(raw).decode("ascii") != signature:
+        if len(raw) != 2 * size:
             self.bad("derived", "WACZ_SIG", "the WACZ signature is not of its form")
         elif not 0 < r < order or not 0 < s <= order // 2:
             self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its one spelling")
@@ -1707,10 +1869,59 @@ class Verification:
             previous, last = hashlib.sha256(line).hexdigest(), at
         return last
 
-    # (13)
+    # (13), docs/spec/log.md, "Judging a bundle by it"
     def log(self) -> None:
-        if self.record.log or self.trust.log:
-            self.find("log", INDETERMINATE, "LOG_MISSING", "a log proof is required and not there")
+        log, record = self.trust.log, self.record
+        required = record.log or self.trust.requires_log
+        if log is None:
+            if required:
+                words = "a log proof is required, and the trust file names no log"
+                self.find("log", INDETERMINATE, "LOG_MISSING", words)
+            return
+        quoted = None
+        if isinstance(record.log_checkpoint, str):
+            try:
+                quoted = Checkpoint(record.log_checkpoint.encode("utf-8"), log, self.openssl)
+            except Bad:
+                quoted = None  # of another log, or none: it says nothing
+        if quoted and quoted.witnesses:
+            latest = max(quoted.witnesses.values())
+            if latest > (record.started_at + self.trust.skew).timestamp():
+                words = "the capture quotes a log checkpoint that did not exist when it says that it began"
+                self.bad("time", "TIME", words)
+        data = self.sidecar(f"{self.path}.tlog-proof", MAX_TLOG_PROOF)
+        if data is None:
+            if required:
+                self.find(
+                    "log", INDETERMINATE, "LOG_MISSING", "a log proof is required and not there"
+                )
+            return
+        try:
+            index, checkpoint = check_log_proof(
+                data, record.bundle_id, self.sha256, log, self.openssl
+            )
+        except Bad as bad:
+            if required:
+                self.find("log", INDETERMINATE, "LOG", f"the log proof does not verify: {bad}")
+            return
+        if quoted and index < quoted.entries:
+            words = f"entry {index} of the log quotes a checkpoint of {quoted.entries} entries"
+            self.bad("log", "LOG", words)
+            return
+        inside = [
+            time for slot, good in self.tokens_inside.items() for time in good if slot in self.named
+        ]
+        for seen in checkpoint.witnesses.values():
+            if any(seen < (time - self.trust.skew).timestamp() for time in inside):
+                words = "a witness saw it in the log before a token that is in it was made"
+                self.find("time", INDETERMINATE, "TIME", words)
+                break
+        if len(checkpoint.witnesses) >= log.quorum:
+            words = f"entry {index} of {checkpoint.entries}, seen by {len(checkpoint.witnesses)} witnesses"
+            self.find("log", PASSED, "OK", words)
+        elif required:
+            words = f"{len(checkpoint.witnesses)} witnesses, and {log.quorum} are required"
+            self.find("log", INDETERMINATE, "LOG_MISSING", words)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1856,16 +2067,6 @@ def _connection(value: dict[str, Any]) -> None:
         raise Bad("a connection's number or port is none")
 
 
-def _base64(text: str) -> bytes:
-    try:
-        data = base64.b64decode(text.encode("ascii"), validate=True)
-    except ValueError:
-        raise Bad("not base64") from None
-    if base64.b64encode(data).decode("ascii") != text:
-        raise Bad("another spelling of base64")
-    return data
-
-
 def named(table: dict[int, str], number: int, stated: str) -> bool:
     """`stated` is the name of `number`, or the number in hexadecimal where we know no name."""
     found = table.get(number)
@@ -1877,7 +2078,7 @@ def named(table: dict[int, str], number: int, stated: str) -> bool:
 def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
     """The six points of "Check". Raises Bad for what does not hold, Unknown for what we do not know."""
     # (1) the messages are those, all of them, in that order, each as long as it says
-    raw = [_base64(text) for text in session["messages"]]
+    raw = [strict_base64(text) for text in session["messages"]]
     for message in raw:
         if (
             not 4 <= len(message) <= 128 << 10
@@ -1963,7 +2164,7 @@ def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
     if tls13 and session["ocsp"]:
         raise Bad("ocsp stands in the messages of TLS 1.3")
     if not tls13 and session["ocsp"]:
-        stapled[5] = b"\x01\0\0\0" + _base64(session["ocsp"])
+        stapled[5] = b"\x01\0\0\0" + strict_base64(session["ocsp"])
     check_timestamps(session["timestamps"], leaf, stapled)
     # (3) the client offered the signature scheme, and it goes with the key
     row = TLS_SCHEMES.get(scheme)
@@ -2188,6 +2389,15 @@ def _ocsp_extension(stapled: bytes) -> bytes:
 # The command
 
 
+def open_regular(path: str) -> BinaryIO:
+    """Open a file for reading; never wait for a pipe or a device."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Unreadable(f"{path} is not a regular file")
+    return open(handle, "rb")
+
+
 def load_trust(arguments: argparse.Namespace, now: Instant, openssl: OpenSSL) -> Trust:
     data, signature = (read_file(arguments.trust + end, MAX_TRUST) for end in ("", ".sig"))
     return Trust(data, signature, arguments.root_key.lower(), now, openssl, arguments.least_version)
@@ -2195,7 +2405,7 @@ def load_trust(arguments: argparse.Namespace, now: Instant, openssl: OpenSSL) ->
 
 def read_file(path: str, limit: int) -> bytes:
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(limit + 1)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror or error}") from error

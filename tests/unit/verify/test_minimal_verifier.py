@@ -220,3 +220,87 @@ def test_canonical_json_is_read(text: str) -> None:
 def test_what_is_not_canonical_json_is_refused(text: str) -> None:
     with pytest.raises(MINIMAL.Bad):
         MINIMAL.parse_json(text.encode())
+
+
+# --- the log ---------------------------------------------------------------------------------
+
+# The example of docs/spec/log.md.
+LOG = {
+    "quorum": 1,
+    "verifier_key": "log.example/evidence+9fe9e0e3+AR+zcIbxd6QgJtjJ3hvDwOU8+DUF6vzqMe7ATK1Ttn5O",
+    "witnesses": ["witness.example/w1+f8481057+BIZEdBIpojNIjDGUupDzMEwKPXYATX3QRiBS/nNXyvXn"],
+}
+BUNDLE_ID = "20261124t160642z-k3v4q2m7xw4c5b6d"
+BUNDLE_SHA256 = "1e6ed65d77d6364eeaed5a745ba5c4985ae2b700dd85d7cf7f027bdf294a33fc"
+
+
+def _proof_of_the_specification() -> bytes:
+    text = (ROOT / "docs" / "spec" / "log.md").read_text(encoding="utf-8")
+    start = text.index("c2sp.org/tlog-proof@v1\n")
+    return text[start : text.index("```", start)].encode()
+
+
+def _checked(proof: bytes, openssl: Any, **log: object) -> tuple[int, Any]:
+    found: tuple[int, Any] = MINIMAL.check_log_proof(
+        proof, BUNDLE_ID, BUNDLE_SHA256, MINIMAL.Log({**LOG, **log}), openssl
+    )
+    return found
+
+
+def test_the_log_proof_of_the_specification_verifies(openssl: Any) -> None:
+    index, checkpoint = _checked(_proof_of_the_specification(), openssl)
+
+    assert (index, checkpoint.entries) == (1, 3)
+    assert list(checkpoint.witnesses.values()) == [1795622802]
+
+
+def test_a_cosignature_that_does_not_hold_is_as_if_it_were_not_there(openssl: Any) -> None:
+    proof = _proof_of_the_specification().replace(b"+EgQVwAAAABrBweS6", b"+EgQVwAAAABrBweT6")
+
+    _, checkpoint = _checked(proof, openssl)
+
+    assert checkpoint.witnesses == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"index 1\n", b"index 0\n"),
+        (b"index 1\n", b"index 01\n"),
+        (b"index 1\n", b"index 3\n"),
+        (b"tlog-proof@v1", b"tlog-proof@v2"),
+        (b"bbSZS01z", b"bbSZS01y"),
+        (b"RLrye29XKrPvdoXbE4Qwnh1ffd7KDFrQl+HLSpXxN5o=\n", b""),
+        (
+            b"RLrye29XKrPvdoXbE4Qwnh1ffd7KDFrQl+HLSpXxN5o=\n",
+            2 * b"RLrye29XKrPvdoXbE4Qwnh1ffd7KDFrQl+HLSpXxN5o=\n",
+        ),
+        (b"\n3\n", b"\n4\n"),
+        (b"log.example/evidence\n3", b"log.example/other\n3"),
+        (b"n+ng47P02IZR", b"n+ng47P02IZS"),
+        (b"\n\nlog.example", b"\nlog.example"),
+        (b"s3uZ/vhZ2m9soZ", b"s3uZ/vhZ2m9soY"),
+    ],
+)
+def test_a_log_proof_that_was_changed_does_not_verify(old: bytes, new: bytes, openssl: Any) -> None:
+    proof = _proof_of_the_specification()
+    assert old in proof
+
+    with pytest.raises(MINIMAL.Bad):
+        _checked(proof.replace(old, new, 1), openssl)
+
+
+def test_the_proof_of_another_bundle_does_not_verify(openssl: Any) -> None:
+    with pytest.raises(MINIMAL.Bad, match="root"):
+        MINIMAL.check_log_proof(
+            _proof_of_the_specification(), BUNDLE_ID, "0" * 64, MINIMAL.Log(LOG), openssl
+        )
+
+
+def test_a_directory_or_a_pipe_beside_a_bundle_is_junk_and_no_obstacle(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.wacz"
+    bundle.write_bytes((VECTORS / "v1-good" / "bundle.wacz").read_bytes())
+    (tmp_path / "bundle.wacz.late-01.tsr").mkdir()
+    os.mkfifo(tmp_path / "bundle.wacz.late-02.tsr")
+
+    assert _run("--trust", VECTORS / "trust" / "trust.json", bundle).returncode == 0
