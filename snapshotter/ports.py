@@ -5,6 +5,7 @@ Only `app/wiring.py` builds what stands behind them.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -250,3 +251,76 @@ class ObjectStore(Protocol):
             PolicyRefused: One is under hold or retention, as we see it or as the store says.
             SnapshotterError: The store refused, or still has something of it afterwards.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """What an object holds, and by what to know whether it still does."""
+
+    data: bytes
+    tag: str  # never empty
+
+
+class SwapStore(Protocol):
+    """
+    Small objects, of which some may be replaced by whoever has seen what is there.
+
+    For the state of a log. Not trusted, as `ObjectStore` is not: it can withhold and
+    roll back. Any number of processes may call at once, and may die at any moment: an
+    object is whole, old or new. A content must never come back after another took its
+    place: a tag may be a digest, and can not tell.
+    """
+
+    @property
+    def url(self) -> str:
+        """The store as a person names it."""
+
+    def read(self, key: str, limit: int) -> Tagged:
+        """
+        Return an object as the last swap that returned left it, or a later one.
+
+        Raises:
+            FileNotFoundError: There is none.
+            SnapshotterError: It is longer than `limit` bytes.
+            ServiceUnavailable: The store did not answer.
+        """
+
+    def swap(self, key: str, data: bytes, tag: str) -> bool:
+        """
+        Replace the object if its tag is still this one; durable when this returns.
+
+        Args:
+            tag: From `read`; empty to create the object if there is none.
+
+        Returns:
+            Whether `data` is there now: also when it was before, written by somebody
+            else or by ourselves when the answer was lost. False: another was quicker.
+
+        Raises:
+            ServiceUnavailable: The store did not answer; whether it wrote is unknown,
+                and the same call again is safe.
+            SnapshotterError: The store refused, or can not swap.
+        """
+
+    def discard(self, key: str) -> None:
+        """
+        Remove an object that nobody needs and that can be made again; gone already is fine.
+
+        Raises:
+            ServiceUnavailable, SnapshotterError: It may still be there.
+        """
+
+
+class LogSigner(Protocol):
+    """The key of a log, or of a witness: Ed25519. Trusted."""
+
+    @property
+    def name(self) -> str:
+        """The key's name, which is the log's origin."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes, RFC 8032."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`, 64 bytes."""

@@ -238,3 +238,43 @@ def whole_subtree(hashes: Sequence[bytes]) -> bytes:
     while len(level) > 1:
         level = [node_hash(*level[at : at + 2]) for at in range(0, len(level), 2)]
     return level[0]
+
+
+def extend(tree: TileTree, entries: Sequence[bytes]) -> dict[Tile, bytes]:
+    """
+    Return the files that a tree has when these entries are added to it, and had not before.
+
+    Only the right edge of the tree is read, and seen to be one: the entries of its last
+    bundle have the hashes of its last tile.
+
+    Raises:
+        EvidenceInvalid: The right edge can not be read, or does not agree with itself.
+        ValueError: An entry that is too long, or none at all.
+    """
+    if not entries:
+        raise ValueError("a tree is extended by at least one entry")
+    full, partial = divmod(tree.size, WIDTH)
+    before = tuple(tree.entries(full * WIDTH)) if partial else ()
+    edge = tree.hashes(0, full) if partial else ()
+    if tuple(map(merkle.leaf_hash, before)) != edge:
+        raise EvidenceInvalid("the last entries of the log do not have the hashes of its tree")
+    files: dict[Tile, bytes] = {}
+    for index, chunk in _chunks(full, (*before, *entries)):
+        files[Tile(level=ENTRIES, index=index, width=len(chunk))] = encode_entries(chunk)
+    level, new = 0, tuple(map(merkle.leaf_hash, entries))
+    while new:
+        first, partial = divmod(tree.size >> (HEIGHT * level), WIDTH)
+        edge = tree.hashes(level, first) if partial else ()
+        above: list[bytes] = []
+        for index, hashes in _chunks(first, (*edge, *new)):
+            files[Tile(level=level, index=index, width=len(hashes))] = b"".join(hashes)
+            if len(hashes) == WIDTH:
+                above.append(whole_subtree(hashes))
+        level, new = level + 1, tuple(above)
+    return files
+
+
+def _chunks(first: int, items: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
+    """Cut what begins at the beginning of tile `first` into tiles."""
+    for at in range(0, len(items), WIDTH):
+        yield first + at // WIDTH, items[at : at + WIDTH]

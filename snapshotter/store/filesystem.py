@@ -34,7 +34,8 @@ from typing import BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.store import directory_locks, layout
+from snapshotter.ports import Tagged
+from snapshotter.store import directory_locks, directory_swap, layout
 from snapshotter.store.locking import at_least, extended, refuse_locked
 
 _INCOMING = ".incoming"
@@ -179,6 +180,58 @@ class DirectoryStore:
         """See `ObjectStore.list`. Holds the names of one folder at a time, and no digests."""
         layout.check_prefix(prefix)
         return self._walk("", prefix, reverse)
+
+    def read(self, key: str, limit: int) -> Tagged:
+        """See `SwapStore.read`. The tag is the content's SHA-256."""
+        with self.open(key) as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise SnapshotterError(f"{key} in {self._root} is longer than {limit} bytes")
+        return Tagged(data=data, tag=hashlib.sha256(data).hexdigest())
+
+    def swap(self, key: str, data: bytes, tag: str) -> bool:
+        """See `SwapStore.swap`. An object that is made by it is a new one, as any other."""
+        layout.check_key(key)
+        sha256 = hashlib.sha256(data).hexdigest()
+        with self._told(key), contextlib.ExitStack() as stack:
+            self._make_root()
+            root = stack.enter_context(_opened(self._root))
+            incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
+            folders = stack.enter_context(self._folders(root, key, make=True))
+            there = ""
+            if tag:
+                stack.enter_context(directory_swap.held(root, self.url))
+                there = _digest_of(folders[-1], key)
+                if there not in (tag, sha256):
+                    return False
+            _sweep(incoming)
+            name, descriptor = stack.enter_context(_incoming_file(incoming))
+            _write(descriptor, data)
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+            if not tag:
+                try:
+                    self._link(incoming, name, folders[-1], key, sha256)
+                except FileExistsError:
+                    return False
+            elif there != sha256:
+                last = key.rpartition("/")[2]
+                os.rename(name, last, src_dir_fd=incoming, dst_dir_fd=folders[-1])
+            # Also of what another wrote who may have died before it was on disk.
+            for folder in reversed(folders):
+                os.fsync(folder)
+        return True
+
+    def discard(self, key: str) -> None:
+        """See `SwapStore.discard`."""
+        layout.check_key(key)
+        with self._told(key), contextlib.ExitStack() as stack:
+            try:
+                root = stack.enter_context(_opened(self._root))
+                folders = stack.enter_context(self._folders(root, key, make=False))
+                os.unlink(key.rpartition("/")[2], dir_fd=folders[-1])
+            except FileNotFoundError:
+                return
 
     def _walk(self, folder: str, prefix: str, reverse: bool) -> Iterator[StoredObject]:
         for name, length in self._entries(folder, reverse):
@@ -391,15 +444,28 @@ def _sweep(incoming: int) -> None:
             os.close(descriptor)
 
 
+def _digest_of(folder: int, key: str) -> str:
+    """Return the SHA-256 of an object, or nothing for one that is not there."""
+    try:
+        with os.fdopen(_open_object(folder, key), "rb") as there:
+            return hashlib.file_digest(there, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
 def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
     """Copy, and return how many bytes. Raises SnapshotterError when the digest is another."""
     digest, length = hashlib.sha256(), 0
     while chunk := original.read(_CHUNK):
         digest.update(chunk)
         length += len(chunk)
-        left = memoryview(chunk)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        _write(descriptor, chunk)
     if digest.hexdigest() != sha256:
         raise SnapshotterError(
             "the file to store is not the one that was hashed",

@@ -68,6 +68,11 @@ class StoreProbe:
         return all(self.kept(name) for name in ESSENTIAL)
 
     @property
+    def keeps_logs(self) -> bool:
+        """Whether a log may be written here by more than one writer."""
+        return self.usable and self.kept("compare_and_swap")
+
+    @property
     def locks(self) -> bool:
         """Whether a retention period is enforced here."""
         return self.kept("lock_enforced")
@@ -89,6 +94,21 @@ def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> Store
     else:
         promises, left = _S3Probe(store, folder, now).run()
     return StoreProbe(url=store.url, at=now, promises=promises, left_behind=left)
+
+
+def refuse_log(result: StoreProbe) -> None:
+    """
+    Refuse to keep a log on a store that was not seen to swap as it has to.
+
+    Raises:
+        SnapshotterError: It was not.
+    """
+    if not result.keeps_logs:
+        how = next(p.how for p in result.promises if p.name == "compare_and_swap")
+        raise SnapshotterError(
+            f"{result.url} can not keep a log: {how}",
+            hint="use another endpoint, or a directory, or switch it off: log = false",
+        )
 
 
 def refuse_unlocked(result: StoreProbe) -> None:
@@ -116,6 +136,7 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
         store.put_new(key, right, right_sha256)
         return (
             _race(store, f"{folder}/race", (right, right_sha256), (wrong, wrong_sha256)),
+            _swaps(store, f"{folder}/swapped"),
             _refused(
                 "checksum_verified",
                 SnapshotterError,
@@ -179,6 +200,29 @@ def _race(
     )
 
 
+def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
+    """Let several writers replace what all of them have seen, and one what nobody has."""
+    name = "compare_and_swap"
+    try:
+        store.swap(key, b"seen", "")
+        seen = store.read(key, len(_RIGHT)).tag
+        with ThreadPoolExecutor(_RACERS) as pool:
+            contents = [f"writer {number}".encode() for number in range(_RACERS)]
+            won = list(pool.map(lambda it: store.swap(key, it, seen), contents))
+        late = store.swap(key, _WRONG, seen)
+        there = store.read(key, len(_WRONG)).data
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        return Promise(name=name, kept=False, how=error.message)
+    return _judge(
+        name,
+        won.count(True) == 1 and not late and there == contents[won.index(True)],
+        f"of {_RACERS} writers that replaced one state at once, one won; a late one was refused",
+        "a state was replaced by writers that had not seen it: this endpoint does not compare",
+    )
+
+
 class _S3Probe:
     """The same for a bucket, with raw calls: what our own adapter would hide counts here."""
 
@@ -197,6 +241,7 @@ class _S3Probe:
         try:
             promises = (
                 self._create_if_absent(key),
+                _swaps(store, f"{self._folder}/swapped"),
                 (verified := self._checksum_verified()),
                 self._checksum_kept(verified=verified.kept is True),
                 self._versioning(),

@@ -37,6 +37,7 @@ from snapshotter.model.bundle import (
     Retention,
     StoredObject,
 )
+from snapshotter.ports import Tagged
 from snapshotter.store import layout
 from snapshotter.store.locking import at_least
 from snapshotter.store.s3_locks import BucketLocks
@@ -264,6 +265,74 @@ class S3Store:
         layout.check_prefix(prefix)
         start = f"{self._prefix}/{prefix}" if self._prefix else prefix
         return self._walk(start, reverse)
+
+    def read(self, key: str, limit: int) -> Tagged:
+        """See `SwapStore.read`. The tag is the ETag; one request."""
+        name = self.full_key(key)
+        tried = 0
+        while True:
+            try:
+                return self._read_whole(name, key, limit)
+            except ServiceUnavailable:
+                tried += 1  # a connection may have broken in the middle
+                if tried == _READS:
+                    raise
+
+    def swap(self, key: str, data: bytes, tag: str) -> bool:
+        """See `SwapStore.swap`: one PUT with `If-Match`, or with `If-None-Match: *`."""
+        name = self.full_key(key)
+        condition: dict[str, Any] = {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
+        for tried in range(_CONFLICTS):
+            with self._told(key):
+                try:
+                    self._client.put_object(
+                        Bucket=self._bucket,
+                        Key=name,
+                        Body=data,
+                        ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+                        ContentType="application/octet-stream",
+                        **condition,
+                    )
+                    return True
+                except self._errors.ClientError as error:
+                    status = _status(error.response)
+                    if status in (404, 412) and _code(error.response) != "NoSuchBucket":
+                        # Somebody else's, or our own whose answer was lost.
+                        return self._holds(key, data)
+                    if status != 409:
+                        raise
+            time.sleep(0.05 * 2**tried)  # another conditional write is under way
+        raise ServiceUnavailable(
+            f"{self.url} is busy with other writes of {key}", hint="try again in a moment"
+        )
+
+    def discard(self, key: str) -> None:
+        """See `SwapStore.discard`. A bucket with versions keeps the old ones."""
+        with self._told(key):
+            self._client.delete_object(Bucket=self._bucket, Key=self.full_key(key))
+
+    def _read_whole(self, name: str, key: str, limit: int) -> Tagged:
+        with self._told(key):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=name)
+            except self._errors.ClientError as error:
+                if _code(error.response) in ("NoSuchKey", "404"):
+                    raise FileNotFoundError(errno.ENOENT, "no such object", key) from error
+                raise
+            with contextlib.closing(answer["Body"]) as body:
+                if answer["ContentLength"] > limit:
+                    raise SnapshotterError(f"{key} in {self.url} is longer than {limit} bytes")
+                return Tagged(data=body.read(), tag=answer["ETag"])
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return self.read(key, len(data) + 1).data == data
+        except FileNotFoundError:
+            return False
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError:
+            return False  # longer than ours
 
     def attempt(self, operation: str, key: str = "", **arguments: Any) -> Attempt:
         """

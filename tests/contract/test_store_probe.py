@@ -12,7 +12,7 @@ import pytest
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import ClockFacts
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.store.probe import StoreProbe, probe, refuse_unlocked
+from snapshotter.store.probe import StoreProbe, probe, refuse_log, refuse_unlocked
 from snapshotter.store.s3 import S3Store
 from tests.servers import rclone as rclone_server
 from tests.servers import seaweedfs as seaweedfs_server
@@ -60,6 +60,7 @@ def answers(result: StoreProbe) -> dict[str, bool | None]:
 
 ALL = {
     "create_if_absent": True,
+    "compare_and_swap": True,
     "checksum_verified": True,
     "checksum_kept": True,
     "versioning": True,
@@ -82,6 +83,7 @@ def test_a_bucket_with_lock_keeps_every_promise(seaweedfs: SeaweedFS) -> None:
 
     assert answers(result) == ALL
     assert result.usable
+    refuse_log(result)
     assert all(promise.how for promise in result.promises)
     refuse_unlocked(result)
     # What is locked has to stay for a while; nothing else does.
@@ -123,6 +125,9 @@ def test_a_server_that_ignores_our_headers_is_found_out(tmp_path: Path) -> None:
         assert not result.usable
         with pytest.raises(SnapshotterError, match="does not enforce retention"):
             refuse_unlocked(result)
+        assert not result.kept("compare_and_swap")
+        with pytest.raises(SnapshotterError, match="can not keep a log"):
+            refuse_log(result)
         assert list(store.list()) == []
         store.close()
 
@@ -153,6 +158,7 @@ def test_a_directory_keeps_what_a_directory_can(tmp_path: Path) -> None:
 
     assert answers(result) == {
         "create_if_absent": True,
+        "compare_and_swap": True,
         "checksum_verified": True,
         "checksum_kept": False,
         "read_only": True,
@@ -164,7 +170,7 @@ def test_a_directory_keeps_what_a_directory_can(tmp_path: Path) -> None:
         "range_reads": True,
     }
     assert result.usable
-    assert [path.name for path in (tmp_path / "store").iterdir()] == [".incoming"]
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {".incoming", ".swap"}
     with pytest.raises(SnapshotterError, match="not WORM"):
         refuse_unlocked(result)
 
