@@ -105,6 +105,22 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
     raise EvidenceInvalid(f"the bundle has no {name}")
 
 
+def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
+    """
+    Return the signatures of the bundle in `stream`, in the order of their slots, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or one without a first signature.
+    """
+    found = [read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)]
+    for slot in range(2, names.MAX_SIGNATURES + 1):
+        try:
+            found.append(read_member(stream, names.signature(slot), limit=MAX_SIDECAR_BYTES))
+        except EvidenceInvalid:
+            break  # slots are numbered without gaps
+    return tuple(found)
+
+
 def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
     """Return the late tokens that stand beside a bundle of a store, as on disk."""
     tokens: list[bytes] = []

@@ -7,7 +7,7 @@ reason, is moved out of the spool with its salts, and its place is told.
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +15,8 @@ from typing import Protocol
 
 from snapshotter.app import bundles, pending
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import names
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.rfc3161 import check_subject
+from snapshotter.formats.rfc3161 import TokenInvalid, check_subject
 from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
@@ -82,7 +81,7 @@ def add(
             raise EvidenceInvalid(
                 f"{file} is not a bundle as it was sealed", hint=f"snapshotter verify {file}"
             )
-        signature = bundles.read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)
+        signatures = bundles.read_signatures(stream)
     key = layout.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
     try:
         stored = store.put_new(key, file, report.sha256, retention=retention)
@@ -94,7 +93,7 @@ def add(
     passed_over: list[str] = []
     for sidecar in sidecars_beside(file):
         try:
-            number, sha256 = _late_token(sidecar, signature)
+            number, sha256 = _late_token(sidecar, signatures)
         except (SnapshotterError, FileNotFoundError) as error:
             passed_over.append(f"{sidecar} was passed over: {error}")
             continue
@@ -105,14 +104,20 @@ def add(
     return Added(stored=stored, passed_over=tuple(passed_over))
 
 
-def _late_token(sidecar: Path, signature: bytes) -> tuple[int, str]:
-    """Return number and SHA-256 of a late token. Raises for what is none over `signature`."""
+def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
+    """Return number and SHA-256 of a late token. Raises for what is over none of `signatures`."""
     match = LATE_TOKEN.fullmatch(sidecar.name)
     if match is None:
         raise SnapshotterError("late tokens are numbered from late-01 to late-09")
     with open_file(sidecar) as stream:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
-    check_subject(response, signature)
+    for number, signature in enumerate(signatures, start=1):
+        try:
+            check_subject(response, signature)
+            break
+        except TokenInvalid:
+            if number == len(signatures):
+                raise
     return int(match[1]), digest_bytes(response).sha256
 
 
@@ -159,7 +164,7 @@ def _keep_somewhere(bundle: Bundle, places: Places, *, refused: bool) -> str:
     if refused:
         return f"this is a bug; the capture is kept in {kept}, please report it"
     words = f"the sealed bundle is kept: snapshotter store add {kept}"
-    if sealer.pending(bundle.tokens):
+    if any(sealer.pending(it.tokens) for it in bundle.signatures):
         words += f", then snapshotter timestamp {bundle.id}"
     return words
 

@@ -21,6 +21,7 @@ from typing import Self
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
+from snapshotter.formats.names import MAX_SIGNATURES
 from snapshotter.model.capture import Disclosure
 
 _LOCK = ".lock"
@@ -36,6 +37,7 @@ class PendingToken:
     key: str
     signature: bytes  # DER, what the token has to be over
     authorities: tuple[str, ...]
+    slot: int = 1  # of the signature: each of several has a reminder of its own
 
     def with_authorities(self, names: Iterable[str]) -> Self:
         """Return the same reminder for these authorities."""
@@ -43,20 +45,25 @@ class PendingToken:
 
 
 def remember(directory: Path, pending: PendingToken) -> None:
-    """Write the reminder, replacing an older one of the same bundle."""
+    """Write the reminder, replacing an older one of the same signature."""
     content = {
         "authorities": list(pending.authorities),
         "bundle_id": pending.bundle_id,
         "key": pending.key,
         "signature": base64.b64encode(pending.signature).decode("ascii"),
+        "slot": pending.slot,
         "store": pending.store,
     }
-    write_private(directory / f"{pending.bundle_id}.json", canonical_json.dumps(content))
+    write_private(_file(directory, pending.bundle_id, pending.slot), canonical_json.dumps(content))
 
 
-def forget(directory: Path, bundle_id: str) -> None:
-    """Remove the reminder, if there is one."""
-    (directory / f"{bundle_id}.json").unlink(missing_ok=True)
+def forget(directory: Path, bundle_id: str, slot: int = 1) -> None:
+    """Remove the reminder of one signature's tokens, if there is one."""
+    _file(directory, bundle_id, slot).unlink(missing_ok=True)
+
+
+def _file(directory: Path, bundle_id: str, slot: int) -> Path:
+    return directory / (f"{bundle_id}.json" if slot == 1 else f"{bundle_id}.sig-{slot:02}.json")
 
 
 def remembered(
@@ -97,12 +104,16 @@ def _read(path: Path) -> PendingToken:
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("not the reminder of a bundle")
     bundle_id, store, key, signature = texts
+    slot = content.get("slot", 1)
+    if type(slot) is not int or not 1 <= slot <= MAX_SIGNATURES:
+        raise ValueError("slot is not the number of a signature")
     return PendingToken(
         bundle_id=bundle_id,
         store=store,
         key=key,
         signature=base64.b64decode(signature, validate=True),
         authorities=tuple(names),
+        slot=slot,
     )
 
 

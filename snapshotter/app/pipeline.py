@@ -70,7 +70,7 @@ class World:
     clock: Clock  # an AnchoredClock that is the capturer's too is anchored for each capture
     ids: IdSource
     capturer: Capturer
-    signer: Signer
+    signer: Signer  # fills the first slot
     authorities: tuple[TimestampAuthority, ...]
     timestamp_timeout_s: float
     store: ObjectStore
@@ -83,6 +83,7 @@ class World:
     unstored_dir: Path  # sealed bundles that the store did not take
     software: str
     replayer: Replayer | None = None  # None: bundles are not replayed
+    cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,9 @@ def run(
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     check_url(request.url)
+    sealer.check_signers(
+        (world.signer, *world.cosigners), decision, authorities=len(world.authorities)
+    )
     stop = interruption or Interruption()
     for directory in (world.salts_dir, world.pending_dir, world.unstored_dir):
         pending.require_writable(directory)
@@ -146,6 +150,7 @@ def run(
             bundle_id=bundle_id,
             spool=spool,
             signer=world.signer,
+            cosigners=world.cosigners,
             authorities=world.authorities,
             timestamp_timeout_s=world.timestamp_timeout_s,
             clock=clock,
@@ -237,8 +242,10 @@ def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
 def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> StoredObject:
     retain = retention.of_decision(decision, clock.now())
     key = layout.bundle_key(bundle.id)
-    owing = sealer.pending(bundle.tokens)
-    if owing:
+    for slot, signed in enumerate(bundle.signatures, start=1):
+        owing = sealer.pending(signed.tokens)
+        if not owing:
+            continue
         # Before the bundle: a reminder of a bundle that never came is harmless, a bundle
         # that nobody remembers is not.
         pending.remember(
@@ -247,8 +254,9 @@ def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> St
                 bundle_id=bundle.id,
                 store=world.store.url,
                 key=key,
-                signature=bundle.signature,
+                signature=signed.signature,
                 authorities=owing,
+                slot=slot,
             ),
         )
     return world.store.put_new(key, bundle.file, bundle.digests.sha256, retention=retain)
@@ -330,7 +338,8 @@ def clock_warnings(result: Result) -> tuple[str, ...]:
         f"WARNING: {it.authority}: {it.detail}. The bundle is stored as this machine's clock said, "
         f"without that token, for the two contradict each other\n"
         f"  Set the clock, then: snapshotter timestamp {result.bundle.id}"
-        for it in result.bundle.tokens
+        for signed in result.bundle.signatures
+        for it in signed.tokens
         if it.clock_ahead is not None
     )
 
@@ -367,7 +376,10 @@ def replay_warnings(result: Result) -> tuple[str, ...]:
 
 def timestamp_state(result: Result) -> str:
     """Return the state of the time proof in words."""
+    owed = [it for it in result.bundle.signatures if sealer.pending(it.tokens)]
     granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]
+    if granted and len(owed) > 0 and len(result.bundle.signatures) > 1:
+        return "pending for a signature (snapshotter timestamp asks again)"
     if granted:
         return ", ".join(f"{it.authority} {it.time:%Y-%m-%dT%H:%M:%SZ}" for it in granted)
     if not result.bundle.tokens:

@@ -8,7 +8,7 @@ later, here, and stored beside the bundle; the bundle itself never changes.
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,7 +116,7 @@ class _Round:
         except (OSError, ValueError) as error:
             self.problems.append(_of(entry, SnapshotterError(str(error))))
         if not owing:
-            pending.forget(self._desk.pending_dir, entry.bundle_id)
+            pending.forget(self._desk.pending_dir, entry.bundle_id, entry.slot)
         elif tuple(owing) != entry.authorities:
             pending.remember(self._desk.pending_dir, entry.with_authorities(owing))
 
@@ -233,45 +233,55 @@ def remember_missing(desk: TokenDesk, bundle_ids: Iterable[str], *, wait_s: floa
             raise _busy(desk)
         configured = {anchor.name for anchor in desk.anchors}
         known = {
-            entry.bundle_id: [name for name in entry.authorities if name not in configured]
+            (entry.bundle_id, entry.slot): [
+                name for name in entry.authorities if name not in configured
+            ]
             for entry in pending.remembered(desk.pending_dir, lambda _: None)
             if entry.store == desk.store.url
         }
         for bundle_id in bundle_ids:
-            _remember_missing(desk, bundle_id, known.get(bundle_id, []))
+            _remember_missing(desk, bundle_id, known)
 
 
-def _remember_missing(desk: TokenDesk, bundle_id: str, elsewhere: Sequence[str]) -> None:
+def _remember_missing(
+    desk: TokenDesk, bundle_id: str, known: Mapping[tuple[str, int], Sequence[str]]
+) -> None:
     key = bundles.key_of(desk.store, bundle_id)
     with desk.store.open(key) as stream:
-        signature = bundles.read_member(stream, names.signature(1), limit=_MAX_SEAL_FILE)
-        responses = list(bundles.late_tokens(desk.store, key))
-        for number in range(1, names.MAX_TOKENS + 1):
-            try:
-                responses.append(
-                    bundles.read_member(stream, names.token(1, number), limit=_MAX_SEAL_FILE)
-                )
-            except EvidenceInvalid:
-                break  # tokens are numbered without gaps
-    missing = [
-        anchor.name
-        for anchor in desk.anchors
-        if not any(_holds(response, signature, anchor) for response in responses)
-    ]
-    missing += elsewhere
-    if missing:
-        pending.remember(
-            desk.pending_dir,
-            pending.PendingToken(
+        late = bundles.late_tokens(desk.store, key)
+        for slot, signature in enumerate(bundles.read_signatures(stream), start=1):
+            responses = list(late)
+            for number in range(1, names.MAX_TOKENS + 1):
+                try:
+                    responses.append(
+                        bundles.read_member(stream, names.token(slot, number), limit=_MAX_SEAL_FILE)
+                    )
+                except EvidenceInvalid:
+                    break  # tokens are numbered without gaps
+            entry = pending.PendingToken(
                 bundle_id=bundle_id,
                 store=desk.store.url,
                 key=key,
                 signature=signature,
-                authorities=tuple(missing),
-            ),
-        )
+                authorities=(),
+                slot=slot,
+            )
+            _remember_owed(desk, entry, responses, known.get((bundle_id, slot), ()))
+
+
+def _remember_owed(
+    desk: TokenDesk, entry: pending.PendingToken, responses: Sequence[bytes], more: Sequence[str]
+) -> None:
+    missing = [
+        anchor.name
+        for anchor in desk.anchors
+        if not any(_holds(response, entry.signature, anchor) for response in responses)
+    ]
+    missing += more
+    if missing:
+        pending.remember(desk.pending_dir, entry.with_authorities(missing))
     else:
-        pending.forget(desk.pending_dir, bundle_id)
+        pending.forget(desk.pending_dir, entry.bundle_id, entry.slot)
 
 
 def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:

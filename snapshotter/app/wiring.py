@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 import snapshotter
-from snapshotter.app import pending
+from snapshotter.app import seen
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
@@ -41,7 +41,6 @@ from snapshotter.seal.signer import (
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
-from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import Trust, own_trust
 
 if TYPE_CHECKING:
@@ -353,7 +352,12 @@ def trust(settings: Settings) -> Trust:
                 hint="give the key id that its owner published with --root-key "
                 f"(snapshotter trust show {settings.trust_file} prints who signed it)",
             )
-        return _read_trust(settings, settings.trust_file)
+        return seen.read(
+            settings.trust_file,
+            pinned_root=settings.trust_root_key,
+            now=SystemClock().now(),
+            directory=settings.data_dir / "trust",
+        )
     directory = key_directory(settings)
     # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
     own = [
@@ -362,24 +366,6 @@ def trust(settings: Settings) -> Trust:
         if key.public_key is not None and key.name != _ROOT_NAME
     ]
     return own_trust(own, anchors(settings))
-
-
-def _read_trust(settings: Settings, path: Path) -> Trust:
-    """Read the trust file, and remember its version: an older one of the same root is refused."""
-    newest = settings.data_dir / "trust" / settings.trust_root_key
-    try:
-        minimum = int(newest.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        minimum = 0  # never seen one
-    found = read_trust(
-        path,
-        pinned_root=settings.trust_root_key,
-        now=SystemClock().now(),
-        minimum_version=minimum,
-    )
-    if found.version is not None and found.version > minimum:
-        pending.write_private(newest, str(found.version).encode("ascii"))
-    return found
 
 
 def world(

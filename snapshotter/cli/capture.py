@@ -407,10 +407,12 @@ def _object(done: "Result") -> dict[str, Any]:
         "timestamps": [
             {
                 "authority": token.authority,
+                "key_id": signed.key_id,
                 "state": token.state.value,
                 "time": instant(token.time) if token.time else None,
             }
-            for token in done.bundle.tokens
+            for signed in done.bundle.signatures
+            for token in signed.tokens
         ],
         "title": captured.title,
         "warnings": [{"code": it.code, "detail": it.detail} for it in captured.warnings],
@@ -496,7 +498,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     result(f"  verified       {verified}")
     if done.replay:
         _print_replay(done.replay)
-    result(f"  signed by      key {bundle.key_id}")
+    for number, signed in enumerate(bundle.signatures):
+        result(f"  {'' if number else 'signed by':<14} key {signed.key_id}")
     took = done.stage_ms["total"] / 1000
     result(f"  bundle         {_from_here(done.location)}")
     size_words = bytes_in_words(bundle.digests.length)

@@ -36,7 +36,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
@@ -156,6 +156,11 @@ class Anchor:
     def __post_init__(self) -> None:
         if self.root.issuer != self.root.subject:
             raise ValueError(f"the root of {self.name} is not self-signed")
+
+    @property
+    def witness(self) -> bytes:
+        """Who it is, whatever its name: the root's public key, for certificates are renewed."""
+        return self.root.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def build_request(message: bytes, *, nonce: int) -> bytes:

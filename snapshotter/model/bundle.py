@@ -31,6 +31,15 @@ class TokenResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """One signature over a bundle's list of files, and what became of the tokens over it."""
+
+    key_id: str
+    signature: bytes  # DER
+    tokens: tuple[TokenResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A sealed bundle, one file on disk, not yet stored."""
 
@@ -43,6 +52,13 @@ class Bundle:
     signature: bytes  # DER, what the tokens are over
     tokens: tuple[TokenResult, ...]
     part_bytes: tuple[tuple[str, int], ...]  # member path, bytes as stored
+    cosigned: tuple[Signed, ...] = ()  # by further keys, in the order of their slots
+
+    @property
+    def signatures(self) -> tuple[Signed, ...]:
+        """All signatures, the first one first."""
+        first = Signed(key_id=self.key_id, signature=self.signature, tokens=self.tokens)
+        return (first, *self.cosigned)
 
 
 LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")  # of S3 Object Lock, the weaker one first

@@ -183,6 +183,7 @@ class Require(_Table):
 
     court_minimum: bool = True
     timestamps: int = Field(default=1, ge=0, le=9)
+    signatures: int = Field(default=0, ge=0, le=9)
 
 
 class RetentionTable(_Table):
@@ -364,6 +365,7 @@ def decide(
         divergence_percent=effective.warn.divergence_percent,
         require_court_minimum=effective.require.court_minimum,
         require_timestamps=effective.require.timestamps,
+        require_signatures=effective.require.signatures,
         retain_days=effective.retention.days,
         retain_mode=effective.retention.mode,
     )

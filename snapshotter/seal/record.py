@@ -7,7 +7,7 @@ usual report of an online capture; docs/spec/capture-record.md lists every field
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from pathlib import PurePath
@@ -52,7 +52,7 @@ def build(
     bundle_id: str,
     sealed_at: datetime,
     software: str,
-    signer: Signer,
+    signers: Sequence[Signer],
     authorities: Iterable[str],
 ) -> bytes:
     """
@@ -60,6 +60,7 @@ def build(
 
     Args:
         artifacts: Every file of the bundle but this one, the custody chain and the seal.
+        signers: Who is going to sign, in the order of their slots.
         authorities: Names of the timestamp authorities that will be asked.
     """
     response = capture.response
@@ -111,7 +112,7 @@ def build(
             "redactions": plain(capture.redactions),
             "requires": {
                 "log": False,
-                "signatures": 1,
+                "signatures": decision.require_signatures or len(signers),
                 "timestamps": decision.require_timestamps,
             },
             "sealed_at": canonical_json.instant(sealed_at),
@@ -119,9 +120,10 @@ def build(
                 {
                     "algorithm": ALGORITHM,
                     "key_id": signer.key_id,
-                    "slot": "sig-01",
-                    "wacz_auth": signer.in_software,
+                    "slot": f"sig-{slot:02}",
+                    "wacz_auth": slot == 1 and signer.in_software,
                 }
+                for slot, signer in enumerate(signers, start=1)
             ],
             "software": software,
             "what": {

@@ -9,16 +9,17 @@ run sweeps away, and no bundle: `<id>.wacz` is there when it is whole.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.formats import canonical_json, container, custody, manifest, names, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.keys import load_public_pem
-from snapshotter.model.bundle import Bundle, TokenResult, TokenState
+from snapshotter.model.bundle import Bundle, Signed, TokenResult, TokenState
 from snapshotter.model.capture import Artifact, Capture, Outcome
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.digests import Digests
@@ -74,6 +75,7 @@ def seal(
     clock: Clock,
     software: str,
     progress: Progress,
+    cosigners: Sequence[Signer] = (),
     max_skew: timedelta | None = None,
     hurry: Callable[[], bool] | None = None,
 ) -> Bundle:
@@ -83,15 +85,19 @@ def seal(
     Args:
         spool: The directory that the capture's artifacts are in; the bundle is
             written beside them as `<id>.wacz`.
-        authorities: At most nine; asked in parallel, each for one token.
+        authorities: At most nine; asked in parallel, each for one token a signature.
+        cosigners: Sign the same list in the slots behind `signer`, each with tokens of its own.
         timestamp_timeout_s: For all of them together; who has not answered by then owes a token.
         max_skew: A token that is further than that from `clock` would contradict the
             bundle's own times, and is left out; None: whatever comes goes in.
         hurry: Asked while waiting for tokens; once it says yes, the rest is owed.
 
     Raises:
-        SnapshotterError: No space, a bundle over 4 GiB, or a file that changed on disk.
+        SnapshotterError: No space, a bundle over 4 GiB, a file that changed on disk, or
+            signers that `check_signers` refuses.
     """
+    signers = (signer, *cosigners)
+    check_signers(signers, decision, authorities=len(authorities))
     progress("seal", "")
     # (1) What the capture room wrote is hashed already; two small files are ours.
     artifacts = sorted(
@@ -118,7 +124,7 @@ def seal(
         bundle_id=bundle_id,
         sealed_at=sealed_at,
         software=software,
-        signer=signer,
+        signers=signers,
         authorities=[authority.name for authority in authorities],
     )
     listed = {artifact.path: artifact.digests for artifact in artifacts}
@@ -137,25 +143,30 @@ def seal(
     events = _events(capture, software=software, sealed_at=sealed_at, files=len(listed))
     listed[names.CUSTODY] = add(names.CUSTODY, custody.encode(events))
 
-    # (2) The manifests, and the one signature over the second.
+    # (2) The manifests, and the signatures over the second.
     blake3_manifest = manifest.encode({path: it.blake3 for path, it in listed.items()})
     listed[names.MANIFEST_BLAKE3] = add(names.MANIFEST_BLAKE3, blake3_manifest)
     sha256_manifest = manifest.encode({path: it.sha256 for path, it in listed.items()})
-    signature = signer.sign(sha256_manifest)
+    signatures = [it.sign(sha256_manifest) for it in signers]
     members = dict(listed)
     members[names.MANIFEST_SHA256] = add(names.MANIFEST_SHA256, sha256_manifest)
-    members[names.signature(1)] = add(names.signature(1), signature)
-    members[names.public_key(1)] = add(names.public_key(1), signer.public_key_pem)
+    for slot, (it, signature) in enumerate(zip(signers, signatures, strict=True), start=1):
+        members[names.signature(slot)] = add(names.signature(slot), signature)
+        members[names.public_key(slot)] = add(names.public_key(slot), it.public_key_pem)
 
     # (3) Other parties' clocks.
     progress("timestamp", ", ".join(authority.name for authority in authorities))
-    tokens = stamp_all(authorities, signature, timeout_s=timestamp_timeout_s, hurry=hurry)
+    stamped = _stamped(authorities, signatures, timeout_s=timestamp_timeout_s, hurry=hurry)
     if max_skew is not None:
         now = clock.now()
-        tokens = tuple(_fitting(token, sealed_at, now, max_skew) for token in tokens)
-    granted = [token for token in tokens if token.state is TokenState.GRANTED]
-    for number, token in enumerate(granted, start=1):
-        members[names.token(1, number)] = add(names.token(1, number), token.response)
+        stamped = [
+            tuple(_fitting(token, sealed_at, now, max_skew) for token in tokens)
+            for tokens in stamped
+        ]
+    for slot, tokens in enumerate(stamped, start=1):
+        granted = [token for token in tokens if token.state is TokenState.GRANTED]
+        for number, token in enumerate(granted, start=1):
+            members[names.token(slot, number)] = add(names.token(slot, number), token.response)
 
     # (4) What is derived from all that, and the container.
     progress("seal", "container")
@@ -179,10 +190,61 @@ def seal(
         key_id=signer.key_id,
         captured_at=capture.started_at,
         sealed_at=sealed_at,
-        signature=signature,
-        tokens=tokens,
+        signature=signatures[0],
+        tokens=stamped[0],
+        cosigned=tuple(
+            Signed(key_id=it.key_id, signature=signature, tokens=tokens)
+            for it, signature, tokens in list(zip(signers, signatures, stamped, strict=True))[1:]
+        ),
         part_bytes=tuple((name, members[name].length) for name in sorted(members)),
     )
+
+
+def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities: int) -> None:
+    """
+    See that a bundle can be sealed by these.
+
+    Raises:
+        SnapshotterError: A key twice, more than nine, more tokens than can be fetched
+            later, or fewer signers than the policy requires.
+    """
+    ids = [signer.key_id for signer in signers]
+    if len(set(ids)) != len(ids):
+        raise SnapshotterError(
+            f"the key {next(it for it in ids if ids.count(it) > 1)} signs twice",
+            hint="a bundle counts keys: name each one once in key and cosigners",
+        )
+    if len(ids) > names.MAX_SIGNATURES:
+        raise SnapshotterError(f"a bundle has at most {names.MAX_SIGNATURES} signatures")
+    if len(ids) > 1 and len(ids) * authorities > names.MAX_LATE_TOKENS:
+        raise SnapshotterError(
+            f"{len(ids)} signers and {authorities} timestamp authorities are "
+            f"{len(ids) * authorities} tokens, and a bundle has room for "
+            f"{names.MAX_LATE_TOKENS} that come late",
+            hint="configure fewer authorities, or fewer cosigners",
+        )
+    if len(ids) < decision.require_signatures:
+        raise PolicyRefused(
+            f"policy {decision.policy_name} requires {decision.require_signatures} signatures, and "
+            f"{len(ids)} keys are configured",
+            hint="name the others as cosigners",
+        )
+
+
+def _stamped(
+    authorities: Sequence[TimestampAuthority],
+    signatures: Sequence[bytes],
+    *,
+    timeout_s: float,
+    hurry: Callable[[], bool] | None,
+) -> list[tuple[TokenResult, ...]]:
+    """Ask for the tokens over all signatures, under the one time limit that they share."""
+    with ThreadPoolExecutor(len(signatures), thread_name_prefix="stamp") as pool:
+        asked = [
+            pool.submit(stamp_all, authorities, it, timeout_s=timeout_s, hurry=hurry)
+            for it in signatures
+        ]
+        return [it.result() for it in asked]
 
 
 def pending(tokens: Sequence[TokenResult]) -> tuple[str, ...]:

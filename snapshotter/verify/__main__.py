@@ -16,6 +16,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.verify import report
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import late_tokens_beside, open_file, read_trust
+from snapshotter.verify.trust import Seen
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,12 +28,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path, help="the .wacz file; sidecars beside it are read")
     parser.add_argument("--trust", type=Path, required=True, help="trust.json, its .sig beside it")
     parser.add_argument("--root-key", required=True, help="the key id of the trust file's signer")
+    parser.add_argument(
+        "--seen-version",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the newest version of the trust file that you have seen: an older one is refused",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     # The one clock of this program; the rest takes it as a value.
     now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
     try:
-        trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now)
+        seen = Seen(version=arguments.seen_version)
+        trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
             found = verify_bundle(
                 stream, trust, now=now, late_tokens=late_tokens_beside(arguments.bundle)

@@ -21,7 +21,14 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import container, custody, keys, manifest, names, server_signature, wacz
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
-from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response, read_token
+from snapshotter.formats.rfc3161 import (
+    Anchor,
+    Token,
+    TokenInvalid,
+    check_response,
+    check_subject,
+    read_token,
+)
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.verify import record, servers
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
@@ -75,6 +82,8 @@ def verify_bundle(
             state.findings.extend(findings)
             if step in _STOP_ON_FAILURE and any(it.verdict is Verdict.FAILED for it in findings):
                 break
+            if step is _signers and len(state.signatures) < len(state.record["signers"]):
+                break  # tokens, times and keys would be those of some signatures and not of others
     except Exception as error:  # a check that breaks must not look like a check that passed
         if state.contents is None and isinstance(error, OSError | SnapshotterError):
             raise  # the stream's own: no check was reached
@@ -103,7 +112,7 @@ class _Signature:
     key: ec.EllipticCurvePublicKey
     key_id: str
     signature: bytes
-    tokens: list[tuple[str, Token]] = field(default_factory=list)
+    tokens: list[tuple[Anchor, Token]] = field(default_factory=list)
 
     @property
     def proven(self) -> datetime | None:
@@ -307,6 +316,7 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 def _check_record(value: Any) -> None:
     """Raise EvidenceInvalid unless the fields that verification reads have their types."""
     shape: dict[str, Any] = {
+        "authorities": list,
         "bundle_id": str,
         "requires": {"log": bool, "signatures": int, "timestamps": int},
         "sealed_at": str,
@@ -329,6 +339,8 @@ def _check_record(value: Any) -> None:
             raise EvidenceInvalid(f"signer {number} is not named as it has to be")
     if len({signer["key_id"] for signer in signers}) != len(signers):
         raise EvidenceInvalid("one key signs twice")
+    if not all(isinstance(name, str) for name in value["authorities"]):
+        raise EvidenceInvalid("authorities is not a list of names")
 
 
 def _named_at(bundle_id: str) -> datetime:
@@ -365,6 +377,7 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     for name in sorted(kept):
         if name.startswith("seal/sig-") and int(name[9:11]) > len(signers):
             yield _failed("signature", Code.UNLISTED, f"{name} belongs to no signer of the record")
+    yield from _numbered(kept, len(signers))
     for slot, signer in enumerate(signers, start=1):
         signature = there.get(slot)
         if signature is None:
@@ -384,6 +397,18 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield _passed("signature", f"the list of files was signed by key {signature.key_id}")
 
 
+def _numbered(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
+    """Refuse a gap before a token: where nothing covers the tokens' names, one is not free."""
+    for slot in range(1, slots + 1):
+        there = [names.token(slot, it) in kept for it in range(1, names.MAX_TOKENS + 1)]
+        if there != sorted(there, reverse=True):
+            yield _failed(
+                "signature",
+                Code.UNLISTED,
+                f"the tokens over {names.signature(slot)} are not numbered from 1 on without a gap",
+            )
+
+
 def _gone(kept: Mapping[str, bytes], slot: int) -> str:
     """Return which part of a signature is missing."""
     missing = names.signature(slot) not in kept
@@ -396,9 +421,10 @@ def _gone(kept: Mapping[str, bytes], slot: int) -> str:
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["timestamps"], state.trust.require.timestamps)
     vouched = state.record["signers"][0]["wacz_auth"]
+    late = _late(state)
     for signature in state.signatures:
         unknown: list[tuple[str, TokenInvalid]] = []
-        for name, response in _responses(state, signature.slot):
+        for name, response in (*_inside(state, signature.slot), *late[signature.slot]):
             outcome = _judge_token(response, signature.signature, state.trust.authorities)
             inside = name in state.read.kept
             if isinstance(outcome, tuple):
@@ -408,14 +434,14 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
             else:
                 unknown.append((name, outcome))
-        # Two tokens of one authority are one witness.
-        authorities = sorted({authority for authority, _ in signature.tokens})
-        for authority, token in signature.tokens:
+        for anchor, token in signature.tokens:
             yield _passed(
                 "timestamp",
-                f"{authority} confirms {instant(token.time)} (token {token.serial})",
+                f"{anchor.name} confirms {instant(token.time)} (token {token.serial})"
+                + (f" for signature {signature.slot}" if len(state.signatures) > 1 else ""),
             )
-        missing = len(authorities) < required
+        there = _witnesses(signature)
+        missing = there < required
         for name, refused in unknown:
             # A token that this verifier can not trust is bytes that anybody may have put
             # there, unless the WACZ signature is over them.
@@ -425,24 +451,44 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield _indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
-                f"{len(authorities)} of {required} required timestamp tokens are there",
+                f"{there} of {required} required timestamp tokens are there"
+                + (f" over {names.signature(signature.slot)}" if signature.slot > 1 else ""),
             )
 
 
-def _responses(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
+def _inside(state: _State, slot: int) -> Iterator[tuple[str, bytes]]:
     for number in range(1, names.MAX_TOKENS + 1):
         name = names.token(slot, number)
         if name in state.read.kept:
             yield name, state.read.kept[name]
-    if slot == 1:
-        for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
-            yield f"late token {number}", response
+
+
+def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
+    """Give each late token to the signature that it is over; one over none goes to the first."""
+    result: dict[int, list[tuple[str, bytes]]] = {it.slot: [] for it in state.signatures}
+    for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
+        slot = next((it.slot for it in state.signatures if _is_over(response, it.signature)), 1)
+        result[slot].append((f"late token {number}", response))
+    return result
+
+
+def _is_over(response: bytes, signature: bytes) -> bool:
+    try:
+        check_subject(response, signature)
+    except TokenInvalid:
+        return False
+    return True
+
+
+def _witnesses(signature: _Signature) -> int:
+    """Return how many authorities confirm it; two tokens of one authority are one witness."""
+    return len({anchor.witness for anchor, _ in signature.tokens})
 
 
 def _judge_token(
     response: bytes, signature: bytes, anchors: Iterable[Anchor]
-) -> tuple[str, Token] | TokenInvalid:
-    """Return the authority's name and its token, or the most telling refusal."""
+) -> tuple[Anchor, Token] | TokenInvalid:
+    """Return the authority and its token, or the most telling refusal."""
     worst: TokenInvalid | None = None
     try:
         read_token(response)
@@ -450,7 +496,7 @@ def _judge_token(
         return error
     for anchor in anchors:
         try:
-            return anchor.name, check_response(response, signature, anchor)
+            return anchor, check_response(response, signature, anchor)
         except TokenInvalid as error:
             # An authority that is not this token's says "untrusted"; the one that
             # is says what is really wrong.
@@ -468,8 +514,6 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if not captured <= ended <= sealed:
         yield _failed("time", Code.TIME, "the record's own times are not in order")
         return
-    if not state.signatures:
-        return  # each of them has said why it does not hold; no token is over anything
     tokens = [token for signature in state.signatures for _, token in signature.tokens]
     for token in tokens:
         if token.time > state.now + skew:
@@ -526,32 +570,31 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
 
 
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    if not state.signatures:
-        return  # each of them has said why it does not hold
     required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
-    good: set[str] = set()
-    for signature in state.signatures:
-        trusted = state.trust.key(signature.key_id)
-        if trusted is None:
-            yield _indeterminate(
-                "key", Code.KEY_UNKNOWN, f"key {signature.key_id} is not one that you trust"
+    judged = [(it, *_judge(state.trust.key(it.key_id), it)) for it in state.signatures]
+    good = sum(verdict is Verdict.PASSED for _, verdict, _, _ in judged)
+    for signature, verdict, code, detail in judged:
+        if verdict is not Verdict.PASSED and good >= required:
+            # A quorum is there so that one key may be missing, late or stolen.
+            yield _passed(
+                "key", f"{detail}: {signature.key_id} does not count, and {good} others are enough"
             )
-            continue
-        finding = _judge(trusted, signature)
-        if finding.verdict is Verdict.PASSED:
-            good.add(signature.key_id)
-        yield finding
-    if len(good) < required and len(state.signatures) != len(good):
-        return  # each key that did not count has said why
-    if len(good) < required:
+        else:
+            yield Finding(check="key", verdict=verdict, code=code, detail=detail)
+    if good == len(judged) < required:  # otherwise those that do not count have said why
         yield _indeterminate(
-            "key", Code.QUORUM, f"{len(good)} of {required} required signatures are there"
+            "key", Code.QUORUM, f"{good} of {required} required signatures are there"
         )
 
 
-def _judge(trusted: TrustedKey, signature: _Signature) -> Finding:
-    verdict, code, detail = judge_key(trusted, signature.proven)
-    return Finding(check="key", verdict=verdict, code=code, detail=detail)
+def _judge(trusted: TrustedKey | None, signature: _Signature) -> tuple[Verdict, Code, str]:
+    if trusted is None:
+        return (
+            Verdict.INDETERMINATE,
+            Code.KEY_UNKNOWN,
+            f"key {signature.key_id} is not one that you trust",
+        )
+    return judge_key(trusted, signature.proven)
 
 
 # (10) Derived files: recomputed and compared, byte for byte.
@@ -581,9 +624,7 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             "the WACZ signature is missing" if expected else "a WACZ signature nobody announced",
         )
         return
-    first = next((it for it in state.signatures if it.slot == 1), None)
-    if first is None:
-        return  # its own check has said why; nothing can be compared without its key
+    first = state.signatures[0]
     datapackage = contents.digests[names.DATAPACKAGE]
     again = wacz.digest_file(
         datapackage,
@@ -636,6 +677,35 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
+# (14) What nothing in the bundle covers: tokens that may have been taken out.
+
+
+def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    """
+    Ask for all tokens that were asked for, where taking one out would leave no trace.
+
+    The WACZ signature is over them, and a log proof over the whole file. A bundle that has
+    neither looks the same whether an authority never answered or its token was taken out.
+    """
+    if state.record["signers"][0]["wacz_auth"] or _is_logged(state):
+        return
+    asked = len(set(state.record["authorities"]))
+    for signature in state.signatures:
+        there = _witnesses(signature)
+        if there < asked:
+            yield _indeterminate(
+                "timestamp",
+                Code.TS_MISSING,
+                f"{asked} authorities were asked for a token over "
+                f"{names.signature(signature.slot)}, and {there} good ones are there: nothing "
+                "tells one that never came from one that was taken out",
+            )
+
+
+def _is_logged(state: _State) -> bool:
+    return any(it.check == "log" and it.verdict is Verdict.PASSED for it in state.findings)
+
+
 _STEPS = (
     _read,
     _members,
@@ -650,6 +720,7 @@ _STEPS = (
     _server_signatures,
     _custody,
     _log,
+    _tokens_taken_out,
 )
 # Past these, later checks would judge bytes that nobody vouches for.
 _STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})

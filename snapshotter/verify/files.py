@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import names
-from snapshotter.verify.trust import Trust, load_trust
+from snapshotter.verify.trust import Seen, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
 LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
@@ -103,12 +103,12 @@ def sidecars_beside(bundle: Path) -> tuple[Path, ...]:
     )
 
 
-def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: int = 0) -> Trust:
+def read_trust(path: Path, *, pinned_root: str, now: datetime, seen: Seen | None = None) -> Trust:
     """
     Read a trust file and the signature beside it.
 
     Args:
-        minimum_version: The newest version seen so far: an older one is refused.
+        seen: The newest version seen so far: an older one is refused.
 
     Raises:
         SnapshotterError: It is not there, too long, not signed by the pinned key, or expired.
@@ -120,7 +120,7 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime, minimum_version: 
             _read(signature, MAX_SIDECAR_BYTES),
             pinned_root=pinned_root,
             now=now,
-            minimum_version=minimum_version,
+            seen=seen,
         )
     except EvidenceInvalid as error:
         # A bad trust file says nothing about any bundle: it must not end as FAILED.

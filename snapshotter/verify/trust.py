@@ -11,15 +11,17 @@ an anchor. An auditor pins one fingerprint, the root key's id.
     (2) its root key is the one that was pinned
     (3) the root key's signature over the exact bytes
     (4) every field, strictly
-    (5) the version is not older than one seen before
+    (5) the version is not older than one seen before, nor another file of that version
     (6) it has not expired
 """
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
+from snapshotter.formats.note import LogPolicy, parse_verifier_key
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.finding import Code, Verdict
 
@@ -38,8 +41,10 @@ SUPERSEDED = "superseded"  # retired in good order: what was proven before stays
 COMPROMISED = "compromised"  # somebody else may have had it
 FROM_THE_START = datetime(1970, 1, 1, tzinfo=UTC)  # a `not_before` that limits nothing
 
+MAX_VERSION = (1 << 31) - 1  # one a second for 68 years
 _MAX_KEYS = 1_000
 _MAX_AUTHORITIES = 100
+_MAX_WITNESSES = 16
 _MAX_OIDS = 50
 _MAX_REVOKED = 10_000
 _MAX_TEXT = 200  # characters
@@ -48,6 +53,8 @@ _MAX_SECONDS = 10 * 365 * 86_400
 _MAX_CERTIFICATE = 16 << 10  # bytes of PEM
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,30}")
 _SERIAL = re.compile(r"[1-9][0-9]{0,48}")  # decimal; at most 20 octets, RFC 5280 §4.1.2.2
+# What has no form or steers a terminal. Not Cn, unassigned: that is a matter of a reader's age.
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
 _T = TypeVar("_T")
 _REASONS = ("", SUPERSEDED, COMPROMISED)
 
@@ -107,6 +114,13 @@ class Trust:
     max_lag: timedelta = timedelta(days=7)  # from sealing to the token
     expires: datetime | None = None
     version: int | None = None  # None: not from a trust file
+    log: LogPolicy | None = None  # which log is believed; None: none
+    sha256: str = ""  # of trust.json, hex; "": not from a trust file
+
+    @property
+    def seen(self) -> "Seen | None":
+        """What is to be remembered of the trust file; None when it is from none."""
+        return None if self.version is None else Seen(version=self.version, sha256=self.sha256)
 
     def key(self, key_id: str) -> TrustedKey | None:
         """Return the key of that id, or None when it is not known."""
@@ -156,6 +170,39 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             "signature is older",
         )
     return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was good at that time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A version of a trust file that somebody has seen: what they are shown later is not older."""
+
+    version: int
+    sha256: str = ""  # of trust.json, hex; "" when only the number was kept
+
+    @classmethod
+    def of(cls, document: "TrustDocument") -> "Seen":
+        """Return what is to be remembered of a trust file that was accepted."""
+        return cls(version=document.version, sha256=hashlib.sha256(document.encode()).hexdigest())
+
+    def check(self, later: "Seen") -> None:
+        """
+        See that what is shown now may follow what was seen before.
+
+        Raises:
+            EvidenceInvalid: It is older, or two different files have one version.
+        """
+        if later.version < self.version:
+            raise EvidenceInvalid(
+                f"trust file: version {later.version} is older than version {self.version}, "
+                "which was seen before",
+                hint="somebody may be hiding a revocation: ask the owner for the newest version",
+            )
+        if later.version == self.version and self.sha256 not in {"", later.sha256}:
+            raise EvidenceInvalid(
+                f"trust file: another version {later.version} was seen before (SHA-256 "
+                f"{self.sha256[:16]}…), and its owner has signed both",
+                hint="ask the owner which of the two is theirs, and for the version after them",
+            )
 
 
 def own_trust(
@@ -217,10 +264,11 @@ class TrustDocument:
     require: Requirements = Requirements()
     max_skew: timedelta = timedelta(minutes=5)
     max_lag: timedelta = timedelta(days=7)
+    log: LogPolicy | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.version < 1 << 31:
-            raise ValueError("a version is a number from 1 on")
+        if not 1 <= self.version <= MAX_VERSION:
+            raise ValueError(f"a version is a number from 1 to {MAX_VERSION}")
         if keys.algorithm(self.root) != keys.P384_SHA384:
             raise ValueError("a root key is on the curve P-384")
         ids = [key.key_id for key in self.keys]
@@ -233,6 +281,14 @@ class TrustDocument:
             raise ValueError("the root key signs trust files, and may not sign bundles as well")
         for anchor in self.authorities:
             _check_anchor(anchor)
+        if len({anchor.witness for anchor in self.authorities}) != len(names):
+            raise ValueError(
+                "one authority's root stands under two names: it would be two witnesses"
+            )
+        if self.log is not None:
+            _check_log(self.log)
+        if self.require.log and self.log is None:
+            raise ValueError("a log proof is required, and no log is named that could give one")
         for duration in (self.max_skew, self.max_lag):
             if not 0 <= duration.total_seconds() <= _MAX_SECONDS or duration.microseconds:
                 raise ValueError("a tolerance is a whole number of seconds, at most ten years")
@@ -286,7 +342,9 @@ class TrustDocument:
                 raise SnapshotterError(f"the key {key_id} is revoked as {COMPROMISED} already")
             if key.revoked_at is not None and at > key.revoked_at:
                 raise SnapshotterError(
-                    f"the key {key_id} is revoked from {_at(key.revoked_at)} on already"
+                    f"the key {key_id} is revoked from {_at(key.revoked_at)} on already",
+                    hint="a revocation moves back and never forward: give that instant, or an "
+                    "earlier one",
                 )
             revoked = replace(key, revoked_at=at, revoked_reason=reason)
             return self._next(keys=tuple(revoked if other is key else other for other in self.keys))
@@ -317,6 +375,18 @@ class TrustDocument:
         """Return the next version, which expires at another time, or never."""
         return self._next(expires=expires)
 
+    def with_key_replaced(
+        self, old_key_id: str, new: TrustedKey, *, at: datetime
+    ) -> "TrustDocument":
+        """
+        Return the next version, in which a new key follows one that is retired from `at` on.
+
+        Raises:
+            SnapshotterError: As `with_key` and `with_key_revoked` do.
+        """
+        both = self.with_key(new).with_key_revoked(old_key_id, at=at, reason=SUPERSEDED)
+        return replace(both, version=self.version + 1)
+
     def encode(self) -> bytes:
         """Return the bytes of `trust.json`, which is what the root key signs."""
         return canonical_json.dumps(
@@ -324,7 +394,7 @@ class TrustDocument:
                 "expires": _instant_or_null(self.expires),
                 "format": FORMAT,
                 "keys": [_encode_key(key) for key in self.keys],
-                "log": None,
+                "log": None if self.log is None else _encode_log(self.log),
                 "max_lag_s": round(self.max_lag.total_seconds()),
                 "max_skew_s": round(self.max_skew.total_seconds()),
                 "require": {
@@ -338,8 +408,65 @@ class TrustDocument:
             }
         )
 
+    def with_log(self, log: LogPolicy | None) -> "TrustDocument":
+        """
+        Return the next version, which believes this log and its witnesses, or none.
+
+        Raises:
+            SnapshotterError: A log proof is required, and no log would be left.
+        """
+        if log is None and self.require.log:
+            raise SnapshotterError(
+                "a log proof is required of every bundle, and no log would be left to give one",
+                hint="first stop requiring it: snapshotter trust bump FILE --no-require-log",
+            )
+        if log is not None:
+            log = replace(log, witnesses=tuple(sorted(log.witnesses, key=lambda it: it.text)))
+        return self._next(log=log)
+
+    def bumped(
+        self,
+        *,
+        version: int | None = None,
+        expires: datetime | Literal["same"] | None = "same",
+        require: Requirements | None = None,
+    ) -> "TrustDocument":
+        """
+        Return a later version: the next one, or the one that is given.
+
+        Raises:
+            SnapshotterError: That version is not later, or there is no later one, or a log
+                proof is required and no log is named.
+        """
+        number = self.version + 1 if version is None else version
+        if number <= self.version:
+            raise SnapshotterError(
+                f"version {number} is not later than version {self.version}: versions only go up"
+            )
+        required = require or self.require
+        if required.log and self.log is None:
+            raise SnapshotterError(
+                "the trust file names no log that could give a proof",
+                hint="first name it: snapshotter trust set-log FILE VERIFIER-KEY",
+            )
+        return replace(
+            self._next(),
+            version=self._checked(number),
+            expires=self.expires if expires == "same" else expires,
+            require=required,
+        )
+
     def _next(self, **changes: Any) -> "TrustDocument":
-        return replace(self, version=self.version + 1, **changes)
+        return replace(self, version=self._checked(self.version + 1), **changes)
+
+    @staticmethod
+    def _checked(version: int) -> int:
+        if version > MAX_VERSION:
+            raise SnapshotterError(
+                f"there is no version after {MAX_VERSION}",
+                hint="start again with a new root key: docs/howto/rotate-keys.md",
+            )
+        return version
 
 
 def load_trust(
@@ -348,7 +475,7 @@ def load_trust(
     *,
     pinned_root: str,
     now: datetime,
-    minimum_version: int = 0,
+    seen: "Seen | None" = None,
 ) -> Trust:
     """
     Read a trust file and say what it trusts.
@@ -357,21 +484,18 @@ def load_trust(
         signature: The bytes of `trust.json.sig`.
         pinned_root: The root key's id, from a channel that the caller trusts.
         now: The caller's time, to judge the expiry by.
-        minimum_version: The highest version seen before.
+        seen: The newest version seen before; None: none.
 
     Raises:
-        EvidenceInvalid: Not signed by the pinned root, not a trust file, or an older version.
+        EvidenceInvalid: Not signed by the pinned root, not a trust file, an older version, or
+            another file of the version that was seen.
         EvidenceUnverifiable: It has expired.
         SnapshotterError: `pinned_root` is not a key id.
     """
     document = load_document(trust_json, signature, pinned_root=pinned_root)
     # (5) not older than what was seen
-    if document.version < minimum_version:
-        raise EvidenceInvalid(
-            f"trust file: version {document.version} is older than version {minimum_version}, "
-            "which was seen before",
-            hint="somebody may be hiding a revocation: ask the owner for the newest version",
-        )
+    if seen is not None:
+        seen.check(Seen.of(document))
     # (6) not expired
     if document.expires is not None and now > document.expires:
         raise EvidenceUnverifiable(
@@ -387,6 +511,8 @@ def load_trust(
         max_lag=document.max_lag,
         expires=document.expires,
         version=document.version,
+        log=document.log,
+        sha256=Seen.of(document).sha256,
     )
 
 
@@ -398,12 +524,17 @@ def load_document(trust_json: bytes, signature: bytes, *, pinned_root: str) -> T
         EvidenceInvalid: Not signed by the pinned root, or not a trust file.
         SnapshotterError: `pinned_root` is not a key id.
     """
+    check_pin(pinned_root)
+    return _open(trust_json, signature, pinned_root)
+
+
+def check_pin(pinned_root: str) -> None:
+    """Raise SnapshotterError unless this is spelled as a root key's fingerprint."""
     if not keys.is_key_id(pinned_root):
         raise SnapshotterError(
             f"{pinned_root!r} is not the fingerprint of a root key",
             hint="it has 64 digits from 0-9 and a-f; `snapshotter trust init` printed it",
         )
-    return _open(trust_json, signature, pinned_root)
 
 
 def load_unpinned_document(trust_json: bytes, signature: bytes) -> TrustDocument:
@@ -454,11 +585,7 @@ def _document(document: "_Object", root: ec.EllipticCurvePublicKey) -> TrustDocu
         log=require.take("log", bool),
     )
     require.end()
-    if document.take_any("log") is not None or requirements.log:
-        raise EvidenceInvalid(
-            "it names or requires a log, which this version can not check",
-            hint="install a newer version of snapshotter",
-        )
+    log = document.take_object_or_null("log")
     result = TrustDocument(
         version=document.take("version", int),
         root=root,
@@ -470,6 +597,7 @@ def _document(document: "_Object", root: ec.EllipticCurvePublicKey) -> TrustDocu
         require=requirements,
         max_skew=_seconds(document.take("max_skew_s", int)),
         max_lag=_seconds(document.take("max_lag_s", int)),
+        log=None if log is None else _decode_log(log),
     )
     document.end()
     return result
@@ -533,6 +661,32 @@ def _decode_anchor(entry: "_Object") -> Anchor:
     return anchor
 
 
+def _encode_log(log: LogPolicy) -> dict[str, Any]:
+    return {
+        "quorum": log.quorum,
+        "verifier_key": log.key.text,
+        "witnesses": sorted(it.text for it in log.witnesses),
+    }
+
+
+def _decode_log(entry: "_Object") -> LogPolicy:
+    log = LogPolicy(
+        key=parse_verifier_key(entry.take("verifier_key", str)),
+        witnesses=tuple(
+            parse_verifier_key(text) for text in entry.take_texts("witnesses", _MAX_WITNESSES)
+        ),
+        quorum=entry.take("quorum", int),
+    )
+    entry.end()
+    return log
+
+
+def _check_log(log: LogPolicy) -> None:
+    texts = [it.text for it in log.witnesses]
+    if texts != sorted(texts) or len(texts) > _MAX_WITNESSES:
+        raise ValueError(f"witnesses are sorted, and at most {_MAX_WITNESSES}")
+
+
 def _check_anchor(anchor: Anchor) -> None:
     if not _is_text(anchor.name):
         raise ValueError(f"an authority's name is one line of 1 to {_MAX_TEXT} characters")
@@ -565,7 +719,11 @@ def _seconds(count: int) -> timedelta:
 
 def _is_text(text: str) -> bool:
     """Whether a text can be shown on a terminal as it is: one line, no control characters."""
-    return 0 < len(text) <= _MAX_TEXT and text.isprintable() and text == text.strip()
+    return (
+        0 < len(text) <= _MAX_TEXT
+        and text == text.strip(" ")
+        and all(it == " " or unicodedata.category(it) not in _NOT_SHOWN for it in text)
+    )
 
 
 def _instant_or_null(at: datetime | None) -> str | None:

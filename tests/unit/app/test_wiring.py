@@ -1,6 +1,7 @@
 """What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,70 @@ def test_a_trust_file_older_than_one_seen_before_is_refused(
     _publish(first, root, file)
 
     with pytest.raises(EvidenceUnverifiable, match="older"):
+        wiring.trust(settings)
+
+
+def test_another_trust_file_of_a_version_that_was_seen_is_refused(
+    tmp_path: Path, root: FileSigner
+) -> None:
+    file = tmp_path / "trust.json"
+    settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
+    document = TrustDocument.new(root.public_key)
+    _publish(document, root, file)
+    assert wiring.trust(settings).version == 1
+    assert wiring.trust(settings).version == 1
+
+    _publish(replace(document, max_lag=timedelta(days=1)), root, file)
+
+    with pytest.raises(EvidenceUnverifiable, match="another version 1"):
+        wiring.trust(settings)
+
+
+def test_what_was_seen_of_one_root_says_nothing_of_another(
+    tmp_path: Path, root: FileSigner
+) -> None:
+    other = FileSigner(ec.generate_private_key(ec.SECP384R1()))
+    for signer, version in ((root, 7), (other, 1)):
+        document = replace(TrustDocument.new(signer.public_key), version=version)
+        file = tmp_path / f"{version}.json"
+        _publish(document, signer, file)
+        settings = _settings(tmp_path, trust_file=str(file), trust_root_key=signer.key_id)
+        assert wiring.trust(settings).version == version
+
+
+@pytest.mark.parametrize("content", ["", "x", "5 abc", "0", "-1", "5\n6\n"])
+def test_a_memory_that_can_not_be_read_is_no_empty_memory(
+    tmp_path: Path, root: FileSigner, content: str
+) -> None:
+    file = tmp_path / "trust.json"
+    settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
+    _publish(TrustDocument.new(root.public_key), root, file)
+    wiring.trust(settings)
+    (settings.data_dir / "trust" / root.key_id).write_text(content)
+
+    with pytest.raises(SnapshotterError, match="can not be read") as caught:
+        wiring.trust(settings)
+
+    assert "delete that file" in caught.value.hint
+
+
+def test_a_memory_of_the_number_alone_still_counts(tmp_path: Path, root: FileSigner) -> None:
+    """As versions before this one wrote it."""
+    file = tmp_path / "trust.json"
+    settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
+    memory = settings.data_dir / "trust" / root.key_id
+    memory.parent.mkdir(parents=True)
+    memory.write_text("2")
+    _publish(TrustDocument.new(root.public_key), root, file)
+
+    with pytest.raises(EvidenceUnverifiable, match="older"):
+        wiring.trust(settings)
+
+
+def test_a_pin_is_checked_before_it_names_a_file(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, trust_file="x", trust_root_key="../../etc/passwd")
+
+    with pytest.raises(SnapshotterError, match="fingerprint"):
         wiring.trust(settings)
 
 

@@ -39,7 +39,7 @@ def _record(tmp_path: Path, **changes: Any) -> dict[str, Any]:
         bundle_id=bundles.BUNDLE_ID,
         sealed_at=AT + timedelta(seconds=1),
         software=bundles.SOFTWARE,
-        signer=bundles.new_signer(),
+        signers=[bundles.new_signer()],
         authorities=["one", "two"],
     )
     value: dict[str, Any] = canonical_json.loads(data)

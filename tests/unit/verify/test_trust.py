@@ -1,5 +1,6 @@
 """The trust file: whom a verifier believes, and when a key's signature counts."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,19 +14,23 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.keys import P256_SHA256, key_id, public_pem
+from snapshotter.formats.note import COSIGNATURE_V1, ED25519, LogPolicy, VerifierKey
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.verify import trust
 from snapshotter.verify.trust import (
     COMPROMISED,
+    MAX_VERSION,
     SUPERSEDED,
     Requirements,
+    Seen,
     TrustDocument,
     TrustedKey,
     judge_key,
@@ -60,6 +65,38 @@ def _root_certificate(name: str = "Test Authority Root") -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA384())
     )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _witness(name: str) -> VerifierKey:
+    return VerifierKey(
+        name=name, kind=COSIGNATURE_V1, public_key=hashlib.sha256(name.encode()).digest()
+    )
+
+
+def _alias(name: str, key: bytes = _witness("w1").public_key) -> VerifierKey:
+    """Return another name for the key of `w1`, or for one that is given."""
+    return VerifierKey(name=name, kind=COSIGNATURE_V1, public_key=key)
+
+
+WITNESSES = tuple(sorted((_witness("w1"), _witness("w2")), key=lambda it: it.text))
+LOG = LogPolicy(
+    key=VerifierKey(name="example.org/log", kind=ED25519, public_key=bytes(range(32))),
+    witnesses=WITNESSES,
+    quorum=1,
+)
+
+
+def _log(**changes: Any) -> dict[str, Any]:
+    return {
+        "quorum": 1,
+        "verifier_key": LOG.key.text,
+        "witnesses": [it.text for it in WITNESSES],
+        **changes,
+    }
 
 
 ANCHOR = Anchor(
@@ -192,17 +229,91 @@ def test_a_trust_file_that_never_expires_is_good_for_ever() -> None:
 
 
 def test_an_older_version_than_one_seen_before_is_refused() -> None:
-    assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, minimum_version=5).version == 5
+    assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=Seen(version=5)).version == 5
     with pytest.raises(EvidenceInvalid, match="older than version 6"):
-        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, minimum_version=6)
+        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=Seen(version=6))
+
+
+def test_two_files_of_one_version_are_told_apart_by_who_saw_the_other() -> None:
+    """The owner signed both: one of two auditors was shown something else."""
+    other = replace(DOCUMENT, max_lag=DAY)
+    seen = Seen.of(DOCUMENT)
+    assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=seen).seen == seen
+
+    with pytest.raises(EvidenceInvalid, match="another version 5 was seen"):
+        load_trust(other.encode(), _sign(other.encode()), pinned_root=PIN, now=NOW, seen=seen)
+
+    # Who kept the number alone can not tell.
+    by_number = Seen(version=5)
+    assert load_trust(JSON, SIGNATURE, pinned_root=PIN, now=NOW, seen=by_number).version == 5
+
+
+def test_the_last_version_is_good_and_none_follows_it() -> None:
+    last = DOCUMENT.bumped(version=MAX_VERSION)
+    assert load_document(last.encode(), _sign(last.encode()), pinned_root=PIN) == last
+
+    edits: list[Callable[[], object]] = [
+        lambda: last.bumped(),
+        lambda: last.with_expiry(None),
+        lambda: last.with_key(trusted_key(OTHER_ROOT.public_key(), owner="x")),
+        lambda: DOCUMENT.bumped(version=MAX_VERSION + 1),
+    ]
+    for edit in edits:
+        with pytest.raises(SnapshotterError, match="no version after"):
+            edit()
+
+
+def test_a_version_is_bumped_upwards_and_all_else_stays_unless_said() -> None:
+    assert DOCUMENT.bumped() == replace(DOCUMENT, version=6)
+    assert DOCUMENT.bumped(version=40, expires=None) == replace(DOCUMENT, version=40, expires=None)
+    strict = DOCUMENT.bumped(require=Requirements(signatures=2, timestamps=2))
+    assert (strict.version, strict.require.signatures) == (6, 2)
+    for version in (5, 4, 0, -1):
+        with pytest.raises(SnapshotterError, match="only go up"):
+            DOCUMENT.bumped(version=version)
+
+
+def test_a_key_is_replaced_in_one_version() -> None:
+    new = trusted_key(OTHER_ROOT.public_key(), owner="Example Agency")
+
+    rotated = DOCUMENT.with_key_replaced(key_id(KEY), new, at=NOW)
+
+    old = next(it for it in rotated.keys if it.key_id == key_id(KEY))
+    assert rotated.version == DOCUMENT.version + 1
+    assert (old.revoked_at, old.revoked_reason) == (NOW, SUPERSEDED)
+    assert new in rotated.keys
+    with pytest.raises(SnapshotterError, match="not in the trust file"):
+        DOCUMENT.with_key_replaced("0" * 64, new, at=NOW)
+
+
+def test_a_log_and_its_witnesses_are_read_as_they_were_written() -> None:
+    document = DOCUMENT.with_log(replace(LOG, witnesses=WITNESSES[::-1]))
+    required = document.bumped(require=Requirements(log=True))
+    data = required.encode()
+
+    loaded = load_trust(data, _sign(data), pinned_root=PIN, now=NOW)
+
+    assert (loaded.log, loaded.require.log) == (LOG, True)
+    assert json.loads(data)["log"] == _log()
+    with pytest.raises(SnapshotterError, match="no log would be left"):
+        required.with_log(None)
+    with pytest.raises(SnapshotterError, match="names no log"):
+        DOCUMENT.bumped(require=Requirements(log=True))
+
+
+def test_a_trust_file_has_a_largest_size() -> None:
+    huge = b'{"a":"' + b"x" * trust.MAX_TRUST_BYTES + b'"}'
+
+    with pytest.raises(EvidenceInvalid, match="longer than"):
+        load_document(huge, _sign(huge), pinned_root=PIN)
 
 
 def test_the_order_is_signature_then_version_then_expiry() -> None:
     late = NOW + 9999 * DAY
     with pytest.raises(EvidenceInvalid, match="signature"):
-        load_trust(JSON, b"", pinned_root=PIN, now=late, minimum_version=9)
+        load_trust(JSON, b"", pinned_root=PIN, now=late, seen=Seen(version=9))
     with pytest.raises(EvidenceInvalid, match="older"):
-        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=late, minimum_version=9)
+        load_trust(JSON, SIGNATURE, pinned_root=PIN, now=late, seen=Seen(version=9))
 
 
 EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
@@ -214,7 +325,39 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d.update(version="5"), "right type"),
     (lambda d: d.update(expires="2026-06-01"), "instant"),
     (lambda d: d.update(expires=0), "instant"),
-    (lambda d: d.update(log={}), "a log"),
+    (lambda d: d.update(log={}), "has no 'verifier_key'"),
+    (lambda d: d.update(log=_log(origin="x")), "unknown field 'origin'"),
+    (lambda d: d.update(log=_log(quorum=3)), "quorum is at most"),
+    (lambda d: d.update(log=_log(quorum=-1)), "quorum is at most"),
+    (lambda d: d.update(log=_log(quorum=True)), "right type"),
+    (lambda d: d.update(log=_log(verifier_key=WITNESSES[0].text)), "a key for notes"),
+    (lambda d: d.update(log=_log(verifier_key="example.org/log")), "not a verifier key"),
+    (lambda d: d.update(log=_log(verifier_key=LOG.key.text + "=")), "not a verifier key"),
+    (
+        lambda d: d.update(log=_log(verifier_key=LOG.key.text.replace("log+", "lag+"))),
+        "id is not that",
+    ),
+    (
+        lambda d: d.update(log=_log(witnesses=[it.text for it in reversed(WITNESSES)])),
+        "sorted list",
+    ),
+    (lambda d: d.update(log=_log(witnesses=[WITNESSES[0].text] * 2)), "sorted list"),
+    (lambda d: d.update(log=_log(witnesses=[LOG.key.text])), "a key for cosignatures"),
+    (
+        lambda d: d.update(log=_log(witnesses=sorted([_witness("w1").text, _alias("w2").text]))),
+        "a key of its own",
+    ),
+    (
+        lambda d: d.update(log=_log(witnesses=[_alias("w", LOG.key.public_key).text])),
+        "not the log's",
+    ),
+    (
+        lambda d: d.update(log=_log(witnesses=sorted(_witness(f"w{n}").text for n in range(17)))),
+        "more than 16",
+    ),
+    (lambda d: d.update(version=1 << 31), "a number from 1 to 2147483647"),
+    (lambda d: d.update(version=(1 << 53) - 1), "a number from 1 to 2147483647"),
+    (lambda d: d.update(version=-1), "a number from 1"),
     (lambda d: d.update(keys={}), "right type"),
     (lambda d: d.update(keys=[1]), "not an object"),
     (lambda d: d["keys"].reverse(), "sorted"),
@@ -228,6 +371,9 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["keys"][0].update(owner=""), "owner"),
     (lambda d: d["keys"][0].update(owner="a\u001b[2J"), "owner"),
     (lambda d: d["keys"][0].update(owner="a\u202eb"), "owner"),
+    (lambda d: d["keys"][0].update(owner="a\u00a0b"), "owner"),
+    (lambda d: d["keys"][0].update(owner="\ue000"), "owner"),
+    (lambda d: d["keys"][0].update(owner=" a"), "owner"),
     (lambda d: d["keys"][0].update(owner="a" * 201), "owner"),
     (lambda d: d["keys"][0].update(not_before=None), "instant"),
     (lambda d: d["keys"][0].update(not_after="1969-01-01T00:00:00Z"), "ends before it begins"),
@@ -249,6 +395,14 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["tsa"][0].update(url="http://x"), "unknown field 'url'"),
     (lambda d: d["tsa"][0].update(name="a\nb"), "name"),
     (lambda d: d["tsa"].append(d["tsa"][0]), "sorted"),
+    (lambda d: d["tsa"].append({**d["tsa"][0], "name": "Z"}), "two witnesses"),
+    (
+        # The root's certificate was renewed: another certificate of the same key.
+        lambda d: d["tsa"].append(
+            {**d["tsa"][0], "name": "Z", "root": _pem(_root_certificate("Z"))}
+        ),
+        "two witnesses",
+    ),
     (lambda d: d["tsa"][0].update(root="x"), "trust file"),
     (lambda d: d["tsa"][0].update(root=d["tsa"][0]["root"] + "\n"), "re-encode"),
     (lambda d: d["tsa"][0].update(root="x" * 20_000), "longer than"),
@@ -263,7 +417,7 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["require"].update(signatures=0), "signatures"),
     (lambda d: d["require"].update(timestamps=-1), "timestamps"),
     (lambda d: d["require"].update(timestamps=11), "timestamps"),
-    (lambda d: d["require"].update(log=True), "a log"),
+    (lambda d: d["require"].update(log=True), "no log is named"),
     (lambda d: d["require"].update(log=0), "right type"),
     (lambda d: d["require"].update(witnesses=1), "unknown field"),
     (lambda d: d.update(require=None), "not an object"),
