@@ -33,11 +33,11 @@ from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import load as policies
 from snapshotter.ports import Capturer, Clock, Replayer, TimestampAuthority
+from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
     FileSigner,
     KeyDirectory,
-    passphrase_from_file,
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url

@@ -35,7 +35,7 @@ def passphrase_file_option(command: _Command) -> _Command:
 
 def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes | None:
     """Return the passphrase for a key that is about to be made, or None for none."""
-    from snapshotter.seal.signer import passphrase_from_file
+    from snapshotter.seal.key_files import passphrase_from_file
 
     if passphrase_file and ask:
         raise click.UsageError("--passphrase-file and --ask-passphrase exclude each other")
@@ -53,7 +53,7 @@ def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], b
     """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
 
     def ask() -> bytes:
-        from snapshotter.seal.signer import passphrase_from_file
+        from snapshotter.seal.key_files import passphrase_from_file
 
         if passphrase_file:
             return passphrase_from_file(passphrase_file)

@@ -9,14 +9,9 @@ loses nothing. Where only the second is left, the key was moved offline.
 No file of a key is ever overwritten.
 """
 
-import os
 import re
-import stat
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,21 +19,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
+from snapshotter.seal.key_files import (
+    MAX_PASSPHRASE,
+    KeyFiles,
+    PassphraseSource,
+    read_limited,
+    read_secret,
+    refused,
+)
 
 DEFAULT_NAME = "default"
-
-# Asked only when a key is encrypted, and at most once a key. Reads a file or a
-# person; never an option's value or an environment variable, which others see.
-PassphraseSource = Callable[[], bytes]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")  # shorter than a key id, and without a dot
 _WACZ_HASH = re.compile(rb"sha256:[0-9a-f]{64}")
 _MAX_PEM = 4096  # bytes; an encrypted P-384 key takes about 470
-_MAX_PASSPHRASE = 1024  # bytes
 _PLAIN = b"-----BEGIN PRIVATE KEY-----\n"
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class FileSigner:
@@ -117,6 +113,7 @@ class KeyDirectory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._files = KeyFiles(path)
 
     @property
     def path(self) -> Path:
@@ -135,8 +132,8 @@ class KeyDirectory:
                 or the directory refuses.
         """
         _check_name(name)
-        if passphrase is not None and not 0 < len(passphrase) <= _MAX_PASSPHRASE:
-            raise SnapshotterError(f"a passphrase has 1 to {_MAX_PASSPHRASE} bytes")
+        if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
+            raise SnapshotterError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes")
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
             encryption = serialization.BestAvailableEncryption(passphrase)
@@ -144,14 +141,16 @@ class KeyDirectory:
         pem = private_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
         )
-        self._prepare()
+        self._files.prepare()
         if self._public_file(name).exists():
             raise self._taken(name)  # its private key is offline: the name still means that key
         # (1) The private key appears whole, or not at all; from here on the key exists.
-        if not self._put_new(self._private_file(name), pem, mode=0o600):
+        if not self._files.put_new(self._private_file(name), pem, mode=0o600):
             raise self._taken(name)
         # (2) The public key. A crash before this is mended by the next `load`.
-        self._put_new(self._public_file(name), public_pem(private_key.public_key()), mode=0o644)
+        self._files.put_new(
+            self._public_file(name), public_pem(private_key.public_key()), mode=0o644
+        )
         return self.find(name)
 
     def ensure(
@@ -176,7 +175,7 @@ class KeyDirectory:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise _refused(self._path, error) from error
+            raise refused(self._path, error) from error
         names = {file.removesuffix(".pem").removesuffix(".pub") for file in files if _is_key(file)}
         described = (self._describe(name) for name in sorted(names))
         return tuple(stored for stored in described if stored is not None)
@@ -217,11 +216,11 @@ class KeyDirectory:
                 f"the private key {stored.name!r} is not in {self._path}: it was moved away",
                 hint=f"bring {stored.name}.pem back to sign with it",
             )
-        self._check_directory()
-        pem = _read_secret(stored.private_file, _MAX_PEM, what="a private key")
+        self._files.check()
+        pem = read_secret(stored.private_file, _MAX_PEM, what="a private key")
         signer = FileSigner(_parse_private(stored, pem, passphrase))
         if stored.public_key is None or not stored.public_file.exists():
-            self._put_new(stored.public_file, signer.public_key_pem, mode=0o644)
+            self._files.put_new(stored.public_file, signer.public_key_pem, mode=0o644)
         elif signer.public_key != stored.public_key:
             raise SnapshotterError(
                 f"{stored.private_file} and {stored.public_file.name} are not one key",
@@ -260,11 +259,11 @@ class KeyDirectory:
         """Tell what can be told without a passphrase; None when there is no such key."""
         private, public = self._private_file(name), self._public_file(name)
         has_private = private.exists()
-        head = _read(private, _MAX_PEM) if has_private else b""
+        head = read_limited(private, _MAX_PEM) if has_private else b""
         key: ec.EllipticCurvePublicKey | None = None
         if public.exists():
             try:
-                key = load_public_pem(_read(public, _MAX_PEM))
+                key = load_public_pem(read_limited(public, _MAX_PEM))
             except KeyInvalid as error:
                 raise SnapshotterError(
                     f"{public}: {error}", hint="restore it from a backup, or move it away"
@@ -280,63 +279,6 @@ class KeyDirectory:
             public_file=public,
             encrypted=head.startswith(_ENCRYPTED),
         )
-
-    def _prepare(self) -> None:
-        try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _refused(self._path, error) from error
-        self._check_directory()
-
-    def _check_directory(self) -> None:
-        """Refuse a directory in which others could put their own key in place of ours."""
-        if self._path.stat().st_mode & _OTHERS_WRITE:
-            raise SnapshotterError(
-                f"others may write in the key directory {self._path}",
-                hint=f"chmod 700 {self._path}",
-            )
-
-    def _put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
-        """Write durably, whole, and only where nothing is; return whether it was written."""
-        try:
-            # Created exclusively, for its owner alone, under a name that `list` does not take.
-            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fchmod(stream.fileno(), mode)
-                    os.fsync(stream.fileno())
-                try:
-                    os.link(temporary, target)  # unlike a rename, never replaces
-                except FileExistsError:
-                    return False
-            finally:
-                os.unlink(temporary)
-            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-        except OSError as error:
-            raise _refused(self._path, error) from error
-        return True
-
-
-def passphrase_from_file(path: Path) -> bytes:
-    """
-    Return the first line of a file that its owner alone can read, without its line ending.
-
-    Raises:
-        SnapshotterError: The file is open to others, empty, too long or not there.
-    """
-    content = _read_secret(path, _MAX_PASSPHRASE + 2, what="a passphrase")
-    line = content.split(b"\n", 1)[0].removesuffix(b"\r")
-    if not 0 < len(line) <= _MAX_PASSPHRASE:
-        raise SnapshotterError(
-            f"the first line of {path} has no passphrase of 1 to {_MAX_PASSPHRASE} bytes"
-        )
-    return line
 
 
 def _check_name(name: str) -> None:
@@ -397,37 +339,3 @@ def _parse(
             f"{file} is not a key on the curve P-384", hint="make one with `snapshotter keys init`"
         )
     return key
-
-
-def _read_secret(path: Path, limit: int, *, what: str) -> bytes:
-    """Read a file that nobody but its owner may touch; rights are asked of the open file."""
-    try:
-        with open(path, "rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            if mode & _OTHERS:
-                raise SnapshotterError(
-                    f"{path} holds {what} and is open to others (mode {stat.S_IMODE(mode):04o})",
-                    hint=f"chmod 600 {path}",
-                )
-            return _read_all(stream, path, limit)
-    except OSError as error:
-        raise _refused(path, error) from error
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return _read_all(stream, path, limit)
-    except OSError as error:
-        raise _refused(path, error) from error
-
-
-def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
-    content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise SnapshotterError(f"{path} is longer than {limit} bytes")
-    return content
-
-
-def _refused(path: Path, error: OSError) -> SnapshotterError:
-    return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}")

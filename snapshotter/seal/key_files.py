@@ -1,0 +1,125 @@
+"""
+Files that hold keys: written whole and once, and read only when nobody else can.
+
+A key's file is never overwritten, and never half there. One that others may read,
+or a directory in which others may put their own in its place, is refused.
+"""
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from snapshotter.errors import SnapshotterError
+
+MAX_PASSPHRASE = 1024  # bytes
+
+# Asked only when a key is encrypted, and at most once a key. Reads a file or a
+# person; never an option's value or an environment variable, which others see.
+PassphraseSource = Callable[[], bytes]
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class KeyFiles:
+    """The files of one directory of keys, which need not be there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def prepare(self) -> None:
+        """Make the directory if it is missing. Raises SnapshotterError, as `check` does."""
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused(self._path, error) from error
+        self.check()
+
+    def check(self) -> None:
+        """Refuse a directory in which others could put their own key in place of ours."""
+        if self._path.stat().st_mode & _OTHERS_WRITE:
+            raise SnapshotterError(
+                f"others may write in the key directory {self._path}",
+                hint=f"chmod 700 {self._path}",
+            )
+
+    def put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
+        """Write durably, whole, and only where nothing is; return whether it was written."""
+        try:
+            # Created exclusively, for its owner alone, under a name that `list` does not take.
+            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fchmod(stream.fileno(), mode)
+                    os.fsync(stream.fileno())
+                try:
+                    os.link(temporary, target)  # unlike a rename, never replaces
+                except FileExistsError:
+                    return False
+            finally:
+                os.unlink(temporary)
+            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise refused(self._path, error) from error
+        return True
+
+
+def passphrase_from_file(path: Path) -> bytes:
+    """
+    Return the first line of a file that its owner alone can read, without its line ending.
+
+    Raises:
+        SnapshotterError: The file is open to others, empty, too long or not there.
+    """
+    content = read_secret(path, MAX_PASSPHRASE + 2, what="a passphrase")
+    line = content.split(b"\n", 1)[0].removesuffix(b"\r")
+    if not 0 < len(line) <= MAX_PASSPHRASE:
+        raise SnapshotterError(
+            f"the first line of {path} has no passphrase of 1 to {MAX_PASSPHRASE} bytes"
+        )
+    return line
+
+
+def read_secret(path: Path, limit: int, *, what: str) -> bytes:
+    """Read a file that nobody but its owner may touch; rights are asked of the open file."""
+    try:
+        with open(path, "rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if mode & _OTHERS:
+                raise SnapshotterError(
+                    f"{path} holds {what} and is open to others (mode {stat.S_IMODE(mode):04o})",
+                    hint=f"chmod 600 {path}",
+                )
+            return _read_all(stream, path, limit)
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a file of at most `limit` bytes. Raises SnapshotterError."""
+    try:
+        with open(path, "rb") as stream:
+            return _read_all(stream, path, limit)
+    except OSError as error:
+        raise refused(path, error) from error
+
+
+def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise SnapshotterError(f"{path} is longer than {limit} bytes")
+    return content
+
+
+def refused(path: Path, error: OSError) -> SnapshotterError:
+    """Return what the file system said of a path, as our error."""
+    return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}")
