@@ -160,7 +160,7 @@ def capture(
     with _heeded_by(stop):
         world = wiring.world(
             settings,
-            ask=_ask,
+            ask=ask_passphrase,
             tell=say,
             locked=decision.retain_days > 0,
             check_replay=check_replay,
@@ -332,7 +332,8 @@ def _heeded_by(stop: "Interruption") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ask() -> bytes:
+def ask_passphrase() -> bytes:
+    """Ask the person at the terminal for the passphrase of the signing key."""
     if not sys.stdin.isatty():
         raise SnapshotterError(
             "the signing key needs a passphrase, and there is nobody to ask",

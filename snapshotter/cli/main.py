@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # name -> (module, attribute, one line of help): the help is here so that the list
 # of commands needs none of the modules. tests/unit/cli checks it against them.
 COMMANDS = {
+    "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
     "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),

@@ -37,6 +37,10 @@ _WORDS = {
     "timestamp": "asking timestamp authorities",
     "store": "storing",
     "replay": "replaying the bundle",
+    "log": "building the log's tree again",
+    "listing": "listing the store",
+    "bundles": "reading bundles",
+    "judging": "holding bundles against the log",
 }
 
 

@@ -1,0 +1,209 @@
+"""
+Audit a store: what is remembered before, what is written after.
+
+The audit itself only reads (`verify/audit`). What an auditor remembers between two of
+them lies on the auditor's machine. The report is signed and goes into the store and
+its log like evidence, so that nobody can say later that a finding was never made; where
+the store can not be written, the report is told of and lost.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from snapshotter.app import pending
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import layout
+from snapshotter.model.audit import AuditFinding, AuditReport
+from snapshotter.ports import Clock, IdSource, ObjectStore, Signer
+from snapshotter.verify.audit import report as reports
+from snapshotter.verify.audit import state
+from snapshotter.verify.audit.run import Audit, Progress, Wanted
+from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.trust import Trust
+
+FOLDER = "audits"  # in the store
+
+_STATE = "state.json"
+_WORKSPACE = "work.sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """
+    Where an auditor keeps what was seen: a folder of the auditor's own.
+
+    Each store has a folder in it. What was seen of a log is kept a second time under the
+    log's name, so that a copy of a store can be held against what was seen of the first.
+    """
+
+    folder: Path
+
+    def store_folder(self, url: str) -> Path:
+        """Return the folder for a store."""
+        return self.folder / "stores" / _name(url)
+
+    def of_store(self, url: str) -> Remembered | None:
+        """Return what was seen of a store. Raises SnapshotterError: it can not be read."""
+        return _read(self.store_folder(url) / _STATE)
+
+    def of_log(self, origin: str, *, but: str) -> Remembered | None:
+        """Return the newest that was seen of a log in any store but one."""
+        found = _read(self._log_file(origin))
+        return None if found is None or found.store == but else found
+
+    def keep(self, seen: Remembered) -> None:
+        """Remember this, whole or not at all."""
+        pending.write_private(self.store_folder(seen.store) / _STATE, seen.encode())
+        newest = _read(self._log_file(seen.origin))
+        if newest is None or newest.head.size <= seen.head.size:
+            pending.write_private(self._log_file(seen.origin), seen.encode())
+
+    @contextlib.contextmanager
+    def locked(self, url: str) -> Iterator[Path]:
+        """
+        Hold a store's folder, which is given.
+
+        Raises:
+            SnapshotterError: Another audit of this store holds it, or it can not be made.
+        """
+        folder = self.store_folder(url)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SnapshotterError(
+                f"{folder} can not be written: {error.strerror}",
+                hint="name another place with --state",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SnapshotterError(
+                f"another audit of {url} is running",
+                hint="wait for it, or name another place with --state",
+            ) from error
+        else:
+            yield folder
+        finally:
+            os.close(descriptor)
+
+    def _log_file(self, origin: str) -> Path:
+        return self.folder / "logs" / f"{_name(origin)}.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """An audit that came to its end."""
+
+    report: AuditReport
+    document: bytes  # the report as it was signed, b"" without one
+    report_id: str
+    report_key: str  # where it is in the store, "" where it is not
+    problem: SnapshotterError | None  # why the report is not in the store or not in its log
+
+
+def audit(
+    open_store: Callable[[], ObjectStore],
+    trust: Trust,
+    memory: Memory,
+    wanted: Wanted,
+    *,
+    signer: Signer | None,
+    clock: Clock,
+    ids: IdSource,
+    software: str,
+    progress: Progress,
+    each: Callable[[AuditFinding], None] | None = None,
+) -> Done:
+    """
+    Audit a store, remember what was seen, and put the signed report beside the evidence.
+
+    Args:
+        signer: Signs the report; None: there will be none.
+        each: Takes every finding, the worst kinds first.
+
+    Raises:
+        ServiceUnavailable: The store does not answer; what was done is kept.
+        SnapshotterError: Store or memory can not be used.
+    """
+    store = open_store()
+    url = store.url
+    with memory.locked(url) as folder:
+        remembered = memory.of_store(url)
+        with Audit(
+            open_store,
+            trust,
+            workspace=folder / _WORKSPACE,
+            software=software,
+            now=clock.now,
+            remembered=remembered,
+            elsewhere=lambda origin: memory.of_log(origin, but=url),
+        ) as running:
+            report = running.run(wanted, progress)
+            if each is not None:
+                for finding in running.findings():
+                    each(finding)
+            if running.to_remember is not None:
+                memory.keep(running.to_remember)
+            if signer is None:
+                return Done(report=report, document=b"", report_id="", report_key="", problem=None)
+            digest = reports.findings_digest(running.findings())
+        report_id = ids.bundle_id(report.ended_at)
+        document = reports.document(
+            report, report_id=report_id, signer=signer.key_id, findings_sha256=digest
+        )
+        key, problem = report_key(report_id), None
+        try:
+            _put(store, f"{key}.sig", signer.sign(document), folder)
+            _put(store, key, document, folder)
+        except (SnapshotterError, OSError) as error:
+            words = error.message if isinstance(error, SnapshotterError) else str(error)
+            key, problem = (
+                "",
+                SnapshotterError(
+                    f"the audit's report could not be stored: {words}",
+                    hint="the verdict stands; --no-report where the store is not yours to write",
+                ),
+            )
+        return Done(
+            report=report, document=document, report_id=report_id, report_key=key, problem=problem
+        )
+
+
+def report_key(report_id: str) -> str:
+    """Return where a report lives. Raises ValueError for what is no id."""
+    day: datetime = layout.bundle_time(report_id)
+    return f"{FOLDER}/{day:%Y/%m/%d}/{report_id}.json"
+
+
+def _put(store: ObjectStore, key: str, data: bytes, folder: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-") as file:
+        file.write(data)
+        file.flush()
+        store.put_new(key, Path(file.name), hashlib.sha256(data).hexdigest())
+
+
+def _read(path: Path) -> Remembered | None:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(state.MAX_BYTES + 1)
+        return state.parse(data)
+    except FileNotFoundError:
+        return None
+    except (OSError, EvidenceInvalid) as error:
+        # Not taken for "nothing was seen": that would forget a whole history for one bad byte.
+        raise SnapshotterError(
+            f"what earlier audits saw can not be read: {path}: {error}",
+            hint="put it back from a copy; if it is lost, move it away and say so",
+        ) from error
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

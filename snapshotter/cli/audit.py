@@ -1,0 +1,240 @@
+"""`snapshotter audit`: a whole store in, one verdict out."""
+
+import os
+import sys
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.output import NobodyListens, Steps, complain, result, result_json, say
+
+if TYPE_CHECKING:
+    from snapshotter.app.auditing import Done
+    from snapshotter.app.settings import Settings
+    from snapshotter.model.audit import AuditFinding
+    from snapshotter.ports import Signer
+
+_MOST_JOBS = 8  # by default; a disk has no more to give
+_SHOWN_EVERY = 25  # bundles, on a terminal
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter audit
+  snapshotter audit --trust trust.json --root-key 3f1c… s3://evidence/case-7
+  snapshotter audit --sample 500 --no-report /mnt/evidence
+  snapshotter audit --json --checkpoint from-the-witness.txt captures > findings.jsonl
+
+\b
+The last checkpoint that was seen is remembered, and the next audit is held against it:
+give --state a place that nobody but you can write.
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("store", required=False, metavar="[DIR|s3://…]")
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Trust file; its signature stands beside it.",
+)
+@click.option(
+    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
+)
+@click.option("--sample", type=click.IntRange(0), metavar="N", help="Read so many bundles only.")
+@click.option("--seed", metavar="TEXT", help="Draw the sample by this; otherwise by chance.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Read bundles of this day and later only (UTC).",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes.  [default: one a core]")
+@click.option(
+    "--state",
+    "state_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where what was seen is remembered.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="A checkpoint of the log from elsewhere, to hold it against; may be repeated.",
+)
+@click.option(
+    "--renewal-within",
+    type=click.IntRange(0, 36_500),
+    default=180,
+    show_default=True,
+    metavar="DAYS",
+    help="Tell of certificates that end so soon.",
+)
+@click.option(
+    "--stale-after",
+    type=click.IntRange(1, 36_500),
+    default=7,
+    show_default=True,
+    metavar="DAYS",
+    help="How old the newest cosignature of a witness may be.",
+)
+@click.option("--restart", is_flag=True, help="Do not go on with an audit that was interrupted.")
+@click.option("--no-report", is_flag=True, help="Write nothing into the store.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="For the key that signs the report.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object a finding, and one for all.")
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    /,
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    no_report: bool,
+    as_json: bool,
+    passphrase_file: Path | None,
+    **options: Any,
+) -> int:
+    """
+    Audit a whole store: was anything deleted, changed, put in or backdated?
+
+    Builds the log's tree again, holds it against what was seen before and what its
+    witnesses saw, matches store and log in both directions, and verifies every bundle
+    with all that stands beside it. The exit code is the verdict: 0, 10 or 11.
+
+    The findings are signed and go into the store and its log, like evidence. An audit that
+    was interrupted goes on when it is called again.
+    """
+    from snapshotter.app import auditing, wiring
+    from snapshotter.verify.report import EXIT_CODES
+
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""),
+        trust_root_key=root_key or "",
+        store=store or "",
+        passphrase_file=str(passphrase_file or ""),
+    )
+    trust = wiring.trust(settings)
+    signer = None if no_report else _signer(settings)
+    printer = _Printer(as_json=as_json)
+    clock = wiring.SystemClock()
+    try:
+        with Steps(quiet=not sys.stderr.isatty()) as steps:
+            done = auditing.audit(
+                partial(wiring.store, settings),
+                trust,
+                auditing.Memory(folder=options["state_dir"] or settings.data_dir / "audit"),
+                _wanted(options),
+                signer=signer,
+                clock=clock,
+                ids=wiring.RandomIds(),
+                software=wiring.SOFTWARE,
+                progress=partial(_show, steps),
+                each=printer.finding if as_json else None,
+            )
+    except KeyboardInterrupt:
+        say("what was read is kept: the same command goes on with it")
+        raise
+    printer.end(done)
+    code = EXIT_CODES[done.report.verdict]
+    if done.problem is not None:
+        complain(done.problem)
+        # A verdict that says PASSED and whose report is lost is not a whole success.
+        return code or done.problem.exit_code
+    return code
+
+
+def _wanted(options: dict[str, Any]) -> Any:
+    from snapshotter.verify.audit.run import Wanted
+
+    since: datetime | None = options["since"]
+    return Wanted(
+        sample=options["sample"],
+        seed=options["seed"] or "",
+        since=since.date() if since else None,
+        stale_after=timedelta(days=options["stale_after"]),
+        renewal_within=timedelta(days=options["renewal_within"]),
+        jobs=options["jobs"] or min(_cores(), _MOST_JOBS),
+        restart=options["restart"],
+        checkpoints=tuple((str(path), _read(path)) for path in options["checkpoints"]),
+    )
+
+
+def _read(path: Path) -> bytes:
+    from snapshotter.formats.note import MAX_BYTES
+    from snapshotter.verify.files import open_file
+
+    with open_file(path) as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _signer(settings: "Settings") -> "Signer | None":
+    """Return the key that signs the report. An auditor who has none gets none made."""
+    from snapshotter.app import wiring
+
+    if not wiring.key_directory(settings).list():
+        say("no report will be signed: you have no signing key (snapshotter keys init makes one)")
+        return None
+    return wiring.signer(settings, ask=ask_passphrase, tell=say)
+
+
+def _show(steps: Steps, stage: str, done: int, of: int) -> None:
+    if stage == "bundles" and done % _SHOWN_EVERY and done != of:
+        return
+    steps(stage, f"{done} of {of}" if of else str(done))
+
+
+class _Printer:
+    """Prints findings as they come; when nobody listens any more, the verdict is still wanted."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._listening = True
+
+    def finding(self, finding: "AuditFinding") -> None:
+        from snapshotter.verify.audit.report import finding_json
+
+        self._print({"type": "finding", **finding_json(finding)})
+
+    def end(self, done: "Done") -> None:
+        from snapshotter.verify.audit import report as reports
+
+        if self._as_json:
+            self._print(
+                {
+                    "type": "report",
+                    **reports.report_json(done.report),
+                    "report_id": done.report_id or None,
+                    "report_key": done.report_key or None,
+                }
+            )
+            return
+        for line in reports.lines(done.report):
+            self._print(line)
+        if done.report_key:
+            self._print(f"report: {done.report_key}, signed")
+
+    def _print(self, value: Any) -> None:
+        if not self._listening:
+            return
+        try:
+            if isinstance(value, str):
+                result(value)
+            else:
+                result_json(value)
+        except NobodyListens:
+            self._listening = False

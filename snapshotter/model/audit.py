@@ -1,0 +1,185 @@
+"""
+What an audit of a whole store finds: deletions, alterations, two histories.
+
+`verify` is about one bundle and `audit` about a store, so that their words differ: a
+finding here names an object of the store, and says how bad it is and what to do. Codes
+are a promise (docs/reference/audit.md): added, never given another meaning.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+
+from snapshotter.model.finding import Verdict
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is."""
+
+    FAILED = "failed"  # evidence of alteration, or a rule that was broken
+    INDETERMINATE = "indeterminate"  # could not be established: says nothing either way
+    NOTE = "note"  # worth knowing; takes nothing away
+
+
+class AuditCode(enum.StrEnum):
+    """What was found; the order is that in which a person reads them."""
+
+    FORKED = "forked"
+    ROLLED_BACK = "rolled-back"
+    LOG_BROKEN = "log-broken"
+    DELETED = "deleted"
+    ALTERED = "altered"
+    REPLACED = "replaced"
+    UNLOGGED = "unlogged"
+    BACKDATED = "backdated"
+    CUSTODY_BROKEN = "custody-broken"
+    UNLOCKED = "unlocked"
+    INVALID = "invalid"
+    INTERNAL = "internal"
+    UNREADABLE = "unreadable"
+    UNPROVEN = "unproven"
+    NO_LOG = "no-log"
+    UNTRUSTED_LOG = "untrusted-log"
+    UNWITNESSED = "unwitnessed"
+    STALE = "stale"
+    RENEWAL_DUE = "renewal-due"
+    PROOF_BROKEN = "proof-broken"
+    RETURNED = "returned"
+    UNRECORDED = "unrecorded"
+    ERASED_BY_ORDER = "erased-by-order"
+    WAITING = "waiting"
+    LOGGED_AGAIN = "logged-again"
+    SURPLUS = "surplus"
+    UNREAD = "unread"
+    UNENFORCED = "unenforced"
+
+
+# What to do, for the person who reads the finding.
+HINTS: Mapping[AuditCode, str] = MappingProxyType(
+    {
+        AuditCode.FORKED: "keep both signed checkpoints: together they prove that the log told "
+        "two stories; ask its witnesses which they saw",
+        AuditCode.ROLLED_BACK: "keep the remembered checkpoint; look for the newer log in a copy "
+        "of the store",
+        AuditCode.LOG_BROKEN: "compare `log/` with a copy of the store; snapshotter log check "
+        "says more",
+        AuditCode.DELETED: "put it back from a copy: snapshotter store repair --from COPY",
+        AuditCode.ALTERED: "keep what is there as it is, and fetch the original: snapshotter "
+        "store repair --from COPY",
+        AuditCode.REPLACED: "keep both: find out who wrote the second one; the log says which "
+        "was first",
+        AuditCode.UNLOGGED: "if you know where it comes from: snapshotter log sync; it was not "
+        "logged when it should have been",
+        AuditCode.BACKDATED: "ask whoever made it for the clock's state; only its token says when",
+        AuditCode.CUSTODY_BROKEN: "compare it with a copy of the store; the events up to the last "
+        "one in the log are known",
+        AuditCode.UNLOCKED: "set the retention again, and find out who could lift it",
+        AuditCode.INVALID: "snapshotter verify says what does not hold; no byte was changed",
+        AuditCode.INTERNAL: "this is a bug of ours: please report it; the bundle is not judged",
+        AuditCode.UNREADABLE: "check rights and disk, then audit again: nothing is known of it",
+        AuditCode.UNPROVEN: "snapshotter verify says what is missing, with a trust file that "
+        "names key and authorities",
+        AuditCode.NO_LOG: "without a log nobody can see a deletion; snapshotter log sync begins "
+        "one",
+        AuditCode.UNTRUSTED_LOG: "name the log's key in a trust file (--trust, --root-key)",
+        AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
+        AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
+        AuditCode.RENEWAL_DUE: "snapshotter renew, before the certificates end",
+        AuditCode.PROOF_BROKEN: "snapshotter log sync writes proofs anew; the log itself was "
+        "looked at, and decides",
+        AuditCode.RETURNED: "it was erased by order, and is there again: erase it, or find out "
+        "who put it back",
+        AuditCode.UNRECORDED: "snapshotter custody show; whoever runs the store knows when it "
+        "was stored",
+        AuditCode.ERASED_BY_ORDER: "the tombstone says who ordered it and why",
+        AuditCode.WAITING: "the next audit looks again",
+        AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
+        AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",
+        AuditCode.UNREAD: "audit without --sample and --since to read everything",
+        AuditCode.UNENFORCED: "for retention that a deletion runs into, use a bucket with Object "
+        "Lock",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFinding:
+    """One thing that an audit found."""
+
+    code: AuditCode
+    severity: Severity
+    key: str  # of the object, "log/checkpoint" for the log itself, "" for the store
+    detail: str  # one plain sentence
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return HINTS[self.code]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingCount:
+    """How often one kind of finding was made."""
+
+    code: AuditCode
+    severity: Severity
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeHead:
+    """A tree of the log: its size and root."""
+
+    size: int  # entries
+    root: str  # 64 lowercase hex digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSeen:
+    """The log, as it was served to this audit."""
+
+    origin: str
+    head: TreeHead
+    signed: bool  # by the key that the trust file names
+    witnesses: tuple[str, ...]  # of the trust file, whose cosignature is good
+    quorum: int  # as many are needed
+    witnessed_at: datetime | None  # the newest of their cosignatures
+    remembered: TreeHead | None  # what an earlier audit saw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditScope:
+    """How much of the store was looked at."""
+
+    bundles: int  # in the store
+    read: int  # verified, all their bytes
+    unchanged: int  # of these: the same bytes as verified before, under the same trust
+    resumed: int  # of these: read before an interruption
+    sample: int | None  # so many were drawn; None: all
+    seed: str  # by which they were drawn
+    since: date | None  # only bundles of this day and later were read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What an audit found, in all."""
+
+    store: str  # as a person names it
+    started_at: datetime
+    ended_at: datetime
+    trust: str  # against what it was judged, in words
+    software: str
+    log: LogSeen | None
+    scope: AuditScope
+    counts: tuple[FindingCount, ...]  # every kind that was found, worst first
+    examples: tuple[AuditFinding, ...]  # the first few of each kind
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all findings; notes take nothing away."""
+        found = {it.severity for it in self.counts if it.count}
+        if Severity.FAILED in found:
+            return Verdict.FAILED
+        return Verdict.INDETERMINATE if Severity.INDETERMINATE in found else Verdict.PASSED

@@ -1,0 +1,1 @@
+"""Audit a whole store: its log, its bundles, and each against the other."""

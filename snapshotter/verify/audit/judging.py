@@ -1,0 +1,304 @@
+"""
+Hold what was read against the log, and say what does not fit.
+
+In both directions: what the log names has to be in the store, and what is in the store
+has to be in the log, with the same bytes. Nothing here reads a bundle; the facts come
+from `reading.py` and the history from `history.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, leaf
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
+from snapshotter.model.bundle import Retention
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.history import Claim, History
+from snapshotter.verify.audit.reading import RECORD_CLAIM, Facts
+from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
+
+_FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """By what an audit judges, besides the trust file."""
+
+    now: datetime
+    skew: timedelta  # that two clocks may differ
+    grace: timedelta  # what was captured so recently may be on its way into the log
+    renewal_within: timedelta  # certificates that end so soon are told of
+
+
+class Judge:
+    """
+    Tells what is wrong between a store and its log.
+
+    Args:
+        tell: Takes what is found.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        history: History,
+        rules: Rules,
+        tell: Callable[[AuditFinding], None],
+    ) -> None:
+        self._workspace = workspace
+        self._history = history
+        self._rules = rules
+        self._tell = tell
+        self._unenforced = 0
+
+    # One bundle that was read.
+
+    def bundle(self, listed: Listed, facts: Facts) -> None:
+        """Judge a bundle by what reading it gave."""
+        entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
+        self._bytes(listed, facts, entries)
+        as_logged = not entries or entries[0].sha256 == facts["sha256"]
+        for code, severity, detail in facts["problems"]:
+            if code == AuditCode.PROOF_BROKEN and not as_logged:
+                continue  # it is the bundle that changed, and that was told
+            self._say(AuditCode(code), Severity(severity), listed.key, detail)
+        for claim in facts["claims"]:
+            self._history.judge(
+                Claim(
+                    where=listed.key,
+                    what=claim["what"],
+                    origin=claim["origin"],
+                    head=TreeHead(size=claim["size"], root=claim["root"]),
+                    signed=claim["signed"],
+                    witnesses=tuple(claim["witnesses"]),
+                )
+            )
+        if facts["bundle_id"] == listed.bundle:
+            self._order(listed, facts, entries)
+        self._renewal(listed, facts)
+
+    def _bytes(self, listed: Listed, facts: Facts, entries: tuple[Entry, ...]) -> None:
+        key, sentence = listed.key, "; ".join(facts["failed"])
+        as_logged = bool(entries) and entries[0].sha256 == facts["sha256"]  # the first counts
+        if facts["bundle_id"] not in ("", listed.bundle):
+            self._say(
+                AuditCode.REPLACED,
+                _FAILED,
+                key,
+                f"another bundle stands under this name: {facts['bundle_id']}",
+            )
+        elif entries and not as_logged:
+            if facts["altered"]:
+                self._say(AuditCode.ALTERED, _FAILED, key, f"not the bytes of the log; {sentence}")
+            else:
+                self._say(
+                    AuditCode.REPLACED,
+                    _FAILED,
+                    key,
+                    "a whole bundle, and not the one that was logged under this name: "
+                    f"SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
+                )
+        elif facts["failed"]:
+            if facts["altered"] and not as_logged:
+                self._say(AuditCode.ALTERED, _FAILED, key, sentence)
+            else:
+                self._say(AuditCode.INVALID, _FAILED, key, sentence)
+        if facts["unclear"] and not facts["failed"]:
+            self._say(AuditCode.UNPROVEN, _UNCLEAR, key, "; ".join(facts["unclear"]))
+
+    def _order(self, listed: Listed, facts: Facts, entries: tuple[Entry, ...]) -> None:
+        """The checkpoint that a record names was there before the capture, and not after."""
+        for claim in facts["claims"]:
+            if claim["what"] != RECORD_CLAIM or claim["origin"] != self._history.origin:
+                continue
+            if entries and entries[0].number < claim["size"]:
+                self._say(
+                    AuditCode.BACKDATED,
+                    _FAILED,
+                    listed.key,
+                    f"its record names a checkpoint of {claim['size']} entries, and it is itself "
+                    f"entry {entries[0].number}",
+                )
+                continue
+            newest = self._workspace.newest_before(min(claim["size"], self._history.size))
+            if newest and layout.bundle_time(newest) > _time_of(listed) + self._rules.skew:
+                # One of two clocks is wrong, and which one is not known from here.
+                self._say(
+                    AuditCode.BACKDATED,
+                    _NOTE,
+                    listed.key,
+                    f"its record names a checkpoint that has {newest} in it, which was captured "
+                    "later by its own clock",
+                )
+
+    def _renewal(self, listed: Listed, facts: Facts) -> None:
+        if not facts["proven_until"]:
+            return
+        ends = parse_instant(facts["proven_until"])
+        if ends - self._rules.now <= self._rules.renewal_within:
+            self._say(
+                AuditCode.RENEWAL_DUE,
+                _NOTE,
+                listed.key,
+                f"the certificate behind its time ends at {instant(ends)}",
+            )
+
+    def lock(self, listed: Listed, facts: Facts, lock: Any) -> None:
+        """Judge whether an object is kept as the policy in its signed record says."""
+        if not isinstance(lock, dict) or not facts["sealed_at"] or facts["retain_days"] < 1:
+            return
+        wanted = Retention(
+            until=parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"]),
+            mode=facts["mode"],
+        )
+        if wanted.until <= self._rules.now:
+            return
+        asked = (
+            f"by the policy in its record it has to stay until {instant(wanted.until)} "
+            f"({wanted.mode})"
+        )
+        if "unknown" in lock:
+            self._say(
+                AuditCode.UNLOCKED,
+                _UNCLEAR,
+                listed.key,
+                f"{asked}, and whether it is locked can not be found out: {lock['unknown']}",
+            )
+            return
+        there = (
+            Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
+            if lock["until"]
+            else None
+        )
+        if there is None or not there.covers(wanted):
+            self._say(
+                AuditCode.UNLOCKED,
+                _FAILED,
+                listed.key,
+                f"{asked}, and what keeps it is {lock['words']}",
+            )
+        elif not lock["enforced"]:
+            self._unenforced += 1
+
+    def unenforced(self) -> None:
+        """Tell once of locks that are records, and that nothing enforces."""
+        if self._unenforced:
+            self._say(
+                AuditCode.UNENFORCED,
+                _NOTE,
+                "",
+                f"the retention of {self._unenforced} bundles is a record: nothing in this store "
+                "keeps its owner from deleting them",
+            )
+
+    # The store against the log.
+
+    def unlogged(self) -> None:
+        """Tell of bundles that the log does not name."""
+        if self._history.head is None:
+            return  # no log: that was told once, and not for each bundle
+        for listed in self._workspace.unlogged():
+            at = _time_of(listed)
+            age = self._rules.now - at
+            if age < -self._rules.skew:
+                self._say(
+                    AuditCode.UNLOGGED,
+                    _FAILED,
+                    listed.key,
+                    f"it is not in the log, and its name is of a time to come, {instant(at)}",
+                )
+            elif age <= self._rules.grace:
+                self._say(
+                    AuditCode.WAITING,
+                    _NOTE,
+                    listed.key,
+                    f"captured at {instant(at)}, and not in the log yet",
+                )
+            else:
+                missing = "" if self._history.is_read else ", of which not all could be read"
+                self._say(
+                    AuditCode.UNLOGGED,
+                    _UNCLEAR,
+                    listed.key,
+                    f"of {instant(at)} by its name, and not in the log{missing}: nothing shows "
+                    "that it was there before now",
+                )
+
+    def surplus(self) -> None:
+        """Tell of sidecars that belong to no bundle, in the store or in the log."""
+        for listed in self._workspace.without_bundle():
+            if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
+                self._say(
+                    AuditCode.SURPLUS, _NOTE, listed.key, "it stands beside a bundle that never was"
+                )
+
+    def stranger(self, listed: Listed) -> None:
+        """Tell of an object among the bundles that is none and belongs to none."""
+        self._say(AuditCode.SURPLUS, _NOTE, listed.key, "it is no bundle and belongs to none")
+
+    # The log against the store.
+
+    def gone(self, store: ObjectStore) -> Iterator[str]:
+        """
+        Tell of bundles that the log names and the store has not.
+
+        A listing may hide what is there: each is asked for by its name as well, and
+        those that are there all the same are yielded by their keys.
+        """
+        for entry in self._workspace.gone():
+            key = self._key_of(entry)
+            if key is None:
+                self._say(
+                    AuditCode.LOG_BROKEN,
+                    _FAILED,
+                    f"entry {entry.number}",
+                    f"it names a bundle of no day that there is: {entry.name}",
+                )
+            elif self._is_there(store, key):
+                yield key
+            else:
+                self._gone(entry, key)
+
+    def gone_since(self, store: ObjectStore, known: int) -> None:
+        """Tell of bundles that were logged while this audit ran, and are not there."""
+        for entry in self._workspace.gone():
+            key = self._key_of(entry)
+            if entry.number >= known and key is not None and not self._is_there(store, key):
+                self._gone(entry, key)
+
+    def _is_there(self, store: ObjectStore, key: str) -> bool:
+        """Whether the store has an object that its listing does not show."""
+        try:
+            store.head(key)
+        except FileNotFoundError:
+            return False
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError:
+            return True  # something is: reading it will say what
+        return True
+
+    def _key_of(self, entry: Entry) -> str | None:
+        try:
+            return layout.bundle_key(entry.name)
+        except ValueError:
+            return None  # digits that are no second of any day
+
+    def _gone(self, entry: Entry, key: str) -> None:
+        self._say(
+            AuditCode.DELETED,
+            _FAILED,
+            key,
+            f"entry {entry.number} of the log names it, and the store does not have it",
+        )
+
+    def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
+        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+
+
+def _time_of(listed: Listed) -> datetime:
+    return layout.bundle_time(listed.bundle)

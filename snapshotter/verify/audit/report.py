@@ -1,0 +1,177 @@
+"""
+What an audit found: for a person, as JSON lines, and as the document that is signed.
+
+However many findings there are, every kind is named with its number, the worst first;
+of each kind the first few are shown. All of them are in the JSON lines, and the signed
+document carries the digest of those lines.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from snapshotter.formats import canonical_json
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.audit import (
+    AuditFinding,
+    AuditReport,
+    FindingCount,
+    Severity,
+    TreeHead,
+)
+from snapshotter.model.finding import Verdict
+from snapshotter.verify.report import printable
+
+FORMAT = "snapshotter-audit/1"
+SHOWN = 5  # findings of each kind that a person is shown
+
+_MARKS = {Severity.FAILED: "FAIL", Severity.INDETERMINATE: "?   ", Severity.NOTE: "note"}
+
+
+def finding_json(finding: AuditFinding) -> dict[str, Any]:
+    """Return a finding as the object that `audit --json` prints for it."""
+    return {
+        "code": finding.code.value,
+        "detail": finding.detail,
+        "hint": finding.hint,
+        "key": finding.key,
+        "severity": finding.severity.value,
+    }
+
+
+def report_json(report: AuditReport) -> dict[str, Any]:
+    """Return all but the single findings: the last object that `audit --json` prints."""
+    log = report.log
+    scope = report.scope
+    return {
+        "counts": [
+            {"code": it.code.value, "count": it.count, "severity": it.severity.value}
+            for it in report.counts
+        ],
+        "ended_at": instant(report.ended_at),
+        "log": None
+        if log is None
+        else {
+            "origin": log.origin,
+            "quorum": log.quorum,
+            "remembered": _head_json(log.remembered),
+            "root": log.head.root,
+            "signed": log.signed,
+            "size": log.head.size,
+            "witnessed_at": instant(log.witnessed_at) if log.witnessed_at else None,
+            "witnesses": list(log.witnesses),
+        },
+        "scope": {
+            "bundles": scope.bundles,
+            "read": scope.read,
+            "resumed": scope.resumed,
+            "sample": scope.sample,
+            "seed": scope.seed,
+            "since": scope.since.isoformat() if scope.since else None,
+            "unchanged": scope.unchanged,
+        },
+        "software": report.software,
+        "started_at": instant(report.started_at),
+        "store": report.store,
+        "trust": report.trust,
+        "verdict": report.verdict.value,
+    }
+
+
+def document(report: AuditReport, *, report_id: str, signer: str, findings_sha256: str) -> bytes:
+    """
+    Return the document to be signed: canonical JSON.
+
+    Args:
+        signer: The id of the key that will sign it.
+        findings_sha256: From `findings_digest`.
+    """
+    return canonical_json.dumps(
+        {
+            **report_json(report),
+            "findings": [finding_json(it) for it in report.examples],
+            "findings_sha256": findings_sha256,
+            "format": FORMAT,
+            "report_id": report_id,
+            "signer": signer,
+        }
+    )
+
+
+def findings_digest(findings: Iterable[AuditFinding]) -> str:
+    """Return the SHA-256 over all findings, each as a line of canonical JSON with its LF."""
+    digest = hashlib.sha256()
+    for finding in findings:
+        digest.update(canonical_json.dumps(finding_json(finding)) + b"\n")
+    return digest.hexdigest()
+
+
+def lines(report: AuditReport) -> Iterator[str]:
+    """Yield the report for a person."""
+    yield from _what_was_seen(report)
+    examples: dict[tuple[str, str], list[AuditFinding]] = {}
+    for finding in report.examples:
+        examples.setdefault((finding.code, finding.severity), []).append(finding)
+    for kind in report.counts:
+        yield from _kind_lines(kind, examples.get((kind.code, kind.severity), []))
+    yield ""
+    yield f"{report.verdict.name}: {_summary(report)}"
+    yield f"judged against {printable(report.trust)}"
+
+
+def _what_was_seen(report: AuditReport) -> Iterator[str]:
+    log, scope = report.log, report.scope
+    if log is not None:
+        by = f"cosigned by {len(log.witnesses)} of {log.quorum} witnesses" if log.quorum else ""
+        yield (
+            f"log      {printable(log.origin)}: {log.head.size} entries, "
+            f"{'signed' if log.signed else 'by a key that is not known'}{', ' * bool(by)}{by}"
+        )
+        if log.remembered is not None:
+            yield f"before   {log.remembered.size} entries were seen by an earlier audit"
+    words = [f"{scope.read} of {scope.bundles} read"]
+    if scope.sample is not None:
+        words.append(f"drawn by the seed {scope.seed}")
+    if scope.since is not None:
+        words.append(f"since {scope.since.isoformat()}")
+    if scope.unchanged:
+        words.append(f"{scope.unchanged} as verified before")
+    if scope.resumed:
+        words.append(f"{scope.resumed} before an interruption")
+    yield f"bundles  {', '.join(words)}"
+
+
+def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[str]:
+    mark = _MARKS[kind.severity]
+    for finding in examples[:SHOWN]:
+        where = f"{printable(finding.key)}: " if finding.key else ""
+        yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
+    if kind.count > SHOWN:
+        yield f"{mark} {kind.code:<15} and {kind.count - SHOWN} more; --json lists all"
+    if examples:
+        yield f"     {'':<15} try: {examples[0].hint}"
+
+
+def _summary(report: AuditReport) -> str:
+    failed = sum(it.count for it in report.counts if it.severity is Severity.FAILED)
+    unclear = sum(it.count for it in report.counts if it.severity is Severity.INDETERMINATE)
+    if report.verdict is Verdict.FAILED:
+        return (
+            f"{failed} findings say that something was changed, taken away or put in. "
+            "Keep everything as it is."
+        )
+    if report.verdict is Verdict.INDETERMINATE:
+        return (
+            f"nothing that was found speaks against this store, and {unclear} things could not be "
+            "established: the lines marked ? say which."
+        )
+    partly = report.scope.read < report.scope.bundles
+    read = f"{report.scope.read} bundles" if partly else "every bundle"
+    return (
+        f"nothing was deleted, replaced or put in since it was logged, and {read} is as it was "
+        "sealed."
+    )
+
+
+def _head_json(head: TreeHead | None) -> dict[str, Any] | None:
+    return None if head is None else {"root": head.root, "size": head.size}

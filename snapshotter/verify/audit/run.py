@@ -1,0 +1,425 @@
+"""
+One audit of one store, from the remembered checkpoint to the report.
+
+The order (docs/spec/audit.md):
+
+    (1) the checkpoint: signature, witnesses; held against what was remembered
+    (2) the tree: built again from its entries, every tile compared
+    (3) the store's listing
+    (4) the log against the store: what is gone
+    (5) every bundle, or those that were asked for, with all that stands beside it
+    (6) the log again, for what was captured meanwhile; then each bundle against it
+    (7) the store against the log: what was put in
+
+An audit that is interrupted in (5) goes on there the next time. Nothing is written but
+into the workspace, which is not in the store.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import layout, note
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.model.audit import (
+    AuditCode,
+    AuditFinding,
+    AuditReport,
+    AuditScope,
+    Severity,
+    TreeHead,
+)
+from snapshotter.model.bundle import StoredObject
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit import reading
+from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
+from snapshotter.verify.audit.judging import Judge, Rules
+from snapshotter.verify.audit.reading import Assignment, Reading, Task
+from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.audit.workers import WorkerDied, Workers
+from snapshotter.verify.audit.workspace import Listed, Workspace
+from snapshotter.verify.trust import Trust
+
+EXAMPLES = 20  # findings of each kind that a report names
+
+_RESUME = timedelta(hours=24)  # an audit that was interrupted longer ago begins anew
+_COMMIT = 200  # bundles whose reading is lost at most when the machine dies
+_FEW = 40  # bundles for which other processes are not worth their start
+
+# Called with what is being done, how much of it is done, and of how much.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What an audit is asked to look at, and by what it judges."""
+
+    sample: int | None = None  # bundles to draw; None: all
+    seed: str = ""  # by which they are drawn; "": a new one
+    since: date | None = None  # only bundles of this day and later, UTC
+    grace: timedelta = timedelta(hours=1)
+    stale_after: timedelta = timedelta(days=7)
+    renewal_within: timedelta = timedelta(days=180)
+    jobs: int = 1  # processes
+    restart: bool = False  # do not go on with an interrupted audit
+    checkpoints: tuple[tuple[str, bytes], ...] = ()  # from elsewhere: a name, and the note
+
+
+class Audit:
+    """
+    One audit; its findings can be read until it is closed.
+
+    Args:
+        open_store: Opens the store, here and in other processes; it is pickled.
+        workspace: A file for what does not fit into memory; kept between audits.
+        remembered: What was seen of this store before.
+        elsewhere: What was seen of the same log in another store, if anything.
+        now: Gives the time, UTC.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], ObjectStore],
+        trust: Trust,
+        *,
+        workspace: Path,
+        software: str,
+        now: Callable[[], datetime],
+        remembered: Remembered | None = None,
+        elsewhere: Callable[[str], Remembered | None] = lambda origin: None,
+    ) -> None:
+        self._open_store = open_store
+        self._store = open_store()
+        self._trust = trust
+        self._software = software
+        self._now = now
+        self._remembered = remembered
+        self._elsewhere = elsewhere
+        self._workspace = Workspace(workspace)
+        self._history = History(self._store, trust.log, self._workspace, self._tell)
+        self._remember: Remembered | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._workspace.close()
+
+    @property
+    def to_remember(self) -> Remembered | None:
+        """What is to be remembered of this audit; None when it found nothing to rely on."""
+        return self._remember
+
+    def findings(self, *, at_most: int | None = None) -> Iterator[AuditFinding]:
+        """Yield all findings, the worst kinds first; of each kind the first `at_most`."""
+        for kind in self._workspace.counts():
+            yield from self._workspace.findings(kind, at_most=at_most)
+
+    def run(self, wanted: Wanted, progress: Progress) -> AuditReport:
+        """
+        Look at everything, and return what was found.
+
+        Raises:
+            ServiceUnavailable: The store does not answer. What was read is kept.
+            SnapshotterError: The store, or the workspace, can not be used.
+        """
+        started = self._now()
+        wanted, run, resumed_from = self._begin(wanted, started)
+        rules = Rules(
+            now=started,
+            skew=self._trust.max_skew,
+            grace=wanted.grace,
+            renewal_within=wanted.renewal_within,
+        )
+        judge = Judge(self._workspace, self._history, rules, self._tell)
+        # Steps 1 and 2.
+        self._history.advance(lambda done, of: progress("log", done, of))
+        self._history.judge_witnesses(
+            now=started, skew=self._trust.max_skew, stale_after=wanted.stale_after
+        )
+        known = self._history.size
+        self._memories(wanted)
+        # Step 3.
+        self._workspace.add_objects(self._listed(judge, progress), seed=wanted.seed)
+        # Step 4.
+        hidden = [_of_key(key) for key in judge.gone(self._store)]
+        self._workspace.add_objects(hidden, seed=wanted.seed)
+        # Step 5.
+        scope = self._read(wanted, run, started, progress)
+        # Step 6.
+        self._history.advance(lambda done, of: progress("log", done, of))
+        judge.gone_since(self._store, known)
+        self._judge(judge, run, progress)
+        # Step 7.
+        judge.unlogged()
+        judge.surplus()
+        judge.unenforced()
+        for finding in judge_entries(self._workspace):
+            self._tell(finding)
+        self._workspace.forget_gone()
+        self._workspace.put_note("run", "")  # it is complete: nothing to go on with
+        return self._report(started, scope, resumed_from)
+
+    def _tell(self, finding: AuditFinding) -> None:
+        self._workspace.add_finding(finding)
+
+    def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
+        self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+
+    # Beginning, or going on.
+
+    def _begin(self, wanted: Wanted, now: datetime) -> tuple[Wanted, str, datetime | None]:
+        """Return what is wanted with its seed, the name of this run, and when it was begun."""
+        basis = reading.basis_of(self._trust)
+        asked = f"{basis} {wanted.sample} {wanted.since}"
+        self._workspace.begin()
+        run, begun, seed, before = (self._workspace.note("run").split("|", 3) + [""] * 4)[:4]
+        if (
+            run
+            and before == asked
+            and wanted.seed in ("", seed)
+            and not wanted.restart
+            and timedelta(0) <= now - parse_instant(begun) <= _RESUME
+        ):
+            return replace(wanted, seed=seed), run, parse_instant(begun)
+        wanted = replace(wanted, seed=wanted.seed or secrets.token_hex(8))
+        run = secrets.token_hex(8)
+        self._workspace.put_note("run", f"{run}|{instant(now)}|{wanted.seed}|{asked}")
+        return wanted, run, None
+
+    # What was seen before, here and elsewhere.
+
+    def _memories(self, wanted: Wanted) -> None:
+        remembered = self._remembered
+        if self._history.head is None:
+            self._no_log()
+        elif remembered is not None and remembered.origin != self._history.origin:
+            self._say(
+                AuditCode.FORKED,
+                Severity.FAILED,
+                CHECKPOINT,
+                f"another log stands in the place of {remembered.origin[:100]!r}, which had "
+                f"{remembered.head.size} entries at {instant(remembered.at)}",
+            )
+        elif remembered is not None:
+            self._history.judge(
+                Claim(
+                    where=CHECKPOINT,
+                    what=f"what was remembered from {instant(remembered.at)}",
+                    origin=remembered.origin,
+                    head=remembered.head,
+                    signed=True,  # we saw it: here our own word is enough
+                )
+            )
+        for name, data in wanted.checkpoints:
+            self._given(name, data)
+        other = self._elsewhere(self._history.origin) if self._history.origin else None
+        if other is not None and self._history.head is not None:
+            self._other_store(other, self._history.head)
+
+    def _no_log(self) -> None:
+        if self._remembered is not None:
+            self._say(
+                AuditCode.ROLLED_BACK,
+                Severity.FAILED,
+                CHECKPOINT,
+                f"the log is gone: it had {self._remembered.head.size} entries at "
+                f"{instant(self._remembered.at)}",
+            )
+        else:
+            self._say(
+                AuditCode.NO_LOG,
+                Severity.INDETERMINATE,
+                "",
+                "the store has no log that can be read: that a bundle was deleted, left out or "
+                "put in later can not be seen",
+            )
+
+    def _given(self, name: str, data: bytes) -> None:
+        """Hold a checkpoint that somebody gave us against the log."""
+        log = self._trust.log
+        try:
+            checkpoint = note.parse_checkpoint(note.parse(data).text)
+            opened = note.open_checkpoint(data, log.key, log.witnesses) if log is not None else None
+        except EvidenceInvalid as error:
+            self._say(
+                AuditCode.PROOF_BROKEN,
+                Severity.INDETERMINATE,
+                name,
+                f"the checkpoint that was given does not hold: {error}",
+            )
+            return
+        self._history.judge(
+            Claim(
+                where=name,
+                what="the checkpoint that was given",
+                origin=checkpoint.origin,
+                head=TreeHead(size=checkpoint.size, root=checkpoint.root.hex()),
+                signed=opened is not None,
+                witnesses=tuple(it.key.name for it in opened.cosignatures) if opened else (),
+            )
+        )
+
+    def _other_store(self, other: Remembered, head: TreeHead) -> None:
+        """A copy may lag behind; that it tells another history is another matter."""
+        if other.head.size > head.size:
+            self._say(
+                AuditCode.STALE,
+                Severity.INDETERMINATE,
+                CHECKPOINT,
+                f"this log had {other.head.size} entries in {other.store} at "
+                f"{instant(other.at)}, and has {head.size} here: what came after is not audited",
+            )
+            return
+        self._history.judge(
+            Claim(
+                where=CHECKPOINT,
+                what=f"what was seen in {other.store} at {instant(other.at)}",
+                origin=other.origin,
+                head=other.head,
+                signed=True,
+            )
+        )
+
+    # The store.
+
+    def _listed(self, judge: Judge, progress: Progress) -> Iterator[Listed]:
+        for count, found in enumerate(self._store.list(f"{layout.BUNDLES}/"), start=1):
+            if count % 1000 == 0:
+                progress("listing", count, 0)
+            listed = _of_object(found)
+            if not listed.bundle:
+                judge.stranger(listed)
+            yield listed
+
+    def _read(self, wanted: Wanted, run: str, now: datetime, progress: Progress) -> AuditScope:
+        since = f"{layout.BUNDLES}/{wanted.since:%Y/%m/%d}/" if wanted.since else ""
+        there = self._workspace.bundles()
+        total = self._workspace.count_to_read(since=since, sample=wanted.sample)
+        counts = {"read": 0, "unchanged": 0, "resumed": 0}
+        assignment = Assignment(
+            open_store=self._open_store,
+            trust=self._trust,
+            now=now,
+            basis=reading.basis_of(self._trust),
+        )
+        jobs = 1 if total < _FEW else wanted.jobs
+        with ExitStack() as stack:
+            stack.callback(self._workspace.commit)  # also when it is interrupted
+            workers = stack.enter_context(
+                Workers[Task, Reading](reading.prepare, assignment, count=jobs)
+            )
+            tasks = self._tasks(since, wanted.sample, run, counts)
+            for task, answer in workers.answers(tasks):
+                self._keep(task, answer, run, counts)
+                done = counts["read"] + counts["resumed"]
+                progress("bundles", done, total)
+                if done % _COMMIT == 0:
+                    self._workspace.commit()
+        if total < there:
+            self._say(
+                AuditCode.UNREAD,
+                Severity.NOTE,
+                "",
+                f"{there - total} of {there} bundles were not read, as was asked for",
+            )
+        return AuditScope(
+            bundles=there,
+            read=counts["read"] + counts["resumed"],
+            unchanged=counts["unchanged"],
+            resumed=counts["resumed"],
+            sample=wanted.sample,
+            seed=wanted.seed if wanted.sample is not None else "",
+            since=wanted.since,
+        )
+
+    def _tasks(
+        self, since: str, sample: int | None, run: str, counts: dict[str, int]
+    ) -> Iterator[Task]:
+        for listed in self._workspace.to_read(since=since, sample=sample):
+            before = self._workspace.result(listed.key)
+            if before is not None and before[0] == run:
+                counts["resumed"] += 1
+                continue
+            yield Task(
+                key=listed.key,
+                bundle_id=listed.bundle,
+                sidecars=self._workspace.sidecars(listed.bundle),
+                known=before[1] if before is not None else "",
+            )
+
+    def _keep(
+        self, task: Task, answer: Reading | WorkerDied, run: str, counts: dict[str, int]
+    ) -> None:
+        if isinstance(answer, WorkerDied):
+            answer = Reading(fingerprint="", facts=None, broke=str(answer))
+        counts["read"] += 1
+        if answer.broke:
+            self._say(AuditCode.INTERNAL, Severity.FAILED, task.key, answer.broke)
+        elif answer.unreadable:
+            self._say(AuditCode.UNREADABLE, Severity.INDETERMINATE, task.key, answer.unreadable)
+        else:
+            counts["unchanged"] += answer.facts is None
+            self._workspace.keep_result(
+                task.key, run, answer.fingerprint, answer.facts, answer.lock
+            )
+
+    def _judge(self, judge: Judge, run: str, progress: Progress) -> None:
+        for count, (listed, facts, lock) in enumerate(self._workspace.results(run), start=1):
+            judge.bundle(listed, facts)
+            judge.lock(listed, facts, lock)
+            if count % 1000 == 0:
+                progress("judging", count, 0)
+
+    # The end.
+
+    def _report(
+        self, started: datetime, scope: AuditScope, resumed_from: datetime | None
+    ) -> AuditReport:
+        counts = self._workspace.counts()
+        seen = self._history.seen(remembered=self._remembered.head if self._remembered else None)
+        lost = {AuditCode.FORKED, AuditCode.ROLLED_BACK, AuditCode.LOG_BROKEN}
+        doubted = any(it.code in lost and it.severity is Severity.FAILED for it in counts)
+        if seen is not None and self._history.is_whole and not doubted:
+            self._remember = Remembered(
+                store=self._store.url,
+                at=started,
+                origin=seen.origin,
+                head=seen.head,
+                signed=seen.signed,
+                checkpoint=self._history.note.decode("utf-8"),
+            )
+        return AuditReport(
+            store=self._store.url,
+            started_at=resumed_from or started,
+            ended_at=max(self._now(), started),
+            trust=self._trust.source,
+            software=self._software,
+            log=seen,
+            scope=scope,
+            counts=counts,
+            examples=tuple(self.findings(at_most=EXAMPLES)),
+        )
+
+
+def _of_object(found: StoredObject) -> Listed:
+    try:
+        key = layout.parse_bundle_key(found.key)
+    except ValueError:
+        return Listed(key=found.key, length=found.length, bundle="", kind="")
+    return Listed(key=found.key, length=found.length, bundle=key.bundle_id, kind=key.kind)
+
+
+def _of_key(key: str) -> Listed:
+    return Listed(key=key, length=0, bundle=layout.parse_bundle_key(key).bundle_id, kind="")

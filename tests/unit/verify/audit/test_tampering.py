@@ -1,0 +1,497 @@
+"""Everything that whoever keeps a store, or has its keys, can do to it; and what names it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.formats import tiles
+from snapshotter.formats.leaf import Leaf
+from snapshotter.model.finding import Verdict
+from snapshotter.verify.report import EXIT_CODES
+from snapshotter.verify.trust import COMPROMISED, SUPERSEDED, Trust
+from tests import audited, bundles
+from tests.audited import Audited, Collection, leaf
+from tests.bundles import flipped
+
+PASSED, FAILED, UNCLEAR = Verdict.PASSED, Verdict.FAILED, Verdict.INDETERMINATE
+DAY = timedelta(days=1)
+
+Spoil = Callable[[Collection, Path], dict[str, Any] | None]
+_CASES: list["Case"] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to spoil a collection, and what an audit has to find."""
+
+    spoil: Spoil
+    kinds: frozenset[str]  # "deleted"; with "?" where it is unclear
+    verdict: Verdict
+    notes: frozenset[str]
+    remembers: bool  # whether the auditor has seen the good collection
+
+
+def case(
+    *kinds: str, verdict: Verdict, notes: tuple[str, ...] = (), remembers: bool = True
+) -> Callable[[Spoil], Spoil]:
+    """Add a case. What it returns are arguments of the audit."""
+
+    def add(spoil: Spoil) -> Spoil:
+        _CASES.append(Case(spoil, frozenset(kinds), verdict, frozenset(notes), remembers))
+        return spoil
+
+    return add
+
+
+# --- the log as a whole ----------------------------------------------------------------------
+
+
+@case("rolled-back", "unlogged?", verdict=FAILED)
+def log_of_yesterday(it: Collection, folder: Path) -> None:
+    it.rewrite(it.leaves[:3])
+
+
+@case("rolled-back", "unlogged?", verdict=FAILED, remembers=False)
+def log_of_yesterday_for_an_auditor_who_saw_nothing(it: Collection, folder: Path) -> None:
+    it.rewrite(it.leaves[:3])  # the proofs beside the bundles name the larger tree
+
+
+@case("rolled-back", "unlogged?", verdict=FAILED)
+def checkpoint_of_yesterday_alone(it: Collection, folder: Path) -> None:
+    it.put("log/checkpoint", audited.checkpoint(it.leaves[:4], it.log, (it.witness,)))
+
+
+@case("rolled-back", verdict=FAILED)
+def log_gone(it: Collection, folder: Path) -> None:
+    shutil.rmtree(it.root / "log")
+
+
+@case("no-log?", verdict=UNCLEAR, remembers=False)
+def log_gone_for_an_auditor_who_saw_nothing(it: Collection, folder: Path) -> None:
+    shutil.rmtree(it.root / "log")
+
+
+@case("log-broken", "rolled-back", verdict=FAILED)
+def checkpoint_gone(it: Collection, folder: Path) -> None:
+    (it.root / "log/checkpoint").unlink()
+
+
+@case("forked", "unlogged?", verdict=FAILED)
+def entry_left_out_and_signed_again(it: Collection, folder: Path) -> None:
+    it.rewrite([*it.leaves[:1], *it.leaves[2:], it.leaves[0]])
+
+
+@case("forked", "rolled-back", "unlogged?", verdict=FAILED, remembers=False)
+def entry_left_out_and_signed_again_for_an_auditor_who_saw_nothing(
+    it: Collection, folder: Path
+) -> None:
+    it.rewrite([*it.leaves[:1], *it.leaves[2:]])
+
+
+@case("forked", verdict=FAILED)
+def bundle_and_its_entry_taken_away_and_the_log_filled_up(it: Collection, folder: Path) -> None:
+    it.path(1).unlink()
+    it.path(1, "tlog-proof").unlink()
+    padding = [Leaf(kind="note", name=f"n{number}", sha256="0" * 64) for number in range(9)]
+    it.rewrite([*it.leaves[:1], *it.leaves[2:], *(entry.encode() for entry in padding)])
+
+
+@case("forked", "unwitnessed?", verdict=FAILED)
+def stolen_log_key_writes_another_history(it: Collection, folder: Path) -> None:
+    # A witness saw the first one, and does not sign the second.
+    it.rewrite([*reversed(it.leaves)], witnessed=False)
+
+
+@case("unwitnessed?", verdict=UNCLEAR, remembers=False)
+def stolen_log_key_and_no_proof_left(it: Collection, folder: Path) -> None:
+    for number in range(len(it.ids)):
+        it.path(number, "tlog-proof").unlink()
+    it.rewrite([*reversed(it.leaves)], witnessed=False)
+
+
+@case("forked", "unwitnessed?", verdict=FAILED, remembers=False)
+def stolen_log_key_and_the_witness_is_asked(it: Collection, folder: Path) -> dict[str, Any]:
+    seen = it.checkpoint()
+    stolen_log_key_and_no_proof_left(it, folder)
+    return {"checkpoints": (("from the witness", seen),)}
+
+
+@case("rolled-back", "unlogged?", verdict=FAILED, remembers=False)
+def older_log_and_the_witness_is_asked(it: Collection, folder: Path) -> dict[str, Any]:
+    seen = it.checkpoint()
+    for number in range(len(it.ids)):
+        it.path(number, "tlog-proof").unlink()
+    it.rewrite(it.leaves[:3])
+    return {"checkpoints": (("from the witness", seen),)}
+
+
+@case("proof-broken?", verdict=UNCLEAR)
+def given_checkpoint_is_no_checkpoint(it: Collection, folder: Path) -> dict[str, Any]:
+    return {"checkpoints": (("a file", b"hello\n"),)}
+
+
+@case("proof-broken?", verdict=UNCLEAR)
+def given_checkpoint_is_signed_by_somebody_else(it: Collection, folder: Path) -> dict[str, Any]:
+    return {"checkpoints": (("a file", audited.checkpoint(it.leaves, audited.log_key())),)}
+
+
+@case("forked", "untrusted-log?", verdict=FAILED)
+def another_log_in_its_place(it: Collection, folder: Path) -> None:
+    it.log = audited.log_key("other.test/log")
+    it.rewrite(it.leaves)
+
+
+@case("untrusted-log?", verdict=UNCLEAR, remembers=False)
+def another_log_in_its_place_for_an_auditor_who_saw_nothing(it: Collection, folder: Path) -> None:
+    it.log = audited.log_key("other.test/log")
+    it.rewrite(it.leaves)
+
+
+@case("log-broken", verdict=FAILED)
+def checkpoint_by_another_key_of_the_same_name(it: Collection, folder: Path) -> None:
+    it.put("log/checkpoint", audited.checkpoint(it.leaves, audited.log_key(), (it.witness,)))
+
+
+@case("log-broken", verdict=FAILED)
+def checkpoint_with_a_flipped_signature(it: Collection, folder: Path) -> None:
+    signed = it.checkpoint().decode().split("\n")
+    signed[4] = signed[4][:-6] + ("A" if signed[4][-6] != "A" else "B") + signed[4][-5:]
+    it.put("log/checkpoint", "\n".join(signed).encode())
+
+
+@case("log-broken", "rolled-back", verdict=FAILED)
+def checkpoint_cut_short(it: Collection, folder: Path) -> None:
+    it.put("log/checkpoint", it.checkpoint()[:40])
+
+
+@case("forked", "log-broken", verdict=FAILED)
+def checkpoint_that_names_another_root(it: Collection, folder: Path) -> None:
+    # As many entries, signed and witnessed; and not those that are there.
+    it.put("log/checkpoint", audited.checkpoint(it.leaves[::-1], it.log, (it.witness,)))
+
+
+@case("log-broken", "unlogged?", verdict=FAILED)
+def entries_missing(it: Collection, folder: Path) -> None:
+    (it.root / "log/tile/entries/000.p/5").unlink()
+
+
+@case("log-broken", "unlogged?", verdict=FAILED)
+def entries_and_their_hashes_missing(it: Collection, folder: Path) -> None:
+    (it.root / "log/tile/entries/000.p/5").unlink()
+    (it.root / "log/tile/0/000.p/5").unlink()
+
+
+@case("log-broken", "unlogged?", verdict=FAILED)
+def entry_changed(it: Collection, folder: Path) -> None:
+    other = Leaf(kind="note", name="x", sha256="0" * 64).encode()
+    entries = [*it.leaves[:2], other, *it.leaves[3:]]
+    it.put("log/tile/entries/000.p/5", tiles.encode_entries(entries))
+
+
+@case("log-broken", "unlogged?", verdict=FAILED)
+def entry_added_without_a_checkpoint(it: Collection, folder: Path) -> None:
+    it.put("log/tile/entries/000.p/5", tiles.encode_entries([*it.leaves, it.leaves[0]]))
+
+
+@case("log-broken", verdict=FAILED)
+def hash_in_a_tile_changed(it: Collection, folder: Path) -> None:
+    path = "log/tile/0/000.p/5"
+    it.put(path, flipped((it.root / path).read_bytes()))
+
+
+@case("log-broken", verdict=FAILED)
+def tile_missing(it: Collection, folder: Path) -> None:
+    (it.root / "log/tile/0/000.p/5").unlink()
+
+
+@case("log-broken", verdict=FAILED)
+def tile_too_long(it: Collection, folder: Path) -> None:
+    it.put("log/tile/0/000.p/5", b"\0" * 100_000)
+
+
+@case("log-broken", verdict=FAILED)
+def entry_that_is_no_leaf(it: Collection, folder: Path) -> None:
+    it.leaves.append(b"hello")
+    it.publish()
+
+
+@case("unwitnessed?", verdict=UNCLEAR)
+def witness_taken_away(it: Collection, folder: Path) -> None:
+    it.publish(witnessed=False)
+
+
+@case("unwitnessed?", verdict=UNCLEAR)
+def witness_made_up(it: Collection, folder: Path) -> None:
+    it.put("log/checkpoint", audited.checkpoint(it.leaves, it.log, (audited.witness_key(),)))
+
+
+@case("unwitnessed?", verdict=UNCLEAR)
+def witness_of_tomorrow(it: Collection, folder: Path) -> None:
+    it.publish(at=datetime.now(UTC) + DAY)
+
+
+@case("stale?", verdict=UNCLEAR)
+def witness_of_last_month(it: Collection, folder: Path) -> None:
+    it.publish(at=datetime.now(UTC) - 30 * DAY)
+
+
+@case("replaced", verdict=FAILED)
+def name_logged_twice_with_two_digests(it: Collection, folder: Path) -> None:
+    it.append(leaf(it.ids[2], b"something else"))
+
+
+@case(verdict=PASSED, notes=("logged-again",))
+def name_logged_twice_with_one_digest(it: Collection, folder: Path) -> None:
+    it.append(leaf(it.ids[2], it.path(2).read_bytes()))
+
+
+@case(verdict=PASSED)
+def entry_of_a_kind_that_comes_later(it: Collection, folder: Path) -> None:
+    it.append(Leaf(kind="weather", name="fine", sha256="0" * 64))
+
+
+@case("log-broken", verdict=FAILED)
+def tile_of_a_larger_log_changed(it: Collection, folder: Path) -> None:
+    it.append(*(Leaf(kind="note", name=f"n{it}", sha256="0" * 64) for it in range(600)))
+    path = "log/tile/1/000.p/2"
+    it.put(path, flipped((it.root / path).read_bytes()))
+
+
+@case("log-broken", verdict=FAILED)
+def whole_tile_of_a_larger_log_missing(it: Collection, folder: Path) -> None:
+    it.append(*(Leaf(kind="note", name=f"n{it}", sha256="0" * 64) for it in range(600)))
+    (it.root / "log/tile/0/001").unlink()
+
+
+@case(verdict=PASSED)
+def log_that_grew_over_several_tiles(it: Collection, folder: Path) -> None:
+    it.append(*(Leaf(kind="note", name=f"n{it}", sha256="0" * 64) for it in range(600)))
+
+
+@case(verdict=PASSED)
+def partial_tile_gone_and_the_whole_one_there(it: Collection, folder: Path) -> None:
+    """The next batch is on its way: its files are there, and its checkpoint is not."""
+    grown = [*it.leaves, *(it.leaves[0] for _ in range(300))]
+    for path, data in audited.files(grown).items():
+        it.put(f"log/{path}", data)
+    (it.root / "log/tile/0/000.p/5").unlink()
+    (it.root / "log/tile/entries/000.p/5").unlink()
+
+
+# --- the store against the log ---------------------------------------------------------------
+
+
+@case("deleted", verdict=FAILED)
+def bundle_deleted(it: Collection, folder: Path) -> None:
+    it.path(2).unlink()
+
+
+@case("deleted", verdict=FAILED)
+def bundle_deleted_with_all_beside_it(it: Collection, folder: Path) -> None:
+    it.path(2).unlink()
+    it.path(2, "tlog-proof").unlink()
+
+
+@case("deleted", verdict=FAILED, remembers=False)
+def every_bundle_deleted(it: Collection, folder: Path) -> None:
+    shutil.rmtree(it.root / "bundles")
+
+
+@case("unreadable?", verdict=UNCLEAR)
+def link_in_the_place_of_a_bundle(it: Collection, folder: Path) -> None:
+    elsewhere = it.path(2).rename(folder / "elsewhere")
+    it.path(2).symlink_to(elsewhere)
+
+
+@case("altered", verdict=FAILED)
+def one_bit_flipped(it: Collection, folder: Path) -> None:
+    it.put(it.key(2), flipped(it.path(2).read_bytes()))
+
+
+@case("altered", verdict=FAILED)
+def bundle_cut_short(it: Collection, folder: Path) -> None:
+    it.put(it.key(2), it.path(2).read_bytes()[:-1])
+
+
+@case("altered", verdict=FAILED)
+def bundle_emptied(it: Collection, folder: Path) -> None:
+    it.put(it.key(2), b"")
+
+
+@case("replaced", verdict=FAILED)
+def sealed_again_under_the_same_name(it: Collection, folder: Path) -> None:
+    """By somebody who has the signing key, and an authority that answers."""
+    members = bundles.unpack(it.path(2).read_bytes())
+    changes = {"capture/dom.html": b"<title>Another page</title>"}
+    again = bundles.resealed(members, changes, it.signer, it.authority.response)
+    it.put(it.key(2), bundles.pack(again))
+
+
+@case("replaced", verdict=FAILED)
+def two_bundles_swapped(it: Collection, folder: Path) -> None:
+    first, second = it.path(1).read_bytes(), it.path(2).read_bytes()
+    it.put(it.key(1), second)
+    it.put(it.key(2), first)
+
+
+@case("unlogged?", verdict=UNCLEAR)
+def bundle_put_in(it: Collection, folder: Path) -> None:
+    it.store(*it.seal(folder / "spool", minutes_ago=180))
+
+
+@case("unlogged", verdict=FAILED)
+def bundle_put_in_for_later(it: Collection, folder: Path) -> dict[str, Any]:
+    _, data = it.seal(folder / "spool", minutes_ago=180)
+    it.store(bundles.bundle_id(datetime.now(UTC) + 30 * DAY), data)
+    return {"sample": 0}  # what it holds is another question
+
+
+@case(verdict=PASSED, notes=("waiting",))
+def bundle_that_was_stored_right_now(it: Collection, folder: Path) -> None:
+    it.store(*it.seal(folder / "spool", minutes_ago=1))
+
+
+@case("unlogged?", "unproven?", verdict=UNCLEAR)
+def bundle_of_a_stranger_put_in(it: Collection, folder: Path) -> None:
+    stranger = bundles.new_signer()
+    it.store(*it.seal(folder / "spool", minutes_ago=180, signer=stranger))
+
+
+@case("replaced", "unlogged?", verdict=FAILED)
+def bundle_put_in_a_second_time_under_another_name(it: Collection, folder: Path) -> None:
+    other = bundles.bundle_id(datetime.now(UTC) - DAY)
+    it.store(other, it.path(2).read_bytes())
+
+
+@case("deleted", verdict=FAILED, notes=("surplus",))
+def bundle_moved_to_another_day(it: Collection, folder: Path) -> None:
+    it.put(f"bundles/2001/01/01/{it.ids[2]}.wacz", it.path(2).read_bytes())
+    it.path(2).unlink()
+
+
+@case(verdict=PASSED, notes=("surplus",))
+def junk_among_the_bundles(it: Collection, folder: Path) -> None:
+    it.put("bundles/readme", b"hello")
+    it.put(f"bundles/2001/01/01/20010101t000000z-{'a' * 16}.wacz.tlog-proof", b"hello")
+
+
+# --- what stands beside a bundle -------------------------------------------------------------
+
+
+@case(verdict=PASSED)
+def proof_taken_away(it: Collection, folder: Path) -> None:
+    it.path(2, "tlog-proof").unlink()  # the log itself is there
+
+
+@case("proof-broken?", verdict=UNCLEAR)
+def proof_is_junk(it: Collection, folder: Path) -> None:
+    it.put(f"{it.key(2)}.tlog-proof", b"hello")
+
+
+@case("proof-broken?", verdict=UNCLEAR)
+def proof_of_another_bundle(it: Collection, folder: Path) -> None:
+    it.put(f"{it.key(2)}.tlog-proof", it.path(3, "tlog-proof").read_bytes())
+
+
+@case("proof-broken?", verdict=UNCLEAR)
+def proof_with_another_hash(it: Collection, folder: Path) -> None:
+    lines = it.path(2, "tlog-proof").read_bytes().split(b"\n")
+    lines[2] = lines[2].swapcase()
+    it.put(f"{it.key(2)}.tlog-proof", b"\n".join(lines))
+
+
+@case("forked", verdict=FAILED)
+def proof_from_another_history(it: Collection, folder: Path) -> None:
+    """A checkpoint that the log did sign: whoever has its key told somebody something else."""
+    other = [it.leaves[2], *it.leaves[:2]]
+    it.put(f"{it.key(2)}.tlog-proof", audited.proof(other, 0, audited.checkpoint(other, it.log)))
+
+
+@case("rolled-back", verdict=FAILED)
+def proof_from_a_larger_history(it: Collection, folder: Path) -> None:
+    other = [*it.leaves, it.leaves[0]]
+    it.put(f"{it.key(2)}.tlog-proof", audited.proof(other, 2, audited.checkpoint(other, it.log)))
+
+
+@case("proof-broken?", "rolled-back?", verdict=UNCLEAR)
+def proof_from_a_larger_history_that_nobody_signed(it: Collection, folder: Path) -> None:
+    """Anybody could have put it there: it must not make the audit FAILED."""
+    other = [*it.leaves, it.leaves[0]]
+    unsigned = audited.checkpoint(other, audited.log_key())
+    it.put(f"{it.key(2)}.tlog-proof", audited.proof(other, 2, unsigned))
+
+
+@case(verdict=PASSED, notes=("surplus",))
+def late_token_is_junk(it: Collection, folder: Path) -> None:
+    it.put(f"{it.key(2)}.late-01.tsr", b"hello")
+
+
+# --- what is no fault ------------------------------------------------------------------------
+
+
+def _with_key(trust: Trust, **changes: Any) -> Trust:
+    return replace(trust, keys=tuple(replace(key, **changes) for key in trust.keys))
+
+
+@case(verdict=PASSED)
+def key_retired_after_the_captures(it: Collection, folder: Path) -> None:
+    it.trust = _with_key(
+        it.trust, revoked_at=datetime.now(UTC) + timedelta(hours=1), revoked_reason=SUPERSEDED
+    )
+
+
+@case(verdict=PASSED)
+def key_past_its_period_today(it: Collection, folder: Path) -> None:
+    it.trust = _with_key(it.trust, not_after=datetime.now(UTC) + timedelta(seconds=1))
+
+
+@case("unproven?", verdict=UNCLEAR)
+def key_retired_before_the_captures(it: Collection, folder: Path) -> None:
+    it.trust = _with_key(it.trust, revoked_at=datetime.now(UTC) - DAY, revoked_reason=SUPERSEDED)
+
+
+@case("invalid", verdict=FAILED)
+def key_compromised_before_the_captures(it: Collection, folder: Path) -> None:
+    it.trust = _with_key(it.trust, revoked_at=datetime.now(UTC) - DAY, revoked_reason=COMPROMISED)
+
+
+@case("untrusted-log?", "unproven?", verdict=UNCLEAR)
+def auditor_who_trusts_nobody(it: Collection, folder: Path) -> None:
+    it.trust = Trust(source="nobody", keys=(), authorities=())
+
+
+# --- the cases -------------------------------------------------------------------------------
+
+
+def test_the_good_collection_passes(good: Audited) -> None:
+    assert (good.kinds, good.notes, good.report.verdict) == (set(), set(), PASSED)
+    assert good.to_remember is not None
+    assert good.report.scope.read == good.report.scope.bundles == 5
+
+
+def test_there_are_enough_ways_to_spoil_it() -> None:
+    assert len(_CASES) >= 40
+
+
+@pytest.mark.parametrize("spoilt", _CASES, ids=lambda it: it.spoil.__name__.replace("_", "-"))
+def test_spoiled(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
+    arguments = spoilt.spoil(spoiled, tmp_path) or {}
+
+    found = spoiled.audited(
+        tmp_path / "work.sqlite",
+        remembered=good.to_remember if spoilt.remembers else None,
+        **arguments,
+    )
+
+    assert found.kinds == spoilt.kinds, found.findings
+    assert spoilt.notes <= found.notes
+    assert found.report.verdict is spoilt.verdict
+    assert EXIT_CODES[found.report.verdict] == {PASSED: 0, FAILED: 10, UNCLEAR: 11}[spoilt.verdict]
+    # What an auditor saw is never replaced by what does not follow from it.
+    if {"forked", "rolled-back", "log-broken"} & found.kinds:
+        assert found.to_remember is None
