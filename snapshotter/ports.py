@@ -4,7 +4,7 @@ The world on one page: everything outside the core, as small contracts.
 Only `app/wiring.py` builds what stands behind them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -324,3 +324,35 @@ class LogSigner(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`, 64 bytes."""
+
+
+class Witness(Protocol):
+    """
+    A second party that cosigns what a log has signed, and never two histories of it.
+
+    Trusted for that alone, and only by who names its key.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its key's name."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes, RFC 8032."""
+
+    def cosign(
+        self, checkpoint: bytes, size: int, known: int, prove: Callable[[int], Sequence[bytes]]
+    ) -> bytes:
+        """
+        Return the witness's signature line over a checkpoint, verified.
+
+        Args:
+            checkpoint: The log's signed note.
+            size: Entries of its tree.
+            known: Entries of the tree that the witness saw last, as far as we know.
+            prove: Returns the consistency proof from the tree of so many entries.
+
+        Raises:
+            ServiceUnavailable: It did not answer, or its answer was no good.
+        """

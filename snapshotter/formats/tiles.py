@@ -113,6 +113,14 @@ def tiles_between(old: int, new: int) -> Iterator[Tile]:
                 yield tile_at(level, index, new)
 
 
+def right_edge(size: int) -> Iterator[Tile]:
+    """Yield the names of all partial files of a tree: what grows when entries are added."""
+    for level in range(ENTRIES, MAX_LEVEL + 1):
+        last, partial = divmod(size >> (HEIGHT * max(level, 0)), WIDTH)
+        if partial:
+            yield Tile(level=level, index=last, width=partial)
+
+
 def encode_entries(entries: Iterable[bytes]) -> bytes:
     """Return an entry bundle. Raises ValueError for an entry of more than 65,535 bytes."""
     parts: list[bytes] = []

@@ -1,12 +1,13 @@
 """
 The key of a log, or of a witness: Ed25519, in a file beside the signing keys.
 
-    log.key    the private key, PKCS#8 in PEM, encrypted when it has a passphrase; then
-               the verifier key, one line: name, id, public key (C2SP signed-note)
-    log.vkey   the verifier key once more, to hand out; written again when it is missing
+    log-1f0c….key    the private key, PKCS#8 in PEM, encrypted when it has a passphrase;
+                     then the verifier key, one line: name, id, public key (C2SP signed-note)
+    log-1f0c….vkey   the verifier key once more, to hand out; written again when it is missing
 
 The name in a verifier key is the log's origin, and can not be told from the private
-key alone: one file holds both. The key signs checkpoints and nothing else.
+key alone: one file holds both. Every log has a key of its own: one that signed two
+logs would sign two histories under one name. It signs checkpoints and nothing else.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from snapshotter.seal.key_files import (
     KeyFiles,
     PassphraseSource,
     read_secret,
+    refused,
 )
 
 LOG = "log"
@@ -68,10 +70,9 @@ class FileLogSigner:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKeyDirectory:
     """
-    The directory in which the keys of a log and of a witness are, at most one of each.
+    The directory in which the keys of logs and of a witness are, beside the signing keys.
 
-    Any number of processes may use it at once: of two that make the same key exactly
-    one succeeds, and both have that key.
+    Any number of processes may use it at once: nobody reads half a key.
     """
 
     path: Path
@@ -88,16 +89,22 @@ class LogKeyDirectory:
             passphrase: Encrypts the private key; None leaves it in clear, for its owner alone.
 
         Raises:
-            SnapshotterError: There is one already, a name or passphrase that can not be,
-                or the directory refuses.
+            SnapshotterError: A key has that name already, a name or passphrase that can
+                not be, or the directory refuses.
         """
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
             raise SnapshotterError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes")
+        if name and any(name == key.name for key in self.list(role)):
+            raise SnapshotterError(
+                f"a {role} named {name!r} has a key in {self.path}, and keys are never overwritten",
+                hint="give it another name: two histories under one name are a fork",
+            )
         private_key = Ed25519PrivateKey.generate()
         public = private_key.public_key().public_bytes_raw()
-        origin = name or f"{_ORIGIN}/{hashlib.sha256(public).hexdigest()[:16]}"
         try:
-            key = VerifierKey(name=origin, kind=_KINDS[role], public_key=public)
+            key = VerifierKey(
+                name=name or f"{_ORIGIN}/{_short(public)}", kind=_KINDS[role], public_key=public
+            )
         except ValueError as error:
             raise SnapshotterError(
                 f"{name!r} is no name for a {role}",
@@ -112,29 +119,28 @@ class LogKeyDirectory:
         files = KeyFiles(self.path)
         files.prepare()
         # One file holds both, so that no crash parts a key from its name; the other is derived.
-        content = pem + f"{key.text}\n".encode()
-        if not files.put_new(self._private_file(role), content, mode=0o600):
-            raise SnapshotterError(
-                f"a key of a {role} is already in {self.path}, and keys are never overwritten",
-                hint="move it away if you want another, and publish the new verifier key",
-            )
-        files.put_new(self._public_file(role), f"{key.text}\n".encode(), mode=0o644)
+        files.put_new(self.file(key), pem + f"{key.text}\n".encode(), mode=0o600)
+        files.put_new(self._public_file(key), f"{key.text}\n".encode(), mode=0o644)
         return key
 
-    def verifier_key(self, role: str = LOG) -> VerifierKey | None:
+    def list(self, role: str = LOG) -> tuple[VerifierKey, ...]:
         """
-        Return the key that others verify with; None when there is no key. Needs no passphrase.
+        Return the keys that others verify with, by name. Needs no passphrase.
 
         Raises:
-            SnapshotterError: The file is not one of a key, or others may read it.
+            SnapshotterError: A file is not one of a key, or others may read it.
         """
-        if not self._private_file(role).exists():
-            return None
-        return self._read(role)[1]
+        try:
+            files = sorted(self.path.glob(f"{role}-*.key"))
+        except OSError as error:
+            raise refused(self.path, error) from error
+        return tuple(sorted((_read(it)[1] for it in files), key=lambda it: it.name))
 
-    def load(self, role: str = LOG, passphrase: PassphraseSource | None = None) -> FileLogSigner:
+    def load(
+        self, role: str = LOG, name: str = "", passphrase: PassphraseSource | None = None
+    ) -> FileLogSigner:
         """
-        Return a signer for the key.
+        Return a signer for the key of that name, or for the only one.
 
         Args:
             passphrase: Asked once, when the key is encrypted.
@@ -143,15 +149,21 @@ class LogKeyDirectory:
             SnapshotterError: No such key, its file is open to others, or its passphrase is
                 missing or wrong.
         """
-        file = self._private_file(role)
-        if not file.exists():
+        found = [key for key in self.list(role) if name in ("", key.name)]
+        if len(found) != 1:
+            which = f" named {name}" if name else ""
             raise SnapshotterError(
-                f"there is no key of a {role} in {self.path}",
-                hint="the machine that made the log has it as "
-                f"{file.name}: copy it here, or make one with `snapshotter log init`",
+                f"there {'are several keys' if found else 'is no key'} of a {role}{which} in "
+                f"{self.path}",
+                hint="say which"
+                if found
+                else f"the machine that made the {role} has it in its "
+                f"key directory, as {role}-….key: copy it here",
             )
-        KeyFiles(self.path).check()
-        pem, key = self._read(role)
+        key = found[0]
+        files, file = KeyFiles(self.path), self.file(key)
+        files.check()
+        pem, _ = _read(file)
         secret = None
         if pem.startswith(_ENCRYPTED):
             if passphrase is None:
@@ -160,55 +172,49 @@ class LogKeyDirectory:
                     hint="name a file that holds it: log_passphrase_file in the settings",
                 )
             secret = passphrase()
-        try:
-            private_key = serialization.load_pem_private_key(pem, secret)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            wrong = "the passphrase does not open" if secret else "no private key is in"
-            raise SnapshotterError(
-                f"{wrong} {file}", hint="if you are sure of it, restore the file from your backup"
-            ) from error
-        if not isinstance(private_key, Ed25519PrivateKey):
-            raise SnapshotterError(f"{file} is not an Ed25519 key")
-        try:
-            signer = FileLogSigner(private_key, key)
-        except ValueError as error:
-            raise SnapshotterError(f"{file}: {error}", hint="restore it from a backup") from error
-        KeyFiles(self.path).put_new(self._public_file(role), f"{key.text}\n".encode(), mode=0o644)
+        signer = _signer(file, pem, key, secret)
+        files.put_new(self._public_file(key), f"{key.text}\n".encode(), mode=0o644)
         return signer
 
-    def ensure(
-        self, role: str = LOG, passphrase: PassphraseSource | None = None
-    ) -> tuple[FileLogSigner, bool]:
-        """Load the key, or make it without a passphrase; the second value says it was made."""
-        made = False
-        if not self._private_file(role).exists():
-            try:
-                self.create(role)
-                made = True
-            except SnapshotterError:
-                if not self._private_file(role).exists():
-                    raise
-                # Another process made it meanwhile: its key is as good.
-        return self.load(role, passphrase), made
+    def file(self, key: VerifierKey) -> Path:
+        """Return where a key is, or would be."""
+        role = next(role for role, kind in _KINDS.items() if kind == key.kind)
+        return self.path / f"{role}-{_short(key.public_key)}.key"
 
-    def _private_file(self, role: str) -> Path:
-        if role not in _KINDS:
-            raise ValueError(f"a key is that of a {' or a '.join(_KINDS)}")
-        return self.path / f"{role}.key"
+    def _public_file(self, key: VerifierKey) -> Path:
+        return self.file(key).with_suffix(".vkey")
 
-    def _public_file(self, role: str) -> Path:
-        return self.path / f"{role}.vkey"
 
-    def _read(self, role: str) -> tuple[bytes, VerifierKey]:
-        file = self._private_file(role)
-        content = read_secret(file, _MAX_FILE, what="a private key")
-        pem, separator, text = content.rpartition(b"-----\n")
-        try:
-            key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
-        except (EvidenceInvalid, ValueError) as error:
-            raise SnapshotterError(
-                f"{file} does not end in a verifier key", hint="restore it from a backup"
-            ) from error
-        if key.kind != _KINDS[role]:
-            raise SnapshotterError(f"{file} is not the key of a {role}")
-        return pem + separator, key
+def _short(public_key: bytes) -> str:
+    return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+def _read(file: Path) -> tuple[bytes, VerifierKey]:
+    """Return the private key as it stands there, and the verifier key behind it."""
+    content = read_secret(file, _MAX_FILE, what="a private key")
+    pem, separator, text = content.rpartition(b"-----\n")
+    try:
+        key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
+    except (EvidenceInvalid, ValueError) as error:
+        raise SnapshotterError(
+            f"{file} does not end in a verifier key", hint="restore it from a backup"
+        ) from error
+    if not file.name.startswith(f"{next(r for r, k in _KINDS.items() if k == key.kind)}-"):
+        raise SnapshotterError(f"{file} holds a key of another kind than its name says")
+    return pem + separator, key
+
+
+def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> FileLogSigner:
+    try:
+        private_key = serialization.load_pem_private_key(pem, secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        wrong = "the passphrase does not open" if secret else "no private key is in"
+        raise SnapshotterError(
+            f"{wrong} {file}", hint="if you are sure of it, restore the file from your backup"
+        ) from error
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise SnapshotterError(f"{file} is not an Ed25519 key")
+    try:
+        return FileLogSigner(private_key, key)
+    except ValueError as error:
+        raise SnapshotterError(f"{file}: {error}", hint="restore it from a backup") from error

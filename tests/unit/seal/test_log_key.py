@@ -24,48 +24,49 @@ def test_a_key_is_made_once_and_loaded(
     keys: LogKeyDirectory, role: str, kind: int, passphrase: bytes | None
 ) -> None:
     made = keys.create(role, name="example.org/log", passphrase=passphrase)
-    loaded = keys.load(role, lambda: passphrase or b"")
+    loaded = keys.load(role, passphrase=lambda: passphrase or b"")
 
     assert (made.name, made.kind) == ("example.org/log", kind)
-    assert loaded.key == made == keys.verifier_key(role)
+    assert loaded.key == made
+    assert keys.list(role) == (made,)
     signature = note.signature(
         VerifierKey(name="x", kind=ED25519, public_key=loaded.public_key), loaded.sign(b"text\n")
     )
     text = note.Note(text="text\n", signatures=(signature,))
     assert note.signed_by(text, VerifierKey(name="x", kind=ED25519, public_key=made.public_key))
-    private, public = keys.path / f"{role}.key", keys.path / f"{role}.vkey"
+    private = keys.file(made)
+    public = private.with_suffix(".vkey")
     assert private.stat().st_mode & 0o777 == 0o600
     assert public.read_text() == f"{made.text}\n"
     with pytest.raises(SnapshotterError, match="never overwritten"):
-        keys.create(role)
+        keys.create(role, name="example.org/log")
 
 
-def test_a_log_that_nobody_named_has_a_name_of_its_own(
-    keys: LogKeyDirectory, tmp_path: Path
-) -> None:
-    one, made = keys.ensure()
-    again, made_again = keys.ensure()
-    other, _ = LogKeyDirectory(path=tmp_path / "other").ensure()
+def test_every_log_has_a_key_and_a_name_of_its_own(keys: LogKeyDirectory) -> None:
+    one, other = keys.create(), keys.create()
 
-    assert (made, made_again) == (True, False)
-    assert one.key == again.key
     assert one.name.startswith("snapshotter.invalid/")
-    assert one.name != other.name
+    assert (one.name, one.public_key) != (other.name, other.public_key)
+    assert keys.load(name=one.name).key == one
+    assert keys.load(name=other.name).key == other
+    with pytest.raises(SnapshotterError, match="several keys"):
+        keys.load()
 
 
 def test_it_is_not_among_the_signing_keys(keys: LogKeyDirectory) -> None:
-    keys.ensure()
-    keys.ensure(WITNESS)
+    keys.create()
+    keys.create(WITNESS)
 
     assert KeyDirectory(keys.path).list() == ()
 
 
 def test_the_public_file_is_written_again(keys: LogKeyDirectory) -> None:
     key = keys.create()
-    (keys.path / "log.vkey").unlink()
+    public = keys.file(key).with_suffix(".vkey")
+    public.unlink()
     keys.load()
 
-    assert (keys.path / "log.vkey").read_text() == f"{key.text}\n"
+    assert public.read_text() == f"{key.text}\n"
 
 
 def test_a_passphrase_is_wanted_and_has_to_be_right(keys: LogKeyDirectory) -> None:
@@ -80,36 +81,36 @@ def test_a_passphrase_is_wanted_and_has_to_be_right(keys: LogKeyDirectory) -> No
 
 
 def test_a_key_that_others_may_read_is_refused(keys: LogKeyDirectory) -> None:
-    keys.create()
-    os.chmod(keys.path / "log.key", 0o640)
+    os.chmod(keys.file(keys.create()), 0o640)
 
     with pytest.raises(SnapshotterError, match="open to others"):
         keys.load()
 
 
 def test_a_key_that_is_not_there_is_asked_for(keys: LogKeyDirectory) -> None:
-    assert keys.verifier_key() is None
+    assert keys.list() == ()
     with pytest.raises(SnapshotterError, match="no key of a log"):
         keys.load()
+    keys.create()
+    with pytest.raises(SnapshotterError, match="no key of a log named other"):
+        keys.load(name="other")
 
 
 @pytest.mark.parametrize("name", ["with space", "with+plus", "x" * 201, "tab\t"])
 def test_a_name_that_no_note_can_have_is_refused(keys: LogKeyDirectory, name: str) -> None:
     with pytest.raises(SnapshotterError, match="no name"):
         keys.create(name=name)
-    assert keys.verifier_key() is None
+    assert keys.list() == ()
 
 
 def test_a_damaged_file_is_told(keys: LogKeyDirectory) -> None:
-    keys.create()
-    keys.create(WITNESS)
-    log, witness = keys.path / "log.key", keys.path / "witness.key"
+    log, witness = keys.file(keys.create()), keys.file(keys.create(WITNESS))
     content = log.read_bytes()
     for damaged, word in (
         (b"", "verifier key"),
         (content[:-3] + b"\n", "verifier key"),
         (content.replace(b"PRIVATE KEY-----\nM", b"PRIVATE KEY-----\nN"), "no private key"),
-        (witness.read_bytes(), "not the key of a log"),
+        (witness.read_bytes(), "of another kind"),
         (
             witness.read_bytes().rpartition(b"-----\n")[0] + b"-----\n"
             + content.rpartition(b"-----\n")[2],
