@@ -186,6 +186,7 @@ def _as_replayed(decision: Decision, *, full_page: bool) -> Decision:
         # of its own, made for this replay. There is nobody to be deceived by that, as the
         # browser can reach nothing but pywb.
         ignore_certificate_errors=True,
+        keep_streams_for=(),
         pictures=replace(decision.pictures, viewports=(), elements=(), pdf=False),
         limits=replace(decision.limits, height_px=min(height, decision.limits.height_px)),
     )

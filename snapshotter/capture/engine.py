@@ -20,6 +20,7 @@ from snapshotter.capture.standby import Standby
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules
+from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
@@ -109,6 +110,7 @@ class ChromiumCapturer:
                     redact_headers=decision.redact_headers,
                     software=f"snapshotter/{self._version}",
                     way=standby.wire,
+                    keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
                 ),
                 gate=self._gate,
                 kill_at=kill_at,

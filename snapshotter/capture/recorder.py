@@ -20,7 +20,7 @@ from typing import Protocol
 
 from playwright.async_api import BrowserContext, CDPSession, Page
 
-from snapshotter.capture import archive, tls
+from snapshotter.capture import archive, streams, tls
 from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause
@@ -32,7 +32,9 @@ from snapshotter.capture.scratch import Scratch
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.egress import tee
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import network, server_signature
+from snapshotter.formats.cms import Recipient
 from snapshotter.formats.tls import KeyLog
 from snapshotter.model.capture import (
     Artifact,
@@ -142,6 +144,7 @@ class WireRecorder:
         software: Name and version, for the warcinfo record.
         way: The network of this capture. What it keeps, it keeps in clear or with its
             keys: both are destroyed when the files are written, and when that fails.
+        keep_for: Who can open the streams and keys in the bundle; nobody: they are not kept.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class WireRecorder:
         redact_headers: frozenset[str],
         software: str,
         way: Wire,
+        keep_for: Sequence[Recipient] = (),
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -162,6 +166,7 @@ class WireRecorder:
         self._software = software
         self._way = way
         self._guard = way.guard
+        self._keep_for = tuple(keep_for)
         self._redactor = Redactor(names=redact_headers, ids=ids)
         self._observer = Observer(clock=clock, limits=limits, redactor=self._redactor)
         self._scratch = Scratch(spool / _SCRATCH)
@@ -217,7 +222,9 @@ class WireRecorder:
             return self._recording
 
     def _made(self, *, final_url: str, title: str, text: str) -> Recording:
-        carried = self._read()
+        log = self._way.key_log
+        key_log = log.read_bytes() if log.is_file() else b""
+        carried = self._read(KeyLog.parse(key_log))
         signatures = server_signature.gather(
             (_recorded(it) for it in carried if it.is_tls), is_late=deadline(SIGNATURES_CPU_S)
         )
@@ -247,6 +254,7 @@ class WireRecorder:
             ),
         )
         self._write_connections(files, carried, signatures)
+        not_kept = self._keep_streams(files, key_log)
         return Recording(
             redirects=redirects,
             response=self._main_response(main, told, signatures),
@@ -258,7 +266,7 @@ class WireRecorder:
             certificate_errors=_certificate_errors(found),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
-            missing_parts=self._missing_parts(found, carried),
+            missing_parts=self._missing_parts(found, carried) + not_kept,
             artifacts=files.artifacts,
         )
 
@@ -278,10 +286,20 @@ class WireRecorder:
             truncated=main.cut,
         )
 
-    def _read(self) -> tuple[CarriedConnection, ...]:
+    def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:
+        """Keep streams and keys for those who may open them; return what was not, in words."""
+        if not self._keep_for:
+            return ()
+        listed = [(it, self._guard.tee_file(it.number)) for it in self._guard.connections()]
+        try:
+            streams.keep(files, self._keep_for, key_log=key_log, connections=listed)
+        except (OSError, SnapshotterError) as error:  # what is recorded is no worse for it
+            why = error.strerror if isinstance(error, OSError) else error
+            return (f"streams and keys that were to be kept, encrypted ({why}): 1",)
+        return ()
+
+    def _read(self, keys: KeyLog) -> tuple[CarriedConnection, ...]:
         """Read every connection with the keys that the browser wrote down."""
-        log = self._way.key_log
-        keys = KeyLog.parse(log.read_bytes() if log.is_file() else b"")
         carried, budget = [], Budget()
         for connection in self._guard.connections():
             file = self._guard.tee_file(connection.number)

@@ -31,7 +31,7 @@ from snapshotter.model.network import Connection
 
 _FIRST_BYTES = 6  # of the client, by which TLS is told from HTTP
 _MAX_WAITING = 1 << 16  # bytes until it does not matter any more what the client says first
-_TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
+TRAILERS = 1 << 19  # bytes at the end of a chunked body that hold its trailers
 _UNSHOWN = re.compile(r"[\x00-\x20\x7f]")  # what no browser sends in an address
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TROUBLES = 20  # different ones that are kept of one connection, or of one exchange
@@ -340,7 +340,7 @@ class _Reader:
             head = heads.head_of(event, self._redactor)  # its secrets stand in the body as well
         exchange.trailers.append((event.direction, head))
         if head.secrets and self._protocol != "h2":  # over HTTP/1 they stand in the body as well
-            body.change_end(_TRAILERS, lambda tail: heads.conceal_trailers(head, tail))
+            body.change_end(TRAILERS, lambda tail: heads.conceal_trailers(head, tail))
 
     def _data(self, exchange: WireExchange, event: http.Data) -> None:
         if (frames := self._frames.get(event.stream)) is not None:

@@ -86,6 +86,14 @@ Examples:
 )
 @click.option("--pdf", is_flag=True, help="Print the page to a PDF too.")
 @click.option(
+    "--keep-streams-for",
+    "keep_streams_for",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="Keep the raw streams and TLS keys, encrypted for this public key; may be repeated.",
+)
+@click.option(
     "--check-replay",
     is_flag=True,
     help="Replay each stored bundle in pywb and compare the pictures.",
@@ -109,6 +117,7 @@ def capture(
     viewports: tuple[str, ...],
     elements: tuple[str, ...],
     pdf: bool,
+    keep_streams_for: tuple[Path, ...],
     check_replay: bool,
     as_json: bool,
     quiet: bool,
@@ -151,6 +160,7 @@ def capture(
         viewports=viewports,
         elements=elements,
         pdf=pdf,
+        keep_streams_for=tuple(map(policies.public_key, keep_streams_for)),
     )
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():

@@ -34,6 +34,7 @@ COMMANDS = {
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, and add bundles to it"),
+    "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),
     "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
     "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
     "verify": ("verify", "verify", "Verify bundles, offline"),

@@ -150,6 +150,8 @@ class Decision:
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
+    # Public keys in PEM: who has a private one can open the streams and keys in the bundle.
+    keep_streams_for: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
     clock_skew_s: float = 300.0  # between our clock and others' that is no warning
     divergence_percent: int = 50  # of the words of received and shown text that may differ

@@ -7,7 +7,7 @@ carry a `reason`, which is for people.
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
 from snapshotter.model.request import (
     ConsentRules,
     Decision,
@@ -178,6 +179,17 @@ class Redact(_Table):
     )
 
 
+class Streams(_Table):
+    """Whether what passed is kept with the keys that open it, and for whom."""
+
+    keep_for: tuple[str, ...] = Field(default=(), max_length=MAX_RECIPIENTS, strict=False)
+
+    @field_validator("keep_for")
+    @classmethod
+    def _are_public_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(Recipient.from_pem(pem).pem for pem in keys))
+
+
 class Require(_Table):
     """What a capture and its verification have to have."""
 
@@ -211,6 +223,7 @@ class Policy(BaseModel):
     limits: LimitsTable = LimitsTable()
     network: Network = Network()
     redact: Redact = Redact()
+    streams: Streams = Streams()
     require: Require = Require()
     retention: RetentionTable = RetentionTable()
 
@@ -293,6 +306,7 @@ def decide(
     viewports: tuple[str, ...] = (),
     elements: tuple[str, ...] = (),
     pdf: bool = False,
+    keep_streams_for: Sequence[str] = (),
 ) -> Decision:
     """
     Return every setting of one capture, and the effective policy as text.
@@ -306,10 +320,11 @@ def decide(
         viewports: Names or sizes of windows, beside the policy's.
         elements: CSS selectors, beside the policy's.
         pdf: Print the page too.
+        keep_streams_for: Public keys in PEM, beside the policy's.
 
     Raises:
-        SnapshotterError: `browser` is neither a kind nor a path, or a network or a
-            viewport is none.
+        SnapshotterError: `browser` is neither a kind nor a path, or a network, a
+            viewport or a public key is none.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
     if browser and browser not in _KINDS and os.sep not in browser:
@@ -333,6 +348,8 @@ def decide(
         changes["network"] = Network(reason=policy.network.reason, allow=tuple(allowed))
     if viewports or elements or pdf:
         changes["pictures"] = _more_pictures(policy.pictures, viewports, elements, pdf)
+    if keep_streams_for:
+        changes["streams"] = _more_recipients(policy.streams, keep_streams_for)
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})
     return Decision(
@@ -358,8 +375,8 @@ def decide(
         limits=Limits(
             **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
         ),
-        redact_headers=frozenset(name.lower() for name in effective.redact.headers)
-        | _ALWAYS_REDACTED,
+        redact_headers=redacted_headers(effective.redact.headers),
+        keep_streams_for=effective.streams.keep_for,
         allow_networks=effective.network.allow,
         clock_skew_s=effective.warn.clock_skew_s,
         divergence_percent=effective.warn.divergence_percent,
@@ -369,6 +386,25 @@ def decide(
         retain_days=effective.retention.days,
         retain_mode=effective.retention.mode,
     )
+
+
+def public_key(path: Path) -> str:
+    """
+    Return the text of a public key's file.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_MAX_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+
+
+def redacted_headers(names: Iterable[str]) -> frozenset[str]:
+    """Return the headers whose values are replaced, lowercase: those named, and the standards'."""
+    return frozenset(name.lower() for name in names) | _ALWAYS_REDACTED
 
 
 def network(text: str) -> str:
@@ -403,6 +439,16 @@ def _more_pictures(
         ) from error
 
 
+def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
+    try:
+        return Streams(reason=table.reason, keep_for=(*table.keep_for, *keys))
+    except ValidationError as error:
+        raise SnapshotterError(
+            f"streams.keep_for: {error.errors(include_url=False)[0]['msg']}",
+            hint="docs/howto/keep-streams.md says how to make a key",
+        ) from error
+
+
 def as_toml(policy: Policy) -> str:
     """Return the policy with every key spelled out, so that a reader needs no defaults."""
     values = policy.model_dump()
@@ -425,5 +471,11 @@ def _value(value: object) -> str:
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
+        return '"' + "".join(_character(c) for c in escaped) + '"'
     raise TypeError(f"{type(value).__name__} has no place in a policy")
+
+
+def _character(character: str) -> str:
+    if character == "\n":
+        return "\\n"
+    return character if character.isprintable() else f"\\U{ord(character):08X}"

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.product import Installation
 from tests.interop.test_replay import pywb_serving
 from tests.servers.torture import Mode, Torture
-from tests.tools import python_tool
+from tests.tools import python_tool, system_tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("interop")]
 
@@ -36,6 +36,8 @@ class Kept:
     torture: Torture
     bundle: Path
     folder: Path
+    installation: Installation
+    key: Path  # opens the streams that are kept with it
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -44,10 +46,25 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     installation = Installation(folder / "home")
     policy = installation.home / "policy.toml"
     policy.write_text(POLICY)
+    key, public = folder / "court.key", folder / "court.pub"
+    _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", key)
+    _openssl("pkey", "-in", key, "-pubout", "-out", public)
     with Torture(request.param, pending=False) as torture:
-        done = installation.run("capture", "--json", "--policy", policy, torture.url)
+        done = installation.run(
+            "capture", "--json", "--policy", policy, "--keep-streams-for", public, torture.url
+        )
     assert done.objects, done.err
-    return Kept(torture, Path(done.object["bundle"]["path"]), folder)
+    bundle = Path(done.object["bundle"]["path"])
+    return Kept(torture, bundle, folder, installation, key)
+
+
+def _openssl(*arguments: object) -> None:
+    subprocess.run(
+        [system_tool("openssl"), *map(str, arguments)],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
 
 
 def test_wacz_and_warcio_find_nothing_wrong(kept: Kept) -> None:
@@ -66,6 +83,44 @@ def test_wacz_and_warcio_find_nothing_wrong(kept: Kept) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_record_can_be_made_anew_from_the_streams_that_were_kept(kept: Kept) -> None:
+    done = kept.installation.run("streams", "check", "--json", "--key", kept.key, kept.bundle)
+
+    assert done.code == 0, done.out
+    said = done.object
+    assert said["agrees"] is True
+    assert said["differences"] == []
+    assert said["exchanges"] >= len(kept.torture.requests)
+    assert said["records"] >= 2 * said["exchanges"] - 5  # a few had no answer
+    if kept.torture.mode != "http":
+        # Chromium leaves a first connection when it sees the certificate, and comes again.
+        assert said["handshakes"] >= said["finished"] >= 1
+    assert list(kept.installation.spool.iterdir()) == []
+
+
+def test_openssl_and_tar_open_the_streams_as_we_do(kept: Kept) -> None:
+    """The lines of docs/howto/keep-streams.md."""
+    opened, theirs = kept.folder / "in-clear", kept.folder / "theirs"
+    theirs.mkdir(exist_ok=True)
+    with zipfile.ZipFile(kept.bundle) as archive:
+        archive.extract("capture/streams.p7m", theirs)
+
+    done = kept.installation.run("streams", "open", "--key", kept.key, "-o", opened, kept.bundle)
+    _openssl(
+        *("cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", kept.key),
+        *("-in", theirs / "capture/streams.p7m", "-out", theirs / "streams.tar"),
+    )
+    subprocess.run([system_tool("tar"), "xf", "streams.tar"], cwd=theirs, check=True, timeout=60)
+
+    assert done.code == 0, done.err
+    assert "in clear" in done.err
+    names = sorted(it.name for it in opened.iterdir())
+    assert {"README.txt", "connections.json", "keys.log", "00001.tee"} <= set(names)
+    for name in names:
+        assert (opened / name).read_bytes() == (theirs / name).read_bytes()
+    assert opened.stat().st_mode & 0o077 == 0
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -214,6 +216,37 @@ def test_networks_of_the_policy_and_of_the_command_are_opened_together_and_told(
     told = tomllib.loads(decision.policy_text)["network"]["allow"]
     assert told == list(decision.allow_networks)
     assert decide(Policy(name="x")).allow_networks == ()
+
+
+def _public_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def test_streams_are_kept_for_those_of_the_policy_and_of_the_command(tmp_path: Path) -> None:
+    first, second = (_public_key(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
+    policy = load(_write(tmp_path, f'name = "x"\n[streams]\nkeep_for = ["""\n\n{first}\n"""]\n'))
+
+    decision = decide(policy, keep_streams_for=[second, first])
+
+    assert decision.keep_streams_for == (first, second)
+    assert tomllib.loads(decision.policy_text)["streams"]["keep_for"] == [first, second]
+    assert decide(load("default")).keep_streams_for == ()
+
+
+def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
+    weak = _public_key(rsa.generate_private_key(65537, 2048))
+
+    with pytest.raises(SnapshotterError, match="3072") as caught:
+        decide(load("default"), keep_streams_for=[weak])
+    assert "keep-streams.md" in caught.value.hint
+    with pytest.raises(SnapshotterError, match=r"streams\.keep_for.*not a public key"):
+        load(_write(tmp_path, 'name = "x"\n[streams]\nkeep_for = ["court.pub"]\n'))
+    with pytest.raises(SnapshotterError, match="can not be read"):
+        policies.public_key(tmp_path / "none.pub")
 
 
 def test_a_network_that_is_none_ends_as_a_sentence() -> None:

@@ -1,0 +1,196 @@
+"""
+The streams of a capture and the keys that open them, encrypted for those whom the policy names.
+
+`capture/streams.p7m` is a CMS AuthEnvelopedData (`formats/cms.py`), its content a tar file:
+what the egress guard kept of each connection, the browser's key log, and what is known of
+the connections. Whoever has the private key can read all that passed and see for himself
+that the network record is made of it (`rederivation.py`); nobody else can read anything.
+docs/spec/streams.md describes each file.
+
+Nothing here is written in clear: the tar file is never on a disk.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from snapshotter.capture.spool import ARTIFACT_BYTES, Spool
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json, cms
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.network import Connection
+
+PATH: Final = "capture/streams.p7m"
+FORMAT: Final = "snapshotter-streams/1"
+KEYS: Final = "keys.log"
+CONNECTIONS: Final = "connections.json"
+README: Final = "README.txt"
+_MAX_LISTED: Final = 64 << 20  # bytes of the list of connections
+_MOST: Final = ARTIFACT_BYTES - (1 << 20)  # bytes of the tar file
+_CHUNK: Final = 1 << 20
+_BLOCK: Final = 512
+_END: Final = bytes(2 * _BLOCK)
+_MODE: Final = 0o600
+
+_HOW_TO_READ: Final = b"""\
+What passed between a browser and servers while a page was captured, and the keys that open it.
+
+keys.log          the browser's TLS secrets, in the format that Wireshark and others read (SSLKEYLOGFILE)
+connections.json  every connection: whom it was with and when, numbered
+00001.tee ...     what passed on connection 1 ..., both directions, in the order in which it passed:
+                  "C" (from the client) or "S" (from the server), 1 byte; microseconds since
+                  1970-01-01 UTC, 8 bytes; length, 4 bytes; so many bytes as sent. Numbers are
+                  big-endian. Connections that were never made have no file.
+
+THESE FILES HOLD COOKIES, PASSWORDS AND ALL CONTENT THAT PASSED, AND OPEN IT. Keep them encrypted.
+"""  # noqa: E501
+
+
+class StreamsInvalid(SnapshotterError):
+    """The content of the encrypted streams is not what a capture writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """The files of one capture's streams, in clear, in a directory of the caller's."""
+
+    directory: Path
+    connections: tuple[Connection, ...]
+    key_log: bytes
+
+    def tee_file(self, number: int) -> Path | None:
+        """Return what passed on a connection; None when it was never made."""
+        file = self.directory / _tee_name(number)
+        return file if file.is_file() else None
+
+
+def keep(
+    files: Spool,
+    recipients: Sequence[cms.Recipient],
+    *,
+    key_log: bytes,
+    connections: Sequence[tuple[Connection, Path | None]],
+) -> None:
+    """
+    Write the encrypted file.
+
+    Args:
+        connections: Each with the file that the guard keeps of it, closed; None: it has none.
+
+    Raises:
+        SnapshotterError: There is more than one file may hold.
+        OSError: A file can not be read or written.
+    """
+    listed = canonical_json.dumps(
+        {"connections": plain([one for one, _ in connections]), "format": FORMAT}
+    )
+    members: list[tuple[str, bytes | Path, int]] = [
+        (name, data, len(data))
+        for name, data in ((README, _HOW_TO_READ), (CONNECTIONS, listed), (KEYS, key_log))
+    ]
+    for one, file in connections:
+        if file is not None and file.is_file():
+            members.append((_tee_name(one.number), file, file.stat().st_size))
+    length = sum(_BLOCK + size + -size % _BLOCK for _, _, size in members) + len(_END)
+    if length > _MOST:
+        raise SnapshotterError(f"{length} bytes of streams are more than one file may hold")
+    ids = ", ".join(it.key_id.hex() for it in recipients)
+    with files.create(
+        PATH, cms.MEDIA_TYPE, step="record", note=f"streams and keys, encrypted for {ids}"
+    ) as out:
+        cms.write(_tar(members), length, recipients, out.write)
+
+
+def unpack(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -> Streams:
+    """
+    Decrypt the streams into a directory, in clear; whoever asked for that removes it.
+
+    Args:
+        directory: An empty one that nobody else can read.
+
+    Raises:
+        CmsInvalid: The file was changed, or is for other keys.
+        StreamsInvalid: What is in it was not written by `keep`.
+    """
+    tar = directory / "streams.tar"
+    try:
+        with tar.open("xb") as out:
+            tar.chmod(_MODE)
+            cms.read(encrypted, key, out.write)
+        _extract(tar, directory)
+    finally:
+        tar.unlink(missing_ok=True)
+    listed, key_log = directory / CONNECTIONS, directory / KEYS
+    if not listed.is_file() or not key_log.is_file() or listed.stat().st_size > _MAX_LISTED:
+        raise StreamsInvalid("the streams have no list of connections, or no keys")
+    return Streams(
+        directory=directory,
+        connections=_connections(listed.read_bytes()),
+        key_log=key_log.read_bytes(),
+    )
+
+
+def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
+    """Yield a tar file (POSIX.1-1988 ustar) that says nothing of this machine."""
+    for name, content, size in members:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = size, _MODE
+        yield info.tobuf(tarfile.USTAR_FORMAT)
+        left = size
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
+            while left:
+                chunk = source.read(min(left, _CHUNK))
+                if not chunk:
+                    raise OSError(f"{name} became shorter while it was read")
+                left -= len(chunk)
+                yield chunk
+        yield bytes(-size % _BLOCK)
+    yield _END
+
+
+def _extract(tar: Path, directory: Path) -> None:
+    """Write the members down: plain files with the names that are written here, each once."""
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            for info in archive:
+                number = info.name.removesuffix(".tee")
+                is_tee = info.name.endswith(".tee") and number.isascii() and number.isdigit()
+                known = info.name in (README, CONNECTIONS, KEYS) or (
+                    is_tee and info.name == _tee_name(int(number[:9]))
+                )
+                source = archive.extractfile(info) if known and info.isreg() else None
+                if source is None:
+                    raise StreamsInvalid(f"the streams hold a file that has no place: {info.name}")
+                with source, (directory / info.name).open("xb") as out:
+                    (directory / info.name).chmod(_MODE)
+                    while chunk := source.read(_CHUNK):
+                        out.write(chunk)
+    except (tarfile.TarError, FileExistsError, EOFError) as error:
+        raise StreamsInvalid(f"the streams can not be unpacked: {error}") from error
+
+
+def _connections(data: bytes) -> tuple[Connection, ...]:
+    try:
+        document = canonical_json.loads(data)
+        if document["format"] != FORMAT:
+            raise StreamsInvalid("the streams are of a format that is not read here")
+        return tuple(_connection(one) for one in document["connections"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StreamsInvalid(f"the list of connections can not be read: {error}") from error
+
+
+def _connection(values: dict[str, Any]) -> Connection:
+    fields = {name: value for name, value in values.items() if not name.endswith("_at_ms")}
+    for name in ("asked_at", "connected_at", "ended_at"):
+        if fields[name] is not None:
+            ms = int(values[f"{name}_ms"])
+            fields[name] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return Connection(**(fields | {"answers": tuple(fields["answers"])}))
+
+
+def _tee_name(number: int) -> str:
+    return f"{number:05}.tee"

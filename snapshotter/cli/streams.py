@@ -1,0 +1,187 @@
+"""`snapshotter streams`: open the encrypted streams of a bundle, and check its record by them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from snapshotter.cli.keys import json_option, passphrase_file_option
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import EvidenceInvalid
+
+if TYPE_CHECKING:
+    from snapshotter.capture.rederivation import Comparison
+    from snapshotter.formats.cms import PrivateKey
+
+_SHOWN = 20  # differences that are printed; --json has more
+
+
+def _key_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--key",
+        "key_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=True,
+        metavar="FILE",
+        help="The private key of one for whom they were kept, in PEM.",
+    )(command)
+
+
+@click.group()
+def streams() -> None:
+    """
+    Open the encrypted streams of a bundle, and check its record by them.
+
+    A policy may keep what passed on each connection, with the keys that open it,
+    for those who have a private key. `openssl cms -decrypt` opens it too
+    (docs/howto/keep-streams.md).
+    """
+
+
+@streams.command(
+    "check",
+    epilog="""\b
+Examples:
+  snapshotter streams check --key court.key exhibit.wacz
+  snapshotter streams check --key court.key --json 20261124t160642z-k3v9q2m7xw4c5b6d
+""",
+)
+@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@_key_option
+@passphrase_file_option
+@store_option
+@json_option
+@click.pass_context
+def check(
+    ctx: click.Context,
+    bundle: str,
+    key_file: Path,
+    passphrase_file: Path | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """
+    Make a bundle's network record anew from its streams, and compare.
+
+    Says nothing of signature and time; `snapshotter verify` does that. Exit code 0
+    when all is alike, 10 when anything differs.
+    """
+    from snapshotter.app import streams as room
+    from snapshotter.app import wiring
+
+    key = _private_key(key_file, passphrase_file)
+    settings = ctx.obj.load(store=store or "")
+    with _opened(ctx, bundle, store) as stream:
+        found = room.check(
+            stream,
+            key,
+            spool_dir=settings.spool_dir,
+            clock=wiring.SystemClock(),
+            ids=wiring.RandomIds(),
+        )
+    if as_json:
+        result_json(_object(found))
+    else:
+        _print(found)
+    return EvidenceInvalid.exit_code if found.difference_count else 0
+
+
+@streams.command(
+    "open",
+    epilog="""\b
+Examples:
+  snapshotter streams open --key court.key -o ./in-clear exhibit.wacz
+""",
+)
+@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@_key_option
+@passphrase_file_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="A directory that is not there yet.",
+)
+@store_option
+@json_option
+@click.pass_context
+def open_(
+    ctx: click.Context,
+    bundle: str,
+    key_file: Path,
+    passphrase_file: Path | None,
+    output: Path,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Write a bundle's streams and their keys into a directory, IN CLEAR.
+
+    They hold every cookie, password and byte of content that passed. Remove them
+    when you are done.
+    """
+    from snapshotter.app import streams as room
+
+    key = _private_key(key_file, passphrase_file)
+    with _opened(ctx, bundle, store) as stream:
+        opened = room.open_into(stream, key, output)
+    if as_json:
+        result_json({"connections": len(opened.connections), "directory": str(output)})
+    else:
+        result(str(output))
+    say("these files are in clear: cookies, passwords and all content. Remove them when done")
+
+
+@contextlib.contextmanager
+def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[BinaryIO]:
+    """Open a bundle by the name of its file, or by its id in a store."""
+    from snapshotter.app import bundles, wiring
+    from snapshotter.verify.files import file_named
+
+    file = file_named(bundle)
+    if file is None:
+        opened = wiring.store(ctx.obj.load(store=store or ""))
+        file = opened.open(bundles.key_of(opened, bundle))
+    with file:
+        yield file
+
+
+def _private_key(file: Path, passphrase_file: Path | None) -> "PrivateKey":
+    from snapshotter.app import streams as room
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    return room.private_key(
+        file, passphrase_from_file(passphrase_file) if passphrase_file else None
+    )
+
+
+def _object(found: "Comparison") -> dict[str, Any]:
+    return {
+        "agrees": not found.difference_count,
+        "connections": found.connections,
+        "difference_count": found.difference_count,
+        "differences": [
+            {"place": it.place, "url": it.url, "what": it.what} for it in found.differences
+        ],
+        "exchanges": found.exchanges,
+        "finished": found.finished,
+        "handshakes": found.handshakes,
+        "records": found.records,
+    }
+
+
+def _print(found: "Comparison") -> None:
+    result(f"connections    {found.connections}, {found.finished} with a handshake that holds")
+    result(f"exchanges      {found.exchanges}, in {found.records} records")
+    result(f"server signed  {found.handshakes}")
+    for it in found.differences[:_SHOWN]:
+        result(f"DIFFERS        {it.place} {it.url}: {it.what}".replace(" : ", ": "))
+    if found.difference_count > _SHOWN:
+        result(f"               {found.difference_count - _SHOWN} more; --json names them")
+    if not found.difference_count:
+        result("the record is what passed on these connections")
