@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
+from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
@@ -153,6 +154,26 @@ class TimestampAuthority(Protocol):
         Raises:
             ServiceUnavailable: It did not answer, or its answer was no good.
         """
+
+
+class Receipts(Protocol):
+    """
+    What a store answered for each object that this machine put there.
+
+    Kept in the operator's own directory: trusted as far as this machine is, and out of
+    reach of whoever controls the store.
+    """
+
+    def of(self, bundle_id: str) -> KeptReceipts:
+        """
+        Return the receipts of a bundle and its sidecars; none for one that others stored.
+
+        Raises:
+            SnapshotterError: They can not be read.
+        """
+
+    def bundle_ids(self) -> Iterator[str]:
+        """Yield every bundle with receipts, in the order of their ids."""
 
 
 class ObjectStore(Protocol):

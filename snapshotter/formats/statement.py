@@ -1,0 +1,92 @@
+"""
+A statement that somebody signed: two lines, each canonical JSON.
+
+    {"format":"snapshotter-hold/1", …}\\n                      what is stated
+    {"key_id":"…","public_key":"…","signature":"…"}\\n         who says so
+
+The signature is ECDSA (as over a bundle's manifest) over the exact bytes of the
+first line, its newline included; `head -n 1 FILE` is what openssl has to check.
+`public_key` is for information, as beside a bundle: whose it is, says the trust file.
+Holds and tombstones are statements (docs/spec/holds.md, docs/spec/tombstone.md).
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json, keys
+
+MAX_BYTES = 1 << 16
+_SEAL_KEYS = {"key_id", "public_key", "signature"}
+
+
+class _Signer(Protocol):
+    @property
+    def key_id(self) -> str: ...
+
+    @property
+    def public_key_pem(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What is stated, and by which key; its signature holds."""
+
+    value: Mapping[str, Any]
+    key_id: str
+
+
+def encode(value: dict[str, Any], signer: _Signer) -> bytes:
+    """Return the statement of `value`, which names its `format`, signed."""
+    signed = canonical_json.dumps(value) + b"\n"
+    seal = {
+        "key_id": signer.key_id,
+        "public_key": signer.public_key_pem.decode("ascii"),
+        "signature": base64.b64encode(signer.sign(signed)).decode("ascii"),
+    }
+    return signed + canonical_json.dumps(seal) + b"\n"
+
+
+def parse(data: bytes, kind: str, fields: Mapping[str, type]) -> Statement:
+    """
+    Return a statement of this format, after checking its signature.
+
+    Args:
+        kind: What its `format` has to be.
+        fields: Name and type of every other field; none may be missing, none more.
+
+    Raises:
+        EvidenceInvalid: Not of that form, or the signature does not hold.
+    """
+    if len(data) > MAX_BYTES:
+        raise EvidenceInvalid(f"longer than {MAX_BYTES} bytes")
+    signed, newline, rest = data.partition(b"\n")
+    if not newline or not rest.endswith(b"\n"):
+        raise EvidenceInvalid("not two lines")
+    value, seal = canonical_json.loads(signed), canonical_json.loads(rest[:-1])
+    if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
+        raise EvidenceInvalid(f"not a statement of the format {kind}")
+    for name, wanted in fields.items():
+        if type(value[name]) is not wanted:
+            raise EvidenceInvalid(f"{name} is not a {wanted.__name__}")
+    if not isinstance(seal, dict) or set(seal) != _SEAL_KEYS:
+        raise EvidenceInvalid("the second line is not a signature")
+    if not all(isinstance(seal[name], str) for name in _SEAL_KEYS):
+        raise EvidenceInvalid("the second line has a field that is not text")
+    key = keys.load_public_pem(seal["public_key"].encode("utf-8"), allow_p256=True)
+    if keys.key_id(key) != seal["key_id"]:
+        raise EvidenceInvalid("the key is not the one that is named")
+    try:
+        signature = base64.b64decode(seal["signature"], validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise EvidenceInvalid("the signature is not in base64") from error
+    if base64.b64encode(signature).decode("ascii") != seal["signature"]:
+        raise EvidenceInvalid("the signature has a second spelling")
+    if not keys.verify_signature(key, signature, signed + b"\n"):
+        raise EvidenceInvalid("the signature does not hold")
+    return Statement(value=value, key_id=seal["key_id"])

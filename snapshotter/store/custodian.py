@@ -1,0 +1,422 @@
+"""
+A store that writes down what it does to bundles: receipts, and custody events.
+
+    put, retain, hold, delete
+      (1) the store's own call
+      (2) the receipt, with its event, in the operator's directory
+      (3) the event in the bundle's custody chain: the next free sidecar
+      (4) the receipt is marked: its event stands in the chain
+
+A crash after (1) leaves an object without a receipt; after (2), an event that the
+next act on this bundle writes first; after (3), one that is seen to stand there. What
+can not be written down is told and ends nothing: the object is stored, and a store
+that is only read stays readable.
+
+Nobody writes events by hand: whoever uses this store leaves them. Events are written
+for what is evidence; sidecars that prove themselves again at any time (log proofs) and
+the custody sidecars have receipts alone.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import container, custody, custody_sidecars, names
+from snapshotter.formats.custody_sidecars import Chain, Head
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
+from snapshotter.model.custody import (
+    DELETION,
+    INGESTION,
+    POLICY_ASSIGNMENT,
+    SUCCESS,
+    CustodyEvent,
+    receipt_of,
+)
+from snapshotter.ports import Clock, IdSource, ObjectStore
+from snapshotter.store import layout
+from snapshotter.store.ledger import ReceiptFile, ReceiptFiles
+
+_TRIES = 50  # each is lost to a writer that got its own event in
+_SILENT_ENDS = (".tlog-proof",)
+
+Tell = Callable[[str], None]
+
+
+class CustodialStore:
+    """
+    An `ObjectStore` around another one.
+
+    Args:
+        place: How receipts name the store: `formats.receipts.store_id`.
+        receipts: Where this machine keeps what the store answered.
+        software: The agent of every event, with its version.
+        by: Who acts, as configured.
+        tell: Gets a sentence for what could not be written down.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        place: str,
+        receipts: ReceiptFiles,
+        clock: Clock,
+        ids: IdSource,
+        software: str,
+        by: str,
+        tell: Tell,
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._receipts = receipts
+        self._clock = clock
+        self._ids = ids
+        self._software = software
+        self._by = by
+        self._tell = tell
+
+    @property
+    def url(self) -> str:
+        """See `ObjectStore.url`."""
+        return self._store.url
+
+    @property
+    def receipts(self) -> ReceiptFiles:
+        """What this machine kept of the store's answers."""
+        return self._receipts
+
+    @property
+    def place(self) -> str:
+        """How receipts name this store."""
+        return self._place
+
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+    ) -> StoredObject:
+        """See `ObjectStore.put_new`. A sidecar gets at least the lock of its bundle."""
+        return self.put_as(INGESTION, "", key, source, sha256, retention=retention)
+
+    def put_as(
+        self,
+        event: str,
+        detail: str,
+        key: str,
+        source: Path,
+        sha256: str,
+        *,
+        retention: Retention | None = None,
+    ) -> StoredObject:
+        """Put an object, as `put_new` does, as part of an event of another type."""
+        bundle = _bundle_of(key)
+        if bundle is None:
+            return self._store.put_new(key, source, sha256, retention=retention)
+        legal_hold = False
+        if bundle.kind and retention is None:
+            retention, legal_hold = self._lock_of(bundle.bundle_id)
+        stored = self._store.put_new(key, source, sha256, retention=retention)
+        if legal_hold:
+            self._store.set_legal_hold(key, on=True)
+            stored = self._store.head(key)
+        silent = _is_silent(bundle.kind)
+        self._note(bundle.bundle_id, "" if silent else event, detail, key, stored, sha256)
+        return stored
+
+    def head(self, key: str) -> StoredObject:
+        """See `ObjectStore.head`."""
+        return self._store.head(key)
+
+    def open(self, key: str) -> BinaryIO:
+        """See `ObjectStore.open`. Who read what is for `note` to say."""
+        return self._store.open(key)
+
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        """See `ObjectStore.list`."""
+        return self._store.list(prefix, reverse=reverse)
+
+    def versions(self, key: str) -> tuple[ObjectVersion, ...]:
+        """See `ObjectStore.versions`."""
+        return self._store.versions(key)
+
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        """See `ObjectStore.lock_state`."""
+        return self._store.lock_state(key, version)
+
+    def retain(self, key: str, retention: Retention) -> LockState:
+        """See `ObjectStore.retain`."""
+        state = self._store.retain(key, retention)
+        kept = state.retention or retention
+        self._noted_lock(key, f"retention until {kept.second:%Y-%m-%dT%H:%M:%SZ} ({kept.mode})")
+        return state
+
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        """See `ObjectStore.set_legal_hold`."""
+        state = self._store.set_legal_hold(key, on)
+        self._noted_lock(key, f"legal hold {'on' if state.legal_hold else 'off'}")
+        return state
+
+    def delete(self, key: str, *, now: datetime) -> int:
+        """See `ObjectStore.delete`."""
+        count = self._store.delete(key, now=now)
+        bundle = _bundle_of(key)
+        if count and bundle is not None and not _is_silent(bundle.kind):
+            self.note(
+                bundle.bundle_id, DELETION, key.rpartition("/")[2], f"{count} versions removed"
+            )
+        return count
+
+    def note(
+        self,
+        bundle_id: str,
+        event: str,
+        about: str = "",
+        detail: str = "",
+        outcome: str = SUCCESS,
+    ) -> bool:
+        """
+        Write an event to the chain of a bundle; say whether it stands there.
+
+        Args:
+            about: What it was done to; the bundle itself if empty.
+        """
+        return self.note_all(
+            bundle_id, (self.event(event, about or _name(bundle_id), detail, outcome),)
+        )
+
+    def note_all(self, bundle_id: str, events: Sequence[CustodyEvent]) -> bool:
+        """Write events, in this order, as one append."""
+        try:
+            self.append(bundle_id, events)
+        except (SnapshotterError, OSError) as error:
+            self._complain(bundle_id, events[0], error)
+            return False
+        return True
+
+    def event(
+        self,
+        event: str,
+        about: str,
+        detail: str = "",
+        outcome: str = SUCCESS,
+        *,
+        at: datetime | None = None,
+    ) -> CustodyEvent:
+        """Return an event of ours, at this moment if no other is given, for `note_all`."""
+        return CustodyEvent(
+            at=at or self._clock.now(),
+            event=event,
+            agent=self._software,
+            object=about,
+            outcome=outcome,
+            detail=detail,
+            by=self._by,
+            event_id=self._ids.random_bytes(16).hex(),
+        )
+
+    def append(self, bundle_id: str, events: Sequence[CustodyEvent]) -> Head:
+        """
+        Append events to the chain of a bundle; return its new head.
+
+        Raises:
+            ServiceUnavailable: The store did not answer, or others were faster every time.
+            SnapshotterError: The store refused.
+            OSError: Its receipt can not be kept; the events stand in the chain.
+        """
+        head, receipt = self._append(bundle_id, events)
+        with self._receipts.opened(bundle_id) as file:
+            file.add(receipt)
+        return head
+
+    def _append(self, bundle_id: str, events: Sequence[CustodyEvent]) -> tuple[Head, CustodyEvent]:
+        """Append, and return the receipt of the sidecar too."""
+        retention, legal_hold = self._lock_of(bundle_id)
+        with tempfile.TemporaryDirectory(prefix="snapshotter-custody-") as directory:
+            file = Path(directory) / "custody.jsonl"
+            for _ in range(_TRIES):
+                data, head = custody_sidecars.encode(events, self._chain_head(bundle_id))
+                file.write_bytes(data)
+                key = layout.sidecar_key(
+                    layout.bundle_key(bundle_id), custody_sidecars.kind(head.number)
+                )
+                sha256 = digest_bytes(data).sha256
+                with contextlib.suppress(FileExistsError):
+                    stored = self._store.put_new(key, file, sha256, retention=retention)
+                    if legal_hold:
+                        self._store.set_legal_hold(key, on=True)
+                        stored = self._store.head(key)
+                    return head, self._receipt("", "", key, stored, sha256)
+        raise ServiceUnavailable(
+            f"others write to the custody chain of {bundle_id} all the time", hint="try again"
+        )
+
+    def _chain_head(self, bundle_id: str) -> Head:
+        key = layout.bundle_key(bundle_id)
+        number = custody_sidecars.last_number(sidecar_numbers(self._store, key))
+        if not number:
+            return self._head_inside(key)
+        # Back to the last sidecar that is one, for the count; then forth again over junk.
+        junk: list[tuple[int, bytes]] = []
+        while number:
+            with contextlib.suppress(FileNotFoundError):
+                data = read_sidecar(self._store, key, number)
+                junk.append((number, data))
+                if custody_sidecars.is_readable(data):
+                    break
+            number -= 1
+        head = None if number else self._head_inside(key)
+        for at, data in reversed(junk):
+            head = custody_sidecars.head_after(data, at, head)
+        return head or Head()
+
+    def _head_inside(self, key: str) -> Head:
+        try:
+            return custody_sidecars.head_inside(read_inside(self._store, key))
+        except FileNotFoundError:
+            return Head()  # of a bundle that is gone
+
+    def _lock_of(self, bundle_id: str) -> tuple[Retention | None, bool]:
+        """Return the lock of a bundle, which its sidecars share."""
+        try:
+            there = self._store.head(layout.bundle_key(bundle_id))
+        except FileNotFoundError:
+            return None, False
+        kept = there.retention
+        still = kept is not None and kept.until > self._clock.now()
+        return kept if still else None, there.legal_hold
+
+    def _noted_lock(self, key: str, detail: str) -> None:
+        bundle = _bundle_of(key)
+        if bundle is None:
+            return
+        kept = self._receipts.of(bundle.bundle_id).receipts
+        known = [it.sha256 for it in kept if it.key == key and it.store == self._place]
+        if not known:
+            if not bundle.kind:
+                self.note(bundle.bundle_id, POLICY_ASSIGNMENT, "", detail)
+            return
+        event = "" if bundle.kind else POLICY_ASSIGNMENT  # one event for the bundle says it
+        self._note(bundle.bundle_id, event, detail, key, self._store.head(key), known[-1])
+
+    def _note(
+        self, bundle_id: str, event: str, detail: str, key: str, stored: StoredObject, sha256: str
+    ) -> None:
+        """Write down a receipt, and the event that it belongs to."""
+        noted = self._receipt(event, detail, key, stored, sha256)
+        try:
+            with self._receipts.opened(bundle_id) as file:
+                if not any(_says_the_same(it, noted) for it in file.events):
+                    file.add(noted)
+                self._record(bundle_id, file, noted.event_id)
+        except (SnapshotterError, OSError) as error:
+            self._complain(bundle_id, noted, error)
+
+    def _record(self, bundle_id: str, file: ReceiptFile, fresh: str) -> None:
+        """Write to the chain the events that the receipts have and it has not."""
+        if any(it.event_id != fresh for it in file.unrecorded):
+            # Of an earlier run, which ended before it could say whether they got there.
+            there = {it.event.event_id for it in chain(self._store, bundle_id).events}
+            for event in file.unrecorded:
+                if event.event_id in there:
+                    file.recorded(event.event_id)
+        waiting = file.unrecorded
+        if waiting:
+            _, receipt = self._append(bundle_id, waiting)
+            for event in waiting:
+                file.recorded(event.event_id)
+            file.add(receipt)
+
+    def _receipt(
+        self, event: str, detail: str, key: str, stored: StoredObject, sha256: str
+    ) -> CustodyEvent:
+        receipt = receipt_of(stored, sha256, self._place, self._clock.now())
+        return replace(
+            self.event(event, key.rpartition("/")[2], detail, at=receipt.at), receipt=receipt
+        )
+
+    def _complain(self, bundle_id: str, event: CustodyEvent, error: Exception) -> None:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        what = event.event or "the receipt"
+        self._tell(f"{bundle_id}: {what} could not be written down: {words}")
+
+
+def chain(store: ObjectStore, bundle_id: str) -> Chain:
+    """
+    Return the whole custody chain of a bundle, checked.
+
+    Raises:
+        ValueError: Not a bundle's id.
+        SnapshotterError: The store does not answer, or refuses.
+    """
+    key = layout.bundle_key(bundle_id)
+    inside: bytes | None
+    broken = ""
+    try:
+        inside = read_inside(store, key)
+    except FileNotFoundError:
+        inside = None
+    except EvidenceInvalid as error:
+        inside, broken = None, f"inside the bundle: {error}"
+    sidecars: list[tuple[int, bytes]] = []
+    for number in sidecar_numbers(store, key):
+        with contextlib.suppress(FileNotFoundError):
+            sidecars.append((number, read_sidecar(store, key, number)))
+    found = custody_sidecars.check(inside, sidecars)
+    if not broken:
+        return found
+    return Chain(events=found.events, problems=(broken, *found.problems), head=found.head)
+
+
+def sidecar_numbers(store: ObjectStore, key: str) -> list[int]:
+    """Return the numbers of the custody sidecars of the bundle at `key`, in order."""
+    kinds = (layout.parse_bundle_key(it.key).kind for it in store.list(f"{key}.custody-"))
+    return sorted(it for it in map(custody_sidecars.number_of, kinds) if it is not None)
+
+
+def read_sidecar(store: ObjectStore, key: str, number: int) -> bytes:
+    """Return a sidecar; one that is too long is cut, and then is none."""
+    with store.open(layout.sidecar_key(key, custody_sidecars.kind(number))) as stream:
+        return stream.read(custody_sidecars.MAX_BYTES + 1)
+
+
+def read_inside(store: ObjectStore, key: str) -> bytes:
+    """
+    Return the chain inside the bundle at `key`.
+
+    Raises:
+        FileNotFoundError: There is no such bundle.
+        EvidenceInvalid: It is none, or has no chain.
+    """
+    with store.open(key) as stream:
+        for member in container.read_directory(stream):
+            if member.name == names.CUSTODY and member.length <= custody.MAX_BYTES:
+                stream.seek(member.data_offset)
+                return container.exactly(stream, member.length)
+    raise EvidenceInvalid(f"{key} has no {names.CUSTODY}")
+
+
+def _says_the_same(known: CustodyEvent, new: CustodyEvent) -> bool:
+    return (
+        known.receipt is not None
+        and new.receipt is not None
+        and known.receipt.same_answer(new.receipt)
+    )
+
+
+def _bundle_of(key: str) -> layout.BundleKey | None:
+    try:
+        return layout.parse_bundle_key(key)
+    except ValueError:
+        return None
+
+
+def _is_silent(kind: str) -> bool:
+    return custody_sidecars.number_of(kind) is not None or f".{kind}".endswith(_SILENT_ENDS)
+
+
+def _name(bundle_id: str) -> str:
+    return f"{bundle_id}{layout.SUFFIX}"
