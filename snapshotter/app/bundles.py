@@ -18,7 +18,7 @@ from snapshotter.formats import canonical_json, container, names
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
-from snapshotter.store import layout
+from snapshotter.store import custodian, layout
 from snapshotter.verify import record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 
@@ -131,6 +131,15 @@ def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
             with contextlib.suppress(FileNotFoundError), store.open(found.key) as stream:
                 tokens.append(stream.read(MAX_SIDECAR_BYTES + 1))  # too long: cut, and no token
     return tuple(tokens)
+
+
+def custody_sidecars(store: ObjectStore, key: str) -> tuple[tuple[int, bytes], ...]:
+    """Return number and bytes of the custody sidecars of a bundle in a store."""
+    found: list[tuple[int, bytes]] = []
+    for number in custodian.sidecar_numbers(store, key):
+        with contextlib.suppress(FileNotFoundError):
+            found.append((number, custodian.read_sidecar(store, key, number)))
+    return tuple(found)
 
 
 def put_late_token(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -69,9 +70,13 @@ def verify(
     for name in bundles:
         try:
             with ExitStack() as stack:
-                stream, late = _open(name, settings, stack)
+                given = _open(name, settings, stack)
                 found = verify_bundle(
-                    stream, trust, now=wiring.SystemClock().now(), late_tokens=late
+                    given.stream,
+                    trust,
+                    now=wiring.SystemClock().now(),
+                    late_tokens=given.late_tokens,
+                    custody_sidecars=given.custody_sidecars,
                 )
             codes.append(report.EXIT_CODES[found.verdict])
             if printing:
@@ -109,15 +114,32 @@ def _worst(codes: Sequence[int]) -> int:
     return errors[0] if errors else max(codes)
 
 
-def _open(name: str, settings: "Settings", stack: ExitStack) -> tuple[BinaryIO, tuple[bytes, ...]]:
-    """Open a file, or else a bundle of the store by its id, with its late tokens."""
-    from snapshotter.verify.files import file_named, late_tokens_beside
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A bundle, open, and what stands beside it."""
+
+    stream: BinaryIO
+    late_tokens: tuple[bytes, ...]
+    custody_sidecars: tuple[tuple[int, bytes], ...]
+
+
+def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
+    """Open a file, or else a bundle of the store by its id, with its sidecars."""
+    from snapshotter.verify.files import custody_beside, file_named, late_tokens_beside
 
     file = file_named(name)
     if file is not None:
-        return stack.enter_context(file), late_tokens_beside(Path(name))
+        return _Given(
+            stream=stack.enter_context(file),
+            late_tokens=late_tokens_beside(Path(name)),
+            custody_sidecars=custody_beside(Path(name)),
+        )
     from snapshotter.app import bundles, wiring
 
     store = wiring.store(settings)
     key = bundles.key_of(store, name)
-    return stack.enter_context(store.open(key)), bundles.late_tokens(store, key)
+    return _Given(
+        stream=stack.enter_context(store.open(key)),
+        late_tokens=bundles.late_tokens(store, key),
+        custody_sidecars=bundles.custody_sidecars(store, key),
+    )

@@ -15,7 +15,12 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.finding import Verdict
 from snapshotter.verify import report
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_beside, open_file, read_trust
+from snapshotter.verify.files import (
+    custody_beside,
+    late_tokens_beside,
+    open_file,
+    read_trust,
+)
 from snapshotter.verify.trust import Seen
 
 
@@ -44,7 +49,11 @@ def main(argv: list[str] | None = None) -> int:
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
             found = verify_bundle(
-                stream, trust, now=now, late_tokens=late_tokens_beside(arguments.bundle)
+                stream,
+                trust,
+                now=now,
+                late_tokens=late_tokens_beside(arguments.bundle),
+                custody_sidecars=custody_beside(arguments.bundle),
             )
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")

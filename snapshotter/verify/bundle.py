@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import container, custody, keys, manifest, names, server_signature, wacz
+from snapshotter.formats import custody_sidecars as sidecars
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.rfc3161 import (
@@ -59,6 +60,7 @@ def verify_bundle(
     *,
     now: datetime,
     late_tokens: Sequence[bytes] = (),
+    custody_sidecars: Sequence[tuple[int, bytes]] = (),
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -71,11 +73,17 @@ def verify_bundle(
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock; a token from the future is not believed.
         late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
+        custody_sidecars: Number and bytes of each custody sidecar, in any order.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
     """
-    state = _State(trust=trust, now=now, late_tokens=tuple(late_tokens))
+    state = _State(
+        trust=trust,
+        now=now,
+        late_tokens=tuple(late_tokens),
+        custody_sidecars=tuple(custody_sidecars),
+    )
     try:
         for step in _STEPS:
             findings = list(step(state, stream))
@@ -126,6 +134,7 @@ class _State:
     trust: Trust
     now: datetime
     late_tokens: tuple[bytes, ...]
+    custody_sidecars: tuple[tuple[int, bytes], ...]
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
     listed: dict[str, str] = field(default_factory=dict)
@@ -668,6 +677,37 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     yield _passed(
         "custody", f"{len(events)} custody events up to the seal, each linked to the last"
     )
+    if state.custody_sidecars:
+        yield _custody_after(state)
+
+
+def _custody_after(state: _State) -> Finding:
+    """
+    Judge the chain beside the bundle.
+
+    Whoever can write there can leave junk or take a part away: that says nothing
+    against the bundle, and the custody of it is not established.
+    """
+    found = sidecars.check(state.read.kept[names.CUSTODY], state.custody_sidecars)
+    whole = state.read.whole.sha256
+    name = f"/{state.text('bundle_id')}.wacz"
+    problems = list(found.problems)
+    problems += [
+        f"event {it.sequence} is about a file of this name with another SHA-256"
+        for it in found.events
+        if it.event.receipt
+        and f"/{it.event.receipt.key}".endswith(name)
+        and it.event.receipt.sha256 != whole
+    ]
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        return _indeterminate(
+            "custody",
+            Code.CUSTODY,
+            f"the custody chain beside the bundle does not hold: {problems[0]}{more}",
+        )
+    after = sum(it.number > 0 for it in found.events)
+    return _passed("custody", f"{after} custody events after it, up to {found.head.previous}")
 
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Where the verifier finds what it reads on disk: a bundle, its late tokens, the trust file."""
 
+import contextlib
 import errno
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import names
+from snapshotter.formats import custody_sidecars, names
 from snapshotter.verify.trust import Seen, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
@@ -86,6 +87,27 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
         except (FileNotFoundError, NotAFile):
             continue
     return tuple(tokens)
+
+
+def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
+    """
+    Return number and bytes of the custody sidecars that stand beside a bundle.
+
+    One that is too long is cut short, and then is none; what is no file is passed over.
+
+    Raises:
+        OSError: The folder can not be read.
+        SnapshotterError: A sidecar that can not be read.
+    """
+    found: list[tuple[int, bytes]] = []
+    beginning = f"{bundle.name}."
+    for name in os.listdir(bundle.parent):
+        number = custody_sidecars.number_of(name.removeprefix(beginning))
+        if number is None or not name.startswith(beginning):
+            continue
+        with contextlib.suppress(FileNotFoundError, NotAFile):
+            found.append((number, _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)))
+    return tuple(sorted(found))
 
 
 def sidecars_beside(bundle: Path) -> tuple[Path, ...]:

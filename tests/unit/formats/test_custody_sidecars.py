@@ -11,6 +11,7 @@ from snapshotter.formats import custody
 from snapshotter.formats import custody_sidecars as sidecars
 from snapshotter.formats.custody_sidecars import Head
 from snapshotter.model.custody import INGESTION, SUCCESS, CustodyEvent, Receipt
+from tests.bundles import flipped
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RECEIPT = Receipt(
@@ -62,10 +63,7 @@ def test_no_byte_but_the_last_lines_can_change_alone(data: st.DataObject) -> Non
     number, good = made[which]
     end = len(good) if which < 2 else good[:-1].rindex(b"\n") + 1
     at = data.draw(st.integers(0, end - 1))
-    made[which] = (
-        number,
-        good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :],
-    )
+    made[which] = (number, flipped(good, at, data.draw(st.integers(1, 255))))
 
     assert sidecars.check(INSIDE, made).problems
 
@@ -117,10 +115,9 @@ def test_a_number_planted_far_away_is_not_the_last_one() -> None:
     assert sidecars.last_number([]) == 0
     assert sidecars.last_number([1, 2, 5]) == 5
     assert sidecars.last_number([1, 2, 999_999_999]) == 2
-    planted = (
-        b'{"agent":"","at":"2026-01-02T03:04:05Z","by":"","detail":"","event":"x","event_id":"'
-    )
-    planted += b"0" * 32 + b'","object":"","outcome":"","previous":"","receipt":null,"sequence":'
+    planted = b'{"agent":"","at":"2026-01-02T03:04:05Z","by":"","detail":"","event":"x",'
+    planted += b'"event_id":"' + b"0" * 32 + b'","object":"","outcome":"","previous":"",'
+    planted += b'"receipt":null,"sequence":'
     for count in (b"999999999", b"9007199254740991"):
         head = sidecars.head_after(planted + count + b"}\n", 1)
         sidecars.encode([event(1)], head)  # no number of theirs ends the chain

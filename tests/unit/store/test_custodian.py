@@ -2,16 +2,17 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats import custody_sidecars
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.receipts import store_id
-from snapshotter.model.bundle import Retention
+from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import EXPORTING, POLICY_ASSIGNMENT
 from snapshotter.ports import ObjectStore
 from snapshotter.store import custodian, layout
@@ -30,6 +31,18 @@ class Ids:
 
     def random_bytes(self, count: int) -> bytes:
         return os.urandom(count)
+
+
+class Down(DirectoryStore):
+    """Takes no custody sidecar: it went away right after the bundle came, or may only be read."""
+
+    @override
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+    ) -> StoredObject:
+        if ".custody-" in key:
+            raise ServiceUnavailable("the store does not answer")
+        return super().put_new(key, source, sha256, retention=retention)
 
 
 class Place:
@@ -63,7 +76,7 @@ class Place:
     def beside(self, kind: str, data: bytes = b"x") -> None:
         file = self.folder / "sidecar"
         file.write_bytes(data)
-        digest = custodian.digest_bytes(data).sha256
+        digest = digest_bytes(data).sha256
         self.store().put_new(layout.sidecar_key(self.key, kind), file, digest)
 
     @property
@@ -74,8 +87,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    yield Place(tmp_path)
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
 
 
 def test_a_stored_bundle_has_a_receipt_in_two_places(place: Place) -> None:
@@ -135,12 +148,6 @@ def test_locks_are_events_and_sidecars_share_the_lock_of_their_bundle(place: Pla
 
 
 def test_an_event_that_could_not_be_written_comes_with_the_next_one(place: Place) -> None:
-    class Down(DirectoryStore):
-        def put_new(self, key: str, *rest: object, **more: object) -> object:  # type: ignore[override]
-            if ".custody-" in key:
-                raise ServiceUnavailable("the store does not answer")
-            return super().put_new(key, *rest, **more)  # type: ignore[arg-type]
-
     place.put(place.store(Down(place.folder / "store")))
     assert len(place.said) == 1
     assert "could not be written down" in place.said[0]
@@ -190,20 +197,17 @@ def test_receipts_that_can_not_be_kept_are_told_and_the_bundle_is_stored(place: 
 def test_a_store_that_can_not_be_written_to_stays_readable(place: Place) -> None:
     place.put()
 
-    class ReadOnly(DirectoryStore):
-        def put_new(self, *rest: object, **more: object) -> object:  # type: ignore[override]
-            raise ServiceUnavailable("read only")
-
-    store = place.store(ReadOnly(place.folder / "store"))
+    store = place.store(Down(place.folder / "store"))
     assert store.note(place.id, EXPORTING) is False
-    assert store.open(place.key).read(2) == b"PK"
+    with store.open(place.key) as stream:
+        assert stream.read(2) == b"PK"
     assert len(place.said) == 1
 
 
 def test_what_is_no_bundle_leaves_nothing(place: Place) -> None:
     file = place.folder / "f"
     file.write_bytes(b"x")
-    place.store().put_new("log/x", file, custodian.digest_bytes(b"x").sha256)
+    place.store().put_new("log/x", file, digest_bytes(b"x").sha256)
 
     assert [it.key for it in place.inner.list()] == ["log/x"]
     assert not (place.folder / "receipts").exists()
@@ -214,9 +218,7 @@ def test_junk_and_a_planted_number_stop_no_event(place: Place) -> None:
     for kind, data in (("custody-0002.jsonl", b"junk"), ("custody-999999999.jsonl", b"{}\n")):
         file = place.folder / "junk"
         file.write_bytes(data)
-        place.inner.put_new(
-            layout.sidecar_key(place.key, kind), file, custodian.digest_bytes(data).sha256
-        )
+        place.inner.put_new(layout.sidecar_key(place.key, kind), file, digest_bytes(data).sha256)
 
     assert place.store().note(place.id, EXPORTING)
 
