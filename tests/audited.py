@@ -7,7 +7,9 @@ and sign it again, show yesterday's checkpoint.
 """
 
 import hashlib
+import os
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,11 +20,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, merkle, note, tiles
 from snapshotter.formats.leaf import BUNDLE, Leaf
 from snapshotter.formats.note import Checkpoint, LogPolicy, VerifierKey
 from snapshotter.formats.tlog_proof import TlogProof
 from snapshotter.model.audit import AuditFinding, AuditReport, Severity
+from snapshotter.ports import ObjectStore
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit.run import Audit, Wanted
@@ -190,18 +194,27 @@ class Collection:
         return checkpoint(self.leaves, self.log, (self.witness,) if witnessed else (), at=at)
 
     def audited(
-        self, workspace: Path, *, remembered: Remembered | None = None, **wanted: Any
+        self,
+        workspace: Path,
+        *,
+        remembered: Remembered | None = None,
+        elsewhere: Remembered | None = None,
+        progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        open_store: Callable[[Path], ObjectStore] = DirectoryStore,
+        **wanted: Any,
     ) -> "Audited":
         """Audit this collection in this process."""
         with Audit(
-            partial(DirectoryStore, self.root),
+            partial(open_store, self.root),
             self.trust,
             workspace=workspace,
             software="test",
-            now=lambda: datetime.now(UTC),
+            now=now,
             remembered=remembered,
+            elsewhere=lambda origin: elsewhere,
         ) as audit:
-            report = audit.run(Wanted(**wanted), lambda stage, done, of: None)
+            report = audit.run(Wanted(**wanted), progress)
             return Audited(report, tuple(audit.findings()), audit.to_remember)
 
     def rewrite(self, leaves: Sequence[bytes], *, witnessed: bool = True) -> None:
@@ -255,3 +268,35 @@ def collection(folder: Path, authority: ChainAuthority, *, count: int = 5) -> Co
         )
         made.add(bundle_id, data)
     return made
+
+
+# Work for other processes, which find it by its name.
+
+
+def squares(offset: int) -> Callable[[int], int]:
+    """Return what squares a number and adds the offset."""
+    return partial(_square, offset)
+
+
+def _square(offset: int, number: int) -> int:
+    if number == KILLS:
+        os._exit(7)
+    if number == FAILS:
+        raise SnapshotterError("seven is not squared", hint="take another")
+    if number == BREAKS:
+        raise LookupError("a bug")
+    return number * number + offset
+
+
+KILLS, FAILS, BREAKS = 13, 7, 11
+
+
+def waits(folder: Path) -> Callable[[int], int]:
+    """Return what leaves a file and then never answers."""
+    return partial(_wait, folder)
+
+
+def _wait(folder: Path, number: int) -> int:
+    (folder / str(os.getpid())).touch()
+    while True:
+        signal.pause()
