@@ -66,6 +66,7 @@ package_names() {
   dnf:node) echo "nodejs npm" ;;
   pacman:fonts) echo "fontconfig ttf-liberation noto-fonts noto-fonts-cjk noto-fonts-emoji" ;;
   pacman:chromium-headless) echo "chromium" ;;
+  dnf:softhsm2 | pacman:softhsm2 | apk:softhsm2 | brew:softhsm2) echo "softhsm" ;;
   pacman:python3) echo "python" ;;
   pacman:node) echo "nodejs npm" ;;
   apk:fonts) echo "fontconfig font-liberation font-noto font-noto-arabic font-noto-cjk font-noto-emoji" ;;

@@ -87,6 +87,7 @@ pip_install() {
 ensure_commands() {
   local missing=() command
   for command in b3sum unzip openssl; do have "$command" || missing+=("$command"); done
+  have softhsm2-util || missing+=(softhsm2)
   { have node && have npm; } || missing+=(node)
   [ ${#missing[@]} -gt 0 ] || return 0
   install_packages .tools/setup.log "${missing[@]}" || {

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import KeptReceipts
@@ -117,6 +119,10 @@ class Signer(Protocol):
         """SHA-256 hex of the DER SubjectPublicKeyInfo."""
 
     @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The public key as a value."""
+
+    @property
     def public_key_pem(self) -> bytes:
         """The public key, PEM SubjectPublicKeyInfo."""
 
@@ -125,7 +131,13 @@ class Signer(Protocol):
         """Whether the key may also sign the WACZ-auth digest (it costs a second signature)."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value)."""
+        """
+        Return the signature over SHA-384 of `message`, DER (ECDSA-Sig-Value) in its one spelling.
+
+        Raises:
+            ServiceUnavailable: The holder did not answer, or its answer does not hold.
+            SnapshotterError: The holder refuses.
+        """
 
     def sign_wacz_hash(self, hash_text: bytes) -> bytes:
         """

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests import softhsm
 from tests.fakes.world import FixedClock, SeededIds
 from tests.tools import tools_are_required
 
@@ -65,3 +66,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"skipped although SNAPSHOTTER_REQUIRE_TOOLS is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[softhsm.Token, ...]:
+    """Two tokens in software, the first with a P-384 key named `sealing`."""
+    made = softhsm.make(tmp_path_factory.mktemp("softhsm"), "evidence", "locking")
+    made[0].add_key("sealing", id="01")
+    return made

@@ -76,7 +76,7 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
     yield _fonts()
     yield _clock()
     yield _store(settings)
-    yield _keys(settings)
+    yield from _keys(settings)
     yield from _authorities(settings, offline=offline)
     yield from _disk(settings)
 
@@ -214,48 +214,48 @@ def _store(settings: Settings) -> Check:
     return Check(name="store", state=State.OK, detail=f"{probe.url} keeps its promises; {lock}")
 
 
-def _keys(settings: Settings) -> Check:
-    directory = wiring.key_directory(settings)
+def _keys(settings: Settings) -> Iterator[Check]:
+    """One check a key: each configured one is made to sign, wherever it is held."""
     try:
-        keys = directory.list()
-        if not keys and settings.key == "default":
-            return Check(
-                name="keys",
-                state=State.OK,
-                detail="no key yet: the first capture makes one",
-            )
-        found = directory.find(settings.key)
-        if not _opens_without_asking(settings):
-            return Check(
-                name="keys",
-                state=State.OK,
-                detail=f"key {settings.key} ({found.key_id[:16]}…) is there, behind a passphrase",
-            )
+        listed = wiring.key_directory(settings).list()
     except SnapshotterError as error:
-        return Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
-    return Check(
-        name="keys",
-        state=State.OK,
-        detail=f"key {settings.key} ({found.key_id[:16]}…) signs; is it backed up?",
-    )
+        yield Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
+        return
+    if not listed and settings.key == "default" and not settings.cosigners:
+        yield Check(name="keys", state=State.OK, detail="no key yet: the first capture makes one")
+        return
+    for number, name in enumerate((settings.key, *settings.cosigners)):
+        yield _key(replace(settings, key=name, cosigners=()), cosigns=number > 0)
 
 
-def _opens_without_asking(settings: Settings) -> bool:
-    """Whether the key signs as things are; False when it needs a passphrase from a person."""
+def _key(settings: Settings, *, cosigns: bool) -> Check:
+    name, words = settings.key, "cosigns" if cosigns else "signs"
     asked = False
 
     def ask() -> bytes:
         nonlocal asked
         asked = True
-        return b""
+        raise SnapshotterError("nobody is asked here")
 
     try:
-        wiring.signer(settings, ask=ask, tell=lambda _: None).sign(b"doctor")
-    except SnapshotterError:
-        if asked:
-            return False
-        raise
-    return True
+        signer = wiring.signer(settings, ask=ask, tell=lambda _: None)
+        signer.sign(b"doctor")
+    except SnapshotterError as error:
+        if not asked:
+            return Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
+        return Check(
+            name="keys",
+            state=State.OK,
+            detail=f"key {name} {words}, behind a passphrase or PIN that a person gives",
+        )
+    if not signer.in_software:
+        detail = f"key {name} ({signer.key_id[:16]}…) {words}, and is held elsewhere"
+        return Check(name="keys", state=State.OK, detail=detail)
+    return Check(
+        name="keys",
+        state=State.OK,
+        detail=f"key {name} ({signer.key_id[:16]}…) {words}; is it backed up?",
+    )
 
 
 def _authorities(settings: Settings, *, offline: bool) -> Iterator[Check]:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.key_reference import is_reference
 from snapshotter.policy.load import network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
@@ -64,6 +65,7 @@ class _File(BaseModel):
     store: str = ""
     policy: str = ""
     key: str = ""
+    cosigners: tuple[str, ...] = ()
     passphrase_file: str = ""
     keys_dir: str = ""
     data_dir: str = ""
@@ -80,6 +82,12 @@ class _File(BaseModel):
     timestamp_timeout_s: float = Field(default=10, gt=0, le=120)
     authorities_file: str = ""
     authority: tuple[AuthorityEntry, ...] | None = None
+
+    @field_validator("cosigners", mode="before")
+    @classmethod
+    def _are_names(cls, value: object) -> object:
+        # In a variable divided by spaces: a reference to a key may hold a comma.
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("allow_networks", mode="before")
     @classmethod
@@ -142,7 +150,8 @@ class Settings:
     store: str
     policy: str
     policy_was_found: bool  # the policy was named by a file that only lies here
-    key: str  # name of the signing key
+    key: str  # name of the signing key, or where a service or a token holds it
+    cosigners: tuple[str, ...]  # further keys that sign each bundle, named in the same way
     passphrase_file: Path | None
     keys_dir: Path
     data_dir: Path  # pending tokens, salts of remote stores
@@ -245,6 +254,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         policy=file.policy or "default",
         policy_was_found=policy_was_found,
         key=file.key or "default",
+        cosigners=file.cosigners,
         passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
         keys_dir=Path(file.keys_dir) if file.keys_dir else data_dir / "keys",
         data_dir=data_dir,
@@ -296,6 +306,8 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
     values = read_toml(path)
     _validate(values, str(path))
     refused = sorted(set(values) - _FOUND) if found else []
+    if found and is_reference(values.get("key", "")):
+        refused.append("a key that is not in your key directory")  # its module would be run
     if refused:
         raise SnapshotterError(
             f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "

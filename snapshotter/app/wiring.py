@@ -29,14 +29,15 @@ from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import load as policies
-from snapshotter.ports import Capturer, Clock, Replayer, TimestampAuthority
+from snapshotter.ports import Capturer, Clock, Replayer, Signer, TimestampAuthority
+from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
-    FileSigner,
     KeyDirectory,
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
@@ -139,7 +140,7 @@ def key_directory(settings: Settings) -> KeyDirectory:
     return KeyDirectory(settings.keys_dir)
 
 
-def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> FileSigner:
+def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> Signer:
     """
     Return the configured signing key; make the default one on first use.
 
@@ -148,6 +149,7 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
         tell: Gets the warning about backing up a key that was just made.
 
     Raises:
+        ServiceUnavailable: A service or a token holds it, and did not answer.
         SnapshotterError: No such key, a wrong passphrase, or a key others can read.
     """
     directory = key_directory(settings)
@@ -155,7 +157,7 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
     if settings.passphrase_file:
         source = partial(passphrase_from_file, settings.passphrase_file)
     if settings.key != DEFAULT_NAME or directory.list():
-        return directory.load(settings.key, source)
+        return _signer(directory, settings.key, source, tell)
     # Two first captures at once make one key between them.
     found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)
     if made:
@@ -167,6 +169,35 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
             "snapshotter keys init --ask-passphrase makes one with a passphrase."
         )
     return found
+
+
+def cosigners(
+    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell
+) -> tuple[Signer, ...]:
+    """Return the further keys that sign each bundle, in their order. Raises as `signer` does."""
+    directory = key_directory(settings)
+    source = ask
+    if settings.passphrase_file:
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    return tuple(_signer(directory, name, source, tell) for name in settings.cosigners)
+
+
+def _signer(
+    directory: KeyDirectory, name: str, ask: Callable[[], bytes] | None, tell: Tell
+) -> Signer:
+    """Return a key by its name or by where it is held; what is held is then known by a name."""
+    if not is_reference(name):
+        return directory.load(name, ask)
+    known = next((it for it in directory.list() if it.reference == name), None)
+    if known is not None:
+        return directory.load(known.name, ask)
+    held = open_key(name, ask=ask)
+    stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
+    tell(
+        f"the key of {name} was not used here before: its id is {held.key_id}\n"
+        f"  It is called {stored.name} from now on, and another key in its place is refused"
+    )
+    return held
 
 
 def store(settings: Settings) -> "DirectoryStore | S3Store":
@@ -387,6 +418,7 @@ def world(
     clock = AnchoredClock(SystemClock())
     shown_again = replayer(settings, clock) if check_replay else None
     key = signer(settings, ask=ask, tell=tell)
+    others = cosigners(settings, ask=ask, tell=tell)
     own = settings.data_dir
     roots, asked = anchors(settings), authorities(settings)
     # One store: each has connections of its own, and reads credentials.
@@ -396,10 +428,11 @@ def world(
         ids=RandomIds(),
         capturer=capturer(settings, clock),
         signer=key,
+        cosigners=others,
         authorities=asked,
         timestamp_timeout_s=settings.timestamp_timeout_s,
         store=evidence,
-        trust=own_trust([key.public_key], roots),
+        trust=own_trust([it.public_key for it in (key, *others)], roots),
         spool_dir=settings.spool_dir,
         # The capture's own token comes first where an authority asks for time in between.
         desk=TokenDesk(

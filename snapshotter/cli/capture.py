@@ -41,7 +41,14 @@ Examples:
 @click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]")
 @click.option("--policy", metavar="NAME|FILE", help="How to capture.  [default: default]")
 @click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary.")
-@click.option("--key", metavar="NAME", help="Signing key.  [default: default]")
+@click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
+@click.option(
+    "--cosigner",
+    "cosigners",
+    multiple=True,
+    metavar="NAME|kms:…|pkcs11:…",
+    help="Another key that signs too; may be repeated.",
+)
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -108,6 +115,7 @@ def capture(
     policy: str | None,
     browser: str | None,
     key: str | None,
+    cosigners: tuple[str, ...],
     passphrase_file: Path | None,
     lock_days: int | None,
     lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None,
@@ -142,6 +150,7 @@ def capture(
         store=store or "",
         policy=policy or "",
         key=key or "",
+        cosigners=" ".join(cosigners),
         passphrase_file=str(passphrase_file or ""),
     )
     wanted = _all(urls)

@@ -38,9 +38,13 @@ _OWN = """\
 # How pages are captured: a shipped policy, or the path of one of your own.
 # policy = "default"
 
-# The signing key, by name, and the file whose first line opens it.
+# The signing key, by name, and the file whose first line opens it. A key that a key service or
+# a token holds: "kms:alias/NAME?region=…", "pkcs11:token=…;object=…?module-path=/…&pin-source=/…".
 # key = "default"
 # passphrase_file = ""
+
+# Further keys that sign each bundle, each with tokens of its own: ["court"].
+# cosigners = []
 
 # A browser's binary, instead of the one that is found.
 # browser_path = ""

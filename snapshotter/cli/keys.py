@@ -1,5 +1,6 @@
 """`snapshotter keys`: make, list, show and export signing keys. A private key is never printed."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,22 @@ def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], b
     return ask
 
 
+def pin_source(reference: str) -> Callable[[], bytes]:
+    """Return what is called when a token wants a PIN that no file holds: it asks."""
+
+    def ask() -> bytes:
+        if not sys.stdin.isatty():
+            raise SnapshotterError(
+                "the token wants its PIN, and there is nobody to ask",
+                hint="write it into a file that only you may read: pin-source=FILE in the "
+                "reference",
+            )
+        digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)
+        return digits.encode("utf-8")
+
+    return ask
+
+
 def key_directory(ctx: click.Context) -> "KeyDirectory":
     """Return the directory of keys that the settings name."""
     from snapshotter.seal.signer import KeyDirectory
@@ -118,6 +135,40 @@ def init(
     )
     if passphrase is None:
         say("the key has no passphrase: the file alone is enough to sign with it")
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  snapshotter keys add --name court 'kms:alias/evidence?region=eu-central-1'
+  snapshotter keys add 'pkcs11:token=t;object=seal?module-path=/usr/lib/x.so&pin-source=/etc/pin'
+
+\b
+A PIN is the first line of a file that only you may read. Credentials of a key service come
+from where AWS tools look for them.
+"""
+)
+@click.argument("reference", metavar="kms:…|pkcs11:…")
+@click.option("--name", help="A name for the key.  [default: held-, and its key id's beginning]")
+@json_option
+@click.pass_context
+def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> None:
+    """
+    Add a signing key that a key service or a token holds. Prints its key id.
+
+    It has to sign something first. From then on another key behind the same name is refused.
+    """
+    from snapshotter.seal.held import open_key
+
+    held = open_key(reference, ask=pin_source(reference))
+    stored = key_directory(ctx).add_held(
+        name or f"held-{held.key_id[:12]}", reference, held.public_key
+    )
+    if as_json:
+        result_json(_as_json(stored))
+    else:
+        result(stored.key_id)
+    say(f'the key is called {stored.name!r}: sign with it by setting key = "{stored.name}"')
 
 
 @keys.command(
@@ -221,6 +272,8 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _state(key: "StoredKey") -> str:
+    if key.reference:
+        return f"held by {key.reference}"
     if key.private_file is None:
         return "offline"
     return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
@@ -232,6 +285,7 @@ def _as_json(key: "StoredKey") -> dict[str, Any]:
         "key_id": key.key_id or None,
         "algorithm": "ecdsa-p384-sha384",
         "encrypted": key.encrypted,
+        "held_by": key.reference or None,
         "private_key_file": str(key.private_file) if key.private_file else None,
         "public_key_file": str(key.public_file),
     }

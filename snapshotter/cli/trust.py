@@ -35,7 +35,7 @@ from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, Snapshotte
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from snapshotter.seal.signer import FileSigner
+    from snapshotter.ports import Signer
     from snapshotter.verify.trust import TrustDocument, TrustedKey
 
 _Command = Callable[..., Any]
@@ -465,7 +465,7 @@ def _edit(
         result(f"{file} is now version {document.version}")
 
 
-def _read_document(file: Path, root: "FileSigner") -> "TrustDocument":
+def _read_document(file: Path, root: "Signer") -> "TrustDocument":
     """Read what the root key signed, and finish an edit that crashed between two files."""
     from snapshotter.verify.trust import load_document
 
@@ -483,7 +483,7 @@ def _read_document(file: Path, root: "FileSigner") -> "TrustDocument":
         return document
 
 
-def _save(file: Path, document: "TrustDocument", root: "FileSigner") -> None:
+def _save(file: Path, document: "TrustDocument", root: "Signer") -> None:
     """Write both files, in the order that the module's docstring gives."""
     from snapshotter.verify.trust import load_document
 

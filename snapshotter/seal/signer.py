@@ -1,5 +1,5 @@
 """
-Sign with a key in a file, and keep such keys in a directory.
+Sign with a key in a file, and keep keys in a directory.
 
 A key named `default` is two files: `default.pem`, the private key (PKCS#8, RFC
 5958; encrypted when it has a passphrase), readable by its owner alone, and
@@ -7,6 +7,10 @@ A key named `default` is two files: `default.pem`, the private key (PKCS#8, RFC
 derived and written again when it is missing, so that a crash between the two
 loses nothing. Where only the second is left, the key was moved offline.
 No file of a key is ever overwritten.
+
+A key that a service or a token holds has `court.ref` beside `court.pub.pem`: the line that
+says where it is (`seal/held.py`). Its public half is what was found there first, so
+that another key behind the same name is noticed before it signs.
 """
 
 import re
@@ -18,7 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.key_reference import MAX_REFERENCE
 from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
+from snapshotter.ports import Signer
+from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import (
     MAX_PASSPHRASE,
     KeyFiles,
@@ -32,6 +39,7 @@ DEFAULT_NAME = "default"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")  # shorter than a key id, and without a dot
 _WACZ_HASH = re.compile(rb"sha256:[0-9a-f]{64}")
+_REFERENCE = ".ref"
 _MAX_PEM = 4096  # bytes; an encrypted P-384 key takes about 470
 _PLAIN = b"-----BEGIN PRIVATE KEY-----\n"
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
@@ -96,6 +104,7 @@ class StoredKey:
     private_file: Path | None  # None: the private key is not here; it was moved offline
     public_file: Path
     encrypted: bool  # the private key has a passphrase
+    reference: str = ""  # where a service or a token holds it; "": not held elsewhere
 
     @property
     def key_id(self) -> str:
@@ -155,7 +164,7 @@ class KeyDirectory:
 
     def ensure(
         self, name: str = DEFAULT_NAME, passphrase: PassphraseSource | None = None
-    ) -> tuple[FileSigner, bool]:
+    ) -> tuple[Signer, bool]:
         """Load the key, or make it without a passphrase; the second value says it was made."""
         made = False
         if not self._private_file(name).exists():
@@ -199,18 +208,52 @@ class KeyDirectory:
             hint="see `snapshotter keys list`, or make one with `snapshotter keys init`",
         )
 
-    def load(self, name_or_key_id: str, passphrase: PassphraseSource | None = None) -> FileSigner:
+    def add_held(
+        self, name: str, reference: str, public_key: ec.EllipticCurvePublicKey
+    ) -> StoredKey:
+        """
+        Keep what is known of a key that a service or a token holds.
+
+        Raises:
+            SnapshotterError: The name is taken or no name, or the directory refuses.
+        """
+        _check_name(name)
+        self._files.prepare()
+        if self._private_file(name).exists():
+            raise self._taken(name)
+        # (1) The public key, which takes the name: a crash leaves it, as of a key moved offline.
+        if not self._files.put_new(self._public_file(name), public_pem(public_key), mode=0o644):
+            raise self._taken(name)
+        # (2) Where the private one is.
+        line = f"{reference}\n".encode("ascii")
+        self._files.put_new(self._path / f"{name}{_REFERENCE}", line, mode=0o600)
+        return self.find(name)
+
+    def load(self, name_or_key_id: str, passphrase: PassphraseSource | None = None) -> Signer:
         """
         Return a signer for the key.
 
         Args:
-            passphrase: Asked once, when the key is encrypted.
+            passphrase: Asked once, when the key is encrypted or its token wants a PIN.
 
         Raises:
+            ServiceUnavailable: Who holds the key did not answer.
             SnapshotterError: No such key, its file is open to others, its passphrase is
-                missing or wrong, or its two files do not belong together.
+                missing or wrong, its two files do not belong together, or another key is
+                behind its reference.
         """
         stored = self.find(name_or_key_id)
+        if stored.reference:
+            self._files.check()
+            held = open_key(stored.reference, ask=passphrase)
+            if held.key_id != stored.key_id:
+                raise SnapshotterError(
+                    f"another key is now behind {stored.reference}: {held.key_id}, and "
+                    f"{stored.name!r} is {stored.key_id}",
+                    hint="if it was replaced on purpose, add it under a name of its own: "
+                    "snapshotter keys add",
+                )
+            return held
         if stored.private_file is None:
             raise SnapshotterError(
                 f"the private key {stored.name!r} is not in {self._path}: it was moved away",
@@ -260,6 +303,12 @@ class KeyDirectory:
         private, public = self._private_file(name), self._public_file(name)
         has_private = private.exists()
         head = read_limited(private, _MAX_PEM) if has_private else b""
+        reference = self._path / f"{name}{_REFERENCE}"
+        line = (
+            b""
+            if has_private or not reference.exists()
+            else read_limited(reference, MAX_REFERENCE + 1)
+        )
         key: ec.EllipticCurvePublicKey | None = None
         if public.exists():
             try:
@@ -278,6 +327,7 @@ class KeyDirectory:
             private_file=private if has_private else None,
             public_file=public,
             encrypted=head.startswith(_ENCRYPTED),
+            reference=line.decode("ascii", "replace").strip(),
         )
 
 

@@ -140,6 +140,9 @@ _DECIDES = [
     "allow_no_sandbox = true",
     'allow_networks = ["10.0.0.0/8"]',
     'proxy = "tor"',
+    'cosigners = ["court"]',
+    'key = "kms:alias/evidence"',
+    'key = "pkcs11:object=k?module-path=/tmp/evil.so"',
     "authority = []",
     '[[authority]]\nname = "DigiCert"\nurl = "http://a/"\nroot = "forged.pem"',
 ]

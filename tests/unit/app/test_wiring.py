@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app import wiring
+from snapshotter.app import doctor, wiring
 from snapshotter.app.settings import Settings, load
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.seal.signer import FileSigner, KeyDirectory
 from snapshotter.verify.trust import TrustDocument
+from tests import softhsm
 
 
 @pytest.fixture
@@ -30,6 +31,61 @@ def _settings(folder: Path, **more: str) -> Settings:
 def _publish(document: TrustDocument, root: FileSigner, path: Path) -> None:
     path.write_bytes(document.encode())
     path.with_name(f"{path.name}.sig").write_bytes(root.sign(document.encode()))
+
+
+def test_several_configured_keys_sign_in_their_order(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, cosigners="court archive")
+    keys = KeyDirectory(settings.keys_dir)
+    ids = [keys.create(name).key_id for name in ("default", "court", "archive")]
+
+    first = wiring.signer(settings, ask=None, tell=lambda _: None)
+    others = wiring.cosigners(settings, ask=None, tell=lambda _: None)
+
+    assert [it.key_id for it in (first, *others)] == ids
+    world = wiring.world(settings, ask=None, tell=lambda _: None)
+    assert [it.key_id for it in (world.signer, *world.cosigners)] == ids
+    assert all(world.trust.key(it) is not None for it in ids)
+
+
+def test_a_cosigner_that_is_not_there_is_said_before_anything_is_captured(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, cosigners="court")
+    KeyDirectory(settings.keys_dir).create("default")
+
+    with pytest.raises(SnapshotterError, match="no key 'court'"):
+        wiring.world(settings, ask=None, tell=lambda _: None)
+
+
+def test_a_key_on_a_token_is_used_by_its_reference_and_then_known_by_a_name(
+    tmp_path: Path, tokens: tuple[softhsm.Token, ...]
+) -> None:
+    reference = tokens[0].reference(object="sealing")
+    settings = _settings(tmp_path, key=reference)
+    said: list[str] = []
+
+    first = wiring.signer(settings, ask=None, tell=said.append)
+    again = wiring.signer(settings, ask=None, tell=said.append)
+
+    (stored,) = KeyDirectory(settings.keys_dir).list()
+    assert first.key_id == again.key_id == stored.key_id
+    assert (stored.name, stored.reference) == (f"held-{first.key_id[:12]}", reference)
+    assert len(said) == 1
+    # So that bundles are verified without asking the token.
+    assert wiring.trust(settings).key(first.key_id) is not None
+    (check,) = doctor._keys(settings)
+    assert (check.state, "held elsewhere" in check.detail) == (doctor.State.OK, True)
+
+
+def test_the_doctor_makes_each_key_sign(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, cosigners="court missing")
+    keys = KeyDirectory(settings.keys_dir)
+    keys.create("default")
+    keys.create("court", b"words")
+
+    default, court, missing = doctor._keys(settings)
+
+    assert (default.state, "signs" in default.detail) == (doctor.State.OK, True)
+    assert (court.state, "passphrase" in court.detail) == (doctor.State.OK, True)
+    assert (missing.state, missing.fix != "") == (doctor.State.FAILURE, True)
 
 
 def test_a_trust_file_older_than_one_seen_before_is_refused(

@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from snapshotter.cli.keys import keys
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.keys import load_public_pem
 from snapshotter.seal.signer import KeyDirectory
+from tests import softhsm
 
 
 @pytest.fixture
@@ -111,6 +113,7 @@ def test_the_json_of_list_and_show_is_one_object(directory: KeyDirectory) -> Non
         "key_id": stored.key_id,
         "algorithm": "ecdsa-p384-sha384",
         "encrypted": False,
+        "held_by": None,
         "private_key_file": str(stored.private_file),
         "public_key_file": str(stored.public_file),
     }
@@ -203,3 +206,43 @@ def test_every_help_has_examples(name: str) -> None:
 
     assert "Examples:" in done.output
     assert f"snapshotter keys {name}" in done.output
+
+
+def test_a_key_on_a_token_is_added_listed_and_shown(
+    directory: KeyDirectory, tokens: tuple[softhsm.Token, ...]
+) -> None:
+    reference = tokens[0].reference(object="sealing")
+
+    added = _run(directory, "add", "--name", "court", reference)
+
+    key_id = directory.find("court").key_id
+    assert added.stdout == f"{key_id}\n"
+    assert 'key = "court"' in added.stderr
+    assert f"court  {key_id}  held by {reference}" in _run(directory, "list").stdout
+    shown = json.loads(_run(directory, "show", "court", "--json").stdout)
+    assert (shown["held_by"], shown["private_key_file"]) == (reference, None)
+    exported = _run(directory, "export", "court").stdout.encode()
+    assert load_public_pem(exported) == directory.find("court").public_key
+
+
+def test_a_key_that_does_not_sign_is_not_added(
+    directory: KeyDirectory, tokens: tuple[softhsm.Token, ...]
+) -> None:
+    done = _run(directory, "add", tokens[0].reference(object="nothing"))
+
+    assert isinstance(done.exception, SnapshotterError)
+    assert directory.list() == ()
+
+
+def test_a_pin_is_neither_taken_from_a_line_nor_asked_of_nobody(
+    directory: KeyDirectory, tokens: tuple[softhsm.Token, ...]
+) -> None:
+    reference = tokens[0].reference("pin-value=2468", object="sealing")
+
+    done = _run(directory, "add", reference)
+    assert isinstance(done.exception, SnapshotterError)
+    assert "2468" not in done.output + str(done.exception) + done.exception.hint
+
+    done = _run(directory, "add", reference.split("&", maxsplit=1)[0])
+    assert isinstance(done.exception, SnapshotterError)
+    assert "nobody to ask" in done.exception.message

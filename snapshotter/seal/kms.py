@@ -1,0 +1,136 @@
+"""
+Sign with a key in AWS KMS, or in a service that speaks its protocol.
+
+The service gets a digest and never what it is of. It is the operator's own, like the
+store: its traffic does not pass the guard of what pages ask for (docs/adr/0014). Next to
+`store/s3.py` this is the second module that knows boto3.
+
+    GetPublicKey   once: curve, use and algorithm of the key
+    Sign           a signature each: MessageType DIGEST, ECDSA_SHA_384
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.key_reference import KmsReference
+from snapshotter.seal.held import HeldSigner
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+_CONNECT_S = 5.0
+_READ_S = 10.0
+_ATTEMPTS = 3  # so that a signature takes less than a minute, or fails
+_ALGORITHM = "ECDSA_SHA_384"
+
+_BUSY = {
+    "ThrottlingException", "Throttling", "LimitExceededException", "DependencyTimeoutException",
+    "KMSInternalException", "KeyUnavailableException", "InternalFailure", "ServiceUnavailable",
+    "RequestTimeout",
+}  # fmt: skip
+_REFUSALS = {
+    "AccessDeniedException": (
+        "refuses access", "allow kms:GetPublicKey and kms:Sign on the key to these credentials"),
+    "NotFoundException": ("has no such key", "check the key's name and its region"),
+    "DisabledException": ("has disabled the key", "enable it, or sign with another"),
+    "KMSInvalidStateException": (
+        "has a key that is not ready", "it may be waiting for its deletion: cancel that"),
+    "InvalidKeyUsageException": (
+        "has a key for something else", "make one with SIGN_VERIFY and ECC_NIST_P384"),
+    "UnsupportedOperationException": (
+        "has a key of another kind", "make one with SIGN_VERIFY and ECC_NIST_P384"),
+    "UnrecognizedClientException": (
+        "does not know the access key", "check which credentials are used"),
+    "InvalidSignatureException": (
+        "refuses the credentials", "check the secret key, and the clock of this machine"),
+    "ExpiredTokenException": (
+        "says that the credentials have expired", "renew the credentials"),
+}  # fmt: skip
+
+
+def open_kms(reference: KmsReference) -> HeldSigner:
+    """
+    Return a signer for the key.
+
+    Raises:
+        ServiceUnavailable: The service did not answer.
+        SnapshotterError: No such key, another kind of key, no right, or boto3 is missing.
+    """
+    where = f"the key service ({reference.key})"
+    client, errors = _client(reference)
+
+    def call(name: str, **more: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(client, name)(KeyId=reference.key, **more)
+        except errors.ClientError as error:
+            raise _translated(where, error) from error
+        except errors.NoCredentialsError as error:
+            raise SnapshotterError(
+                f"{where} wants credentials, and none were found",
+                hint="they come from where AWS tools look: AWS_PROFILE, a profile, a role",
+            ) from error
+        except errors.BotoCoreError as error:
+            raise ServiceUnavailable(
+                f"{where} did not answer: {error}", hint="check the network and the region"
+            ) from error
+        return answer
+
+    facts = call("get_public_key")
+    if facts.get("KeyUsage") != "SIGN_VERIFY" or _ALGORITHM not in facts["SigningAlgorithms"]:
+        raise SnapshotterError(
+            f"{where} does not sign with {_ALGORITHM}",
+            hint="make a key with SIGN_VERIFY and ECC_NIST_P384",
+        )
+    public_key = load_der_public_key(facts["PublicKey"])
+    if not isinstance(public_key, ec.EllipticCurvePublicKey):
+        raise SnapshotterError(f"{where} is not a key on the curve P-384")
+
+    def sign_digest(digest: bytes) -> bytes:
+        answer = call("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm=_ALGORITHM)
+        signature: bytes = answer["Signature"]
+        return signature
+
+    return HeldSigner(where, public_key, sign_digest)
+
+
+def _client(reference: KmsReference) -> tuple[KMSClient, Any]:
+    try:
+        import boto3
+        import botocore.exceptions
+        from botocore.config import Config
+    except ImportError as error:
+        raise SnapshotterError(
+            "boto3 is not installed", hint="pip install 'snapshotter[kms]'"
+        ) from error
+    try:
+        client = boto3.session.Session().client(
+            "kms",
+            region_name=reference.region or None,
+            endpoint_url=reference.endpoint or None,
+            config=Config(
+                connect_timeout=_CONNECT_S,
+                read_timeout=_READ_S,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            ),
+        )
+    except botocore.exceptions.NoRegionError as error:
+        raise SnapshotterError(
+            "the key service's region is not known", hint="add ?region=… to the reference"
+        ) from error
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        raise SnapshotterError(f"the key service can not be used: {error}") from error
+    return client, botocore.exceptions
+
+
+def _translated(where: str, error: Any) -> SnapshotterError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _BUSY or status >= 500:
+        return ServiceUnavailable(f"{where} is busy: {code}", hint="try again later")
+    what, hint = _REFUSALS.get(code, (f"refuses: {code}", "see the service's own log"))
+    return SnapshotterError(f"{where} {what}", hint=hint)
