@@ -70,7 +70,7 @@ types: setup-test ## mypy --strict over package, tests and scripts
 imports: setup-test ## The import rules of pyproject.toml
 	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
 
-.PHONY: lock bench vectors dist clean distclean
+.PHONY: lock bench vectors vectors-check dist clean distclean
 lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
 	@scripts/lock.sh
 
@@ -79,6 +79,10 @@ bench: setup-test ## Time captures by stage on pages of our own (docs/performanc
 
 vectors: setup-test ## Write the test vectors anew (tests/vectors)
 	@$(BIN)/python scripts/make_vectors.py
+
+vectors-check: setup-test ## Make hundreds of spoilt bundles anew, and hold both verifiers against them
+	@scripts/stage.sh "both verifiers" $(BIN)/pytest -n $(WORKERS) tests/unit/verify/test_tamper_suite.py \
+	  tests/unit/verify/test_minimal_verifier.py
 
 dist: setup ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

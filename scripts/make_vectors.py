@@ -129,7 +129,7 @@ class Workshop:
         """The good bundle with other contents, sealed with the key."""
         return bundles.resealed(self.good_bundle, changes, self.signer, self.stamp)
 
-    def insider_record(self, edit: Callable[[Record], None]) -> Members:
+    def insider_record(self, edit: Callable[[Record], object]) -> Members:
         record = bundles.record_of(self.good_bundle)
         edit(record)
         return self.insider({names.CAPTURE_RECORD: canonical_json.dumps(record)})

@@ -43,9 +43,9 @@ from typing import Any, BinaryIO, NoReturn
 MAX_FILE = (1 << 32) - 1  # bytes of a bundle
 MAX_MEMBERS = 2000
 MAX_NAME = 200  # bytes
-MAX_MANIFEST = 4 << 20  # bytes
-MAX_JSON = 8 << 20  # bytes of capture.json, tls.json and the custody chain
-MAX_VALUES = 200_000  # values in one JSON document
+MAX_MANIFEST = 4 << 20  # bytes of a list, and of the custody chain
+MAX_JSON = 8 << 20  # bytes of capture.json, tls.json and datapackage.json
+MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON document
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
 MAX_TRUST = 4 << 20  # bytes of trust.json
@@ -375,17 +375,12 @@ def parse_json(data: bytes, limit: int = MAX_JSON) -> Any:
         if first in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise Bad("more than %d levels deep" % MAX_DEPTH)
+                raise Bad(f"more than {MAX_DEPTH} levels deep")
         elif first in "]}":
             depth -= 1
-        if first == ":":
-            values -= 1  # the string before was a key
-        elif first not in "]},":
-            values += 1
-        if values > MAX_VALUES + 1:
-            raise Bad("more than %d values" % MAX_VALUES)
-    if values > MAX_VALUES:
-        raise Bad("more than %d values" % MAX_VALUES)
+        values += first in ",[{"
+        if values > MAX_VALUES:
+            raise Bad(f"more than {MAX_VALUES} values")
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
@@ -826,11 +821,11 @@ MAX_NOTE, MAX_SIGNATURES = 65_536, 64
 MAX_TLOG_PROOF, MAX_PROOF_HASHES = 73_728, 63
 
 
-def strict_base64(text: str) -> bytes:
+def strict_base64(text: Any) -> bytes:
     """RFC 4648, section 4, in its one spelling. Raises Bad."""
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
-    except ValueError:
+    except (AttributeError, ValueError):
         raise Bad("not base64") from None
     if base64.b64encode(data).decode("ascii") != text:
         raise Bad("another spelling of base64")
@@ -1160,8 +1155,8 @@ LISTED_PLACE = re.compile(
 )
 PROOF_PLACE = re.compile(r"seal/sig-0[1-9](\.der|\.pem|\.tsa-0[1-9]\.tsr)\Z")
 KEPT = {  # members whose content is needed, with the most bytes that they may have
-    RECORD: MAX_JSON, CUSTODY: MAX_JSON, TLS: MAX_JSON, BLAKE3_LIST: MAX_MANIFEST, SIGNED_LIST: MAX_MANIFEST,
-    PACKAGE: MAX_MANIFEST, PACKAGE_DIGEST: MAX_PROOF,
+    RECORD: MAX_JSON, CUSTODY: MAX_MANIFEST, TLS: MAX_JSON, BLAKE3_LIST: MAX_MANIFEST, SIGNED_LIST: MAX_MANIFEST,
+    PACKAGE: MAX_JSON, PACKAGE_DIGEST: MAX_PROOF,
 }  # fmt: skip
 
 
@@ -1504,21 +1499,20 @@ class Verification:
         signed, second = lists[SIGNED_LIST], lists[BLAKE3_LIST]
         if RECORD not in signed or BLAKE3_LIST not in signed:
             self.bad("hashes", "MANIFEST", "the signed list is not the list of a bundle")
-            return
         for name, digest in signed.items():
             member = self.members.get(name)
-            if name != BLAKE3_LIST and not LISTED_PLACE.match(name):
+            if member is None:
+                self.bad("hashes", "MISSING", f"{name} is listed and not there")
+            elif name != BLAKE3_LIST and not LISTED_PLACE.match(name):
                 self.bad(
                     "hashes", "MANIFEST", f"the signed list names {name}, which can not be listed"
                 )
-            elif member is None:
-                self.bad("hashes", "MISSING", f"{name} is listed and not there")
             elif member.sha256 != digest:
                 self.bad("hashes", "HASH", f"{name} is not as the signed list says")
         for name, member in self.members.items():
-            if LISTED_PLACE.match(name) and name not in signed:
+            if (LISTED_PLACE.match(name) or name == BLAKE3_LIST) and name not in signed:
                 self.bad("hashes", "UNLISTED", f"{name} is not in the signed list")
-            if name in second and member.blake3 != second[name]:
+            if name in signed and name in second and member.blake3 != second[name]:
                 self.bad("hashes", "BLAKE3", f"{name} is not as the BLAKE3 list says")
         if set(second) != set(signed) - {BLAKE3_LIST}:
             self.bad("hashes", "BLAKE3", "the two lists name different files")
@@ -1607,58 +1601,55 @@ class Verification:
 
     # (7)
     def timestamps(self) -> None:
-        """Sets `tokens`: {slot: {authority: time of the earliest good token}}."""
+        """Sets `tokens`. Each signature needs as many as are required."""
         needed = max(self.record.timestamps, self.trust.timestamps)
-        covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers the tokens inside
+        covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers those inside
         self.tokens, self.tokens_inside, before = {}, {}, len(self.findings)
-        doubts: list[tuple[bool, str, str]] = []
         for slot in self.named:
-            signature = self.members[f"seal/{slot}.der"].content
-            inside = [
-                (name, self.members[name].content)
-                for name in self.members
-                if name.startswith(f"seal/{slot}.tsa-")
-            ]
-            beside = self.late_tokens() if slot == "sig-01" else []
             good = self.tokens.setdefault(slot, {})
-            for name, response in inside + beside:
-                is_inside = name in self.members
-                try:
-                    if len(response) > MAX_PROOF:
-                        raise Bad("longer than %d bytes" % MAX_PROOF)
-                    token = Token(response, self.openssl)
-                    code, authority = token.judge(signature, self.trust, self.openssl)
-                    when = token.time
-                except (Bad, IndexError) as bad:
-                    code, authority, when = "TS_MALFORMED", str(bad), self.now
-                if code == "OK":
-                    good[authority] = min(when, good.get(authority, when))
-                    if is_inside:
-                        self.tokens_inside.setdefault(slot, []).append(when)
-                elif is_inside and code in ("TS_MALFORMED", "TS_IMPRINT"):
-                    self.bad(
-                        "timestamp", code, "{}: {}".format(name, authority or "over other bytes")
-                    )
-                else:
-                    doubts.append(
-                        (
-                            is_inside,
-                            code,
-                            "{}: {}".format(
-                                name, authority or "by nobody that is trusted for this"
-                            ),
-                        )
-                    )
+            doubts = self.slot_tokens(slot, good)
+            enough = len(good) >= needed  # two tokens of one authority are one
+            for is_inside, code, words in doubts:
+                # One that is not needed may be anything, unless nothing but itself covers it.
+                if not enough or (is_inside and not covered):
+                    self.find("timestamp", INDETERMINATE, code, words)
+            if not enough and not doubts:
+                words = f"{slot}: {len(good)} good tokens by different authorities, and {needed} are required"
+                self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
         counted = {authority for good in self.tokens.values() for authority in good}
-        enough = len(counted) >= needed
-        for is_inside, code, words in doubts:
-            # A token that is not needed may be anything, unless nothing but itself covers it.
-            if not enough or (is_inside and not covered):
-                self.find("timestamp", INDETERMINATE, code, words)
-        if not enough and not doubts:
-            words = "%d good tokens by different authorities, and %d are required"
-            self.find("timestamp", INDETERMINATE, "TS_MISSING", words % (len(counted), needed))
-        self.good("timestamp", "%d good tokens by different authorities" % len(counted), before)
+        self.good("timestamp", f"good tokens by {', '.join(sorted(counted)) or 'nobody'}", before)
+
+    def slot_tokens(self, slot: str, good: dict[str, Instant]) -> list[tuple[bool, str, str]]:
+        """Put good tokens over a signature into `good`; return those that may not count: (inside, code, words)."""
+        signature, doubts = self.members[f"seal/{slot}.der"].content, []
+        inside = [
+            (name, member.content)
+            for name, member in self.members.items()
+            if name.startswith(f"seal/{slot}.tsa-")
+        ]
+        beside = self.late_tokens() if slot == "sig-01" else []
+        for name, response in inside + beside:
+            is_inside, why = name in self.members, "by nobody that is trusted for this"
+            try:
+                if len(response) > MAX_PROOF:
+                    raise Bad(f"longer than {MAX_PROOF} bytes")
+                token = Token(response, self.openssl)
+            except (Bad, IndexError) as bad:
+                code, why = "TS_MALFORMED", str(bad)
+            else:
+                code, authority = token.judge(signature, self.trust, self.openssl)
+                if code == "OK":
+                    good[authority] = min(token.time, good.get(authority, token.time))
+                    if is_inside:
+                        self.tokens_inside.setdefault(slot, []).append(token.time)
+                    continue
+                if code == "TS_IMPRINT":
+                    why = "over other bytes"
+            if is_inside and code in ("TS_MALFORMED", "TS_IMPRINT"):
+                self.bad("timestamp", code, f"{name}: {why}")
+            else:
+                doubts.append((is_inside, code, f"{name}: {why}"))
+        return doubts
 
     def late_tokens(self) -> list[tuple[str, bytes]]:
         found = []
@@ -1677,7 +1668,7 @@ class Verification:
         except FileNotFoundError:
             return None
         except Unreadable:
-            return b""  # a directory, a pipe: junk, as anybody may leave it there
+            return None  # a directory, a pipe: as if it were not there
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror or error}") from error
 
@@ -1737,7 +1728,7 @@ class Verification:
         before, record = len(self.findings), self.record
         package = {
             "profile": "data-package", "wacz_version": "1.1.1", "software": record.software,
-            "created": record.sealed_text, "modified": record.sealed_text, "title": record.title,
+            "created": record.sealed_text, "modified": record.sealed_text, "title": record.title or record.final_url,
             "description": f"Capture {record.bundle_id} of {record.requested_url}",
             "mainPageUrl": record.final_url, "mainPageDate": record.started_text,
             "resources": [
@@ -1751,52 +1742,43 @@ class Verification:
             self.bad("derived", "DERIVED", "datapackage.json is not what follows from the rest")
             return
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        announced, raw = record.signers[0]["wacz_auth"], b""
         try:
             found = parse_json(self.members[PACKAGE_DIGEST].content)
+            if not isinstance(found, dict):
+                raise Bad("not an object")
+            signed = found.get("signedData")
+            if "signedData" in found:
+                wanted = ["created", "hash", "publicKey", "signature", "software"]
+                raw = strict_base64(fields(signed, wanted, "signedData")["signature"])
         except Bad as bad:
             self.bad("derived", "DERIVED", f"datapackage-digest.json: {bad}")
             return
-        found = found if isinstance(found, dict) else {}
-        signed = found.pop("signedData", None)
-        if found != {"hash": digest, "path": PACKAGE}:
-            self.bad(
-                "derived",
-                "DERIVED",
-                "datapackage-digest.json does not name the digest of datapackage.json",
-            )
+        if (signed is not None) != announced:
+            words = "missing" if announced else "there, and nobody announced it"
+            self.bad("derived", "WACZ_SIG", f"the WACZ signature is {words}")
             return
-        if not record.signers[0]["wacz_auth"]:
-            if signed is not None:
-                self.bad("derived", "WACZ_SIG", "there is a WACZ signature that nobody announced")
-        elif not isinstance(signed, dict):
-            self.bad("derived", "WACZ_SIG", "the WACZ signature is missing")
-        elif "sig-01" in self.named:
-            public, signature = self.named["sig-01"], signed.pop("signature", None)
-            key = base64.b64encode(public.spki).decode("ascii")
-            expected = {
-                "created": record.sealed_text,
-                "hash": digest,
-                "publicKey": key,
-                "software": record.software,
-            }
-            if signed != expected:
-                self.bad(
-                    "derived", "DERIVED", "the WACZ signature says something else than the record"
-                )
-            else:
-                self.wacz_signature(public, signature, digest)
+        expected: dict[str, Any] = {"hash": digest, "path": PACKAGE}
+        public = self.named.get("sig-01")
+        if public is None:
+            return  # step 6 has said why; nothing can be compared without the key
+        if announced:
+            expected["signedData"] = {
+                "created": record.sealed_text, "hash": digest, "software": record.software,
+                "publicKey": base64.b64encode(public.spki).decode("ascii"),
+                "signature": base64.b64encode(raw).decode("ascii"),
+            }  # fmt: skip
+        if self.members[PACKAGE_DIGEST].content != canonical_json(expected).encode("utf-8"):
+            words = "datapackage-digest.json is not what follows from the rest"
+            self.bad("derived", "DERIVED", words)
+        elif announced:
+            self.wacz_signature(public, raw, digest)
         self.good("derived", "datapackage.json and its digest follow from the rest", before)
 
-    def wacz_signature(self, public: PublicKey, signature: Any, digest: str) -> None:
+    def wacz_signature(self, public: PublicKey, raw: bytes, digest: str) -> None:
         size, order = public.curve.size, public.curve.n
-        try:
-            raw = strict_base64(signature) if isinstance(signature, str) else b""
-        except Bad:
-            raw = b""
         r, s = int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
-        if len(raw) != 2 * size:
-            self.bad("derived", "WACZ_SIG", "the WACZ signature is not of its form")
-        elif not 0 < r < order or not 0 < s <= order // 2:
+        if len(raw) != 2 * size or not 0 < r < order or not 0 < s <= order // 2:
             self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its one spelling")
         elif not self.openssl.holds(public.spki, ecdsa_der(r, s), digest.encode("ascii"), "sha256"):
             self.bad("derived", "WACZ_SIG", "the WACZ signature does not hold")
@@ -1950,7 +1932,7 @@ TLS12_CIPHERS = {  # those with ECDHE and a signature
 TLS_GROUPS = {
     23: "secp256r1", 24: "secp384r1", 25: "secp521r1", 29: "x25519", 30: "x448", 256: "ffdhe2048", 257: "ffdhe3072",
     258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192", 512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024",
-    4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024",
+    4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024", 25497: "X25519Kyber768Draft00",
 }  # fmt: skip
 # number: (name, hash, kind of key, curve that TLS 1.3 asks for, TLS versions)
 P256_OID, P384_OID, P521_OID = "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"
@@ -2068,11 +2050,8 @@ def _connection(value: dict[str, Any]) -> None:
 
 
 def named(table: dict[int, str], number: int, stated: str) -> bool:
-    """`stated` is the name of `number`, or the number in hexadecimal where we know no name."""
-    found = table.get(number)
-    if found is None and re.match(r"0x[0-9a-f]+\Z", stated):
-        return int(stated, 16) == number
-    return found == stated
+    """Whether `stated` is the name of `number`, or the number in hexadecimal."""
+    return stated in (table.get(number), f"0x{number:04x}")
 
 
 def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:

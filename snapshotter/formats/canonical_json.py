@@ -2,7 +2,7 @@
 Canonical JSON as bundles use it: RFC 8785, and narrower.
 
 No floats (two readers round them differently), integers below 2^53, no
-duplicate keys, and what is read must be what would be written: bytes that do
+duplicate keys, at most 64 levels, and what is read must be what would be written: bytes that do
 not re-encode to themselves are refused, so that one value has one spelling.
 """
 
@@ -17,6 +17,7 @@ import rfc8785
 from snapshotter.errors import EvidenceInvalid
 
 _MAX_INT = (1 << 53) - 1
+MAX_LEVELS = 64  # lists and objects one in another: what a parser can do must not be what decides
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 JsonValue = None | bool | int | str | list[Any] | dict[str, Any]
@@ -28,7 +29,7 @@ def dumps(value: JsonValue) -> bytes:
 
     Raises:
         ValueError: A float, an integer of 2^53 or more, half a character (a lone
-            surrogate), or something JSON has not.
+            surrogate), more than 64 levels, or something JSON has not.
     """
     _refuse_what_bundles_do_not_hold(value)
     try:
@@ -133,20 +134,22 @@ def _refuse_more_values(data: bytes, most: int) -> None:
     raise EvidenceInvalid(f"it holds more than {most} values")
 
 
-def _refuse_what_bundles_do_not_hold(value: object) -> None:
+def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> None:
     if value is None or isinstance(value, bool | str):
         return
+    if isinstance(value, list | tuple | dict) and level > MAX_LEVELS:
+        raise ValueError(f"more than {MAX_LEVELS} lists and objects stand one in another")
     if isinstance(value, int):
         if abs(value) > _MAX_INT:
             raise ValueError(f"{value} is not below 2^53")
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_what_bundles_do_not_hold(item)
+            _refuse_what_bundles_do_not_hold(item, level + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ValueError("object keys are strings")
-            _refuse_what_bundles_do_not_hold(item)
+            _refuse_what_bundles_do_not_hold(item, level + 1)
     else:
         raise ValueError(f"{type(value).__name__} is not allowed in canonical JSON")
 

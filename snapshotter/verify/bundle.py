@@ -337,6 +337,8 @@ def _check_record(value: Any) -> None:
     if not isinstance(value, dict) or value.get("format") != RECORD_FORMAT:
         raise EvidenceInvalid(f"not a record of the format {RECORD_FORMAT}")
     _check_shape(value, shape, "")
+    if min(value["requires"]["signatures"], value["requires"]["timestamps"]) < 0:
+        raise EvidenceInvalid("it requires less than nothing")
     signers = value["signers"]
     if not 1 <= len(signers) <= names.MAX_SIGNATURES:
         raise EvidenceInvalid("the record names no signers, or too many")

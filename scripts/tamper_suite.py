@@ -1,0 +1,1493 @@
+"""
+The tamper suite: hundreds of ways to spoil a bundle, a sidecar or a trust file, made on the spot.
+
+    make vectors-check                       make all of it, and hold both verifiers against it
+    python scripts/tamper_suite.py FOLDER    write it, to look at
+
+`tests/vectors` has a committed bundle for each kind of fault, so that a later version can not move
+what an older one said. This suite goes on where those end, and is never committed: keys and tokens
+are made here, and what a case must give is said here, in its code. Cases named `insider-…` are by
+somebody who has the signing key; those named `good-…` must pass.
+
+A case of a bundle is judged at `now` plus its `later`, by the trust file that it names. A case of a
+trust file must be refused before any bundle is looked at, or be taken.
+"""
+
+import base64
+import json
+import re
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
+from snapshotter.formats import canonical_json, keys, names, wacz
+from snapshotter.formats.digest import digest_bytes
+from tests import bundles
+from tests.bundles import Members, flipped, pack
+
+PAGE = "capture/dom.html"
+SIG, PEM, TOKEN = names.signature(1), names.public_key(1), names.token(1, 1)
+N384 = int(
+    "ffffffffffffffffffffffffffffffffffffffffffffffff"
+    "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+    16,
+)
+Edit = Callable[[Record], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One bundle with what stands beside it, and what every verifier has to say."""
+
+    name: str
+    why: str
+    data: bytes
+    verdict: str
+    codes: tuple[str, ...] = ()
+    sidecars: Mapping[str, bytes] = field(default_factory=dict)  # by what follows the bundle's name
+    trust: str = "trust"
+    later: timedelta = timedelta(0)  # the verifier's clock, against now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustCase:
+    """One trust file with its signature, judged against the pin of the suite's root."""
+
+    name: str
+    why: str
+    data: bytes
+    signature: bytes
+    taken: bool = False
+    pin: str = ""  # empty: the root's
+    later: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Everything, with the trust files that cases name."""
+
+    pin: str
+    trust: Mapping[str, tuple[bytes, bytes]]  # name → file, signature
+    cases: tuple[Case, ...]
+    trust_cases: tuple[TrustCase, ...]
+    now: datetime
+
+    def write(self, case: Case, folder: Path) -> Path:
+        """Write a case's bundle and sidecars below `folder`; return the bundle's path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "bundle.wacz"
+        file.write_bytes(case.data)
+        for suffix, data in case.sidecars.items():
+            file.with_name(file.name + suffix).write_bytes(data)
+        return file
+
+
+def make(work: Path) -> Suite:
+    """Make the whole suite, with what it needs below `work`."""
+    shop = Workshop(work)
+    maker = _Trust(shop)
+    cases = tuple(
+        case
+        for kind in (
+            _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
+            _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
+            _datapackage, _digest_file, _custody, _server_signatures, _trust_windows,
+        )
+        for case in kind(shop)
+    )  # fmt: skip
+    if len({case.name for case in cases}) != len(cases):
+        raise ValueError("two cases have one name")
+    return Suite(
+        pin=keys.key_id(shop.root.public_key()),
+        trust={name: maker.signed(edit) for name, edit in maker.variants().items()},
+        cases=cases,
+        trust_cases=tuple(maker.cases()),
+        now=datetime.now(UTC),
+    )
+
+
+# --- small helpers ---------------------------------------------------------------------------
+
+
+def _failed(name: str, data: bytes | Members, why: str, *codes: str, **more: Any) -> Case:
+    whole = data if isinstance(data, bytes) else pack(data)
+    return Case(name=name, why=why, data=whole, verdict=FAILED, codes=codes, **more)
+
+
+def _unclear(name: str, data: Members, why: str, *codes: str, **more: Any) -> Case:
+    return Case(name=name, why=why, data=pack(data), verdict=INDETERMINATE, codes=codes, **more)
+
+
+def _good(name: str, data: Members, why: str, **more: Any) -> Case:
+    return Case(name=f"good-{name}", why=why, data=pack(data), verdict=PASSED, **more)
+
+
+def _without(members: Members, *gone: str) -> Members:
+    return {name: data for name, data in members.items() if name not in gone}
+
+
+def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    if old not in data:
+        raise ValueError(f"{old!r} is not there")
+    return data.replace(old, new, 1)
+
+
+def _sets(**fields: Any) -> Edit:
+    return lambda record: record.update(fields)
+
+
+def _at(path: str, value: Any) -> Edit:
+    """An edit that puts `value` at a dotted path; `...` takes the field away."""
+
+    def edit(record: Record) -> None:
+        *way, last = path.split(".")
+        place: Any = record
+        for step in way:
+            place = place[int(step)] if step.isdigit() else place[step]
+        if value is ...:
+            del place[last]
+        else:
+            place[int(last) if last.isdigit() else last] = value
+
+    return edit
+
+
+# --- what must pass --------------------------------------------------------------------------
+
+
+def _controls(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    yield _good("plain", good, "nothing is wrong with it")
+    yield _good(
+        "years-later",
+        good,
+        "the key's period, the authority's certificate: all ended since, all good at the proven time",
+        trust="key-ended",
+        later=16 * 365 * DAY,
+    )
+    yield _good(
+        "key-retired-since",
+        good,
+        "its key was retired after the proven time",
+        trust="superseded-later",
+        later=365 * DAY,
+    )
+    yield _good(
+        "key-compromised-since",
+        good,
+        "its key was stolen after the proven time",
+        trust="compromised-later",
+        later=365 * DAY,
+    )
+    yield _good(
+        "redirected",
+        shop.insider_record(_at("what.final_url", "https://example.test/elsewhere?a=1&b=%22")),
+        "it ended at another address than was asked for",
+    )
+    yield _good("no-title", shop.insider_record(_at("what.title", "")), "the page has no title")
+    yield _good(
+        "odd-title",
+        shop.insider_record(_at("what.title", 'a "quote", \\ \x7f\u2028 漢字 \U0001f600 \x01\n')),
+        "a title of characters that JSON writers differ about",
+    )
+    yield _good(
+        "key-order",
+        shop.insider_record(_sets(**{"\U0001f600": 1, "\ufb33": 2, "~": 3})),
+        "keys that UTF-16 and Unicode order differently; fields that nobody reads",
+    )
+    yield _good(
+        "sixty-four-levels",
+        shop.insider_record(_sets(extra=json.loads("[" * 63 + "]" * 63))),
+        "lists one in another, as deep as they may be",
+    )
+    yield _good(
+        "largest-integer",
+        shop.insider_record(_sets(extra=[9007199254740991, -9007199254740991, 0])),
+        "the largest integers that there may be",
+    )
+    yield _good(
+        "two-hours",
+        shop.insider_record(_began(shop, timedelta(hours=2))),
+        "sealed two hours after the capture began, to the second",
+    )
+    yield _good(
+        "many-files",
+        shop.members(
+            contents={**bundles.CONTENTS, **{f"capture/f{n:04}.txt": b"" for n in range(300)}}
+        ),
+        "three hundred empty files",
+    )
+    yield _good(
+        "long-name",
+        shop.members(contents={**bundles.CONTENTS, "capture/" + "a" * 188 + ".txt": b"x"}),
+        "a name of 200 bytes",
+    )
+    yield _good(
+        "two-authorities",
+        shop.members(timestamps=1, authorities=(shop.authority, shop.unknown_authority)),
+        "one token that is trusted and one that is not, both under the WACZ signature",
+    )
+
+
+def _began(shop: Workshop, before: timedelta, *, named: timedelta | None = None) -> Edit:
+    """The capture began so long before the seal; its id is of then, or of `named` before."""
+    sealed = canonical_json.parse_instant(bundles.record_of(shop.good_bundle)["sealed_at"])
+
+    def edit(record: Record) -> None:
+        record["bundle_id"] = bundles.bundle_id(sealed - (before if named is None else named))
+        record["when"]["started_at"] = canonical_json.instant(sealed - before)
+
+    return edit
+
+
+# --- the container ---------------------------------------------------------------------------
+
+
+def _zip_fields(shop: Workshop) -> Iterator[Case]:
+    """Every field of every header, one changed at a time."""
+    whole = pack(shop.good_bundle)
+    start = struct.unpack("<L", whole[-6:-2])[0]
+    for at, field_name in (
+        (4, "disk"), (6, "directory-disk"), (8, "entries-here"), (10, "entries"), (12, "directory-length"),
+        (16, "directory-offset"), (20, "comment-length"),
+    ):  # fmt: skip
+        spoiled = flipped(whole, len(whole) - 22 + at)
+        yield _failed(f"end-{field_name}", spoiled, f"end record: {field_name}", "CONTAINER")
+    for at, field_name in (
+        (0, "signature"), (4, "version-made"), (5, "made-by"), (6, "version-needed"), (8, "flags"), (10, "method"),
+        (12, "time"), (14, "date"), (16, "crc"), (20, "compressed"), (24, "length"), (30, "extra-length"),
+        (32, "comment-length"), (34, "disk"), (36, "internal"), (38, "external"), (41, "mode"), (42, "offset"),
+    ):  # fmt: skip
+        spoiled = flipped(whole, start + at)
+        yield _failed(f"central-{field_name}", spoiled, f"directory: {field_name}", "CONTAINER")
+    for at, field_name in (
+        (0, "signature"), (4, "version"), (6, "flags"), (8, "method"), (10, "time"), (12, "date"), (14, "crc"),
+        (18, "compressed"), (22, "length"), (26, "name-length"), (28, "extra-length"), (30, "name"),
+    ):  # fmt: skip
+        yield _failed(
+            f"local-{field_name}", flipped(whole, at), f"a file's header: {field_name}", "CONTAINER"
+        )
+
+
+def _zip_whole(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    whole, entries = pack(good), bundles.raw_entries(good)
+    start = struct.unpack("<L", whole[-6:-2])[0]
+    for part in (1, 2, 3):
+        cut = whole[: len(whole) * part // 4]
+        yield _failed(f"cut-at-{part}-quarters", cut, "the rest is missing", "CONTAINER")
+    for name, data, why in (
+        ("twenty-one-bytes", whole[-21:], "less than an end record"),
+        ("zeros", bytes(22), "twenty-two zero bytes"),
+        ("end-record-alone", whole[-22:], "an end record of files that are not there"),
+        ("script-in-front", b"#!/bin/sh\nexit\n" + whole, "a script before the first file"),
+        ("zeros-behind", whole + bytes(512), "zero bytes behind the end record"),
+        ("newline-behind", whole + b"\n", "a newline behind the end record"),
+        ("first-file-gone", whole[30:], "the first header is gone"),
+        ("directory-twice", whole[:start] + whole[start:-22] * 2 + whole[-22:], "the directory twice"),
+        ("twice-over", whole[:-22] + whole, "the whole again, with its own end record"),
+        ("data-descriptor", bundles.raw_zip(bundles.changed(entries, PAGE, flags=8)), "flag 3: lengths follow"),
+        ("encrypted", bundles.raw_zip(bundles.changed(entries, PAGE, flags=1)), "flag 0: encrypted"),
+        ("executable", bundles.raw_zip(bundles.changed(entries, PAGE, attributes=0o100755 << 16)), "mode 0755"),
+        ("dos-attributes", bundles.raw_zip(bundles.changed(entries, PAGE, attributes=(0o100644 << 16) | 32)), "the archive bit"),
+        ("zip64-extra", bundles.raw_zip(bundles.changed(entries, PAGE, extra=b"\1\0\x10\0" + bytes(16))), "a zip64 field"),
+        ("unicode-path", bundles.raw_zip(bundles.changed(entries, PAGE, extra=b"\x75\x70\5\0\1" + bytes(4))), "a second name in an extra field"),
+        ("too-many", bundles.raw_zip([bundles.RawEntry(name=b"capture/f%05d.txt" % n, data=b"") for n in range(2001)]), "2,001 files"),
+        ("record-too-long", bundles.raw_zip(bundles.changed(entries, names.CAPTURE_RECORD, data=bytes((8 << 20) + 1))), "a record of over 8 MiB"),
+        ("list-too-long", bundles.raw_zip(bundles.changed(entries, names.MANIFEST_SHA256, data=bytes((4 << 20) + 1))), "a list of over 4 MiB"),
+    ):  # fmt: skip
+        yield _failed(f"zip-{name}", data, why, "CONTAINER")
+    empty = bundles.raw_zip([])
+    yield _failed("zip-of-nothing", empty, "a canonical zip without a file", "MISSING")
+    swapped = bytearray(whole)
+    first, second = start, start + 46 + len(entries[0].name)
+    swapped[first + 42 : first + 46], swapped[second + 42 : second + 46] = (
+        swapped[second + 42 : second + 46],
+        swapped[first + 42 : first + 46],
+    )
+    yield _failed(
+        "zip-offsets-swapped", bytes(swapped), "two files point at each other", "CONTAINER"
+    )
+    swapped[second + 42 : second + 46] = swapped[first + 42 : first + 46]
+    yield _failed("zip-offset-shared", bytes(swapped), "two files at one place", "CONTAINER")
+
+
+def _names(shop: Workshop) -> Iterator[Case]:
+    entries = bundles.raw_entries(shop.good_bundle)
+
+    def added(name: bytes) -> bytes:
+        more = [*entries, bundles.RawEntry(name=name, data=b"x")]
+        return bundles.raw_zip(sorted(more, key=lambda entry: entry.name))
+
+    for label, name in (
+        ("hidden", b".htaccess"), ("hidden-below", b"capture/.hidden.txt"), ("upper-folder", b"Capture/x.txt"),
+        ("double-slash", b"capture//x.txt"), ("dot", b"capture/./x.txt"), ("dot-dot", b"capture/.."),
+        ("nul", b"capture/x\0.txt"), ("newline", b"capture/x\n.txt"), ("space", b"capture/a b.txt"),
+        ("trailing-space", b"capture/x.txt "), ("colon", b"c:x.txt"), ("dash", b"-rf.txt"),
+        ("percent", b"capture/%2e%2e.txt"), ("too-long", b"capture/" + b"a" * 189 + b".txt"), ("none", b""),
+        ("right-to-left", "capture/\u202etxt.exe".encode()), ("latin-1", b"capture/\xfc.txt"),
+        ("case-twin", b"capture/README.TXT"), ("same-name", PAGE.encode()),
+    ):  # fmt: skip
+        yield _failed(f"name-{label}", added(name), f"a file named {name!r}", "NAME")
+    for label, name in (
+        ("root", b"readme.txt"), ("no-dot", b"capture/nodot"), ("second-index", b"indexes/more.cdx"),
+        ("second-pages", b"pages/extra.jsonl"), ("second-archive", b"archive/more.warc.gz"),
+        ("slot-zero", b"seal/sig-00.der"), ("slot-ten", b"seal/sig-10.der"), ("token-ten", b"seal/sig-01.tsa-10.tsr"),
+        ("other-list", b"seal/manifest-sha512.txt"), ("other-folder", b"evil/x.txt"), ("below-seal", b"seal/readme.txt"),
+        ("certificate", b"seal/sig-01.crt"), ("package-copy", b"datapackage.json.bak"),
+    ):  # fmt: skip
+        yield _failed(f"place-{label}", added(name), f"a file named {name!r}", "UNLISTED")
+
+
+def _missing(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    for name in (
+        "archive/data.warc.gz", names.CAPTURE_RECORD, names.CUSTODY, "capture/policy.toml", names.DATAPACKAGE,
+        names.DATAPACKAGE_DIGEST, "indexes/index.cdx", "pages/pages.jsonl", names.MANIFEST_BLAKE3, names.MANIFEST_SHA256,
+    ):  # fmt: skip
+        label = name.replace("/", "-").replace(".", "-")
+        yield _failed(f"missing-{label}", _without(good, name), f"{name} is gone", "MISSING")
+    for name in ("capture/README.txt", "capture/screenshot.png", PAGE):
+        label = name.rpartition("/")[2].replace(".", "-").lower()
+        yield _failed(
+            f"listed-and-missing-{label}", _without(good, name), f"{name} is gone", "MISSING"
+        )
+
+
+# --- the two lists ---------------------------------------------------------------------------
+
+
+def _relisted(shop: Workshop, **lists: bytes) -> Members:
+    """The good bundle with other lists, signed again by the key's owner."""
+    members = dict(shop.good_bundle)
+    if "blake3" in lists:
+        members[names.MANIFEST_BLAKE3] = lists["blake3"]
+        members = bundles.with_manifests(members, blake3=False)
+    if "sha256" in lists:
+        members[names.MANIFEST_SHA256] = lists["sha256"]
+    return bundles.signed(members, shop.signer, shop.stamp)
+
+
+def _sorted(lines: Iterable[bytes]) -> bytes:
+    """A list of these lines, by path."""
+
+    by_path = {line[66:]: line for line in lines}
+    return b"".join(by_path[path] for path in sorted(by_path))
+
+
+def _forms(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """A list in forms that it may not have."""
+    lines = text.splitlines(keepends=True)
+    yield "tab", text.replace(b"  ", b"\t", 1)
+    yield "one-space", text.replace(b"  ", b" ", 1)
+    yield "three-spaces", text.replace(b"  ", b"   ", 1)
+    yield "byte-order-mark", b"\xef\xbb\xbf" + text
+    yield "carriage-return", text.replace(b"\n", b"\r\n", 1)
+    yield "trailing-space", text.replace(b"\n", b" \n", 1)
+    yield "short-digest", text[1:]
+    yield "not-hexadecimal", b"g" + text[1:]
+    yield "comment", b"# a list\n" + text
+    yield "escaped", b"\\" + text
+    yield "empty-line", lines[0] + b"\n" + b"".join(lines[1:])
+    yield "not-ascii", text.replace(b"capture/", "cäpture/".encode(), 1)
+    yield "path-above", _sorted([*lines, b"0" * 64 + b"  ../x\n"])
+    yield "absolute-path", _sorted([*lines, b"0" * 64 + b"  /x\n"])
+    yield "nothing-but-a-newline", b"\n"
+
+
+def _signed_list(shop: Workshop) -> Iterator[Case]:
+    text = shop.good_bundle[names.MANIFEST_SHA256]
+    lines = text.splitlines(keepends=True)
+    for label, data in _forms(text):
+        yield _failed(
+            f"insider-list-{label}",
+            _relisted(shop, sha256=data),
+            f"signed list: {label}",
+            "MANIFEST",
+        )
+
+    def lacking(name: str) -> bytes:
+        return b"".join(line for line in lines if not line.endswith(f"  {name}\n".encode()))
+
+    for label, name, *codes in (
+        ("record", names.CAPTURE_RECORD, "BLAKE3"), ("blake3", names.MANIFEST_BLAKE3),
+    ):  # fmt: skip
+        yield _failed(
+            f"insider-list-without-{label}",
+            _relisted(shop, sha256=lacking(name)),
+            f"a signed list that does not name {name}",
+            "MANIFEST",
+            "UNLISTED",
+            *codes,
+        )
+    for name in (SIG, names.DATAPACKAGE, names.MANIFEST_SHA256):
+        line = f"{digest_bytes(shop.good_bundle[name]).sha256}  {name}\n".encode()
+        more = _sorted([*lines, line])
+        label = name.rpartition("/")[2].replace(".", "-")
+        yield _failed(
+            f"insider-list-names-{label}",
+            _relisted(shop, sha256=more),
+            f"it names {name}",
+            "MANIFEST",
+            "BLAKE3",
+        )
+    yield _failed(
+        "insider-list-lacks-a-file",
+        _relisted(shop, sha256=lacking(PAGE)),
+        "a file that the signed list does not name, and the other does",
+        "UNLISTED",
+        "BLAKE3",
+    )
+    for label, data in (("page", b"other"), ("length", bundles.CONTENTS[PAGE] + b" ")):
+        spoiled = {**shop.good_bundle, PAGE: data}
+        yield _failed(
+            f"changed-{label}",
+            bundles.derived(spoiled),
+            "a page changed after it was listed",
+            "HASH",
+            "BLAKE3",
+        )
+
+
+def _blake3_list(shop: Workshop) -> Iterator[Case]:
+    text = shop.good_bundle[names.MANIFEST_BLAKE3]
+    lines = text.splitlines(keepends=True)
+    for label, data in _forms(text):
+        yield _failed(
+            f"insider-blake3-{label}",
+            _relisted(shop, blake3=data),
+            f"BLAKE3 list: {label}",
+            "MANIFEST",
+        )
+    more = _sorted([*lines, b"0" * 64 + b"  capture/zzz.txt\n"])
+    for label, data, why in (
+        ("lacks-a-file", b"".join(lines[1:]), "it does not name a file that the other does"),
+        ("names-more", more, "it names a file that is not there"),
+        ("other-digest", flipped(text, 0, 1), "the digest of another file"),
+        ("digests-swapped", lines[1][:64] + lines[0][64:] + lines[0][:64] + lines[1][64:] + b"".join(lines[2:]), "two digests swapped"),
+    ):  # fmt: skip
+        yield _failed(f"insider-blake3-{label}", _relisted(shop, blake3=data), why, "BLAKE3")
+
+
+# --- signatures and keys ---------------------------------------------------------------------
+
+
+def _signatures(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    listed = good[names.MANIFEST_SHA256]
+    p256 = ec.generate_private_key(ec.SECP256R1())
+    for label, data, why in (
+        ("zeros", bytes(102), "zero bytes"),
+        ("empty", b"", "nothing"),
+        ("r-is-zero", encode_dss_signature(0, 1), "r = 0, s = 1"),
+        ("ones", encode_dss_signature(1, 1), "r = s = 1"),
+        ("s-is-n", encode_dss_signature(1, N384), "s = n"),
+        ("negative", b"\x30\x06\x02\x01\xff\x02\x01\x01", "r = -1"),
+        ("tail", good[SIG] + b"\0", "a byte behind it"),
+        ("three-numbers", b"\x30\x09\x02\x01\x01\x02\x01\x01\x02\x01\x01", "three numbers"),
+        ("long-integer", b"\x30\x07\x02\x02\x00\x01\x02\x01\x01", "a padded number"),
+        ("p1363", keys.to_p1363(good[SIG], shop.signer.public_key), "r and s one behind the other"),
+        ("text", base64.b64encode(good[SIG]), "base64"),
+        ("p256", p256.sign(listed, ec.ECDSA(hashes.SHA256())), "by a key on P-256"),
+        ("flipped-r", flipped(good[SIG], 10), "a bit of r"),
+        ("flipped-s", flipped(good[SIG], len(good[SIG]) - 3), "a bit of s"),
+        ("of-blake3-list", shop.signer.sign(good[names.MANIFEST_BLAKE3]), "by the key, over the other list"),
+        ("of-record", shop.signer.sign(good[names.CAPTURE_RECORD]), "by the key, over the record"),
+        ("of-digest", shop.signer.sign(digest_bytes(listed).sha256.encode()), "by the key, over the list's digest"),
+        ("by-a-stranger", shop.stranger.sign(listed), "by another key"),
+    ):  # fmt: skip
+        yield _failed(
+            f"signature-{label}",
+            bundles.derived({**good, SIG: data}),
+            f"the signature is {why}",
+            "SIG",
+        )
+    yield _failed(
+        "signature-alone",
+        bundles.derived(_without(good, PEM)),
+        "its public key is gone",
+        "SIG_MISSING",
+    )
+    yield _failed(
+        "signature-key-alone",
+        bundles.derived(_without(good, SIG)),
+        "the key is there, the signature gone",
+        "SIG_MISSING",
+    )
+    second = shop.other
+    pair = {names.signature(2): second.sign(listed), names.public_key(2): second.public_key_pem}
+    yield _failed(
+        "signature-by-a-guest",
+        bundles.derived({**good, **pair}, signer=shop.signer),
+        "a second signature that holds, by nobody that the record names",
+        "UNLISTED",
+    )
+    yield _failed(
+        "signature-of-a-guest-broken",
+        bundles.derived({**good, **pair, names.signature(2): flipped(pair[names.signature(2)])}),
+        "a second signature that does not hold",
+        "SIG",
+    )
+    yield _failed(
+        "key-of-a-guest",
+        bundles.derived({**good, names.public_key(2): second.public_key_pem}, signer=shop.signer),
+        "a second public key without a signature",
+        "UNLISTED",
+    )
+    yield _failed(
+        "token-of-a-guest",
+        bundles.derived({**good, names.token(2, 1): good[TOKEN]}, signer=shop.signer),
+        "a token for a slot that the record does not name",
+        "UNLISTED",
+    )
+    guests = {
+        names.signature(2): good[SIG], names.public_key(2): good[PEM], names.token(2, 1): good[TOKEN]
+    }  # fmt: skip
+    yield _failed(
+        "signature-twice",
+        bundles.derived({**good, **guests}, signer=shop.signer),
+        "the first signature again, as a second",
+        "UNLISTED",
+    )
+
+
+def _public_keys(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    pem = good[PEM]
+    public = shop.signer.public_key
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    def wrapped(data: bytes) -> bytes:
+        text = base64.b64encode(data).decode()
+        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+        return "\n".join(
+            ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----\n"]
+        ).encode()
+
+    compressed = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    head = der[: -len(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)) - 2]
+    short = (
+        head[:1] + bytes([head[1] - 48]) + head[2:] + bytes([len(compressed) + 1, 0]) + compressed
+    )
+    private = ec.generate_private_key(ec.SECP384R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    root = shop.authority.anchor.root.public_bytes(Encoding.PEM)
+    for label, data, why in (
+        ("empty", b"", "nothing"),
+        ("der", der, "DER"),
+        ("crlf", pem.replace(b"\n", b"\r\n"), "lines that end in CR LF"),
+        ("no-final-newline", pem[:-1], "no newline at the end"),
+        ("text-before", b"the key:\n" + pem, "words before it"),
+        ("two-keys", pem + shop.other.public_key_pem, "two keys"),
+        ("one-line", pem.replace(b"\n", b"").replace(b"-----M", b"-----\nM"), "one long line"),
+        ("private", private, "a private key"),
+        ("certificate", root, "a certificate"),
+        ("compressed-point", wrapped(short), "a compressed point"),
+        ("off-the-curve", wrapped(flipped(der, len(der) - 1)), "a point that is not on the curve"),
+        ("tail", wrapped(der + b"\0"), "a byte behind the key"),
+        ("at-infinity", wrapped(der[:-96] + bytes(96)), "the point 0, 0"),
+        ("too-large", wrapped(der[:-96] + b"\xff" * 96), "coordinates beyond the field"),
+    ):  # fmt: skip
+        yield _failed(
+            f"key-{label}",
+            bundles.derived({**good, PEM: data}),
+            f"the key is {why}",
+            "KEY_MALFORMED",
+        )
+    for label, key in (
+        ("p521", ec.generate_private_key(ec.SECP521R1()).public_key()),
+        ("secp256k1", ec.generate_private_key(ec.SECP256K1()).public_key()),
+        ("ed25519", ed25519.Ed25519PrivateKey.generate().public_key()),
+    ):
+        data = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        yield _failed(
+            f"key-{label}", bundles.derived({**good, PEM: data}), f"a key of kind {label}", "ALG"
+        )
+    for label, key_id in (("other", shop.other.key_id), ("nobody", "0" * 64)):
+        yield _failed(
+            f"insider-key-id-{label}",
+            shop.insider_record(_at("signers.0.key_id", key_id)),
+            "the record names another key",
+            "KEY_MISMATCH",
+        )
+
+
+# --- the record ------------------------------------------------------------------------------
+
+
+def _json(shop: Workshop) -> Iterator[Case]:
+    record = shop.good_bundle[names.CAPTURE_RECORD]
+
+    def extra(text: str) -> bytes:
+        return record[:-1] + b',"zz":' + text.encode("utf-8", "surrogatepass") + b"}"
+
+    for label, data in (
+        ("byte-order-mark", b"\xef\xbb\xbf" + record),
+        ("newline-behind", record + b"\n"),
+        ("space-before", b" " + record),
+        ("nul-behind", record + b"\0"),
+        ("unsorted", record[:-1] + b',"a":1}'),
+        ("escaped-slash", _replaced(record, b"http://", b"http:\\/\\/")),
+        ("escaped-letter", _replaced(record, b'"A page"', b'"\\u0041 page"')),
+        ("escaped-accent", extra('"\\u00e9"')),
+        ("upper-case-escape", extra('"\\u000B"')),
+        ("long-escape", extra('"\\u000a"')),
+        ("exponent", extra("1e3")),
+        ("fraction-zero", extra("1.0")),
+        ("minus-zero", extra("-0")),
+        ("plus", extra("+1")),
+        ("leading-zero", extra("01")),
+        ("not-a-number", extra("NaN")),
+        ("infinity", extra("-Infinity")),
+        ("two-to-53", extra("9007199254740992")),
+        ("minus-two-to-53", extra("-9007199254740992")),
+        ("hundred-digits", extra("1" * 100)),
+        ("trailing-comma", record[:-1] + b",}"),
+        ("single-quotes", extra("'a'")),
+        ("python-constant", extra("True")),
+        ("half-a-pair", extra('"\\ud800"')),
+        ("half-a-pair-raw", extra('"\ud800"')),
+        ("overlong", extra('"').replace(b'"zz":"', b'"zz":"\xc0\xaf"')),
+        ("control-character", extra('"\x01"')),
+        ("nested-twice", extra('{"a":1,"a":1}')),
+        ("unsorted-utf-16", extra('{"\ufb33":1,"\U0001f600":2}')),
+        ("two-values", record + record),
+        ("cut", record[:-1]),
+        ("many-values", extra("[" + ",".join("0" * 200_001) + "]")),
+        ("deep", extra("[" * 600 + "]" * 600)),
+        ("deeper-by-one", extra("[" * 64 + "]" * 64)),
+    ):  # fmt: skip
+        yield _failed(
+            f"insider-json-{label}",
+            shop.insider({names.CAPTURE_RECORD: data}),
+            f"the record: {label}",
+            "JSON",
+        )
+    for label, data in (
+        ("array", b"[]"),
+        ("string", b'"x"'),
+        ("null", b"null"),
+        ("nothing-in-it", b"{}"),
+    ):
+        yield _failed(
+            f"insider-json-{label}",
+            shop.insider({names.CAPTURE_RECORD: data}),
+            f"the record: {label}",
+            "FORMAT",
+        )
+
+
+_READ = (
+    "bundle_id", "format", "requires", "requires.log", "requires.signatures", "requires.timestamps", "sealed_at",
+    "signers", "signers.0.algorithm", "signers.0.key_id", "signers.0.slot", "signers.0.wacz_auth", "software", "what",
+    "what.final_url", "what.requested_url", "what.title", "when", "when.ended_at", "when.started_at",
+)  # fmt: skip
+
+
+def _record_fields(shop: Workshop) -> Iterator[Case]:
+    for path in _READ:
+        label = path.replace(".", "-").replace("_", "-")
+        yield _failed(
+            f"insider-lacks-{label}",
+            shop.insider_record(_at(path, ...)),
+            f"the record lacks {path}",
+            "FORMAT",
+        )
+    signer = bundles.record_of(shop.good_bundle)["signers"][0]
+    for label, edit in (
+        *((f"number-{path.replace('.', '-').replace('_', '-')}", _at(path, 7)) for path in _READ
+          if path not in ("requires.signatures", "requires.timestamps")),
+        ("id-upper-case", _at("bundle_id", "20261124T214301Z-abcdefghijklmnop")),
+        ("id-newline", _at("bundle_id", "20261124t214301z-abcdefghijklmnop\n")),
+        ("id-digit-one", _at("bundle_id", "20261124t214301z-abcdefghijklmno1")),
+        ("id-second-sixty", _at("bundle_id", "20261124t214360z-abcdefghijklmnop")),
+        ("id-no-leap-day", _at("bundle_id", "20270229t214301z-abcdefghijklmnop")),
+        ("key-id-upper-case", _at("signers.0.key_id", signer["key_id"].upper())),
+        ("key-id-short", _at("signers.0.key_id", signer["key_id"][:63])),
+        ("slot-one", _at("signers.0.slot", "sig-1")),
+        ("slot-two", _at("signers.0.slot", "sig-02")),
+        ("timestamps-negative", _at("requires.timestamps", -1)),
+        ("signatures-negative", _at("requires.signatures", -1)),
+        ("timestamps-text", _at("requires.timestamps", "1")),
+        ("log-number", _at("requires.log", 0)),
+        ("wacz-auth-null", _at("signers.0.wacz_auth", None)),
+        ("signers-object", _at("signers", {})),
+        ("signers-ten", _at("signers", [{**signer, "slot": f"sig-{n:02}", "key_id": f"{n:064x}"} for n in range(1, 11)])),
+        ("title-null", _at("what.title", None)),
+        ("format-two", _at("format", "snapshotter-capture/2")),
+    ):  # fmt: skip
+        yield _failed(
+            f"insider-field-{label}", shop.insider_record(edit), f"the record: {label}", "FORMAT"
+        )
+    for label, algorithm in (("unknown", "rsa-pss"), ("p256", keys.P256_SHA256), ("empty", "")):
+        yield _failed(
+            f"insider-algorithm-{label}",
+            shop.insider_record(_at("signers.0.algorithm", algorithm)),
+            "the record names another algorithm than the key's",
+            "ALG",
+        )
+
+
+def _instants(shop: Workshop) -> Iterator[Case]:
+    for label, text in (
+        ("twenty-four", "2026-11-24T24:00:00Z"), ("leap-second", "2026-11-24T23:59:60Z"),
+        ("february-thirty", "2026-02-30T00:00:00Z"), ("year-zero", "0000-01-01T00:00:00Z"),
+        ("month-zero", "2026-00-10T00:00:00Z"), ("lower-case", "2026-11-24t21:43:03z"),
+        ("fraction", "2026-11-24T21:43:03.5Z"), ("space", "2026-11-24 21:43:03Z"), ("offset", "2026-11-24T21:43:03+00:00"),
+        ("no-zone", "2026-11-24T21:43:03"), ("newline", "2026-11-24T21:43:03Z\n"), ("date", "2026-11-24"),
+        ("arabic-digits", "\u0662\u0660\u0662\u0666-11-24T21:43:03Z"), ("five-digits", "12026-11-24T21:43:03Z"),
+    ):  # fmt: skip
+        for path in ("sealed_at", "when.started_at", "when.ended_at"):
+            if label in ("twenty-four", "fraction") or path == "sealed_at":
+                name = f"insider-instant-{label}-{path.rpartition('.')[2].replace('_', '-')}"
+                yield _failed(
+                    name, shop.insider_record(_at(path, text)), f"{path} is {text!r}", "FORMAT"
+                )
+
+
+# --- times -----------------------------------------------------------------------------------
+
+
+def _times(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    sealed = canonical_json.parse_instant(bundles.record_of(good)["sealed_at"])
+    second = timedelta(seconds=1)
+
+    def moved(path: str, by: timedelta) -> Members:
+        return shop.insider_record(_at(path, canonical_json.instant(sealed + by)))
+
+    yield _failed(
+        "insider-ended-before-it-began",
+        moved("when.ended_at", -timedelta(minutes=4)),
+        "ended before it began",
+        "TIME",
+    )
+    yield _failed(
+        "insider-ended-after-the-seal",
+        moved("when.ended_at", second),
+        "ended after it was sealed",
+        "TIME",
+    )
+    yield _unclear(
+        "insider-two-hours-and-a-second",
+        shop.insider_record(_began(shop, timedelta(hours=2, seconds=1))),
+        "sealed a second more than two hours after it began",
+        "TIME",
+    )
+    yield _good(
+        "id-at-the-skew",
+        shop.insider_record(_began(shop, timedelta(minutes=10), named=timedelta(minutes=5))),
+        "the id is of five minutes after the capture began",
+    )
+    yield _unclear(
+        "insider-id-beyond-the-skew",
+        shop.insider_record(
+            _began(shop, timedelta(minutes=10), named=timedelta(minutes=4, seconds=59))
+        ),
+        "the id is of five minutes and a second after the capture began",
+        "TIME",
+    )
+    yield _failed(
+        "token-of-the-future",
+        good,
+        "the verifier's clock is an hour behind",
+        "TIME",
+        later=-timedelta(hours=1),
+    )
+    bare = shop.members(authorities=())
+    yield _failed(
+        "sealed-in-the-future", bare, "no token, and the verifier's clock is an hour behind", "TIME", "TS_MISSING",
+        later=-timedelta(hours=1),
+    )  # fmt: skip
+    yield _unclear(
+        "no-token-required-and-none-there",
+        shop.members(authorities=(), timestamps=0),
+        "nobody asks for a token, and nothing but the maker's clock stands behind it",
+        "TIME",
+        trust="no-tokens",
+    )
+    yield _unclear(
+        "later-than-the-lag", shop.members(offset=-timedelta(minutes=3)), "the token came after a lag of a minute", "TIME",
+        trust="short-lag",
+    )  # fmt: skip
+    yield _good(
+        "within-a-short-lag", good, "the token came within a lag of a minute", trust="short-lag"
+    )
+    yield _failed(
+        "beyond-a-short-skew", shop.members(offset=timedelta(minutes=2)), "sealed two minutes after its token; a skew of ten seconds",
+        "TIME", trust="short-skew",
+    )  # fmt: skip
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+def _tokens(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    token = good[TOKEN]
+    covered = {"signer": shop.signer}
+
+    def with_token(data: bytes) -> Members:
+        return bundles.derived({**good, TOKEN: data}, **covered)
+
+    length = struct.unpack(">H", token[2:4])[0]
+    body = token[9:]  # behind SEQUENCE { SEQUENCE { INTEGER 0 } }
+
+    def response(status: bytes, content: bytes) -> bytes:
+        inner = status + content
+        return b"\x30\x82" + struct.pack(">H", len(inner)) + inner
+
+    if response(token[4:9], body) != token or len(token) != length + 4:
+        raise ValueError("a response is not of the form that these cases take apart")
+    found = re.search(rb"\x18[\x0f-\x13]20[0-9]{12}", token)  # the GeneralizedTime of TSTInfo
+    if found is None:
+        raise ValueError("a token has no time")
+    info = found.start()
+    for label, data, why in (
+        ("bare", body, "the token without its response"),
+        ("status-rejected", response(bytes.fromhex("3003020102"), body), "a refusal with a token in it"),
+        ("status-mods", response(bytes.fromhex("3003020101"), body), "granted with modifications"),
+        ("status-alone", bytes.fromhex("30053003020100"), "granted, and no token"),
+        ("time-edited", flipped(token, info + 4), "another year"),
+        ("policy-edited", token.replace(bytes.fromhex("06042a030401"), bytes.fromhex("06042a030402"), 1), "another policy"),
+        ("signature-edited", flipped(token, len(token) - 2), "another signature"),
+        ("certificate-edited", flipped(token, token.index(b"vectors good leaf")), "another name of its signer"),
+        ("twice", token + token, "two responses"),
+        ("long-length", b"\x30\x83\0" + token[2:], "a length that could be shorter"),
+        ("indefinite", b"\x30\x80" + token[4:] + b"\0\0", "an indefinite length"),
+        ("base64", base64.b64encode(token), "base64"),
+        ("request", bytes.fromhex("303102010130"), "the beginning of a request"),
+        ("zeros", bytes(1000), "zero bytes"),
+        ("cut", token[:-1], "its last byte is missing"),
+        ("signature-of-seal", good[SIG], "the seal's signature"),
+    ):  # fmt: skip
+        yield _failed(
+            f"token-{label}",
+            with_token(data),
+            f"instead of a token: {why}",
+            "TS_MALFORMED",
+            "TS_MISSING",
+            "TIME",
+        )
+    for label, data in (
+        ("list", good[names.MANIFEST_SHA256]),
+        ("other-signature", shop.members(title="Another")[SIG]),
+        ("digest", digest_bytes(good[SIG]).sha256.encode()),
+    ):
+        yield _failed(
+            f"token-over-{label}",
+            with_token(shop.stamp(data)),
+            f"a good token over the {label}",
+            "TS_IMPRINT",
+            "TS_MISSING",
+            "TIME",
+        )
+    yield _unclear(
+        "token-two-required-one-unknown",
+        shop.members(timestamps=2, authorities=(shop.authority, shop.unknown_authority)),
+        "two are required; one is by nobody in the trust file",
+        "TS_UNTRUSTED",
+    )
+    yield _unclear(
+        "token-two-required-by-trust",
+        good,
+        "the trust file requires two, and there is one",
+        "TS_MISSING",
+        trust="two-tokens",
+    )
+    hardware = shop.members(shop.hardware)
+    for label, data, *codes in (
+        ("wrong-policy", shop.other_policy.response(hardware[SIG]), "TS_POLICY"),
+        ("revoked", shop.revoked_authority.response(hardware[SIG]), "TS_REVOKED"),
+    ):
+        yield _unclear(
+            f"token-uncovered-{label}",
+            bundles.derived({**hardware, names.token(1, 2): data}),
+            "a second token that does not count, where no WACZ signature covers the tokens",
+            *codes,
+        )
+    yield _failed(
+        "token-uncovered-malformed",
+        bundles.derived({**hardware, names.token(1, 2): b"x"}),
+        "a second token that is none",
+        "TS_MALFORMED",
+    )
+    yield _good(
+        "token-uncovered-second",
+        bundles.derived({**hardware, names.token(1, 2): shop.stamp(hardware[SIG])}),
+        "a second good token, where no WACZ signature covers the tokens",
+    )
+
+
+def _late_tokens(shop: Workshop) -> Iterator[Case]:
+    good, bare = shop.good_bundle, shop.members(authorities=())
+    late = shop.stamp(bare[SIG])
+    for label, data in (
+        ("junk", b"junk"), ("empty", b""), ("other", shop.stamp(b"other")), ("unknown", shop.unknown_authority.response(good[SIG])),
+        ("too-long", bytes((64 << 10) + 1)), ("tail", late + b"\0"),
+    ):  # fmt: skip
+        yield _good(
+            f"late-{label}-and-not-needed",
+            good,
+            f"beside a good bundle: {label}",
+            sidecars={".late-01.tsr": data},
+        )
+    for label, data, *codes in (
+        ("junk", b"junk", "TS_MALFORMED"), ("empty", b"", "TS_MALFORMED"), ("too-long", bytes((64 << 10) + 1), "TS_MALFORMED"),
+        ("unknown", shop.unknown_authority.response(bare[SIG]), "TS_UNTRUSTED"),
+        ("wrong-policy", shop.other_policy.response(bare[SIG]), "TS_POLICY"),
+        ("revoked", shop.revoked_authority.response(bare[SIG]), "TS_REVOKED"), ("edited", flipped(late), "TS_MALFORMED"),
+    ):  # fmt: skip
+        yield _unclear(
+            f"late-{label}-and-needed", bare, f"beside a bundle without a token: {label}", *codes, "TIME",
+            sidecars={".late-01.tsr": data},
+        )  # fmt: skip
+    yield _good("late-ninth", bare, "a late token, as the ninth", sidecars={".late-09.tsr": late})
+    yield _good(
+        "late-after-junk",
+        bare,
+        "junk, and then a good token",
+        sidecars={".late-01.tsr": b"junk", ".late-02.tsr": late},
+    )
+    yield _unclear(
+        "late-tenth",
+        bare,
+        "a tenth is not looked at",
+        "TS_MISSING",
+        "TIME",
+        sidecars={".late-10.tsr": late},
+    )
+    early = shop.members(authorities=(), offset=timedelta(minutes=30))
+    yield _failed(
+        "late-and-too-early", early, "a late token from before the seal", "TIME",
+        sidecars={".late-01.tsr": shop.stamp(early[SIG])},
+    )  # fmt: skip
+    old = shop.members(authorities=(), offset=-9 * DAY)
+    yield _unclear(
+        "late-beyond-the-lag", old, "a late token nine days after the seal", "TIME",
+        sidecars={".late-01.tsr": shop.stamp(old[SIG])},
+    )  # fmt: skip
+
+
+# --- derived files ---------------------------------------------------------------------------
+
+
+def _datapackage(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+
+    def swapped(package: Record) -> None:
+        first, second, *rest = package["resources"]
+        package["resources"] = [second, first, *rest]
+
+    edits: tuple[tuple[str, Edit], ...] = (
+        *((f"{name}-edited", _at(name, "x")) for name in
+          ("created", "description", "mainPageDate", "mainPageUrl", "modified", "profile", "software", "title", "wacz_version")),
+        *((f"{name}-gone", _at(name, ...)) for name in ("title", "mainPageUrl", "resources", "created")),
+        ("field-more", _sets(licenses=[])),
+        ("resources-swapped", swapped),
+        ("resource-less", lambda package: package["resources"].pop()),
+        ("resource-more", lambda package: package["resources"].append(package["resources"][0])),
+        ("resource-hash", _at("resources.0.hash", "sha256:" + "0" * 64)),
+        ("resource-bytes", _at("resources.0.bytes", 21)),
+        ("resource-name", _at("resources.0.name", "x")),
+        ("resource-path", _at("resources.0.path", "archive/x.warc.gz")),
+        ("resource-field", _at("resources.0.title", "x")),
+        ("image", _sets(image="capture/screenshot.png")),
+    )  # fmt: skip
+    for label, edit in edits:
+        package = json.loads(good[names.DATAPACKAGE])
+        edit(package)
+        data = canonical_json.dumps(package)
+        text = wacz.hash_text(digest_bytes(data))
+        signature = wacz.one_spelling(
+            shop.signer.public_key, shop.signer.sign_wacz_hash(text.encode())
+        )
+        digest_file = wacz.digest_file(
+            digest_bytes(data), created=bundles.record_of(good)["sealed_at"], software=bundles.SOFTWARE,
+            public_key=shop.signer.public_key, signature=signature,
+        )  # fmt: skip
+        members = {**good, names.DATAPACKAGE: data, names.DATAPACKAGE_DIGEST: digest_file}
+        yield _failed(
+            f"insider-package-{label.lower()}", members, f"datapackage.json: {label}", "DERIVED"
+        )
+    for label, data in (
+        ("pretty", json.dumps(json.loads(good[names.DATAPACKAGE]), indent=2).encode()),
+        ("newline", good[names.DATAPACKAGE] + b"\n"), ("empty", b""), ("not-json", b"{"),
+    ):  # fmt: skip
+        yield _failed(
+            f"package-{label}",
+            {**good, names.DATAPACKAGE: data},
+            f"datapackage.json: {label}",
+            "DERIVED",
+        )
+
+
+def _digest_file(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    text = good[names.DATAPACKAGE_DIGEST]
+
+    def edited(edit: Edit) -> Members:
+        value = json.loads(text)
+        edit(value)
+        return {**good, names.DATAPACKAGE_DIGEST: canonical_json.dumps(value)}
+
+    signature = json.loads(text)["signedData"]["signature"]
+    raw = base64.b64decode(signature)
+    other = shop.other.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for label, edit in (
+        ("hash", _at("hash", "sha256:" + "0" * 64)), ("hash-gone", _at("hash", ...)), ("path", _at("path", "x.json")),
+        ("path-gone", _at("path", ...)), ("field-more", _sets(domain="example.org")),
+        ("signed-created", _at("signedData.created", "2026-01-01T00:00:00Z")),
+        ("signed-hash", _at("signedData.hash", "sha256:" + "0" * 64)), ("signed-software", _at("signedData.software", "x")),
+        ("signature-spaced", _at("signedData.signature", signature[:64] + "\n" + signature[64:])),
+        ("signature-url-safe", _at("signedData.signature", "-" + signature[1:])),
+        ("signature-padded", _at("signedData.signature", signature + "====")), ("signature-null", _at("signedData.signature", None)),
+        ("signed-null", _at("signedData", None)), ("signed-list", _at("signedData", [])),
+        ("signed-field-more", _at("signedData.domain", "example.org")), ("signed-created-gone", _at("signedData.created", ...)),
+        ("signed-key", _at("signedData.publicKey", base64.b64encode(other).decode())),
+    ):  # fmt: skip
+        yield _failed(
+            f"digest-{label}", edited(edit), f"datapackage-digest.json: {label}", "DERIVED"
+        )
+    for label, value in (
+        ("empty", ""), ("long", base64.b64encode(raw + b"\0").decode()),
+        ("swapped", base64.b64encode(raw[48:] + raw[:48]).decode()), ("r-zero", base64.b64encode(bytes(48) + raw[48:]).decode()),
+        ("s-zero", base64.b64encode(raw[:48] + bytes(48)).decode()), ("ones", base64.b64encode(b"\xff" * 96).decode()),
+        ("of-list", base64.b64encode(keys.to_p1363(good[SIG], shop.signer.public_key)).decode()),
+    ):  # fmt: skip
+        yield _failed(
+            f"wacz-signature-{label}",
+            edited(_at("signedData.signature", value)),
+            f"the WACZ signature: {label}",
+            "WACZ_SIG",
+        )
+    for label, data in (
+        ("pretty", json.dumps(json.loads(text), indent=1).encode()),
+        ("empty", b""),
+        ("array", b"[]"),
+        ("null", b"null"),
+    ):
+        yield _failed(
+            f"digest-{label}",
+            {**good, names.DATAPACKAGE_DIGEST: data},
+            f"datapackage-digest.json: {label}",
+            "DERIVED",
+        )
+    hardware = shop.members(shop.hardware)
+    value = json.loads(hardware[names.DATAPACKAGE_DIGEST])
+    value["signedData"] = json.loads(text)["signedData"]
+    yield _failed(
+        "wacz-signature-unannounced",
+        {**hardware, names.DATAPACKAGE_DIGEST: canonical_json.dumps(value)},
+        "a WACZ signature where the record says that there is none",
+        "WACZ_SIG",
+    )
+
+
+# --- custody, server signatures --------------------------------------------------------------
+
+
+def _custody(shop: Workshop) -> Iterator[Case]:
+    text = shop.good_bundle[names.CUSTODY]
+    first, second = (json.loads(line) for line in text.splitlines())
+
+    def chain(*events: Record, relink: bool = True) -> bytes:
+        lines: list[bytes] = []
+        for event in events:
+            if relink and lines:
+                event = {**event, "previous": digest_bytes(lines[-1]).sha256}
+            lines.append(canonical_json.dumps(event))
+        return b"".join(line + b"\n" for line in lines)
+
+    if chain(first, second) != text:
+        raise ValueError("the chain is not of the form that these cases take apart")
+    early = "2026-01-01T00:00:00Z"
+    for label, data in (
+        ("from-zero", chain({**first, "sequence": 0}, {**second, "sequence": 1})),
+        ("gap", chain(first, {**second, "sequence": 3})),
+        ("sequence-text", chain({**first, "sequence": "1"}, second)),
+        ("sequence-true", chain({**first, "sequence": True}, second)),
+        ("other-beginning", chain({**first, "previous": "1" * 64}, second)),
+        ("upper-case-link", chain(first, {**second, "previous": digest_bytes(text.splitlines()[0]).sha256.upper()}, relink=False)),
+        ("back-in-time", chain(first, {**second, "at": early})),
+        ("field-more", chain({**first, "note": ""}, second)),
+        ("field-less", chain({k: v for k, v in first.items() if k != "detail"}, second)),
+        ("number", chain({**first, "agent": 1}, second)),
+        ("no-instant", chain({**first, "at": "today"}, second)),
+        ("blank-line", text.replace(b"\n", b"\n\n", 1)),
+        ("crlf", text.replace(b"\n", b"\r\n")),
+        ("not-canonical", text.replace(b'":', b'": ', 1)),
+        ("array", b"[]\n"),
+        ("not-utf-8", b'"\xff"\n'),
+        ("swapped", b"".join(text.splitlines(keepends=True)[::-1])),
+        ("twice", text + text),
+    ):  # fmt: skip
+        yield _failed(
+            f"insider-chain-{label}",
+            shop.insider({names.CUSTODY: data}),
+            f"custody chain: {label}",
+            "CUSTODY",
+        )
+
+
+def _server_signatures(shop: Workshop) -> Iterator[Case]:
+    data = shop.server_signatures()
+    path = names.SERVER_SIGNATURES
+    good = shop.members(contents={**bundles.CONTENTS, path: data})
+    yield _good("servers", good, "two servers' signatures")
+
+    def insider(changed: bytes) -> Members:
+        return bundles.resealed(good, {path: changed}, shop.signer, shop.stamp)
+
+    def edited(edit: Edit) -> Members:
+        value = json.loads(data)
+        edit(value)
+        return insider(canonical_json.dumps(value))
+
+    def swapped_signatures(value: Record) -> None:
+        one, two = value["sessions"]
+        one["messages"][-1], two["messages"][-1] = two["messages"][-1], one["messages"][-1]
+
+    def swapped_chains(value: Record) -> None:
+        one, two = value["sessions"]
+        one["chain"], two["chain"] = two["chain"], one["chain"]
+
+    edits: tuple[tuple[str, Edit], ...] = (
+        ("version", _at("sessions.0.version", "TLS 1.2")), ("version-old", _at("sessions.1.version", "TLS 1.1")),
+        ("cipher", _at("sessions.0.cipher", "TLS_AES_128_CCM_SHA256")), ("cipher-1.2", _at("sessions.1.cipher", "TLS_RSA_WITH_NULL_MD5")),
+        ("group", _at("sessions.0.group", "x448")), ("group-1.2", _at("sessions.1.group", "secp521r1")),
+        ("alpn", _at("sessions.0.alpn", "h3")), ("scheme", _at("sessions.0.signature_scheme", "ed25519")),
+        ("host-other", _at("sessions.0.host", "c.example.test")), ("host-upper-case", _at("sessions.0.host", "A.EXAMPLE.TEST")),
+        ("host-dot", _at("sessions.0.host", "a.example.test.")), ("host-address", _at("sessions.0.host", "203.0.113.7")),
+        ("names-host", _at("sessions.0.names_host", False)), ("ocsp-1.3", _at("sessions.0.ocsp", "AAAA")),
+        ("timestamps", _at("sessions.0.timestamps", [{"at_ms": 1, "log_id": "0" * 64, "source": "certificate"}])),
+        ("chain-less", lambda value: value["sessions"][0]["chain"].pop()),
+        ("chain-turned", lambda value: value["sessions"][0]["chain"].reverse()),
+        ("chain-none", _at("sessions.0.chain", [])), ("chains-swapped", swapped_chains),
+        ("signatures-swapped", swapped_signatures),
+        ("message-less", lambda value: value["sessions"][0]["messages"].pop()),
+        ("message-twice", lambda value: value["sessions"][0]["messages"].insert(0, value["sessions"][0]["messages"][0])),
+        ("messages-turned", lambda value: value["sessions"][0]["messages"].reverse()), ("messages-none", _at("sessions.0.messages", [])),
+        ("message-cut", _at("sessions.0.messages.1", "AgAE")), ("message-spelling", _at("sessions.0.messages.2", "CAAAAA==\n")),
+        ("message-number", _at("sessions.0.messages.2", 7)),
+        ("field-more", _at("sessions.0.note", "x")), ("field-less", _at("sessions.0.port", ...)),
+        ("port-text", _at("sessions.0.port", "443")), ("connection-text", _at("sessions.0.connection", "1")),
+        ("resumed-by", _at("sessions.0.resumed", [{"by": "magic", "connection": 2}])),
+        ("sessions-object", _at("sessions", {})), ("unsigned-gone", _at("unsigned", ...)),
+        ("unsigned-form", _at("unsigned", [{"host": "x"}])), ("format-two", _at("format", "snapshotter-tls/2")),
+        ("top-more", _sets(note="x")),
+    )  # fmt: skip
+    for label, edit in edits:
+        yield _failed(
+            f"insider-tls-{label}", edited(edit), f"capture/tls.json: {label}", "SERVER_SIG"
+        )
+    for label, changed in (
+        ("pretty", json.dumps(json.loads(data), indent=1).encode()),
+        ("empty", b""),
+        ("not-json", b"{"),
+    ):
+        yield _failed(
+            f"insider-tls-{label}", insider(changed), f"capture/tls.json: {label}", "SERVER_SIG"
+        )
+
+
+# --- keys against trust files ----------------------------------------------------------------
+
+
+def _trust_windows(shop: Workshop) -> Iterator[Case]:
+    good, bare = shop.good_bundle, shop.members(authorities=())
+    yield _failed(
+        "trust-compromised",
+        good,
+        "its key was stolen before",
+        "KEY_REVOKED",
+        trust="compromised-before",
+    )
+    yield _unclear(
+        "trust-superseded",
+        good,
+        "its key was retired before",
+        "KEY_REVOKED",
+        trust="superseded-before",
+    )
+    yield _failed(
+        "trust-compromised-no-token", bare, "stolen later, and no token proves that this is older", "KEY_REVOKED", "TS_MISSING", "TIME",
+        trust="compromised-later",
+    )  # fmt: skip
+    yield _unclear(
+        "trust-superseded-no-token", bare, "retired later, and no token proves that this is older", "KEY_REVOKED", "TS_MISSING", "TIME",
+        trust="superseded-later",
+    )  # fmt: skip
+    yield _unclear(
+        "trust-ended-no-token",
+        bare,
+        "the key's period has an end, and no token",
+        "KEY_PERIOD",
+        "TS_MISSING",
+        "TIME",
+        trust="key-ended",
+    )
+    yield _failed(
+        "trust-not-begun", good, "before the key's period", "KEY_PERIOD", trust="key-not-begun"
+    )
+    yield _unclear("trust-over", good, "after the key's period", "KEY_PERIOD", trust="key-over")
+    yield _unclear(
+        "trust-without-key", good, "the key is not in the trust file", "KEY_UNKNOWN", trust="no-key"
+    )
+    yield _unclear(
+        "trust-without-authority",
+        good,
+        "the authority is not in the trust file",
+        "TS_UNTRUSTED",
+        "TIME",
+        trust="no-authority",
+    )
+    yield _unclear(
+        "trust-other-policy",
+        good,
+        "the trust file allows another policy",
+        "TS_POLICY",
+        "TIME",
+        trust="other-policy",
+    )
+    yield _good("any-policy", good, "the trust file allows any policy", trust="any-policy")
+    yield _unclear(
+        "trust-serial-revoked",
+        good,
+        "the authority's certificate is revoked",
+        "TS_REVOKED",
+        "TIME",
+        trust="serial-revoked",
+    )
+    yield _unclear(
+        "trust-two-signatures",
+        good,
+        "the trust file requires two signatures",
+        "QUORUM",
+        trust="two-signatures",
+    )
+
+
+class _Trust:
+    """Trust files: those by which cases are judged, and those that must be refused."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._base = shop.trust(p256=False)
+        self._now = datetime.now(UTC).replace(microsecond=0)
+
+    def signed(self, edit: Edit) -> tuple[bytes, bytes]:
+        value = json.loads(self._base)
+        edit(value)
+        data = canonical_json.dumps(value)
+        return data, self.sign(data)
+
+    def sign(self, data: bytes) -> bytes:
+        return self._shop.root.sign(data, ec.ECDSA(hashes.SHA384()))
+
+    def _key(self, **fields: Any) -> Edit:
+        """Fields of the good signer's key."""
+
+        def edit(value: Record) -> None:
+            for key in value["keys"]:
+                if key["key_id"] == self._shop.signer.key_id:
+                    key.update(fields)
+
+        return edit
+
+    def _revoked(self, at: timedelta, reason: str) -> Edit:
+        return self._key(revoked={"at": canonical_json.instant(self._now + at), "reason": reason})
+
+    def _authority(self, **fields: Any) -> Edit:
+        def edit(value: Record) -> None:
+            for authority in value["tsa"]:
+                if authority["name"] == "test authority":
+                    authority.update(fields)
+
+        return edit
+
+    def variants(self) -> dict[str, Edit]:
+        """The trust files that cases name."""
+        signer = self._shop.signer.key_id
+
+        def instant(by: timedelta) -> str:
+            return canonical_json.instant(self._now + by)
+
+        def without_key(value: Record) -> None:
+            value["keys"] = [key for key in value["keys"] if key["key_id"] != signer]
+
+        def without_authority(value: Record) -> None:
+            value["tsa"] = [one for one in value["tsa"] if one["name"] != "test authority"]
+
+        chain = self._shop.authority._chain
+        leaf = x509.load_pem_x509_certificate(chain.leaf_pem.read_bytes())
+        return {
+            "trust": lambda value: None,
+            "key-ended": self._key(not_after=instant(DAY)),
+            "superseded-later": self._revoked(DAY, "superseded"),
+            "compromised-later": self._revoked(DAY, "compromised"),
+            "superseded-before": self._revoked(-DAY, "superseded"),
+            "compromised-before": self._revoked(-DAY, "compromised"),
+            "key-not-begun": self._key(not_before=instant(DAY)),
+            "key-over": self._key(not_after=instant(-DAY)),
+            "no-key": without_key,
+            "no-authority": without_authority,
+            "any-policy": self._authority(policy_oids=[]),
+            "other-policy": self._authority(policy_oids=["1.2.3.4.9"]),
+            "serial-revoked": self._authority(revoked_serials=[str(leaf.serial_number)]),
+            "no-tokens": _at("require.timestamps", 0),
+            "two-tokens": _at("require.timestamps", 2),
+            "two-signatures": _at("require.signatures", 2),
+            "short-lag": _sets(max_lag_s=60),
+            "short-skew": _sets(max_skew_s=10),
+        }
+
+    def cases(self) -> Iterator[TrustCase]:
+        """Trust files that must be refused, and a few that must be taken."""
+        good, signature = self.signed(lambda value: None)
+
+        def case(name: str, edit: Edit, **more: Any) -> TrustCase:
+            data, its_signature = self.signed(edit)
+            return TrustCase(name=name, why=name, data=data, signature=its_signature, **more)
+
+        def raw(name: str, data: bytes, **more: Any) -> TrustCase:
+            return TrustCase(name=name, why=name, data=data, signature=self.sign(data), **more)
+
+        later = canonical_json.instant(self._now + DAY)
+        key = json.loads(good)["keys"][0]
+        yield TrustCase(
+            name="good", why="nothing is wrong", data=good, signature=signature, taken=True
+        )
+        yield case("good-expires-later", _sets(expires=later), taken=True)
+        yield case("good-version-nine", _sets(version=9), taken=True)
+        yield case("expired", _sets(expires=later), later=2 * DAY)
+        yield TrustCase(
+            name="other-pin",
+            why="another root is pinned",
+            data=good,
+            signature=signature,
+            pin="0" * 64,
+        )
+        other = ec.generate_private_key(ec.SECP384R1())
+        r_s = encode_dss_signature(1, 1)
+        for name, its_signature in (
+            ("signature-flipped", flipped(signature)), ("signature-empty", b""), ("signature-tail", signature + b"\0"),
+            ("signature-ones", r_s), ("signature-of-another", other.sign(good, ec.ECDSA(hashes.SHA384()))),
+            ("signature-by-sha256", self._shop.root.sign(good, ec.ECDSA(hashes.SHA256()))),
+            ("signature-base64", base64.b64encode(signature)),
+        ):  # fmt: skip
+            yield TrustCase(name=name, why=name, data=good, signature=its_signature)
+        yield TrustCase(
+            name="edited",
+            why="a byte changed",
+            data=good.replace(b'"version":1', b'"version":2'),
+            signature=signature,
+        )
+        for name, data in (
+            ("newline", good + b"\n"), ("pretty", json.dumps(json.loads(good), indent=1).encode()), ("empty", b""),
+            ("byte-order-mark", b"\xef\xbb\xbf" + good), ("array", b"[]"), ("key-twice", good[:-1] + b',"version":1}'),
+            ("float", good.replace(b'"version":1', b'"version":1.5')), ("cut", good[:-1]), ("deep", b"[" * 5000 + b"]" * 5000),
+        ):  # fmt: skip
+            yield raw(name, data)
+        yield case("format-two", _sets(format="snapshotter-trust/9"))
+        for name in json.loads(good):
+            yield case(f"lacks-{name}", _at(name, ...))
+        for name in key:
+            yield case(f"key-lacks-{name}", _at(f"keys.0.{name}", ...))
+        for name in ("name", "policy_oids", "revoked_serials", "root"):
+            yield case(f"authority-lacks-{name}", _at(f"tsa.0.{name}", ...))
+        for name in ("log", "signatures", "timestamps"):
+            yield case(f"require-lacks-{name}", _at(f"require.{name}", ...))
+        root = self._shop.root.public_key()
+        root_entry = {
+            **key,
+            "key_id": keys.key_id(root),
+            "public_key": keys.public_pem(root).decode(),
+            "revoked": None,
+        }
+        tsa = json.loads(good)["tsa"]
+        for name, edit in (
+            ("field-more", _sets(note="x")), ("key-field-more", _at("keys.0.note", "x")), ("authority-field-more", _at("tsa.0.note", "x")),
+            ("require-field-more", _at("require.note", 1)), ("keys-turned", lambda value: value["keys"].reverse()),
+            ("key-in-it-twice", lambda value: value["keys"].insert(0, value["keys"][0])),
+            ("authorities-turned", lambda value: value["tsa"].reverse()),
+            ("authority-twice", _sets(tsa=[tsa[0], tsa[0]])), ("keys-object", _sets(keys={})), ("tsa-null", _sets(tsa=None)),
+            ("root-among-keys", lambda value: value.update(keys=sorted([*value["keys"], root_entry], key=lambda it: it["key_id"]))),
+            ("key-id-of-another", _at("keys.0.key_id", "0" * 64)), ("key-alg", _at("keys.0.alg", keys.P256_SHA256)),
+            ("key-alg-unknown", _at("keys.0.alg", "rsa")), ("key-spelling", _at("keys.0.public_key", key["public_key"] + "\n")),
+            ("key-none", _at("keys.0.public_key", "")), ("key-instant", _at("keys.0.not_before", "2026-11-24")),
+            ("key-end-instant", _at("keys.0.not_after", 7)), ("owner-empty", _at("keys.0.owner", "")),
+            ("owner-lines", _at("keys.0.owner", "a\nb")), ("owner-long", _at("keys.0.owner", "a" * 201)),
+            ("owner-number", _at("keys.0.owner", 1)), ("revoked-reason", _at("keys.0.revoked", {"at": later, "reason": "lost"})),
+            ("revoked-instant", _at("keys.0.revoked", {"at": "now", "reason": "superseded"})),
+            ("revoked-field-more", _at("keys.0.revoked", {"at": later, "reason": "superseded", "x": 1})),
+            ("revoked-true", _at("keys.0.revoked", True)),
+            ("policy-order", _at("tsa.0.policy_oids", ["1.2.4", "1.2.3"])), ("policy-twice", _at("tsa.0.policy_oids", ["1.2.3", "1.2.3"])),
+            ("policy-none", _at("tsa.0.policy_oids", ["x"])), ("policy-zeros", _at("tsa.0.policy_oids", ["1.02.3"])),
+            ("serial-order", _at("tsa.0.revoked_serials", ["3", "20"])), ("serial-hex", _at("tsa.0.revoked_serials", ["0xff"])),
+            ("serial-zeros", _at("tsa.0.revoked_serials", ["007"])), ("serial-number", _at("tsa.0.revoked_serials", [7])),
+            ("root-of-authority-none", _at("tsa.0.root", "")), ("root-of-authority-spelling", _at("tsa.0.root", tsa[0]["root"] + "\n")),
+            ("root-not-self-signed", _at("tsa.0.root", self._leaf())), ("authority-name-empty", _at("tsa.0.name", "")),
+            ("signatures-none", _at("require.signatures", 0)), ("signatures-many", _at("require.signatures", 11)),
+            ("timestamps-many", _at("require.timestamps", 11)), ("timestamps-negative", _at("require.timestamps", -1)),
+            ("signatures-true", _at("require.signatures", True)), ("log-without-log", _at("require.log", True)),
+            ("log-number", _at("require.log", 0)), ("log-text", _sets(log="x")), ("version-none", _sets(version=0)),
+            ("version-negative", _sets(version=-1)), ("version-text", _sets(version="1")), ("version-true", _sets(version=True)),
+            ("skew-negative", _sets(max_skew_s=-1)), ("lag-text", _sets(max_lag_s="7")), ("expires-text", _sets(expires="never")),
+            ("expires-number", _sets(expires=0)), ("root-key-other", _sets(root_key=self._shop.other.public_key_pem.decode())),
+            ("root-key-none", _sets(root_key=None)),
+        ):  # fmt: skip
+            yield case(name, edit)
+
+    def _leaf(self) -> str:
+        chain = self._shop.authority._chain
+        return str(chain.leaf_pem.read_text())
+
+
+def main() -> int:
+    """Write the suite below the folder that is named."""
+    target = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as work:
+        suite = make(Path(work))
+    for case in suite.cases:
+        folder = target / case.name
+        suite.write(case, folder)
+        expected = {
+            "codes": sorted(case.codes),
+            "later_s": int(case.later.total_seconds()),
+            "trust": f"{case.trust}.json",
+            "verdict": case.verdict,
+        }
+        (folder / "expected.json").write_text(json.dumps(expected, indent=2) + "\n")
+        (folder / "README").write_text(f"{case.why}\n", encoding="utf-8")
+    for name, (data, signature) in suite.trust.items():
+        (target / "trust").mkdir(exist_ok=True)
+        (target / "trust" / f"{name}.json").write_bytes(data)
+        (target / "trust" / f"{name}.json.sig").write_bytes(signature)
+    (target / "trust" / "root-key-id.txt").write_text(suite.pin + "\n")
+    print(f"{len(suite.cases)} cases of bundles written to {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
