@@ -32,6 +32,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ MAX_JSON = 8 << 20  # bytes of capture.json, tls.json and datapackage.json
 MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON document
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
+MAX_CUSTODY = 256 << 10  # bytes of a custody sidecar
 MAX_TRUST = 4 << 20  # bytes of trust.json
 CHUNK = 1 << 20  # bytes read at once
 OPENSSL_SECONDS = 30  # for one call
@@ -424,7 +426,10 @@ def instant(text: Any) -> Instant:
 
 
 def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) -> Instant:
+    """Of the years 1000 to 9999. Raises Bad."""
     try:
+        if year < 1000:
+            raise ValueError
         return datetime.datetime(
             year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc
         )
@@ -433,7 +438,7 @@ def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) ->
 
 
 def show_instant(when: Instant) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when.year >= 1000 else when.isoformat()
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def fields(value: Any, wanted: Iterable[str], what: str) -> dict[str, Any]:
@@ -640,8 +645,23 @@ class Certificate:
 # The trust file (docs/spec/trust-file.md)
 
 KEY_ID = re.compile(r"[0-9a-f]{64}\Z")
-OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
-SERIAL = re.compile(r"(0|-?[1-9][0-9]*)\Z")
+OID = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,38})){1,30}\Z")
+SERIAL = re.compile(r"(0|[1-9][0-9]{0,48})\Z")
+MAX_SECONDS = 315_360_000  # of max_skew_s and max_lag_s: ten years
+MAX_ROOT = 16 << 10  # bytes of PEM
+
+
+def is_person_text(value: Any) -> bool:
+    """Whether `value` is "a text for a person"."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 200 or value != value.strip(" "):
+        return False
+    bad = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"}
+    return all(c == " " or unicodedata.category(c) not in bad for c in value)
+
+
+def is_sorted(values: list[Any]) -> bool:
+    """By Unicode code points, each value once."""
+    return values == sorted(set(values))
 
 
 class Trust:
@@ -701,9 +721,9 @@ class Trust:
         if type(require["log"]) is not bool or (require["log"] and self.log is None):
             raise Bad("it requires log proofs, and names no log")
         for name in ("max_skew_s", "max_lag_s"):
-            if not is_count(value[name], 0, 1 << 40):
+            if not is_count(value[name], 0, MAX_SECONDS):
                 raise Bad(f"{name} is not a number of seconds")
-        if not is_count(value["version"], 1, 1 << 53):
+        if not is_count(value["version"], 1, (1 << 31) - 1):
             raise Bad("version is not a number from 1 on")
         expires = None if value["expires"] is None else instant(value["expires"])
         # (5) not older than one that was seen
@@ -732,8 +752,7 @@ class Trust:
                 or public.id == root.id
             ):
                 raise Bad("key %.80r is not what it says" % (key["key_id"],))
-            owner = key["owner"]
-            if not isinstance(owner, str) or not 1 <= len(owner) <= 200 or not owner.isprintable():
+            if not is_person_text(key["owner"]):
                 raise Bad("the owner of a key is not one line of text")
             begin = instant(key["not_before"])
             end = None if key["not_after"] is None else instant(key["not_after"])
@@ -746,46 +765,39 @@ class Trust:
             if end is not None and end < begin:
                 raise Bad("a key's period ends before it begins")
             self.keys[public.id] = (begin, end, revoked)
-        if [key["key_id"] for key in keys] != sorted(self.keys) or len(self.keys) != len(keys):
+        if not is_sorted([key["key_id"] for key in keys]):
             raise Bad("the keys are not in their order")
 
     def _authorities(self, authorities: Any, openssl: OpenSSL) -> None:
         if not isinstance(authorities, list) or len(authorities) > 100:
             raise Bad("tsa is not a list of at most 100")
         self.authorities = []
+        roots = set()
         for one in authorities:
             fields(one, ["name", "policy_oids", "revoked_serials", "root"], "an authority")
-            name = one["name"]
-            if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
+            if not is_person_text(one["name"]):
                 raise Bad("the name of an authority is not one line of text")
-            for list_name, form in (("policy_oids", OID), ("revoked_serials", SERIAL)):
-                found = one[list_name]
-                if not isinstance(found, list) or not all(
-                    isinstance(item, str) and form.match(item) for item in found
-                ):
-                    raise Bad(f"{list_name} of an authority has something else in it")
-                if found != sorted(set(found)):
-                    raise Bad(f"{list_name} of an authority is not sorted")
-            if not isinstance(one["root"], str):
-                raise Bad("a root is not text")
-            der = from_pem(one["root"].encode("utf-8"), "CERTIFICATE")
-            certificate = Certificate(der)
-            root = openssl.file("root.pem", pem(der, "CERTIFICATE"))
-            if (
-                certificate.issuer != certificate.subject
-                or openssl.run("x509", "-in", root, "-noout").returncode
-            ):
-                raise Bad("the root of an authority is not self-signed")
-            self.authorities.append(
-                (
-                    name,
-                    pem(der, "CERTIFICATE"),
-                    set(one["policy_oids"]),
-                    set(one["revoked_serials"]),
-                )
-            )
-        if [one["name"] for one in authorities] != sorted({one["name"] for one in authorities}):
-            raise Bad("the authorities are not in their order")
+            for name, form, most in (("policy_oids", OID, 50), ("revoked_serials", SERIAL, 10_000)):
+                found = one[name]
+                if not isinstance(found, list) or len(found) > most:
+                    raise Bad(f"{name} of an authority is not a list of at most {most}")
+                if not all(isinstance(item, str) and form.match(item) for item in found):
+                    raise Bad(f"{name} of an authority has something else in it")
+                if not is_sorted(found):
+                    raise Bad(f"{name} of an authority is not sorted")
+            if not isinstance(one["root"], str) or len(one["root"]) > MAX_ROOT:
+                raise Bad("a root is no text, or too long")
+            root = one["root"].encode("utf-8")
+            certificate = Certificate(from_pem(root, "CERTIFICATE"))
+            if certificate.issuer != certificate.subject:
+                raise Bad("the root of an authority is not its own issuer")
+            if openssl.run("x509", "-noout", data=root).returncode:
+                raise Bad("the root of an authority is no certificate")
+            roots.add(certificate.spki)
+            policies, serials = set(one["policy_oids"]), set(one["revoked_serials"])
+            self.authorities.append((one["name"], root, policies, serials))
+        if not is_sorted([one["name"] for one in authorities]) or len(roots) != len(authorities):
+            raise Bad("the authorities are not in their order, or two are one")
 
     def judge_key(self, key_id: str, proven: Instant | None) -> tuple[str, str, str]:
         """The table of "Judging a key": (verdict, code, words)."""
@@ -855,14 +867,15 @@ class Log:
 
     def __init__(self, value: Any) -> None:
         fields(value, ["quorum", "verifier_key", "witnesses"], "log")
-        if not isinstance(value["witnesses"], list) or len(value["witnesses"]) > 100:
-            raise Bad("log.witnesses is not a list of at most 100")
+        witnesses = value["witnesses"]
+        if not isinstance(witnesses, list) or len(witnesses) > 16:
+            raise Bad("log.witnesses is not a list of at most 16")
         self.key = NoteKey(value["verifier_key"], BY_LOG)
-        self.witnesses = [NoteKey(text, BY_WITNESS) for text in value["witnesses"]]
-        if not is_count(value["quorum"], 0, len(self.witnesses)):
-            raise Bad("log.quorum is more than there are witnesses")
-        if len({witness.spki for witness in self.witnesses}) != len(self.witnesses):
-            raise Bad("a witness of the log is named twice")
+        self.witnesses = [NoteKey(text, BY_WITNESS) for text in witnesses]
+        if not is_sorted(witnesses) or not is_count(value["quorum"], 0, len(witnesses)):
+            raise Bad("log.witnesses is not sorted, or log.quorum is more than there are")
+        if len({key.spki for key in [self.key, *self.witnesses]}) != 1 + len(witnesses):
+            raise Bad("a key of the log is named twice")
         self.quorum = value["quorum"]
 
 
@@ -1115,6 +1128,9 @@ class Token:
         if not stated or not all(stated):
             raise Bad("it does not name the certificate of its signer")
 
+    def is_over(self, data: bytes) -> bool:
+        return hashlib.new(self.imprint_digest, data).digest() == self.imprint
+
     def leads_to(self, root_pem: bytes, openssl: OpenSSL) -> bool:
         """Whether the chain ends in this root at the token's own time, and all that RFC 3161 asks of a signer holds."""
         done = openssl.run(
@@ -1132,7 +1148,7 @@ class Token:
                     code = "TS_REVOKED"
                 elif policies and self.policy not in policies:
                     code = "TS_POLICY"
-                elif hashlib.new(self.imprint_digest, data).digest() != self.imprint:
+                elif not self.is_over(data):
                     return "TS_IMPRINT", ""
                 else:
                     return "OK", name
@@ -1330,6 +1346,10 @@ class Record:
         if found is None:
             raise Bad("bundle_id is none")
         self.id_time = utc(*map(int, found.groups()))
+        authorities = value.get("authorities")
+        if not isinstance(authorities, list) or not all(isinstance(it, str) for it in authorities):
+            raise Bad("authorities is not a list of texts")
+        self.authorities: list[str] = authorities
         self.software = self._text(value, "software")
         self.sealed_text = self._text(value, "sealed_at")
         self.sealed_at = instant(self.sealed_text)
@@ -1396,6 +1416,7 @@ class Verification:
     named: dict[str, PublicKey]  # since step 6: those of them that the record names
     tokens: dict[str, dict[str, Instant]]  # since step 7: slot → authority → time of its good token
     tokens_inside: dict[str, list[Instant]]  # of them, those that no sidecar brought
+    is_logged = False  # since step 13: a log proof is good
 
     def __init__(
         self, path: str, trust: Trust, now: Instant, openssl: OpenSSL, use_b3sum: bool = False
@@ -1435,24 +1456,22 @@ class Verification:
 
     def run(self) -> Verification:
         steps = (
-            (self.container, True), (self.names, True), (self.hashes, True), (self.signatures, True),
-            (self.read_record, True), (self.signers, False), (self.timestamps, False), (self.time, False),
-            (self.keys, False), (self.derived, False), (self.server_signatures, False), (self.custody, False),
-            (self.log, False),
+            self.container, self.names, self.hashes, self.signatures, self.read_record, self.signers, self.timestamps,
+            self.time, self.keys, self.derived, self.server_signatures, self.custody, self.log, self.tokens_taken_out,
         )  # fmt: skip
-        for step, essential in steps:
+        for number, step in enumerate(steps, 1):
             try:
                 step()
             except Unreadable:
                 raise
             except Exception as error:  # noqa: BLE001 - a check that breaks must never look like one that passed
-                self.bad(
-                    step.__name__.replace("_", "-"),
-                    "INTERNAL",
-                    f"{type(error).__name__}: {error:.200}",
-                )
-            if essential and self.verdict != PASSED:
+                name = step.__name__.replace("_", "-")
+                self.bad(name, "INTERNAL", f"{type(error).__name__}: {error!s:.200}")
+                break
+            if number <= 5 and self.verdict != PASSED:
                 break  # what follows would judge bytes that nobody vouches for
+            if number == 6 and len(self.named) < len(self.record.signers):
+                break  # and here, of some signatures and not of others
         return self
 
     # (1)
@@ -1577,26 +1596,29 @@ class Verification:
 
     # (6)
     def signers(self) -> None:
-        before, named = len(self.findings), {}
+        before = len(self.findings)
+        self.named = {}
         for signer in self.record.signers:
             slot, public = signer["slot"], self.keys_beside.get(signer["slot"])
-            named[slot] = public
             if public is None:
-                self.bad(
-                    "signature", "SIG_MISSING", f"{slot} is named in the record and has not signed"
-                )
+                words = f"{slot} is named in the record and has not signed"
+                self.bad("signature", "SIG_MISSING", words)
             elif public.id != signer["key_id"]:
-                self.bad(
-                    "signature", "KEY_MISMATCH", f"{slot} is by another key than the record names"
-                )
+                words = f"{slot} is by another key than the record names"
+                self.bad("signature", "KEY_MISMATCH", words)
             elif public.curve.algorithm != signer["algorithm"]:
-                self.bad(
-                    "signature", "ALG", f"{slot}: the record names another algorithm than the key's"
-                )
+                words = f"{slot}: the record names another algorithm than the key's"
+                self.bad("signature", "ALG", words)
+            else:
+                self.named[slot] = public
+        slots = [signer["slot"] for signer in self.record.signers]
         for name in self.members:
-            if PROOF_PLACE.match(name) and name[5:11] not in named:
+            if PROOF_PLACE.match(name) and name[5:11] not in slots:
                 self.bad("signature", "UNLISTED", f"{name} is of nobody that the record names")
-        self.named = {slot: public for slot, public in named.items() if public is not None}
+        for slot in slots:
+            numbers = [name for name in self.members if name.startswith(f"seal/{slot}.tsa-")]
+            if numbers != [f"seal/{slot}.tsa-{n:02}.tsr" for n in range(1, len(numbers) + 1)]:
+                self.bad("signature", "UNLISTED", f"the numbers of {slot}'s tokens have a gap")
         self.good("signature", "those that the record names have signed", before)
 
     # (7)
@@ -1605,9 +1627,10 @@ class Verification:
         needed = max(self.record.timestamps, self.trust.timestamps)
         covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers those inside
         self.tokens, self.tokens_inside, before = {}, {}, len(self.findings)
+        late = self.late_tokens()
         for slot in self.named:
             good = self.tokens.setdefault(slot, {})
-            doubts = self.slot_tokens(slot, good)
+            doubts = self.slot_tokens(slot, late.get(slot, []), good)
             enough = len(good) >= needed  # two tokens of one authority are one
             for is_inside, code, words in doubts:
                 # One that is not needed may be anything, unless nothing but itself covers it.
@@ -1619,7 +1642,9 @@ class Verification:
         counted = {authority for good in self.tokens.values() for authority in good}
         self.good("timestamp", f"good tokens by {', '.join(sorted(counted)) or 'nobody'}", before)
 
-    def slot_tokens(self, slot: str, good: dict[str, Instant]) -> list[tuple[bool, str, str]]:
+    def slot_tokens(
+        self, slot: str, beside: list[tuple[str, bytes]], good: dict[str, Instant]
+    ) -> list[tuple[bool, str, str]]:
         """Put good tokens over a signature into `good`; return those that may not count: (inside, code, words)."""
         signature, doubts = self.members[f"seal/{slot}.der"].content, []
         inside = [
@@ -1627,7 +1652,6 @@ class Verification:
             for name, member in self.members.items()
             if name.startswith(f"seal/{slot}.tsa-")
         ]
-        beside = self.late_tokens() if slot == "sig-01" else []
         for name, response in inside + beside:
             is_inside, why = name in self.members, "by nobody that is trusted for this"
             try:
@@ -1651,13 +1675,23 @@ class Verification:
                 doubts.append((is_inside, code, f"{name}: {why}"))
         return doubts
 
-    def late_tokens(self) -> list[tuple[str, bytes]]:
-        found = []
+    def late_tokens(self) -> dict[str, list[tuple[str, bytes]]]:
+        """Name and bytes of the late tokens of each slot: of the signature that each is over, or of the first."""
+        found: dict[str, list[tuple[str, bytes]]] = {}
         for number in range(1, 10):
-            name = "%s.late-%02d.tsr" % (self.path, number)
-            data = self.sidecar(name, MAX_PROOF)
-            if data is not None:
-                found.append((os.path.basename(name), data))
+            path = f"{self.path}.late-{number:02}.tsr"
+            data = self.sidecar(path, MAX_PROOF)
+            if data is None:
+                continue
+            over = "sig-01"
+            try:
+                token = Token(data, self.openssl) if len(data) <= MAX_PROOF else None
+            except (Bad, IndexError):
+                token = None
+            for slot in self.named if token is not None else ():
+                if token is not None and token.is_over(self.members[f"seal/{slot}.der"].content):
+                    over = slot
+            found.setdefault(over, []).append((os.path.basename(path), data))
         return found
 
     def sidecar(self, path: str, limit: int) -> bytes | None:
@@ -1705,23 +1739,22 @@ class Verification:
 
     # (9)
     def keys(self) -> None:
-        before, good = len(self.findings), 0
+        before, good, others = len(self.findings), 0, []
         for slot, public in self.named.items():
             times = self.tokens.get(slot, {}).values()
             verdict, code, words = self.trust.judge_key(public.id, min(times, default=None))
             if verdict == PASSED:
                 good += 1
             else:
-                self.find("key", verdict, code, f"{slot}: {words}")
+                others.append((verdict, code, f"{slot}: {words}"))
         needed = max(self.record.signatures, self.trust.signatures)
-        if len(self.named) < needed:
-            self.find(
-                "key",
-                INDETERMINATE,
-                "QUORUM",
-                "%d good signatures, and %d are required" % (good, needed),
-            )
-        self.good("key", "%d known, and good at the proven time" % good, before)
+        if good < needed:
+            for verdict, code, words in others:
+                self.find("key", verdict, code, words)
+            if not others:
+                words = f"{good} good signatures, and {needed} are required"
+                self.find("key", INDETERMINATE, "QUORUM", words)
+        self.good("key", f"{good} known, and good at the proven time", before)
 
     # (10)
     def derived(self) -> None:
@@ -1813,14 +1846,50 @@ class Verification:
 
     # (12)
     def custody(self) -> None:
-        before = len(self.findings)
+        before, data = len(self.findings), self.members[CUSTODY].content
         try:
-            last = self.custody_chain(self.members[CUSTODY].content)
-            if last > self.record.sealed_at:
+            if self.custody_chain(data) > self.record.sealed_at:
                 raise Bad("it goes on after the seal")
         except Bad as bad:
             self.bad("custody", "CUSTODY", f"custody.jsonl: {bad}")
-        self.good("custody", "a whole chain, up to the seal", before)
+            return
+        try:
+            self.custody_beside(data.split(b"\n")[-2], len(data.split(b"\n")) - 1)
+        except Bad as bad:  # nothing beside a bundle is said against it
+            self.find("custody", INDETERMINATE, "CUSTODY", f"beside the bundle: {bad}")
+        self.good("custody", "a whole chain, up to the seal and after it", before)
+
+    def custody_beside(self, last: bytes, sequence: int) -> None:
+        """Follow the chain in the sidecars (docs/spec/custody.md). Raises Bad for the first thing that is wrong."""
+        folder, name = os.path.split(self.path)
+        form = re.compile(re.escape(name) + r"\.custody-([0-9]{4}|[1-9][0-9]{4,})\.jsonl\Z")
+        try:
+            found = [form.match(entry) for entry in os.listdir(folder or ".")]
+        except OSError as error:
+            raise Unreadable(f"{folder}: {error.strerror or error}") from error
+        numbers = sorted(int(it.group(1)) for it in found if it and len(it.group(1)) < 19)
+        numbers = [it for it in numbers if 0 < it <= len(numbers) + 10_000]
+        seen: set[str] = set()
+        for place, number in enumerate(numbers, 1):
+            if number != place:
+                raise Bad(f"number {place} is missing")
+            data = self.sidecar(f"{self.path}.custody-{number:04}.jsonl", MAX_CUSTODY)
+            lines = (data or b"").split(b"\n")
+            if data is None or len(data) > MAX_CUSTODY or lines.pop() != b"" or not lines:
+                raise Bad(f"number {number} is not lines, or too long")
+            for line in lines:
+                sequence += 1
+                event = custody_event(line)
+                if event["previous"] != hashlib.sha256(last).hexdigest():
+                    raise Bad(f"number {number} does not follow the line before")
+                if event["sequence"] != sequence or event["event_id"] in seen:
+                    raise Bad(f"number {number} has a number or an event twice, or lacks one")
+                receipt = event["receipt"] or {"key": ""}
+                own = f"/{receipt['key']}".endswith(f"/{self.bundle_id}.wacz")
+                if own and receipt["sha256"] != self.sha256:
+                    raise Bad(f"number {number} has a receipt for another file")
+                seen.add(event["event_id"])
+                last = line
 
     @staticmethod
     def custody_chain(data: bytes) -> Instant:
@@ -1900,10 +1969,23 @@ class Verification:
                 break
         if len(checkpoint.witnesses) >= log.quorum:
             words = f"entry {index} of {checkpoint.entries}, seen by {len(checkpoint.witnesses)} witnesses"
+            self.is_logged = True
             self.find("log", PASSED, "OK", words)
         elif required:
             words = f"{len(checkpoint.witnesses)} witnesses, and {log.quorum} are required"
             self.find("log", INDETERMINATE, "LOG_MISSING", words)
+
+    # (14)
+    def tokens_taken_out(self) -> None:
+        """Where neither the WACZ signature nor the log covers the tokens, one may have been taken out."""
+        if self.record.signers[0]["wacz_auth"] or self.is_logged:
+            return
+        asked = len(set(self.record.authorities))
+        for slot in self.named:
+            there = len(self.tokens.get(slot, {}))
+            if there < asked:
+                words = f"{slot}: {asked} authorities were asked, {there} tokens are there, and nothing shows that none was taken out"
+                self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -2366,6 +2448,31 @@ def _ocsp_extension(stapled: bytes) -> bytes:
 
 # --------------------------------------------------------------------------------------------------
 # The command
+
+
+def custody_event(line: bytes) -> dict[str, Any]:
+    """A line of a custody sidecar. Raises Bad."""
+    texts = "agent at by detail event event_id object outcome previous".split()
+    event = fields(parse_json(line), [*texts, "receipt", "sequence"], "an event")
+    if not all(isinstance(event[name], str) for name in texts):
+        raise Bad("an event has something that is no text")
+    if not re.match(r"[0-9a-f]{32}\Z", event["event_id"]) or not is_count(
+        event["sequence"], 1, 10**9 - 1
+    ):
+        raise Bad("an event has no id, or no number")
+    if event["outcome"] not in ("success", "failure"):
+        raise Bad("an event has no outcome")
+    instant(event["at"])
+    receipt = event["receipt"]
+    if receipt is not None:
+        wanted = "at key legal_hold length lock_mode retain_until sha256 store version".split()
+        fields(receipt, wanted, "a receipt")
+        instant(receipt["at"])
+        if not isinstance(receipt["sha256"], str) or not KEY_ID.match(receipt["sha256"]):
+            raise Bad("a receipt has no SHA-256")
+        if not isinstance(receipt["key"], str):
+            raise Bad("a receipt has no key")
+    return event
 
 
 def open_regular(path: str) -> BinaryIO:

@@ -19,7 +19,7 @@ from scripts import tamper_suite
 from scripts.tamper_suite import Case, Suite
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import late_tokens_beside, read_trust
+from snapshotter.verify.files import custody_beside, late_tokens_beside, read_trust
 from snapshotter.verify.trust import Trust
 from tests.unit.verify.test_minimal_verifier import MINIMAL
 
@@ -53,7 +53,13 @@ def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgemen
     """Judge a bundle, with what stands beside it, as `snapshotter verify` does."""
     trusted = _first_trust(trust, pin)
     with bundle.open("rb") as stream:
-        report = verify_bundle(stream, trusted, now=now, late_tokens=late_tokens_beside(bundle))
+        report = verify_bundle(
+            stream,
+            trusted,
+            now=now,
+            late_tokens=late_tokens_beside(bundle),
+            custody_sidecars=custody_beside(bundle),
+        )
     return report.verdict.value, sorted({it.code.value for it in report.findings} - {"OK"})
 
 
