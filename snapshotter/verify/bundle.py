@@ -107,6 +107,7 @@ def verify_bundle(
         sha256=state.contents.whole.sha256 if state.contents else "",
         length=state.contents.whole.length if state.contents else 0,
         trust=trust.source,
+        custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
         proven_until=state.proven_until,
     )
