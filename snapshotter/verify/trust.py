@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
+from snapshotter.formats.leaf import TRUST, Leaf
 from snapshotter.formats.note import LogPolicy, parse_verifier_key
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.finding import Code, Verdict
@@ -298,6 +299,11 @@ class TrustDocument:
         """The one fingerprint that an auditor pins."""
         return keys.key_id(self.root)
 
+    @property
+    def leaf(self) -> Leaf:
+        """What the log holds of this version: that it was published, and which it is."""
+        return Leaf(kind=TRUST, name=str(self.version), sha256=Seen.of(self).sha256)
+
     @classmethod
     def new(
         cls,
@@ -552,11 +558,8 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         # (1) what it is
         if len(trust_json) > MAX_TRUST_BYTES or len(signature) > MAX_SIGNATURE_BYTES:
             raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes, or its signature is")
-        document = _Object(canonical_json.loads(trust_json), "the file")
-        if document.take("format", str) != FORMAT:
-            raise EvidenceInvalid(f"its format is not {FORMAT}")
+        document, root = _claims(trust_json)
         # (2) by whom it claims to be
-        root = _public_key(document.take("root_key", str), allow_p256=False)
         if pinned_root is not None and keys.key_id(root) != pinned_root:
             raise EvidenceInvalid(
                 f"it is by the root key {keys.key_id(root)}, and {pinned_root} is pinned",
@@ -574,6 +577,31 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         raise EvidenceInvalid(f"trust file: {error.message}", hint=error.hint) from error
     except ValueError as error:
         raise EvidenceInvalid(f"trust file: {error}") from error
+
+
+def load_draft(data: bytes) -> TrustDocument:
+    """
+    Read a trust file that nobody signed yet, as a person may have edited it, to sign it.
+
+    Raises:
+        EvidenceInvalid: It could not be signed as it is.
+    """
+    try:
+        if len(data) > MAX_TRUST_BYTES:
+            raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes")
+        return _document(*_claims(canonical_json.recode(data)))
+    except EvidenceInvalid as error:
+        raise EvidenceInvalid(f"draft of a trust file: {error.message}", hint=error.hint) from error
+    except ValueError as error:
+        raise EvidenceInvalid(f"draft of a trust file: {error}") from error
+
+
+def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
+    """Return the fields of a file of our format, and the root key that it names."""
+    document = _Object(canonical_json.loads(trust_json), "the file")
+    if document.take("format", str) != FORMAT:
+        raise EvidenceInvalid(f"its format is not {FORMAT}")
+    return document, _public_key(document.take("root_key", str), allow_p256=False)
 
 
 def _document(document: "_Object", root: ec.EllipticCurvePublicKey) -> TrustDocument:
