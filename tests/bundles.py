@@ -228,7 +228,11 @@ def capture(
 
 
 def decision(
-    *, require_timestamps: int = 1, require_signatures: int = 0, retain_days: int = 0
+    *,
+    require_timestamps: int = 1,
+    require_signatures: int = 0,
+    retain_days: int = 0,
+    require_log: bool = False,
 ) -> Decision:
     """Return a decision with a policy text of one line."""
     return Decision(
@@ -237,6 +241,7 @@ def decision(
         require_timestamps=require_timestamps,
         require_signatures=require_signatures,
         retain_days=retain_days,
+        require_log=require_log,
     )
 
 
@@ -252,6 +257,8 @@ def seal(
     cosigners: Sequence[Signer] = (),
     require_signatures: int = 0,
     retain_days: int = 0,
+    require_log: bool = False,
+    log_checkpoint: str = "",
 ) -> Bundle:
     """Seal a small capture in `spool` with the real sealer."""
     spool.mkdir(parents=True, exist_ok=True)
@@ -262,6 +269,7 @@ def seal(
             require_timestamps=require_timestamps,
             require_signatures=require_signatures,
             retain_days=retain_days,
+            require_log=require_log,
         ),
         bundle_id=bundle_id(made.started_at),
         spool=spool,
@@ -272,6 +280,7 @@ def seal(
         clock=clock,
         software=SOFTWARE,
         progress=lambda stage, detail: None,
+        log_checkpoint=log_checkpoint,
     )
 
 

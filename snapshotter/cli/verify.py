@@ -77,6 +77,7 @@ def verify(
                     now=wiring.SystemClock().now(),
                     late_tokens=given.late_tokens,
                     custody_sidecars=given.custody_sidecars,
+                    log_proof=given.log_proof,
                 )
             codes.append(report.EXIT_CODES[found.verdict])
             if printing:
@@ -121,11 +122,17 @@ class _Given:
     stream: BinaryIO
     late_tokens: tuple[bytes, ...]
     custody_sidecars: tuple[tuple[int, bytes], ...]
+    log_proof: bytes | None
 
 
 def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
     """Open a file, or else a bundle of the store by its id, with its sidecars."""
-    from snapshotter.verify.files import custody_beside, file_named, late_tokens_beside
+    from snapshotter.verify.files import (
+        custody_beside,
+        file_named,
+        late_tokens_beside,
+        log_proof_beside,
+    )
 
     file = file_named(name)
     if file is not None:
@@ -133,6 +140,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
             stream=stack.enter_context(file),
             late_tokens=late_tokens_beside(Path(name)),
             custody_sidecars=custody_beside(Path(name)),
+            log_proof=log_proof_beside(Path(name)),
         )
     from snapshotter.app import bundles, wiring
 
@@ -142,4 +150,5 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
         stream=stack.enter_context(store.open(key)),
         late_tokens=bundles.late_tokens(store, key),
         custody_sidecars=bundles.custody_sidecars(store, key),
+        log_proof=bundles.log_proof(store, key),
     )

@@ -127,6 +127,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
                 for number in range(1, names.MAX_LATE_TOKENS + 1)
                 if (kind := names.late_token(number)) in beside
             ],
+            log_proof=beside.get(names.LOG_PROOF),
         )
         # The verifier stops at what is no container, before it has a digest.
         stream.seek(0)
