@@ -8,7 +8,9 @@ nothing that it does not use.
 import base64
 import ctypes
 import ctypes.util
+import getpass
 import hashlib
+import os
 import secrets
 import sys
 import threading
@@ -25,15 +27,25 @@ from cryptography import x509
 import snapshotter
 from snapshotter.app import seen
 from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.holds import HoldDesk
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
+from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
+from snapshotter.model.custody import SUCCESS
 from snapshotter.policy import load as policies
-from snapshotter.ports import Capturer, Clock, Replayer, Signer, TimestampAuthority
+from snapshotter.ports import (
+    Capturer,
+    Clock,
+    ObjectStore,
+    Replayer,
+    Signer,
+    TimestampAuthority,
+)
 from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import (
@@ -41,8 +53,10 @@ from snapshotter.seal.signer import (
     KeyDirectory,
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
-from snapshotter.verify.trust import Trust, own_trust
+from snapshotter.store.ledger import ReceiptFiles
+from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 
 if TYPE_CHECKING:
     from httpx import BaseTransport
@@ -266,6 +280,99 @@ def store_for_evidence(
     return found
 
 
+def custodial(settings: Settings, found: ObjectStore, *, tell: Tell) -> CustodialStore:
+    """
+    Return a store that keeps receipts and writes custody events.
+
+    Args:
+        tell: Gets a sentence for what could not be written down.
+    """
+    place = receipts_place(settings)
+    return CustodialStore(
+        found,
+        place=place,
+        receipts=receipts(settings),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        software=SOFTWARE,
+        by=operator(settings),
+        tell=tell,
+    )
+
+
+def note_access(
+    settings: Settings,
+    found: ObjectStore,
+    bundle_id: str,
+    event: str,
+    *,
+    tell: Tell,
+    detail: str = "",
+    outcome: str = SUCCESS,
+) -> None:
+    """
+    Write to the custody chain that a bundle was looked at, checked or given out.
+
+    What can not be written is told, and ends nothing: a store that may only be read is.
+    """
+    if settings.record_access:
+        custodial(settings, found, tell=tell).note(bundle_id, event, detail=detail, outcome=outcome)
+
+
+def receipts(settings: Settings) -> ReceiptFiles:
+    """Return what this machine kept of the configured store's answers."""
+    return ReceiptFiles(settings.data_dir / "receipts" / receipts_place(settings))
+
+
+def receipts_place(settings: Settings) -> str:
+    """Return how receipts name the configured store (docs/spec/custody.md, "Receipts")."""
+    where = _store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        return store_id(str(where.path.resolve()))
+    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
+    return store_id(f"{settings.s3_endpoint} {url}")
+
+
+def trusted_keys(settings: Settings) -> Callable[[str], bool]:
+    """
+    Return whose statements count here: this user's own keys, and those of the trust file.
+
+    A key that the trust file calls compromised counts for nobody. Raises as `trust` does.
+    """
+    believed = trust(settings)
+    own = {key.key_id for key in key_directory(settings).list() if key.name != _ROOT_NAME}
+
+    def is_trusted(key_id: str) -> bool:
+        known = believed.key(key_id)
+        if known is not None:
+            return known.revoked_reason != COMPROMISED
+        return key_id in own
+
+    return is_trusted
+
+
+def hold_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> HoldDesk:
+    """Return what is needed to place and lift holds in the configured store."""
+    key = signer(settings, ask=ask, tell=tell)
+    return HoldDesk(
+        store=custodial(settings, store(settings), tell=tell),
+        signer=key,
+        is_trusted=trusted_keys(settings),
+        clock=SystemClock(),
+        by=operator(settings),
+    )
+
+
+def operator(settings: Settings) -> str:
+    """Return who acts: as configured, else the user of this machine."""
+    if settings.operator:
+        return settings.operator
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return f"uid {os.getuid()}"
+
+
 def _is_fresh(path: Path, now: datetime) -> bool:
     try:
         return now.timestamp() - path.stat().st_mtime < _PROBE_HOLDS_S
@@ -359,12 +466,17 @@ def _way_out(settings: Settings, clock: Clock) -> "Callable[[], BaseTransport]":
     return make
 
 
-def token_desk(settings: Settings) -> TokenDesk:
-    """Return what is needed to ask again for owed tokens, and to do nothing else."""
+def token_desk(settings: Settings, *, tell: Tell) -> TokenDesk:
+    """
+    Return what is needed to ask again for owed tokens, and to do nothing else.
+
+    Args:
+        tell: Gets a sentence for a custody event that could not be written.
+    """
     return TokenDesk(
         authorities=authorities(settings, patient=True),
         anchors=anchors(settings),
-        store=store(settings),
+        store=custodial(settings, store(settings), tell=tell),
         pending_dir=_pending_dir(settings),
     )
 
@@ -422,7 +534,9 @@ def world(
     own = settings.data_dir
     roots, asked = anchors(settings), authorities(settings)
     # One store: each has connections of its own, and reads credentials.
-    evidence = store_for_evidence(settings, locked=locked, tell=tell)
+    evidence = custodial(
+        settings, store_for_evidence(settings, locked=locked, tell=tell), tell=tell
+    )
     return World(
         clock=clock,
         ids=RandomIds(),
