@@ -166,6 +166,10 @@ class CustodialStore:
         self._noted_lock(key, f"legal hold {'on' if state.legal_hold else 'off'}")
         return state
 
+    def set_aside(self, key: str) -> None:
+        """See `ObjectStore.set_aside`. Whoever puts another in its place says why."""
+        self._store.set_aside(key)
+
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`."""
         count = self._store.delete(key, now=now)
