@@ -51,6 +51,7 @@ from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
     KeyDirectory,
+    StoredKey,
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.custodian import CustodialStore
@@ -200,11 +201,9 @@ def _signer(
     directory: KeyDirectory, name: str, ask: Callable[[], bytes] | None, tell: Tell
 ) -> Signer:
     """Return a key by its name or by where it is held; what is held is then known by a name."""
-    if not is_reference(name):
-        return directory.load(name, ask)
-    known = next((it for it in directory.list() if it.reference == name), None)
+    known = _known(directory, name)
     if known is not None:
-        return directory.load(known.name, ask)
+        return directory.load(_in_use(directory, known, tell).name, ask)
     held = open_key(name, ask=ask)
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     tell(
@@ -212,6 +211,30 @@ def _signer(
         f"  It is called {stored.name} from now on, and another key in its place is refused"
     )
     return held
+
+
+def _known(directory: KeyDirectory, name: str) -> StoredKey | None:
+    if not is_reference(name):
+        return directory.find(name)
+    return next((it for it in directory.list() if it.reference == name), None)
+
+
+def _in_use(directory: KeyDirectory, stored: StoredKey, tell: Tell) -> StoredKey:
+    """Return the key that signs in the place of one that was retired; of any other itself."""
+    now = SystemClock().now()
+    first, seen = stored, {stored.name}
+    while stored.retired is not None and stored.retired.at <= now:
+        if not stored.retired.successor or stored.retired.successor in seen:
+            raise SnapshotterError(
+                f"the key {stored.name!r} was revoked as {stored.retired.reason} and must not "
+                "sign any more",
+                hint="make another with `snapshotter keys init --name NAME`, and set key to it",
+            )
+        stored = directory.find(stored.retired.successor)
+        seen.add(stored.name)
+    if stored is not first:
+        tell(f"the key {first.name!r} is retired, and {stored.name!r} signs in its place")
+    return stored
 
 
 def store(settings: Settings) -> "DirectoryStore | S3Store":
@@ -504,11 +527,19 @@ def trust(settings: Settings) -> Trust:
     directory = key_directory(settings)
     # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
     own = [
-        key.public_key
+        (key.public_key, key.key_id, key.retired)
         for key in directory.list()
         if key.public_key is not None and key.name != _ROOT_NAME
     ]
-    return own_trust(own, anchors(settings))
+    return own_trust(
+        [key for key, _, _ in own],
+        anchors(settings),
+        revoked={
+            key_id: (retired.at, retired.reason)
+            for _, key_id, retired in own
+            if retired is not None
+        },
+    )
 
 
 def world(

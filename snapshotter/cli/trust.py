@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.keys import (
+from snapshotter.cli.key_options import (
     json_option,
     key_directory,
     new_passphrase,
@@ -28,6 +28,7 @@ from snapshotter.cli.trust_editing import (
     instant_option,
     lines,
     now,
+    replacing,
     root_key_option,
 )
 from snapshotter.cli.trust_log import add_witness, set_log
@@ -184,6 +185,49 @@ def add_key(
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
     say(f"key {trusted.key_id} is trusted as that of {owner}")
+
+
+@trust.command(
+    "replace-key",
+    epilog="""\b
+Examples:
+  snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem
+  snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem --at 2027-01-01
+
+\b
+One version: the new key is trusted, and the old one is superseded from then on.
+""",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("old", metavar="KEY-ID")
+@click.argument("public_key", metavar="PUBLIC.pem", type=click.File("rb"))
+@click.option("--owner", help="Whose key it is, for a person.  [default: the old one's owner]")
+@click.option(
+    "--at",
+    callback=instant_option,
+    metavar="DAY",
+    help="First instant at which the old key is no longer good.  [default: now]",
+)
+@edit_options
+def replace_key(
+    edit: Edit,
+    file: Path,
+    old: str,
+    public_key: IO[bytes],
+    owner: str | None,
+    at: datetime | None,
+) -> None:
+    """Let a new key follow an old one, which is retired in good order."""
+    from snapshotter.formats.keys import KeyInvalid, load_public_pem
+
+    try:
+        key = load_public_pem(public_key.read(1 << 16))
+    except KeyInvalid as error:
+        raise SnapshotterError(
+            f"{_name(public_key)}: {error.message}",
+            hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
+        ) from error
+    edit.apply(file, replacing(old, key, owner=owner, at=at or now()))
 
 
 @trust.command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.keys import (
+from snapshotter.cli.key_options import (
     json_option,
     key_directory,
     passphrase_file_option,
@@ -21,6 +21,7 @@ from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     from snapshotter.ports import Signer
     from snapshotter.verify.trust import TrustDocument, TrustedKey
@@ -82,6 +83,18 @@ class Edit:
     as_json: bool
 
     def apply(self, file: Path, change: "Callable[[TrustDocument], TrustDocument]") -> None:
+        """Make one change, and print what came of it."""
+        document = self.make(file, change)
+        if self.as_json:
+            result_json(as_object(document))
+        elif self.draft is not None:
+            result(f"{self.draft} is a draft of version {document.version}")
+        else:
+            result(f"{file} is now version {document.version}")
+
+    def make(
+        self, file: Path, change: "Callable[[TrustDocument], TrustDocument]"
+    ) -> "TrustDocument":
         """Read the file, make one change, and sign the next version or write its draft."""
         from snapshotter.app import trust_files
 
@@ -95,17 +108,12 @@ class Edit:
                     trust_files.save(file, document, root)
         except ValueError as error:
             raise SnapshotterError(f"the trust file can not hold this: {error}") from error
-        if self.as_json:
-            result_json(as_object(document))
-        elif self.draft is not None:
-            result(f"{self.draft} is a draft of version {document.version}")
-        else:
-            result(f"{file} is now version {document.version}")
         if self.draft is not None:
             say(
                 f"it counts when it is signed. Carry both files to where the root key is, then\n"
                 f"  snapshotter trust sign {self.draft} {file}"
             )
+        return document
 
     def root(self) -> "Signer":
         """Return the root key. Raises SnapshotterError, with what to do where it is not here."""
@@ -124,6 +132,29 @@ class Edit:
         listed = key_directory(self.context).list()
         found = next((key for key in listed if key.name == self.root_key_name), None)
         return found is not None and bool(found.private_file or found.reference)
+
+
+def replacing(
+    old_key_id: str,
+    key: "ec.EllipticCurvePublicKey",
+    *,
+    owner: str | None,
+    at: datetime,
+) -> "Callable[[TrustDocument], TrustDocument]":
+    """Return the change by which a new key follows an old one; None: it has the same owner."""
+    from snapshotter.verify.trust import trusted_key
+
+    def change(document: "TrustDocument") -> "TrustDocument":
+        before = next((it for it in document.keys if it.key_id == old_key_id), None)
+        if before is None:
+            raise SnapshotterError(
+                f"the key {old_key_id} is not in the trust file",
+                hint="snapshotter trust add-key adds the new one alone",
+            )
+        new = trusted_key(key, owner=owner or before.owner)
+        return document.with_key_replaced(old_key_id, new, at=at)
+
+    return change
 
 
 def edit_options(command: _Command) -> _Command:

@@ -18,9 +18,10 @@ an anchor. An auditor pins one fingerprint, the root key's id.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from cryptography import x509
@@ -211,12 +212,23 @@ def own_trust(
     authorities: Iterable[Anchor],
     *,
     require: Requirements = Requirements(),
+    revoked: Mapping[str, tuple[datetime, str]] = MappingProxyType({}),
 ) -> Trust:
-    """Return the trust of somebody who checks bundles of their own, without a trust file."""
+    """
+    Return the trust of somebody who checks bundles of their own, without a trust file.
+
+    Args:
+        revoked: Of keys that must not sign any more, by their ids: since when, and why.
+    """
     distinct = {keys.key_id(key): key for key in public_keys}
+    known = [trusted_key(key, owner="this user") for _, key in sorted(distinct.items())]
+    for number, key in enumerate(known):
+        if key.key_id in revoked:
+            at, reason = revoked[key.key_id]
+            known[number] = replace(key, revoked_at=at, revoked_reason=reason)
     return Trust(
         source="this user's own keys",
-        keys=tuple(trusted_key(key, owner="this user") for _, key in sorted(distinct.items())),
+        keys=tuple(known),
         authorities=tuple(authorities),
         require=require,
     )
