@@ -129,6 +129,7 @@ def build(
             ],
             "software": software,
             "what": {
+                "documents": plain(capture.documents),
                 "final_url": capture.final_url,
                 "http_status": response.status if response else None,
                 "redirects": plain(capture.redirects),
@@ -203,6 +204,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "divergence_percent": decision.divergence_percent,
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
+        "keep_streams_for": list(decision.keep_streams_for),
         "locale": decision.locale,
         "pictures": {
             "elements": list(decision.pictures.elements),
