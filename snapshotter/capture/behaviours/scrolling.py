@@ -1,10 +1,11 @@
 """
 Down the page, so that what loads when it comes near the viewport loads.
 
-Steps are a part of the viewport with two animation frames each: lazy images are
+Steps are a part of the viewport and last until they are drawn: lazy images are
 asked for by observers that run once a frame, and a fixed delay misses some of
-them on a busy machine. Where the document does not scroll and a large element
-in it does, that element is scrolled.
+them on a busy machine. Many steps are one call, since no frame waits for one.
+Where the document does not scroll and a large element in it does, that element
+is scrolled.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _FRAME_S = 1.0
 _LOOK_S = 0.05  # between two looks at whether the page grows
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads
 _SCROLL_SHARE = 0.4  # most of the time that is left: photographs are still to be made
-_BLOCKED = 2  # steps in a row that do not go down: the page does not let itself be scrolled
+_CALL_S = 0.5  # of steps in one call, before our own limits are looked at again
 _VANISHED_SEEN = 6  # blocks to judge by
 _VANISHED_PERCENT = 40  # of them that are gone, on a page that takes away what is out of view
 
@@ -77,25 +78,26 @@ async def to_top(stage: Stage) -> bool:
 
 async def _go_down(stage: Stage, which: int, end: float) -> tuple[int, int, str]:
     """Return steps, height and what stopped it."""
-    limits = stage.decision.limits
-    height = blocked = 0
-    for step in range(1, limits.scroll_steps + 1):
-        if stage.clock.monotonic() >= end:
-            return step - 1, height, "time"
-        at = await stage.ask("scrollStep", stage.decision.scroll_step, which)
-        height = int(at["height"])
-        bottom = int(at["top"]) + int(at["view"])
-        # Rounded figures: a pixel more or less is the bottom all the same.
-        if bottom >= height - 2:
+    limits, clock = stage.decision.limits, stage.clock
+    steps = height = 0
+    while steps < limits.scroll_steps:
+        left = end - clock.monotonic()
+        if left <= 0:
+            return steps, height, "time"
+        rules = {
+            "part": stage.decision.scroll_step,
+            "steps": limits.scroll_steps - steps,
+            "ms": round(min(_CALL_S, left) * 1000),
+            "height": limits.height_px,
+        }
+        at = await stage.ask("scrollDown", rules, which)
+        steps, height, stopped = steps + int(at["steps"]), int(at["height"]), str(at["stopped"])
+        if stopped == "bottom":
             if not await _grows(stage, which, height):
-                return step, height, "bottom"
-            continue
-        if bottom >= limits.height_px:
-            return step, height, "height"
-        blocked = blocked + 1 if int(at["moved"]) <= 0 else 0
-        if blocked == _BLOCKED:
-            return step, height, "blocked"
-    return limits.scroll_steps, height, "steps"
+                return steps, height, stopped
+        elif stopped:
+            return steps, height, stopped
+    return steps, height, "steps"
 
 
 async def _grows(stage: Stage, which: int, height: int) -> bool:

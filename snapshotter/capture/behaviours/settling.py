@@ -61,10 +61,11 @@ async def settle(stage: Stage, stuck: int) -> Settled:
         pending = sum(int(state["pending"]) for state in states)
         waiting = sum(int(state["waiting"]) for state in states)
         fonts = all(state["fonts"] for state in states)
-        quiet = (
-            recorder.in_flight <= stuck
-            and clock.monotonic() - recorder.quiet_since >= decision.quiet_s
-        )
+        # None: something is under way, and nobody knows how long it takes.
+        quiet_in = None
+        if recorder.in_flight <= stuck:
+            quiet_in = recorder.quiet_since + decision.quiet_s - clock.monotonic()
+        quiet = quiet_in is not None and quiet_in <= 0
         height = int(states[0]["height"]) if states else 0
         now = clock.monotonic()
         if quiet and fonts and not waiting and not honoured:
@@ -83,4 +84,4 @@ async def settle(stage: Stage, stuck: int) -> Settled:
             words = ", ".join(words for there, words in open_ends if there)
             return Settled(open_ends=words, height=height)
         wake = honour = False
-        await stage.guard.pause(_LOOK_S)
+        await stage.guard.pause(_LOOK_S if quiet_in is None else min(_LOOK_S, max(quiet_in, 0.001)))

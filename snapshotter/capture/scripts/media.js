@@ -12,6 +12,7 @@ const IMAGES = 5000;  // that are told one by one
 
 const pendingSince = new WeakMap();
 const undecodable = new WeakSet();
+const decodings = new WeakMap();  // image to the address that it showed, and a promise
 let woken = [];  // elements whose `loading` we changed, with what it was
 
 function address(element, value) {
@@ -70,6 +71,26 @@ function lookAtImages() {
     } else result.push({...it, state: 'failed'});
   }
   return result;
+}
+
+// Decode what has loaded, once for each address; says when that is done. Begun while the page
+// still waits for other things, it costs little at the end.
+function decode(looked) {
+  const all = [];
+  for (const {image, state, current} of looked) {
+    if (state !== 'loaded') continue;
+    let known = decodings.get(image);
+    if (known?.current !== current) {
+      const done = image.decode().catch(() => {
+        if (of.connected(image) && (image.currentSrc || image.src) === current)
+          undecodable.add(image);
+      });
+      known = {current, done};
+      decodings.set(image, known);
+    }
+    all.push(known.done);
+  }
+  return all;
 }
 
 function wake() {
@@ -143,6 +164,7 @@ lib.state = ({imageMs, wakeLazy, honourLater}) => {
     counts.honoured = honour(looked).map((url) => cut(url));
     if (counts.honoured.length) looked = lookAtImages();
   }
+  decode(looked);
   const now = performance.now();
   for (const {image, state} of looked) {
     if (state !== 'pending') { pendingSince.delete(image); continue; }
@@ -164,10 +186,7 @@ lib.finish = async ({decodeMs}) => {
   }
   roots(true);
   let looked = lookAtImages();
-  const decoding = looked.filter((it) => it.state === 'loaded').map(({image, current}) =>
-    image.decode().catch(() => {
-      if (of.connected(image) && (image.currentSrc || image.src) === current) undecodable.add(image);
-    }));
+  const decoding = decode(looked);
   const decoded = decoding.length === 0
     || await Promise.race([Promise.all(decoding).then(() => true), sleep(decodeMs).then(() => false)]);
   looked = lookAtImages();

@@ -5,7 +5,10 @@ const INNER_RANGE = 0.3;  // of its own height that it has to be able to scroll
 const SAMPLES_PER_STEP = 8;
 const SAMPLE_TEXT = 200;  // characters that are compared
 
+const BLOCKED = 2;  // steps in a row that do not go down: the page does not let itself be scrolled
+
 let inner = null;
+let blocked = 0;
 let samples = [];
 
 const pageHeight = () => (doc.scrollingElement() ?? doc.documentElement())?.scrollHeight ?? 0;
@@ -73,20 +76,37 @@ lib.beginScroll = () => {
   const document_ = place(null);
   inner = document_.height - document_.view < document_.view * 0.2 ? findInner() : null;
   samples = [];
+  blocked = 0;
   sample(0);
   return {...document_, inner: inner ? pathOf(inner) : '', change: measure()};
 };
 
-// One step; answers when it was drawn. `instant` wins over smooth scrolling.
-lib.scrollStep = async (part, which) => {
+// Down by steps, one a frame; `instant` wins over smooth scrolling. Each is taken in the frame's
+// own callback, so that this very frame is laid out at the new place and its observers are
+// computed there; when the next callback comes, that is done, and so are the page's scroll
+// handlers. Answers at the bottom, at a limit, or after a while with no word of why, so that the
+// caller can look after limits of its own.
+lib.scrollDown = async ({part, steps, ms, height}, which) => {
   const scroller = scrollers()[which] ?? null;
-  const before = place(scroller);
-  const by = {top: Math.max(1, Math.floor(before.view * part)), behavior: 'instant'};
-  if (scroller) scroller.scrollBy(by); else scrollBy(by);
-  await drawn();
-  const at = place(scroller);
-  sample(at.top);
-  return {...at, moved: at.top - before.top};
+  const end = performance.now() + ms;
+  let at = place(scroller), done = 0, stopped = '';
+  await frames(1);
+  while (!stopped && done < steps && (!done || performance.now() < end)) {
+    const before = place(scroller);
+    const by = {top: Math.max(1, Math.floor(before.view * part)), behavior: 'instant'};
+    if (scroller) scroller.scrollBy(by); else scrollBy(by);
+    await frames(1);
+    at = place(scroller);
+    sample(at.top);
+    done += 1;
+    blocked = at.top > before.top ? 0 : blocked + 1;
+    const bottom = at.top + at.view;
+    // Rounded figures: a pixel more or less is the bottom all the same.
+    if (bottom >= at.height - 2) stopped = 'bottom';
+    else if (bottom >= height) stopped = 'height';
+    else if (blocked === BLOCKED) stopped = 'blocked';
+  }
+  return {...at, steps: done, stopped};
 };
 
 lib.pageHeight = (which) => place(scrollers()[which] ?? null).height;
