@@ -33,6 +33,7 @@ sys.path.insert(0, str(ROOT))
 from scripts import bench_pages, floor  # noqa: E402  the line above finds these
 from snapshotter.app import pipeline, settings, wiring  # noqa: E402
 from snapshotter.app.ahead import Ahead  # noqa: E402
+from snapshotter.capture import kernel  # noqa: E402
 from snapshotter.capture.browser import choose_browser  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
@@ -213,8 +214,8 @@ def _watching() -> Iterator[Peak]:
 
     def look() -> None:
         while not done.wait(_POLL_S):
-            peak.own = max(peak.own, _resident(os.getpid(), shared=True))
-            below = sum(_resident(pid, shared=False) for pid in _below(os.getpid()))
+            peak.own = max(peak.own, kernel.resident(os.getpid(), shared=True))
+            below = sum(kernel.resident(pid) for pid in kernel.descendants(os.getpid()))
             peak.below = max(peak.below, below)
 
     thread = threading.Thread(target=look, daemon=True)
@@ -224,32 +225,6 @@ def _watching() -> Iterator[Peak]:
     finally:
         done.set()
         thread.join()
-
-
-def _below(root: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_bytes()
-            except OSError:  # it ended while we looked
-                continue
-            parent = int(stat[stat.rindex(b")") + 2 :].split()[1])
-            parents.setdefault(parent, []).append(int(entry.name))
-    found, open_ends = [], [root]
-    while open_ends:
-        children = parents.get(open_ends.pop(), [])
-        found += children
-        open_ends += children
-    return found
-
-
-def _resident(pid: int, *, shared: bool) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(fields[1]) - (0 if shared else int(fields[2]))) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _spread(values: Sequence[float], form: str) -> str:

@@ -18,7 +18,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from pathlib import Path
 from playwright.async_api import BrowserContext, BrowserType
 from playwright.async_api import Error as PlaywrightError
 
+from snapshotter.capture import kernel
 from snapshotter.egress import namespace
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
@@ -84,7 +84,6 @@ _PLAYWRIGHT = {
 }  # fmt: skip
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
-_PROBE_S = 5.0
 _FILTER_S = 3.0  # for a new renderer to take its filter
 _LOOK_S = 0.02
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
@@ -210,6 +209,9 @@ class BrowserProcesses:
 
     def __init__(self, place: Workplace) -> None:
         self._note = place.root / "pids"
+        self._known: tuple[int | None, int | None] = (None, None)
+        self._read_at = 0  # when the note was written that is known, nanoseconds
+        self._group: kernel.Group | None = None
 
     @property
     def note(self) -> Path:
@@ -225,13 +227,7 @@ class BrowserProcesses:
     def is_driver_gone(self) -> bool:
         """Whether the driver was there and has ended, reaped or not."""
         driver = self._ids()[1]
-        if driver is None:
-            return False
-        try:
-            os.kill(driver, 0)
-        except ProcessLookupError:
-            return True
-        return _status(driver).get("State", "").startswith("Z")
+        return driver is not None and kernel.has_ended(driver)
 
     def resident_bytes(self) -> int:
         """
@@ -244,7 +240,7 @@ class BrowserProcesses:
     def kill_largest_renderer(self) -> bool:
         """Kill the renderer that takes most memory; the browser itself lives on."""
         sizes = self._each_resident()
-        renderers = [pid for pid in sizes if "--type=renderer" in _command(pid)]
+        renderers = [pid for pid in sizes if "--type=renderer" in kernel.command(pid)]
         if not renderers:
             return False
         return _kill(max(renderers, key=lambda pid: sizes[pid]))
@@ -267,12 +263,12 @@ class BrowserProcesses:
             return SandboxFacts(
                 asked=asked, enforced=False, detail=f"{how}; this system does not tell"
             )
-        for pid in _group(browser):
-            if "--type=renderer" not in _command(pid):
+        for pid in self._members(browser):
+            if "--type=renderer" not in kernel.command(pid):
                 continue
-            status = _status(pid)
+            status = kernel.status(pid)
             seccomp = status.get("Seccomp", "")
-            filtered = _has_own_filter(status, _status(browser))
+            filtered = _has_own_filter(status, kernel.status(browser))
             namespaced = len(status.get("NSpid", "").split()) > 1 or _has_other_namespace(
                 pid, browser
             )
@@ -291,25 +287,33 @@ class BrowserProcesses:
         browser = self._ids()[0]
         if not sys.platform.startswith("linux") or browser is None:
             return None
-        for pid in _group(browser):
-            if "--type=renderer" in _command(pid):
-                return _has_own_filter(_status(pid), _status(browser))
+        for pid in self._members(browser):
+            if "--type=renderer" in kernel.command(pid):
+                return _has_own_filter(kernel.status(pid), kernel.status(browser))
         return None
 
     def _ids(self) -> tuple[int | None, int | None]:
+        """Return browser and driver. Each way to start it writes the note anew."""
         try:
-            browser, driver = self._note.read_text().split()
+            written = self._note.stat().st_mtime_ns
+            if written != self._read_at:
+                browser, driver = self._note.read_text().split()
+                self._known, self._read_at = (int(browser), int(driver)), written
         except (FileNotFoundError, ValueError):
             return None, None
-        return int(browser), int(driver)
+        return self._known
+
+    def _members(self, browser: int) -> list[int]:
+        return self._of(browser).members()
 
     def _each_resident(self) -> dict[int, int]:
         browser = self._ids()[0]
-        if browser is None:
-            return {}
-        if sys.platform.startswith("linux"):
-            return {pid: _resident(pid) for pid in _group(browser)}
-        return _resident_by_ps(browser)
+        return {} if browser is None else self._of(browser).resident()
+
+    def _of(self, browser: int) -> kernel.Group:
+        if self._group is None or self._group.leader != browser:
+            self._group = kernel.Group(browser)
+        return self._group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -603,62 +607,11 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _group(leader: int) -> list[int]:
-    """Processes of one process group (proc(5), /proc/<pid>/stat)."""
-    members = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = Path(entry.path, "stat").read_bytes()
-        except OSError:  # it ended while we looked
-            continue
-        # The name in parentheses may hold anything; what follows the last one is: state ppid pgrp
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        if int(fields[2]) == leader and fields[0] != b"Z":
-            members.append(int(entry.name))
-    return members
-
-
-def _command(pid: int) -> str:
+def _has_other_namespace(pid: int, other: int) -> bool:
     try:
-        if sys.platform.startswith("linux"):
-            return (
-                Path(f"/proc/{pid}/cmdline")
-                .read_bytes()
-                .replace(b"\0", b" ")
-                .decode("utf-8", "replace")
-            )
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            ["/bin/ps", "-o", "command=", "-p", str(pid)],
-            capture_output=True, text=True, timeout=_PROBE_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
-
-
-def command_line(pid: int) -> tuple[str, ...]:
-    """Return the arguments of a process as the kernel has them; nothing if it does not say."""
-    try:
-        return tuple(
-            Path(f"/proc/{pid}/cmdline")
-            .read_bytes()
-            .rstrip(b"\0")
-            .decode("utf-8", "replace")
-            .split("\0")
-        )
-    except OSError:
-        return ()
-
-
-def _status(pid: int) -> dict[str, str]:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines)
-    return {name: value.strip() for name, _, value in pairs}
+        return os.readlink(f"/proc/{pid}/ns/user") != os.readlink(f"/proc/{other}/ns/user")
+    except OSError:  # not ours to read: then NSpid in its status has to do
+        return False
 
 
 def _has_own_filter(status: dict[str, str], browser: dict[str, str]) -> bool | None:
@@ -672,33 +625,3 @@ def _has_own_filter(status: dict[str, str], browser: dict[str, str]) -> bool | N
     if "Seccomp_filters" not in status or "Seccomp_filters" not in browser:
         return status["Seccomp"] == "2"
     return int(status["Seccomp_filters"]) > int(browser["Seccomp_filters"])
-
-
-def _has_other_namespace(pid: int, other: int) -> bool:
-    try:
-        return os.readlink(f"/proc/{pid}/ns/user") != os.readlink(f"/proc/{other}/ns/user")
-    except OSError:  # not ours to read: then NSpid in its status has to do
-        return False
-
-
-def _resident(pid: int) -> int:
-    """Resident bytes of a process without what it shares (/proc/<pid>/statm)."""
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _resident_by_ps(group: int) -> dict[int, int]:
-    try:
-        done = subprocess.run(
-            ["/bin/ps", "-axo", "pid=,pgid=,rss="],
-            capture_output=True, text=True, timeout=_PROBE_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    rows = (line.split() for line in done.stdout.splitlines())
-    return {
-        int(row[0]): int(row[2]) * 1024 for row in rows if len(row) == 3 and int(row[1]) == group
-    }

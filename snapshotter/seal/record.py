@@ -54,7 +54,6 @@ def build(
     software: str,
     signers: Sequence[Signer],
     authorities: Iterable[str],
-    log_checkpoint: str = "",
 ) -> bytes:
     """
     Return the bytes of `capture/capture.json`.
@@ -63,7 +62,6 @@ def build(
         artifacts: Every file of the bundle but this one, the custody chain and the seal.
         signers: Who is going to sign, in the order of their slots.
         authorities: Names of the timestamp authorities that will be asked.
-        log_checkpoint: The newest one known when the capture began, the whole note.
     """
     response = capture.response
     content = _cut(
@@ -105,7 +103,7 @@ def build(
                 "steps": plain(capture.steps),
             },
             "limits": list(LIMITS),
-            "log_checkpoint": log_checkpoint or None,
+            "log_checkpoint": None,
             "outcome": {
                 "reasons": plain(capture.reasons),
                 "state": capture.outcome.value,
@@ -113,7 +111,7 @@ def build(
             },
             "redactions": plain(capture.redactions),
             "requires": {
-                "log": decision.require_log,
+                "log": False,
                 "signatures": decision.require_signatures or len(signers),
                 "timestamps": decision.require_timestamps,
             },
@@ -129,7 +127,6 @@ def build(
             ],
             "software": software,
             "what": {
-                "documents": plain(capture.documents),
                 "final_url": capture.final_url,
                 "http_status": response.status if response else None,
                 "redirects": plain(capture.redirects),
@@ -204,7 +201,6 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "divergence_percent": decision.divergence_percent,
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
-        "keep_streams_for": list(decision.keep_streams_for),
         "locale": decision.locale,
         "pictures": {
             "elements": list(decision.pictures.elements),

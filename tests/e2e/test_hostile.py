@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from snapshotter.capture import browser
+from snapshotter.capture import kernel
 from snapshotter.model.capture import Capture, Outcome, StepState
 from snapshotter.model.request import Limits
 from tests.e2e.test_capture_page import Engine, artifact, codes, kinds
@@ -307,8 +307,8 @@ def test_a_browser_that_loses_its_gpu_process_photographs_the_page_all_the_same(
             time.sleep(0.01)
         (root,) = tmp_path.glob(".spool-0-browser-*")
         leader = int((root / "pids").read_text().split()[0])
-        for pid in browser._group(leader):
-            if "--type=gpu-process" in browser._command(pid):
+        for pid in kernel.Group(leader).members():
+            if "--type=gpu-process" in kernel.command(pid):
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
 
@@ -543,13 +543,5 @@ def test_captures_leave_no_thread_no_file_and_no_process_behind(
         time.sleep(0.05)  # a thread of a pool ends a moment later
 
     assert held() <= before
-    left = [pid for pid in _descendants(os.getpid()) if "chrom" in browser._command(pid)]
+    left = [pid for pid in kernel.descendants(os.getpid()) if "chrom" in kernel.command(pid)]
     assert left == []
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            found += [int(child), *_descendants(int(child))]
-    return found
