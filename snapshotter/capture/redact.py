@@ -13,7 +13,7 @@ which are kept outside the bundle.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from snapshotter.capture.spool import utf8, whole
 from snapshotter.model.capture import Disclosure, Redaction
@@ -101,13 +101,25 @@ def clean_mhtml(text: str) -> str:
 
     Bodies are the page's content, and stay as they are.
     """
-    head = text.partition("\r\n\r\n")[0]
-    boundary = _MHTML_BOUNDARY.search(head)
-    begins = rf"\A|^--{re.escape(boundary[1])}\r?\n" if boundary is not None else r"\A"
-    heads = re.compile(rf"(?m)(?:{begins})(?:[^\r\n]+\r?\n)+")
-    return heads.sub(
-        lambda head: _MHTML_LOCATION.sub(lambda it: it[1] + clean_url(it[2]), head[0]), text
-    )
+    found = _MHTML_BOUNDARY.search(text.partition("\r\n\r\n")[0])
+    boundary = f"--{found[1]}" if found is not None else ""
+    head = re.compile(rf"(?:{re.escape(boundary)}\r?\n)?(?:[^\r\n]+\r?\n)+")
+    pieces, done = [], 0
+    for begin in _beginnings(text, boundary):
+        if (match := head.match(text, begin)) is not None and begin >= done:
+            cleaned = _MHTML_LOCATION.sub(lambda it: it[1] + clean_url(it[2]), match[0])
+            pieces += [text[done:begin], cleaned]
+            done = match.end()
+    return "".join((*pieces, text[done:]))
+
+
+def _beginnings(text: str, boundary: str) -> Iterator[int]:
+    """Yield where heads begin. A pattern would look at each line of bodies of megabytes."""
+    yield 0
+    at = 0
+    while boundary and (at := text.find(f"\n{boundary}", at) + 1):
+        if text.startswith(("\n", "\r\n"), at + len(boundary)):
+            yield at
 
 
 class Redactor:

@@ -21,7 +21,7 @@ from warcio.warcwriter import WARCWriter
 VERSION = "WARC/1.1"
 
 _CHUNK = 1 << 20  # bytes per read of a payload
-_SAMPLE = 1 << 16  # bytes of a payload that show whether it can be compressed
+_SAMPLE = 1 << 14  # bytes of a payload that show whether it can be compressed
 _GAIN = 0.95  # of its length: what does not come below this was compressed before
 _LONG = 4 << 20  # bytes from which on time counts more than space
 _STORED, _FAST, _GOOD = 0, 1, 6  # levels of zlib
@@ -84,7 +84,7 @@ class Writer:
 
         Args:
             payload: Seekable; read twice from where it stands, once for the digests. One
-                that is compressed already is stored, as its beginning shows.
+                that is compressed already is stored, as its middle shows: it may begin with text.
         """
         start = payload.tell()
         block, content, length = hashlib.sha256(record.head), hashlib.sha256(), 0
@@ -92,7 +92,7 @@ class Writer:
             block.update(chunk)
             content.update(chunk)
             length += len(chunk)
-        payload.seek(start)
+        payload.seek(start + max(0, length - _SAMPLE) // 2)
         level = _level(payload.read(_SAMPLE), length)
         payload.seek(start)
         payload_digest = f"sha256:{content.hexdigest()}"
@@ -154,7 +154,7 @@ def fields(pairs: tuple[tuple[str, str], ...]) -> bytes:
 
 
 def _level(sample: bytes, length: int) -> int:
-    """Return how hard to compress a payload that begins like this."""
+    """Return how hard to compress a payload with this in its middle."""
     if len(zlib.compress(sample, _FAST)) > _GAIN * len(sample):
         return _STORED if len(sample) == _SAMPLE else _FAST  # with a short one goes a head
     return _FAST if length > _LONG else _GOOD

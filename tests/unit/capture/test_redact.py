@@ -134,6 +134,21 @@ def test_the_locations_in_the_heads_of_an_mhtml_are_cleaned_and_its_bodies_are_n
     assert cleaned == text.replace("me:it's {0}@", "").replace("me:{0}@", "")
 
 
+def test_what_only_looks_like_the_head_of_a_part_is_body() -> None:
+    text = (
+        'Content-Type: multipart/related;\n\tboundary="--1"\n\n'
+        "----1x\nContent-Location: http://a@b.com/\n\n"  # a longer line
+        " ----1\nContent-Location: http://a@b.com/\n\n"  # not where a line begins
+        "Content-Location: http://a@b.com/\n----1--\nContent-Location: http://a@b.com/\n"
+    )
+
+    assert clean_mhtml(text) == text
+    assert clean_mhtml(text + "----1\nContent-Location: http://a@b.com/\n") == (
+        text + "----1\nContent-Location: http://b.com/\n"
+    )
+    assert clean_mhtml("Content-Location: http://a@b.com/\n") == "Content-Location: http://b.com/\n"
+
+
 def test_user_information_leaves_every_url_in_a_refresh_header() -> None:
     ours = redactor()
 

@@ -75,6 +75,7 @@ def test_each_record_is_one_gzip_member_at_its_offset() -> None:
         (b"text " * 200_000, 5_000),
         (b"text " * 2_000_000, 100_000),
         (DENSE[:1_000], 2_000),
+        (b"text " * 4_000 + DENSE, 1_025_000),  # a picture that begins with words: stored, too
     ],
 )
 def test_a_payload_is_compressed_as_hard_as_it_is_worth_and_reads_the_same(
