@@ -2410,17 +2410,19 @@ def check_timestamps(
 
 
 def _sct_list(data: bytes, source: str, wrapped: bool) -> list[tuple[int, str, str]]:
-    """A list that can not be read names nothing: it is kept, not verified."""
+    """What can be read of a list, up to the first entry that can not: it is kept, not verified."""
+    found: list[tuple[int, str, str]] = []
     try:
-        outer = Reader(der_one(data, 0x04) if wrapped else data)
-        reader, found = Reader(outer.vector(2)), []
+        reader = Reader(Reader(der_one(data, 0x04) if wrapped else data).vector(2))
         while reader.more():
             one = Reader(reader.vector(2))
-            if one.number(1) == 0:
-                log_id = one.take(32).hex()
-                found.append((one.number(8), log_id, source))
+            if one.number(1) != 0:
+                break
+            log_id, at_ms = one.take(32).hex(), one.number(8)
+            if at_ms < 1 << 53:
+                found.append((at_ms, log_id, source))
     except Bad:
-        return []
+        pass
     return found
 
 

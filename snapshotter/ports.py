@@ -268,6 +268,18 @@ class ObjectStore(Protocol):
             FileNotFoundError: There is no such object.
         """
 
+    def set_aside(self, key: str) -> None:
+        """
+        Take the object out of the way, so that `put_new` finds the key free.
+
+        Nothing is lost where that can be: a bucket with versions hides it under a delete
+        marker, a directory moves it to `.aside/`. A bucket that keeps none deletes it.
+        What keeps the key from deletion stays noted in a directory.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+        """
+
     def delete(self, key: str, *, now: datetime) -> int:
         """
         Remove an object for good, in every version and with its delete markers.

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,12 +21,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, merkle, note, tiles
-from snapshotter.formats.leaf import BUNDLE, Leaf
+from snapshotter.formats import (
+    custody_sidecars,
+    holds,
+    layout,
+    merkle,
+    names,
+    note,
+    tiles,
+    tombstone,
+)
+from snapshotter.formats.leaf import BUNDLE, CUSTODY, TOMBSTONE, Leaf
 from snapshotter.formats.note import Checkpoint, LogPolicy, VerifierKey
 from snapshotter.formats.tlog_proof import TlogProof
+from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.audit import AuditFinding, AuditReport, Severity
-from snapshotter.ports import ObjectStore
+from snapshotter.model.custody import CustodyEvent, KeptReceipts, Receipt
+from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit.run import Audit, Wanted
@@ -36,6 +47,7 @@ from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
 
 ORIGIN = "log.test/evidence"
+PLACE = "0" * 32  # how receipts name the stores of our tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +214,7 @@ class Collection:
         progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_store: Callable[[Path], ObjectStore] = DirectoryStore,
+        receipts: Receipts | None = None,
         **wanted: Any,
     ) -> "Audited":
         """Audit this collection in this process."""
@@ -213,9 +226,94 @@ class Collection:
             now=now,
             remembered=remembered,
             elsewhere=lambda origin: elsewhere,
+            receipts=receipts,
+            place=PLACE,
         ) as audit:
             report = audit.run(Wanted(**wanted), progress)
             return Audited(report, tuple(audit.findings()), audit.to_remember)
+
+    # What the storage layer leaves beside a bundle.
+
+    def record(self, number: int, event: str, *, receipt: Receipt | None = None) -> None:
+        """Write an event to the custody chain of a bundle, and its head to the log."""
+        kinds = [it.name.partition(".wacz.")[2] for it in self.path(number).parent.iterdir()]
+        numbers = [it for it in map(custody_sidecars.number_of, kinds) if it is not None]
+        last = custody_sidecars.last_number(numbers)
+        if last:
+            data = self.path(number, custody_sidecars.kind(last)).read_bytes()
+            head = custody_sidecars.head_after(data, last)
+        else:
+            members = bundles.unpack(self.path(number).read_bytes())
+            head = custody_sidecars.head_inside(members[names.CUSTODY])
+        happened = CustodyEvent(
+            at=datetime.now(UTC),
+            event=event,
+            agent="test",
+            object=f"{self.ids[number]}.wacz",
+            outcome="success",
+            event_id=hashlib.sha256(f"{number} {last}".encode()).hexdigest()[:32],
+            receipt=receipt,
+        )
+        data, after = custody_sidecars.encode((happened,), head)
+        self.put(f"{self.key(number)}.{custody_sidecars.kind(after.number)}", data)
+        self.append(Leaf(kind=CUSTODY, name=self.ids[number], sha256=after.previous))
+
+    def receipt(self, number: int, **changes: Any) -> Receipt:
+        """Return what this store would answer for a bundle that was put there."""
+        data = self.path(number).read_bytes()
+        return replace(
+            Receipt(
+                key=self.key(number),
+                length=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                version="",
+                lock_mode="",
+                retain_until=None,
+                legal_hold=False,
+                store=PLACE,
+                at=datetime.now(UTC).replace(microsecond=0),
+            ),
+            **changes,
+        )
+
+    def erase(self, number: int, *, signer: FileSigner | None = None, **changes: Any) -> None:
+        """Erase a bundle as an order says, with all but what stays."""
+        data = self.path(number).read_bytes()
+        stone = Tombstone(
+            bundle_id=self.ids[number],
+            sha256=hashlib.sha256(data).hexdigest(),
+            length=len(data),
+            reason="names a minor",
+            order="12 O 345/26",
+            by="archive",
+            at=datetime.now(UTC).replace(microsecond=0),
+            custody_head="",
+        )
+        written = tombstone.encode(replace(stone, **changes), signer or self.signer)
+        self.put(f"{self.key(number)}.{tombstone.KIND}", written)
+        self.append(
+            Leaf(
+                kind=TOMBSTONE,
+                name=self.ids[number],
+                sha256=hashlib.sha256(written).hexdigest(),
+            )
+        )
+        self.path(number).unlink()
+
+    def hold(self, number: int, *, signer: FileSigner | None = None) -> None:
+        """Place a hold on a bundle, without setting the store's flag."""
+        data = holds.encode(
+            action=holds.PLACE,
+            name="doe",
+            matter="Doe v. Example",
+            reason="a letter",
+            by="archive",
+            at=datetime.now(UTC),
+            bundle_id=self.ids[number],
+            after=holds.Holds(records=(), open=(), problems=()),
+            signer=signer or self.signer,
+        )
+        self.put(f"{self.key(number)}.{holds.kind(1)}", data)
 
     def rewrite(self, leaves: Sequence[bytes], *, witnessed: bool = True) -> None:
         """Put another history into the log's place, signed with its own key."""
@@ -242,6 +340,19 @@ class Audited:
     def notes(self) -> set[str]:
         """The kinds of notes."""
         return {it.code.value for it in self.findings if it.severity is Severity.NOTE}
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsOf:
+    """The receipts of a machine, in memory."""
+
+    kept: dict[str, KeptReceipts]
+
+    def of(self, bundle_id: str) -> KeptReceipts:
+        return self.kept.get(bundle_id, KeptReceipts())
+
+    def bundle_ids(self) -> Iterator[str]:
+        yield from sorted(self.kept)
 
 
 def leaf(bundle_id: str, data: bytes) -> Leaf:

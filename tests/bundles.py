@@ -227,13 +227,21 @@ def capture(
     )
 
 
-def decision(*, require_timestamps: int = 1, require_signatures: int = 0) -> Decision:
+def decision(
+    *,
+    require_timestamps: int = 1,
+    require_signatures: int = 0,
+    retain_days: int = 0,
+    require_log: bool = False,
+) -> Decision:
     """Return a decision with a policy text of one line."""
     return Decision(
         policy_name="test",
         policy_text='name = "test"\n',
         require_timestamps=require_timestamps,
         require_signatures=require_signatures,
+        retain_days=retain_days,
+        require_log=require_log,
     )
 
 
@@ -248,13 +256,21 @@ def seal(
     contents: Mapping[str, bytes] = CONTENTS,
     cosigners: Sequence[Signer] = (),
     require_signatures: int = 0,
+    retain_days: int = 0,
+    require_log: bool = False,
+    log_checkpoint: str = "",
 ) -> Bundle:
     """Seal a small capture in `spool` with the real sealer."""
     spool.mkdir(parents=True, exist_ok=True)
     made = capture(spool, at=clock.now(), title=title, contents=contents)
     return sealer.seal(
         made,
-        decision(require_timestamps=require_timestamps, require_signatures=require_signatures),
+        decision(
+            require_timestamps=require_timestamps,
+            require_signatures=require_signatures,
+            retain_days=retain_days,
+            require_log=require_log,
+        ),
         bundle_id=bundle_id(made.started_at),
         spool=spool,
         signer=signer,
@@ -264,6 +280,7 @@ def seal(
         clock=clock,
         software=SOFTWARE,
         progress=lambda stage, detail: None,
+        log_checkpoint=log_checkpoint,
     )
 
 

@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import canonical_json, container, names
+from snapshotter.formats import canonical_json, container, names, tlog_proof
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
@@ -140,6 +140,15 @@ def custody_sidecars(store: ObjectStore, key: str) -> tuple[tuple[int, bytes], .
         with contextlib.suppress(FileNotFoundError):
             found.append((number, custodian.read_sidecar(store, key, number)))
     return tuple(found)
+
+
+def log_proof(store: ObjectStore, key: str) -> bytes | None:
+    """Return the log proof that stands beside a bundle of a store, as on disk; None for none."""
+    try:
+        with store.open(layout.sidecar_key(key, names.LOG_PROOF)) as stream:
+            return stream.read(tlog_proof.MAX_BYTES + 1)  # too long: cut, and no proof
+    except FileNotFoundError:
+        return None
 
 
 def put_late_token(

@@ -117,6 +117,11 @@ def _read(path: Path) -> PendingToken:
     )
 
 
+def owed(directory: Path) -> int:
+    """Return how many signatures are remembered as waiting for a token."""
+    return sum(1 for _ in directory.glob("*.json"))
+
+
 @contextlib.contextmanager
 def locked(directory: Path, *, wait_s: float) -> Iterator[bool]:
     """

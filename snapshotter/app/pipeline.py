@@ -23,9 +23,11 @@ from snapshotter.app.keeping import Refused, keep, never_lost
 from snapshotter.app.spool import sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import names
 from snapshotter.formats.digest import digest
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
+from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.replay import Replay, ReplayVerdict, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
@@ -42,6 +44,7 @@ from snapshotter.ports import (
 )
 from snapshotter.seal import sealer
 from snapshotter.store import layout
+from snapshotter.store.custodian import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
@@ -259,7 +262,40 @@ def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> St
                 slot=slot,
             ),
         )
-    return world.store.put_new(key, bundle.file, bundle.digests.sha256, retention=retain)
+    store = world.store
+    if isinstance(store, CustodialStore):
+        return store.put_as(
+            INGESTION,
+            "",
+            key,
+            bundle.file,
+            bundle.digests.sha256,
+            retention=retain,
+            before=_seal_events(bundle, store),
+        )
+    return store.put_new(key, bundle.file, bundle.digests.sha256, retention=retain)
+
+
+def _seal_events(bundle: Bundle, store: CustodialStore) -> tuple[CustodyEvent, ...]:
+    """Return what happened after the chain inside the bundle was closed: signatures, tokens."""
+    events: list[CustodyEvent] = []
+    for slot, signed in enumerate(bundle.signatures, start=1):
+        events.append(
+            store.event(
+                SIGNATURE, names.signature(slot), f"by key {signed.key_id}", at=bundle.sealed_at
+            )
+        )
+        granted = [it for it in signed.tokens if it.state is TokenState.GRANTED]
+        events += [
+            store.event(
+                SIGNATURE,
+                names.token(slot, number),
+                f"timestamp by {token.authority}",
+                at=token.time,
+            )
+            for number, token in enumerate(granted, start=1)
+        ]
+    return tuple(events)
 
 
 def _replayed(

@@ -75,6 +75,8 @@ class _File(BaseModel):
     allow_networks: tuple[str, ...] = ()
     proxy: str = ""
     pywb_dir: str = ""
+    operator: str = Field(default="", max_length=200)
+    record_access: bool = True
     trust_file: str = ""
     trust_root_key: str = ""
     s3_endpoint: str = ""
@@ -160,6 +162,8 @@ class Settings:
     allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
     allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
+    operator: str  # who acts, in custody events; "": the user of this machine
+    record_access: bool  # looking at a bundle and giving it out leave custody events
     pywb_dir: Path | None  # where its programs are; None: on PATH
     trust_file: Path | None
     trust_root_key: str
@@ -263,6 +267,8 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         allow_no_sandbox=file.allow_no_sandbox,
         allow_networks=file.allow_networks,
         proxy=file.proxy,
+        operator=file.operator,
+        record_access=file.record_access,
         pywb_dir=Path(file.pywb_dir).expanduser() if file.pywb_dir else None,
         trust_file=Path(file.trust_file) if file.trust_file else None,
         trust_root_key=file.trust_root_key,

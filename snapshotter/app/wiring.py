@@ -8,7 +8,9 @@ nothing that it does not use.
 import base64
 import ctypes
 import ctypes.util
+import getpass
 import hashlib
+import os
 import secrets
 import sys
 import threading
@@ -25,24 +27,37 @@ from cryptography import x509
 import snapshotter
 from snapshotter.app import seen
 from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.holds import HoldDesk
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
+from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
+from snapshotter.model.custody import SUCCESS
 from snapshotter.policy import load as policies
-from snapshotter.ports import Capturer, Clock, Replayer, Signer, TimestampAuthority
+from snapshotter.ports import (
+    Capturer,
+    Clock,
+    ObjectStore,
+    Replayer,
+    Signer,
+    TimestampAuthority,
+)
 from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.signer import (
     DEFAULT_NAME,
     KeyDirectory,
+    StoredKey,
 )
 from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
-from snapshotter.verify.trust import Trust, own_trust
+from snapshotter.store.ledger import ReceiptFiles
+from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 
 if TYPE_CHECKING:
     from httpx import BaseTransport
@@ -186,11 +201,9 @@ def _signer(
     directory: KeyDirectory, name: str, ask: Callable[[], bytes] | None, tell: Tell
 ) -> Signer:
     """Return a key by its name or by where it is held; what is held is then known by a name."""
-    if not is_reference(name):
-        return directory.load(name, ask)
-    known = next((it for it in directory.list() if it.reference == name), None)
+    known = _known(directory, name)
     if known is not None:
-        return directory.load(known.name, ask)
+        return directory.load(_in_use(directory, known, tell).name, ask)
     held = open_key(name, ask=ask)
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     tell(
@@ -198,6 +211,30 @@ def _signer(
         f"  It is called {stored.name} from now on, and another key in its place is refused"
     )
     return held
+
+
+def _known(directory: KeyDirectory, name: str) -> StoredKey | None:
+    if not is_reference(name):
+        return directory.find(name)
+    return next((it for it in directory.list() if it.reference == name), None)
+
+
+def _in_use(directory: KeyDirectory, stored: StoredKey, tell: Tell) -> StoredKey:
+    """Return the key that signs in the place of one that was retired; of any other itself."""
+    now = SystemClock().now()
+    first, seen = stored, {stored.name}
+    while stored.retired is not None and stored.retired.at <= now:
+        if not stored.retired.successor or stored.retired.successor in seen:
+            raise SnapshotterError(
+                f"the key {stored.name!r} was revoked as {stored.retired.reason} and must not "
+                "sign any more",
+                hint="make another with `snapshotter keys init --name NAME`, and set key to it",
+            )
+        stored = directory.find(stored.retired.successor)
+        seen.add(stored.name)
+    if stored is not first:
+        tell(f"the key {first.name!r} is retired, and {stored.name!r} signs in its place")
+    return stored
 
 
 def store(settings: Settings) -> "DirectoryStore | S3Store":
@@ -264,6 +301,99 @@ def store_for_evidence(
     seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
     return found
+
+
+def custodial(settings: Settings, found: ObjectStore, *, tell: Tell) -> CustodialStore:
+    """
+    Return a store that keeps receipts and writes custody events.
+
+    Args:
+        tell: Gets a sentence for what could not be written down.
+    """
+    place = receipts_place(settings)
+    return CustodialStore(
+        found,
+        place=place,
+        receipts=receipts(settings),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        software=SOFTWARE,
+        by=operator(settings),
+        tell=tell,
+    )
+
+
+def note_access(
+    settings: Settings,
+    found: ObjectStore,
+    bundle_id: str,
+    event: str,
+    *,
+    tell: Tell,
+    detail: str = "",
+    outcome: str = SUCCESS,
+) -> None:
+    """
+    Write to the custody chain that a bundle was looked at, checked or given out.
+
+    What can not be written is told, and ends nothing: a store that may only be read is.
+    """
+    if settings.record_access:
+        custodial(settings, found, tell=tell).note(bundle_id, event, detail=detail, outcome=outcome)
+
+
+def receipts(settings: Settings) -> ReceiptFiles:
+    """Return what this machine kept of the configured store's answers."""
+    return ReceiptFiles(settings.data_dir / "receipts" / receipts_place(settings))
+
+
+def receipts_place(settings: Settings) -> str:
+    """Return how receipts name the configured store (docs/spec/custody.md, "Receipts")."""
+    where = _store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        return store_id(str(where.path.resolve()))
+    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
+    return store_id(f"{settings.s3_endpoint} {url}")
+
+
+def trusted_keys(settings: Settings) -> Callable[[str], bool]:
+    """
+    Return whose statements count here: this user's own keys, and those of the trust file.
+
+    A key that the trust file calls compromised counts for nobody. Raises as `trust` does.
+    """
+    believed = trust(settings)
+    own = {key.key_id for key in key_directory(settings).list() if key.name != _ROOT_NAME}
+
+    def is_trusted(key_id: str) -> bool:
+        known = believed.key(key_id)
+        if known is not None:
+            return known.revoked_reason != COMPROMISED
+        return key_id in own
+
+    return is_trusted
+
+
+def hold_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> HoldDesk:
+    """Return what is needed to place and lift holds in the configured store."""
+    key = signer(settings, ask=ask, tell=tell)
+    return HoldDesk(
+        store=custodial(settings, store(settings), tell=tell),
+        signer=key,
+        is_trusted=trusted_keys(settings),
+        clock=SystemClock(),
+        by=operator(settings),
+    )
+
+
+def operator(settings: Settings) -> str:
+    """Return who acts: as configured, else the user of this machine."""
+    if settings.operator:
+        return settings.operator
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return f"uid {os.getuid()}"
 
 
 def _is_fresh(path: Path, now: datetime) -> bool:
@@ -359,12 +489,17 @@ def _way_out(settings: Settings, clock: Clock) -> "Callable[[], BaseTransport]":
     return make
 
 
-def token_desk(settings: Settings) -> TokenDesk:
-    """Return what is needed to ask again for owed tokens, and to do nothing else."""
+def token_desk(settings: Settings, *, tell: Tell) -> TokenDesk:
+    """
+    Return what is needed to ask again for owed tokens, and to do nothing else.
+
+    Args:
+        tell: Gets a sentence for a custody event that could not be written.
+    """
     return TokenDesk(
         authorities=authorities(settings, patient=True),
         anchors=anchors(settings),
-        store=store(settings),
+        store=custodial(settings, store(settings), tell=tell),
         pending_dir=_pending_dir(settings),
     )
 
@@ -392,11 +527,19 @@ def trust(settings: Settings) -> Trust:
     directory = key_directory(settings)
     # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
     own = [
-        key.public_key
+        (key.public_key, key.key_id, key.retired)
         for key in directory.list()
         if key.public_key is not None and key.name != _ROOT_NAME
     ]
-    return own_trust(own, anchors(settings))
+    return own_trust(
+        [key for key, _, _ in own],
+        anchors(settings),
+        revoked={
+            key_id: (retired.at, retired.reason)
+            for _, key_id, retired in own
+            if retired is not None
+        },
+    )
 
 
 def world(
@@ -422,7 +565,9 @@ def world(
     own = settings.data_dir
     roots, asked = anchors(settings), authorities(settings)
     # One store: each has connections of its own, and reads credentials.
-    evidence = store_for_evidence(settings, locked=locked, tell=tell)
+    evidence = custodial(
+        settings, store_for_evidence(settings, locked=locked, tell=tell), tell=tell
+    )
     return World(
         clock=clock,
         ids=RandomIds(),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 BYTES = 2 << 20  # of the document that are looked at
 _CHARACTERS = 2_000_000  # of the text that was shown
-_WORDS = 30  # fewer are too few to compare
+WORDS = 30  # fewer are too few to compare
 # Elements whose content is no text of the page, and in which no other tag begins.
 _RAW = ("script", "style", "noscript", "template", "textarea", "title")
 _TAG = re.compile(r"[a-zA-Z][a-zA-Z0-9]*")
@@ -71,6 +71,7 @@ class Difference:
 
     not_shown: int  # of the document's
     not_received: int  # of the text that was shown
+    received_words: int  # different ones
 
 
 def difference(document: bytes, shown: str, *, charset: str = "") -> Difference | None:
@@ -83,11 +84,12 @@ def difference(document: bytes, shown: str, *, charset: str = "") -> Difference 
     """
     received = words(text_of(_decoded(document[:BYTES], charset)))
     seen = words(shown[:_CHARACTERS])
-    if max(len(received), len(seen)) < _WORDS:
+    if max(len(received), len(seen)) < WORDS:
         return None
     return Difference(
         not_shown=100 * len(received - seen) // max(1, len(received)),
         not_received=100 * len(seen - received) // max(1, len(seen)),
+        received_words=len(received),
     )
 
 

@@ -23,6 +23,7 @@ from snapshotter.model.capture import (
     Capture,
     ClockCheck,
     CourtMinimum,
+    Document,
     DomChange,
     Environment,
     FontCounts,
@@ -94,6 +95,7 @@ class Ledger:
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
         self.network: NetworkPath | None = None
         self.pictures: tuple[Picture, ...] = ()
+        self.documents: tuple[Document, ...] = ()  # that were shown in turn
 
     @property
     def final_url(self) -> str:
@@ -241,6 +243,7 @@ class Ledger:
             navigation_started_at=self.navigation_started_at,
             navigation_ended_at=self.navigation_ended_at,
             redirects=recording.redirects,
+            documents=self.documents,
             response=recording.response,
             court_minimum=CourtMinimum(
                 url=True,

@@ -153,14 +153,14 @@ class Observer:
         still = (self._observed[number] for number in self._open)
         return max((it.body_length for it in still if self._is_main(it)), default=0)
 
-    def way_to_the_document(self) -> tuple[tuple[Redirect, ...], Observed | None]:
-        """Return the redirects, and the request of the final document."""
+    def way_to_the_document(self) -> tuple[tuple[Redirect, ...], tuple[Observed, ...]]:
+        """Return the redirects, and the requests of the documents that were shown, in turn."""
         loads: dict[str, list[Observed]] = {}
         for one in self._observed:
             if self._is_main(one):
                 loads.setdefault(one.request_id, []).append(one)
         if not loads:
-            return (), None
+            return (), ()
         committed = [loader for loader in self._committed if loader in loads]
         answered = [loader for loader, hops in loads.items() if hops[-1].answer is not None]
         last = (committed or answered or list(loads))[-1]
@@ -174,7 +174,7 @@ class Observer:
                 redirects.append(_redirect(before, hops[0], kind="client"))
             redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
             before = hops[-1]
-        return tuple(redirects), loads[last][-1]
+        return tuple(redirects), tuple(loads[loader][-1] for loader in path)
 
     # Sessions
 

@@ -13,8 +13,9 @@ import asyncio
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +57,7 @@ _FAILED_KEPT = 500  # failed requests that are listed by name
 _NAMED = 50  # kinds of trouble with connections that are listed; the rest are counted
 _TLS_PATH = "capture/tls.json"
 _MAIN_BODY = ".main-body"  # in the spool: until it is an artifact, or not wanted
+_EARLIER = 2 << 20  # bytes of the body of a document that the page went on from
 _SCRATCH = ".recorder"  # in the spool: bodies until they are in the archive
 
 
@@ -67,6 +69,19 @@ class MainBody:
     media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
     coding: str = ""  # content codings that are still on it, as the header says
     truncated: str = ""  # as WARC-Truncated says it; "" when it is whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedDocument:
+    """A document that the page's window showed, on the way to the final one or that one itself."""
+
+    url: str
+    status: int
+    at: datetime
+    connection: str  # as Snapshotter-Connection has it
+    content_type: str  # the header, whole
+    is_final: bool
+    body: MainBody | None  # of the final one `Recording.main_body`; of others its beginning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +100,7 @@ class Recording:
     # archive/data.warc.gz, indexes/index.cdx, pages/pages.jsonl, capture/network.json, …
     artifacts: tuple[Artifact, ...]
     certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
+    documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
     main_body: MainBody | None = None  # the body of `response`, even an empty one
 
 
@@ -236,8 +252,11 @@ class WireRecorder:
                 cause=self._stopped_for,
             )
         )
-        redirects, told = self._observer.way_to_the_document()
-        main = next((it for it in found if told is not None and it.observed is told), None)
+        redirects, way = self._observer.way_to_the_document()
+        by_told = {it.observed.number: it for it in found if it.observed is not None}
+        shown = [by_told[it.number] for it in way if it.number in by_told]
+        told = way[-1] if way else None
+        main = by_told.get(told.number) if told is not None else None
         files = Spool(self._spool, self._clock)
         archive.write(
             found,
@@ -254,6 +273,7 @@ class WireRecorder:
             ),
         )
         self._write_connections(files, carried, signatures)
+        main_body = self._body(main, _MAIN_BODY) if main is not None else None
         not_kept = self._keep_streams(files, key_log)
         return Recording(
             redirects=redirects,
@@ -262,7 +282,8 @@ class WireRecorder:
             failed=tuple(_failed(found)),
             main_body_recorded=main is not None and main.is_recorded,
             main_body_cut=main is not None and bool(main.cut),
-            main_body=self._main_body(main),
+            main_body=main_body,
+            documents=tuple(self._documents(shown, main_body)),
             certificate_errors=_certificate_errors(found),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
@@ -270,20 +291,47 @@ class WireRecorder:
             artifacts=files.artifacts,
         )
 
-    def _main_body(self, main: Exchange | None) -> MainBody | None:
-        """Write the document's body down once more, as it is without its framing."""
-        if main is None or main.wire is None or main.wire.answer is None:
+    def _documents(
+        self, way: Iterable[Exchange], main_body: MainBody | None
+    ) -> Iterator[ReceivedDocument]:
+        """Yield what the page's window showed in turn, as far as it is on the wire."""
+        shown = list(way)
+        for number, it in enumerate(shown, start=1):
+            if it.wire is None or it.wire.answer is None:
+                continue
+            is_last = number == len(shown)
+            body = main_body if is_last else self._body(it, f"{_MAIN_BODY}-{number}", _EARLIER)
+            yield ReceivedDocument(
+                url=it.url,
+                status=it.status,
+                at=it.at,
+                connection=f"{it.wire.connection.number}/{it.wire.stream}",
+                content_type=it.wire.answer.header("content-type"),
+                is_final=is_last,
+                body=body,
+            )
+
+    def _body(self, of: Exchange, name: str, most: int | None = None) -> MainBody | None:
+        """
+        Write a document's body down once more, as it is without its framing.
+
+        Args:
+            most: Bytes of it, about; None: all.
+        """
+        if of.wire is None or of.wire.answer is None:
             return None
-        head, file = main.wire.answer, self._spool / _MAIN_BODY
+        head, file, length = of.wire.answer, self._spool / name, 0
         is_chunked = "chunked" in head.header("transfer-encoding").lower()
-        with main.wire.received.open() as source, file.open("wb") as out:
+        with of.wire.received.open() as source, file.open("wb") as out:
             for part in unchunked(source) if is_chunked else parts(source):
-                out.write(part)
+                length += out.write(part)
+                if most is not None and length >= most:
+                    break
         return MainBody(
             file=file,
             media_type=head.media_type,
             coding=head.header("content-encoding"),
-            truncated=main.cut,
+            truncated=of.cut,
         )
 
     def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:

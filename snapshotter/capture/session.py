@@ -22,7 +22,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import comparison, environment, kernel, target
+from snapshotter.capture import comparison, documents, environment, kernel, target
 from snapshotter.capture.album import Album, Shown, set_window
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
@@ -231,28 +231,39 @@ class Session:
         return self._ledger.compose(self._recording, facts, self._spool)
 
     def _compare_texts(self, recording: Recording) -> None:
-        """Warn where the page that was shown says something else than its document did."""
-        body, response = recording.main_body, recording.response
-        if body is None or response is None or body.coding or not self._ledger.text:
-            return
-        if not target.is_page(body.media_type):
-            return
-        kind = next((it for name, it in response.headers if name.lower() == "content-type"), "")
-        charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+        """Warn where the page that was shown says something else than its documents did."""
         try:
-            with body.file.open("rb") as stream:
-                document = stream.read(comparison.BYTES)
+            found = tuple(documents.compared(recording.documents, self._ledger.text))
         except OSError as error:
             self._ledger.log("comparison", f"without effect: {first_line(error)}")
             return
-        found = comparison.difference(document, self._ledger.text, charset=charset)
+        finally:
+            for one in recording.documents:
+                if one.body is not None and not one.is_final:
+                    one.body.file.unlink(missing_ok=True)
+        self._ledger.documents = tuple(it.document for it in found)
         bound = self._decision.divergence_percent
-        if found is not None and max(found.not_shown, found.not_received) > bound:
-            self._ledger.warn(
-                "raw-rendered-divergence",
-                f"{found.not_shown} % of the words of the document as received were not shown, "
-                f"{found.not_received} % of those shown were not in it",
-            )
+        for it in found:
+            apart = it.difference
+            if apart is None:
+                continue
+            if it.is_final and max(apart.not_shown, apart.not_received) > bound:
+                self._ledger.warn(
+                    "raw-rendered-divergence",
+                    f"{apart.not_shown} % of the words of the document as received were not "
+                    f"shown, {apart.not_received} % of those shown were not in it",
+                )
+            # One of few words is a step on the way, and not what somebody came for.
+            elif (
+                not it.is_final
+                and apart.received_words >= comparison.WORDS
+                and apart.not_shown > bound
+            ):
+                self._ledger.warn(
+                    "raw-rendered-divergence",
+                    f"the page went on from {it.document.url}: {apart.not_shown} % of the words "
+                    "of that document were not shown in the end",
+                )
 
     def _keep_target(self, recording: Recording) -> None:
         """Keep the body of a target that is no page as a file of its own."""

@@ -9,6 +9,7 @@ import click
 
 from snapshotter.cli.output import bytes_in_words, result, result_json, say
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.custody import DISPLAYING, EXPORTING
 
 if TYPE_CHECKING:
     from snapshotter.app.bundles import Entry
@@ -78,9 +79,11 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
         with file:
             record = bundles.read_record(file)
     else:
-        opened = wiring.store(ctx.obj.load(store=store or ""))
+        settings = ctx.obj.load(store=store or "")
+        opened = wiring.store(settings)
         with opened.open(bundles.key_of(opened, bundle)) as found:
             record = bundles.read_record(found)
+        wiring.note_access(settings, opened, bundle, DISPLAYING, tell=say)
     if as_json:
         result_json(record)
         return
@@ -122,9 +125,11 @@ def export(
     """
     from snapshotter.app import bundles, wiring
 
-    opened = wiring.store(ctx.obj.load(store=store or ""))
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring.store(settings)
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
+        wiring.note_access(settings, opened, bundle_id, EXPORTING, tell=say)
         folder = bundles.unpack(files[0], output) if unpack else None
         if as_json:
             result_json(

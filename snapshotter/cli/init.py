@@ -60,6 +60,11 @@ _OWN = """\
 # with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
 # proxy = ""
 
+# Who you are, in custody events, holds and erasures: they are kept for good. And whether
+# looking at a bundle and giving it out leave such events.
+# operator = "archive@example.org"
+# record_access = true
+
 # Where pywb's programs wayback and wb-manager are, for capture --check-replay; PATH if empty.
 # pywb_dir = ""
 

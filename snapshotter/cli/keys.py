@@ -1,95 +1,21 @@
 """`snapshotter keys`: make, list, show and export signing keys. A private key is never printed."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.key_options import (
+    json_option,
+    key_directory,
+    key_object,
+    new_passphrase,
+    passphrase_options,
+    pin_source,
+    state,
+)
+from snapshotter.cli.key_rotation import revoke, rotate
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
-
-if TYPE_CHECKING:
-    from snapshotter.seal.signer import KeyDirectory, StoredKey
-
-_Command = Callable[..., Any]
-
-
-def passphrase_options(command: _Command) -> _Command:
-    """Add the two ways to give a passphrase for a key that is made: a file, or being asked."""
-    command = click.option(
-        "--ask-passphrase", is_flag=True, help="Ask for a passphrase for a new key."
-    )(command)
-    return passphrase_file_option(command)
-
-
-def passphrase_file_option(command: _Command) -> _Command:
-    """Add the option that names the file with a passphrase; there is none for the passphrase."""
-    return click.option(
-        "--passphrase-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="The passphrase is the first line of FILE, which only you may read.",
-    )(command)
-
-
-def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes | None:
-    """Return the passphrase for a key that is about to be made, or None for none."""
-    from snapshotter.seal.key_files import passphrase_from_file
-
-    if passphrase_file and ask:
-        raise click.UsageError("--passphrase-file and --ask-passphrase exclude each other")
-    if passphrase_file:
-        return passphrase_from_file(passphrase_file)
-    if not ask:
-        return None
-    words: str = click.prompt(
-        f"new passphrase for key {name!r}", hide_input=True, confirmation_prompt=True, err=True
-    )
-    return words.encode("utf-8")
-
-
-def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
-    """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
-
-    def ask() -> bytes:
-        from snapshotter.seal.key_files import passphrase_from_file
-
-        if passphrase_file:
-            return passphrase_from_file(passphrase_file)
-        words: str = click.prompt(f"passphrase for key {name!r}", hide_input=True, err=True)
-        return words.encode("utf-8")
-
-    return ask
-
-
-def pin_source(reference: str) -> Callable[[], bytes]:
-    """Return what is called when a token wants a PIN that no file holds: it asks."""
-
-    def ask() -> bytes:
-        if not sys.stdin.isatty():
-            raise SnapshotterError(
-                "the token wants its PIN, and there is nobody to ask",
-                hint="write it into a file that only you may read: pin-source=FILE in the "
-                "reference",
-            )
-        digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)
-        return digits.encode("utf-8")
-
-    return ask
-
-
-def key_directory(ctx: click.Context) -> "KeyDirectory":
-    """Return the directory of keys that the settings name."""
-    from snapshotter.seal.signer import KeyDirectory
-
-    return KeyDirectory(Path(ctx.obj.keys_dir))
-
-
-def json_option(command: _Command) -> _Command:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
 @click.group()
@@ -125,7 +51,7 @@ def init(
     passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
     stored = key_directory(ctx).create(name, passphrase)
     if as_json:
-        result_json(_as_json(stored))
+        result_json(key_object(stored))
     else:
         result(stored.key_id)
     say(
@@ -165,7 +91,7 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
         name or f"held-{held.key_id[:12]}", reference, held.public_key
     )
     if as_json:
-        result_json(_as_json(stored))
+        result_json(key_object(stored))
     else:
         result(stored.key_id)
     say(f'the key is called {stored.name!r}: sign with it by setting key = "{stored.name}"')
@@ -186,12 +112,12 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     directory = key_directory(ctx)
     stored = directory.list()
     if as_json:
-        result_json({"keys": [_as_json(key) for key in stored]})
+        result_json({"keys": [key_object(key) for key in stored]})
         return
     if not stored:
         say(f"no keys in {directory.path}; snapshotter keys init makes one")
     for key in stored:
-        result(f"{key.name}  {key.key_id or 'id not known without the passphrase'}  {_state(key)}")
+        result(f"{key.name}  {key.key_id or 'id not known without the passphrase'}  {state(key)}")
 
 
 @keys.command(
@@ -207,12 +133,12 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show one key: its id, its files, whether it has a passphrase."""
     key = key_directory(ctx).find(name)
     if as_json:
-        result_json(_as_json(key))
+        result_json(key_object(key))
         return
     result(f"name         {key.name}")
     result(f"key id       {key.key_id or 'not known without the passphrase'}")
     result("algorithm    ECDSA P-384 with SHA-384")
-    result(f"private key  {_state(key)}{f': {key.private_file}' if key.private_file else ''}")
+    result(f"private key  {state(key)}{f': {key.private_file}' if key.private_file else ''}")
     result(f"public key   {key.public_file if key.public_file.exists() else 'file is missing'}")
 
 
@@ -271,21 +197,5 @@ def _write_new(path: Path, content: bytes) -> None:
         raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error
 
 
-def _state(key: "StoredKey") -> str:
-    if key.reference:
-        return f"held by {key.reference}"
-    if key.private_file is None:
-        return "offline"
-    return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
-
-
-def _as_json(key: "StoredKey") -> dict[str, Any]:
-    return {
-        "name": key.name,
-        "key_id": key.key_id or None,
-        "algorithm": "ecdsa-p384-sha384",
-        "encrypted": key.encrypted,
-        "held_by": key.reference or None,
-        "private_key_file": str(key.private_file) if key.private_file else None,
-        "public_key_file": str(key.public_file),
-    }
+for command in (revoke, rotate):
+    keys.add_command(command)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
+    "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
     "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),
+    "hold": ("hold", "hold", "Place, lift and list holds on bundles"),
     "init": ("init", "init", "Write a commented snapshotter.toml"),
     "keys": ("keys", "keys", "Make, list and export signing keys"),
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),

@@ -1,5 +1,6 @@
 """`snapshotter store`: put a store's promises to the test, and add bundles to it."""
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 
 from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import result, result_json, say
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import PolicyRefused, SnapshotterError
 
 _STORE = click.option(
     "--store", "url", metavar="DIR|s3://…", help="The store.  [default: captures]"
@@ -72,6 +73,64 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
 @store.command(
     epilog="""\b
 Examples:
+  snapshotter store retain --days 3650 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter store retain --days 3650 --lock-mode COMPLIANCE 20261124t160642z-k3v9q2m7xw4c5b6d
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@_STORE
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), required=True, help="From now, at least so long."
+)
+@lock_mode_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def retain(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    url: str | None,
+    days: int,
+    lock_mode: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Keep bundles that are stored for a time, with all that stands beside them.
+
+    What is there is only ever extended; a date before it is refused with exit code 20.
+    """
+    from snapshotter.app import bundles, holds, wiring
+    from snapshotter.formats.canonical_json import instant
+    from snapshotter.policy import retention
+
+    settings = ctx.obj.load(store=url or "")
+    found = wiring.store_for_evidence(settings, locked=True, tell=say)
+    target = wiring.custodial(settings, found, tell=say)
+    wanted = retention.for_days(days, lock_mode or "GOVERNANCE", wiring.SystemClock().now())
+    if wanted is None:
+        raise click.UsageError("--days is at least 1")
+    for bundle_id in bundle_ids:
+        key = bundles.key_of(target, bundle_id)
+        state = target.retain(key, wanted)
+        for sidecar in holds.sidecars(target, key):
+            with contextlib.suppress(PolicyRefused):  # that one is kept for longer as it is
+                target.retain(sidecar, wanted)
+        kept = state.retention or wanted
+        if as_json:
+            result_json(
+                {
+                    "bundle_id": bundle_id,
+                    "enforced": state.enforced,
+                    "lock_mode": kept.mode,
+                    "retain_until": instant(kept.until),
+                }
+            )
+        else:
+            result(f"{bundle_id}  retained until {instant(kept.until)} ({kept.mode})")
+
+
+@store.command(
+    epilog="""\b
+Examples:
   snapshotter store add exhibit.wacz
   snapshotter store add --store s3://evidence --lock-days 3650 \\
       ~/.local/share/snapshotter/unstored/*.wacz
@@ -108,10 +167,8 @@ def add(
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
-    target, trust = (
-        wiring.store_for_evidence(settings, locked=lock_days is not None, tell=say),
-        wiring.trust(settings),
-    )
+    found = wiring.store_for_evidence(settings, locked=lock_days is not None, tell=say)
+    target, trust = wiring.custodial(settings, found, tell=say), wiring.trust(settings)
     for file in files:
         now = wiring.SystemClock().now()
         retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)

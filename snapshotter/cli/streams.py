@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from snapshotter.cli.keys import json_option, passphrase_file_option
+from snapshotter.cli.key_options import json_option, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import EvidenceInvalid

@@ -36,7 +36,7 @@ def timestamp(
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    desk = wiring.token_desk(settings)
+    desk = wiring.token_desk(settings, tell=say)
     waiting: list[str] = []
 
     def report(bundle_id: str, authority: str, time: datetime | None) -> None:

@@ -1,84 +1,44 @@
 """
-`snapshotter trust`: make, edit and show the trust file that an auditor pins.
+`snapshotter trust`: make, edit, sign and show the trust file that an auditor pins.
 
-A trust file is two files, FILE and FILE.sig. They can not be replaced in one
-step, so an edit goes in three, and a reader never accepts a mix:
-
-    (1) FILE.sig.new appears    a crash leaves the old pair, which still verifies
-    (2) FILE is replaced        a crash leaves a pair that does not verify; the next
-                                edit finds the signature in FILE.sig.new and goes on
-    (3) FILE.sig.new becomes FILE.sig
+How its two files are replaced is in `app/trust_files.py`; the commands about versions and
+about the log are in `trust_versions.py` and `trust_log.py`.
 """
 
-import contextlib
-import fcntl
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.keys import (
+from snapshotter.cli.key_options import (
     json_option,
     key_directory,
     new_passphrase,
-    passphrase_file_option,
     passphrase_options,
     passphrase_source,
 )
 from snapshotter.cli.output import result, result_json, say
-from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
+from snapshotter.cli.trust_editing import (
+    Edit,
+    as_object,
+    edit_options,
+    expires_option,
+    fingerprint,
+    instant_option,
+    lines,
+    now,
+    replacing,
+    root_key_option,
+)
+from snapshotter.cli.trust_log import add_witness, set_log
+from snapshotter.cli.trust_versions import bump, diff, renew, sign
+from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from snapshotter.ports import Signer
-    from snapshotter.verify.trust import TrustDocument, TrustedKey
-
-_Command = Callable[..., Any]
-_EXPIRY = timedelta(days=2 * 365)  # when nothing is said: long enough to forget, short of for ever
 _MAX_CERTIFICATE = 64 << 10  # bytes of a PEM file with one certificate, comments included
-
-
-def _instant(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Read a day (its first second, UTC) or an instant as bundles write it."""
-    if value is None:
-        return None
-    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"):
-        with contextlib.suppress(ValueError):
-            return datetime.strptime(value, form).replace(tzinfo=UTC)
-    raise click.BadParameter(
-        f"{value!r} is no day (2026-01-31) and no instant (2026-01-31T12:00:00Z)"
-    )
-
-
-def _expiry(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Read an instant, or `never` as None; when nothing is said, two years from now."""
-    if value is None:
-        return _now() + _EXPIRY
-    return None if value == "never" else _instant(ctx, parameter, value)
-
-
-def _expires_option(command: _Command) -> _Command:
-    return click.option(
-        "--expires",
-        callback=_expiry,
-        metavar="DAY|never",
-        help="When it expires.  [default: in two years]",
-    )(command)
-
-
-def _root_key_option(command: _Command) -> _Command:
-    return click.option(
-        "--root-key-name",
-        default="root",
-        show_default=True,
-        metavar="NAME",
-        help="The root key, among your keys.",
-    )(command)
 
 
 @click.group()
@@ -100,9 +60,9 @@ Examples:
 """
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@_root_key_option
+@root_key_option
 @passphrase_options
-@_expires_option
+@expires_option
 @click.option(
     "--require-signatures",
     type=click.IntRange(1, 10),
@@ -131,9 +91,10 @@ def init(
     as_json: bool,
 ) -> None:
     """Make a trust file that trusts nobody yet, and its root key when there is none."""
+    from snapshotter.app import trust_files
     from snapshotter.verify.trust import Requirements, TrustDocument
 
-    with _locked(file):
+    with trust_files.locked(file):
         if file.exists():
             raise SnapshotterError(
                 f"{file} is there already",
@@ -151,9 +112,9 @@ def init(
             expires=expires,
             require=Requirements(signatures=require_signatures, timestamps=require_timestamps),
         )
-        _save(file, document, root)
+        trust_files.save(file, document, root)
     if as_json:
-        result_json(_as_json(document))
+        result_json(as_object(document))
     else:
         result(document.root_key_id)
     if made:
@@ -184,29 +145,26 @@ A date alone is its first second, UTC.
 @click.option("--owner", required=True, help="Whose key it is, for a person.")
 @click.option(
     "--not-before",
-    callback=_instant,
+    callback=instant_option,
     metavar="DAY",
     help="First good instant.  [default: no limit]",
 )
 @click.option(
-    "--not-after", callback=_instant, metavar="DAY", help="Last good instant.  [default: no limit]"
+    "--not-after",
+    callback=instant_option,
+    metavar="DAY",
+    help="Last good instant.  [default: no limit]",
 )
 @click.option("--allow-p256", is_flag=True, help="Accept a key on P-256, not only on P-384.")
-@_root_key_option
-@passphrase_file_option
-@json_option
-@click.pass_context
+@edit_options
 def add_key(
-    ctx: click.Context,
+    edit: Edit,
     file: Path,
     public_key: IO[bytes],
     owner: str,
     not_before: datetime | None,
     not_after: datetime | None,
     allow_p256: bool,
-    root_key_name: str,
-    passphrase_file: Path | None,
-    as_json: bool,
 ) -> None:
     """Trust a key: what it signs counts, as far as timestamps prove it to be of its period."""
     from snapshotter.formats.keys import KeyInvalid, load_public_pem
@@ -225,15 +183,51 @@ def add_key(
         ) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _edit(
-        ctx,
-        file,
-        root_key_name,
-        passphrase_file,
-        lambda document: document.with_key(trusted),
-        as_json=as_json,
-    )
+    edit.apply(file, lambda document: document.with_key(trusted))
     say(f"key {trusted.key_id} is trusted as that of {owner}")
+
+
+@trust.command(
+    "replace-key",
+    epilog="""\b
+Examples:
+  snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem
+  snapshotter trust replace-key trust.json 3f1c… default-2.pub.pem --at 2027-01-01
+
+\b
+One version: the new key is trusted, and the old one is superseded from then on.
+""",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("old", metavar="KEY-ID")
+@click.argument("public_key", metavar="PUBLIC.pem", type=click.File("rb"))
+@click.option("--owner", help="Whose key it is, for a person.  [default: the old one's owner]")
+@click.option(
+    "--at",
+    callback=instant_option,
+    metavar="DAY",
+    help="First instant at which the old key is no longer good.  [default: now]",
+)
+@edit_options
+def replace_key(
+    edit: Edit,
+    file: Path,
+    old: str,
+    public_key: IO[bytes],
+    owner: str | None,
+    at: datetime | None,
+) -> None:
+    """Let a new key follow an old one, which is retired in good order."""
+    from snapshotter.formats.keys import KeyInvalid, load_public_pem
+
+    try:
+        key = load_public_pem(public_key.read(1 << 16))
+    except KeyInvalid as error:
+        raise SnapshotterError(
+            f"{_name(public_key)}: {error.message}",
+            hint="openssl pkey -pubin -in FILE -pubout writes a key as it has to be",
+        ) from error
+    edit.apply(file, replacing(old, key, owner=owner, at=at or now()))
 
 
 @trust.command(
@@ -253,44 +247,33 @@ compromised: what is proven older stays good, the rest is void (FAILED).
 @click.option("--reason", type=click.Choice(["superseded", "compromised"]), required=True)
 @click.option(
     "--at",
-    callback=_instant,
+    callback=instant_option,
     metavar="DAY",
     help="First instant that is no longer good.  [default: now]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_root_key_option
-@passphrase_file_option
-@json_option
-@click.pass_context
+@edit_options
 def revoke_key(
-    ctx: click.Context,
+    edit: Edit,
     file: Path,
     key_id: str,
     reason: str,
     at: datetime | None,
     yes: bool,
-    root_key_name: str,
-    passphrase_file: Path | None,
-    as_json: bool,
 ) -> None:
     """Say from when on a key no longer counts. This can be made worse, and never undone."""
     from snapshotter.formats.canonical_json import instant
 
-    at = at or _now()
+    at = at or now()
+    if reason == "compromised" and at > now():
+        raise click.UsageError("a key that will be compromised later is not: leave out --at")
     if not yes:
         click.confirm(
             f"revoke key {key_id} as {reason} from {instant(at)} on, for good?",
             abort=True,
             err=True,
         )
-    _edit(
-        ctx,
-        file,
-        root_key_name,
-        passphrase_file,
-        lambda document: document.with_key_revoked(key_id, at=at, reason=reason),
-        as_json=as_json,
-    )
+    edit.apply(file, lambda document: document.with_key_revoked(key_id, at=at, reason=reason))
 
 
 @trust.command(
@@ -327,21 +310,15 @@ Examples:
     "may be repeated.",
 )
 @click.option("--replace", is_flag=True, help="Put it in the place of the one with this name.")
-@_root_key_option
-@passphrase_file_option
-@json_option
-@click.pass_context
+@edit_options
 def add_tsa(
-    ctx: click.Context,
+    edit: Edit,
     file: Path,
     name: str,
     root_file: IO[bytes],
     policy_oids: tuple[str, ...],
     revoked_serials: tuple[str, ...],
     replace: bool,
-    root_key_name: str,
-    passphrase_file: Path | None,
-    as_json: bool,
 ) -> None:
     """Trust a timestamp authority's clock, by its root certificate."""
     from snapshotter.formats.rfc3161 import Anchor
@@ -356,49 +333,10 @@ def add_tsa(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _edit(
-        ctx,
-        file,
-        root_key_name,
-        passphrase_file,
-        lambda document: document.with_authority(anchor, replacing=replace),
-        as_json=as_json,
-    )
+    edit.apply(file, lambda document: document.with_authority(anchor, replacing=replace))
     say(
         f"tokens of {name} count when they lead to {certificate.subject.rfc4514_string()}\n"
-        f"  SHA-256 {_fingerprint(certificate)}: compare it with what the authority publishes"
-    )
-
-
-@trust.command(
-    epilog="""\b
-Examples:
-  snapshotter trust renew trust.json --expires 2030-01-01
-  snapshotter trust renew trust.json --expires never
-"""
-)
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@_expires_option
-@_root_key_option
-@passphrase_file_option
-@json_option
-@click.pass_context
-def renew(
-    ctx: click.Context,
-    file: Path,
-    expires: datetime | None,
-    root_key_name: str,
-    passphrase_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Sign a trust file again with a later expiry."""
-    _edit(
-        ctx,
-        file,
-        root_key_name,
-        passphrase_file,
-        lambda document: document.with_expiry(expires),
-        as_json=as_json,
+        f"  SHA-256 {fingerprint(certificate)}: compare it with what the authority publishes"
     )
 
 
@@ -419,19 +357,20 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
 
     Without --root-key anybody may have made it, and the output says so.
     """
+    from snapshotter.app import trust_files
     from snapshotter.formats.canonical_json import instant
     from snapshotter.verify.trust import load_document, load_unpinned_document
 
-    data, signature = _read_pair(file)
+    data, signature = trust_files.read_pair(file)
     if root_key:
         document = load_document(data, signature, pinned_root=root_key)
     else:
         document = load_unpinned_document(data, signature)
-    expired = document.expires is not None and _now() > document.expires
+    expired = document.expires is not None and now() > document.expires
     if as_json:
-        result_json({**_as_json(document), "pinned": bool(root_key), "expired": expired})
+        result_json({**as_object(document), "pinned": bool(root_key), "expired": expired})
     else:
-        for line in _lines(document, pinned=bool(root_key)):
+        for line in lines(document, pinned=bool(root_key)):
             result(line)
     if not root_key:
         say("no --root-key was given: this shows what the file says, not who made it")
@@ -440,137 +379,6 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
             f"{file} expired at {instant(document.expires)}",
             hint="ask its owner for a newer version (its owner: snapshotter trust renew)",
         )
-
-
-def _edit(
-    ctx: click.Context,
-    file: Path,
-    root_key_name: str,
-    passphrase_file: Path | None,
-    change: "Callable[[TrustDocument], TrustDocument]",
-    *,
-    as_json: bool,
-) -> None:
-    """Read the file, make one change, sign the next version and write it."""
-    root = key_directory(ctx).load(root_key_name, passphrase_source(passphrase_file, root_key_name))
-    with _locked(file):
-        try:
-            document = change(_read_document(file, root))
-        except ValueError as error:
-            raise SnapshotterError(f"the trust file can not hold this: {error}") from error
-        _save(file, document, root)
-    if as_json:
-        result_json(_as_json(document))
-    else:
-        result(f"{file} is now version {document.version}")
-
-
-def _read_document(file: Path, root: "Signer") -> "TrustDocument":
-    """Read what the root key signed, and finish an edit that crashed between two files."""
-    from snapshotter.verify.trust import load_document
-
-    data, signature = _read_pair(file)
-    try:
-        return load_document(data, signature, pinned_root=root.key_id)
-    except EvidenceInvalid:
-        pending = _beside(file, ".sig.new")
-        if not pending.exists():
-            raise
-        document = load_document(data, _read(pending), pinned_root=root.key_id)
-        with _writing(file):
-            os.replace(pending, _beside(file, ".sig"))
-            _sync_directory(file)
-        return document
-
-
-def _save(file: Path, document: "TrustDocument", root: "Signer") -> None:
-    """Write both files, in the order that the module's docstring gives."""
-    from snapshotter.verify.trust import load_document
-
-    data = document.encode()
-    signature = root.sign(data)
-    load_document(data, signature, pinned_root=root.key_id)  # never write what can not be read
-    pending = _beside(file, ".sig.new")
-    with _writing(file):
-        _replace(pending, signature)  # (1)
-        _replace(file, data)  # (2)
-        os.replace(pending, _beside(file, ".sig"))  # (3)
-        _sync_directory(file)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put new content in a file's place, durably and whole, readable by anybody."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-    _sync_directory(path)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold the file's directory, so that of two edits at once none is lost."""
-    with _writing(file):
-        directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SnapshotterError(
-                f"another command is editing a trust file in {file.parent.absolute()}",
-                hint="try again when it has ended",
-            ) from error
-        yield
-    finally:
-        os.close(directory)  # which lets go of the lock as well
-
-
-@contextlib.contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SnapshotterError(f"{file} can not be written: {error.strerror or error}") from error
-
-
-def _read_pair(file: Path) -> tuple[bytes, bytes]:
-    signature = _beside(file, ".sig")
-    data = _read(file)
-    # No signature is a signature that does not hold: `load_document` says so.
-    return data, _read(signature) if signature.exists() else b""
-
-
-def _read(path: Path) -> bytes:
-    from snapshotter.verify.files import open_file
-    from snapshotter.verify.trust import MAX_TRUST_BYTES
-
-    try:
-        with open_file(path) as stream:
-            return stream.read(MAX_TRUST_BYTES + 1)  # one more than is accepted
-    except OSError as error:
-        raise SnapshotterError(
-            f"{path} can not be read: {error.strerror or error}",
-            hint=f"make one with `snapshotter trust init {path}`",
-        ) from error
-
-
-def _beside(file: Path, suffix: str) -> Path:
-    return file.with_name(file.name + suffix)
 
 
 def _root_certificate(stream: IO[bytes]) -> "x509.Certificate":
@@ -605,55 +413,5 @@ def _name(stream: IO[bytes]) -> str:
     return str(getattr(stream, "name", "<stdin>"))
 
 
-def _fingerprint(certificate: "x509.Certificate") -> str:
-    from cryptography.hazmat.primitives import hashes
-
-    return certificate.fingerprint(hashes.SHA256()).hex()
-
-
-def _now() -> datetime:
-    from snapshotter.app.wiring import SystemClock
-
-    return SystemClock().now().replace(microsecond=0)
-
-
-def _lines(document: "TrustDocument", *, pinned: bool) -> Iterator[str]:
-    from snapshotter.formats.canonical_json import instant
-
-    state = "pinned, and its signature holds" if pinned else "not pinned: anybody may have made it"
-    require = document.require
-    yield f"version   {document.version}"
-    yield f"root key  {document.root_key_id} ({state})"
-    yield f"expires   {instant(document.expires) if document.expires else 'never'}"
-    yield f"requires  {require.signatures} signature(s), {require.timestamps} timestamp(s)"
-    yield (
-        f"allows    {document.max_skew.total_seconds():.0f} s between clocks, "
-        f"{document.max_lag.total_seconds():.0f} s from sealing to the token"
-    )
-    for key in document.keys:
-        yield f"key       {key.key_id}"
-        yield f"          {key.owner}, {key.algorithm}, {_period(key)}"
-        if key.revoked_at is not None:
-            yield f"          REVOKED from {instant(key.revoked_at)} on: {key.revoked_reason}"
-    for anchor in document.authorities:
-        yield f"tsa       {anchor.name}: {anchor.root.subject.rfc4514_string()}"
-        yield f"          root SHA-256 {_fingerprint(anchor.root)}"
-        yield f"          policies {', '.join(sorted(anchor.policy_oids)) or 'any'}"
-        if anchor.revoked_serials:
-            serials = ", ".join(sorted(str(serial) for serial in anchor.revoked_serials))
-            yield f"          revoked serial numbers {serials}"
-
-
-def _period(key: "TrustedKey") -> str:
-    from snapshotter.formats.canonical_json import instant
-    from snapshotter.verify.trust import FROM_THE_START
-
-    begin = "the start" if key.not_before == FROM_THE_START else instant(key.not_before)
-    return f"from {begin}" + (f" to {instant(key.not_after)}" if key.not_after else " on")
-
-
-def _as_json(document: "TrustDocument") -> dict[str, Any]:
-    import json
-
-    content: dict[str, Any] = json.loads(document.encode())
-    return {**content, "root_key_id": document.root_key_id}
+for command in (add_witness, bump, diff, renew, set_log, sign):
+    trust.add_command(command)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from snapshotter.cli.output import NobodyListens, complain, result, result_json
+from snapshotter.cli.output import NobodyListens, complain, result, result_json, say
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.model.finding import Report
+    from snapshotter.ports import ObjectStore
 
 _EXAMPLES = """\b
 Examples:
@@ -77,8 +78,11 @@ def verify(
                     now=wiring.SystemClock().now(),
                     late_tokens=given.late_tokens,
                     custody_sidecars=given.custody_sidecars,
+                    log_proof=given.log_proof,
                 )
             codes.append(report.EXIT_CODES[found.verdict])
+            if given.store is not None:
+                _note(settings, given.store, name, found)
             if printing:
                 _print(name, found, as_json=as_json, apart=len(bundles) > 1)
         except NobodyListens:
@@ -121,11 +125,18 @@ class _Given:
     stream: BinaryIO
     late_tokens: tuple[bytes, ...]
     custody_sidecars: tuple[tuple[int, bytes], ...]
+    log_proof: bytes | None
+    store: "ObjectStore | None" = None  # where it was found by its id
 
 
 def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
     """Open a file, or else a bundle of the store by its id, with its sidecars."""
-    from snapshotter.verify.files import custody_beside, file_named, late_tokens_beside
+    from snapshotter.verify.files import (
+        custody_beside,
+        file_named,
+        late_tokens_beside,
+        log_proof_beside,
+    )
 
     file = file_named(name)
     if file is not None:
@@ -133,6 +144,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
             stream=stack.enter_context(file),
             late_tokens=late_tokens_beside(Path(name)),
             custody_sidecars=custody_beside(Path(name)),
+            log_proof=log_proof_beside(Path(name)),
         )
     from snapshotter.app import bundles, wiring
 
@@ -142,4 +154,25 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
         stream=stack.enter_context(store.open(key)),
         late_tokens=bundles.late_tokens(store, key),
         custody_sidecars=bundles.custody_sidecars(store, key),
+        log_proof=bundles.log_proof(store, key),
+        store=store,
+    )
+
+
+def _note(settings: "Settings", store: "ObjectStore", bundle_id: str, found: "Report") -> None:
+    """Leave a fixity check in the custody chain."""
+    from snapshotter.app import wiring
+    from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS
+    from snapshotter.model.finding import Verdict
+
+    codes = sorted({it.code.value for it in found.findings if it.verdict is not Verdict.PASSED})
+    failed = found.verdict is Verdict.FAILED
+    wiring.note_access(
+        settings,
+        store,
+        bundle_id,
+        FIXITY_CHECK,
+        tell=say,
+        detail=" ".join((found.verdict.value, *codes)),
+        outcome=FAILURE if failed else SUCCESS,
     )

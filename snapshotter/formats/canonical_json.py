@@ -70,6 +70,26 @@ def loads(data: bytes, *, max_values: int | None = None) -> Any:
     return value
 
 
+def recode(data: bytes) -> bytes:
+    """
+    Return the canonical form of JSON that a person wrote: with spaces, in any order.
+
+    Raises:
+        EvidenceInvalid: Not JSON, a key twice, or holding what bundles do not hold.
+    """
+    try:
+        return dumps(
+            json.loads(
+                data.decode("utf-8"),
+                object_pairs_hook=_object,
+                parse_float=_refuse_number,
+                parse_constant=_refuse_number,
+            )
+        )
+    except (ValueError, RecursionError) as error:
+        raise EvidenceInvalid(f"not JSON that can be kept: {error}") from error
+
+
 def instant(at: datetime) -> str:
     """Return an instant as bundles write it: UTC, whole seconds, `Z`."""
     if at.tzinfo is None:

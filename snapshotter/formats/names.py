@@ -30,6 +30,7 @@ REQUIRED = frozenset(
         MANIFEST_SHA256,
     }
 )
+LOG_PROOF = "tlog-proof"  # what follows a bundle's name and a dot in that of its log proof
 MAX_SIGNATURES = 9
 MAX_TOKENS = 9  # a signature
 MAX_LATE_TOKENS = 9  # beside a bundle

@@ -3,7 +3,8 @@ Receipts: what a store answered for each object, kept where the store's owner ca
 
 One file a bundle in the operator's own directory, one canonical JSON object a line:
 
-    {"event":{…},"kind":"receipt"}           an object was put, or a lock changed
+    {"event":{…},"kind":"receipt"}           an object was put, or a lock changed; or an event that
+                                             goes with one
     {"event_id":"…","kind":"recorded"}       its event stands in the custody chain
 
 The receipt is a field of the event, which stands in the custody chain as well: two
@@ -152,7 +153,7 @@ class Line:
 
 
 def receipt_line(event: CustodyEvent) -> bytes:
-    """Return the line of an event with a receipt."""
+    """Return the line of an event, with its receipt."""
     return canonical_json.dumps({"event": event_as_json(event), "kind": "receipt"}) + b"\n"
 
 
@@ -179,10 +180,7 @@ def _line(raw: bytes) -> Line:
         raise EvidenceInvalid(f"longer than {MAX_LINE} bytes")
     value = canonical_json.loads(raw)
     if isinstance(value, dict) and set(value) == {"event", "kind"} and value["kind"] == "receipt":
-        event = event_from_json(value["event"])
-        if event.receipt is None:
-            raise EvidenceInvalid("an event without a receipt")
-        return Line(event=event)
+        return Line(event=event_from_json(value["event"]))
     if isinstance(value, dict) and set(value) == {"event_id", "kind"}:
         event_id = value["event_id"]
         if value["kind"] == "recorded" and isinstance(event_id, str) and is_event_id(event_id):

@@ -98,6 +98,21 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document that the page's window showed, on its way to the final one."""
+
+    url: str
+    status: int
+    media_type: str  # as the server named it, lowercase; "" when it named none
+    connection: str  # where the network record has it: "3/0", as Snapshotter-Connection
+    # Per cent of the different words of its text that the text shown in the end lacks, and the
+    # other way round; None where they were not compared.
+    not_shown_percent: int | None
+    not_received_percent: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestCounts:
     """Every request that the browser made, by how it ended."""
 
@@ -450,5 +465,6 @@ class Capture:
     warnings: tuple[Reason, ...] = ()  # what a reader has to know, and that takes nothing away
     clock_checks: tuple[ClockCheck, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    documents: tuple[Document, ...] = ()  # that were shown in turn, the final one last
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started

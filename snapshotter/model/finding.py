@@ -96,8 +96,10 @@ class Report:
     sha256: str = ""  # of the whole file
     length: int = 0  # bytes
     trust: str = ""  # against what it was judged, in words
-    # For whoever looks further than one bundle (an audit): the capture record as it was
-    # verified, empty where none was, and when the certificates end that its time rests on.
+    # For whoever looks further than one bundle (an audit): the capture record and the custody
+    # chain as they were verified, empty where none was, and when the certificates end that
+    # its time rests on.
+    custody: bytes = field(default=b"", repr=False, compare=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     proven_until: datetime | None = None
 

@@ -157,6 +157,7 @@ class Decision:
     divergence_percent: int = 50  # of the words of received and shown text that may differ
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find, over each signature
+    require_log: bool = False  # whether a verifier has to find a log proof
     require_signatures: int = 0  # good ones that a verifier has to find; 0: of all who sign
     retain_days: int = 0  # for which the stored bundle has to stay; 0: none
     retain_mode: str = "GOVERNANCE"  # of Object Lock; or "COMPLIANCE", which nobody can undo

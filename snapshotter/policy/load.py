@@ -196,6 +196,7 @@ class Require(_Table):
     court_minimum: bool = True
     timestamps: int = Field(default=1, ge=0, le=9)
     signatures: int = Field(default=0, ge=0, le=9)
+    log: bool = False
 
 
 class RetentionTable(_Table):
@@ -383,6 +384,7 @@ def decide(
         require_court_minimum=effective.require.court_minimum,
         require_timestamps=effective.require.timestamps,
         require_signatures=effective.require.signatures,
+        require_log=effective.require.log,
         retain_days=effective.retention.days,
         retain_mode=effective.retention.mode,
     )

@@ -46,6 +46,23 @@ class KeyFiles:
                 hint=f"chmod 700 {self._path}",
             )
 
+    def replace(self, target: Path, content: bytes) -> None:
+        """Write a file for its owner alone, durably and whole, in the place of another."""
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(temporary, target)
+            except BaseException:  # also Ctrl-C: half a file must not stay
+                os.unlink(temporary)
+                raise
+            self._sync()
+        except OSError as error:
+            raise refused(self._path, error) from error
+
     def put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
         """Write durably, whole, and only where nothing is; return whether it was written."""
         try:
@@ -63,14 +80,17 @@ class KeyFiles:
                     return False
             finally:
                 os.unlink(temporary)
-            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            self._sync()
         except OSError as error:
             raise refused(self._path, error) from error
         return True
+
+    def _sync(self) -> None:
+        directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def passphrase_from_file(path: Path) -> bytes:

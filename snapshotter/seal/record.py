@@ -54,6 +54,7 @@ def build(
     software: str,
     signers: Sequence[Signer],
     authorities: Iterable[str],
+    log_checkpoint: str = "",
 ) -> bytes:
     """
     Return the bytes of `capture/capture.json`.
@@ -62,6 +63,7 @@ def build(
         artifacts: Every file of the bundle but this one, the custody chain and the seal.
         signers: Who is going to sign, in the order of their slots.
         authorities: Names of the timestamp authorities that will be asked.
+        log_checkpoint: The newest one known when the capture began, the whole note.
     """
     response = capture.response
     content = _cut(
@@ -103,7 +105,7 @@ def build(
                 "steps": plain(capture.steps),
             },
             "limits": list(LIMITS),
-            "log_checkpoint": None,
+            "log_checkpoint": log_checkpoint or None,
             "outcome": {
                 "reasons": plain(capture.reasons),
                 "state": capture.outcome.value,
@@ -111,7 +113,7 @@ def build(
             },
             "redactions": plain(capture.redactions),
             "requires": {
-                "log": False,
+                "log": decision.require_log,
                 "signatures": decision.require_signatures or len(signers),
                 "timestamps": decision.require_timestamps,
             },
@@ -127,6 +129,7 @@ def build(
             ],
             "software": software,
             "what": {
+                "documents": plain(capture.documents),
                 "final_url": capture.final_url,
                 "http_status": response.status if response else None,
                 "redirects": plain(capture.redirects),
@@ -201,6 +204,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "divergence_percent": decision.divergence_percent,
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
+        "keep_streams_for": list(decision.keep_streams_for),
         "locale": decision.locale,
         "pictures": {
             "elements": list(decision.pictures.elements),

@@ -78,6 +78,7 @@ def seal(
     cosigners: Sequence[Signer] = (),
     max_skew: timedelta | None = None,
     hurry: Callable[[], bool] | None = None,
+    log_checkpoint: str = "",
 ) -> Bundle:
     """
     Return the sealed bundle, one file in `spool`.
@@ -91,6 +92,7 @@ def seal(
         max_skew: A token that is further than that from `clock` would contradict the
             bundle's own times, and is left out; None: whatever comes goes in.
         hurry: Asked while waiting for tokens; once it says yes, the rest is owed.
+        log_checkpoint: The newest one known when the capture began, the whole note.
 
     Raises:
         SnapshotterError: No space, a bundle over 4 GiB, a file that changed on disk, or
@@ -126,6 +128,7 @@ def seal(
         software=software,
         signers=signers,
         authorities=[authority.name for authority in authorities],
+        log_checkpoint=log_checkpoint,
     )
     listed = {artifact.path: artifact.digests for artifact in artifacts}
     files: dict[str, Callable[[], BinaryIO]] = {

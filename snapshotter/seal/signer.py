@@ -11,17 +11,22 @@ No file of a key is ever overwritten.
 A key that a service or a token holds has `court.ref` beside `court.pub.pem`: the line that
 says where it is (`seal/held.py`). Its public half is what was found there first, so
 that another key behind the same name is noticed before it signs.
+
+A key that is not to sign any more has `default.retired.json`: since when, why, and which key
+follows it. Its other files stay, for old bundles are verified with them.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json
 from snapshotter.formats.key_reference import MAX_REFERENCE
 from snapshotter.formats.keys import KeyInvalid, key_id, load_public_pem, public_pem, to_p1363
 from snapshotter.ports import Signer
@@ -40,6 +45,8 @@ DEFAULT_NAME = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")  # shorter than a key id, and without a dot
 _WACZ_HASH = re.compile(rb"sha256:[0-9a-f]{64}")
 _REFERENCE = ".ref"
+_RETIRED = ".retired.json"
+REASONS = ("superseded", "compromised")  # as in a trust file
 _MAX_PEM = 4096  # bytes; an encrypted P-384 key takes about 470
 _PLAIN = b"-----BEGIN PRIVATE KEY-----\n"
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
@@ -96,6 +103,44 @@ class FileSigner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """Since when a key does not sign any more, and why."""
+
+    at: datetime  # the first instant
+    reason: str  # "superseded" or "compromised"
+    successor: str = ""  # name of the key that signs in its place; "": none
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS:
+            raise ValueError(f"a key is retired as {' or '.join(REASONS)}")
+
+    def encode(self) -> bytes:
+        """Return the bytes of `NAME.retired.json`."""
+        return canonical_json.dumps(
+            {
+                "at": canonical_json.instant(self.at),
+                "reason": self.reason,
+                "successor": self.successor or None,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Retired":
+        """Read what `encode` writes. Raises ValueError or EvidenceInvalid."""
+        value = canonical_json.loads(data)
+        if not isinstance(value, dict) or set(value) != {"at", "reason", "successor"}:
+            raise ValueError("it does not have the fields of one")
+        successor = value["successor"] or ""
+        if successor and not (isinstance(successor, str) and _NAME.fullmatch(successor)):
+            raise ValueError("its successor is no name of a key")
+        return cls(
+            at=canonical_json.parse_instant(value["at"]),
+            reason=str(value["reason"]),
+            successor=successor,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
     """A key in the directory, as far as it can be told without its passphrase."""
 
@@ -105,6 +150,7 @@ class StoredKey:
     public_file: Path
     encrypted: bool  # the private key has a passphrase
     reference: str = ""  # where a service or a token holds it; "": not held elsewhere
+    retired: Retired | None = None
 
     @property
     def key_id(self) -> str:
@@ -229,6 +275,27 @@ class KeyDirectory:
         self._files.put_new(self._path / f"{name}{_REFERENCE}", line, mode=0o600)
         return self.find(name)
 
+    def retire(self, name: str, retired: Retired) -> StoredKey:
+        """
+        Note that a key does not sign any more. This can be made worse, and never undone.
+
+        Raises:
+            SnapshotterError: No such key; it is retired for a longer time, or is compromised.
+        """
+        stored = self.find(name)
+        before = stored.retired
+        if before is not None and (
+            retired.at > before.at or (before.reason != retired.reason == REASONS[0])
+        ):
+            raise SnapshotterError(
+                f"the key {stored.name!r} is retired as {before.reason} from "
+                f"{canonical_json.instant(before.at)} on already",
+                hint="that can be made worse, and never undone",
+            )
+        self._files.check()
+        self._files.replace(self._path / f"{stored.name}{_RETIRED}", retired.encode())
+        return self.find(stored.name)
+
     def load(self, name_or_key_id: str, passphrase: PassphraseSource | None = None) -> Signer:
         """
         Return a signer for the key.
@@ -328,7 +395,20 @@ class KeyDirectory:
             public_file=public,
             encrypted=head.startswith(_ENCRYPTED),
             reference=line.decode("ascii", "replace").strip(),
+            retired=self._retired(name),
         )
+
+    def _retired(self, name: str) -> Retired | None:
+        file = self._path / f"{name}{_RETIRED}"
+        if not file.exists():
+            return None
+        try:
+            return Retired.decode(read_limited(file, _MAX_PEM))
+        except (ValueError, EvidenceInvalid) as error:
+            raise SnapshotterError(
+                f"{file} can not be read: {error}",
+                hint="it says that the key must not sign any more: restore it from a backup",
+            ) from error
 
 
 def _check_name(name: str) -> None:

@@ -19,7 +19,7 @@ the custody sidecars have receipts alone.
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -111,8 +111,14 @@ class CustodialStore:
         sha256: str,
         *,
         retention: Retention | None = None,
+        before: Sequence[CustodyEvent] = (),
     ) -> StoredObject:
-        """Put an object, as `put_new` does, as part of an event of another type."""
+        """
+        Put an object, as `put_new` does, as part of an event of another type.
+
+        Args:
+            before: What happened before, to be written in the same append.
+        """
         bundle = _bundle_of(key)
         if bundle is None:
             return self._store.put_new(key, source, sha256, retention=retention)
@@ -124,7 +130,7 @@ class CustodialStore:
             self._store.set_legal_hold(key, on=True)
             stored = self._store.head(key)
         silent = _is_silent(bundle.kind)
-        self._note(bundle.bundle_id, "" if silent else event, detail, key, stored, sha256)
+        self._note(bundle.bundle_id, "" if silent else event, detail, key, stored, sha256, before)
         return stored
 
     def head(self, key: str) -> StoredObject:
@@ -159,6 +165,10 @@ class CustodialStore:
         state = self._store.set_legal_hold(key, on)
         self._noted_lock(key, f"legal hold {'on' if state.legal_hold else 'off'}")
         return state
+
+    def set_aside(self, key: str) -> None:
+        """See `ObjectStore.set_aside`. Whoever puts another in its place says why."""
+        self._store.set_aside(key)
 
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`."""
@@ -303,21 +313,30 @@ class CustodialStore:
         self._note(bundle.bundle_id, event, detail, key, self._store.head(key), known[-1])
 
     def _note(
-        self, bundle_id: str, event: str, detail: str, key: str, stored: StoredObject, sha256: str
+        self,
+        bundle_id: str,
+        event: str,
+        detail: str,
+        key: str,
+        stored: StoredObject,
+        sha256: str,
+        before: Sequence[CustodyEvent] = (),
     ) -> None:
         """Write down a receipt, and the event that it belongs to."""
         noted = self._receipt(event, detail, key, stored, sha256)
+        fresh = (*before, noted)
         try:
             with self._receipts.opened(bundle_id) as file:
                 if not any(_says_the_same(it, noted) for it in file.events):
-                    file.add(noted)
-                self._record(bundle_id, file, noted.event_id)
+                    for it in fresh:
+                        file.add(it)
+                self._record(bundle_id, file, {it.event_id for it in fresh})
         except (SnapshotterError, OSError) as error:
             self._complain(bundle_id, noted, error)
 
-    def _record(self, bundle_id: str, file: ReceiptFile, fresh: str) -> None:
+    def _record(self, bundle_id: str, file: ReceiptFile, fresh: Collection[str]) -> None:
         """Write to the chain the events that the receipts have and it has not."""
-        if any(it.event_id != fresh for it in file.unrecorded):
+        if any(it.event_id not in fresh for it in file.unrecorded):
             # Of an earlier run, which ended before it could say whether they got there.
             there = {it.event.event_id for it in chain(self._store, bundle_id).events}
             for event in file.unrecorded:

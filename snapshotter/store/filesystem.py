@@ -4,6 +4,7 @@ A store in a directory, for one machine or a shared mount.
     root/
       bundles/2026/11/24/<id>.wacz     mode 0444, one hard link
       .incoming/<random>               being written; locked (flock) by its living writer
+      .aside/<name>.<random>           what was damaged, and was replaced from another store
       .locks/<key>                     what is noted of holds and retention (directory_locks.py)
 
 The one trick: a file is written whole under `.incoming`, synced, made
@@ -39,6 +40,7 @@ from snapshotter.store import directory_locks, directory_swap, layout
 from snapshotter.store.locking import at_least, extended, refuse_locked
 
 _INCOMING = ".incoming"
+_ASIDE = ".aside"
 _CHUNK = 1 << 20  # bytes per read
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -138,6 +140,20 @@ class DirectoryStore:
         """See `ObjectStore.set_legal_hold`."""
         self.open(key).close()
         return self._change(key, lambda state: replace(state, legal_hold=on))
+
+    def set_aside(self, key: str) -> None:
+        """See `ObjectStore.set_aside`. The note of its lock stays where it is."""
+        layout.check_key(key)
+        with self._told(key), contextlib.ExitStack() as stack:
+            root = stack.enter_context(_opened(self._root))
+            stack.enter_context(directory_locks.changing(root))
+            folders = stack.enter_context(self._folders(root, key, make=False))
+            os.close(_open_object(folders[-1], key))
+            aside = stack.enter_context(_folder(root, _ASIDE))
+            name = f"{key.rpartition('/')[2]}.{secrets.token_hex(8)}"
+            os.rename(key.rpartition("/")[2], name, src_dir_fd=folders[-1], dst_dir_fd=aside)
+            os.fsync(aside)
+            os.fsync(folders[-1])
 
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`."""

@@ -250,6 +250,10 @@ class S3Store:
         """See `ObjectStore.set_legal_hold`. Read back from the server, in every version."""
         return self._locks.set_legal_hold(key, on)
 
+    def set_aside(self, key: str) -> None:
+        """See `ObjectStore.set_aside`. A lock does not refuse a marker, and outlives it."""
+        self._locks.set_aside(key)
+
     def delete(self, key: str, *, now: datetime) -> int:
         """See `ObjectStore.delete`. The bypass of GOVERNANCE is never asked for."""
         return self._locks.delete(key, now)

@@ -134,6 +134,13 @@ class BucketLocks:
             )
         return state
 
+    def set_aside(self, key: str) -> None:
+        """Delete without naming a version: a marker, where the bucket keeps versions."""
+        self._require(key)
+        answer = self._store.attempt("delete_object", key)
+        if answer.code:
+            self._store.refuse(answer, key)
+
     def delete(self, key: str, now: datetime) -> int:
         """Remove every version and marker, if nothing keeps any of them."""
         found = self.versions(key)

@@ -18,6 +18,7 @@ from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
     custody_beside,
     late_tokens_beside,
+    log_proof_beside,
     open_file,
     read_trust,
 )
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
                 now=now,
                 late_tokens=late_tokens_beside(arguments.bundle),
                 custody_sidecars=custody_beside(arguments.bundle),
+                log_proof=log_proof_beside(arguments.bundle),
             )
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")

@@ -31,6 +31,7 @@ from snapshotter.formats.rfc3161 import (
     read_token,
 )
 from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.verify import log_proof as log_proofs
 from snapshotter.verify import record, servers
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
@@ -61,6 +62,7 @@ def verify_bundle(
     now: datetime,
     late_tokens: Sequence[bytes] = (),
     custody_sidecars: Sequence[tuple[int, bytes]] = (),
+    log_proof: bytes | None = None,
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -74,6 +76,7 @@ def verify_bundle(
         now: The verifier's clock; a token from the future is not believed.
         late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
         custody_sidecars: Number and bytes of each custody sidecar, in any order.
+        log_proof: The `.tlog-proof` beside the bundle; None when there is none.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
@@ -83,6 +86,7 @@ def verify_bundle(
         now=now,
         late_tokens=tuple(late_tokens),
         custody_sidecars=tuple(custody_sidecars),
+        log_proof=log_proof,
     )
     try:
         for step in _STEPS:
@@ -107,6 +111,7 @@ def verify_bundle(
         sha256=state.contents.whole.sha256 if state.contents else "",
         length=state.contents.whole.length if state.contents else 0,
         trust=trust.source,
+        custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
         proven_until=state.proven_until,
     )
@@ -121,6 +126,7 @@ class _Signature:
     key_id: str
     signature: bytes
     tokens: list[tuple[Anchor, Token]] = field(default_factory=list)
+    inside: list[datetime] = field(default_factory=list)  # times of those that are in the file
 
     @property
     def proven(self) -> datetime | None:
@@ -135,6 +141,7 @@ class _State:
     now: datetime
     late_tokens: tuple[bytes, ...]
     custody_sidecars: tuple[tuple[int, bytes], ...]
+    log_proof: bytes | None
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
     listed: dict[str, str] = field(default_factory=dict)
@@ -440,6 +447,7 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             inside = name in state.read.kept
             if isinstance(outcome, tuple):
                 signature.tokens.append(outcome)
+                signature.inside += [outcome[1].time] if inside else []
             elif inside and outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
                 # Beside the bundle anybody may put anything: that says nothing against it.
                 yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
@@ -713,10 +721,20 @@ def _custody_after(state: _State) -> Finding:
 
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    if state.record["requires"]["log"] or state.trust.require.log:
-        yield _indeterminate(
-            "log", Code.LOG_MISSING, "a log proof is required, and this version reads none"
-        )
+    _, captured, _, _ = _times(state)
+    yield from log_proofs.judge(
+        log_proofs.Claim(
+            bundle_id=state.text("bundle_id"),
+            sha256=state.read.whole.sha256,
+            started_at=captured,
+            quoted=state.record.get("log_checkpoint"),
+            tokens_inside=[time for it in state.signatures for time in it.inside],
+        ),
+        state.log_proof,
+        state.trust.log,
+        required=state.record["requires"]["log"] or state.trust.require.log,
+        max_skew=state.trust.max_skew,
+    )
 
 
 # (14) What nothing in the bundle covers: tokens that may have been taken out.

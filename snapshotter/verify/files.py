@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import custody_sidecars, names
+from snapshotter.formats import custody_sidecars, names, tlog_proof
 from snapshotter.verify.trust import Seen, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
@@ -108,6 +108,24 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
         with contextlib.suppress(FileNotFoundError, NotAFile):
             found.append((number, _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)))
     return tuple(sorted(found))
+
+
+def log_proof_beside(bundle: Path) -> bytes | None:
+    """
+    Return the log proof that stands beside a bundle, `<bundle>.tlog-proof`, or None.
+
+    One that is too long is cut short, and then is none.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    name = f"{bundle.name}.{names.LOG_PROOF}"
+    if len(os.fsencode(name)) > 255:
+        return None
+    try:
+        return _first(bundle.with_name(name), tlog_proof.MAX_BYTES + 1)
+    except (FileNotFoundError, NotAFile):
+        return None
 
 
 def sidecars_beside(bundle: Path) -> tuple[Path, ...]:

@@ -18,9 +18,10 @@ an anchor. An auditor pins one fingerprint, the root key's id.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from cryptography import x509
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
+from snapshotter.formats.leaf import TRUST, Leaf
 from snapshotter.formats.note import LogPolicy, parse_verifier_key
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.finding import Code, Verdict
@@ -210,12 +212,23 @@ def own_trust(
     authorities: Iterable[Anchor],
     *,
     require: Requirements = Requirements(),
+    revoked: Mapping[str, tuple[datetime, str]] = MappingProxyType({}),
 ) -> Trust:
-    """Return the trust of somebody who checks bundles of their own, without a trust file."""
+    """
+    Return the trust of somebody who checks bundles of their own, without a trust file.
+
+    Args:
+        revoked: Of keys that must not sign any more, by their ids: since when, and why.
+    """
     distinct = {keys.key_id(key): key for key in public_keys}
+    known = [trusted_key(key, owner="this user") for _, key in sorted(distinct.items())]
+    for number, key in enumerate(known):
+        if key.key_id in revoked:
+            at, reason = revoked[key.key_id]
+            known[number] = replace(key, revoked_at=at, revoked_reason=reason)
     return Trust(
         source="this user's own keys",
-        keys=tuple(trusted_key(key, owner="this user") for _, key in sorted(distinct.items())),
+        keys=tuple(known),
         authorities=tuple(authorities),
         require=require,
     )
@@ -297,6 +310,11 @@ class TrustDocument:
     def root_key_id(self) -> str:
         """The one fingerprint that an auditor pins."""
         return keys.key_id(self.root)
+
+    @property
+    def leaf(self) -> Leaf:
+        """What the log holds of this version: that it was published, and which it is."""
+        return Leaf(kind=TRUST, name=str(self.version), sha256=Seen.of(self).sha256)
 
     @classmethod
     def new(
@@ -552,11 +570,8 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         # (1) what it is
         if len(trust_json) > MAX_TRUST_BYTES or len(signature) > MAX_SIGNATURE_BYTES:
             raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes, or its signature is")
-        document = _Object(canonical_json.loads(trust_json), "the file")
-        if document.take("format", str) != FORMAT:
-            raise EvidenceInvalid(f"its format is not {FORMAT}")
+        document, root = _claims(trust_json)
         # (2) by whom it claims to be
-        root = _public_key(document.take("root_key", str), allow_p256=False)
         if pinned_root is not None and keys.key_id(root) != pinned_root:
             raise EvidenceInvalid(
                 f"it is by the root key {keys.key_id(root)}, and {pinned_root} is pinned",
@@ -574,6 +589,31 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         raise EvidenceInvalid(f"trust file: {error.message}", hint=error.hint) from error
     except ValueError as error:
         raise EvidenceInvalid(f"trust file: {error}") from error
+
+
+def load_draft(data: bytes) -> TrustDocument:
+    """
+    Read a trust file that nobody signed yet, as a person may have edited it, to sign it.
+
+    Raises:
+        EvidenceInvalid: It could not be signed as it is.
+    """
+    try:
+        if len(data) > MAX_TRUST_BYTES:
+            raise EvidenceInvalid(f"it is longer than {MAX_TRUST_BYTES} bytes")
+        return _document(*_claims(canonical_json.recode(data)))
+    except EvidenceInvalid as error:
+        raise EvidenceInvalid(f"draft of a trust file: {error.message}", hint=error.hint) from error
+    except ValueError as error:
+        raise EvidenceInvalid(f"draft of a trust file: {error}") from error
+
+
+def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
+    """Return the fields of a file of our format, and the root key that it names."""
+    document = _Object(canonical_json.loads(trust_json), "the file")
+    if document.take("format", str) != FORMAT:
+        raise EvidenceInvalid(f"its format is not {FORMAT}")
+    return document, _public_key(document.take("root_key", str), allow_p256=False)
 
 
 def _document(document: "_Object", root: ec.EllipticCurvePublicKey) -> TrustDocument:

@@ -95,6 +95,37 @@ def test_what_is_not_there_has_no_lock_and_takes_none(store: Store, tmp_path: Pa
     assert store.versions(KEY) == ()
 
 
+def test_what_is_set_aside_leaves_its_key_free(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, content=b"damaged")
+    put(store, tmp_path, BESIDE)
+
+    store.set_aside(KEY)
+
+    with pytest.raises(FileNotFoundError):
+        store.head(KEY)
+    assert [it.key for it in store.list()] == [BESIDE]
+    with pytest.raises(FileNotFoundError):
+        store.set_aside(KEY)
+    put(store, tmp_path, content=b"whole")
+    with store.open(KEY) as stream:
+        assert stream.read() == b"whole"
+    if isinstance(store, DirectoryStore):
+        (aside,) = (store.root / ".aside").iterdir()
+        assert aside.read_bytes() == b"damaged"
+    elif store.bucket != "plain":
+        assert len(store.versions(KEY)) == 3  # nothing is lost
+
+
+def test_a_lock_does_not_keep_what_is_damaged_in_the_way(lockable: Store, tmp_path: Path) -> None:
+    lockable.put_new(KEY, *file_of(b"damaged", tmp_path), retention=until(60, "COMPLIANCE"))
+
+    lockable.set_aside(KEY)
+    put(lockable, tmp_path, content=b"whole")
+
+    with pytest.raises(PolicyRefused):
+        lockable.delete(KEY, now=now())
+
+
 def test_an_object_begins_without_a_lock(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path)
 

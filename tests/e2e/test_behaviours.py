@@ -14,7 +14,7 @@ from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, Limits, MediaRules, Pictures
 from snapshotter.policy.load import decide, load
-from tests.servers.behaviour_pages import Site
+from tests.servers.behaviour_pages import NOTICE, Site
 
 pytestmark = pytest.mark.e2e
 
@@ -339,6 +339,46 @@ def test_a_page_that_shows_other_text_than_it_sent_and_clocks_far_from_ours_are_
         ("page", "svr_time", "1500000000"),
     }
     assert it.outcome is Outcome.COMPLETE
+
+
+@pytest.mark.parametrize("way", ["refresh", "script"])
+def test_an_article_that_sends_its_reader_on_to_a_notice_is_warned_of(
+    site: Site, capture: Engine, way: str
+) -> None:
+    it = capture(site.url(f"/moved/by-{way}"))
+
+    assert NOTICE in read(it, "capture/page.txt")
+    (warning,) = [one for one in it.warnings if one.code == "raw-rendered-divergence"]
+    assert warning.detail.startswith(f"the page went on from {site.url(f'/moved/by-{way}')}: ")
+    article, notice = it.documents
+    assert (article.url, article.status) == (site.url(f"/moved/by-{way}"), 200)
+    assert article.not_shown_percent is not None
+    assert article.not_shown_percent > 90
+    assert (notice.url, notice.not_shown_percent) == (site.url("/moved/notice"), None)  # few words
+    assert article.at <= notice.at
+    assert article.connection != notice.connection
+
+
+def test_an_article_that_a_script_replaces_is_warned_of_though_it_came_compressed(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/moved/replaced"))
+
+    (warning,) = [one for one in it.warnings if one.code == "raw-rendered-divergence"]
+    assert " % of the words of the document as received were not shown" in warning.detail
+    (document,) = it.documents
+    assert document.not_shown_percent is not None
+    assert document.not_shown_percent > 90
+
+
+def test_a_step_on_the_way_to_an_article_is_not_warned_of(site: Site, capture: Engine) -> None:
+    it = capture(site.url("/moved/step"))
+
+    assert "raw-rendered-divergence" not in [one.code for one in it.warnings]
+    step, article = it.documents
+    assert step.url == site.url("/moved/step")
+    assert (article.not_shown_percent, article.not_received_percent) == (0, 0)
+    assert not list(it.artifacts[0].file.parents[1].glob(".main-body*"))
 
 
 def test_a_page_that_shows_what_it_sent_is_not_warned_of(site: Site, capture: Engine) -> None:

@@ -510,7 +510,8 @@ def test_export_copies_the_same_bytes_and_unpacks_every_file(
     )
 
     assert done.code == 0, done.err
-    (copy,) = done.object["files"]
+    copy, *beside = done.object["files"]
+    assert Path(beside[0]).name.endswith(".wacz.custody-0001.jsonl")
     assert Path(copy).read_bytes() == captured.bundle.read_bytes()
     folder = Path(done.object["unpacked"])
     there = {str(it.relative_to(folder)): it.stat().st_size for it in folder.rglob("*.*")}

@@ -165,7 +165,7 @@ def shelf(
         root = tmp_path / "shelf"
 
         def files() -> dict[str, bytes]:
-            return {it.name: it.read_bytes() for it in root.rglob("*") if it.is_file()}
+            return {it.name: it.read_bytes() for it in root.rglob("*.wacz")}
 
         return Shelf(installation, str(root), files)
     server: SeaweedFS = request.getfixturevalue("seaweedfs")
@@ -183,6 +183,7 @@ def shelf(
                 "Body"
             ].read()
             for it in found.get("Contents", [])
+            if it["Key"].endswith(".wacz")  # and not what is told of it beside
         }
         client.close()
         return bodies

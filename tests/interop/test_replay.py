@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
@@ -151,33 +152,44 @@ def _answers(url: str) -> bool:
         return False
 
 
-def moment(exhibit: Exhibit) -> str:
+def moment(facts: dict[str, Any]) -> str:
     """The capture's instant as replay addresses spell it: 20261124160642."""
-    return re.sub(r"\D", "", exhibit.facts["captured_at"])
+    return re.sub(r"\D", "", facts["captured_at"])
 
 
 def test_pywb_shows_the_page_with_its_text_and_images(
     page: Page, pywb: str, exhibit: Exhibit
 ) -> None:
-    page.goto(f"{pywb}/{moment(exhibit)}/{exhibit.url}", timeout=LIMIT_MS)
+    shows_the_page(shown_by_pywb(page, pywb, f"{moment(exhibit.facts)}/{exhibit.url}"))
 
-    shows_the_page(replay_in(page))
+
+def shown_by_pywb(page: Page, pywb: str, what: str) -> Frame:
+    """Open an archived page, `<instant>/<address>`, in pywb; return the frame that holds it."""
+    page.goto(f"{pywb}/{what}", timeout=LIMIT_MS)
+    return replay_in(page)
 
 
 @pytest.fixture(scope="module")
 def wabac(exhibit: Exhibit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An origin that serves wabac's service worker, the bundle, and a page without content."""
-    folder = tmp_path_factory.mktemp("wabac")
+    with wabac_serving(exhibit.bundle, tmp_path_factory.mktemp("wabac")) as base:
+        yield base
+
+
+@contextlib.contextmanager
+def wabac_serving(bundle: Path, folder: Path) -> Iterator[str]:
+    """Serve wabac's service worker, a bundle, and a page without content; give the origin."""
     shutil.copy(Path(npm_modules(), "@webrecorder/wabac/dist/sw.js"), folder)
-    shutil.copy(exhibit.bundle, folder / "exhibit.wacz")
+    shutil.copy(bundle, folder / "exhibit.wacz")
     (folder / "index.html").write_text("<!doctype html><title>replay</title>")
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(_Files, directory=str(folder))
     )
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
@@ -206,14 +218,17 @@ _LOAD = """async (source) => {
 def test_wabac_shows_the_page_with_its_text_and_images(
     page: Page, wabac: str, exhibit: Exhibit
 ) -> None:
+    shows_the_page(shown_by_wabac(page, wabac, f"{moment(exhibit.facts)}mp_/{exhibit.url}"))
+
+
+def shown_by_wabac(page: Page, wabac: str, what: str) -> Frame:
+    """Open an archived page, `<instant>mp_/<address>`, in wabac; return the frame that holds it."""
     page.set_default_timeout(LIMIT_MS)
     page.goto(f"{wabac}/index.html")
     assert page.evaluate(_LOAD, f"{wabac}/exhibit.wacz") == "loaded"
-
     page.evaluate(
         "(url) => document.body.append(Object.assign(document.createElement('iframe'),"
         " {src: url, width: 1400, height: 800}))",
-        f"{wabac}/w/exhibit/{moment(exhibit)}mp_/{exhibit.url}",
+        f"{wabac}/w/exhibit/{what}",
     )
-
-    shows_the_page(replay_in(page))
+    return replay_in(page)

@@ -4,6 +4,9 @@ Pages that hold something back from a reader who does not scroll, wait or click.
 Importing this module adds them to `Site`. Each has a truth that a test can count.
 """
 
+import gzip
+import zlib
+
 from tests.servers.site import Site as Site
 from tests.servers.site import _Handler, _page, _route, png
 
@@ -264,3 +267,40 @@ _page(
     "</script><p id=p>" + "".join(chr(0x4E00 + i) for i in range(300)) + "</p><script>"
     "document.querySelector('#p').textContent='此内容被多人投诉，相关的内容已无法查看。'</script>",
 )
+
+# An article that sends its reader on to a notice, or shows nothing of it: coded as real
+# servers code their pages.
+ARTICLE = " ".join(f"word{number:02}" for number in range(60))
+NOTICE = "This content can not be viewed because it was deleted by its publisher"
+
+
+def _moved_article(begin: str) -> str:
+    return f"<!doctype html><title>article</title>{begin}<h1>An article</h1><p>{ARTICLE}</p>"
+
+
+def _coded(path: str, coding: str, html: str) -> None:
+    body = gzip.compress(html.encode()) if coding == "gzip" else zlib.compress(html.encode())
+
+    @_route(path)
+    def answer(handler: _Handler) -> None:
+        handler.reply(body, headers=(("Content-Encoding", coding),))
+
+
+_page("/moved/notice", f"<!doctype html><title>notice</title><p>{NOTICE}</p>")
+_coded(
+    "/moved/by-refresh",
+    "gzip",
+    _moved_article('<meta http-equiv=refresh content="0;/moved/notice">'),
+)
+_coded(
+    "/moved/by-script",
+    "deflate",
+    _moved_article("<script>location.replace('/moved/notice')</script>"),
+)
+_coded(
+    "/moved/replaced",
+    "gzip",
+    _moved_article(f"<script>onload = () => document.body.textContent = '{NOTICE}'</script>"),
+)
+_page("/moved/step", "<!doctype html><p>One moment<script>location = '/moved/stays'</script>")
+_coded("/moved/stays", "gzip", _moved_article(""))

@@ -405,22 +405,27 @@ class _Http1:
     async def head(self, status: int, headers: Fields, how: How) -> None:
         if how in (How.CHUNKED, How.HELD):
             headers += (("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum"))
+        if how is How.PLAIN_CHUNKED:
+            headers += (("Transfer-Encoding", "chunked"),)
         if how in (How.UNTIL_CLOSE, How.TRUNCATED):
             headers += (("Connection", "close"),)
         self._seen.sent_headers = headers
         await self._tap.write(_head(status, headers))
 
     async def body(self, data: bytes, how: How) -> None:
-        if how not in (How.CHUNKED, How.HELD):
+        if how not in (How.CHUNKED, How.HELD, How.PLAIN_CHUNKED):
             await self._send(data)
             return
         for at in range(0, len(data), 1000):
             piece = data[at : at + 1000]
-            await self._send(b"%x;at=%d\r\n%b\r\n" % (len(piece), at, piece))
+            extension = b"" if how is How.PLAIN_CHUNKED else b";at=%d" % at
+            await self._send(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece))
 
     async def end(self, how: How) -> None:
         if how is How.CHUNKED:
             await self._send(b"0\r\nX-Sum: 5000\r\n\r\n")
+        if how is How.PLAIN_CHUNKED:
+            await self._send(b"0\r\n\r\n")
         self._open = how not in (How.UNTIL_CLOSE, How.TRUNCATED)
 
     async def hold(self) -> None:

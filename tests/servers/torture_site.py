@@ -22,6 +22,7 @@ class How(enum.Enum):
 
     LENGTH = "with Content-Length"
     CHUNKED = "chunked, with an extension and trailers; over HTTP/2 padded, with trailers"
+    PLAIN_CHUNKED = "chunked, and nothing else; over HTTP/2 without content-length"
     UNTIL_CLOSE = "until the connection ends; over HTTP/2 without content-length"
     TRUNCATED = "a length is announced, a part comes, the connection ends; RST_STREAM"
     HELD = "the body comes, and no end: until the client goes away"

@@ -6,32 +6,22 @@ has to be in the log, with the same bytes. Nothing here reads a bundle; the fact
 from `reading.py` and the history from `history.py`.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import layout, leaf
+from snapshotter.formats import layout, leaf, statement, tombstone
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
-from snapshotter.model.bundle import Retention
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
-from snapshotter.verify.audit.reading import RECORD_CLAIM, Facts
+from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
+from snapshotter.verify.trust import Trust
 
 _FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """By what an audit judges, besides the trust file."""
-
-    now: datetime
-    skew: timedelta  # that two clocks may differ
-    grace: timedelta  # what was captured so recently may be on its way into the log
-    renewal_within: timedelta  # certificates that end so soon are told of
 
 
 class Judge:
@@ -47,13 +37,14 @@ class Judge:
         workspace: Workspace,
         history: History,
         rules: Rules,
+        trust: Trust,
         tell: Callable[[AuditFinding], None],
     ) -> None:
         self._workspace = workspace
         self._history = history
         self._rules = rules
+        self._trust = trust
         self._tell = tell
-        self._unenforced = 0
 
     # One bundle that was read.
 
@@ -80,6 +71,13 @@ class Judge:
         if facts["bundle_id"] == listed.bundle:
             self._order(listed, facts, entries)
         self._renewal(listed, facts)
+        if facts["tombstone"] is not None:
+            self._say(
+                AuditCode.RETURNED,
+                _UNCLEAR,
+                listed.key,
+                "a tombstone says that it was erased, and it is there",
+            )
 
     def _bytes(self, listed: Listed, facts: Facts, entries: tuple[Entry, ...]) -> None:
         key, sentence = listed.key, "; ".join(facts["failed"])
@@ -145,54 +143,6 @@ class Judge:
                 _NOTE,
                 listed.key,
                 f"the certificate behind its time ends at {instant(ends)}",
-            )
-
-    def lock(self, listed: Listed, facts: Facts, lock: Any) -> None:
-        """Judge whether an object is kept as the policy in its signed record says."""
-        if not isinstance(lock, dict) or not facts["sealed_at"] or facts["retain_days"] < 1:
-            return
-        wanted = Retention(
-            until=parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"]),
-            mode=facts["mode"],
-        )
-        if wanted.until <= self._rules.now:
-            return
-        asked = (
-            f"by the policy in its record it has to stay until {instant(wanted.until)} "
-            f"({wanted.mode})"
-        )
-        if "unknown" in lock:
-            self._say(
-                AuditCode.UNLOCKED,
-                _UNCLEAR,
-                listed.key,
-                f"{asked}, and whether it is locked can not be found out: {lock['unknown']}",
-            )
-            return
-        there = (
-            Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
-            if lock["until"]
-            else None
-        )
-        if there is None or not there.covers(wanted):
-            self._say(
-                AuditCode.UNLOCKED,
-                _FAILED,
-                listed.key,
-                f"{asked}, and what keeps it is {lock['words']}",
-            )
-        elif not lock["enforced"]:
-            self._unenforced += 1
-
-    def unenforced(self) -> None:
-        """Tell once of locks that are records, and that nothing enforces."""
-        if self._unenforced:
-            self._say(
-                AuditCode.UNENFORCED,
-                _NOTE,
-                "",
-                f"the retention of {self._unenforced} bundles is a record: nothing in this store "
-                "keeps its owner from deleting them",
             )
 
     # The store against the log.
@@ -261,14 +211,14 @@ class Judge:
             elif self._is_there(store, key):
                 yield key
             else:
-                self._gone(entry, key)
+                self._gone(store, entry, key)
 
     def gone_since(self, store: ObjectStore, known: int) -> None:
         """Tell of bundles that were logged while this audit ran, and are not there."""
         for entry in self._workspace.gone():
             key = self._key_of(entry)
             if entry.number >= known and key is not None and not self._is_there(store, key):
-                self._gone(entry, key)
+                self._gone(store, entry, key)
 
     def _is_there(self, store: ObjectStore, key: str) -> bool:
         """Whether the store has an object that its listing does not show."""
@@ -288,13 +238,40 @@ class Judge:
         except ValueError:
             return None  # digits that are no second of any day
 
-    def _gone(self, entry: Entry, key: str) -> None:
-        self._say(
-            AuditCode.DELETED,
-            _FAILED,
-            key,
-            f"entry {entry.number} of the log names it, and the store does not have it",
-        )
+    def _gone(self, store: ObjectStore, entry: Entry, key: str) -> None:
+        """A bundle that was logged is not there: by order, or not."""
+        said = f"entry {entry.number} of the log names it, and the store does not have it"
+        orders = self._workspace.entries(leaf.TOMBSTONE, entry.name)
+        data = _tombstone(store, key)
+        found = tombstone_of(data, entry.name, self._trust)
+        if data is None or found is None:
+            if orders:
+                said += "; nor the tombstone that the log names"
+            self._say(AuditCode.DELETED, _FAILED, key, said)
+        elif "broken" in found:
+            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
+        elif found["sha256"] not in ("", entry.sha256):
+            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone is of other bytes")
+        elif any(it.sha256 == hashlib.sha256(data).hexdigest() for it in orders):
+            if found["trusted"]:
+                self._say(
+                    AuditCode.ERASED_BY_ORDER, _NOTE, key, f"at {found['at']}: {found['order']}"
+                )
+            else:
+                self._say(
+                    AuditCode.DELETED,
+                    _UNCLEAR,
+                    key,
+                    f"erased, says a tombstone by a key that you do not trust, {found['key_id']}",
+                )
+        else:
+            # The log names no such tombstone: its writer died before it could, or it is forged.
+            self._say(
+                AuditCode.DELETED,
+                _UNCLEAR if found["trusted"] else _FAILED,
+                key,
+                f"{said}: its tombstone is not in the log",
+            )
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
         self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
@@ -302,3 +279,11 @@ class Judge:
 
 def _time_of(listed: Listed) -> datetime:
     return layout.bundle_time(listed.bundle)
+
+
+def _tombstone(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        with store.open(layout.sidecar_key(key, tombstone.KIND)) as stream:
+            return stream.read(statement.MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None

@@ -10,7 +10,7 @@ so that what has not changed costs its digests and no signature.
 import contextlib
 import enum
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,31 +21,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import snapshotter
-from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import names, note, rfc3161, tlog_proof
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import names
 from snapshotter.formats.canonical_json import dumps, instant
-from snapshotter.formats.leaf import BUNDLE, Leaf
-from snapshotter.formats.note import LogPolicy
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES
 from snapshotter.model.finding import Finding, Report, Verdict
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.beside import Facts, facts_of, short
 from snapshotter.verify.audit.workspace import Listed
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
-PROOF = "tlog-proof"
-RECORD_CLAIM = "the checkpoint in its record"
-
 _CHUNK = 1 << 20  # bytes
-_MAX_SIDECAR = 8 << 20  # bytes of one that are read
-_MAX_DETAIL = 300  # characters of one sentence
+_MAX_SIDECAR = (1 << 18) + 1  # bytes of one that are read: more than any may have
+_MAX_BESIDE = 64 << 20  # bytes of all that stands beside one bundle
 _MAX_DAYS = 36_500  # of a retention; more overflows calendars
 _MAX_TOLD = 12  # findings of one bundle
 # What a key's history and a clock decide, and no byte of the file: the bundle is whole.
 _NOT_ALTERED = frozenset({"KEY_REVOKED", "KEY_PERIOD", "TIME", "LOG"})
-
-Facts = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +96,15 @@ def read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
         # One object that a server can not give must not end the audit of all others:
         # whoever could break one would hide the rest.
         _require_answer(store)
-        return Reading(fingerprint="", facts=None, unreadable=_short(str(error)))
+        return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
     except (SnapshotterError, OSError) as error:
-        return Reading(fingerprint="", facts=None, unreadable=_short(str(error)))
+        return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
     except Exception as error:  # noqa: BLE001  one bundle that breaks us is a finding, not the end
-        return Reading(fingerprint="", facts=None, broke=_short(f"{type(error).__name__}: {error}"))
+        return Reading(fingerprint="", facts=None, broke=short(f"{type(error).__name__}: {error}"))
 
 
 def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
-    beside = {it.kind: _sidecar(store, it) for it in task.sidecars}
+    beside, unread = _beside(store, task.sidecars)
     rest = _digest_of(
         {
             "basis": assignment.basis,
@@ -133,21 +127,19 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
                 for number in range(1, names.MAX_LATE_TOKENS + 1)
                 if (kind := names.late_token(number)) in beside
             ],
+            log_proof=beside.get(names.LOG_PROOF),
         )
         # The verifier stops at what is no container, before it has a digest.
         stream.seek(0)
         sha256 = report.sha256 or _sha256(stream)
     facts = {
         **_of_report(report),
+        **facts_of(beside, task.bundle_id, sha256, report, assignment.trust),
         "sha256": sha256,
-        "claims": [*_record_claims(report, assignment.trust.log)],
-        "problems": [],
     }
-    for kind, data in beside.items():
-        if kind.startswith("late-"):
-            _of_late_token(kind, data, facts)
-    if PROOF in beside:
-        _of_proof(beside[PROOF], task, assignment.trust.log, facts)
+    if unread:
+        words = f"{unread} objects beside it were not read: there are too many, or too large ones"
+        facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return Reading(
         fingerprint=f"{sha256}.{rest}",
         facts=facts,
@@ -162,7 +154,7 @@ def _lock(store: ObjectStore, key: str, now: datetime) -> Facts:
     except ServiceUnavailable:
         raise
     except (SnapshotterError, OSError) as error:
-        return {"unknown": _short(str(error))}
+        return {"unknown": short(str(error))}
     kept = state.retention
     return {
         "enforced": state.enforced,
@@ -176,7 +168,8 @@ def _lock(store: ObjectStore, key: str, now: datetime) -> Facts:
 def _of_report(report: Report) -> Facts:
     failed = [it for it in report.findings if it.verdict is Verdict.FAILED]
     unclear = [it for it in report.findings if it.verdict is Verdict.INDETERMINATE]
-    settings = report.record.get("settings")
+    how = report.record.get("how")
+    settings = how.get("settings") if isinstance(how, dict) else None
     policy = settings if isinstance(settings, dict) else {}
     days, mode = policy.get("retain_days"), policy.get("retain_mode")
     return {
@@ -194,84 +187,27 @@ def _of_report(report: Report) -> Facts:
 
 
 def _told(findings: list[Finding]) -> list[str]:
-    told = [_short(f"{it.code.value}: {it.detail}") for it in findings[:_MAX_TOLD]]
+    told = [short(f"{it.code.value}: {it.detail}") for it in findings[:_MAX_TOLD]]
     if len(findings) > _MAX_TOLD:
         told.append(f"and {len(findings) - _MAX_TOLD} more")
     return told
 
 
-# Checkpoints that turn up with a bundle: the one its record names, the one of its proof.
-
-
-def _record_claims(report: Report, log: LogPolicy | None) -> Iterator[Facts]:
-    text = report.record.get("log_checkpoint")
-    if isinstance(text, str):
-        with contextlib.suppress(EvidenceInvalid):  # nothing that was signed by any log
-            yield _claim(RECORD_CLAIM, text.encode("utf-8"), log)
-
-
-def _of_proof(data: bytes, task: Task, log: LogPolicy | None, facts: Facts) -> None:
-    """Add what the proof beside a bundle claims, and what is wrong with it by itself."""
-    problems = facts["problems"]
-    try:
-        proof = tlog_proof.parse(data)
-        claim = _claim("the proof beside it", proof.checkpoint, log)
-    except EvidenceInvalid as error:
-        problems.append(
-            [AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, _short(f"its log proof: {error}")]
-        )
-        return
-    facts["claims"].append(claim)
-    facts["proof"] = {"index": proof.index, "size": claim["size"]}
-    if log is None:
-        return
-    try:
-        tlog_proof.check(data, _leaf(task.bundle_id, facts["sha256"]), log.key)
-    except EvidenceInvalid as error:
-        problems.append(
-            [AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, _short(f"its log proof: {error}")]
-        )
-
-
-def _of_late_token(kind: str, data: bytes, facts: Facts) -> None:
-    """Say when what calls itself a late token is none. What it proves, the verifier says."""
-    try:
-        rfc3161.read_token(data)
-    except EvidenceInvalid as error:
-        facts["problems"].append([AuditCode.SURPLUS, Severity.NOTE, _short(f"{kind}: {error}")])
-
-
-def _leaf(bundle_id: str, sha256: str) -> bytes:
-    return Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256).encode()
-
-
-def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:
-    """Return what a signed checkpoint says. Raises EvidenceInvalid: it is none."""
-    checkpoint = note.parse_checkpoint(note.parse(data).text)
-    signed, witnesses = False, list[str]()
-    if log is not None:
-        with contextlib.suppress(EvidenceInvalid):
-            opened = note.open_checkpoint(data, log.key, log.witnesses)
-            signed, witnesses = True, [it.key.name for it in opened.cosignatures]
-    return {
-        "origin": checkpoint.origin,
-        "root": checkpoint.root.hex(),
-        "signed": signed,
-        "size": checkpoint.size,
-        "what": what,
-        "witnesses": witnesses,
-    }
-
-
 # Bytes.
 
 
-def _sidecar(store: ObjectStore, listed: Listed) -> bytes:
-    try:
-        with store.open(listed.key) as stream:
-            return stream.read(_MAX_SIDECAR)
-    except FileNotFoundError:
-        return b""  # gone since the listing; the next audit lists it no more
+def _beside(store: ObjectStore, sidecars: Sequence[Listed]) -> tuple[dict[str, bytes], int]:
+    """Return what stands beside a bundle, by its kind, and how much of it was not read."""
+    found: dict[str, bytes] = {}
+    left = _MAX_BESIDE
+    for number, listed in enumerate(sidecars):
+        if left <= 0:
+            return found, len(sidecars) - number
+        # Gone since the listing: the next audit lists it no more.
+        with contextlib.suppress(FileNotFoundError), store.open(listed.key) as stream:
+            found[listed.kind] = stream.read(min(_MAX_SIDECAR, left))
+            left -= len(found[listed.kind])
+    return found, 0
 
 
 def _sha256(stream: BinaryIO) -> str:
@@ -283,10 +219,6 @@ def _sha256(stream: BinaryIO) -> str:
 
 def _require_answer(store: ObjectStore) -> None:
     next(iter(store.list("log/")), None)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 1]}…"
 
 
 # Fingerprints.

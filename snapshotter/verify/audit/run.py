@@ -36,11 +36,13 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.bundle import StoredObject
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit import reading
+from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
-from snapshotter.verify.audit.judging import Judge, Rules
+from snapshotter.verify.audit.judging import Judge
 from snapshotter.verify.audit.reading import Assignment, Reading, Task
+from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.state import Remembered
 from snapshotter.verify.audit.workers import WorkerDied, Workers
 from snapshotter.verify.audit.workspace import Listed, Workspace
@@ -81,6 +83,8 @@ class Audit:
         remembered: What was seen of this store before.
         elsewhere: What was seen of the same log in another store, if anything.
         now: Gives the time, UTC.
+        receipts: What this machine was told by the store, if it writes there.
+        place: How receipts name this store; "" where that is not known.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class Audit:
         now: Callable[[], datetime],
         remembered: Remembered | None = None,
         elsewhere: Callable[[str], Remembered | None] = lambda origin: None,
+        receipts: Receipts | None = None,
+        place: str = "",
     ) -> None:
         self._open_store = open_store
         self._store = open_store()
@@ -101,6 +107,8 @@ class Audit:
         self._now = now
         self._remembered = remembered
         self._elsewhere = elsewhere
+        self._receipts = receipts
+        self._place = place
         self._workspace = Workspace(workspace)
         self._history = History(self._store, trust.log, self._workspace, self._tell)
         self._remember: Remembered | None = None
@@ -142,7 +150,8 @@ class Audit:
             grace=wanted.grace,
             renewal_within=wanted.renewal_within,
         )
-        judge = Judge(self._workspace, self._history, rules, self._tell)
+        judge = Judge(self._workspace, self._history, rules, self._trust, self._tell)
+        guard = Guard(self._workspace, rules, self._say, place=self._place, kept=self._receipts)
         # Steps 1 and 2.
         self._history.advance(lambda done, of: progress("log", done, of))
         self._history.judge_witnesses(
@@ -160,11 +169,12 @@ class Audit:
         # Step 6.
         self._history.advance(lambda done, of: progress("log", done, of))
         judge.gone_since(self._store, known)
-        self._judge(judge, run, progress)
+        self._judge(judge, guard, run, progress)
         # Step 7.
         judge.unlogged()
         judge.surplus()
-        judge.unenforced()
+        guard.missing()
+        guard.unenforced()
         for finding in judge_entries(self._workspace):
             self._tell(finding)
         self._workspace.forget_gone()
@@ -375,10 +385,10 @@ class Audit:
                 task.key, run, answer.fingerprint, answer.facts, answer.lock
             )
 
-    def _judge(self, judge: Judge, run: str, progress: Progress) -> None:
+    def _judge(self, judge: Judge, guard: Guard, run: str, progress: Progress) -> None:
         for count, (listed, facts, lock) in enumerate(self._workspace.results(run), start=1):
             judge.bundle(listed, facts)
-            judge.lock(listed, facts, lock)
+            guard.bundle(listed, facts, lock)
             if count % 1000 == 0:
                 progress("judging", count, 0)
 

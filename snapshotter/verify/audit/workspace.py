@@ -24,6 +24,7 @@ from typing import Any, Self
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.audit import AuditCode, AuditFinding, FindingCount, Severity
 
+MAX_SIDECARS = 5_000  # of one bundle that are read
 _VERSION = 1  # of the tables: another one is thrown away
 _CACHE_KIB = 16 << 10  # of SQLite's own pages
 _PAGE = 500  # rows that are held at once
@@ -203,11 +204,11 @@ class Workspace:
         return self._one("SELECT 1 FROM object WHERE key = ?", key) is not None
 
     def sidecars(self, bundle: str) -> tuple[Listed, ...]:
-        """Return the sidecars of a bundle that the store lists, the first `_PAGE` by kind."""
+        """Return the sidecars of a bundle that the store lists, `MAX_SIDECARS` at most, by kind."""
         rows = self._database.execute(
             "SELECT key, length, bundle, kind FROM object WHERE bundle = ? AND kind != '' "
             "ORDER BY kind LIMIT ?",
-            (bundle, _PAGE),
+            (bundle, MAX_SIDECARS),
         )
         return tuple(_listed(row) for row in rows)
 

@@ -114,6 +114,7 @@ def test_the_json_of_list_and_show_is_one_object(directory: KeyDirectory) -> Non
         "algorithm": "ecdsa-p384-sha384",
         "encrypted": False,
         "held_by": None,
+        "retired": None,
         "private_key_file": str(stored.private_file),
         "public_key_file": str(stored.public_file),
     }

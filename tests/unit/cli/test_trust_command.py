@@ -34,9 +34,15 @@ class _Desk:
         self.signature = folder / "trust.json.sig"
 
     def run(self, command: str, *arguments: str, typed: str | bytes | None = None) -> Result:
+        return self.run_at(str(self.file), command, *arguments, typed=typed)
+
+    def run_at(
+        self, file: str, command: str, *arguments: str, typed: str | bytes | None = None
+    ) -> Result:
+        """Run a command whose first argument is another file."""
         return CliRunner().invoke(
             trust,
-            [command, str(self.file), *arguments],
+            [command, file, *arguments],
             obj=SimpleNamespace(keys_dir=self.keys.path),
             input=typed,
         )

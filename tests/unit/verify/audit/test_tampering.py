@@ -1,51 +1,23 @@
 """Everything that whoever keeps a store, or has its keys, can do to it; and what names it."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from snapshotter.formats import tiles
+from snapshotter.formats import canonical_json, names, tiles
 from snapshotter.formats.leaf import Leaf
-from snapshotter.model.finding import Verdict
-from snapshotter.verify.report import EXIT_CODES
 from snapshotter.verify.trust import COMPROMISED, SUPERSEDED, Trust
 from tests import audited, bundles
 from tests.audited import Audited, Collection, leaf
 from tests.bundles import flipped
+from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
 
-PASSED, FAILED, UNCLEAR = Verdict.PASSED, Verdict.FAILED, Verdict.INDETERMINATE
 DAY = timedelta(days=1)
 
-Spoil = Callable[[Collection, Path], dict[str, Any] | None]
-_CASES: list["Case"] = []
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One way to spoil a collection, and what an audit has to find."""
-
-    spoil: Spoil
-    kinds: frozenset[str]  # "deleted"; with "?" where it is unclear
-    verdict: Verdict
-    notes: frozenset[str]
-    remembers: bool  # whether the auditor has seen the good collection
-
-
-def case(
-    *kinds: str, verdict: Verdict, notes: tuple[str, ...] = (), remembers: bool = True
-) -> Callable[[Spoil], Spoil]:
-    """Add a case. What it returns are arguments of the audit."""
-
-    def add(spoil: Spoil) -> Spoil:
-        _CASES.append(Case(spoil, frozenset(kinds), verdict, frozenset(notes), remembers))
-        return spoil
-
-    return add
+_CASES = Cases()
+case = _CASES.case
 
 
 # --- the log as a whole ----------------------------------------------------------------------
@@ -431,6 +403,53 @@ def late_token_is_junk(it: Collection, folder: Path) -> None:
     it.put(f"{it.key(2)}.late-01.tsr", b"hello")
 
 
+# --- the checkpoint that a record names ------------------------------------------------------
+
+
+def _naming(it: Collection, folder: Path, checkpoint: bytes) -> None:
+    """Add a bundle whose signed record names this checkpoint."""
+    bundle_id, data = it.seal(folder / "spool", minutes_ago=90)
+    members = bundles.unpack(data)
+    record = bundles.record_of(members)
+    record["log_checkpoint"] = checkpoint.decode()
+    changes = {names.CAPTURE_RECORD: canonical_json.dumps(record)}
+    again = bundles.resealed(members, changes, it.signer, it.authority.response)
+    it.add(bundle_id, bundles.pack(again))
+
+
+def _of_an_hour_ago(it: Collection, leaves: list[bytes]) -> bytes:
+    at = datetime.now(UTC) - timedelta(minutes=100)
+    return audited.checkpoint(leaves, it.log, (it.witness,), at=at)
+
+
+@case(verdict=PASSED)
+def record_that_names_an_older_tree(it: Collection, folder: Path) -> None:
+    _naming(it, folder, _of_an_hour_ago(it, it.leaves[:4]))
+
+
+@case("forked", verdict=FAILED)
+def record_that_names_another_history(it: Collection, folder: Path) -> None:
+    _naming(it, folder, _of_an_hour_ago(it, it.leaves[3::-1]))
+
+
+@case("rolled-back", "backdated", verdict=FAILED)
+def record_that_names_a_larger_tree(it: Collection, folder: Path) -> None:
+    _naming(it, folder, _of_an_hour_ago(it, [*it.leaves, *it.leaves]))
+
+
+@case("untrusted-log?", verdict=UNCLEAR)
+def record_that_names_another_log(it: Collection, folder: Path) -> None:
+    other = audited.log_key("other.test/log")
+    _naming(it, folder, audited.checkpoint(it.leaves, other))
+
+
+@case(verdict=PASSED, notes=("backdated",))
+def record_that_names_what_was_captured_later(it: Collection, folder: Path) -> None:
+    """By the clocks of two machines, of which one is wrong."""
+    it.add(*it.seal(folder / "later", minutes_ago=30))
+    _naming(it, folder, _of_an_hour_ago(it, it.leaves))
+
+
 # --- what is no fault ------------------------------------------------------------------------
 
 
@@ -475,23 +494,9 @@ def test_the_good_collection_passes(good: Audited) -> None:
 
 
 def test_there_are_enough_ways_to_spoil_it() -> None:
-    assert len(_CASES) >= 40
+    assert len(_CASES.all) >= 60
 
 
-@pytest.mark.parametrize("spoilt", _CASES, ids=lambda it: it.spoil.__name__.replace("_", "-"))
+@_CASES.parametrized
 def test_spoiled(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
-    arguments = spoilt.spoil(spoiled, tmp_path) or {}
-
-    found = spoiled.audited(
-        tmp_path / "work.sqlite",
-        remembered=good.to_remember if spoilt.remembers else None,
-        **arguments,
-    )
-
-    assert found.kinds == spoilt.kinds, found.findings
-    assert spoilt.notes <= found.notes
-    assert found.report.verdict is spoilt.verdict
-    assert EXIT_CODES[found.report.verdict] == {PASSED: 0, FAILED: 10, UNCLEAR: 11}[spoilt.verdict]
-    # What an auditor saw is never replaced by what does not follow from it.
-    if {"forked", "rolled-back", "log-broken"} & found.kinds:
-        assert found.to_remember is None
+    check(spoilt, spoiled, good, tmp_path)

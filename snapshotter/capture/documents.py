@@ -1,0 +1,92 @@
+"""
+The documents that a page was led through, and how much of each was shown in the end.
+
+A page may send its reader on by itself, from an article to a notice: by a refresh, or by a
+script. The network record holds every document on that way. What is photographed and read is
+the last one; so the text of each is compared with the text that was shown, and the record says
+how much of it a reader did not get to see.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from snapshotter.capture import comparison
+from snapshotter.capture.comparison import Difference
+from snapshotter.capture.recorder import MainBody, ReceivedDocument
+from snapshotter.capture.target import is_page
+from snapshotter.formats import brotli
+from snapshotter.model.capture import Document
+
+# What is opened of Brotli, which takes half a second a megabyte here.
+_BROTLI_BYTES: Final = 256 << 10
+_BROTLI_OPENED_BYTES: Final = 1 << 20
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One document, and how far its text is from the one that was shown; None: not compared."""
+
+    document: Document
+    is_final: bool
+    difference: Difference | None
+
+
+def compared(received: Iterable[ReceivedDocument], shown: str) -> Iterator[Compared]:
+    """
+    Yield each document with how far it is from the text that was shown.
+
+    Raises:
+        OSError: A body can not be read.
+    """
+    for one in received:
+        difference = _difference(one, shown) if shown and one.body is not None else None
+        yield Compared(
+            Document(
+                url=one.url,
+                status=one.status,
+                media_type=one.body.media_type if one.body is not None else "",
+                connection=one.connection,
+                not_shown_percent=difference.not_shown if difference else None,
+                not_received_percent=difference.not_received if difference else None,
+                at=one.at,
+            ),
+            one.is_final,
+            difference,
+        )
+
+
+def _difference(one: ReceivedDocument, shown: str) -> Difference | None:
+    if one.body is None or not is_page(one.body.media_type):
+        return None
+    data = beginning(one.body, comparison.BYTES)
+    if data is None:
+        return None
+    charset = one.content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    return comparison.difference(data, shown, charset=charset)
+
+
+def beginning(body: MainBody, most: int) -> bytes | None:
+    """
+    Return the first bytes of a body, its content coding undone; None where that can not be.
+
+    A body that was cut off, or is broken further on, gives what came before.
+    """
+    coding = body.coding.strip().lower()
+    with body.file.open("rb") as stream:
+        data = stream.read(most)
+    try:
+        if coding in ("", "identity"):
+            return data
+        if coding in ("gzip", "x-gzip"):
+            return zlib.decompressobj(_GZIP).decompress(data, most)
+        if coding == "deflate":  # with the wrapper that RFC 9110 asks for, or without
+            wrapped = data[:1] and data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+            return zlib.decompressobj(15 if wrapped else -15).decompress(data, most)
+        if coding == "br" and len(data) <= _BROTLI_BYTES:
+            return brotli.decompress(data, limit=_BROTLI_OPENED_BYTES)
+    except (zlib.error, brotli.BrotliInvalid):
+        return None
+    return None

@@ -1,0 +1,200 @@
+"""`snapshotter hold`: keep bundles from being deleted while a matter is open."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import passphrase_file_option
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import result, result_json, say
+
+if TYPE_CHECKING:
+    from snapshotter.app.holds import Done
+    from snapshotter.formats.holds import Holds
+
+
+@click.group()
+def hold() -> None:
+    """Place, lift and list holds: what is held is not deleted, by nobody's retention either."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+_name = click.option(
+    "--name", required=True, help="The hold's name: a-z, 0-9, dot, dash, underscore."
+)
+
+
+@hold.command(
+    epilog="""\b
+Examples:
+  snapshotter hold place --name doe-v-example --matter "Doe v. Example, 26-cv-01234" \\
+      --reason "preservation letter of 30 November" 20261124t160642z-k3v9q2m7xw4c5b6d
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@_name
+@click.option("--matter", default="", help="The case or order that it is for.")
+@click.option("--reason", required=True, help="Why.")
+@store_option
+@passphrase_file_option
+@_json
+@click.pass_context
+def place(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    name: str,
+    matter: str,
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Place a hold on bundles.
+
+    A bundle may be under several holds, each with its own name; it is held until the last
+    one is lifted. A bucket with Object Lock then refuses to delete it, and everybody's
+    commands do. The record is signed and goes into the store.
+    """
+    from snapshotter.app import holds, wiring
+
+    desk = wiring.hold_desk(_settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say)
+    for bundle_id in bundle_ids:
+        try:
+            done = holds.place(desk, bundle_id, name=name, matter=matter, reason=reason)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        _tell(done, as_json, "held" if done.changed else "was held already")
+
+
+@hold.command(
+    epilog="""\b
+Examples:
+  snapshotter hold lift --name doe-v-example --reason "settled" 20261124t160642z-k3v9q2m7xw4c5b6d
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@_name
+@click.option("--reason", required=True, help="Why.")
+@store_option
+@passphrase_file_option
+@_json
+@click.pass_context
+def lift(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    name: str,
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Lift one hold of bundles; other holds, and retention, stay.
+
+    A lifting counts for whoever trusts the key that signs it.
+    """
+    from snapshotter.app import holds, wiring
+
+    desk = wiring.hold_desk(_settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say)
+    for bundle_id in bundle_ids:
+        done = holds.lift(desk, bundle_id, name=name, reason=reason)
+        _tell(done, as_json, "lifted" if done.changed else "was lifted already")
+
+
+@hold.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter hold list
+  snapshotter hold list --json 20261124t160642z-k3v9q2m7xw4c5b6d
+""",
+)
+@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@store_option
+@_json
+@click.pass_context
+def list_(
+    ctx: click.Context, bundle_ids: tuple[str, ...], store: str | None, as_json: bool
+) -> None:
+    """
+    List the bundles that are held, and by which holds; or all records of one bundle.
+
+    A record that is missing or can not be read counts as a hold, and is told of.
+    """
+    from snapshotter.app import bundles, holds, wiring
+
+    settings = ctx.obj.load(store=store or "")
+    opened, is_trusted = wiring.store(settings), wiring.trusted_keys(settings)
+    if bundle_ids:
+        found = [
+            holds.Held(bundle_id=it, holds=holds.read(opened, it, is_trusted))
+            for it in bundle_ids
+            if bundles.key_of(opened, it)
+        ]
+    else:
+        found = list(holds.held(opened, is_trusted))
+    for entry in found:
+        if as_json:
+            result_json(_object(entry.bundle_id, entry.holds))
+            continue
+        state = "held" if entry.holds.held else "not held"
+        result(f"{entry.bundle_id}  {state}")
+        for record in entry.holds.open:
+            result(f"  {holds.in_words(record)}")
+        for problem in entry.holds.problems:
+            result(f"  counts as a hold: {problem}")
+    if not found and not as_json:
+        say(f"nothing in {opened.url} is held")
+
+
+def _settings(ctx: click.Context, store: str | None, passphrase_file: Path | None) -> Any:
+    return ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
+
+
+def _tell(done: "Done", as_json: bool, words: str) -> None:
+    if as_json:
+        result_json(
+            {
+                **_object(done.bundle_id, done.holds),
+                "changed": done.changed,
+                "enforced": done.enforced,
+            }
+        )
+    else:
+        still = [it.name for it in done.holds.open]
+        more = f"; under: {', '.join(still)}" if still else "; under no hold"
+        result(f"{done.bundle_id}  {words}{more}")
+    for problem in done.holds.problems:
+        say(f"{done.bundle_id}: counts as a hold: {problem}")
+    if done.holds.held and not done.enforced:
+        say(
+            f"WARNING: the store does not enforce holds: our commands honour it, and whoever can "
+            f"write there can delete {done.bundle_id} all the same"
+        )
+
+
+def _object(bundle_id: str, found: "Holds") -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import instant
+
+    opened = {(it.name, it.sequence) for it in found.open}
+    return {
+        "bundle_id": bundle_id,
+        "held": found.held,
+        "holds": [
+            {
+                "action": it.action,
+                "at": instant(it.at),
+                "by": it.by,
+                "key_id": it.key_id,
+                "matter": it.matter,
+                "name": it.name,
+                "open": (it.name, it.sequence) in opened,
+                "reason": it.reason,
+            }
+            for it in found.records
+        ],
+        "problems": list(found.problems),
+    }

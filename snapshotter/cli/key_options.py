@@ -1,0 +1,130 @@
+"""What the commands about keys share: their options, passphrases, and the directory of keys."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.seal.signer import KeyDirectory, StoredKey
+
+_Command = Callable[..., Any]
+
+
+def passphrase_options(command: _Command) -> _Command:
+    """Add the two ways to give a passphrase for a key that is made: a file, or being asked."""
+    command = click.option(
+        "--ask-passphrase", is_flag=True, help="Ask for a passphrase for a new key."
+    )(command)
+    return passphrase_file_option(command)
+
+
+def passphrase_file_option(command: _Command) -> _Command:
+    """Add the option that names the file with a passphrase; there is none for the passphrase."""
+    return click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The passphrase is the first line of FILE, which only you may read.",
+    )(command)
+
+
+def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes | None:
+    """Return the passphrase for a key that is about to be made, or None for none."""
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    if passphrase_file and ask:
+        raise click.UsageError("--passphrase-file and --ask-passphrase exclude each other")
+    if passphrase_file:
+        return passphrase_from_file(passphrase_file)
+    if not ask:
+        return None
+    words: str = click.prompt(
+        f"new passphrase for key {name!r}", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return words.encode("utf-8")
+
+
+def passphrase_source(passphrase_file: Path | None, name: str) -> Callable[[], bytes]:
+    """Return what is called when a key turns out to be encrypted: it reads the file or asks."""
+
+    def ask() -> bytes:
+        from snapshotter.seal.key_files import passphrase_from_file
+
+        if passphrase_file:
+            return passphrase_from_file(passphrase_file)
+        words: str = click.prompt(f"passphrase for key {name!r}", hide_input=True, err=True)
+        return words.encode("utf-8")
+
+    return ask
+
+
+def pin_source(reference: str) -> Callable[[], bytes]:
+    """Return what is called when a token wants a PIN that no file holds: it asks."""
+
+    def ask() -> bytes:
+        if not sys.stdin.isatty():
+            raise SnapshotterError(
+                "the token wants its PIN, and there is nobody to ask",
+                hint="write it into a file that only you may read: pin-source=FILE in the "
+                "reference",
+            )
+        digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)
+        return digits.encode("utf-8")
+
+    return ask
+
+
+def key_directory(ctx: click.Context) -> "KeyDirectory":
+    """Return the directory of keys that the settings name."""
+    from snapshotter.seal.signer import KeyDirectory
+
+    return KeyDirectory(Path(ctx.obj.keys_dir))
+
+
+def json_option(command: _Command) -> _Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def state(key: "StoredKey") -> str:
+    from snapshotter.formats.canonical_json import instant
+
+    where = _where(key)
+    if key.retired is None:
+        return where
+    after = f", {key.retired.successor} follows it" if key.retired.successor else ""
+    return f"{where}; {key.retired.reason} from {instant(key.retired.at)} on{after}"
+
+
+def _where(key: "StoredKey") -> str:
+    if key.reference:
+        return f"held by {key.reference}"
+    if key.private_file is None:
+        return "offline"
+    return "here, with a passphrase" if key.encrypted else "here, without a passphrase"
+
+
+def key_object(key: "StoredKey") -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import instant
+
+    return {
+        "name": key.name,
+        "key_id": key.key_id or None,
+        "algorithm": "ecdsa-p384-sha384",
+        "encrypted": key.encrypted,
+        "held_by": key.reference or None,
+        "retired": None
+        if key.retired is None
+        else {
+            "at": instant(key.retired.at),
+            "reason": key.retired.reason,
+            "successor": key.retired.successor or None,
+        },
+        "private_key_file": str(key.private_file) if key.private_file else None,
+        "public_key_file": str(key.public_file),
+    }

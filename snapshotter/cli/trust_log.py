@@ -1,0 +1,118 @@
+"""`snapshotter trust set-log|add-witness`: whose log proofs count, and who has to see them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.output import say
+from snapshotter.cli.trust_editing import Edit, edit_options
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.formats.note import VerifierKey
+    from snapshotter.verify.trust import TrustDocument
+
+
+@click.command(
+    "set-log",
+    epilog="""\b
+Examples:
+  snapshotter trust set-log trust.json 'log.example.org/evidence+8e7c1a30+AQ…'
+  snapshotter trust set-log trust.json 'log.example.org/evidence+8e7c1a30+AQ…' \\
+      --witness 'witness.example.net/w1+4c9a0d55+BA…' --quorum 1
+  snapshotter trust set-log trust.json --none
+""",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("verifier_key", required=False, metavar="[VERIFIER-KEY]")
+@click.option("--none", "no_log", is_flag=True, help="Believe no log.")
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    metavar="VERIFIER-KEY",
+    help="A witness, for cosignatures; may be repeated. Replaces those that are there.",
+)
+@click.option(
+    "--quorum",
+    type=click.IntRange(min=0),
+    help="Witnesses that have to have seen a checkpoint.  [default: all of those given]",
+)
+@edit_options
+def set_log(
+    edit: Edit,
+    file: Path,
+    verifier_key: str | None,
+    no_log: bool,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+) -> None:
+    """Say whose log proofs count. `snapshotter trust bump --require-log` requires one."""
+    from snapshotter.formats.note import LogPolicy
+
+    if no_log is (verifier_key is not None) or (no_log and witnesses):
+        raise click.UsageError("give the log's verifier key, or --none")
+    if verifier_key is None:
+        edit.apply(file, lambda document: document.with_log(None))
+        return
+    try:
+        log = LogPolicy(
+            key=_key(verifier_key),
+            witnesses=tuple(_key(text) for text in witnesses),
+            quorum=len(witnesses) if quorum is None else quorum,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    edit.apply(file, lambda document: document.with_log(log))
+    say(f"proofs of the log {log.key.name} count")
+
+
+@click.command(
+    "add-witness",
+    epilog="""\b
+Examples:
+  snapshotter trust add-witness trust.json 'witness.example.net/w1+4c9a0d55+BA…' --quorum 2
+""",
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("verifier_key", metavar="VERIFIER-KEY")
+@click.option(
+    "--quorum",
+    type=click.IntRange(min=0),
+    help="Witnesses that have to have seen a checkpoint.  [default: as before]",
+)
+@edit_options
+def add_witness(edit: Edit, file: Path, verifier_key: str, quorum: int | None) -> None:
+    """Let a witness's cosignatures count."""
+    witness = _key(verifier_key)
+
+    def change(document: "TrustDocument") -> "TrustDocument":
+        log = document.log
+        if log is None:
+            raise SnapshotterError(
+                "the trust file names no log that could be witnessed",
+                hint="first name it: snapshotter trust set-log FILE VERIFIER-KEY",
+            )
+        return document.with_log(
+            replace(
+                log,
+                witnesses=(*log.witnesses, witness),
+                quorum=log.quorum if quorum is None else quorum,
+            )
+        )
+
+    edit.apply(file, change)
+    say(f"cosignatures of {witness.name} count")
+
+
+def _key(text: str) -> "VerifierKey":
+    from snapshotter.formats.note import parse_verifier_key
+
+    try:
+        return parse_verifier_key(text)
+    except EvidenceInvalid as error:  # the argument is at fault here, not the evidence
+        raise SnapshotterError(
+            f"{text}: {error.message}", hint="it is one line: name+id+base64"
+        ) from error

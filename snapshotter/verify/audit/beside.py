@@ -1,0 +1,182 @@
+"""
+What stands beside a bundle, and the checkpoints that turn up with it, as facts.
+
+Anybody who can write to a store can leave junk there. So what can not be read is told
+of, and what can be read is held against something that was signed: a proof against the
+log's history, a custody chain against the heads in the log, a hold against its key.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import (
+    custody_sidecars,
+    holds,
+    note,
+    receipts,
+    rfc3161,
+    tlog_proof,
+    tombstone,
+)
+from snapshotter.formats.leaf import BUNDLE, Leaf
+from snapshotter.formats.note import LogPolicy
+from snapshotter.model.audit import AuditCode, Severity
+from snapshotter.model.finding import Report
+from snapshotter.verify.trust import Trust
+
+PROOF = "tlog-proof"
+RECORD_CLAIM = "the checkpoint in its record"
+
+_MAX_DETAIL = 300  # characters of one sentence
+_MAX_HEADS = 20_000  # events of one chain that are looked at
+_MAX_RECEIPTS = 2_000
+
+Facts = dict[str, Any]
+
+
+def short(text: str) -> str:
+    """Return a sentence that fits into a finding."""
+    return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 1]}…"
+
+
+def facts_of(
+    beside: Mapping[str, bytes], bundle_id: str, sha256: str, report: Report, trust: Trust
+) -> Facts:
+    """Return what there is to know of all that stands beside a bundle."""
+    problems: list[list[str]] = []
+    claims = list(_record_claims(report, trust.log))
+    if PROOF in beside:
+        claims += _proof_claims(beside[PROOF], bundle_id, sha256, trust.log, problems)
+    for kind, data in beside.items():
+        if kind.startswith("late-"):
+            _check_late_token(kind, data, problems)
+    return {
+        "claims": claims,
+        "custody": _custody(beside, report),
+        "holds": _holds(beside, bundle_id, trust),
+        "problems": problems,
+        "tombstone": tombstone_of(beside.get(tombstone.KIND), bundle_id, trust),
+    }
+
+
+def _problem(code: AuditCode, severity: Severity, detail: str) -> list[str]:
+    return [code.value, severity.value, short(detail)]
+
+
+# Checkpoints: the one that the record names, and the one of the proof.
+
+
+def _record_claims(report: Report, log: LogPolicy | None) -> Iterator[Facts]:
+    text = report.record.get("log_checkpoint")
+    if isinstance(text, str):
+        with contextlib.suppress(EvidenceInvalid):  # nothing that was signed by any log
+            yield _claim(RECORD_CLAIM, text.encode("utf-8"), log)
+
+
+def _proof_claims(
+    data: bytes, bundle_id: str, sha256: str, log: LogPolicy | None, problems: list[list[str]]
+) -> Iterator[Facts]:
+    try:
+        proof = tlog_proof.parse(data)
+        yield _claim("the proof beside it", proof.checkpoint, log)
+        if log is not None:
+            entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256).encode()
+            tlog_proof.check(data, entry, log.key)
+    except EvidenceInvalid as error:
+        problems.append(
+            _problem(AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, f"its log proof: {error}")
+        )
+
+
+def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:
+    """Return what a signed checkpoint says. Raises EvidenceInvalid: it is none."""
+    checkpoint = note.parse_checkpoint(note.parse(data).text)
+    signed, witnesses = False, list[str]()
+    if log is not None:
+        with contextlib.suppress(EvidenceInvalid):
+            opened = log.open(data)
+            signed, witnesses = True, [it.key.name for it in opened.cosignatures]
+    return {
+        "origin": checkpoint.origin,
+        "root": checkpoint.root.hex(),
+        "signed": signed,
+        "size": checkpoint.size,
+        "what": what,
+        "witnesses": witnesses,
+    }
+
+
+# Late tokens: what they prove, the verifier says; here, that they are tokens at all.
+
+
+def _check_late_token(kind: str, data: bytes, problems: list[list[str]]) -> None:
+    try:
+        rfc3161.read_token(data)
+    except EvidenceInvalid as error:
+        problems.append(_problem(AuditCode.SURPLUS, Severity.NOTE, f"{kind}: {error}"))
+
+
+# Custody: the chain, where each link of it ends, and what stores have answered.
+
+
+def _custody(beside: Mapping[str, bytes], report: Report) -> Facts:
+    sidecars = [
+        (number, data)
+        for kind, data in beside.items()
+        if (number := custody_sidecars.number_of(kind)) is not None
+    ]
+    chain = custody_sidecars.check(report.custody or None, sidecars)
+    told = [
+        {"place": place, **receipts.as_json(it.event.receipt)}
+        for place, it in enumerate(chain.events)
+        if it.event.receipt is not None
+    ]
+    problems = list(chain.problems)
+    if len(chain.events) > _MAX_HEADS or len(told) > _MAX_RECEIPTS:
+        problems.append("it is longer than an audit looks at")
+    return {
+        "heads": [it.head for it in chain.events[:_MAX_HEADS]],
+        "problems": [short(it) for it in problems[:5]],
+        "problems_count": len(problems),
+        "receipts": told[-_MAX_RECEIPTS:],
+    }
+
+
+# Holds: placed by whom, and not lifted by anybody who is trusted.
+
+
+def _holds(beside: Mapping[str, bytes], bundle_id: str, trust: Trust) -> Facts:
+    records = [
+        (number, data)
+        for kind, data in beside.items()
+        if (number := holds.sequence_of(kind)) is not None
+    ]
+    found = holds.read(bundle_id, records, lambda key_id: trust.key(key_id) is not None)
+    return {
+        "open": [
+            {"name": it.name, "trusted": trust.key(it.key_id) is not None} for it in found.open
+        ],
+        "problems": [short(it) for it in found.problems[:5]],
+    }
+
+
+# Tombstones.
+
+
+def tombstone_of(data: bytes | None, bundle_id: str, trust: Trust) -> Facts | None:
+    """Return what a tombstone says, and whether by a key that is trusted; None for none."""
+    if data is None:
+        return None
+    try:
+        found = tombstone.parse(data, bundle_id)
+    except EvidenceInvalid as error:
+        return {"broken": short(str(error))}
+    return {
+        "at": found.at.isoformat(),
+        "key_id": found.key_id,
+        "order": short(found.order),
+        "sha256": found.sha256,
+        "trusted": trust.key(found.key_id) is not None,
+    }

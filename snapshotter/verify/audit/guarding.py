@@ -1,0 +1,228 @@
+"""
+Is each object still kept as it has to be, and is its custody what was written down?
+
+What has to be is known from several sides: the policy in the bundle's signed record,
+holds that were placed, what the store answered when the object was put (receipts, in the
+custody chain and on the machine that wrote), and the heads of the chain in the log. Of
+these, what stands in the store can be junk: it makes an audit INDETERMINATE, and FAILED
+only as far as a head in the log covers it or a trusted key has signed it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from snapshotter.formats import layout, leaf, receipts
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.model.audit import AuditCode, Severity
+from snapshotter.model.bundle import Retention
+from snapshotter.model.custody import KeptReceipts, Receipt
+from snapshotter.ports import Receipts
+from snapshotter.verify.audit.beside import Facts
+from snapshotter.verify.audit.rules import Rules
+from snapshotter.verify.audit.workspace import Listed, Workspace
+
+_FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
+
+Say = Callable[[AuditCode, Severity, str, str], None]  # code, severity, key, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One reason why an object has to be kept."""
+
+    retention: Retention | None  # None: a legal hold
+    why: str
+    sure: bool  # nobody but its owner can have made it up
+
+
+class Guard:
+    """
+    Tells of locks that are gone, and of custody that was tampered with.
+
+    Args:
+        place: How receipts name this store; "" where that is not known.
+        kept: The receipts of this machine, if it is one that writes.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        rules: Rules,
+        say: Say,
+        *,
+        place: str = "",
+        kept: Receipts | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._rules = rules
+        self._say = say
+        self._place = place
+        self._kept = kept
+        self._unenforced = 0
+
+    def bundle(self, listed: Listed, facts: Facts, lock: Any) -> None:
+        """Judge the custody and the lock of a bundle that was read."""
+        covered = self._custody(listed, facts)
+        kept = self._own(listed.bundle)
+        self._own_receipts(listed, facts, kept)
+        if isinstance(lock, dict):
+            wanted = [*self._by_policy(facts), *self._by_holds(facts)]
+            wanted += self._by_receipts(_in_chain(facts, covered), listed.key)
+            wanted += self._by_receipts([(it, True) for it in kept.receipts], listed.key)
+            self._lock(listed, wanted, lock)
+        if facts["holds"]["problems"]:
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                listed.key,
+                f"a record of a hold does not hold: {facts['holds']['problems'][0]}",
+            )
+
+    def missing(self) -> None:
+        """Tell of what this machine has receipts for, and the store has not."""
+        if self._kept is None:
+            return
+        for bundle_id in self._kept.bundle_ids():
+            try:
+                key = layout.bundle_key(bundle_id)
+            except ValueError:
+                continue  # a file that is none of ours
+            if self._workspace.has_object(key) or self._workspace.entries(leaf.BUNDLE, bundle_id):
+                continue  # it is there, or the log has told of it
+            if self._workspace.has_object(layout.sidecar_key(key, "tombstone.json")):
+                continue  # whether that counts, the log says
+            if any(
+                it.key == key and it.store == self._place for it in self._own(bundle_id).receipts
+            ):
+                self._say(
+                    AuditCode.DELETED,
+                    _FAILED,
+                    key,
+                    "this machine has a receipt for it, and the store does not have it",
+                )
+
+    def unenforced(self) -> None:
+        """Tell once of locks that are records, and that nothing enforces."""
+        if self._unenforced:
+            self._say(
+                AuditCode.UNENFORCED,
+                _NOTE,
+                "",
+                f"the locks of {self._unenforced} bundles are records: nothing in this store keeps "
+                "its owner from deleting them",
+            )
+
+    # Custody.
+
+    def _custody(self, listed: Listed, facts: Facts) -> int:
+        """Judge the chain; return how many of its events a head in the log covers."""
+        custody = facts["custody"]
+        places = {head: place for place, head in enumerate(custody["heads"])}
+        covered = 0
+        for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
+            place = places.get(entry.sha256)
+            if place is not None:
+                covered = max(covered, place + 1)
+            elif not facts["altered"]:
+                self._say(
+                    AuditCode.CUSTODY_BROKEN,
+                    _FAILED,
+                    listed.key,
+                    f"entry {entry.number} of the log names a head of its custody chain that the "
+                    "chain does not have: events were taken away or written again",
+                )
+        if custody["problems"]:
+            more = custody["problems_count"] - 1
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                listed.key,
+                f"its custody chain does not hold: {custody['problems'][0]}"
+                + (f", and {more} more" if more else ""),
+            )
+        return covered
+
+    def _own(self, bundle_id: str) -> KeptReceipts:
+        return KeptReceipts() if self._kept is None else self._kept.of(bundle_id)
+
+    def _own_receipts(self, listed: Listed, facts: Facts, kept: KeptReceipts) -> None:
+        """Hold what this machine was told against what is there."""
+        for problem in kept.problems[:1]:
+            self._say(
+                AuditCode.UNRECORDED,
+                _UNCLEAR,
+                listed.key,
+                f"{len(kept.problems)} lines of this machine's receipts can not be read: {problem}",
+            )
+        here = [it for it in kept.receipts if it.store == self._place]
+        if any(it.key == listed.key and it.sha256 != facts["sha256"] for it in here):
+            code = AuditCode.ALTERED if facts["altered"] else AuditCode.REPLACED
+            self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
+        for key in sorted({it.key for it in here} - {listed.key}):
+            if not self._workspace.has_object(key):
+                self._say(
+                    AuditCode.DELETED,
+                    _FAILED,
+                    key,
+                    "this machine has a receipt for it, and the store does not have it",
+                )
+
+    # Locks.
+
+    def _by_policy(self, facts: Facts) -> Iterator[_Wanted]:
+        if facts["sealed_at"] and facts["retain_days"] > 0:
+            until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
+            yield _Wanted(
+                Retention(until=until, mode=facts["mode"]), "by the policy in its record", True
+            )
+
+    def _by_holds(self, facts: Facts) -> Iterator[_Wanted]:
+        for hold in facts["holds"]["open"]:
+            yield _Wanted(None, f"by the hold {hold['name']}", hold["trusted"])
+
+    def _by_receipts(self, told: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
+        """Yield the firmest retention of this store's answers, and its last word on a hold."""
+        here = [(it, sure) for it, sure in told if it.store == self._place and it.key == key]
+        kept = [(it.retention, sure) for it, sure in here if it.retention is not None]
+        if kept:
+            retention, sure = max(kept, key=lambda it: it[0].until)
+            yield _Wanted(retention, "by a receipt of this store", sure)
+        if here and here[-1][0].legal_hold:
+            yield _Wanted(None, "by a receipt of a legal hold", here[-1][1])
+
+    def _lock(self, listed: Listed, wanted: list[_Wanted], lock: Facts) -> None:
+        there = (
+            Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
+            if lock.get("until")
+            else None
+        )
+        now = self._rules.now
+        open_ = [it for it in wanted if it.retention is None or it.retention.until > now]
+        for it in open_:
+            if it.retention is None:
+                asked, holds = f"{it.why} it is under a legal hold", bool(lock.get("hold"))
+            else:
+                until = f"{instant(it.retention.until)} ({it.retention.mode})"
+                asked = f"{it.why} it has to stay until {until}"
+                holds = there is not None and there.covers(it.retention)
+            if "unknown" in lock:
+                sentence = f"whether it is locked can not be found out: {lock['unknown']}"
+                self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, f"{asked}, and {sentence}")
+            elif not holds:
+                self._say(
+                    AuditCode.UNLOCKED,
+                    _FAILED if it.sure else _UNCLEAR,
+                    listed.key,
+                    f"{asked}, and what keeps it is {lock['words']}",
+                )
+        if open_ and not lock.get("enforced", True):
+            self._unenforced += 1
+
+
+def _in_chain(facts: Facts, covered: int) -> Iterator[tuple[Receipt, bool]]:
+    """Yield the receipts of a custody chain, and whether a head in the log covers each."""
+    for told in facts["custody"]["receipts"]:
+        fields = {name: value for name, value in told.items() if name != "place"}
+        yield receipts.from_json(fields), told["place"] < covered

@@ -1,0 +1,115 @@
+"""What a page's documents said is compared with what was shown, whatever coding they came in."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+
+from snapshotter.capture.documents import beginning, compared
+from snapshotter.capture.recorder import MainBody, ReceivedDocument
+from tests.fakes.world import START
+from tests.servers.torture_site import _brotli
+
+TEXT = " ".join(f"word{number:02}" for number in range(60))
+HTML = f"<!doctype html><p>{TEXT}</p>".encode()
+
+
+def _body(tmp_path: Path, data: bytes, coding: str = "", kind: str = "text/html") -> MainBody:
+    file = tmp_path / "body"
+    file.write_bytes(data)
+    return MainBody(file=file, media_type=kind, coding=coding)
+
+
+def _raw_deflate(data: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-15)
+    return deflater.compress(data) + deflater.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "data"),
+    [
+        ("", HTML),
+        ("identity", HTML),
+        ("gzip", gzip.compress(HTML)),
+        ("X-GZIP", gzip.compress(HTML)),
+        ("deflate", zlib.compress(HTML)),
+        ("deflate", _raw_deflate(HTML)),
+    ],
+)
+def test_a_coding_is_undone(tmp_path: Path, coding: str, data: bytes) -> None:
+    assert beginning(_body(tmp_path, data, coding), 1 << 20) == HTML
+
+
+def test_brotli_is_undone(tmp_path: Path) -> None:
+    assert beginning(_body(tmp_path, _brotli(HTML), "br"), 1 << 20) == HTML
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_bomb_costs_no_more_than_what_is_asked_for(tmp_path: Path, coding: str) -> None:
+    data = (gzip.compress if coding == "gzip" else zlib.compress)(bytes(50 << 20))
+
+    found = beginning(_body(tmp_path, data, coding), 1000)
+
+    assert found == bytes(1000)
+
+
+def test_a_body_that_was_cut_gives_what_came(tmp_path: Path) -> None:
+    found = beginning(_body(tmp_path, gzip.compress(HTML)[:-20], "gzip"), 1 << 20)
+
+    assert found
+    assert HTML.startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("coding", "data"),
+    [
+        ("gzip", b"no gzip"),
+        ("br", b"\xff" * 9),
+        ("zstd", b""),
+        ("gzip, br", b""),
+        ("br", bytes(1 << 19)),
+    ],
+)
+def test_what_can_not_be_undone_is_not_compared(tmp_path: Path, coding: str, data: bytes) -> None:
+    body = _body(tmp_path, data, coding)
+
+    assert beginning(body, 1 << 20) is None
+    (found,) = compared([_received(body)], TEXT)
+    assert (found.difference, found.document.not_shown_percent) == (None, None)
+
+
+def _received(body: MainBody | None, url: str = "https://a.com/") -> ReceivedDocument:
+    return ReceivedDocument(
+        url=url,
+        status=200,
+        at=START,
+        connection="1/0",
+        content_type="text/html; charset=utf-8",
+        is_final=True,
+        body=body,
+    )
+
+
+def test_each_document_is_compared_with_what_was_shown(tmp_path: Path) -> None:
+    body = _body(tmp_path, gzip.compress(HTML), "gzip")
+
+    (same,) = compared([_received(body)], TEXT)
+    (other,) = compared([_received(body)], "something else")
+
+    assert (same.document.not_shown_percent, same.document.not_received_percent) == (0, 0)
+    assert (other.document.not_shown_percent, other.document.not_received_percent) == (100, 100)
+    assert (same.document.connection, same.document.media_type) == ("1/0", "text/html")
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "image/png"])
+def test_what_is_no_page_is_named_and_not_compared(tmp_path: Path, kind: str) -> None:
+    (found,) = compared([_received(_body(tmp_path, HTML, kind=kind))], TEXT)
+
+    assert (found.document.media_type, found.difference) == (kind, None)
+
+
+def test_a_document_without_a_body_is_named(tmp_path: Path) -> None:
+    (found,) = compared([_received(None)], TEXT)
+
+    assert (found.document.media_type, found.difference) == ("", None)

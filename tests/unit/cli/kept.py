@@ -1,0 +1,57 @@
+"""A store with one bundle in it, as commands find it; and a way to call them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles
+from tests.bundles import RealClock
+
+
+class Desk:
+    """A home with a store in it, and one sealed bundle that was added there."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
+        monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "the archive")
+        monkeypatch.chdir(folder)
+        self.folder = folder
+        self._capsys = capsys
+        self.out = self.err = ""
+        made = bundles.seal(folder / "spool", signer=bundles.new_signer(), clock=RealClock())
+        self.id, self.file = made.id, made.file
+        self.bytes = made.file.read_bytes()
+        assert self.run("store", "add", str(made.file)) == 0, self.err
+
+    def run(self, *arguments: str | Path) -> int:
+        """Run a command; what it printed is in `out` and `err`."""
+        self._capsys.readouterr()
+        code = main([str(it) for it in arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The one JSON object that the last command printed."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def store(self) -> DirectoryStore:
+        return DirectoryStore(self.folder / "captures")
+
+    @property
+    def key(self) -> str:
+        return next(it.key for it in self.store.list("bundles/") if it.key.endswith(".wacz"))
+
+    @property
+    def kinds(self) -> list[str]:
+        """What there is of the bundle: "" for itself, then its sidecars."""
+        return sorted(it.key.partition(".wacz")[2] for it in self.store.list("bundles/"))

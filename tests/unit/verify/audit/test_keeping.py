@@ -1,0 +1,326 @@
+"""Custody, holds, locks, receipts and erasures: what an audit finds about how bundles were kept."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from snapshotter.formats import layout, tombstone
+from snapshotter.formats.leaf import CUSTODY, Leaf
+from snapshotter.model.bundle import Retention
+from snapshotter.model.custody import INGESTION, KeptReceipts, Receipt
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.trust import trusted_key
+from tests import bundles
+from tests.audited import Audited, Collection, ReceiptsOf
+from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
+
+_CASES = Cases()
+case = _CASES.case
+DAY = timedelta(days=1)
+
+
+def _in(days: int) -> datetime:
+    return (datetime.now(UTC) + days * DAY).replace(microsecond=0)
+
+
+def _chain(it: Collection, number: int, events: int = 3) -> None:
+    for _ in range(events):
+        it.record(number, INGESTION)
+
+
+# --- custody ---------------------------------------------------------------------------------
+
+
+@case(verdict=PASSED)
+def custody_that_holds(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+
+
+@case("custody-broken", verdict=FAILED)
+def last_event_taken_away(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    it.path(2, "custody-0003.jsonl").unlink()
+
+
+@case("custody-broken", "custody-broken?", verdict=FAILED)
+def event_in_the_middle_taken_away(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    it.path(2, "custody-0002.jsonl").unlink()
+
+
+@case("custody-broken", verdict=FAILED)
+def all_events_taken_away(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    for number in (1, 2, 3):
+        it.path(2, f"custody-000{number}.jsonl").unlink()
+
+
+@case("custody-broken", verdict=FAILED)
+def chain_written_again(it: Collection, folder: Path) -> None:
+    """Whole in itself, and not what was logged of it."""
+    _chain(it, 2)
+    entries = list(it.leaves)
+    for number in (1, 2, 3):
+        it.path(2, f"custody-000{number}.jsonl").unlink()
+    for _ in range(3):
+        it.record(2, "exporting")
+    it.rewrite(entries)
+
+
+@case("custody-broken", "custody-broken?", verdict=FAILED)
+def event_edited(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    path = it.path(2, "custody-0002.jsonl")
+    it.put(f"{it.key(2)}.custody-0002.jsonl", path.read_bytes().replace(b"success", b"failure"))
+
+
+@case("custody-broken?", verdict=UNCLEAR)
+def junk_at_the_end_of_a_chain(it: Collection, folder: Path) -> None:
+    """Anybody may have left it there."""
+    _chain(it, 2)
+    it.put(f"{it.key(2)}.custody-0004.jsonl", b"hello\n")
+
+
+@case("custody-broken", verdict=FAILED)
+def chain_of_another_bundle(it: Collection, folder: Path) -> None:
+    _chain(it, 2, 1)
+    it.append(Leaf(kind=CUSTODY, name=it.ids[3], sha256="0" * 64))
+
+
+# --- erasures --------------------------------------------------------------------------------
+
+
+@case(verdict=PASSED, notes=("erased-by-order",))
+def erased_by_order(it: Collection, folder: Path) -> None:
+    it.erase(2)
+
+
+@case(verdict=PASSED, notes=("erased-by-order",))
+def erased_by_order_with_what_was_kept_of_its_custody(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    it.erase(2)
+
+
+@case("deleted?", verdict=UNCLEAR)
+def erased_by_somebody_unknown(it: Collection, folder: Path) -> None:
+    it.erase(2, signer=bundles.new_signer())
+
+
+@case("deleted", verdict=FAILED)
+def tombstone_taken_away(it: Collection, folder: Path) -> None:
+    it.erase(2)
+    it.path(2, tombstone.KIND).unlink()
+
+
+@case("deleted", verdict=FAILED)
+def tombstone_of_a_stranger_that_is_not_in_the_log(it: Collection, folder: Path) -> None:
+    entries = list(it.leaves)
+    it.erase(2, signer=bundles.new_signer())
+    it.rewrite(entries)
+
+
+@case("deleted?", verdict=UNCLEAR)
+def tombstone_that_was_not_logged_yet(it: Collection, folder: Path) -> None:
+    entries = list(it.leaves)
+    it.erase(2)
+    it.rewrite(entries)
+
+
+@case("deleted", verdict=FAILED)
+def tombstone_of_another_bundle(it: Collection, folder: Path) -> None:
+    it.erase(2)
+    it.path(3).unlink()
+    it.put(f"{it.key(3)}.{tombstone.KIND}", it.path(2, tombstone.KIND).read_bytes())
+
+
+@case("deleted", verdict=FAILED)
+def tombstone_of_other_bytes(it: Collection, folder: Path) -> None:
+    it.erase(2, sha256="0" * 64)
+
+
+@case("deleted", verdict=FAILED)
+def tombstone_is_junk(it: Collection, folder: Path) -> None:
+    it.erase(2)
+    it.put(f"{it.key(2)}.{tombstone.KIND}", b"hello\n")
+
+
+@case("returned?", verdict=UNCLEAR)
+def erased_and_there_again(it: Collection, folder: Path) -> None:
+    data = it.path(2).read_bytes()
+    it.erase(2)
+    it.put(it.key(2), data)
+
+
+# --- locks by policy -------------------------------------------------------------------------
+
+
+def _kept_by_policy(it: Collection, folder: Path) -> int:
+    """Add a bundle that its policy keeps for thirty days; return its number."""
+    it.add(*it.seal(folder / "spool", minutes_ago=90, retain_days=30))
+    return len(it.ids) - 1
+
+
+@case(verdict=PASSED, notes=("unenforced",))
+def locked_as_its_policy_says(it: Collection, folder: Path) -> None:
+    key = it.key(_kept_by_policy(it, folder))
+    DirectoryStore(it.root).retain(key, Retention(until=_in(31)))
+
+
+@case("unlocked", verdict=FAILED)
+def lock_gone(it: Collection, folder: Path) -> None:
+    _kept_by_policy(it, folder)
+
+
+@case("unlocked", verdict=FAILED)
+def lock_shortened(it: Collection, folder: Path) -> None:
+    key = it.key(_kept_by_policy(it, folder))
+    DirectoryStore(it.root).retain(key, Retention(until=_in(29)))
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def lock_that_can_not_be_read(it: Collection, folder: Path) -> None:
+    key = it.key(_kept_by_policy(it, folder))
+    DirectoryStore(it.root).retain(key, Retention(until=_in(31)))
+    it.put(f".locks/{key}", b"hello")
+
+
+# --- locks by receipts and holds -------------------------------------------------------------
+
+
+def _locked(receipt: Receipt, days: int = 30, mode: str = "GOVERNANCE") -> Receipt:
+    return replace(receipt, lock_mode=mode, retain_until=_in(days))
+
+
+@case("unlocked", verdict=FAILED)
+def lock_of_a_logged_receipt_gone(it: Collection, folder: Path) -> None:
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2)))
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def lock_of_a_receipt_that_anybody_may_have_written(it: Collection, folder: Path) -> None:
+    entries = list(it.leaves)
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2)))
+    it.rewrite(entries)
+
+
+@case("unlocked", verdict=FAILED)
+def lock_weaker_than_its_receipt(it: Collection, folder: Path) -> None:
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2), mode="COMPLIANCE"))
+    DirectoryStore(it.root).retain(it.key(2), Retention(until=_in(40)))
+
+
+@case(verdict=PASSED, notes=("unenforced",))
+def lock_extended_since_its_receipt(it: Collection, folder: Path) -> None:
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2)))
+    DirectoryStore(it.root).retain(it.key(2), Retention(until=_in(40), mode="COMPLIANCE"))
+
+
+@case(verdict=PASSED)
+def lock_of_a_receipt_that_has_ended(it: Collection, folder: Path) -> None:
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2), days=-1))
+
+
+@case(verdict=PASSED)
+def receipt_of_another_store(it: Collection, folder: Path) -> None:
+    """A copy has the custody of the first store beside its bundles, and locks of its own."""
+    elsewhere = replace(_locked(it.receipt(2)), store="f" * 32, version="7")
+    it.record(2, INGESTION, receipt=elsewhere)
+
+
+@case("unlocked", verdict=FAILED)
+def hold_without_its_flag(it: Collection, folder: Path) -> None:
+    it.hold(2)
+
+
+@case(verdict=PASSED, notes=("unenforced",))
+def hold_with_its_flag(it: Collection, folder: Path) -> None:
+    it.hold(2)
+    DirectoryStore(it.root).set_legal_hold(it.key(2), on=True)
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def hold_of_a_stranger(it: Collection, folder: Path) -> None:
+    it.hold(2, signer=bundles.new_signer())
+
+
+@case("custody-broken?", verdict=UNCLEAR)
+def hold_that_is_junk(it: Collection, folder: Path) -> None:
+    it.put(f"{it.key(2)}.hold-0001.json", b"hello\n")
+
+
+@case("unlocked", verdict=FAILED)
+def hold_record_taken_away_and_the_flag_with_it(it: Collection, folder: Path) -> None:
+    it.record(2, "policy assignment", receipt=it.receipt(2, legal_hold=True))
+
+
+@case(verdict=PASSED)
+def hold_lifted(it: Collection, folder: Path) -> None:
+    it.record(2, "policy assignment", receipt=it.receipt(2, legal_hold=True))
+    it.record(2, "policy assignment", receipt=it.receipt(2))
+
+
+# --- receipts of this machine ----------------------------------------------------------------
+
+
+def _receipts(it: Collection, *numbers: int, **changes: Any) -> dict[str, Any]:
+    kept = {it.ids[n]: KeptReceipts(receipts=(it.receipt(n, **changes),)) for n in numbers}
+    return {"receipts": ReceiptsOf(kept)}
+
+
+@case(verdict=PASSED)
+def receipts_that_fit(it: Collection, folder: Path) -> dict[str, Any]:
+    return _receipts(it, 0, 1, 2, 3, 4)
+
+
+@case("deleted", "no-log?", verdict=FAILED, remembers=False)
+def deleted_and_the_log_with_it(it: Collection, folder: Path) -> dict[str, Any]:
+    kept = _receipts(it, 2)
+    it.path(2).unlink()
+    bundles_only = DirectoryStore(it.root)
+    for found in list(bundles_only.list("log/")):
+        (it.root / found.key).unlink()
+    return kept
+
+
+@case("replaced", verdict=FAILED)
+def other_bytes_than_were_put(it: Collection, folder: Path) -> dict[str, Any]:
+    return _receipts(it, 2, sha256="0" * 64)
+
+
+@case("unlocked", verdict=FAILED)
+def lock_that_the_store_answered_gone(it: Collection, folder: Path) -> dict[str, Any]:
+    return _receipts(it, 2, lock_mode="COMPLIANCE", retain_until=_in(30))
+
+
+@case("deleted", verdict=FAILED)
+def sidecar_deleted(it: Collection, folder: Path) -> dict[str, Any]:
+    lost = it.receipt(2, key=layout.sidecar_key(it.key(2), "late-01.tsr"))
+    return {"receipts": ReceiptsOf({it.ids[2]: KeptReceipts(receipts=(lost,))})}
+
+
+@case("unrecorded?", verdict=UNCLEAR)
+def receipt_that_can_not_be_read(it: Collection, folder: Path) -> dict[str, Any]:
+    kept = KeptReceipts(receipts=(it.receipt(2),), problems=("line 3: torn",))
+    return {"receipts": ReceiptsOf({it.ids[2]: kept})}
+
+
+@case(verdict=PASSED)
+def receipts_of_another_store_of_this_machine(it: Collection, folder: Path) -> dict[str, Any]:
+    return _receipts(it, 2, store="f" * 32, sha256="0" * 64)
+
+
+@_CASES.parametrized
+def test_kept(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
+    check(spoilt, spoiled, good, tmp_path)
+
+
+def test_a_hold_is_believed_by_the_keys_of_the_trust_file(
+    spoiled: Collection, tmp_path: Path
+) -> None:
+    clerk = bundles.new_signer()
+    known = (*spoiled.trust.keys, trusted_key(clerk.public_key, owner="clerk"))
+    spoiled.trust = replace(spoiled.trust, keys=known)
+    spoiled.hold(2, signer=clerk)
+
+    assert spoiled.audited(tmp_path / "work.sqlite").kinds == {"unlocked"}

@@ -1,0 +1,191 @@
+"""What changed between two trust files: every field, and which way it goes."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from snapshotter.formats.keys import key_id
+from snapshotter.verify.trust import (
+    COMPROMISED,
+    SUPERSEDED,
+    Requirements,
+    TrustDocument,
+    trusted_key,
+)
+from snapshotter.verify.trust_changes import Effect, changes
+from tests.unit.verify.test_trust import (
+    ANCHOR,
+    DAY,
+    DOCUMENT,
+    KEY,
+    LOG,
+    NOW,
+    OTHER_ROOT,
+    P256,
+    WITNESSES,
+    _root_certificate,
+)
+
+NEW = trusted_key(OTHER_ROOT.public_key(), owner="New")
+LOGGED = DOCUMENT.with_log(LOG)
+STRICTER, WIDER, NEUTRAL = Effect.STRICTER, Effect.WIDER, Effect.NEUTRAL
+
+
+def _key(document: TrustDocument, of: Any, **fields: Any) -> TrustDocument:
+    keys = tuple(replace(it, **fields) if it.key_id == key_id(of) else it for it in document.keys)
+    return replace(document, keys=keys)
+
+
+def _tsa(**fields: Any) -> TrustDocument:
+    return replace(DOCUMENT, authorities=(replace(ANCHOR, **fields),))
+
+
+CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
+    (DOCUMENT, DOCUMENT.with_key(NEW), "key", WIDER, "is trusted as that of New"),
+    (DOCUMENT.with_key(NEW), DOCUMENT, "key", STRICTER, "no longer in the file"),
+    (
+        DOCUMENT,
+        DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
+        "key",
+        STRICTER,
+        "revoked as compromised",
+    ),
+    (
+        DOCUMENT,
+        DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=SUPERSEDED),
+        "key",
+        STRICTER,
+        "revoked as superseded",
+    ),
+    (
+        DOCUMENT,
+        DOCUMENT.with_key_revoked(key_id(P256), at=NOW - DAY, reason=COMPROMISED),
+        "key",
+        STRICTER,
+        "and was as superseded",
+    ),
+    (
+        DOCUMENT,
+        _key(DOCUMENT, P256, revoked_at=NOW + DAY),
+        "key",
+        WIDER,
+        "revoked as superseded from 2026-06-02",
+    ),
+    (
+        DOCUMENT,
+        _key(DOCUMENT, P256, revoked_at=None, revoked_reason=""),
+        "key",
+        WIDER,
+        "is no longer revoked",
+    ),
+    (
+        DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
+        replace(DOCUMENT, keys=tuple(it for it in DOCUMENT.keys if it.key_id != key_id(KEY))),
+        "key",
+        WIDER,
+        "no longer in the file",
+    ),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW + DAY), "key", STRICTER, "is good from"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW - DAY), "key", WIDER, "is good from"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_after=None), "key", WIDER, "until no end"),
+    (DOCUMENT, _key(DOCUMENT, KEY, not_after=NOW), "key", STRICTER, "is good until"),
+    (DOCUMENT, _key(DOCUMENT, KEY, owner="B"), "key", NEUTRAL, "is called that of B"),
+    (DOCUMENT, replace(DOCUMENT, authorities=()), "authority", STRICTER, "no longer trusted"),
+    (replace(DOCUMENT, authorities=()), DOCUMENT, "authority", WIDER, "is trusted"),
+    (DOCUMENT, _tsa(root=_root_certificate("B")), "authority", NEUTRAL, "another root"),
+    (DOCUMENT, _tsa(policy_oids=frozenset()), "authority", WIDER, "any"),
+    (
+        DOCUMENT,
+        _tsa(policy_oids=frozenset({"0.4.0.2023.1.1"})),
+        "authority",
+        STRICTER,
+        "counts under the policies",
+    ),
+    (_tsa(policy_oids=frozenset()), DOCUMENT, "authority", STRICTER, "and did under any"),
+    (
+        DOCUMENT,
+        _tsa(revoked_serials=ANCHOR.revoked_serials | {9}),
+        "authority",
+        STRICTER,
+        "serial number 9",
+    ),
+    (DOCUMENT, _tsa(revoked_serials=frozenset({5})), "authority", WIDER, "no longer revoked"),
+    (
+        LOGGED,
+        replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
+        "log",
+        STRICTER,
+        "no longer known",
+    ),
+    (
+        replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
+        LOGGED,
+        "log",
+        WIDER,
+        "is known",
+    ),
+    (LOGGED, replace(LOGGED, log=replace(LOG, quorum=2)), "log", STRICTER, "2 witnesses"),
+    (
+        DOCUMENT,
+        replace(DOCUMENT, require=Requirements(signatures=2)),
+        "require",
+        STRICTER,
+        "2 good signatures are required, and 1 were",
+    ),
+    (
+        DOCUMENT,
+        replace(DOCUMENT, require=Requirements(timestamps=0)),
+        "require",
+        WIDER,
+        "0 good tokens",
+    ),
+    (LOGGED, replace(LOGGED, require=Requirements(log=True)), "require", STRICTER, "log proofs"),
+    (DOCUMENT, replace(DOCUMENT, max_skew=timedelta(0)), "tolerance", STRICTER, "by 0 s"),
+    (DOCUMENT, replace(DOCUMENT, max_lag=9 * DAY), "tolerance", WIDER, "777600 s"),
+    (DOCUMENT, replace(DOCUMENT, expires=None), "expiry", NEUTRAL, "no end"),
+    (
+        DOCUMENT,
+        replace(DOCUMENT, version=4),
+        "version",
+        STRICTER,
+        "version 4 comes before version 5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "subject", "effect", "words"), CASES)
+def test_a_change_is_told_with_what_follows(
+    old: TrustDocument, new: TrustDocument, subject: str, effect: Effect, words: str
+) -> None:
+    later = new if subject == "version" else replace(new, version=old.version + 1)
+
+    (change,) = changes(old, later)
+
+    assert (change.subject, change.effect) == (subject, effect)
+    assert words in change.what
+    assert change.meaning
+
+
+def test_the_same_file_is_no_change_and_a_second_of_that_version_is_one() -> None:
+    assert changes(DOCUMENT, DOCUMENT) == ()
+    assert changes(DOCUMENT, replace(DOCUMENT, version=6)) == ()
+
+    found = changes(DOCUMENT, replace(DOCUMENT, max_lag=DAY))
+
+    assert [it.subject for it in found] == ["tolerance", "version"]
+    assert "has signed both" in found[1].meaning
+
+
+def test_another_root_comes_first() -> None:
+    found = changes(DOCUMENT, replace(DOCUMENT, root=OTHER_ROOT.public_key(), expires=None))
+
+    assert [it.subject for it in found] == ["root", "expiry", "version"]
+
+
+def test_a_new_log_is_told_with_its_witnesses_and_quorum() -> None:
+    found = changes(DOCUMENT, LOGGED)
+
+    assert [it.subject for it in found] == ["log"] * 4
+    assert found[0].what.startswith(f"the log is {LOG.key.text}, and was none")
