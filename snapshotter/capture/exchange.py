@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from snapshotter.capture.wire import WireExchange
+from snapshotter.formats.network import MAX_DIFFERENCES, CrossCheck, Discrepancy
 
 OTHER = "Other"  # the resource type of what the browser does not tell of
 WEBSOCKET = "WebSocket"
@@ -160,6 +161,54 @@ class Exchange:
         if found is None:
             raise ValueError("an exchange of nothing")
         return found
+
+
+def cross_check(found: Iterable[Exchange], observed: Iterable[Observed]) -> CrossCheck:
+    """
+    Count what the browser told against what connections carried, and name each difference.
+
+    Args:
+        found: As `pair` returns them.
+        observed: All that the browser told.
+    """
+    exchanges, told = tuple(found), tuple(observed)
+    differences = [it for it in map(_discrepancy, exchanges) if it is not None]
+    return CrossCheck(
+        told=sum(not it.from_cache and not it.internal for it in told),
+        carried=sum(it.wire is not None for it in exchanges),
+        paired=sum(it.wire is not None and it.observed is not None for it in exchanges),
+        from_cache=sum(it.from_cache for it in told),
+        internal=sum(it.internal and not it.from_cache for it in told),
+        differences=tuple(differences[:MAX_DIFFERENCES]),
+        difference_count=len(differences),
+    )
+
+
+def _discrepancy(it: Exchange) -> Discrepancy | None:
+    """Return what the two accounts say otherwise of one request; None when nothing."""
+    wire, told = it.wire, it.observed
+    told_status = told.answer.status if told is not None and told.answer is not None else 0
+    carried_status = wire.answer.status if wire is not None and wire.answer is not None else 0
+    if told is None:
+        kind = "not-told"
+    elif told.from_cache or told.internal:
+        return None
+    elif not carried_status and (told_status or (told.sent and wire is None and not it.cause)):
+        kind = "not-carried"
+    elif carried_status and not told_status:
+        kind = "answer-not-told"
+    elif told_status != carried_status:
+        kind = "status"
+    else:
+        return None
+    return Discrepancy(
+        kind=kind,
+        method=it.method,
+        url=it.url,
+        connection=f"{wire.connection.number}/{wire.stream}" if wire is not None else "",
+        told_status=told_status,
+        carried_status=carried_status,
+    )
 
 
 def pair(

@@ -25,7 +25,7 @@ from snapshotter.capture import archive, streams, tls
 from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause
-from snapshotter.capture.exchange import End, Exchange, Observed, pair
+from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
 from snapshotter.capture.framing import parts, unchunked
 from snapshotter.capture.observation import Observer
 from snapshotter.capture.redact import Redactor
@@ -272,7 +272,7 @@ class WireRecorder:
                 at=main.at if main is not None else None,
             ),
         )
-        self._write_connections(files, carried, signatures)
+        self._write_connections(files, carried, signatures, found)
         main_body = self._body(main, _MAIN_BODY) if main is not None else None
         not_kept = self._keep_streams(files, key_log)
         return Recording(
@@ -369,8 +369,9 @@ class WireRecorder:
         files: Spool,
         carried: Sequence[CarriedConnection],
         signatures: server_signature.ServerSignatures,
+        found: Sequence[Exchange],
     ) -> None:
-        listed = network.encode(
+        listed = (
             network.Listed(
                 connection=replace(
                     it.connection, detail=self._redactor.clean_text(it.connection.detail)
@@ -382,7 +383,8 @@ class WireRecorder:
             )
             for it in carried
         )
-        files.write(network.PATH, "application/json", listed, step="record")
+        data = network.encode(listed, cross_check(found, self._observer.observed))
+        files.write(network.PATH, "application/json", data, step="record")
         if signatures.sessions or signatures.unsigned:
             data = server_signature.encode(signatures)
             files.write(_TLS_PATH, "application/json", data, step="record")

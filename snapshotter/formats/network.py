@@ -40,7 +40,35 @@ class Listed:
     notes: tuple[str, ...]  # what was odd: "server: alert handshake_failure"
 
 
-def encode(listed: Iterable[Listed]) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrepancy:
+    """One request of which the browser and the wire do not say the same."""
+
+    kind: str  # "not-carried", "not-told", "answer-not-told", "status"
+    method: str
+    url: str
+    connection: str  # as Snapshotter-Connection: "3/0"; "" when the wire does not have it
+    told_status: int  # by the browser; 0: none
+    carried_status: int  # on the wire; 0: none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """The browser's account of its requests, counted against what connections carried."""
+
+    told: int  # requests that the browser told of and that can have gone to the network
+    carried: int  # requests on the wire
+    paired: int  # that are in both
+    from_cache: int  # told, and answered out of the browser's cache
+    internal: int  # told, and answered by the browser itself
+    differences: tuple[Discrepancy, ...]  # the first MAX_DIFFERENCES
+    difference_count: int
+
+
+MAX_DIFFERENCES = 500
+
+
+def encode(listed: Iterable[Listed], check: CrossCheck) -> bytes:
     """Return the file."""
     connections = [
         {
@@ -52,4 +80,6 @@ def encode(listed: Iterable[Listed]) -> bytes:
         }
         for one in listed
     ]
-    return canonical_json.dumps({"connections": connections, "format": FORMAT})
+    return canonical_json.dumps(
+        {"connections": connections, "cross_check": plain(check), "format": FORMAT}
+    )

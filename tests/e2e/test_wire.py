@@ -6,21 +6,31 @@ https with HTTP/1.1 and with HTTP/2. What the server saw and sent is the truth.
 import gzip
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
+from snapshotter.capture import recorder
 from snapshotter.capture.recorder import Recording, WireRecorder
+from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.formats import server_signature
 from tests.e2e.recording import SECRET, Item, items, record, verb
+from tests.servers.site import Site
 from tests.servers.torture import Mode, Torture
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("torture")]
 
 MODES: tuple[Mode, ...] = ("http", "https", "h2")
+
+
+def network_of(recording: Recording) -> dict[str, Any]:
+    """Return `capture/network.json`."""
+    (file,) = [a.file for a in recording.artifacts if a.path == "capture/network.json"]
+    found: dict[str, Any] = json.loads(file.read_bytes())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +41,11 @@ class Visit:
     recording: Recording
     items: list[Item]
 
+    def network(self) -> dict[str, Any]:
+        return network_of(self.recording)
+
     def connections(self) -> list[dict[str, Any]]:
-        (file,) = [a.file for a in self.recording.artifacts if a.path == "capture/network.json"]
-        found: list[dict[str, Any]] = json.loads(file.read_bytes())["connections"]
+        found: list[dict[str, Any]] = self.network()["connections"]
         return found
 
 
@@ -53,6 +65,34 @@ def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         folder = tmp_path_factory.mktemp("torture")
         recording = record(folder, torture.url, act=act, spki=torture.spki)
     return Visit(torture, recording, items(recording))
+
+
+def test_an_exchange_that_our_reader_loses_is_missed_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a fault of ours would lose it: the browser's account is there to notice."""
+
+    def losing(*arguments: Any, **more: Any) -> CarriedConnection:
+        carried = read(*arguments, **more)
+        kept = tuple(it for it in carried.exchanges if not it.url.endswith("/image/eager.png"))
+        return replace(carried, exchanges=kept)
+
+    monkeypatch.setattr(recorder, "read", losing)
+    with Site() as site:
+        recording = record(tmp_path, site.url("/"))
+        lost = site.url("/image/eager.png")
+        assert "/image/eager.png" in site.paths()
+
+    (missed,) = [
+        it
+        for it in network_of(recording)["cross_check"]["differences"]
+        if it["kind"] == "not-carried"
+    ]
+    assert (missed["url"], missed["method"], missed["told_status"]) == (lost, "GET", 200)
+    assert "answers that the browser had and the wire does not show: 1" in recording.missing_parts
+    (told,) = [it for it in items(recording) if it.fields.get("WARC-Target-URI") == lost]
+    assert told.kind == "metadata"
+    assert b"nothing of it is on the wire" in told.block
 
 
 def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: Visit) -> None:
@@ -105,6 +145,28 @@ def test_what_is_cut_off_says_so_and_nothing_else_is_missing(visit: Visit) -> No
     whole = {it.path.strip("/") for it in visit.torture.requests if it.finished}
     assert not [name for name in cut if name in whole and name not in ("film.wav", "tone.wav")]
     assert [part for part in visit.recording.missing_parts if "cut off" not in part] == []
+
+
+def test_what_the_browser_told_is_counted_against_the_wire_and_each_difference_named(
+    visit: Visit,
+) -> None:
+    check = visit.network()["cross_check"]
+    by_kind: dict[str, list[str]] = {}
+    for it in check["differences"]:
+        by_kind.setdefault(it["kind"], []).append(it["url"].rpartition("/")[2])
+
+    assert check["carried"] == len(visit.torture.requests)
+    assert len(check["differences"]) == check["difference_count"]
+    assert check["carried"] - check["paired"] == len(by_kind.pop("not-told"))
+    assert by_kind.pop("status") == ["etag"]  # 200, as the browser goes on from a 304
+    of_workers = by_kind.pop("answer-not-told", [])
+    assert not [name for name in of_workers if name.startswith(("gzip", "large", "style"))]
+    assert by_kind == {}
+    assert {"from-shared-worker"} <= {
+        it["url"].rpartition("/")[2] for it in check["differences"] if it["kind"] == "not-told"
+    }
+    # What only the browser told of never left it, or was told to have failed.
+    assert check["told"] - check["paired"] <= visit.recording.counts.failed
 
 
 @pytest.mark.parametrize("visit", [mode for mode in MODES if mode != "h2"], indirect=True)

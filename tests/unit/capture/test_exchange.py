@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from snapshotter.capture.exchange import Answer, Body, End, Exchange, Observed, pair
+from snapshotter.capture.exchange import (
+    Answer,
+    Body,
+    End,
+    Exchange,
+    Observed,
+    cross_check,
+    pair,
+)
 from snapshotter.capture.heads import Head
 from snapshotter.capture.scratch import Scratch
 from snapshotter.capture.wire import WireExchange
@@ -194,3 +202,41 @@ def test_a_websocket_over_http_2_is_the_one_that_the_browser_tells_of() -> None:
 def test_an_exchange_of_nothing_cannot_be_told() -> None:
     with pytest.raises(ValueError, match="nothing"):
         _ = Exchange(wire=None, observed=None, resource_type="", cut="").url
+
+
+@pytest.mark.parametrize(
+    ("carried", "said", "kinds"),
+    [
+        ([wire()], [told()], []),
+        ([wire()], [], ["not-told"]),
+        ([], [told()], ["not-carried"]),
+        ([wire(status=0)], [told()], ["not-carried"]),
+        ([], [told(status=0, sent=True, end=End.CANCELLED)], ["not-carried"]),
+        ([], [told(status=0, end=End.FAILED)], []),
+        ([], [told(from_cache=True)], []),
+        ([], [told(internal=True)], []),
+        ([wire()], [told(status=0, end=End.PENDING)], ["answer-not-told"]),
+        ([wire(status=304)], [told()], ["status"]),
+        ([wire(status=0)], [told(status=0, end=End.FAILED)], []),
+        ([wire(), wire(at=2)], [told()], ["not-told"]),
+    ],
+)
+def test_each_difference_between_the_accounts_is_named(
+    carried: list[WireExchange], said: list[Observed], kinds: list[str]
+) -> None:
+    found = pair(carried, said)
+
+    check = cross_check(found, said)
+
+    assert [it.kind for it in check.differences] == kinds
+    assert check.difference_count == len(kinds)
+    assert check.carried == len(carried)
+    assert check.told == sum(not it.from_cache and not it.internal for it in said)
+
+
+def test_many_differences_are_counted_beyond_those_named() -> None:
+    found = pair([wire(f"http://a.com/{number}") for number in range(600)], [])
+
+    check = cross_check(found, [])
+
+    assert (len(check.differences), check.difference_count) == (500, 600)

@@ -43,7 +43,14 @@ def test_a_capture_without_traffic_has_an_empty_record(tmp_path: Path, way: Wire
     files = {it.path: it.file for it in made.artifacts}
     assert "capture/tls.json" not in files
     listed = canonical_json.loads(files["capture/network.json"].read_bytes())
-    assert listed == {"connections": [], "format": "snapshotter-network/1"}
+    assert listed == {
+        "connections": [],
+        "cross_check": {
+            "carried": 0, "difference_count": 0, "differences": [], "from_cache": 0,
+            "internal": 0, "paired": 0, "told": 0,
+        },
+        "format": "snapshotter-network/1",
+    }  # fmt: skip
     assert (made.response, made.counts.total, made.missing_parts) == (None, 0, ())
     assert not way.tee_dir.exists()
     assert not way.key_log.exists()
