@@ -1,0 +1,217 @@
+"""An audit of a bucket: the same findings as in a directory, and locks that a server keeps."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from snapshotter.model.custody import INGESTION
+from snapshotter.store.s3 import S3Store
+from snapshotter.verify.audit.state import Remembered
+from tests import audited
+from tests.audited import Audited, Collection
+from tests.bundles import ChainAuthority, flipped
+from tests.servers.authority import Chain
+from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = [pytest.mark.s3, pytest.mark.xdist_group("seaweedfs")]
+
+_BUCKET = "locked"
+DAYS = 30  # that the newest bundle's policy keeps it
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A collection in a bucket, and the keeper's own client."""
+
+    it: Collection
+    client: "S3Client"
+    endpoint_url: str
+    prefix: str
+
+    def name(self, key: str) -> str:
+        return f"{self.prefix}/{key}"
+
+    def put(self, key: str, data: bytes, **more: Any) -> None:
+        self.client.put_object(Bucket=_BUCKET, Key=self.name(key), Body=data, **more)
+
+    def upload(self, *, mode: Any = "GOVERNANCE") -> None:
+        """Copy the collection as it is on disk; the bundles get the lock of the policy."""
+        until = datetime.now(UTC) + timedelta(days=DAYS)
+        for path in sorted(self.it.root.rglob("*")):
+            key = path.relative_to(self.it.root).as_posix()
+            lock = {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
+            if path.is_file():
+                self.put(key, path.read_bytes(), **(lock if key.endswith(".wacz") else {}))
+
+    def version(self, key: str) -> str:
+        answer = self.client.head_object(Bucket=_BUCKET, Key=self.name(key))
+        return answer["VersionId"]
+
+    def audit(self, folder: Path, remembered: Remembered | None = None) -> Audited:
+        def opened(root: Path) -> S3Store:
+            return S3Store(
+                _BUCKET,
+                self.prefix,
+                endpoint_url=self.endpoint_url,
+                region="us-east-1",
+                access_key_id=ACCESS_KEY,
+                secret_access_key=SECRET_KEY,
+            )
+
+        return self.it.audited(folder / "work.sqlite", remembered=remembered, open_store=opened)
+
+
+@pytest.fixture(scope="module")
+def locked_collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """Three bundles, of which the last one is kept by its policy."""
+    folder = tmp_path_factory.mktemp("collection")
+    chain = Chain(folder / "authority", "test authority")
+    chain.make()
+    made = audited.collection(folder, ChainAuthority(chain), count=2)
+    made.add(*made.seal(folder / "kept", minutes_ago=90, retain_days=DAYS))
+    return made
+
+
+@pytest.fixture
+def bucket(seaweedfs: SeaweedFS, locked_collection: Collection, tmp_path: Path) -> Iterator[Bucket]:
+    client = seaweedfs.client()
+    copy = locked_collection.copy(tmp_path / "store")
+    yield Bucket(copy, client, seaweedfs.endpoint_url, secrets.token_hex(8))
+    client.close()
+
+
+def test_a_good_bucket_passes(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.upload()
+
+    found = bucket.audit(tmp_path)
+
+    assert (found.kinds, found.notes) == (set(), set())
+
+
+def test_what_is_done_to_bundles_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    """One store, all of it at once: no finding hides another."""
+    bucket.upload()
+    it = bucket.it
+    bucket.client.delete_object(Bucket=_BUCKET, Key=bucket.name(it.key(0)))  # a delete marker
+    bucket.put(it.key(1), flipped(it.path(1).read_bytes()))  # a new version
+    stray_id, stray = it.seal(tmp_path / "stray", minutes_ago=200)
+    bucket.put(f"bundles/{stray_id[:4]}/{stray_id[4:6]}/{stray_id[6:8]}/{stray_id}.wacz", stray)
+
+    found = bucket.audit(tmp_path)
+
+    named = {(it.code.value, it.key.rpartition("/")[2][:20]) for it in found.findings}
+    assert ("deleted", it.ids[0][:20]) in named
+    assert ("altered", it.ids[1][:20]) in named
+    assert ("unlogged", stray_id[:20]) in named
+    assert found.kinds == {"deleted", "altered", "unlogged?"}
+
+
+def test_bundles_that_were_exchanged_are_named(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.upload()
+    first, second = (bucket.it.path(number).read_bytes() for number in (0, 1))
+    bucket.put(bucket.it.key(0), second)
+    bucket.put(bucket.it.key(1), first)
+
+    assert bucket.audit(tmp_path).kinds == {"replaced"}
+
+
+def test_another_history_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.upload()
+    seen = bucket.audit(tmp_path).to_remember
+    it = bucket.it
+    older = audited.checkpoint(it.leaves[:2], it.log, (it.witness,))
+    bucket.put("log/checkpoint", older)
+
+    assert bucket.audit(tmp_path, seen).kinds == {"rolled-back", "unlogged?"}
+
+    it.rewrite(it.leaves[::-1], witnessed=False)
+    bucket.upload()
+
+    assert bucket.audit(tmp_path, seen).kinds == {"forked", "unwitnessed?"}
+
+
+def test_custody_that_was_cut_off_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    for _ in range(2):
+        bucket.it.record(1, INGESTION)
+    bucket.upload()
+    assert bucket.audit(tmp_path).kinds == set()
+
+    last = f"{bucket.it.key(1)}.custody-0002.jsonl"
+    bucket.client.delete_object(Bucket=_BUCKET, Key=bucket.name(last))
+
+    assert bucket.audit(tmp_path).kinds == {"custody-broken"}
+
+
+def test_a_lock_that_was_shortened_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.upload()
+    key = bucket.it.key(2)
+    bucket.client.put_object_retention(
+        Bucket=_BUCKET,
+        Key=bucket.name(key),
+        Retention={
+            "Mode": "GOVERNANCE",
+            "RetainUntilDate": datetime.now(UTC) + timedelta(days=1),
+        },
+        BypassGovernanceRetention=True,
+    )
+
+    found = bucket.audit(tmp_path)
+
+    assert [(it.code.value, it.key) for it in found.findings] == [("unlocked", key)]
+    assert found.kinds == {"unlocked"}
+
+
+def test_compliance_is_kept_by_the_server_and_its_absence_is_named(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    it = bucket.it
+    until = (datetime.now(UTC) + timedelta(days=DAYS - 1)).replace(microsecond=0)
+    locked = replace(it.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
+    it.record(1, INGESTION, receipt=locked)
+    bucket.upload(mode="COMPLIANCE")
+    name, version = bucket.name(it.key(1)), bucket.version(it.key(1))
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.client.delete_object(Bucket=_BUCKET, Key=name, VersionId=version)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.client.put_object_retention(
+            Bucket=_BUCKET,
+            Key=name,
+            Retention={
+                "Mode": "COMPLIANCE",
+                "RetainUntilDate": datetime.now(UTC) + timedelta(days=1),
+            },
+        )
+    assert bucket.audit(tmp_path).kinds == set()
+
+    # The same bytes once more, without a lock, and they are what readers get.
+    bucket.put(it.key(1), it.path(1).read_bytes())
+
+    assert bucket.audit(tmp_path).kinds == {"unlocked"}
+
+
+def test_a_weaker_lock_than_the_receipt_says_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    it = bucket.it
+    until = (datetime.now(UTC) + timedelta(days=DAYS - 1)).replace(microsecond=0)
+    locked = replace(it.receipt(1), lock_mode="COMPLIANCE", retain_until=until)
+    it.record(1, INGESTION, receipt=locked)
+    bucket.upload(mode="GOVERNANCE")
+
+    assert bucket.audit(tmp_path).kinds == {"unlocked"}
+
+
+def test_a_bucket_without_its_policy_s_lock_is_named(bucket: Bucket, tmp_path: Path) -> None:
+    for path in sorted(bucket.it.root.rglob("*")):
+        if path.is_file():
+            bucket.put(path.relative_to(bucket.it.root).as_posix(), path.read_bytes())
+
+    assert bucket.audit(tmp_path).kinds == {"unlocked"}
