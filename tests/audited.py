@@ -25,6 +25,7 @@ from snapshotter.formats import (
     custody_sidecars,
     holds,
     layout,
+    log_state,
     merkle,
     names,
     note,
@@ -231,6 +232,12 @@ class Collection:
         ) as audit:
             report = audit.run(Wanted(**wanted), progress)
             return Audited(report, tuple(audit.findings()), audit.to_remember)
+
+    def lock(self, leaves: Sequence[bytes]) -> None:
+        """Write the writers' lock, as of a tree with these entries."""
+        name = log_state.staging_name(len(leaves), b"\0" * 32, b"\0" * 8)
+        lock = log_state.Lock(staging=name, checkpoint=checkpoint(leaves, self.log))
+        self.put(log_state.LOCK, lock.encode())
 
     # What the storage layer leaves beside a bundle.
 

@@ -14,7 +14,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from snapshotter.app import pending
@@ -27,8 +26,6 @@ from snapshotter.verify.audit import state
 from snapshotter.verify.audit.run import Audit, Progress, Wanted
 from snapshotter.verify.audit.state import Remembered
 from snapshotter.verify.trust import Trust
-
-FOLDER = "audits"  # in the store
 
 _STATE = "state.json"
 _WORKSPACE = "work.sqlite"
@@ -75,7 +72,8 @@ class Memory:
         """
         folder = self.store_folder(url)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in (self.folder, folder.parent, folder):  # the mode is of the last one only
+                each.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SnapshotterError(
@@ -159,7 +157,7 @@ def audit(
         document = reports.document(
             report, report_id=report_id, signer=signer.key_id, findings_sha256=digest
         )
-        key, problem = report_key(report_id), None
+        key, problem = layout.report_key(report_id), None
         try:
             _put(store, f"{key}.sig", signer.sign(document), folder)
             _put(store, key, document, folder)
@@ -175,12 +173,6 @@ def audit(
         return Done(
             report=report, document=document, report_id=report_id, report_key=key, problem=problem
         )
-
-
-def report_key(report_id: str) -> str:
-    """Return where a report lives. Raises ValueError for what is no id."""
-    day: datetime = layout.bundle_time(report_id)
-    return f"{FOLDER}/{day:%Y/%m/%d}/{report_id}.json"
 
 
 def _put(store: ObjectStore, key: str, data: bytes, folder: Path) -> None:

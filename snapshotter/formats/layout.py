@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 BUNDLES = "bundles"
+AUDITS = "audits"  # reports, by the same days
 SUFFIX = ".wacz"
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
 MAX_KEY = 1024  # bytes, S3's own limit
@@ -52,6 +53,11 @@ def bundle_key(bundle_id: str) -> str:
     """Return where a bundle lives. Raises ValueError for what is no bundle id."""
     day = bundle_time(bundle_id)
     return f"{BUNDLES}/{day:%Y/%m/%d}/{bundle_id}{SUFFIX}"
+
+
+def report_key(report_id: str) -> str:
+    """Return where an audit's report lives. Raises ValueError: its id is not like a bundle's."""
+    return f"{AUDITS}/{bundle_time(report_id):%Y/%m/%d}/{report_id}.json"
 
 
 def sidecar_key(key: str, kind: str) -> str:

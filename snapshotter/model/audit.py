@@ -44,6 +44,7 @@ class AuditCode(enum.StrEnum):
     UNTRUSTED_LOG = "untrusted-log"
     UNWITNESSED = "unwitnessed"
     STALE = "stale"
+    OLDER_TRUST = "older-trust"
     RENEWAL_DUE = "renewal-due"
     PROOF_BROKEN = "proof-broken"
     RETURNED = "returned"
@@ -86,6 +87,7 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNTRUSTED_LOG: "name the log's key in a trust file (--trust, --root-key)",
         AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
         AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
+        AuditCode.OLDER_TRUST: "ask for the newest trust file: an older one may hide a revocation",
         AuditCode.RENEWAL_DUE: "snapshotter renew, before the certificates end",
         AuditCode.PROOF_BROKEN: "snapshotter log sync writes proofs anew; the log itself was "
         "looked at, and decides",

@@ -9,13 +9,14 @@ bundle, in a capture record, from a witness) is held against this history by one
 which shows as much as a consistency proof does (RFC 6962 section 2.1.2).
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import leaf as leaves
-from snapshotter.formats import merkle, note, tiles
+from snapshotter.formats import log_state, merkle, note, tiles
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile
@@ -23,8 +24,8 @@ from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, 
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.workspace import Entry, Workspace
 
-PREFIX = "log/"
-CHECKPOINT = f"{PREFIX}checkpoint"
+PREFIX = f"{log_state.FOLDER}/"
+CHECKPOINT = log_state.CHECKPOINT
 _CHUNK_ENTRIES = WIDTH * 16  # written to the workspace in one go
 
 Tell = Callable[[AuditFinding], None]
@@ -63,6 +64,7 @@ class History:
         self._levels: list[list[bytes]] = [[]]  # the tiles that are not whole yet, by level
         self._checkpoint: bytes = b""  # the whole note, as it was served last
         self._seen: _Served | None = None
+        self._lock: SignedCheckpoint | None = None
         self.is_whole = False  # every entry is known, and the root is the signed one
         self._nameless = False  # of some entries the hash alone is known
         self._broken: set[str] = set()  # tiles that were told of
@@ -195,6 +197,55 @@ class History:
                     f"{said} with another root than the log's tree of that size has: "
                     "two histories were told",
                 )
+
+    def read_lock(self) -> None:
+        """Read what the log's writers have committed; `judge_lock` holds it against the log."""
+        self._lock = None
+        if self._trusted is None:
+            return
+        with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
+            # Junk says nothing: a lock is for writers, and they refuse it.
+            with self._store.open(log_state.LOCK) as stream:
+                lock = log_state.parse_lock(stream.read(log_state.MAX_LOCK + 1))
+            self._lock = self._trusted.open(lock.checkpoint)
+
+    def judge_lock(self) -> None:
+        """
+        Tell what does not fit between the writers' lock and what is published.
+
+        The lock is read some time before: a writer that is at work has published by now.
+        """
+        if self._lock is None or self._seen is None or self._seen.signed is None:
+            return
+        size, root = self._lock.size, self._lock.root.hex()
+        known = self._root_at(size)
+        if size < self._seen.head.size:
+            self._unclear_at(
+                AuditCode.ROLLED_BACK,
+                log_state.LOCK,
+                f"the writers' lock is of {size} entries, and {self._seen.head.size} are published",
+            )
+        if known is not None and known != root:
+            self._failed_at(
+                AuditCode.FORKED,
+                log_state.LOCK,
+                f"the writers' lock is of another tree of {size} entries: two histories were told",
+            )
+        elif size > self._seen.head.size and self._published() < size:
+            self._unclear_at(
+                AuditCode.STALE,
+                log_state.LOCK,
+                f"{size} entries are committed and {self._seen.head.size} published: a writer died "
+                "in between, or the checkpoint was set back",
+            )
+
+    def _published(self) -> int:
+        """Return how many entries are published at this moment."""
+        with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
+            with self._store.open(CHECKPOINT) as stream:
+                read = note.parse(stream.read(note.MAX_BYTES + 1))
+            return note.parse_checkpoint(read.text).size
+        return 0
 
     def _root_at(self, size: int) -> str | None:
         """Return the root of an older tree; None where the entries do not lead to the head."""

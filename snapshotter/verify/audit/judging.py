@@ -17,6 +17,7 @@ from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
+from snapshotter.verify.audit.reading import sha256_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
 from snapshotter.verify.trust import Trust
@@ -189,6 +190,41 @@ class Judge:
     def stranger(self, listed: Listed) -> None:
         """Tell of an object among the bundles that is none and belongs to none."""
         self._say(AuditCode.SURPLUS, _NOTE, listed.key, "it is no bundle and belongs to none")
+
+    # What else the log names.
+
+    def reports(self, store: ObjectStore) -> None:
+        """Tell of reports of earlier audits that are gone or were changed."""
+        for entry in self._workspace.entries_of(leaf.REPORT):
+            try:
+                key = layout.report_key(entry.name)
+            except ValueError:
+                continue  # of a form that is not ours
+            try:
+                with store.open(key) as stream:
+                    there = sha256_of(stream)
+            except FileNotFoundError:
+                self._say(
+                    AuditCode.DELETED,
+                    _FAILED,
+                    key,
+                    f"entry {entry.number} of the log names this report of an audit",
+                )
+                continue
+            if there != entry.sha256:
+                self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
+
+    def trust_file(self) -> None:
+        """Tell when the log knows of a later trust file than the one that this audit goes by."""
+        versions = [int(it.name) for it in self._workspace.entries_of(leaf.TRUST)]
+        if self._trust.version is not None and max(versions, default=0) > self._trust.version:
+            self._say(
+                AuditCode.OLDER_TRUST,
+                _UNCLEAR,
+                "",
+                f"the log names version {max(versions)} of the trust file, and this audit goes by "
+                f"version {self._trust.version}",
+            )
 
     # The log against the store.
 

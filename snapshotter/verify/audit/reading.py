@@ -113,7 +113,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     )
     with store.open(task.key) as stream:
         if task.known:
-            if task.known == f"{_sha256(stream)}.{rest}":
+            if task.known == f"{sha256_of(stream)}.{rest}":
                 return Reading(
                     fingerprint=task.known, facts=None, lock=_lock(store, task.key, assignment.now)
                 )
@@ -131,7 +131,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
         )
         # The verifier stops at what is no container, before it has a digest.
         stream.seek(0)
-        sha256 = report.sha256 or _sha256(stream)
+        sha256 = report.sha256 or sha256_of(stream)
     facts = {
         **_of_report(report),
         **facts_of(beside, task.bundle_id, sha256, report, assignment.trust),
@@ -210,7 +210,8 @@ def _beside(store: ObjectStore, sidecars: Sequence[Listed]) -> tuple[dict[str, b
     return found, 0
 
 
-def _sha256(stream: BinaryIO) -> str:
+def sha256_of(stream: BinaryIO) -> str:
+    """Return the SHA-256 (hex) of all that is left in a stream."""
     digest = hashlib.sha256()
     while chunk := stream.read(_CHUNK):
         digest.update(chunk)

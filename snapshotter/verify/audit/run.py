@@ -168,15 +168,19 @@ class Audit:
         scope = self._read(wanted, run, started, progress)
         # Step 6.
         self._history.advance(lambda done, of: progress("log", done, of))
+        self._history.read_lock()
         judge.gone_since(self._store, known)
         self._judge(judge, guard, run, progress)
         # Step 7.
         judge.unlogged()
         judge.surplus()
+        judge.reports(self._store)
+        judge.trust_file()
         guard.missing()
         guard.unenforced()
         for finding in judge_entries(self._workspace):
             self._tell(finding)
+        self._history.judge_lock()
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)

@@ -1,12 +1,13 @@
 """Everything that whoever keeps a store, or has its keys, can do to it; and what names it."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from snapshotter.formats import canonical_json, names, tiles
+from snapshotter.formats import canonical_json, layout, names, tiles
 from snapshotter.formats.leaf import Leaf
 from snapshotter.verify.trust import COMPROMISED, SUPERSEDED, Trust
 from tests import audited, bundles
@@ -255,6 +256,68 @@ def partial_tile_gone_and_the_whole_one_there(it: Collection, folder: Path) -> N
     (it.root / "log/tile/entries/000.p/5").unlink()
 
 
+@case(verdict=PASSED)
+def lock_of_the_newest_tree(it: Collection, folder: Path) -> None:
+    it.lock(it.leaves)
+
+
+@case("stale?", verdict=UNCLEAR)
+def lock_of_a_tree_that_was_never_published(it: Collection, folder: Path) -> None:
+    """A writer died between commit and publishing, or the checkpoint alone was set back."""
+    it.lock([*it.leaves, it.leaves[0]])
+
+
+@case("rolled-back?", verdict=UNCLEAR)
+def lock_of_an_older_tree(it: Collection, folder: Path) -> None:
+    it.lock(it.leaves[:3])
+
+
+@case("forked", verdict=FAILED)
+def lock_of_another_history(it: Collection, folder: Path) -> None:
+    it.lock(it.leaves[::-1])
+
+
+@case(verdict=PASSED)
+def lock_that_nobody_signed(it: Collection, folder: Path) -> None:
+    it.put("log/lock", b"hello")
+
+
+@case("older-trust?", verdict=UNCLEAR)
+def trust_file_that_is_not_the_newest(it: Collection, folder: Path) -> None:
+    it.trust = replace(it.trust, version=4)
+    it.append(Leaf(kind="trust", name="5", sha256="0" * 64))
+
+
+@case(verdict=PASSED)
+def trust_file_that_is_the_newest(it: Collection, folder: Path) -> None:
+    it.trust = replace(it.trust, version=5)
+    it.append(Leaf(kind="trust", name="5", sha256="0" * 64))
+
+
+def _report(it: Collection) -> str:
+    """Put a report into store and log; return its key."""
+    report_id, data = bundles.bundle_id(datetime.now(UTC)), b"{}"
+    key = layout.report_key(report_id)
+    it.put(key, data)
+    it.append(Leaf(kind="report", name=report_id, sha256=hashlib.sha256(data).hexdigest()))
+    return key
+
+
+@case(verdict=PASSED)
+def report_of_an_earlier_audit(it: Collection, folder: Path) -> None:
+    _report(it)
+
+
+@case("deleted", verdict=FAILED)
+def report_of_an_earlier_audit_deleted(it: Collection, folder: Path) -> None:
+    (it.root / _report(it)).unlink()
+
+
+@case("altered", verdict=FAILED)
+def report_of_an_earlier_audit_edited(it: Collection, folder: Path) -> None:
+    it.put(_report(it), b"[]")
+
+
 # --- the store against the log ---------------------------------------------------------------
 
 
@@ -432,7 +495,7 @@ def record_that_names_another_history(it: Collection, folder: Path) -> None:
     _naming(it, folder, _of_an_hour_ago(it, it.leaves[3::-1]))
 
 
-@case("rolled-back", "backdated", verdict=FAILED)
+@case("rolled-back", "backdated", "invalid", verdict=FAILED)
 def record_that_names_a_larger_tree(it: Collection, folder: Path) -> None:
     _naming(it, folder, _of_an_hour_ago(it, [*it.leaves, *it.leaves]))
 

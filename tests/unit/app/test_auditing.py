@@ -1,0 +1,175 @@
+"""What is remembered between two audits, and the report that stays."""
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app.auditing import Done, Memory, audit
+from snapshotter.app.wiring import RandomIds
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import canonical_json, keys
+from snapshotter.model.audit import AuditFinding
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.finding import Verdict
+from snapshotter.ports import Signer
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.audit import report as reports
+from snapshotter.verify.audit.run import Wanted
+from tests import audited, bundles
+from tests.audited import Collection
+from tests.bundles import ChainAuthority, RealClock
+from tests.servers.authority import Chain
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    folder = tmp_path_factory.mktemp("collection")
+    chain = Chain(folder / "authority", "test authority")
+    chain.make()
+    return audited.collection(folder, ChainAuthority(chain), count=2)
+
+
+@pytest.fixture
+def it(template: Collection, tmp_path: Path) -> Collection:
+    return template.copy(tmp_path / "store")
+
+
+class ReadOnly(DirectoryStore):
+    """A store that is mounted read-only."""
+
+    @override
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+    ) -> StoredObject:
+        raise SnapshotterError("the store is on a read-only file system")
+
+
+def run(
+    it: Collection,
+    memory: Path,
+    *,
+    signer: Signer | None = None,
+    kind: type[DirectoryStore] = DirectoryStore,
+    into: list[AuditFinding] | None = None,
+) -> Done:
+    return audit(
+        partial(kind, it.root),
+        it.trust,
+        Memory(folder=memory),
+        Wanted(),
+        signer=signer,
+        clock=RealClock(),
+        ids=RandomIds(),
+        software="test",
+        progress=lambda stage, done, of: None,
+        each=into.append if into is not None else None,
+    )
+
+
+def test_the_report_is_signed_and_lies_in_the_store(it: Collection, tmp_path: Path) -> None:
+    signer = bundles.new_signer()
+    it.path(1).unlink()
+    found: list[AuditFinding] = []
+
+    done = run(it, tmp_path / "memory", signer=signer, into=found)
+
+    assert done.problem is None
+    data = (it.root / done.report_key).read_bytes()
+    signature = (it.root / f"{done.report_key}.sig").read_bytes()
+    assert keys.verify_signature(signer.public_key, signature, data)
+    written = canonical_json.loads(data)
+    assert (written["verdict"], written["signer"]) == ("failed", signer.key_id)
+    assert written["counts"] == [{"code": "deleted", "count": 1, "severity": "failed"}]
+    assert [it["key"] for it in written["findings"]] == [it.key(1)]
+    lines = b"".join(canonical_json.dumps(reports.finding_json(it)) + b"\n" for it in found)
+    assert written["findings_sha256"] == hashlib.sha256(lines).hexdigest()
+
+
+def test_nothing_is_written_into_the_store_without_a_signer(it: Collection, tmp_path: Path) -> None:
+    before = sorted(it.root.rglob("*"))
+
+    done = run(it, tmp_path / "memory")
+
+    assert (done.report.verdict, done.report_key) == (Verdict.PASSED, "")
+    assert sorted(it.root.rglob("*")) == before
+
+
+def test_a_report_that_can_not_be_stored_is_told_of(it: Collection, tmp_path: Path) -> None:
+    done = run(it, tmp_path / "memory", signer=bundles.new_signer(), kind=ReadOnly)
+
+    assert (done.report.verdict, done.report_key) == (Verdict.PASSED, "")
+    assert done.problem is not None
+    assert "read-only" in done.problem.message
+
+
+def test_what_was_seen_is_remembered(it: Collection, tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    run(it, memory)
+    it.rewrite(it.leaves[:1])
+
+    first, second = run(it, memory), run(it, memory)
+
+    for done in (first, second):  # it does not get used to it
+        assert done.report.verdict is Verdict.FAILED
+        assert "rolled-back" in {kind.code.value for kind in done.report.counts}
+
+
+def test_a_store_is_known_by_where_it_is_and_a_log_by_its_name(
+    it: Collection, template: Collection, tmp_path: Path
+) -> None:
+    """A copy with less in it is behind; one with another history is not."""
+    memory = tmp_path / "memory"
+    run(it, memory)
+    copy = template.copy(tmp_path / "copy")
+    copy.path(1).unlink()
+    copy.path(1, "tlog-proof").unlink()
+    copy.rewrite(copy.leaves[:1])
+    copy.prove(0)
+
+    assert {kind.code.value for kind in run(copy, memory).report.counts} == {"stale"}
+
+
+def test_a_memory_that_is_damaged_is_not_taken_for_none(it: Collection, tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    run(it, memory)
+    [state] = memory.rglob("state.json")
+    state.write_bytes(state.read_bytes()[:-1])
+
+    with pytest.raises(SnapshotterError, match="earlier audits saw"):
+        run(it, memory)
+
+
+def test_the_memory_is_read_by_nobody_else(it: Collection, tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    run(it, memory)
+
+    for folder in (memory, *memory.rglob("*")):
+        if folder.is_dir():
+            assert folder.stat().st_mode & 0o077 == 0
+    [state] = memory.rglob("state.json")
+    assert json.loads(state.read_bytes())["size"] == 2
+
+
+def test_two_audits_of_one_store_do_not_run_at_once(it: Collection, tmp_path: Path) -> None:
+    memory = Memory(folder=tmp_path / "memory")
+
+    with (
+        memory.locked(str(it.root)),
+        pytest.raises(SnapshotterError, match="another audit"),
+    ):
+        run(it, memory.folder)
+
+    assert run(it, memory.folder).report.verdict is Verdict.PASSED
+
+
+def test_a_place_that_can_not_be_written_is_named(it: Collection, tmp_path: Path) -> None:
+    (tmp_path / "memory").write_bytes(b"a file")
+
+    with pytest.raises(SnapshotterError, match="can not be") as caught:
+        run(it, tmp_path / "memory")
+
+    assert "--state" in caught.value.hint

@@ -1,0 +1,189 @@
+"""`snapshotter audit`: the exit code is the verdict's, and the report is where it says."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from snapshotter.app import auditing
+from snapshotter.cli.main import main
+from snapshotter.formats import keys
+from snapshotter.seal.signer import FileSigner
+from snapshotter.verify.trust import TrustDocument, trusted_key
+from tests import audited
+from tests.audited import Collection
+from tests.bundles import ChainAuthority
+from tests.servers.authority import Chain
+
+ROOT = Path(__file__).resolve().parents[3]
+_LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Somebody with a home, a trust file and a store."""
+
+    home: Path
+    it: Collection
+    pin: str
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [sys.executable, "-m", "snapshotter", *map(str, arguments)]
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "SNAPSHOTTER_DATA_DIR": str(self.home / "data"),
+        }
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.home,
+            env=self.environ(),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+        )
+
+    def audit(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        trust = ("--trust", self.home / "trust.json", "--root-key", self.pin)
+        return self.run("audit", *trust, *arguments, self.it.root)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    folder = tmp_path_factory.mktemp("collection")
+    chain = Chain(folder / "authority", "test authority")
+    chain.make()
+    return audited.collection(folder, ChainAuthority(chain), count=3)
+
+
+@pytest.fixture
+def auditor(template: Collection, tmp_path: Path) -> Auditor:
+    root = ec.generate_private_key(ec.SECP384R1())
+    document = TrustDocument.new(root.public_key()).with_log(template.trust.log)
+    document = document.with_key(trusted_key(template.signer.public_key, owner="test"))
+    document = document.with_authority(template.authority.anchor)
+    data = document.encode()
+    (tmp_path / "trust.json").write_bytes(data)
+    (tmp_path / "trust.json.sig").write_bytes(FileSigner(root).sign(data))
+    copy = template.copy(tmp_path / "store")
+    return Auditor(tmp_path, replace(copy), keys.key_id(root.public_key()))
+
+
+def test_a_good_store_passes_and_the_report_stays(auditor: Auditor) -> None:
+    assert auditor.run("keys", "init").returncode == 0
+
+    done = auditor.audit("--json")
+
+    assert done.returncode == 0, done.stderr
+    [last] = map(json.loads, done.stdout.splitlines())
+    assert (last["type"], last["verdict"], last["log"]["size"]) == ("report", "passed", 3)
+    assert json.loads((auditor.it.root / last["report_key"]).read_bytes())["verdict"] == "passed"
+
+
+def test_an_auditor_without_a_key_gets_none_made(auditor: Auditor) -> None:
+    done = auditor.audit()
+
+    assert (done.returncode, "no report will be signed" in done.stderr) == (0, True)
+    assert not (auditor.home / "data" / "keys").exists()
+    assert not (auditor.it.root / "audits").exists()
+
+
+def test_a_deletion_is_10_and_named_in_both_forms(auditor: Auditor) -> None:
+    auditor.it.path(1).unlink()
+
+    text, lines = auditor.audit("--no-report"), auditor.audit("--no-report", "--json")
+
+    assert (text.returncode, lines.returncode) == (10, 10)
+    assert f"FAIL deleted         {auditor.it.key(1)}" in text.stdout
+    assert "FAILED:" in text.stdout
+    first, last = map(json.loads, lines.stdout.splitlines())
+    assert (first["code"], first["severity"], first["key"]) == (
+        *("deleted", "failed"),
+        auditor.it.key(1),
+    )
+    assert last["counts"] == [{"code": "deleted", "count": 1, "severity": "failed"}]
+
+
+def test_without_trust_nothing_is_established(auditor: Auditor) -> None:
+    done = auditor.run("audit", "--no-report", auditor.it.root)
+
+    assert done.returncode == 11
+    assert "untrusted-log" in done.stdout
+    assert "this user's own keys" in done.stdout
+
+
+def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> None:
+    done = auditor.run("audit", "--no-report", auditor.home / "empty")
+
+    assert done.returncode == 11
+    assert "no-log" in done.stdout
+    assert "deleted, left out or put in later can not be seen" in done.stdout
+
+
+def test_a_passed_audit_whose_report_is_lost_is_1(auditor: Auditor) -> None:
+    assert auditor.run("keys", "init").returncode == 0
+    (auditor.it.root / "audits").write_bytes(b"in the way")
+
+    done = auditor.audit()
+
+    assert done.returncode == 1
+    assert "PASSED" in done.stdout
+    assert "report could not be stored" in done.stderr
+
+
+def test_the_witness_s_checkpoint_is_given_as_a_file(auditor: Auditor) -> None:
+    it = auditor.it
+    (auditor.home / "seen").write_bytes(it.checkpoint())
+    for number in range(3):
+        it.path(number, "tlog-proof").unlink()
+    it.rewrite(it.leaves[::-1])
+
+    assert auditor.audit("--no-report", "--state", auditor.home / "new").returncode == 0
+    done = auditor.audit("--no-report", "--checkpoint", auditor.home / "seen")
+
+    assert done.returncode == 10
+    assert "forked" in done.stdout
+
+
+def test_a_reader_that_leaves_does_not_change_the_verdict(auditor: Auditor) -> None:
+    auditor.it.path(1).unlink()
+    trust = ("--trust", auditor.home / "trust.json", "--root-key", auditor.pin)
+    process = subprocess.Popen(
+        auditor.command("audit", "--json", "--no-report", *trust, auditor.it.root),
+        cwd=auditor.home,
+        env=auditor.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(_LIMIT_S) == 10
+
+
+def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(auditing, "audit", interrupted)
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(auditor.home / "data"))
+
+    assert main(["audit", "--no-report", str(auditor.it.root)]) == 130
+
+    out, err = capsys.readouterr()
+    assert (out, "the same command goes on with it" in err) == ("", True)
