@@ -9,7 +9,7 @@ bundle, so that a bundle never stands in the store without them.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from snapshotter.app.ahead import Ahead
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.keeping import Refused, keep, never_lost
+from snapshotter.app.log import Logbook, Logged
 from snapshotter.app.spool import sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import SnapshotterError
@@ -87,6 +88,7 @@ class World:
     software: str
     replayer: Replayer | None = None  # None: bundles are not replayed
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
+    logbook: Logbook | None = None  # None: bundles are not logged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class Result:
     location: str  # a path that can be opened, or an s3:// URL
     stage_ms: Mapping[str, int]
     replay: Replay | None = None  # None: nobody asked for it
+    logged: Logged | None = None  # None: there is no log
 
 
 def run(
@@ -136,6 +139,7 @@ def run(
     clock.anchor()
     timer = _Timer(clock, progress)
     sweep(world.spool_dir)
+    quoted = _newest_checkpoint(world.logbook)
     began = clock.now()
     bundle_id = world.ids.bundle_id(began)
     made_ready = ahead or Ahead(world.capturer, world.spool_dir, world.ids)
@@ -161,13 +165,16 @@ def run(
             progress=timer,
             max_skew=world.trust.max_skew,
             hurry=lambda: stop.wanted,
+            log_checkpoint=quoted.text,
         )
         with never_lost(bundle, world), stop.breakable():
             timer("store", "verify")
             report = _verified(bundle, world, clock)
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
+            _remember_to_log(bundle, world.logbook, quoted)
             stored = _store(bundle, decision, world, clock)
+        logged = _logged(bundle, world.logbook, quoted, timer, stop)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()
@@ -178,8 +185,16 @@ def run(
         report=report,
         stored=stored,
         location=location(world.store, stored.key),
-        stage_ms=_stage_ms(capture, timer, replayed=replay is not None),
+        stage_ms=_stage_ms(
+            capture,
+            timer,
+            more=[
+                *(["log"] if logged is not None else []),
+                *(["replay"] if replay is not None else []),
+            ],
+        ),
         replay=replay,
+        logged=logged,
     )
 
 
@@ -298,6 +313,68 @@ def _seal_events(bundle: Bundle, store: CustodialStore) -> tuple[CustodyEvent, .
     return tuple(events)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Quoted:
+    """What is known of the log when a capture begins."""
+
+    text: str = ""  # the newest checkpoint, the whole note
+    size: int = 0
+    problem: str = ""  # why the log can not be used
+
+
+def _newest_checkpoint(logbook: Logbook | None) -> _Quoted:
+    if logbook is None:
+        return _Quoted()
+    try:
+        newest = logbook.newest()
+    except SnapshotterError as error:  # told with the result: it costs no capture
+        return _Quoted(problem=error.message)
+    except Exception as error:  # noqa: BLE001  nor does a bug in the log
+        return _Quoted(problem=f"{type(error).__name__}: {error}")
+    if newest is None:
+        return _Quoted()
+    return _Quoted(text=newest.note.encode().decode(), size=newest.size)
+
+
+def _remember_to_log(bundle: Bundle, logbook: Logbook | None, quoted: _Quoted) -> None:
+    """Before it is stored, so that one that a crash leaves unlogged is known of."""
+    if logbook is not None:
+        # A reminder that can not be written costs nothing: a sweep finds the bundle without it.
+        with contextlib.suppress(SnapshotterError):
+            logbook.remember(bundle.id, bundle.digests.sha256, quoted.size)
+
+
+def _logged(
+    bundle: Bundle,
+    logbook: Logbook | None,
+    quoted: _Quoted,
+    timer: "_Timer",
+    stop: Interruption,
+) -> Logged | None:
+    """
+    Log the stored bundle and write the proof beside it; what can not be done is owed.
+
+    It is stored: a signal ends this at once, and the rest as it does otherwise.
+    """
+    if logbook is None:
+        return None
+    if quoted.problem or stop.wanted:
+        return Logged(index=None, detail=quoted.problem or "interrupted")
+    timer("append", "")
+    try:
+        stop.release()
+        return logbook.log(bundle.id, bundle.digests.sha256, quoted.size)
+    except SnapshotterError as error:
+        return Logged(index=None, detail=error.message)
+    except Exception as error:  # noqa: BLE001  it is stored: a bug in the log must not hide that
+        return Logged(index=None, detail=f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        stop.wanted = True
+        return Logged(index=None, detail="interrupted")
+    finally:
+        stop.hold()
+
+
 def _replayed(
     request: CaptureRequest,
     decision: Decision,
@@ -328,14 +405,14 @@ def _replayed(
         stop.hold()
 
 
-def _stage_ms(capture: Capture, timer: "_Timer", *, replayed: bool) -> dict[str, int]:
+def _stage_ms(capture: Capture, timer: "_Timer", *, more: Sequence[str]) -> dict[str, int]:
     result = dict.fromkeys(STAGES, 0)
     for step in capture.steps:
         stage = _STAGE_OF_STEP.get(step.name, step.name)
         if stage in result:
             result[stage] += step.duration_ms
-    for stage in ("seal", "timestamp", "store", *(("replay",) if replayed else ())):
-        result[stage] = timer.ms(stage)
+    for stage in ("seal", "timestamp", "store", *more):
+        result[stage] = timer.ms("append" if stage == "log" else stage)
     result["total"] = timer.total_ms
     return result
 
@@ -394,6 +471,27 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
             "The bundle says so"
         )
     return tuple(said)
+
+
+def log_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a bundle that is not in the log yet."""
+    if result.logged is None or result.logged.index is not None:
+        return ()
+    return (
+        f"WARNING: the bundle is stored and not in the log yet: {result.logged.detail}\n"
+        "  The next capture tries again, or: snapshotter log sync",
+    )
+
+
+def log_state(result: Result) -> str:
+    """Return where the bundle is in the log, in words; nothing where there is no log."""
+    logged = result.logged
+    if logged is None:
+        return ""
+    if logged.index is None:
+        return "owed (snapshotter log sync)"
+    seen = f", seen by {', '.join(logged.witnesses)}" if logged.witnesses else ""
+    return f"entry {logged.index} of {logged.size}{seen}"
 
 
 def replay_warnings(result: Result) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
+from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
 from snapshotter.policy.load import network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
@@ -40,11 +41,7 @@ class AuthorityEntry(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("an http or https address with a host, and without a password")
-        _ = parts.port  # raises ValueError for one that is none
-        return url
+        return _checked_address(url)
 
     root: str  # PEM file with its root certificate, relative to the file that names it
     policy_oids: tuple[str, ...] = ()
@@ -53,6 +50,38 @@ class AuthorityEntry(BaseModel):
     ] = ()  # of signer certificates, decimal
     spacing_s: float = Field(default=0, ge=0, le=3600)  # asked of us between two requests
     reason: str = ""
+
+
+def _checked_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("an http or https address with a host, and without a password")
+    _ = parts.port  # raises ValueError for one that is none
+    return url
+
+
+class WitnessEntry(BaseModel):
+    """A witness of the log as it is configured."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    verifier_key: str  # name+id+base64, as the witness publishes it
+    url: str
+
+    @field_validator("verifier_key")
+    @classmethod
+    def _is_a_witness(cls, text: str) -> str:
+        try:
+            key = parse_verifier_key(text)
+        except SnapshotterError as error:
+            raise ValueError(error.message) from error
+        if key.kind != COSIGNATURE_V1:
+            raise ValueError("not the key of a witness, which cosigns checkpoints")
+        return text
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return _checked_address(url)
 
 
 class _Authorities(BaseModel):
@@ -84,6 +113,9 @@ class _File(BaseModel):
     timestamp_timeout_s: float = Field(default=10, gt=0, le=120)
     authorities_file: str = ""
     authority: tuple[AuthorityEntry, ...] | None = None
+    log: bool = True
+    log_passphrase_file: str = ""
+    witness: tuple[WitnessEntry, ...] = ()
 
     @field_validator("cosigners", mode="before")
     @classmethod
@@ -120,6 +152,7 @@ _PATHS = frozenset(
         "browser_path",
         "data_dir",
         "keys_dir",
+        "log_passphrase_file",
         "passphrase_file",
         "pywb_dir",
         "spool_dir",
@@ -171,6 +204,9 @@ class Settings:
     s3_region: str
     timestamp_timeout_s: float
     authorities: tuple[Authority, ...]
+    log: bool  # whether bundles are logged
+    log_passphrase_file: Path | None
+    witnesses: tuple[WitnessEntry, ...]
     sources: tuple[str, ...]  # the files that were read, for `doctor`
 
 
@@ -205,7 +241,7 @@ def load(
         policy_was_found = found if "policy" in read else policy_was_found
         values |= read
         sources.append(str(path))
-    names = set(_File.model_fields) - {"authority"}
+    names = set(_File.model_fields) - {"authority", "witness"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
@@ -276,6 +312,9 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         s3_region=file.s3_region,
         timestamp_timeout_s=file.timestamp_timeout_s,
         authorities=authorities,
+        log=file.log,
+        log_passphrase_file=Path(file.log_passphrase_file) if file.log_passphrase_file else None,
+        witnesses=file.witness,
         sources=tuple(sources),
     )
 

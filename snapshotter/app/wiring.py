@@ -15,7 +15,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 import snapshotter
-from snapshotter.app import seen
+from snapshotter.app import pending, seen
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.holds import HoldDesk
+from snapshotter.app.log import FileMemory, Logbook
 from snapshotter.app.pipeline import World
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
@@ -45,6 +46,7 @@ from snapshotter.ports import (
     Replayer,
     Signer,
     TimestampAuthority,
+    Witness,
 )
 from snapshotter.seal.held import open_key
 from snapshotter.seal.key_files import passphrase_from_file
@@ -63,6 +65,10 @@ if TYPE_CHECKING:
     from httpx import BaseTransport
 
     from snapshotter.capture.engine import ChromiumCapturer
+    from snapshotter.formats.note import LogPolicy
+    from snapshotter.seal.log import LogWriter
+    from snapshotter.seal.log_key import FileLogSigner
+    from snapshotter.seal.witnessing import Witnessing
     from snapshotter.store.filesystem import DirectoryStore
     from snapshotter.store.probe import StoreProbe
     from snapshotter.store.s3 import S3Store
@@ -459,7 +465,9 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
     return tuple(found)
 
 
-def _way_out(settings: Settings, clock: Clock) -> "Callable[[], BaseTransport]":
+def _way_out(
+    settings: Settings, clock: Clock, *, purpose: str = "timestamp"
+) -> "Callable[[], BaseTransport]":
     """
     Return what makes the connections of our own helpers: the proxy and rules that pages have.
 
@@ -472,7 +480,7 @@ def _way_out(settings: Settings, clock: Clock) -> "Callable[[], BaseTransport]":
     rules = EgressRules(
         allowed=settings.allow_networks, upstream=settings.proxy, total_bytes=_HELPERS_BYTES
     )
-    guard = EgressGuard(rules, clock=clock, purpose="timestamp")
+    guard = EgressGuard(rules, clock=clock, purpose=purpose)
     lock = threading.Lock()  # authorities are asked at once
     running = False
 
@@ -531,7 +539,7 @@ def trust(settings: Settings) -> Trust:
         for key in directory.list()
         if key.public_key is not None and key.name != _ROOT_NAME
     ]
-    return own_trust(
+    judged = own_trust(
         [key for key, _, _ in own],
         anchors(settings),
         revoked={
@@ -540,6 +548,7 @@ def trust(settings: Settings) -> Trust:
             if retired is not None
         },
     )
+    return replace(judged, log=own_log(settings))
 
 
 def world(
@@ -592,7 +601,248 @@ def world(
         unstored_dir=own / "unstored",
         software=SOFTWARE,
         replayer=shown_again,
+        logbook=logbook(settings, proofs=evidence, ask=ask, tell=tell) if settings.log else None,
     )
+
+
+def logbook(
+    settings: Settings,
+    *,
+    proofs: ObjectStore,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+) -> Logbook:
+    """
+    Return the log of the configured store; it is opened at its first use, and begun if new.
+
+    Args:
+        proofs: Where bundles are and proofs go: the store as it writes down what it does.
+        ask: Asks the person for the passphrase of the log's key; None where nobody can be.
+        tell: Gets what a person has to know, among it that a key was made.
+    """
+    return Logbook(
+        proofs,
+        lambda: open_log(settings, ask=ask, tell=tell),
+        settings.data_dir / "unlogged",
+    )
+
+
+def open_log(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+    name: str = "",
+    passphrase: bytes | None = None,
+    again: bool = False,
+) -> "LogWriter":
+    """
+    Return a writer of the log in the configured store; begin the log if there is none.
+
+    Args:
+        name: The origin of a log that is begun; one that is nobody's host if empty.
+        passphrase: Encrypts the key of a log that is begun.
+        again: Begin one also where this machine remembers that there was one.
+
+    Raises:
+        SnapshotterError: The key of this log is not here, the store can not keep a log, or
+            a log that was there is gone.
+    """
+    from snapshotter.seal.log import LogDamaged, LogWriter
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = store(settings)
+    _refuse_unfit_for_log(settings, found)
+    keys, memory = LogKeyDirectory(path=settings.keys_dir), log_memory(settings)
+
+    def writer(origin: str) -> LogWriter:
+        return LogWriter(
+            found,
+            keys.load(name=origin, passphrase=source),
+            clock=SystemClock(),
+            ids=RandomIds(),
+            witnesses=witnesses(settings),
+            memory=memory,
+            told=tell,
+        )
+
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    origin = log_origin(found)
+    if origin:
+        return writer(origin)
+    if memory.load() and not again:
+        raise LogDamaged(
+            f"the log of {found.url} is gone: this machine has seen one there",
+            hint="if you emptied the store yourself: snapshotter log init --again",
+        )
+    # Two first captures at once make one log, and no key that nobody needs.
+    with pending.locked(settings.data_dir / "log", wait_s=30):
+        origin = log_origin(found)
+        if origin:
+            return writer(origin)
+        memory.forget()
+        key = keys.create(name=name, passphrase=passphrase)
+        if passphrase is not None:
+            source = lambda: passphrase  # noqa: E731  what was asked for a moment ago
+        begun = writer(key.name)
+        begun.create()
+    tell(
+        f"a log was begun for {found.url}; its verifier key, for a trust file and for witnesses:\n"
+        f"  {key.text}\n"
+        f"  Back up {keys.file(key)}: without it nothing more can be logged there, and whoever "
+        "has it can sign\n  another history. A witness makes that evident: docs/howto/log.md"
+    )
+    return begun
+
+
+def log_origin(found: "DirectoryStore | S3Store") -> str:
+    """
+    Return the origin of the log in a store, as it says itself; nothing if it has none.
+
+    Raises:
+        SnapshotterError: The store does not answer, or has something else in its place.
+    """
+    from snapshotter.formats import log_state, note
+    from snapshotter.seal.log import LogDamaged
+
+    try:
+        lock = log_state.parse_lock(found.read(log_state.LOCK, log_state.MAX_LOCK).data)
+        return note.parse_checkpoint(note.parse(lock.checkpoint).text).origin
+    except FileNotFoundError:
+        return ""
+    except EvidenceInvalid as error:
+        raise LogDamaged(
+            f"{log_state.LOCK} in {found.url} is not the lock of a log",
+            hint="snapshotter log check; restore the folder log/ from a backup",
+        ) from error
+
+
+def log_memory(settings: Settings) -> FileMemory:
+    """Return what this machine remembers of the log in the configured store."""
+    return FileMemory(settings.data_dir / "log" / f"{_store_name(settings)}.checkpoint")
+
+
+def own_log(settings: Settings) -> "LogPolicy | None":
+    """Return the log of this user's own that bundles of the configured store are in, if known."""
+    from snapshotter.formats.note import LogPolicy
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir).list()
+    if len(keys) > 1:
+        # Several stores, each with its log. Nothing is asked of a network for this.
+        here = isinstance(_store_location(settings), DirectoryLocation)
+        origin = log_origin(store(settings)) if here else ""
+        keys = tuple(key for key in keys if key.name == origin)
+    return LogPolicy(key=keys[0]) if len(keys) == 1 else None
+
+
+def log_policy(settings: Settings) -> "LogPolicy | None":
+    """
+    Return whose log the configured store has to have: the trust file's, or else our own.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on, or a store that does not answer.
+    """
+    from snapshotter.formats.note import COSIGNATURE_V1, LogPolicy, parse_verifier_key
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    if settings.trust_file:
+        return trust(settings).log
+    origin = log_origin(store(settings))
+    asked = tuple(parse_verifier_key(it.verifier_key) for it in settings.witnesses)
+    known = tuple(it for it in asked if it.kind == COSIGNATURE_V1)
+    for key in LogKeyDirectory(path=settings.keys_dir).list():
+        if key.name == origin:
+            return LogPolicy(key=key, witnesses=known)
+    return None
+
+
+def witnesses(settings: Settings) -> "tuple[Witness, ...]":
+    """Return the configured witnesses of the log."""
+    if not settings.witnesses:
+        return ()
+    from snapshotter.formats.note import parse_verifier_key
+    from snapshotter.seal.witness import HttpWitness
+
+    clock = SystemClock()
+    carry = _way_out(settings, clock, purpose="witness")
+    return tuple(
+        HttpWitness(parse_verifier_key(it.verifier_key), it.url, clock=clock, transport=carry)
+        for it in settings.witnesses
+    )
+
+
+def witness_signer(settings: Settings, *, name: str, tell: Tell) -> "FileLogSigner":
+    """
+    Return the key of this installation's witness; make it on first use.
+
+    Raises:
+        SnapshotterError: It has another name already, or can not be read.
+    """
+    from snapshotter.seal.log_key import WITNESS, LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir)
+    source = None
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    there = keys.list(WITNESS)
+    if not there:
+        made = keys.create(WITNESS, name=name)
+        tell(f"a key of a witness was made: {keys.file(made)}; back it up")
+    elif name and name != there[0].name:
+        raise SnapshotterError(
+            f"this witness is named {there[0].name}",
+            hint="leave --name out; another witness is another key directory",
+        )
+    return keys.load(WITNESS, passphrase=source)
+
+
+def witnessing(
+    settings: Settings, signer: "FileLogSigner", log_keys: Sequence[str], directory: Path | None
+) -> "Witnessing":
+    """
+    Return a witness of these logs.
+
+    Raises:
+        SnapshotterError: No log is named, or not by its verifier key.
+    """
+    from snapshotter.formats.note import ED25519, parse_verifier_key
+    from snapshotter.seal.witnessing import Witnessing
+
+    try:
+        logs = [parse_verifier_key(text) for text in log_keys]
+    except EvidenceInvalid as error:
+        raise SnapshotterError(
+            f"--log: {error}", hint="snapshotter log show prints a log's verifier key"
+        ) from error
+    if not logs or any(it.kind != ED25519 for it in logs):
+        raise SnapshotterError(
+            "a witness has to know the logs that it witnesses",
+            hint="name each by its verifier key: --log KEY; snapshotter log show prints it",
+        )
+    return Witnessing(directory or settings.data_dir / "witness", signer, logs, SystemClock())
+
+
+def _refuse_unfit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:
+    """Put a bucket to the test once a week; a directory refuses by itself."""
+    if isinstance(_store_location(settings), DirectoryLocation):
+        return
+    from snapshotter.store.probe import probe, refuse_log
+
+    seal = settings.data_dir / "probes" / f"{_store_name(settings)}.log"
+    clock = SystemClock()
+    if _is_fresh(seal, clock.now()):
+        return
+    refuse_log(probe(found, clock, RandomIds()))
+    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
+
+
+def _store_name(settings: Settings) -> str:
+    """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
+    return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
 
 
 def _pending_dir(settings: Settings) -> Path:

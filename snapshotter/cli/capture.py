@@ -18,6 +18,7 @@ from snapshotter.errors import CaptureIncomplete, SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.app.ahead import Ahead
     from snapshotter.app.interruption import Interruption
+    from snapshotter.app.log import Logged
     from snapshotter.app.pipeline import Result, World
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
@@ -297,7 +298,12 @@ class _Batch:
 def _warnings(done: "Result", unsafe: tuple[str, ...]) -> tuple[str, ...]:
     from snapshotter.app import pipeline
 
-    return (*pipeline.clock_warnings(done), *unsafe, *pipeline.replay_warnings(done))
+    return (
+        *pipeline.clock_warnings(done),
+        *unsafe,
+        *pipeline.log_warnings(done),
+        *pipeline.replay_warnings(done),
+    )
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
@@ -420,6 +426,7 @@ def _object(done: "Result") -> dict[str, Any]:
         "outcome": captured.outcome.value,
         "part_bytes": dict(done.bundle.part_bytes),
         "reasons": [{"code": it.code, "detail": it.detail} for it in captured.reasons],
+        "log": _log_object(done.logged) if done.logged else None,
         "replay": _replay_object(done.replay) if done.replay else None,
         "requested_url": captured.requested_url,
         "sealed_at": instant(done.bundle.sealed_at),
@@ -485,8 +492,18 @@ def _print_replay(replay: "Replay") -> None:
         result(f"                   and {replay.missed_count - _MISSED} more")
 
 
+def _log_object(logged: "Logged") -> dict[str, Any]:
+    return {
+        "detail": logged.detail,
+        "index": logged.index,
+        "size": logged.size,
+        "state": "owed" if logged.index is None else "logged",
+        "witnesses": list(logged.witnesses),
+    }
+
+
 def _print(done: "Result", *, settings_store: str, last: bool) -> None:
-    from snapshotter.app.pipeline import timestamp_state
+    from snapshotter.app.pipeline import log_state, timestamp_state
     from snapshotter.model.finding import Verdict
     from snapshotter.seal.record import court_minimum_line
     from snapshotter.verify.report import printable
@@ -510,6 +527,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     result(f"  requests       {counts.answered} of {counts.total} answered{more}")
     result(f"  {court_minimum_line(captured)}")
     result(f"  time proof     {timestamp_state(done)}")
+    if done.logged is not None:
+        result(f"  log            {log_state(done)}")
     verified = {
         Verdict.PASSED: "PASSED",
         Verdict.INDETERMINATE: "intact; INDETERMINATE until the time is proven",

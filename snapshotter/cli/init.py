@@ -80,6 +80,11 @@ _OWN = """\
 # Seconds to wait for a timestamp authority.
 # timestamp_timeout_s = 10
 
+# Whether bundles are added to the log of their store, and the file whose first line opens
+# the log's key, if that has a passphrase.
+# log = true
+# log_passphrase_file = ""
+
 # Directories of this installation.
 # keys_dir = ""
 # data_dir = ""
@@ -94,6 +99,12 @@ _OWN = """\
 # policy_oids = []
 # revoked_serials = []
 # spacing_s = 0
+
+# Witnesses that cosign the log: whoever runs `snapshotter log witness`, or another witness
+# of C2SP tlog-witness.
+# [[witness]]
+# verifier_key = "witness.example/w1+f8481057+BIZEdBIpojNIjDGUupDzMEwKPXYATX3QRiBS/nNXyvXn"
+# url = "https://witness.example/w1"
 """
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "hold": ("hold", "hold", "Place, lift and list holds on bundles"),
     "init": ("init", "init", "Write a commented snapshotter.toml"),
     "keys": ("keys", "keys", "Make, list and export signing keys"),
+    "log": ("log", "log", "Show, prove, check and complete the log of a store"),
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, and add bundles to it"),

@@ -36,6 +36,7 @@ _WORDS = {
     "seal": "sealing",
     "timestamp": "asking timestamp authorities",
     "store": "storing",
+    "append": "adding it to the log",
     "replay": "replaying the bundle",
     "log": "building the log's tree again",
     "listing": "listing the store",

@@ -200,6 +200,18 @@ class LogWriter:
             # The commit; what is missing after a crash is made by whoever comes next.
             self._store.swap(log_state.LOCK, lock.encode(), "")
 
+    def published(self) -> SignedCheckpoint | None:
+        """
+        Return the published checkpoint as it stands; None when there is no log yet.
+
+        Raises:
+            LogDamaged: It is not one of this log.
+            ServiceUnavailable, SnapshotterError: As the store says.
+        """
+        with self._damage_told():
+            there = self._read(log_state.CHECKPOINT)
+            return self._open(there.data) if there else None
+
     def settle(self) -> SignedCheckpoint | None:
         """
         Finish what another writer may have left, and return the published checkpoint.
@@ -351,7 +363,10 @@ class LogWriter:
 
         def prove(old: int) -> Sequence[bytes]:
             with reading:
-                return merkle.consistency_proof(old, committed.size, tree.node)
+                try:
+                    return merkle.consistency_proof(old, committed.size, tree.node)
+                except EvidenceInvalid as error:
+                    raise SnapshotterError(f"no proof could be made for it: {error}") from error
 
         def ask(number: int, witness: Witness) -> None:
             known = published.size if published and witness.public_key in seen else 0
@@ -377,7 +392,7 @@ class LogWriter:
                 lines += note.parse_signature_lines(answers[number].decode())
             else:
                 why = silent.get(number, f"did not answer within {WITNESS_S:.0f} s")
-                self._told(f"witness {witness.name} has not cosigned: {why}")
+                self._told(f"{witness.name} has not cosigned the log: {why}")
         return self._open(note.with_signatures(committed.note, lines).encode())
 
     def _refuse_less(self, shown: SignedCheckpoint | None) -> None:
@@ -454,10 +469,9 @@ class LogWriter:
         }
 
     def _discard(self, key: str) -> None:
-        try:
+        # Who may not delete leaves a batch that nobody needs: that is nothing to tell of.
+        with contextlib.suppress(SnapshotterError):
             self._store.discard(key)
-        except SnapshotterError as error:
-            self._told(f"{key} was not removed, and nobody needs it: {error.message}")
 
     @contextlib.contextmanager
     def _damage_told(self) -> Iterator[None]:

@@ -93,8 +93,7 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
     """
     Return number and bytes of the custody sidecars that stand beside a bundle.
 
-    One that is too long is cut short, and then is none; what is no file is passed over, and so
-    is a number so far beyond all others that it is not of the chain.
+    One that is too long is cut short, and then is none; what is no file is passed over.
 
     Raises:
         OSError: The folder can not be read.
@@ -108,8 +107,7 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
             continue
         with contextlib.suppress(FileNotFoundError, NotAFile):
             found.append((number, _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)))
-    last = custody_sidecars.last_number(number for number, _ in found)
-    return tuple(sorted(it for it in found if it[0] <= last))
+    return tuple(sorted(found))
 
 
 def log_proof_beside(bundle: Path) -> bytes | None:

@@ -42,7 +42,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def lines(report: Report) -> list[str]:
     """Return the report for a person: one line a check, then what follows from them."""
-    result = [_line(finding) for finding in report.findings]
+    result = [finding_line(finding) for finding in report.findings]
     result.append("")
     result.append(f"{report.verdict.name}: {_summary(report)}")
     result.append(f"judged against {printable(report.trust)}")
@@ -81,7 +81,8 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
 
 
-def _line(finding: Finding) -> str:
+def finding_line(finding: Finding) -> str:
+    """Return one check's answer as a line for a person."""
     code = "" if finding.verdict is Verdict.PASSED else f"{finding.code} "
     return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"
 

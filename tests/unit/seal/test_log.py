@@ -388,7 +388,7 @@ def test_a_witness_that_is_silent_costs_its_word_alone(store: DirectoryStore) ->
     mine = writer(store, witnesses=[Answering(silent=1)], told=said.append)
 
     assert mine.append([some_leaf(1)]).signed.cosignatures == ()
-    assert said == ["witness witness.example/w1 has not cosigned: it sleeps"]
+    assert said == ["witness.example/w1 has not cosigned the log: it sleeps"]
     assert len(mine.append([some_leaf(2)]).signed.cosignatures) == 1
 
 

@@ -1,0 +1,312 @@
+"""
+What is written to the log: bundles as they are stored, and whatever else proves itself by it.
+
+A bundle is stored before it is logged, so a crash or a silent store leaves a bundle
+that is not in the log yet. It is remembered in a small file outside the store, added
+with the next one, and found by `snapshotter log sync` in any case: a reminder saves
+looking, the store is the truth. Nothing here costs a capture.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.app import bundles, pending
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import canonical_json, layout, names
+from snapshotter.formats import leaf as leaves
+from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.note import SignedCheckpoint
+from snapshotter.model.finding import Code, Verdict
+from snapshotter.ports import Clock, ObjectStore
+from snapshotter.seal.log import Appended, LogWriter
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
+
+_CHUNK = 1 << 20  # bytes per read
+_AT_ONCE = 256  # bundles that a sweep adds as one batch
+_MOST_OWED = 64  # reminders that are settled beside one capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What became of a bundle in the log."""
+
+    index: int | None  # None: it is owed
+    size: int = 0  # entries of the tree that its proof is for
+    witnesses: tuple[str, ...] = ()  # who has seen that tree, by name
+    detail: str = ""  # why it is owed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A bundle that is in the store and perhaps not in the log."""
+
+    bundle_id: str
+    sha256: str  # of the whole file
+    seen: int  # it is not among so many entries of the log
+
+    @property
+    def leaf(self) -> Leaf:
+        """What it is in the log."""
+        return bundle_leaf(self.bundle_id, self.sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """One bundle that a sweep has dealt with."""
+
+    bundle_id: str
+    index: int | None  # None: it was passed over
+    added: bool = False  # it was not in the log before
+    detail: str = ""  # why it was passed over
+
+
+class FileMemory:
+    """The newest checkpoint that this machine has seen of one store's log (`seal.log.Memory`)."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def load(self) -> bytes:
+        """Return the signed note; nothing if there is none. Raises SnapshotterError."""
+        try:
+            return self._file.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise SnapshotterError(f"{self._file} can not be read: {error.strerror}") from error
+
+    def save(self, checkpoint: bytes) -> None:
+        """Keep it durably. Raises SnapshotterError."""
+        pending.write_private(self._file, checkpoint)
+
+    def forget(self) -> None:
+        """Remember nothing any more."""
+        self._file.unlink(missing_ok=True)
+
+
+class Logbook:
+    """
+    The log of one store, as the rest of the program uses it.
+
+    Args:
+        store: Where bundles are, and where proofs go.
+        open_writer: Opens the log, and begins it where there is none; called once, at first use.
+        owed_dir: Reminders of bundles that are not logged yet.
+    """
+
+    def __init__(
+        self, store: ObjectStore, open_writer: Callable[[], LogWriter], owed_dir: Path
+    ) -> None:
+        self._store = store
+        self._open_writer = open_writer
+        self._owed_dir = owed_dir
+        self._writer: LogWriter | None = None
+
+    @property
+    def writer(self) -> LogWriter:
+        """The log, opened. Raises as opening it does."""
+        if self._writer is None:
+            self._writer = self._open_writer()
+        return self._writer
+
+    def newest(self) -> SignedCheckpoint | None:
+        """Return the published checkpoint; None when there is none. Raises SnapshotterError."""
+        return self.writer.published()
+
+    def append(self, added: Sequence[Leaf], *, seen: int | None = 0) -> Appended:
+        """
+        Add leaves of any kind; those that are there already are found and not added again.
+
+        Args:
+            seen: As `LogWriter.append` has it; 0 searches the whole log, None nothing.
+
+        Raises:
+            SnapshotterError: As `LogWriter.append` does.
+        """
+        return self.writer.append(added, seen=seen)
+
+    def remember(self, bundle_id: str, sha256: str, seen: int) -> None:
+        """Note, before it is stored, that a bundle has to be logged. Raises SnapshotterError."""
+        content: dict[str, object] = {
+            "bundle_id": bundle_id,
+            "seen": seen,
+            "sha256": sha256,
+            "store": self._store.url,
+        }
+        pending.write_private(self._owed_dir / f"{bundle_id}.json", canonical_json.dumps(content))
+
+    def log(self, bundle_id: str, sha256: str, seen: int) -> Logged:
+        """
+        Log a bundle that is stored, and others of this store that are owed; write their proofs.
+
+        Args:
+            seen: It is not among so many entries of the log.
+
+        Raises:
+            SnapshotterError: It is still owed.
+        """
+        mine = Owed(bundle_id=bundle_id, sha256=sha256, seen=seen)
+        rest = [it for it in self._owed() if it.bundle_id != bundle_id and self._is_stored(it)]
+        wanted = [mine, *rest[:_MOST_OWED]]
+        done = self._settle(wanted, min(it.seen for it in wanted))
+        return Logged(
+            index=done.indexes[0],
+            size=done.signed.size,
+            witnesses=tuple(it.key.name for it in done.signed.cosignatures),
+        )
+
+    def owed_count(self) -> int:
+        """Return how many bundles of this store are remembered as not logged."""
+        return sum(1 for _ in self._owed())
+
+    def sync(
+        self, trust: Trust, clock: Clock, *, only: Sequence[str] = (), dry_run: bool = False
+    ) -> Iterator[Synced]:
+        """
+        Find the bundles of the store that have no log proof; log them, and write proofs.
+
+        A bundle that is not one of ours is passed over: whoever can write to the store
+        must not get what they put there into our log. One that is named is logged
+        whoever signed it, unless it is not as it was sealed.
+
+        Args:
+            trust: Whose bundles are ours.
+            only: Ids of bundles; empty: all of the store.
+            dry_run: Change nothing, and say what would be done.
+
+        Raises:
+            SnapshotterError: As the store and the log do; what was yielded is done.
+        """
+        if not dry_run:
+            self.writer.settle()
+        batch: list[Owed] = []
+        for bundle_id in only or self._without_proof():
+            found = self._looked_at(bundle_id, trust, clock, named=bool(only))
+            if isinstance(found, Synced):
+                yield found
+                continue
+            batch.append(found)
+            if len(batch) == _AT_ONCE:
+                yield from self._synced(batch, dry_run=dry_run)
+                batch.clear()
+        yield from self._synced(batch, dry_run=dry_run)
+
+    def _synced(self, batch: Sequence[Owed], *, dry_run: bool) -> Iterator[Synced]:
+        if not batch:
+            return
+        if dry_run:
+            yield from (Synced(bundle_id=it.bundle_id, index=None, detail="") for it in batch)
+            return
+        before = self.writer.settle()
+        size = before.size if before else 0
+        done = self._settle(batch, 0)
+        for owed, index in zip(batch, done.indexes, strict=True):
+            yield Synced(bundle_id=owed.bundle_id, index=index, added=index >= size)
+
+    def _settle(self, owed: Sequence[Owed], seen: int) -> Appended:
+        """Log bundles, write their proofs, and forget them."""
+        done = self.append([it.leaf for it in owed], seen=seen)
+        for it, index in zip(owed, done.indexes, strict=True):
+            self._put_proof(it.bundle_id, self.writer.prove(index, it.leaf, done.signed))
+            (self._owed_dir / f"{it.bundle_id}.json").unlink(missing_ok=True)
+        return done
+
+    def _put_proof(self, bundle_id: str, proof: bytes) -> None:
+        key = layout.sidecar_key(layout.bundle_key(bundle_id), names.LOG_PROOF)
+        with tempfile.TemporaryDirectory(prefix="snapshotter-proof-") as directory:
+            file = Path(directory) / "proof"
+            file.write_bytes(proof)
+            try:
+                self._store.put_new(key, file, hashlib.sha256(proof).hexdigest())
+            except FileExistsError:
+                return  # of an earlier try, of the same leaf in a smaller tree
+
+    def _looked_at(
+        self, bundle_id: str, trust: Trust, clock: Clock, *, named: bool
+    ) -> Owed | Synced:
+        try:
+            key = bundles.key_of(self._store, bundle_id)
+            with self._store.open(key) as stream:
+                report = verify_bundle(
+                    stream,
+                    trust,
+                    now=clock.now(),
+                    late_tokens=bundles.late_tokens(self._store, key),
+                )
+        except (EvidenceInvalid, FileNotFoundError) as error:
+            return Synced(bundle_id=bundle_id, index=None, detail=str(error))
+        failed = next((it for it in report.findings if it.verdict is Verdict.FAILED), None)
+        if failed is not None:
+            return Synced(
+                bundle_id=bundle_id, index=None, detail=f"FAILED: {failed.code} {failed.detail}"
+            )
+        if report.bundle_id != bundle_id:
+            return Synced(bundle_id=bundle_id, index=None, detail="it has another bundle's name")
+        stranger = any(it.code is Code.KEY_UNKNOWN for it in report.findings)
+        if stranger and not named:
+            return Synced(
+                bundle_id=bundle_id,
+                index=None,
+                detail="signed by a key that is not ours; snapshotter log sync BUNDLE-ID logs it",
+            )
+        return Owed(bundle_id=bundle_id, sha256=report.sha256, seen=0)
+
+    def _without_proof(self) -> Iterator[str]:
+        """Yield the ids of bundles that have no log proof beside them, in order."""
+        waiting = ""
+        for found in self._store.list(f"{layout.BUNDLES}/"):
+            try:
+                key = layout.parse_bundle_key(found.key)
+            except ValueError:
+                continue  # not ours
+            if waiting and key.bundle_id != waiting:
+                yield waiting
+                waiting = ""
+            if not key.kind:
+                waiting = key.bundle_id
+            elif key.kind == names.LOG_PROOF and key.bundle_id == waiting:
+                waiting = ""
+        if waiting:
+            yield waiting
+
+    def _owed(self) -> Iterator[Owed]:
+        for path in sorted(self._owed_dir.glob("*.json")):
+            try:
+                content = json.loads(path.read_bytes())
+                if content["store"] != self._store.url:
+                    continue
+                owed = Owed(
+                    bundle_id=content["bundle_id"],
+                    sha256=content["sha256"],
+                    seen=int(content["seen"]),
+                )
+                _ = owed.leaf  # raises ValueError for what no bundle has
+            except FileNotFoundError:
+                continue  # another process was faster
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+                raise SnapshotterError(
+                    f"the reminder {path} can not be read: {error}",
+                    hint="delete it; snapshotter log sync finds the bundle without it",
+                ) from error
+            yield owed
+
+    def _is_stored(self, owed: Owed) -> bool:
+        """Whether a remembered bundle has come; the reminder is written before it."""
+        try:
+            with self._store.open(layout.bundle_key(owed.bundle_id)) as stream:
+                digest = hashlib.sha256()
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+        except FileNotFoundError:
+            return False
+        return digest.hexdigest() == owed.sha256
+
+
+def bundle_leaf(bundle_id: str, sha256: str) -> Leaf:
+    """Return what a bundle is in the log."""
+    return Leaf(kind=leaves.BUNDLE, name=bundle_id, sha256=sha256)

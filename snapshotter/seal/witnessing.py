@@ -1,0 +1,225 @@
+"""
+A witness of logs: cosign the largest tree of each, and never two histories (C2SP tlog-witness).
+
+    <directory>/<SHA-256 of the origin>.checkpoint     the last one that was cosigned
+    <directory>/<SHA-256 of the origin>.fork-01        what the log signed against it
+
+Comparing with the last tree and keeping the new one is one step, under a lock that the
+system lets go of when its holder dies; the new one is on disk before anybody gets the
+cosignature. A crash in between leaves a record of a tree that nobody has the word for,
+and the log asks again: nothing that was said is ever forgotten.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import merkle, note
+from snapshotter.formats.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
+from snapshotter.ports import Clock, LogSigner
+
+MAX_REQUEST = note.MAX_BYTES + 8192  # bytes
+
+_OLD = re.compile(r"old (0|[1-9][0-9]{0,15})")
+_SIZE_TYPE = "text/x.tlog.size"
+_TEXT = "text/plain; charset=utf-8"
+_MAX_FORKS = 16  # kept of each log: one is proof enough
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a witness answers over HTTP."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = _TEXT
+
+
+class Witnessing:
+    """
+    What one witness has cosigned. Any number of threads and processes may use a directory.
+
+    Args:
+        signer: The witness's key; its name is the witness's.
+        logs: The keys of the logs that it knows; of one origin there may be several.
+        clock: What is written into cosignatures.
+    """
+
+    def __init__(
+        self, directory: Path, signer: LogSigner, logs: Iterable[VerifierKey], clock: Clock
+    ) -> None:
+        self._directory = directory
+        self._signer = signer
+        self._clock = clock
+        self._key = VerifierKey(name=signer.name, kind=COSIGNATURE_V1, public_key=signer.public_key)
+        self._logs = tuple(logs)
+        if any(it.kind != ED25519 for it in self._logs):
+            raise ValueError("a log signs with a key for notes")
+
+    @property
+    def key(self) -> VerifierKey:
+        """What cosignatures are verified with."""
+        return self._key
+
+    def add_checkpoint(self, request: bytes) -> Answer:
+        """
+        Answer `POST add-checkpoint`: cosign, or say why not.
+
+        Raises:
+            SnapshotterError: The directory can not be used; nothing was cosigned.
+        """
+        try:
+            old, proof, checkpoint = _parse(request)
+            parsed = note.parse(checkpoint)
+        except EvidenceInvalid as error:
+            return _said(400, str(error))
+        origin = parsed.text.partition("\n")[0]
+        known = [key for key in self._logs if key.name == origin]
+        if not known:
+            return _said(404, "this witness does not know the log")
+        try:
+            signed = [note.signed_by(parsed, key) for key in known]  # each line of theirs holds
+            if not any(signed):
+                return _said(403, "not signed by a key of the log")
+        except EvidenceInvalid as error:
+            return _said(403, str(error))
+        try:
+            offered = note.parse_checkpoint(parsed.text)
+        except EvidenceInvalid as error:
+            empty = parsed.text.split("\n")[1:2] == ["0"]  # of another root than nothing has
+            return _said(422 if empty else 400, str(error))
+        if old > offered.size:
+            return _said(400, "the old tree is larger than the new one")
+        try:
+            with self._locked(origin):
+                last = self._last(origin)
+                size = last.size if last else 0
+                if old != size:
+                    return Answer(status=409, body=f"{size}\n".encode(), media_type=_SIZE_TYPE)
+                root = last.root if last else merkle.EMPTY_ROOT
+                try:
+                    merkle.check_consistency(old, offered.size, proof, root, offered.root)
+                except EvidenceInvalid as error:
+                    self._keep_fork(origin, checkpoint, proves=offered.size == size)
+                    return _said(422, str(error))
+                line = self._cosign(parsed.text, last)
+                mine = [it for it in parsed.signatures if it.name == origin]
+                kept = note.Note(text=parsed.text, signatures=(*mine[:8], line))
+                self._write(self._file(origin), kept.encode())
+        except OSError as error:
+            raise SnapshotterError(
+                f"{self._directory} can not be written: {error.strerror or error}",
+                hint="nothing was cosigned",
+            ) from error
+        return Answer(status=200, body=line.line.encode())
+
+    def checkpoint(self, origin_hash: str) -> Answer:
+        """Answer `GET <origin hash>/checkpoint`: the last one that was cosigned of a log."""
+        for origin in {key.name for key in self._logs}:
+            if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
+                with contextlib.suppress(FileNotFoundError):
+                    return Answer(status=200, body=self._file(origin).read_bytes())
+        return _said(404, "nothing of such a log was cosigned")
+
+    def _cosign(self, text: str, last: SignedCheckpoint | None) -> note.NoteSignature:
+        # A clock that was set back must not make a later word look like an earlier one.
+        before = max((it.time for it in last.cosignatures), default=None) if last else None
+        now = self._clock.now()
+        seconds = int((max(now, before) if before else now).timestamp())
+        raw = self._signer.sign(note.cosigned_message(text, seconds))
+        return note.signature(self._key, raw, seconds)
+
+    def _last(self, origin: str) -> SignedCheckpoint | None:
+        """Return the last one that was cosigned; we believe our own word alone."""
+        try:
+            data = self._file(origin).read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            parsed = note.parse(data)
+            cosigned = note.cosigned_by(parsed, self._key)
+            if cosigned is None:
+                raise EvidenceInvalid("it is not cosigned by this witness")
+            return SignedCheckpoint(
+                checkpoint=note.parse_checkpoint(parsed.text), note=parsed, cosignatures=(cosigned,)
+            )
+        except EvidenceInvalid as error:
+            raise SnapshotterError(
+                f"{self._file(origin)} is not a record of this witness: {error}",
+                hint="nothing of this log is cosigned until it is restored: to forget what was "
+                "cosigned would allow a fork",
+            ) from error
+
+    def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:
+        """Keep what a log signed that does not fit; of one size as the last, that is proof."""
+        if not proves:
+            return  # a bad proof may be a mistake of whoever sent it
+        for number in range(1, _MAX_FORKS + 1):
+            file = self._file(origin).with_suffix(f".fork-{number:02}")
+            if not file.exists():
+                self._write(file, checkpoint)
+                return
+            if file.read_bytes() == checkpoint:
+                return
+
+    @contextlib.contextmanager
+    def _locked(self, origin: str) -> Iterator[None]:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(
+            self._file(origin).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _write(self, file: Path, data: bytes) -> None:
+        """Replace a file so that it is old or new, and on disk when this returns."""
+        descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _file(self, origin: str) -> Path:
+        return self._directory / f"{hashlib.sha256(origin.encode()).hexdigest()}.checkpoint"
+
+
+def _parse(request: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
+    """Return old size, proof and checkpoint of a request. Raises EvidenceInvalid."""
+    head, separator, checkpoint = request.partition(b"\n\n")
+    try:
+        first, *lines = head.decode("ascii").split("\n")
+        match = _OLD.fullmatch(first)
+        proof = tuple(base64.b64decode(line, validate=True) for line in lines)
+    except ValueError as error:
+        raise EvidenceInvalid("a line is not base64") from error
+    if len(request) > MAX_REQUEST or not separator or match is None:
+        raise EvidenceInvalid("not an old size, a proof and a checkpoint")
+    if len(proof) > merkle.MAX_PROOF or any(len(it) != merkle.HASH_BYTES for it in proof):
+        raise EvidenceInvalid("not a proof")
+    return int(match[1]), proof, checkpoint
+
+
+def _said(status: int, text: str) -> Answer:
+    return Answer(status=status, body=f"{text}\n".encode())

@@ -1,0 +1,281 @@
+"""
+Read the log of a store, and check it as a whole; no key of ours is needed, and no network.
+
+For whoever wants to look (`snapshotter log show`, `log prove`) or to know that the log
+holds together and continues what was seen before (`log check`). Whether the store and
+the log fit each other is the audit's question (`verify/audit`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import leaf as leaves
+from snapshotter.formats import log_state, merkle, note, tiles
+from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.note import LogPolicy, SignedCheckpoint
+from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile, TileTree
+from snapshotter.formats.tlog_proof import TlogProof
+from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.ports import ObjectStore
+
+_STEP = 16 * WIDTH  # entries between two reports of progress
+
+Step = Callable[[int, int], None]  # so many entries done, of so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a log."""
+
+    index: int
+    leaf: Leaf | None  # None: not a leaf of ours
+    data: bytes
+
+
+class LogReader:
+    """
+    The published log of a store.
+
+    Args:
+        policy: Whose log it has to be; None: what is read is not verified.
+    """
+
+    def __init__(self, store: ObjectStore, policy: LogPolicy | None) -> None:
+        self._store = store
+        self._policy = policy
+
+    @property
+    def policy(self) -> LogPolicy | None:
+        """Whose log it has to be."""
+        return self._policy
+
+    def note(self) -> bytes:
+        """Return the published checkpoint, the whole note. Raises FileNotFoundError."""
+        with self._store.open(log_state.CHECKPOINT) as stream:
+            return stream.read(note.MAX_BYTES + 1)
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """
+        Return the published checkpoint, verified if it is known whose it has to be.
+
+        Raises:
+            FileNotFoundError: The store has no log.
+            EvidenceInvalid: It is not a checkpoint, or not of that log.
+        """
+        data = self.note()
+        if self._policy is not None:
+            return self._policy.open(data)
+        parsed = note.parse(data)
+        return SignedCheckpoint(checkpoint=note.parse_checkpoint(parsed.text), note=parsed)
+
+    def tree(self, size: int) -> TileTree:
+        """Return the tree of so many entries; nothing of it is verified yet."""
+        return TileTree(size, self.fetch)
+
+    def fetch(self, path: str) -> bytes:
+        """Return a file of the log by its path. Raises FileNotFoundError."""
+        with self._store.open(log_state.key(path)) as stream:
+            return stream.read(tiles.MAX_FILE)
+
+    def entries(self, begin: int, end: int) -> Iterator[Entry]:
+        """Yield the entries of a range, one file in memory. Raises EvidenceInvalid."""
+        for index, data in enumerate(self.tree(end).entries(begin, end), start=begin):
+            yield Entry(index=index, leaf=_leaf(data), data=data)
+
+    def find(self, kind: str, name: str, signed: SignedCheckpoint) -> Entry | None:
+        """Return the first entry of that kind and name; None when there is none."""
+        for entry in self.entries(0, signed.size):
+            if entry.leaf and (entry.leaf.kind, entry.leaf.name) == (kind, name):
+                return entry
+        return None
+
+    def prove(self, entry: Entry, signed: SignedCheckpoint) -> bytes:
+        """
+        Return the proof (C2SP tlog-proof) that an entry is in a tree.
+
+        Raises:
+            EvidenceInvalid: The tiles do not lead from it to the root.
+        """
+        hashes = merkle.inclusion_proof(entry.index, signed.size, self.tree(signed.size).node)
+        leaf_hash = merkle.leaf_hash(entry.data)
+        merkle.check_inclusion(leaf_hash, entry.index, signed.size, hashes, signed.root)
+        return TlogProof(index=entry.index, hashes=hashes, checkpoint=signed.note.encode()).encode()
+
+
+def check_log(
+    reader: LogReader, *, seen: Sequence[tuple[str, bytes]] = (), step: Step = lambda _, __: None
+) -> Iterator[Finding]:
+    """
+    Yield what is found about a log: its head, its witnesses, its files, and its past.
+
+    Every file is worked out from the entries again; memory does not grow with the log.
+
+    Args:
+        seen: Checkpoints of this log from before, each with a name for it.
+
+    Raises:
+        FileNotFoundError: The store has no log.
+        ServiceUnavailable, SnapshotterError: As the store says.
+    """
+    try:
+        signed = reader.checkpoint()
+    except EvidenceInvalid as error:
+        yield _found("checkpoint", Verdict.FAILED, str(error))
+        return
+    if reader.policy is None:
+        yield _found(
+            "checkpoint",
+            Verdict.INDETERMINATE,
+            f"{signed.checkpoint.origin} says so itself: no verifier key was given",
+            Code.KEY_UNKNOWN,
+        )
+    else:
+        yield _found(
+            "checkpoint",
+            Verdict.PASSED,
+            f"{signed.size} entries, signed by {reader.policy.key.name}",
+        )
+        yield from _witnesses(reader.policy, signed)
+    roots = dict.fromkeys(size for size in (_size_of(data) for _, data in seen) if size is not None)
+    strangers = 0
+    problem = ""
+    try:
+        strangers = _rebuild(reader, signed, roots, step)
+    except EvidenceInvalid as error:
+        problem = str(error)
+        yield _found("tree", Verdict.FAILED, problem)
+    else:
+        yield _found(
+            "tree",
+            Verdict.PASSED,
+            f"every file follows from the {signed.size} entries under the root",
+        )
+    if strangers:
+        yield _found("leaves", Verdict.FAILED, f"{strangers} entries are not leaves of this log")
+    for name, data in seen:
+        yield _continues(reader, signed, name, data, roots, readable=not problem)
+
+
+def _witnesses(policy: LogPolicy, signed: SignedCheckpoint) -> Iterator[Finding]:
+    names = ", ".join(it.key.name for it in signed.cosignatures) or "nobody"
+    if not policy.is_met_by(signed):
+        yield _found(
+            "witnesses",
+            Verdict.INDETERMINATE,
+            f"{len(signed.cosignatures)} of {policy.quorum} required witnesses have seen it: "
+            f"{names}",
+            Code.LOG_MISSING,
+        )
+    elif policy.witnesses:
+        yield _found("witnesses", Verdict.PASSED, f"seen by {names}")
+
+
+def _rebuild(
+    reader: LogReader, signed: SignedCheckpoint, roots: dict[int, bytes | None], step: Step
+) -> int:
+    """
+    Work every file out from the entries, and fill in the roots of the trees that are asked for.
+
+    Returns:
+        How many entries are no leaves.
+
+    Raises:
+        EvidenceInvalid: A file is missing or another, or the root is.
+    """
+    size, strangers = signed.size, 0
+    frontier = merkle.Frontier()
+    levels: list[list[bytes]] = [[]]
+    if 0 in roots:
+        roots[0] = merkle.EMPTY_ROOT
+    for entry in reader.entries(0, size):
+        strangers += entry.leaf is None
+        leaf_hash = merkle.leaf_hash(entry.data)
+        frontier.append(leaf_hash)
+        if frontier.size in roots:
+            roots[frontier.size] = frontier.root
+        _push(reader, levels, leaf_hash, frontier.size)
+        if frontier.size % _STEP == 0:
+            step(frontier.size, size)
+    for tile in tiles.right_edge(size):
+        if tile.level != ENTRIES:
+            _compare(reader, tile, levels[tile.level], size)
+    if frontier.root != signed.root:
+        raise EvidenceInvalid("the entries of the log do not have the root that is signed")
+    step(size, size)
+    return strangers
+
+
+def _push(reader: LogReader, levels: list[list[bytes]], value: bytes, size: int) -> None:
+    """Add a hash to its level, and compare each tile that becomes whole."""
+    for level in range(tiles.MAX_LEVEL):
+        if level == len(levels):
+            levels.append([])
+        levels[level].append(value)
+        if len(levels[level]) < WIDTH:
+            return
+        index = (size >> (tiles.HEIGHT * (level + 1))) - 1
+        _compare(reader, Tile(level=level, index=index), levels[level], size)
+        value = tiles.whole_subtree(levels[level])
+        levels[level] = []
+
+
+def _compare(reader: LogReader, tile: Tile, hashes: Sequence[bytes], size: int) -> None:
+    # Where a partial tile is gone, the reader takes the beginning of the whole one.
+    served = TileTree(size, reader.fetch).hashes(tile.level, tile.index)
+    if served[: len(hashes)] != tuple(hashes):
+        raise EvidenceInvalid(f"{tile.path} does not hold the hashes of the entries")
+
+
+def _continues(
+    reader: LogReader,
+    signed: SignedCheckpoint,
+    name: str,
+    data: bytes,
+    roots: dict[int, bytes | None],
+    *,
+    readable: bool,
+) -> Finding:
+    """Say whether the log continues a checkpoint from before."""
+    try:
+        known = note.parse_checkpoint(note.parse(data).text)
+        if reader.policy is not None:
+            known = reader.policy.open(data).checkpoint
+    except EvidenceInvalid as error:
+        return _found("history", Verdict.INDETERMINATE, f"{name}: {error}", Code.LOG)
+    if known.origin != signed.checkpoint.origin:
+        return _found("history", Verdict.FAILED, f"{name} is of another log, {known.origin}")
+    if known.size > signed.size:
+        return _found(
+            "history",
+            Verdict.FAILED,
+            f"{name} has {known.size} entries, and the log has {signed.size}: it was rolled back",
+        )
+    if not readable:
+        return _found("history", Verdict.INDETERMINATE, f"{name} can not be compared", Code.LOG)
+    if roots.get(known.size) != known.root:
+        return _found(
+            "history",
+            Verdict.FAILED,
+            f"{name} is of another history of {known.size} entries: a fork",
+        )
+    return _found("history", Verdict.PASSED, f"the log continues {name} of {known.size} entries")
+
+
+def _size_of(data: bytes) -> int | None:
+    try:
+        return note.parse_checkpoint(note.parse(data).text).size
+    except EvidenceInvalid:
+        return None
+
+
+def _leaf(data: bytes) -> Leaf | None:
+    try:
+        return leaves.parse(data)
+    except EvidenceInvalid:
+        return None
+
+
+def _found(check: str, verdict: Verdict, detail: str, code: Code | None = None) -> Finding:
+    given = code or (Code.OK if verdict is Verdict.PASSED else Code.LOG)
+    return Finding(check=check, verdict=verdict, code=given, detail=detail)

@@ -1,0 +1,293 @@
+"""Bundles in the log: added as they are stored, owed when that fails, and found by a sweep."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app import bundles as stored
+from snapshotter.app import pipeline
+from snapshotter.app.interruption import Interruption
+from snapshotter.app.log import FileMemory, Logbook, Owed, bundle_leaf
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, note
+from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.note import LogPolicy
+from snapshotter.model.finding import Verdict
+from snapshotter.seal.log import Appended, LogWriter
+from snapshotter.seal.signer import FileSigner
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
+from tests import bundles, logs
+from tests.bundles import ChainAuthority, RealClock
+from tests.fakes.world import FixedClock
+from tests.servers.authority import Chain
+from tests.unit.app.test_pipeline import REQUEST, _quiet, world
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> ChainAuthority:
+    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
+    chain.make()
+    return ChainAuthority(chain)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+@pytest.fixture
+def logbook(store: DirectoryStore, tmp_path: Path) -> Logbook:
+    return Logbook(store, lambda: logs.writer(store), tmp_path / "unlogged")
+
+
+def capture(folder: Path, book: Logbook | None, authority: ChainAuthority) -> pipeline.Result:
+    here = replace(world(folder, authority), logbook=book)
+    return pipeline.run(REQUEST, bundles.decision(), here, _quiet)
+
+
+def put(
+    store: DirectoryStore, folder: Path, signer: FileSigner, *, minutes_ago: int = 0
+) -> tuple[str, str]:
+    """Store a bundle without logging it; return its id and digest."""
+    clock = FixedClock(datetime.now(UTC) - timedelta(minutes=minutes_ago))
+    made = bundles.seal(folder, signer=signer, clock=clock)
+    store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    return made.id, made.digests.sha256
+
+
+def proof_of(store: DirectoryStore, bundle_id: str) -> bytes | None:
+    return stored.log_proof(store, layout.bundle_key(bundle_id))
+
+
+def test_a_capture_is_logged_and_its_proof_stands_beside_it(
+    tmp_path: Path, store: DirectoryStore, logbook: Logbook, authority: ChainAuthority
+) -> None:
+    result = capture(tmp_path, logbook, authority)
+
+    assert result.logged is not None
+    assert (result.logged.index, result.logged.size) == (0, 1)
+    assert pipeline.log_state(result) == "entry 0 of 1"
+    assert pipeline.log_warnings(result) == ()
+    assert logs.read_whole(store) == [bundle_leaf(result.bundle.id, result.bundle.digests.sha256)]
+    trust = replace(world(tmp_path, authority).trust, log=LogPolicy(key=logs.LOG_KEY))
+    report = verify_bundle(
+        io.BytesIO(Path(result.location).read_bytes()),
+        replace(trust, keys=()),
+        now=datetime.now(UTC),
+        log_proof=proof_of(store, result.bundle.id),
+    )
+    assert [it.verdict for it in report.findings if it.check == "log"] == [Verdict.PASSED]
+    assert logbook.owed_count() == 0
+    assert result.stage_ms["log"] >= 0
+
+
+def test_a_capture_quotes_the_newest_checkpoint_from_before_it_began(
+    tmp_path: Path, store: DirectoryStore, logbook: Logbook, authority: ChainAuthority
+) -> None:
+    first = capture(tmp_path, logbook, authority)
+    second = capture(tmp_path, logbook, authority)
+
+    assert first.report.record["log_checkpoint"] is None
+    quoted = second.report.record["log_checkpoint"]
+    signed = note.open_checkpoint(quoted.encode(), logs.LOG_KEY)
+    assert (signed.size, second.logged and second.logged.index) == (1, 1)
+
+
+def test_without_a_log_nothing_is_said_of_one(tmp_path: Path, authority: ChainAuthority) -> None:
+    result = capture(tmp_path, None, authority)
+
+    assert result.logged is None
+    assert "log" not in result.stage_ms
+    assert pipeline.log_warnings(result) == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [(SnapshotterError("no key"), "no key"), (ValueError("a bug"), "ValueError: a bug")],
+)
+def test_a_log_that_can_not_be_opened_costs_no_capture(
+    tmp_path: Path, store: DirectoryStore, authority: ChainAuthority, error: Exception, word: str
+) -> None:
+    def refused() -> LogWriter:
+        raise error
+
+    result = capture(tmp_path, Logbook(store, refused, tmp_path / "unlogged"), authority)
+
+    assert Path(result.location).is_file()
+    assert result.logged is not None
+    assert (result.logged.index, result.logged.detail) == (None, word)
+    assert word in pipeline.log_warnings(result)[0]
+    assert pipeline.log_state(result) == "owed (snapshotter log sync)"
+
+
+class Failing(LogWriter):
+    """A log that reads and does not write, as when a store goes away in the middle."""
+
+    fail: BaseException = ServiceUnavailable("the store sleeps")
+
+    @override
+    def append(self, leaves: Sequence[Leaf], *, seen: int | None = None) -> Appended:
+        raise self.fail
+
+
+def failing(store: DirectoryStore, error: BaseException) -> Callable[[], LogWriter]:
+    def opened() -> LogWriter:
+        made = Failing(store, logs.LOG_SIGNER, clock=logs.RealClock(), ids=logs.RandomIds())
+        made.fail = error
+        return made
+
+    return opened
+
+
+def test_what_is_owed_is_added_with_the_next_capture(
+    tmp_path: Path, store: DirectoryStore, logbook: Logbook, authority: ChainAuthority
+) -> None:
+    owing = Logbook(
+        store, failing(store, ServiceUnavailable("the store sleeps")), tmp_path / "unlogged"
+    )
+    first = capture(tmp_path, owing, authority)
+    assert first.logged is not None
+    assert (first.logged.index, first.logged.detail) == (None, "the store sleeps")
+    assert logbook.owed_count() == 1
+
+    second = capture(tmp_path, logbook, authority)
+    names = [it.name for it in logs.read_whole(store)]
+    assert sorted(names) == sorted([first.bundle.id, second.bundle.id])
+    assert proof_of(store, first.bundle.id)
+    assert logbook.owed_count() == 0
+
+
+def test_ctrl_c_while_it_is_logged_keeps_the_bundle_and_owes_its_entry(
+    tmp_path: Path, store: DirectoryStore, logbook: Logbook, authority: ChainAuthority
+) -> None:
+    owing = Logbook(store, failing(store, KeyboardInterrupt()), tmp_path / "unlogged")
+    here = replace(world(tmp_path, authority), logbook=owing)
+    stop = Interruption()
+
+    result = pipeline.run(REQUEST, bundles.decision(), here, _quiet, stop)
+
+    assert stop.wanted
+    assert result.logged is not None
+    assert result.logged.detail == "interrupted"
+    assert logbook.owed_count() == 1
+
+
+def test_a_reminder_of_a_bundle_that_never_came_is_harmless(
+    store: DirectoryStore, logbook: Logbook, tmp_path: Path
+) -> None:
+    logbook.remember("20260115t123045z-abcdefghijklmnop", "ab" * 32, 0)
+    bundle_id, sha256 = put(store, tmp_path / "spool", bundles.new_signer())
+
+    done = logbook.log(bundle_id, sha256, 0)
+    assert (done.index, done.size) == (0, 1)
+    assert logbook.owed_count() == 1
+
+
+def test_a_reminder_of_another_store_is_left_alone(
+    store: DirectoryStore, logbook: Logbook, tmp_path: Path
+) -> None:
+    other = Logbook(
+        DirectoryStore(tmp_path / "other"), lambda: logs.writer(store), tmp_path / "unlogged"
+    )
+    other.remember("20260115t123045z-abcdefghijklmnop", "ab" * 32, 0)
+
+    assert (logbook.owed_count(), other.owed_count()) == (0, 1)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 9000, "mine"])
+def test_a_reminder_that_can_not_be_read_is_named(
+    logbook: Logbook, tmp_path: Path, store: DirectoryStore, content: str
+) -> None:
+    (tmp_path / "unlogged").mkdir()
+    text = content.replace("mine", json.dumps({"store": store.url, "bundle_id": "x"}))
+    (tmp_path / "unlogged" / "x.json").write_text(text)
+
+    with pytest.raises(SnapshotterError, match=r"x\.json can not be read"):
+        logbook.owed_count()
+
+
+def trust_of(signer: FileSigner) -> Trust:
+    return bundles.trust_in(signer)
+
+
+def test_a_sweep_finds_what_is_not_logged_and_leaves_the_rest(
+    store: DirectoryStore, logbook: Logbook, tmp_path: Path
+) -> None:
+    signer = bundles.new_signer()
+    mine = [
+        put(store, tmp_path / f"spool-{number}", signer, minutes_ago=number) for number in range(3)
+    ]
+    logbook.log(*mine[1], 0)
+    stranger, _ = put(store, tmp_path / "strange", bundles.new_signer(), minutes_ago=9)
+
+    dry = list(logbook.sync(trust_of(signer), RealClock(), dry_run=True))
+    assert {it.bundle_id for it in dry if not it.detail} == {mine[0][0], mine[2][0]}
+    assert len(logs.read_whole(store)) == 1
+
+    done = {it.bundle_id: it for it in logbook.sync(trust_of(signer), RealClock())}
+    assert set(done) == {mine[0][0], mine[2][0], stranger}
+    assert done[mine[0][0]].added
+    assert "not ours" in done[stranger].detail
+    assert {it.name for it in logs.read_whole(store)} == {it for it, _ in mine}
+    assert all(proof_of(store, it) for it, _ in mine)
+    assert [it.bundle_id for it in logbook.sync(trust_of(signer), RealClock())] == [stranger]
+
+    (named,) = logbook.sync(trust_of(signer), RealClock(), only=[stranger])
+    assert named.added
+    assert list(logbook.sync(trust_of(signer), RealClock())) == []
+
+
+def test_a_sweep_writes_the_proof_of_a_leaf_that_is_there(
+    store: DirectoryStore, logbook: Logbook, tmp_path: Path
+) -> None:
+    signer = bundles.new_signer()
+    bundle_id, sha256 = put(store, tmp_path / "spool", signer)
+    logbook.append([bundle_leaf(bundle_id, sha256)])  # as when its writer died right after
+
+    (done,) = logbook.sync(trust_of(signer), RealClock())
+    assert (done.index, done.added) == (0, False)
+    assert proof_of(store, bundle_id)
+    assert len(logs.read_whole(store)) == 1
+
+
+def test_a_sweep_logs_nothing_that_was_altered(
+    store: DirectoryStore, logbook: Logbook, tmp_path: Path
+) -> None:
+    signer = bundles.new_signer()
+    bundle_id, _ = put(store, tmp_path / "spool", signer)
+    path = store.path(layout.bundle_key(bundle_id))
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + b"x")
+
+    for only in ([], [bundle_id]):
+        (done,) = logbook.sync(trust_of(signer), RealClock(), only=only)
+        assert done.index is None
+        assert "FAILED" in done.detail
+    with pytest.raises(SnapshotterError, match="has no bundle"):
+        list(
+            logbook.sync(trust_of(signer), RealClock(), only=["20260115t123045z-abcdefghijklmnop"])
+        )
+
+
+def test_what_a_machine_remembers_of_a_log_is_kept_and_forgotten(tmp_path: Path) -> None:
+    memory = FileMemory(tmp_path / "log" / "x.checkpoint")
+    assert memory.load() == b""
+    memory.save(b"note")
+    assert memory.load() == b"note"
+    memory.forget()
+    assert memory.load() == b""
+
+
+def test_a_bundle_that_is_owed_is_one_leaf() -> None:
+    owed = Owed(bundle_id="20260115t123045z-abcdefghijklmnop", sha256="ab" * 32, seen=3)
+
+    assert owed.leaf == bundle_leaf("20260115t123045z-abcdefghijklmnop", "ab" * 32)

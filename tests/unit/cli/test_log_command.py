@@ -1,0 +1,175 @@
+"""`snapshotter log`, from the outside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.formats import layout, log_state, note, tlog_proof
+from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.note import VerifierKey
+from snapshotter.seal.log_key import LogKeyDirectory
+from snapshotter.seal.signer import KeyDirectory
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles
+from tests.bundles import RealClock
+
+
+class Here:
+    """One user with one store."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.store = DirectoryStore(folder / "store")
+        self._capsys = capsys
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        self._capsys.readouterr()
+        code = main(["log", *arguments, "--store", str(self.folder / "store")])
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        ended, out, err = self.run(*arguments, "--json")
+        assert ended == code, err
+        lines = [json.loads(line) for line in out.splitlines()]
+        return lines[0] if len(lines) == 1 else lines
+
+    def bundle(self) -> str:
+        """Store a bundle of this user's that is not logged; return its id."""
+        keys = KeyDirectory(self.folder / "keys")
+        signer = keys.ensure()[0]
+        made = bundles.seal(self.folder / "spool", signer=signer, clock=RealClock())
+        self.store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+        return made.id
+
+    @property
+    def key(self) -> VerifierKey:
+        (key,) = LogKeyDirectory(path=self.folder / "keys").list()
+        return key
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Here:
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SNAPSHOTTER_KEYS_DIR", str(tmp_path / "keys"))
+    monkeypatch.chdir(tmp_path)
+    return Here(tmp_path, capsys)
+
+
+def test_a_log_is_begun_with_a_name_and_once(here: Here) -> None:
+    code, out, err = here.run("init", "--name", "example.org/evidence")
+
+    assert code == 0
+    assert note.parse_verifier_key(out.strip()) == here.key
+    assert here.key.name == "example.org/evidence"
+    assert "Back up" in err
+    code, _, err = here.run("init")
+    assert code == 1
+    assert "has a log already: example.org/evidence" in err
+
+
+def test_a_name_that_can_not_be_is_refused(here: Here) -> None:
+    code, _, err = here.run("init", "--name", "https://a b")
+
+    assert code == 1
+    assert "is no name for a log" in err
+
+
+@pytest.mark.parametrize("command", [["show"], ["check"], ["prove", "x"]])
+def test_a_store_without_a_log_is_told(here: Here, command: list[str]) -> None:
+    code, _, err = here.run(*command)
+
+    assert code == 1
+    assert "has no log" in err
+
+
+def test_a_sweep_logs_what_is_stored_and_all_of_it_can_be_looked_at(here: Here) -> None:
+    bundle_id = here.bundle()
+
+    assert here.json("sync", "--dry-run")["state"] == "waiting"
+    done = here.json("sync")
+    assert (done["bundle_id"], done["index"], done["state"]) == (bundle_id, 0, "logged")
+    shown = here.json("show")
+    assert (shown["size"], shown["verified"], shown["verifier_key"]) == (1, True, here.key.text)
+    assert shown["entries"][0]["name"] == bundle_id
+    code, out, _ = here.run("show")
+    assert code == 0
+    assert f"bundle     {bundle_id}" in out
+    assert here.json("check")["verdict"] == "passed"
+
+    code, out, _ = here.run("prove", bundle_id)
+    assert code == 0
+    leaf = Leaf(kind="bundle", name=bundle_id, sha256=shown["entries"][0]["sha256"])
+    tlog_proof.check(out.encode(), leaf.encode(), here.key)
+    beside = here.store.path(f"{layout.bundle_key(bundle_id)}.tlog-proof").read_bytes()
+    assert out.encode() == beside
+    code, out, _err = here.run("prove", bundle_id, "-o", str(here.folder / "proof"))
+    assert (code, out) == (0, "")
+    assert (here.folder / "proof").read_bytes() == beside
+    assert here.json("prove", bundle_id)["proof"].encode() == beside
+
+
+def test_what_is_not_in_the_log_has_no_proof(here: Here) -> None:
+    here.run("init")
+    code, _, err = here.run("prove", "20260115t123045z-abcdefghijklmnop")
+
+    assert code == 1
+    assert "the log has no bundle 2026" in err
+
+
+def test_a_strangers_bundle_is_passed_over_until_it_is_named(here: Here) -> None:
+    made = bundles.seal(here.folder / "spool", signer=bundles.new_signer(), clock=RealClock())
+    here.store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    KeyDirectory(here.folder / "keys").ensure()
+
+    assert here.json("sync", code=11)["state"] == "passed over"
+    code, _, err = here.run("sync")
+    assert code == 11
+    assert "not ours" in err
+    assert here.json("sync", made.id)["state"] == "logged"
+
+
+def test_a_log_that_was_rolled_back_or_removed_is_found(here: Here) -> None:
+    here.bundle()
+    here.run("init")
+    old = here.store.path(log_state.CHECKPOINT).read_bytes()
+    here.run("sync")
+    path = here.store.path(log_state.CHECKPOINT)
+    new = path.read_bytes()
+    path.unlink()
+    path.write_bytes(old)
+    (here.folder / "then").write_bytes(new)
+
+    assert here.json("check", code=10)["verdict"] == "failed"
+    code, out, _ = here.run("check", "--against", str(here.folder / "then"))
+    assert code == 10
+    assert out.count("it was rolled back") == 2
+    for key in (log_state.CHECKPOINT, log_state.LOCK):
+        here.store.discard(key)
+    code, _, err = here.run("sync")
+    assert code == 1
+    assert "this machine has seen one there" in err
+    assert here.run("init", "--again")[0] == 0
+    assert here.run("check")[0] == 0
+
+
+def test_a_stranger_reads_the_log_with_its_verifier_key(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.run("init")
+    key = here.key.text
+    monkeypatch.setenv("SNAPSHOTTER_KEYS_DIR", str(here.folder / "elsewhere"))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(here.folder / "other-data"))
+
+    assert here.json("show")["verified"] is False
+    assert here.json("check", code=11)["verdict"] == "indeterminate"
+    assert here.json("check", "--verifier-key", key)["verdict"] == "passed"
+    assert here.run("check", "--verifier-key", key[:-1])[0] == 2
+    code, _, err = here.run("sync")
+    assert code == 1
+    assert "there is no key of a log named" in err
