@@ -20,7 +20,7 @@ import ssl
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,6 +109,8 @@ class Workshop:
         title: str = "A page",
         timestamps: int = 1,
         contents: Mapping[str, bytes] = bundles.CONTENTS,
+        cosigners: Sequence[FileSigner] = (),
+        signatures: int = 0,
     ) -> Members:
         self._count += 1
         bundle = bundles.seal(
@@ -119,6 +121,8 @@ class Workshop:
             title=title,
             require_timestamps=timestamps,
             contents=contents,
+            cosigners=cosigners,
+            require_signatures=signatures,
         )
         return bundles.unpack(bundle.file.read_bytes())
 

@@ -41,8 +41,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
 from snapshotter.formats import canonical_json, keys, names, wacz
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.seal.signer import FileSigner
 from tests import bundles
-from tests.bundles import Members, flipped, pack
+from tests.bundles import ChainAuthority, Members, flipped, pack
 
 PAGE = "capture/dom.html"
 SIG, PEM, TOKEN = names.signature(1), names.public_key(1), names.token(1, 1)
@@ -110,7 +111,8 @@ def make(work: Path) -> Suite:
         for kind in (
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
-            _datapackage, _digest_file, _custody, _server_signatures, _trust_windows,
+            _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
+            _taken_out,
         )
         for case in kind(shop)
     )  # fmt: skip
@@ -1209,6 +1211,302 @@ def _server_signatures(shop: Workshop) -> Iterator[Case]:
         yield _failed(
             f"insider-tls-{label}", insider(changed), f"capture/tls.json: {label}", "SERVER_SIG"
         )
+
+
+def custody_beside(shop: Workshop) -> Iterator[Case]:
+    """The chain that goes on beside the bundle (docs/spec/custody.md)."""
+    good = shop.good_bundle
+    whole = digest_bytes(pack(good)).sha256
+    inside = good[names.CUSTODY].splitlines()
+    bundle_id = bundles.record_of(good)["bundle_id"]
+    at = canonical_json.instant(datetime.now(UTC))
+    receipt = {
+        "at": at, "key": f"bundles/2026/11/24/{bundle_id}.wacz", "legal_hold": False, "length": len(pack(good)),
+        "lock_mode": "", "retain_until": None, "sha256": whole, "store": "0" * 32, "version": "",
+    }  # fmt: skip
+    plain = {
+        "agent": "snapshotter 0.0.0-test", "at": at, "by": "test", "detail": "", "event": "ingestion",
+        "object": f"{bundle_id}.wacz", "outcome": "success", "receipt": receipt,
+    }  # fmt: skip
+
+    def lines(*edits: Record, after: bytes = inside[-1], count: int = len(inside)) -> bytes:
+        out = b""
+        for number, change in enumerate(edits, start=1):
+            event = {
+                **plain, "event_id": f"{count + number:032x}", "previous": digest_bytes(after).sha256,
+                "sequence": count + number, **change,
+            }  # fmt: skip
+            after = canonical_json.dumps({k: v for k, v in event.items() if v is not ...})
+            out += after + b"\n"
+        return out
+
+    one = lines({}, {"event": "fixity check", "receipt": None})
+    two = lines(
+        {"event": "exporting", "receipt": None}, after=one.splitlines()[-1], count=len(inside) + 2
+    )
+    first, second = ".custody-0001.jsonl", ".custody-0002.jsonl"
+    yield _good("custody-beside", good, "two events after the seal", sidecars={first: one})
+    yield _good("custody-beside-twice", good, "two sidecars", sidecars={first: one, second: two})
+    yield _good(
+        "custody-beside-other-name",
+        good,
+        "a name that is none of the chain's",
+        sidecars={first: one, ".custody-00002.jsonl": b"x"},
+    )
+    yield _good(
+        "custody-beside-far-away",
+        good,
+        "a number far beyond all others",
+        sidecars={first: one, ".custody-99999.jsonl": b"x"},
+    )
+    other = digest_bytes(b"other").sha256
+    for label, data in (
+        ("other-link", lines({"previous": other})), ("gap-in-count", lines({"sequence": len(inside) + 2})),
+        ("event-twice", lines({}, {"event_id": f"{len(inside) + 1:032x}"})), ("field-more", lines({"note": ""})),
+        ("field-less", lines({"by": ...})), ("no-newline", one[:-1]), ("blank-line", one + b"\n"), ("empty", b""),
+        ("too-long", one + bytes(256 << 10)), ("crlf", one.replace(b"\n", b"\r\n")),
+        ("not-canonical", one.replace(b'":', b'": ', 1)), ("number", lines({"detail": 1})), ("short-id", lines({"event_id": "ab"})),
+        ("other-file", lines({"receipt": {**receipt, "sha256": other}})), ("no-instant", lines({"at": "today"})),
+        ("receipt-less", lines({"receipt": {k: v for k, v in receipt.items() if k != "store"}})), ("junk", b"junk\n"),
+        ("receipt-text", lines({"receipt": "x"})), ("receipt-half-a-lock", lines({"receipt": {**receipt, "lock_mode": "COMPLIANCE"}})),
+        ("receipt-length", lines({"receipt": {**receipt, "length": -1}})), ("swapped", b"".join(one.splitlines(keepends=True)[::-1])),
+    ):  # fmt: skip
+        yield _unclear(
+            f"custody-beside-{label}",
+            good,
+            f"the chain beside the bundle: {label}",
+            "CUSTODY",
+            sidecars={first: data},
+        )
+    yield _unclear(
+        "custody-beside-second-alone",
+        good,
+        "the first is missing",
+        "CUSTODY",
+        sidecars={second: two},
+    )
+    yield _unclear(
+        "custody-beside-first-again",
+        good,
+        "the second is the first",
+        "CUSTODY",
+        sidecars={first: one, second: one},
+    )
+    yield _unclear(
+        "custody-beside-second-cut",
+        good,
+        "the second has no end",
+        "CUSTODY",
+        sidecars={first: one, second: two[:-1]},
+    )
+
+
+# --- several signers, and what nothing covers --------------------------------------------------
+
+
+def _cosigners(shop: Workshop) -> Iterator[Case]:
+    def sealed(
+        *signers: FileSigner, needed: int = 0, authorities: tuple[ChainAuthority, ...] | None = None
+    ) -> Members:
+        first, *others = signers
+        return shop.members(first, cosigners=others, signatures=needed, authorities=authorities)
+
+    both = sealed(shop.signer, shop.other)
+    sig, pem, token = names.signature(2), names.public_key(2), names.token(2, 1)
+
+    def insider(changes: Members, *gone: str) -> Members:
+        return bundles.derived({**_without(both, *gone), **changes}, signer=shop.signer)
+
+    yield _good("two-signers", both, "two known keys")
+    yield _good(
+        "two-signers-required",
+        both,
+        "two known keys, and the trust file requires two",
+        trust="two-signatures",
+    )
+    yield _good(
+        "quorum-unknown",
+        sealed(shop.signer, shop.stranger, needed=1),
+        "one is known, and one is enough",
+    )
+    yield _good(
+        "quorum-unknown-first",
+        sealed(shop.stranger, shop.signer, needed=1),
+        "the second is known, and one is enough",
+    )
+    yield _good(
+        "quorum-compromised",
+        sealed(shop.signer, shop.compromised, needed=1),
+        "one is good, and one is enough",
+    )
+    yield _good(
+        "quorum-of-three",
+        sealed(shop.signer, shop.stranger, shop.other, needed=2),
+        "two of three are good, and two are enough",
+    )
+    yield _unclear(
+        "quorum-all-unknown",
+        sealed(shop.signer, shop.stranger),
+        "both have to be known",
+        "KEY_UNKNOWN",
+    )
+    yield _failed(
+        "quorum-all-compromised",
+        sealed(shop.signer, shop.compromised),
+        "both have to be good",
+        "KEY_REVOKED",
+    )
+    yield _unclear(
+        "quorum-all-superseded",
+        sealed(shop.signer, shop.superseded),
+        "both have to be good",
+        "KEY_REVOKED",
+    )
+    yield _unclear(
+        "quorum-by-trust",
+        sealed(shop.signer, shop.stranger, needed=1),
+        "the trust file requires two",
+        "KEY_UNKNOWN",
+        trust="two-signatures",
+    )
+    yield _unclear(
+        "quorum-of-three-required",
+        insider_requires(shop, both, 3),
+        "three are required, two have signed",
+        "QUORUM",
+    )
+    yield _failed(
+        "second-flipped",
+        insider({sig: flipped(both[sig], 20)}),
+        "the second signature is spoilt",
+        "SIG",
+    )
+    yield _failed(
+        "second-gone", insider({}, sig, pem, token), "the second signature is gone", "SIG_MISSING"
+    )
+    yield _failed(
+        "second-signature-gone",
+        insider({}, sig),
+        "the second signature is gone, its key is there",
+        "SIG_MISSING",
+    )
+    yield _failed(
+        "second-key-gone",
+        insider({}, pem),
+        "the second key is gone, its signature is there",
+        "SIG_MISSING",
+    )
+    yield _failed(
+        "second-key-other",
+        insider({pem: shop.stranger.public_key_pem}),
+        "the second key is another",
+        "SIG",
+    )
+    yield _failed(
+        "second-by-another",
+        insider(
+            {
+                sig: shop.stranger.sign(both[names.MANIFEST_SHA256]),
+                pem: shop.stranger.public_key_pem,
+            }
+        ),
+        "the second signature is by another key than the record names",
+        "KEY_MISMATCH",
+    )
+    yield _failed(
+        "signers-swapped",
+        insider(
+            {
+                SIG: both[sig],
+                PEM: both[pem],
+                TOKEN: both[token],
+                sig: both[SIG],
+                pem: both[PEM],
+                token: both[TOKEN],
+            }
+        ),
+        "the two signatures in each other's place",
+        "KEY_MISMATCH",
+    )
+    yield _failed(
+        "second-token-of-first",
+        insider({token: both[TOKEN]}),
+        "the second's token is over the first",
+        "TS_IMPRINT",
+        "TS_MISSING",
+    )
+    yield _unclear(
+        "second-token-gone", insider({}, token), "the second signature has no token", "TS_MISSING"
+    )
+    bare = sealed(shop.signer, shop.other, authorities=())
+    first, second = shop.stamp(bare[SIG]), shop.stamp(bare[sig])
+    yield _good(
+        "late-for-each",
+        bare,
+        "a late token over each signature",
+        sidecars={".late-01.tsr": second, ".late-02.tsr": first},
+    )
+    yield _unclear(
+        "late-for-one",
+        bare,
+        "a late token over the second alone",
+        "TS_MISSING",
+        sidecars={".late-01.tsr": second},
+    )
+
+
+def insider_requires(shop: Workshop, members: Members, count: int) -> Members:
+    """Both signers sign a record that requires more of them than there are."""
+    record = bundles.record_of(members)
+    record["requires"]["signatures"] = count
+    made = bundles.with_manifests({**members, names.CAPTURE_RECORD: canonical_json.dumps(record)})
+    for slot, signer in ((1, shop.signer), (2, shop.other)):
+        made[names.signature(slot)] = signer.sign(made[names.MANIFEST_SHA256])
+        made[names.token(slot, 1)] = shop.stamp(made[names.signature(slot)])
+    return bundles.derived(made, signer=shop.signer)
+
+
+def _taken_out(shop: Workshop) -> Iterator[Case]:
+    good = shop.good_bundle
+    second = names.token(1, 2)
+    yield _failed(
+        "token-gap", bundles.derived({**_without(good, TOKEN), second: good[TOKEN]}, signer=shop.signer),
+        "a token that is numbered from two on", "UNLISTED",
+    )  # fmt: skip
+    third = {names.token(1, 3): good[TOKEN]}
+    yield _failed(
+        "token-gap-behind",
+        bundles.derived({**good, **third}, signer=shop.signer),
+        "a gap before the third",
+        "UNLISTED",
+    )
+    asked = shop.members(shop.hardware, authorities=(shop.authority, shop.unknown_authority))
+    yield _unclear(
+        "uncovered-and-untrusted",
+        asked,
+        "two were asked; one is not trusted, and nothing covers it",
+        "TS_UNTRUSTED",
+        "TS_MISSING",
+    )
+    yield _unclear(
+        "uncovered-and-taken-out",
+        bundles.derived(_without(asked, second)),
+        "two were asked, and one token was taken out",
+        "TS_MISSING",
+    )
+    silent = ChainAuthority(shop.authority._chain, name="a silent authority")
+    silent.down = True
+    yield _unclear(
+        "uncovered-and-silent",
+        shop.members(shop.hardware, authorities=(shop.authority, silent)),
+        "two were asked, one did not answer, and nothing tells that from a token taken out",
+        "TS_MISSING",
+    )
+    yield _good(
+        "covered-and-silent",
+        shop.members(authorities=(shop.authority, silent)),
+        "two were asked, one did not answer, and the WACZ signature shows that none was taken out",
+    )
 
 
 # --- keys against trust files ----------------------------------------------------------------

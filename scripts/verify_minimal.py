@@ -619,12 +619,14 @@ class Certificate:
         outer = der_all(der_one(der, 0x30))
         if [tag for tag, _, _ in outer] != [0x30, 0x30, 0x03]:
             raise Bad("not a certificate")
+        self.signed, self.signature = outer[0][2], outer[2][1][1:]
+        self.signature_name = der_oid(der_all(outer[1][1])[0][1])
         parts = der_all(outer[0][1])
         if parts and parts[0][0] == 0xA0:
             parts = parts[1:]
         if len(parts) < 6 or [tag for tag, _, _ in parts[:6]] != [2, 0x30, 0x30, 0x30, 0x30, 0x30]:
             raise Bad("not a certificate")
-        self.serial = der_integer(parts[0][1])
+        self.serial, self.serial_raw = der_integer(parts[0][1]), parts[0][2]
         self.issuer, self.subject, self.spki = parts[2][2], parts[4][2], parts[5][2]
         self.extensions: dict[str, bytes] = {}
         for tag, content, _ in parts[6:]:
@@ -791,8 +793,8 @@ class Trust:
             certificate = Certificate(from_pem(root, "CERTIFICATE"))
             if certificate.issuer != certificate.subject:
                 raise Bad("the root of an authority is not its own issuer")
-            if openssl.run("x509", "-noout", data=root).returncode:
-                raise Bad("the root of an authority is no certificate")
+            if openssl.run("x509", "-noout", "-pubkey", data=root).returncode:
+                raise Bad("the root of an authority is no certificate with a key")
             roots.add(certificate.spki)
             policies, serials = set(one["policy_oids"]), set(one["revoked_serials"])
             self.authorities.append((one["name"], root, policies, serials))
@@ -995,138 +997,237 @@ OID_SIGNING_CERTIFICATE = {
 DIGESTS = {
     "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512",
 }  # fmt: skip
+MAX_TOKEN_DEPTH = 32
+EC_KEY, RSA_KEY = "1.2.840.10045.2.1", "1.2.840.113549.1.1.1"
+# How a signature's algorithm may be named: the kind of key, and the hash unless the name leaves it open.
+SIGNATURE_NAMES = {
+    EC_KEY: (EC_KEY, ""), "1.2.840.10045.4.3.2": (EC_KEY, "sha256"), "1.2.840.10045.4.3.3": (EC_KEY, "sha384"),
+    "1.2.840.10045.4.3.4": (EC_KEY, "sha512"), RSA_KEY: (RSA_KEY, ""), "1.2.840.113549.1.1.11": (RSA_KEY, "sha256"),
+    "1.2.840.113549.1.1.12": (RSA_KEY, "sha384"), "1.2.840.113549.1.1.13": (RSA_KEY, "sha512"),
+}  # fmt: skip
 GENERALIZED_TIME = re.compile(
-    rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]*[1-9]))?Z\Z"
+    rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]{1,9}))?Z\Z"
 )
 
 
+class Fields:
+    """The values inside a DER value, taken in order; none may be left over. Raises Bad."""
+
+    def __init__(self, content: bytes) -> None:
+        self.parts = der_all(content)
+
+    def maybe(self, tag: int) -> tuple[int, bytes, bytes] | None:
+        return self.parts.pop(0) if self.parts and self.parts[0][0] == tag else None
+
+    def take(self, tag: int) -> bytes:
+        """The content of the next value, which has to have this tag."""
+        found = self.maybe(tag)
+        if found is None:
+            raise Bad("a field is missing, or of another kind")
+        return found[1]
+
+    def end(self) -> None:
+        if self.parts:
+            raise Bad("it has something in it that does not belong there")
+
+
+def check_der(data: bytes, depth: int = 1) -> None:
+    """Every value in `data`, however deep, has the one form that DER has for it. Raises Bad."""
+    for tag, content, _ in der_all(data):
+        spare = content[-1] & ((1 << content[0] % 8) - 1) if tag == 3 and len(content) > 1 else 0
+        if (
+            depth > MAX_TOKEN_DEPTH
+            or (tag == 1 and content not in (b"\0", b"\xff"))
+            or (tag == 3 and (not content or content[0] > 7 or (len(content) == 1 and content[0])))
+            or (tag == 5 and content)
+            or spare
+        ):
+            raise Bad("not DER: a value is not in its one form")
+        if tag == 2:
+            der_integer(content)
+        elif tag & 0x20:
+            check_der(content, depth + 1)
+
+
+def algorithm(content: bytes) -> str:
+    """The OID of an AlgorithmIdentifier; its parameters are absent or NULL. Raises Bad."""
+    parts = Fields(content)
+    oid = der_oid(parts.take(6))
+    parts.maybe(5)
+    parts.end()
+    return oid
+
+
+def digest_name(content: bytes) -> str:
+    name = DIGESTS.get(algorithm(content))
+    if name is None:
+        raise Bad("a hash that does not count")
+    return name
+
+
+def issued(issuer: Certificate, certificate: Certificate, openssl: OpenSSL) -> bool:
+    """Whether `certificate` bears the name and a good signature of `issuer`, by a hash that counts."""
+    if certificate.issuer != issuer.subject or certificate.der == issuer.der:
+        return False
+    digest = SIGNATURE_NAMES.get(certificate.signature_name, ("", ""))[1]
+    return digest != "" and openssl.holds(
+        issuer.spki, certificate.signature, certificate.signed, digest
+    )
+
+
 class Token:
-    """An RFC 3161 response that agrees with itself. Says nothing about who made it. Raises Bad."""
+    """
+    An RFC 3161 response that agrees with itself, in which every byte has its place. Says nothing about who made it.
+
+    OpenSSL passes over much of a token: unsigned attributes, lists of hashes, names of algorithms, certificates
+    that nobody needed. What nobody looks at, anybody can change; so it is read here first. Raises Bad.
+    """
 
     def __init__(self, response: bytes, openssl: OpenSSL) -> None:
+        if len(response) > MAX_PROOF:
+            raise Bad(f"longer than {MAX_PROOF} bytes")
         self.response = response
-        # TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo }; 0 is "granted"
-        parts = der_all(der_one(response, 0x30))
-        if len(parts) != 2 or parts[0][0] != 0x30 or parts[1][0] != 0x30:
-            raise Bad("not a response with a token")
-        status = der_all(parts[0][1])
-        if not status or status[0][0] != 2 or der_integer(status[0][1]) != 0:
+        check_der(response)
+        # TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo }
+        outer = Fields(der_one(response, 0x30))
+        status, content_info = Fields(outer.take(0x30)), Fields(outer.take(0x30))
+        outer.end()
+        if der_integer(status.take(2)) != 0:
             raise Bad("the request was not granted")
-        content_info = der_all(parts[1][1])
-        if (
-            len(content_info) != 2
-            or content_info[0][0] != 6
-            or der_oid(content_info[0][1]) != OID_SIGNED_DATA
-        ):
+        words = status.maybe(0x30)  # free text, which nothing signs
+        if words and (len(words[1]) > 256 or any(tag != 12 for tag, _, _ in der_all(words[1]))):
+            raise Bad("its status has too long a text")
+        if words:
+            b"".join(content for _, content, _ in der_all(words[1])).decode("utf-8")
+        status.end()
+        if der_oid(content_info.take(6)) != OID_SIGNED_DATA:
             raise Bad("not signed data")
-        # SignedData ::= SEQUENCE { version, digestAlgorithms SET, encapContentInfo, [0] certificates, [1] crls, signerInfos SET }
-        signed = der_all(der_one(der_one(content_info[1][2], 0xA0), 0x30))
-        if (
-            len(signed) < 4
-            or [tag for tag, _, _ in signed[:3]] != [2, 0x31, 0x30]
-            or signed[-1][0] != 0x31
-        ):
-            raise Bad("not signed data")
-        encapsulated = der_all(signed[2][1])
-        if len(encapsulated) != 2 or der_oid(encapsulated[0][1]) != OID_TST_INFO:
+        # SignedData ::= SEQUENCE { version, digestAlgorithms, encapContentInfo, [0] certificates, signerInfos }
+        signed = Fields(der_one(content_info.take(0xA0), 0x30))
+        content_info.end()
+        if der_integer(signed.take(2)) != 3:
+            raise Bad("signed data of another version than 3")
+        digests, encapsulated = signed.take(0x31), Fields(signed.take(0x30))
+        if der_oid(encapsulated.take(6)) != OID_TST_INFO:
             raise Bad("not a timestamp token")
-        info = der_one(der_one(encapsulated[1][2], 0xA0), 0x04)
+        info = der_one(encapsulated.take(0xA0), 0x04)
+        encapsulated.end()
+        bag = [whole for _, _, whole in der_all(signed.take(0xA0))]
+        if not 1 <= len(bag) <= 8 or len(set(bag)) != len(bag):
+            raise Bad("no certificates, too many, or one twice")
+        self.certificates = [Certificate(der) for der in bag]
+        signers = signed.take(0x31)
+        signed.end()  # revocation lists, which nothing signs, are refused
         self._info(info)
-        self.certificates = [
-            Certificate(whole) for tag, content, _ in signed[3:-1] if tag == 0xA0
-            for kind, _, whole in der_all(content) if kind == 0x30
-        ]  # fmt: skip
-        self._signer(signed[-1][1], info)
-        if self.signer is not None:
-            # The signature, by the embedded certificate, whoever that is.
-            done = openssl.run(
-                "cms",
-                "-verify",
-                "-inform",
-                "DER",
-                "-noverify",
-                "-binary",
-                "-out",
-                os.devnull,
-                data=parts[1][2],
-            )
-            if done.returncode:
-                raise Bad("its own signature does not hold")
+        self._signer(signers, digests, info, openssl)
 
     def _info(self, info: bytes) -> None:
-        # TSTInfo ::= SEQUENCE { version, policy, messageImprint, serialNumber, genTime, … }
-        parts = der_all(der_one(info, 0x30))
-        if [tag for tag, _, _ in parts[:5]] != [2, 6, 0x30, 2, 0x18] or der_integer(
-            parts[0][1]
-        ) != 1:
-            raise Bad("not a TSTInfo")
-        self.policy = der_oid(parts[1][1])
-        imprint = der_all(parts[2][1])
-        if [tag for tag, _, _ in imprint] != [0x30, 4]:
-            raise Bad("no imprint")
-        self.imprint_digest = DIGESTS.get(der_oid(der_all(imprint[0][1])[0][1]), "")
-        if not self.imprint_digest:
-            raise Bad("its imprint is by a hash that does not count")
-        self.imprint = imprint[1][1]
-        found = GENERALIZED_TIME.match(parts[4][1])
+        # TSTInfo ::= SEQUENCE { version, policy, messageImprint, serialNumber, genTime, accuracy, ordering, nonce, [0] tsa, [1] … }
+        check_der(info)
+        parts = Fields(der_one(info, 0x30))
+        if der_integer(parts.take(2)) != 1:
+            raise Bad("a TSTInfo of another version than 1")
+        self.policy = der_oid(parts.take(6))
+        imprint = Fields(parts.take(0x30))
+        self.imprint_digest, self.imprint = digest_name(imprint.take(0x30)), imprint.take(4)
+        imprint.end()
+        parts.take(2)
+        found = GENERALIZED_TIME.match(parts.take(0x18))
         if not found:
-            raise Bad("its time is not in its one form")
+            raise Bad("its time is not in UTC, or none")
         self.whole_second = utc(*map(int, found.groups()[:6]))
-        self.time = self.whole_second + datetime.timedelta(
-            microseconds=int((found.group(7) or b"0").ljust(6, b"0")[:6])
-        )
+        fraction = (found.group(7) or b"0").ljust(6, b"0")[:6]
+        self.time = self.whole_second + datetime.timedelta(microseconds=int(fraction))
+        accuracy = parts.maybe(0x30)
+        if accuracy:
+            numbers = Fields(accuracy[1])
+            for tag, most in ((2, 1 << 31), (0x80, 999), (0x81, 999)):
+                number = numbers.maybe(tag)
+                if number and not 0 <= int.from_bytes(number[1], "big", signed=True) <= most:
+                    raise Bad("its accuracy is out of range")
+                if number and not number[1]:
+                    raise Bad("a number is empty")
+            numbers.end()
+        for tag in (1, 2, 0xA0):
+            parts.maybe(tag)
+        extensions = parts.maybe(0xA1)
+        parts.end()
+        for tag, extension, _ in der_all(extensions[1]) if extensions else []:
+            if tag != 0x30 or any(
+                it == 1 and value != b"\0" for it, value, _ in der_all(extension)
+            ):
+                raise Bad("a critical extension that is not known")
 
-    def _signer(self, infos_data: bytes, info: bytes) -> None:
-        # SignerInfo ::= SEQUENCE { version, sid, digestAlgorithm, [0] signedAttrs, signatureAlgorithm, signature, … }
-        infos = der_all(infos_data)
-        parts = der_all(infos[0][1]) if len(infos) == 1 else []
-        if len(parts) < 6 or parts[0][0] != 2 or parts[2][0] != 0x30 or parts[3][0] != 0xA0:
-            raise Bad("not signed by one, with attributes")
-        attributes = {}
-        for _, content, _ in der_all(parts[3][1]):
-            pieces = der_all(content)
-            values = der_all(pieces[1][1])
-            if der_oid(pieces[0][1]) in attributes or len(values) != 1:
-                raise Bad("an attribute twice")
-            attributes[der_oid(pieces[0][1])] = values[0]
-        digest = {**DIGESTS, "1.3.14.3.2.26": "sha1"}.get(der_oid(der_all(parts[2][1])[0][1]))
-        if digest is None:
-            raise Bad("signed by a hash that is not known")
-        kind = attributes.get(OID_CONTENT_TYPE)
-        if kind is None or der_oid(kind[1]) != OID_TST_INFO:
+    def _signer(self, infos_data: bytes, digests: bytes, info: bytes, openssl: OpenSSL) -> None:
+        # SignerInfo ::= SEQUENCE { version, issuerAndSerialNumber, digestAlgorithm, [0] signedAttrs, signatureAlgorithm, signature }
+        parts = Fields(der_one(infos_data, 0x30))
+        if der_integer(parts.take(2)) != 1:
+            raise Bad("a SignerInfo of another version than 1")
+        signer_id, digest_algorithm = parts.take(0x30), parts.maybe(0x30)
+        attributes_raw = parts.maybe(0xA0)
+        signature_name, signature = algorithm(parts.take(0x30)), parts.take(4)
+        parts.end()  # unsigned attributes are refused
+        if digest_algorithm is None or attributes_raw is None or digests != digest_algorithm[2]:
+            raise Bad("not signed by one, with attributes, by the hash that it lists")
+        digest = digest_name(digest_algorithm[1])
+        attributes: dict[str, tuple[int, bytes, bytes]] = {}
+        for tag, content, _ in der_all(attributes_raw[1]):
+            pieces = Fields(content)
+            oid, values = der_oid(pieces.take(6)), der_all(pieces.take(0x31))
+            pieces.end()
+            if tag != 0x30 or oid in attributes or len(values) != 1:
+                raise Bad("an attribute twice, or of two values")
+            attributes[oid] = values[0]
+        kind = attributes.get(OID_CONTENT_TYPE, (0, b"", b""))
+        if kind[0] != 6 or der_oid(kind[1]) != OID_TST_INFO:
             raise Bad("the signature is over another kind of content")
-        if attributes.get(OID_MESSAGE_DIGEST, (0, b""))[1] != hashlib.new(digest, info).digest():
+        if attributes.get(OID_MESSAGE_DIGEST, (0, b"", b""))[:2] != (
+            4,
+            hashlib.new(digest, info).digest(),
+        ):
             raise Bad("the signature is over another content")
-        self.signer: Certificate | None = None
-        for certificate in self.certificates:
-            if parts[1][0] == 0x30:  # issuerAndSerialNumber
-                found = der_all(parts[1][1])
-                match = (
-                    found[0][2] == certificate.issuer
-                    and der_integer(found[1][1]) == certificate.serial
-                )
-            else:  # [0] subjectKeyIdentifier
-                match = certificate.extensions.get("2.5.29.14", b"")[2:] == parts[1][1]
-            if match:
-                self.signer = certificate
-        if self.certificates and self.signer is None:
+        found = [it for it in self.certificates if it.issuer + it.serial_raw == signer_id]
+        if len(found) != 1:
             raise Bad("the signer's certificate is not in it")
-        if self.signer is None:
-            return
-        # ESSCertID (RFC 2634) or ESSCertIDv2 (RFC 5035): the first certificate named has to be the signer's
-        stated = []
+        self.signer = found[0]
+        # ESSCertID (RFC 2634), ESSCertIDv2 (RFC 5035): the first certificate named has to be the signer's
+        named_it = 0
         for oid, default in OID_SIGNING_CERTIFICATE.items():
             if oid in attributes:
-                first = der_all(der_all(der_all(attributes[oid][1])[0][1])[0][1])
-                name = default
-                if first[0][0] == 0x30:
-                    name = DIGESTS.get(der_oid(der_all(first[0][1])[0][1]), "")
-                    first = first[1:]
-                stated.append(
-                    name != "" and hashlib.new(name, self.signer.der).digest() == first[0][1]
-                )
-        if not stated or not all(stated):
+                first = Fields(der_all(der_all(attributes[oid][1])[0][1])[0][1])
+                other = first.maybe(0x30) if default == "sha256" else None
+                name = digest_name(other[1]) if other else default
+                if hashlib.new(name, self.signer.der).digest() != first.take(4):
+                    raise Bad("it was signed with another certificate than it has")
+                named_it += 1
+        if not named_it:
             raise Bad("it does not name the certificate of its signer")
+        kind_of_key, fixed = SIGNATURE_NAMES.get(signature_name, ("", ""))
+        if kind_of_key != self.signer.key_kind or fixed not in ("", digest):
+            raise Bad("the algorithm of its signature is not one that counts")
+        # RFC 5652, 5.4: signed as a SET, stored under another tag
+        if not openssl.holds(self.signer.spki, signature, b"\x31" + attributes_raw[2][1:], digest):
+            raise Bad("its own signature does not hold")
+
+    def has_part(self, root: Certificate, openssl: OpenSSL) -> bool:
+        """
+        Whether every certificate in the token stands above its signer and below the root.
+
+        One exception, because authorities send it: the root's own key, certified by an older root.
+        """
+        above, waiting, rooted = [self.signer], [self.signer], False
+        while waiting:
+            one = waiting.pop()
+            if (one.subject, one.spki) == (root.subject, root.spki):
+                rooted = rooted or one.der == root.der
+                continue
+            issuers = [it for it in [*self.certificates, root] if issued(it, one, openssl)]
+            if not issuers:
+                return False
+            fresh = [it for it in issuers if it.der not in {known.der for known in above}]
+            above += fresh
+            waiting += fresh
+        return rooted and {it.der for it in self.certificates} <= {it.der for it in above}
 
     def is_over(self, data: bytes) -> bool:
         return hashlib.new(self.imprint_digest, data).digest() == self.imprint
@@ -1137,13 +1238,15 @@ class Token:
             "ts", "-verify", "-in", openssl.file("token.tsr", self.response), "-digest", self.imprint.hex(),
             "-CAfile", openssl.file("root.pem", root_pem), "-attime", str(int(self.whole_second.timestamp())),
         )  # fmt: skip
-        return done.returncode == 0 and b"Verification: OK" in done.stdout
+        if done.returncode != 0 or b"Verification: OK" not in done.stdout:
+            return False
+        return self.has_part(Certificate(from_pem(root_pem, "CERTIFICATE")), openssl)
 
     def judge(self, data: bytes, trust: Trust, openssl: OpenSSL) -> tuple[str, str]:
         """(code, authority): "OK" and its name, or why it does not count."""
         code = "TS_UNTRUSTED"
         for name, root, policies, serials in trust.authorities:
-            if self.signer is not None and self.leads_to(root, openssl):
+            if self.leads_to(root, openssl):
                 if str(self.signer.serial) in serials:
                     code = "TS_REVOKED"
                 elif policies and self.policy not in policies:
@@ -1655,10 +1758,8 @@ class Verification:
         for name, response in inside + beside:
             is_inside, why = name in self.members, "by nobody that is trusted for this"
             try:
-                if len(response) > MAX_PROOF:
-                    raise Bad(f"longer than {MAX_PROOF} bytes")
                 token = Token(response, self.openssl)
-            except (Bad, IndexError) as bad:
+            except (Bad, IndexError, UnicodeDecodeError) as bad:
                 code, why = "TS_MALFORMED", str(bad)
             else:
                 code, authority = token.judge(signature, self.trust, self.openssl)
@@ -1685,12 +1786,12 @@ class Verification:
                 continue
             over = "sig-01"
             try:
-                token = Token(data, self.openssl) if len(data) <= MAX_PROOF else None
-            except (Bad, IndexError):
-                token = None
-            for slot in self.named if token is not None else ():
-                if token is not None and token.is_over(self.members[f"seal/{slot}.der"].content):
-                    over = slot
+                token = Token(data, self.openssl)
+                for slot in self.named:
+                    if token.is_over(self.members[f"seal/{slot}.der"].content):
+                        over = slot
+            except (Bad, IndexError, UnicodeDecodeError):
+                pass  # said where tokens are judged
             found.setdefault(over, []).append((os.path.basename(path), data))
         return found
 
@@ -2462,18 +2563,27 @@ def custody_event(line: bytes) -> dict[str, Any]:
         event["sequence"], 1, 10**9 - 1
     ):
         raise Bad("an event has no id, or no number")
-    if event["outcome"] not in ("success", "failure"):
-        raise Bad("an event has no outcome")
     instant(event["at"])
     receipt = event["receipt"]
     if receipt is not None:
         wanted = "at key legal_hold length lock_mode retain_until sha256 store version".split()
         fields(receipt, wanted, "a receipt")
-        instant(receipt["at"])
-        if not isinstance(receipt["sha256"], str) or not KEY_ID.match(receipt["sha256"]):
-            raise Bad("a receipt has no SHA-256")
-        if not isinstance(receipt["key"], str):
-            raise Bad("a receipt has no key")
+        _texts(receipt, "key", "lock_mode", "sha256", "store", "version")
+        until, is_locked = (
+            receipt["retain_until"],
+            receipt["lock_mode"] in ("GOVERNANCE", "COMPLIANCE"),
+        )
+        if (until is not None) != is_locked or (receipt["lock_mode"] and not is_locked):
+            raise Bad("a receipt has half a lock")
+        for at in [receipt["at"], until] if is_locked else [receipt["at"]]:
+            instant(at)
+        if (
+            not KEY_ID.match(receipt["sha256"])
+            or not re.match(r"[0-9a-f]{32}\Z", receipt["store"])
+            or not is_count(receipt["length"], 0, 1 << 53)
+            or type(receipt["legal_hold"]) is not bool
+        ):
+            raise Bad("a receipt has a field of another form")
     return event
 
 

@@ -93,7 +93,8 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
     """
     Return number and bytes of the custody sidecars that stand beside a bundle.
 
-    One that is too long is cut short, and then is none; what is no file is passed over.
+    One that is too long is cut short, and then is none; what is no file is passed over, and so
+    is a number so far beyond all others that it is not of the chain.
 
     Raises:
         OSError: The folder can not be read.
@@ -107,7 +108,8 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
             continue
         with contextlib.suppress(FileNotFoundError, NotAFile):
             found.append((number, _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)))
-    return tuple(sorted(found))
+    last = custody_sidecars.last_number(number for number, _ in found)
+    return tuple(sorted(it for it in found if it[0] <= last))
 
 
 def log_proof_beside(bundle: Path) -> bytes | None:

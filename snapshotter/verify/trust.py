@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -742,6 +743,10 @@ def _certificate(pem: str) -> x509.Certificate:
     if len(pem) > _MAX_CERTIFICATE:
         raise EvidenceInvalid(f"a certificate is longer than {_MAX_CERTIFICATE} bytes")
     certificate = x509.load_pem_x509_certificate(pem.encode("utf-8"))
+    try:
+        certificate.public_key()  # what an authority is told apart by
+    except UnsupportedAlgorithm as error:
+        raise ValueError(f"a root has a key of a kind that is not known: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
         raise EvidenceInvalid("a certificate does not re-encode to the bytes that were read")
     return certificate

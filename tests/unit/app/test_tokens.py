@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app import pending
-from snapshotter.app.pipeline import Result, World, run
+from snapshotter.app.keeping import add
+from snapshotter.app.pipeline import Result, World, run, timestamp_state
 from snapshotter.app.tokens import TokenDesk, ask_again, remember_missing
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import PolicyRefused, ServiceUnavailable
+from snapshotter.model.finding import Verdict
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import late_tokens_beside
+from snapshotter.verify.trust import own_trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
 from tests.fakes.capturer import FakeCapturer
@@ -199,3 +205,83 @@ def test_without_reminders_nothing_is_made(tmp_path: Path) -> None:
 
     assert ask_again(desk).granted == 0
     assert not here.pending_dir.exists()
+
+
+def _signed_by_two(folder: Path, authority: ChainAuthority) -> World:
+    here = world(folder, authority)
+    cosigner = bundles.new_signer()
+    trust = own_trust([here.signer.public_key, cosigner.public_key], [authority.anchor])
+    return replace(here, cosigners=(cosigner,), trust=trust)
+
+
+def _verdict(here: World, made: Result) -> Verdict:
+    file = Path(made.location)
+    with file.open("rb") as stream:
+        late = late_tokens_beside(file)
+        return verify_bundle(stream, here.trust, now=here.clock.now(), late_tokens=late).verdict
+
+
+def test_each_of_several_signatures_is_remembered_and_gets_its_own_token(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = _signed_by_two(tmp_path, authority)
+    made = _owed(here, authority)
+    first, second = made.bundle.signatures
+
+    entries = list(pending.remembered(here.pending_dir))
+    assert [(it.slot, it.signature) for it in entries] == [
+        (1, first.signature),
+        (2, second.signature),
+    ]
+    assert _verdict(here, made) is Verdict.INDETERMINATE
+    assert "pending" in timestamp_state(made)
+
+    assert ask_again(here.desk).granted == 2
+
+    assert list(pending.remembered(here.pending_dir)) == []
+    assert len(_sidecars(here)) == 2
+    assert _verdict(here, made) is Verdict.PASSED
+
+
+def test_one_signature_s_token_settles_nothing_for_the_other(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = _signed_by_two(tmp_path, authority)
+    made = _owed(here, authority)
+    Path(f"{made.location}.late-01.tsr").write_bytes(
+        authority.response(made.bundle.signatures[1].signature)
+    )
+    for slot in (1, 2):
+        pending.forget(here.pending_dir, made.bundle.id, slot)
+
+    remember_missing(here.desk, [made.bundle.id])
+
+    (entry,) = pending.remembered(here.pending_dir)
+    assert (entry.slot, entry.signature) == (1, made.bundle.signature)
+    assert ask_again(here.desk).granted == 1
+    assert _verdict(here, made) is Verdict.PASSED
+
+
+def test_late_tokens_of_every_signature_come_along_into_another_store(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = _signed_by_two(tmp_path / "a", authority)
+    made = _owed(here, authority)
+    ask_again(here.desk)
+    other = DirectoryStore(tmp_path / "b")
+
+    added = add(Path(made.location), other, here.trust, now=here.clock.now())
+
+    assert added.passed_over == ()
+    assert len(list((tmp_path / "b").rglob("*.late-*.tsr"))) == 2
+
+
+def test_a_policy_that_requires_more_signers_than_there_are_captures_nothing(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = world(tmp_path, authority)
+
+    with pytest.raises(PolicyRefused, match="requires 2 signatures"):
+        run(REQUEST, bundles.decision(require_signatures=2), here, lambda *_: None)
+
+    assert not (tmp_path / "store").exists() or not list((tmp_path / "store").rglob("*.wacz"))

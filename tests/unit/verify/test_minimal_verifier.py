@@ -304,3 +304,37 @@ def test_a_directory_or_a_pipe_beside_a_bundle_is_junk_and_no_obstacle(tmp_path:
     os.mkfifo(tmp_path / "bundle.wacz.late-02.tsr")
 
     assert _run("--trust", VECTORS / "trust" / "trust.json", bundle).returncode == 0
+
+
+# --- tokens of real authorities --------------------------------------------------------------
+
+DATA = ROOT / "tests" / "unit" / "formats" / "data"
+
+
+def test_a_token_of_digicert_leads_to_the_root_that_we_ship(openssl: Any) -> None:
+    root = (ROOT / "policies" / "authorities" / "digicert.pem").read_bytes()
+
+    token = MINIMAL.Token((DATA / "digicert-2025.tsr").read_bytes(), openssl)
+
+    assert token.time.year == 2025
+    assert token.leads_to(_one_certificate(root), openssl)
+
+
+def test_a_token_of_identrust_is_over_its_bytes(openssl: Any) -> None:
+    token = MINIMAL.Token((DATA / "identrust-2025-over-hello.tsr").read_bytes(), openssl)
+
+    assert token.time.year == 2025
+    assert token.is_over(b"hello")
+
+
+def _one_certificate(pem: bytes) -> bytes:
+    start = pem.index(b"-----BEGIN")
+    return pem[start:]
+
+
+def test_an_edited_token_of_a_real_authority_is_none(openssl: Any) -> None:
+    data = bytearray((DATA / "digicert-2025.tsr").read_bytes())
+    data[-20] ^= 1
+
+    with pytest.raises(MINIMAL.Bad, match="signature"):
+        MINIMAL.Token(bytes(data), openssl)

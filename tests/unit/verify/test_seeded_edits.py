@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from scripts import tamper_suite
 from scripts.make_vectors import Workshop
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.formats import canonical_json, keys, names
@@ -102,6 +103,11 @@ class Editor:
         self.whole = pack(self.good)
         self.bare = shop.members(authorities=())
         self.late = shop.stamp(self.bare[names.signature(1)])
+        self.beside = next(
+            case.sidecars[".custody-0001.jsonl"]
+            for case in tamper_suite.custody_beside(shop)
+            if case.name == "good-custody-beside"
+        )
         self.hardware = shop.members(shop.hardware)
         contents = {**bundles.CONTENTS, names.SERVER_SIGNATURES: shop.server_signatures()}
         self.served = shop.members(contents=contents)
@@ -115,6 +121,7 @@ class Editor:
             self.late_token,
             self.server_signatures,
             self.custody,
+            self.custody_beside,
             self.digest_file,
         )
 
@@ -155,6 +162,14 @@ class Editor:
         at = dice.randrange(len(lines))
         lines[at] = edited_json(lines[at], dice) + b"\n"
         return self._sealed(self.good, names.CUSTODY, b"".join(lines)), {}
+
+    def custody_beside(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
+        lines = self.beside.splitlines(keepends=True)
+        at = dice.randrange(len(lines))
+        if dice.random() < 0.3:
+            return self.whole, {".custody-0001.jsonl": edited_bytes(self.beside, dice)}
+        lines[at] = edited_json(lines[at], dice) + b"\n"
+        return self.whole, {".custody-0001.jsonl": b"".join(lines)}
 
     def digest_file(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
         name = dice.choice([names.DATAPACKAGE, names.DATAPACKAGE_DIGEST])
