@@ -111,14 +111,17 @@ def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
         raise SnapshotterError("late tokens are numbered from late-01 to late-09")
     with open_file(sidecar) as stream:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
-    for number, signature in enumerate(signatures, start=1):
-        try:
-            check_subject(response, signature)
-            break
-        except TokenInvalid:
-            if number == len(signatures):
-                raise
+    if not any(_is_over(response, signature) for signature in signatures[1:]):
+        check_subject(response, signatures[0])  # raises, with what is wrong
     return int(match[1]), digest_bytes(response).sha256
+
+
+def _is_over(response: bytes, signature: bytes) -> bool:
+    try:
+        check_subject(response, signature)
+    except TokenInvalid:
+        return False
+    return True
 
 
 class Refused(SnapshotterError):
