@@ -16,7 +16,7 @@ from typing import Protocol
 from snapshotter.app import bundles, pending
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.rfc3161 import TokenInvalid, check_subject
+from snapshotter.formats.rfc3161 import check_subject, is_over
 from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
@@ -111,17 +111,9 @@ def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
         raise SnapshotterError("late tokens are numbered from late-01 to late-09")
     with open_file(sidecar) as stream:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
-    if not any(_is_over(response, signature) for signature in signatures[1:]):
+    if not any(is_over(response, signature) for signature in signatures[1:]):
         check_subject(response, signatures[0])  # raises, with what is wrong
     return int(match[1]), digest_bytes(response).sha256
-
-
-def _is_over(response: bytes, signature: bytes) -> bool:
-    try:
-        check_subject(response, signature)
-    except TokenInvalid:
-        return False
-    return True
 
 
 class Refused(SnapshotterError):

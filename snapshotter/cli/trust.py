@@ -31,7 +31,7 @@ from snapshotter.cli.trust_editing import (
     replacing,
     root_key_option,
 )
-from snapshotter.cli.trust_log import add_witness, set_log
+from snapshotter.cli.trust_log import add_witness, publish, set_log
 from snapshotter.cli.trust_versions import bump, diff, renew, sign
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 
@@ -413,5 +413,5 @@ def _name(stream: IO[bytes]) -> str:
     return str(getattr(stream, "name", "<stdin>"))
 
 
-for command in (add_witness, bump, diff, renew, set_log, sign):
+for command in (add_witness, bump, diff, publish, renew, set_log, sign):
     trust.add_command(command)

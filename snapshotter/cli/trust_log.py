@@ -1,4 +1,4 @@
-"""`snapshotter trust set-log|add-witness`: whose log proofs count, and who has to see them."""
+"""`snapshotter trust set-log|add-witness|publish`: a trust file and the log."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.output import say
-from snapshotter.cli.trust_editing import Edit, edit_options
+from snapshotter.cli.key_options import json_option, key_directory
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.trust_editing import Edit, edit_options, root_key_option
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
 if TYPE_CHECKING:
@@ -105,6 +106,62 @@ def add_witness(edit: Edit, file: Path, verifier_key: str, quorum: int | None) -
 
     edit.apply(file, change)
     say(f"cosignatures of {witness.name} count")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter trust publish trust.json
+  snapshotter trust publish trust.json --store s3://evidence --root-key 3f1c…
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--store", metavar="DIR|s3://…", help="The store with the log.  [default: captures]")
+@click.option(
+    "--root-key", metavar="KEY-ID", help="Whose trust file it is.  [default: your own root key's]"
+)
+@root_key_option
+@json_option
+@click.pass_context
+def publish(
+    ctx: click.Context,
+    file: Path,
+    store: str | None,
+    root_key: str | None,
+    root_key_name: str,
+    as_json: bool,
+) -> None:
+    """
+    Put this version of the trust file into the log, by its number and digest.
+
+    Whoever reads the log then knows of every version that was published: an auditor who was
+    shown an older one, or another file of the same version, can find it out.
+    """
+    from snapshotter.app import trust_files, wiring
+    from snapshotter.verify.trust import load_document
+
+    settings = ctx.obj.load(store=store or "")
+    pin = root_key or settings.trust_root_key or key_directory(ctx).find(root_key_name).key_id
+    document = load_document(*trust_files.read_pair(file), pinned_root=pin)
+    log = wiring.open_log(settings, ask=None, tell=say)
+    done = log.append([document.leaf], seen=0)
+    if as_json:
+        result_json(
+            {
+                "added": done.added > 0,
+                "index": done.indexes[0],
+                "sha256": document.leaf.sha256,
+                "size": done.signed.size,
+                "version": document.version,
+            }
+        )
+    else:
+        words = "is in the log now" if done.added else "is in the log already"
+        result(f"version {document.version} {words}: entry {done.indexes[0]}")
+    say(
+        f"its proof: snapshotter log prove --kind trust {document.version} "
+        f"--output {file}.tlog-proof"
+    )
 
 
 def _key(text: str) -> "VerifierKey":

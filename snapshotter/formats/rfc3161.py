@@ -211,6 +211,15 @@ def check_subject(response: bytes, message: bytes) -> None:
     _check_imprint(parsed, message)
 
 
+def is_over(response: bytes, message: bytes) -> bool:
+    """Return whether a response holds a whole token over `message`, by whomever."""
+    try:
+        check_subject(response, message)
+    except TokenInvalid:
+        return False
+    return True
+
+
 def check_response(
     response: bytes, message: bytes, anchor: Anchor, *, nonce: int | None = None
 ) -> Token:

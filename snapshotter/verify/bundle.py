@@ -27,7 +27,7 @@ from snapshotter.formats.rfc3161 import (
     Token,
     TokenInvalid,
     check_response,
-    check_subject,
+    is_over,
     read_token,
 )
 from snapshotter.model.finding import Code, Finding, Report, Verdict
@@ -486,17 +486,9 @@ def _late(state: _State) -> dict[int, list[tuple[str, bytes]]]:
     """Give each late token to the signature that it is over; one over none goes to the first."""
     result: dict[int, list[tuple[str, bytes]]] = {it.slot: [] for it in state.signatures}
     for number, response in enumerate(state.late_tokens[: names.MAX_LATE_TOKENS], start=1):
-        slot = next((it.slot for it in state.signatures if _is_over(response, it.signature)), 1)
+        slot = next((it.slot for it in state.signatures if is_over(response, it.signature)), 1)
         result[slot].append((f"late token {number}", response))
     return result
-
-
-def _is_over(response: bytes, signature: bytes) -> bool:
-    try:
-        check_subject(response, signature)
-    except TokenInvalid:
-        return False
-    return True
 
 
 def _witnesses(signature: _Signature) -> int:

@@ -5,10 +5,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from snapshotter.app.settings import load
+from snapshotter.cli.trust import trust
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.keys import key_id, public_pem
 from snapshotter.formats.note import COSIGNATURE_V1, ED25519, VerifierKey
@@ -264,3 +268,41 @@ def test_diff_checks_what_it_reads(desk: _Desk) -> None:
     draft.with_name("draft.json.sig").write_bytes(desk.signature.read_bytes())
     forged = desk.run_at(str(desk.file), "diff", str(draft))
     assert isinstance(forged.exception, EvidenceInvalid)
+
+
+# --- publish -------------------------------------------------------------------------------------
+
+
+def _publish(desk: _Desk, *arguments: str) -> Result:
+    settings = load(
+        overrides={"data_dir": str(desk.folder / "data"), "keys_dir": str(desk.keys.path)},
+        directory=desk.folder,
+        environment={},
+    )
+    obj = SimpleNamespace(
+        keys_dir=desk.keys.path,
+        load=lambda **options: replace(settings, store=options["store"] or settings.store),
+    )
+    store = str(desk.folder / "store")
+    return CliRunner().invoke(
+        trust, ["publish", str(desk.file), "--store", store, *arguments], obj=obj
+    )
+
+
+def test_each_version_is_put_into_the_log_once(desk: _Desk) -> None:
+    first = json.loads(_publish(desk, "--json").stdout)
+    again = json.loads(_publish(desk, "--json").stdout)
+    desk.ok("bump")
+    second = json.loads(_publish(desk, "--json").stdout)
+
+    assert (first["added"], first["index"], first["version"]) == (True, 0, 1)
+    assert (again["added"], again["index"], again["size"]) == (False, 0, 1)
+    assert (second["added"], second["index"], second["version"]) == (True, 1, 2)
+    assert second["sha256"] == hashlib.sha256(desk.file.read_bytes()).hexdigest()
+
+
+def test_another_owner_s_trust_file_is_not_published_as_ours(desk: _Desk) -> None:
+    done = _publish(desk, "--root-key", "0" * 64)
+
+    assert isinstance(done.exception, EvidenceInvalid)
+    assert not (desk.folder / "store" / "log").exists()
