@@ -20,7 +20,7 @@ from snapshotter.app import pending
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import layout
 from snapshotter.model.audit import AuditFinding, AuditReport
-from snapshotter.ports import Clock, IdSource, ObjectStore, Signer
+from snapshotter.ports import Clock, IdSource, ObjectStore, Receipts, Signer
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit import state
 from snapshotter.verify.audit.run import Audit, Progress, Wanted
@@ -119,6 +119,9 @@ def audit(
     software: str,
     progress: Progress,
     each: Callable[[AuditFinding], None] | None = None,
+    receipts: Receipts | None = None,
+    place: str = "",
+    log_report: Callable[[str, str], None] | None = None,
 ) -> Done:
     """
     Audit a store, remember what was seen, and put the signed report beside the evidence.
@@ -126,6 +129,9 @@ def audit(
     Args:
         signer: Signs the report; None: there will be none.
         each: Takes every finding, the worst kinds first.
+        receipts: What this machine was told by the store, if it writes there.
+        place: How receipts name this store.
+        log_report: Puts id and SHA-256 of a report that is stored into the log.
 
     Raises:
         ServiceUnavailable: The store does not answer; what was done is kept.
@@ -143,6 +149,8 @@ def audit(
             now=clock.now,
             remembered=remembered,
             elsewhere=lambda origin: memory.of_log(origin, but=url),
+            receipts=receipts,
+            place=place,
         ) as running:
             report = running.run(wanted, progress)
             if each is not None:
@@ -162,17 +170,24 @@ def audit(
             _put(store, f"{key}.sig", signer.sign(document), folder)
             _put(store, key, document, folder)
         except (SnapshotterError, OSError) as error:
-            words = error.message if isinstance(error, SnapshotterError) else str(error)
-            key, problem = (
-                "",
-                SnapshotterError(
-                    f"the audit's report could not be stored: {words}",
-                    hint="the verdict stands; --no-report where the store is not yours to write",
-                ),
-            )
+            problem = _problem("stored", error, "--no-report where the store is not yours to write")
+            key = ""
+        else:
+            if log_report is not None:
+                try:
+                    log_report(report_id, hashlib.sha256(document).hexdigest())
+                except (SnapshotterError, OSError) as error:
+                    problem = _problem("logged", error, "snapshotter log check says more")
         return Done(
             report=report, document=document, report_id=report_id, report_key=key, problem=problem
         )
+
+
+def _problem(what: str, error: Exception, hint: str) -> SnapshotterError:
+    words = error.message if isinstance(error, SnapshotterError) else str(error)
+    return SnapshotterError(
+        f"the audit's report could not be {what}: {words}", hint=f"the verdict stands; {hint}"
+    )
 
 
 def _put(store: ObjectStore, key: str, data: bytes, folder: Path) -> None:

@@ -139,6 +139,8 @@ def audit(
                 software=wiring.SOFTWARE,
                 progress=partial(_show, steps),
                 each=printer.finding if as_json else None,
+                receipts=wiring.receipts(settings),
+                place=wiring.receipts_place(settings),
             )
     except KeyboardInterrupt:
         say("what was read is kept: the same command goes on with it")
