@@ -58,6 +58,7 @@ from tests.servers.authority import Chain  # noqa: E402
 
 _DAYS = 7  # that the bundles are spread over
 _POLL_S = 0.1
+_ROOT_KEY = "root-key-id.txt"  # written last: with it, a store is whole
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -202,7 +203,16 @@ def make(folder: Path, count: int, jobs: int) -> Made:
     trust = folder / "trust.json"
     trust.write_bytes(document.encode())
     trust.with_name("trust.json.sig").write_bytes(FileSigner(root).sign(document.encode()))
+    (folder / _ROOT_KEY).write_text(keys.key_id(root.public_key()))
     return Made(store, trust, keys.key_id(root.public_key()))
+
+
+def again(folder: Path) -> Made | None:
+    """Return what an earlier run has made in a folder; None where there is nothing whole."""
+    root_key = folder / _ROOT_KEY
+    if not root_key.exists():
+        return None
+    return Made(folder / "store", folder / "trust.json", root_key.read_text())
 
 
 def _in_parts(plan: Plan, count: int, jobs: int) -> Iterator[list[tuple[str, str, str]]]:
@@ -286,16 +296,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the audit of a large store.")
     parser.add_argument("--bundles", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--folder", type=Path, help="an empty one, kept; else a temporary one")
+    parser.add_argument(
+        "--folder", type=Path, help="kept, and used again as it is; else a temporary one"
+    )
+    parser.add_argument("--only-make", action="store_true", help="make the store, and end")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="bench-audit-"))
     try:
         began = time.monotonic()
-        made = make(folder, arguments.bundles, arguments.jobs)
+        made = again(folder) or make(folder, arguments.bundles, arguments.jobs)
+        if arguments.only_make:
+            return
         print(f"- machine: {os.cpu_count()} cores, {platform.machine()}, {platform.platform()}")
         print(f"- Python {platform.python_version()}, {arguments.jobs} processes")
         print(f"- load average at the start: {os.getloadavg()[0]:.1f}")
-        print(f"- {arguments.bundles} bundles made in {time.monotonic() - began:.0f} s")
+        _say(f"{arguments.bundles} bundles made in {time.monotonic() - began:.0f} s")
         print("\n| audit | verdict | wall s | ms a bundle | peak MiB, all | peak MiB, largest |")
         print("| --- | --- | --- | --- | --- | --- |")
         for name in ("first", "next"):

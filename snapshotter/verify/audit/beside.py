@@ -7,6 +7,7 @@ log's history, a custody chain against the heads in the log, a hold against its 
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import (
     custody_sidecars,
     holds,
+    merkle,
     note,
     receipts,
     rfc3161,
@@ -80,10 +82,14 @@ def _proof_claims(
 ) -> Iterator[Facts]:
     try:
         proof = tlog_proof.parse(data)
-        yield _claim("the proof beside it", proof.checkpoint, log)
-        if log is not None:
-            entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256).encode()
-            tlog_proof.check(data, entry, log.key)
+        claim = _claim("the proof beside it", proof.checkpoint, log)
+        yield claim
+        entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256)
+        merkle.check_inclusion(
+            entry.hash(), proof.index, claim["size"], proof.hashes, bytes.fromhex(claim["root"])
+        )
+        if log is not None and not claim["signed"]:
+            raise EvidenceInvalid(f"its checkpoint is not signed by {log.key.name}")
     except EvidenceInvalid as error:
         problems.append(
             _problem(AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, f"its log proof: {error}")
@@ -92,6 +98,11 @@ def _proof_claims(
 
 def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:
     """Return what a signed checkpoint says. Raises EvidenceInvalid: it is none."""
+    return {"what": what, **_said(data, log)}
+
+
+@functools.lru_cache(maxsize=256)  # bundles that were logged together have one checkpoint
+def _said(data: bytes, log: LogPolicy | None) -> Facts:
     checkpoint = note.parse_checkpoint(note.parse(data).text)
     signed, witnesses = False, list[str]()
     if log is not None:
@@ -103,7 +114,6 @@ def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:
         "root": checkpoint.root.hex(),
         "signed": signed,
         "size": checkpoint.size,
-        "what": what,
         "witnesses": witnesses,
     }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, leaf, receipts
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
@@ -145,7 +146,12 @@ class Guard:
         return covered
 
     def _own(self, bundle_id: str) -> KeptReceipts:
-        return KeptReceipts() if self._kept is None else self._kept.of(bundle_id)
+        if self._kept is None:
+            return KeptReceipts()
+        try:
+            return self._kept.of(bundle_id)
+        except SnapshotterError as error:  # one bad file hides no other finding
+            return KeptReceipts(problems=(error.message,))
 
     def _own_receipts(self, listed: Listed, facts: Facts, kept: KeptReceipts) -> None:
         """Hold what this machine was told against what is there."""
