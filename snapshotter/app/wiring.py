@@ -715,6 +715,34 @@ def open_log(
     return begun
 
 
+def log_report(
+    settings: Settings,
+    report_id: str,
+    sha256: str,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+) -> None:
+    """
+    Put the report of an audit into the log, if the store has one that this user writes.
+
+    Raises:
+        SnapshotterError: It can not be put there.
+    """
+    from snapshotter.formats.leaf import REPORT, Leaf
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = store(settings)
+    origin = log_origin(found)
+    if not origin:
+        return
+    if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
+        tell(f"the report is not in the log: the key of {origin} is not here")
+        return
+    leaf = Leaf(kind=REPORT, name=report_id, sha256=sha256)
+    logbook(settings, proofs=found, ask=ask, tell=tell).append((leaf,), seen=None)
+
+
 def log_origin(found: "DirectoryStore | S3Store") -> str:
     """
     Return the origin of the log in a store, as it says itself; nothing if it has none.

@@ -132,7 +132,7 @@ def audit(
                 partial(wiring.store, settings),
                 trust,
                 auditing.Memory(folder=options["state_dir"] or settings.data_dir / "audit"),
-                _wanted(options),
+                _wanted(options, wiring.log_memory(settings).load()),
                 signer=signer,
                 clock=clock,
                 ids=wiring.RandomIds(),
@@ -141,6 +141,7 @@ def audit(
                 each=printer.finding if as_json else None,
                 receipts=wiring.receipts(settings),
                 place=wiring.receipts_place(settings),
+                log_report=partial(wiring.log_report, settings, ask=ask_passphrase, tell=say),
             )
     except KeyboardInterrupt:
         say("what was read is kept: the same command goes on with it")
@@ -154,7 +155,8 @@ def audit(
     return code
 
 
-def _wanted(options: dict[str, Any]) -> Any:
+def _wanted(options: dict[str, Any], published: bytes) -> Any:
+    """Return what is wanted; what this machine has published is held against the log as well."""
     from snapshotter.verify.audit.run import Wanted
 
     since: datetime | None = options["since"]
@@ -166,7 +168,10 @@ def _wanted(options: dict[str, Any]) -> Any:
         renewal_within=timedelta(days=options["renewal_within"]),
         jobs=options["jobs"] or min(_cores(), _MOST_JOBS),
         restart=options["restart"],
-        checkpoints=tuple((str(path), _read(path)) for path in options["checkpoints"]),
+        checkpoints=tuple(
+            [(str(path), _read(path)) for path in options["checkpoints"]]
+            + [("what this machine has published", published)] * bool(published)
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -187,3 +188,40 @@ def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
 
     out, err = capsys.readouterr()
     assert (out, "the same command goes on with it" in err) == ("", True)
+
+
+def test_a_report_is_evidence_and_its_loss_is_found(auditor: Auditor) -> None:
+    """With the product's own log: the report of one audit is an entry for the next."""
+    store = auditor.home / "own"
+    assert auditor.run("keys", "init").returncode == 0
+    begun = auditor.run("log", "init", "--store", store)
+    assert begun.returncode == 0, begun.stderr
+
+    first, second = (auditor.run("audit", "--json", store) for _ in range(2))
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    one, two = (json.loads(it.stdout.splitlines()[-1]) for it in (first, second))
+    assert (one["log"]["size"], two["log"]["size"]) == (0, 1)
+    (store / one["report_key"]).unlink()
+
+    third = auditor.run("audit", "--no-report", store)
+
+    assert third.returncode == 10
+    assert f"FAIL deleted         {one['report_key']}" in third.stdout
+
+
+def test_what_this_machine_has_published_is_held_against_the_log(auditor: Auditor) -> None:
+    """Another auditor's memory is not needed where the writer's own is there."""
+    store = auditor.home / "own"
+    assert auditor.run("keys", "init").returncode == 0
+    assert auditor.run("log", "init", "--store", store).returncode == 0
+    before = auditor.home / "before"
+    shutil.copytree(store / "log", before)
+    assert auditor.run("audit", store).returncode == 0  # its report makes the log grow
+    shutil.rmtree(store / "log")
+    before.rename(store / "log")
+
+    done = auditor.run("audit", "--no-report", "--state", auditor.home / "new", store)
+
+    assert done.returncode == 10
+    assert "rolled-back" in done.stdout
