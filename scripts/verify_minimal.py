@@ -611,6 +611,16 @@ def ecdsa_der(r: int, s: int) -> bytes:
     )
 
 
+def x509_time(tag: int, content: bytes) -> Instant:
+    """A time of a certificate's validity (RFC 5280, 4.1.2.5). Raises Bad."""
+    if tag == 0x17 and len(content) == 13:  # UTCTime: two digits of the year
+        content = (b"20" if content < b"50" else b"19") + content
+    found = re.match(rb"([0-9]{4})" + rb"([0-9]{2})" * 5 + rb"Z\Z", content)
+    if found is None or tag not in (0x17, 0x18):
+        raise Bad("a time of a certificate is none")
+    return utc(*map(int, found.groups()))
+
+
 class Certificate:
     """What we read of an X.509 certificate (RFC 5280). Raises Bad."""
 
@@ -626,6 +636,8 @@ class Certificate:
             parts = parts[1:]
         if len(parts) < 6 or [tag for tag, _, _ in parts[:6]] != [2, 0x30, 0x30, 0x30, 0x30, 0x30]:
             raise Bad("not a certificate")
+        for tag, content, _ in der_all(parts[3][1]):
+            x509_time(tag, content)
         self.serial, self.serial_raw = der_integer(parts[0][1]), parts[0][2]
         self.issuer, self.subject, self.spki = parts[2][2], parts[4][2], parts[5][2]
         self.extensions: dict[str, bytes] = {}
@@ -1261,7 +1273,7 @@ class Token:
 # --------------------------------------------------------------------------------------------------
 # The container and the names (steps 1 and 2)
 
-NAME = re.compile(rb"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?\Z")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?\Z")
 RECORD, CUSTODY, TLS = "capture/capture.json", "capture/custody.jsonl", "capture/tls.json"
 BLAKE3_LIST, SIGNED_LIST = "seal/manifest-blake3.txt", "seal/manifest-sha256.txt"
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
@@ -1334,28 +1346,28 @@ def read_directory(stream: BinaryIO, size: int) -> tuple[list[Member], bytes]:
         raise Bad("CONTAINER", "the end record is not canonical")
     stream.seek(start)
     directory = stream.read(length)
-    at, names, found = 0, [], []
+    at, members = 0, []
     while at < len(directory):
         head = directory[at : at + 46]
         if len(head) < 46 or head[:4] != b"PK\1\2":
             raise Bad("CONTAINER", "the central directory is not canonical")
-        crc, length_1, name_length, extra, comment, offset = struct.unpack("<16x2L4x3H8xL", head)
+        crc, member_length, name_length, offset = struct.unpack("<16x2L4xH12xL", head)
         name = directory[at + 46 : at + 46 + name_length]
-        names.append(name)
-        found.append((crc, length_1, offset))
-        at += 46 + name_length + extra + comment
-    if at != len(directory) or len(names) != count:
-        raise Bad("CONTAINER", "the central directory does not have as many entries as it says")
-    for name in names:
-        if len(name) > MAX_NAME or not NAME.match(name):
-            raise Bad("NAME", "no bundle has a file named %.80r" % (name,))
-    if len({name.lower() for name in names}) != len(names):
+        if len(name) < name_length or not name.isascii():
+            raise Bad("NAME", "a name is cut off, or not ASCII")
+        members.append(Member(name.decode("ascii"), crc, member_length, offset))
+        at += 46 + name_length
+    rebuilt = b"".join(member.central_header() for member in members)
+    if rebuilt != directory or len(members) != count:
+        raise Bad("CONTAINER", "the central directory is not canonical")
+    names = [member.name for member in members]
+    for text in names:
+        if len(text) > MAX_NAME or not NAME.match(text):
+            raise Bad("NAME", f"no bundle has a file named {text!r:.80}")
+    if len({text.lower() for text in names}) != len(names):
         raise Bad("NAME", "two names are the same, or differ in case alone")
     if names != sorted(names):
         raise Bad("NAME", "the files are not in the order of their names")
-    members = [Member(name.decode("ascii"), *rest) for name, rest in zip(names, found)]
-    if b"".join(member.central_header() for member in members) != directory:
-        raise Bad("CONTAINER", "the central directory is not canonical")
     at = 0
     for member in members:
         if member.offset != at:
@@ -1420,7 +1432,7 @@ def parse_manifest(data: bytes) -> dict[str, str]:
     digests: dict[str, str] = {}
     for line in lines:
         found = MANIFEST_LINE.match(line)
-        if found is None or not NAME.match(found.group(2).encode("ascii")):
+        if found is None or not NAME.match(found.group(2)):
             raise Bad("a line is not of its form")
         digests[found.group(2)] = found.group(1)
     if list(digests) != sorted(digests) or len(digests) != len(lines):

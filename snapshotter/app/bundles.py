@@ -105,6 +105,16 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
     raise EvidenceInvalid(f"the bundle has no {name}")
 
 
+def member_names(stream: BinaryIO) -> tuple[str, ...]:
+    """
+    Return the names of a bundle's members, unverified.
+
+    Raises:
+        EvidenceInvalid: Not a bundle.
+    """
+    return tuple(member.name for member in container.read_directory(stream))
+
+
 def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
     """
     Return the signatures of the bundle in `stream`, in the order of their slots, unverified.

@@ -10,10 +10,14 @@ import click
 from snapshotter.cli.output import bytes_in_words, result, result_json, say
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import DISPLAYING, EXPORTING
+from snapshotter.model.finding import Verdict
 
 if TYPE_CHECKING:
     from snapshotter.app.bundles import Entry
+    from snapshotter.app.settings import Settings
+    from snapshotter.ports import ObjectStore
 
+_PASSED = Verdict.PASSED
 _STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
 
 
@@ -96,6 +100,12 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
 Examples:
   snapshotter export 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --unpack 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
+    20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+
+\b
+--evidence makes a folder that needs nothing else: bundle, sidecars, trust file, keys and roots,
+a verifier of one file, and a README with every command.
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
@@ -108,6 +118,16 @@ Examples:
 )
 @_STORE
 @click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
+@click.option(
+    "--evidence", is_flag=True, help="Write a new folder with all that checks the bundle."
+)
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --evidence: the trust file to put beside it.",
+)
+@click.option("--root-key", metavar="KEY-ID", help="With --evidence: whose the trust file is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
 @click.pass_context
 def export(
@@ -116,6 +136,9 @@ def export(
     output: Path,
     store: str | None,
     unpack: bool,
+    evidence: bool,
+    trust_file: Path | None,
+    root_key: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -125,8 +148,17 @@ def export(
     """
     from snapshotter.app import bundles, wiring
 
-    settings = ctx.obj.load(store=store or "")
+    if evidence and (unpack or len(bundle_ids) > 1):
+        raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
+    if not evidence and (trust_file or root_key):
+        raise click.UsageError("--trust and --root-key go with --evidence")
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
     opened = wiring.store(settings)
+    if evidence:
+        _evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
+        return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
         wiring.note_access(settings, opened, bundle_id, EXPORTING, tell=say)
@@ -142,6 +174,45 @@ def export(
         else:
             for file in (*files, *([folder] if folder else [])):
                 result(str(file))
+
+
+def _evidence(
+    settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
+) -> None:
+    from snapshotter.app import evidence_folder, wiring
+
+    if settings.trust_file is None:
+        raise SnapshotterError(
+            "a folder of evidence holds a trust file, and none was named",
+            hint="give --trust and --root-key (snapshotter trust init makes a trust file)",
+        )
+    made = evidence_folder.write(
+        store,
+        bundle_id,
+        output,
+        trust_file=settings.trust_file,
+        root_key_id=settings.trust_root_key,
+        trust=wiring.trust(settings),
+        now=wiring.SystemClock().now(),
+    )
+    wiring.note_access(settings, store, bundle_id, EXPORTING, tell=say)
+    codes = sorted({it.code.value for it in made.report.findings if it.verdict is not _PASSED})
+    if as_json:
+        result_json(
+            {
+                "bundle_id": bundle_id,
+                "codes": codes,
+                "files": list(made.files),
+                "folder": str(made.folder),
+                "root_key": made.root_key_id,
+                "verdict": made.report.verdict.value,
+            }
+        )
+        return
+    result(str(made.folder))
+    if made.report.verdict is not _PASSED:
+        say(f"by this trust file it is {made.report.verdict.name}: {' '.join(codes)}")
+    say(f"hand over the root key's id by another way: {made.root_key_id}")
 
 
 def _object(entry: "Entry") -> dict[str, Any]:
