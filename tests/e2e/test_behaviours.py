@@ -140,6 +140,24 @@ def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
     assert 'loading="lazy" src="/image/native.png"' in html
 
 
+def test_pictures_that_styles_ask_for_and_that_did_not_come_are_named(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/styles"))
+
+    gone = [site.url(f"/image/gone-{name}.gif") for name in ("(4)", "1", "2", "3", "5")]
+    assert {"/image/nobody-sees.gif"}.isdisjoint(site.paths())
+    assert "/image/beacon.gif" in site.paths()
+    assert sorted(it.images.failed_urls) == gone
+    assert (it.images.wanted, it.images.failed) == (5, 5)
+    told = [line for line in lines(it, "capture/images.jsonl") if line["kind"] == "background"]
+    assert {(line["current"], line["state"]) for line in told} == {(url, "failed") for url in gone}
+    assert {line["frame"] for line in told if "gone-5" in line["current"]} == {
+        site.url("/styles-frame")
+    }
+    assert codes(it) == ["images-missing"]
+
+
 def test_an_element_that_scrolls_in_the_documents_place_is_scrolled(
     site: Site, capture: Engine
 ) -> None:

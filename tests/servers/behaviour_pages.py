@@ -304,3 +304,22 @@ _coded(
 )
 _page("/moved/step", "<!doctype html><p>One moment<script>location = '/moved/stays'</script>")
 _coded("/moved/stays", "gzip", _moved_article(""))
+
+
+# Pictures that styles ask for. Those that end in .gif are not there.
+_STYLES = """<!doctype html><title>styles</title><style>
+#a { background: url(/image/gone-1.gif), url(/image/there-1.png) }
+#b::before { content: url("/image/gone-2.gif") }
+li { list-style-image: url('/image/gone-3.gif') }
+#c { border: 9px solid; border-image: url("/image/gone-(4).gif#part") 1 }
+#d { background: url(/image/there-2.png) }
+#e { display: none; background: url(/image/nobody-sees.gif) }
+div { width: 50px; height: 50px }
+</style>"""
+_page(
+    "/styles",
+    _STYLES + "<div id=a></div><div id=b></div><ul><li>one<li>two</ul><div id=c></div>"
+    "<div id=d></div><div id=e></div><iframe src=/styles-frame></iframe>"
+    "<script>new Image().src = '/image/beacon.gif'</script>",
+)
+_page("/styles-frame", "<!doctype html><body style='background: url(/image/gone-5.gif)'>frame")

@@ -22,6 +22,7 @@ from snapshotter.model.capture import FontCounts, FrameFacts, FrameState, ImageC
 _DECODE_S = 2.0  # for all images of a frame to be decoded
 _LINES = 10_000  # images that are told one by one
 _NAMED = 100
+_LOST = 1_000  # addresses that did not come, for which styles are searched
 _URL_CHARACTERS = 500
 _FRAME_URL_CHARACTERS = 2_000
 
@@ -55,7 +56,7 @@ async def hold_still(stage: Stage, cdp: CDPSession, lost: Collection[str]) -> St
     answers, *_ = await asyncio.gather(
         stage.worlds.ask_all(
             "finish",
-            {"decodeMs": round(_DECODE_S * 1000)},
+            {"decodeMs": round(_DECODE_S * 1000), "lost": sorted(lost)[:_LOST]},
             limit_s=limit + _DECODE_S,
             frame_s=FRAME_S + _DECODE_S,
         ),

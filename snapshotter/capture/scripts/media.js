@@ -4,6 +4,9 @@
 const LATER = ['data-src', 'data-original', 'data-lazy-src', 'data-actualsrc', 'data-url',
   'data-echo', 'data-lazy', 'data-original-src', 'data-img-src'];
 const LATER_SETS = ['data-srcset', 'data-lazy-srcset', 'data-original-set'];
+const STYLED = 20_000;  // elements whose style is looked at for pictures that did not come
+const PICTURED = ['backgroundImage', 'borderImageSource', 'listStyleImage', 'maskImage', 'content',
+  'shapeOutside'];
 const LATER_BACKGROUNDS = ['data-bg', 'data-background', 'data-background-image',
   'data-bg-src', 'data-lazy-background'];
 const SMALL = 10;  // pixels: a placeholder's width or height
@@ -145,6 +148,27 @@ function heldBackgrounds() {
   return found;
 }
 
+// Pictures that a style asks for and that did not come, each once: no element is theirs, and
+// nothing in the page tells. Only addresses that were lost are looked for, and where few
+// elements can be meant.
+function lostOfStyles(lost) {
+  const wanted = new Set(lost), found = new Set();
+  if (!wanted.size) return [];
+  for (const element of everywhere('*').slice(0, STYLED)) {
+    if (!of.rects(element).length) continue;
+    for (const part of [null, '::before', '::after', '::marker']) {
+      const style = getComputedStyle(element, part);
+      for (const name of PICTURED)
+        for (const [, quoted] of (style[name] || '').matchAll(/url\("((?:[^"\\]|\\.)*)"\)/g)) {
+          const url = quoted.replace(/\\(.)/g, '$1').replace(/#.*/s, '');
+          if (wanted.has(url)) found.add(url);
+        }
+    }
+    if (found.size === wanted.size) break;
+  }
+  return [...found];
+}
+
 function fontState() {
   const faces = {loaded: 0, failed: [], loading: []};
   for (const face of doc.fonts()) {
@@ -176,7 +200,7 @@ lib.state = ({imageMs, wakeLazy, honourLater}) => {
 };
 
 // Everything stands still and is told: animations at their end, images decoded.
-lib.finish = async ({decodeMs}) => {
+lib.finish = async ({decodeMs, lost}) => {
   for (const [element, was] of woken) of.setAttribute(element, 'loading', was);
   woken = [];
   let animations = 0;
@@ -200,6 +224,11 @@ lib.finish = async ({decodeMs}) => {
   for (const [, url] of heldBackgrounds()) {
     counts.placeholder += 1;
     images.push({state: 'placeholder', wanted: cut(url), current: '', kind: 'background', alt: '',
+      width: 0, height: 0});
+  }
+  for (const url of lostOfStyles(lost)) {
+    counts.failed += 1;
+    images.push({state: 'failed', wanted: '', current: cut(url), kind: 'background', alt: '',
       width: 0, height: 0});
   }
   const posters = [];
