@@ -16,6 +16,7 @@ from snapshotter.formats import (
     custody_sidecars,
     holds,
     merkle,
+    names,
     note,
     receipts,
     rfc3161,
@@ -35,12 +36,31 @@ _MAX_DETAIL = 300  # characters of one sentence
 _MAX_HEADS = 20_000  # events of one chain that are looked at
 _MAX_RECEIPTS = 2_000
 
+_KINDS = frozenset(
+    {PROOF, tombstone.KIND, *map(names.late_token, range(1, names.MAX_LATE_TOKENS + 1))}
+)
+
 Facts = dict[str, Any]
 
 
 def short(text: str) -> str:
     """Return a sentence that fits into a finding."""
     return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 1]}…"
+
+
+def is_known(kind: str) -> bool:
+    """Whether an object beside a bundle is of a kind that is looked at."""
+    return (
+        kind in _KINDS
+        or custody_sidecars.number_of(kind) is not None
+        or holds.sequence_of(kind) is not None
+    )
+
+
+def in_order(kind: str) -> tuple[int, int]:
+    """Return where a kind stands among all that are read: what is numbered, by its number."""
+    number = custody_sidecars.number_of(kind)
+    return (0, 0) if number is None else (1, number)
 
 
 def facts_of(

@@ -81,8 +81,13 @@ class Guard:
                 f"a record of a hold does not hold: {facts['holds']['problems'][0]}",
             )
 
-    def missing(self) -> None:
-        """Tell of what this machine has receipts for, and the store has not."""
+    def missing(self, tell: Callable[[str, str, str], None]) -> None:
+        """
+        Find what this machine has receipts for, and neither the store nor the log has.
+
+        Args:
+            tell: Judges a bundle that is gone: its id, key and digest.
+        """
         if self._kept is None:
             return
         for bundle_id in self._kept.bundle_ids():
@@ -92,17 +97,10 @@ class Guard:
                 continue  # a file that is none of ours
             if self._workspace.has_object(key) or self._workspace.entries(leaf.BUNDLE, bundle_id):
                 continue  # it is there, or the log has told of it
-            if self._workspace.has_object(layout.sidecar_key(key, "tombstone.json")):
-                continue  # whether that counts, the log says
-            if any(
-                it.key == key and it.store == self._place for it in self._own(bundle_id).receipts
-            ):
-                self._say(
-                    AuditCode.DELETED,
-                    _FAILED,
-                    key,
-                    "this machine has a receipt for it, and the store does not have it",
-                )
+            for receipt in self._own(bundle_id).receipts:
+                if receipt.key == key and receipt.store == self._place:
+                    tell(bundle_id, key, receipt.sha256)
+                    break
 
     def unenforced(self) -> None:
         """Tell once of locks that are records, and that nothing enforces."""

@@ -441,8 +441,8 @@ class _Served:
 
 def judge_entries(workspace: Workspace) -> Iterator[AuditFinding]:
     """Yield what is wrong between the entries themselves: one name with two digests."""
-    for kind, name, count, digests in workspace.twice():
-        said = f"the log names the {kind} {name} {count} times"
+    for name, count, digests in workspace.twice():
+        said = f"the log names the bundle {name} {count} times"
         if digests > 1:
             yield AuditFinding(
                 code=AuditCode.REPLACED,

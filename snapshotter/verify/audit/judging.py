@@ -35,12 +35,14 @@ class Judge:
 
     def __init__(
         self,
+        store: ObjectStore,
         workspace: Workspace,
         history: History,
         rules: Rules,
         trust: Trust,
         tell: Callable[[AuditFinding], None],
     ) -> None:
+        self._store = store
         self._workspace = workspace
         self._history = history
         self._rules = rules
@@ -72,12 +74,13 @@ class Judge:
         if facts["bundle_id"] == listed.bundle:
             self._order(listed, facts, entries)
         self._renewal(listed, facts)
-        if facts["tombstone"] is not None:
+        erased = self._workspace.entries(leaf.TOMBSTONE, listed.bundle)
+        if facts["tombstone"] is not None or erased:
             self._say(
                 AuditCode.RETURNED,
                 _UNCLEAR,
                 listed.key,
-                "a tombstone says that it was erased, and it is there",
+                "it was erased, by a tombstone or the log, and it is there",
             )
 
     def _bytes(self, listed: Listed, facts: Facts, entries: tuple[Entry, ...]) -> None:
@@ -188,12 +191,13 @@ class Judge:
                 )
 
     def stranger(self, listed: Listed) -> None:
-        """Tell of an object among the bundles that is none and belongs to none."""
-        self._say(AuditCode.SURPLUS, _NOTE, listed.key, "it is no bundle and belongs to none")
+        """Tell of an object among the bundles that is none, or of a kind that is not known."""
+        what = "of no kind that this version knows" if listed.bundle else "no bundle, nor of one"
+        self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"it is {what}")
 
     # What else the log names.
 
-    def reports(self, store: ObjectStore) -> None:
+    def reports(self) -> None:
         """Tell of reports of earlier audits that are gone or were changed."""
         for entry in self._workspace.entries_of(leaf.REPORT):
             try:
@@ -201,7 +205,7 @@ class Judge:
             except ValueError:
                 continue  # of a form that is not ours
             try:
-                with store.open(key) as stream:
+                with self._store.open(key) as stream:
                     there = sha256_of(stream)
             except FileNotFoundError:
                 self._say(
@@ -216,19 +220,21 @@ class Judge:
 
     def trust_file(self) -> None:
         """Tell when the log knows of a later trust file than the one that this audit goes by."""
-        versions = [int(it.name) for it in self._workspace.entries_of(leaf.TRUST)]
-        if self._trust.version is not None and max(versions, default=0) > self._trust.version:
+        newest = 0
+        for entry in self._workspace.entries_of(leaf.TRUST):
+            newest = int(entry.name)  # of another root, versions begin anew: the last one counts
+        if self._trust.version is not None and newest > self._trust.version:
             self._say(
                 AuditCode.OLDER_TRUST,
                 _UNCLEAR,
                 "",
-                f"the log names version {max(versions)} of the trust file, and this audit goes by "
+                f"the log names version {newest} of the trust file, and this audit goes by "
                 f"version {self._trust.version}",
             )
 
     # The log against the store.
 
-    def gone(self, store: ObjectStore) -> Iterator[str]:
+    def gone(self) -> Iterator[str]:
         """
         Tell of bundles that the log names and the store has not.
 
@@ -244,22 +250,22 @@ class Judge:
                     f"entry {entry.number}",
                     f"it names a bundle of no day that there is: {entry.name}",
                 )
-            elif self._is_there(store, key):
+            elif self._is_there(key):
                 yield key
             else:
-                self._gone(store, entry, key)
+                self._logged_and_gone(entry, key)
 
-    def gone_since(self, store: ObjectStore, known: int) -> None:
+    def gone_since(self, known: int) -> None:
         """Tell of bundles that were logged while this audit ran, and are not there."""
         for entry in self._workspace.gone():
             key = self._key_of(entry)
-            if entry.number >= known and key is not None and not self._is_there(store, key):
-                self._gone(store, entry, key)
+            if entry.number >= known and key is not None and not self._is_there(key):
+                self._logged_and_gone(entry, key)
 
-    def _is_there(self, store: ObjectStore, key: str) -> bool:
+    def _is_there(self, key: str) -> bool:
         """Whether the store has an object that its listing does not show."""
         try:
-            store.head(key)
+            self._store.head(key)
         except FileNotFoundError:
             return False
         except ServiceUnavailable:
@@ -274,19 +280,27 @@ class Judge:
         except ValueError:
             return None  # digits that are no second of any day
 
-    def _gone(self, store: ObjectStore, entry: Entry, key: str) -> None:
-        """A bundle that was logged is not there: by order, or not."""
+    def gone_by_receipt(self, bundle_id: str, key: str, sha256: str) -> None:
+        """A bundle that this machine has stored is neither in the store nor in the log."""
+        said = "this machine has a receipt for it, and the store does not have it"
+        self._gone(bundle_id, key, sha256, said)
+
+    def _logged_and_gone(self, entry: Entry, key: str) -> None:
         said = f"entry {entry.number} of the log names it, and the store does not have it"
-        orders = self._workspace.entries(leaf.TOMBSTONE, entry.name)
-        data = _tombstone(store, key)
-        found = tombstone_of(data, entry.name, self._trust)
+        self._gone(entry.name, key, entry.sha256, said)
+
+    def _gone(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
+        """A bundle that was there is not there: by order, or not."""
+        orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
+        data = _tombstone(self._store, key)
+        found = tombstone_of(data, bundle_id, self._trust)
         if data is None or found is None:
             if orders:
                 said += "; nor the tombstone that the log names"
             self._say(AuditCode.DELETED, _FAILED, key, said)
         elif "broken" in found:
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
-        elif found["sha256"] not in ("", entry.sha256):
+        elif found["sha256"] not in ("", sha256):
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone is of other bytes")
         elif any(it.sha256 == hashlib.sha256(data).hexdigest() for it in orders):
             if found["trusted"]:

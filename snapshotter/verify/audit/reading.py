@@ -48,7 +48,8 @@ class Task:
 
     key: str
     bundle_id: str
-    sidecars: tuple[Listed, ...]
+    sidecars: tuple[Listed, ...]  # of kinds that are looked at
+    unread: int = 0  # more of these, of which there are too many
     known: str = ""  # the fingerprint of an earlier reading
 
 
@@ -137,6 +138,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
         **facts_of(beside, task.bundle_id, sha256, report, assignment.trust),
         "sha256": sha256,
     }
+    unread += task.unread
     if unread:
         words = f"{unread} objects beside it were not read: there are too many, or too large ones"
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])

@@ -38,6 +38,7 @@ from snapshotter.model.audit import (
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit import reading
+from snapshotter.verify.audit.beside import in_order, is_known
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
 from snapshotter.verify.audit.judging import Judge
@@ -45,13 +46,14 @@ from snapshotter.verify.audit.reading import Assignment, Reading, Task
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.state import Remembered
 from snapshotter.verify.audit.workers import WorkerDied, Workers
-from snapshotter.verify.audit.workspace import Listed, Workspace
+from snapshotter.verify.audit.workspace import Listed, Workspace, encodable
 from snapshotter.verify.trust import Trust
 
 EXAMPLES = 20  # findings of each kind that a report names
 
 _RESUME = timedelta(hours=24)  # an audit that was interrupted longer ago begins anew
 _COMMIT = 200  # bundles whose reading is lost at most when the machine dies
+_MOST_BESIDE = 5_000  # objects beside one bundle that are read
 _FEW = 40  # bundles for which other processes are not worth their start
 
 # Called with what is being done, how much of it is done, and of how much.
@@ -150,7 +152,7 @@ class Audit:
             grace=wanted.grace,
             renewal_within=wanted.renewal_within,
         )
-        judge = Judge(self._workspace, self._history, rules, self._trust, self._tell)
+        judge = Judge(self._store, self._workspace, self._history, rules, self._trust, self._tell)
         guard = Guard(self._workspace, rules, self._say, place=self._place, kept=self._receipts)
         # Steps 1 and 2.
         self._history.advance(lambda done, of: progress("log", done, of))
@@ -162,21 +164,21 @@ class Audit:
         # Step 3.
         self._workspace.add_objects(self._listed(judge, progress), seed=wanted.seed)
         # Step 4.
-        hidden = [_of_key(key) for key in judge.gone(self._store)]
+        hidden = [_of_key(key) for key in judge.gone()]
         self._workspace.add_objects(hidden, seed=wanted.seed)
         # Step 5.
         scope = self._read(wanted, run, started, progress)
         # Step 6.
         self._history.advance(lambda done, of: progress("log", done, of))
         self._history.read_lock()
-        judge.gone_since(self._store, known)
+        judge.gone_since(known)
         self._judge(judge, guard, run, progress)
         # Step 7.
         judge.unlogged()
         judge.surplus()
-        judge.reports(self._store)
+        judge.reports()
         judge.trust_file()
-        guard.missing()
+        guard.missing(judge.gone_by_receipt)
         guard.unenforced()
         for finding in judge_entries(self._workspace):
             self._tell(finding)
@@ -313,7 +315,7 @@ class Audit:
             if count % 1000 == 0:
                 progress("listing", count, 0)
             listed = _of_object(found)
-            if not listed.bundle:
+            if not listed.bundle or (listed.kind and not is_known(listed.kind)):
                 judge.stranger(listed)
             yield listed
 
@@ -366,10 +368,13 @@ class Audit:
             if before is not None and before[0] == run:
                 counts["resumed"] += 1
                 continue
+            beside = [it for it in self._workspace.sidecars(listed.bundle) if is_known(it.kind)]
+            beside.sort(key=lambda it: in_order(it.kind))
             yield Task(
                 key=listed.key,
                 bundle_id=listed.bundle,
-                sidecars=self._workspace.sidecars(listed.bundle),
+                sidecars=tuple(beside[:_MOST_BESIDE]),
+                unread=len(beside[_MOST_BESIDE:]),
                 known=before[1] if before is not None else "",
             )
 
@@ -407,7 +412,7 @@ class Audit:
         doubted = any(it.code in lost and it.severity is Severity.FAILED for it in counts)
         if seen is not None and self._history.is_whole and not doubted:
             self._remember = Remembered(
-                store=self._store.url,
+                store=encodable(self._store.url),
                 at=started,
                 origin=seen.origin,
                 head=seen.head,
@@ -415,7 +420,7 @@ class Audit:
                 checkpoint=self._history.note.decode("utf-8"),
             )
         return AuditReport(
-            store=self._store.url,
+            store=encodable(self._store.url),
             started_at=resumed_from or started,
             ended_at=max(self._now(), started),
             trust=self._trust.source,

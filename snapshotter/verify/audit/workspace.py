@@ -24,7 +24,6 @@ from typing import Any, Self
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.audit import AuditCode, AuditFinding, FindingCount, Severity
 
-MAX_SIDECARS = 5_000  # of one bundle that are read
 _VERSION = 1  # of the tables: another one is thrown away
 _CACHE_KIB = 16 << 10  # of SQLite's own pages
 _PAGE = 500  # rows that are held at once
@@ -176,11 +175,11 @@ class Workspace:
         """Return how many entries of each kind the log has."""
         return dict(self._database.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
 
-    def twice(self) -> Iterator[tuple[str, str, int, int]]:
-        """Yield kind, name, number of entries and of different digests where a name is not new."""
+    def twice(self) -> Iterator[tuple[str, int, int]]:
+        """Yield bundle id, number of entries and of different digests of bundles named twice."""
         return self._rows(
-            "SELECT kind, name, count(*), count(DISTINCT sha256) FROM entry "
-            "WHERE kind != 'custody' GROUP BY kind, name HAVING count(*) > 1"
+            "SELECT name, count(*), count(DISTINCT sha256) FROM entry "
+            "WHERE kind = 'bundle' GROUP BY name HAVING count(*) > 1"
         )
 
     # The store.
@@ -203,14 +202,17 @@ class Workspace:
         """Whether the store lists that key."""
         return self._one("SELECT 1 FROM object WHERE key = ?", key) is not None
 
-    def sidecars(self, bundle: str) -> tuple[Listed, ...]:
-        """Return the sidecars of a bundle that the store lists, `MAX_SIDECARS` at most, by kind."""
-        rows = self._database.execute(
-            "SELECT key, length, bundle, kind FROM object WHERE bundle = ? AND kind != '' "
-            "ORDER BY kind LIMIT ?",
-            (bundle, MAX_SIDECARS),
+    def sidecars(self, bundle: str) -> Iterator[Listed]:
+        """Yield the sidecars of a bundle that the store lists, in the order of their keys."""
+        return map(
+            _listed,
+            self._pages(
+                "SELECT key, length, bundle, kind FROM object "
+                "WHERE bundle = ?1 AND kind != '' AND key > ?2 ORDER BY key LIMIT ?3",
+                bundle,
+                start="",
+            ),
         )
-        return tuple(_listed(row) for row in rows)
 
     def to_read(self, *, since: str, sample: int | None) -> Iterator[Listed]:
         """
@@ -376,7 +378,12 @@ class Workspace:
         """Keep a finding; the same one again is one."""
         self._database.execute(
             "INSERT OR IGNORE INTO finding (code, severity, key, detail) VALUES (?, ?, ?, ?)",
-            (finding.code.value, finding.severity.value, finding.key, finding.detail),
+            (
+                finding.code.value,
+                finding.severity.value,
+                encodable(finding.key),
+                encodable(finding.detail),
+            ),
         )
 
     def counts(self) -> tuple[FindingCount, ...]:
@@ -451,6 +458,11 @@ class Workspace:
         while rows := self._database.execute(statement, (value, start, _PAGE)).fetchall():
             yield from rows
             start = rows[-1][0]
+
+
+def encodable(text: str) -> str:
+    """Return a text that can be written: names of files may hold what is no character."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 _ORDER = {severity: place for place, severity in enumerate(Severity)}

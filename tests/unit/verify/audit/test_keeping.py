@@ -1,10 +1,14 @@
 """Custody, holds, locks, receipts and erasures: what an audit finds about how bundles were kept."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, tombstone
 from snapshotter.formats.leaf import CUSTODY, Leaf
 from snapshotter.model.bundle import Retention
@@ -88,6 +92,14 @@ def chain_of_another_bundle(it: Collection, folder: Path) -> None:
     it.append(Leaf(kind=CUSTODY, name=it.ids[3], sha256="0" * 64))
 
 
+@case(verdict=PASSED, notes=("surplus",))
+def junk_of_other_kinds_hides_no_custody(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    for number in range(300):
+        it.put(f"{it.key(2)}.aaa-{number:04}", b"hello")
+        it.put(f"{it.key(2)}.custody-0{number:04}.jsonl", b"hello")  # no number of a chain
+
+
 # --- erasures --------------------------------------------------------------------------------
 
 
@@ -150,6 +162,12 @@ def erased_and_there_again(it: Collection, folder: Path) -> None:
     data = it.path(2).read_bytes()
     it.erase(2)
     it.put(it.key(2), data)
+
+
+@case("returned?", verdict=UNCLEAR)
+def erased_says_the_log_and_there_again_without_its_tombstone(it: Collection, folder: Path) -> None:
+    erased_and_there_again(it, folder)
+    it.path(2, tombstone.KIND).unlink()
 
 
 # --- locks by policy -------------------------------------------------------------------------
@@ -277,9 +295,23 @@ def receipts_that_fit(it: Collection, folder: Path) -> dict[str, Any]:
 def deleted_and_the_log_with_it(it: Collection, folder: Path) -> dict[str, Any]:
     kept = _receipts(it, 2)
     it.path(2).unlink()
-    bundles_only = DirectoryStore(it.root)
-    for found in list(bundles_only.list("log/")):
-        (it.root / found.key).unlink()
+    shutil.rmtree(it.root / "log")
+    return kept
+
+
+@case("deleted?", "no-log?", verdict=UNCLEAR, remembers=False)
+def erased_and_no_log(it: Collection, folder: Path) -> dict[str, Any]:
+    kept = _receipts(it, 2)
+    it.erase(2)
+    shutil.rmtree(it.root / "log")
+    return kept
+
+
+@case("deleted", "no-log?", verdict=FAILED, remembers=False)
+def erased_by_a_stranger_and_no_log(it: Collection, folder: Path) -> dict[str, Any]:
+    kept = _receipts(it, 2)
+    it.erase(2, signer=bundles.new_signer())
+    shutil.rmtree(it.root / "log")
     return kept
 
 
@@ -313,6 +345,22 @@ def receipts_of_another_store_of_this_machine(it: Collection, folder: Path) -> d
 @_CASES.parametrized
 def test_kept(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
     check(spoilt, spoiled, good, tmp_path)
+
+
+def test_a_file_of_receipts_that_can_not_be_read_ends_nothing(
+    spoiled: Collection, tmp_path: Path
+) -> None:
+    class Unreadable(ReceiptsOf):
+        @override
+        def of(self, bundle_id: str) -> KeptReceipts:
+            raise SnapshotterError("the disk is broken")
+
+    spoiled.path(3).unlink()
+    receipts = Unreadable({it: KeptReceipts() for it in spoiled.ids})
+
+    found = spoiled.audited(tmp_path / "work.sqlite", receipts=receipts)
+
+    assert found.kinds == {"deleted", "unrecorded?"}
 
 
 def test_a_hold_is_believed_by_the_keys_of_the_trust_file(

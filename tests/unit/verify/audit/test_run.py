@@ -1,5 +1,7 @@
 """An audit goes on, looks again at what changed, and never at less than it says."""
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -334,6 +336,21 @@ def test_what_a_store_holds_can_not_steer_the_terminal(
 
     assert not any("\u202e" in line for line in lines)
     assert any("\\u202e" in line for line in lines)
+
+
+def test_a_place_whose_name_is_no_text_can_be_audited(template: Collection, tmp_path: Path) -> None:
+    """On Linux a folder may have any bytes for its name."""
+    it = template.copy(tmp_path / os.fsdecode(b"caf\xe9"))
+    it.path(1).unlink()
+    it.path(2).unlink()
+    it.path(2).symlink_to(tmp_path)
+
+    found = it.audited(tmp_path / "work.sqlite")
+
+    assert found.kinds == {"deleted", "unreadable?"}
+    assert json.loads(json.dumps(reports.report_json(found.report)))["store"].endswith("caf\\udce9")
+    assert reports.findings_digest(found.findings)
+    assert reports.document(found.report, report_id="x", signer="y", findings_sha256="z")
 
 
 def test_every_code_says_what_to_do() -> None:
