@@ -14,13 +14,14 @@ from types import NoneType
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import canonical_json, container, names, tlog_proof
+from snapshotter.formats import canonical_json, container, names, renewal, tlog_proof
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import custodian, layout
 from snapshotter.verify import record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.renewal import RenewalFiles
 
 # What a list shows of each record, and the types that it has there.
 _LISTED: dict[str, tuple[type, ...]] = {
@@ -62,6 +63,17 @@ def entries(store: ObjectStore, *, since: date | None = None) -> Iterator[Entry]
             yield Entry(bundle_id=key.bundle_id, object=found, record={}, problem=str(error))
         else:
             yield Entry(bundle_id=key.bundle_id, object=found, record=record)
+
+
+def ids(store: ObjectStore) -> Iterator[str]:
+    """Yield the ids of all bundles of a store, oldest first."""
+    for found in store.list(f"{layout.BUNDLES}/"):
+        try:
+            key = layout.parse_bundle_key(found.key)
+        except ValueError:
+            continue  # not ours
+        if not key.kind:
+            yield key.bundle_id
 
 
 def _check_listed(record: dict[str, Any]) -> None:
@@ -159,6 +171,29 @@ def log_proof(store: ObjectStore, key: str) -> bytes | None:
             return stream.read(tlog_proof.MAX_BYTES + 1)  # too long: cut, and no proof
     except FileNotFoundError:
         return None
+
+
+def renewals(store: ObjectStore, key: str) -> tuple[RenewalFiles, ...]:
+    """Return the renewals that stand beside a bundle of a store, as on disk."""
+    there = {found.key for found in store.list(f"{key}.renewal-")}
+    found: list[RenewalFiles] = []
+    for number in range(1, names.MAX_RENEWALS + 1):
+        text, token = (layout.sidecar_key(key, kind) for kind in names.renewal(number))
+        if text not in there or token not in there:
+            continue
+        with (
+            contextlib.suppress(FileNotFoundError),
+            store.open(text) as said,
+            store.open(token) as proven,
+        ):
+            found.append(
+                RenewalFiles(
+                    number=number,
+                    text=said.read(renewal.MAX_BYTES + 1),
+                    token=proven.read(MAX_SIDECAR_BYTES + 1),
+                )
+            )
+    return tuple(found)
 
 
 def put_late_token(

@@ -64,6 +64,7 @@ from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 if TYPE_CHECKING:
     from httpx import BaseTransport
 
+    from snapshotter.app.renew import Renewer
     from snapshotter.capture.engine import ChromiumCapturer
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log import LogWriter
@@ -817,6 +818,26 @@ def witnesses(settings: Settings) -> "tuple[Witness, ...]":
     return tuple(
         HttpWitness(parse_verifier_key(it.verifier_key), it.url, clock=clock, transport=carry)
         for it in settings.witnesses
+    )
+
+
+def renewer(settings: Settings, *, tell: Tell) -> "Renewer":
+    """
+    Return what renews the bundles of the configured store.
+
+    Raises:
+        SnapshotterError: A trust file that can not be relied on, or a store that is none.
+    """
+    from snapshotter.app.renew import Renewer
+    from snapshotter.verify.log import LogReader
+
+    found = store(settings)
+    return Renewer(
+        custodial(settings, found, tell=tell),
+        LogReader(found, log_policy(settings)) if settings.log else None,
+        authorities(settings, patient=True),
+        trust(settings),
+        SystemClock(),
     )
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": ("keys", "keys", "Make, list and export signing keys"),
     "log": ("log", "log", "Show, prove, check and complete the log of a store"),
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
+    "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, and add bundles to it"),
     "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),

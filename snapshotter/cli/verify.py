@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.model.finding import Report
     from snapshotter.ports import ObjectStore
+    from snapshotter.verify.renewal import RenewalFiles
 
 _EXAMPLES = """\b
 Examples:
@@ -79,6 +80,7 @@ def verify(
                     late_tokens=given.late_tokens,
                     custody_sidecars=given.custody_sidecars,
                     log_proof=given.log_proof,
+                    renewals=given.renewals,
                 )
             codes.append(report.EXIT_CODES[found.verdict])
             if given.store is not None:
@@ -126,6 +128,7 @@ class _Given:
     late_tokens: tuple[bytes, ...]
     custody_sidecars: tuple[tuple[int, bytes], ...]
     log_proof: bytes | None
+    renewals: "tuple[RenewalFiles, ...]"
     store: "ObjectStore | None" = None  # where it was found by its id
 
 
@@ -136,6 +139,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
         file_named,
         late_tokens_beside,
         log_proof_beside,
+        renewals_beside,
     )
 
     file = file_named(name)
@@ -145,6 +149,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
             late_tokens=late_tokens_beside(Path(name)),
             custody_sidecars=custody_beside(Path(name)),
             log_proof=log_proof_beside(Path(name)),
+            renewals=renewals_beside(Path(name)),
         )
     from snapshotter.app import bundles, wiring
 
@@ -155,6 +160,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
         late_tokens=bundles.late_tokens(store, key),
         custody_sidecars=bundles.custody_sidecars(store, key),
         log_proof=bundles.log_proof(store, key),
+        renewals=bundles.renewals(store, key),
         store=store,
     )
 

@@ -34,6 +34,7 @@ LOG_PROOF = "tlog-proof"  # what follows a bundle's name and a dot in that of it
 MAX_SIGNATURES = 9
 MAX_TOKENS = 9  # a signature
 MAX_LATE_TOKENS = 9  # beside a bundle
+MAX_RENEWALS = 99  # beside a bundle
 MAX_NAME = 200  # bytes
 
 _MEMBER = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?")
@@ -82,6 +83,13 @@ def token(slot: int, number: int) -> str:
 def late_token(number: int) -> str:
     """What follows a bundle's name and a dot in the name of late token 1, 2 …"""
     return f"late-{_slot(number)}.tsr"
+
+
+def renewal(number: int) -> tuple[str, str]:
+    """What follows a bundle's name and a dot in the names of the two files of renewal 1, 2 …"""
+    if not 1 <= number <= MAX_RENEWALS:
+        raise ValueError(f"renewals are numbered from 1 to {MAX_RENEWALS}")
+    return f"renewal-{number:02}.txt", f"renewal-{number:02}.tsr"
 
 
 def _slot(number: int) -> str:

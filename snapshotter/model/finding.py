@@ -85,6 +85,17 @@ def overall(findings: Collection[Finding]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """What became of one renewal beside a bundle."""
+
+    number: int
+    authority: str = ""  # who gave its token
+    time: datetime | None = None  # of that token; None where it does not count
+    until: datetime | None = None  # when that token's certificates end
+    problem: str = ""  # why it does not count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All findings about one bundle, and what follows from them."""
 
@@ -102,6 +113,9 @@ class Report:
     custody: bytes = field(default=b"", repr=False, compare=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     proven_until: datetime | None = None
+    renewals: tuple[Renewed, ...] = ()  # that stand beside it, whether they count or not
+    # Late tokens that its time needs: a renewal has to cover them by name.
+    needs_late_tokens: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -21,6 +21,7 @@ from snapshotter.verify.files import (
     log_proof_beside,
     open_file,
     read_trust,
+    renewals_beside,
 )
 from snapshotter.verify.trust import Seen
 
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
                 late_tokens=late_tokens_beside(arguments.bundle),
                 custody_sidecars=custody_beside(arguments.bundle),
                 log_proof=log_proof_beside(arguments.bundle),
+                renewals=renewals_beside(arguments.bundle),
             )
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")

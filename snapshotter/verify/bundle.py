@@ -9,6 +9,7 @@ is read once, in chunks; what is judged are the bytes that were digested. Nothin
 read from the network, and nothing inside the bundle is an anchor.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,9 +31,10 @@ from snapshotter.formats.rfc3161 import (
     is_over,
     read_token,
 )
-from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict
 from snapshotter.verify import log_proof as log_proofs
-from snapshotter.verify import record, servers
+from snapshotter.verify import record, renewal, servers
+from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
 RECORD_FORMAT = "snapshotter-capture/1"
@@ -63,6 +65,7 @@ def verify_bundle(
     late_tokens: Sequence[bytes] = (),
     custody_sidecars: Sequence[tuple[int, bytes]] = (),
     log_proof: bytes | None = None,
+    renewals: Sequence[RenewalFiles] = (),
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -77,6 +80,7 @@ def verify_bundle(
         late_tokens: Whole RFC 3161 responses from the bundle's sidecars.
         custody_sidecars: Number and bytes of each custody sidecar, in any order.
         log_proof: The `.tlog-proof` beside the bundle; None when there is none.
+        renewals: The `.renewal-NN.txt` and `.tsr` beside the bundle.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
@@ -87,6 +91,7 @@ def verify_bundle(
         late_tokens=tuple(late_tokens),
         custody_sidecars=tuple(custody_sidecars),
         log_proof=log_proof,
+        renewals=tuple(renewals),
     )
     try:
         for step in _STEPS:
@@ -113,7 +118,9 @@ def verify_bundle(
         trust=trust.source,
         custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
-        proven_until=state.proven_until,
+        proven_until=state.renewed_until or state.proven_until,
+        renewals=state.renewed,
+        needs_late_tokens=state.rests is not None and state.rests.needs_late_tokens,
     )
 
 
@@ -126,7 +133,8 @@ class _Signature:
     key_id: str
     signature: bytes
     tokens: list[tuple[Anchor, Token]] = field(default_factory=list)
-    inside: list[datetime] = field(default_factory=list)  # times of those that are in the file
+    inside: list[tuple[Anchor, Token]] = field(default_factory=list)  # those in the file
+    late: list[tuple[Anchor, Token, bytes]] = field(default_factory=list)  # the others
 
     @property
     def proven(self) -> datetime | None:
@@ -142,6 +150,7 @@ class _State:
     late_tokens: tuple[bytes, ...]
     custody_sidecars: tuple[tuple[int, bytes], ...]
     log_proof: bytes | None
+    renewals: tuple[RenewalFiles, ...]
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
     listed: dict[str, str] = field(default_factory=dict)
@@ -151,6 +160,9 @@ class _State:
     captured_at: datetime | None = None
     ended_at: datetime | None = None
     sealed_at: datetime | None = None
+    rests: renewal.Rests | None = None  # what its time rests on, before any renewal
+    renewed: tuple[Renewed, ...] = ()
+    renewed_until: datetime | None = None
 
     @property
     def read(self) -> Contents:
@@ -447,7 +459,10 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             inside = name in state.read.kept
             if isinstance(outcome, tuple):
                 signature.tokens.append(outcome)
-                signature.inside += [outcome[1].time] if inside else []
+                if inside:
+                    signature.inside.append(outcome)
+                else:
+                    signature.late.append((*outcome, response))
             elif inside and outcome.code in {Code.TS_MALFORMED, Code.TS_IMPRINT}:
                 # Beside the bundle anybody may put anything: that says nothing against it.
                 yield _failed("timestamp", outcome.code, f"{name}: {outcome}")
@@ -720,7 +735,7 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             sha256=state.read.whole.sha256,
             started_at=captured,
             quoted=state.record.get("log_checkpoint"),
-            tokens_inside=[time for it in state.signatures for time in it.inside],
+            tokens_inside=[token.time for it in state.signatures for _, token in it.inside],
         ),
         state.log_proof,
         state.trust.log,
@@ -758,6 +773,75 @@ def _is_logged(state: _State) -> bool:
     return any(it.check == "log" and it.verdict is Verdict.PASSED for it in state.findings)
 
 
+# (15) Renewals: later tokens that its time goes on with.
+
+
+def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    """Say which renewals count; what does not count says nothing."""
+    first = next((it for it in state.signatures if it.slot == 1), None)
+    until = state.proven_until
+    if first is None or until is None:
+        return
+    state.rests = _rests(state, first)
+    if not state.renewals:
+        return
+    state.renewed = renewal.judge(
+        renewal.Subject(
+            bundle_id=state.text("bundle_id"),
+            sha256=state.read.whole.sha256,
+            sha512=lambda: _sha512(stream, state.read.whole.sha256),
+        ),
+        state.rests,
+        state.renewals,
+        state.trust.authorities,
+        now=state.now,
+        max_skew=state.trust.max_skew,
+    )
+    for it in state.renewed:
+        if it.time is not None and it.until is not None:
+            yield _passed(
+                "renewal",
+                f"{it.authority} renewed it at {instant(it.time)}, before the certificates behind "
+                f"it ended; its own end at {instant(it.until)}",
+            )
+    state.renewed_until = renewal.renewed_until(until, state.renewed)
+
+
+def _rests(state: _State, first: _Signature) -> renewal.Rests:
+    """Return what the time of the first signature rests on."""
+    inside = [
+        renewal.FirstToken(
+            witness=anchor.witness, time=token.time, until=renewal.chain_end(anchor, token)
+        )
+        for anchor, token in first.inside
+    ]
+    late = [
+        renewal.FirstToken(
+            witness=anchor.witness,
+            time=token.time,
+            until=renewal.chain_end(anchor, token),
+            sha512=hashlib.sha512(data).hexdigest(),
+        )
+        for anchor, token, data in first.late
+    ]
+    own: int = state.record["requires"]["timestamps"]
+    return renewal.Rests(
+        required=max(own, state.trust.require.timestamps, 1), tokens=(*inside, *late)
+    )
+
+
+def _sha512(stream: BinaryIO, sha256: str) -> str:
+    """Return the SHA-512 of the file that was read. Raises EvidenceInvalid if it changed since."""
+    stream.seek(0)
+    strong, known = hashlib.sha512(), hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        strong.update(chunk)
+        known.update(chunk)
+    if known.hexdigest() != sha256:
+        raise EvidenceInvalid("the file changed while it was read")
+    return strong.hexdigest()
+
+
 _STEPS = (
     _read,
     _members,
@@ -773,6 +857,7 @@ _STEPS = (
     _custody,
     _log,
     _tokens_taken_out,
+    _renewals,
 )
 # Past these, later checks would judge bytes that nobody vouches for.
 _STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})

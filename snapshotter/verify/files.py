@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
-from snapshotter.formats import custody_sidecars, names, tlog_proof
+from snapshotter.formats import custody_sidecars, names, renewal, tlog_proof
+from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Seen, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
@@ -128,6 +129,33 @@ def log_proof_beside(bundle: Path) -> bytes | None:
         return _first(bundle.with_name(name), tlog_proof.MAX_BYTES + 1)
     except (FileNotFoundError, NotAFile):
         return None
+
+
+def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
+    """
+    Return the renewals that stand beside a bundle: `<bundle>.renewal-01.txt` with its `.tsr`.
+
+    One of which half is missing is none; what is too long is cut short, and then is none.
+
+    Raises:
+        OSError: The folder can not be read.
+        SnapshotterError: A file can not be read.
+    """
+    there = set(os.listdir(bundle.parent))
+    found: list[RenewalFiles] = []
+    for number in range(1, names.MAX_RENEWALS + 1):
+        text, token = (f"{bundle.name}.{kind}" for kind in names.renewal(number))
+        if text not in there or token not in there:
+            continue
+        with contextlib.suppress(FileNotFoundError, NotAFile):
+            found.append(
+                RenewalFiles(
+                    number=number,
+                    text=_first(bundle.with_name(text), renewal.MAX_BYTES + 1),
+                    token=_first(bundle.with_name(token), MAX_SIDECAR_BYTES + 1),
+                )
+            )
+    return tuple(found)
 
 
 def sidecars_beside(bundle: Path) -> tuple[Path, ...]:

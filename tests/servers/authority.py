@@ -95,6 +95,7 @@ class Chain:
     folder: Path
     name: str
     intermediate: bool = False
+    days: int = 3650  # until the signer's certificate ends
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -151,7 +152,7 @@ class Chain:
             *("x509", "-req", "-in", request, "-CA", self._at(f"{issuer}.pem")),
             *("-CAkey", self._key(issuer), "-set_serial", str(secrets.randbits(120) | 1 << 120)),
             *("-extfile", self._at("tsa.cnf"), "-extensions", name),
-            *("-days", "3650", "-sha384", "-out", self._at(f"{name}.pem")),
+            *("-days", str(self.days), "-sha384", "-out", self._at(f"{name}.pem")),
         )
 
     def _write_config(self, name: str, policy: str, digests: str) -> None:

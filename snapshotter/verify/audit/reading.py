@@ -31,6 +31,7 @@ from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.beside import Facts, facts_of, short
 from snapshotter.verify.audit.workspace import Listed
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Trust
 
 _CHUNK = 1 << 20  # bytes
@@ -129,6 +130,12 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
                 if (kind := names.late_token(number)) in beside
             ],
             log_proof=beside.get(names.LOG_PROOF),
+            renewals=[
+                RenewalFiles(number=number, text=beside[text], token=beside[token])
+                for number in range(1, names.MAX_RENEWALS + 1)
+                for text, token in [names.renewal(number)]
+                if text in beside and token in beside
+            ],
         )
         # The verifier stops at what is no container, before it has a digest.
         stream.seek(0)

@@ -1,0 +1,252 @@
+"""
+Renew: put a later token over bundles whose certificates end soon (docs/spec/renewal.md).
+
+One token over the newest checkpoint of the log renews every bundle that is in it and
+whose time rests on what is inside of it. A bundle that is not in the log, whose time
+rests on a late token, or that was renewed before, gets a token of its own. Nothing is
+written for a bundle whose certificates have ended: a token that comes too late renews
+nothing, and would only look as if it did.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from snapshotter.app import bundles
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, names, renewal
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.note import SignedCheckpoint
+from snapshotter.formats.rfc3161 import Anchor, check_response
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.log import Entry, LogReader
+from snapshotter.verify.renewal import chain_end
+from snapshotter.verify.trust import Trust
+
+_CHUNK = 1 << 20  # bytes per read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewing:
+    """What became of one bundle."""
+
+    bundle_id: str
+    state: str  # "renewed", "due", "late", "unproven", "failed"
+    until: datetime | None = None  # when its certificates end, after what was done
+    how: str = ""  # "log" or "bundle": over a checkpoint, or over the bundle alone
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    bundle_id: str
+    key: str
+    report: Report
+    number: int  # of its next renewal
+    until: datetime
+
+
+class Renewer:
+    """
+    Renews the bundles of a store.
+
+    Args:
+        reader: The log of the store; None: every bundle gets a token of its own.
+        authorities: Asked in their order until one gives a token that lasts longer.
+        trust: By what bundles and tokens are judged.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        reader: LogReader | None,
+        authorities: Sequence[TimestampAuthority],
+        trust: Trust,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._authorities = authorities
+        self._trust = trust
+        self._clock = clock
+        self._stamped: tuple[SignedCheckpoint, bytes, datetime] | None = None
+
+    def run(
+        self,
+        within: timedelta,
+        *,
+        only: Sequence[str] = (),
+        each: bool = False,
+        dry_run: bool = False,
+    ) -> Iterator[Renewing]:
+        """
+        Yield what became of each bundle whose certificates end within that time.
+
+        Args:
+            only: Ids of bundles; empty: all of the store.
+            each: A token for each bundle, over its SHA-512: where SHA-256 weakens.
+            dry_run: Ask nobody, and say what is due.
+
+        Raises:
+            ServiceUnavailable: No authority gave a token; what was yielded is done.
+            SnapshotterError: As the store says.
+        """
+        due: list[_Due] = []
+        for bundle_id in only or bundles.ids(self._store):
+            found = self._looked_at(bundle_id, within)
+            if isinstance(found, _Due):
+                due.append(found)
+            elif found is not None:
+                yield found
+        if dry_run:
+            yield from (Renewing(bundle_id=it.bundle_id, state="due", until=it.until) for it in due)
+            return
+        entries = {} if each else self._entries(due)
+        for it in due:
+            entry = entries.get(it.bundle_id)
+            if entry is not None and not it.report.needs_late_tokens and it.number == 1:
+                yield self._by_log(it, entry)
+            else:
+                yield self._alone(it)
+
+    def _looked_at(self, bundle_id: str, within: timedelta) -> _Due | Renewing | None:
+        key = bundles.key_of(self._store, bundle_id)
+        there = bundles.renewals(self._store, key)
+        try:
+            with self._store.open(key) as stream:
+                report = verify_bundle(
+                    stream,
+                    self._trust,
+                    now=self._clock.now(),
+                    late_tokens=bundles.late_tokens(self._store, key),
+                    renewals=there,
+                )
+        except EvidenceInvalid as error:
+            return Renewing(bundle_id=bundle_id, state="failed", detail=str(error))
+        if report.verdict is Verdict.FAILED:
+            worst = next(it for it in report.findings if it.verdict is Verdict.FAILED)
+            return Renewing(
+                bundle_id=bundle_id, state="failed", detail=f"{worst.code} {worst.detail}"
+            )
+        until = report.proven_until
+        if until is None:
+            return Renewing(
+                bundle_id=bundle_id,
+                state="unproven",
+                detail="no token that is trusted here proves its time",
+            )
+        now = self._clock.now()
+        if until <= now:
+            return Renewing(
+                bundle_id=bundle_id,
+                state="late",
+                until=until,
+                detail=f"the certificates behind its time ended at {instant(until)}",
+            )
+        if until - now > within:
+            return None
+        number = self._free_number(key)
+        return _Due(bundle_id=bundle_id, key=key, report=report, number=number, until=until)
+
+    def _free_number(self, key: str) -> int:
+        taken = {found.key for found in self._store.list(f"{key}.renewal-")}
+        for number in range(1, names.MAX_RENEWALS + 1):
+            if not taken & {layout.sidecar_key(key, kind) for kind in names.renewal(number)}:
+                return number
+        raise SnapshotterError(f"{key} has {names.MAX_RENEWALS} renewals already")
+
+    def _entries(self, due: Sequence[_Due]) -> dict[str, Entry]:
+        """Return where the bundles are in the log, those that are there as they are now."""
+        if self._reader is None or not due:
+            return {}
+        wanted = {it.bundle_id: it.report.sha256 for it in due}
+        found: dict[str, Entry] = {}
+        try:
+            signed = self._reader.checkpoint()
+        except FileNotFoundError:
+            return {}
+        for entry in self._reader.entries(0, signed.size):
+            leaf = entry.leaf
+            if leaf and leaf.kind == "bundle" and wanted.get(leaf.name) == leaf.sha256:
+                found.setdefault(leaf.name, entry)
+        return found
+
+    def _by_log(self, due: _Due, entry: Entry) -> Renewing:
+        """Renew a bundle by the one token over the newest checkpoint."""
+        if self._reader is None:
+            raise RuntimeError("an entry of no log")
+        if self._stamped is None or self._stamped[0].size <= entry.index:
+            signed = self._reader.checkpoint()
+            self._stamped = (signed, *self._stamp(signed.note.encode(), due.until))
+        signed, token, until = self._stamped
+        if until <= due.until:
+            return self._alone(due)
+        self._put(due, self._reader.prove(entry, signed), token)
+        return Renewing(bundle_id=due.bundle_id, state="renewed", until=until, how="log")
+
+    def _alone(self, due: _Due) -> Renewing:
+        """Renew a bundle by a token of its own, over it and all that its time rests on."""
+        covers: dict[str, str] = {}
+        for found in self._store.list(f"{due.key}."):
+            kind = found.key.removeprefix(f"{due.key}.")
+            if kind.startswith(("late-", "renewal-")):
+                with self._store.open(found.key) as stream:
+                    covers[kind] = renewal.digest(stream.read(renewal.MAX_BYTES))
+        text = renewal.Renewal(
+            bundle_id=due.bundle_id, sha512=self._sha512(due), covers=covers
+        ).encode()
+        token, until = self._stamp(text, due.until)
+        self._put(due, text, token)
+        return Renewing(bundle_id=due.bundle_id, state="renewed", until=until, how="bundle")
+
+    def _sha512(self, due: _Due) -> str:
+        strong, known = hashlib.sha512(), hashlib.sha256()
+        with self._store.open(due.key) as stream:
+            while chunk := stream.read(_CHUNK):
+                strong.update(chunk)
+                known.update(chunk)
+        if known.hexdigest() != due.report.sha256:
+            raise EvidenceInvalid(f"{due.key} changed while it was renewed")
+        return strong.hexdigest()
+
+    def _stamp(self, message: bytes, longer_than: datetime) -> tuple[bytes, datetime]:
+        """Return a token and when its certificates end, from the first that lasts longer."""
+        silent: list[str] = []
+        for authority in self._authorities:
+            try:
+                response, _ = authority.stamp(message)
+            except ServiceUnavailable as error:
+                silent.append(error.message)
+                continue
+            until = self._end_of(response, message, authority.name)
+            if until is not None and until > longer_than:
+                return response, until
+            silent.append(f"{authority.name} has certificates that end no later")
+        raise ServiceUnavailable(
+            "no authority gave a token that lasts longer: "
+            + ("; ".join(silent) or "none is known"),
+            hint="configure one with newer certificates: docs/howto/timestamp-authorities.md",
+        )
+
+    def _end_of(self, response: bytes, message: bytes, name: str) -> datetime | None:
+        anchors: list[Anchor] = [it for it in self._trust.authorities if it.name == name]
+        for anchor in anchors or self._trust.authorities:
+            try:
+                return chain_end(anchor, check_response(response, message, anchor))
+            except EvidenceInvalid:
+                continue
+        return None  # by nobody who is trusted here
+
+    def _put(self, due: _Due, text: bytes, token: bytes) -> None:
+        """Write both files; a text without its token is no renewal, and keeps its number."""
+        with tempfile.TemporaryDirectory(prefix="snapshotter-renewal-") as directory:
+            for kind, data in zip(names.renewal(due.number), (text, token), strict=True):
+                file = Path(directory) / kind
+                file.write_bytes(data)
+                key = layout.sidecar_key(due.key, kind)
+                self._store.put_new(key, file, hashlib.sha256(data).hexdigest())

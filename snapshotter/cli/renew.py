@@ -1,0 +1,75 @@
+"""`snapshotter renew`: later tokens for bundles whose certificates end soon."""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter renew --dry-run
+  snapshotter renew --within 365
+  snapshotter renew --store s3://evidence --each --json
+"""
+)
+@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+@click.option(
+    "--within",
+    type=click.IntRange(1, 36_500),
+    default=180,
+    show_default=True,
+    metavar="DAYS",
+    help="Renew what ends within so many days.",
+)
+@click.option(
+    "--each", is_flag=True, help="A token for each bundle, over its SHA-512, instead of the log's."
+)
+@click.option("--dry-run", is_flag=True, help="Say what is due, and ask nobody.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def renew(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    store: str | None,
+    within: int,
+    each: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """
+    Put a later token over bundles before the certificates behind their time end.
+
+    One token over the newest checkpoint of the log renews all that are in it; the others
+    get one each. Ends in 11 when something could not be renewed: its certificates have
+    ended, or nothing proves its time.
+    """
+    from snapshotter.app import wiring
+    from snapshotter.formats.canonical_json import instant
+
+    settings = ctx.obj.load(store=store or "")
+    renewer = wiring.renewer(settings, tell=say)
+    left = 0
+    for it in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
+        left += it.state in ("late", "unproven", "failed")
+        until = instant(it.until) if it.until else None
+        if as_json:
+            answer: dict[str, Any] = {
+                "bundle_id": it.bundle_id,
+                "detail": it.detail,
+                "how": it.how,
+                "state": it.state,
+                "until": until,
+            }
+            result_json(answer)
+        elif it.state == "renewed":
+            result(f"{it.bundle_id}: renewed until {until}")
+        elif it.state == "due":
+            result(f"{it.bundle_id}: due, its certificates end at {until}")
+        else:
+            say(f"{it.bundle_id} can not be renewed: {it.detail}")
+    return 11 if left else 0

@@ -1,0 +1,185 @@
+"""
+Judge the renewals beside a bundle (docs/spec/renewal.md).
+
+A renewal counts when its token is good, is over this bundle and over what its time
+rests on, and came while that still stood: before the first certificates behind it
+ended, or before those of a renewal that it covers. It adds to a bundle's time and never
+takes from it: one that does not count says nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import leaf, merkle, note, renewal, tlog_proof
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response
+from snapshotter.model.finding import Renewed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalFiles:
+    """Renewal 1, 2 … of a bundle, as its two sidecars hold it."""
+
+    number: int
+    text: bytes  # `.renewal-NN.txt`
+    token: bytes  # `.renewal-NN.tsr`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstToken:
+    """A good token over the first signature."""
+
+    witness: bytes  # whose it is: `Anchor.witness`
+    time: datetime
+    until: datetime  # when its certificates end
+    sha512: str = ""  # of the sidecar that it is; "" for one in the bundle, whose digest covers it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rests:
+    """What a bundle's time rests on before any renewal."""
+
+    required: int  # tokens by different authorities
+    tokens: tuple[FirstToken, ...]
+
+    @property
+    def needs_late_tokens(self) -> bool:
+        """Whether the tokens inside are not enough, so that a renewal has to name others."""
+        return self.covered_by(frozenset()) is None
+
+    def covered_by(self, digests: Collection[str]) -> tuple[datetime, datetime] | None:
+        """
+        Return what a renewal renews that names these sidecars; None if it is not enough.
+
+        Returns:
+            The latest time of those tokens, and when so many of them have ended that
+            fewer than are required are left.
+        """
+        usable = [it for it in self.tokens if not it.sha512 or it.sha512 in digests]
+        ends: dict[bytes, datetime] = {}
+        for it in usable:
+            ends[it.witness] = max(it.until, ends.get(it.witness, it.until))
+        if not ends or len(ends) < self.required:
+            return None
+        in_order = sorted(ends.values(), reverse=True)
+        return max(it.time for it in usable), in_order[max(self.required, 1) - 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The bundle itself."""
+
+    bundle_id: str
+    sha256: str  # of the whole file
+    sha512: Callable[[], str]  # of the whole file; asked only when a renewal names it
+
+
+def judge(
+    subject: Subject,
+    rests: Rests,
+    renewals: Iterable[RenewalFiles],
+    anchors: Sequence[Anchor],
+    *,
+    now: datetime,
+    max_skew: timedelta,
+) -> tuple[Renewed, ...]:
+    """Return what became of each renewal, in the order of their numbers."""
+    held: dict[str, Renewed] = {}  # SHA-512 of text and token, one behind the other
+    result: list[Renewed] = []
+    for files in sorted(renewals, key=lambda it: it.number):
+        try:
+            anchor, token = _token(files, anchors)
+            covers = _covers(files, subject)
+            _check_order(token, covers, rests, held, now=now, max_skew=max_skew)
+        except EvidenceInvalid as error:
+            result.append(Renewed(number=files.number, problem=str(error)))
+            continue
+        good = Renewed(
+            number=files.number,
+            authority=anchor.name,
+            time=token.time,
+            until=chain_end(anchor, token),
+        )
+        held[_name(files)] = good
+        result.append(good)
+    return tuple(result)
+
+
+def chain_end(anchor: Anchor, token: Token) -> datetime:
+    """Return when a token's certificates end: the signer's, or the root's if that is earlier."""
+    return min(token.signer_not_after, anchor.root.not_valid_after_utc)
+
+
+def renewed_until(until: datetime, renewals: Iterable[Renewed]) -> datetime:
+    """Return when the certificates behind a bundle's time end, renewals included."""
+    return max([until, *(it.until for it in renewals if it.until is not None)])
+
+
+def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Token]:
+    """Return the token and who gave it. Raises TokenInvalid."""
+    message = _message(files.text)
+    worst = TokenInvalid("no authority is trusted")
+    for anchor in anchors:
+        try:
+            return anchor, check_response(files.token, message, anchor)
+        except TokenInvalid as error:
+            worst = error
+    raise worst
+
+
+def _message(text: bytes) -> bytes:
+    """Return what the token is over: a checkpoint of the log, or the whole text."""
+    if text.startswith(tlog_proof.FORMAT.encode()):
+        return tlog_proof.parse(text).checkpoint
+    return text
+
+
+def _covers(files: RenewalFiles, subject: Subject) -> Mapping[str, str]:
+    """Return the sidecars that a renewal of this bundle covers, and their digests."""
+    if files.text.startswith(tlog_proof.FORMAT.encode()):
+        # Nobody's signature is needed: the token is over the root, and the root over the leaf.
+        proof = tlog_proof.parse(files.text)
+        head = note.parse_checkpoint(note.parse(proof.checkpoint).text)
+        entry = Leaf(kind=leaf.BUNDLE, name=subject.bundle_id, sha256=subject.sha256)
+        merkle.check_inclusion(entry.hash(), proof.index, head.size, proof.hashes, head.root)
+        return {}
+    said = renewal.parse(files.text)
+    if said.bundle_id != subject.bundle_id or said.sha512 != subject.sha512():
+        raise EvidenceInvalid("it is of another bundle")
+    return said.covers
+
+
+def _check_order(
+    token: Token,
+    covers: Mapping[str, str],
+    rests: Rests,
+    held: Mapping[str, Renewed],
+    *,
+    now: datetime,
+    max_skew: timedelta,
+) -> None:
+    """Raise EvidenceInvalid unless it came in time for something that it covers."""
+    if token.time > now + max_skew:
+        raise EvidenceInvalid("it is from the future")
+    digests = set(covers.values())
+    ends = []
+    first = rests.covered_by(digests)
+    if first is not None:
+        since, until = first
+        if token.time < since - max_skew:
+            raise EvidenceInvalid("it is older than the tokens that it renews")
+        ends.append(until)
+    for name, earlier in held.items():
+        if earlier.until is not None and set(name.split(" ")) <= digests:
+            ends.append(earlier.until)
+    if not ends:
+        raise EvidenceInvalid("it does not cover the tokens that the bundle's time rests on")
+    if token.time > max(ends):
+        raise EvidenceInvalid(f"it came too late: what it renews ended at {instant(max(ends))}")
+
+
+def _name(files: RenewalFiles) -> str:
+    return f"{renewal.digest(files.text)} {renewal.digest(files.token)}"
