@@ -245,6 +245,13 @@ class BrowserProcesses:
             return False
         return _kill(max(renderers, key=lambda pid: sizes[pid]))
 
+    def kill_gpu(self) -> bool:
+        """Kill the process that draws; the browser starts another, once or twice."""
+        for pid in self._each_resident():
+            if "--type=gpu-process" in kernel.command(pid):
+                return _kill(pid)
+        return False
+
     def kill(self) -> None:
         """Kill the browser's process group, then the driver. Safe to call at any time."""
         browser, driver = self._ids()

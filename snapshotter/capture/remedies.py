@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from snapshotter.capture.browser import BrowserProcesses
 from snapshotter.capture.document import Document
 from snapshotter.capture.guard import Guard, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
@@ -30,6 +31,7 @@ class Remedies:
 
     Args:
         way: The page's way to the network, that can be cut.
+        processes: The browser's, of which the one that draws can be replaced.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Remedies:
         ledger: Ledger,
         limits: Limits,
         way: EgressGuard,
+        processes: BrowserProcesses,
     ) -> None:
         self._session = session
         self._worlds = worlds
@@ -52,6 +55,7 @@ class Remedies:
         self._ledger = ledger
         self._limits = limits
         self._way = way
+        self._processes = processes
         self._tasks: set[asyncio.Task[None]] = set()
         self.scripts_stopped = False  # by us: none of the page runs any more
         self.over = False  # the page is done with; its scripts do not matter any more
@@ -71,6 +75,8 @@ class Remedies:
         # script may be waiting for one.
         waits = self._document.stuck > (1 if self._recorder.document_in_flight else 0)
         remedies.insert(0 if waits else len(remedies), self._cut)
+        # The page may wait for what it draws: a shader can loop as a script does.
+        remedies.append(self._replace_gpu)
         limit = min(_ANSWER_S, self._limits.step_s)
         for remedy in (*remedies, None):
             try:
@@ -125,7 +131,18 @@ class Remedies:
             self._ledger.log("stop-script", f"without effect: {first_line(error)}")
 
     async def _stop_all_scripts(self) -> None:
+        # A page that loops when it is left: while the navigation away is pending, no order
+        # reaches its process.
+        try:
+            await self._guard.call("stopping", self._session.send("Page.stopLoading"), _ORDER_S)
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("stop-loading", f"without effect: {first_line(error)}")
         await self.stop_scripts("the page did not answer")
+
+    async def _replace_gpu(self) -> None:
+        self._ledger.note("replace-gpu-process", "the page did not answer")
+        if not await asyncio.to_thread(self._processes.kill_gpu):
+            self._ledger.log("replace-gpu-process", "without effect: there is none")
 
     async def _cut(self) -> None:
         """End every connection: a script that waits for an answer ends by nothing else."""

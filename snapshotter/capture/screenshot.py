@@ -122,6 +122,7 @@ class Camera:
         self._spool = spool
         self._guard = guard
         self._limits = decision.limits
+        self.limit_s = decision.limits.tile_s  # of one shot
         self._pictures = decision.pictures
         self._gate = gate
         self._beyond = beyond
@@ -146,7 +147,6 @@ class Camera:
         """
         viewport = self.window
         area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
-        rows = viewport.height * viewport.scale
         # No part is named: a phone shows a wide page made smaller.
         data = await self._shoot(area, None)
         blank = False
@@ -155,8 +155,33 @@ class Camera:
             if blank:
                 data = await self._shoot(area, None)
                 blank = await asyncio.to_thread(one_colour, data) is not None
+        return await self._keep_viewport(data, step, word, blank=blank)
+
+    async def look(self, limit_s: float) -> bytes:
+        """
+        Return a PNG image of the window as it is, past the gate; b"" where nothing is drawn.
+
+        Raises:
+            TimeLimit, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: There is none.
+        """
+        viewport = self.window
+        area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
+        data = await self._shot(area, None, min(limit_s, self.limit_s))
+        blank = await asyncio.to_thread(one_colour, data) is not None
+        return b"" if blank else data
+
+    async def keep_look(self, data: bytes, step: str, when: str) -> Picture:
+        """Write `capture/viewport.png` from an earlier look, with the moment in its note."""
+        return await self._keep_viewport(data, step, "viewport", when=when)
+
+    async def _keep_viewport(
+        self, data: bytes, step: str, word: str, *, blank: bool = False, when: str = ""
+    ) -> Picture:
+        viewport = self.window
+        area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
+        rows = viewport.height * viewport.scale
         path = self._path(word)
-        note = f"CSS pixels 0 to {viewport.height} from the top"
+        note = f"CSS pixels 0 to {viewport.height} from the top" + (when and f", {when}")
         await asyncio.to_thread(self._spool.write, path, _PNG, data, step=step, note=note)
         tile = PictureTile(top_px=0, bottom_px=viewport.height, row=0, rows=rows, blank=blank)
         file = PictureFile(
@@ -567,15 +592,16 @@ class Camera:
             area: What it has to show.
             part: How the browser is told so; the window as it is, if not given.
         """
+        async with self._slot():
+            return await self._shot(area, part, self._limits.tile_s)
+
+    async def _shot(self, area: Area, part: dict[str, Any] | None, limit_s: float) -> bytes:
         asked: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
         if part is not None:
             asked |= {"clip": part, "captureBeyondViewport": self._beyond}
-        async with self._slot():
-            answer = await self._guard.call(
-                "a screenshot",
-                self._session.send("Page.captureScreenshot", asked),
-                self._limits.tile_s,
-            )
+        answer = await self._guard.call(
+            "a screenshot", self._session.send("Page.captureScreenshot", asked), limit_s
+        )
         data = await asyncio.to_thread(_decoded, answer.pop("data"))
         # Playwright keeps each answer in a cycle of objects, and text of megabytes does not
         # make a collection come sooner.

@@ -7,6 +7,7 @@ and made into a `Capture`, whatever became of them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ from snapshotter.capture.browser import (
 from snapshotter.capture.document import Document
 from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.gate import RasterGate
+from snapshotter.capture.glance import Glance
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.layout import Layout
 from snapshotter.capture.ledger import Ledger
@@ -47,7 +49,7 @@ from snapshotter.capture.scribe import Scribe
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.standby import Running
 from snapshotter.capture.steps import Body, End, Steps, first_line, reason
-from snapshotter.capture.world import Worlds
+from snapshotter.capture.world import WorldError, Worlds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision, Viewport
@@ -58,6 +60,8 @@ _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
 _RESCUE_S = 4.0  # of that, for a picture and a text of a page that used its time up
 _RESCUE_SHARE = 0.5
+_ENTER_S = 2.0
+_CONSOLE_STORM = 5_000  # lines, five times what is kept
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
@@ -77,6 +81,7 @@ class _Opened:
     reveal: Reveal
     scribe: Scribe
     camera: Camera
+    glance: Glance
 
 
 class Session:
@@ -144,6 +149,7 @@ class Session:
         self._document = Document()
         self._description: asyncio.Task[Environment] | None = None
         self._memory_is_low = False
+        self._lines = 0  # of the page's console
         self._crash = ("renderer-crashed", "the page's process crashed")
 
     # Called by the supervisor
@@ -304,6 +310,7 @@ class Session:
                 await self._rescue()
             finally:
                 watch.cancel()
+            await self._keep_first_look()
             if self._description is not None:
                 self._environment = await self._description
             # Nothing is asked of the browser any more: it closes while the record is written.
@@ -324,11 +331,17 @@ class Session:
     async def _visit(self, context: BrowserContext) -> None:
         self._opened = opened = await self._prepare(context)
         steps, navigation, scribe = opened.steps, opened.navigation, opened.scribe
-        arrived = await steps.take("navigate", navigation.go)
+        watch = asyncio.create_task(opened.glance.watch())
+        try:
+            arrived = await steps.take("navigate", navigation.go)
+        finally:
+            watch.cancel()
         # Beside the other steps: it hashes the browser.
         self._description = asyncio.create_task(self._describe(opened.session))
         if not arrived or not self._document.count:
             return
+        # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
+        await asyncio.gather(opened.glance.take("before it was scrolled"), _enter(opened.stage))
         await opened.reveal.everything()
         await navigation.anchor()
         documents = self._document.count
@@ -374,6 +387,12 @@ class Session:
         except (PageLost, CaptureTimeout) as error:
             self._ledger.log("rescue", f"ended: {reason('capture', error)[1]}")
 
+    async def _keep_first_look(self) -> None:
+        """A page that was given up before its turn has the picture of a first look."""
+        made = {artifact.path for artifact in self._spool.artifacts}
+        if self._opened is not None and "capture/viewport.png" not in made:
+            await self._opened.glance.keep()
+
     async def _prepare(self, context: BrowserContext) -> _Opened:
         """Put everything in place that has to be there before the first request."""
         limit = self._limits.step_s
@@ -401,6 +420,7 @@ class Session:
             ledger=ledger,
             limits=self._limits,
             way=self._wire.guard,
+            processes=self._processes,
         )
         doorkeeper = Doorkeeper(
             context, page, guard, self._decision, self._note, self._complain, remedies.stop_scripts
@@ -472,6 +492,13 @@ class Session:
                 cdp, worlds, guard, ledger=ledger, spool=self._spool, limits=self._limits
             ),
             camera=camera,
+            glance=Glance(
+                camera,
+                self._document,
+                clock=self._clock,
+                ledger=ledger,
+                memory_is_low=lambda: self._memory_is_low,
+            ),
         )
 
     def _album(self, opened: _Opened) -> Album:
@@ -597,6 +624,14 @@ class Session:
             self._need_guard().lose(code, detail)
 
     def _on_console(self, message: ConsoleMessage) -> None:
+        self._lines += 1
+        if self._lines == _CONSOLE_STORM and self._opened is not None:
+            # Each costs the browser, its driver and us more than it cost the page: what we ask
+            # of it would come to its turn behind them all.
+            self._opened.remedies.stop_scripts_soon(
+                f"the page wrote {_CONSOLE_STORM} lines to its console"
+            )
+            self._opened.page.context.remove_listener("console", self._on_console)
         self._ledger.console(message.type, message.text, str(message.location.get("url", "")))
 
     def _on_web_error(self, error: WebError) -> None:
@@ -617,6 +652,12 @@ class Session:
         if self._guard is None:
             raise RuntimeError("a step was taken before what it needs was there")
         return self._guard
+
+
+async def _enter(stage: Stage) -> None:
+    """Make our world in the main frame, before the first step that needs it."""
+    with contextlib.suppress(TimeLimit, WorldError):  # the first step meets it again, and says so
+        await stage.ask("measure", limit_s=_ENTER_S)
 
 
 async def _as_far_as(work: Awaitable[Shown]) -> End | str:

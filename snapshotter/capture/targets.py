@@ -74,6 +74,9 @@ class TunnelledSession:
             return await answer
         finally:
             del self._waiting[number]
+            # The parent's end may have been told first; nobody asks for this one's any more.
+            if answer.done() and not answer.cancelled():
+                answer.exception()
 
     def receive(self, text: str) -> None:
         """Take a message from this target."""

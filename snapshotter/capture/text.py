@@ -31,6 +31,7 @@ from snapshotter.model.capture import MissingGlyphs
 
 _SHADOW_ROOTS = 500  # most that are read in one frame
 _FRAME_S = 2.0
+_ELEMENTS = 100_000  # of a document that the browser tells us whole, to find closed trees in it
 # Soft hyphen, zero width space, word joiner, byte order mark.
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
@@ -54,8 +55,12 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
             named in the result.
     """
     missing: list[str] = []
+    elements = int((await worlds.ask_main("measure", limit_s=limit_s))["nodes"])
     try:
-        await worlds.adopt_closed_roots(limit_s)
+        if elements > _ELEMENTS:
+            missing.append(f"text of closed shadow trees: {elements} elements are too many")
+        else:
+            await worlds.adopt_closed_roots(limit_s)
     except (TimeLimit, WorldError, ProtocolError) as error:
         missing.append(f"text of closed shadow trees: {_first_line(error)}")
     rules = {"shadowRoots": _SHADOW_ROOTS}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.egress import namespace
 from tests.e2e.product import Installation, kill, processes_of, record_of, trusting
 from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
@@ -139,6 +140,52 @@ def test_the_next_run_sweeps_away_what_killed_ones_left(
     incoming = user.store / ".incoming"
     assert not incoming.exists() or list(incoming.iterdir()) == []
     assert all(user.run("verify", bundle).code == 11 for bundle in user.bundles())
+
+
+def test_several_captures_that_end_badly_at_once_leave_no_process_no_namespace_and_no_directory(
+    tmp_path: Path, fixture_site: Site
+) -> None:
+    users = [Installation(tmp_path / f"home-{n}") for n in range(3)]
+    url = fixture_site.url("/slow-image")
+    with contextlib.ExitStack() as stack:
+        captures = [stack.enter_context(running(user, "capture", url)) for user in users]
+        alive: list[dict[int, str]] = []
+        for user, capture in zip(users, captures, strict=True):
+            assert said(capture, "loading the page")
+            alive.append(processes_of(user, capture.pid))
+        networks = {network(pid) for each in alive for pid in each} - {network(os.getpid()), ""}
+        if not namespace.obstacle(namespace.USER_AND_NET):
+            assert len(networks) >= 3
+        outside = [it for user in users for it in elsewhere(user)]
+        (note,) = users[2].spool.glob("*/*/pids")
+
+        captures[0].kill()
+        captures[1].terminate()
+        os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
+        captures[0].wait(10)
+        for capture in captures[1:]:
+            capture.communicate(timeout=60)
+        left = [
+            gone_within(user, capture.pid, before)
+            for user, capture, before in zip(users, captures, alive, strict=True)
+        ]
+
+    assert [capture.returncode for capture in captures] == [-signal.SIGKILL, 130, 3]
+    assert left == [{}, {}, {}]
+    assert not networks & {network(int(it.name)) for it in Path("/proc").glob("[0-9]*")}
+    users[0].capture(fixture_site.url("/plain"))  # what was killed could not sweep for itself
+    for user in users:
+        assert list(user.spool.iterdir()) == []
+        assert list(user.temporary.iterdir()) == []
+    assert not [it for it in outside if it.exists()]
+
+
+def network(pid: int) -> str:
+    """Return the name of a process's network namespace; "" when it has gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize("whose", ["driver", "browser"])

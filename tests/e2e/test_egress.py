@@ -93,9 +93,10 @@ class Pages(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, pages: dict[str, str]) -> None:
+    def __init__(self, pages: dict[str, str], fields: dict[str, dict[str, str]]) -> None:
         super().__init__(("127.0.0.1", 0), _Page)
         self.pages = pages  # path → HTML, or "→ URL" for a redirect
+        self.fields = fields  # path → more lines of the head
         self.asked: list[str] = []
 
     def url(self, path: str) -> str:
@@ -104,6 +105,9 @@ class Pages(ThreadingHTTPServer):
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away is no error."""
+
+
+_KINDS = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "xml": "text/xml"}
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -116,8 +120,10 @@ class _Page(BaseHTTPRequestHandler):
         self.send_response(302 if page and page.startswith("→") else 200 if page else 404)
         if page and page.startswith("→"):
             self.send_header("Location", page.removeprefix("→ "))
-        kind = "text/javascript" if self.path.endswith(".js") else "text/html; charset=utf-8"
+        kind = _KINDS.get(self.path.rpartition(".")[2], "text/html; charset=utf-8")
         self.send_header("Content-Type", kind)
+        for name, value in self.server.fields.get(self.path, {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -140,8 +146,10 @@ def trap() -> Iterator[Trap]:
 
 
 @contextmanager
-def serving(pages: dict[str, str]) -> Iterator[Pages]:
-    with Pages(pages) as server:
+def serving(
+    pages: dict[str, str], fields: dict[str, dict[str, str]] | None = None
+) -> Iterator[Pages]:
+    with Pages(pages, fields or {}) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
@@ -196,6 +204,38 @@ WAYS = """<!doctype html><title>ways</title>
 <img src="http://{decimal}/decimal"><img src="http://{hex}/hex"><img src="http://{octal}/octal">
 <img src="http://{short}/short"><img src="http://{mapped}/mapped"><img src="/to-trap">
 <iframe src="/meta"></iframe><iframe src="/scripted"></iframe>
+<link rel=modulepreload href="http://{trap}/modulepreload"><link rel=dns-prefetch href="//{trap}">
+<link rel=icon href="http://{trap}/icon"><link rel=manifest href="http://{trap}/manifest">
+<link rel=apple-touch-icon href="http://{trap}/touch-icon">
+<link rel=prerender href="http://{trap}/prerender">
+<style>@import "http://{trap}/css-import";
+@font-face {{font-family: f; src: url(http://{trap}/font)}}
+p {{font-family: f; background: url(http://{trap}/background);
+cursor: url(http://{trap}/cursor), auto;
+list-style: url(http://{trap}/list); mask: url(http://{trap}/mask);
+filter: url(http://{trap}/filter#f);
+border-image: image-set(url(http://{trap}/image-set) 1x) 1}}</style>
+<link rel=stylesheet href="/style.css">
+<p>words</p>
+<picture><source srcset="http://{trap}/srcset 1x, http://{trap}/srcset 2x"><img></picture>
+<embed src="http://{trap}/embed"><audio src="http://{trap}/audio" preload=auto></audio>
+<video poster="http://{trap}/poster"><track default src="http://{trap}/track"></video>
+<input type=image src="http://{trap}/input">
+<table background="http://{trap}/table"><tr><td></table>
+<svg width=9 height=9><image href="http://{trap}/svg-image" width=9 height=9 />
+<image xlink:href="http://{trap}/svg-xlink" width=9 height=9 />
+<use href="http://{trap}/svg-use#a" />
+<filter id=fe><feImage href="http://{trap}/svg-fe" /></filter>
+<rect width=9 height=9 filter="url(#fe)" />
+<script href="http://{trap}/svg-script"></script></svg><img src="/picture.svg">
+<object data="/picture.svg" type="image/svg+xml"></object><iframe src="/document.xml"></iframe>
+<iframe src="/policed"></iframe><iframe src="/refreshed"></iframe><iframe src="/hinted"></iframe>
+<iframe srcdoc="<base href=http://{trap}/><img src=based>"></iframe>
+<a id=a ping="http://{trap}/ping" href="#x">a</a>
+<iframe src="javascript:'<img src=http://{trap}/javascript>'"></iframe>
+<iframe src="data:text/html,<img src=http://{trap}/data>"></iframe>
+<script type=speculationrules>
+{{"prefetch": [{{"source": "list", "urls": ["http://{trap}/speculated"]}}]}}</script>
 <form id=form method=post target=frame action="http://{trap}/form"></form>
 <iframe name=frame></iframe>
 <script>
@@ -208,6 +248,13 @@ WAYS = """<!doctype html><title>ways</title>
   new Worker("/worker.js"); new SharedWorker("/worker.js");
   try {{ navigator.serviceWorker.register("/worker.js").catch(() => 0) }} catch {{}}
   import("http://{trap}/module").catch(() => 0);
+  document.getElementById("a").click();
+  fetch("http://{trap}/keepalive", {{mode: "no-cors", keepalive: true}}).catch(() => 0);
+  try {{ CSS.paintWorklet.addModule("http://{trap}/worklet").catch(() => 0) }} catch {{}}
+  try {{ new WebSocketStream("ws://{trap}/stream").opened.catch(() => 0) }} catch {{}}
+  try {{ fetchLater("https://{trap}/later", {{activateAfter: 0}}) }} catch {{}}
+  new FontFace("g", "url(http://{trap}/fontface)").load().catch(() => 0);
+  navigation.navigate("#y");
   document.getElementById("form").submit();
   window.open("http://{trap}/popup");
   const peer = new RTCPeerConnection({{iceServers: [{{urls: "stun:{trap}"}},
@@ -218,7 +265,11 @@ WAYS = """<!doctype html><title>ways</title>
 ARRIVING = (
     *("img", "css", "script", "iframe", "video", "object", "prefetch", "preload", "decimal"),
     *("hex", "octal", "short", "redirected", "meta", "scripted", "form", "fetch", "beacon"),
-    *("events", "xhr", "worker", "module", "popup"),
+    *("events", "xhr", "worker", "module", "popup", "modulepreload", "css-import", "font"),
+    *("background", "list", "mask", "srcset", "embed", "audio", "poster", "input"),
+    *("table", "svg-image", "svg-xlink", "svg-fe", "svg-script", "imported"),
+    *("policed", "refreshed", "hinted", "based", "ping", "data", "keepalive", "worklet"),
+    *("fontface", "stylesheet", "image-set", "javascript"),
 )
 
 
@@ -237,12 +288,40 @@ def ways(trap: Trap) -> dict[str, str]:
         "/to-trap": f"→ http://{at}/redirected",
         "/meta": f'<meta http-equiv=refresh content="0;url=http://{at}/meta">',
         "/scripted": f'<script>location.href = "http://{at}/scripted"</script>',
+        "/style.css": f'@import "http://{at}/imported"; '
+        f"body {{ background: url(http://{at}/styled) }}",
+        "/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg"><image width="9" height="9" '
+        f'href="http://{at}/in-svg"/></svg>',
+        "/document.xml": f'<?xml-stylesheet href="http://{at}/stylesheet"?><a>xml</a>',
+        "/policed": f'<img src="http://{at}/blocked">',
+        "/refreshed": "soon",
+        "/hinted": "hints",
         "/worker.js": f'fetch("http://{at}/worker", {{mode: "no-cors"}}).catch(() => 0)',
     }
 
 
+def fields(trap: Trap) -> dict[str, dict[str, str]]:
+    """Return the ways that stand in heads, by the paths of `ways`."""
+    at = f"http://127.0.0.3:{trap.port}"
+    return {
+        "/policed": {
+            "Content-Security-Policy": f"img-src 'none'; report-uri {at}/policed",
+            "Content-Security-Policy-Report-Only": "img-src 'none'; report-to e",
+            "Reporting-Endpoints": f'e="{at}/reported"',
+            "Report-To": f'{{"group":"e","max_age":9,"endpoints":[{{"url":"{at}/report-to"}}]}}',
+            "NEL": '{"report_to":"e","max_age":9,"success_fraction":1}',
+        },
+        "/refreshed": {"Refresh": f"0;url={at}/refreshed"},
+        "/hinted": {
+            "Link": f"<{at}/hinted>; rel=preload; as=image, <{at}/preconnected>; rel=preconnect",
+            "Alt-Svc": f'h3="127.0.0.3:{trap.port}"; ma=60, h2="127.0.0.3:{trap.port}"',
+            "SourceMap": f"{at}/source-map",
+        },
+    }
+
+
 def test_no_way_of_asking_reaches_a_forbidden_address(trap: Trap, tmp_path: Path) -> None:
-    with serving(ways(trap)) as pages:
+    with serving(ways(trap), fields(trap)) as pages:
         it = capture(tmp_path, pages.url("/"))
 
     assert trap.seen == []
@@ -258,7 +337,7 @@ def test_the_same_page_reaches_the_trap_where_its_network_is_opened(
     trap: Trap, tmp_path: Path
 ) -> None:
     """What shows that the ways above are ways at all."""
-    with serving(ways(trap)) as pages:
+    with serving(ways(trap), fields(trap)) as pages:
         capture(tmp_path, pages.url("/"), allowed=("127.0.0.0/8",))
 
     came = " ".join(trap.seen)

@@ -36,7 +36,9 @@ with Site() as site:
         )
     except SnapshotterError as error:
         sys.exit(f"{type(error).__name__}: {error.message}\\nhint: {error.hint}")
-print(json.dumps([capture.outcome.value, dataclasses.asdict(capture.environment.sandbox)]))
+facts = dataclasses.asdict(capture.environment.sandbox)
+facts["network"] = capture.network.enforced
+print(json.dumps([capture.outcome.value, facts]))
 """
 
 
@@ -68,8 +70,20 @@ def test_a_renderer_is_confined_where_user_namespaces_are_allowed(
     outcome, facts = capture(tmp_path / "spool")
 
     assert outcome == "complete"
-    assert (facts["asked"], facts["enforced"]) == (True, True)
+    assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, True)
     assert "seccomp mode 2" in facts["detail"]
+
+
+def test_an_ordinary_user_has_the_sandbox_and_a_network_of_the_browsers_own(
+    tmp_path: Path, no_namespaces: tuple[str, ...]
+) -> None:
+    """Without one right of root's: mapped to a user who has none."""
+    command = (no_namespaces[0], "--user", "--map-user=1000", "--map-group=1000")
+    outcome, facts = capture(tmp_path / "spool", *command)
+
+    assert outcome == "complete"
+    assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, True)
+    assert facts["detail"].startswith("started as an ordinary user; ")
 
 
 def test_without_user_namespaces_root_captures_nothing_unless_it_is_allowed(
@@ -149,4 +163,4 @@ def test_rights_that_a_security_module_takes_from_a_namespace_cost_the_network_a
     outcome, facts = capture(tmp_path / "spool", *CONFINED, "loopback")
 
     assert outcome == "complete"
-    assert (facts["asked"], facts["enforced"]) == (True, True)
+    assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, False)

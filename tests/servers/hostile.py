@@ -28,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.servers.hostile_http2 import HostileHttp2
 from tests.servers.site import png
 
 _HTML = "text/html; charset=utf-8"
@@ -143,6 +144,14 @@ class Hostile:
                 self._ports[kind] = self._listen(_context(kind, self._work))
         return f"https://127.0.0.1:{self._ports[kind]}{path}"
 
+    def http2(self, path: str) -> str:
+        """Return the address of a path of `HostileHttp2`, whose authority nobody knows."""
+        if "http2" not in self._ports:
+            context = _context("unknown-authority", self._work)
+            context.set_alpn_protocols(["h2"])
+            self._ports["http2"] = self._listen(context, answers=self._take)
+        return f"https://127.0.0.1:{self._ports['http2']}{path}"
+
     def asked(self, beginning: str = "/") -> list[str]:
         """Return the paths that were asked for, with their queries, in order."""
         return [path for path in list(self._asked) if path.startswith(beginning)]
@@ -197,6 +206,10 @@ class Hostile:
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tls = writer.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() == "h2":
+            await HostileHttp2(reader, writer, gzip_bomb(1024)).talk()
+            return
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ", 2)
         pairs = (line.partition(":") for line in lines[1:] if line)
@@ -384,6 +397,18 @@ page(
 page("/waits-for-ever", "<h1>waits</h1><script>const x=new XMLHttpRequest();"
      "x.open('GET','/never',false);x.send()</script><p>after")  # fmt: skip
 
+
+@route("/cookies")
+async def _cookies(it: Conversation) -> None:
+    """More cookies than browsers keep, and in a page's hands more than servers take."""
+    kept = [f"Set-Cookie: c{n}={'x' * 4000}; Path=/" for n in range(40)]
+    await it.reply(
+        "<!doctype html><title>cookies</title><h1>cookies</h1><script>for(let i=0;i<3000;i++)"
+        "document.cookie=`j${i}=${'y'.repeat(3900)};path=/`;fetch('/calm').catch(()=>0)</script>",
+        *kept,
+    )
+
+
 # Requests, redirects, navigations
 
 page("/requests", "<h1>requests</h1><script>for(let i=0;i<3000;i++)fetch('/calm?'+i).catch(()=>0)"
@@ -433,6 +458,12 @@ page("/alert-loop", "<h1>alert loop</h1><p>your computer is blocked</p><script>"
      "for(;;)alert('call us')</script>")  # fmt: skip
 page("/alert-timer", "<h1>alert timer</h1><p>your computer is blocked</p><script>"
      "setInterval(()=>alert('call us'),1)</script>")  # fmt: skip
+page("/print-timer", "<h1>print timer</h1><script>setInterval(print,1);onafterprint=print</script>")
+page("/print-loop", "<h1>print loop</h1><script>for(;;)print()</script>")
+page("/stays", "<h1>stays</h1><script>onbeforeunload=e=>{e.preventDefault();return "
+     "e.returnValue='?'};let n=0;setInterval(()=>{location='/calm?'+n++},20)</script>")  # fmt: skip
+page("/loops-when-left", "<h1>loops when left</h1><script>onbeforeunload=onpagehide=onunload=()=>{"
+     "for(;;);};setTimeout(()=>{location='/calm'},50)</script>")  # fmt: skip
 page("/downloads", "<h1>downloads</h1><script>let n=0;const t=setInterval(()=>{"
      "const a=document.createElement('a');a.href='/file.zip?'+n;a.download='f'+n;"
      "document.body.append(a);a.click();if(++n==30)clearInterval(t)},10)</script>")  # fmt: skip
@@ -459,6 +490,42 @@ async def _hog_elsewhere(it: Conversation) -> None:
 
 page("/worker-loops", "<h1>worker loops</h1><script>for(let i=0;i<3;i++)new Worker("
      "URL.createObjectURL(new Blob(['for(;;);'])))</script><p>the page is fine")  # fmt: skip
+file("/spin.js", b"for(;;);", "text/javascript")
+_HOG = (b"const kept=[];setInterval(()=>{for(let i=0;i<8;i++){const b=new Uint8Array(16<<20);"
+        b"b.fill(7);kept.push(b)}},20)")  # fmt: skip
+file("/hog.js", _HOG, "text/javascript")
+file("/fork.js", b"for(let i=0;i<4;i++)new Worker('/fork.js?'+Math.random())", "text/javascript")
+page("/worker-hog", "<h1>worker hog</h1><script>for(let i=0;i<3;i++)new Worker('/hog.js')</script>")
+page("/worker-fork", "<h1>worker fork</h1><script>new Worker('/fork.js')</script>")
+page("/shared-spin", "<h1>shared spin</h1><script>for(let i=0;i<3;i++)"
+     "new SharedWorker('/spin.js?'+i)</script>")  # fmt: skip
+page("/shared-hog", "<h1>shared hog</h1><script>for(let i=0;i<2;i++)"
+     "new SharedWorker('/hog.js?'+i)</script>")  # fmt: skip
+page("/service-spin", "<h1>service spin</h1><p id=p>asked</p><script>ServiceWorkerContainer."
+     "prototype.register.call(navigator.serviceWorker,'/spin.js').then(()=>p.textContent='no error'"
+     ",()=>p.textContent='refused')</script>")  # fmt: skip
+page("/canvas", "<h1>canvas</h1><script>const kept=[];for(let i=0;i<40;i++){const c=document."
+     "createElement('canvas');c.width=c.height=16384;c.getContext('2d').fillRect(0,0,16384,16384);"
+     "document.body.append(c);kept.push(c)}</script>")  # fmt: skip
+page(
+    "/shader",
+    "<h1>shader</h1><canvas id=c width=800 height=600></canvas><script>"
+    "const g=c.getContext('webgl'),p=g.createProgram();for(const [t,x] of [[g.VERTEX_SHADER,"
+    "'attribute vec2 a;void main(){gl_Position=vec4(a,0.,1.);}'],[g.FRAGMENT_SHADER,"
+    "'precision highp float;void main(){float x=gl_FragCoord.x;for(int i=0;i<100000000;i++)"
+    "{x=sin(x)*cos(x)+1.;}gl_FragColor=vec4(x);}']]){const s=g.createShader(t);"
+    "g.shaderSource(s,x);g.compileShader(s);g.attachShader(p,s)}g.linkProgram(p);g.useProgram(p);"
+    "g.bindBuffer(g.ARRAY_BUFFER,g.createBuffer());g.bufferData(g.ARRAY_BUFFER,"
+    "new Float32Array([-1,-1,3,-1,-1,3]),g.STATIC_DRAW);g.enableVertexAttribArray(0);"
+    "g.vertexAttribPointer(0,2,g.FLOAT,false,0,0);"
+    "(function f(){g.drawArrays(g.TRIANGLES,0,3);requestAnimationFrame(f)})()</script>",
+)
+page("/console-storm", "<h1>console storm</h1><script>setInterval(()=>{for(let i=0;i<20;i++)"
+     "console.log('x'.repeat(100)+i)},1)</script>")  # fmt: skip
+page("/breaks-everything", "<h1>breaks everything</h1><div style=height:3000px></div><script>"
+     "for(const o of [Array,Map,Promise,Object,String,Document,Element,HTMLElement,Node,Event])"
+     "for(const k of Object.getOwnPropertyNames(o.prototype))try{o.prototype[k]=()=>{throw 'mine'}}"
+     "catch{};window.Promise=window.Map=window.Array=null</script>")  # fmt: skip
 page("/loop-on-scroll", "<h1>loops on scroll</h1><div style=height:9000px></div>"
      "<script>onscroll=()=>{for(;;);}</script>")  # fmt: skip
 page("/loop-in-frame", "<h1>loop in a frame</h1><iframe srcdoc='<script>for(;;);</script>'>"

@@ -114,6 +114,7 @@ const drawn = () => new Promise((done) => requestAnimationFrame(() => {
 }));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+const FAR = 5000;  // siblings that are counted: there may be half a million, and many ways
 // A way to an element that a reader can follow: its id, or its place among its siblings.
 function pathOf(element) {
   const parts = [];
@@ -121,9 +122,9 @@ function pathOf(element) {
     const id = of.attribute(at, 'id');
     if (id && /^[A-Za-z][\w-]{0,60}$/.test(id)) { parts.unshift(`#${id}`); break; }
     let place = 1;
-    for (let it = at.previousElementSibling; it; it = it.previousElementSibling)
+    for (let it = at.previousElementSibling; it && place < FAR; it = it.previousElementSibling)
       if (of.tag(it) === of.tag(at)) place += 1;
-    parts.unshift(`${of.tag(at)}:nth-of-type(${place})`);
+    parts.unshift(`${of.tag(at)}:nth-of-type(${place < FAR ? place : `n + ${FAR}`})`);
   }
   return parts.join(' > ');
 }

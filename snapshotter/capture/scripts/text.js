@@ -2,6 +2,7 @@
 
 const HIDDEN_BLOCKS = 2000;
 const HIDDEN_CHARACTERS = 4e6;
+const HIDDEN_MS = 2000;  // that it is looked for: each element costs a look at its style
 const NO_TEXT = 'script, style, noscript, template, title';
 
 const rendered = (element) =>
@@ -75,10 +76,12 @@ function hiddenText() {
     if (!known.has(element)) known.set(element, whyUnseen(element));
     return known.get(element);
   };
-  let last = null, block = null;
+  let last = null, block = null, isWhole = true;
+  const end = performance.now() + HIDDEN_MS;
   for (const root of roots()) {
     const walker = bind(Document.prototype.createTreeWalker)(document, root, NodeFilter.SHOW_TEXT);
     for (let node; (node = walker.nextNode()) && blocks.length < HIDDEN_BLOCKS;) {
+      if (performance.now() > end) { isWhole = false; break; }
       if (!node.data.trim()) continue;
       const parent = of.parent(node);
       if (!(parent instanceof Element) || of.closest(parent, NOT_LAID_OUT)) continue;
@@ -104,18 +107,23 @@ function hiddenText() {
     }
   }
   let left = HIDDEN_CHARACTERS;
-  return blocks.map(({reason, top, parts}) => {
+  const found = blocks.map(({reason, top, parts}) => {
     const text = parts.join('').replace(/[ \t]*\n\s*/g, '\n').trim();
     const kept = cut(text, Math.max(100, left));
     left -= kept.length;
     return {reason, path: pathOf(top), text: kept};
   });
+  return {found, isWhole};
 }
 
 // Everything that is to be read of a frame. The text is what counts: the rest may fail alone.
 lib.read = ({shadowRoots}) => {
   const answer = {...textOfFrame(shadowRoots), hidden: [], glyphs: [], failed: []};
-  try { answer.hidden = hiddenText(); } catch (error) { answer.failed.push(`hidden text: ${error}`); }
+  try {
+    const {found, isWhole} = hiddenText();
+    answer.hidden = found;
+    if (!isWhole) answer.failed.push(`hidden text: not all was found within ${HIDDEN_MS} ms`);
+  } catch (error) { answer.failed.push(`hidden text: ${error}`); }
   try { answer.glyphs = missingGlyphs(); } catch (error) { answer.failed.push(`glyphs: ${error}`); }
   return answer;
 };
