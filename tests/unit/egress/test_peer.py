@@ -34,7 +34,7 @@ def as_another_user(script: str) -> str:
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else")
     done = subprocess.run(
-        ["/bin/bash", "-c", script],
+        ["/bin/bash", "-c", f"trap '' PIPE; {script}"],  # a connection may be reset under it
         user=STRANGER, group=STRANGER, extra_groups=[], cwd="/", env={},
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
