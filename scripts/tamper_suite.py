@@ -14,6 +14,7 @@ trust file must be refused before any bundle is looked at, or be taken.
 """
 
 import base64
+import hashlib
 import json
 import re
 import struct
@@ -104,7 +105,7 @@ class Suite:
 
 def make(work: Path) -> Suite:
     """Make the whole suite, with what it needs below `work`."""
-    shop = Workshop(work)
+    shop = Shop(work)
     maker = _Trust(shop)
     cases = tuple(
         case
@@ -112,7 +113,7 @@ def make(work: Path) -> Suite:
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
-            _taken_out,
+            _taken_out, _log_proofs,
         )
         for case in kind(shop)
     )  # fmt: skip
@@ -128,6 +129,14 @@ def make(work: Path) -> Suite:
 
 
 # --- small helpers ---------------------------------------------------------------------------
+
+
+class Shop(Workshop):
+    """A workshop that keeps a log."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.log = _Log()
 
 
 def _failed(name: str, data: bytes | Members, why: str, *codes: str, **more: Any) -> Case:
@@ -176,7 +185,7 @@ def _at(path: str, value: Any) -> Edit:
 # --- what must pass --------------------------------------------------------------------------
 
 
-def _controls(shop: Workshop) -> Iterator[Case]:
+def _controls(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     yield _good("plain", good, "nothing is wrong with it")
     yield _good(
@@ -250,7 +259,7 @@ def _controls(shop: Workshop) -> Iterator[Case]:
     )
 
 
-def _began(shop: Workshop, before: timedelta, *, named: timedelta | None = None) -> Edit:
+def _began(shop: Shop, before: timedelta, *, named: timedelta | None = None) -> Edit:
     """The capture began so long before the seal; its id is of then, or of `named` before."""
     sealed = canonical_json.parse_instant(bundles.record_of(shop.good_bundle)["sealed_at"])
 
@@ -264,7 +273,7 @@ def _began(shop: Workshop, before: timedelta, *, named: timedelta | None = None)
 # --- the container ---------------------------------------------------------------------------
 
 
-def _zip_fields(shop: Workshop) -> Iterator[Case]:
+def _zip_fields(shop: Shop) -> Iterator[Case]:
     """Every field of every header, one changed at a time."""
     whole = pack(shop.good_bundle)
     start = struct.unpack("<L", whole[-6:-2])[0]
@@ -290,7 +299,7 @@ def _zip_fields(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def _zip_whole(shop: Workshop) -> Iterator[Case]:
+def _zip_whole(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     whole, entries = pack(good), bundles.raw_entries(good)
     start = struct.unpack("<L", whole[-6:-2])[0]
@@ -333,7 +342,7 @@ def _zip_whole(shop: Workshop) -> Iterator[Case]:
     yield _failed("zip-offset-shared", bytes(swapped), "two files at one place", "CONTAINER")
 
 
-def _names(shop: Workshop) -> Iterator[Case]:
+def _names(shop: Shop) -> Iterator[Case]:
     entries = bundles.raw_entries(shop.good_bundle)
 
     def added(name: bytes) -> bytes:
@@ -360,7 +369,7 @@ def _names(shop: Workshop) -> Iterator[Case]:
         yield _failed(f"place-{label}", added(name), f"a file named {name!r}", "UNLISTED")
 
 
-def _missing(shop: Workshop) -> Iterator[Case]:
+def _missing(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     for name in (
         "archive/data.warc.gz", names.CAPTURE_RECORD, names.CUSTODY, "capture/policy.toml", names.DATAPACKAGE,
@@ -378,7 +387,7 @@ def _missing(shop: Workshop) -> Iterator[Case]:
 # --- the two lists ---------------------------------------------------------------------------
 
 
-def _relisted(shop: Workshop, **lists: bytes) -> Members:
+def _relisted(shop: Shop, **lists: bytes) -> Members:
     """The good bundle with other lists, signed again by the key's owner."""
     members = dict(shop.good_bundle)
     if "blake3" in lists:
@@ -416,7 +425,7 @@ def _forms(text: bytes) -> Iterator[tuple[str, bytes]]:
     yield "nothing-but-a-newline", b"\n"
 
 
-def _signed_list(shop: Workshop) -> Iterator[Case]:
+def _signed_list(shop: Shop) -> Iterator[Case]:
     text = shop.good_bundle[names.MANIFEST_SHA256]
     lines = text.splitlines(keepends=True)
     for label, data in _forms(text):
@@ -470,7 +479,7 @@ def _signed_list(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def _blake3_list(shop: Workshop) -> Iterator[Case]:
+def _blake3_list(shop: Shop) -> Iterator[Case]:
     text = shop.good_bundle[names.MANIFEST_BLAKE3]
     lines = text.splitlines(keepends=True)
     for label, data in _forms(text):
@@ -493,7 +502,7 @@ def _blake3_list(shop: Workshop) -> Iterator[Case]:
 # --- signatures and keys ---------------------------------------------------------------------
 
 
-def _signatures(shop: Workshop) -> Iterator[Case]:
+def _signatures(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     listed = good[names.MANIFEST_SHA256]
     p256 = ec.generate_private_key(ec.SECP256R1())
@@ -572,7 +581,7 @@ def _signatures(shop: Workshop) -> Iterator[Case]:
     )
 
 
-def _public_keys(shop: Workshop) -> Iterator[Case]:
+def _public_keys(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     pem = good[PEM]
     public = shop.signer.public_key
@@ -637,7 +646,7 @@ def _public_keys(shop: Workshop) -> Iterator[Case]:
 # --- the record ------------------------------------------------------------------------------
 
 
-def _json(shop: Workshop) -> Iterator[Case]:
+def _json(shop: Shop) -> Iterator[Case]:
     record = shop.good_bundle[names.CAPTURE_RECORD]
 
     def extra(text: str) -> bytes:
@@ -706,7 +715,7 @@ _READ = (
 )  # fmt: skip
 
 
-def _record_fields(shop: Workshop) -> Iterator[Case]:
+def _record_fields(shop: Shop) -> Iterator[Case]:
     for path in _READ:
         label = path.replace(".", "-").replace("_", "-")
         yield _failed(
@@ -750,7 +759,7 @@ def _record_fields(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def _instants(shop: Workshop) -> Iterator[Case]:
+def _instants(shop: Shop) -> Iterator[Case]:
     for label, text in (
         ("twenty-four", "2026-11-24T24:00:00Z"), ("leap-second", "2026-11-24T23:59:60Z"),
         ("february-thirty", "2026-02-30T00:00:00Z"), ("year-zero", "0000-01-01T00:00:00Z"),
@@ -770,7 +779,7 @@ def _instants(shop: Workshop) -> Iterator[Case]:
 # --- times -----------------------------------------------------------------------------------
 
 
-def _times(shop: Workshop) -> Iterator[Case]:
+def _times(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     sealed = canonical_json.parse_instant(bundles.record_of(good)["sealed_at"])
     second = timedelta(seconds=1)
@@ -844,7 +853,7 @@ def _times(shop: Workshop) -> Iterator[Case]:
 # --- tokens ----------------------------------------------------------------------------------
 
 
-def _tokens(shop: Workshop) -> Iterator[Case]:
+def _tokens(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     token = good[TOKEN]
     covered = {"signer": shop.signer}
@@ -941,7 +950,7 @@ def _tokens(shop: Workshop) -> Iterator[Case]:
     )
 
 
-def _late_tokens(shop: Workshop) -> Iterator[Case]:
+def _late_tokens(shop: Shop) -> Iterator[Case]:
     good, bare = shop.good_bundle, shop.members(authorities=())
     late = shop.stamp(bare[SIG])
     for label, data in (
@@ -994,7 +1003,7 @@ def _late_tokens(shop: Workshop) -> Iterator[Case]:
 # --- derived files ---------------------------------------------------------------------------
 
 
-def _datapackage(shop: Workshop) -> Iterator[Case]:
+def _datapackage(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
 
     def swapped(package: Record) -> None:
@@ -1044,7 +1053,7 @@ def _datapackage(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def _digest_file(shop: Workshop) -> Iterator[Case]:
+def _digest_file(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     text = good[names.DATAPACKAGE_DIGEST]
 
@@ -1109,7 +1118,7 @@ def _digest_file(shop: Workshop) -> Iterator[Case]:
 # --- custody, server signatures --------------------------------------------------------------
 
 
-def _custody(shop: Workshop) -> Iterator[Case]:
+def _custody(shop: Shop) -> Iterator[Case]:
     text = shop.good_bundle[names.CUSTODY]
     first, second = (json.loads(line) for line in text.splitlines())
 
@@ -1152,7 +1161,7 @@ def _custody(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def _server_signatures(shop: Workshop) -> Iterator[Case]:
+def _server_signatures(shop: Shop) -> Iterator[Case]:
     data = shop.server_signatures()
     path = names.SERVER_SIGNATURES
     good = shop.members(contents={**bundles.CONTENTS, path: data})
@@ -1213,7 +1222,7 @@ def _server_signatures(shop: Workshop) -> Iterator[Case]:
         )
 
 
-def custody_beside(shop: Workshop) -> Iterator[Case]:
+def custody_beside(shop: Shop) -> Iterator[Case]:
     """The chain that goes on beside the bundle (docs/spec/custody.md)."""
     good = shop.good_bundle
     whole = digest_bytes(pack(good)).sha256
@@ -1304,7 +1313,7 @@ def custody_beside(shop: Workshop) -> Iterator[Case]:
 # --- several signers, and what nothing covers --------------------------------------------------
 
 
-def _cosigners(shop: Workshop) -> Iterator[Case]:
+def _cosigners(shop: Shop) -> Iterator[Case]:
     def sealed(
         *signers: FileSigner, needed: int = 0, authorities: tuple[ChainAuthority, ...] | None = None
     ) -> Members:
@@ -1455,7 +1464,7 @@ def _cosigners(shop: Workshop) -> Iterator[Case]:
     )
 
 
-def insider_requires(shop: Workshop, members: Members, count: int) -> Members:
+def insider_requires(shop: Shop, members: Members, count: int) -> Members:
     """Both signers sign a record that requires more of them than there are."""
     record = bundles.record_of(members)
     record["requires"]["signatures"] = count
@@ -1466,7 +1475,7 @@ def insider_requires(shop: Workshop, members: Members, count: int) -> Members:
     return bundles.derived(made, signer=shop.signer)
 
 
-def _taken_out(shop: Workshop) -> Iterator[Case]:
+def _taken_out(shop: Shop) -> Iterator[Case]:
     good = shop.good_bundle
     second = names.token(1, 2)
     yield _failed(
@@ -1498,7 +1507,7 @@ def _taken_out(shop: Workshop) -> Iterator[Case]:
     silent.down = True
     yield _unclear(
         "uncovered-and-silent",
-        shop.members(shop.hardware, authorities=(shop.authority, silent)),
+        _silent(shop),
         "two were asked, one did not answer, and nothing tells that from a token taken out",
         "TS_MISSING",
     )
@@ -1509,10 +1518,236 @@ def _taken_out(shop: Workshop) -> Iterator[Case]:
     )
 
 
+# --- the log ---------------------------------------------------------------------------------
+
+
+def _note_key(name: str, kind: int, key: ed25519.Ed25519PrivateKey) -> tuple[str, bytes]:
+    """A verifier key as text, and its id (docs/spec/log.md, "Signed notes")."""
+    public = bytes([kind]) + key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    key_id = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+    return f"{name}+{key_id.hex()}+{base64.b64encode(public).decode()}", key_id
+
+
+class _Log:
+    """A log of one bundle among others, built from the specification and not by our own code."""
+
+    ORIGIN = "log.example/tampered"
+    BY_LOG, BY_WITNESS = 1, 4
+
+    def __init__(self) -> None:
+        self.key = ed25519.Ed25519PrivateKey.generate()
+        self.text, self.key_id = _note_key(self.ORIGIN, self.BY_LOG, self.key)
+        self.witnesses = {
+            name: ed25519.Ed25519PrivateKey.generate() for name in ("w.example/1", "w.example/2")
+        }
+        self.now = int(datetime.now(UTC).timestamp())
+
+    def policy(self, quorum: int, *names_: str) -> Record:
+        keys_ = [_note_key(name, self.BY_WITNESS, self.witnesses[name])[0] for name in names_]
+        return {"quorum": quorum, "verifier_key": self.text, "witnesses": sorted(keys_)}
+
+    @staticmethod
+    def leaf(bundle_id: str, data: bytes) -> bytes:
+        digest = hashlib.sha256(data).hexdigest()
+        return f"snapshotter-leaf/1\nbundle {bundle_id}\nsha256 {digest}\n".encode()
+
+    def root(self, entries: list[bytes]) -> bytes:
+        if len(entries) == 1:
+            return hashlib.sha256(b"\0" + entries[0]).digest()
+        cut = 1 << (len(entries) - 1).bit_length() - 1
+        return hashlib.sha256(b"\1" + self.root(entries[:cut]) + self.root(entries[cut:])).digest()
+
+    def path(self, index: int, entries: list[bytes]) -> list[bytes]:
+        if len(entries) == 1:
+            return []
+        cut = 1 << (len(entries) - 1).bit_length() - 1
+        if index < cut:
+            return [*self.path(index, entries[:cut]), self.root(entries[cut:])]
+        return [*self.path(index - cut, entries[cut:]), self.root(entries[:cut])]
+
+    def checkpoint(
+        self, entries: list[bytes], seen: Mapping[str, int], *, origin: str = ORIGIN, more: str = ""
+    ) -> str:
+        """A checkpoint, with the cosignatures of witnesses at these times."""
+        root = base64.b64encode(self.root(entries)).decode()
+        text = f"{origin}\n{len(entries)}\n{root}\n{more}"
+        lines = [self.line(origin, self.key_id, self.key.sign(text.encode()))]
+        for name, at in seen.items():
+            _, key_id = _note_key(name, self.BY_WITNESS, self.witnesses[name])
+            signed = f"cosignature/v1\ntime {at}\n{text}".encode()
+            signature = struct.pack(">Q", at) + self.witnesses[name].sign(signed)
+            lines.append(self.line(name, key_id, signature))
+        return text + "\n" + "".join(lines)
+
+    @staticmethod
+    def line(name: str, key_id: bytes, signature: bytes) -> str:
+        return f"\u2014 {name} {base64.b64encode(key_id + signature).decode()}\n"
+
+    def proof(self, index: int, entries: list[bytes], checkpoint: str, *, extra: str = "") -> bytes:
+        hashes_ = "".join(base64.b64encode(it).decode() + "\n" for it in self.path(index, entries))
+        head = f"c2sp.org/tlog-proof@v1\n{extra}index {index}\n{hashes_}\n"
+        return (head + checkpoint).encode()
+
+
+def _log_proofs(shop: Shop) -> Iterator[Case]:
+    log, good = shop.log, shop.good_bundle
+    suffix, one, two = ".tlog-proof", "w.example/1", "w.example/2"
+    whole = pack(good)
+    bundle_id = bundles.record_of(good)["bundle_id"]
+    others = [log.leaf(f"20260101t00000{n}z-abcdefghijklmnop", b"%d" % n) for n in range(6)]
+    entries = [*others[:3], log.leaf(bundle_id, whole), *others[3:]]
+    index, seen = 3, {one: log.now}
+    proof = log.proof(index, entries, log.checkpoint(entries, seen))
+
+    def beside(data: bytes) -> dict[str, bytes]:
+        return {suffix: data}
+
+    for label, data in (
+        ("plain", proof), ("extra", log.proof(index, entries, log.checkpoint(entries, seen), extra="extra aGk=\n")),
+        ("two-witnesses", log.proof(index, entries, log.checkpoint(entries, {**seen, two: log.now}))),
+        ("lines-in-checkpoint", log.proof(index, entries, log.checkpoint(entries, seen, more="more\n"))),
+        ("alone", log.proof(0, entries[3:4], log.checkpoint(entries[3:4], seen))),
+        ("last", log.proof(4, [*others[:4], entries[3]], log.checkpoint([*others[:4], entries[3]], seen))),
+    ):  # fmt: skip
+        yield _good(
+            f"log-{label}",
+            good,
+            f"in the log: {label}",
+            trust="log-required",
+            sidecars=beside(data),
+        )
+    yield _good("log-not-required", good, "no proof, and none is required", trust="log-optional")
+    yield _good(
+        "log-junk-not-required",
+        good,
+        "junk, and none is required",
+        trust="log-optional",
+        sidecars=beside(b"junk"),
+    )
+    yield _unclear("log-none", good, "no proof", "LOG_MISSING", trust="log-required")
+    yield _unclear(
+        "log-nobody-trusted",
+        shop.insider_record(_at("requires.log", True)),
+        "no log is trusted",
+        "LOG_MISSING",
+        sidecars=beside(proof),
+    )
+    yield _unclear(
+        "log-required-by-record", shop.insider_record(_at("requires.log", True)), "the record requires one", "LOG_MISSING",
+        trust="log-optional",
+    )  # fmt: skip
+    other = log.proof(0, entries, log.checkpoint(entries, seen))
+    forked = [*entries[:-1], others[0]]
+    stranger = _Log()
+    for label, data in (
+        ("of-another-bundle", other), ("empty", b""), ("junk", b"junk"), ("other-index", proof.replace(b"index 3\n", b"index 2\n")),
+        ("index-zeros", proof.replace(b"index 3\n", b"index 03\n")), ("index-beyond", proof.replace(b"index 3\n", b"index 9\n")),
+        ("index-gone", proof.replace(b"index 3\n", b"")), ("format-two", proof.replace(b"@v1", b"@v2")),
+        ("hash-less", proof.replace(proof.splitlines(keepends=True)[2], b"", 1)),
+        ("hash-more", proof.replace(b"\n\n", b"\n" + proof.splitlines(keepends=True)[2] + b"\n", 1)),
+        ("hash-flipped", flipped(proof, len(b"c2sp.org/tlog-proof@v1\nindex 3\n") + 5)),
+        ("hash-spelling", proof.replace(b"=\n", b"\n", 1)), ("crlf", proof.replace(b"\n", b"\r\n")),
+        ("cut", proof[:-1]), ("tail", proof + b"x"), ("extra-after-index", proof.replace(b"index 3\n", b"index 3\nextra aGk=\n")),
+        ("too-long", proof + bytes(73_728)), ("size-edited", proof.replace(b"\n7\n", b"\n8\n", 1)),
+        ("unsigned", proof[: proof.index("\u2014".encode())]), ("fork", log.proof(index, entries, log.checkpoint(forked, seen))),
+        ("other-log", stranger.proof(index, entries, stranger.checkpoint(entries, {}))),
+        ("other-origin", log.proof(index, entries, log.checkpoint(entries, seen, origin="log.example/other"))),
+        ("signed-twice-once-badly", proof + log.line(log.ORIGIN, log.key_id, bytes(64)).encode()),
+        ("control-character", proof.replace(b"log.example", b"log\x01example")),
+    ):  # fmt: skip
+        yield _unclear(
+            f"log-proof-{label}",
+            good,
+            f"the log proof: {label}",
+            "LOG",
+            trust="log-required",
+            sidecars=beside(data),
+        )
+        yield _good(
+            f"log-proof-{label}-not-required",
+            good,
+            f"the same, not required: {label}",
+            trust="log-optional",
+            sidecars=beside(data),
+        )
+    nobody = log.proof(index, entries, log.checkpoint(entries, {}))
+    cosigned = log.checkpoint(entries, seen).splitlines(keepends=True)[-1].encode()
+    spoilt = log.line(
+        one, _note_key(one, log.BY_WITNESS, log.witnesses[one])[1], bytes(72)
+    ).encode()
+    for label, data, trust in (
+        ("nobody", nobody, "log-required"), ("spoilt", nobody + spoilt, "log-required"), ("spoilt-beside-good", proof + spoilt, "log-required"),
+        ("unknown", log.proof(index, entries, log.checkpoint(entries, {two: log.now})), "log-required"),
+        ("one-of-two", proof, "log-quorum"), ("one-twice", proof + cosigned, "log-quorum"),
+    ):  # fmt: skip
+        yield _unclear(
+            f"log-witness-{label}",
+            good,
+            f"witnesses: {label}",
+            "LOG_MISSING",
+            trust=trust,
+            sidecars=beside(data),
+        )
+    early = log.proof(index, entries, log.checkpoint(entries, {one: log.now - 3600}))
+    yield _unclear(
+        "log-seen-before-its-token",
+        good,
+        "seen before its token was made",
+        "TIME",
+        trust="log-required",
+        sidecars=beside(early),
+    )
+    yield from _quoted(shop, others)
+    asked = _silent(shop)
+    inside = log.leaf(bundles.record_of(asked)["bundle_id"], pack(asked))
+    covered = log.proof(0, [inside], log.checkpoint([inside], seen))
+    yield _good(
+        "log-covers-tokens",
+        asked,
+        "an authority was silent, and the log covers the tokens",
+        trust="log-optional",
+        sidecars=beside(covered),
+    )
+
+
+def _quoted(shop: Shop, others: list[bytes]) -> Iterator[Case]:
+    """What the record quotes of the log."""
+    log, suffix, one = shop.log, ".tlog-proof", "w.example/1"
+    before = log.now - 3600
+    for label, quote, where, verdict, codes in (
+        ("earlier", log.checkpoint(others[:3], {one: before}), 3, PASSED, ()),
+        ("itself", log.checkpoint(others[:4], {one: before}), 3, FAILED, ("LOG",)),
+        ("later", log.checkpoint(others, {}), 3, FAILED, ("LOG",)),
+        ("of-the-future", log.checkpoint(others[:3], {one: log.now + 3600}), 3, FAILED, ("TIME",)),
+        ("without-witness", log.checkpoint(others[:3], {}), 3, PASSED, ()),
+        ("of-another", _Log().checkpoint(others, {}), 3, PASSED, ()),
+        ("junk", "junk", 3, PASSED, ()), ("number", 7, 3, PASSED, ()),
+    ):  # fmt: skip
+        members = shop.insider_record(_sets(log_checkpoint=quote))
+        entries = [
+            *others[:where],
+            log.leaf(bundles.record_of(members)["bundle_id"], pack(members)),
+            *others[where:],
+        ]
+        proof = log.proof(where, entries, log.checkpoint(entries, {one: log.now + 5}))
+        name = f"good-log-quote-{label}" if verdict == PASSED else f"insider-log-quote-{label}"
+        yield Case(
+            name=name, why=f"the record quotes a checkpoint: {label}", data=pack(members), verdict=verdict, codes=codes,
+            trust="log-required", sidecars={suffix: proof},
+        )  # fmt: skip
+
+
+def _silent(shop: Shop) -> Members:
+    """A bundle of a key in hardware, for which one of two authorities did not answer."""
+    silent = ChainAuthority(shop.authority._chain, name="a silent authority")
+    silent.down = True
+    return shop.members(shop.hardware, authorities=(shop.authority, silent))
+
+
 # --- keys against trust files ----------------------------------------------------------------
 
 
-def _trust_windows(shop: Workshop) -> Iterator[Case]:
+def _trust_windows(shop: Shop) -> Iterator[Case]:
     good, bare = shop.good_bundle, shop.members(authorities=())
     yield _failed(
         "trust-compromised",
@@ -1589,7 +1824,7 @@ def _trust_windows(shop: Workshop) -> Iterator[Case]:
 class _Trust:
     """Trust files: those by which cases are judged, and those that must be refused."""
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._base = shop.trust(p256=False)
         self._now = datetime.now(UTC).replace(microsecond=0)
@@ -1638,6 +1873,14 @@ class _Trust:
             value["tsa"] = [one for one in value["tsa"] if one["name"] != "test authority"]
 
         chain = self._shop.authority._chain
+        log = self._shop.log
+
+        def required(policy: Record) -> Edit:
+            def edit(value: Record) -> None:
+                value["log"], value["require"]["log"] = policy, True
+
+            return edit
+
         leaf = x509.load_pem_x509_certificate(chain.leaf_pem.read_bytes())
         return {
             "trust": lambda value: None,
@@ -1656,6 +1899,9 @@ class _Trust:
             "no-tokens": _at("require.timestamps", 0),
             "two-tokens": _at("require.timestamps", 2),
             "two-signatures": _at("require.signatures", 2),
+            "log-optional": _sets(log=log.policy(1, "w.example/1")),
+            "log-quorum": required(log.policy(2, "w.example/1", "w.example/2")),
+            "log-required": required(log.policy(1, "w.example/1")),
             "short-lag": _sets(max_lag_s=60),
             "short-skew": _sets(max_skew_s=10),
         }
@@ -1724,6 +1970,9 @@ class _Trust:
             "revoked": None,
         }
         tsa = json.loads(good)["tsa"]
+        two = self._shop.log.policy(2, "w.example/1", "w.example/2")
+        yield case("good-log", _sets(log=two), taken=True)
+        yield case("good-empty", _sets(keys=[], tsa=[]), taken=True)
         for name, edit in (
             ("field-more", _sets(note="x")), ("key-field-more", _at("keys.0.note", "x")), ("authority-field-more", _at("tsa.0.note", "x")),
             ("require-field-more", _at("require.note", 1)), ("keys-turned", lambda value: value["keys"].reverse()),
@@ -1754,6 +2003,19 @@ class _Trust:
             ("skew-negative", _sets(max_skew_s=-1)), ("lag-text", _sets(max_lag_s="7")), ("expires-text", _sets(expires="never")),
             ("expires-number", _sets(expires=0)), ("root-key-other", _sets(root_key=self._shop.other.public_key_pem.decode())),
             ("root-key-none", _sets(root_key=None)),
+            ("log-turned", _sets(log={**two, "witnesses": two["witnesses"][::-1]})), ("log-quorum-many", _sets(log={**two, "quorum": 3})),
+            ("log-quorum-negative", _sets(log={**two, "quorum": -1})), ("log-field-more", _sets(log={**two, "x": 1})),
+            ("log-witness-twice", _sets(log={**two, "witnesses": [two["witnesses"][0]] * 2})),
+            ("log-key-of-a-witness", _sets(log={**two, "verifier_key": two["witnesses"][0]})),
+            ("log-witness-of-a-log", _sets(log={**two, "witnesses": [two["verifier_key"]], "quorum": 0})),
+            ("log-key-id", _sets(log={**two, "verifier_key": two["verifier_key"].replace("+", "+0", 1)})),
+            ("log-empty", _sets(log={})), ("log-witnesses-null", _sets(log={**two, "witnesses": None})),
+            ("expires-nine", _sets(expires="0999-01-01T00:00:00Z")), ("owner-spaces", _at("keys.0.owner", " a")),
+            ("owner-hidden", _at("keys.0.owner", "a\u200bb")), ("period-turned", _at("keys.0.not_after", "1969-01-01T00:00:00Z")),
+            ("version-large", _sets(version=1 << 31)), ("skew-large", _sets(max_skew_s=315_360_001)),
+            ("root-twice", lambda value: value["tsa"].append({**value["tsa"][-1], "name": "z"})),
+            ("policy-many", _at("tsa.0.policy_oids", sorted(f"1.2.{n}" for n in range(51)))),
+            ("policy-one-arc", _at("tsa.0.policy_oids", ["1"])), ("serial-long", _at("tsa.0.revoked_serials", ["1" * 50])),
         ):  # fmt: skip
             yield case(name, edit)
 

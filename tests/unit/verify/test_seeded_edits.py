@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from scripts import tamper_suite
-from scripts.make_vectors import Workshop
+from scripts.tamper_suite import Shop
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.formats import canonical_json, keys, names
 from snapshotter.verify.files import read_trust
 from tests import bundles
 from tests.bundles import Members, pack
-from tests.unit.verify.test_minimal_verifier import MINIMAL
+from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
 from tests.unit.verify.test_tamper_suite import by_the_first, by_the_second
 
 EDITS = int(os.environ.get("SNAPSHOTTER_SEEDED_EDITS", "60"))  # of each run; 40 seconds a thousand
@@ -35,13 +35,13 @@ ODD: tuple[Any, ...] = (None, True, 0, -1, 1, 2**53, "", "x", "\u0000", "é", []
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("edits"))
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(tmp_path_factory.mktemp("edits"))
 
 
 @pytest.fixture(scope="module")
 def openssl() -> Iterator[Any]:
-    command = MINIMAL.OpenSSL("openssl")
+    command = remembering_openssl()
     yield command
     command.close()
 
@@ -97,7 +97,7 @@ def edited_json(data: bytes, dice: random.Random) -> bytes:
 class Editor:
     """What can be edited in one place, everything around it made good again."""
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.good = shop.good_bundle
         self.whole = pack(self.good)
@@ -108,6 +108,12 @@ class Editor:
             for case in tamper_suite.custody_beside(shop)
             if case.name == "good-custody-beside"
         )
+        required = shop.insider_record(lambda record: record["requires"].update(log=True))
+        self.logged = pack(required)
+        leaf = shop.log.leaf(bundles.record_of(required)["bundle_id"], self.logged)
+        entries = [b"another", leaf]
+        seen = shop.log.checkpoint(entries, {"w.example/1": shop.log.now})
+        self.proof = shop.log.proof(1, entries, seen)
         self.hardware = shop.members(shop.hardware)
         contents = {**bundles.CONTENTS, names.SERVER_SIGNATURES: shop.server_signatures()}
         self.served = shop.members(contents=contents)
@@ -123,6 +129,7 @@ class Editor:
             self.custody,
             self.custody_beside,
             self.digest_file,
+            self.log_proof,
         )
 
     def anything(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
@@ -171,6 +178,9 @@ class Editor:
         lines[at] = edited_json(lines[at], dice) + b"\n"
         return self.whole, {".custody-0001.jsonl": b"".join(lines)}
 
+    def log_proof(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
+        return self.logged, {".tlog-proof": edited_bytes(self.proof, dice)}
+
     def digest_file(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
         name = dice.choice([names.DATAPACKAGE, names.DATAPACKAGE_DIGEST])
         return _packed({**self.good, name: edited_json(self.good[name], dice)}), {}
@@ -185,7 +195,7 @@ def _packed(members: Members) -> bytes:
 
 
 def test_both_verifiers_say_the_same_of_any_single_edit(
-    shop: Workshop, tmp_path: Path, openssl: Any
+    shop: Shop, tmp_path: Path, openssl: Any
 ) -> None:
     now, editor = datetime.now(UTC), Editor(shop)
     trust, pin = _trust_file(shop, tmp_path)
@@ -214,7 +224,7 @@ def test_both_verifiers_say_the_same_of_any_single_edit(
 
 
 def test_both_verifiers_take_or_refuse_the_same_trust_files(
-    shop: Workshop, tmp_path: Path, openssl: Any
+    shop: Shop, tmp_path: Path, openssl: Any
 ) -> None:
     now = datetime.now(UTC)
     file, pin = _trust_file(shop, tmp_path)
@@ -242,12 +252,14 @@ def test_both_verifiers_take_or_refuse_the_same_trust_files(
     assert apart == []
 
 
-def _trust_file(shop: Workshop, folder: Path) -> tuple[Path, str]:
+def _trust_file(shop: Shop, folder: Path) -> tuple[Path, str]:
     file = folder / "trust.json"
-    file.write_bytes(shop.trust(p256=True))
+    value = json.loads(shop.trust(p256=True))
+    value["log"] = shop.log.policy(1, "w.example/1")
+    file.write_bytes(canonical_json.dumps(value))
     file.with_name("trust.json.sig").write_bytes(_signed(shop, file.read_bytes()))
     return file, keys.key_id(shop.root.public_key())
 
 
-def _signed(shop: Workshop, data: bytes) -> bytes:
+def _signed(shop: Shop, data: bytes) -> bytes:
     return shop.root.sign(data, ec.ECDSA(hashes.SHA384()))

@@ -19,9 +19,14 @@ from scripts import tamper_suite
 from scripts.tamper_suite import Case, Suite
 from snapshotter.errors import EvidenceUnverifiable
 from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import custody_beside, late_tokens_beside, read_trust
+from snapshotter.verify.files import (
+    custody_beside,
+    late_tokens_beside,
+    log_proof_beside,
+    read_trust,
+)
 from snapshotter.verify.trust import Trust
-from tests.unit.verify.test_minimal_verifier import MINIMAL
+from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = 4  # so that two workers share the work
@@ -44,7 +49,7 @@ def suite(folder: Path) -> Suite:
 
 @pytest.fixture(scope="module")
 def openssl() -> Iterator[Any]:
-    command = MINIMAL.OpenSSL("openssl")
+    command = remembering_openssl()
     yield command
     command.close()
 
@@ -59,6 +64,7 @@ def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgemen
             now=now,
             late_tokens=late_tokens_beside(bundle),
             custody_sidecars=custody_beside(bundle),
+            log_proof=log_proof_beside(bundle),
         )
     return report.verdict.value, sorted({it.code.value for it in report.findings} - {"OK"})
 
