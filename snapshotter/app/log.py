@@ -16,14 +16,16 @@ from pathlib import Path
 
 from snapshotter.app import bundles, pending
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import canonical_json, layout, names
+from snapshotter.formats import canonical_json, custody_sidecars, layout, names
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ObjectStore
 from snapshotter.seal.log import Appended, LogWriter
+from snapshotter.store import custodian
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import Trust
 
 _CHUNK = 1 << 20  # bytes per read
@@ -60,7 +62,8 @@ class Synced:
     """One bundle that a sweep has dealt with."""
 
     bundle_id: str
-    index: int | None  # None: it was passed over
+    index: int | None  # None: it was passed over, or waits
+    kind: str = leaves.BUNDLE  # or `CUSTODY`: the head of its custody chain
     added: bool = False  # it was not in the log before
     detail: str = ""  # why it was passed over
 
@@ -195,6 +198,61 @@ class Logbook:
                 yield from self._synced(batch, dry_run=dry_run)
                 batch.clear()
         yield from self._synced(batch, dry_run=dry_run)
+        yield from self._custody_synced(only, dry_run=dry_run)
+
+    def _custody_synced(self, only: Sequence[str], *, dry_run: bool) -> Iterator[Synced]:
+        """Log the heads of custody chains that are not in the log."""
+        reader = LogReader(self._store, None)  # a dry run opens no log
+        try:
+            signed = reader.checkpoint()
+        except FileNotFoundError:
+            return
+        known = {
+            entry.leaf.sha256
+            for entry in reader.entries(0, signed.size)
+            if entry.leaf and entry.leaf.kind == leaves.CUSTODY
+        }
+        batch: list[Leaf] = []
+        for bundle_id in only or self._with_custody():
+            head = self._custody_head(bundle_id)
+            if head is None or head.sha256 in known:
+                continue
+            if dry_run:
+                yield Synced(bundle_id=bundle_id, index=None, kind=leaves.CUSTODY)
+                continue
+            batch.append(head)
+            if len(batch) == _AT_ONCE:
+                yield from self._heads_added(batch, signed.size)
+                batch.clear()
+        if batch:
+            yield from self._heads_added(batch, signed.size)
+
+    def _heads_added(self, heads: Sequence[Leaf], seen: int) -> Iterator[Synced]:
+        done = self.append(heads, seen=seen)
+        for head, index in zip(heads, done.indexes, strict=True):
+            yield Synced(bundle_id=head.name, index=index, kind=leaves.CUSTODY, added=True)
+
+    def _with_custody(self) -> Iterator[str]:
+        """Yield the ids of bundles with custody sidecars, in order."""
+        last = ""
+        for found in self._store.list(f"{layout.BUNDLES}/"):
+            try:
+                key = layout.parse_bundle_key(found.key)
+            except ValueError:
+                continue  # not ours
+            if key.bundle_id != last and custody_sidecars.number_of(key.kind) is not None:
+                last = key.bundle_id
+                yield last
+
+    def _custody_head(self, bundle_id: str) -> Leaf | None:
+        """Return the head of a custody chain as a leaf; None where there is none that holds."""
+        try:
+            chain = custodian.chain(self._store, bundle_id)
+        except (SnapshotterError, OSError):
+            return None  # an audit says what is wrong with it
+        if chain.problems or not chain.head.number:
+            return None
+        return Leaf(kind=leaves.CUSTODY, name=bundle_id, sha256=chain.head.previous)
 
     def _synced(self, batch: Sequence[Owed], *, dry_run: bool) -> Iterator[Synced]:
         if not batch:
@@ -205,13 +263,14 @@ class Logbook:
         before = self.writer.settle()
         size = before.size if before else 0
         done = self._settle(batch, 0)
-        for owed, index in zip(batch, done.indexes, strict=True):
+        for owed, index in zip(batch, done.indexes, strict=False):  # behind them stand heads
             yield Synced(bundle_id=owed.bundle_id, index=index, added=index >= size)
 
     def _settle(self, owed: Sequence[Owed], seen: int) -> Appended:
-        """Log bundles, write their proofs, and forget them."""
-        done = self.append([it.leaf for it in owed], seen=seen)
-        for it, index in zip(owed, done.indexes, strict=True):
+        """Log bundles with the heads of their custody, write their proofs, and forget them."""
+        heads = [head for it in owed if (head := self._custody_head(it.bundle_id)) is not None]
+        done = self.append([*(it.leaf for it in owed), *heads], seen=seen)
+        for it, index in zip(owed, done.indexes, strict=False):  # heads have no proof of their own
             self._put_proof(it.bundle_id, self.writer.prove(index, it.leaf, done.signed))
             (self._owed_dir / f"{it.bundle_id}.json").unlink(missing_ok=True)
         return done

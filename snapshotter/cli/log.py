@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snapshotter.verify.log import LogReader
 
 _STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+_WHAT = {"bundle": "the bundle", "custody": "its custody"}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
     "--verifier-key",
@@ -312,8 +313,9 @@ def sync(
     """
     Add bundles that are stored and not in the log, and write the proofs that are missing.
 
-    Bundles of keys that are not trusted here are passed over, unless they are named. Ends
-    in 11 when some were passed over.
+    Then the heads of custody chains that have grown since they were logged. Bundles of keys
+    that are not trusted here are passed over, unless they are named. Ends in 11 when some
+    were passed over.
     """
     from snapshotter.app import wiring
     from snapshotter.cli.capture import ask_passphrase
@@ -338,16 +340,17 @@ def sync(
                     "bundle_id": it.bundle_id,
                     "detail": it.detail,
                     "index": it.index,
+                    "kind": it.kind,
                     "state": state,
                 }
             )
         elif it.detail:
             say(f"{it.bundle_id} was passed over: {it.detail}")
         elif dry_run:
-            result(f"{it.bundle_id}: would be logged")
+            result(f"{it.bundle_id}: {_WHAT[it.kind]} would be logged")
         else:
             what = "added" if it.added else "was there, its proof is written"
-            result(f"{it.bundle_id}: entry {it.index}, {what}")
+            result(f"{it.bundle_id}: {_WHAT[it.kind]}, entry {it.index}, {what}")
     return 11 if passed_over else 0
 
 

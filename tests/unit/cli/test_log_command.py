@@ -114,6 +114,27 @@ def test_a_sweep_logs_what_is_stored_and_all_of_it_can_be_looked_at(here: Here) 
     assert here.json("prove", bundle_id)["proof"].encode() == beside
 
 
+def test_the_head_of_a_custody_chain_is_logged_with_its_bundle_and_as_it_grows(
+    here: Here,
+) -> None:
+    signer = KeyDirectory(here.folder / "keys").ensure()[0]
+    made = bundles.seal(here.folder / "spool", signer=signer, clock=RealClock())
+    store = ("--store", str(here.folder / "store"))
+    assert main(["store", "add", str(made.file), *store]) == 0
+
+    here.json("sync")
+    kinds = [it["kind"] for it in here.json("show")["entries"]]
+    assert kinds == ["bundle", "custody"]
+    code, out, _ = here.run("sync")
+    assert (code, out) == (0, "")
+    assert main(["hold", "place", made.id, "--name", "x", "--reason", "a test", *store]) == 0
+    assert here.json("sync", "--dry-run")["kind"] == "custody"
+    grown = here.json("sync")
+    assert (grown["bundle_id"], grown["kind"], grown["index"]) == (made.id, "custody", 2)
+    assert here.run("sync")[1] == ""
+    assert here.json("check")["verdict"] == "passed"
+
+
 def test_what_is_not_in_the_log_has_no_proof(here: Here) -> None:
     here.run("init")
     code, _, err = here.run("prove", "20260115t123045z-abcdefghijklmnop")
