@@ -39,6 +39,7 @@ from snapshotter.model.finding import Code, Verdict
 FORMAT = "snapshotter-trust/1"
 MAX_TRUST_BYTES = 4 << 20  # a thousand keys take less than one
 MAX_SIGNATURE_BYTES = 128
+_MAX_VALUES = 200_000  # as in a capture record
 
 SUPERSEDED = "superseded"  # retired in good order: what was proven before stays good
 COMPROMISED = "compromised"  # somebody else may have had it
@@ -611,7 +612,8 @@ def load_draft(data: bytes) -> TrustDocument:
 
 def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
     """Return the fields of a file of our format, and the root key that it names."""
-    document = _Object(canonical_json.loads(trust_json), "the file")
+    # Counted before it is parsed: nobody has vouched for these bytes yet.
+    document = _Object(canonical_json.loads(trust_json, max_values=_MAX_VALUES), "the file")
     if document.take("format", str) != FORMAT:
         raise EvidenceInvalid(f"its format is not {FORMAT}")
     return document, _public_key(document.take("root_key", str), allow_p256=False)

@@ -308,6 +308,20 @@ def test_a_trust_file_has_a_largest_size() -> None:
         load_document(huge, _sign(huge), pinned_root=PIN)
 
 
+def test_a_trust_file_that_would_fill_the_memory_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = b"[" + b",".join([b"[]"] * 200_001) + b"]"
+
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("it was parsed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "loads", parsed)
+        with pytest.raises(EvidenceInvalid, match="more than 200000 values"):
+            load_document(many, _sign(many), pinned_root=PIN)
+
+
 def test_the_order_is_signature_then_version_then_expiry() -> None:
     late = NOW + 9999 * DAY
     with pytest.raises(EvidenceInvalid, match="signature"):
