@@ -103,7 +103,7 @@ def rotate(
 
     edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
     directory = key_directory(ctx)
-    old = directory.find(name or ctx.obj.key)
+    old = _find(directory, name or ctx.obj.key)
     _refuse_root(old, root_key_name)
     if old.retired is not None:
         raise SnapshotterError(f"the key {old.name!r} is retired already: {old.retired.reason}")
@@ -177,7 +177,7 @@ def revoke(
 
     edit = _edit(ctx, root_key_name, root_passphrase_file, draft, trust_file)
     directory = key_directory(ctx)
-    old = directory.find(name)
+    old = _find(directory, name)
     _refuse_root(old, root_key_name)
     at = at or now()
     if reason == "compromised" and at > now():
@@ -208,6 +208,12 @@ def revoke(
     _tell(old, None, version=version, line=line, bring=None, as_json=as_json)
     if version is not None:
         say("give auditors the new version of the trust file at once")
+
+
+def _find(directory: "KeyDirectory", name: str) -> "StoredKey":
+    """Return a key by its name, its id, or where a service or a token holds it."""
+    found = next((key for key in directory.list() if key.reference and key.reference == name), None)
+    return found or directory.find(name)
 
 
 def _edit(

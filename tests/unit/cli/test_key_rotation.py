@@ -17,6 +17,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Signer
 from snapshotter.seal.signer import KeyDirectory, Retired
 from snapshotter.verify.trust import COMPROMISED, SUPERSEDED, Trust, load_trust
+from tests import softhsm
 
 HOUR = timedelta(hours=1)
 
@@ -284,3 +285,19 @@ def test_keys_that_follow_each_other_in_a_circle_do_not_sign(house: _House) -> N
 
     with pytest.raises(SnapshotterError, match="must not sign"):
         house.signer()
+
+
+def test_a_key_on_a_token_is_followed_too(house: _House, tokens: tuple[softhsm.Token, ...]) -> None:
+    """A configuration that names the token goes on with the key that follows."""
+    reference = tokens[0].reference(object="sealing")
+    settings = load(
+        overrides={"data_dir": str(house.settings.data_dir), "key": reference},
+        directory=house.folder,
+        environment={},
+    )
+    held = house.signer(settings=settings)
+    assert not held.in_software
+
+    house.run(keys, "rotate", reference, "--to", "default")
+
+    assert house.signer(settings=settings).key_id == house.old
