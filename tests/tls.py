@@ -57,10 +57,16 @@ class Authority:
         names: Sequence[str] = (HOST, f"*.{HOST}", "127.0.0.1", "::1"),
         key: PrivateKey | None = None,
         extra: Sequence[x509.ExtensionType] = (),
+        days: tuple[int, int] = (-1, 30),
     ) -> Path:
-        """Return a PEM file with key, certificate and root, as `load_cert_chain` reads it."""
+        """
+        Return a PEM file with key, certificate and root, as `load_cert_chain` reads it.
+
+        Args:
+            days: From when and until when it is good, counted from now.
+        """
         private = key or KEYS[kind]()
-        leaf = self._issue("server", private, names, self._key, extra=extra)
+        leaf = self._issue("server", private, names, self._key, extra=extra, days=days)
         self._count += 1
         file = self._folder / f"server-{self._count}.pem"
         file.write_bytes(
@@ -83,6 +89,7 @@ class Authority:
         *,
         authority: bool = False,
         extra: Sequence[x509.ExtensionType] = (),
+        days: tuple[int, int] = (-1, 30),
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root of a test")])
@@ -92,8 +99,8 @@ class Authority:
             .issuer_name(root)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=30))
+            .not_valid_before(now + timedelta(days=days[0]))
+            .not_valid_after(now + timedelta(days=days[1]))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
             .add_extension(

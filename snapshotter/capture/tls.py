@@ -76,6 +76,9 @@ def in_brief(handshake: Handshake | None) -> network.Tls | None:
         cipher=handshake.cipher,
         alpn=handshake.alpn,
         resumed=handshake.resumed,
+        hello_retry=handshake.hello_retry,
+        early_data=handshake.early_data,
+        client_certificate_asked=handshake.client_certificate_asked,
         client_finished=handshake.client_finished,
         server_finished=handshake.server_finished,
     )

@@ -178,6 +178,11 @@ class _Reader:
             self._exchanges[stream].notes.append(f"{what} were left out: {count:,}")
         for exchange in self._exchanges.values():
             exchange.server_closed = self._server_closed
+            if self._may_be_cut(exchange):
+                exchange.notes.append(
+                    "server: its end alone says how long this is, and it ended without a word "
+                    "(close_notify): whether this is all, nobody can tell"
+                )
             if self._unreadable and exchange.answer_end is not HowEnded.COMPLETE:
                 exchange.troubles += self._unreadable
         for stream, frames in self._frames.items():
@@ -200,6 +205,16 @@ class _Reader:
         """Whether the server ended the connection; in TLS it says so before (close_notify)."""
         said_so = self._tls is not None and self._tls.closed_cleanly(Direction.SERVER)
         return said_so or self._connection.ended_by == "server"
+
+    def _may_be_cut(self, exchange: WireExchange) -> bool:
+        """Whether anybody on the way could have ended an answer (RFC 8446, 6.1)."""
+        return (
+            self._tls is not None
+            and exchange.answer_end is HowEnded.CLOSED
+            and exchange.frames is None
+            and self._connection.ended_by == "server"
+            and not self._tls.closed_cleanly(Direction.SERVER)
+        )
 
     def _close_tls(self, connection: tls.TlsConnection) -> None:
         """

@@ -22,6 +22,7 @@ Rules a reader of the events can rely on, besides those of `formats.http`:
 """
 
 import enum
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hpack import Decoder, HPACKError
@@ -44,7 +45,10 @@ MAX_OPEN = 10_000  # streams at once
 MAX_TABLE = 1 << 24  # bytes of HPACK's table; who announces more gets this much
 _HEADER = 9  # bytes
 _KEPT = 1 << 14  # bytes of a SETTINGS, GOAWAY or RST_STREAM frame that are looked at
-_SHOWN = 100  # bytes of GOAWAY's debug data
+_SHOWN = 100  # bytes of GOAWAY's debug data, or of a name
+_NOTES = 3  # of one direction of a stream
+_REQUEST_PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
+_ANSWER_PSEUDO = frozenset({b":status"})
 
 _SETTINGS_HEADER_TABLE_SIZE = 1
 _END_STREAM = 0x1
@@ -294,6 +298,7 @@ class Http2Connection:
         half.head = True
         if not opened.method:
             half.notes.append("a request without :method")
+        half.notes += _left_out(fields, _REQUEST_PSEUDO)
         events.append(_request(number, Direction.CLIENT, fields))
         if block.ends_stream:
             self._end_of_stream(number, opened, Direction.CLIENT, events)
@@ -317,6 +322,8 @@ class Http2Connection:
         status = int(digits) if digits.isdigit() and len(digits) == 3 else 0
         if not status:
             half.notes.append("an answer without :status")
+        if len(half.notes) < _NOTES:  # of informational answers there may be many
+            half.notes += _left_out(fields, _ANSWER_PSEUDO)
         events.append(
             Head(
                 stream=number,
@@ -343,6 +350,8 @@ class Http2Connection:
         events.append(
             Head(stream=number, direction=direction, headers=_regular(fields), trailers=True)
         )
+        if len(stream.halves[direction].notes) < _NOTES:
+            stream.halves[direction].notes += _left_out(fields, frozenset())
         if block.ends_stream:
             self._end_of_stream(number, stream, direction, events)
         elif len(stream.halves[direction].notes) < 3:
@@ -533,6 +542,20 @@ def _error(code: bytes | bytearray) -> str:
 
 def _pseudo(fields: _Fields, name: bytes) -> bytes:
     return next((value for key, value in fields if key == name), b"")
+
+
+def _left_out(fields: _Fields, known: frozenset[bytes]) -> list[str]:
+    """
+    Say which pseudo-header fields a head in text has no place for (RFC 9113, 8.3).
+
+    A browser resets the stream for one that is unknown, stands twice or is a trailer.
+    """
+    pseudo = [name for name, _ in fields if name.startswith(b":")]
+    if len(set(pseudo)) == len(pseudo) and known.issuperset(pseudo):
+        return []
+    left = list((Counter(pseudo) - Counter(known)).elements())
+    names = b", ".join(name[:_SHOWN] for name in left[:3])
+    return [f"pseudo-header fields that no head holds: {len(left)} ({names!r})"]
 
 
 def _regular(fields: _Fields) -> _Fields:

@@ -25,6 +25,9 @@ class Tls:
     cipher: str  # IANA's name
     alpn: str  # "h2", "http/1.1" or ""
     resumed: bool  # no certificate was sent: the session goes on from an earlier connection
+    hello_retry: bool  # the server asked for another hello
+    early_data: str  # "accepted", "rejected", "unknown"; "" when the client sent none ahead
+    client_certificate_asked: bool  # none is ever given
     client_finished: Finished  # whether that side's MAC over the handshake holds
     server_finished: Finished
 

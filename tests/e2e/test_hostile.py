@@ -670,6 +670,8 @@ def test_a_certificate_that_is_asked_of_us_is_not_given(site: Hostile, capture: 
 
     assert it.outcome is Outcome.FAILED
     assert set(codes(it)) & {"tls", "connection-lost"}
+    listed = json.loads(artifact(it, "capture/network.json").file.read_text())["connections"]
+    assert any(one["tls"] and one["tls"]["client_certificate_asked"] for one in listed)
 
 
 # All the rest

@@ -33,6 +33,8 @@ def test_a_handshake_is_told_in_the_words_of_the_record() -> None:
         alpn="h2",
         signature_scheme="ecdsa_secp256r1_sha256",
         resumed=True,
+        early_data="rejected",
+        client_certificate_asked=True,
     )
 
     facts, brief = tls.facts(handshake, (b"no certificate",), "compliant"), tls.in_brief(handshake)
@@ -45,6 +47,8 @@ def test_a_handshake_is_told_in_the_words_of_the_record() -> None:
     assert facts.certificate_transparency == "compliant"
     assert facts.chain == ()
     assert (brief.version, brief.alpn, brief.resumed) == ("TLS 1.3", "h2", True)
+    assert (brief.hello_retry, brief.early_data) == (False, "rejected")
+    assert brief.client_certificate_asked
     assert brief.client_finished is brief.server_finished is Finished.ABSENT
     assert tls.finished_differs(handshake) == ()
 
