@@ -68,6 +68,7 @@ class Case:
     sidecars: Mapping[str, bytes] = field(default_factory=dict)  # by what follows the bundle's name
     trust: str = "trust"
     later: timedelta = timedelta(0)  # the verifier's clock, against now
+    renewals: int = 0  # how many beside it have to count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def make(work: Path) -> Suite:
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
-            _taken_out, _log_proofs,
+            _taken_out, _log_proofs, renewals,
         )
         for case in kind(shop)
     )  # fmt: skip
@@ -1735,6 +1736,86 @@ def _quoted(shop: Shop, others: list[bytes]) -> Iterator[Case]:
             name=name, why=f"the record quotes a checkpoint: {label}", data=pack(members), verdict=verdict, codes=codes,
             trust="log-required", sidecars={suffix: proof},
         )  # fmt: skip
+
+
+def renewals(shop: Shop) -> Iterator[Case]:
+    """Later tokens beside a bundle (docs/spec/renewal.md). None of them changes a verdict."""
+    good, log = shop.good_bundle, shop.log
+    whole, bundle_id = pack(good), bundles.record_of(good)["bundle_id"]
+
+    def sha512(data: bytes) -> str:
+        return hashlib.sha512(data).hexdigest()
+
+    def text(data: bytes, *covers: tuple[str, bytes], of: str = "") -> bytes:
+        lines = [f"covers {kind} sha512 {sha512(it)}\n" for kind, it in covers]
+        head = f"snapshotter-renewal/1\nbundle {of or bundle_id}\nsha512 {sha512(data)}\n"
+        return (head + "".join(lines)).encode()
+
+    def files(number: int, data: bytes, token: bytes) -> dict[str, bytes]:
+        return {f".renewal-{number:02}.txt": data, f".renewal-{number:02}.tsr": token}
+
+    own = text(whole)
+    one = files(1, own, shop.stamp(own))
+    links = [(f"renewal-01.{kind}", one[f".renewal-01.{kind}"]) for kind in ("tsr", "txt")]
+    second = text(whole, *links)
+    entries = [log.leaf("20260101t000000z-abcdefghijklmnop", b"x"), log.leaf(bundle_id, whole)]
+    checkpoint = log.checkpoint(entries, {})
+    proof = log.proof(1, entries, checkpoint)
+    stamped = shop.stamp(checkpoint.encode())
+    for label, sidecars, count in (
+        ("plain", one, 1), ("twice", {**one, **files(2, second, shop.stamp(second))}, 2),
+        ("beside-each-other", {**one, **files(2, own, shop.stamp(own))}, 2), ("number-99", files(99, own, shop.stamp(own)), 1),
+        ("through-the-log", files(1, proof, stamped), 1), ("log-and-then-own", {**files(1, proof, stamped), **files(2, own, shop.stamp(own))}, 2),
+        ("number-100", {".renewal-100.txt": own, ".renewal-100.tsr": one[".renewal-01.tsr"]}, 0),
+        ("number-zero", files(0, own, shop.stamp(own)), 0),
+        ("text-alone", {".renewal-01.txt": own}, 0), ("token-alone", {".renewal-01.tsr": shop.stamp(own)}, 0),
+        ("token-over-bundle", files(1, own, shop.stamp(whole)), 0), ("token-over-proof", files(1, proof, shop.stamp(proof)), 0),
+        ("token-unknown", files(1, own, shop.unknown_authority.response(own)), 0),
+        ("token-policy", files(1, own, shop.other_policy.response(own)), 0),
+        ("token-revoked", files(1, own, shop.revoked_authority.response(own)), 0),
+        ("token-edited", files(1, own, flipped(shop.stamp(own))), 0), ("token-empty", files(1, own, b""), 0),
+        ("log-fork", files(1, log.proof(0, entries, checkpoint), stamped), 0),
+    ):  # fmt: skip
+        yield _good(
+            f"renewal-{label}", good, f"a renewal: {label}", sidecars=sidecars, renewals=count
+        )
+    line = f"covers late-01.tsr sha512 {sha512(b'x')}\n".encode()
+    for label, data, count in (
+        ("other-id", text(whole, of="20260101t000000z-abcdefghijklmnop"), 0), ("other-file", text(b"x"), 0),
+        ("upper-case", own[:-130] + own[-130:].upper(), 0), ("no-newline", own[:-1], 0), ("blank-line", own + b"\n", 0),
+        ("crlf", own.replace(b"\n", b"\r\n"), 0), ("junk", b"junk", 0), ("empty", b"\n", 0), ("format-two", own.replace(b"/1", b"/2"), 0),
+        ("covers-what-is-not-there", own + line, 1), ("covers-twice", own + line + line, 0),
+        ("covers-unsorted", own + line.replace(b"01", b"02", 1) + line, 0), ("covers-odd", own + line.replace(b"late-01.tsr", b"tlog-proof"), 0),
+        ("covers-late-ten", own + line.replace(b"late-01", b"late-10"), 0), ("covers-short", own + line[:-2] + b"\n", 0),
+        ("too-long", own + b"x" * 131_072, 0), ("second-first", text(whole, *links[::-1]), 0),
+    ):  # fmt: skip
+        yield _good(
+            f"renewal-text-{label}",
+            good,
+            f"a renewal's text: {label}",
+            sidecars=files(1, data, shop.stamp(data)),
+            renewals=count,
+        )
+    bare = shop.members(authorities=())
+    late, bare_whole = shop.stamp(bare[SIG]), pack(bare)
+    bare_id = bundles.record_of(bare)["bundle_id"]
+    for label, data, count in (
+        ("named", text(bare_whole, ("late-01.tsr", late), of=bare_id), 1), ("not-named", text(bare_whole, of=bare_id), 0),
+        ("named-otherwise", text(bare_whole, ("late-01.tsr", b"other"), of=bare_id), 0),
+    ):  # fmt: skip
+        beside = {".late-01.tsr": late, **files(1, data, shop.stamp(data))}
+        yield _good(
+            f"renewal-late-{label}",
+            bare,
+            f"a late token, in a renewal: {label}",
+            sidecars=beside,
+            renewals=count,
+        )
+    two = shop.members(timestamps=1)
+    yield _unclear(
+        "renewal-of-too-few", two, "two tokens are required, and a renewal is over one", "TS_MISSING", trust="two-tokens",
+        sidecars=files(1, text(pack(two), of=bundles.record_of(two)["bundle_id"]), shop.stamp(text(pack(two), of=bundles.record_of(two)["bundle_id"]))),
+    )  # fmt: skip
 
 
 def _silent(shop: Shop) -> Members:

@@ -50,6 +50,7 @@ MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON documen
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
 MAX_CUSTODY = 256 << 10  # bytes of a custody sidecar
+MAX_RENEWAL = 131_072  # bytes of a renewal's text
 MAX_TRUST = 4 << 20  # bytes of trust.json
 CHUNK = 1 << 20  # bytes read at once
 OPENSSL_SECONDS = 30  # for one call
@@ -636,8 +637,10 @@ class Certificate:
             parts = parts[1:]
         if len(parts) < 6 or [tag for tag, _, _ in parts[:6]] != [2, 0x30, 0x30, 0x30, 0x30, 0x30]:
             raise Bad("not a certificate")
-        for tag, content, _ in der_all(parts[3][1]):
-            x509_time(tag, content)
+        times = [x509_time(tag, content) for tag, content, _ in der_all(parts[3][1])]
+        if len(times) != 2:
+            raise Bad("a certificate without a validity")
+        self.not_after = times[1]
         self.serial, self.serial_raw = der_integer(parts[0][1]), parts[0][2]
         self.issuer, self.subject, self.spki = parts[2][2], parts[4][2], parts[5][2]
         self.extensions: dict[str, bytes] = {}
@@ -897,12 +900,8 @@ class Checkpoint:
     """A checkpoint that the log has signed, and when which witnesses cosigned it. Raises Bad."""
 
     def __init__(self, note: bytes, log: Log, openssl: OpenSSL) -> None:
-        text, lines = self._parse(note)
-        body = text.decode("utf-8").split("\n")[:-1]
-        if len(body) < 3 or "" in body or not DECIMAL.match(body[1]):
-            raise Bad("not a checkpoint")
-        self.entries, self.root = int(body[1]), strict_base64(body[2])
-        if len(self.root) != 32 or body[0] != log.key.name:
+        text, lines, origin, self.entries, self.root = self.parse(note)
+        if origin != log.key.name:
             raise Bad("a checkpoint of another log")
         signed = False
         for name, key_id, signature in lines:
@@ -929,8 +928,20 @@ class Checkpoint:
             ):  # one line that does not hold: as if it were absent
                 self.witnesses[witness.spki.hex()] = max(known)
 
+    @classmethod
+    def parse(cls, note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]], str, int, bytes]:
+        """Text, signature lines, origin, number of entries and root of a checkpoint in its form."""
+        text, lines = cls._parse_note(note)
+        body = text.decode("utf-8").split("\n")[:-1]
+        if len(body) < 3 or "" in body or not DECIMAL.match(body[1]):
+            raise Bad("not a checkpoint")
+        root = strict_base64(body[2])
+        if len(root) != 32:
+            raise Bad("a checkpoint without a root")
+        return text, lines, body[0], int(body[1]), root
+
     @staticmethod
-    def _parse(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+    def _parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
         end = note.rfind(b"\n\n")
         if len(note) > MAX_NOTE or end < 0 or not note.endswith(b"\n"):
             raise Bad("not a signed note")
@@ -954,10 +965,8 @@ class Checkpoint:
         return note[: end + 1], found
 
 
-def check_log_proof(
-    data: bytes, bundle_id: str, sha256: str, log: Log, openssl: OpenSSL
-) -> tuple[int, Checkpoint]:
-    """The index at which the log has this bundle, and the checkpoint that says so. Raises Bad."""
+def parse_log_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
+    """Index, hashes and checkpoint of a log proof in its form. Raises Bad."""
     if len(data) > MAX_TLOG_PROOF:
         raise Bad("longer than a proof may be")
     head, divider, note = data.partition(b"\n\n")
@@ -972,27 +981,42 @@ def check_log_proof(
         del lines[1]
     if len(lines) < 2 or lines[1][:6] != "index " or not DECIMAL.match(lines[1][6:]):
         raise Bad("it has no index")
-    index, proof = int(lines[1][6:]), [strict_base64(line) for line in lines[2:]]
+    proof = [strict_base64(line) for line in lines[2:]]
     if len(proof) > MAX_PROOF_HASHES or any(len(one) != 32 for one in proof):
         raise Bad("its hashes are not hashes, or too many")
-    checkpoint = Checkpoint(note, log, openssl)
+    return int(lines[1][6:]), proof, note
+
+
+def check_inclusion(
+    index: int, proof: list[bytes], entries: int, root: bytes, bundle_id: str, sha256: str
+) -> None:
+    """Raise Bad unless the tree has the leaf of this bundle at that index (RFC 9162, 2.1.3.2)."""
     leaf = f"snapshotter-leaf/1\nbundle {bundle_id}\nsha256 {sha256}\n".encode("ascii")
-    root = hashlib.sha256(b"\0" + leaf).digest()
-    first, second = index, checkpoint.entries - 1
+    found = hashlib.sha256(b"\0" + leaf).digest()
+    first, second = index, entries - 1
     if first > second:
         raise Bad("its index is beyond the tree")
-    for one in proof:  # RFC 9162, 2.1.3.2
+    for one in proof:
         if second == 0:
             raise Bad("it has too many hashes")
         if first & 1 or first == second:
-            root = hashlib.sha256(b"\1" + one + root).digest()
+            found = hashlib.sha256(b"\1" + one + found).digest()
             while not first & 1 and first:
                 first, second = first >> 1, second >> 1
         else:
-            root = hashlib.sha256(b"\1" + root + one).digest()
+            found = hashlib.sha256(b"\1" + found + one).digest()
         first, second = first >> 1, second >> 1
-    if second or root != checkpoint.root:
+    if second or found != root:
         raise Bad("it does not lead to the root of the tree")
+
+
+def check_log_proof(
+    data: bytes, bundle_id: str, sha256: str, log: Log, openssl: OpenSSL
+) -> tuple[int, Checkpoint]:
+    """The index at which the log has this bundle, and the checkpoint that says so. Raises Bad."""
+    index, proof, note = parse_log_proof(data)
+    checkpoint = Checkpoint(note, log, openssl)
+    check_inclusion(index, proof, checkpoint.entries, checkpoint.root, bundle_id, sha256)
     return index, checkpoint
 
 
@@ -1094,6 +1118,8 @@ class Token:
     OpenSSL passes over much of a token: unsigned attributes, lists of hashes, names of algorithms, certificates
     that nobody needed. What nobody looks at, anybody can change; so it is read here first. Raises Bad.
     """
+
+    end: Instant  # of its signer's certificate or its root, once it was judged to be good
 
     def __init__(self, response: bytes, openssl: OpenSSL) -> None:
         if len(response) > MAX_PROOF:
@@ -1255,7 +1281,7 @@ class Token:
         return self.has_part(Certificate(from_pem(root_pem, "CERTIFICATE")), openssl)
 
     def judge(self, data: bytes, trust: Trust, openssl: OpenSSL) -> tuple[str, str]:
-        """(code, authority): "OK" and its name, or why it does not count."""
+        """(code, authority): "OK" and its name, or why it does not count. Sets `end` of a good one."""
         code = "TS_UNTRUSTED"
         for name, root, policies, serials in trust.authorities:
             if self.leads_to(root, openssl):
@@ -1266,6 +1292,8 @@ class Token:
                 elif not self.is_over(data):
                     return "TS_IMPRINT", ""
                 else:
+                    root_ends = Certificate(from_pem(root, "CERTIFICATE")).not_after
+                    self.end = min(self.signer.not_after, root_ends)
                     return "OK", name
         return code, ""
 
@@ -1380,13 +1408,20 @@ def read_directory(stream: BinaryIO, size: int) -> tuple[list[Member], bytes]:
     return members, directory + end
 
 
-def read_members(stream: BinaryIO, members: list[Member], tail: bytes, use_b3sum: bool) -> str:
-    """Read the whole file once from its beginning, compare every header, digest every member. The file's SHA-256."""
-    whole = hashlib.sha256()
+def read_members(
+    stream: BinaryIO, members: list[Member], tail: bytes, use_b3sum: bool
+) -> tuple[str, str]:
+    """
+    Read the whole file once from its beginning, compare every header, digest every member.
+
+    Returns the file's SHA-256 and SHA-512.
+    """
+    whole, again = hashlib.sha256(), hashlib.sha512()
 
     def take(count: int) -> bytes:
         data = stream.read(count)
         whole.update(data)
+        again.update(data)
         return data
 
     stream.seek(0)
@@ -1415,7 +1450,7 @@ def read_members(stream: BinaryIO, members: list[Member], tail: bytes, use_b3sum
             raise Bad("CONTAINER", f"the checksum of {member.name} is wrong")
     if take(len(tail)) != tail or take(1):
         raise Bad("CONTAINER", "the file changed while it was read")
-    return whole.hexdigest()
+    return whole.hexdigest(), again.hexdigest()
 
 
 MANIFEST_LINE = re.compile(r"([0-9a-f]{64})  ([!-~]+)\Z")
@@ -1443,6 +1478,9 @@ def parse_manifest(data: bytes) -> dict[str, str]:
 # --------------------------------------------------------------------------------------------------
 # The capture record (docs/spec/capture-record.md, "What a verifier reads")
 
+RENEWAL_LINE = re.compile(
+    r"covers (late-0[1-9]\.tsr|renewal-(?:0[1-9]|[1-9][0-9])\.(?:txt|tsr)) sha512 ([0-9a-f]{128})\Z"
+)
 BUNDLE_ID = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})t([0-9]{2})([0-9]{2})([0-9]{2})z-[a-z2-7]{16}\Z"
 )
@@ -1530,6 +1568,10 @@ class Verification:
     keys_beside: dict[str, PublicKey]  # since step 4: of each slot whose signature holds
     named: dict[str, PublicKey]  # since step 6: those of them that the record names
     tokens: dict[str, dict[str, Instant]]  # since step 7: slot → authority → time of its good token
+    first: list[
+        tuple[str, str, Token]
+    ]  # authority, name (or kind of sidecar), good token over sig-01
+    proven_until: Instant | None = None  # since step 15: until when the proven time can be believed
     tokens_inside: dict[str, list[Instant]]  # of them, those that no sidecar brought
     is_logged = False  # since step 13: a log proof is good
 
@@ -1546,7 +1588,7 @@ class Verification:
         self.findings: list[tuple[str, str, str, str]] = []
         self.members: dict[str, Member] = {}
         self.proven_time: Instant | None = None
-        self.bundle_id = self.captured_at = self.requested_url = self.sha256 = ""
+        self.bundle_id = self.captured_at = self.requested_url = self.sha256 = self.sha512 = ""
         self.length = 0
 
     def find(self, check: str, verdict: str, code: str, detail: str) -> None:
@@ -1573,6 +1615,7 @@ class Verification:
         steps = (
             self.container, self.names, self.hashes, self.signatures, self.read_record, self.signers, self.timestamps,
             self.time, self.keys, self.derived, self.server_signatures, self.custody, self.log, self.tokens_taken_out,
+            self.renewals,
         )  # fmt: skip
         for number, step in enumerate(steps, 1):
             try:
@@ -1596,7 +1639,7 @@ class Verification:
                 self.length = stream.seek(0, os.SEEK_END)
                 try:
                     members, tail = read_directory(stream, self.length)
-                    self.sha256 = read_members(stream, members, tail, self.use_b3sum)
+                    self.sha256, self.sha512 = read_members(stream, members, tail, self.use_b3sum)
                 except Bad as bad:
                     self.bad("container", bad.args[0], bad.args[1])
                     return
@@ -1742,6 +1785,7 @@ class Verification:
         needed = max(self.record.timestamps, self.trust.timestamps)
         covered = self.record.signers[0]["wacz_auth"]  # the WACZ signature covers those inside
         self.tokens, self.tokens_inside, before = {}, {}, len(self.findings)
+        self.first = []
         late = self.late_tokens()
         for slot in self.named:
             good = self.tokens.setdefault(slot, {})
@@ -1777,6 +1821,8 @@ class Verification:
                 code, authority = token.judge(signature, self.trust, self.openssl)
                 if code == "OK":
                     good[authority] = min(token.time, good.get(authority, token.time))
+                    if slot == "sig-01":
+                        self.first.append((authority, name if is_inside else name[-11:], token))
                     if is_inside:
                         self.tokens_inside.setdefault(slot, []).append(token.time)
                     continue
@@ -2099,6 +2145,82 @@ class Verification:
             if there < asked:
                 words = f"{slot}: {asked} authorities were asked, {there} tokens are there, and nothing shows that none was taken out"
                 self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
+
+    # (15), docs/spec/renewal.md
+    def renewals(self) -> None:
+        """Later tokens that carry the time on. What does not count says nothing, and none changes a verdict."""
+        ends = [end for end in (self.first_end(self.first),) if end is not None]
+        counted: dict[str, tuple[bytes, bytes, Instant]] = {}
+        for number in range(1, 100):
+            kind = f"renewal-{number:02}"
+            text = self.sidecar(f"{self.path}.{kind}.txt", MAX_RENEWAL)
+            response = self.sidecar(f"{self.path}.{kind}.tsr", MAX_PROOF)
+            if text is None or response is None:
+                continue
+            try:
+                covers, signed = self.renewal_text(text)
+                token = Token(response, self.openssl)
+                code, authority = token.judge(signed, self.trust, self.openssl)
+            except (Bad, IndexError, UnicodeDecodeError):
+                continue
+            if code != "OK" or token.time > self.now + self.trust.skew:
+                continue
+            end = self.covered_until(covers, counted, token)
+            if end is not None and token.time <= end:
+                counted[kind] = (text, response, token.end)
+                ends.append(token.end)
+                words = f"number {number}: {authority} saw it again at {show_instant(token.time)}"
+                self.find("renewal", PASSED, "OK", words)
+        self.proven_until = max(ends, default=None)
+
+    def renewal_text(self, text: bytes) -> tuple[dict[str, str], bytes]:
+        """What a renewal covers besides the bundle (kind of sidecar → SHA-512), and what its token is over. Raises Bad."""
+        if not text.startswith(b"snapshotter-renewal/1\n"):
+            index, proof, note = parse_log_proof(text)
+            _, _, _, entries, root = Checkpoint.parse(note)
+            check_inclusion(index, proof, entries, root, self.bundle_id, self.sha256)
+            return {}, note
+        if len(text) > MAX_RENEWAL:
+            raise Bad("longer than a renewal may be")
+        _, *lines = text.decode("ascii", "replace").split("\n")
+        if len(lines) < 3 or lines.pop() != "" or lines[0] != f"bundle {self.bundle_id}":
+            raise Bad("of another bundle, or of no form")
+        if lines[1] != f"sha512 {self.sha512}":
+            raise Bad("of another file")
+        found = [RENEWAL_LINE.match(line) for line in lines[2:]]
+        covers = {one.group(1): one.group(2) for one in found if one}
+        if len(covers) != len(found) or list(covers) != sorted(covers):
+            raise Bad("what it covers is not in its form")
+        return covers, text
+
+    def first_end(self, tokens: list[tuple[str, str, Token]]) -> Instant | None:
+        """When fewer than the required number of authorities are left; None when fewer are there at all."""
+        needed = max(self.record.timestamps, self.trust.timestamps, 1)
+        latest: dict[str, Instant] = {}
+        for authority, _, token in tokens:
+            latest[authority] = max(token.end, latest.get(authority, token.end))
+        return sorted(latest.values(), reverse=True)[needed - 1] if len(latest) >= needed else None
+
+    def covered_until(
+        self,
+        covers: dict[str, str],
+        counted: dict[str, tuple[bytes, bytes, Instant]],
+        token: Token,
+    ) -> Instant | None:
+        """The latest end of what a renewal covers; None when it covers nothing that carries the time."""
+
+        def named(kind: str, data: bytes) -> bool:
+            return covers.get(kind) == hashlib.sha512(data).hexdigest()
+
+        first = [it for it in self.first if it[1] in self.members or named(it[1], it[2].response)]
+        ends = []
+        end = self.first_end(first)
+        if end is not None and token.time >= max(it[2].time for it in first) - self.trust.skew:
+            ends.append(end)
+        for kind, (text, response, its_end) in counted.items():
+            if named(f"{kind}.txt", text) and named(f"{kind}.tsr", response):
+                ends.append(its_end)
+        return max(ends, default=None)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -2626,6 +2748,7 @@ def as_json(result: Verification) -> str:
         "bundle": result.path, "verdict": result.verdict, "bundle_id": result.bundle_id,
         "findings": [dict(zip(("check", "verdict", "code", "detail"), finding)) for finding in result.findings],
         "proven_time": None if result.proven_time is None else show_instant(result.proven_time),
+        "proven_until": None if result.proven_until is None else show_instant(result.proven_until),
         "captured_at": result.captured_at, "requested_url": result.requested_url,
         "sha256": result.sha256, "length": result.length,
         "trust": "trust file version %d, root key %s" % (result.trust.version, result.trust.root_id),

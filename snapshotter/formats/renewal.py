@@ -24,7 +24,7 @@ FORMAT = "snapshotter-renewal/1"
 MAX_BYTES = 1 << 17  # of a text: a log proof has at most 72 KiB, and 300 lines have less
 
 _BUNDLE_ID = re.compile(r"[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}")
-_KIND = re.compile(r"(late|renewal)-[0-9]{2}\.(tsr|txt)")
+_KIND = re.compile(r"late-0[1-9]\.tsr|renewal-(?!00)[0-9]{2}\.(tsr|txt)")
 _SHA512 = re.compile(r"[0-9a-f]{128}")
 
 

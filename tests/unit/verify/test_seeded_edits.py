@@ -108,6 +108,11 @@ class Editor:
             for case in tamper_suite.custody_beside(shop)
             if case.name == "good-custody-beside"
         )
+        self.renewed = next(
+            case.sidecars
+            for case in tamper_suite.renewals(shop)
+            if case.name == "good-renewal-twice"
+        )
         required = shop.insider_record(lambda record: record["requires"].update(log=True))
         self.logged = pack(required)
         leaf = shop.log.leaf(bundles.record_of(required)["bundle_id"], self.logged)
@@ -130,6 +135,7 @@ class Editor:
             self.custody_beside,
             self.digest_file,
             self.log_proof,
+            self.renewal,
         )
 
     def anything(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
@@ -180,6 +186,10 @@ class Editor:
 
     def log_proof(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
         return self.logged, {".tlog-proof": edited_bytes(self.proof, dice)}
+
+    def renewal(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
+        suffix = dice.choice(sorted(self.renewed))
+        return self.whole, {**self.renewed, suffix: edited_bytes(self.renewed[suffix], dice)}
 
     def digest_file(self, dice: random.Random) -> tuple[bytes, dict[str, bytes]]:
         name = dice.choice([names.DATAPACKAGE, names.DATAPACKAGE_DIGEST])

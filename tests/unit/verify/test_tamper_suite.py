@@ -24,13 +24,14 @@ from snapshotter.verify.files import (
     late_tokens_beside,
     log_proof_beside,
     read_trust,
+    renewals_beside,
 )
 from snapshotter.verify.trust import Trust
 from tests.unit.verify.test_minimal_verifier import MINIMAL, remembering_openssl
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = 4  # so that two workers share the work
-Judgement = tuple[str, list[str]]
+Judgement = tuple[str, list[str], int]  # verdict, codes, renewals that count
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +66,17 @@ def by_the_first(bundle: Path, trust: Path, pin: str, now: datetime) -> Judgemen
             late_tokens=late_tokens_beside(bundle),
             custody_sidecars=custody_beside(bundle),
             log_proof=log_proof_beside(bundle),
+            renewals=renewals_beside(bundle),
         )
-    return report.verdict.value, sorted({it.code.value for it in report.findings} - {"OK"})
+    codes = sorted({it.code.value for it in report.findings} - {"OK"})
+    return report.verdict.value, codes, sum(it.check == "renewal" for it in report.findings)
 
 
 def by_the_second(bundle: Path, trust: Path, pin: str, now: datetime, openssl: Any) -> Judgement:
     """The same by scripts/verify_minimal.py."""
     trusted = _second_trust(trust, pin, openssl)
     result = MINIMAL.Verification(str(bundle), trusted, now, openssl).run()
-    return result.verdict, result.codes
+    return result.verdict, result.codes, sum(check == "renewal" for check, *_ in result.findings)
 
 
 @cache
@@ -111,7 +114,7 @@ def test_both_verifiers_judge_each_case_as_it_says(
     for case in suite.cases[part::PARTS]:
         bundle = suite.write(case, folder / case.name)
         place = (bundle, folder / f"{case.trust}.json", suite.pin, suite.now + case.later)
-        expected = (case.verdict, sorted(case.codes))
+        expected = (case.verdict, sorted(case.codes), case.renewals)
         first, second = by_the_first(*place), by_the_second(*place, openssl)
         if not first == second == expected:
             wrong.append(f"{case.name}: {expected}, first {first}, second {second}")
@@ -178,4 +181,4 @@ def test_they_say_the_same_when_python_optimises(suite: Suite, folder: Path) -> 
     optimised, said = json.loads(run.stdout)
     assert optimised == 1
     for case, (first, second) in zip(chosen, said, strict=True):
-        assert first == second == [case.verdict, sorted(case.codes)], case.name
+        assert first == second == [case.verdict, sorted(case.codes), case.renewals], case.name
