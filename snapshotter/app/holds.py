@@ -143,6 +143,11 @@ def held(store: ObjectStore, is_trusted: IsTrusted) -> Iterator[Held]:
                 yield Held(bundle_id=bundle_id, holds=found)
 
 
+def is_record(kind: str) -> bool:
+    """Whether a sidecar of this kind is the record of a hold."""
+    return holds.sequence_of(kind) is not None
+
+
 def _record(store: ObjectStore, key: str) -> bytes:
     try:
         with store.open(key) as stream:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from snapshotter.app import bundles, pending
+from snapshotter.app.graves import Graves
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import check_subject, is_over
@@ -63,15 +64,18 @@ def add(
     *,
     now: datetime,
     retention: Retention | None = None,
+    graves: Graves | None = None,
 ) -> Added:
     """
     Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
 
     Args:
         retention: Ask for at least this, for the bundle and its tokens.
+        graves: What is known of erasures; None where nothing is.
 
     Raises:
         FileNotFoundError: There is no such file.
+        PolicyRefused: It was erased by order.
         EvidenceInvalid: The verifier calls it FAILED.
         SnapshotterError: It can not be read, or the store does not take it.
     """
@@ -83,6 +87,8 @@ def add(
             )
         signatures = bundles.read_signatures(stream)
     key = layout.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
+    if graves is not None:
+        graves.refuse(store, report.bundle_id)
     try:
         stored = store.put_new(key, file, report.sha256, retention=retention)
     except FileExistsError as error:

@@ -27,9 +27,11 @@ from cryptography import x509
 import snapshotter
 from snapshotter.app import pending, seen
 from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.graves import Graves
 from snapshotter.app.holds import HoldDesk
 from snapshotter.app.log import FileMemory, Logbook
 from snapshotter.app.pipeline import World
+from snapshotter.app.replication import ReplicationDesk
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -408,6 +410,31 @@ def hold_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell
         is_trusted=trusted_keys(settings),
         clock=SystemClock(),
         by=operator(settings),
+    )
+
+
+def graves(settings: Settings) -> Graves:
+    """Return what this machine knows of erasures, and whose tombstones count."""
+    return Graves(folder=settings.data_dir / "tombstones", is_trusted=trusted_keys(settings))
+
+
+def replication_desk(source: Settings, target: Settings, *, tell: Tell) -> ReplicationDesk:
+    """
+    Return what is needed to copy one store to another.
+
+    Args:
+        target: The same settings, with the other store.
+    """
+    here = store(source)
+    there = store_for_evidence(target, locked=False, tell=tell)
+    named = here.url if here.url.startswith("s3://") else "a directory"  # no path of this machine
+    return ReplicationDesk(
+        source=here,
+        source_name=f"{named} ({receipts_place(source)})",
+        target=custodial(target, there, tell=tell),
+        trust=trust(source),
+        graves=graves(source),
+        clock=SystemClock(),
     )
 
 

@@ -169,10 +169,11 @@ def add(
     settings = ctx.obj.load(store=url or "")
     found = wiring.store_for_evidence(settings, locked=lock_days is not None, tell=say)
     target, trust = wiring.custodial(settings, found, tell=say), wiring.trust(settings)
+    graves = wiring.graves(settings)
     for file in files:
         now = wiring.SystemClock().now()
         retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
-        added = keeping.add(file, target, trust, now=now, retention=retain)
+        added = keeping.add(file, target, trust, now=now, retention=retain, graves=graves)
         where = pipeline.location(target, added.stored.key)
         if as_json:
             result_json(

@@ -116,6 +116,16 @@ def is_readable(data: bytes) -> bool:
         return False
 
 
+def first_previous(data: bytes) -> str:
+    """
+    Return what the first line of a sidecar names as the line before it.
+
+    Raises:
+        EvidenceInvalid: It is not lines of events.
+    """
+    return _parse_line(_lines(data)[0])[2]
+
+
 def last_number(numbers: Iterable[int]) -> int:
     """
     Return the number of the last sidecar of a chain; 0 for none.

@@ -159,6 +159,16 @@ def read(
     )
 
 
+def check(data: bytes, bundle_id: str, sequence: int) -> None:
+    """
+    Do nothing if this is the record of that number of a bundle, whatever came before it.
+
+    Raises:
+        EvidenceInvalid: It is not.
+    """
+    _parse(data, bundle_id, sequence, None)
+
+
 def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> HoldRecord:
     found = statement.parse(data, FORMAT, _FIELDS)
     value = found.value

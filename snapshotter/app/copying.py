@@ -1,0 +1,126 @@
+"""
+One object from one store to another: read, checked, written, read back.
+
+Used by replication and repair. Nothing is ever overwritten, and nothing goes over that
+was not seen to belong to its bundle.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats.digest import CHUNK
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.ports import ObjectStore
+from snapshotter.store import layout
+from snapshotter.store.custodian import CustodialStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a store lists of one bundle: the bundle, its sidecars, or both."""
+
+    bundle_id: str
+    objects: dict[str, StoredObject] = field(default_factory=dict)  # by kind; "" is the bundle
+
+    @property
+    def key(self) -> str:
+        """Where the bundle is, or would be."""
+        return layout.bundle_key(self.bundle_id)
+
+
+def groups(store: ObjectStore, prefix: str = f"{layout.BUNDLES}/") -> Iterator[Group]:
+    """Yield what a store lists, bundle by bundle, in the order of ids. One listing."""
+    parsed = filter(None, map(_parsed, store.list(prefix)))
+    for bundle_id, found in groupby(parsed, key=lambda it: it[0].bundle_id):
+        yield Group(bundle_id=bundle_id, objects={key.kind: there for key, there in found})
+
+
+def paired(
+    one: Iterator[Group], other: Iterator[Group]
+) -> Iterator[tuple[Group | None, Group | None]]:
+    """Yield two listings side by side, by their bundles' ids."""
+    left, right = next(one, None), next(other, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left.bundle_id < right.bundle_id):
+            yield left, None
+            left = next(one, None)
+        elif left is None or right.bundle_id < left.bundle_id:
+            yield None, right
+            right = next(other, None)
+        else:
+            yield left, right
+            left, right = next(one, None), next(other, None)
+
+
+def fetch(store: ObjectStore, key: str, target: Path) -> str:
+    """
+    Copy an object to a file; return its SHA-256.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EvidenceInvalid: The store says that it has another digest than its bytes.
+    """
+    said = store.head(key).sha256
+    digest = hashlib.sha256()
+    with store.open(key) as source, target.open("wb") as out:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+    if said and said != digest.hexdigest():
+        raise EvidenceInvalid(f"{key} is not what {store.url} says it is")
+    return digest.hexdigest()
+
+
+def sha256_of(store: ObjectStore, key: str) -> str:
+    """Return the SHA-256 of an object, of its bytes and not of what a store says."""
+    digest = hashlib.sha256()
+    with store.open(key) as source:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def put(
+    target: CustodialStore,
+    event: str,
+    detail: str,
+    key: str,
+    file: Path,
+    sha256: str,
+    retention: Retention | None,
+) -> str:
+    """
+    Put an object and read it back; return a sentence when it is there and not locked as asked.
+
+    Raises:
+        FileExistsError: The key holds other bytes.
+        SnapshotterError: The store does not take it, or gives back other bytes.
+    """
+    told = ""
+    try:
+        target.put_as(event, detail, key, file, sha256, retention=retention)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        if retention is None:
+            raise
+        # A copy without a lock is worth more than none; that it has none is told.
+        target.put_as(event, detail, key, file, sha256)
+        told = f"it is not locked there: {error}"
+    if sha256_of(target, key) != sha256:
+        raise SnapshotterError(
+            f"{target.url} gives back other bytes than were written for {key}",
+            hint="do not trust this store: snapshotter store check",
+        )
+    return told
+
+
+def _parsed(found: StoredObject) -> tuple[layout.BundleKey, StoredObject] | None:
+    try:
+        return layout.parse_bundle_key(found.key), found
+    except ValueError:
+        return None  # not ours

@@ -1,0 +1,305 @@
+"""
+Copy a store's bundles to another one, with what stands beside them and what keeps them.
+
+    for each bundle of either store, in the order of ids
+      erased in either?      nothing is copied; what is left elsewhere is told
+      missing there?         read ─ verified, and of this id ─ written ─ read back
+      there already?         compared, never overwritten; another one is a divergence
+      its sidecars           each only if it is about this very bundle
+      retention and holds    at least those of the source
+
+A crash leaves whole objects; the same command again copies what is missing. Each store
+has a custody chain of its own: a copy begins with the source's, and goes on by itself.
+"""
+
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snapshotter.app import genuine, holds
+from snapshotter.app.copying import Group, fetch, groups, paired, put, sha256_of
+from snapshotter.app.genuine import Subject
+from snapshotter.app.graves import Graves
+from snapshotter.errors import (
+    EvidenceInvalid,
+    EvidenceUnverifiable,
+    PolicyRefused,
+    ServiceUnavailable,
+    SnapshotterError,
+)
+from snapshotter.formats import custody_sidecars, tombstone
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.custody import REPLICATION
+from snapshotter.ports import Clock, ObjectStore
+from snapshotter.store import layout
+from snapshotter.store.custodian import CustodialStore
+from snapshotter.verify.trust import Trust
+
+# What came of one bundle: "copied", "present", "lagging" (not copied), "divergent",
+# "damaged", "erased", "surplus" (only there), "unlocked", "passed-over".
+Told = Callable[[str, str, str], None]  # state, bundle id, detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationDesk:
+    """What is needed to copy from one store to another."""
+
+    source: ObjectStore
+    source_name: str  # as the copies' custody events name it
+    target: CustodialStore
+    trust: Trust
+    graves: Graves
+    clock: Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class Replicated:
+    """What came of a replication, counted."""
+
+    copied: int = 0  # bundles
+    objects: int = 0  # bundles and sidecars
+    bytes: int = 0
+    present: int = 0  # bundles that were there already
+    erased: int = 0  # not copied, by order
+    lagging: list[str] = field(default_factory=list)  # bundles that are still missing there
+    problems: int = 0  # divergent, damaged, unlocked, surplus, left over after an erasure
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the copy is whole."""
+        return not self.problems and not self.lagging
+
+
+def replicate(
+    desk: ReplicationDesk,
+    told: Told,
+    *,
+    only: Collection[str] = (),
+    dry_run: bool = False,
+    deep: bool = False,
+) -> Replicated:
+    """
+    Copy what the target lacks.
+
+    One bundle that can not be copied holds up no other.
+
+    Args:
+        told: Called for each bundle, and again for what is wrong with it.
+        only: Bundle ids; empty: all.
+        dry_run: Say what is missing and what differs, and write nothing.
+        deep: Compare what is there already byte by byte, and not by length and the
+            digests that the stores keep.
+
+    Raises:
+        ServiceUnavailable: A store does not answer; what was copied is whole.
+    """
+    this = _Replication(desk, told, dry_run=dry_run, deep=deep)
+    for here, there in paired(groups(desk.source), groups(desk.target)):
+        bundle_id = (here or there or Group(bundle_id="")).bundle_id
+        if not only or bundle_id in only:
+            this.bundle(bundle_id, here or Group(bundle_id=bundle_id), there)
+    return this.done
+
+
+class _Replication:
+    def __init__(self, desk: ReplicationDesk, told: Told, *, dry_run: bool, deep: bool) -> None:
+        self._desk = desk
+        self._told = told
+        self._dry_run = dry_run
+        self._deep = deep
+        self.done = Replicated()
+
+    def bundle(self, bundle_id: str, here: Group, there: Group | None) -> None:
+        """Bring one bundle over, with all that belongs to it."""
+        try:
+            if self._is_erased(bundle_id, here, there):
+                return
+            if "" not in here.objects:
+                if there is not None and "" in there.objects:
+                    self._wrong("surplus", bundle_id, "the source does not have it")
+                elif here.objects:
+                    self._wrong("passed-over", bundle_id, "sidecars of a bundle that is not there")
+                return
+            with tempfile.TemporaryDirectory(prefix="snapshotter-replica-") as folder:
+                self._copy(here, there, Path(folder))
+        except ServiceUnavailable:
+            raise
+        except FileNotFoundError:
+            self._lags(bundle_id, "it went away while it was read")
+        except EvidenceInvalid as error:
+            self._lags(bundle_id, "")
+            self._wrong("damaged", bundle_id, f"not copied: {error}")
+        except (SnapshotterError, OSError) as error:
+            self._lags(bundle_id, f"not copied: {error}")
+
+    def _is_erased(self, bundle_id: str, here: Group, there: Group | None) -> bool:
+        desk, copies = self._desk, there.objects if there else {}
+        try:
+            found = desk.graves.listed(desk.source, bundle_id, here.objects)
+            found = found or desk.graves.listed(desk.target, bundle_id, copies)
+        except EvidenceUnverifiable as error:
+            self._wrong("passed-over", bundle_id, str(error))
+            return True
+        if found is None:
+            return False
+        self.done.erased += 1
+        for store, objects in ((desk.source, here.objects), (desk.target, copies)):
+            if "" in objects:
+                self._wrong(
+                    "erased",
+                    bundle_id,
+                    f"erased by order ({found.order}), and still in {store.url}: "
+                    f"snapshotter erase --store {store.url} {bundle_id}",
+                )
+        if "" not in copies and tombstone.KIND not in copies and tombstone.KIND in here.objects:
+            self._copy_tombstone(here)
+        return True
+
+    def _copy_tombstone(self, here: Group) -> None:
+        if self._dry_run:
+            return
+        key = layout.sidecar_key(here.key, tombstone.KIND)
+        with tempfile.TemporaryDirectory(prefix="snapshotter-replica-") as folder:
+            file = Path(folder) / "tombstone"
+            sha256 = fetch(self._desk.source, key, file)
+            put(self._desk.target, REPLICATION, self._from, key, file, sha256, None)
+            self.done.objects += 1
+
+    def _copy(self, here: Group, there: Group | None, folder: Path) -> None:
+        copies = there.objects if there else {}
+        file = folder / "bundle"
+        kept = self._desk.source.head(here.key).retention
+        retention = kept if kept is not None and kept.until > self._desk.clock.now() else None
+        missing = "" not in copies
+        others = [
+            kind for kind in here.objects
+            if kind and kind not in copies and self._goes_along(kind, copies)
+        ]  # fmt: skip
+        subject: Subject | None = None
+        if missing or others:
+            fetch(self._desk.source, here.key, file)
+            subject = genuine.subject_of(
+                file, here.bundle_id, self._desk.trust, self._desk.clock.now()
+            )
+        if not missing and not self._is_same(here, "", subject):
+            self._wrong("divergent", here.bundle_id, "another file is stored there under this id")
+            return
+        if self._dry_run:
+            if missing:
+                self._lags(here.bundle_id, "")
+            else:
+                self.done.present += 1
+                self._told("present", here.bundle_id, f"{len(others)} sidecars to copy")
+            return
+        if subject is None:
+            self.done.present += 1
+            self._told("present", here.bundle_id, "")
+        elif missing:
+            # The chain first: the copy's own begins with the event of its copying.
+            chain = [kind for kind in others if custody_sidecars.number_of(kind) is not None]
+            self._sidecars(here, chain, subject, retention, folder / "sidecar")
+            others = [kind for kind in others if kind not in chain]
+            self._put(here, "", file, subject.sha256, retention)
+            self.done.copied += 1
+            self._told("copied", here.bundle_id, "")
+        else:
+            self.done.present += 1
+            self._told("present", here.bundle_id, f"{len(others)} sidecars copied")
+        if subject is not None:
+            self._sidecars(here, others, subject, retention, folder / "sidecar")
+        self._compare_sidecars(here, copies)
+        self._keep(here, retention)
+
+    def _goes_along(self, kind: str, copies: Mapping[str, StoredObject]) -> bool:
+        """A custody chain is copied before its bundle; from then on there are two."""
+        if kind == tombstone.KIND:
+            return False
+        return custody_sidecars.number_of(kind) is None or "" not in copies
+
+    def _sidecars(
+        self,
+        here: Group,
+        kinds: list[str],
+        subject: Subject,
+        retention: Retention | None,
+        file: Path,
+    ) -> None:
+        for kind in kinds:
+            try:
+                sha256 = fetch(self._desk.source, layout.sidecar_key(here.key, kind), file)
+                genuine.check(kind, file, subject)
+                self._put(here, kind, file, sha256, retention)
+            except FileNotFoundError:
+                continue  # gone since it was listed
+            except FileExistsError:
+                if custody_sidecars.number_of(kind) is None:
+                    self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+            except EvidenceInvalid as error:
+                self._wrong("passed-over", here.bundle_id, f"{kind}: {error}")
+
+    def _compare_sidecars(self, here: Group, copies: Mapping[str, StoredObject]) -> None:
+        for kind in here.objects:
+            compared = kind and kind in copies and custody_sidecars.number_of(kind) is None
+            if compared and not self._is_same(here, kind, None):
+                self._wrong("divergent", here.bundle_id, f"another {kind} stands there")
+
+    def _put(
+        self, here: Group, kind: str, file: Path, sha256: str, retention: Retention | None
+    ) -> None:
+        key = layout.sidecar_key(here.key, kind) if kind else here.key
+        told = put(self._desk.target, REPLICATION, self._from, key, file, sha256, retention)
+        self.done.objects += 1
+        self.done.bytes += file.stat().st_size
+        if told:
+            self._wrong("unlocked", here.bundle_id, told)
+
+    def _keep(self, here: Group, retention: Retention | None) -> None:
+        """Keep what is there at least as long as the source does, and held while it is held."""
+        target = self._desk.target
+        there = target.head(here.key)
+        if retention is not None and not (there.retention and there.retention.covers(retention)):
+            try:
+                target.retain(here.key, retention)
+            except PolicyRefused:
+                pass  # it is kept for longer there already
+            except ServiceUnavailable:
+                raise
+            except SnapshotterError as error:
+                self._wrong("unlocked", here.bundle_id, str(error))
+        if not there.legal_hold and self._is_held(here):
+            state = target.set_legal_hold(here.key, on=True)
+            for sidecar in holds.sidecars(target, here.key):
+                target.set_legal_hold(sidecar, on=True)
+            if not state.enforced:
+                self._wrong("unlocked", here.bundle_id, "it is held, and nothing enforces that")
+
+    def _is_held(self, here: Group) -> bool:
+        if self._desk.source.head(here.key).legal_hold:
+            return True
+        if not any(holds.is_record(kind) for kind in here.objects):
+            return False
+        return holds.read(self._desk.target, here.bundle_id, self._desk.graves.is_trusted).held
+
+    def _is_same(self, here: Group, kind: str, subject: Subject | None) -> bool:
+        key = layout.sidecar_key(here.key, kind) if kind else here.key
+        desk = self._desk
+        one, other = desk.source.head(key), desk.target.head(key)
+        if one.length != other.length:
+            return False
+        if self._deep:
+            mine = subject.sha256 if subject and not kind else sha256_of(desk.source, key)
+            return mine == sha256_of(desk.target, key)
+        return one.sha256 == other.sha256 or not (one.sha256 and other.sha256)
+
+    @property
+    def _from(self) -> str:
+        return f"from {self._desk.source_name}"
+
+    def _lags(self, bundle_id: str, detail: str) -> None:
+        self.done.lagging.append(bundle_id)
+        self._told("lagging", bundle_id, detail)
+
+    def _wrong(self, state: str, bundle_id: str, detail: str) -> None:
+        self.done.problems += 1
+        self._told(state, bundle_id, detail)
