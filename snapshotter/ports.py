@@ -236,6 +236,14 @@ class ObjectStore(Protocol):
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """Return all that the store keeps of one key, delete markers too; () for nothing."""
 
+    def remains(self, prefix: str) -> frozenset[str]:
+        """
+        Return every key that begins so and of which anything is left.
+
+        Also where only an older version is, or a delete marker, or what was set aside:
+        what `list` does not show, and a deletion has to find.
+        """
+
     def lock_state(self, key: str, version: str = "") -> LockState:
         """
         Return what keeps a version from being deleted; the current one if none is named.

@@ -149,6 +149,10 @@ class CustodialStore:
         """See `ObjectStore.versions`."""
         return self._store.versions(key)
 
+    def remains(self, prefix: str) -> frozenset[str]:
+        """See `ObjectStore.remains`."""
+        return self._store.remains(prefix)
+
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`."""
         return self._store.lock_state(key, version)
@@ -179,6 +183,21 @@ class CustodialStore:
                 bundle.bundle_id, DELETION, key.rpartition("/")[2], f"{count} versions removed"
             )
         return count
+
+    def remove(self, key: str, *, now: datetime) -> int:
+        """Delete as `delete` does, as part of what the caller writes one event of."""
+        return self._store.delete(key, now=now)
+
+    def vouch(self, key: str, sha256: str, length: int) -> None:
+        """
+        Write down which bytes belong under a key before they are put there.
+
+        For a repair: after a crash it still knows what it was about to do. Raises OSError.
+        """
+        bundle = layout.parse_bundle_key(key)
+        expected = StoredObject(key=key, length=length, sha256=sha256)
+        with self._receipts.opened(bundle.bundle_id) as file:
+            file.add(self._receipt("", "", key, expected, sha256))
 
     def note(
         self,

@@ -123,6 +123,23 @@ class DirectoryStore:
             return ()
         return (ObjectVersion(key=key, version="", current=True, length=length),)
 
+    def remains(self, prefix: str) -> frozenset[str]:
+        """See `ObjectStore.remains`."""
+        layout.check_prefix(prefix)
+        folder = prefix.rpartition("/")[0]
+        aside = (f"{folder}/{name}" for name, _ in self._aside())
+        return frozenset(
+            (*(it.key for it in self.list(prefix)), *(it for it in aside if it.startswith(prefix)))
+        )
+
+    def _aside(self) -> Sequence[tuple[str, str]]:
+        """Return what was set aside: the last segment of its key, and its name there."""
+        try:
+            names = sorted(os.listdir(self._root / _ASIDE))
+        except FileNotFoundError:
+            return ()
+        return tuple((name.rpartition(".")[0], name) for name in names)
+
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Never enforced: notes are all that a directory has."""
         self.open(key).close()
@@ -156,21 +173,33 @@ class DirectoryStore:
             os.fsync(folders[-1])
 
     def delete(self, key: str, *, now: datetime) -> int:
-        """See `ObjectStore.delete`."""
+        """See `ObjectStore.delete`. What was set aside of the key goes too."""
         layout.check_key(key)
         with self._told(key), contextlib.ExitStack() as stack:
             try:
                 root = stack.enter_context(_opened(self._root))
-                # Nobody places a hold between our look and our deletion.
-                stack.enter_context(directory_locks.changing(root))
-                folders = stack.enter_context(self._folders(root, key, make=False))
-                os.close(_open_object(folders[-1], key))
             except FileNotFoundError:
                 return 0
+            # Nobody places a hold between our look and our deletion.
+            stack.enter_context(directory_locks.changing(root))
             refuse_locked(directory_locks.read(root, key), key, self.url, now)
-            os.unlink(key.rpartition("/")[2], dir_fd=folders[-1])
-            os.fsync(folders[-1])
+            count = self._unlink(root, key)
+            for of, name in self._aside():
+                if of == key.rpartition("/")[2]:
+                    (self._root / _ASIDE / name).unlink(missing_ok=True)
+                    count += 1
             directory_locks.forget(root, key)
+        return count
+
+    def _unlink(self, root: int, key: str) -> int:
+        """Remove one object; return how many were there."""
+        try:
+            with self._folders(root, key, make=False) as folders:
+                os.close(_open_object(folders[-1], key))
+                os.unlink(key.rpartition("/")[2], dir_fd=folders[-1])
+                os.fsync(folders[-1])
+        except FileNotFoundError:
+            return 0
         return 1
 
     def _locked(self, root: int, key: str, retention: Retention | None) -> LockState:

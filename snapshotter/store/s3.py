@@ -238,6 +238,10 @@ class S3Store:
         """See `ObjectStore.versions`. A server that lists none has one, the current."""
         return self._locks.versions(key)
 
+    def remains(self, prefix: str) -> frozenset[str]:
+        """See `ObjectStore.remains`."""
+        return self._locks.remains(prefix)
+
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
         return self._locks.state(key, version)
@@ -361,6 +365,11 @@ class S3Store:
             raise self._told_as(error, key) from error
         return Attempt(code="", answer=answer)
 
+    def key_of(self, name: str) -> str:
+        """Return a key of ours from the bucket's; "" for what is none."""
+        key = name.removeprefix(f"{self._prefix}/") if self._prefix else name
+        return key if layout.is_key(key) else ""
+
     def refuse(self, attempt: Attempt, key: str) -> NoReturn:
         """Raise the SnapshotterError that a refused `attempt` on a key means."""
         raise self._refusal(attempt.code, _status(attempt.answer), f" ({key})" if key else "")
@@ -478,8 +487,7 @@ class S3Store:
                 yield from self._listed(name, length)
 
     def _listed(self, name: str, length: int) -> Iterator[StoredObject]:
-        key = name.removeprefix(f"{self._prefix}/") if self._prefix else name
-        if layout.is_key(key):  # anything else was not put by us
+        if key := self.key_of(name):  # anything else was not put by us
             yield StoredObject(key=key, length=length, sha256="")
 
     @contextlib.contextmanager

@@ -65,6 +65,14 @@ class BucketLocks:
         length = there.answer["ContentLength"]
         return (ObjectVersion(key=key, version=NULL, current=True, length=length),)
 
+    def remains(self, prefix: str) -> frozenset[str]:
+        """Return every key below a prefix of which a version or a marker is left."""
+        name = self._store.full_key(prefix)
+        found = {entry["Key"] for _, entry in self._entries(prefix, name)}
+        keys = set(map(self._store.key_of, found)) - {""}
+        # A server that knows no versions lists what is there, and has nothing else.
+        return frozenset(keys or (it.key for it in self._store.list(prefix)))
+
     def state(self, key: str, version: str = "") -> LockState:
         """Return what keeps a version, the current one if none is named."""
         which: dict[str, Any] = {"VersionId": version} if version else {}
@@ -202,6 +210,18 @@ class BucketLocks:
         return [one.version for one in self.versions(key) if not one.marker]
 
     def _listed(self, key: str, name: str) -> Iterator[ObjectVersion]:
+        for kind, entry in self._entries(key, name):
+            if entry["Key"] == name:
+                yield ObjectVersion(
+                    key=key,
+                    version=entry.get("VersionId", NULL),
+                    current=entry.get("IsLatest", False),
+                    marker=kind == "DeleteMarkers",
+                    length=entry.get("Size", 0),
+                )
+
+    def _entries(self, key: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield every version and marker whose key begins with `name`."""
         after: dict[str, Any] = {}
         while True:
             page = self._store.attempt("list_object_versions", Prefix=name, **after)
@@ -211,14 +231,7 @@ class BucketLocks:
                 self._store.refuse(page, key)
             for kind in ("Versions", "DeleteMarkers"):
                 for entry in page.answer.get(kind, ()):
-                    if entry["Key"] == name:
-                        yield ObjectVersion(
-                            key=key,
-                            version=entry.get("VersionId", NULL),
-                            current=entry.get("IsLatest", False),
-                            marker=kind == "DeleteMarkers",
-                            length=entry.get("Size", 0),
-                        )
+                    yield kind, entry
             if not page.answer.get("IsTruncated"):
                 return
             if "NextKeyMarker" not in page.answer:

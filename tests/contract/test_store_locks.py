@@ -116,6 +116,23 @@ def test_what_is_set_aside_leaves_its_key_free(store: Store, tmp_path: Path) -> 
         assert len(store.versions(KEY)) == 3  # nothing is lost
 
 
+def test_what_is_left_of_a_key_is_found_and_deleted_also_where_no_list_shows_it(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path)
+    put(store, tmp_path, BESIDE)
+    store.set_aside(KEY)
+    put(store, tmp_path, content=b"whole")
+    store.set_aside(KEY)
+    kept = isinstance(store, DirectoryStore) or store.bucket != "plain"
+
+    assert store.remains(KEY) == ({KEY, BESIDE} if kept else {BESIDE})
+    assert store.delete(KEY, now=now()) >= (2 if kept else 0)
+
+    assert store.remains(KEY) == {BESIDE}
+    assert store.remains(f"{KEY}.x") == frozenset()
+
+
 def test_a_lock_does_not_keep_what_is_damaged_in_the_way(lockable: Store, tmp_path: Path) -> None:
     lockable.put_new(KEY, *file_of(b"damaged", tmp_path), retention=until(60, "COMPLIANCE"))
 
