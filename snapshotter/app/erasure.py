@@ -88,6 +88,18 @@ def refuse_kept(desk: ErasureDesk, bundle_id: str) -> None:
                     )
 
 
+def check(desk: ErasureDesk, bundle_id: str) -> None:
+    """
+    Do nothing if a bundle is there, or was begun to be erased, and may be erased.
+
+    Raises as `refuse_kept` does, and SnapshotterError: no such bundle.
+    """
+    _keys(bundle_id)
+    if desk.graves.of(desk.store, bundle_id) is None:
+        bundles.key_of(desk.store, bundle_id)
+    refuse_kept(desk, bundle_id)
+
+
 def erase(desk: ErasureDesk, bundle_id: str, *, reason: str, order: str) -> Erased:
     """
     Erase a bundle, or go on with an erasure that was begun.

@@ -121,6 +121,8 @@ class _Repair:
             if self._desk.graves.listed(self._desk.target, there.bundle_id, there.objects):
                 self.done.erased += 1
                 return
+            if not self._dry_run:
+                self._desk.target.complete(there.bundle_id)
             known = self._known(there)
             with tempfile.TemporaryDirectory(prefix="snapshotter-repair-") as folder:
                 subject = self._whole(there, known, Path(folder))

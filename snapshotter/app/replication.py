@@ -168,6 +168,8 @@ class _Replication:
 
     def _copy(self, here: Group, there: Group | None, folder: Path) -> None:
         copies = there.objects if there else {}
+        if not self._dry_run:
+            self._desk.target.complete(here.bundle_id)
         file = folder / "bundle"
         kept = self._desk.source.head(here.key).retention
         retention = kept if kept is not None and kept.until > self._desk.clock.now() else None

@@ -15,7 +15,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,10 +27,12 @@ from cryptography import x509
 import snapshotter
 from snapshotter.app import pending, seen
 from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.erasure import ErasureDesk
 from snapshotter.app.graves import Graves
 from snapshotter.app.holds import HoldDesk
 from snapshotter.app.log import FileMemory, Logbook
 from snapshotter.app.pipeline import World
+from snapshotter.app.repair import RepairDesk
 from snapshotter.app.replication import ReplicationDesk
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
@@ -435,6 +437,42 @@ def replication_desk(source: Settings, target: Settings, *, tell: Tell) -> Repli
         trust=trust(source),
         graves=graves(source),
         clock=SystemClock(),
+    )
+
+
+def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk:
+    """
+    Return what is needed to repair one store from another.
+
+    Args:
+        source: The same settings, with the other store.
+    """
+    copying = replication_desk(source, target, tell=tell)
+    return RepairDesk(
+        target=copying.target,
+        source=copying.source,
+        source_name=copying.source_name,
+        trust=copying.trust,
+        graves=copying.graves,
+        clock=copying.clock,
+    )
+
+
+def erasure_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> ErasureDesk:
+    """Return what is needed to erase by order from the configured store."""
+
+    def private(bundle_id: str) -> Iterator[Path]:
+        yield salts_dir(settings) / pending.salts_name(bundle_id)
+        yield from _pending_dir(settings).glob(f"{bundle_id}*.json")
+
+    return ErasureDesk(
+        store=custodial(settings, store(settings), tell=tell),
+        signer=signer(settings, ask=ask, tell=tell),
+        graves=graves(settings),
+        clock=SystemClock(),
+        by=operator(settings),
+        log=None,
+        private=private,
     )
 
 

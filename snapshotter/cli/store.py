@@ -1,4 +1,4 @@
-"""`snapshotter store`: put a store's promises to the test, and add bundles to it."""
+"""`snapshotter store`: what a store promises, what it keeps, and copies of it."""
 
 import contextlib
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from snapshotter.cli.copies import repair, replicate
 from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import PolicyRefused, SnapshotterError
@@ -17,7 +18,7 @@ _STORE = click.option(
 
 @click.group()
 def store() -> None:
-    """Check a store, and add bundles to it."""
+    """Check a store, add bundles to it, keep, copy and repair it."""
 
 
 @store.command(
@@ -188,3 +189,7 @@ def add(
             result(where)
         for sentence in added.passed_over:
             say(sentence)
+
+
+store.add_command(replicate)
+store.add_command(repair)

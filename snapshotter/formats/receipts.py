@@ -6,6 +6,7 @@ One file a bundle in the operator's own directory, one canonical JSON object a l
     {"event":{…},"kind":"receipt"}           an object was put, or a lock changed; or an event that
                                              goes with one
     {"event_id":"…","kind":"recorded"}       its event stands in the custody chain
+    {"event":{…},"kind":"intended"}          it is about to be put; the receipt is what is expected
 
 The receipt is a field of the event, which stands in the custody chain as well: two
 places, of which whoever controls the bucket controls one (docs/spec/custody.md,
@@ -148,6 +149,7 @@ class Line:
     """One line of a file of receipts."""
 
     event: CustodyEvent | None = None
+    intended: CustodyEvent | None = None  # what was about to be done
     recorded: str = ""  # the id of an event that stands in the custody chain
     problem: str = ""  # why the line is neither
 
@@ -155,6 +157,11 @@ class Line:
 def receipt_line(event: CustodyEvent) -> bytes:
     """Return the line of an event, with its receipt."""
     return canonical_json.dumps({"event": event_as_json(event), "kind": "receipt"}) + b"\n"
+
+
+def intended_line(event: CustodyEvent) -> bytes:
+    """Return the line of an event that is about to be, with the receipt that is expected."""
+    return canonical_json.dumps({"event": event_as_json(event), "kind": "intended"}) + b"\n"
 
 
 def recorded_line(event_id: str) -> bytes:
@@ -181,6 +188,8 @@ def _line(raw: bytes) -> Line:
     value = canonical_json.loads(raw)
     if isinstance(value, dict) and set(value) == {"event", "kind"} and value["kind"] == "receipt":
         return Line(event=event_from_json(value["event"]))
+    if isinstance(value, dict) and set(value) == {"event", "kind"} and value["kind"] == "intended":
+        return Line(intended=event_from_json(value["event"]))
     if isinstance(value, dict) and set(value) == {"event_id", "kind"}:
         event_id = value["event_id"]
         if value["kind"] == "recorded" and isinstance(event_id, str) and is_event_id(event_id):

@@ -2,13 +2,14 @@
 A store that writes down what it does to bundles: receipts, and custody events.
 
     put, retain, hold, delete
-      (1) the store's own call
-      (2) the receipt, with its event, in the operator's directory
-      (3) the event in the bundle's custody chain: the next free sidecar
-      (4) the receipt is marked: its event stands in the chain
+      (1) what is about to be put, in the operator's directory
+      (2) the store's own call
+      (3) the receipt, with its event, in the operator's directory
+      (4) the event in the bundle's custody chain: the next free sidecar
+      (5) the receipt is marked: its event stands in the chain
 
-A crash after (1) leaves an object without a receipt; after (2), an event that the
-next act on this bundle writes first; after (3), one that is seen to stand there. What
+After a crash the next act on this bundle, by this machine, completes what is missing:
+of (1) it looks whether the object came; of (3) whether the event stands there. What
 can not be written down is told and ends nothing: the object is stored, and a store
 that is only read stays readable.
 
@@ -28,12 +29,13 @@ from typing import BinaryIO
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import container, custody, custody_sidecars, names
 from snapshotter.formats.custody_sidecars import Chain, Head
-from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.custody import (
     DELETION,
     INGESTION,
     POLICY_ASSIGNMENT,
+    RECOVERY,
     SUCCESS,
     CustodyEvent,
     receipt_of,
@@ -125,12 +127,16 @@ class CustodialStore:
         legal_hold = False
         if bundle.kind and retention is None:
             retention, legal_hold = self._lock_of(bundle.bundle_id)
+        silent = _is_silent(bundle.kind)
+        begun = self.event("" if silent else event, key.rpartition("/")[2], detail)
+        if not silent:
+            expected = StoredObject(key=key, length=source.stat().st_size, sha256=sha256)
+            self._intend(bundle.bundle_id, self._with_receipt(begun, expected, sha256))
         stored = self._store.put_new(key, source, sha256, retention=retention)
         if legal_hold:
             self._store.set_legal_hold(key, on=True)
             stored = self._store.head(key)
-        silent = _is_silent(bundle.kind)
-        self._note(bundle.bundle_id, "" if silent else event, detail, key, stored, sha256, before)
+        self._note(bundle.bundle_id, self._with_receipt(begun, stored, sha256), before)
         return stored
 
     def head(self, key: str) -> StoredObject:
@@ -219,6 +225,7 @@ class CustodialStore:
 
     def note_all(self, bundle_id: str, events: Sequence[CustodyEvent]) -> bool:
         """Write events, in this order, as one append."""
+        self.complete(bundle_id)
         try:
             self.append(bundle_id, events)
         except (SnapshotterError, OSError) as error:
@@ -246,6 +253,37 @@ class CustodialStore:
             by=self._by,
             event_id=self._ids.random_bytes(16).hex(),
         )
+
+    def complete(self, bundle_id: str) -> None:
+        """Write down what an earlier run of this machine was kept from writing down."""
+        if not self._receipts.is_behind(bundle_id):
+            return
+        try:
+            with self._receipts.opened(bundle_id) as file:
+                for begun in file.intended:
+                    self._settle(file, begun)
+                self._record(bundle_id, file, ())
+        except (SnapshotterError, OSError) as error:
+            self._tell(f"{bundle_id}: its custody could not be completed: {_words(error)}")
+
+    def _settle(self, file: ReceiptFile, begun: CustodyEvent) -> None:
+        """Give an event that was begun its receipt, if the object came."""
+        receipt = begun.receipt
+        if receipt is None:
+            return
+        try:
+            stored = self._store.head(receipt.key)
+            if stored.length != receipt.length:
+                return  # another one stands there
+            with self._store.open(receipt.key) as stream:
+                sha256 = digest(stream, limit=receipt.length).sha256
+        except FileNotFoundError:
+            return  # it never came, or is on its way at this moment
+        noted = self._with_receipt(begun, stored, receipt.sha256)
+        if sha256 == receipt.sha256 and (
+            begun.event == RECOVERY or not _says_the_same(_last_of(receipt.key, file.events), noted)
+        ):
+            file.add(noted)
 
     def append(self, bundle_id: str, events: Sequence[CustodyEvent]) -> Head:
         """
@@ -329,24 +367,24 @@ class CustodialStore:
                 self.note(bundle.bundle_id, POLICY_ASSIGNMENT, "", detail)
             return
         event = "" if bundle.kind else POLICY_ASSIGNMENT  # one event for the bundle says it
-        self._note(bundle.bundle_id, event, detail, key, self._store.head(key), known[-1])
+        noted = self._receipt(event, detail, key, self._store.head(key), known[-1])
+        self._note(bundle.bundle_id, noted)
+
+    def _intend(self, bundle_id: str, begun: CustodyEvent) -> None:
+        # What can not be kept is told after the put: the bundle comes first.
+        with contextlib.suppress(OSError), self._receipts.opened(bundle_id) as file:
+            file.intend(begun)
 
     def _note(
-        self,
-        bundle_id: str,
-        event: str,
-        detail: str,
-        key: str,
-        stored: StoredObject,
-        sha256: str,
-        before: Sequence[CustodyEvent] = (),
+        self, bundle_id: str, noted: CustodyEvent, before: Sequence[CustodyEvent] = ()
     ) -> None:
         """Write down a receipt, and the event that it belongs to."""
-        noted = self._receipt(event, detail, key, stored, sha256)
         fresh = (*before, noted)
+        key = noted.receipt.key if noted.receipt else ""
         try:
             with self._receipts.opened(bundle_id) as file:
-                if not any(_says_the_same(it, noted) for it in file.events):
+                known = _last_of(key, file.events)
+                if noted.event == RECOVERY or not _says_the_same(known, noted):
                     for it in fresh:
                         file.add(it)
                 self._record(bundle_id, file, {it.event_id for it in fresh})
@@ -371,15 +409,17 @@ class CustodialStore:
     def _receipt(
         self, event: str, detail: str, key: str, stored: StoredObject, sha256: str
     ) -> CustodyEvent:
+        begun = self.event(event, key.rpartition("/")[2], detail)
+        return self._with_receipt(begun, stored, sha256)
+
+    def _with_receipt(self, event: CustodyEvent, stored: StoredObject, sha256: str) -> CustodyEvent:
+        """Return an event of this moment with what the store answered."""
         receipt = receipt_of(stored, sha256, self._place, self._clock.now())
-        return replace(
-            self.event(event, key.rpartition("/")[2], detail, at=receipt.at), receipt=receipt
-        )
+        return replace(event, at=receipt.at, receipt=receipt)
 
     def _complain(self, bundle_id: str, event: CustodyEvent, error: Exception) -> None:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         what = event.event or "the receipt"
-        self._tell(f"{bundle_id}: {what} could not be written down: {words}")
+        self._tell(f"{bundle_id}: {what} could not be written down: {_words(error)}")
 
 
 def chain(store: ObjectStore, bundle_id: str) -> Chain:
@@ -437,9 +477,19 @@ def read_inside(store: ObjectStore, key: str) -> bytes:
     raise EvidenceInvalid(f"{key} has no {names.CUSTODY}")
 
 
-def _says_the_same(known: CustodyEvent, new: CustodyEvent) -> bool:
+def _words(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _last_of(key: str, events: Sequence[CustodyEvent]) -> CustodyEvent | None:
+    """Return the last event with a receipt for a key."""
+    return next((it for it in reversed(events) if it.receipt and it.receipt.key == key), None)
+
+
+def _says_the_same(known: CustodyEvent | None, new: CustodyEvent) -> bool:
     return (
-        known.receipt is not None
+        known is not None
+        and known.receipt is not None
         and new.receipt is not None
         and known.receipt.same_answer(new.receipt)
     )

@@ -43,6 +43,18 @@ class ReceiptFile:
         recorded = {line.recorded for line in self._lines}
         return tuple(it for it in self.events if it.event and it.event_id not in recorded)
 
+    @property
+    def intended(self) -> tuple[CustodyEvent, ...]:
+        """What was about to be done, and is not known to have been."""
+        done = {it.event_id for it in self.events}
+        found = (line.intended for line in self._lines if line.intended is not None)
+        return tuple(it for it in found if it.event_id not in done)
+
+    def intend(self, event: CustodyEvent) -> None:
+        """Write down what is about to be done, durably. Raises OSError."""
+        self._append(lines.intended_line(event))
+        self._lines.append(Line(intended=event))
+
     def add(self, event: CustodyEvent) -> None:
         """Write down an event with its receipt, durably. Raises OSError."""
         self._append(lines.receipt_line(event))
@@ -116,6 +128,18 @@ class ReceiptFiles:
             receipts=tuple(it.event.receipt for it in found if it.event and it.event.receipt),
             problems=tuple(f"{path.name}: {it.problem}" for it in found if it.problem),
         )
+
+    def is_behind(self, bundle_id: str) -> bool:
+        """Whether something was begun of which it is not written down how it ended."""
+        try:
+            found = list(lines.parse(self._path(bundle_id).read_bytes()))
+        except OSError:
+            return False
+        events = {line.event.event_id: line.event.event for line in found if line.event}
+        recorded = {line.recorded for line in found}
+        begun = {line.intended.event_id for line in found if line.intended}
+        unrecorded = {it for it, event in events.items() if event} - recorded
+        return bool(unrecorded or begun - set(events))
 
     def bundle_ids(self) -> Iterator[str]:
         """See `ports.Receipts.bundle_ids`. Holds the names of one day at a time."""

@@ -1,0 +1,85 @@
+"""`snapshotter erase`: remove a bundle by order, so that everybody can see that it was."""
+
+from pathlib import Path
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import passphrase_file_option
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter erase --order "District Court of Exampleton, 12 O 345/26" \\
+      --reason "names a minor" 20261124t160642z-k3v9q2m7xw4c5b6d
+"""
+)
+@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.option("--order", required=True, help="The reference of the order that it follows.")
+@click.option("--reason", required=True, help="Why; name nothing that has to be erased.")
+@store_option
+@passphrase_file_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.pass_context
+def erase(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    order: str,
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """
+    Erase bundles by order, for good.
+
+    What is under hold or retention is refused (exit code 20). A signed tombstone takes the
+    bundle's place and goes into the log; every version of the bundle and of its sidecars is
+    deleted, and this machine's salts of it. The custody chain stays. What was erased is
+    not stored again by any command. Replicas are erased each by itself, with --store.
+    """
+    from snapshotter.app import erasure, wiring
+    from snapshotter.formats.canonical_json import instant
+
+    settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
+    desk = wiring.erasure_desk(settings, ask=ask_passphrase, tell=say)
+    for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
+        erasure.check(desk, bundle_id)
+    if not yes:
+        try:
+            click.confirm(
+                f"erase {', '.join(bundle_ids)} from {desk.store.url} for good?",
+                abort=True,
+                err=True,
+            )
+        except click.Abort as error:
+            raise SnapshotterError(
+                "nothing was erased", hint="--yes where nobody can be asked"
+            ) from error
+    for bundle_id in bundle_ids:
+        try:
+            done = erasure.erase(desk, bundle_id, reason=reason, order=order)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        if as_json:
+            result_json(
+                {
+                    "at": instant(done.tombstone.at),
+                    "bundle_id": bundle_id,
+                    "logged": done.logged,
+                    "objects": done.objects,
+                    "order": done.tombstone.order,
+                    "sha256": done.tombstone.sha256 or None,
+                    "versions": done.versions,
+                }
+            )
+        else:
+            result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
+        if not done.logged:
+            say(f"WARNING: {desk.store.url} has no log: nothing outside shows the erasure")

@@ -1,0 +1,576 @@
+"""Replication and repair: everything that belongs goes over, and no stranger does."""
+
+import base64
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app import erasure, genuine, holds
+from snapshotter.errors import EvidenceUnverifiable, PolicyRefused
+from snapshotter.formats import holds as hold_records
+from snapshotter.formats import leaf, merkle, tlog_proof, tombstone
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.bundle import Bundle, LockState, Retention, StoredObject
+from snapshotter.store import custodian, layout
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles
+from tests.bundles import flipped
+from tests.unit.app.copies import Shelf, sealed
+
+SIGNER = bundles.new_signer()
+STRANGER = bundles.new_signer()
+
+
+class Pair:
+    """Two stores of one machine; the first holds two bundles."""
+
+    def __init__(self, folder: Path, made: list[Bundle]) -> None:
+        self.one = Shelf(folder=folder, name="one", signer=SIGNER)
+        self.two = Shelf(folder=folder, name="two", signer=SIGNER)
+        self.made = made
+        folder.mkdir(exist_ok=True)
+        self.keys = [self.one.add(it) for it in self.made]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
+    return sealed(tmp_path_factory.mktemp("sealed"), SIGNER, 2)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, made: list[Bundle]) -> Pair:
+    return Pair(tmp_path, made)
+
+
+def proof_of(bundle: Bundle) -> bytes:
+    """Return the proof of a log of two entries, signed by nobody that anybody knows."""
+    entry = leaf.Leaf(kind=leaf.BUNDLE, name=bundle.id, sha256=bundle.digests.sha256)
+    other = merkle.leaf_hash(b"another")
+    root = merkle.node_hash(entry.hash(), other)
+    text = f"log.example\n2\n{base64.b64encode(root).decode()}\n"
+    signature = base64.b64encode(b"abcd" + b"\0" * 64).decode()
+    note = f"{text}\n\u2014 log.example {signature}\n".encode()
+    return tlog_proof.TlogProof(index=0, hashes=(other,), checkpoint=note).encode()
+
+
+# --- replication -----------------------------------------------------------------------------
+
+
+def test_a_copy_has_the_bundles_with_all_that_belongs_to_them(pair: Pair) -> None:
+    key = pair.keys[0]
+    until = Retention(until=datetime.now(UTC) + timedelta(days=1), mode="COMPLIANCE")
+    pair.one.store.retain(key, until)
+    pair.one.put(f"{key}.tlog-proof", proof_of(pair.made[0]))
+    holds.place(pair.one.hold_desk, pair.made[0].id, name="a", matter="m", reason="r")
+
+    done, told = pair.one.replicate_to(pair.two)
+
+    assert (done.copied, done.present, done.problems, done.lagging) == (2, 0, 1, [])
+    assert [it[0] for it in told] == ["copied", "unlocked", "copied"]  # a directory says so
+    for other in pair.keys:
+        assert pair.two.read(other) == pair.one.read(other)
+    assert pair.two.kinds(key) == ["", "hold-0001.json", "tlog-proof"]
+    state = pair.two.plain.lock_state(key)
+    assert (state.retention, state.legal_hold) == (
+        Retention(until=until.second, mode="COMPLIANCE"),
+        True,
+    )
+    # The copy's chain begins with the source's, and goes on with its own.
+    found = custodian.chain(pair.two.plain, pair.made[0].id)
+    assert found.problems == ()
+    kinds = [it.event.event for it in found.events if it.number]
+    assert kinds[0] == "ingestion"
+    assert kinds.index("replication") > kinds.index("policy assignment")
+
+
+def test_the_same_command_again_copies_nothing_and_completes_what_is_missing(pair: Pair) -> None:
+    pair.one.replicate_to(pair.two)
+
+    again, told = pair.one.replicate_to(pair.two)
+    assert (again.copied, again.objects, again.present, again.in_step) == (0, 0, 2, True)
+    assert [it[0] for it in told] == ["present", "present"]
+
+    (pair.two.directory.root / pair.keys[1]).unlink()
+    pair.one.put(f"{pair.keys[0]}.tlog-proof", proof_of(pair.made[0]))
+    more, _ = pair.one.replicate_to(pair.two)
+    assert (more.copied, more.objects) == (1, 2)
+    assert pair.two.read(pair.keys[1]) == pair.one.read(pair.keys[1])
+
+
+def test_a_dry_run_tells_of_the_lag_and_writes_nothing(pair: Pair) -> None:
+    done, told = pair.one.replicate_to(pair.two, dry_run=True)
+
+    assert done.lagging == [it.id for it in pair.made]
+    assert [it[0] for it in told] == ["lagging", "lagging"]
+    assert not pair.two.directory.root.exists()
+
+
+def test_nothing_that_is_there_is_overwritten_and_another_file_is_a_divergence(
+    pair: Pair,
+) -> None:
+    pair.two.put(pair.keys[0], flipped(pair.one.read(pair.keys[0])))
+
+    shallow, _ = pair.one.replicate_to(pair.two)
+    done, told = pair.one.replicate_to(pair.two, deep=True)
+
+    # A directory keeps no digests: of one length, only a deep look tells them apart.
+    assert shallow.copied == 1
+    assert [it[0] for it in told] == ["divergent", "present"]
+    assert not done.in_step
+    assert pair.two.read(pair.keys[0]) != pair.one.read(pair.keys[0])
+
+
+def test_what_is_damaged_or_another_bundle_in_the_source_stays_there(pair: Pair) -> None:
+    whole = [pair.one.read(key) for key in pair.keys]
+    for key, data in ((pair.keys[0], flipped(whole[0])), (pair.keys[1], whole[0])):
+        file = pair.one.directory.root / key
+        file.unlink()
+        file.write_bytes(data)
+
+    done, told = pair.one.replicate_to(pair.two)
+
+    assert done.copied == 0
+    said = [detail for state, detail in told if state == "damaged"]
+    assert "does not verify" in said[0]
+    assert f"it is the bundle {pair.made[0].id}" in said[1]
+    assert len(done.lagging) == 2
+
+
+def test_a_sidecar_that_is_about_another_bundle_is_passed_over(pair: Pair) -> None:
+    key, other = pair.keys
+    pair.one.put(f"{key}.tlog-proof", proof_of(pair.made[1]))
+    pair.one.put(f"{key}.late-01.tsr", b"no token")
+    pair.one.put(f"{key}.hold-0001.json", b"no hold\n\n")
+    pair.one.put(f"{key}.strange-thing", b"?")
+    pair.one.put(f"{other}.tlog-proof", proof_of(pair.made[1]))
+
+    done, told = pair.one.replicate_to(pair.two)
+
+    assert pair.two.kinds(key) == [""]
+    assert pair.two.kinds(other) == ["", "tlog-proof"]
+    assert sorted(detail.partition(":")[0] for state, detail in told if state == "passed-over") == [
+        "hold-0001.json", "late-01.tsr", "strange-thing", "tlog-proof",
+    ]  # fmt: skip
+    assert done.copied == 2
+
+
+def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
+    pair.one.replicate_to(pair.two)
+    (pair.one.directory.root / pair.keys[0]).unlink()
+
+    done, told = pair.one.replicate_to(pair.two)
+
+    assert ("surplus", "the source does not have it") in told
+    assert not done.in_step
+
+
+# --- repair ----------------------------------------------------------------------------------
+
+
+def test_what_is_missing_or_damaged_comes_back_from_a_replica(pair: Pair) -> None:
+    pair.one.put(f"{pair.keys[0]}.tlog-proof", proof_of(pair.made[0]))
+    pair.one.replicate_to(pair.two)
+    whole = [pair.one.read(key) for key in pair.keys]
+    root = pair.one.directory.root
+    (root / pair.keys[0]).unlink()
+    (root / pair.keys[1]).unlink()
+    (root / pair.keys[1]).write_bytes(flipped(whole[1]))
+
+    dry = pair.one.repair_from(pair.two, dry_run=True)
+    assert dry[:2] == (0, 2)
+    repaired, left, told = pair.one.repair_from(pair.two)
+
+    assert (repaired, left) == (2, 0), told
+    assert [pair.one.read(key) for key in pair.keys] == whole
+    assert [it[2] for it in told] == ["it was missing", "it was damaged"]
+    assert len(list((root / ".aside").iterdir())) == 1
+    for bundle in pair.made:
+        found = custodian.chain(pair.one.plain, bundle.id)
+        assert [it.event.event for it in found.events if it.number][-1] == "recovery"
+        assert found.problems == ()
+    assert pair.one.repair_from(pair.two)[:2] == (0, 0)
+
+
+def test_a_stranger_is_never_taken_in(pair: Pair, tmp_path: Path) -> None:
+    pair.one.replicate_to(pair.two)
+    stranger = sealed(tmp_path / "s", STRANGER, ago_s=50)[0]
+    pair.two.put(layout.bundle_key(stranger.id), stranger.file.read_bytes())
+    pair.two.put(f"{pair.keys[0]}.late-01.tsr", b"never was in the first store")
+    # And under a name that we know, another file that is a whole bundle of that name.
+    members = bundles.unpack(pair.made[0].file.read_bytes())
+    rival = bundles.pack(bundles.resealed(members, {"capture/page.txt": b"another"}, SIGNER, None))
+    for shelf, data in ((pair.one, None), (pair.two, rival)):
+        file = shelf.directory.root / pair.keys[0]
+        file.unlink()
+        if data:
+            file.write_bytes(data)
+
+    repaired, left, told = pair.one.repair_from(pair.two)
+
+    assert (repaired, left) == (0, 1)
+    assert told[0][0] == "refused"
+    assert "not the bytes that were stored or logged here" in told[0][2]
+    assert [it.key for it in pair.one.plain.list() if it.key.endswith(".wacz")] == [pair.keys[1]]
+
+
+def test_without_receipts_the_log_decides_and_without_either_the_seal_that_is_left(
+    pair: Pair,
+) -> None:
+    pair.one.replicate_to(pair.two)
+    shutil.rmtree(pair.one.folder / "receipts" / "one")
+    root, key = pair.one.directory.root, pair.keys[0]
+    for sidecar in list(pair.one.plain.list(f"{key}.custody-")):
+        (root / sidecar.key).unlink()
+    whole = pair.one.read(key)
+    file = root / key
+    file.unlink()
+
+    # Nothing here says that there ever was such a bundle.
+    assert pair.one.repair_from(pair.two)[:2] == (0, 0)
+    wrong = pair.one.repair_from(pair.two, logged={pair.made[0].id: "ab" * 32})
+    assert wrong[:2] == (0, 1)
+    logged = {pair.made[0].id: pair.made[0].digests.sha256}
+    assert pair.one.repair_from(pair.two, logged=logged)[:2] == (1, 0)
+    assert pair.one.read(key) == whole
+
+    shutil.rmtree(pair.one.folder / "receipts" / "one")
+    for sidecar in list(pair.one.plain.list(f"{key}.custody-")):
+        (root / sidecar.key).unlink()
+    file.unlink()
+    file.write_bytes(flipped(whole, 200))
+    assert pair.one.repair_from(pair.two)[:2] == (1, 0)
+    assert pair.one.read(key) == whole
+
+
+def test_one_bad_receipt_ends_no_repair_and_hides_no_other(pair: Pair) -> None:
+    pair.one.replicate_to(pair.two)
+    for file in (pair.one.folder / "receipts" / "one").rglob("*.jsonl"):
+        file.write_bytes(b"{broken\n" + file.read_bytes())
+    for key in pair.keys:
+        (pair.one.directory.root / key).unlink()
+
+    repaired, left, told = pair.one.repair_from(pair.two)
+
+    assert (repaired, left) == (2, 0)
+    assert sum("a receipt can not be read" in it[2] for it in told) == 2
+
+
+def test_a_repair_that_died_with_the_damaged_one_aside_goes_on(pair: Pair) -> None:
+    pair.one.replicate_to(pair.two)
+    shutil.rmtree(pair.one.folder / "receipts" / "one")
+    key = pair.keys[0]
+    for sidecar in list(pair.one.plain.list(f"{key}.custody-")):
+        (pair.one.directory.root / sidecar.key).unlink()
+    # As it is after the note of what goes there, and the damaged one aside.
+    pair.one.store.vouch(key, pair.made[0].digests.sha256, pair.made[0].digests.length)
+    pair.one.plain.set_aside(key)
+
+    assert pair.one.repair_from(pair.two)[:2] == (1, 0)
+
+
+# --- erasure ---------------------------------------------------------------------------------
+
+
+def erase(shelf: Shelf, bundle: Bundle) -> erasure.Erased:
+    return erasure.erase(shelf.erasure_desk(), bundle.id, reason="a minor", order="12 O 345/26")
+
+
+def test_an_erased_bundle_leaves_its_tombstone_and_its_chain_and_nothing_else(
+    pair: Pair,
+) -> None:
+    bundle, key = pair.made[0], pair.keys[0]
+    salts = pair.one.folder / f"{bundle.id}.salts"
+    salts.write_text("secret")
+    pair.one.put(f"{key}.tlog-proof", proof_of(bundle))
+    pair.one.put(f"{key}.late-01.tsr", b"a token")
+    holds.place(pair.one.hold_desk, bundle.id, name="a", matter="m", reason="r")
+    holds.lift(pair.one.hold_desk, bundle.id, name="a", reason="r")
+
+    done = erase(pair.one, bundle)
+
+    assert (done.objects, done.logged) == (5, True)
+    assert pair.one.kinds(key) == [tombstone.KIND]
+    stone = pair.one.read(f"{key}.{tombstone.KIND}")
+    found = tombstone.parse(stone, bundle.id)
+    assert (found.sha256, found.length) == (bundle.digests.sha256, bundle.digests.length)
+    assert pair.one.logged == [
+        leaf.Leaf(kind=leaf.TOMBSTONE, name=bundle.id, sha256=digest_bytes(stone).sha256)
+    ]
+    chain = custodian.chain(pair.one.plain, bundle.id)
+    assert chain.problems == ()
+    assert chain.events[-1].event.event == "deletion"
+    assert found.custody_head in {it.head for it in chain.events} | {chain.events[0].event.receipt}
+    assert not salts.exists()
+    assert pair.one.plain.remains(key) == {it.key for it in pair.one.plain.list(key)}
+    # Again: nothing is left to do, and nothing is told twice.
+    assert erase(pair.one, bundle).objects == 0
+    again = custodian.chain(pair.one.plain, bundle.id)
+    assert [it.event.event for it in again.events].count("deletion") == 1
+
+
+def test_what_is_held_or_retained_is_not_erased(pair: Pair) -> None:
+    bundle, key = pair.made[0], pair.keys[0]
+    holds.place(pair.one.hold_desk, bundle.id, name="a", matter="m", reason="r")
+    with pytest.raises(PolicyRefused, match="is held: a"):
+        erase(pair.one, bundle)
+    holds.lift(pair.one.hold_desk, bundle.id, name="a", reason="r")
+    # The record of the hold is gone with it, and the flag is still there.
+    pair.one.plain.set_legal_hold(key, on=True)
+    with pytest.raises(PolicyRefused, match="a legal hold"):
+        erase(pair.one, bundle)
+    pair.one.plain.set_legal_hold(key, on=False)
+    until = Retention(until=datetime.now(UTC) + timedelta(hours=1))
+    pair.one.plain.retain(f"{key}.custody-0001.jsonl", until)  # what stays may be locked
+    pair.one.plain.retain(f"{key}.hold-0001.json", until)
+    with pytest.raises(PolicyRefused, match="retention until"):
+        erase(pair.one, bundle)
+    assert pair.one.kinds(key) == ["", "hold-0001.json", "hold-0002.json"]
+
+
+def test_a_hold_that_comes_while_it_is_erased_stops_it(pair: Pair) -> None:
+    bundle, key = pair.made[0], pair.keys[0]
+
+    def placed(_: leaf.Leaf) -> None:
+        holds.place(pair.one.hold_desk, bundle.id, name="a", matter="m", reason="r")
+
+    with pytest.raises(PolicyRefused, match="nothing was deleted"):
+        erasure.erase(pair.one.erasure_desk(placed), bundle.id, reason="r", order="o")
+
+    assert pair.one.read(key)
+    holds.lift(pair.one.hold_desk, bundle.id, name="a", reason="r")
+    assert erase(pair.one, bundle).objects == 3
+
+
+def test_what_was_erased_is_not_brought_back(pair: Pair) -> None:
+    bundle, key = pair.made[0], pair.keys[0]
+    pair.one.replicate_to(pair.two)
+    erase(pair.one, bundle)
+
+    # From the replica that still has it.
+    assert pair.one.repair_from(pair.two)[:2] == (0, 0)
+    done, told = pair.two.replicate_to(pair.one)
+    assert done.copied == 0
+    assert any(state == "erased" and "and still in" in detail for state, detail in told)
+    with pytest.raises(PolicyRefused, match="was erased"):
+        pair.one.graves.refuse(pair.one.plain, bundle.id)
+    # And to the replica goes no copy; it is told to erase.
+    done, told = pair.one.replicate_to(pair.two)
+    assert not done.in_step
+    assert pair.two.kinds(key) == [""]
+    erase(pair.two, bundle)
+    assert pair.one.replicate_to(pair.two)[0].in_step
+    # Nor when somebody takes the tombstone away: this machine remembers.
+    (pair.one.directory.root / f"{key}.{tombstone.KIND}").unlink()
+    assert pair.one.repair_from(pair.two)[:2] == (0, 0)
+    with pytest.raises(PolicyRefused):
+        pair.one.graves.refuse(pair.one.plain, bundle.id)
+
+
+def test_a_tombstone_goes_along_where_the_copy_never_had_the_bundle(pair: Pair) -> None:
+    erase(pair.one, pair.made[0])
+
+    done, _ = pair.one.replicate_to(pair.two)
+
+    assert (done.copied, done.erased, done.in_step) == (1, 1, True)
+    assert pair.two.kinds(pair.keys[0]) == [tombstone.KIND]
+
+
+def test_a_forged_tombstone_is_neither_believed_nor_passed_over(pair: Pair) -> None:
+    bundle, key = pair.made[0], pair.keys[0]
+    forged = tombstone.encode(
+        tombstone.Tombstone(
+            bundle_id=bundle.id, sha256="", length=0, reason="r", order="o", by="x",
+            at=datetime.now(UTC), custody_head="",
+        ),
+        STRANGER,
+    )  # fmt: skip
+    for data in (forged, b"junk"):
+        pair.one.put(f"{key}.{tombstone.KIND}", data)
+
+        with pytest.raises(EvidenceUnverifiable):
+            pair.one.graves.of(pair.one.plain, bundle.id)
+        _, told = pair.one.replicate_to(pair.two)
+        assert "passed-over" in [it[0] for it in told]
+        with pytest.raises(EvidenceUnverifiable):
+            erase(pair.one, bundle)
+        assert pair.one.read(key)
+        (pair.one.directory.root / f"{key}.{tombstone.KIND}").unlink()
+    assert not pair.one.graves.folder.exists()
+
+
+def test_an_order_without_a_reason_leaves_everything(pair: Pair) -> None:
+    with pytest.raises(ValueError, match="an erasure needs"):
+        erasure.erase(pair.one.erasure_desk(), pair.made[0].id, reason=" ", order="o")
+
+    assert pair.one.kinds(pair.keys[0]) == [""]
+
+
+# --- crashes ---------------------------------------------------------------------------------
+
+
+class _Died(BaseException):
+    """What a test raises in the place of a kill."""
+
+
+class _Dying(DirectoryStore):
+    """Dies before its n-th write, deletion or change of a lock."""
+
+    def __init__(self, root: Path, calls: int) -> None:
+        super().__init__(root)
+        self.left = calls
+
+    def _step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise _Died
+
+    @override
+    def put_new(
+        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+    ) -> StoredObject:
+        self._step()
+        return super().put_new(key, source, sha256, retention=retention)
+
+    @override
+    def delete(self, key: str, *, now: datetime) -> int:
+        self._step()
+        return super().delete(key, now=now)
+
+    @override
+    def set_legal_hold(self, key: str, on: bool) -> LockState:
+        self._step()
+        return super().set_legal_hold(key, on)
+
+    @override
+    def set_aside(self, key: str) -> None:
+        self._step()
+        super().set_aside(key)
+
+
+def at_every_step(
+    folder: Path,
+    made: list[Bundle],
+    act: Callable[[Pair], object],
+    *,
+    dies: Callable[[Pair], Shelf] = lambda pair: pair.one,
+    before: Callable[[Pair], object] = lambda _: None,
+) -> Iterator[Pair]:
+    """Die at the first, the second … step of an act, and yield what the same act again makes."""
+    for calls in itertools.count(1):
+        pair = Pair(folder / str(calls), made)
+        before(pair)
+        shelf = dies(pair)
+        shelf.inner = _Dying(shelf.directory.root, calls)
+        died = False
+        try:
+            act(pair)
+        except _Died:
+            died = True
+        shelf.inner = None
+        act(pair)
+        yield pair
+        if not died:
+            assert calls > 3
+            return
+
+
+def _placed(pair: Pair) -> None:
+    holds.place(pair.one.hold_desk, pair.made[0].id, name="a", matter="m", reason="r")
+
+
+def _lifted(pair: Pair) -> None:
+    holds.lift(pair.one.hold_desk, pair.made[0].id, name="a", reason="r")
+
+
+def events(shelf: Shelf, bundle: Bundle) -> list[str]:
+    """Return the types of the events after the seal; the chain has to hold."""
+    found = custodian.chain(shelf.plain, bundle.id)
+    assert found.problems == ()
+    return [it.event.event for it in found.events if it.number]
+
+
+def test_a_replication_that_dies_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, made: list[Bundle]
+) -> None:
+    def before(pair: Pair) -> None:
+        pair.one.put(f"{pair.keys[0]}.tlog-proof", proof_of(pair.made[0]))
+        _placed(pair)
+
+    for pair in at_every_step(
+        tmp_path,
+        made,
+        lambda it: it.one.replicate_to(it.two),
+        dies=lambda it: it.two,
+        before=before,
+    ):
+        for key in pair.keys:
+            assert pair.two.read(key) == pair.one.read(key)
+        assert pair.two.kinds(pair.keys[0]) == ["", "hold-0001.json", "tlog-proof"]
+        assert pair.two.plain.lock_state(pair.keys[0]).legal_hold
+        for bundle in pair.made:
+            assert events(pair.two, bundle)[0] == "ingestion"
+            assert "replication" in events(pair.two, bundle)
+
+
+def test_an_erasure_that_dies_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, made: list[Bundle]
+) -> None:
+    for pair in at_every_step(
+        tmp_path,
+        made,
+        lambda it: erase(it.one, it.made[0]),
+        before=lambda it: it.one.put(f"{it.keys[0]}.tlog-proof", proof_of(it.made[0])),
+    ):
+        assert pair.one.kinds(pair.keys[0]) == [tombstone.KIND]
+        assert events(pair.one, pair.made[0])[-1] == "deletion"
+        assert {it.name for it in pair.one.logged} == {pair.made[0].id}
+
+
+def test_a_hold_that_dies_at_any_step_holds_when_the_command_is_run_again(
+    tmp_path: Path, made: list[Bundle]
+) -> None:
+    for pair in at_every_step(tmp_path, made, _placed):
+        assert pair.one.plain.lock_state(pair.keys[0]).legal_hold
+        assert pair.one.kinds(pair.keys[0]) == ["", hold_records.kind(1)]
+        assert "policy assignment" in events(pair.one, pair.made[0])
+
+
+def test_a_lifting_that_dies_at_any_step_lifts_when_the_command_is_run_again(
+    tmp_path: Path, made: list[Bundle]
+) -> None:
+    for pair in at_every_step(tmp_path, made, _lifted, before=_placed):
+        assert not pair.one.plain.lock_state(pair.keys[0]).legal_hold
+        assert not holds.read(pair.one.plain, pair.made[0].id, pair.one.is_trusted).held
+        assert pair.one.kinds(pair.keys[0]) == ["", hold_records.kind(1), hold_records.kind(2)]
+        assert events(pair.one, pair.made[0])
+
+
+def test_a_repair_that_dies_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, made: list[Bundle]
+) -> None:
+    whole: dict[str, bytes] = {}
+
+    def before(pair: Pair) -> None:
+        pair.one.replicate_to(pair.two)
+        whole.update({key: pair.one.read(key) for key in pair.keys})
+        root = pair.one.directory.root
+        for key in pair.keys:
+            (root / key).unlink()
+        (root / pair.keys[1]).write_bytes(b"damaged")
+
+    for pair in at_every_step(tmp_path, made, lambda it: it.one.repair_from(it.two), before=before):
+        for bundle, key in zip(pair.made, pair.keys, strict=True):
+            assert pair.one.read(key) == whole[key]
+            assert "recovery" in events(pair.one, bundle)
+
+
+def test_only_kinds_that_can_be_checked_are_copied() -> None:
+    for kind in ("late-01.tsr", "tlog-proof", "hold-0001.json", "custody-0001.jsonl"):
+        assert genuine.is_copied(kind)
+    for kind in ("", "late-10.tsr", "tombstone.json", "x"):
+        assert not genuine.is_copied(kind)
