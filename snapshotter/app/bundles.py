@@ -9,13 +9,23 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import canonical_json, container, names, renewal, tlog_proof
+from snapshotter.formats import (
+    canonical_json,
+    container,
+    names,
+    renewal,
+    statement,
+    tlog_proof,
+    tombstone,
+)
 from snapshotter.formats.digest import CHUNK, Digester, digest
+from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import custodian, layout
@@ -42,27 +52,64 @@ class Entry:
     object: StoredObject
     record: dict[str, Any]  # the capture record; empty when it can not be read
     problem: str = ""  # why it can not be read
+    kinds: tuple[str, ...] = ()  # of what is listed: "" for the bundle, then its sidecars
+    erased: Tombstone | None = None  # it was, by order
 
 
 def entries(store: ObjectStore, *, since: date | None = None) -> Iterator[Entry]:
-    """Yield the bundles of a store, newest first, reading each record as it comes."""
-    for found in store.list(f"{layout.BUNDLES}/", reverse=True):
-        try:
-            key = layout.parse_bundle_key(found.key)
-        except ValueError:
-            continue  # not ours
-        if key.kind:
-            continue
-        if since is not None and layout.bundle_time(key.bundle_id).date() < since:
+    """
+    Yield the bundles of a store, newest first, reading each record as it comes.
+
+    One that was erased is yielded with its tombstone, whoever signed that.
+    """
+    parsed = filter(None, map(_parsed, store.list(f"{layout.BUNDLES}/", reverse=True)))
+    for bundle_id, group in groupby(parsed, key=lambda it: it[0].bundle_id):
+        if since is not None and layout.bundle_time(bundle_id).date() < since:
             return
-        try:
-            with store.open(found.key) as stream:
-                record = read_record(stream)
-            _check_listed(record)
-        except (EvidenceInvalid, OSError) as error:
-            yield Entry(bundle_id=key.bundle_id, object=found, record={}, problem=str(error))
-        else:
-            yield Entry(bundle_id=key.bundle_id, object=found, record=record)
+        found = {key.kind: there for key, there in group}
+        if "" in found:
+            yield _entry(store, bundle_id, found[""], tuple(found))
+        elif tombstone.KIND in found:
+            stone = tombstone_of(store, bundle_id)
+            if stone is not None:
+                yield Entry(
+                    bundle_id=bundle_id,
+                    object=found[tombstone.KIND],
+                    record={},
+                    kinds=tuple(found),
+                    erased=stone,
+                )
+
+
+def _parsed(found: StoredObject) -> tuple[layout.BundleKey, StoredObject] | None:
+    try:
+        return layout.parse_bundle_key(found.key), found
+    except ValueError:
+        return None  # not ours
+
+
+def _entry(
+    store: ObjectStore, bundle_id: str, found: StoredObject, kinds: tuple[str, ...]
+) -> Entry:
+    try:
+        with store.open(found.key) as stream:
+            record = read_record(stream)
+        _check_listed(record)
+    except (EvidenceInvalid, OSError) as error:
+        record, problem = {}, str(error)
+    else:
+        problem = ""
+    return Entry(bundle_id=bundle_id, object=found, record=record, problem=problem, kinds=kinds)
+
+
+def tombstone_of(store: ObjectStore, bundle_id: str) -> Tombstone | None:
+    """Return the tombstone beside where a bundle was, whoever signed it; None without one."""
+    key = layout.sidecar_key(layout.bundle_key(bundle_id), tombstone.KIND)
+    try:
+        with store.open(key) as stream:
+            return tombstone.parse(stream.read(statement.MAX_BYTES + 1), bundle_id)
+    except (FileNotFoundError, EvidenceInvalid):
+        return None
 
 
 def ids(store: ObjectStore) -> Iterator[str]:
@@ -241,6 +288,12 @@ def key_of(store: ObjectStore, bundle_id: str) -> str:
     except ValueError as error:
         raise SnapshotterError(f"{bundle_id} is neither a file nor a bundle's id") from error
     except FileNotFoundError as error:
+        erased = tombstone_of(store, bundle_id)
+        if erased is not None:
+            raise SnapshotterError(
+                f"{bundle_id} was erased on {erased.at:%Y-%m-%d} by {erased.by}: {erased.order}",
+                hint=f"snapshotter custody show {bundle_id} shows what is left",
+            ) from error
         raise SnapshotterError(
             f"{store.url} has no bundle {bundle_id}", hint="snapshotter list shows what is there"
         ) from error

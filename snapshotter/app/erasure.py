@@ -43,7 +43,7 @@ class ErasureDesk:
     clock: Clock
     by: str
     # Adds a leaf to the log if it is not there; None where the store has no log.
-    log: Callable[[Leaf], None] | None
+    log: Callable[[Leaf], object] | None
     # Where this machine has something of a bundle besides.
     private: Callable[[str], Iterable[Path]]
 

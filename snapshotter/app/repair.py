@@ -57,6 +57,7 @@ class RepairDesk:
     graves: Graves
     clock: Clock
     logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
+    erased: Collection[str] = ()  # bundle ids with a tombstone in the log
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +119,9 @@ class _Repair:
         """Look at one bundle and its sidecars."""
         self.done.bundles += 1
         try:
-            if self._desk.graves.listed(self._desk.target, there.bundle_id, there.objects):
+            if there.bundle_id in self._desk.erased or self._desk.graves.listed(
+                self._desk.target, there.bundle_id, there.objects
+            ):
                 self.done.erased += 1
                 return
             if not self._dry_run:

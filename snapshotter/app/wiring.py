@@ -447,7 +447,14 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
     Args:
         source: The same settings, with the other store.
     """
+    from snapshotter.app.log_reading import LogContents, read_log
+
     copying = replication_desk(source, target, tell=tell)
+    try:
+        contents = read_log(copying.target, log_policy(target))
+    except EvidenceInvalid as error:
+        tell(f"WARNING: the log says nothing about what belongs here: {error}")
+        contents = LogContents()
     return RepairDesk(
         target=copying.target,
         source=copying.source,
@@ -455,6 +462,8 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
         trust=copying.trust,
         graves=copying.graves,
         clock=copying.clock,
+        logged=contents.bundles,
+        erased=contents.erased,
     )
 
 
@@ -464,14 +473,19 @@ def erasure_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: T
     def private(bundle_id: str) -> Iterator[Path]:
         yield salts_dir(settings) / pending.salts_name(bundle_id)
         yield from _pending_dir(settings).glob(f"{bundle_id}*.json")
+        yield settings.data_dir / "unlogged" / f"{bundle_id}.json"
 
+    opened = store(settings)
+    kept = custodial(settings, opened, tell=tell)
+    # No log is begun for the sake of an erasure.
+    book = logbook(settings, proofs=kept, ask=ask, tell=tell) if log_origin(opened) else None
     return ErasureDesk(
-        store=custodial(settings, store(settings), tell=tell),
+        store=kept,
         signer=signer(settings, ask=ask, tell=tell),
         graves=graves(settings),
         clock=SystemClock(),
         by=operator(settings),
-        log=None,
+        log=(lambda added: book.append([added])) if book else None,
         private=private,
     )
 

@@ -42,18 +42,21 @@ def list_(
 
     What is shown is the bundles' own word; `snapshotter verify` checks it.
     """
-    from snapshotter.app import bundles, wiring
+    from snapshotter.app import bundles, holds, wiring
 
     settings = ctx.obj.load(store=store or "")
-    opened = wiring.store(settings)
+    opened, is_trusted = wiring.store(settings), wiring.trusted_keys(settings)
     day: date | None = since.date() if since else None
     count = 0
     for entry in islice(bundles.entries(opened, since=day), limit):
         count += 1
+        held = any(map(holds.is_record, entry.kinds)) and (
+            holds.read(opened, entry.bundle_id, is_trusted).held
+        )
         if as_json:
-            result_json(_object(entry))
+            result_json(_object(entry, held=held))
         else:
-            result(_line(entry))
+            result(_line(entry, held=held))
     if not count and not as_json:
         say(f"{opened.url} holds no bundles yet")
 
@@ -215,14 +218,20 @@ def _evidence(
     say(f"hand over the root key's id by another way: {made.root_key_id}")
 
 
-def _object(entry: "Entry") -> dict[str, Any]:
-    record = entry.record
+def _object(entry: "Entry", *, held: bool) -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import instant
+
+    record, erased = entry.record, entry.erased
     what = record.get("what", {})
     return {
         "bundle_id": entry.bundle_id,
         "bytes": entry.object.length,
         "captured_at": record.get("when", {}).get("started_at"),
+        "erased": {"at": instant(erased.at), "by": erased.by, "order": erased.order}
+        if erased
+        else None,
         "final_url": what.get("final_url"),
+        "held": held,
         "http_status": what.get("http_status"),
         "key": entry.object.key,
         "outcome": record.get("outcome", {}).get("state"),
@@ -232,7 +241,12 @@ def _object(entry: "Entry") -> dict[str, Any]:
     }
 
 
-def _line(entry: "Entry") -> str:
+def _line(entry: "Entry", *, held: bool) -> str:
+    if entry.erased:
+        return (
+            f"{entry.bundle_id}  erased by order of {entry.erased.at:%Y-%m-%d}  "
+            f"{entry.erased.order}"
+        )
     if entry.problem:
         return f"{entry.bundle_id}  unreadable  {entry.problem}"
     record = entry.record
@@ -241,6 +255,7 @@ def _line(entry: "Entry") -> str:
     return (
         f"{entry.bundle_id}  {record['when']['started_at']}  {record['outcome']['state']:<8}  "
         f"{status}  {what['requested_url']}{f'  {title}' if title else ''}"
+        f"{'  held' if held else ''}"
     )
 
 

@@ -1,5 +1,6 @@
 """`snapshotter erase`: remove a bundle by order, so that everybody can see that it was."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -51,17 +52,8 @@ def erase(
     desk = wiring.erasure_desk(settings, ask=ask_passphrase, tell=say)
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check(desk, bundle_id)
-    if not yes:
-        try:
-            click.confirm(
-                f"erase {', '.join(bundle_ids)} from {desk.store.url} for good?",
-                abort=True,
-                err=True,
-            )
-        except click.Abort as error:
-            raise SnapshotterError(
-                "nothing was erased", hint="--yes where nobody can be asked"
-            ) from error
+    if not (yes or _is_wanted(bundle_ids, desk.store.url)):
+        raise SnapshotterError("nothing was erased", hint="--yes where nobody can be asked")
     for bundle_id in bundle_ids:
         try:
             done = erasure.erase(desk, bundle_id, reason=reason, order=order)
@@ -83,3 +75,10 @@ def erase(
             result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
         if not done.logged:
             say(f"WARNING: {desk.store.url} has no log: nothing outside shows the erasure")
+
+
+def _is_wanted(bundle_ids: tuple[str, ...], url: str) -> bool:
+    """Ask the person, by the names of what is about to go."""
+    return sys.stdin.isatty() and click.confirm(
+        f"erase {', '.join(bundle_ids)} from {url} for good?", err=True
+    )
