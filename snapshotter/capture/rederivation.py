@@ -42,6 +42,7 @@ _CPU_S: Final = (
 _CHUNK: Final = 1 << 16
 _NAMED: Final = 200  # differences that are named; the rest are counted
 _COMMITMENT: Final = re.compile(rb"redacted:sha256:[0-9a-f]{64}")
+_OF_A_CONNECTION: Final = frozenset({"request", "response", "revisit", "resource"})
 _ANSWER_TYPE: Final = "application/http; msgtype=response"
 
 
@@ -143,11 +144,14 @@ class _Archive:
     def differences(self, stream: BinaryIO) -> Iterator[Difference]:
         """Yield what is not alike, and then what the record lacks."""
         for record in ArchiveIterator(stream, no_record_parse=True):
-            place = record.rec_headers.get_header("Snapshotter-Connection")
-            if place is None:
-                continue  # what has none passed on no connection, or speaks about another record
-            self.records += 1
+            place = record.rec_headers.get_header("Snapshotter-Connection") or ""
             url = str(record.rec_headers.get_header("WARC-Target-URI"))
+            if not place:
+                if record.rec_type in _OF_A_CONNECTION:
+                    what = f"a {record.rec_type} record that names no connection"
+                    yield Difference(place="", url=url, what=what)
+                continue  # the others speak about a record, or about what passed on no connection
+            self.records += 1
             exchange = self._exchanges.get(place)
             if exchange is None:
                 yield Difference(place=place, url=url, what="nothing of it is in the streams")
@@ -158,17 +162,15 @@ class _Archive:
                 for what in self._compared(record, place, exchange):
                     yield Difference(place=place, url=url, what=what)
         for place, it in self._exchanges.items():
-            for part, is_there in (
-                ("request", True),
-                ("response", it.answer is not None),
-                ("frames", it.frames is not None),
+            for part, count in (
+                ("request", 1),
+                ("response", int(it.answer is not None)),
+                ("frames", int(it.frames is not None)),
+                ("interim", len(it.interim)),
             ):
-                if is_there != bool(self._seen[place, part]):
-                    verb = "lacks" if is_there else "has more than the streams:"
-                    yield Difference(place=place, url=it.url, what=f"the record {verb} its {part}")
-            if self._seen[place, "interim"] != len(it.interim):
-                what = "informational answers are not as many as in the streams"
-                yield Difference(place=place, url=it.url, what=what)
+                if (seen := self._seen[place, part]) != count:
+                    what = f"{part} records: {seen}, where the streams have {count}"
+                    yield Difference(place=place, url=it.url, what=what)
 
     def _compared(self, record: Any, place: str, exchange: WireExchange) -> Iterator[str]:
         """Yield what of one record is not as in the streams."""

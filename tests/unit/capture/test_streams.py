@@ -228,7 +228,8 @@ def test_the_record_made_anew_is_the_one_that_is_there(kept: Kept) -> None:
         (b"Link: </a>", b"Link: </b>", "the head of the informational answer"),
         (b"Target-URI: http://a.com/x", b"Target-URI: http://a.com/y", "it is for http://a.com/x"),
         (b"-Connection: 4/", b"-Connection: 9/", "nothing of it is in the streams"),
-        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "the record lacks its request"),
+        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "request records: 0, where the"),
+        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "that names no connection"),
     ],
 )
 def test_what_the_record_says_otherwise_is_named(
@@ -261,6 +262,18 @@ def test_a_connection_that_the_record_leaves_out_is_named(kept: Kept) -> None:
     places = {it.place for it in whole.compare().differences}
 
     assert f"{dropped.number}/0" in places
+
+
+def test_a_record_that_stands_twice_is_named(kept: Kept) -> None:
+    kept.http((C, b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"), (S, wires.OK))
+    kept.record()
+    kept.warc.write_bytes(2 * kept.warc.read_bytes())
+
+    found = kept.compare()
+
+    assert {it.what for it in found.differences} == {
+        f"{part} records: 2, where the streams have 1" for part in ("request", "response")
+    }
 
 
 def test_a_handshake_of_another_connection_is_named(kept: Kept) -> None:
