@@ -24,6 +24,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
 import stat
@@ -62,6 +63,7 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
+        self._named: set[tuple[int, int]] = set()  # folders whose own names are on disk
 
     @property
     def url(self) -> str:
@@ -263,9 +265,17 @@ class DirectoryStore:
                 last = key.rpartition("/")[2]
                 os.rename(name, last, src_dir_fd=incoming, dst_dir_fd=folders[-1])
             # Also of what another wrote who may have died before it was on disk.
-            for folder in reversed(folders):
-                os.fsync(folder)
+            self._sync(folders)
         return True
+
+    def _sync(self, folders: Sequence[int]) -> None:
+        """Bring the last folder's names to disk, and the folders' own that we have not yet."""
+        os.fsync(folders[-1])
+        for parent, folder in reversed(list(itertools.pairwise(folders))):
+            found = os.fstat(folder)
+            if (found.st_dev, found.st_ino) not in self._named:
+                os.fsync(parent)
+                self._named.add((found.st_dev, found.st_ino))
 
     def discard(self, key: str) -> None:
         """See `SwapStore.discard`."""
