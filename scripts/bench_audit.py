@@ -23,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -217,8 +218,13 @@ def again(folder: Path) -> Made | None:
 
 def _in_parts(plan: Plan, count: int, jobs: int) -> Iterator[list[tuple[str, str, str]]]:
     parts = [range(at, min(at + 500, count)) for at in range(0, count, 500)]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for number, part in enumerate(pool.imap(partial(make_bundles, plan), parts), start=1):
+    with ExitStack() as stack:
+        one = partial(make_bundles, plan)
+        done: Iterable[list[tuple[str, str, str]]] = map(one, parts)
+        if jobs > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(jobs))
+            done = pool.imap(one, parts)
+        for number, part in enumerate(done, start=1):
             _say(f"{min(number * 500, count)} of {count} bundles made")
             yield part
 
