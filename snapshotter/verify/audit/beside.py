@@ -37,7 +37,11 @@ _MAX_HEADS = 20_000  # events of one chain that are looked at
 _MAX_RECEIPTS = 2_000
 
 _KINDS = frozenset(
-    {PROOF, tombstone.KIND, *map(names.late_token, range(1, names.MAX_LATE_TOKENS + 1))}
+    {
+        *(PROOF, tombstone.KIND),
+        *map(names.late_token, range(1, names.MAX_LATE_TOKENS + 1)),
+        *(kind for number in range(1, names.MAX_RENEWALS + 1) for kind in names.renewal(number)),
+    }
 )
 
 Facts = dict[str, Any]
@@ -74,6 +78,12 @@ def facts_of(
     for kind, data in beside.items():
         if kind.startswith("late-"):
             _check_late_token(kind, data, problems)
+        if kind.startswith("renewal-") and kind.endswith(".txt"):
+            claims += _renewal_claims(kind, data, trust.log)
+    for renewed in report.renewals:
+        if renewed.problem:
+            words = f"renewal {renewed.number} does not count: {renewed.problem}"
+            problems.append(_problem(AuditCode.SURPLUS, Severity.NOTE, words))
     return {
         "claims": claims,
         "custody": _custody(beside, report),
@@ -114,6 +124,12 @@ def _proof_claims(
         problems.append(
             _problem(AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, f"its log proof: {error}")
         )
+
+
+def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[Facts]:
+    """Yield the checkpoint that a renewal through the log is over; others have none."""
+    with contextlib.suppress(EvidenceInvalid):
+        yield _claim(f"the proof in {kind}", tlog_proof.parse(data).checkpoint, log)
 
 
 def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:

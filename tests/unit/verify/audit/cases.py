@@ -65,6 +65,8 @@ def check(spoilt: Case, spoiled: Collection, good: Audited, folder: Path) -> Non
 
     assert found.kinds == spoilt.kinds, found.findings
     assert spoilt.notes <= found.notes
+    if spoilt.verdict is PASSED:
+        assert spoilt.notes == found.notes, found.findings
     assert found.report.verdict is spoilt.verdict
     assert EXIT_CODES[found.report.verdict] == {PASSED: 0, FAILED: 10, UNCLEAR: 11}[spoilt.verdict]
     # What an auditor saw is never replaced by what does not follow from it.

@@ -9,13 +9,13 @@ from typing import Any
 from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, tombstone
+from snapshotter.formats import layout, names, tlog_proof, tombstone
 from snapshotter.formats.leaf import CUSTODY, Leaf
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import INGESTION, KeptReceipts, Receipt
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import trusted_key
-from tests import bundles
+from tests import audited, bundles
 from tests.audited import Audited, Collection, ReceiptsOf
 from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
 
@@ -98,6 +98,44 @@ def junk_of_other_kinds_hides_no_custody(it: Collection, folder: Path) -> None:
     for number in range(300):
         it.put(f"{it.key(2)}.aaa-{number:04}", b"hello")
         it.put(f"{it.key(2)}.custody-0{number:04}.jsonl", b"hello")  # no number of a chain
+
+
+# --- renewals --------------------------------------------------------------------------------
+
+
+def _renewed(it: Collection, number: int, proof: bytes) -> None:
+    """Renew a bundle through the log, with a token over the checkpoint of this proof."""
+    text, token = names.renewal(1)
+    it.put(f"{it.key(number)}.{text}", proof)
+    over = tlog_proof.parse(proof).checkpoint
+    it.put(f"{it.key(number)}.{token}", it.authority.response(over))
+
+
+@case(verdict=PASSED, notes=("renewal-due",))
+def certificates_that_end_within_the_time_asked_for(it: Collection, folder: Path) -> dict[str, Any]:
+    return {"renewal_within": timedelta(days=36_500)}
+
+
+@case(verdict=PASSED)
+def renewed_through_the_log(it: Collection, folder: Path) -> None:
+    _renewed(it, 2, it.path(2, "tlog-proof").read_bytes())
+
+
+@case("forked", verdict=FAILED)
+def renewed_through_another_history(it: Collection, folder: Path) -> None:
+    other = [it.leaves[2], *it.leaves[:2]]
+    _renewed(it, 2, audited.proof(other, 0, audited.checkpoint(other, it.log)))
+
+
+@case(verdict=PASSED, notes=("surplus",))
+def renewal_over_another_bundle(it: Collection, folder: Path) -> None:
+    _renewed(it, 2, it.path(3, "tlog-proof").read_bytes())
+
+
+@case(verdict=PASSED, notes=("surplus",))
+def renewal_is_junk(it: Collection, folder: Path) -> None:
+    for kind in names.renewal(1):
+        it.put(f"{it.key(2)}.{kind}", b"hello")
 
 
 # --- erasures --------------------------------------------------------------------------------
