@@ -76,6 +76,7 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
     yield _fonts()
     yield _clock()
     yield _store(settings)
+    yield _log(settings)
     yield from _keys(settings)
     yield from _authorities(settings, offline=offline)
     yield from _disk(settings)
@@ -212,6 +213,43 @@ def _store(settings: Settings) -> Check:
         )
     lock = "retention is enforced" if probe.locks else "tamper-evident, not locked"
     return Check(name="store", state=State.OK, detail=f"{probe.url} keeps its promises; {lock}")
+
+
+def _log(settings: Settings) -> Check:
+    """Whether the next bundle can be logged, as far as that shows without adding anything."""
+    if not settings.log:
+        return Check(name="log", state=State.OK, detail="switched off: bundles are not logged")
+    try:
+        store = wiring.store(settings)
+        origin = wiring.log_origin(store)
+        owed = wiring.logbook(settings, proofs=store, ask=None, tell=lambda _: None).owed_count()
+        if not origin and wiring.log_memory(settings).load():
+            return Check(
+                name="log",
+                state=State.WARNING,
+                detail=f"the log of {store.url} is gone",
+                fix="restore log/; if you emptied the store yourself: snapshotter log init --again",
+            )
+        known = wiring.has_log_key(settings, origin)
+    except SnapshotterError as error:
+        return Check(name="log", state=State.WARNING, detail=error.message, fix=error.hint)
+    if owed:
+        return Check(
+            name="log",
+            state=State.WARNING,
+            detail=f"{owed} bundles are remembered that may not be in the log",
+            fix="snapshotter log sync",
+        )
+    if not origin:
+        return Check(name="log", state=State.OK, detail="no log yet: the first capture begins one")
+    if not known:
+        return Check(
+            name="log",
+            state=State.WARNING,
+            detail=f"the key of the log {origin} is not here: what is captured is owed to it",
+            fix="copy log-….key from the machine that made the log; docs/howto/log.md",
+        )
+    return Check(name="log", state=State.OK, detail=f"{origin}; is its key backed up?")
 
 
 def _keys(settings: Settings) -> Iterator[Check]:

@@ -37,6 +37,7 @@ from snapshotter.verify.files import (
     custody_beside,
     late_tokens_beside,
     log_proof_beside,
+    renewals_beside,
 )
 from snapshotter.verify.report import printable
 from snapshotter.verify.trust import MAX_TRUST_BYTES, Trust, load_document
@@ -137,6 +138,7 @@ def _fill(
             late_tokens=late_tokens_beside(bundle),
             custody_sidecars=custody_beside(bundle),
             log_proof=log_proof_beside(bundle),
+            renewals=renewals_beside(bundle),
         )
     known = [it.name for it in sidecars if _SIDECAR.fullmatch(it.name)]
     text = _readme(bundle, known, root_key_id, trust, report)

@@ -864,6 +864,13 @@ def own_log(settings: Settings) -> "LogPolicy | None":
     return LogPolicy(key=keys[0]) if len(keys) == 1 else None
 
 
+def has_log_key(settings: Settings, origin: str) -> bool:
+    """Return whether the key of the log of that name is here. Raises SnapshotterError."""
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    return any(key.name == origin for key in LogKeyDirectory(path=settings.keys_dir).list())
+
+
 def log_policy(settings: Settings) -> "LogPolicy | None":
     """
     Return whose log the configured store has to have: the trust file's, or else our own.

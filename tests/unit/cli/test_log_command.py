@@ -194,3 +194,41 @@ def test_a_stranger_reads_the_log_with_its_verifier_key(
     code, _, err = here.run("sync")
     assert code == 1
     assert "there is no key of a log named" in err
+
+
+def log_line(folder: Path) -> tuple[str, str]:
+    """Return state and detail of what the doctor says of the log, without the rest of it."""
+    from snapshotter.app import doctor, settings
+
+    found = doctor._log(settings.load(overrides={"store": str(folder / "store")}))
+    return found.state.value, found.detail
+
+
+def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert log_line(here.folder) == ("ok", "no log yet: the first capture begins one")
+    here.run("init", "--name", "example.org/log")
+    assert log_line(here.folder)[0] == "ok"
+    (here.folder / "data" / "unlogged").mkdir()
+    (here.folder / "data" / "unlogged" / "x.json").write_text(
+        json.dumps(
+            {
+                "bundle_id": bundles.BUNDLE_ID,
+                "seen": 0,
+                "sha256": "ab" * 32,
+                "store": here.store.url,
+            }
+        )
+    )
+    assert log_line(here.folder) == (
+        "warning",
+        "1 bundles are remembered that may not be in the log",
+    )
+    (here.folder / "data" / "unlogged" / "x.json").unlink()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SNAPSHOTTER_KEYS_DIR", str(here.folder / "none"))
+        assert "is not here" in log_line(here.folder)[1]
+    for key in (log_state.LOCK, log_state.CHECKPOINT):
+        here.store.discard(key)
+    assert log_line(here.folder)[1].endswith("is gone")
+    monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
+    assert log_line(here.folder) == ("ok", "switched off: bundles are not logged")
