@@ -327,7 +327,6 @@ class Blake3Command:
 # --------------------------------------------------------------------------------------------------
 # Tools: canonical JSON (RFC 8785), without floats and with integers below 2^53
 
-JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+|\s+|"', re.DOTALL)
 JSON_ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -372,18 +371,16 @@ def parse_json(data: bytes, limit: int = MAX_JSON) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise Bad("not UTF-8") from None
-    depth = values = 0
-    for token in JSON_TOKEN.finditer(text):
-        first = text[token.start()]
-        if first in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Bad(f"more than {MAX_DEPTH} levels deep")
-        elif first in "]}":
-            depth -= 1
-        values += first in ",[{"
-        if values > MAX_VALUES:
-            raise Bad(f"more than {MAX_VALUES} values")
+    # Without escapes, every second piece between quotation marks is outside of texts.
+    bare = text.replace("\\\\", "").replace('\\"', "")
+    outside = "".join(bare.split('"')[::2])
+    if sum(map(outside.count, ",[{")) > MAX_VALUES:
+        raise Bad(f"more than {MAX_VALUES} values")
+    depth = 0
+    for mark in re.findall(r"[][{}]", outside):
+        depth += 1 if mark in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise Bad(f"more than {MAX_DEPTH} levels deep")
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
@@ -695,9 +692,7 @@ class Trust:
     ) -> None:
         try:
             self._read(data, signature, pinned, now, openssl, least_version)
-        except Unknown as error:
-            raise Refused(f"the trust file: {error}") from None
-        except Bad as error:
+        except (Bad, Unknown, IndexError, ValueError) as error:
             raise Refused(f"the trust file: {error}") from None
 
     def _read(
