@@ -177,11 +177,15 @@ class _State:
 
     @property
     def proven_until(self) -> datetime | None:
-        """When the first signature loses a token that it needs: with its signer's certificate."""
+        """When the first signature loses a token that it needs, of each authority the last."""
         first = next((it for it in self.signatures if it.slot == 1), None)
         if first is None or not first.tokens:
             return None
-        ends = sorted((token.signer_not_after for _, token in first.tokens), reverse=True)
+        latest: dict[bytes, datetime] = {}
+        for anchor, token in first.tokens:
+            end = renewal.chain_end(anchor, token)
+            latest[anchor.witness] = max(end, latest.get(anchor.witness, end))
+        ends = sorted(latest.values(), reverse=True)
         own: int = self.record["requires"]["timestamps"]
         required = max(own, self.trust.require.timestamps, 1)
         return ends[min(required, len(ends)) - 1]

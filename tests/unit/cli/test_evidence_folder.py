@@ -4,18 +4,22 @@ import json
 import os
 import re
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from snapshotter.app.evidence_folder import verifier
 from snapshotter.cli.main import main
 from snapshotter.formats import names
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, pack
 from tests.servers.authority import POLICY_OID, Chain
 
+ROOT = Path(__file__).resolve().parents[3]
 Command = Callable[..., str]
 
 
@@ -134,6 +138,23 @@ def test_the_folder_has_all_files_and_lists_them(
     assert (told["verdict"], told["codes"]) == ("passed", [])
     assert (told["root_key"], told["folder"]) == (exhibit.root_key, str(exhibit.folder))
     assert (exhibit.folder / "trust.json").read_bytes() == exhibit.trust.read_bytes()
+
+
+def test_what_is_installed_has_the_second_verifier(tmp_path: Path) -> None:
+    """A wheel holds no scripts/ but this one: without it, an installed copy could not export."""
+    program = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = archive.read("snapshotter/_scripts/verify_minimal.py")
+    assert shipped == verifier().read_bytes()
 
 
 def test_a_changed_bundle_is_found_by_the_readmes_commands(
