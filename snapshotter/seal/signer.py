@@ -290,7 +290,7 @@ class KeyDirectory:
             raise SnapshotterError(
                 f"the key {stored.name!r} is retired as {before.reason} from "
                 f"{canonical_json.instant(before.at)} on already",
-                hint="that can be made worse, and never undone",
+                hint="it can be made worse, and never undone: --at that instant, or earlier",
             )
         self._files.check()
         self._files.replace(self._path / f"{stored.name}{_RETIRED}", retired.encode())
