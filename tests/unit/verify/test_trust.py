@@ -570,6 +570,51 @@ def test_a_key_is_judged_at_the_time_that_is_proven_and_not_today(
     assert found[2]
 
 
+def test_a_period_whose_ends_are_one_instant_holds_just_that_instant() -> None:
+    key = trusted_key(KEY, owner="A", not_before=NOW, not_after=NOW)
+    tick = timedelta(microseconds=1)
+
+    assert judge_key(key, NOW)[0] is Verdict.PASSED
+    assert judge_key(key, NOW + tick)[:2] == (Verdict.INDETERMINATE, Code.KEY_PERIOD)
+    assert judge_key(key, NOW - tick)[:2] == (Verdict.FAILED, Code.KEY_PERIOD)
+    assert judge_key(key, None)[:2] == (Verdict.INDETERMINATE, Code.KEY_PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("reason", "without"), [(SUPERSEDED, Verdict.INDETERMINATE), (COMPROMISED, Verdict.FAILED)]
+)
+def test_a_revocation_in_the_future_is_judged_as_if_its_time_had_come(
+    reason: str, without: Verdict
+) -> None:
+    """What has no token can not show that it is older; what has one is."""
+    key = replace(trusted_key(KEY, owner="A"), revoked_at=NOW + 9_000 * DAY, revoked_reason=reason)
+
+    assert judge_key(key, NOW)[0] is Verdict.PASSED
+    assert judge_key(key, None)[:2] == (without, Code.KEY_REVOKED)
+
+
+def test_a_revocation_before_the_period_leaves_nothing_that_is_good() -> None:
+    key = replace(
+        trusted_key(KEY, owner="A", not_before=NOW), revoked_at=NOW - DAY, revoked_reason=SUPERSEDED
+    )
+
+    found = [judge_key(key, it)[0] for it in (None, NOW - 2 * DAY, NOW - DAY, NOW, NOW + DAY)]
+
+    assert Verdict.PASSED not in found
+
+
+def test_ones_own_keys_that_were_retired_are_known_as_that() -> None:
+    at = NOW - DAY
+
+    found = own_trust([KEY, P256], [], revoked={key_id(KEY): (at, COMPROMISED)})
+
+    retired, other = found.key(key_id(KEY)), found.key(key_id(P256))
+    assert retired is not None
+    assert other is not None
+    assert (retired.revoked_at, retired.revoked_reason) == (at, COMPROMISED)
+    assert other.revoked_at is None
+
+
 def test_ones_own_keys_are_trusted_without_a_period_and_the_report_says_whose_they_are() -> None:
     own = own_trust([KEY, KEY], [ANCHOR])
 
