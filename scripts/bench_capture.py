@@ -51,6 +51,7 @@ class Measured:
     """What was seen of one page."""
 
     floors: list[float] = field(default_factory=list)  # seconds
+    with_images: list[float] = field(default_factory=list)  # seconds of the floor that scrolls
     fulls: list[float] = field(default_factory=list)  # seconds
     stages: list[dict[str, int]] = field(default_factory=list)  # milliseconds
     parts: dict[str, int] = field(default_factory=dict)  # bytes
@@ -85,7 +86,7 @@ def main() -> int:
         for name in names:
             bench.compare(base + bench_pages.PAGES[name], measured[name], arguments.runs)
         _ratios(measured)
-        _memory({name: bench.peak_bytes(base + bench_pages.PAGES[name]) for name in names})
+        _taken({name: bench.taken(base + bench_pages.PAGES[name]) for name in names})
         if not arguments.skip_throughput:
             _throughput(
                 {
@@ -134,22 +135,29 @@ class Bench:
 
     def _compare(self, url: str, measured: Measured, runs: int, ahead: Ahead) -> None:
         for number in range(runs + 1):
-            with tempfile.TemporaryDirectory(dir=self._work) as folder:
-                least = floor.shoot(self._binary, url, Path(folder))["total"]
+            least = self._floor(url)
+            with_images = self._floor(url, with_images=True)
             done, took = self._capture(url, ahead)
             time.sleep(_STARTED_S)
             if number:
                 measured.floors.append(least)
+                measured.with_images.append(with_images)
                 measured.fulls.append(took)
                 measured.stages.append(dict(done.stage_ms))
                 measured.parts = dict(done.bundle.part_bytes)
                 measured.outcomes.add(done.capture.outcome.value)
 
-    def peak_bytes(self, url: str) -> tuple[int, int]:
-        """Return the most memory of our process and of the browser's processes, in a run apart."""
-        with _watching() as peak, self.ahead() as ahead:
-            self._capture(url, ahead)
-        return peak.own, peak.below
+    def _floor(self, url: str, *, with_images: bool = False) -> float:
+        with tempfile.TemporaryDirectory(dir=self._work) as folder:
+            return floor.shoot(self._binary, url, Path(folder), with_images=with_images)["total"]
+
+    def taken(self, url: str) -> tuple["Taken", "Taken"]:
+        """Return what the floor and a capture take, in runs apart, the browser's start included."""
+        with _watching() as least:
+            self._floor(url)
+        with _watching() as full, self.ahead() as ahead:
+            self._capture(url, ahead, more=False)
+        return least, full
 
     def pages_a_minute(self, url: str, slots: int) -> float:
         """Capture for a while with so many at once."""
@@ -182,7 +190,9 @@ class Bench:
         json.loads(done.stdout)
         return time.monotonic() - began
 
-    def _capture(self, url: str, ahead: Ahead) -> tuple[pipeline.Result, float]:
+    def _capture(
+        self, url: str, ahead: Ahead, *, more: bool = True
+    ) -> tuple[pipeline.Result, float]:
         began = time.monotonic()
         done = pipeline.run(
             CaptureRequest(url=url),
@@ -190,7 +200,7 @@ class Bench:
             self._world,
             lambda _stage, _detail: None,
             ahead=ahead,
-            more=True,
+            more=more,
         )
         return done, time.monotonic() - began
 
@@ -200,31 +210,61 @@ class Bench:
 
 
 @dataclass(slots=True)
-class Peak:
-    """Most resident bytes that were seen."""
+class Taken:
+    """What was seen of our process and those below it."""
 
-    own: int = 0
-    below: int = 0
+    own: int = 0  # most resident bytes of ours
+    below: int = 0  # and of the others, what they share left out
+    processor_s: dict[str, float] = field(default_factory=dict)  # by kind of process
 
 
 @contextmanager
-def _watching() -> Iterator[Peak]:
-    """Look at the memory of our process and of those below it until the end."""
-    peak, done = Peak(), threading.Event()
+def _watching() -> Iterator[Taken]:
+    """Look at our process and at those below it until the end."""
+    taken, done, me = Taken(), threading.Event(), os.getpid()
+    before = {pid: kernel.processor_s(pid) for pid in (me, *kernel.descendants(me))}
+    used: dict[int, float] = {}
+    kinds: dict[int, str] = {}
 
     def look() -> None:
-        while not done.wait(_POLL_S):
-            peak.own = max(peak.own, kernel.resident(os.getpid(), shared=True))
-            below = sum(kernel.resident(pid) for pid in kernel.descendants(os.getpid()))
-            peak.below = max(peak.below, below)
+        below = kernel.descendants(me)
+        for pid in (me, *below):
+            # A process is what it was started as only after a moment.
+            kinds[pid] = "ours" if pid == me else _kind(kernel.command(pid)) or kinds.get(pid, "")
+            used[pid] = max(used.get(pid, 0.0), kernel.processor_s(pid) - before.get(pid, 0.0))
+        taken.own = max(taken.own, kernel.resident(me, shared=True))
+        taken.below = max(taken.below, sum(kernel.resident(pid) for pid in below))
 
-    thread = threading.Thread(target=look, daemon=True)
+    def watch() -> None:
+        while not done.wait(_POLL_S):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield peak
+        yield taken
     finally:
         done.set()
         thread.join()
+        for pid, seconds in used.items():
+            kind = kinds[pid] or "other"
+            taken.processor_s[kind] = taken.processor_s.get(kind, 0.0) + seconds
+
+
+def _kind(command: str) -> str:
+    """Return what a process of ours is for, by its command line; "" if that does not say."""
+    for words, kind in (
+        ("--type=renderer", "renderer"),
+        ("--type=gpu-process", "compositor"),
+        ("--type=utility", "network"),
+        ("--type=", "other"),
+        ("--remote-debugging-pipe", "browser"),
+        ("/driver/node", "driver"),
+        ("bench_pages", "server"),
+    ):
+        if words in command:
+            return kind
+    return ""
 
 
 def _spread(values: Sequence[float], form: str) -> str:
@@ -234,20 +274,28 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 def _ratios(measured: dict[str, Measured]) -> None:
     print("\n## Full evidence over the floor\n\nSeconds and ratios: median (least–most).\n")
-    print("| page | floor | full capture | ratio | outcome |\n| --- | --- | --- | --- | --- |")
+    print("| page | floor | full capture | ratio | floor that scrolls | outcome |")
+    print("| --- |" + " --- |" * 5)
     for name, page in measured.items():
-        print(
-            f"| {name} | {_spread(page.floors, '.2f')} | {_spread(page.fulls, '.2f')} | "
-            f"{_spread(page.ratios, '.2f')} | {', '.join(sorted(page.outcomes))} |"
-        )
+        cells = [_spread(it, ".2f") for it in (page.floors, page.fulls, page.ratios)]
+        cells += [_spread(page.with_images, ".2f"), ", ".join(sorted(page.outcomes))]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
-def _memory(peaks: dict[str, tuple[int, int]]) -> None:
-    print("\n## Peak memory\n\nResident MiB in a run apart: our process; browser and driver, "
-          "without what they share.\n")  # fmt: skip
-    print("| page | ours | browser and driver |\n| --- | --- | --- |")
-    for name, (own, below) in peaks.items():
-        print(f"| {name} | {own >> 20} | {below >> 20} |")
+def _taken(taken: dict[str, tuple[Taken, Taken]]) -> None:
+    print("\n## Memory and processor\n\nIn runs apart, with the browser's own start. Memory: most "
+          "resident MiB of our process; of browser and\ndriver, but for what they share. "
+          "Processor: seconds of a core.\n")  # fmt: skip
+    kinds = ("ours", "driver", "browser", "renderer", "compositor", "network")
+    print("| page | | memory: ours | browser and driver | all | " + " | ".join(kinds) + " |")
+    print("| --- |" + " --- |" * (4 + len(kinds)))
+    for name, both in taken.items():
+        for word, it in zip(("floor", "full"), both, strict=True):
+            used = it.processor_s
+            each = " | ".join(f"{used.get(kind, 0.0):.2f}" for kind in kinds)
+            own = it.own >> 20 if word == "full" else 0
+            total = sum(seconds for kind, seconds in used.items() if kind != "server")
+            print(f"| {name} | {word} | {own or ''} | {it.below >> 20} | {total:.2f} | {each} |")
 
 
 def _throughput(rates: dict[tuple[str, int], float]) -> None:

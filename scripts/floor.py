@@ -5,6 +5,9 @@ Chromium is driven by its own protocol over pipes, without a library: started fr
 one navigation to the load event, the page's height, PNG tiles as our captures take
 them (4,000 CSS pixels each, `optimizeForSpeed`) written to files, then killed. No
 scrolling, no settling, no text, no record, no seal: it is what the rest is compared with.
+
+Of a page whose images load when they come near, that is a picture without them. What a bare
+picture with them takes is measured as well, for what it says of the difference.
 """
 
 import base64
@@ -22,6 +25,19 @@ from typing import Any
 
 _TILE_PX = 4_000
 _LIMIT_S = 60.0
+# Down the page a frame a step, and back when every image has come.
+_SCROLL = """(async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  for (let top = -1; top !== scrollY;) {
+    top = scrollY;
+    scrollBy({top: innerHeight * 0.8, behavior: 'instant'});
+    await frame();
+  }
+  while ([...document.images].some((image) => !image.complete)) await frame();
+  scrollTo({top: 0, behavior: 'instant'});
+  await frame();
+})()"""
 _FLAGS = (
     "--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-default-apps", "--disable-sync", "--hide-scrollbars",
@@ -30,8 +46,13 @@ _FLAGS = (
 )  # fmt: skip
 
 
-def shoot(binary: Path, url: str, folder: Path) -> dict[str, float]:
-    """Photograph a page into `folder`; return seconds of each part and `total`."""
+def shoot(binary: Path, url: str, folder: Path, *, with_images: bool = False) -> dict[str, float]:
+    """
+    Photograph a page into `folder`; return seconds of each part and `total`.
+
+    Args:
+        with_images: Scroll first, so that images come which load when they are near.
+    """
     began = time.monotonic()
     marks: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="floor-") as profile:
@@ -51,6 +72,9 @@ def shoot(binary: Path, url: str, folder: Path) -> dict[str, float]:
             browser.call("Page.navigate", url=url)
             browser.wait_for("Page.loadEventFired")
             marks["navigate"] = time.monotonic() - began
+            if with_images:
+                browser.call("Runtime.evaluate", expression=_SCROLL, awaitPromise=True)
+                marks["scroll"] = time.monotonic() - began
             size = browser.call("Page.getLayoutMetrics")["cssContentSize"]
             width, height = round(size["width"]), round(size["height"])
             for number, top in enumerate(range(0, height, _TILE_PX)):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _PROBE_S = 5.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Group:
@@ -72,6 +73,13 @@ def resident(pid: int, *, shared: bool = False) -> int:
     """
     fields = _read(f"/proc/{pid}/statm").split()
     return (int(fields[1]) - (0 if shared else int(fields[2]))) * _PAGE if fields else 0
+
+
+def processor_s(pid: int) -> float:
+    """Return the seconds of a processor that a process has used; 0 if it is gone."""
+    stat = _read(f"/proc/{pid}/stat")
+    fields = stat[stat.rfind(b")") + 2 :].split(None, 14)
+    return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 13 else 0.0
 
 
 def has_ended(pid: int) -> bool:

@@ -28,6 +28,7 @@ from snapshotter.model.request import Decision
 from snapshotter.ports import Clock
 
 _LOOK_S = 0.05  # between two looks at a condition
+_LOAD_LOOK_S = 0.01  # at whether the page has loaded, on which everything waits
 _REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
 _NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
@@ -167,7 +168,7 @@ class Navigation:
                 return End(StepState.PARTIAL, "stopped at a limit before the load event")
             if now >= end:
                 break
-            await guard.pause(_LOOK_S)
+            await guard.pause(_LOAD_LOOK_S)
         if document.loaded:
             return None  # a redirect was announced, and never came
         await self.stop_loading("time")

@@ -1,8 +1,9 @@
 """
 Bodies between the connection that carried them and the archive that holds them.
 
-Most are small and stay in memory; one that grows goes on in a file. So a page of
-a thousand pictures opens no thousand files, and a large download costs no memory.
+Small ones stay in memory, as long as that is not much in all; one that grows goes on in
+a file. So a page of a hundred pictures opens no hundred files, and neither a large
+download nor a thousand pictures cost much memory.
 """
 
 import io
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 _IN_MEMORY = 16 << 10  # bytes of one body; times the requests of a capture, a few dozen MiB
 _AT_ONCE = 256 << 10  # bytes that are gathered before a file is opened to append them
+_MORE_IN_MEMORY = 24 << 20  # bytes of all bodies together, beyond the first of each
 
 
 class Scratch:
@@ -22,10 +24,17 @@ class Scratch:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._numbers = itertools.count()
+        self._more = _MORE_IN_MEMORY
 
     def body(self) -> "Body":
         """Return a body of no bytes yet."""
-        return Body(self._directory / f"{next(self._numbers):06}")
+        return Body(self._directory / f"{next(self._numbers):06}", self.grant)
+
+    def grant(self, more: int) -> bool:
+        """Say whether a body may hold so many bytes more in memory."""
+        granted = more <= self._more
+        self._more -= more if granted else 0
+        return granted
 
     def remove(self) -> None:
         """Remove the directory with all bodies in it."""
@@ -33,10 +42,18 @@ class Scratch:
 
 
 class Body:
-    """Bytes in the order in which they came."""
+    """
+    Bytes in the order in which they came.
 
-    def __init__(self, file: Path) -> None:
+    Args:
+        file: Where they go when they are too many for memory.
+        grant: Asked for more memory, in bytes.
+    """
+
+    def __init__(self, file: Path, grant: Callable[[int], bool]) -> None:
         self._file = file
+        self._grant = grant
+        self._allowed = _IN_MEMORY  # bytes, before there is a file
         self._parts: list[bytes] = []
         self._waiting = 0  # bytes in `_parts`
         self._stored = 0  # bytes in the file
@@ -47,7 +64,7 @@ class Body:
         self._parts.append(data)
         self._waiting += len(data)
         self.length += len(data)
-        if self._waiting > (_AT_ONCE if self._stored else _IN_MEMORY):
+        if self._waiting > (_AT_ONCE if self._stored else self._in_memory()):
             self._store()
 
     def close(self) -> None:
@@ -85,8 +102,16 @@ class Body:
             self._waiting += len(after) - len(before)
         self.length += len(after) - len(before)
 
+    def _in_memory(self) -> int:
+        """Return how many bytes may be in memory: more than before if these fit in then."""
+        if self._waiting <= _AT_ONCE:
+            while self._allowed < self._waiting and self._grant(self._allowed):
+                self._allowed *= 2
+        return self._allowed
+
     def _store(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        if not self._stored:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("ab") as out:
             out.writelines(self._parts)
         self._stored, self._waiting, self._parts = self.length, 0, []

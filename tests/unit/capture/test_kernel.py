@@ -67,6 +67,8 @@ def test_memory_descendants_and_command_lines_are_told() -> None:
         both = kernel.resident(process.pid), kernel.resident(process.pid, shared=True)
         assert 0 < both[0] < both[1]
         assert kernel.status(process.pid)["Name"] == "cat"
+        assert 0 <= kernel.processor_s(process.pid) < kernel.processor_s(os.getpid())
     assert kernel.resident(process.pid) == 0
+    assert kernel.processor_s(process.pid) == 0
     assert kernel.command(process.pid) == ""
     assert kernel.status(process.pid) == {}

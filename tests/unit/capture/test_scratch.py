@@ -35,6 +35,33 @@ def test_small_bodies_make_no_files(tmp_path: Path) -> None:
     assert not (tmp_path / "scratch").exists()
 
 
+def test_pictures_stay_in_memory_until_they_are_much_in_all(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch")
+    bodies = [scratch.body() for _ in range(1_000)]
+    for number, body in enumerate(bodies):
+        body.add(number.to_bytes(2) * 20_000)
+        if number == 400:
+            assert not (tmp_path / "scratch").exists()
+
+    in_files = sum(file.stat().st_size for file in (tmp_path / "scratch").iterdir())
+    assert sum(body.length for body in bodies) - in_files < 25 << 20
+    for number, body in enumerate(bodies):
+        with body.open() as stream:
+            assert stream.read() == number.to_bytes(2) * 20_000
+
+
+def test_a_large_body_goes_to_a_file_and_takes_no_memory_from_others(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch")
+    large = scratch.body()
+    for _ in range(40):
+        large.add(bytes(1 << 20))
+
+    (file,) = (tmp_path / "scratch").iterdir()
+    assert file.stat().st_size == 40 << 20
+    scratch.body().add(bytes(200_000))
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
+
+
 @pytest.mark.parametrize("length", [100, 20_000, 300_000])
 @pytest.mark.parametrize("most", [50, 1_000_000])
 def test_the_end_of_a_body_can_be_changed(tmp_path: Path, length: int, most: int) -> None:
