@@ -1,7 +1,7 @@
 """
 Time whole captures against the least that a picture can cost: docs/performance.md comes from here.
 
-    .venv/bin/python scripts/bench_capture.py [--runs 7] [--pages small,news] [--skip-throughput]
+    .venv/bin/python scripts/bench_capture.py [--runs 7] [--pages small,news] [--parts ratio,taken]
 
 On each page of `bench_pages.py` the floor (`floor.py`: a fresh browser, the page, its
 tiles) and a full evidence capture (behaviours, pictures, record, seal, token, store, our
@@ -42,6 +42,7 @@ from tests.servers.authority import start_authority  # noqa: E402
 
 _ONCE = ("small", "news")  # whose throughput is measured
 _AT_ONCE = (1, 2, 4)
+_PARTS = ("ratio", "taken", "throughput", "command")
 _POLL_S = 0.05
 _STARTED_S = 0.7  # a browser that starts ahead is up by then
 
@@ -67,11 +68,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[1])
     parser.add_argument("--runs", type=int, default=7, help="counted pairs of each page")
     parser.add_argument("--pages", default=",".join(bench_pages.PAGES), help="names, by comma")
-    parser.add_argument("--skip-throughput", action="store_true")
+    parser.add_argument("--parts", default=",".join(_PARTS), help="what to measure, by comma")
     arguments = parser.parse_args()
     names = [name.strip() for name in arguments.pages.split(",")]
-    if unknown := set(names) - set(bench_pages.PAGES):
-        parser.error(f"no such page: {', '.join(sorted(unknown))}")
+    parts = [name.strip() for name in arguments.parts.split(",")]
+    if unknown := set(names) - set(bench_pages.PAGES) | set(parts) - set(_PARTS):
+        parser.error(f"no such page or part: {', '.join(sorted(unknown))}")
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snapshotter-bench-")))
         authority = stack.enter_context(start_authority(work / "authority"))
@@ -82,24 +84,23 @@ def main() -> int:
         base = stack.enter_context(bench_pages.serving())
         bench = Bench(work)
         _say_machine(sys.argv[1:])
-        measured = {name: Measured() for name in names}
-        for name in names:
-            bench.compare(base + bench_pages.PAGES[name], measured[name], arguments.runs)
-        _ratios(measured)
-        _taken({name: bench.taken(base + bench_pages.PAGES[name]) for name in names})
-        if not arguments.skip_throughput:
-            _throughput(
-                {
-                    (name, slots): bench.pages_a_minute(base + bench_pages.PAGES[name], slots)
-                    for name in names
-                    if name in _ONCE
-                    for slots in _AT_ONCE
-                }
-            )
-        if "small" in names:
-            _process([bench.command_s(base + bench_pages.PAGES["small"]) for _ in range(5)])
-        for name in names:
-            _stages(name, measured[name])
+        urls = {name: base + bench_pages.PAGES[name] for name in names}
+        if "ratio" in parts:
+            measured = {name: bench.compare(urls[name], arguments.runs) for name in names}
+            _ratios(measured)
+            for name in names:
+                _stages(name, measured[name])
+        if "taken" in parts:
+            _taken({name: bench.taken(urls[name]) for name in names})
+        if "throughput" in parts:
+            rates = {
+                name: [bench.pages_a_minute(urls[name], slots) for slots in _AT_ONCE]
+                for name in names
+                if name in _ONCE
+            }
+            _throughput(rates)
+        if "command" in parts and "small" in names:
+            _process([bench.command_s(urls["small"]) for _ in range(5)])
     return 0
 
 
@@ -124,14 +125,16 @@ class Bench:
         """Return what one slot makes ready for its next capture."""
         return Ahead(self._world.capturer, self._world.spool_dir, self._world.ids)
 
-    def compare(self, url: str, measured: Measured, runs: int) -> None:
+    def compare(self, url: str, runs: int) -> Measured:
         """
         Take turns; the first pair is not counted.
 
         The floor runs when our next browser has started, as ours runs when nothing else does.
         """
+        measured = Measured()
         with self.ahead() as ahead:
             self._compare(url, measured, runs, ahead)
+        return measured
 
     def _compare(self, url: str, measured: Measured, runs: int, ahead: Ahead) -> None:
         for number in range(runs + 1):
@@ -298,14 +301,12 @@ def _taken(taken: dict[str, tuple[Taken, Taken]]) -> None:
             print(f"| {name} | {word} | {own or ''} | {it.below >> 20} | {total:.2f} | {each} |")
 
 
-def _throughput(rates: dict[tuple[str, int], float]) -> None:
-    print(
-        "\n## Pages a minute\n\n| page | " + " | ".join(f"{it} at once" for it in _AT_ONCE) + " |"
-    )
+def _throughput(rates: dict[str, list[float]]) -> None:
+    heads = " | ".join(f"{it} at once" for it in _AT_ONCE)
+    print(f"\n## Pages a minute\n\n| page | {heads} |")
     print("| --- |" + " --- |" * len(_AT_ONCE))
-    for name in dict.fromkeys(name for name, _ in rates):
-        cells = " | ".join(f"{rates[name, slots]:.0f}" for slots in _AT_ONCE)
-        print(f"| {name} | {cells} |")
+    for name, each in rates.items():
+        print(f"| {name} | {' | '.join(f'{rate:.0f}' for rate in each)} |")
 
 
 def _process(times: list[float]) -> None:
