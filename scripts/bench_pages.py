@@ -26,8 +26,8 @@ from typing_extensions import override
 PAGES = {
     "small": "/small",
     "news": "/news",
-    "15,000 px": "/tall/15000",
-    "50,000 px": "/tall/50000",
+    "15000 px": "/tall/15000",
+    "50000 px": "/tall/50000",
     "frames": "/frames",
 }
 _IMAGE = (640, 400)  # pixels
