@@ -6,7 +6,7 @@ was not seen to belong to its bundle.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,8 @@ from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
+
+_MAX_SIDECAR = 1 << 18  # bytes; no kind that goes along is longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,19 @@ def fetch(store: ObjectStore, key: str, target: Path) -> str:
     if said and said != digest.hexdigest():
         raise EvidenceInvalid(f"{key} is not what {store.url} says it is")
     return digest.hexdigest()
+
+
+def sibling_in(store: ObjectStore, key: str) -> Callable[[str], bytes | None]:
+    """Return what reads a sidecar of the bundle at `key` by its kind; None for none."""
+
+    def read(kind: str) -> bytes | None:
+        try:
+            with store.open(layout.sidecar_key(key, kind)) as stream:
+                return stream.read(_MAX_SIDECAR + 1)
+        except FileNotFoundError:
+            return None
+
+    return read
 
 
 def sha256_of(store: ObjectStore, key: str) -> str:

@@ -4,9 +4,11 @@ Does this object belong to this bundle? Asked of everything that is copied betwe
 What stands beside a bundle in another store is whatever somebody put there. A bundle is
 one when the verifier does not call it FAILED and it has the id that it is stored under;
 a sidecar when it is about that very bundle: a token over one of its signatures, a log
-proof of its leaf, a hold of its id, a custody chain that begins where its own ends.
+proof of its leaf, a renewal of it, a hold of its id, a custody chain that begins where
+its own ends.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from snapshotter.formats import (
     merkle,
     names,
     note,
+    renewal,
     tlog_proof,
 )
 from snapshotter.formats.custody_sidecars import Head
@@ -31,8 +34,13 @@ from snapshotter.formats.rfc3161 import TokenInvalid, check_subject
 from snapshotter.model.finding import Verdict
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.renewal import message_of
 from snapshotter.verify.trust import Trust
 
+# Returns the bytes of a sidecar of the bundle by its kind; None for none.
+Sibling = Callable[[str], bytes | None]
+
+_RENEWAL = re.compile(r"(renewal-(?!00)[0-9]{2})\.(txt|tsr)")
 _LATE_TOKEN = re.compile(r"late-0[1-9]\.tsr")
 
 
@@ -44,6 +52,7 @@ class Subject:
     sha256: str
     signatures: tuple[bytes, ...]
     custody: Head  # where the chain inside it ends
+    file: Path  # as long as it is looked at
 
 
 def subject_of(file: Path, bundle_id: str, trust: Trust, now: datetime) -> Subject:
@@ -64,22 +73,26 @@ def subject_of(file: Path, bundle_id: str, trust: Trust, now: datetime) -> Subje
             bundle_id=bundle_id,
             sha256=report.sha256,
             signatures=bundles.read_signatures(stream),
+            file=file,
             custody=custody_sidecars.head_inside(
                 bundles.read_member(stream, names.CUSTODY, limit=custody.MAX_BYTES)
             ),
         )
 
 
-def check(kind: str, file: Path, subject: Subject) -> None:
+def check(kind: str, file: Path, subject: Subject, sibling: Sibling) -> None:
     """
     Do nothing if the sidecar of this kind in `file` is about this bundle.
+
+    Args:
+        sibling: Returns another sidecar of the bundle by its kind, or None: a renewal is two.
 
     Raises:
         EvidenceInvalid: It is not, or of no kind that we know.
     """
     for matches, test in _CHECKS:
         if matches(kind):
-            test(kind, _bytes(file), subject)
+            test(kind, _bytes(file), subject, sibling)
             return
     raise EvidenceInvalid("of no kind that this version knows")
 
@@ -100,7 +113,7 @@ def _bytes(file: Path) -> bytes:
         return stream.read(custody_sidecars.MAX_BYTES + 1)  # the longest of them
 
 
-def _token(kind: str, data: bytes, subject: Subject) -> None:
+def _token(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None:
     if len(data) > MAX_SIDECAR_BYTES:
         raise EvidenceInvalid(f"a token has at most {MAX_SIDECAR_BYTES} bytes")
     problem: TokenInvalid | None = None
@@ -114,7 +127,7 @@ def _token(kind: str, data: bytes, subject: Subject) -> None:
     raise EvidenceInvalid(f"a token over none of its signatures: {problem}")
 
 
-def _proof(kind: str, data: bytes, subject: Subject) -> None:
+def _proof(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None:
     """Of which log it is, and who signed that, is for the verifier; whose leaf, is not."""
     proof = tlog_proof.parse(data)
     checkpoint = note.parse_checkpoint(note.parse(proof.checkpoint).text)
@@ -124,11 +137,36 @@ def _proof(kind: str, data: bytes, subject: Subject) -> None:
     )
 
 
-def _hold(kind: str, data: bytes, subject: Subject) -> None:
+def _hold(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None:
     holds.check(data, subject.bundle_id, holds.sequence_of(kind) or 0)
 
 
-def _custody(kind: str, data: bytes, subject: Subject) -> None:
+def _renewal(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None:
+    match = _RENEWAL.fullmatch(kind)
+    if match is None:
+        raise EvidenceInvalid("no renewal")
+    text = data if match[2] == "txt" else sibling(f"{match[1]}.txt")
+    if text is None:
+        raise EvidenceInvalid("a renewal's token without its text")
+    if text.startswith(tlog_proof.FORMAT.encode()):
+        _proof(kind, text, subject, sibling)
+    else:
+        said = renewal.parse(text)
+        if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
+            raise EvidenceInvalid("a renewal of another bundle")
+    if match[2] == "tsr":
+        try:
+            check_subject(data, message_of(text))
+        except TokenInvalid as error:
+            raise EvidenceInvalid(f"not a token over its text: {error}") from error
+
+
+def _sha512(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha512").hexdigest()
+
+
+def _custody(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None:
     if not custody_sidecars.is_readable(data):
         raise EvidenceInvalid("it is not lines of custody events")
     if custody_sidecars.number_of(kind) == 1:
@@ -137,9 +175,12 @@ def _custody(kind: str, data: bytes, subject: Subject) -> None:
             raise EvidenceInvalid("its chain does not begin where the one inside the bundle ends")
 
 
-_CHECKS: tuple[tuple[Callable[[str], object], Callable[[str, bytes, Subject], None]], ...] = (
+_CHECKS: tuple[
+    tuple[Callable[[str], object], Callable[[str, bytes, Subject, Sibling], None]], ...
+] = (
     (_LATE_TOKEN.fullmatch, _token),
     (names.LOG_PROOF.__eq__, _proof),
+    (_RENEWAL.fullmatch, _renewal),
     (holds.sequence_of, _hold),
     (custody_sidecars.number_of, _custody),
 )

@@ -21,8 +21,8 @@ from itertools import groupby
 from pathlib import Path
 
 from snapshotter.app import bundles, genuine, holds
-from snapshotter.app.copying import Group, fetch, groups, paired, put
-from snapshotter.app.genuine import Subject
+from snapshotter.app.copying import Group, fetch, groups, paired, put, sibling_in
+from snapshotter.app.genuine import Sibling, Subject
 from snapshotter.app.graves import Graves
 from snapshotter.errors import (
     EvidenceInvalid,
@@ -245,7 +245,7 @@ class _Repair:
             if sure:
                 if sha256 in sure:
                     return
-            elif _is_about(kind, file, subject):
+            elif _is_about(kind, file, subject, sibling_in(self._desk.target, there.key)):
                 return
             state = "damaged"
         if not self._take(there, kind, state, file):
@@ -257,7 +257,7 @@ class _Repair:
                 raise EvidenceInvalid("not the bytes that were stored here")
             if not sure and custody_sidecars.number_of(kind) is not None:
                 raise EvidenceInvalid("without a receipt, a custody event is anybody's word")
-            genuine.check(kind, file, subject)
+            genuine.check(kind, file, subject, sibling_in(self._desk.source, there.key))
         except EvidenceInvalid as error:
             self._left("refused", there.bundle_id, kind, f"{state}, and the source's: {error}")
             return
@@ -337,9 +337,9 @@ def _same_seal(candidate: Path, damaged: Path) -> bool:
         return False
 
 
-def _is_about(kind: str, file: Path, subject: Subject) -> bool:
+def _is_about(kind: str, file: Path, subject: Subject, sibling: Sibling) -> bool:
     try:
-        genuine.check(kind, file, subject)
+        genuine.check(kind, file, subject, sibling)
     except EvidenceInvalid:
         return False
     return True

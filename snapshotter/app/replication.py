@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from snapshotter.app import genuine, holds
-from snapshotter.app.copying import Group, fetch, groups, paired, put, sha256_of
+from snapshotter.app.copying import (
+    Group,
+    fetch,
+    groups,
+    paired,
+    put,
+    sha256_of,
+    sibling_in,
+)
 from snapshotter.app.genuine import Subject
 from snapshotter.app.graves import Graves
 from snapshotter.errors import (
@@ -230,7 +238,7 @@ class _Replication:
         for kind in kinds:
             try:
                 sha256 = fetch(self._desk.source, layout.sidecar_key(here.key, kind), file)
-                genuine.check(kind, file, subject)
+                genuine.check(kind, file, subject, sibling_in(self._desk.source, here.key))
                 self._put(here, kind, file, sha256, retention)
             except FileNotFoundError:
                 continue  # gone since it was listed

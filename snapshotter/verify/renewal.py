@@ -120,7 +120,7 @@ def renewed_until(until: datetime, renewals: Iterable[Renewed]) -> datetime:
 
 def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Token]:
     """Return the token and who gave it. Raises TokenInvalid."""
-    message = _message(files.text)
+    message = message_of(files.text)
     worst = TokenInvalid("no authority is trusted")
     for anchor in anchors:
         try:
@@ -130,7 +130,7 @@ def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Toke
     raise worst
 
 
-def _message(text: bytes) -> bytes:
+def message_of(text: bytes) -> bytes:
     """Return what the token is over: a checkpoint of the log, or the whole text."""
     if text.startswith(tlog_proof.FORMAT.encode()):
         return tlog_proof.parse(text).checkpoint

@@ -13,7 +13,7 @@ from typing_extensions import override
 from snapshotter.app import erasure, genuine, holds
 from snapshotter.errors import EvidenceUnverifiable, PolicyRefused
 from snapshotter.formats import holds as hold_records
-from snapshotter.formats import leaf, merkle, tlog_proof, tombstone
+from snapshotter.formats import leaf, merkle, renewal, tlog_proof, tombstone
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.bundle import Bundle, LockState, Retention, StoredObject
 from snapshotter.store import custodian, layout
@@ -157,6 +157,29 @@ def test_a_sidecar_that_is_about_another_bundle_is_passed_over(pair: Pair) -> No
         "hold-0001.json", "late-01.tsr", "strange-thing", "tlog-proof",
     ]  # fmt: skip
     assert done.copied == 2
+
+
+def test_a_renewal_goes_along_when_it_is_of_this_bundle(pair: Pair) -> None:
+    key, other = pair.keys
+    for at, about in ((key, pair.made[0]), (other, pair.made[0])):
+        said = renewal.Renewal(
+            bundle_id=about.id, sha512=renewal.digest(about.file.read_bytes()), covers={}
+        )
+        pair.one.put(f"{at}.renewal-01.txt", said.encode())
+    pair.one.put(f"{key}.renewal-02.txt", proof_of(pair.made[0]))
+    pair.one.put(f"{key}.renewal-03.tsr", b"a token without its text")
+    pair.one.put(f"{key}.renewal-01.tsr", b"no token")
+
+    _, told = pair.one.replicate_to(pair.two)
+
+    assert pair.two.kinds(key) == ["", "renewal-01.txt", "renewal-02.txt"]
+    assert pair.two.kinds(other) == [""]
+    said_of = sorted(detail for state, detail in told if state == "passed-over")
+    assert said_of[0].startswith("renewal-01.tsr: not a token over its text")
+    assert said_of[1:] == [
+        "renewal-01.txt: a renewal of another bundle",
+        "renewal-03.tsr: a renewal's token without its text",
+    ]
 
 
 def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
@@ -570,7 +593,14 @@ def test_a_repair_that_dies_at_any_step_is_completed_by_the_next(
 
 
 def test_only_kinds_that_can_be_checked_are_copied() -> None:
-    for kind in ("late-01.tsr", "tlog-proof", "hold-0001.json", "custody-0001.jsonl"):
+    for kind in (
+        "late-01.tsr",
+        "tlog-proof",
+        "hold-0001.json",
+        "custody-0001.jsonl",
+        "renewal-09.tsr",
+    ):
         assert genuine.is_copied(kind)
-    for kind in ("", "late-10.tsr", "tombstone.json", "x"):
+    assert genuine.is_copied("renewal-09.tsr")
+    for kind in ("", "late-10.tsr", "renewal-00.txt", "tombstone.json", "x"):
         assert not genuine.is_copied(kind)
