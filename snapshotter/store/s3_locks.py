@@ -76,23 +76,23 @@ class BucketLocks:
     def state(self, key: str, version: str = "") -> LockState:
         """Return what keeps a version, the current one if none is named."""
         which: dict[str, Any] = {"VersionId": version} if version else {}
+        if not self.enforces():
+            # Not asked for: what the server wrote down of our headers, and means nothing.
+            there = self._headed(key, which)
+            until, mode = there.get("ObjectLockRetainUntilDate"), there.get("ObjectLockMode", "")
+            return LockState(
+                retention=_retention(mode, until),
+                legal_hold=there.get("ObjectLockLegalHoldStatus") == "ON",
+            )
         retention = self._asked("get_object_retention", key, which).get("Retention", {})
         hold = self._asked("get_object_legal_hold", key, which).get("LegalHold", {})
-        mode, until = retention.get("Mode", ""), retention.get("RetainUntilDate")
         found = LockState(
-            retention=Retention(until=until.astimezone(UTC), mode=mode)
-            if until is not None and mode in LOCK_MODES
-            else None,
+            retention=_retention(retention.get("Mode", ""), retention.get("RetainUntilDate")),
             legal_hold=hold.get("Status") == "ON",
-            enforced=self.enforces(),
+            enforced=True,
         )
         if found.retention is None and not found.legal_hold:
-            # Both answers may have been "no lock on it": is there anything at all?
-            there = self._store.attempt("head_object", key, **which)
-            if there.code in _GONE or there.code == "405":  # a delete marker answers 405
-                raise FileNotFoundError(2, "no such object", key)
-            if there.code:
-                self._store.refuse(there, key)
+            self._headed(key, which)  # both may have been "no lock on it": is anything there?
         return found
 
     def retain(self, key: str, retention: Retention) -> LockState:
@@ -113,7 +113,17 @@ class BucketLocks:
         return self.state(key)
 
     def put_retention(self, key: str, version: str, retention: Retention) -> None:
-        """Ask for a retention, without the bypass. Raises what `S3Store.refuse` raises."""
+        """
+        Ask for a retention, without the bypass.
+
+        Raises:
+            SnapshotterError: The bucket has no Object Lock, or refuses.
+        """
+        if not self.enforces():
+            raise SnapshotterError(
+                f"{self._store.url} has no Object Lock, and can not retain {key}",
+                hint="this endpoint or bucket does not keep Object Lock: `snapshotter store check`",
+            )
         lock: Any = {"Mode": retention.mode, "RetainUntilDate": retention.second}
         which: dict[str, Any] = {"VersionId": version} if version else {}
         answer = self._store.attempt("put_object_retention", key, Retention=lock, **which)
@@ -123,15 +133,13 @@ class BucketLocks:
     def set_legal_hold(self, key: str, on: bool) -> LockState:
         """Set the flag of every version; return what holds of the current one."""
         self._require(key)
-        for version in self._objects(key):
+        for version in self._objects(key) if self.enforces() else ():
             answer = self._store.attempt(
                 "put_object_legal_hold",
                 key,
                 VersionId=version,
                 LegalHold={"Status": "ON" if on else "OFF"},
             )
-            if answer.code in _NO_LOCK_HERE:
-                break  # there is no such flag here, and `state` says that nothing is enforced
             if answer.code:
                 self._store.refuse(answer, key)
         state = self.state(key)
@@ -178,6 +186,14 @@ class BucketLocks:
         if answer.code and answer.code not in _GONE:
             self._store.refuse(answer, one.key)
 
+    def _headed(self, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
+        there = self._store.attempt("head_object", key, **which)
+        if there.code in _GONE or there.code == "405":  # a delete marker answers 405
+            raise FileNotFoundError(2, "no such object", key)
+        if there.code:
+            self._store.refuse(there, key)
+        return there.answer
+
     def _asked(self, operation: str, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         answer = self._store.attempt(operation, key, **which)
         if answer.code in _GONE:
@@ -191,6 +207,9 @@ class BucketLocks:
     def enforces(self) -> bool:
         """
         Whether the bucket has Object Lock: else the server may take a lock and mean nothing.
+
+        Nor is a lock asked for without it: a server that does not know the question
+        (rclone) takes `PUT key?legal-hold` for a write of the object, over the evidence.
 
         That it also refuses deletions is what `probe.py` finds out.
         """
@@ -243,3 +262,9 @@ class BucketLocks:
                 "KeyMarker": page.answer["NextKeyMarker"],
                 "VersionIdMarker": page.answer.get("NextVersionIdMarker", ""),
             }
+
+
+def _retention(mode: str, until: datetime | None) -> Retention | None:
+    if until is None or mode not in LOCK_MODES:
+        return None
+    return Retention(until=until.astimezone(UTC), mode=mode)

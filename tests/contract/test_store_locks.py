@@ -348,8 +348,12 @@ def test_an_endpoint_that_ignores_locks_is_never_said_to_enforce_one(tmp_path: P
         assert not (state.enforced and state.legal_hold)
         with pytest.raises(SnapshotterError):
             store.retain(KEY, until())
+        with pytest.raises(SnapshotterError):  # it takes the headers, and drops what they ask
+            store.put_new(KEY, *file_of(b"evidence", tmp_path), retention=until())
+        # It takes a lock that is asked for afterwards for a write: so it is never asked.
+        with store.open(KEY) as stream:
+            assert stream.read() == b"evidence"
         assert len(store.versions(KEY)) == 1
-        # It gives the retention back as text, and we honour even that.
         assert store.delete(KEY, now=now() + timedelta(days=1)) == 1
         assert store.versions(KEY) == ()
         store.close()
