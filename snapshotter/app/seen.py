@@ -14,7 +14,7 @@ from pathlib import Path
 from snapshotter.app import pending
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.verify.files import read_trust
-from snapshotter.verify.trust import Seen, Trust, check_pin
+from snapshotter.verify.trust import Seen, Trust, TrustDocument, check_pin
 
 _LINE = re.compile(r"([1-9][0-9]{0,9})(?: ([0-9a-f]{64}))?\n?")
 _WAIT_S = 10.0  # for another process that is reading a trust file
@@ -41,9 +41,39 @@ def read(path: Path, *, pinned_root: str, now: datetime, directory: Path) -> Tru
         seen = _recall(memory)
         found = read_trust(path, pinned_root=pinned_root, now=now, seen=seen)
         if found.seen is not None and found.seen != seen:
-            line = f"{found.seen.version} {found.seen.sha256}\n"
-            pending.write_private(memory, line.encode("ascii"))
+            _keep(memory, found.seen)
     return found
+
+
+def check_next(document: TrustDocument, *, directory: Path) -> None:
+    """
+    See that a version may be signed after those that were signed or seen here.
+
+    A second file of one version, or one that goes back, is refused by whoever saw the other:
+    its owner would look like somebody who tells two people different things.
+
+    Raises:
+        SnapshotterError: It is not later than the last one of its root key.
+    """
+    seen = _recall(directory / document.root_key_id)
+    if seen is None or document.version > seen.version or Seen.of(document) == seen:
+        return
+    raise SnapshotterError(
+        f"version {seen.version} by this root key was signed or seen here before, and this is "
+        f"version {document.version}",
+        hint=f"edit the newest file, or make this one version {seen.version + 1}: versions of one "
+        "root key only go up",
+    )
+
+
+def remember(document: TrustDocument, *, directory: Path) -> None:
+    """Keep what was signed: nothing older of this root key is accepted or signed here."""
+    with pending.locked(directory, wait_s=_WAIT_S):
+        _keep(directory / document.root_key_id, Seen.of(document))
+
+
+def _keep(memory: Path, seen: Seen) -> None:
+    pending.write_private(memory, f"{seen.version} {seen.sha256}\n".encode("ascii"))
 
 
 def _recall(memory: Path) -> Seen | None:

@@ -30,6 +30,7 @@ from snapshotter.cli.trust_editing import (
     now,
     replacing,
     root_key_option,
+    sign_next,
 )
 from snapshotter.cli.trust_log import add_witness, publish, set_log
 from snapshotter.cli.trust_versions import bump, diff, renew, sign
@@ -112,7 +113,7 @@ def init(
             expires=expires,
             require=Requirements(signatures=require_signatures, timestamps=require_timestamps),
         )
-        trust_files.save(file, document, root)
+        sign_next(ctx, file, document, root)
     if as_json:
         result_json(as_object(document))
     else:

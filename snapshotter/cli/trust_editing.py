@@ -105,7 +105,7 @@ class Edit:
                 root = self.root()
                 with trust_files.locked(file):
                     document = change(trust_files.read(file, root))
-                    trust_files.save(file, document, root)
+                    sign_next(self.context, file, document, root)
         except ValueError as error:
             raise SnapshotterError(f"the trust file can not hold this: {error}") from error
         if self.draft is not None:
@@ -132,6 +132,18 @@ class Edit:
         listed = key_directory(self.context).list()
         found = next((key for key in listed if key.name == self.root_key_name), None)
         return found is not None and bool(found.private_file or found.reference)
+
+
+def sign_next(
+    context: click.Context, file: Path, document: "TrustDocument", root: "Signer"
+) -> None:
+    """Sign a version that is later than all that this root key signed here, and write it."""
+    from snapshotter.app import seen, trust_files
+
+    directory = Path(context.obj.data_dir) / "trust"
+    seen.check_next(document, directory=directory)
+    trust_files.save(file, document, root)
+    seen.remember(document, directory=directory)
 
 
 def replacing(

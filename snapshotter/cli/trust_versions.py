@@ -17,6 +17,7 @@ from snapshotter.cli.trust_editing import (
     instant_option,
     lines,
     root_key_option,
+    sign_next,
 )
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
@@ -90,7 +91,7 @@ def sign(
         if not yes:
             _show(before, document)
             click.confirm(f"sign this as version {document.version}?", abort=True, err=True)
-        trust_files.save(target, document, root)
+        sign_next(ctx, target, document, root)
     if as_json:
         result_json(as_object(document))
     else:

@@ -43,7 +43,7 @@ class _Desk:
         return CliRunner().invoke(
             trust,
             [command, file, *arguments],
-            obj=SimpleNamespace(keys_dir=self.keys.path),
+            obj=SimpleNamespace(keys_dir=self.keys.path, data_dir=self.folder / "data"),
             input=typed,
         )
 
@@ -103,7 +103,7 @@ def test_init_makes_the_root_key_and_prints_the_one_fingerprint_to_pin(desk: _De
     assert "offline" in done.stderr
     assert str(root.private_file) in done.stderr
     assert desk.load().version == 1
-    assert sorted(os.listdir(desk.folder)) == ["keys", "trust.json", "trust.json.sig"]
+    assert sorted(os.listdir(desk.folder)) == ["data", "keys", "trust.json", "trust.json.sig"]
 
 
 def test_a_new_trust_file_expires_in_two_years_when_nothing_else_is_said(desk: _Desk) -> None:

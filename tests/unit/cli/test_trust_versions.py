@@ -155,6 +155,29 @@ def test_a_draft_of_another_root_is_not_signed(desk: _Desk) -> None:
     assert "is for the root key" in done.exception.message
 
 
+def test_a_root_key_signs_no_version_twice_and_none_that_goes_back(desk: _Desk) -> None:
+    """Not from an old copy, not edited in its place, and not as a new file."""
+    old, signature = desk.file.read_bytes(), desk.signature.read_bytes()
+    desk.ok("bump")
+    desk.ok("bump")
+    newest = json.loads(desk.file.read_bytes())
+
+    desk.file.write_bytes(old)
+    desk.signature.write_bytes(signature)
+    from_a_copy = desk.run("bump")
+    desk.file.write_text(json.dumps({**newest, "max_lag_s": 7}))
+    in_place = desk.run("sign", "--yes")
+    anew = desk.run_at(str(desk.folder / "other.json"), "init")
+
+    for done in (from_a_copy, in_place, anew):
+        assert isinstance(done.exception, SnapshotterError)
+        assert "version 3 by this root key" in done.exception.message
+    assert not (desk.folder / "other.json").exists()
+    desk.file.write_text(json.dumps({**newest, "max_lag_s": 7, "version": 4}))
+    desk.ok("sign", "--yes")
+    assert desk.load().version == 4
+
+
 # --- bump ----------------------------------------------------------------------------------------
 
 
