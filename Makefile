@@ -82,7 +82,7 @@ vectors: setup-test ## Write the test vectors anew (tests/vectors)
 
 vectors-check: setup-test ## Make hundreds of spoilt bundles anew, and hold both verifiers against them
 	@scripts/stage.sh "both verifiers" $(BIN)/pytest -n $(WORKERS) tests/unit/verify/test_tamper_suite.py \
-	  tests/unit/verify/test_minimal_verifier.py
+	  tests/unit/verify/test_minimal_verifier.py tests/unit/verify/test_seeded_edits.py
 
 dist: setup ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

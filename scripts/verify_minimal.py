@@ -4,10 +4,11 @@ Verify a snapshotter bundle with the Python standard library and the `openssl` c
 
     python3 -I verify_minimal.py --trust trust.json --root-key KEYID exhibit.wacz
 
-This is a second verifier. It was written from docs/spec/ and the standards named there, and not from
-the code of `snapshotter verify`, so that a mistake of one is no mistake of both. It is one file, to be read from top
-to bottom: the tools (openssl, BLAKE3, JSON, DER), the trust file, and then `verify()`, whose steps have the
-numbers of "Verification" in docs/spec/bundle.md.
+This is a second verifier. It was written from docs/spec/ and the standards named there, and shares no code with
+`snapshotter verify`, so that a mistake of one is no mistake of both; where the two said different things, the
+specification's words were mended. It is one file, to be read from top to bottom: the tools (openssl, BLAKE3, JSON,
+DER), the trust file, log proofs and tokens, and then `Verification`, whose steps have the numbers of
+"Verification" in docs/spec/bundle.md. What servers signed in their TLS handshakes stands at the end.
 
 Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the network and nothing from the
 bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
@@ -78,10 +79,6 @@ class Unknown(Exception):
     """Something that this program, or its openssl, does not know: it says neither good nor bad."""
 
 
-class Stop(Exception):
-    """A step failed after which nothing more can be judged."""
-
-
 # --------------------------------------------------------------------------------------------------
 # Tools: the openssl command
 
@@ -93,7 +90,7 @@ class OpenSSL:
         path = shutil.which(command)
         if path is None:
             raise Unreadable(f"there is no `{command}` command on the PATH")
-        self.path = path
+        self.path = os.path.abspath(path)
         self.folder = tempfile.mkdtemp(prefix="verify-")
         self.environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -1563,23 +1560,17 @@ class Verification:
     keys_beside: dict[str, PublicKey]  # since step 4: of each slot whose signature holds
     named: dict[str, PublicKey]  # since step 6: those of them that the record names
     tokens: dict[str, dict[str, Instant]]  # since step 7: slot → authority → time of its good token
-    first: list[
-        tuple[str, str, Token]
-    ]  # authority, name (or kind of sidecar), good token over sig-01
-    proven_until: Instant | None = None  # since step 15: until when the proven time can be believed
     tokens_inside: dict[str, list[Instant]]  # of them, those that no sidecar brought
+    # Those over sig-01, since step 7: authority, name of the file (of a sidecar, its kind), token.
+    first: list[tuple[str, str, Token]]
+    proven_until: Instant | None = None  # since step 15: until when the proven time can be believed
     is_logged = False  # since step 13: a log proof is good
 
     def __init__(
         self, path: str, trust: Trust, now: Instant, openssl: OpenSSL, use_b3sum: bool = False
     ) -> None:
-        self.path, self.trust, self.now, self.openssl, self.use_b3sum = (
-            path,
-            trust,
-            now,
-            openssl,
-            use_b3sum,
-        )
+        self.path, self.trust, self.now = path, trust, now
+        self.openssl, self.use_b3sum = openssl, use_b3sum
         self.findings: list[tuple[str, str, str, str]] = []
         self.members: dict[str, Member] = {}
         self.proven_time: Instant | None = None
@@ -1740,11 +1731,8 @@ class Verification:
         except Bad as bad:
             self.bad("record", "FORMAT", f"capture.json: {bad}")
             return
-        self.bundle_id, self.captured_at, self.requested_url = (
-            record.bundle_id,
-            record.started_text,
-            record.requested_url,
-        )
+        self.bundle_id, self.captured_at = record.bundle_id, record.started_text
+        self.requested_url = record.requested_url
         self.find("record", PASSED, "OK", f"a capture of {record.requested_url:.200}")
 
     # (6)
