@@ -403,6 +403,15 @@ def test_more_cosignatures_of_one_tree_are_added_and_none_is_lost(store: Directo
     assert set(published(store).note.signatures) == {*before.signatures, stranger}
 
 
+def test_a_slow_writer_publishes_no_older_tree(store: DirectoryStore) -> None:
+    slow = writer(store)
+    old = slow.append([some_leaf(1)]).signed
+    writer(store).append([some_leaf(2)])
+    slow._publish(old)  # as one that was held up between its files and its checkpoint
+
+    assert published(store).size == 2
+
+
 def test_a_published_checkpoint_keeps_room_for_those_that_matter(store: DirectoryStore) -> None:
     writer(store).append([some_leaf(1)])
     junk = [
