@@ -84,6 +84,7 @@ _PLAYWRIGHT = {
 }  # fmt: skip
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
+_BLOCK = 512  # bytes, of st_blocks (stat(2))
 _FILTER_S = 3.0  # for a new renderer to take its filter
 _LOOK_S = 0.02
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
@@ -188,6 +189,20 @@ class Workplace:
         """Remove all of it. What a dying process still writes is not an error."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def written_bytes(self) -> int:
+        """
+        Disk that is in use below, as the system counts it: bytes that are there, not lengths.
+
+        Some milliseconds for a browser's hundred files.
+        """
+        total = 0
+        for top in {self.root, self.temporary}:
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    with contextlib.suppress(OSError):  # it was removed meanwhile
+                        total += os.lstat(os.path.join(folder, name)).st_blocks * _BLOCK
+        return total
 
     @property
     def environment(self) -> dict[str, str]:

@@ -28,6 +28,11 @@ from snapshotter.ports import Clock, IdSource, Progress
 _WATCH_S = 0.1  # between two looks at the processes' memory, each of which costs 2 ms
 _LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
 _SHORT_SHARE = 0.7  # of the memory: scripts are stopped, to photograph what they have made
+_DISK_S = 1.0  # between two looks at what the browser has written
+_DISK_SHARE = (
+    2  # of the bytes of a capture: its cache holds them, and pages have stores of their own
+)
+_PROFILE_BYTES = 64 << 20  # of a browser that has nothing to keep, several times over
 _KILLED_S = 0.8  # at most, for a renderer's memory to be given back
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
@@ -189,6 +194,8 @@ class ChromiumCapturer:
     ) -> None:
         """Return when the session has ended or was ended."""
         thread, processes = standby.thread, standby.processes
+        disk_bytes = _DISK_SHARE * decision.limits.capture_bytes + _PROFILE_BYTES
+        disk_at = 0.0  # of the last look at it
         try:
             while thread.is_alive():
                 left = kill_at - self._clock.monotonic()
@@ -202,9 +209,18 @@ class ChromiumCapturer:
                 if resident > decision.limits.memory_bytes * _LOW_SHARE:
                     session.memory_is_low()
                 if resident > decision.limits.memory_bytes * _SHORT_SHARE:
-                    session.memory_is_short(f"the browser took {resident >> 20} MiB")
+                    session.must_be_stopped(f"the browser took {resident >> 20} MiB")
                 if resident > decision.limits.memory_bytes:
                     self._too_much_memory(session, processes, decision, thread)
+                if self._clock.monotonic() - disk_at < _DISK_S:
+                    continue
+                disk_at = self._clock.monotonic()
+                written = standby.place.written_bytes()
+                if written > disk_bytes:
+                    session.must_be_stopped(f"the page wrote {written >> 20} MiB to disk")
+                if written > 2 * disk_bytes:  # workers go on
+                    session.killed("disk-limit", f"the page wrote {written >> 20} MiB to disk")
+                    processes.kill()
         except BaseException:  # Ctrl-C: nothing of ours may go on
             session.killed("interrupted", "interrupted")
             processes.kill()

@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 _CONSOLE_LINES = 1_000
 _LOG_LINES = 10_000
+_SAME_ACTIONS = 1_000  # of one kind that are told one by one
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
 # What a reader of the page would miss; a beacon or a ping nobody sees.
@@ -68,6 +69,7 @@ class Ledger:
         self._steps: list[Step] = []
         self._running: dict[str, tuple[datetime, float]] = {}  # by name; the newest last
         self._actions: list[Action] = []
+        self._kinds: Counter[str] = Counter()  # of actions
         self._reasons: list[Reason] = []
         self._console: list[dict[str, Any]] = []
         self._log: list[dict[str, Any]] = []
@@ -142,10 +144,24 @@ class Ledger:
 
     def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:
         """Something was done to the page, which changed its document so."""
+        self._kinds[kind] += 1
+        if self._kinds[kind] > _SAME_ACTIONS:
+            return  # they are counted; a page must not fill the record, or push out what counts
         self._actions.append(
             Action(at=self._clock.now(), kind=kind, detail=_cut(detail), change=change)
         )
         self.log("action", f"{kind}: {detail}" if detail else kind)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What was done to the page; of a kind that was done very often the rest as a number."""
+        now = self._clock.now()
+        rest = [
+            Action(at=now, kind=kind, detail=f"{count - _SAME_ACTIONS} more of these", change=None)
+            for kind, count in self._kinds.items()
+            if count > _SAME_ACTIONS
+        ]
+        return (*self._actions, *rest)
 
     def complain(self, code: str, detail: str) -> None:
         """The capture is not complete; the first detail of a code stays."""
@@ -254,7 +270,7 @@ class Ledger:
             ),
             artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
             steps=tuple(sorted(self._steps, key=lambda step: step.started_at)),
-            actions=tuple(self._actions),
+            actions=self.actions,
             requests=recording.counts,
             failed_requests=recording.failed[:_URLS],
             images=self.images,

@@ -191,7 +191,7 @@ class Session:
         """Take note that little is left of the memory that the browser may take."""
         self._memory_is_low = True
 
-    def memory_is_short(self, detail: str) -> None:
+    def must_be_stopped(self, detail: str) -> None:
         """Stop the page's scripts before the browser has to be killed. From any thread."""
         loop, opened = self._loop, self._opened
         if opened is None or opened.remedies.scripts_stopped:

@@ -404,6 +404,15 @@ def test_a_page_that_floods_its_console_is_silenced(site: Hostile, capture: Engi
     assert lines <= 1000
 
 
+def test_a_page_that_fills_the_disk_is_stopped(site: Hostile, capture: Engine) -> None:
+    it = capture(site.url("/storage"), LIMITS)
+
+    assert it.outcome is Outcome.PARTIAL
+    assert set(codes(it)) & {"scripts-stopped", "disk-limit"}
+    assert [reason for reason in it.reasons if reason.detail.endswith(" MiB to disk")]
+    assert "capture/viewport.png" in paths(it)
+
+
 def test_a_page_that_breaks_every_object_it_has_breaks_none_of_ours(
     site: Hostile, capture: Engine
 ) -> None:

@@ -522,6 +522,16 @@ page(
 )
 page("/console-storm", "<h1>console storm</h1><script>setInterval(()=>{for(let i=0;i<20;i++)"
      "console.log('x'.repeat(100)+i)},1)</script>")  # fmt: skip
+page(
+    "/storage",
+    "<h1>storage</h1><img src=/never><script>const some=n=>new Uint8Array(16<<20).fill(n);"
+    "const d=indexedDB.open('d');d.onupgradeneeded=()=>d.result.createObjectStore('s');"
+    "d.onsuccess=async()=>{for(let i=0;;i++){const t=d.result.transaction('s','readwrite');"
+    "t.objectStore('s').put(some(i),i);await new Promise(r=>t.oncomplete=t.onerror=t.onabort=r)}};"
+    "caches.open('c').then(async c=>{for(let i=0;;i++)await c.put('/'+i,new Response(some(i)))});"
+    "navigator.storage.getDirectory().then(d=>d.getFileHandle('f',{create:true})).then(f=>"
+    "f.createWritable()).then(async w=>{for(;;)await w.write(some(5))})</script>",
+)
 page("/breaks-everything", "<h1>breaks everything</h1><div style=height:3000px></div><script>"
      "for(const o of [Array,Map,Promise,Object,String,Document,Element,HTMLElement,Node,Event])"
      "for(const k of Object.getOwnPropertyNames(o.prototype))try{o.prototype[k]=()=>{throw 'mine'}}"

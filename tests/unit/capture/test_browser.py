@@ -130,3 +130,15 @@ def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"another one, longer")
 
     assert binary_sha256(path) != before
+
+
+def test_what_a_browser_has_written_is_counted_as_the_disk_counts_it(tmp_path: Path) -> None:
+    place = Workplace.create(tmp_path / "spool")
+    before = place.written_bytes()
+    (place.profile / "store").write_bytes(bytes(1 << 20))
+    with (place.temporary / "hole").open("wb") as sparse:
+        sparse.truncate(1 << 30)
+
+    assert 1 << 20 <= place.written_bytes() - before < 2 << 20
+    place.remove()
+    assert place.written_bytes() == 0
