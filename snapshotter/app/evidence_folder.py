@@ -102,6 +102,7 @@ def write(
         SnapshotterError: No such bundle, a folder that is taken, or no space.
     """
     bundles.key_of(store, bundle_id)  # before anything is written
+    folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SnapshotterError(f"{folder} is there already", hint="name a folder that is new")
     part = folder.with_name(f".{folder.name}.part")

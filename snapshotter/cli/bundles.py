@@ -117,7 +117,7 @@ a verifier of one file, and a README with every command.
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="Directory to write into.  [default: here]",
+    help="Directory to write into.  [default: here; with --evidence, BUNDLE-ID]",
 )
 @_STORE
 @click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
@@ -192,7 +192,7 @@ def _evidence(
     made = evidence_folder.write(
         store,
         bundle_id,
-        output,
+        output if output != Path() else Path(bundle_id),
         trust_file=settings.trust_file,
         root_key_id=settings.trust_root_key,
         trust=wiring.trust(settings),

@@ -175,6 +175,18 @@ def test_a_changed_bundle_is_found_by_the_readmes_commands(
     assert files != 0
 
 
+def test_without_a_name_the_folder_is_called_after_the_bundle(
+    tmp_path: Path, authority: ChainAuthority, snapshotter: Command
+) -> None:
+    exhibit = Exhibit(tmp_path, authority, snapshotter)
+    trust = ("--trust", str(exhibit.trust), "--root-key", exhibit.root_key)
+
+    told = snapshotter("export", "--evidence", *trust, exhibit.id)
+
+    assert told.strip() == str(tmp_path / exhibit.id)
+    assert (tmp_path / exhibit.id / "SHA256SUMS").is_file()
+
+
 def test_a_folder_that_is_taken_is_left_alone(
     tmp_path: Path,
     authority: ChainAuthority,
