@@ -146,7 +146,8 @@ class _Repair:
         if there.bundle_id in desk.logged:
             # The log counts before a receipt: it has witnesses.
             sure[""] = frozenset({desk.logged[there.bundle_id]})
-        chain = custodian.chain(desk.target, there.bundle_id)
+        numbers = [custody_sidecars.number_of(kind) for kind in there.objects]
+        chain = custodian.chain(desk.target, there.bundle_id, [it for it in numbers if it])
         told = [it.event.receipt for it in chain.events if it.event.receipt]
         locks = {
             it.key.removeprefix(f"{there.key}.") if it.key != there.key else "": it.retention

@@ -277,12 +277,21 @@ class _Replication:
                 raise
             except SnapshotterError as error:
                 self._wrong("unlocked", here.bundle_id, str(error))
-        if not there.legal_hold and self._is_held(here):
-            state = target.set_legal_hold(here.key, on=True)
+                return
+        held = self._is_held(here)
+        if held and not there.legal_hold:
+            target.set_legal_hold(here.key, on=True)
             for sidecar in holds.sidecars(target, here.key):
                 target.set_legal_hold(sidecar, on=True)
-            if not state.enforced:
-                self._wrong("unlocked", here.bundle_id, "it is held, and nothing enforces that")
+        if retention is None and not held:
+            return
+        # A record is no less than a record; for what a server enforces it is less.
+        if self._desk.source.lock_state(here.key).enforced and not (
+            target.lock_state(here.key).enforced
+        ):
+            self._wrong(
+                "unlocked", here.bundle_id, "the source enforces its lock, the copy does not"
+            )
 
     def _is_held(self, here: Group) -> bool:
         if self._desk.source.head(here.key).legal_hold:

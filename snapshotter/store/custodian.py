@@ -422,9 +422,12 @@ class CustodialStore:
         self._tell(f"{bundle_id}: {what} could not be written down: {_words(error)}")
 
 
-def chain(store: ObjectStore, bundle_id: str) -> Chain:
+def chain(store: ObjectStore, bundle_id: str, numbers: Collection[int] | None = None) -> Chain:
     """
     Return the whole custody chain of a bundle, checked.
+
+    Args:
+        numbers: Of its sidecars, where a listing has them already.
 
     Raises:
         ValueError: Not a bundle's id.
@@ -440,7 +443,7 @@ def chain(store: ObjectStore, bundle_id: str) -> Chain:
     except EvidenceInvalid as error:
         inside, broken = None, f"inside the bundle: {error}"
     sidecars: list[tuple[int, bytes]] = []
-    for number in sidecar_numbers(store, key):
+    for number in sidecar_numbers(store, key) if numbers is None else numbers:
         with contextlib.suppress(FileNotFoundError):
             sidecars.append((number, read_sidecar(store, key, number)))
     found = custody_sidecars.check(inside, sidecars)
