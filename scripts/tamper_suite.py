@@ -626,6 +626,22 @@ def _public_keys(shop: Shop) -> Iterator[Case]:
             f"the key is {why}",
             "KEY_MALFORMED",
         )
+    unknown = wrapped(der.replace(bytes.fromhex("06052b81040022"), bytes.fromhex("06052b81040122")))
+    yield _failed(
+        "key-curve-unknown",
+        bundles.derived({**good, PEM: unknown}),
+        "a key on a curve that nobody knows",
+        "ALG",
+    )
+    unknown = wrapped(
+        der.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0211"))
+    )
+    yield _failed(
+        "key-kind-unknown",
+        bundles.derived({**good, PEM: unknown}),
+        "a key of a kind that nobody knows",
+        "ALG",
+    )
     for label, key in (
         ("p521", ec.generate_private_key(ec.SECP521R1()).public_key()),
         ("secp256k1", ec.generate_private_key(ec.SECP256K1()).public_key()),

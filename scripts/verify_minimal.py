@@ -561,6 +561,14 @@ P256 = Curve(
 )  # fmt: skip
 
 
+P256_OID, P384_OID, P521_OID = "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"
+# Kinds of keys, and curves, that are not taken here and of which openssl knows a good one from a bad one.
+OTHER_KINDS = {
+    "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.10040.4.1", "1.3.101.110", "1.3.101.111", "1.3.101.112",
+    "1.3.101.113", "1.2.840.10045.2.1", P521_OID, "1.3.132.0.10", "1.3.132.0.33", "1.2.840.10045.3.1.1",
+}  # fmt: skip
+
+
 class PublicKey:
     """A key on one of the two curves, from its DER SubjectPublicKeyInfo. Raises Bad; Unknown for other kinds of keys."""
 
@@ -575,11 +583,19 @@ class PublicKey:
                     raise Bad("the point is not on the curve")
                 self.spki, self.curve, self.id = spki, curve, hashlib.sha256(spki).hexdigest()
                 return
-        if not openssl.knows_key(spki):
+        parts = der_all(der_one(spki, 0x30))
+        if [tag for tag, _, _ in parts] != [0x30, 0x03]:
             raise Bad("no public key")
-        algorithm = der_all(der_one(der_all(der_one(spki, 0x30))[0][2], 0x30))
-        if len(algorithm) == 2 and algorithm[1][1] in (P384.oid, P256.oid):
+        algorithm = der_all(parts[0][1])
+        if not algorithm or algorithm[0][0] != 6:
+            raise Bad("no public key")
+        kind = der_oid(algorithm[0][1])
+        if kind == "1.2.840.10045.2.1" and len(algorithm) > 1 and algorithm[1][0] == 6:
+            kind = der_oid(algorithm[1][1])  # of elliptic curves, the curve
+        if kind in (P384_OID, P256_OID):
             raise Bad("another spelling of the key")  # a compressed point, for one
+        if kind in OTHER_KINDS and not openssl.knows_key(spki):
+            raise Bad("no public key")
         raise Unknown("a key of another kind")
 
 
@@ -689,7 +705,7 @@ class Trust:
     ) -> None:
         try:
             self._read(data, signature, pinned, now, openssl, least_version)
-        except (Bad, Unknown, IndexError, ValueError) as error:
+        except (Bad, Unknown, IndexError, ValueError, subprocess.TimeoutExpired) as error:
             raise Refused(f"the trust file: {error}") from None
 
     def _read(
@@ -2235,7 +2251,6 @@ TLS_GROUPS = {
     4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024", 25497: "X25519Kyber768Draft00",
 }  # fmt: skip
 # number: (name, hash, kind of key, curve that TLS 1.3 asks for, TLS versions)
-P256_OID, P384_OID, P521_OID = "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"
 TLS_SCHEMES = {
     0x0403: ("ecdsa_secp256r1_sha256", "sha256", "ecdsa", P256_OID, "both"),
     0x0503: ("ecdsa_secp384r1_sha384", "sha384", "ecdsa", P384_OID, "both"),
@@ -2753,6 +2768,16 @@ def as_text(result: Verification) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in printable)
 
 
+def tell(text: str) -> None:
+    """Print to whoever reads; where nobody does, the exit code is wanted all the same."""
+    try:
+        data = (text + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Verify snapshotter bundles with Python and openssl alone."
@@ -2805,7 +2830,7 @@ def main(argv: list[str] | None = None) -> int:
                 exits.add(1)
                 continue
             exits.add(EXIT[result.verdict])
-            print(as_json(result) if arguments.json else as_text(result))
+            tell(as_json(result) if arguments.json else as_text(result))
     except Refused as refused:
         sys.stderr.write(f"verify_minimal: {refused}; nothing was found out about any bundle\n")
         return 11

@@ -147,6 +147,23 @@ def test_a_bundle_that_is_not_there_is_an_error_and_no_verdict(tmp_path: Path) -
     assert "none.wacz" in run.stderr
 
 
+def test_where_nobody_reads_the_exit_code_is_still_the_verdict() -> None:
+    bundles = " ".join([str(VECTORS / "changed-data" / "bundle.wacz")] * 3)
+    trust = VECTORS / "trust" / "trust.json"
+    command = f"{sys.executable} -I {SCRIPT} --root-key {PIN} --trust {trust} {bundles}"
+
+    run = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert run.stdout == "10\n"
+    assert run.stderr == ""
+
+
 def test_without_a_trust_file_there_is_nothing_to_judge_by() -> None:
     assert _run(VECTORS / "v1-good" / "bundle.wacz").returncode == 2
 
