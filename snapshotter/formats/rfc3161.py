@@ -23,6 +23,7 @@ Both have to agree.
 So TS_IMPRINT means: a good token, over something else. No I/O, no clock.
 """
 
+import functools
 import hashlib
 import math
 import re
@@ -617,6 +618,7 @@ def _same_holder(certificate: x509.Certificate, root: x509.Certificate) -> bool:
     return certificate.subject == root.subject and certificate.public_key() == root.public_key()
 
 
+@functools.lru_cache(maxsize=128)  # an audit reads many tokens by few signers
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     digest = certificate.signature_hash_algorithm
     if digest is None or digest.name not in _HASHES or issuer == certificate:
