@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats import log_state, merkle, note, tiles
 from snapshotter.formats.canonical_json import instant
@@ -22,6 +22,7 @@ from snapshotter.formats.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile
 from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit import asking
 from snapshotter.verify.audit.workspace import Entry, Workspace
 
 PREFIX = f"{log_state.FOLDER}/"
@@ -94,11 +95,6 @@ class History:
         """Which log it says it is."""
         return self._seen.origin if self._seen else ""
 
-    @property
-    def is_signed(self) -> bool:
-        """Whether the checkpoint is by the key that is trusted."""
-        return self._seen is not None and self._seen.signed is not None
-
     def seen(self, *, remembered: TreeHead | None) -> LogSeen | None:
         """Return what was served, for the report; None where there is no log."""
         if self._seen is None:
@@ -170,12 +166,13 @@ class History:
         One that the log did not sign, or that is not known to be signed, is somebody's
         word: it can at most make the audit INDETERMINATE.
         """
-        if self._seen is None:
-            return  # there is no history; that was told
         tell = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
         said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
-        if claim.origin != self._seen.origin:
+        if self._seen is None:
+            if claim.signed and claim.head.size > 0:
+                tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log")
+        elif claim.origin != self._seen.origin:
             self._unclear_at(
                 AuditCode.UNTRUSTED_LOG,
                 claim.where,
@@ -203,7 +200,7 @@ class History:
         self._lock = None
         if self._trusted is None:
             return
-        with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
+        with contextlib.suppress(FileNotFoundError, SnapshotterError):
             # Junk says nothing: a lock is for writers, and they refuse it.
             with self._store.open(log_state.LOCK) as stream:
                 lock = log_state.parse_lock(stream.read(log_state.MAX_LOCK + 1))
@@ -266,6 +263,10 @@ class History:
                 self._failed(
                     AuditCode.LOG_BROKEN, "parts of a log are there, and no checkpoint of it"
                 )
+            return None
+        except SnapshotterError as error:
+            asking.require_answer(self._store, error)
+            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint can not be read: {error}")
             return None
         self._checkpoint = data
         try:
@@ -367,13 +368,13 @@ class History:
         try:
             data = self._fetch(tile)
             return [(it, merkle.leaf_hash(it)) for it in tiles.parse_entries(data, tile.width)]
-        except (FileNotFoundError, EvidenceInvalid) as error:
+        except (FileNotFoundError, SnapshotterError) as error:
             self._broken_tile(tile, error)
         # The hashes alone let the tree go on: whether they are right, the root will tell.
         hashes = Tile(level=0, index=tile.index, width=tile.width)
         try:
             return [(None, it) for it in tiles.parse_hashes(self._fetch(hashes), tile.width)]
-        except (FileNotFoundError, EvidenceInvalid) as error:
+        except (FileNotFoundError, SnapshotterError) as error:
             self._broken_tile(hashes, error)
             return None
 
@@ -382,7 +383,7 @@ class History:
             if self._fetch(tile) == b"".join(hashes):
                 return
             self._broken_tile(tile, EvidenceInvalid("it is not what the entries lead to"))
-        except (FileNotFoundError, EvidenceInvalid) as error:
+        except (FileNotFoundError, SnapshotterError) as error:
             self._broken_tile(tile, error)
 
     def _fetch(self, tile: Tile) -> bytes:
@@ -406,6 +407,7 @@ class History:
         return data
 
     def _broken_tile(self, tile: Tile, error: Exception) -> None:
+        asking.require_answer(self._store, error)
         if tile.path in self._broken:
             return
         self._broken.add(tile.path)

@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, leaf, statement, tombstone
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
 from snapshotter.verify.audit.reading import sha256_of
@@ -215,6 +216,10 @@ class Judge:
                     f"entry {entry.number} of the log names this report of an audit",
                 )
                 continue
+            except SnapshotterError as error:
+                require_answer(self._store, error)
+                self._say(AuditCode.UNREADABLE, _UNCLEAR, key, str(error))
+                continue
             if there != entry.sha256:
                 self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
 
@@ -268,9 +273,8 @@ class Judge:
             self._store.head(key)
         except FileNotFoundError:
             return False
-        except ServiceUnavailable:
-            raise
-        except SnapshotterError:
+        except SnapshotterError as error:
+            require_answer(self._store, error)
             return True  # something is: reading it will say what
         return True
 
@@ -292,7 +296,12 @@ class Judge:
     def _gone(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
         """A bundle that was there is not there: by order, or not."""
         orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
-        data = _tombstone(self._store, key)
+        try:
+            data = _tombstone(self._store, key)
+        except SnapshotterError as error:
+            require_answer(self._store, error)
+            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone: {error}")
+            return
         found = tombstone_of(data, bundle_id, self._trust)
         if data is None or found is None:
             if orders:

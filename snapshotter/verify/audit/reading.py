@@ -28,6 +28,7 @@ from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES
 from snapshotter.model.finding import Finding, Report, Verdict
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import Facts, facts_of, short
 from snapshotter.verify.audit.workspace import Listed
 from snapshotter.verify.bundle import verify_bundle
@@ -95,9 +96,7 @@ def read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     try:
         return _read(store, assignment, task)
     except ServiceUnavailable as error:
-        # One object that a server can not give must not end the audit of all others:
-        # whoever could break one would hide the rest.
-        _require_answer(store)
+        require_answer(store, error)
         return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
     except (SnapshotterError, OSError) as error:
         return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
@@ -225,10 +224,6 @@ def sha256_of(stream: BinaryIO) -> str:
     while chunk := stream.read(_CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _require_answer(store: ObjectStore) -> None:
-    next(iter(store.list("log/")), None)
 
 
 # Fingerprints.

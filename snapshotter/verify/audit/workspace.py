@@ -147,11 +147,6 @@ class Workspace:
         row = self._one("SELECT root FROM entry WHERE number = ?", size - 1)
         return row[0].hex() if row else None
 
-    def entry(self, number: int) -> Entry | None:
-        """Return the entry of that number, or None."""
-        row = self._one("SELECT * FROM entry WHERE number = ?", number)
-        return _entry(row) if row else None
-
     def entries(self, kind: str, name: str) -> tuple[Entry, ...]:
         """Return the entries of that kind and name, the first `_PAGE` of them, in their order."""
         rows = self._database.execute(
@@ -170,10 +165,6 @@ class Workspace:
                 start=-1,
             ),
         )
-
-    def kinds(self) -> dict[str, int]:
-        """Return how many entries of each kind the log has."""
-        return dict(self._database.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
 
     def twice(self) -> Iterator[tuple[str, int, int]]:
         """Yield bundle id, number of entries and of different digests of bundles named twice."""

@@ -324,6 +324,13 @@ def _receipts(it: Collection, *numbers: int, **changes: Any) -> dict[str, Any]:
     return {"receipts": ReceiptsOf(kept)}
 
 
+def _without_log(it: Collection) -> None:
+    """Take the log away, and every proof that there was one."""
+    shutil.rmtree(it.root / "log")
+    for path in it.root.rglob("*.tlog-proof"):
+        path.unlink()
+
+
 @case(verdict=PASSED)
 def receipts_that_fit(it: Collection, folder: Path) -> dict[str, Any]:
     return _receipts(it, 0, 1, 2, 3, 4)
@@ -333,7 +340,7 @@ def receipts_that_fit(it: Collection, folder: Path) -> dict[str, Any]:
 def deleted_and_the_log_with_it(it: Collection, folder: Path) -> dict[str, Any]:
     kept = _receipts(it, 2)
     it.path(2).unlink()
-    shutil.rmtree(it.root / "log")
+    _without_log(it)
     return kept
 
 
@@ -341,7 +348,7 @@ def deleted_and_the_log_with_it(it: Collection, folder: Path) -> dict[str, Any]:
 def erased_and_no_log(it: Collection, folder: Path) -> dict[str, Any]:
     kept = _receipts(it, 2)
     it.erase(2)
-    shutil.rmtree(it.root / "log")
+    _without_log(it)
     return kept
 
 
@@ -349,7 +356,7 @@ def erased_and_no_log(it: Collection, folder: Path) -> dict[str, Any]:
 def erased_by_a_stranger_and_no_log(it: Collection, folder: Path) -> dict[str, Any]:
     kept = _receipts(it, 2)
     it.erase(2, signer=bundles.new_signer())
-    shutil.rmtree(it.root / "log")
+    _without_log(it)
     return kept
 
 

@@ -44,9 +44,41 @@ def log_gone(it: Collection, folder: Path) -> None:
     shutil.rmtree(it.root / "log")
 
 
-@case("no-log?", verdict=UNCLEAR, remembers=False)
-def log_gone_for_an_auditor_who_saw_nothing(it: Collection, folder: Path) -> None:
+@case("rolled-back", "no-log?", verdict=FAILED, remembers=False)
+def log_gone_and_proofs_of_it_left(it: Collection, folder: Path) -> None:
     shutil.rmtree(it.root / "log")
+
+
+@case("no-log?", verdict=UNCLEAR, remembers=False)
+def log_gone_and_every_proof_of_it(it: Collection, folder: Path) -> None:
+    shutil.rmtree(it.root / "log")
+    for number in range(len(it.ids)):
+        it.path(number, "tlog-proof").unlink()
+
+
+@case("rolled-back", "no-log?", verdict=FAILED, remembers=False)
+def log_gone_and_the_witness_is_asked(it: Collection, folder: Path) -> dict[str, Any]:
+    seen = it.checkpoint()
+    log_gone_and_every_proof_of_it(it, folder)
+    return {"checkpoints": (("from the witness", seen),)}
+
+
+@case("log-broken", "rolled-back", verdict=FAILED)
+def folder_in_the_place_of_the_checkpoint(it: Collection, folder: Path) -> None:
+    (it.root / "log/checkpoint").unlink()
+    (it.root / "log/checkpoint").mkdir()
+
+
+@case("log-broken", verdict=FAILED)
+def link_in_the_place_of_a_tile(it: Collection, folder: Path) -> None:
+    tile = it.root / "log/tile/0/000.p/5"
+    tile.symlink_to(tile.rename(folder / "elsewhere"))
+
+
+@case("unreadable?", verdict=UNCLEAR)
+def link_in_the_place_of_a_report(it: Collection, folder: Path) -> None:
+    report = it.root / _report(it)
+    report.symlink_to(report.rename(folder / "elsewhere"))
 
 
 @case("log-broken", "rolled-back", verdict=FAILED)
