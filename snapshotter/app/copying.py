@@ -18,6 +18,7 @@ from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 
+_MAX_OBJECT = 4 << 30  # bytes; no bundle is larger
 _MAX_SIDECAR = 1 << 18  # bytes; no kind that goes along is longer
 
 
@@ -64,9 +65,13 @@ def fetch(store: ObjectStore, key: str, target: Path) -> str:
 
     Raises:
         FileNotFoundError: There is no such object.
-        EvidenceInvalid: The store says that it has another digest than its bytes.
+        EvidenceInvalid: The store says that it has another digest than its bytes, or it is
+            longer than anything of ours.
     """
-    said = store.head(key).sha256
+    there = store.head(key)
+    said = there.sha256
+    if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
+        raise EvidenceInvalid(f"{key} has {there.length} bytes: no object of ours has")
     digest = hashlib.sha256()
     with store.open(key) as source, target.open("wb") as out:
         while chunk := source.read(CHUNK):

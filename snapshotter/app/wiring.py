@@ -474,6 +474,9 @@ def erasure_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: T
         yield salts_dir(settings) / pending.salts_name(bundle_id)
         yield from _pending_dir(settings).glob(f"{bundle_id}*.json")
         yield settings.data_dir / "unlogged" / f"{bundle_id}.json"
+        for folder in ("unstored", "rejected"):  # what once did not get into the store
+            yield settings.data_dir / folder / f"{bundle_id}.wacz"
+            yield settings.data_dir / folder / pending.salts_name(bundle_id)
 
     opened = store(settings)
     kept = custodial(settings, opened, tell=tell)

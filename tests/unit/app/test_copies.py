@@ -190,6 +190,18 @@ def test_a_renewal_goes_along_when_it_is_of_this_bundle(pair: Pair) -> None:
     ]
 
 
+def test_what_is_longer_than_any_bundle_is_not_fetched(pair: Pair) -> None:
+    file = pair.one.directory.root / pair.keys[0]
+    file.chmod(0o644)
+    with file.open("r+b") as stream:
+        stream.truncate((4 << 30) + 1)  # a hole, which takes no space
+
+    done, told = pair.one.replicate_to(pair.two)
+
+    assert done.copied == 1
+    assert any("no object of ours has" in detail for _, detail in told)
+
+
 def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
     pair.one.replicate_to(pair.two)
     (pair.one.directory.root / pair.keys[0]).unlink()
