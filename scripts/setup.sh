@@ -18,6 +18,7 @@ main() {
   esac
   scripts/setup_browser.sh
   if [ "$purpose" = test ]; then
+    ensure_full_browser
     ensure_commands
     ensure_venv .venv-tools requirements/tools.txt theirs "other people's readers, for tests"
     ensure_npm_tools
@@ -83,7 +84,29 @@ pip_install() {
     --retries 2 --prefer-binary "$@"
 }
 
-# The independent verifiers of BUNDLE.md's last section, and an npm for the replay engine.
+# Captures use the headless shell; tests show that they do with full Chromium as well.
+ensure_full_browser() {
+  local found
+  if [ -x "$(cat .tools/full-browser.path 2>/dev/null)" ]; then return; fi
+  if ! found=$(full_browser); then
+    install_packages .tools/setup.log chromium || true
+    found=$(full_browser) || {
+      warn "tests of full Chromium will fail: there is none${_why:+, and $_why}"
+      warn "try: $(packages_hint chromium)"
+      return 0
+    }
+  fi
+  echo "$found" >.tools/full-browser.path
+}
+
+full_browser() {
+  .venv/bin/python -c 'import sys
+from snapshotter.capture.browser import find_browser
+found = find_browser("chromium")
+print(found.path) if found else sys.exit(1)'
+}
+
+# The verifiers of docs/howto/verify-without-us.md, and an npm for the replay engine.
 ensure_commands() {
   local missing=() command
   for command in b3sum unzip openssl; do have "$command" || missing+=("$command"); done
