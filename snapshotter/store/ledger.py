@@ -12,7 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
@@ -46,9 +46,7 @@ class ReceiptFile:
     @property
     def intended(self) -> tuple[CustodyEvent, ...]:
         """What was about to be done, and is not known to have been."""
-        done = {it.event_id for it in self.events}
-        found = (line.intended for line in self._lines if line.intended is not None)
-        return tuple(it for it in found if it.event_id not in done)
+        return _intended(self._lines)
 
     def intend(self, event: CustodyEvent) -> None:
         """Write down what is about to be done, durably. Raises OSError."""
@@ -137,9 +135,8 @@ class ReceiptFiles:
             return False
         events = {line.event.event_id: line.event.event for line in found if line.event}
         recorded = {line.recorded for line in found}
-        begun = {line.intended.event_id for line in found if line.intended}
         unrecorded = {it for it, event in events.items() if event} - recorded
-        return bool(unrecorded or begun - set(events))
+        return bool(unrecorded or _intended(found))
 
     def bundle_ids(self) -> Iterator[str]:
         """See `ports.Receipts.bundle_ids`. Holds the names of one day at a time."""
@@ -156,6 +153,19 @@ class ReceiptFiles:
     def _path(self, bundle_id: str) -> Path:
         day = layout.bundle_time(bundle_id)
         return self._directory / f"{day:%Y/%m/%d}" / f"{bundle_id}.jsonl"
+
+
+def _intended(found: Iterable[Line]) -> tuple[CustodyEvent, ...]:
+    """Return the last intent for each key, of those that are not known to have been done."""
+    done: set[str] = set()
+    last: dict[str, CustodyEvent] = {}
+    for line in found:
+        if line.event is not None:
+            done.add(line.event.event_id)
+        if line.intended is not None and line.intended.receipt is not None:
+            # Whoever begins again did not find the object: the try before never came.
+            last[line.intended.receipt.key] = line.intended
+    return tuple(it for it in last.values() if it.event_id not in done)
 
 
 def _read(descriptor: int) -> bytes:

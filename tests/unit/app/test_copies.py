@@ -1,6 +1,7 @@
 """Replication and repair: everything that belongs goes over, and no stranger does."""
 
 import base64
+import contextlib
 import itertools
 import os
 import shutil
@@ -630,7 +631,24 @@ def test_a_repair_that_dies_at_any_step_is_completed_by_the_next(
     for pair in at_every_step(tmp_path, made, lambda it: it.one.repair_from(it.two), before=before):
         for bundle, key in zip(pair.made, pair.keys, strict=True):
             assert pair.one.read(key) == whole[key]
-            assert "recovery" in events(pair.one, bundle)
+            assert events(pair.one, bundle).count("recovery") == 1
+
+
+def test_a_repair_that_dies_twice_is_told_once(tmp_path: Path, made: list[Bundle]) -> None:
+    for first, second in itertools.product(range(1, 5), repeat=2):
+        pair = Pair(tmp_path / f"{first}-{second}", made)
+        pair.one.replicate_to(pair.two)
+        (pair.one.directory.root / pair.keys[0]).unlink()
+        (pair.one.directory.root / pair.keys[0]).write_bytes(b"damaged")
+        for calls in (first, second):
+            pair.one.inner = _Dying(pair.one.directory.root, calls)
+            with contextlib.suppress(_Died):
+                pair.one.repair_from(pair.two)
+        pair.one.inner = None
+        pair.one.repair_from(pair.two)
+
+        assert pair.one.read(pair.keys[0]) == made[0].file.read_bytes()
+        assert events(pair.one, made[0]).count("recovery") == 1, (first, second)
 
 
 def test_only_kinds_that_can_be_checked_are_copied() -> None:
