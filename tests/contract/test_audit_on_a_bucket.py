@@ -78,6 +78,9 @@ def locked_collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     chain.make()
     made = audited.collection(folder, ChainAuthority(chain), count=2)
     made.add(*made.seal(folder / "kept", minutes_ago=90, retain_days=DAYS))
+    until = (datetime.now(UTC) + timedelta(days=DAYS - 1)).replace(microsecond=0)
+    locked = replace(made.receipt(2), lock_mode="GOVERNANCE", retain_until=until)
+    made.record(2, INGESTION, receipt=locked)
     return made
 
 
@@ -209,7 +212,7 @@ def test_a_weaker_lock_than_the_receipt_says_is_named(bucket: Bucket, tmp_path: 
     assert bucket.audit(tmp_path).kinds == {"unlocked"}
 
 
-def test_a_bucket_without_its_policy_s_lock_is_named(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_bucket_without_the_lock_of_its_receipts_is_named(bucket: Bucket, tmp_path: Path) -> None:
     for path in sorted(bucket.it.root.rglob("*")):
         if path.is_file():
             bucket.put(path.relative_to(bucket.it.root).as_posix(), path.read_bytes())

@@ -176,10 +176,11 @@ class Guard:
     # Locks.
 
     def _by_policy(self, facts: Facts) -> Iterator[_Wanted]:
+        """Yield what the record asks for: of the store of its capture, and not of each copy."""
         if facts["sealed_at"] and facts["retain_days"] > 0:
             until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
             yield _Wanted(
-                Retention(until=until, mode=facts["mode"]), "by the policy in its record", True
+                Retention(until=until, mode=facts["mode"]), "by the policy in its record", False
             )
 
     def _by_holds(self, facts: Facts) -> Iterator[_Wanted]:
@@ -204,7 +205,11 @@ class Guard:
         )
         now = self._rules.now
         open_ = [it for it in wanted if it.retention is None or it.retention.until > now]
+        open_.sort(key=lambda it: not it.sure)
+        lacking = False
         for it in open_:
+            if lacking and not it.sure:
+                break  # told, by a better reason
             if it.retention is None:
                 asked, holds = f"{it.why} it is under a legal hold", bool(lock.get("hold"))
             else:
@@ -214,14 +219,16 @@ class Guard:
             if "unknown" in lock:
                 sentence = f"whether it is locked can not be found out: {lock['unknown']}"
                 self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, f"{asked}, and {sentence}")
+                lacking = True
             elif not holds:
+                lacking = True
                 self._say(
                     AuditCode.UNLOCKED,
                     _FAILED if it.sure else _UNCLEAR,
                     listed.key,
                     f"{asked}, and what keeps it is {lock['words']}",
                 )
-        if open_ and not lock.get("enforced", True):
+        if open_ and not lacking and not lock["enforced"]:
             self._unenforced += 1
 
 

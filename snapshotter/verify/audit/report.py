@@ -157,13 +157,14 @@ def _summary(report: AuditReport) -> str:
     unclear = sum(it.count for it in report.counts if it.severity is Severity.INDETERMINATE)
     if report.verdict is Verdict.FAILED:
         return (
-            f"{failed} findings say that something was changed, taken away or put in. "
-            "Keep everything as it is."
+            f"{_count(failed, 'finding says', 'findings say')} that something was changed, taken "
+            "away or put in. Keep everything as it is."
         )
     if report.verdict is Verdict.INDETERMINATE:
         return (
-            f"nothing that was found speaks against this store, and {unclear} things could not be "
-            "established: the lines marked ? say which."
+            "nothing that was found speaks against this store, and "
+            f"{_count(unclear, 'thing', 'things')} could not be established: the lines marked ? "
+            "say which."
         )
     partly = report.scope.read < report.scope.bundles
     read = f"{report.scope.read} bundles" if partly else "every bundle"
@@ -171,6 +172,10 @@ def _summary(report: AuditReport) -> str:
         f"nothing was deleted, replaced or put in since it was logged, and {read} is as it was "
         "sealed."
     )
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _head_json(head: TreeHead | None) -> dict[str, Any] | None:

@@ -223,15 +223,28 @@ def locked_as_its_policy_says(it: Collection, folder: Path) -> None:
     DirectoryStore(it.root).retain(key, Retention(until=_in(31)))
 
 
+@case("unlocked?", verdict=UNCLEAR)
+def copy_without_the_lock_of_its_policy(it: Collection, folder: Path) -> None:
+    """Nothing says that this very store has ever locked it."""
+    _kept_by_policy(it, folder)
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def copy_with_a_shorter_lock(it: Collection, folder: Path) -> None:
+    key = it.key(_kept_by_policy(it, folder))
+    DirectoryStore(it.root).retain(key, Retention(until=_in(29)))
+
+
 @case("unlocked", verdict=FAILED)
 def lock_gone(it: Collection, folder: Path) -> None:
-    _kept_by_policy(it, folder)
+    number = _kept_by_policy(it, folder)
+    it.record(number, INGESTION, receipt=_locked(it.receipt(number)))
 
 
 @case("unlocked", verdict=FAILED)
 def lock_shortened(it: Collection, folder: Path) -> None:
-    key = it.key(_kept_by_policy(it, folder))
-    DirectoryStore(it.root).retain(key, Retention(until=_in(29)))
+    lock_gone(it, folder)
+    DirectoryStore(it.root).retain(it.key(len(it.ids) - 1), Retention(until=_in(29)))
 
 
 @case("unlocked?", verdict=UNCLEAR)
