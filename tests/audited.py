@@ -243,7 +243,8 @@ class Collection:
 
     def record(self, number: int, event: str, *, receipt: Receipt | None = None) -> None:
         """Write an event to the custody chain of a bundle, and its head to the log."""
-        kinds = [it.name.partition(".wacz.")[2] for it in self.path(number).parent.iterdir()]
+        bundle = self.path(number)
+        kinds = [it.name.removeprefix(f"{bundle.name}.") for it in bundle.parent.iterdir()]
         numbers = [it for it in map(custody_sidecars.number_of, kinds) if it is not None]
         last = custody_sidecars.last_number(numbers)
         if last:

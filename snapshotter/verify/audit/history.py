@@ -43,6 +43,7 @@ class Claim:
     head: TreeHead
     signed: bool  # the log's own signature over it was verified
     witnesses: tuple[str, ...] = ()  # whose cosignature over it is good
+    is_of_here: bool = False  # the auditor says that this very store had that log
 
 
 class History:
@@ -66,6 +67,7 @@ class History:
         self._checkpoint: bytes = b""  # the whole note, as it was served last
         self._seen: _Served | None = None
         self._lock: SignedCheckpoint | None = None
+        self._orphan: tuple[int, str, str] | None = None  # size, key, sentence of the largest
         self.is_whole = False  # every entry is known, and the root is the signed one
         self._nameless = False  # of some entries the hash alone is known
         self._broken: set[str] = set()  # tiles that were told of
@@ -170,8 +172,10 @@ class History:
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
         said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
         if self._seen is None:
-            if claim.signed and claim.head.size > 0:
-                tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log")
+            if claim.signed and claim.is_of_here:
+                tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
+            elif claim.signed and (self._orphan is None or self._orphan[0] < claim.head.size):
+                self._orphan = claim.head.size, claim.where, said
         elif claim.origin != self._seen.origin:
             self._unclear_at(
                 AuditCode.UNTRUSTED_LOG,
@@ -194,6 +198,16 @@ class History:
                     f"{said} with another root than the log's tree of that size has: "
                     "two histories were told",
                 )
+
+    def judge_orphan(self) -> None:
+        """
+        Tell once of proofs of a log that is not here.
+
+        INDETERMINATE: a copy of bundles alone has their proofs, and never had a log.
+        """
+        if self._seen is None and self._orphan is not None:
+            _, where, said = self._orphan
+            self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
 
     def read_lock(self) -> None:
         """Read what the log's writers have committed; `judge_lock` holds it against the log."""

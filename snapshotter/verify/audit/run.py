@@ -183,6 +183,8 @@ class Audit:
         for finding in judge_entries(self._workspace):
             self._tell(finding)
         self._history.judge_lock()
+        if self._remembered is None:  # else that it is gone was told for certain
+            self._history.judge_orphan()
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
@@ -284,6 +286,7 @@ class Audit:
                 head=TreeHead(size=checkpoint.size, root=checkpoint.root.hex()),
                 signed=opened is not None,
                 witnesses=tuple(it.key.name for it in opened.cosignatures) if opened else (),
+                is_of_here=True,
             )
         )
 
