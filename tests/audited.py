@@ -310,18 +310,29 @@ class Collection:
 
     def hold(self, number: int, *, signer: FileSigner | None = None) -> None:
         """Place a hold on a bundle, without setting the store's flag."""
+        self._hold(number, holds.PLACE, holds.Holds(records=(), open=(), problems=()), signer)
+
+    def lift(self, number: int, *, signer: FileSigner | None = None) -> None:
+        """Lift that hold."""
+        data = self.path(number, holds.kind(1)).read_bytes()
+        after = holds.read(self.ids[number], [(1, data)], lambda key_id: True)
+        self._hold(number, holds.LIFT, after, signer)
+
+    def _hold(
+        self, number: int, action: str, after: holds.Holds, signer: FileSigner | None
+    ) -> None:
         data = holds.encode(
-            action=holds.PLACE,
+            action=action,
             name="doe",
             matter="Doe v. Example",
             reason="a letter",
             by="archive",
             at=datetime.now(UTC),
             bundle_id=self.ids[number],
-            after=holds.Holds(records=(), open=(), problems=()),
+            after=after,
             signer=signer or self.signer,
         )
-        self.put(f"{self.key(number)}.{holds.kind(1)}", data)
+        self.put(f"{self.key(number)}.{holds.kind(after.sequence + 1)}", data)
 
     def rewrite(self, leaves: Sequence[bytes], *, witnessed: bool = True) -> None:
         """Put another history into the log's place, signed with its own key."""

@@ -175,22 +175,27 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
                 head = Head(previous=digest, sequence=head.sequence + 1)
                 events.append(Linked(event=event, sequence=head.sequence, head=digest, number=0))
     expected = 1
+    known = {it.event.event_id for it in events if it.event.event_id}
     for number, data in sorted(sidecars):
         if number != expected:
             last = kind(number - 1)
             gap = last if number == expected + 1 else f"{kind(expected)} to {last}"
             problems.append(f"missing: {gap}")
             head = None  # what this one has to name is gone
-        head = _check_one(number, data, head, events, problems)
+        head = _check_one(number, data, head, events, known, problems)
         expected = number + 1
     return Chain(events=tuple(events), problems=tuple(problems), head=head or Head())
 
 
 def _check_one(
-    number: int, data: bytes, before: Head | None, events: list[Linked], problems: list[str]
+    number: int,
+    data: bytes,
+    before: Head | None,
+    events: list[Linked],
+    known: set[str],
+    problems: list[str],
 ) -> Head:
     name = kind(number)
-    known = {linked.event.event_id for linked in events if linked.event.event_id}
     try:
         lines = _lines(data)
         parsed = [_parse_line(line) for line in lines]

@@ -6,22 +6,26 @@ has to be in the log, with the same bytes. Nothing here reads a bundle; the fact
 from `reading.py` and the history from `history.py`.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, leaf, statement, tombstone
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import custody_sidecars, layout, leaf, statement, tombstone
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.asking import require_answer
-from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, tombstone_of
+from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, short, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
 from snapshotter.verify.audit.reading import sha256_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
 from snapshotter.verify.trust import Trust
+
+_MAX_REPORT = 64 << 20  # bytes; one has some hundred kilobytes
+_MOST_SIDECARS = 5_000  # of the custody of one erased bundle that are read
 
 _FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
 
@@ -207,7 +211,7 @@ class Judge:
                 continue  # of a form that is not ours
             try:
                 with self._store.open(key) as stream:
-                    there = sha256_of(stream)
+                    there = sha256_of(stream, limit=_MAX_REPORT)
             except FileNotFoundError:
                 self._say(
                     AuditCode.DELETED,
@@ -224,10 +228,19 @@ class Judge:
                 self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
 
     def trust_file(self) -> None:
-        """Tell when the log knows of a later trust file than the one that this audit goes by."""
-        newest = 0
+        """Tell when the log knows of a later trust file than this audit goes by, or another one."""
+        newest, digest = 0, ""
         for entry in self._workspace.entries_of(leaf.TRUST):
-            newest = int(entry.name)  # of another root, versions begin anew: the last one counts
+            # Of another root, versions begin anew: the last one counts.
+            newest, digest = int(entry.name), entry.sha256
+        if newest == self._trust.version and digest != self._trust.sha256:
+            self._say(
+                AuditCode.OLDER_TRUST,
+                _UNCLEAR,
+                "",
+                f"the log names another file of version {newest} of the trust file than this audit "
+                f"goes by: SHA-256 {digest}, and not {self._trust.sha256}",
+            )
         if self._trust.version is not None and newest > self._trust.version:
             self._say(
                 AuditCode.OLDER_TRUST,
@@ -321,8 +334,10 @@ class Judge:
                     AuditCode.DELETED,
                     _UNCLEAR,
                     key,
-                    f"erased, says a tombstone by a key that you do not trust, {found['key_id']}",
+                    f"erased, says a tombstone by the key {found['key_id']}, which you do not "
+                    "trust to erase: it is unknown, or was compromised",
                 )
+            self._kept_custody(bundle_id, key)
         else:
             # The log names no such tombstone: its writer died before it could, or it is forged.
             self._say(
@@ -330,6 +345,48 @@ class Judge:
                 _UNCLEAR if found["trusted"] else _FAILED,
                 key,
                 f"{said}: its tombstone is not in the log",
+            )
+
+    def _kept_custody(self, bundle_id: str, key: str) -> None:
+        """The custody chain of what was erased stays, up to the last head in the log."""
+        logged = {it.sha256: it.number for it in self._workspace.entries(leaf.CUSTODY, bundle_id)}
+        sidecars: list[tuple[int, bytes]] = []
+        for listed in self._workspace.sidecars(bundle_id):
+            number = custody_sidecars.number_of(listed.kind)
+            if number is None or len(sidecars) == _MOST_SIDECARS:
+                continue
+            try:
+                with self._store.open(listed.key) as stream:
+                    sidecars.append((number, stream.read(custody_sidecars.MAX_BYTES + 1)))
+            except FileNotFoundError:
+                continue  # gone since the listing
+            except SnapshotterError as error:
+                require_answer(self._store, error)
+                self._say(AuditCode.UNREADABLE, _UNCLEAR, listed.key, str(error))
+                return  # what it links is not known
+        chain = custody_sidecars.check(None, sidecars)
+        there = {it.head for it in chain.events}
+        missing = {head: number for head, number in logged.items() if head not in there}
+        # One head may be that of the chain inside the bundle, which went with it: what
+        # comes first names it. Where nothing comes, its eraser may have died before it wrote.
+        for number, data in sidecars:
+            if number == 1:
+                with contextlib.suppress(EvidenceInvalid):
+                    missing.pop(custody_sidecars.first_previous(data), None)
+        if missing:
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _FAILED if sidecars or len(missing) > 1 else _UNCLEAR,
+                key,
+                f"it was erased, and entry {min(missing.values())} of the log names a head of its "
+                "custody chain that what was kept does not have",
+            )
+        if chain.problems:
+            self._say(
+                AuditCode.CUSTODY_BROKEN,
+                _UNCLEAR,
+                key,
+                f"it was erased, and its custody chain does not hold: {short(chain.problems[0])}",
             )
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:

@@ -14,7 +14,7 @@ from snapshotter.formats.leaf import CUSTODY, Leaf
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import INGESTION, KeptReceipts, Receipt
 from snapshotter.store.filesystem import DirectoryStore
-from snapshotter.verify.trust import trusted_key
+from snapshotter.verify.trust import COMPROMISED, Trust, trusted_key
 from tests import audited, bundles
 from tests.audited import Audited, Collection, ReceiptsOf
 from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
@@ -22,6 +22,13 @@ from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, 
 _CASES = Cases()
 case = _CASES.case
 DAY = timedelta(days=1)
+
+
+def _stolen(trust: Trust) -> Trust:
+    """Return a trust that knows since when its keys are in the hands of somebody else."""
+    since = datetime.now(UTC) - DAY
+    keys = (replace(it, revoked_at=since, revoked_reason=COMPROMISED) for it in trust.keys)
+    return replace(trust, keys=tuple(keys))
 
 
 def _in(days: int) -> datetime:
@@ -150,6 +157,48 @@ def erased_by_order(it: Collection, folder: Path) -> None:
 def erased_by_order_with_what_was_kept_of_its_custody(it: Collection, folder: Path) -> None:
     _chain(it, 2)
     it.erase(2)
+
+
+def _erased(it: Collection, *without: int) -> None:
+    """Erase a bundle whose chain has three sidecars, and take some of these away."""
+    _chain(it, 2)
+    it.erase(2)
+    for number in without:
+        it.path(2, f"custody-{number:04}.jsonl").unlink()
+
+
+@case("custody-broken", verdict=FAILED, notes=("erased-by-order",))
+def erased_and_the_last_of_its_custody_taken_away(it: Collection, folder: Path) -> None:
+    _erased(it, 3)
+
+
+@case("custody-broken", "custody-broken?", verdict=FAILED, notes=("erased-by-order",))
+def erased_and_the_first_of_its_custody_taken_away(it: Collection, folder: Path) -> None:
+    _erased(it, 1)
+
+
+@case("custody-broken", verdict=FAILED, notes=("erased-by-order",))
+def erased_and_all_of_its_custody_taken_away(it: Collection, folder: Path) -> None:
+    _erased(it, 1, 2, 3)
+
+
+@case("custody-broken?", verdict=UNCLEAR, notes=("erased-by-order",))
+def erased_and_junk_put_beside_its_custody(it: Collection, folder: Path) -> None:
+    _erased(it)
+    it.put(f"{it.key(2)}.custody-0004.jsonl", b"junk\n")
+
+
+@case("custody-broken?", verdict=UNCLEAR, notes=("erased-by-order",))
+def erased_and_only_the_head_inside_it_was_logged(it: Collection, folder: Path) -> None:
+    """Whoever erased it may have died before the chain was written on."""
+    it.append(Leaf(kind=CUSTODY, name=it.ids[2], sha256="1" * 64))
+    it.erase(2)
+
+
+@case("deleted?", "invalid", verdict=FAILED)
+def erased_by_a_key_that_was_stolen(it: Collection, folder: Path) -> None:
+    it.erase(2)
+    it.trust = _stolen(it.trust)
 
 
 @case("deleted?", verdict=UNCLEAR)
@@ -430,3 +479,14 @@ def test_a_hold_is_believed_by_the_keys_of_the_trust_file(
     spoiled.hold(2, signer=clerk)
 
     assert spoiled.audited(tmp_path / "work.sqlite").kinds == {"unlocked"}
+
+
+def test_a_hold_that_was_lifted_by_a_stolen_key_is_one(spoiled: Collection, tmp_path: Path) -> None:
+    thief = bundles.new_signer()
+    known = trusted_key(thief.public_key, owner="a clerk")
+    stolen = replace(known, revoked_at=datetime.now(UTC) + DAY, revoked_reason=COMPROMISED)
+    spoiled.trust = replace(spoiled.trust, keys=(*spoiled.trust.keys, stolen))
+    spoiled.hold(2)
+    spoiled.lift(2, signer=thief)
+
+    assert spoiled.audited(tmp_path / "work.sqlite").kinds == {"unlocked", "custody-broken?"}

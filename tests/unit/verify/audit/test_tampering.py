@@ -16,6 +16,7 @@ from tests.bundles import flipped
 from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
 
 DAY = timedelta(days=1)
+_ENDLESS = 1 << 42  # bytes; file systems differ in what they allow
 
 _CASES = Cases()
 case = _CASES.case
@@ -323,7 +324,14 @@ def trust_file_that_is_not_the_newest(it: Collection, folder: Path) -> None:
 
 @case(verdict=PASSED)
 def trust_file_that_is_the_newest(it: Collection, folder: Path) -> None:
-    it.trust = replace(it.trust, version=5)
+    it.trust = replace(it.trust, version=5, sha256="0" * 64)
+    it.append(Leaf(kind="trust", name="5", sha256="0" * 64))
+
+
+@case("older-trust?", verdict=UNCLEAR)
+def trust_file_of_which_another_one_was_logged(it: Collection, folder: Path) -> None:
+    """The root key has signed two files of one version."""
+    it.trust = replace(it.trust, version=5, sha256="1" * 64)
     it.append(Leaf(kind="trust", name="5", sha256="0" * 64))
 
 
@@ -578,6 +586,22 @@ def key_compromised_before_the_captures(it: Collection, folder: Path) -> None:
 @case("untrusted-log?", "unproven?", verdict=UNCLEAR)
 def auditor_who_trusts_nobody(it: Collection, folder: Path) -> None:
     it.trust = Trust(source="nobody", keys=(), authorities=())
+
+
+# --- what never comes to its end -------------------------------------------------------------
+
+
+@case("altered", verdict=FAILED)
+def file_of_terabytes_in_the_place_of_a_bundle(it: Collection, folder: Path) -> None:
+    """It costs its maker nothing, and must not keep an auditor for years."""
+    with it.path(1).open("wb") as file:
+        file.truncate(_ENDLESS)
+
+
+@case("altered", verdict=FAILED)
+def file_of_terabytes_in_the_place_of_a_report(it: Collection, folder: Path) -> None:
+    with (it.root / _report(it)).open("wb") as file:
+        file.truncate(_ENDLESS)
 
 
 # --- the cases -------------------------------------------------------------------------------
