@@ -884,7 +884,12 @@ class NoteKey:
 
 
 def note_name(name: str) -> bool:
-    return name != "" and "+" not in name and not any(c.isspace() for c in name)
+    return (
+        0 < len(name) <= 200
+        and name.isprintable()
+        and "+" not in name
+        and not any(map(str.isspace, name))
+    )
 
 
 class Log:
