@@ -25,6 +25,7 @@ from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit import state
 from snapshotter.verify.audit.run import Audit, Progress, Wanted
 from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.audit.workspace import encodable
 from snapshotter.verify.trust import Trust
 
 _STATE = "state.json"
@@ -47,19 +48,35 @@ class Memory:
         return self.folder / "stores" / _name(url)
 
     def of_store(self, url: str) -> Remembered | None:
-        """Return what was seen of a store. Raises SnapshotterError: it can not be read."""
-        return _read(self.store_folder(url) / _STATE)
+        """
+        Return what was seen of a store.
+
+        Raises:
+            SnapshotterError: It can not be read, or is of another store.
+        """
+        path = self.store_folder(url) / _STATE
+        found = _read(path)
+        if found is not None and found.store != encodable(url):
+            raise SnapshotterError(
+                f"{path} is what was seen of another store, {found.store}",
+                hint="put back the one of this store; if it is lost, move this one away and say so",
+            )
+        return found
 
     def of_log(self, origin: str, *, but: str) -> Remembered | None:
-        """Return the newest that was seen of a log in any store but one."""
+        """Return the newest that was seen of a log, signed by it, in any store but one."""
         found = _read(self._log_file(origin))
-        return None if found is None or found.store == but else found
+        if found is None or not found.signed or found.store == encodable(but):
+            return None
+        return found
 
     def keep(self, seen: Remembered) -> None:
         """Remember this, whole or not at all."""
         pending.write_private(self.store_folder(seen.store) / _STATE, seen.encode())
+        if not seen.signed:
+            return  # anybody can give a log this name: that says nothing of its other copies
         newest = _read(self._log_file(seen.origin))
-        if newest is None or newest.head.size <= seen.head.size:
+        if newest is None or not newest.signed or newest.head.size <= seen.head.size:
             pending.write_private(self._log_file(seen.origin), seen.encode())
 
     @contextlib.contextmanager
@@ -213,4 +230,4 @@ def _read(path: Path) -> Remembered | None:
 
 
 def _name(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(encodable(text).encode()).hexdigest()[:32]

@@ -226,6 +226,10 @@ class Judge:
                 continue
             if there != entry.sha256:
                 self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
+            elif not self._is_there(f"{key}.sig"):  # it was put before the report
+                self._say(
+                    AuditCode.DELETED, _FAILED, f"{key}.sig", "the signature of a report is gone"
+                )
 
     def trust_file(self) -> None:
         """Tell when the log knows of a later trust file than this audit goes by, or another one."""

@@ -27,7 +27,7 @@ from snapshotter.formats import container, names
 from snapshotter.formats.canonical_json import dumps, instant
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES
-from snapshotter.model.finding import Finding, Report, Verdict
+from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import Facts, facts_of, short
@@ -60,7 +60,7 @@ class Task:
 class Reading:
     """What reading one bundle gave."""
 
-    fingerprint: str  # "" when it could not be read to its end
+    fingerprint: str  # "" when it has to be read again the next time
     facts: Facts | None  # None: all is as the fingerprint says
     lock: Facts | None = None  # what keeps it from being deleted; None: it was not found out
     unreadable: str = ""  # why nothing is known of it
@@ -149,7 +149,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
         words = f"{unread} objects beside it were not read: there are too many, or too large ones"
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return Reading(
-        fingerprint=f"{sha256}.{rest}",
+        fingerprint="" if _is_of_the_moment(report) else f"{sha256}.{rest}",
         facts=facts,
         lock=_lock(store, task.key, assignment.now),
     )
@@ -192,6 +192,13 @@ def _of_report(report: Report) -> Facts:
         "unclear": _told(unclear),
         "verdict": report.verdict.value,
     }
+
+
+def _is_of_the_moment(report: Report) -> bool:
+    """Whether the clock may have decided: a token from the future is none any more tomorrow."""
+    return any(it.problem for it in report.renewals) or any(
+        it.code is Code.TIME and it.verdict is not Verdict.PASSED for it in report.findings
+    )
 
 
 def _told(findings: list[Finding]) -> list[str]:

@@ -166,11 +166,16 @@ def _summary(report: AuditReport) -> str:
             f"{_count(unclear, 'thing', 'things')} could not be established: the lines marked ? "
             "say which."
         )
-    partly = report.scope.read < report.scope.bundles
-    read = f"{report.scope.read} bundles" if partly else "every bundle"
+    read, there = report.scope.read, report.scope.bundles
+    if read < there:
+        # What was not read may have been replaced: only that it is there was seen.
+        return (
+            f"nothing was deleted or put in since it was logged, and each of the {read} bundles "
+            f"that were read is as it was sealed; nothing is said of the other {there - read}."
+        )
     return (
-        f"nothing was deleted, replaced or put in since it was logged, and {read} is as it was "
-        "sealed."
+        "nothing was deleted, replaced or put in since it was logged, and every bundle is as it "
+        "was sealed."
     )
 
 

@@ -19,6 +19,7 @@ from snapshotter.ports import Signer
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.run import Wanted
+from snapshotter.verify.trust import Trust
 from tests import audited, bundles
 from tests.audited import Collection
 from tests.bundles import ChainAuthority, RealClock
@@ -131,6 +132,35 @@ def test_a_store_is_known_by_where_it_is_and_a_log_by_its_name(
     copy.prove(0)
 
     assert {kind.code.value for kind in run(copy, memory).report.counts} == {"stale"}
+
+
+def test_a_forged_copy_says_nothing_of_the_first(
+    it: Collection, template: Collection, tmp_path: Path
+) -> None:
+    """Seen by an auditor who had no trust file then: anybody can give a log any name."""
+    memory = tmp_path / "memory"
+    forged = template.copy(tmp_path / "forged")
+    forged.trust = Trust(source="nobody", keys=(), authorities=())
+    forged.log = audited.log_key()
+    forged.rewrite([*forged.leaves[::-1], *forged.leaves])
+    run(forged, memory)
+
+    assert run(it, memory).report.verdict is Verdict.PASSED
+
+
+def test_a_memory_of_another_store_is_not_taken_for_its_own(
+    it: Collection, template: Collection, tmp_path: Path
+) -> None:
+    memory, copy = Memory(folder=tmp_path / "memory"), template.copy(tmp_path / "copy")
+    run(it, memory.folder)
+    run(copy, memory.folder)
+    first, second = (
+        memory.store_folder(DirectoryStore(each.root).url) / "state.json" for each in (it, copy)
+    )
+    second.write_bytes(first.read_bytes())
+
+    with pytest.raises(SnapshotterError, match="another store"):
+        run(copy, memory.folder)
 
 
 def test_a_memory_that_is_damaged_is_not_taken_for_none(it: Collection, tmp_path: Path) -> None:

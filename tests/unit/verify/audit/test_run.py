@@ -75,6 +75,13 @@ def test_under_another_trust_everything_is_verified_again(
     assert found.kinds == {"unproven?"}
 
 
+def test_what_a_wrong_clock_decided_is_decided_again(spoiled: Collection, workspace: Path) -> None:
+    yesterday = spoiled.audited(workspace, now=lambda: datetime.now(UTC) - timedelta(days=1))
+    assert "invalid" in yesterday.kinds  # tokens from the future
+
+    assert spoiled.audited(workspace).report.verdict is Verdict.PASSED
+
+
 def test_a_workspace_that_is_damaged_is_made_again(spoiled: Collection, workspace: Path) -> None:
     spoiled.audited(workspace)
     workspace.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
@@ -155,6 +162,15 @@ def test_a_sample_is_drawn_by_its_seed(spoiled: Collection, tmp_path: Path) -> N
         assert len(chosen) == 2
         assert drawn.setdefault(seed, chosen) == chosen
     assert len({frozenset(it) for it in drawn.values()}) > 1
+
+
+def test_nothing_is_said_of_what_was_not_read(spoiled: Collection, workspace: Path) -> None:
+    spoiled.put(spoiled.key(1), flipped(spoiled.path(1).read_bytes()))
+
+    text = "\n".join(reports.lines(spoiled.audited(workspace, sample=0).report))
+
+    assert "replaced" not in text
+    assert "nothing is said of the other 5" in text
 
 
 def test_a_sample_of_more_than_there_is_takes_all(spoiled: Collection, workspace: Path) -> None:

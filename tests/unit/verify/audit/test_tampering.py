@@ -339,6 +339,7 @@ def _report(it: Collection) -> str:
     """Put a report into store and log; return its key."""
     report_id, data = bundles.bundle_id(datetime.now(UTC)), b"{}"
     key = layout.report_key(report_id)
+    it.put(f"{key}.sig", it.signer.sign(data))
     it.put(key, data)
     it.append(Leaf(kind="report", name=report_id, sha256=hashlib.sha256(data).hexdigest()))
     return key
@@ -347,6 +348,11 @@ def _report(it: Collection) -> str:
 @case(verdict=PASSED)
 def report_of_an_earlier_audit(it: Collection, folder: Path) -> None:
     _report(it)
+
+
+@case("deleted", verdict=FAILED)
+def signature_of_an_earlier_report_deleted(it: Collection, folder: Path) -> None:
+    (it.root / f"{_report(it)}.sig").unlink()
 
 
 @case("deleted", verdict=FAILED)
