@@ -35,18 +35,22 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     except EvidenceInvalid as error:
         yield _failed(str(error))
         return
-    problems: list[Finding] = []
+    told, untold = 0, 0
+    worst = Verdict.INDETERMINATE  # of those that are not told one by one
     for session in kept.sessions:
         verdict, problem = server_signature.judge(session)
         if verdict is Verdict.PASSED:
             continue
-        where = f"connection {session.connection} to {session.host}"
-        problems.append(_finding(verdict, f"{where}: {problem}"))
-        if len(problems) == _MAX_TOLD:  # enough, and a stranger's certificates take time
-            problems.append(_failed("the signatures behind it were not looked at"))
-            break
-    yield from problems
-    if kept.sessions and not problems:
+        if told < _MAX_TOLD:
+            told += 1
+            where = f"connection {session.connection} to {session.host}"
+            yield _finding(verdict, f"{where}: {problem}")
+        else:
+            untold += 1
+            worst = Verdict.FAILED if verdict is Verdict.FAILED else worst
+    if untold:
+        yield _finding(worst, f"and {untold} more of the {len(kept.sessions)} do not hold")
+    if kept.sessions and not told:
         yield Finding(check=_CHECK, verdict=Verdict.PASSED, code=Code.OK, detail=_in_words(kept))
 
 

@@ -204,6 +204,26 @@ def test_a_kind_of_key_that_is_not_known_here_says_nothing_against_a_session(
     assert "not known here" in why
 
 
+@pytest.mark.parametrize("forged", [False, True])
+def test_many_sessions_that_no_library_here_can_judge_are_told_in_short_and_are_not_failed(
+    make: Make, forged: bool
+) -> None:
+    session = make(V13, "ed25519")
+    leaf = session.chain[0].replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b657f"))
+    messages = tuple(it.replace(session.chain[0], leaf) for it in session.messages)
+    unknown = replace(session, messages=messages, chain=(leaf, *session.chain[1:]))
+    bad = replace(session, chain=(flipped(session.chain[0]), *session.chain[1:]))
+    last = bad if forged else unknown
+    sessions = [replace(it, connection=n) for n, it in enumerate([*[unknown] * 24, last], 1)]
+
+    found = list(servers.judge({}, encode(ServerSignatures(sessions=tuple(sessions)))))
+
+    assert len(found) == 21
+    assert {it.verdict for it in found[:20]} == {Verdict.INDETERMINATE}
+    assert found[20].verdict is (Verdict.FAILED if forged else Verdict.INDETERMINATE)
+    assert "and 5 more of the 25" in found[20].detail
+
+
 def test_a_certificate_by_the_same_authority_for_the_same_host_is_not_the_one(
     make: Make,
 ) -> None:
