@@ -178,7 +178,10 @@ class Guard:
     def _by_policy(self, facts: Facts) -> Iterator[_Wanted]:
         """Yield what the record asks for: of the store of its capture, and not of each copy."""
         if facts["sealed_at"] and facts["retain_days"] > 0:
-            until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
+            try:
+                until = parse_instant(facts["sealed_at"]) + timedelta(days=facts["retain_days"])
+            except OverflowError:
+                return  # sealed at the end of all calendars, says its record; that was told
             yield _Wanted(
                 Retention(until=until, mode=facts["mode"]), "by the policy in its record", False
             )

@@ -132,7 +132,8 @@ class Judge:
                 )
                 continue
             newest = self._workspace.newest_before(min(claim["size"], self._history.size))
-            if newest and layout.bundle_time(newest) > _time_of(listed) + self._rules.skew:
+            at = _second(newest)
+            if at is not None and at > _time_of(listed) + self._rules.skew:
                 # One of two clocks is wrong, and which one is not known from here.
                 self._say(
                     AuditCode.BACKDATED,
@@ -395,6 +396,14 @@ class Judge:
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
         self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+
+
+def _second(bundle_id: str) -> datetime | None:
+    """Return the second that an entry of the log begins with; None for digits that are none."""
+    try:
+        return layout.bundle_time(bundle_id)
+    except ValueError:
+        return None
 
 
 def _time_of(listed: Listed) -> datetime:

@@ -527,6 +527,17 @@ def _naming(it: Collection, folder: Path, checkpoint: bytes) -> None:
     it.add(bundle_id, bundles.pack(again))
 
 
+@case("invalid", verdict=FAILED)
+def record_sealed_at_the_end_of_all_calendars(it: Collection, folder: Path) -> None:
+    """By whoever has the signing key: it must not break the audit of all others."""
+    bundle_id, data = it.seal(folder / "spool", minutes_ago=90, retain_days=36_500)
+    members = bundles.unpack(data)
+    record = {**bundles.record_of(members), "sealed_at": "9999-12-31T23:59:59Z"}
+    changes = {names.CAPTURE_RECORD: canonical_json.dumps(record)}
+    again = bundles.resealed(members, changes, it.signer, it.authority.response)
+    it.add(bundle_id, bundles.pack(again))
+
+
 def _of_an_hour_ago(it: Collection, leaves: list[bytes]) -> bytes:
     at = datetime.now(UTC) - timedelta(minutes=100)
     return audited.checkpoint(leaves, it.log, (it.witness,), at=at)
@@ -540,6 +551,13 @@ def record_that_names_an_older_tree(it: Collection, folder: Path) -> None:
 @case("forked", verdict=FAILED)
 def record_that_names_another_history(it: Collection, folder: Path) -> None:
     _naming(it, folder, _of_an_hour_ago(it, it.leaves[3::-1]))
+
+
+@case("log-broken", verdict=FAILED)
+def record_that_names_a_tree_with_a_bundle_of_no_day(it: Collection, folder: Path) -> None:
+    """By whoever has the log's key: it must not break the audit of all others."""
+    it.append(Leaf(kind="bundle", name=f"99999999t999999z-{'a' * 16}", sha256="0" * 64))
+    _naming(it, folder, _of_an_hour_ago(it, it.leaves))
 
 
 @case("rolled-back", "backdated", "invalid", verdict=FAILED)
