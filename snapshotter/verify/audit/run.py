@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import layout, note
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import (
@@ -38,7 +38,7 @@ from snapshotter.model.audit import (
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit import reading
-from snapshotter.verify.audit.beside import in_order, is_known
+from snapshotter.verify.audit.beside import in_order, is_known, short
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
 from snapshotter.verify.audit.judging import Judge
@@ -399,8 +399,14 @@ class Audit:
 
     def _judge(self, judge: Judge, guard: Guard, run: str, progress: Progress) -> None:
         for count, (listed, facts, lock) in enumerate(self._workspace.results(run), start=1):
-            judge.bundle(listed, facts)
-            guard.bundle(listed, facts, lock)
+            try:
+                judge.bundle(listed, facts)
+                guard.bundle(listed, facts, lock)
+            except SnapshotterError:
+                raise
+            except Exception as error:  # noqa: BLE001  one that breaks us hides no other
+                broke = f"holding it against the log: {type(error).__name__}: {error}"
+                self._say(AuditCode.INTERNAL, Severity.FAILED, listed.key, short(broke))
             if count % 1000 == 0:
                 progress("judging", count, 0)
 

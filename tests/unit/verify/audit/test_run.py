@@ -16,6 +16,9 @@ from snapshotter.model.audit import HINTS, AuditCode
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit import report as reports
+from snapshotter.verify.audit.beside import Facts
+from snapshotter.verify.audit.judging import Judge
+from snapshotter.verify.audit.workspace import Listed
 from snapshotter.verify.trust import Requirements
 from tests import audited
 from tests.audited import Audited, Collection
@@ -256,6 +259,27 @@ def test_one_object_that_can_not_be_read_hides_nothing_else(
     found = spoiled.audited(workspace, open_store=Broken)
 
     assert found.kinds == {"unreadable?", "deleted"}
+
+
+def test_a_bundle_that_breaks_our_own_check_is_a_finding_and_hides_no_other(
+    spoiled: Collection, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = spoiled.key(1)
+    put = spoiled.path(2).read_bytes()
+    spoiled.put(spoiled.key(2), flipped(put))
+    before = Judge.bundle
+
+    def breaks(self: Judge, listed: Listed, facts: Facts) -> None:
+        if listed.key == broken:
+            raise LookupError("a bug")
+        before(self, listed, facts)
+
+    monkeypatch.setattr(Judge, "bundle", breaks)
+
+    found = spoiled.audited(workspace)
+
+    assert found.kinds == {"internal", "altered"}
+    assert [it.key for it in found.findings if it.code is AuditCode.INTERNAL] == [broken]
 
 
 def test_a_store_that_does_not_answer_ends_the_audit(spoiled: Collection, workspace: Path) -> None:
