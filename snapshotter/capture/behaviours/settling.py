@@ -84,4 +84,15 @@ async def settle(stage: Stage, stuck: int) -> Settled:
             words = ", ".join(words for there, words in open_ends if there)
             return Settled(open_ends=words, height=height)
         wake = honour = False
-        await stage.guard.pause(_LOOK_S if quiet_in is None else min(_LOOK_S, max(quiet_in, 0.001)))
+        await stage.guard.pause(until_next_look(quiet_in))
+
+
+def until_next_look(quiet_in: float | None) -> float:
+    """
+    Return the seconds until the next look: no later than the network may be quiet.
+
+    Args:
+        quiet_in: Seconds until it is, if nothing new is asked for; None: nobody knows. Once it
+            is, something else is waited for, and a look costs the page time for that.
+    """
+    return _LOOK_S if quiet_in is None or quiet_in <= 0 else min(_LOOK_S, max(quiet_in, 0.001))
