@@ -13,7 +13,6 @@ import os
 import socket
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from snapshotter.errors import ServiceUnavailable
@@ -27,6 +26,9 @@ _ENTER = Path(__file__).with_name("enter.py")
 
 USER, USER_AND_NET, NONE = "user", "user,net", "none"
 _SANDBOX = "sandbox"
+
+# Commands that were tried in this process, and what each complained about.
+_tried: dict[tuple[str, ...], str] = {}
 
 
 class NotHandedOver(ServiceUnavailable):
@@ -49,7 +51,6 @@ def command(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
     return (*start, namespaces, str(uid), str(meeting or "-"), str(PORT))
 
 
-@cache
 def sandbox_obstacle(namespaces: str) -> str:
     """
     Return why Chromium's sandbox can not be had inside such namespaces, "" if it can.
@@ -60,7 +61,6 @@ def sandbox_obstacle(namespaces: str) -> str:
     return _failure([*command(namespaces), *command(_SANDBOX), "/bin/true"])
 
 
-@cache
 def obstacle(namespaces: str) -> str:
     """Try to start a program in such namespaces; return why it can not be, "" if it can."""
     if not sys.platform.startswith("linux"):
@@ -71,16 +71,23 @@ def obstacle(namespaces: str) -> str:
 
 
 def _failure(arguments: list[str]) -> str:
-    """Run a command that should do nothing, and return what it complained about."""
+    """
+    Run a command that should do nothing, once a process, and return what it complained about.
+
+    That a machine was too busy to try says nothing of what it allows, and is not remembered:
+    a worker would go without a network of the browser's own for as long as it runs.
+    """
+    known = tuple(arguments)
+    if known in _tried:
+        return _tried[known]
     try:
         done = subprocess.run(  # noqa: S603 - our own script
             arguments, capture_output=True, text=True, timeout=_PROBE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it could not be tried: {error}"
-    if done.returncode:
-        return done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
-    return ""
+    words = done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
+    return _tried.setdefault(known, words if done.returncode else "")
 
 
 class Handover:

@@ -215,3 +215,13 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_a_machine_that_was_too_busy_to_try_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespace, "_tried", {})
+    with monkeypatch.context() as busy:
+        busy.setattr(namespace, "_PROBE_S", 0.0)
+        assert "could not be tried" in namespace.obstacle(namespace.NONE)
+
+    assert namespace.obstacle(namespace.NONE) == ""
+    assert len(namespace._tried) == 1  # and now it is known
