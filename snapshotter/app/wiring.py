@@ -117,8 +117,8 @@ def policy(settings: Settings) -> policies.Policy:
     Return the configured policy.
 
     Raises:
-        SnapshotterError: It can not be read; or it opens networks, or locks for good, and
-            was only found here.
+        SnapshotterError: It can not be read; or it opens networks, locks for good, or gives
+            somebody all that passes, and was only found here.
     """
     found = policies.load(settings.policy)
     if settings.policy_was_found and found.network.allow:
@@ -131,6 +131,12 @@ def policy(settings: Settings) -> policies.Policy:
         raise SnapshotterError(
             f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
             "only lies here names it",
+            hint=f"if that is what you want: --policy {settings.policy}",
+        )
+    if settings.policy_was_found and found.streams.keep_for:
+        raise SnapshotterError(
+            f"policy {settings.policy} keeps cookies, passwords and all that passes for somebody "
+            "who has a key, and a file that only lies here names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
     return found

@@ -10,6 +10,7 @@ docs/spec/streams.md describes each file.
 Nothing here is written in clear: the tar file is never on a disk.
 """
 
+import dataclasses
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -137,9 +138,7 @@ def unpack(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -> Streams
 def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
     """Yield a tar file (POSIX.1-1988 ustar) that says nothing of this machine."""
     for name, content, size in members:
-        info = tarfile.TarInfo(name)
-        info.size, info.mode = size, _MODE
-        yield info.tobuf(tarfile.USTAR_FORMAT)
+        yield _header(name, size)
         left = size
         with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
             while left:
@@ -152,25 +151,50 @@ def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
     yield _END
 
 
+def _header(name: str, size: int) -> bytes:
+    """Return the one header that a member of this name and size has here."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, _MODE
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
 def _extract(tar: Path, directory: Path) -> None:
-    """Write the members down: plain files with the names that are written here, each once."""
+    """
+    Write the members down: plain files with the names that are written here, each once.
+
+    Anybody can encrypt anything for a public key. So a header is taken apart, put together
+    again and compared: no extension of the format is read, by which a short file could become
+    one without end (sparse files) or a thousand headers describe one file.
+    """
     try:
-        with tarfile.open(tar, "r:") as archive:
-            for info in archive:
-                number = info.name.removesuffix(".tee")
-                is_tee = info.name.endswith(".tee") and number.isascii() and number.isdigit()
-                known = info.name in (README, CONNECTIONS, KEYS) or (
-                    is_tee and info.name == _tee_name(int(number[:9]))
-                )
-                source = archive.extractfile(info) if known and info.isreg() else None
-                if source is None:
-                    raise StreamsInvalid(f"the streams hold a file that has no place: {info.name}")
-                with source, (directory / info.name).open("xb") as out:
+        with tar.open("rb") as stream:
+            while (header := stream.read(_BLOCK)) != bytes(_BLOCK):
+                info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
+                if not _has_place(info.name) or _header(info.name, info.size) != header:
+                    raise StreamsInvalid(f"the streams hold a file with no place: {info.name!a}")
+                with (directory / info.name).open("xb") as out:
                     (directory / info.name).chmod(_MODE)
-                    while chunk := source.read(_CHUNK):
-                        out.write(chunk)
-    except (tarfile.TarError, FileExistsError, EOFError) as error:
+                    _copy(stream, info.size, out)
+                if stream.read(-info.size % _BLOCK).strip(b"\0"):
+                    raise StreamsInvalid("the streams hold bytes that belong to no file")
+    except (tarfile.TarError, FileExistsError, ValueError) as error:
         raise StreamsInvalid(f"the streams can not be unpacked: {error}") from error
+
+
+def _has_place(name: str) -> bool:
+    number = name.removesuffix(".tee")
+    is_tee = name.endswith(".tee") and number.isascii() and number.isdigit()
+    is_tee = is_tee and name == _tee_name(int(number[:9]))
+    return is_tee or name in (README, CONNECTIONS, KEYS)
+
+
+def _copy(source: BinaryIO, length: int, out: BinaryIO) -> None:
+    while length:
+        chunk = source.read(min(length, _CHUNK))
+        if not chunk:
+            raise StreamsInvalid("the streams end within a file")
+        length -= len(chunk)
+        out.write(chunk)
 
 
 def _connections(data: bytes) -> tuple[Connection, ...]:
@@ -178,13 +202,21 @@ def _connections(data: bytes) -> tuple[Connection, ...]:
         document = canonical_json.loads(data)
         if document["format"] != FORMAT:
             raise StreamsInvalid("the streams are of a format that is not read here")
-        return tuple(_connection(one) for one in document["connections"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found = tuple(_connection(one) for one in document["connections"])
+        if len({it.number for it in found}) != len(found):
+            raise StreamsInvalid("two connections have one number")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StreamsInvalid(f"the list of connections can not be read: {error}") from error
+    return found
 
 
 def _connection(values: dict[str, Any]) -> Connection:
     fields = {name: value for name, value in values.items() if not name.endswith("_at_ms")}
+    for it in dataclasses.fields(Connection):
+        if it.type in (int, str) and type(fields[it.name]) is not it.type:
+            raise TypeError(f"the {it.name} of one is of another type")
+    if not all(type(it) is str for it in fields["answers"]) or fields["asked_at"] is None:
+        raise TypeError("its answers or its time are of another type")
     for name in ("asked_at", "connected_at", "ended_at"):
         if fields[name] is not None:
             ms = int(values[f"{name}_ms"])

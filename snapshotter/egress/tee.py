@@ -23,6 +23,7 @@ from snapshotter.formats.http import Direction
 
 _HEAD: Final = struct.Struct(">cQI")
 _MAX_CHUNK: Final = 1 << 20  # bytes; a longer one was not written here
+_LATEST_US: Final = 253_402_300_799_999_999  # the end of the year 9999; no date is later
 _BUFFER: Final = 1 << 17  # bytes that a file holds back until it is flushed
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LETTERS: Final = {Direction.CLIENT: b"C", Direction.SERVER: b"S"}
@@ -80,7 +81,7 @@ def read(path: Path) -> Iterator[Chunk]:
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
             letter, at_us, length = _HEAD.unpack(head)
             direction = _DIRECTIONS.get(letter)
-            if direction is None or length > _MAX_CHUNK:
+            if direction is None or length > _MAX_CHUNK or at_us > _LATEST_US:
                 raise ValueError(f"{path.name} holds something that is not a chunk")
             data = file.read(length)
             if data:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.app import doctor, wiring
 from snapshotter.app.settings import Settings, load
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
+from snapshotter.formats.cms import Recipient
 from snapshotter.seal.signer import FileSigner, KeyDirectory
 from snapshotter.verify.trust import TrustDocument
 from tests import softhsm
@@ -252,6 +253,23 @@ def test_a_policy_that_was_only_found_opens_no_network(
         directory=tmp_path, environment={}, overrides={"policy": f"{tmp_path}/theirs.toml"}
     )
     assert wiring.policy(given).network.allow == ("0.0.0.0/0",)
+
+
+def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    pem = Recipient(ec.generate_private_key(ec.SECP256R1()).public_key()).pem
+    theirs = tmp_path / "theirs.toml"
+    theirs.write_text(f'name = "theirs"\n[streams]\nkeep_for = ["""{pem}"""]\n')
+    (tmp_path / "snapshotter.toml").write_text(f'policy = "{theirs}"\n')
+
+    with pytest.raises(SnapshotterError, match="for somebody who has a key") as caught:
+        wiring.policy(load(directory=tmp_path, environment={}))
+    assert f"--policy {theirs}" in caught.value.hint
+
+    given = load(directory=tmp_path, environment={}, overrides={"policy": str(theirs)})
+    assert wiring.policy(given).streams.keep_for == (pem,)
 
 
 def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(

@@ -17,7 +17,7 @@ from snapshotter.capture.recorder import Recording, WireRecorder
 from snapshotter.capture.rederivation import Comparison
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.streams import Streams, StreamsInvalid
-from snapshotter.formats import cms, server_signature
+from snapshotter.formats import canonical_json, cms, server_signature
 from snapshotter.formats.cms import CmsInvalid, Recipient
 from snapshotter.formats.http import Direction
 from snapshotter.model.request import Limits
@@ -316,11 +316,35 @@ def _tar(*members: tuple[str, bytes, bytes]) -> bytes:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data, kind in members:
             info = tarfile.TarInfo(name)
-            info.size, info.type = len(data), kind
+            info.size, info.type, info.mode = len(data), kind, 0o600
             if kind == tarfile.SYMTYPE:
                 info.linkname, info.size = "/etc/passwd", 0
             archive.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def _sparse(name: str, length: int) -> bytes:
+    """A file of one block that says, as GNU tar does, that it is longer with holes in it."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = 512, 0o600
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[386:410] = b"%011o\0%011o\0" % (length - 512, 512)
+    header[483:495] = b"%011o\0" % length
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + sum(header[156:]) + 8 * 32)
+    return bytes(header) + bytes(512)
+
+
+def _listed(**values: object) -> bytes:
+    """A tar file with one connection in its list, of which something is changed."""
+    made = {
+        "number": 1, "purpose": "page", "kind": "http", "host": "a.com", "port": 80,
+        "answers": [], "address": "", "via": "direct", "server_name": "", "asked_at": "x",
+        "asked_at_ms": 0, "connected_at": None, "ended_at": None, "bytes_sent": 0,
+        "bytes_received": 0, "refusal": "", "error": "", "ended_by": "", "detail": "",
+    } | values  # fmt: skip
+    data = canonical_json.dumps({"connections": [made], "format": "snapshotter-streams/1"})
+    return _tar(("connections.json", data, tarfile.REGTYPE), GOOD[1])
 
 
 GOOD = (
@@ -340,6 +364,18 @@ GOOD = (
         _tar(*GOOD, ("keys.log", b"again", tarfile.REGTYPE)),
         _tar(*GOOD, ("00001.tee", b"", tarfile.SYMTYPE)),
         _tar(*GOOD, ("1.tee", b"", tarfile.REGTYPE)),
+        _sparse("00001.tee", 1 << 24) + _tar(*GOOD),
+        2000 * _tar(("x", b"11 a=bcdef\n", tarfile.XHDTYPE))[:1024] + _tar(*GOOD),
+        _tar(*GOOD)[:512],
+        _tar(*GOOD, ("00001.tee", b"x", tarfile.REGTYPE)).replace(
+            b"x" + bytes(511), b"xy" + bytes(510)
+        ),
+        _tar(*GOOD, ("\x1b[2J\udcff", b"", tarfile.REGTYPE)),
+        _listed(number="../outside"),
+        _listed(number=None),
+        _listed(answers=[1]),
+        _listed(asked_at=None),
+        _listed(asked_at_ms=10**15),
         _tar(("connections.json", b"{}", tarfile.REGTYPE), GOOD[1]),
         _tar(("connections.json", b'{"connections":[{}],"format":"x"}', tarfile.REGTYPE), GOOD[1]),
     ],
@@ -350,15 +386,19 @@ def test_content_that_no_capture_writes_is_refused(tmp_path: Path, content: byte
     with file.open("wb") as sink:
         cms.write([content], len(content), [Recipient(KEY.public_key())], sink.write)
 
-    with file.open("rb") as source, pytest.raises(StreamsInvalid):
+    with file.open("rb") as source, pytest.raises(StreamsInvalid) as caught:
         streams.unpack(source, KEY, directory)
 
+    assert caught.value.message.isascii()
+    assert caught.value.message.isprintable()
+    assert sum(it.stat().st_size for it in directory.iterdir()) <= len(content)
     assert {it.name for it in tmp_path.rglob("outside")} == set()
 
 
 def test_the_good_parts_of_that_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "streams.p7m"
     content = _tar(*GOOD)
+    assert _listed()  # what `_listed` makes is wrong only where a test says so
     with file.open("wb") as sink:
         cms.write([content], len(content), [Recipient(KEY.public_key())], sink.write)
     (tmp_path / "in-clear").mkdir()

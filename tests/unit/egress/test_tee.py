@@ -60,11 +60,12 @@ def test_a_cut_file_is_read_as_far_as_it_goes(
     assert got == b"0123456789"[: max(0, length - 13)] + b"abcdefghij"[: max(0, length - 36)]
 
 
-def test_what_is_no_chunk_is_an_error_after_what_was_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", [b"X" * 13, b"C" + b"\xff" * 8 + bytes(4)])
+def test_what_is_no_chunk_is_an_error_after_what_was_one(tmp_path: Path, bad: bytes) -> None:
     writer = TeeWriter(tmp_path / "1.tee")
     writer.write(Direction.CLIENT, AT, b"good")
     writer.close()
-    writer.path.write_bytes(writer.path.read_bytes() + b"X" * 13)
+    writer.path.write_bytes(writer.path.read_bytes() + bad)
 
     chunks = read(writer.path)
 
