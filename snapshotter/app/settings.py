@@ -195,7 +195,7 @@ class Settings:
     allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
     allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
-    operator: str  # who acts, in custody events; "": the user of this machine
+    operator: str  # who acts; "": nobody in custody events, this machine's user in holds, erasures
     record_access: bool  # looking at a bundle and giving it out leave custody events
     pywb_dir: Path | None  # where its programs are; None: on PATH
     trust_file: Path | None

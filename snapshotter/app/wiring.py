@@ -353,7 +353,9 @@ def custodial(settings: Settings, found: ObjectStore, *, tell: Tell) -> Custodia
         clock=SystemClock(),
         ids=RandomIds(),
         software=SOFTWARE,
-        by=operator(settings),
+        # These events go out with every exhibit, and who captures may be at risk: nobody is
+        # named who has not said so, and never by a name that the system happens to know.
+        by=settings.operator,
         tell=tell,
     )
 
@@ -500,7 +502,7 @@ def erasure_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: T
 
 
 def operator(settings: Settings) -> str:
-    """Return who acts: as configured, else the user of this machine."""
+    """Return who answers for a hold or an erasure: as configured, else this machine's user."""
     if settings.operator:
         return settings.operator
     try:

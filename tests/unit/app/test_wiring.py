@@ -49,6 +49,17 @@ def test_several_configured_keys_sign_in_their_order(tmp_path: Path) -> None:
     assert all(world.trust.key(it) is not None for it in ids)
 
 
+@pytest.mark.parametrize("operator", ["", "archive@example.org"])
+def test_custody_events_name_who_has_said_so_and_nobody_by_a_name_of_the_system(
+    tmp_path: Path, operator: str
+) -> None:
+    settings = _settings(tmp_path, operator=operator)
+    store = wiring.custodial(settings, wiring.store(settings), tell=lambda _: None)
+
+    assert store.event("capture", "x.wacz").by == operator
+    assert wiring.operator(settings)  # a hold and an erasure have somebody to answer for them
+
+
 def test_a_cosigner_that_is_not_there_is_said_before_anything_is_captured(tmp_path: Path) -> None:
     settings = _settings(tmp_path, cosigners="court")
     KeyDirectory(settings.keys_dir).create("default")
