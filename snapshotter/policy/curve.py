@@ -1,0 +1,257 @@
+"""
+Decay curves: when to look again at a page, counted from when it was first seen.
+
+A curve lists times and goes on at a pace that gets slower, until it ends. Pure: the
+same curve, first sight and name give the same moments on every machine, so that two
+schedulers that do not know of each other mean the same visit by the same number.
+
+Jitter moves a visit to either side by a share of the time to its nearer neighbour,
+by a hash of the watch's name and the visit's number: spread over many watches, and
+nothing that a site could learn a clock from. It never changes their order. A season
+asks for more: what lies between two listed times is divided, and the listed times stay.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import chain, pairwise
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snapshotter.errors import SnapshotterError
+
+MAX_JITTER = 0.45  # below one half, neighbours can not change places
+MAX_VISITS = 10_000  # of one curve, seasons included
+_SHORTEST = timedelta(seconds=60)  # between two visits that a season adds
+_LONGEST = timedelta(days=3653)
+_DURATION = re.compile(r"(0|[1-9][0-9]{0,6})(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """One visit every so often, to the end of `until` after first sight."""
+
+    every: timedelta
+    until: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """
+    Listed times after first sight, ascending from zero, then paces.
+
+    Raises:
+        ValueError: Times that do not ascend, a pace of nothing, or too many visits.
+    """
+
+    name: str
+    at: tuple[timedelta, ...]
+    then: tuple[Pace, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.at or self.at[0] != timedelta(0):
+            raise ValueError("a curve begins at 0s, the first sight")
+        if any(later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)):
+            raise ValueError("the times of a curve ascend")
+        end = self.at[-1]
+        for pace in self.then:
+            if pace.every < _SHORTEST:
+                raise ValueError("a pace is of 60 s or more")
+            if pace.until <= end:
+                raise ValueError("each pace ends later than what comes before it")
+            end = pace.until
+        if end > _LONGEST:
+            raise ValueError("a curve ends within ten years")
+        count = len(self.at)
+        previous = self.at[-1]
+        for pace in self.then:
+            count += (pace.until - previous) // pace.every
+            previous = pace.until
+        if count > MAX_VISITS:
+            raise ValueError(f"a curve has at most {MAX_VISITS} visits, not {count}")
+
+    def offsets(self) -> Iterator[timedelta]:
+        """Yield the nominal times after first sight, without jitter and seasons."""
+        yield from self.at
+        last = self.at[-1]
+        for pace in self.then:
+            while last + pace.every <= pace.until:
+                last += pace.every
+                yield last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Season:
+    """
+    Days of each year, both included, on which visits come closer together.
+
+    `begins` after `ends` goes over the turn of the year.
+    """
+
+    begins: tuple[int, int]  # month, day
+    ends: tuple[int, int]
+    factor: float  # of the time between two visits, 0.05 to 1
+
+    def __post_init__(self) -> None:
+        for month, day in (self.begins, self.ends):
+            date(2000, month, day)  # a leap year: the 29th of February is a day
+        if not 0.05 <= self.factor <= 1:
+            raise ValueError("the factor of a season is from 0.05 to 1")
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether a moment is in it, by the date of its own time zone."""
+        today = (moment.month, moment.day)
+        if self.begins <= self.ends:
+            return self.begins <= today <= self.ends
+        return today >= self.begins or today <= self.ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One time to look."""
+
+    number: int  # from 0, the first sight; the same on every machine
+    nominal: datetime  # as the curve has it
+    at: datetime  # with jitter
+
+
+def visits(
+    curve: Curve,
+    first_seen: datetime,
+    *,
+    name: str,
+    jitter: float = 0.0,
+    seasons: Sequence[Season] = (),
+) -> Iterator[Visit]:
+    """
+    Yield every visit of a watch, in order.
+
+    Args:
+        first_seen: Aware; seasons are dates of its time zone.
+        name: The watch's; jitter is a function of it.
+        jitter: Share of the time to the nearer visit beside it, to either side; 0 to 0.45.
+
+    Raises:
+        ValueError: A naive time, or a jitter out of range.
+    """
+    if first_seen.tzinfo is None:
+        raise ValueError("first sight is an aware time")
+    if not 0 <= jitter <= MAX_JITTER:
+        raise ValueError(f"jitter is from 0 to {MAX_JITTER}")
+    previous = first_seen
+    moments = chain(_nominal(curve, first_seen, seasons), (None,))
+    for number, (nominal, following) in enumerate(pairwise(moments)):
+        assert nominal is not None  # noqa: S101  only the last of all is None
+        room = nominal - previous
+        if following is not None:
+            room = min(room, following - nominal)
+        share = _share(name, number) * jitter
+        yield Visit(number=number, nominal=nominal, at=nominal + share * room)
+        previous = nominal
+
+
+def _nominal(curve: Curve, first_seen: datetime, seasons: Sequence[Season]) -> Iterator[datetime]:
+    previous, count = first_seen, 0
+    for offset in curve.offsets():
+        moment = first_seen + offset
+        factor = min((it.factor for it in seasons if it.holds(previous)), default=1.0)
+        gap = moment - previous
+        parts = max(1, min(round(1 / factor), gap // _SHORTEST))
+        for part in range(1, parts + 1):
+            if count >= MAX_VISITS:
+                return
+            count += 1
+            yield moment if part == parts else previous + gap * part / parts
+        previous = moment
+
+
+def _share(name: str, number: int) -> float:
+    """Return a number from -1 to 1 that is this visit's own."""
+    digest = hashlib.sha256(f"{name}\n{number}".encode()).digest()
+    return int.from_bytes(digest[:8]) / (1 << 63) - 1
+
+
+def parse_duration(text: str) -> timedelta:
+    """
+    Return a duration: a whole number and one of s, m, h, d, w.
+
+    Raises:
+        ValueError: Anything else, or more than ten years.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a duration: {text!r}; write 90s, 15m, 4h, 1d or 2w")
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if duration > _LONGEST:
+        raise ValueError(f"longer than ten years: {text!r}")
+    return duration
+
+
+def parse_season(begins: str, ends: str, factor: float) -> Season:
+    """
+    Return a season from two days of the year, `MM-DD`.
+
+    Raises:
+        ValueError: Not such days, or a factor out of range.
+    """
+    days = []
+    for text in (begins, ends):
+        match = _DAY.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a day of the year: {text!r}; write MM-DD")
+        days.append((int(match[1]), int(match[2])))
+    return Season(begins=days[0], ends=days[1], factor=factor)
+
+
+class _Pace(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    every: str
+    until: str
+
+
+class _Curve(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    reason: str = ""
+    at: Annotated[list[str], Field(min_length=1, max_length=1000)]
+    then: Annotated[list[_Pace], Field(max_length=50)] = Field(default_factory=list)
+
+
+def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
+    """
+    Return the curves of a TOML file, by name.
+
+    Args:
+        source: The file's name, for messages.
+
+    Raises:
+        SnapshotterError: Not TOML, an unknown key, or a curve that is none; it says which.
+    """
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+    curves: dict[str, Curve] = {}
+    for name, table in tables.items():
+        try:
+            found = _Curve.model_validate(table)
+            curves[name] = Curve(
+                name=name,
+                at=tuple(parse_duration(it) for it in found.at),
+                then=tuple(
+                    Pace(every=parse_duration(it.every), until=parse_duration(it.until))
+                    for it in found.then
+                ),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(it) for it in (name, *first["loc"]))
+            raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
+        except ValueError as error:
+            raise SnapshotterError(f"{source}: {name}: {error}") from error
+    return curves
