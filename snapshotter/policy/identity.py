@@ -1,0 +1,246 @@
+"""
+Which addresses mean one page: what watch lists and batches tell duplicates by.
+
+An identity is compared and never visited. For a site that we know it is the site's own
+number; else it is the address in one spelling, without what only says who shared it.
+Pure; the lists of parameters and hosts are data (`policies/identity.toml`).
+
+    mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1   wechat:MzA…/26…/1
+    mp.weixin.qq.com/s/AbC…              wechat-short:AbC…, until it was loaded
+    weibo.com/1234567890/I7ubv9Ktj       weibo:4417843292323593
+"""
+
+import base64
+import binascii
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snapshotter.errors import SnapshotterError
+
+_BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right
+_PORTS = {"http": 80, "https": 443}
+_SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
+_WEIBO_PATH = re.compile(r"/(?:status|detail|[0-9]{1,20})/([0-9A-Za-z]{1,20})/?")
+_WEIBO_QUERY = re.compile(r"/(?:ajax/statuses/show|statuses/show)/?")
+_MANY = 200  # parameters of an address
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What two addresses of one page have in common."""
+
+    key: str  # "wechat:…", "weibo:…", or an address
+    final: bool = True  # False: the page has to be loaded before it is known
+
+
+class _Tracking(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    reason: str = ""
+    parameters: list[str] = Field(default_factory=list)
+    prefixes: Annotated[list[Annotated[str, Field(min_length=2)]], Field(max_length=1000)] = Field(
+        default_factory=list
+    )
+
+
+class _Site(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    reason: str = ""
+    hosts: list[str] = Field(default_factory=list)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    tracking: _Tracking = Field(default_factory=_Tracking)
+    wechat: _Site = Field(default_factory=_Site)
+    weibo: _Site = Field(default_factory=_Site)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRules:
+    """The lists, as they were read."""
+
+    parameters: frozenset[str]  # lower case
+    prefixes: tuple[str, ...]  # lower case
+    wechat: frozenset[str]  # hosts
+    weibo: frozenset[str]
+
+
+def parse_rules(text: str, source: str) -> IdentityRules:
+    """
+    Return the rules of a TOML file.
+
+    Raises:
+        SnapshotterError: Not TOML, or an unknown key; it says which.
+    """
+    try:
+        read = _File.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(it) for it in first["loc"])
+        raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
+    return IdentityRules(
+        parameters=frozenset(it.lower() for it in read.tracking.parameters),
+        prefixes=tuple(it.lower() for it in read.tracking.prefixes),
+        wechat=frozenset(read.wechat.hosts),
+        weibo=frozenset(read.weibo.hosts),
+    )
+
+
+def identity(url: str, rules: IdentityRules) -> Identity:
+    """
+    Return which page an address means.
+
+    Raises:
+        ValueError: No http or https address with a host.
+    """
+    parts = urlsplit(url)
+    host = _host(parts.hostname or "")
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS or not host:
+        raise ValueError(f"not an address of a page: {url[:200]!r}")
+    port = parts.port  # raises ValueError for what is no port
+    pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MANY)
+    if host in rules.wechat:
+        found = _wechat(parts.path, dict(reversed(pairs)))
+        if found is not None:
+            return found
+    if host in rules.weibo:
+        found = _weibo(parts.path, dict(reversed(pairs)))
+        if found is not None:
+            return found
+    where = f"[{host}]" if ":" in host else host
+    if port is not None and port != _PORTS[scheme]:
+        where += f":{port}"
+    query = _query(parts.query, rules)
+    # "#!" and "#/" are addresses of pages that scripts make; any other mark is a place in one.
+    mark = f"#{parts.fragment}" if parts.fragment.startswith(("!", "/")) else ""
+    # http and https of one page are one page.
+    return Identity(f"//{where}{_path(parts.path)}{f'?{query}' if query else ''}{mark}")
+
+
+def weibo_number(short: str) -> int:
+    """
+    Return the number of a Weibo post from its short form: `I7ubv9Ktj` is 4417843292323593.
+
+    Raises:
+        ValueError: Not a short form: other letters, or a group that is no seven digits.
+    """
+    if not re.fullmatch(r"[0-9A-Za-z]{1,20}", short):
+        raise ValueError(f"not a post's short form: {short[:40]!r}")
+    groups = []
+    for end in range(len(short), 0, -_LETTERS):
+        value = 0
+        for letter in short[max(0, end - _LETTERS) : end]:
+            value = value * 62 + _BASE62.index(letter)
+        if value >= 10**_DIGITS:
+            raise ValueError(f"not a post's short form: {short!r}")
+        groups.append(f"{value:0{_DIGITS}}")
+    return int("".join(reversed(groups)))
+
+
+def weibo_short(number: int) -> str:
+    """Return the short form of a Weibo post's number. The inverse of `weibo_number`."""
+    if not 0 < number < 10**35:
+        raise ValueError(f"not a post's number: {number}")
+    groups = []
+    while number:
+        number, value = divmod(number, 10**_DIGITS)
+        letters = ""
+        while value or (number and len(letters) < _LETTERS):
+            value, letter = divmod(value, 62)
+            letters = _BASE62[letter] + letters
+        groups.append(letters)
+    return "".join(reversed(groups))
+
+
+def _wechat(path: str, query: Mapping[str, str]) -> Identity | None:
+    if short := _SHORT.fullmatch(path):
+        return Identity(f"wechat-short:{short[1]}", final=False)
+    if path.rstrip("/") not in ("/s", "/mp/appmsg/show"):
+        return None
+    biz = query.get("__biz", "")
+    message = query.get("mid") or query.get("appmsgid", "")
+    place = query.get("idx") or query.get("itemidx", "") or "1"
+    return wechat(biz, message, place)
+
+
+def wechat(biz: str, mid: str, idx: str) -> Identity | None:
+    """Return the identity of an article from its own numbers; None if they are none."""
+    biz = biz.replace(" ", "+")  # a "+" of base64 that an address did not escape
+    try:
+        account = base64.b64decode(biz, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if not account or not re.fullmatch(r"[0-9]{1,20}", mid) or not re.fullmatch(r"[0-9]{1,3}", idx):
+        return None
+    return Identity(f"wechat:{biz}/{int(mid)}/{int(idx)}")
+
+
+def _weibo(path: str, query: Mapping[str, str]) -> Identity | None:
+    if found := _WEIBO_PATH.fullmatch(path):
+        post = found[1]
+    elif _WEIBO_QUERY.fullmatch(path):
+        post = query.get("id", "")
+    else:
+        return None
+    try:
+        number = int(post) if re.fullmatch(r"[0-9]{14,20}", post) else weibo_number(post)
+    except ValueError:
+        return None
+    # A user's number in the post's place, or a word of six letters, is no post.
+    return Identity(f"weibo:{number}") if number >= 10**13 else None
+
+
+def _query(query: str, rules: IdentityRules) -> str:
+    """Return the parameters that tell pages apart, in the order in which they stood."""
+    kept = []
+    for part in query.split("&"):
+        name = unquote(part.partition("=")[0]).lower()
+        if part and name not in rules.parameters and not name.startswith(rules.prefixes):
+            kept.append(_escaped(part))
+    return "&".join(kept)
+
+
+def _path(path: str) -> str:
+    """Return a path in one spelling: dots resolved, escapes only where they are needed."""
+    parts: list[str] = []
+    for part in (path or "/").split("/")[1:]:
+        if part in (".", ".."):
+            if part == ".." and parts:
+                parts.pop()
+            continue
+        parts.append(part)
+    if path.endswith(("/.", "/..")):
+        parts.append("")
+    return _escaped("/" + "/".join(parts))
+
+
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def _escaped(text: str) -> str:
+    """Return a text with unreserved characters plain, all else as it stood (RFC 3986, 6.2.2)."""
+
+    def plain(found: "re.Match[str]") -> str:
+        letter = chr(int(found[0][1:], 16))
+        safe = letter.isascii() and (letter.isalnum() or letter in "-._~")
+        return letter if safe else found[0].upper()
+
+    return quote(_ESCAPE.sub(plain, text), safe="%/:@!$&'()*+,;=?-._~[]")
+
+
+def _host(host: str) -> str:
+    host = host.rstrip(".").lower()
+    try:
+        return host.encode("idna").decode("ascii") if not host.isascii() else host
+    except UnicodeError:
+        return ""
