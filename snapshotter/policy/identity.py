@@ -3,7 +3,7 @@ Which addresses mean one page: what watch lists and batches tell duplicates by.
 
 An identity is compared and never visited. For a site that we know it is the site's own
 number; else it is the address in one spelling, without what only says who shared it.
-Pure; the lists of parameters and hosts are data (`policies/identity.toml`).
+Pure; the lists of parameters and hosts are data (`policies/schedules/identity.toml`).
 
     mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1   wechat:MzA…/26…/1
     mp.weixin.qq.com/s/AbC…              wechat-short:AbC…, until it was loaded

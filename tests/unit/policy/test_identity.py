@@ -14,7 +14,7 @@ from snapshotter.policy.identity import (
     weibo_short,
 )
 
-FILE = Path(__file__).resolve().parents[3] / "policies" / "identity.toml"
+FILE = Path(__file__).resolve().parents[3] / "policies" / "schedules" / "identity.toml"
 RULES = parse_rules(FILE.read_text(), "identity.toml")
 BIZ = "MzA5MTAxMjEzMA=="
 ARTICLE = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=2653001234&idx=2&sn=0123456789abcdef"
