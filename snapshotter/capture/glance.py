@@ -52,6 +52,7 @@ class Glance:
         self._memory_is_low = memory_is_low
         self._data = b""
         self._when = ""
+        self._of = 0  # how many documents there had been
 
     async def watch(self) -> None:
         """Look once at each document that takes long to load, or much memory. Ends never."""
@@ -74,19 +75,27 @@ class Glance:
         Args:
             when: At which moment, for the note.
         """
+        document = self._document.count
         try:
-            self._data, self._when = await self._camera.look(limit_s), when
+            data = await self._camera.look(limit_s)
         except _FAILURES as error:
             self._ledger.log("first-look", f"without effect: {first_line(error)}")
+            return
+        # That a document shows nothing any more takes nothing from what it has shown.
+        if data or document != self._of:
+            self._data, self._when, self._of = data, when, document
 
     async def keep(self) -> None:
         """Let what was seen stand in for the picture that did not come; for the page's end."""
         if not self._data:
             return
+        when = self._when
+        if self._document.count != self._of:  # it must not pass for the page that is named
+            when += ", of a document that the page went on from"
         self._ledger.begin_step(_NAME)
         try:
-            self._ledger.keep(await self._camera.keep_look(self._data, _NAME, self._when))
+            self._ledger.keep(await self._camera.keep_look(self._data, _NAME, when))
         except (OSError, SnapshotterError) as error:
             self._ledger.end_step(StepState.FAILED, first_line(error), _NAME)
         else:
-            self._ledger.end_step(StepState.PARTIAL, f"taken {self._when}", _NAME)
+            self._ledger.end_step(StepState.PARTIAL, f"taken {when}", _NAME)
