@@ -13,6 +13,7 @@ from pathlib import Path
 _PROBE_S = 5.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_ANEW = 50  # looks until every process is read again
 
 
 class Group:
@@ -26,11 +27,15 @@ class Group:
     def __init__(self, leader: int) -> None:
         self.leader = leader
         self._others: set[int] = set()  # seen, and of another group
+        self._looks = 0
 
     def members(self) -> list[int]:
         """Return the numbers of those that live. Linux only."""
         there = _numbers()
         self._others &= there  # a number that has ended may be given anew
+        self._looks += 1
+        if self._looks % _ANEW == 0:  # or was, between two looks: nobody hides for long
+            self._others.clear()
         members = []
         for pid in there - self._others:
             if (stat := _stat(pid)) is None:

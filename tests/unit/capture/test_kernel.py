@@ -47,6 +47,19 @@ def test_others_are_forgotten_when_their_numbers_are_free_again() -> None:
         assert other.pid not in group._others
 
 
+def test_one_with_the_number_of_another_that_ended_between_two_looks_is_found() -> None:
+    with waiting(own_group=True) as leader:
+        group = kernel.Group(leader.pid)
+        with subprocess.Popen(
+            ["/bin/cat"], stdin=subprocess.PIPE, process_group=leader.pid
+        ) as later:
+            group._others.add(later.pid)  # somebody else's, at the last look
+            seen = [later.pid in group.members() for _ in range(kernel._ANEW)]
+            later.communicate()
+
+    assert (seen[0], seen[-1]) == (False, True)
+
+
 def test_one_that_ended_and_was_not_reaped_has_ended_and_is_no_member() -> None:
     with waiting(own_group=True) as process:
         assert not kernel.has_ended(process.pid)
