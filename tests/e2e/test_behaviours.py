@@ -254,6 +254,24 @@ def test_an_image_that_cannot_be_decoded_has_failed(site: Site, capture: Engine)
     assert it.images.failed_urls == (site.url("/undecodable"),)
 
 
+def test_an_image_that_is_asked_for_again_while_it_is_decoded_has_not_failed(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/images-again"))
+
+    assert "load-lazy-images" in kinds(it)  # upon which the page does it
+    assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 2, 0)
+
+
+def test_a_page_that_holds_itself_for_a_moment_is_scrolled_to_its_end(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/scroll-held"))
+
+    assert it.scrolling is not None
+    assert (it.scrolling.stopped, it.scrolling.height) == ("bottom", 5000)
+
+
 def test_every_frame_is_told_with_what_could_be_had_of_it_in_the_order_of_the_document(
     site: Site, capture: Engine
 ) -> None:

@@ -167,6 +167,25 @@ _page(
     "<!doctype html><title>undecodable</title><img src=/undecodable><img src=/image/ok.png>",
 )
 _page(
+    "/images-again",
+    # The second image is out of reach of scrolling: that it is woken tells the page that its
+    # images are looked at and being decoded. Then the first one is asked for once more.
+    """<!doctype html><title>again</title><img src=/image/ok.png id=first>
+    <img loading=lazy src=/image/far.png id=far style="position:absolute;left:90000px">
+    <script>new MutationObserver(() => { first.crossOrigin = 'anonymous'; })
+      .observe(far, {attributeFilter: ['loading']})</script>""",
+)
+_page(
+    "/scroll-held",
+    # Held at 300 px for a moment, as a page does while it loads more.
+    """<!doctype html><title>held</title><body style="margin:0;height:5000px"><script>
+    let until = 0;
+    addEventListener('scroll', () => {
+      if (scrollY > 300) until ||= performance.now() + 120;
+      if (performance.now() < until) scrollTo({top: 300, behavior: 'instant'});
+    })</script>""",
+)
+_page(
     "/frames",
     lambda site: (
         "<!doctype html><title>frames</title><p>outer</p><iframe></iframe>"

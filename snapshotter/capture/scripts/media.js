@@ -5,6 +5,7 @@ const LATER = ['data-src', 'data-original', 'data-lazy-src', 'data-actualsrc', '
   'data-echo', 'data-lazy', 'data-original-src', 'data-img-src'];
 const LATER_SETS = ['data-srcset', 'data-lazy-srcset', 'data-original-set'];
 const STYLED = 20_000;  // elements whose style is looked at for pictures that did not come
+const STYLED_MS = 1500;  // and how long: what is not found is in the list of failed requests
 const PICTURED = ['backgroundImage', 'borderImageSource', 'listStyleImage', 'maskImage', 'content',
   'shapeOutside'];
 const LATER_BACKGROUNDS = ['data-bg', 'data-background', 'data-background-image',
@@ -14,7 +15,7 @@ const SHARED = 3;  // images of different wanted sources that show the same one
 const IMAGES = 5000;  // that are told one by one
 
 const pendingSince = new WeakMap();
-const undecodable = new WeakSet();
+const undecodable = new WeakSet();  // or asked for anew meanwhile: tried again at the end
 const decodings = new WeakMap();  // image to the address that it showed, and a promise
 let woken = [];  // elements whose `loading` we changed, with what it was
 
@@ -154,6 +155,7 @@ function heldBackgrounds() {
 function lostOfStyles(lost) {
   const wanted = new Set(lost), found = new Set();
   if (!wanted.size) return [];
+  const end = performance.now() + STYLED_MS;
   for (const element of everywhere('*').slice(0, STYLED)) {
     if (!of.rects(element).length) continue;
     for (const part of [null, '::before', '::after', '::marker']) {
@@ -164,7 +166,7 @@ function lostOfStyles(lost) {
           if (wanted.has(url)) found.add(url);
         }
     }
-    if (found.size === wanted.size) break;
+    if (found.size === wanted.size || performance.now() > end) break;
   }
   return [...found];
 }
@@ -209,6 +211,8 @@ lib.finish = async ({decodeMs, lost}) => {
     try { animation.finish(); } catch { animation.pause(); }
   }
   roots(true);
+  for (const image of everywhere('img'))
+    if (undecodable.delete(image)) decodings.delete(image);
   let looked = lookAtImages();
   const decoding = decode(looked);
   const decoded = decoding.length === 0

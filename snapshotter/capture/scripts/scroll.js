@@ -5,10 +5,13 @@ const INNER_RANGE = 0.3;  // of its own height that it has to be able to scroll
 const SAMPLES_PER_STEP = 8;
 const SAMPLE_TEXT = 200;  // characters that are compared
 
-const BLOCKED = 2;  // steps in a row that do not go down: the page does not let itself be scrolled
+// Steps in a row that do not go down, and how long: the page does not let itself be scrolled. A
+// page that holds itself for the moment in which it loads more does.
+const BLOCKED = 2;
+const BLOCKED_MS = 250;
 
 let inner = null;
-let blocked = 0;
+let blocked = 0, movedAt = 0;
 let samples = [];
 
 const pageHeight = () => (doc.scrollingElement() ?? doc.documentElement())?.scrollHeight ?? 0;
@@ -76,7 +79,7 @@ lib.beginScroll = () => {
   const document_ = place(null);
   inner = document_.height - document_.view < document_.view * 0.2 ? findInner() : null;
   samples = [];
-  blocked = 0;
+  [blocked, movedAt] = [0, performance.now()];
   sample(0);
   return {...document_, inner: inner ? pathOf(inner) : '', change: measure()};
 };
@@ -98,13 +101,14 @@ lib.scrollDown = async ({part, steps, ms, height}, which) => {
     await frames(1);
     at = place(scroller);
     sample(at.top);
-    done += 1;
-    blocked = at.top > before.top ? 0 : blocked + 1;
+    if (at.top > before.top) [blocked, movedAt] = [0, performance.now()];
+    else blocked += 1;
+    if (blocked <= BLOCKED) done += 1;  // more of these are no steps, they wait
     const bottom = at.top + at.view;
     // Rounded figures: a pixel more or less is the bottom all the same.
     if (bottom >= at.height - 2) stopped = 'bottom';
     else if (bottom >= height) stopped = 'height';
-    else if (blocked === BLOCKED) stopped = 'blocked';
+    else if (blocked >= BLOCKED && performance.now() - movedAt >= BLOCKED_MS) stopped = 'blocked';
   }
   return {...at, steps: done, stopped};
 };
