@@ -2027,7 +2027,9 @@ class Verification:
         folder, name = os.path.split(self.path)
         form = re.compile(re.escape(name) + r"\.custody-([0-9]{4}|[1-9][0-9]{4,})\.jsonl\Z")
         try:
-            found = [form.match(entry) for entry in os.listdir(folder or ".")]
+            names = [it for it in os.listdir(folder or ".") if form.match(it)]
+            # What is no file, a pipe or a folder, is no sidecar.
+            found = [form.match(it) for it in names if os.path.isfile(os.path.join(folder, it))]
         except OSError as error:
             raise Unreadable(f"{folder}: {error.strerror or error}") from error
         numbers = sorted(int(it.group(1)) for it in found if it and len(it.group(1)) < 19)

@@ -34,6 +34,7 @@ from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
 
 # What a list shows of each record, and the types that it has there.
+_MAX_SIDECAR = 1 << 20  # bytes; no kind of ours is longer
 _LISTED: dict[str, tuple[type, ...]] = {
     "outcome.state": (str,),
     "what.final_url": (str,),
@@ -313,6 +314,11 @@ def export(store: ObjectStore, bundle_id: str, directory: Path) -> tuple[Path, .
         directory.mkdir(parents=True, exist_ok=True)
         for found in store.list(key):
             if found.key == key or found.key.startswith(f"{key}."):
+                if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
+                    raise SnapshotterError(  # before a stranger's object fills the disk
+                        f"{found.key} has {found.length} bytes: it is nothing of ours",
+                        hint="snapshotter audit says more; take it away, or export from a copy",
+                    )
                 written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
     except OSError as error:
         raise SnapshotterError(f"{directory}: {error.strerror or error}") from error

@@ -82,8 +82,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNREADABLE: "check rights and disk, then audit again: nothing is known of it",
         AuditCode.UNPROVEN: "snapshotter verify says what is missing, with a trust file that "
         "names key and authorities",
-        AuditCode.NO_LOG: "without a log nobody can see a deletion; snapshotter log sync begins "
-        "one",
+        AuditCode.NO_LOG: "without a log nobody can see a deletion: audit the store that this is "
+        "a copy of, or begin one with snapshotter log sync",
         AuditCode.UNTRUSTED_LOG: "name the log's key in a trust file (--trust, --root-key)",
         AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
         AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",

@@ -192,8 +192,14 @@ class Judge:
         """Tell of sidecars that belong to no bundle, in the store or in the log."""
         for listed in self._workspace.without_bundle():
             if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
+                stone = layout.sidecar_key(layout.bundle_key(listed.bundle), tombstone.KIND)
+                what = "is not there"  # of a copy without a log nothing more is known
+                if self._workspace.has_object(stone):
+                    what = "was erased, says a tombstone beside it"
+                elif self._history.head is not None:
+                    what = "never was"
                 self._say(
-                    AuditCode.SURPLUS, _NOTE, listed.key, "it stands beside a bundle that never was"
+                    AuditCode.SURPLUS, _NOTE, listed.key, f"it stands beside a bundle that {what}"
                 )
 
     def stranger(self, listed: Listed) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import (
+    AuditCode,
     AuditFinding,
     AuditReport,
     FindingCount,
@@ -166,16 +167,19 @@ def _summary(report: AuditReport) -> str:
             f"{_count(unclear, 'thing', 'things')} could not be established: the lines marked ? "
             "say which."
         )
+    erased = any(it.code is AuditCode.ERASED_BY_ORDER for it in report.counts)
+    ordered = " (but by order)" if erased else ""
     read, there = report.scope.read, report.scope.bundles
     if read < there:
         # What was not read may have been replaced: only that it is there was seen.
         return (
-            f"nothing was deleted or put in since it was logged, and each of the {read} bundles "
-            f"that were read is as it was sealed; nothing is said of the other {there - read}."
+            f"nothing was deleted{ordered} or put in since it was logged, and each of the {read} "
+            f"bundles that were read is as it was sealed; nothing is said of the other "
+            f"{there - read}."
         )
     return (
-        "nothing was deleted, replaced or put in since it was logged, and every bundle is as it "
-        "was sealed."
+        f"nothing was deleted{ordered}, replaced or put in since it was logged, and every bundle "
+        "is as it was sealed."
     )
 
 

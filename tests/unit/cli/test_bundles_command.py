@@ -123,3 +123,16 @@ def test_a_title_can_not_steer_the_terminal(
     out = capsys.readouterr().out
     assert all(it.isprintable() for it in out.replace("\n", ""))
     assert out.count("\\u202egnp") == 6
+
+
+def test_what_is_longer_than_anything_of_ours_is_not_exported(
+    members: bundles.Members, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sparse file costs its maker nothing, and its copy a whole disk."""
+    bundle = Path(f"captures/bundles/2020/01/01/{_put(1, bundles.pack(members))}.wacz")
+    with bundle.with_name(f"{bundle.name}.custody-0001.jsonl").open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert main(["export", "--store", "captures", _id(1), "--output", "out"]) == 1
+
+    assert "nothing of ours" in capsys.readouterr().err

@@ -334,6 +334,7 @@ def test_a_directory_or_a_pipe_beside_a_bundle_is_junk_and_no_obstacle(tmp_path:
     bundle.write_bytes((VECTORS / "v1-good" / "bundle.wacz").read_bytes())
     (tmp_path / "bundle.wacz.late-01.tsr").mkdir()
     os.mkfifo(tmp_path / "bundle.wacz.late-02.tsr")
+    os.mkfifo(tmp_path / "bundle.wacz.custody-0001.jsonl")
 
     assert _run("--trust", VECTORS / "trust" / "trust.json", bundle).returncode == 0
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,26 @@ def test_nothing_is_said_of_what_was_not_read(spoiled: Collection, workspace: Pa
 
     assert "replaced" not in text
     assert "nothing is said of the other 5" in text
+
+
+def test_what_was_erased_is_not_said_to_be_there(spoiled: Collection, workspace: Path) -> None:
+    spoiled.erase(1)
+
+    text = "\n".join(reports.lines(spoiled.audited(workspace).report))
+
+    assert "PASSED: nothing was deleted (but by order), replaced" in text
+
+
+def test_what_is_left_of_an_erasure_is_named_in_a_copy_without_a_log(
+    spoiled: Collection, workspace: Path
+) -> None:
+    spoiled.erase(1)
+    shutil.rmtree(spoiled.root / "log")
+
+    found = spoiled.audited(workspace)
+
+    details = {it.detail for it in found.findings if it.code is AuditCode.SURPLUS}
+    assert details == {"it stands beside a bundle that was erased, says a tombstone beside it"}
 
 
 def test_a_sample_of_more_than_there_is_takes_all(spoiled: Collection, workspace: Path) -> None:
