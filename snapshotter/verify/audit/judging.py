@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import custody_sidecars, layout, leaf, statement, tombstone
+from snapshotter.formats import (
+    canonical_json,
+    custody_sidecars,
+    keys,
+    layout,
+    leaf,
+    statement,
+    tombstone,
+)
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.ports import ObjectStore
@@ -22,7 +30,7 @@ from snapshotter.verify.audit.history import Claim, History
 from snapshotter.verify.audit.reading import sha256_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
-from snapshotter.verify.trust import Trust
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
 
 _MAX_REPORT = 64 << 20  # bytes; one has some hundred kilobytes
 _MOST_SIDECARS = 5_000  # of the custody of one erased bundle that are read
@@ -219,6 +227,8 @@ class Judge:
             try:
                 with self._store.open(key) as stream:
                     there = sha256_of(stream, limit=_MAX_REPORT)
+                    stream.seek(0)
+                    document = stream.read(_MAX_REPORT) if there == entry.sha256 else b""
             except FileNotFoundError:
                 self._say(
                     AuditCode.DELETED,
@@ -233,10 +243,28 @@ class Judge:
                 continue
             if there != entry.sha256:
                 self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
-            elif not self._is_there(f"{key}.sig"):  # it was put before the report
-                self._say(
-                    AuditCode.DELETED, _FAILED, f"{key}.sig", "the signature of a report is gone"
-                )
+                continue
+            self._report_signature(f"{key}.sig", document)
+
+    def _report_signature(self, key: str, document: bytes) -> None:
+        """Tell of a report's signature that is gone (it was put first), or does not hold."""
+        try:
+            with self._store.open(key) as stream:
+                signature = stream.read(MAX_SIGNATURE_BYTES + 1)
+        except FileNotFoundError:
+            self._say(AuditCode.DELETED, _FAILED, key, "the signature of a report is gone")
+            return
+        except SnapshotterError as error:
+            require_answer(self._store, error)
+            self._say(AuditCode.UNREADABLE, _UNCLEAR, key, str(error))
+            return
+        with contextlib.suppress(EvidenceInvalid):  # another program's report may be no JSON
+            value = canonical_json.loads(document)
+            signer = value.get("signer") if isinstance(value, dict) else None
+            known = self._trust.key(signer) if isinstance(signer, str) else None
+            if known and not keys.verify_signature(known.public_key, signature, document):
+                words = "the signature of a report does not hold, by the key that the report names"
+                self._say(AuditCode.ALTERED, _FAILED, key, words)
 
     def trust_file(self) -> None:
         """Tell when the log knows of a later trust file than this audit goes by, or another one."""

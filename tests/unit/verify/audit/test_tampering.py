@@ -337,7 +337,8 @@ def trust_file_of_which_another_one_was_logged(it: Collection, folder: Path) -> 
 
 def _report(it: Collection) -> str:
     """Put a report into store and log; return its key."""
-    report_id, data = bundles.bundle_id(datetime.now(UTC)), b"{}"
+    report_id = bundles.bundle_id(datetime.now(UTC))
+    data = canonical_json.dumps({"signer": it.signer.key_id})
     key = layout.report_key(report_id)
     it.put(f"{key}.sig", it.signer.sign(data))
     it.put(key, data)
@@ -348,6 +349,12 @@ def _report(it: Collection) -> str:
 @case(verdict=PASSED)
 def report_of_an_earlier_audit(it: Collection, folder: Path) -> None:
     _report(it)
+
+
+@case("altered", verdict=FAILED)
+def signature_of_an_earlier_report_changed(it: Collection, folder: Path) -> None:
+    key = f"{_report(it)}.sig"
+    it.put(key, flipped((it.root / key).read_bytes()))
 
 
 @case("deleted", verdict=FAILED)
