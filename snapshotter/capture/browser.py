@@ -85,6 +85,7 @@ _PLAYWRIGHT = {
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
 _BLOCK = 512  # bytes, of st_blocks (stat(2))
+_LEAST = 4096  # bytes that a file counts for, however short
 _FILTER_S = 3.0  # for a new renderer to take its filter
 _LOOK_S = 0.02
 _OUTPUT = re.compile(r"\[pid=\d+\]\[(?:err|out)\] (.*)")  # a line of the browser's in a message
@@ -190,18 +191,25 @@ class Workplace:
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def written_bytes(self) -> int:
+    def written_bytes(self, most: int) -> int:
         """
         Disk that is in use below, as the system counts it: bytes that are there, not lengths.
 
-        Some milliseconds for a browser's hundred files.
+        A page can make empty files without end, too, and each takes a place of its own. Some
+        milliseconds for a browser's hundred files.
+
+        Args:
+            most: Looking ends beyond so many bytes.
         """
         total = 0
         for top in {self.root, self.temporary}:
-            for folder, _, names in os.walk(top):
-                for name in names:
+            for folder, folders, names in os.walk(top):
+                for name in (*folders, *names):
                     with contextlib.suppress(OSError):  # it was removed meanwhile
-                        total += os.lstat(os.path.join(folder, name)).st_blocks * _BLOCK
+                        blocks = os.lstat(os.path.join(folder, name)).st_blocks
+                        total += max(_LEAST, blocks * _BLOCK)
+                if total > most:
+                    return total
         return total
 
     @property

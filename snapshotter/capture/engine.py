@@ -215,7 +215,7 @@ class ChromiumCapturer:
                 if self._clock.monotonic() - disk_at < _DISK_S:
                     continue
                 disk_at = self._clock.monotonic()
-                written = standby.place.written_bytes()
+                written = standby.place.written_bytes(2 * disk_bytes)
                 if written > disk_bytes:
                     session.must_be_stopped(f"the page wrote {written >> 20} MiB to disk")
                 if written > 2 * disk_bytes:  # workers go on

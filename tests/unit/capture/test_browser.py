@@ -134,11 +134,16 @@ def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:
 
 def test_what_a_browser_has_written_is_counted_as_the_disk_counts_it(tmp_path: Path) -> None:
     place = Workplace.create(tmp_path / "spool")
-    before = place.written_bytes()
+    before = place.written_bytes(4 << 20)
     (place.profile / "store").write_bytes(bytes(1 << 20))
     with (place.temporary / "hole").open("wb") as sparse:
         sparse.truncate(1 << 30)
 
-    assert 1 << 20 <= place.written_bytes() - before < 2 << 20
+    assert 1 << 20 <= place.written_bytes(4 << 20) - before < 2 << 20
+    for number in range(100):  # that hold nothing, and take a place each
+        (place.profile / f"{number}").touch()
+        (place.home / f"{number}").mkdir()
+    assert place.written_bytes(4 << 20) - before > (1 << 20) + 200 * 4096 - 1
+    assert place.written_bytes(1000) < before + (1 << 20)  # looking ended
     place.remove()
-    assert place.written_bytes() == 0
+    assert place.written_bytes(1) == 0
