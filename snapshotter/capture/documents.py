@@ -8,11 +8,12 @@ how much of it a reader did not get to see.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from snapshotter.capture import comparison
+from snapshotter.capture.budget import deadline
 from snapshotter.capture.comparison import Difference
 from snapshotter.capture.recorder import MainBody, ReceivedDocument
 from snapshotter.capture.target import is_page
@@ -22,6 +23,9 @@ from snapshotter.model.capture import Document
 # What is opened of Brotli, which takes half a second a megabyte here.
 _BROTLI_BYTES: Final = 256 << 10
 _BROTLI_OPENED_BYTES: Final = 1 << 20
+# Of a processor. Text that means harm takes 2 s a document, there may be twenty, and whoever
+# waits for a capture is waiting.
+_CPU_S: Final = 4.0
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -34,15 +38,30 @@ class Compared:
     difference: Difference | None
 
 
-def compared(received: Iterable[ReceivedDocument], shown: str) -> Iterator[Compared]:
+def compared(
+    received: Iterable[ReceivedDocument],
+    shown: str,
+    *,
+    is_late: Callable[[], bool] | None = None,
+) -> Iterator[Compared]:
     """
     Yield each document with how far it is from the text that was shown.
+
+    Args:
+        is_late: Whether to compare no more. The final document always is, before all others.
 
     Raises:
         OSError: A body can not be read.
     """
-    for one in received:
-        difference = _difference(one, shown) if shown and one.body is not None else None
+    documents = tuple(received)
+    is_late = is_late or deadline(_CPU_S)
+    differences: dict[int, Difference | None] = {}
+    for number in sorted(range(len(documents)), key=lambda it: not documents[it].is_final):
+        one = documents[number]
+        if shown and (one.is_final or not is_late()):
+            differences[number] = _difference(one, shown)
+    for number, one in enumerate(documents):
+        difference = differences.get(number)
         yield Compared(
             Document(
                 url=one.url,

@@ -342,7 +342,7 @@ class WireRecorder:
         try:
             streams.keep(files, self._keep_for, key_log=key_log, connections=listed)
         except (OSError, SnapshotterError) as error:  # what is recorded is no worse for it
-            why = error.strerror if isinstance(error, OSError) else error
+            why = (isinstance(error, OSError) and error.strerror) or error
             return (f"streams and keys that were to be kept, encrypted ({why}): 1",)
         return ()
 

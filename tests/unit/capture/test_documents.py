@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,16 @@ def test_a_document_without_a_body_is_named(tmp_path: Path) -> None:
     (found,) = compared([_received(None)], TEXT)
 
     assert (found.document.media_type, found.difference) == ("", None)
+
+
+def test_the_final_document_is_compared_first_and_others_while_there_is_time(
+    tmp_path: Path,
+) -> None:
+    last = _received(_body(tmp_path, HTML))
+    early = replace(last, is_final=False)
+    answers = iter((False, True, True))
+
+    found = compared([early, early, early, last], TEXT, is_late=lambda: next(answers))
+
+    percents = [it.document.not_shown_percent for it in found]
+    assert percents == [0, None, None, 0]

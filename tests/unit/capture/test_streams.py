@@ -183,6 +183,19 @@ def test_streams_that_can_not_be_kept_are_named_and_cost_nothing_else(
     assert not kept.carried.tee.exists()
 
 
+def test_that_a_file_became_shorter_is_told_in_words(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.https()
+
+    def shrunk(*_: object, **__: object) -> None:
+        raise OSError("00001.tee became shorter while it was read")
+
+    monkeypatch.setattr(streams, "keep", shrunk)
+
+    assert "00001.tee became shorter" in kept.record().missing_parts[0]
+
+
 def chunked(secret: bytes) -> bytes:
     return (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n"
