@@ -162,7 +162,7 @@ def add(
 
     A bundle that the verifier calls FAILED is refused; the same bundle again changes nothing.
     Late tokens beside a bundle come along when they are over its signature; which do not is
-    said on stderr.
+    said on stderr. What was added is not in the log until `snapshotter log sync`.
     """
     from snapshotter.app import keeping, pipeline, wiring
     from snapshotter.policy import retention

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def test_nothing_is_written_into_the_store_without_a_signer(it: Collection, tmp_
 
     assert (done.report.verdict, done.report_key) == (Verdict.PASSED, "")
     assert sorted(it.root.rglob("*")) == before
+
+
+def test_no_store_is_made_where_there_is_none(it: Collection, tmp_path: Path) -> None:
+    nowhere = replace(it, root=tmp_path / "mistyped")
+
+    done = run(nowhere, tmp_path / "memory", signer=bundles.new_signer())
+
+    assert (done.report.verdict, done.report_key) == (Verdict.INDETERMINATE, "")
+    assert not nowhere.root.exists()
 
 
 def test_a_report_that_can_not_be_stored_is_told_of(it: Collection, tmp_path: Path) -> None:
