@@ -439,7 +439,7 @@ class Camera:
         picture, start = progress.picture, progress.done
         failure: Exception | None = None
         with tempfile.TemporaryFile(dir=self._work) as scratch:
-            strip = _Strip(scratch, self.window.scale, self._is_blank)
+            strip = _Strip(scratch, self._is_blank)
             try:
                 while progress.done < end:
                     at = min(progress.done + tile, end)
@@ -642,18 +642,15 @@ class _Strip:
     Joins shots in a thread, one behind the camera, so that at most two are in memory.
 
     Args:
-        scale: Device pixels a CSS pixel.
         is_blank: Says whether an area of one colour should not be one.
     """
 
     def __init__(
         self,
         scratch: BinaryIO,
-        scale: int,
         is_blank: Callable[[Area, bytes], Awaitable[bool]],
     ) -> None:
         self._stitcher = PngStitcher(scratch)
-        self._scale = scale
         self._is_blank = is_blank
         self._running: tuple[Area, asyncio.Task[PngPart]] | None = None
         self.tiles: list[PictureTile] = []

@@ -124,7 +124,6 @@ class Session:
         self._wire = wire
         self._recorder = recorder
         self._gate = gate
-        self._kill_at = kill_at
         self._ending_s = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
         self._guard_deadline = kill_at - self._ending_s
 
