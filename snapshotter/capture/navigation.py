@@ -307,6 +307,10 @@ class Navigation:
         request = response.request
         if response.status >= 400:
             self._lose_media(request)
+        elif (
+            response.status < 300
+        ):  # asked for again, it came; if it breaks off, that is told after this
+            self.lost_media.discard(request.url)
         if request.is_navigation_request() and request.frame is self._page.main_frame:
             self._document.status = response.status
 

@@ -263,6 +263,15 @@ def test_an_image_that_is_asked_for_again_while_it_is_decoded_has_not_failed(
     assert (it.images.wanted, it.images.loaded, it.images.failed) == (2, 2, 0)
 
 
+def test_a_background_that_came_when_it_was_asked_for_again_is_not_missing(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/background-second-time"))
+
+    assert site.paths().count("/second-time.png") == 2
+    assert it.images.failed_urls == ()
+
+
 def test_a_page_that_holds_itself_for_a_moment_is_scrolled_to_its_end(
     site: Site, capture: Engine
 ) -> None:

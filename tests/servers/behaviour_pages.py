@@ -166,6 +166,24 @@ _page(
     "/images-undecodable",
     "<!doctype html><title>undecodable</title><img src=/undecodable><img src=/image/ok.png>",
 )
+
+
+@_route("/second-time.png")
+def _second_time(handler: _Handler) -> None:
+    """An image that is there when it is asked for again."""
+    first = handler.server.site.paths().count("/second-time.png") == 1
+    handler.reply(
+        b"" if first else png(40, 20, (9, 9, 9)), "image/png", status=503 if first else 200
+    )
+
+
+_page(
+    "/background-second-time",
+    """<!doctype html><title>second</title><body><p>text<script>
+    const image = new Image();
+    image.onerror = () => { document.body.style.backgroundImage = 'url(/second-time.png)'; };
+    image.src = '/second-time.png';</script>""",
+)
 _page(
     "/images-again",
     # The second image is out of reach of scrolling: that it is woken tells the page that its
