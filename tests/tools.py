@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.capture.browser import find_browser
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -25,6 +27,14 @@ def python_tool(name: str) -> str:
     if not path.is_file():
         pytest.skip(f"{name} is not installed: make setup-test")
     return str(path)
+
+
+def any_chromium() -> str:
+    """Return the path of a browser that the product would take, or skip."""
+    found = find_browser("shell") or find_browser("chromium")
+    if found is None:
+        pytest.skip("no Chromium is installed: make setup")
+    return str(found.path)
 
 
 def npm_modules() -> str:

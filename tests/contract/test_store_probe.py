@@ -3,40 +3,19 @@
 import os
 import secrets
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.capture import ClockFacts
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.probe import StoreProbe, probe, refuse_log, refuse_unlocked
 from snapshotter.store.s3 import S3Store
+from tests.logs import RandomIds, RealClock
 from tests.servers import rclone as rclone_server
 from tests.servers import seaweedfs as seaweedfs_server
 from tests.servers.rclone import rclone
 from tests.servers.seaweedfs import SeaweedFS
-
-
-class RealClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return monotonic()
-
-    def facts(self) -> ClockFacts:
-        return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
-
-
-class RandomIds:
-    def bundle_id(self, at: datetime) -> str:
-        raise NotImplementedError
-
-    def random_bytes(self, count: int) -> bytes:
-        return secrets.token_bytes(count)
 
 
 def bucket(endpoint_url: str, name: str, key: str, secret: str, prefix: str = "") -> S3Store:

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 from playwright.sync_api import sync_playwright
 
-from snapshotter.capture.browser import find_browser
 from snapshotter.formats.http import HowEnded
 from snapshotter.formats.http1 import Http1Connection
+from tests.tools import any_chromium
 from tests.unit.formats.wire_events import C, S, told
 
 pytestmark = pytest.mark.e2e
@@ -131,11 +131,8 @@ def _server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> dict[bytes, tuple[int, str] | None]:
     """What Chromium makes of each case: status and text, or None."""
-    found = find_browser("shell") or find_browser("chromium")
-    if found is None:
-        pytest.skip("no Chromium is installed: make setup")
     with _server() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(found.path))
+        browser = playwright.chromium.launch(executable_path=any_chromium())
         page = browser.new_page()
         page.goto(url, timeout=30_000)
         told_by = page.evaluate(FETCH, [f"/{number}" for number in range(len(CASES))])

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import sync_playwright
 
-from snapshotter.capture.browser import find_browser
 from snapshotter.formats.http import HowEnded
 from snapshotter.formats.http1 import Http1Connection
 from snapshotter.formats.http2 import Http2Connection
 from snapshotter.formats.websocket import FrameReader, Opcode, inflate
 from tests.servers.torture import Mode, Seen, Torture
+from tests.tools import any_chromium
 from tests.unit.formats.wire_events import C, S, Told, told
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("torture")]
@@ -59,13 +59,10 @@ class Visit:
 
 @pytest.fixture(scope="module", params=MODES)
 def visit(request: pytest.FixtureRequest) -> Visit:
-    found = find_browser("shell") or find_browser("chromium")
-    if found is None:
-        pytest.skip("no Chromium is installed: make setup")
     with Torture(request.param) as torture:
         arguments = [f"--ignore-certificate-errors-spki-list={torture.spki}"]
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(found.path), args=arguments)
+            browser = playwright.chromium.launch(executable_path=any_chromium(), args=arguments)
             page = browser.new_page()
             page.goto(torture.url, timeout=60_000)
             title = page.title()

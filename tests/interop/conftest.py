@@ -1,15 +1,18 @@
 """One bundle of the fixture page for all foreign readers, made before its site is stopped."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.product import Installation, trusting
 from tests.servers.authority import start_authority
 from tests.servers.site import Site
+from tests.tools import any_chromium
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,12 @@ def exhibit(tmp_path_factory: pytest.TempPathFactory) -> Exhibit:
         url=url,
         facts=facts,
     )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A bare browser, to look at what others show."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=any_chromium())
+        yield started
+        started.close()

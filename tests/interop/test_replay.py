@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, Frame, Page
 from typing_extensions import override
 
-from snapshotter.capture.browser import find_browser
 from tests.interop.conftest import Exhibit
 from tests.tools import npm_modules, python_tool
 
@@ -32,17 +31,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.e2e, pytest.mark.xdist_group("int
 
 TEXTS = ("香港新聞 News from everywhere", "第一段：這是一個測試。", "頁尾 the end", "العربية", "🦊")
 LIMIT_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = find_browser("shell") or find_browser("chromium")
-    if found is None:
-        pytest.skip("no Chromium is installed: make setup")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(found.path))
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ pywb's proxy mode, and the same text in pywb and in wabac.
 """
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, sync_playwright
+from playwright.sync_api import Browser, Frame
 
-from snapshotter.capture.browser import find_browser
 from tests.e2e.product import Installation, member
 from tests.interop.test_check_replay import POLICY, checked_capture
 from tests.interop.test_replay import (
@@ -115,17 +113,6 @@ def test_not_one_pixel_differs(shown: Shown) -> None:
         assert picture["captured_px"] == picture["replayed_px"]
     assert replay["pictures"][1]["captured_px"][1] > 4300
     assert replay["missed"] == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = find_browser("shell") or find_browser("chromium")
-    if found is None:
-        pytest.skip("no Chromium is installed: make setup")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(found.path))
-        yield started
-        started.close()
 
 
 def _same_text(frame: Frame, shown: Shown) -> None:
