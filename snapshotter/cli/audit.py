@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.options import root_key_option, trust_option
 from snapshotter.cli.output import NobodyListens, Steps, complain, result, result_json, say
 
 if TYPE_CHECKING:
@@ -36,15 +37,8 @@ give --state a place that nobody but you can write.
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("store", required=False, metavar="[DIR|s3://…]")
-@click.option(
-    "--trust",
-    "trust_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Trust file; its signature stands beside it.",
-)
-@click.option(
-    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
-)
+@trust_option
+@root_key_option
 @click.option("--sample", type=click.IntRange(0), metavar="N", help="Read so many bundles only.")
 @click.option("--seed", metavar="TEXT", help="Draw the sample by this; otherwise by chance.")
 @click.option(

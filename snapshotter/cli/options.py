@@ -1,5 +1,7 @@
 """Options that more than one command takes."""
 
+from pathlib import Path
+
 import click
 
 store_option = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
@@ -8,4 +10,15 @@ lock_mode_option = click.option(
     "--lock-mode",
     type=click.Choice(["GOVERNANCE", "COMPLIANCE"]),
     help="COMPLIANCE: nobody can undo it.  [default: as the policy says, GOVERNANCE]",
+)
+
+trust_option = click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Trust file; its signature stands beside it.",
+)
+
+root_key_option = click.option(
+    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from snapshotter.cli.options import root_key_option, trust_option
 from snapshotter.cli.output import NobodyListens, complain, result, result_json, say
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 
@@ -31,15 +32,8 @@ authorities, and the output says so.
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("bundles", nargs=-1, required=True, metavar="FILE|BUNDLE-ID…")
-@click.option(
-    "--trust",
-    "trust_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Trust file; its signature stands beside it.",
-)
-@click.option(
-    "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
-)
+@trust_option
+@root_key_option
 @click.option("--store", metavar="DIR|s3://…", help="Where bundle ids are looked up.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
 @click.pass_context
