@@ -126,7 +126,6 @@ class Targets:
         self._spawn = spawn
         self._gone = gone
         self._children: dict[str, TunnelledSession] = {}
-        self._by_target: dict[str, TunnelledSession] = {}
 
     def listen(self, cdp: CDPSession, events: tuple[str, ...]) -> DirectSession:
         """Follow a session of Playwright's and return it as one of ours."""
@@ -149,10 +148,6 @@ class Targets:
             params["filter"] = [{"type": kind, "exclude": False} for kind in kinds]
         await session.send("Target.setAutoAttach", params)
 
-    def of_target(self, target_id: str) -> Session | None:
-        """Return the session of a child by its target; a worker's is its script's request."""
-        return self._by_target.get(target_id)
-
     def forget(self, session: Session) -> None:
         """End a session, and those that are reached through it: nobody tells of their end."""
         for number, child in tuple(self._children.items()):
@@ -169,7 +164,6 @@ class Targets:
         if method == "Target.attachedToTarget":
             child = TunnelledSession(session, params["sessionId"], self._receive)
             self._children[params["sessionId"]] = child
-            self._by_target[params["targetInfo"]["targetId"]] = child
             self._spawn(self._start(child))
         elif method == "Target.receivedMessageFromTarget":
             if (known := self._children.get(params["sessionId"])) is not None:
