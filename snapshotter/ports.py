@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import KeptReceipts
+from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
@@ -408,4 +409,34 @@ class Witness(Protocol):
 
         Raises:
             ServiceUnavailable: It did not answer, or its answer was no good.
+        """
+
+
+class JobQueue(Protocol):
+    """
+    Captures that are handed over, and what came of them. Durable: what `put` has taken
+    survives the end of every process. Not evidence.
+    """
+
+    def put(self, jobs: Sequence[CaptureJob]) -> Sequence[bool]:
+        """
+        Take jobs over, all or none; return of each whether its id was not known before.
+
+        Raises:
+            ServiceUnavailable: The database can not be reached. Nothing was taken.
+        """
+
+    def get(self, job_id: str) -> JobStatus | None:
+        """Return a job, or None if its id is not known (any more)."""
+
+    def jobs(
+        self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
+    ) -> Iterator[JobStatus]:
+        """
+        Yield jobs in the order in which they were handed over.
+
+        Args:
+            states: Only these; all when empty.
+            origin: Only of this origin; of all when "".
+            newest: At most so many, the newest; 0 for all.
         """

@@ -103,6 +103,7 @@ class _File(BaseModel):
     allow_no_sandbox: bool = False
     allow_networks: tuple[str, ...] = ()
     proxy: str = ""
+    queue: str = ""
     pywb_dir: str = ""
     operator: str = Field(default="", max_length=200)
     record_access: bool = True
@@ -195,6 +196,7 @@ class Settings:
     allow_no_sandbox: bool  # start the browser without its sandbox where that can not be had
     allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
+    queue: str = field(repr=False)  # sqlite:///FILE or postgresql://…; may hold a password
     operator: str  # who acts; "": nobody in custody events, this machine's user in holds, erasures
     record_access: bool  # looking at a bundle and giving it out leave custody events
     pywb_dir: Path | None  # where its programs are; None: on PATH
@@ -303,6 +305,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         allow_no_sandbox=file.allow_no_sandbox,
         allow_networks=file.allow_networks,
         proxy=file.proxy,
+        queue=file.queue or f"sqlite:///{data_dir / 'queue.db'}",
         operator=file.operator,
         record_access=file.record_access,
         pywb_dir=Path(file.pywb_dir).expanduser() if file.pywb_dir else None,

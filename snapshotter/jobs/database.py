@@ -1,0 +1,119 @@
+"""
+The database of the queue: SQLite in a file, or PostgreSQL by URL, and one clock for all.
+
+Each module of this room declares its tables on `TABLES`; they are made when the database
+is first opened. Nothing in it is evidence: losing it loses what was still to be done and
+the index of what was, never a bundle.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.types import TypeDecorator
+from typing_extensions import override
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+
+TABLES = MetaData()
+_BUSY_S = 30  # another process may be writing so long, on SQLite
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time in UTC. SQLite keeps none, and PostgreSQL answers in its own zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: object) -> datetime | None:
+        """Return what is written."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone is no time")
+        return value.astimezone(UTC) if value is not None else None
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:
+        """Return what was read."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def database_url(text: str) -> str:
+    """
+    Return the URL of a queue as its driver needs it.
+
+    Args:
+        text: `sqlite:///FILE`, a path of a file, or `postgresql://user:password@host/name`.
+
+    Raises:
+        SnapshotterError: It is none of these.
+    """
+    if "://" not in text:
+        return f"sqlite:///{text}"
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is none
+        raise SnapshotterError("the address of the queue is no URL", hint=_HINT) from error
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise SnapshotterError(f"a queue can not be kept in {url.drivername}", hint=_HINT)
+    if driver == "sqlite" and not url.database:
+        raise SnapshotterError("a queue needs a file: without one nothing is kept", hint=_HINT)
+    return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+_HINT = "sqlite:////var/lib/snapshotter/queue.db or postgresql://user:password@host/database"
+
+
+def open_database(text: str) -> Engine:
+    """
+    Return the queue's database, with every table that is declared by now.
+
+    Raises:
+        ServiceUnavailable: It can not be reached.
+        SnapshotterError: Its address is none.
+    """
+    url = make_url(database_url(text))
+    if url.drivername == "sqlite":
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+        event.listen(engine, "connect", _write_ahead)
+    else:
+        engine = create_engine(url, pool_pre_ping=True)
+    try:
+        TABLES.create_all(engine)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        shown = url.render_as_string(hide_password=True)
+        raise ServiceUnavailable(
+            f"the queue at {shown} can not be opened: {str(error).splitlines()[0]}",
+            hint="is the database running, and may this user use it?",
+        ) from error
+    return engine
+
+
+def database_now(connection: Connection) -> datetime:
+    """Return the database's own time in UTC: the one clock that all workers share."""
+    if connection.dialect.name == "sqlite":
+        text = connection.execute(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now"))).scalar_one()
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    at: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return at.astimezone(UTC)
+
+
+def _write_ahead(connection: object, _record: object) -> None:
+    """Let readers and one writer work at the same time; sync each commit to the disk."""
+    cursor = connection.cursor()  # type: ignore[attr-defined] # of the DB-API
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

@@ -1,0 +1,75 @@
+"""A capture that is to be made later or elsewhere, and how far it has come."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+NORMAL = 100  # priority of a capture that nobody ranked
+MOST_PRIORITY = 1_000
+
+
+class JobState(StrEnum):
+    """
+    How far a job has come.
+
+    The words are what `queue list --state` takes and what `--json` says.
+    """
+
+    WAITING = "waiting"  # for a worker, or for its time
+    DEFERRED = "deferred"  # for its host: throttled, budget spent, quiet hours
+    RUNNING = "running"
+    DONE = "done"  # a bundle is in the store, with all that its policy requires
+    INCOMPLETE = "incomplete"  # a bundle is in the store, and lacks something required
+    FAILED = "failed"  # no bundle: refused, or nothing that a further try would mend
+    DEAD = "dead"  # no bundle after the last attempt: it ended its workers, or they failed
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more happens unless somebody asks for it."""
+        return self not in {JobState.WAITING, JobState.DEFERRED, JobState.RUNNING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureJob:
+    """
+    One capture, handed over.
+
+    Handing over the same id twice is one job: whoever makes jobs from something (a
+    slot of a schedule, a row of a table) makes the id from it, too.
+    """
+
+    id: str  # `[a-z0-9][a-z0-9._@-]{0,119}`
+    url: str  # as it was asked for; http or https
+    enqueued_at: datetime  # UTC
+    policy: str = ""  # as `--policy` takes it, resolved where the worker runs; "" for its own
+    origin: str = ""  # who asked: "cli", "batch:NAME", "schedule:NAME", "watch:NAME"
+    priority: int = NORMAL  # 0 to 1,000, lower first
+    tags: tuple[str, ...] = ()
+    not_before: datetime | None = None  # UTC
+    not_after: datetime | None = None  # UTC; one that has not begun by then is missed: a gap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """A job, and what came of it up to now."""
+
+    job: CaptureJob
+    state: JobState
+    attempts: int = 0  # begun, those of crashed workers included
+    worker: str = ""  # that has it, or had it last
+    started_at: datetime | None = None  # of the last attempt, UTC
+    ended_at: datetime | None = None  # UTC
+    due_at: datetime | None = None  # of one that is deferred, UTC
+    bundle_id: str = ""
+    sha256: str = ""  # of the bundle's file
+    location: str = ""  # a path that can be opened where the worker ran, or an s3:// URL
+    outcome: str = ""  # of the capture: complete, partial, failed
+    http_status: int | None = None
+    final_url: str = ""
+    title: str = ""
+    court_minimum: bool | None = None
+    exit_code: int | None = None  # that `capture` would have ended with
+    error: str = ""  # a sentence
+    hint: str = ""
+    notes: tuple[str, ...] = field(default=())  # what was said of it on its way

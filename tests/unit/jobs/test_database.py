@@ -1,0 +1,57 @@
+"""The queue's database: its address, its clock, and times that stay what they were."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.database import Instant, database_now, database_url, open_database
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("/var/lib/queue.db", "sqlite:////var/lib/queue.db"),
+        ("sqlite:///queue.db", "sqlite:///queue.db"),
+        ("postgresql://me:secret@db:5433/jobs", "postgresql+psycopg://me:secret@db:5433/jobs"),
+        ("postgres://db/jobs", "postgresql+psycopg://db/jobs"),
+    ],
+)
+def test_an_address_is_what_its_driver_needs(text: str, url: str) -> None:
+    assert database_url(text) == url
+
+
+@pytest.mark.parametrize("text", ["mysql://db/jobs", "sqlite://", "http://[", "postgresql://a:b:c"])
+def test_what_keeps_no_queue_is_refused(text: str) -> None:
+    with pytest.raises(SnapshotterError) as caught:
+        database_url(text)
+
+    assert caught.value.hint.startswith("sqlite:///")
+
+
+def test_a_database_that_does_not_answer_is_unavailable_and_its_password_unsaid() -> None:
+    with pytest.raises(ServiceUnavailable) as caught:
+        open_database("postgresql://me:secret@127.0.0.1:1/jobs")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_times_keep_their_instant_and_lose_their_zone(tmp_path: Path) -> None:
+    table = Table(
+        "times", MetaData(), Column("id", Integer, primary_key=True), Column("at", Instant)
+    )
+    engine = open_database(f"{tmp_path}/below/queue.db")
+    table.create(engine)
+    given = datetime(2026, 3, 29, 3, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=2)))
+
+    with engine.begin() as connection:
+        connection.execute(insert(table).values(id=1, at=given))
+        kept = connection.execute(select(table.c.at)).scalar_one()
+        now = database_now(connection)
+
+    engine.dispose()
+    assert kept == given
+    assert kept.tzinfo is UTC
+    assert abs(now - datetime.now(UTC)) < timedelta(seconds=60)
