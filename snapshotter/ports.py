@@ -4,7 +4,7 @@ The world on one page: everything outside the core, as small contracts.
 Only `app/wiring.py` builds what stands behind them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import KeptReceipts
+from snapshotter.model.event import Delivery, Event, OwedMessage
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
@@ -440,3 +441,78 @@ class JobQueue(Protocol):
             origin: Only of this origin; of all when "".
             newest: At most so many, the newest; 0 for all.
         """
+
+
+class JobObserver:
+    """
+    Hears what happens to jobs and workers: for metrics, logs and notifications.
+
+    Every method may be called from any thread, returns soon and never raises: what can not
+    be counted or told must not cost a capture. No protocol but a class that does nothing
+    with what it hears: whoever wants some of it overrides that.
+    """
+
+    def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
+        """Hear that a worker began a job, for the first time with attempt 1."""
+
+    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+        """
+        Hear that an attempt ended.
+
+        Args:
+            status: Its state says whether the job is over. One that is tried again is
+                waiting or deferred, and `error` has what went wrong.
+            stage_ms: Time by stage, as `capture --json` has it; empty when nothing was sealed.
+            length: Bytes of the bundle; 0 when nothing was sealed.
+        """
+
+    def job_deferred(self, job: CaptureJob, *, until: datetime, why: str) -> None:
+        """Hear that a job waits for its host. `why` is one of few words: "budget"."""
+
+    def heartbeat(self, worker: str) -> None:
+        """Hear that a worker wrote its heartbeat."""
+
+    def browser_restarted(self, worker: str, *, why: str) -> None:
+        """Hear that a browser was replaced. `why` is one of few words: "captures", "died"."""
+
+    def service_failed(self, service: str, detail: str) -> None:
+        """
+        Hear that somebody else's service did not do its part.
+
+        Args:
+            service: "store", "authority", "database", "browser" or "log".
+            detail: A sentence.
+        """
+
+    def fired(self, schedule: str, *, late_s: float) -> None:
+        """Hear that a visit that a schedule asks for was handed over, so late."""
+
+    def tell(self, event: Event) -> None:
+        """Hear something that people may want to be told."""
+
+
+class Notifier(Protocol):
+    """Takes over what people may want to be told; which of it they are is its affair."""
+
+    def notify(self, event: Event) -> None:
+        """
+        Take an event over. Durable when this returns; the same id again changes nothing.
+
+        Raises:
+            ServiceUnavailable: It could not be written down. Nobody will be told.
+        """
+
+
+class Channel(Protocol):
+    """
+    A way to somebody outside. Not trusted with more than its messages say.
+
+    Messages are handed over at least once: a receiver knows one by its id.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration."""
+
+    def deliver(self, message: OwedMessage) -> Delivery:
+        """Hand a message over, within a limited time; what goes wrong is an answer too."""

@@ -1,5 +1,6 @@
 """A capture that is to be made later or elsewhere, and how far it has come."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -73,3 +74,14 @@ class JobStatus:
     error: str = ""  # a sentence
     hint: str = ""
     notes: tuple[str, ...] = field(default=())  # what was said of it on its way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """The queue at one moment, in numbers that do not grow with it: for metrics."""
+
+    depth: Mapping[JobState, int]  # jobs in each state; one that is missing has none
+    oldest_due_s: float = 0.0  # how long the first job has waited that could have begun
+    deferred_hosts: int = 0  # hosts that are not visited at present
+    workers: int = 0  # with a heartbeat that is not too old
+    oldest_heartbeat_s: float = 0.0  # of those that have not said goodbye

@@ -1,0 +1,97 @@
+"""
+What somebody may want to be told of: a capture that failed, a gap, an audit that found something.
+
+An event is not evidence. It may leave this machine in a message, to a mail server or a
+chat vendor, and that would disclose what is being watched: whatever comes from a page or
+names one stands in fields of its own, which are left out unless a channel asks for them.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+MAX_TEXT: Final = 2_000  # characters of each text
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,199}")
+
+
+class EventKind(StrEnum):
+    """
+    What happened. The words are what rules match and receivers read: added, never renamed.
+    """
+
+    CAPTURE_DONE = "capture.done"
+    CAPTURE_INCOMPLETE = "capture.incomplete"  # a bundle, without something that is required
+    CAPTURE_FAILED = "capture.failed"  # no bundle: refused, or nothing that a further try mends
+    CAPTURE_DEAD = "capture.dead"  # no bundle after the last attempt
+    SCHEDULE_GAP = "schedule.gap"  # a visit that was due and was not made
+    WATCH_TROUBLE = "watch.trouble"  # a list can not be read, or makes no sense
+    HOST_THROTTLED = "host.throttled"  # a site asks us to come less often
+    AUDIT_FAILED = "audit.failed"
+    WORKER_LOST = "worker.lost"  # no heartbeat: what it had is taken over
+    SERVICE_FAILED = "service.failed"  # store, authority or database, for longer than a moment
+    DISK_LOW = "disk.low"
+    TEST = "test"  # `snapshotter notify test`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    One thing that happened.
+
+    Raises:
+        ValueError: An id that can not stand in a header or a key, a time without a zone, or
+            a text without an end.
+    """
+
+    id: str  # telling the same id again tells nothing; made from what it is about
+    kind: EventKind
+    at: datetime  # UTC
+    subject: str  # of what a repetition is one: a job, a schedule, a host, a worker
+    summary: str  # a sentence of ours; nothing of a page and no address stands in it
+    reasons: tuple[str, ...] = ()  # codes of ours, as docs/reference/outcomes.md has them
+    job_id: str = ""
+    bundle_id: str = ""
+    origin: str = ""  # as CaptureJob has it
+    policy: str = ""
+    tags: tuple[str, ...] = ()
+    worker: str = ""
+    # What follows says which page it is about.
+    url: str = ""
+    host: str = ""
+    detail: str = ""  # what else there is to say, an error's sentence for instance
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"not the id of an event: {self.id!r}")
+        if self.at.utcoffset() != timedelta(0):
+            raise ValueError("the time of an event is in UTC")
+        texts = (
+            self.subject, self.summary, self.job_id, self.bundle_id, self.origin, self.policy,
+            self.worker, self.host, self.detail, *self.reasons, *self.tags,
+        )  # fmt: skip
+        if any(len(it) > MAX_TEXT for it in texts):
+            raise ValueError(f"a text of more than {MAX_TEXT} characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What came of one attempt to hand a message over."""
+
+    delivered: bool
+    detail: str = ""  # why it was not
+    refused: bool = False  # the receiver answered, and does not take this one
+    retry_after_s: float | None = None  # as the receiver asks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedMessage:
+    """A message that has to be handed over, the same at each attempt."""
+
+    id: str  # `[A-Za-z0-9_-]{1,64}`
+    channel: str
+    kind: EventKind
+    created_at: datetime  # UTC
+    body: bytes  # JSON (docs/reference/notifications.md)
+    attempts: int = 0  # before this one
