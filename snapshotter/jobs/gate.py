@@ -18,9 +18,14 @@ from snapshotter.model.job import CaptureJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """A host is not to be asked yet. Holds for all of its jobs that wait."""
+    """
+    A host is not to be asked yet.
 
-    until: datetime  # UTC, after now; the gate is asked again then
+    Holds for all of its jobs that wait and are not more urgent than the one that was asked
+    for: a part of a day's budget may be kept for those.
+    """
+
+    until: datetime | None  # UTC, after now: ask again then. None: when a visit has ended
     why: str  # for a person: "the day's budget of 500 captures is spent"
 
 
@@ -29,8 +34,12 @@ class Met:
     """What one attempt at a page met."""
 
     at: datetime  # when it ended, by the database's clock, UTC
+    started_at: datetime  # when it was handed out, by the same clock
+    revisits: int  # of this job, before it: 0 for the first time
     http_status: int | None = None  # of the main response; None: no answer came
     retry_after: str = ""  # that header as it was received, or ""
+    date: str = ""  # the Date header as it was received, or ""
+    final_url: str = ""  # where the page was in the end; "" for where it was asked for
     outcome: str = ""  # of the capture: complete, partial, failed; "": there is no bundle
     error: str = ""  # why there is none
 
@@ -38,33 +47,60 @@ class Met:
 class Gate(Protocol):
     """What knows how much each host can bear. Errors of the database pass through."""
 
+    def host(self, url: str) -> str:
+        """Return under what name visits to a URL are counted: several hosts can share one."""
+
     def may_start(
-        self, connection: Connection, job: CaptureJob, host: str, now: datetime, under_way: int
+        self,
+        connection: Connection,
+        job: CaptureJob,
+        host: str,
+        now: datetime,
+        under_way: int,
+        all_under_way: int,
     ) -> Wait | None:
         """
         Return None if a job may be handed to a worker now, which counts as a visit; or when not.
 
         Args:
-            host: As `host_of` has it.
+            host: As `host` has it.
             now: By the database's clock, UTC.
             under_way: Jobs of this host that workers have, or that wait in their hands.
+            all_under_way: The same of all hosts.
         """
 
-    def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> None:
-        """Learn what an attempt met, successful or not. Not called for one that was cut off."""
+    def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
+        """
+        Learn what an attempt met, successful or not. Not called for one that was cut off.
+
+        Returns:
+            Until when the job is deferred and why, if the page is to be looked at once more:
+            what it met is kept as it is. None: the job is over.
+        """
 
 
 class OpenGate:
     """Lets everybody pass."""
 
+    def host(self, url: str) -> str:
+        """Return the host as it stands."""
+        return host_of(url)
+
     def may_start(
-        self, connection: Connection, job: CaptureJob, host: str, now: datetime, under_way: int
+        self,
+        connection: Connection,
+        job: CaptureJob,
+        host: str,
+        now: datetime,
+        under_way: int,
+        all_under_way: int,
     ) -> Wait | None:
         """Return None."""
         return None
 
-    def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> None:
+    def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
         """Learn nothing."""
+        return None
 
 
 def host_of(url: str) -> str:
