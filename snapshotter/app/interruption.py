@@ -1,7 +1,10 @@
 """Signals, taken so that they cost no page that is captured already."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 
 class Interruption:
@@ -24,6 +27,20 @@ class Interruption:
         if not self._held or (self.wanted and self._breakable):
             raise KeyboardInterrupt
         self.wanted = True
+
+    @contextlib.contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM in this block, unless whoever started us had one ignored."""
+        before: dict[signal.Signals, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, self)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def hold(self) -> None:
         """From here there is something to lose."""

@@ -1,25 +1,20 @@
 """`snapshotter capture`: URLs in, sealed and stored bundles out."""
 
-import contextlib
-import signal
 import sys
-import threading
-import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.options import lock_mode_option
+from snapshotter.cli.how import How, how_options
 from snapshotter.cli.output import Steps, bytes_in_words, program, result, result_json, say
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.ahead import Ahead
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.log import Logged
     from snapshotter.app.pipeline import Result, World
+    from snapshotter.app.series import Series
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
 
@@ -39,95 +34,14 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
-@click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]")
-@click.option("--policy", metavar="NAME|FILE", help="How to capture.  [default: default]")
-@click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary.")
-@click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
-@click.option(
-    "--cosigner",
-    "cosigners",
-    multiple=True,
-    metavar="NAME|kms:…|pkcs11:…",
-    help="Another key that signs too; may be repeated.",
-)
-@click.option(
-    "--passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File whose first line opens the key.",
-)
-@click.option(
-    "--lock-days",
-    type=click.IntRange(1, 36_500),
-    help="Keep the bundle for so many days at least (S3 Object Lock).",
-)
-@lock_mode_option
-@click.option(
-    "--ignore-certificate-errors",
-    is_flag=True,
-    help="Go on where a certificate is bad, and record that.",
-)
-@click.option(
-    "--allow-network",
-    "allow_networks",
-    multiple=True,
-    metavar="CIDR",
-    help="Let pages ask this network although it is not public; may be repeated.",
-)
-@click.option(
-    "--proxy",
-    metavar="URL|tor",
-    help="Send everything through http://…, socks5://… or tor.  [default: the setting]",
-)
-@click.option(
-    "--viewport",
-    "viewports",
-    multiple=True,
-    metavar="NAME|WxH",
-    help="Photograph it in another window too: phone, tablet, 1024x768, 1024x768@2.",
-)
-@click.option(
-    "--element",
-    "elements",
-    multiple=True,
-    metavar="SELECTOR",
-    help="Photograph an element too, by its CSS selector.",
-)
-@click.option("--pdf", is_flag=True, help="Print the page to a PDF too.")
-@click.option(
-    "--keep-streams-for",
-    "keep_streams_for",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    metavar="FILE",
-    help="Keep the raw streams and TLS keys, encrypted for this public key; may be repeated.",
-)
-@click.option(
-    "--check-replay",
-    is_flag=True,
-    help="Replay each stored bundle in pywb and compare the pictures.",
-)
+@how_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def capture(
     ctx: click.Context,
     urls: tuple[str, ...],
-    store: str | None,
-    policy: str | None,
-    browser: str | None,
-    key: str | None,
-    cosigners: tuple[str, ...],
-    passphrase_file: Path | None,
-    lock_days: int | None,
-    lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] | None,
-    ignore_certificate_errors: bool,
-    allow_networks: tuple[str, ...],
-    proxy: str | None,
-    viewports: tuple[str, ...],
-    elements: tuple[str, ...],
-    pdf: bool,
-    keep_streams_for: tuple[Path, ...],
-    check_replay: bool,
+    how: How,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -140,55 +54,33 @@ def capture(
     """
     from snapshotter.app import pipeline, wiring
     from snapshotter.app.interruption import Interruption
-    from snapshotter.policy import load as policies
+    from snapshotter.app.series import retry_in_background
 
-    if proxy and "@" in proxy:
-        raise click.UsageError(
-            "a password in an option is seen by others on this machine: set proxy in a file"
-        )
-    settings = ctx.obj.load(
-        proxy=proxy or "",
-        store=store or "",
-        policy=policy or "",
-        key=key or "",
-        cosigners=" ".join(cosigners),
-        passphrase_file=str(passphrase_file or ""),
-    )
+    settings = how.settings(ctx)
     wanted = _all(urls)
     if not wanted:
         raise click.UsageError("standard input named no URL")
     refused = _refused(wanted)
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
-    decision = policies.decide(
-        wiring.policy(settings),
-        browser=browser or "",
-        lock_days=lock_days,
-        lock_mode=lock_mode or "",
-        ignore_certificate_errors=ignore_certificate_errors,
-        allow_networks=(*settings.allow_networks, *allow_networks),
-        viewports=viewports,
-        elements=elements,
-        pdf=pdf,
-        keep_streams_for=tuple(map(policies.public_key, keep_streams_for)),
-    )
+    decision = how.decide(wiring.policy(settings), settings)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
         return SnapshotterError.exit_code
     stop = Interruption()
-    with _heeded_by(stop):
+    with stop.heeded():
         world = wiring.world(
             settings,
             ask=ask_passphrase,
             tell=say,
             locked=decision.retain_days > 0,
-            check_replay=check_replay,
+            check_replay=how.check_replay,
         )
         for kept in pipeline.rescue(world):
             say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
             say(f"try: snapshotter store add {kept}")
-        owed = _retry_in_background(world)
+        owed = retry_in_background(world, say)
         batch = _Batch(world, decision, stop, as_json=as_json, quiet=quiet, store=settings.store)
         code = batch.run(wanted, refused)
         if code != _INTERRUPTED:
@@ -216,22 +108,23 @@ class _Batch:
         self._as_json = as_json
         self._quiet = quiet
         self._store = store
-        self._warned: set[str] = set()
 
     def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
         """Capture all that was not refused; return the exit code."""
-        from snapshotter.app.ahead import Ahead
+        from snapshotter.app.series import Series
 
-        with Ahead(self._world.capturer, self._world.spool_dir, self._world.ids) as ahead:
-            return self._each(wanted, refused, ahead)
+        with Series(self._world, self._stop) as series:
+            return self._each(wanted, refused, series)
 
-    def _each(self, wanted: list[str], refused: dict[int, SnapshotterError], ahead: "Ahead") -> int:
+    def _each(
+        self, wanted: list[str], refused: dict[int, SnapshotterError], series: "Series"
+    ) -> int:
         code = 0
         for number, url in enumerate(wanted):
             if number in refused:
                 error: SnapshotterError | None = refused[number]
             else:
-                error, incomplete = self._one(number, url, wanted, ahead)
+                error, incomplete = self._one(number, url, wanted, series)
                 code = code or incomplete
             if error is not None:
                 _failed(url, error, self._as_json)
@@ -244,23 +137,21 @@ class _Batch:
         return code
 
     def _one(
-        self, number: int, url: str, wanted: list[str], ahead: "Ahead"
+        self, number: int, url: str, wanted: list[str], series: "Series"
     ) -> tuple[SnapshotterError | None, int]:
         """Capture one URL; return why it failed, or the exit code."""
-        from snapshotter.app import pipeline
-        from snapshotter.model.request import CaptureRequest
+        from snapshotter.app.series import bug
 
         alone = len(wanted) == 1 and not self._as_json
         if len(wanted) > 1 and not self._quiet:
             say(f"{number + 1} of {len(wanted)}: {url}")
         try:
             with Steps(quiet=self._quiet) as steps:
-                request = CaptureRequest(url=url)
-                done = pipeline.run(
-                    request, self._decision, self._world, steps, self._stop,
-                    ahead=ahead, more=number < len(wanted) - 1,
-                )  # fmt: skip
-            self._tell(done, last=number == len(wanted) - 1)
+                following = number < len(wanted) - 1
+                done = series.run(url, self._decision, steps, following=following)
+            for warning in series.warnings(done):
+                say(warning)
+            self._tell(done, last=not following)
         except SnapshotterError as error:
             if alone and not self._stop.wanted:
                 raise
@@ -274,36 +165,15 @@ class _Batch:
         except Exception as error:  # a bug met by one URL is told, and holds up no other
             if alone:
                 raise
-            return _bug(error), 0
+            return bug(error), 0
         met = done.capture.court_minimum.met or not self._decision.require_court_minimum
         return None, 0 if met else CaptureIncomplete.exit_code
 
     def _tell(self, done: "Result", *, last: bool) -> None:
-        for warning in _warnings(done, self._unsafe(done)):
-            say(warning)
         if self._as_json:
             result_json(_object(done))
         else:
             _print(done, settings_store=self._store, last=last)
-
-    def _unsafe(self, done: "Result") -> tuple[str, ...]:
-        """Return what has to be said of the browser's confinement, each thing once a command."""
-        from snapshotter.app import pipeline
-
-        new = [it for it in pipeline.safety_warnings(done) if it not in self._warned]
-        self._warned.update(new)
-        return tuple(new)
-
-
-def _warnings(done: "Result", unsafe: tuple[str, ...]) -> tuple[str, ...]:
-    from snapshotter.app import pipeline
-
-    return (
-        *pipeline.clock_warnings(done),
-        *unsafe,
-        *pipeline.log_warnings(done),
-        *pipeline.replay_warnings(done),
-    )
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
@@ -332,31 +202,6 @@ def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
     return refused
 
 
-def _bug(error: Exception) -> SnapshotterError:
-    """Return what nobody expected as a sentence, with what a report of it needs."""
-    lines: list[str] = traceback.format_exception_only(error)
-    said = lines[-1].strip()
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
-    return SnapshotterError(text, hint="this is a bug, please report it")
-
-
-@contextlib.contextmanager
-def _heeded_by(stop: "Interruption") -> Iterator[None]:
-    """Let `stop` take SIGINT and SIGTERM, unless whoever started us had one ignored."""
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def ask_passphrase() -> bytes:
     """Ask the person at the terminal for the passphrase of the signing key."""
     if not sys.stdin.isatty():
@@ -366,27 +211,6 @@ def ask_passphrase() -> bytes:
         )
     answer: str = click.prompt("passphrase of the signing key", hide_input=True, err=True)
     return answer.encode()
-
-
-def _retry_in_background(world: "World") -> threading.Thread:
-    """Ask for owed tokens while the page is rendered: it must not cost the capture any time."""
-    from snapshotter.app import tokens
-
-    def work() -> None:
-        try:
-            asked = tokens.ask_again(world.desk)
-        except SnapshotterError as error:
-            say(f"owed timestamp tokens could not be asked for: {error}")
-        else:
-            if asked.granted:
-                count = asked.granted
-                say(f"{count} timestamp tokens came late and were stored beside their bundles")
-            for problem in asked.problems:
-                say(f"an owed timestamp token could not be asked for: {problem}")
-
-    thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
-    thread.start()
-    return thread
 
 
 def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:

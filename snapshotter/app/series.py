@@ -1,0 +1,94 @@
+"""
+Captures one after the other in one process; one that fails holds up no other.
+
+While the bundle of one is sealed, the browser of the next one starts. Owed timestamp
+tokens are asked for meanwhile, in the background.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from snapshotter.app import pipeline, tokens
+from snapshotter.app.ahead import Ahead
+from snapshotter.app.interruption import Interruption
+from snapshotter.app.pipeline import Result, World
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Progress
+
+Tell = Callable[[str], None]  # says a sentence to the person at the terminal
+
+
+class Series:
+    """The captures of one command. Use as a context manager."""
+
+    def __init__(self, world: World, stop: Interruption) -> None:
+        self.world = world
+        self.stop = stop
+        self._ahead = Ahead(world.capturer, world.spool_dir, world.ids)
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._ahead.__enter__()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._ahead.__exit__(*reason)
+
+    def run(
+        self, url: str, decision: Decision, progress: Progress, *, following: bool = False
+    ) -> Result:
+        """
+        Carry one request to a stored bundle, as `pipeline.run` does and raises.
+
+        Args:
+            following: Another one comes at once, under the same decision.
+        """
+        return pipeline.run(
+            CaptureRequest(url=url), decision, self.world, progress, self.stop,
+            ahead=self._ahead, more=following,
+        )  # fmt: skip
+
+    def warnings(self, done: Result) -> tuple[str, ...]:
+        """Return what has to be said of a capture; of the browser's confinement, once for all."""
+        unsafe = [it for it in pipeline.safety_warnings(done) if it not in self._told]
+        self._told.update(unsafe)
+        return (
+            *pipeline.clock_warnings(done),
+            *unsafe,
+            *pipeline.log_warnings(done),
+            *pipeline.replay_warnings(done),
+        )
+
+
+def bug(error: Exception) -> SnapshotterError:
+    """Return what nobody expected as a sentence, with what a report of it needs."""
+    lines: list[str] = traceback.format_exception_only(error)
+    said = lines[-1].strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
+    return SnapshotterError(text, hint="this is a bug, please report it")
+
+
+def retry_in_background(world: World, tell: Tell) -> threading.Thread:
+    """Ask for owed tokens while the page is rendered: it must not cost the capture any time."""
+
+    def work() -> None:
+        try:
+            asked = tokens.ask_again(world.desk)
+        except SnapshotterError as error:
+            tell(f"owed timestamp tokens could not be asked for: {error}")
+        else:
+            if asked.granted:
+                count = asked.granted
+                tell(f"{count} timestamp tokens came late and were stored beside their bundles")
+            for problem in asked.problems:
+                tell(f"an owed timestamp token could not be asked for: {problem}")
+
+    thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
+    thread.start()
+    return thread
