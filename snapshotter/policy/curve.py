@@ -16,7 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Annotated, Any
 
@@ -133,7 +133,8 @@ def visits(
     Yield every visit of a watch, in order.
 
     Args:
-        first_seen: Aware; seasons are dates of its time zone.
+        first_seen: Aware; seasons are dates of its time zone. What lies between two visits is
+            real time, also where a clock is set forward or back, and visits are in UTC.
         name: The watch's; jitter is a function of it.
         jitter: Share of the time to the nearer visit beside it, to either side; 0 to 0.45.
 
@@ -144,25 +145,26 @@ def visits(
         raise ValueError("first sight is an aware time")
     if not 0 <= jitter <= MAX_JITTER:
         raise ValueError(f"jitter is from 0 to {MAX_JITTER}")
-    previous = first_seen
+    previous = first_seen.astimezone(UTC)
     moments = chain(_nominal(curve, first_seen, seasons), (None,))
     for number, (nominal, following) in enumerate(pairwise(moments)):
         assert nominal is not None  # noqa: S101  only the last of all is None
         room = nominal - previous
         if following is not None:
             room = min(room, following - nominal)
-        share = _share(name, number) * jitter
+        share = share_of(name, number) * jitter
         yield Visit(number=number, nominal=nominal, at=nominal + share * room)
         previous = nominal
 
 
 def _nominal(curve: Curve, first_seen: datetime, seasons: Sequence[Season]) -> Iterator[datetime]:
-    previous, count = first_seen, 0
+    # In UTC: sums of a zone's own times are off by an hour when its clock is set.
+    first, zone = first_seen.astimezone(UTC), first_seen.tzinfo
+    previous, count = first, 0
     for offset in curve.offsets():
-        moment = first_seen + offset
-        factor = min((it.factor for it in seasons if it.holds(previous)), default=1.0)
+        moment = first + offset
         gap = moment - previous
-        parts = max(1, min(round(1 / factor), gap // _SHORTEST))
+        parts = season_parts(seasons, previous.astimezone(zone), gap)
         for part in range(1, parts + 1):
             if count >= MAX_VISITS:
                 return
@@ -171,7 +173,13 @@ def _nominal(curve: Curve, first_seen: datetime, seasons: Sequence[Season]) -> I
         previous = moment
 
 
-def _share(name: str, number: int) -> float:
+def season_parts(seasons: Sequence[Season], begins: datetime, gap: timedelta) -> int:
+    """Return in how many parts the time between two visits is divided, by when it begins."""
+    factor = min((it.factor for it in seasons if it.holds(begins)), default=1.0)
+    return max(1, min(round(1 / factor), gap // _SHORTEST))
+
+
+def share_of(name: str, number: int | str) -> float:
     """Return a number from -1 to 1 that is this visit's own."""
     digest = hashlib.sha256(f"{name}\n{number}".encode()).digest()
     return int.from_bytes(digest[:8]) / (1 << 63) - 1
