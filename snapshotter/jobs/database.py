@@ -6,12 +6,21 @@ is first opened. Nothing in it is evidence: losing it loses what was still to be
 the index of what was, never a bundle.
 """
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
 
@@ -91,7 +100,7 @@ def open_database(text: str) -> Engine:
     else:
         engine = create_engine(url, pool_pre_ping=True)
     try:
-        TABLES.create_all(engine)
+        _create_tables(engine)
     except SQLAlchemyError as error:
         engine.dispose()
         shown = url.render_as_string(hide_password=True)
@@ -100,6 +109,60 @@ def open_database(text: str) -> Engine:
             hint="is the database running, and may this user use it?",
         ) from error
     return engine
+
+
+def _create_tables(engine: Engine) -> None:
+    """Make the tables that are not there; of several who do so at once, the last ones find them."""
+    try:
+        TABLES.create_all(engine)
+    except (IntegrityError, ProgrammingError, DBAPIError):
+        TABLES.create_all(engine)  # what another made meanwhile is seen to be there now
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """
+    Give one transaction that reads and writes; committed when the block ends, or nothing of it.
+
+    On SQLite nobody else writes meanwhile. On PostgreSQL what was read can change until it
+    is locked (`with_for_update`) or written.
+
+    Raises:
+        ServiceUnavailable: The database does not answer, or its disk is full. Whether a
+            commit that was cut off holds is unknown.
+    """
+    with _translated(engine), engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            # The driver would begin with the first write, and what was read before could be old.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """
+    Give a connection to read by.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    with _translated(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # a mistake of ours
+    except (DBAPIError, PoolTimeout) as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        why = str(getattr(error, "orig", error)).splitlines()[0]
+        raise ServiceUnavailable(
+            f"the queue at {shown} does not answer: {why}",
+            hint="is the database running, and is there space on its disk?",
+        ) from error
 
 
 def database_now(connection: Connection) -> datetime:
