@@ -70,7 +70,7 @@ types: setup-test ## mypy --strict over package, tests and scripts
 imports: setup-test ## The import rules of pyproject.toml
 	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
 
-.PHONY: lock bench vectors vectors-check dist clean distclean
+.PHONY: lock bench vectors vectors-check dist image image-check clean distclean
 lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
 	@scripts/lock.sh
 
@@ -86,6 +86,12 @@ vectors-check: setup-test ## Make hundreds of spoilt bundles anew, and hold both
 
 dist: setup ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+image: ## Build the container image, with docker or podman (IMAGE=… BASE=… ENGINE=…)
+	@scripts/image.sh build
+
+image-check: setup-test ## Build it with podman from Debian's packages alone, and capture a page in it (root, Debian)
+	@scripts/image.sh check
 
 clean: ## Remove caches and build results; captures and installations stay
 	@rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,101 @@
+"""What is shipped for running it: files that no compiler reads, held to what they must say."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+
+# Flags as in the manual of clone, section 2.
+_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC = 0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000
+_NEWUSER, _NEWPID, _NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
+_NEWTIME = 0x80
+_SIGCHLD = 17
+# Each of these has been a way out of containers, or is one by design.
+_NEVER = {
+    *("mount", "umount2", "move_mount", "open_tree", "fsopen", "fsmount", "pivot_root", "setns"),
+    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp"),
+    *("keyctl", "add_key", "request_key", "open_by_handle_at", "name_to_handle_at"),
+    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"),
+    *("swapon", "swapoff", "acct", "quotactl", "syslog", "iopl", "ioperm", "modify_ldt"),
+    *("clock_settime", "settimeofday", "sethostname", "setdomainname", "personality", "vhangup"),
+}
+
+
+@cache
+def seccomp() -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((DEPLOY / "seccomp/snapshotter.json").read_text())
+    return value
+
+
+def allows(name: str, *arguments: int) -> bool:
+    """Whether the profile lets this call through, as seccomp(2) would judge it."""
+    assert seccomp()["defaultAction"] == "SCMP_ACT_ERRNO"
+    return any(
+        name in rule["names"] and all(_fits(it, arguments) for it in rule.get("args", []))
+        for rule in seccomp()["syscalls"]
+        if rule["action"] == "SCMP_ACT_ALLOW"
+    )
+
+
+def _fits(condition: dict[str, Any], arguments: tuple[int, ...]) -> bool:
+    value = arguments[condition["index"]]
+    if condition["op"] == "SCMP_CMP_MASKED_EQ":
+        return bool(value & condition["value"] == condition["valueTwo"])
+    assert condition["op"] == "SCMP_CMP_EQ"
+    return bool(value == condition["value"])
+
+
+def test_the_seccomp_profile_lets_chromium_make_its_sandbox() -> None:
+    assert allows("clone", _NEWUSER | _NEWPID | _NEWNET | _SIGCHLD)
+    assert allows("unshare", _NEWUSER | _NEWNET)
+    assert allows("chroot")
+    assert allows("seccomp")
+
+
+def test_the_seccomp_profile_lets_nobody_make_namespaces_that_the_sandbox_does_not_need() -> None:
+    for flag in (_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC):
+        assert not allows("clone", _NEWUSER | flag | _SIGCHLD), hex(flag)
+        assert not allows("unshare", _NEWUSER | flag), hex(flag)
+    assert not allows("unshare", _NEWUSER | _NEWTIME)
+    assert not allows("clone3")  # its flags can not be seen
+
+
+def test_the_seccomp_profile_allows_no_call_that_containers_are_left_by() -> None:
+    assert {name for name in _NEVER if allows(name)} == set()
+
+
+def test_sockets_are_of_the_families_that_a_capture_needs() -> None:
+    allowed = {family for family in range(64) if allows("socket", family, 0)}
+
+    assert allowed == {1, 2, 10, 16}  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+
+
+def test_the_seccomp_profile_has_only_what_every_container_runtime_reads() -> None:
+    """containerd reads the OCI's fields alone and passes over Docker's own without a word."""
+    for rule in seccomp()["syscalls"]:
+        assert set(rule) <= {"comment", "names", "action", "errnoRet", "args"}
+    assert set(seccomp()) == {"defaultAction", "defaultErrnoRet", "syscalls"}
+
+
+def test_the_image_has_the_fonts_that_set_up_installs() -> None:
+    """Two machines with other fonts photograph one page differently."""
+    named = re.search(r'apt-get:fonts\) echo "([^"]+)"', (ROOT / "scripts/common.sh").read_text())
+    assert named is not None
+
+    assert set(named[1].split()) - set((ROOT / "Dockerfile").read_text().split()) == set()
+
+
+def test_what_goes_into_the_image_is_named_and_all_else_stays_out() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
+
+    assert rules[0] == "*"
+    assert {name for line in copied for name in line.split()} == {
+        rule.removeprefix("!") for rule in rules if rule.startswith("!")
+    }
