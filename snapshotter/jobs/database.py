@@ -27,6 +27,7 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 TABLES = MetaData()
+_LONGEST_PASSWORD = 4096  # characters
 _BUSY_S = 30  # another process may be writing so long, on SQLite
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -62,10 +63,11 @@ def database_url(text: str) -> str:
     Return the URL of a queue as its driver needs it.
 
     Args:
-        text: `sqlite:///FILE`, a path of a file, or `postgresql://user:password@host/name`.
+        text: `sqlite:///FILE`, a path of a file, or `postgresql://user:password@host/name`;
+            with `?password_file=FILE` the password is the file's first line.
 
     Raises:
-        SnapshotterError: It is none of these.
+        SnapshotterError: It is none of these, or there is no such password.
     """
     if "://" not in text:
         return f"sqlite:///{text}"
@@ -78,7 +80,31 @@ def database_url(text: str) -> str:
         raise SnapshotterError(f"a queue can not be kept in {url.drivername}", hint=_HINT)
     if driver == "sqlite" and not url.database:
         raise SnapshotterError("a queue needs a file: without one nothing is kept", hint=_HINT)
+    named = url.query.get("password_file")
+    if named is not None:
+        # The driver's own file for passwords must belong to its reader alone, which a secret
+        # that is mounted into a container never does.
+        url = url.difference_update_query(["password_file"]).set(password=_password(named))
     return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def _password(named: str | tuple[str, ...]) -> str:
+    if not isinstance(named, str):
+        raise SnapshotterError("the address of the queue names several password files", hint=_HINT)
+    try:
+        with Path(named).open(encoding="utf-8") as lines:
+            password = lines.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SnapshotterError(
+            f"the password of the queue can not be read from {named}: {why}",
+            hint="it is the first line of the file that password_file names",
+        ) from error
+    if not password:
+        raise SnapshotterError(
+            f"the password of the queue in {named} is empty", hint="write it on the first line"
+        )
+    return password
 
 
 _HINT = "sqlite:////var/lib/snapshotter/queue.db or postgresql://user:password@host/database"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy.engine import make_url
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import Instant, database_now, database_url, open_database
@@ -29,6 +30,28 @@ def test_what_keeps_no_queue_is_refused(text: str) -> None:
         database_url(text)
 
     assert caught.value.hint.startswith("sqlite:///")
+
+
+def test_a_password_is_the_first_line_of_the_file_that_the_address_names(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss/word:1\nnot this\n")
+
+    url = make_url(database_url(f"postgresql://me@db/jobs?password_file={tmp_path}/password"))
+
+    assert (url.password, url.host, dict(url.query)) == ("p@ss/word:1", "db", {})
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\nsecond\n", b"\xff\n"])
+def test_a_password_that_is_not_there_is_told_without_showing_any(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SnapshotterError, match=str(file)) as caught:
+        database_url(f"postgresql://me@db/jobs?password_file={file}")
+
+    assert "first line" in caught.value.hint
 
 
 def test_a_database_that_does_not_answer_is_unavailable_and_its_password_unsaid() -> None:
