@@ -10,6 +10,7 @@ from snapshotter.capture.standby import Standby
 from snapshotter.model.request import Decision
 from tests.bundles import RealClock
 from tests.fakes.world import SeededIds
+from tests.unit.egress.parts import guard_threads
 
 DECISION = Decision(policy_name="default", policy_text="")
 
@@ -21,10 +22,6 @@ def capturer() -> ChromiumCapturer:
     )
 
 
-def guards() -> list[threading.Thread]:
-    return [it for it in threading.enumerate() if it.name == "egress"]
-
-
 def test_a_thread_that_can_not_be_started_leaves_no_guard_and_no_file(
     tmp_path: Path, capturer: ChromiumCapturer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,17 +29,19 @@ def test_a_thread_that_can_not_be_started_leaves_no_guard_and_no_file(
         self.wire.guard.start()
         raise RuntimeError("can't start new thread")
 
+    before = guard_threads()
     monkeypatch.setattr(Standby, "start", start)
     with pytest.raises(RuntimeError):
         capturer.prepare(DECISION, tmp_path)
 
-    assert guards() == []
+    assert guard_threads() == before
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_while_a_waiting_browser_is_ended_leaves_no_guard_and_no_file(
     tmp_path: Path, capturer: ChromiumCapturer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = guard_threads()
     capturer.prepare(DECISION, tmp_path)
     join, calls = threading.Thread.join, []
 
@@ -56,5 +55,5 @@ def test_ctrl_c_while_a_waiting_browser_is_ended_leaves_no_guard_and_no_file(
     with pytest.raises(KeyboardInterrupt):
         capturer.discard(tmp_path)
 
-    assert guards() == []
+    assert guard_threads() == before
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -74,6 +75,16 @@ def guarding(
         yield guard, guard.listen_on_loopback()
     finally:
         guard.stop()
+
+
+def guard_threads() -> set[threading.Thread]:
+    """
+    Return the threads of all guards of this process.
+
+    Compare with those of before: an earlier test's command line may have left one that
+    runs until the process ends, as it does for its users.
+    """
+    return {it for it in threading.enumerate() if it.name == "egress"}
 
 
 def client(port: int) -> socket.socket:

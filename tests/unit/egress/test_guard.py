@@ -21,6 +21,7 @@ from tests.unit.egress.parts import (
     client,
     connect,
     ended,
+    guard_threads,
     guarding,
     rules,
     tunnel,
@@ -581,6 +582,7 @@ def test_cut_ends_what_is_open_and_refuses_what_comes(tmp_path: Path) -> None:
 
 
 def test_stop_may_come_at_any_time_and_again() -> None:
+    before = guard_threads()
     never_started = EgressGuard(rules(), clock=Ticking())
     never_started.stop()
     with Server(echo) as server, guarding() as (guard, port):
@@ -596,7 +598,7 @@ def test_stop_may_come_at_any_time_and_again() -> None:
         with pytest.raises(EgressRefused) as refused:
             guard.dial("127.0.0.1", server.port, 5)
         assert refused.value.word == "cut"
-    assert not any(it.name == "egress" for it in threading.enumerate())
+    assert guard_threads() == before
 
 
 def test_bytes_that_can_not_be_kept_do_not_pass(tmp_path: Path) -> None:
