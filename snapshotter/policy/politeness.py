@@ -10,9 +10,10 @@ ended, and stores what they return. Chance comes in as a number, time as a momen
 What a host says is heard from the answer to the page alone (docs/adr, "What a host is").
 """
 
+import contextlib
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
@@ -271,6 +272,35 @@ class Wait:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A visit that was allowed and has started."""
+
+    number: int
+    key: str
+    started_at: datetime  # UTC
+
+
+def in_words(wait: Wait, rules: HostRules) -> str:
+    """Return why a visit has to wait, for a person."""
+    return {
+        Cause.IN_FLIGHT: f"{rules.at_once} at a time, and so many are under way",
+        Cause.INTERVAL: f"the last visit began less than about {_short(rules.every)} ago",
+        Cause.THROTTLED: "the host said that it is too much",
+        Cause.UNWELL: "the host answered that it has trouble",
+        Cause.UNREACHABLE: "the host did not answer",
+        Cause.BUDGET: f"the day's budget of {rules.per_day} visits is spent",
+        Cause.QUIET: "quiet hours",
+        Cause.ALL: "as many visits as are allowed are under way, of all workers together",
+        Cause.WORKER: "as many visits as are allowed are under way here",
+    }[wait.cause]
+
+
+def _short(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} min"
+
+
 def budget_at(starts: Sequence[datetime], budget: int | None, now: datetime) -> datetime | None:
     """
     Return when one more visit may start within a budget; None if now.
@@ -396,17 +426,26 @@ def revisit_at(
     return max(at, state.resting_until) if state.resting_until is not None else at
 
 
-def hear(captured: Capture, rules: HostRules) -> Heard:
-    """Return what a capture says about the host whose page it shows in the end."""
-    answer = captured.response
-    if answer is None:
-        return Heard(sign=Sign.UNREACHABLE)
-    return hear_answer(
-        answer.status,
-        retry_after=header(captured, "retry-after"),
-        date=answer.date_header,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from the page that a visit shows in the end."""
+
+    status: int | None  # None: no answer came
+    at: datetime  # by our clock, UTC
+    retry_after: str = ""  # that field as it was received, or ""
+    date: str = ""  # that field as it was received, or ""
+    final_url: str = ""  # where that page is; "" for where it was asked for
+
+
+def answer_of(captured: Capture) -> Answer:
+    """Return what a capture met."""
+    found = captured.response
+    return Answer(
+        status=found.status if found else None,
         at=captured.ended_at,
-        rules=rules,
+        retry_after=header(captured, "retry-after"),
+        date=found.date_header if found else "",
+        final_url=captured.final_url,
     )
 
 
@@ -416,19 +455,65 @@ def header(captured: Capture, name: str) -> str:
     return next((value for field, value in fields if field.lower() == name), "")
 
 
-def hear_answer(
-    status: int, *, retry_after: str, date: str, at: datetime, rules: HostRules
-) -> Heard:
+def hear(answer: Answer, rules: HostRules) -> Heard:
+    """Return what an answer says about its host."""
+    if answer.status is None:
+        return Heard(sign=Sign.UNREACHABLE)
+    asked = parse_retry_after(answer.retry_after, said_at=answer.date, ours=answer.at)
+    return Heard(sign=sign_of(answer.status, asked, rules), retry_after=asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """What a visit that has ended leaves behind."""
+
+    states: Mapping[str, HostState]  # of every host that it concerns, by key
+    ended_at: str  # key of the host whose page it shows; it counts as a visit there, too
+    what: Heard  # from that host
+
+    def revisit_at(
+        self, politeness: Politeness, *, revisits: int, now: datetime
+    ) -> datetime | None:
+        """Return when to look at the page once more; see `revisit_at`."""
+        rules, state = politeness.rules(self.ended_at), self.states[self.ended_at]
+        return revisit_at(rules, state, self.what, revisits=revisits, now=now)
+
+
+def after(
+    politeness: Politeness,
+    key: str,
+    state_of: Callable[[str], HostState],
+    answer: Answer,
+    *,
+    started: datetime,
+    now: datetime,
+    chance: Callable[[], float],
+) -> After:
     """
-    Return what an answer says about its host.
+    Return what a visit to a host leaves behind.
+
+    One that was sent on to another host is a visit to both: the second is told of it when
+    it has ended, and what its page says is said by the second alone.
 
     Args:
-        retry_after: That field as it was received, or "".
-        date: That field as it was received, or "".
-        at: When it came, by our clock.
+        key: Of the host that was asked.
     """
-    asked = parse_retry_after(retry_after, said_at=date, ours=at)
-    return Heard(sign=sign_of(status, asked, rules), retry_after=asked)
+    ended_at = key
+    if answer.final_url and answer.status is not None:
+        with contextlib.suppress(ValueError):  # "about:blank" is no host's page
+            ended_at = politeness.key(answer.final_url)
+    states: dict[str, HostState] = {}
+    if ended_at != key:
+        well = Heard(sign=Sign.WELL)
+        states[key] = heard(
+            politeness.rules(key), state_of(key), well, started=started, now=now, chance=0.0
+        )
+    rules, state = politeness.rules(ended_at), state_of(ended_at)
+    if ended_at != key:
+        state = begun(rules, state, now, chance())
+    what = hear(answer, rules)
+    states[ended_at] = heard(rules, state, what, started=started, now=now, chance=chance())
+    return After(states=states, ended_at=ended_at, what=what)
 
 
 def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sign:

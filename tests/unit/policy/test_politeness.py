@@ -14,6 +14,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.policy import politeness
 from snapshotter.policy.politeness import (
     DAY,
+    Answer,
     Cause,
     Heard,
     HostRules,
@@ -23,10 +24,11 @@ from snapshotter.policy.politeness import (
     Quiet,
     Sign,
     Wait,
+    after,
     begun,
     budget_at,
     estimate,
-    hear_answer,
+    hear,
     heard,
     judge,
     parse_retry_after,
@@ -273,20 +275,20 @@ def test_a_host_in_trouble_does_not_shorten_what_it_asked_for_before() -> None:
         now=NOW + SECOND, chance=0.0,
     )  # fmt: skip
 
-    after = heard(
+    then = heard(
         rules, asked, Heard(sign=Sign.UNREACHABLE), started=NOW + 2 * SECOND,
         now=NOW + 3 * SECOND, chance=0.0,
     )  # fmt: skip
 
-    assert after.resting_until == asked.resting_until == NOW + SECOND + HOUR
-    assert after.sign is Sign.THROTTLED
+    assert then.resting_until == asked.resting_until == NOW + SECOND + HOUR
+    assert then.sign is Sign.THROTTLED
 
 
 @given(seconds=st.integers(0, 10**12), chance=CHANCES, strikes=st.integers(0, 9))
 def test_retry_after_is_never_shortened_but_by_its_bound(
     seconds: int, chance: float, strikes: int
 ) -> None:
-    what = hear_answer(429, retry_after=str(seconds), date="", at=NOW, rules=RULES.default)
+    what = hear(Answer(status=429, retry_after=str(seconds), at=NOW), RULES.default)
 
     state = heard(
         RULES.default, HostState(strikes=strikes), what, started=NOW, now=NOW, chance=chance
@@ -362,13 +364,55 @@ def test_no_header_of_a_server_is_an_error_of_ours(text: str, said: str) -> None
     ],
 )
 def test_what_a_status_says_about_a_host(status: int, retry_after: str, sign: Sign) -> None:
-    what = hear_answer(status, retry_after=retry_after, date="", at=NOW, rules=RULES.default)
+    what = hear(Answer(status=status, retry_after=retry_after, at=NOW), RULES.default)
     assert what.sign is sign
 
 
 def test_a_site_can_have_a_status_of_its_own_for_throttling() -> None:
     rules = RULES.rules("group:weibo")
-    assert hear_answer(414, retry_after="", date="", at=NOW, rules=rules).sign is Sign.THROTTLED
+    assert hear(Answer(status=414, retry_after="", at=NOW), rules).sign is Sign.THROTTLED
+
+
+# Redirects to another host
+
+
+def left_behind(url: str, status: int | None, retry_after: str = "") -> politeness.After:
+    answer = Answer(
+        status=status, at=NOW, retry_after=retry_after,
+        final_url=url,
+    )  # fmt: skip
+    return after(
+        RULES, "t.cn", lambda _: HostState(strikes=1, sign=Sign.UNWELL), answer,
+        started=NOW - SECOND, now=NOW, chance=lambda: 0.5,
+    )  # fmt: skip
+
+
+def test_a_host_that_sends_visits_on_is_well_and_the_other_one_is_visited() -> None:
+    left = left_behind("https://m.weibo.cn/1", 414)
+
+    assert left.ended_at == "group:weibo"
+    assert left.states["t.cn"] == HostState()
+    weibo = left.states["group:weibo"]
+    assert (weibo.sign, weibo.strikes, weibo.next_at) == (Sign.THROTTLED, 2, NOW + 10 * SECOND)
+    assert left.revisit_at(RULES, revisits=0, now=NOW) == NOW + 10 * MINUTE
+
+
+@pytest.mark.parametrize("url", ["", "https://t.cn/x", "http://www.t.cn:80/", "about:blank"])
+def test_a_visit_that_stays_where_it_was_sent_is_heard_by_that_host(url: str) -> None:
+    left = left_behind(url, 429, retry_after="7200")
+
+    assert left.ended_at == "t.cn"
+    assert list(left.states) == ["t.cn"]
+    assert left.states["t.cn"].resting_until == NOW + 2 * HOUR
+    assert left.revisit_at(RULES, revisits=0, now=NOW) == NOW + 2 * HOUR
+
+
+def test_a_host_without_an_answer_is_the_one_that_was_asked() -> None:
+    left = left_behind("https://elsewhere.example/", None)
+
+    assert left.ended_at == "t.cn"
+    assert left.states["t.cn"].sign is Sign.UNREACHABLE
+    assert left.revisit_at(RULES, revisits=0, now=NOW) is None
 
 
 # Revisits
