@@ -8,11 +8,12 @@ from the other. Chinese, Japanese and Korean have no spaces, so two characters
 in a row count as a word there.
 """
 
-import codecs
 import html
 import re
 import unicodedata
 from dataclasses import dataclass
+
+from snapshotter.formats.charset import codec
 
 BYTES = 2 << 20  # of the document that are looked at
 _CHARACTERS = 2_000_000  # of the text that was shown
@@ -26,43 +27,6 @@ _IDEOGRAPHIC = (
 )
 _RUN = re.compile(f"[{_IDEOGRAPHIC}]+|[^\\W_{_IDEOGRAPHIC}]+")
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{1,40})""", re.I)
-
-# The encodings that browsers know (WHATWG Encoding), by Python's names. No other codec of
-# Python's is run for a page: some take a time that grows with the square of the length.
-_ENCODINGS = frozenset({
-    "utf-8", "utf-16-le", "utf-16-be", "gb18030", "big5hkscs", "euc_jp", "iso2022_jp", "cp932",
-    "cp949", "cp866", "cp874", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "cp1250",
-    "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "iso8859-2",
-    "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8", "iso8859-10",
-    "iso8859-13", "iso8859-14", "iso8859-15", "iso8859-16",
-})  # fmt: skip
-# What browsers read under another encoding's name: a page that calls itself gb2312 is read
-# as gb18030; read as it says, half of it would be no text.
-_READ_AS = {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "big5": "big5hkscs",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    "utf-16": "utf-16-le",
-}
-# Labels that Python does not know.
-_LABELS = {
-    "csgb2312": "gb18030",
-    "x-gbk": "gb18030",
-    "x-x-big5": "big5hkscs",
-    "x-sjis": "cp932",
-    "windows-949": "cp949",
-    "x-euc-jp": "euc_jp",
-    "x-cp1251": "cp1251",
-    "x-cp1252": "cp1252",
-    "unicode-1-1-utf-8": "utf-8",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,17 +107,6 @@ def text_of(document: str) -> str:
 def _decoded(document: bytes, charset: str) -> str:
     named = _CHARSET.search(document[:4096])
     for label in (charset, named[1].decode("ascii") if named else ""):
-        if encoding := _encoding(label):
+        if encoding := codec(label):
             return document.decode(encoding, "replace")
     return document.decode("utf-8", "replace")
-
-
-def _encoding(label: str) -> str:
-    """Return the codec for what a page calls its encoding; "" if no browser knows it."""
-    label = label.strip().lower()
-    try:
-        name = codecs.lookup(_LABELS.get(label, label)).name
-    except (LookupError, ValueError):  # no such codec, or no name at all
-        return ""
-    name = _READ_AS.get(name, name)
-    return name if name in _ENCODINGS else ""

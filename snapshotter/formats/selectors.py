@@ -1,0 +1,173 @@
+"""
+CSS selectors (Selectors Level 3, without pseudo-classes but `:not`), matched in one walk.
+
+The usual way, by XPath, can take hours for `div div div a` on a page that was made for it.
+Here each element is looked at once, with what is known of its ancestors and of those before
+it: the time grows with the page and with the selector, and with nothing else.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cssselect
+from cssselect import parser
+
+from snapshotter.errors import SnapshotterError
+
+_MAX_LENGTH = 500  # characters
+_MAX_PARTS = 60  # compound selectors, of all alternatives
+_COMBINATORS = (" ", ">", "+", "~")
+_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "=": lambda have, want: have == want,
+    "~=": lambda have, want: want in have.split(),
+    "|=": lambda have, want: have == want or have.startswith(f"{want}-"),
+    "^=": lambda have, want: bool(want) and have.startswith(want),
+    "$=": lambda have, want: bool(want) and have.endswith(want),
+    "*=": lambda have, want: bool(want) and want in have,
+}
+_Test = Callable[[Any], bool]  # of one element of lxml
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A compound selector, and how it hangs on the one before it."""
+
+    combinator: str  # "" for the first
+    tests: tuple[_Test, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known at an element: bit i of each is set where step i of a selector matched."""
+
+    own: int  # the element itself
+    above: int  # it or an ancestor
+    before: int = 0  # its child before this one
+    earlier: int = 0  # any child before this one
+
+
+class Selector:
+    """A list of selectors, parsed."""
+
+    def __init__(self, chains: tuple[tuple[_Step, ...], ...]) -> None:
+        self._steps: list[tuple[int, int, _Step]] = []  # its bit, that of the one before it
+        self._last = 0
+        bit = 1
+        for chain in chains:
+            previous = 0
+            for step in chain:
+                self._steps.append((bit, previous, step))
+                previous, bit = bit, bit << 1
+            self._last |= previous
+
+    def walk(self, root: Any) -> Iterator[tuple[Any, bool]]:
+        """Yield every element under `root` in its order, and whether it or an ancestor matches."""
+        from lxml import etree
+
+        stack = [_Seen(own=0, above=0)]
+        for event, element in etree.iterwalk(root, events=("start", "end")):
+            if not isinstance(element.tag, str):
+                continue  # a comment
+            if event == "end":
+                stack.pop()
+                continue
+            parent = stack[-1]
+            own = self._matched(element, parent)
+            parent.before, parent.earlier = own, parent.earlier | own
+            stack.append(_Seen(own=own, above=parent.above | own))
+            yield element, bool(stack[-1].above & self._last)
+
+    def _matched(self, element: Any, parent: _Seen) -> int:
+        reach = {
+            " ": parent.above,
+            ">": parent.own,
+            "+": parent.before,
+            "~": parent.earlier,
+        }
+        own = 0
+        for bit, previous, step in self._steps:
+            hangs = not step.combinator or reach[step.combinator] & previous
+            if hangs and all(test(element) for test in step.tests):
+                own |= bit
+        return own
+
+
+def parse_selector(text: str) -> Selector:
+    """
+    Return a selector.
+
+    Raises:
+        SnapshotterError: None, or with something that is not matched here.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise SnapshotterError(f"a selector of more than {_MAX_LENGTH} characters")
+    try:
+        chains = []
+        for alternative in cssselect.parse(text):
+            if alternative.pseudo_element is not None:
+                raise _unknown(text, f"::{alternative.pseudo_element}")
+            chains.append(tuple(_chain(alternative.parsed_tree, text)))
+    except (cssselect.SelectorError, RecursionError) as error:
+        raise SnapshotterError(f"not a CSS selector: {text!r}: {error}", hint=_HINT) from error
+    if sum(map(len, chains)) > _MAX_PARTS:
+        raise SnapshotterError(f"a selector of more than {_MAX_PARTS} parts")
+    return Selector(tuple(chains))
+
+
+_HINT = "for example 'main h2 a', or '.news-list > li a[href^=\"/news/\"]'"
+
+
+def _chain(tree: Any, text: str) -> Iterator[_Step]:
+    if not isinstance(tree, parser.CombinedSelector):
+        yield _Step("", tuple(_tests(tree, text)))
+        return
+    yield from _chain(tree.selector, text)
+    if tree.combinator not in _COMBINATORS:
+        raise _unknown(text, tree.combinator)
+    yield _Step(tree.combinator, tuple(_tests(tree.subselector, text)))
+
+
+def _tests(tree: Any, text: str) -> Iterator[_Test]:
+    """Yield what an element has to be for a compound selector."""
+    if isinstance(tree, parser.Element):
+        name = (tree.element or "").lower()
+        if name:
+            yield lambda it: it.tag == name
+        return
+    if isinstance(tree, parser.Negation):
+        yield from _tests(tree.selector, text)
+        inner = tuple(_tests(tree.subselector, text))
+        yield lambda it: not all(test(it) for test in inner)
+        return
+    if isinstance(tree, parser.Hash):
+        yield from _tests(tree.selector, text)
+        wanted = tree.id
+        yield lambda it: it.get("id") == wanted
+        return
+    if isinstance(tree, parser.Class):
+        yield from _tests(tree.selector, text)
+        name = tree.class_name
+        yield lambda it: name in it.get("class", "").split()
+        return
+    if isinstance(tree, parser.Attrib):
+        yield from _tests(tree.selector, text)
+        yield _attribute(tree, text)
+        return
+    raise _unknown(text, str(getattr(tree, "ident", "") or getattr(tree, "name", "") or tree))
+
+
+def _attribute(tree: Any, text: str) -> _Test:
+    name = tree.attrib.lower()
+    if tree.operator == "exists":
+        return lambda it: it.get(name) is not None
+    if tree.operator not in _TESTS:
+        raise _unknown(text, tree.operator)
+    test, value = _TESTS[tree.operator], str(tree.value.value)
+    return lambda it: test(it.get(name, ""), value) if it.get(name) is not None else False
+
+
+def _unknown(text: str, what: str) -> SnapshotterError:
+    return SnapshotterError(
+        f"the selector {text!r} has {what!r}, which is not matched in lists", hint=_HINT
+    )
