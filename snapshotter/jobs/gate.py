@@ -34,7 +34,7 @@ class Met:
     """What one attempt at a page met."""
 
     at: datetime  # when it ended, by the database's clock, UTC
-    started_at: datetime  # when it was handed out, by the same clock
+    started_at: datetime  # when the attempt began, by the same clock
     revisits: int  # of this job, before it: 0 for the first time
     http_status: int | None = None  # of the main response; None: no answer came
     retry_after: str = ""  # that header as it was received, or ""

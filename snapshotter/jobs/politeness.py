@@ -1,0 +1,476 @@
+"""
+The state of hosts, in the queue's database: all who share a queue are polite together.
+
+Two tables. A row of `polite_host` is what `policy.politeness` remembers of a host between
+visits; a row of `polite_visit` is one visit of the last 24 hours. Whoever starts a visit
+holds the row of its host until the transaction ends, and before it the row of all hosts,
+`""`: so of several who want the last place exactly one has it. Time is the database's.
+
+`DatabaseGate` is what the queue's dispatcher asks. It counts what is under way by its own
+jobs, which outlive a worker that was killed; `DatabaseVisits` is for processes outside the
+queue, whose visits are taken to be over when their time is.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+from snapshotter.jobs import gate
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.duty import Duty
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.job import CaptureJob
+from snapshotter.policy.politeness import (
+    DAY,
+    After,
+    Answer,
+    HostRules,
+    HostState,
+    Load,
+    Politeness,
+    Sign,
+    Visit,
+    Wait,
+    after,
+    begun,
+    in_words,
+    is_urgent,
+    judge,
+)
+from snapshotter.ports import JobObserver
+
+_KEY = 300  # characters: a host has 253, an address less
+_ALL = ""  # the row that whoever starts a visit holds first
+_LONGEST = timedelta(minutes=10)  # that a visit outside the queue is taken to be under way
+_TRIM_S = 3600.0
+_SELDOM = timedelta(days=7)  # a host that was not visited for so long has nothing to remember
+
+HOST = Table(
+    "polite_host",
+    TABLES,
+    Column("key", String(_KEY), primary_key=True),  # Politeness.key, or ""
+    Column("next_at", Instant),
+    Column("resting_until", Instant),
+    Column("sign", String(16), nullable=False, default=Sign.WELL),
+    Column("strikes", Integer, nullable=False, default=0),
+    Column("struck_at", Instant),
+    Column("touched_at", Instant, nullable=False),
+)
+
+VISIT = Table(
+    "polite_visit",
+    TABLES,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(_KEY), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("job_id", String(120), nullable=False, default=""),  # "": outside the queue
+    Column("open_until", Instant),  # under way until then at most; None: it has ended
+    Index("polite_visit_budget", "key", "started_at"),
+    Index("polite_visit_open", "open_until"),
+    Index("polite_visit_job", "job_id"),
+    Index("polite_visit_age", "started_at"),
+)
+
+
+class DatabaseGate:
+    """
+    `gate.Gate` by rules. Every call is one of the transaction that it is given.
+
+    Args:
+        chance: Returns numbers from 0 up to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        politeness: Politeness,
+        chance: Callable[[], float],
+        observer: JobObserver | None = None,
+    ) -> None:
+        self._politeness = politeness
+        self._chance = chance
+        self._observer = observer or JobObserver()
+
+    def host(self, url: str) -> str:
+        """Return under what name visits to a URL are counted; "" where it names no host."""
+        try:
+            return self._politeness.key(url)
+        except ValueError:
+            return ""
+
+    def may_start(
+        self,
+        connection: Connection,
+        job: CaptureJob,
+        host: str,
+        now: datetime,
+        under_way: int,
+        all_under_way: int,
+    ) -> gate.Wait | None:
+        """See `gate.Gate`."""
+        rules = self._politeness.rules(host)
+        urgent = is_urgent(job.priority)
+        state = _held(connection, (_ALL, host), now)[host]
+        load = Load(
+            host=under_way + _open(connection, now, host, outside=True),
+            all=all_under_way + _open(connection, now, None, outside=True),
+            budget_at=_budget_at(connection, host, rules.budget(urgent=urgent), now),
+        )
+        wait = judge(self._politeness, rules, state, load, now)
+        if wait is not None:
+            return gate.Wait(until=wait.until, why=in_words(wait, rules))
+        _close(connection, job.id)  # one that was cut off is over, as it is begun anew
+        _start(connection, host, now, _LONGEST, job.id)
+        _keep(connection, host, begun(rules, state, now, self._chance()), now)
+        return None
+
+    def finished(
+        self, connection: Connection, job: CaptureJob, host: str, met: gate.Met
+    ) -> gate.Wait | None:
+        """See `gate.Gate`."""
+        _held(connection, _concerned(self._politeness, host, met.final_url), met.at)
+        self._began(connection, job.id, host, met)
+        _close(connection, job.id)
+        if not met.outcome:  # there is no capture: it says nothing about the host
+            return None
+        answer = Answer(
+            status=met.http_status, at=met.at, retry_after=met.retry_after, date=met.date,
+            final_url=met.final_url,
+        )  # fmt: skip
+        left, before = _settle(
+            connection, self._politeness, host, answer, started=met.started_at, now=met.at,
+            chance=self._chance,
+        )  # fmt: skip
+        self._tell(left, before, met.at)
+        at = left.revisit_at(self._politeness, revisits=met.revisits, now=met.at)
+        return gate.Wait(until=at, why="the host said that it is too much") if at else None
+
+    def _began(self, connection: Connection, job_id: str, host: str, met: gate.Met) -> None:
+        """Count a visit from when it began: its worker may have had other things to do first."""
+        row = connection.execute(
+            select(VISIT.c.seq, VISIT.c.started_at)
+            .where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
+            .order_by(VISIT.c.seq.desc())
+            .limit(1)
+        ).first()
+        if row is None or met.started_at <= row.started_at:
+            return
+        connection.execute(
+            update(VISIT).where(VISIT.c.seq == row.seq).values(started_at=met.started_at)
+        )
+        state = _held(connection, (host,), met.at)[host]
+        if state.next_at is not None:
+            late = met.started_at - row.started_at
+            _keep(connection, host, replace(state, next_at=state.next_at + late), met.at)
+
+    def _tell(self, left: After, before: HostState, now: datetime) -> None:
+        if left.what.sign is not Sign.THROTTLED or before.sign is Sign.THROTTLED:
+            return
+        about = hashlib.sha256(left.ended_at.encode()).hexdigest()[:16]
+        until = left.states[left.ended_at].resting_until
+        self._observer.tell(
+            Event(
+                id=f"throttled/{about}/{now:%Y%m%dT%H%M%S.%f}",
+                kind=EventKind.HOST_THROTTLED,
+                at=now,
+                subject=left.ended_at,
+                summary="a host said that it is asked too much, and is left alone for a while",
+                host=left.ended_at,
+                detail=f"not asked before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",
+            )
+        )
+
+
+class DatabaseVisits:
+    """
+    `app.pace.Visits` over the queue's database, for a process that is no worker.
+
+    A process that is killed leaves its visits under way for `longest`, and charged.
+
+    Args:
+        engine: From `database.open_database`; the caller disposes of it.
+        chance: Returns numbers from 0 up to 1, for jitter.
+        longest: That a visit takes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        politeness: Politeness,
+        chance: Callable[[], float],
+        *,
+        longest: timedelta = _LONGEST,
+    ) -> None:
+        self._engine = engine
+        self._politeness = politeness
+        self._chance = chance
+        self._longest = longest
+
+    @property
+    def politeness(self) -> Politeness:
+        """The rules."""
+        return self._politeness
+
+    def begin(self, key: str, *, urgent: bool = False) -> Visit | Wait:
+        """See `app.pace.Visits`."""
+        rules = self._politeness.rules(key)
+        with writing(self._engine) as connection:
+            held = _held(connection, (_ALL, key), None)
+            now = database_now(connection)
+            load = Load(
+                host=_open(connection, now, key),
+                all=_open(connection, now, None),
+                budget_at=_budget_at(connection, key, rules.budget(urgent=urgent), now),
+            )
+            wait = judge(self._politeness, rules, held[key], load, now)
+            if wait is not None:
+                return wait
+            number = _start(connection, key, now, self._longest, "")
+            _keep(connection, key, begun(rules, held[key], now, self._chance()), now)
+            return Visit(number=number, key=key, started_at=now)
+
+    def end(self, visit: Visit, answer: Answer | None) -> After | None:
+        """See `app.pace.Visits`."""
+        with writing(self._engine) as connection:
+            this = VISIT.c.seq == visit.number
+            if answer is None:
+                connection.execute(delete(VISIT).where(this))
+                return None
+            connection.execute(update(VISIT).where(this).values(open_until=None))
+            left, _ = _settle(
+                connection, self._politeness, visit.key, answer,
+                started=visit.started_at, now=None, chance=self._chance,
+            )  # fmt: skip
+            return left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostView:
+    """What is known of one host at one moment, for people."""
+
+    key: str
+    rules: HostRules
+    under_way: int
+    visits: int  # begun in the last 24 hours
+    state: HostState
+    wait: Wait | None  # None: it may be asked now, by what is known here
+
+
+def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
+    """
+    Return every host that was visited lately or is left alone, by key.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    with reading(engine) as connection:
+        now = database_now(connection)
+        states = {
+            row["key"]: _state(row)
+            for row in connection.execute(
+                select(HOST).where(HOST.c.key != _ALL).order_by(HOST.c.key)
+            ).mappings()
+        }
+        recent = select(VISIT.c.key, func.count()).where(VISIT.c.started_at > now - DAY)
+        open_now = select(VISIT.c.key, func.count()).where(VISIT.c.open_until > now)
+        counted = _by_key(connection, recent)
+        under_way = _by_key(connection, open_now)
+        everywhere = sum(under_way.values())
+        found = []
+        for key, state in states.items():
+            rules = politeness.rules(key)
+            load = Load(
+                host=under_way.get(key, 0),
+                all=everywhere,
+                budget_at=_budget_at(connection, key, rules.budget(urgent=False), now),
+            )
+            found.append(
+                HostView(
+                    key=key,
+                    rules=rules,
+                    under_way=load.host,
+                    visits=counted.get(key, 0),
+                    state=state,
+                    wait=judge(politeness, rules, state, load, now),
+                )
+            )
+        return tuple(found)
+
+
+def _by_key(connection: Connection, wanted: Select[Any]) -> dict[str, int]:
+    found = connection.execute(wanted.group_by(VISIT.c.key))
+    return {key: count for key, count in found}  # noqa: C416  rows are no pairs to mypy
+
+
+def forgive(engine: Engine, key: str) -> bool:
+    """
+    Forget that a host complained; False if nothing is known of it. Its budget stays spent.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    with writing(engine) as connection:
+        done = connection.execute(
+            update(HOST)
+            .where(HOST.c.key == key, HOST.c.key != _ALL)
+            .values(
+                next_at=None, resting_until=None, sign=Sign.WELL, strikes=0, struck_at=None,
+            )
+        )  # fmt: skip
+        return done.rowcount == 1
+
+
+def trimming(engine: Engine) -> Duty:
+    """Return the duty to forget what no rule asks for any more."""
+    return Duty(name="trim-politeness", every_s=_TRIM_S, work=lambda: trim(engine))
+
+
+def trim(engine: Engine) -> None:
+    """
+    Forget visits that are older than a day, and hosts that nobody asks any more.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    with writing(engine) as connection:
+        now = database_now(connection)
+        connection.execute(delete(VISIT).where(VISIT.c.started_at < now - DAY - _LONGEST))
+        connection.execute(
+            delete(HOST).where(
+                HOST.c.key != _ALL,
+                HOST.c.touched_at < now - _SELDOM,
+                HOST.c.resting_until.is_(None) | (HOST.c.resting_until < now),
+            )
+        )
+
+
+def _settle(
+    connection: Connection,
+    politeness: Politeness,
+    key: str,
+    answer: Answer,
+    *,
+    started: datetime,
+    now: datetime | None,
+    chance: Callable[[], float],
+) -> tuple[After, HostState]:
+    """Write down what a visit met; return it, and the state before of the host that said it."""
+    held = _held(connection, _concerned(politeness, key, answer.final_url), now)
+    at = now or database_now(connection)
+    left = after(politeness, key, held.__getitem__, answer, started=started, now=at, chance=chance)
+    for changed, state in left.states.items():
+        _keep(connection, changed, state, at)
+    if left.ended_at != key:
+        _start(connection, left.ended_at, at, None, "")
+    return left, held[left.ended_at]
+
+
+def _concerned(politeness: Politeness, key: str, final_url: str) -> tuple[str, ...]:
+    """Return the hosts that a visit may have been to."""
+    keys = [key]
+    if final_url:
+        with contextlib.suppress(ValueError):  # about:blank, for instance
+            keys.append(politeness.key(final_url))
+    return tuple(keys)
+
+
+def _held(
+    connection: Connection, keys: Sequence[str], now: datetime | None
+) -> dict[str, HostState]:
+    """Return the state of hosts, which nobody else changes until this transaction ends."""
+    ordered = sorted(set(keys))  # two who hold several do not wait for each other
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    touched = now or database_now(connection)
+    connection.execute(
+        insert(HOST).on_conflict_do_nothing(index_elements=[HOST.c.key]),
+        [{"key": key, "touched_at": touched} for key in ordered],
+    )
+    wanted = select(HOST).where(HOST.c.key.in_(ordered)).order_by(HOST.c.key).with_for_update()
+    return {row["key"]: _state(row) for row in connection.execute(wanted).mappings()}
+
+
+def _state(row: RowMapping) -> HostState:
+    return HostState(
+        next_at=row["next_at"],
+        resting_until=row["resting_until"],
+        sign=Sign(row["sign"]),
+        strikes=row["strikes"],
+        struck_at=row["struck_at"],
+    )
+
+
+def _keep(connection: Connection, key: str, state: HostState, now: datetime) -> None:
+    connection.execute(
+        update(HOST)
+        .where(HOST.c.key == key)
+        .values(
+            next_at=state.next_at, resting_until=state.resting_until, sign=state.sign,
+            strikes=state.strikes, struck_at=state.struck_at, touched_at=now,
+        )
+    )  # fmt: skip
+
+
+def _start(
+    connection: Connection, key: str, now: datetime, longest: timedelta | None, job_id: str
+) -> int:
+    done = connection.execute(
+        plain_insert(VISIT).values(
+            key=key, started_at=now, job_id=job_id, open_until=now + longest if longest else None
+        )
+    )
+    number = done.inserted_primary_key
+    assert number is not None  # noqa: S101  a row of one table was inserted
+    return int(number[0])
+
+
+def _close(connection: Connection, job_id: str) -> None:
+    connection.execute(
+        update(VISIT)
+        .where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
+        .values(open_until=None)
+    )
+
+
+def _open(connection: Connection, now: datetime, key: str | None, *, outside: bool = False) -> int:
+    """Return how many visits are under way: of a host or of all, all or those of no job."""
+    wanted = select(func.count()).select_from(VISIT).where(VISIT.c.open_until > now)
+    if key is not None:
+        wanted = wanted.where(VISIT.c.key == key)
+    if outside:
+        wanted = wanted.where(VISIT.c.job_id == "")
+    return connection.execute(wanted).scalar_one()
+
+
+def _budget_at(
+    connection: Connection, key: str, budget: int | None, now: datetime
+) -> datetime | None:
+    if budget is None:
+        return None
+    oldest: datetime | None = connection.execute(
+        select(VISIT.c.started_at)
+        .where(VISIT.c.key == key, VISIT.c.started_at > now - DAY)
+        .order_by(VISIT.c.started_at.desc())
+        .offset(budget - 1)
+        .limit(1)
+    ).scalar()
+    return oldest + DAY if oldest is not None else None

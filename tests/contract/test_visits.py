@@ -1,0 +1,154 @@
+"""
+`app.pace.Visits`: who may ask which host, wherever that is kept.
+
+One suite for the state in a process and for the state in a database.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.pace import MemoryVisits, Visits
+from snapshotter.jobs import politeness as table
+from snapshotter.jobs.database import open_database
+from snapshotter.model.capture import ClockFacts
+from snapshotter.policy import politeness
+from snapshotter.policy.politeness import Answer, Cause, Politeness, Sign, Visit, Wait
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Make = Callable[[str], Visits]
+
+
+class SetClock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return (self.at - NOW) / SECOND
+
+    def facts(self) -> ClockFacts:
+        raise AssertionError("nobody asks")
+
+
+@pytest.fixture
+def time() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def visits(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    time: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Make]:
+    engine = open_database(str(tmp_path / "queue.db"))
+    monkeypatch.setattr(table, "database_now", lambda _: time.at)
+
+    def make(text: str) -> Visits:
+        file = tmp_path / "polite.toml"
+        file.write_text(text)
+        rules: Politeness = politeness.load(file)
+        if request.param == "memory":
+            return MemoryVisits(rules, time, lambda: 0.5)
+        return table.DatabaseVisits(engine, rules, lambda: 0.5)
+
+    yield make
+    engine.dispose()
+
+
+def started(found: Visit | Wait) -> Visit:
+    assert isinstance(found, Visit)
+    return found
+
+
+def well(time: SetClock, url: str = "") -> Answer:
+    return Answer(status=200, at=time.at, final_url=url)
+
+
+def test_the_next_visit_of_a_host_waits_and_that_of_another_does_not(
+    visits: Make, time: SetClock
+) -> None:
+    polite = visits("")
+    first = started(polite.begin("a.example"))
+    assert (first.key, first.started_at) == ("a.example", NOW)
+
+    assert polite.begin("a.example") == Wait(NOW + 5 * SECOND, Cause.INTERVAL)
+    started(polite.begin("b.example"))
+
+    time.at += 5 * SECOND
+    assert polite.begin("a.example") == Wait(None, Cause.IN_FLIGHT)
+    polite.end(first, well(time))
+    started(polite.begin("a.example"))
+
+
+def test_a_budget_is_of_any_24_hours(visits: Make, time: SetClock) -> None:
+    polite = visits('[default]\nevery = "1h"\njitter = 0.0\nper_day = 3\nurgent = 1')
+    for _ in range(2):
+        polite.end(started(polite.begin("a.example")), well(time))
+        time.at += HOUR
+
+    assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+    polite.end(started(polite.begin("a.example", urgent=True)), well(time))
+
+    time.at = NOW + 24 * HOUR
+    assert polite.begin("a.example") == Wait(NOW + 25 * HOUR, Cause.BUDGET)
+    polite.end(started(polite.begin("a.example", urgent=True)), well(time))
+    time.at += HOUR
+    assert polite.begin("a.example") == Wait(NOW + 26 * HOUR, Cause.BUDGET)
+    started(polite.begin("a.example", urgent=True))
+
+
+def test_what_the_host_says_is_heard_by_all(visits: Make, time: SetClock) -> None:
+    polite = visits("")
+    visit = started(polite.begin("a.example"))
+    time.at += SECOND
+
+    left = polite.end(visit, Answer(status=429, at=time.at, retry_after="7200"))
+
+    assert left is not None
+    assert left.what.sign is Sign.THROTTLED
+    assert polite.begin("a.example") == Wait(NOW + SECOND + 2 * HOUR, Cause.THROTTLED)
+    time.at += 2 * HOUR
+    polite.end(started(polite.begin("a.example")), well(time))
+    time.at += 5 * SECOND
+    started(polite.begin("a.example"))
+
+
+def test_a_visit_that_did_not_come_about_is_not_counted(visits: Make, time: SetClock) -> None:
+    polite = visits('[default]\nevery = "0s"\nper_day = 1\nurgent = 0')
+
+    assert polite.end(started(polite.begin("a.example")), None) is None
+
+    polite.end(started(polite.begin("a.example")), well(time))
+    assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+
+
+def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: SetClock) -> None:
+    polite = visits('[default]\nevery = "0s"\nper_day = 1\nurgent = 0')
+
+    left = polite.end(started(polite.begin("t.cn")), well(time, "https://www.far.example/x"))
+
+    assert left is not None
+    assert left.ended_at == "far.example"
+    for key in ("t.cn", "far.example"):
+        assert polite.begin(key) == Wait(NOW + 24 * HOUR, Cause.BUDGET)
+
+
+def test_no_more_than_all_are_under_way(visits: Make, time: SetClock) -> None:
+    polite = visits("[all]\nat_once = 2\n[worker]\nat_once = 2")
+    first = started(polite.begin("a.example"))
+    started(polite.begin("b.example"))
+
+    assert polite.begin("c.example") == Wait(None, Cause.ALL)
+
+    polite.end(first, well(time))
+    started(polite.begin("c.example"))
