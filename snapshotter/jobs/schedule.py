@@ -1,0 +1,632 @@
+"""
+The table of schedules, and what people do with it.
+
+A schedule is a plan and the addresses that it is for; each address has its own next
+visit. Nobody fires here: `sweep.py` looks what is due. Removing only marks, so that the
+history of what was and was not visited can be read afterwards.
+"""
+
+import difflib
+import hashlib
+import heapq
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.plan import Pause, Plan, Slot
+from snapshotter.model.gap import GapEvent, GapReason
+from snapshotter.model.job import NORMAL
+
+ACTIVE, PAUSED, REMOVED = "active", "paused", "removed"
+PLANNED, QUEUED, DONE, INCOMPLETE, MISSED, UNKNOWN = (
+    "planned", "queued", "done", "incomplete", "missed", "unknown",
+)  # fmt: skip
+
+SCHEDULE = Table(
+    "schedule",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False),
+    Column("live_name", String(64), unique=True),  # None: removed, and the name is free again
+    Column("plan", Text, nullable=False),  # JSON, whole
+    Column("policy", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("tags", Text, nullable=False),  # JSON
+    Column("state", String(16), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),  # when its state changed last
+)
+TARGET = Table(
+    "schedule_target",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("since", Instant, nullable=False),  # first sight, whole seconds
+    Column("next_slot", Instant),  # the first that nothing was done about; None: none is left
+    Column("next_at", Instant),  # the same with jitter
+    Index("schedule_target_key", "schedule_id", "key", unique=True),
+    Index("schedule_target_due", "next_at"),
+)
+PAUSE = Table(
+    "schedule_pause",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("schedule_id", ForeignKey("schedule.id"), nullable=False, index=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("by", String(200), nullable=False),
+)
+VISIT = Table(
+    "schedule_visit",
+    TABLES,
+    Column("job_id", String(120), primary_key=True),
+    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
+    Column("target_id", ForeignKey("schedule_target.id"), nullable=False),
+    Column("slot", Instant, nullable=False),
+    Column("at", Instant, nullable=False),  # when it was due
+    Column("not_after", Instant),
+    Column("state", String(16), nullable=False),
+    Column("check_at", Instant),  # when to ask the queue what became of it; None: it is known
+    Column("checks", Integer, nullable=False, default=0),
+    Column("was_held", Boolean, nullable=False, default=False),  # its host could not be asked
+    Column("ended_at", Instant),
+    Column("bundle_id", String(64), nullable=False, default=""),
+    Column("outcome", String(16), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Index("schedule_visit_of", "schedule_id", "at"),
+    Index("schedule_visit_check", "check_at"),
+    Index("schedule_visit_state", "state"),
+)
+GAP = Table(
+    "schedule_gap",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
+    Column("target_id", ForeignKey("schedule_target.id")),  # None: about the whole schedule
+    Column("event", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+    Column("by", String(200), nullable=False, default=""),
+    Column("slots", Text, nullable=False, default="[]"),  # JSON, instants
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("noted_at", Instant, nullable=False),
+    Column("gap_id", String(64), nullable=False, default="", index=True),  # of its record
+    Column("claimed_at", Instant),
+    Column("stored", Boolean, nullable=False, default=False),  # signed, stored, and logged
+    Index("schedule_gap_of", "schedule_id", "since"),
+    Index("schedule_gap_owed", "stored", "noted_at"),
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+_SECOND = timedelta(seconds=1)
+
+Now = Callable[[Connection], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One schedule, as it is at present."""
+
+    id: int
+    name: str
+    plan: Plan
+    policy: str
+    priority: int
+    tags: tuple[str, ...]
+    state: str
+    created_at: datetime
+    urls: int  # addresses
+    next_at: datetime | None  # the next visit of any of them; None: it has ended, or is not active
+    paused_by: str = ""
+    paused_at: datetime | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its plan has no visit left."""
+        return self.state == ACTIVE and self.next_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One address of a schedule."""
+
+    id: int
+    key: str  # of the address: 12 hex digits
+    url: str
+    since: datetime
+    following: Slot | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a schedule's history: a visit, or what was recorded of visits not made."""
+
+    at: datetime
+    url: str  # "" for what is about the whole schedule
+    kind: str  # "visit", or the word of a `GapEvent`
+    state: str = ""  # of a visit
+    job_id: str = ""
+    slot: datetime | None = None
+    bundle_id: str = ""
+    outcome: str = ""
+    reason: str = ""
+    detail: str = ""
+    by: str = ""
+    slots: tuple[datetime, ...] = ()
+    until: datetime | None = None
+    gap_id: str = ""  # of the signed record; "" while it is not stored
+
+
+def check_name(name: str) -> str:
+    """Return a schedule's name. Raises SnapshotterError for what is none."""
+    if not _NAME.fullmatch(name):
+        raise SnapshotterError(
+            f"not a schedule's name: {name!r}",
+            hint="a-z, 0-9 and dashes, at most 48; it stands in signed records, so let it tell "
+            "nothing about a source",
+        )
+    return name
+
+
+def key_of(url: str) -> str:
+    """Return how a schedule knows an address: its letters, and nothing of what it is about."""
+    return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def watch_name(schedule: str, key: str) -> str:
+    """Return the name by which jitter and jobs know one address of one schedule."""
+    return f"{schedule}.{key}"
+
+
+def job_id(schedule: str, key: str, slot: datetime) -> str:
+    """Return the id of a visit's job: the same on every machine, so that it is put once."""
+    return f"{watch_name(schedule, key)}@{slot:%Y%m%dt%H%M%Sz}"
+
+
+def derived_name(urls: Sequence[str], plan: Plan) -> str:
+    """Return a name for a schedule that was given none: the same for the same again."""
+    host = re.sub(r"[^a-z0-9]+", "-", (urlsplit(urls[0]).hostname or "").lower()).strip("-")
+    told = hashlib.sha256("\n".join((plan.as_json(), *urls)).encode("utf-8", "surrogateescape"))
+    return f"{host[:38].rstrip('-') or 'schedule'}-{told.hexdigest()[:6]}"
+
+
+class Schedules:
+    """
+    What people do with schedules. Any number of processes may, at once.
+
+    Args:
+        engine: From `database.open_database`.
+        now: The time, by the database's clock unless a test says otherwise.
+    """
+
+    def __init__(self, engine: Engine, *, now: Now = database_now) -> None:
+        self._engine = engine
+        self._now = now
+
+    def add(
+        self,
+        name: str,
+        plan: Plan,
+        urls: Sequence[str],
+        *,
+        policy: str = "",
+        priority: int = NORMAL,
+        tags: Sequence[str] = (),
+    ) -> Schedule:
+        """
+        Add a schedule; the first sight of its addresses is now.
+
+        Raises:
+            SnapshotterError: There is one of that name, or nothing is ever due.
+        """
+        check_name(name)
+        try:
+            self._insert(name, plan, urls, policy, priority, tags)
+        except IntegrityError as error:  # two at once, of which the other was quicker
+            raise _taken(name) from error
+        return self.get(name)
+
+    def _insert(
+        self,
+        name: str,
+        plan: Plan,
+        urls: Sequence[str],
+        policy: str,
+        priority: int,
+        tags: Sequence[str],
+    ) -> None:
+        with writing(self._engine) as connection:
+            if connection.execute(select(SCHEDULE).where(SCHEDULE.c.live_name == name)).first():
+                raise _taken(name)
+            now = self._now(connection)
+            made = connection.execute(
+                insert(SCHEDULE).values(
+                    name=name, live_name=name, plan=plan.as_json(), policy=policy,
+                    priority=priority, tags=json.dumps(list(tags)), state=ACTIVE, created_at=now,
+                    changed_at=now,
+                )
+            )  # fmt: skip
+            key = made.inserted_primary_key
+            added = self._add_urls(connection, int(key[0]) if key else 0, name, plan, urls, now)
+            if not added:
+                raise SnapshotterError(
+                    "nothing would ever be due", hint="look at --start, --end and the curve"
+                )
+
+    def extend(self, name: str, urls: Sequence[str]) -> int:
+        """Add addresses to a schedule, first seen now; return how many were not in it yet."""
+        with writing(self._engine) as connection:
+            row = self._of(connection, name, lock=True)
+            plan = Plan.from_json(row["plan"])
+            return self._add_urls(connection, row["id"], name, plan, urls, self._now(connection))
+
+    def get(self, name: str) -> Schedule:
+        """Return a schedule. Raises SnapshotterError: there is none of that name."""
+        with reading(self._engine) as connection:
+            return self._schedule(connection, self._of(connection, name))
+
+    def all(self) -> list[Schedule]:
+        """Return all schedules that are not removed, by their names."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                select(SCHEDULE)
+                .where(SCHEDULE.c.live_name.is_not(None))
+                .order_by(SCHEDULE.c.live_name)
+            )
+            return [self._schedule(connection, row) for row in rows.mappings().all()]
+
+    def targets(self, name: str) -> Iterator[Target]:
+        """Yield the addresses of a schedule, in the order in which they were added."""
+        last = 0
+        with reading(self._engine) as connection:
+            wanted = select(TARGET).where(TARGET.c.schedule_id == self._of(connection, name)["id"])
+        while True:
+            with reading(self._engine) as connection:
+                page = wanted.where(TARGET.c.id > last).order_by(TARGET.c.id).limit(500)
+                rows = connection.execute(page).mappings().all()
+            yield from map(target_of, rows)
+            if not rows:
+                return
+            last = rows[-1]["id"]
+
+    def upcoming(self, name: str, count: int) -> list[tuple[Slot, str]]:
+        """Return the next visits of a schedule with their addresses, the earliest first."""
+        with reading(self._engine) as connection:
+            row = self._of(connection, name)
+            rows = connection.execute(
+                select(TARGET)
+                .where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at.is_not(None))
+                .order_by(TARGET.c.next_at)
+                .limit(count)
+            )
+            found = [target_of(it) for it in rows.mappings().all()]
+        plan = Plan.from_json(row["plan"])
+        return merged(
+            plan, name, [(it.following, it.url, it.since) for it in found if it.following], count
+        )
+
+    def pause(self, name: str, *, by: str) -> bool:
+        """Let nothing be due until it is resumed; say whether it was not paused before."""
+        with writing(self._engine) as connection:
+            row = self._of(connection, name, lock=True)
+            if row["state"] == PAUSED:
+                return False
+            now = self._change(connection, row, PAUSED)
+            connection.execute(insert(PAUSE).values(schedule_id=row["id"], since=now, by=by))
+            _note(connection, row["id"], GapEvent.PAUSED, now, by)
+            return True
+
+    def resume(self, name: str, *, by: str) -> bool:
+        """Go on with a schedule; say whether it was paused. What fell into the pause is past."""
+        with writing(self._engine) as connection:
+            row = self._of(connection, name, lock=True)
+            if row["state"] != PAUSED:
+                return False
+            now = self._change(connection, row, ACTIVE)
+            connection.execute(
+                update(PAUSE)
+                .where(PAUSE.c.schedule_id == row["id"], PAUSE.c.until.is_(None))
+                .values(until=now)
+            )
+            _note(connection, row["id"], GapEvent.RESUMED, now, by)
+            return True
+
+    def remove(self, name: str, *, by: str) -> None:
+        """End a schedule for good; its name is free, and its history stays for a while."""
+        with writing(self._engine) as connection:
+            row = self._of(connection, name, lock=True)
+            now = self._change(connection, row, REMOVED)
+            connection.execute(
+                update(SCHEDULE).where(SCHEDULE.c.id == row["id"]).values(live_name=None)
+            )
+            connection.execute(
+                update(TARGET)
+                .where(TARGET.c.schedule_id == row["id"])
+                .values(next_slot=None, next_at=None)
+            )
+            _note(connection, row["id"], GapEvent.REMOVED, now, by)
+
+    def run_now(self, name: str, urls: Sequence[str] = ()) -> list[str]:
+        """
+        Plan an extra visit of all addresses of a schedule, or of some; return their jobs.
+
+        Beside the plan, which stays as it is; also while it is paused. The next sweep
+        hands them over.
+
+        Raises:
+            SnapshotterError: No such schedule, or an address that is not in it.
+        """
+        with writing(self._engine) as connection:
+            row = self._of(connection, name, lock=True)
+            now = self._now(connection)
+            wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"])
+            found = connection.execute(wanted.order_by(TARGET.c.id)).mappings().all()
+            if urls:
+                missing = set(urls) - {it["url"] for it in found}
+                if missing:
+                    raise SnapshotterError(
+                        f"{min(missing)} is no address of the schedule {name}",
+                        hint=f"snapshotter schedule show {name} lists them",
+                    )
+                found = [it for it in found if it["url"] in set(urls)]
+            second = now.replace(microsecond=0)
+            rows = [
+                {
+                    "job_id": f"{job_id(name, it['key'], second)}-now",
+                    "schedule_id": row["id"],
+                    "target_id": it["id"],
+                    "slot": second,
+                    "at": now,
+                    "state": PLANNED,
+                    "check_at": None,
+                }
+                for it in found
+            ]
+            known = set(
+                connection.execute(
+                    select(VISIT.c.job_id).where(
+                        VISIT.c.schedule_id == row["id"], VISIT.c.slot == second
+                    )
+                ).scalars()
+            )
+            fresh = [it for it in rows if it["job_id"] not in known]
+            if fresh:
+                connection.execute(insert(VISIT), fresh)
+            return [str(it["job_id"]) for it in rows]
+
+    def history(self, name: str, *, newest: int = 50, gaps_only: bool = False) -> list[Entry]:
+        """
+        Return visits and gaps of a schedule, the newest first; also of one that was removed.
+
+        Raises:
+            SnapshotterError: There never was one of that name.
+        """
+        with reading(self._engine) as connection:
+            ids = connection.execute(
+                select(SCHEDULE.c.id).where(SCHEDULE.c.name == name).order_by(SCHEDULE.c.id)
+            ).scalars()
+            mine = list(ids)
+            if not mine:
+                raise _unknown(connection, name)
+            gaps = connection.execute(
+                select(GAP, TARGET.c.url)
+                .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
+                .where(GAP.c.schedule_id.in_(mine))
+                .order_by(GAP.c.since.desc(), GAP.c.id.desc())
+                .limit(newest)
+            )
+            found = [_entry_of_gap(row) for row in gaps.mappings().all()]
+            if not gaps_only:
+                visits = connection.execute(
+                    select(VISIT, TARGET.c.url)
+                    .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+                    .where(VISIT.c.schedule_id.in_(mine), VISIT.c.state != MISSED)
+                    .order_by(VISIT.c.at.desc())
+                    .limit(newest)
+                )
+                found += [_entry_of_visit(row) for row in visits.mappings().all()]
+        found.sort(key=lambda it: it.at, reverse=True)
+        return found[:newest]
+
+    def _add_urls(
+        self,
+        connection: Connection,
+        schedule_id: int,
+        name: str,
+        plan: Plan,
+        urls: Sequence[str],
+        now: datetime,
+    ) -> int:
+        # Whole seconds: what a slot is known by. Not before now: nothing was missed yet.
+        since = now.replace(microsecond=0)
+        since = since if since == now else since + _SECOND
+        known = set(
+            connection.execute(
+                select(TARGET.c.key).where(TARGET.c.schedule_id == schedule_id)
+            ).scalars()
+        )
+        rows = []
+        for url in dict.fromkeys(urls):
+            key = key_of(url)
+            first = plan.first(since, watch_name(name, key))
+            if key not in known and first is not None:
+                rows.append(
+                    {
+                        "schedule_id": schedule_id, "key": key, "url": url, "since": since,
+                        "next_slot": first.nominal, "next_at": first.at,
+                    }
+                )  # fmt: skip
+        if rows:
+            connection.execute(insert(TARGET), rows)
+        return len(rows)
+
+    def _of(self, connection: Connection, name: str, *, lock: bool = False) -> RowMapping:
+        wanted = select(SCHEDULE).where(SCHEDULE.c.live_name == name)
+        wanted = wanted.with_for_update() if lock else wanted
+        row = connection.execute(wanted).mappings().first()
+        if row is None:
+            raise _unknown(connection, name)
+        return row
+
+    def _schedule(self, connection: Connection, row: RowMapping) -> Schedule:
+        count, next_at = connection.execute(
+            select(func.count(), func.min(TARGET.c.next_at)).where(
+                TARGET.c.schedule_id == row["id"]
+            )
+        ).one()
+        pause = None
+        if row["state"] == PAUSED:
+            wanted = select(PAUSE).where(PAUSE.c.schedule_id == row["id"], PAUSE.c.until.is_(None))
+            pause = connection.execute(wanted).mappings().first()
+        return Schedule(
+            id=row["id"],
+            name=row["name"],
+            plan=Plan.from_json(row["plan"]),
+            policy=row["policy"],
+            priority=row["priority"],
+            tags=tuple(json.loads(row["tags"])),
+            state=row["state"],
+            created_at=row["created_at"],
+            urls=count,
+            next_at=next_at if row["state"] == ACTIVE else None,
+            paused_by=pause["by"] if pause else "",
+            paused_at=pause["since"] if pause else None,
+        )
+
+    def _change(self, connection: Connection, row: RowMapping, state: str) -> datetime:
+        now = self._now(connection)
+        connection.execute(
+            update(SCHEDULE).where(SCHEDULE.c.id == row["id"]).values(state=state, changed_at=now)
+        )
+        return now
+
+
+def merged(
+    plan: Plan, name: str, firsts: Sequence[tuple[Slot, str, datetime]], count: int
+) -> list[tuple[Slot, str]]:
+    """
+    Return the next visits of several addresses, the earliest first.
+
+    Args:
+        firsts: Of each its next slot, its address, and its first sight.
+    """
+    waiting = [(slot.at, number) for number, (slot, _, _) in enumerate(firsts)]
+    slots = [slot for slot, _, _ in firsts]
+    heapq.heapify(waiting)
+    found: list[tuple[Slot, str]] = []
+    while waiting and len(found) < count:
+        _, number = heapq.heappop(waiting)
+        slot, (_, url, since) = slots[number], firsts[number]
+        found.append((slot, url))
+        following = plan.after(slot.nominal, since, watch_name(name, key_of(url)))
+        if following is not None:
+            slots[number] = following
+            heapq.heappush(waiting, (following.at, number))
+    return found
+
+
+def target_of(row: RowMapping) -> Target:
+    """Return the address that a row is of."""
+    slot, at = row["next_slot"], row["next_at"]
+    return Target(
+        id=row["id"],
+        key=row["key"],
+        url=row["url"],
+        since=row["since"],
+        following=Slot(nominal=slot, at=at) if slot is not None and at is not None else None,
+    )
+
+
+def pauses_of(connection: Connection, schedule_id: int) -> list[Pause]:
+    """Return the pauses of a schedule that are over, the newest first."""
+    rows = connection.execute(
+        select(PAUSE)
+        .where(PAUSE.c.schedule_id == schedule_id, PAUSE.c.until.is_not(None))
+        .order_by(PAUSE.c.id.desc())
+    )
+    return [
+        Pause(since=it["since"], until=it["until"], by=it["by"]) for it in rows.mappings().all()
+    ]
+
+
+def _taken(name: str) -> SnapshotterError:
+    return SnapshotterError(
+        f"there is a schedule {name} already",
+        hint=f"snapshotter schedule show {name}; more addresses: "
+        f"snapshotter schedule add --to {name} URL…",
+    )
+
+
+def _unknown(connection: Connection, name: str) -> SnapshotterError:
+    known = connection.execute(
+        select(SCHEDULE.c.live_name).where(SCHEDULE.c.live_name.is_not(None))
+    ).scalars()
+    near = difflib.get_close_matches(name, [str(it) for it in known], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "snapshotter schedule list"
+    return SnapshotterError(f"there is no schedule {name}", hint=hint)
+
+
+def _note(
+    connection: Connection, schedule_id: int, event: GapEvent, now: datetime, by: str
+) -> None:
+    connection.execute(
+        insert(GAP).values(
+            schedule_id=schedule_id, event=event, reason=GapReason.BY_HAND, by=by, since=now,
+            noted_at=now,
+        )
+    )  # fmt: skip
+
+
+def _entry_of_visit(row: RowMapping) -> Entry:
+    return Entry(
+        at=row["at"],
+        url=row["url"],
+        kind="visit",
+        state=row["state"],
+        job_id=row["job_id"],
+        slot=row["slot"],
+        bundle_id=row["bundle_id"],
+        outcome=row["outcome"],
+        detail=row["error"],
+    )
+
+
+def _entry_of_gap(row: RowMapping) -> Entry:
+    return Entry(
+        at=row["since"],
+        url=row["url"] or "",
+        kind=row["event"],
+        reason=row["reason"],
+        detail=row["detail"],
+        by=row["by"],
+        slots=tuple(datetime.fromisoformat(it) for it in json.loads(row["slots"])),
+        until=row["until"],
+        gap_id=row["gap_id"] if row["stored"] else "",
+    )

@@ -1,0 +1,607 @@
+"""
+One look at all schedules: hand over what is due, and write down what was missed.
+
+    (1) due addresses      move to their next visit, and what is to be done is noted  ─ one
+        transaction for each lot, by compare-and-set: of several who sweep at once one does it
+    (2) noted visits       put into the queue under their slot's id, then marked
+    (3) visits handed over ask the queue what became of them; what was not begun is missed
+    (4) missed visits      signed records of gaps, stored and logged, then marked
+
+A crash between two steps leaves something noted, which whoever sweeps next does; the same
+job is put once, and the same record stored once, because each has its id before it is
+made (docs/adr, "One sweep for all schedules").
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    RowMapping,
+    String,
+    Table,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.plan import Due, Plan, Slot, begun_by, decide
+from snapshotter.jobs.schedule import (
+    ACTIVE,
+    DONE,
+    GAP,
+    INCOMPLETE,
+    MISSED,
+    PLANNED,
+    QUEUED,
+    SCHEDULE,
+    TARGET,
+    UNKNOWN,
+    VISIT,
+    Now,
+    job_id,
+    pauses_of,
+    watch_name,
+)
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
+from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.ports import JobObserver, JobQueue
+
+EVERY_S = 5.0  # between two sweeps of a worker
+
+_LOT = 500  # rows that are dealt with at once
+_SLACK = timedelta(seconds=60)  # after its last moment to begin, a visit is asked about
+_BEFORE = timedelta(seconds=30)  # and once so long before: whether its host is why it waits
+_FIRST_CHECK = timedelta(minutes=10)
+_LAST_CHECK = timedelta(hours=6)
+_GATHER = timedelta(seconds=60)  # so long what was missed is gathered into one record
+_CLAIM = timedelta(minutes=2)  # after it a record that is not stored is made by somebody else
+_RECORD_BYTES = 48 << 10  # of slots and addresses in one record; a statement has 64 KiB
+_SLOT_BYTES, _URL_BYTES = 23, 75
+_KEPT = timedelta(days=400)  # history of what is settled
+_MARK = timedelta(seconds=30)  # how exactly it is known until when somebody looked
+
+TURN = Table(
+    "schedule_turn",
+    TABLES,
+    Column("name", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+Record = Callable[[Sequence[Gap]], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one sweep did."""
+
+    handed_over: int = 0  # visits
+    missed: int = 0  # visits, newly seen
+    settled: int = 0  # visits of which the end is known now
+    recorded: int = 0  # gaps that were signed and stored
+
+
+class Sweep:
+    """
+    What a worker does again and again, and `schedule run --once` does once.
+
+    Args:
+        engine: From `database.open_database`.
+        record: Signs, stores and logs gaps, all of them or it raises; the same again does
+            nothing. None where no key is: they wait for somebody who has one.
+        new_id: Makes ids of records, as `IdSource.bundle_id`.
+        tell: Gets a sentence for what did not go well and is tried again.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: JobQueue,
+        *,
+        record: Record | None,
+        new_id: Callable[[datetime], str],
+        tell: Tell,
+        observer: JobObserver | None = None,
+        now: Now = database_now,
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._record = record
+        self._new_id = new_id
+        self._tell = tell
+        self._observer = observer or JobObserver()
+        self._now = now
+
+    def run(self, *, at_once: bool = False) -> Swept:
+        """
+        Sweep once.
+
+        Args:
+            at_once: Record what was missed now, without gathering.
+
+        Raises:
+            ServiceUnavailable: The database does not answer. The next sweep goes on.
+        """
+        with reading(self._engine) as connection:
+            now, last = self._now(connection), _turn(connection, "sweep")
+        missed = self._advance(last)
+        handed_over = self._hand_over()
+        settled, more_missed = self._settle()
+        recorded = self._record_gaps(at_once=at_once)
+        if last is None or now - last >= _MARK:
+            self._mark("sweep", now)
+            self._trim(now)
+        return Swept(
+            handed_over=handed_over, missed=missed + more_missed, settled=settled, recorded=recorded
+        )
+
+    # (1) What is due.
+
+    def _advance(self, last: datetime | None) -> int:
+        missed = 0
+        while True:
+            with reading(self._engine) as connection:
+                now = self._now(connection)
+                rows = (
+                    connection.execute(
+                        select(
+                            TARGET,
+                            SCHEDULE.c.name.label("schedule_name"),
+                            SCHEDULE.c.plan.label("plan"),
+                        )
+                        .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
+                        .where(TARGET.c.next_at <= now, SCHEDULE.c.state == ACTIVE)
+                        .order_by(TARGET.c.next_at)
+                        .limit(_LOT)
+                    )
+                    .mappings()
+                    .all()
+                )
+                pauses = {it: pauses_of(connection, it) for it in {r["schedule_id"] for r in rows}}
+            if not rows:
+                return missed
+            decided = [(row, self._decide(row, now, pauses)) for row in rows]
+            # In one order: two who sweep at once must not wait for each other.
+            decided.sort(key=lambda it: it[0]["id"])
+            with writing(self._engine) as connection:
+                visits: list[dict[str, Any]] = []
+                gaps: list[dict[str, Any]] = []
+                for row, due in decided:
+                    if _moved(connection, row, due.following):
+                        visits += _visits_of(row, due)
+                        gaps += _gaps_of(row, due, now, last)
+                        missed += len(due.missed)
+                if visits:
+                    connection.execute(insert(VISIT), visits)
+                if gaps:
+                    connection.execute(insert(GAP), gaps)
+
+    def _decide(self, row: RowMapping, now: datetime, pauses: dict[int, Any]) -> Due:
+        return decide(
+            plan_of(row["plan"]),
+            Slot(nominal=row["next_slot"], at=row["next_at"]),
+            row["since"],
+            watch_name(row["schedule_name"], row["key"]),
+            now,
+            pauses[row["schedule_id"]],
+        )
+
+    # (2) Into the queue.
+
+    def _hand_over(self) -> int:
+        count = 0
+        while True:
+            with reading(self._engine) as connection:
+                now = self._now(connection)
+                rows = (
+                    connection.execute(
+                        select(
+                            VISIT,
+                            TARGET.c.url,
+                            SCHEDULE.c.name,
+                            SCHEDULE.c.policy,
+                            SCHEDULE.c.priority,
+                            SCHEDULE.c.tags,
+                        )
+                        .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+                        .join(SCHEDULE, SCHEDULE.c.id == VISIT.c.schedule_id)
+                        .where(VISIT.c.state == PLANNED)
+                        .order_by(VISIT.c.at)
+                        .limit(_LOT)
+                    )
+                    .mappings()
+                    .all()
+                )
+            if not rows:
+                return count
+            new = self._queue.put([_job(row, now) for row in rows])
+            with writing(self._engine) as connection:
+                for row in sorted(rows, key=lambda it: str(it["job_id"])):
+                    connection.execute(
+                        update(VISIT)
+                        .where(VISIT.c.job_id == row["job_id"], VISIT.c.state == PLANNED)
+                        .values(state=QUEUED, check_at=_first_check(row["not_after"], now))
+                    )
+            for row, was_new in zip(rows, new, strict=True):
+                if was_new:  # else another was quicker, or died before it could mark it
+                    count += 1
+                    late = max(0.0, (now - row["at"]).total_seconds())
+                    self._observer.fired(row["name"], late_s=late)
+
+    # (3) What became of it.
+
+    def _settle(self) -> tuple[int, int]:
+        settled = missed = 0
+        while True:
+            with reading(self._engine) as connection:
+                now = self._now(connection)
+                rows = (
+                    connection.execute(
+                        select(VISIT)
+                        .where(VISIT.c.check_at <= now)
+                        .order_by(VISIT.c.check_at)
+                        .limit(_LOT)
+                    )
+                    .mappings()
+                    .all()
+                )
+            if not rows:
+                return settled, missed
+            looked = [(row, self._queue.get(row["job_id"])) for row in rows]
+            looked.sort(key=lambda it: str(it[0]["job_id"]))
+            with writing(self._engine) as connection:
+                for row, status in looked:
+                    values, reason = _end_of(row, status, now)
+                    done = connection.execute(
+                        update(VISIT)
+                        .where(VISIT.c.job_id == row["job_id"], VISIT.c.check_at == row["check_at"])
+                        .values(**values)
+                    )
+                    if not done.rowcount:
+                        continue  # another was quicker
+                    settled += values["check_at"] is None
+                    if reason is not None:
+                        missed += 1
+                        connection.execute(insert(GAP).values(**_gap_of(row, status, reason, now)))
+
+    # (4) Records.
+
+    def _record_gaps(self, *, at_once: bool) -> int:
+        if self._record is None:
+            return 0
+        count = 0
+        while True:
+            with reading(self._engine) as connection:
+                now = self._now(connection)
+                wanted = _owed(now, now if at_once else now - _GATHER)
+                if connection.execute(wanted.limit(1)).first() is None:
+                    return count  # as nearly always: nothing is locked for it
+            with writing(self._engine) as connection:
+                claimed = self._claim(connection, wanted, now)
+            if not claimed:
+                return count
+            try:
+                self._record([gap for gap, _ in claimed])
+            except SnapshotterError as error:
+                self._tell(f"gaps could not be recorded, and wait: {error}")
+                return count
+            with writing(self._engine) as connection:
+                for gap, _ in claimed:
+                    connection.execute(
+                        update(GAP).where(GAP.c.gap_id == gap.gap_id).values(stored=True)
+                    )
+            for gap, _ in claimed:
+                if gap.event is GapEvent.MISSED:
+                    self._observer.tell(event_of(gap))
+            count += len(claimed)
+
+    def _claim(self, connection: Connection, wanted: Any, now: datetime) -> list[tuple[Gap, int]]:
+        rows = (
+            connection.execute(
+                wanted.order_by(GAP.c.id).limit(_LOT).with_for_update(of=GAP, skip_locked=True)
+            )
+            .mappings()
+            .all()
+        )
+        made: list[tuple[Gap, int]] = []
+        again = {row["gap_id"] for row in rows if row["gap_id"]}
+        for gap_id in sorted(again):
+            whole = connection.execute(_with_names().where(GAP.c.gap_id == gap_id)).mappings().all()
+            _claimed(connection, gap_id, [row["id"] for row in whole], now)
+            made.append((_record_of(gap_id, whole), len(whole)))
+        for group in _groups([row for row in rows if not row["gap_id"]]):
+            gap_id = self._new_id(now)
+            _claimed(connection, gap_id, [row["id"] for row in group], now)
+            made.append((_record_of(gap_id, group), len(group)))
+        return made
+
+    # Keeping house.
+
+    def _mark(self, name: str, now: datetime) -> None:
+        with writing(self._engine) as connection:
+            done = connection.execute(update(TURN).where(TURN.c.name == name).values(at=now))
+            if done.rowcount:
+                return
+            if connection.dialect.name == "sqlite":
+                connection.execute(insert(TURN).values(name=name, at=now))
+                return
+            from sqlalchemy.dialects.postgresql import insert as upsert
+
+            connection.execute(upsert(TURN).values(name=name, at=now).on_conflict_do_nothing())
+
+    def _trim(self, now: datetime) -> None:
+        """Once a day, forget what was settled long ago; records and bundles are in the store."""
+        with reading(self._engine) as connection:
+            last = _turn(connection, "trim")
+        if last is not None and now - last < timedelta(days=1):
+            return
+        with writing(self._engine) as connection:
+            connection.execute(
+                delete(VISIT).where(
+                    VISIT.c.at < now - _KEPT, VISIT.c.state.not_in((PLANNED, QUEUED))
+                )
+            )
+            connection.execute(
+                delete(GAP).where(GAP.c.noted_at < now - _KEPT, GAP.c.stored.is_(True))
+            )
+        self._mark("trim", now)
+
+
+@lru_cache(maxsize=1024)
+def plan_of(text: str) -> Plan:
+    """Return the plan of a text, which many addresses have in common."""
+    return Plan.from_json(text)
+
+
+def event_of(gap: Gap) -> Event:
+    """Return a gap as something that people may be told: without an address."""
+    visits = sum(len(it.slots) * len(it.urls) for it in gap.missed)
+    addresses = len({url for it in gap.missed for url in it.urls})
+    return Event(
+        id=f"gap:{gap.gap_id}",
+        kind=EventKind.SCHEDULE_GAP,
+        at=gap.at,
+        subject=f"schedule:{gap.schedule}",
+        summary=f"{visits} {'visit' if visits == 1 else 'visits'} of {addresses} "
+        f"{'address was' if addresses == 1 else 'addresses were'} not made: {WORDS[gap.reason]}",
+        reasons=(gap.reason.value,),
+        origin=f"schedule:{gap.schedule}",
+    )
+
+
+WORDS = {
+    GapReason.NO_WORKER: "no worker was running",
+    GapReason.QUEUE_LATE: "no worker came to it in time",
+    GapReason.OVER_BUDGET: "the host could not be asked in time",
+    GapReason.FAILED: "it was tried, and no bundle came of it",
+    GapReason.CANCELLED: "it was cancelled",
+    GapReason.BY_HAND: "by hand",
+}
+
+
+def _turn(connection: Connection, name: str) -> datetime | None:
+    return connection.execute(select(TURN.c.at).where(TURN.c.name == name)).scalar()
+
+
+def _moved(connection: Connection, row: RowMapping, following: Slot | None) -> bool:
+    """Move an address to its next visit, if nobody else did; say whether."""
+    done = connection.execute(
+        update(TARGET)
+        .where(
+            TARGET.c.id == row["id"],
+            TARGET.c.next_slot == row["next_slot"],
+            TARGET.c.next_at.is_not(None),
+            exists().where(SCHEDULE.c.id == TARGET.c.schedule_id, SCHEDULE.c.state == ACTIVE),
+        )
+        .values(
+            next_slot=following.nominal if following else None,
+            next_at=following.at if following else None,
+        )
+    )
+    return done.rowcount == 1
+
+
+def _visits_of(row: RowMapping, due: Due) -> list[dict[str, Any]]:
+    plan = plan_of(row["plan"])
+    ends = [*due.run, due.following][1 : len(due.run) + 1]
+    return [
+        {
+            "job_id": job_id(row["schedule_name"], row["key"], slot.nominal),
+            "schedule_id": row["schedule_id"],
+            "target_id": row["id"],
+            "slot": slot.nominal,
+            "at": slot.at,
+            "not_after": begun_by(plan, slot, following),
+            "state": PLANNED,
+        }
+        for slot, following in zip(due.run, ends, strict=True)
+    ]
+
+
+def _gaps_of(
+    row: RowMapping, due: Due, now: datetime, last: datetime | None
+) -> list[dict[str, Any]]:
+    about = {"schedule_id": row["schedule_id"], "target_id": row["id"], "noted_at": now}
+    found: list[dict[str, Any]] = []
+    if due.missed:
+        absent = last is not None and now - last > _SLACK
+        detail = f"nobody looked from {instant(last)} to {instant(now)}" if absent and last else ""
+        found.append(
+            {
+                **about,
+                "event": GapEvent.MISSED,
+                "reason": GapReason.NO_WORKER,
+                "detail": detail,
+                "by": "",
+                "slots": _slots_json(due.missed),
+                "since": due.missed[0],
+                "until": due.missed[-1],
+            }
+        )
+    for pause, slots in due.paused:
+        found.append(
+            {
+                **about,
+                "event": GapEvent.PAUSED,
+                "reason": GapReason.BY_HAND,
+                "detail": "",
+                "by": pause.by,
+                "slots": _slots_json(slots),
+                "since": pause.since,
+                "until": pause.until,
+            }
+        )
+    return found
+
+
+def _job(row: RowMapping, now: datetime) -> CaptureJob:
+    return CaptureJob(
+        id=row["job_id"],
+        url=row["url"],
+        enqueued_at=now,
+        policy=row["policy"],
+        origin=f"schedule:{row['name']}",
+        priority=row["priority"],
+        tags=tuple(json.loads(row["tags"])),
+        not_after=row["not_after"],
+    )
+
+
+def _first_check(not_after: datetime | None, now: datetime) -> datetime:
+    if not_after is None:
+        return now + _FIRST_CHECK
+    return max(now + _SLACK, not_after - _BEFORE)
+
+
+def _end_of(
+    row: RowMapping, status: JobStatus | None, now: datetime
+) -> tuple[dict[str, Any], GapReason | None]:
+    """Return what to write of a visit, and why it was missed if it was."""
+    over: dict[str, Any] = {"check_at": None, "checks": row["checks"] + 1}
+    if status is None:
+        return {**over, "state": UNKNOWN}, None  # purged before anybody asked
+    over |= {"ended_at": status.ended_at, "bundle_id": status.bundle_id, "outcome": status.outcome}
+    over["error"] = status.error
+    if status.state in (JobState.DONE, JobState.INCOMPLETE):
+        return {**over, "state": DONE if status.state is JobState.DONE else INCOMPLETE}, None
+    late = row["not_after"] is not None and (status.ended_at or now) >= row["not_after"]
+    held = row["was_held"] or status.state is JobState.DEFERRED
+    if status.state.over or (late and status.state is not JobState.RUNNING):
+        if status.state is JobState.CANCELLED:
+            reason = GapReason.CANCELLED
+        elif status.started_at is not None:
+            reason = GapReason.FAILED
+        elif late:
+            reason = GapReason.OVER_BUDGET if held else GapReason.QUEUE_LATE
+        else:
+            reason = GapReason.FAILED
+        return {**over, "state": MISSED}, reason
+    if row["not_after"] is not None and now <= row["not_after"]:
+        again = row["not_after"] + _SLACK
+    else:
+        again = now + min(_FIRST_CHECK * 2 ** row["checks"], _LAST_CHECK)
+    return {"check_at": again, "checks": row["checks"] + 1, "was_held": held}, None
+
+
+def _gap_of(
+    row: RowMapping, status: JobStatus | None, reason: GapReason, now: datetime
+) -> dict[str, Any]:
+    bundle = status.bundle_id if status else ""
+    return {
+        "schedule_id": row["schedule_id"],
+        "target_id": row["target_id"],
+        "event": GapEvent.MISSED,
+        "reason": reason,
+        "detail": f"the bundle {bundle} records how it failed" if bundle else "",
+        "slots": _slots_json((row["slot"],)),
+        "since": row["slot"],
+        "until": row["slot"],
+        "noted_at": now,
+    }
+
+
+def _slots_json(slots: Sequence[datetime]) -> str:
+    return json.dumps([instant(it) for it in slots])
+
+
+def _with_names() -> Any:
+    return (
+        select(GAP, SCHEDULE.c.name, TARGET.c.url)
+        .join(SCHEDULE, SCHEDULE.c.id == GAP.c.schedule_id)
+        .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
+    )
+
+
+def _owed(now: datetime, before: datetime) -> Any:
+    fresh = (GAP.c.gap_id == "") & (GAP.c.noted_at <= before)
+    left = (GAP.c.gap_id != "") & (GAP.c.claimed_at <= now - _CLAIM)
+    return _with_names().where(GAP.c.stored.is_(False), fresh | left)
+
+
+def _claimed(connection: Connection, gap_id: str, ids: Sequence[int], now: datetime) -> None:
+    connection.execute(update(GAP).where(GAP.c.id.in_(ids)).values(gap_id=gap_id, claimed_at=now))
+
+
+def _groups(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
+    """Return what belongs into one record each: of one schedule, for one reason, not too much."""
+    found: list[list[RowMapping]] = []
+    filled: dict[tuple[Any, ...], tuple[list[RowMapping], set[str], list[int]]] = {}
+    for row in rows:
+        about: tuple[Any, ...] = (
+            row["schedule_id"],
+            row["event"],
+            row["reason"],
+            row["detail"],
+            row["by"],
+        )
+        if row["event"] != GapEvent.MISSED:
+            about = (*about, row["since"], row["until"])
+        group, slots, size = filled.get(about, ([], set(), [0]))
+        cost = _URL_BYTES + (0 if row["slots"] in slots else _SLOT_BYTES + len(row["slots"]))
+        if not group or size[0] + cost > _RECORD_BYTES:
+            group, slots, size = [], set(), [0]
+            found.append(group)
+            filled[about] = (group, slots, size)
+        group.append(row)
+        slots.add(row["slots"])
+        size[0] += cost
+    return found
+
+
+def _record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
+    first = rows[0]
+    together: dict[str, list[str]] = {}
+    for row in rows:
+        if row["url"] is not None:
+            together.setdefault(row["slots"], []).append(row["url"])
+    ends = [row["until"] for row in rows if row["until"] is not None]
+    return Gap(
+        gap_id=gap_id,
+        at=max(row["noted_at"] for row in rows),
+        schedule=first["name"],
+        event=GapEvent(first["event"]),
+        reason=GapReason(first["reason"]),
+        since=min(row["since"] for row in rows),
+        until=max(ends) if ends else None,
+        detail=first["detail"],
+        by=first["by"],
+        missed=tuple(
+            Missed(
+                slots=tuple(parse_instant(it) for it in json.loads(slots)), urls=tuple(sorted(urls))
+            )
+            for slots, urls in sorted(together.items())
+        ),
+    )

@@ -1,0 +1,49 @@
+"""What a schedule promised and did not keep: visits that were not made, and who stopped it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class GapEvent(StrEnum):
+    """What is recorded. The words stand in signed records: added, never renamed."""
+
+    MISSED = "missed"  # visits were due and were not made
+    PAUSED = "paused"  # somebody stopped it; with slots: those that fell into the pause
+    RESUMED = "resumed"
+    REMOVED = "removed"  # nothing more will be due
+
+
+class GapReason(StrEnum):
+    """Why visits were not made. The words stand in signed records: added, never renamed."""
+
+    NO_WORKER = "no-worker"  # nobody looked what was due
+    QUEUE_LATE = "queue-late"  # it was handed over, and no worker came to it in time
+    OVER_BUDGET = "over-budget"  # its host could not be asked in time: budget, quiet hours, 429
+    FAILED = "failed"  # it was tried, and no bundle came of it
+    CANCELLED = "cancelled"  # somebody cancelled it in the queue
+    BY_HAND = "by-hand"  # of a pause, a resumption, a removal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """Addresses that were not visited at the same times."""
+
+    slots: tuple[datetime, ...]  # whole seconds, UTC, ascending
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One gap of one schedule, to be signed."""
+
+    gap_id: str  # like a bundle's
+    at: datetime  # when it was noticed, UTC
+    schedule: str
+    event: GapEvent
+    reason: GapReason
+    since: datetime  # from when nothing was visited, or when somebody did it; UTC
+    until: datetime | None = None
+    detail: str = ""  # a sentence of ours; no address stands in it
+    by: str = ""  # who did it, as configured; "" for nobody named
+    missed: tuple[Missed, ...] = ()
