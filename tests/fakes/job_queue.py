@@ -43,7 +43,9 @@ class TableQueue:
                     from sqlalchemy.dialects.postgresql import insert as upsert
 
                     wanted = upsert(_JOB).values(id=job.id, status=text).on_conflict_do_nothing()
-                    known = None if connection.execute(wanted).rowcount else ("another",)  # type: ignore[assignment]
+                    made = connection.execute(wanted.returning(_JOB.c.id)).first()
+                    new.append(made is not None)
+                    continue
                 new.append(known is None)
         return new
 
