@@ -111,9 +111,18 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general(one) for one in names]), critical=False
             )
+        if authority:  # strict clients want a root to say what it is for
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
         for extension in extra:
             builder = builder.add_extension(extension, critical=False)
         return builder.sign(by, hashes.SHA256())
+
+
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
+    encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -104,6 +104,7 @@ class _File(BaseModel):
     allow_networks: tuple[str, ...] = ()
     proxy: str = ""
     queue: str = ""
+    notify_file: str = ""
     pywb_dir: str = ""
     operator: str = Field(default="", max_length=200)
     record_access: bool = True
@@ -154,6 +155,7 @@ _PATHS = frozenset(
         "data_dir",
         "keys_dir",
         "log_passphrase_file",
+        "notify_file",
         "passphrase_file",
         "pywb_dir",
         "spool_dir",
@@ -197,6 +199,7 @@ class Settings:
     allow_networks: tuple[str, ...]  # that are not public and may be asked all the same, CIDR
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
     queue: str = field(repr=False)  # sqlite:///FILE or postgresql://…; may hold a password
+    notify_file: Path | None  # who is told of what; None: nobody of anything
     operator: str  # who acts; "": nobody in custody events, this machine's user in holds, erasures
     record_access: bool  # looking at a bundle and giving it out leave custody events
     pywb_dir: Path | None  # where its programs are; None: on PATH
@@ -306,6 +309,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         allow_networks=file.allow_networks,
         proxy=file.proxy,
         queue=file.queue or f"sqlite:///{data_dir / 'queue.db'}",
+        notify_file=Path(file.notify_file) if file.notify_file else None,
         operator=file.operator,
         record_access=file.record_access,
         pywb_dir=Path(file.pywb_dir).expanduser() if file.pywb_dir else None,

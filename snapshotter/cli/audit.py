@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snapshotter.app.auditing import Done
     from snapshotter.app.settings import Settings
     from snapshotter.model.audit import AuditFinding
+    from snapshotter.model.event import Event
     from snapshotter.ports import Signer
 
 _MOST_JOBS = 8  # by default; a disk has no more to give
@@ -105,9 +106,11 @@ def audit(
     with all that stands beside it. The exit code is the verdict: 0, 10 or 11.
 
     The findings are signed and go into the store and its log, like evidence. An audit that
-    was interrupted goes on when it is called again.
+    was interrupted goes on when it is called again. If it is FAILED, whoever the setting
+    notify_file names is told.
     """
-    from snapshotter.app import auditing, wiring
+    from snapshotter.app import auditing, wiring, wiring_notify
+    from snapshotter.model.finding import Verdict
     from snapshotter.verify.report import EXIT_CODES
 
     settings = ctx.obj.load(
@@ -142,11 +145,20 @@ def audit(
         raise
     printer.end(done)
     code = EXIT_CODES[done.report.verdict]
+    if done.report.verdict is Verdict.FAILED:
+        wiring_notify.tell_once(settings, partial(_event, done, settings), tell=say)
     if done.problem is not None:
         complain(done.problem)
         # A verdict that says PASSED and whose report is lost is not a whole success.
         return code or done.problem.exit_code
     return code
+
+
+def _event(done: "Done", settings: "Settings") -> "Event":
+    from snapshotter.app import events, wiring
+
+    now = wiring.SystemClock().now()
+    return events.of_audit(done.report, done.report_id, wiring.receipts_place(settings), now)
 
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:

@@ -65,6 +65,9 @@ _OWN = """\
 # operator = "archive@example.org"
 # record_access = true
 
+# Who is told of what, by webhook or mail: a notify.toml (docs/howto/notifications.md).
+# notify_file = ""
+
 # Where pywb's programs wayback and wb-manager are, for capture --check-replay; PATH if empty.
 # pywb_dir = ""
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "keys": ("keys", "keys", "Make, list and export signing keys"),
     "log": ("log", "log", "Show, prove, check and complete the log of a store"),
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
+    "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
     "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),

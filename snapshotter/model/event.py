@@ -76,6 +76,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An event that a channel is to be told of, reduced to what it may be told."""
+
+    event: Event
+    channel: str
+    group_s: int  # seconds in which events of one kind become one message
+    repeat_s: int  # seconds in which nothing more is said of the same subject
+    arrived_at: datetime | None = None  # UTC; set when it is taken over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What came of one attempt to hand a message over."""
 

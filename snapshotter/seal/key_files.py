@@ -124,6 +124,20 @@ def read_secret(path: Path, limit: int, *, what: str) -> bytes:
         raise refused(path, error) from error
 
 
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a new file that its owner alone can read; one that is there stays as it is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(path, flags, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except FileExistsError as error:
+        raise SnapshotterError(f"{path} is there already, and stays as it is") from error
+    except OSError as error:
+        raise refused(path, error) from error
+
+
 def read_limited(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes. Raises SnapshotterError."""
     try:

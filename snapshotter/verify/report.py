@@ -1,11 +1,12 @@
 """What a verification found, in plain language and as JSON."""
 
 import json
-import unicodedata
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.printable import is_unsafe
+from snapshotter.formats.printable import printable as printable  # part of what is here
 from snapshotter.model.finding import Finding, Report, Verdict
 
 EXIT_CODES = {
@@ -49,36 +50,11 @@ def lines(report: Report) -> list[str]:
     return result
 
 
-def printable(text: str) -> str:
-    """
-    Return `text` as one line that is safe for a terminal.
-
-    Titles and URLs come from hostile pages; an escape sequence, a right-to-left
-    override or a line end in one must not rewrite what a person reads. Control and format
-    characters become `\\u202e`, or `\\U000e0001` with eight digits: `\\ue0001` would
-    be two things.
-    """
-    return "".join(_escaped(it) if _is_unsafe(it) else it for it in text)
-
-
 def json_line(value: Any) -> str:
     """Return `value` as one line of JSON that is safe for a terminal, and the same value."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     # All that is unsafe stands inside texts, where JSON has an escape for it.
-    return "".join(json.dumps(it)[1:-1] if _is_unsafe(it) else it for it in text)
-
-
-def _is_unsafe(character: str) -> bool:
-    """Whether a terminal, or a person, may take it for something that is not there."""
-    if " " <= character <= "~":
-        return False
-    category = unicodedata.category(character)
-    return category[0] == "C" or category in {"Zl", "Zp"}
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
+    return "".join(json.dumps(it)[1:-1] if is_unsafe(it) else it for it in text)
 
 
 def finding_line(finding: Finding) -> str:

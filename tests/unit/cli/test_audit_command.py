@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.app import auditing
 from snapshotter.cli.main import main
 from snapshotter.formats import keys
+from snapshotter.formats.standard_webhooks import new_secret
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import TrustDocument, trusted_key
 from tests import audited
 from tests.audited import Collection
 from tests.bundles import ChainAuthority
 from tests.servers.authority import Chain
+from tests.servers.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[3]
 _LIMIT_S = 120
@@ -37,7 +39,9 @@ class Auditor:
         return [sys.executable, "-m", "snapshotter", *map(str, arguments)]
 
     def environ(self) -> dict[str, str]:
-        return {
+        notify = self.home / "notify.toml"
+        told = {"SNAPSHOTTER_NOTIFY_FILE": str(notify)} if notify.exists() else {}
+        return told | {
             "HOME": str(self.home),
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -113,6 +117,26 @@ def test_a_deletion_is_10_and_named_in_both_forms(auditor: Auditor) -> None:
         auditor.it.key(1),
     )
     assert last["counts"] == [{"code": "deleted", "count": 1, "severity": "failed"}]
+
+
+def test_who_is_to_be_told_is_told_of_an_audit_that_failed(auditor: Auditor) -> None:
+    (auditor.home / "secret").write_text(f"{new_secret()}\n")
+    (auditor.home / "secret").chmod(0o600)
+    with Receiver() as receiver:
+        (auditor.home / "notify.toml").write_text(
+            f'[[channel]]\nname = "desk"\ntype = "webhook"\nurl = "{receiver.url}"\n'
+            'secret_file = "secret"\nallow_networks = ["127.0.0.1"]\n'
+        )
+        auditor.it.path(1).unlink()
+        receiver.answers.append((503, {}))
+
+        done = auditor.audit("--no-report")
+
+    assert (done.returncode, "not told yet: desk" in done.stderr) == (10, True)
+    (posted,) = receiver.posted
+    (event,) = json.loads(posted.body)["data"]["events"]
+    assert event["reasons"] == ["deleted"]
+    assert str(auditor.home) not in posted.body.decode()
 
 
 def test_without_trust_nothing_is_established(auditor: Auditor) -> None:

@@ -1,0 +1,132 @@
+"""
+What happened, as people are told of it: events made from jobs, audits, workers and disks.
+
+Ids are made from what an event is about, so that telling it again tells nothing new. What
+may name a page stands in `url`, `host` and `detail`, and never in `summary`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from snapshotter.model.audit import AuditReport, Severity
+from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.job import JobState, JobStatus
+
+_OF_STATE: Final[Mapping[JobState, EventKind]] = {
+    JobState.DONE: EventKind.CAPTURE_DONE,
+    JobState.INCOMPLETE: EventKind.CAPTURE_INCOMPLETE,
+    JobState.FAILED: EventKind.CAPTURE_FAILED,
+    JobState.DEAD: EventKind.CAPTURE_DEAD,
+}
+_A_DAY: Final = "%Y%m%d"
+
+
+def of_job(status: JobStatus, at: datetime) -> Event | None:
+    """Return what to tell of a job that is over; None of one that is not, or was cancelled."""
+    kind = _OF_STATE.get(status.state)
+    if kind is None:
+        return None
+    job = status.job
+    return Event(
+        id=f"{kind}/{job.id}/{status.attempts}",  # a retry by hand is a further attempt
+        kind=kind,
+        at=status.ended_at or at,
+        subject=job.id,
+        summary=_summary(status),
+        job_id=job.id,
+        bundle_id=status.bundle_id,
+        origin=job.origin[:MAX_TEXT],
+        policy=Path(job.policy).stem[:MAX_TEXT],
+        tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
+        worker=status.worker,
+        url=job.url,
+        host=(_host(job.url))[:MAX_TEXT],
+        detail=status.error[:MAX_TEXT],
+    )
+
+
+def of_audit(report: AuditReport, report_id: str, place: str, at: datetime) -> Event:
+    """
+    Return what to tell of an audit that ended FAILED.
+
+    Args:
+        place: The store, as receipts name it: a digest, for a path or a bucket can tell.
+    """
+    codes = [it.code.value for it in report.counts if it.severity is Severity.FAILED]
+    failed = sum(it.count for it in report.counts if it.severity is Severity.FAILED)
+    return Event(
+        id=f"audit.failed/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
+        kind=EventKind.AUDIT_FAILED,
+        at=at,
+        subject=place,
+        summary=f"an audit of a store ended FAILED with {failed} findings; the report says what "
+        "to do",
+        reasons=tuple(codes),
+    )
+
+
+def of_lost_worker(worker: str, jobs: int, at: datetime) -> Event:
+    """Return what to tell of a worker without a heartbeat, which had so many jobs."""
+    return Event(
+        id=f"worker.lost/{_key(worker)}/{at:%Y%m%dT%H%M%SZ}",
+        kind=EventKind.WORKER_LOST,
+        at=at,
+        subject=worker,
+        summary=f"worker {worker} gave no heartbeat; {jobs} of its jobs are taken over",
+        worker=worker,
+    )
+
+
+def of_service(service: str, detail: str, at: datetime) -> Event:
+    """Return what to tell of a service that did not do its part; of each once an hour."""
+    return Event(
+        id=f"service.failed/{_key(service)}/{at:%Y%m%dT%H}",
+        kind=EventKind.SERVICE_FAILED,
+        at=at,
+        subject=service,
+        summary=f"the {service} did not do its part",
+        detail=detail[:MAX_TEXT],
+    )
+
+
+def of_disk(what: str, free_bytes: int, total_bytes: int, worker: str, at: datetime) -> Event:
+    """Return what to tell of a disk that is nearly full; of each worker's once a day."""
+    percent = 100 * free_bytes // max(total_bytes, 1)
+    return Event(
+        id=f"disk.low/{_key(worker)}/{_key(what)}/{at.strftime(_A_DAY)}",
+        kind=EventKind.DISK_LOW,
+        at=at,
+        subject=f"{worker}/{what}",
+        summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {worker}",
+        worker=worker,
+    )
+
+
+def _summary(status: JobStatus) -> str:
+    match status.state:
+        case JobState.DONE:
+            return "a bundle is stored"
+        case JobState.INCOMPLETE:
+            return "a bundle is stored, and lacks something that its policy requires"
+        case JobState.DEAD:
+            return f"no bundle after {status.attempts} attempts"
+        case _:
+            code = f"; capture would have ended with exit code {status.exit_code}"
+            return "no bundle was made" + (code if status.exit_code is not None else "")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _key(name: str) -> str:
+    """Return a name as it can stand in an id."""
+    return "".join(it if it.isascii() and (it.isalnum() or it in "._-") else "_" for it in name)[
+        :60
+    ]

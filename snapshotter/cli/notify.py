@@ -1,0 +1,258 @@
+"""`snapshotter notify`: try who is told of what, see what is owed, and send it."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.notify.rules import MailEntry, RuleEntry, WebhookEntry
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def notify() -> None:
+    """
+    Tell people by webhook or mail what happened, see what is owed, and try a channel.
+
+    Who is told of what stands in the file that the setting notify_file names. Workers send by
+    themselves.
+    """
+
+
+@notify.command(
+    name="list",
+    epilog="""\b
+Examples:
+  snapshotter notify list
+  snapshotter notify list --json
+""",
+)
+@_JSON
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the channels, and the rules by which they are told."""
+    from snapshotter.app import wiring_notify
+
+    rules = wiring_notify.rules(ctx.obj.load())
+    if as_json:
+        result_json(
+            {
+                "channels": [_channel_json(it) for it in rules.channels],
+                "file": str(rules.source),
+                "group_s": rules.group_s,
+                "installation": rules.installation,
+                "repeat_s": rules.repeat_s,
+                "rules": [it.model_dump(mode="json") for it in rules.rules],
+            }
+        )
+        return
+    for it in rules.channels:
+        result(f"channel  {it.name:<16} {it.type:<8} {_where(it)}  addresses: {_urls(it.urls)}")
+    result()
+    for number, rule in enumerate(rules.rules, start=1):
+        result(f"rule {number:<3} {_rule(rule)}")
+
+
+@notify.command(
+    epilog="""\b
+Examples:
+  snapshotter notify test desk
+"""
+)
+@click.argument("channel", metavar="CHANNEL")
+@_JSON
+@click.pass_context
+def test(ctx: click.Context, channel: str, as_json: bool) -> None:
+    """Send a message through a channel now, and say what came of it."""
+    from snapshotter.app import wiring_notify
+
+    with closing(wiring_notify.notification_desk(ctx.obj.load())) as desk:
+        delivery = desk.test(channel)
+    if as_json:
+        result_json(
+            {"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail}
+        )
+    elif delivery.delivered:
+        result(f"{channel} took it over{f': {delivery.detail}' if delivery.detail else ''}")
+    if not delivery.delivered:
+        raise ServiceUnavailable(
+            f"{channel} did not take it: {delivery.detail}",
+            hint="docs/howto/notifications.md, What can go wrong",
+        )
+
+
+@notify.command(
+    epilog="""\b
+Examples:
+  snapshotter notify outbox
+  snapshotter notify outbox --state owed --state given-up --json
+"""
+)
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["owed", "sent", "given-up"]),
+    multiple=True,
+    help="Only these.  [default: all]",
+)
+@click.option(
+    "--last", type=click.IntRange(1), default=50, show_default=True, help="Messages shown."
+)
+@_JSON
+@click.pass_context
+def outbox(ctx: click.Context, states: tuple[str, ...], last: int, as_json: bool) -> None:
+    """List messages, the newest first: what is owed, was sent, or was given up."""
+    from snapshotter.app import wiring_notify
+    from snapshotter.formats.canonical_json import instant
+    from snapshotter.jobs.outbox import MessageState
+
+    with closing(wiring_notify.outbox(ctx.obj.load())) as box:
+        waiting = box.waiting_count()
+        found = list(box.messages(states=frozenset(map(MessageState, states)), newest=last))
+    if as_json:
+        for it in found:
+            result_json(
+                {
+                    "attempts": it.attempts,
+                    "channel": it.channel,
+                    "created_at": instant(it.created_at),
+                    "detail": it.detail,
+                    "events": it.events,
+                    "id": it.id,
+                    "kind": it.kind.value,
+                    "next_at": instant(it.next_at) if it.next_at else None,
+                    "settled_at": instant(it.settled_at) if it.settled_at else None,
+                    "state": it.state.value,
+                }
+            )
+        return
+    for it in found:
+        when = f"next try {instant(it.next_at)}" if it.next_at else ""
+        told = "; ".join(text for text in (when, it.detail) if text)
+        result(
+            f"{it.id}  {it.state:<8}  {it.channel:<12}  {it.kind:<18}  "
+            f"{it.events:>4} events  {it.attempts:>3} attempts  {told}".rstrip()
+        )
+    if waiting:
+        say(f"{waiting} events wait for their group, or because they repeat what was just told")
+
+
+@notify.command(
+    epilog="""\b
+Examples:
+  snapshotter notify send        from cron, where no worker runs
+"""
+)
+@_JSON
+@click.pass_context
+def send(ctx: click.Context, as_json: bool) -> None:
+    """
+    Send what is due now, without waiting for more of its group.
+
+    Workers do this by themselves. Exit code 30: something was not taken over, and is owed.
+    """
+    from snapshotter.app import wiring_notify
+
+    with closing(wiring_notify.notification_desk(ctx.obj.load())) as desk:
+        done = desk.round(hurry=True)
+        desk.tidy()
+    if as_json:
+        result_json(
+            {
+                "failed": done.failed,
+                "given_up": done.given_up,
+                "made": done.gathered,
+                "problems": list(done.problems),
+                "sent": done.sent,
+            }
+        )
+    else:
+        result(f"{done.sent} sent, {done.failed} owed after a failure, {done.given_up} given up")
+    if done.failed or done.given_up:
+        raise ServiceUnavailable(
+            "; ".join(done.problems), hint="snapshotter notify outbox says when it is tried again"
+        )
+
+
+@notify.command(
+    epilog="""\b
+Examples:
+  snapshotter notify retry msg_ozqwc3lvmf2gk4tb
+  snapshotter notify retry --all
+"""
+)
+@click.argument("message_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Whatever is owed or was given up.")
+@click.pass_context
+def retry(ctx: click.Context, message_ids: tuple[str, ...], everything: bool) -> None:
+    """Owe given-up messages again, and try owed ones at once."""
+    from snapshotter.app import wiring_notify
+
+    if everything == bool(message_ids):
+        raise click.UsageError("name messages, or say --all")
+    with closing(wiring_notify.outbox(ctx.obj.load())) as box:
+        count = box.retry(message_ids)
+    if count < len(message_ids):
+        raise SnapshotterError(
+            f"{len(message_ids) - count} of these are no messages that can be tried again",
+            hint="snapshotter notify outbox --state owed --state given-up",
+        )
+    result(f"{count} messages are tried at once: by a worker, or by snapshotter notify send")
+
+
+@notify.command(
+    epilog="""\b
+Examples:
+  snapshotter notify secret desk.secret
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def secret(file: Path) -> None:
+    """
+    Make a file with a new secret for a webhook, which its owner alone can read.
+
+    The receiver needs the same line. One that is there already stays: to exchange a secret, put
+    the new line above the old one, give it to the receiver, and remove the old line.
+    """
+    from snapshotter.formats.standard_webhooks import new_secret
+    from snapshotter.seal.key_files import write_secret
+
+    write_secret(file, f"{new_secret()}\n".encode())
+    result(str(file))
+    say("the receiver needs what stands in it: hand it over where nobody listens")
+
+
+def _where(it: "WebhookEntry | MailEntry") -> str:
+    if it.type == "webhook":  # whoever knows the whole address can often post there
+        parts = urlsplit(it.url)
+        return f"{parts.scheme}://{parts.netloc}" if it.url else f"as {it.url_file} says"
+    return f"{it.server}:{it.port} to {', '.join(it.to)}"
+
+
+def _channel_json(it: "WebhookEntry | MailEntry") -> dict[str, Any]:
+    return {"name": it.name, "type": it.type, "urls": it.urls, "where": _where(it)}
+
+
+def _urls(urls: str) -> str:
+    return "never" if urls == "none" else "defanged"
+
+
+def _rule(rule: "RuleEntry") -> str:
+    parts = [", ".join(rule.kinds)]
+    parts += [
+        f"{word} {', '.join(values)}"
+        for word, values in (
+            ("of", rule.origins if rule.origins != ("*",) else ()),
+            ("under", rule.policies if rule.policies != ("*",) else ()),
+            ("tagged", rule.tags),
+        )
+        if values
+    ]
+    return f"{'; '.join(parts)} → {', '.join(rule.channels) or 'nobody'}"

@@ -1,0 +1,114 @@
+"""
+Addresses as they are shown to somebody: in a log, or in a message that leaves this machine.
+
+An address can hold a password, a session or who shared it, and which parameter that is in
+can not be known for every site. So a log has the names of parameters and no values. In a
+message, where people must know which page is meant, what is known to be a secret goes, and
+nothing that is left can be clicked: `hxxps://example[.]org/`.
+
+Everything here takes any text, and none raises: what is shown comes from strangers.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from snapshotter.formats.printable import printable
+
+LEFT_OUT: Final = "…"
+_LONGEST: Final = 500  # characters shown
+_UNREADABLE: Final = "(an address that is none)"
+
+# Names of parameters whose value opens something, or says who looked or shared.
+_SECRET: Final = re.compile(
+    r"token|secret|passw|pwd|pass_ticket|session|auth|credential|signature|jwt|otp|captcha|apikey"
+    r"|^(?:.*[_-])?(?:key|sid|sig|code|ticket|uin|pass|hmac|nonce)$|^x-amz-|^sharer_|^share_",
+    re.IGNORECASE,
+)
+_ADDRESS: Final = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"'`]+")
+_DOMAIN: Final = re.compile(r"(?<![\w.\[-])(?:[\w-]{1,63}\.){1,20}[^\W\d_][\w-]{1,62}(?![\w-])")
+_IPV4: Final = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
+
+
+def for_log(url: str) -> str:
+    """Return an address with the names of its parameters, without any value, user or fragment."""
+    return _shown(url, lambda name: True, fragment=False)
+
+
+def for_message(url: str) -> str:
+    """Return an address without user, password and what is known to be secret, defanged."""
+    return _defanged(_shown(url, lambda name: bool(_SECRET.search(unquote(name))), fragment=True))
+
+
+def text_for_log(text: str) -> str:
+    """Return a sentence with every address in it as `for_log` has it."""
+    return _ADDRESS.sub(lambda it: for_log(it[0]), text)
+
+
+def text_for_message(text: str) -> str:
+    """Return a sentence with every address and every name of a host in it defanged."""
+    parts, end = [], 0
+    for found in _ADDRESS.finditer(text):
+        parts += [_dots(text[end : found.start()]), for_message(found[0])]
+        end = found.end()
+    return "".join((*parts, _dots(text[end:])))
+
+
+def without_addresses(text: str, *, host: str = "") -> str:
+    """Return a sentence without any address, and without the name of this host."""
+    text = _ADDRESS.sub(LEFT_OUT, text)
+    return re.sub(re.escape(host), LEFT_OUT, text, flags=re.IGNORECASE) if host else text
+
+
+def _shown(url: str, is_left_out: Callable[[str], bool], *, fragment: bool) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return _UNREADABLE
+    shown = f"{parts.scheme}://{host}" if parts.scheme else host
+    segments = (_parameters(it, ";", is_left_out, first=False) for it in parts.path.split("/"))
+    shown += "/".join(segments)
+    if parts.query:
+        shown += f"?{_parameters(parts.query, '&', is_left_out)}"
+    if parts.fragment:
+        left = _parameters(parts.fragment, "&", is_left_out) if fragment else LEFT_OUT
+        shown += f"#{left}"
+    shown = printable(shown)
+    return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + LEFT_OUT
+
+
+def _parameters(
+    text: str, divider: str, is_left_out: Callable[[str], bool], *, first: bool = True
+) -> str:
+    """Return parameters without values; `first`: also what stands before the first divider."""
+    shown: list[str] = []
+    for number, it in enumerate(text.split(divider)):
+        name, equals, value = it.partition("=")
+        if number == 0 and not first:
+            shown.append(it)
+        elif not equals:  # one without a name may be anything
+            shown.append(LEFT_OUT if it and is_left_out("") else it)
+        else:
+            shown.append(f"{name}={LEFT_OUT}" if value and is_left_out(name) else it)
+    return divider.join(shown)
+
+
+def _defanged(url: str) -> str:
+    scheme, slashes, rest = url.partition("://")
+    if not slashes:
+        return _dots(url)
+    end = re.search(r"[/?#]", rest)
+    cut = end.start() if end else len(rest)
+    host, path = rest[:cut], rest[cut:]
+    host = host.replace(".", "[.]")
+    if host.startswith("["):
+        host = host.replace(":", "[:]")
+    return f"{scheme.replace('tt', 'xx')}://{host}{path}"
+
+
+def _dots(text: str) -> str:
+    """Return text in which no mail program or chat finds the name of a host to make a link of."""
+    text = _DOMAIN.sub(lambda it: it[0].replace(".", "[.]"), text)
+    return _IPV4.sub(lambda it: it[0].replace(".", "[.]"), text)

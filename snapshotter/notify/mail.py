@@ -1,0 +1,126 @@
+"""
+Send messages as mail through a relay: RFC 5321, over STARTTLS (RFC 3207) or TLS (RFC 8314).
+
+The relay's certificate is checked by its name, and without TLS that was asked for nothing is
+sent: a relay that does not offer STARTTLS may be somebody in between.
+"""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import closing, suppress
+from typing import Final
+
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.printable import printable
+from snapshotter.model.event import Delivery, OwedMessage
+from snapshotter.notify import message as messages
+from snapshotter.notify.rules import MailEntry
+from snapshotter.notify.way_out import WayOut
+
+# What we call ourselves to a relay: the name of this machine is nobody's business, and
+# looking it up would ask a resolver.
+_OURSELVES: Final = "[127.0.0.1]"
+_FOR_GOOD: Final = range(500, 600)  # RFC 5321 section 4.2.1
+
+
+class SmtpMail:
+    """
+    A mail relay with the people who are told (the port `Channel`).
+
+    Args:
+        password: Returns the password as its file has it now; None where there is none.
+            Raises SnapshotterError.
+    """
+
+    def __init__(
+        self, entry: MailEntry, *, password: Callable[[], bytes] | None, way_out: WayOut
+    ) -> None:
+        self._entry = entry
+        self._password = password
+        self._way_out = way_out
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration."""
+        return self._entry.name
+
+    def deliver(self, message: OwedMessage) -> Delivery:
+        """See `Channel.deliver`. Taken over is what the relay took for one receiver at least."""
+        entry = self._entry
+        mail = messages.mail(message, sender=entry.sender, to=entry.to)
+        try:
+            context = self._way_out.tls()
+            password = self._password().decode() if self._password is not None else ""
+        except UnicodeDecodeError:
+            return Delivery(delivered=False, detail="the password is not UTF-8")
+        except SnapshotterError as error:
+            return Delivery(delivered=False, detail=error.message)
+        try:
+            with (
+                self._way_out.open() as guard,
+                closing(_Relay(guard, entry, context, self._way_out.timeout_s)) as relay,
+            ):
+                if entry.tls == "starttls":
+                    relay.starttls(context=context)
+                if entry.user:
+                    relay.login(entry.user, password)
+                refused = relay.send_message(mail, from_addr=entry.sender, to_addrs=entry.to)
+                # It is taken over: how the relay says goodbye changes nothing of that.
+                with suppress(smtplib.SMTPException, OSError):
+                    relay.quit()
+        except smtplib.SMTPAuthenticationError as error:  # the channel's fault, not the message's
+            return _failed(f"the relay does not know this user: {error.smtp_code}")
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+            said = f"{error.smtp_code} {_words(error.smtp_error)}"
+            return _failed(
+                f"the relay does not take the message: {said}",
+                refused=error.smtp_code in _FOR_GOOD,
+            )
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = {code for code, _ in error.recipients.values()}
+            return _failed(
+                f"the relay takes it for nobody: {_recipients(error.recipients)}",
+                refused=all(code in _FOR_GOOD for code in codes),
+            )
+        except smtplib.SMTPException as error:
+            return _failed(f"the relay did not do its part: {error}")
+        except OSError as error:  # the guard's reasons, TLS, and what the system says
+            return _failed(f"the relay can not be reached: {error}")
+        # To try again would send it twice to the others.
+        return Delivery(
+            delivered=True,
+            detail=f"not taken for some: {_recipients(refused)}" if refused else "",
+        )
+
+
+class _Relay(smtplib.SMTP):
+    """smtplib over a connection that the guard made."""
+
+    def __init__(
+        self, guard: EgressGuard, entry: MailEntry, context: ssl.SSLContext, timeout_s: float
+    ) -> None:
+        self._guard = guard
+        self._context = context if entry.tls == "implicit" else None
+        super().__init__(entry.server, entry.port, local_hostname=_OURSELVES, timeout=timeout_s)
+
+    # As smtplib.SMTP_SSL overrides it; typeshed does not have it.
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = self._guard.dial(host, port, timeout)
+        if self._context is None:
+            return sock
+        return self._context.wrap_socket(sock, server_hostname=host)
+
+
+def _failed(detail: str, *, refused: bool = False) -> Delivery:
+    return Delivery(delivered=False, detail=printable(detail)[:500], refused=refused)
+
+
+def _words(said: bytes | str) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+
+
+def _recipients(refused: dict[str, tuple[int, bytes]]) -> str:
+    return ", ".join(f"{to} ({code} {_words(said)})" for to, (code, said) in refused.items())

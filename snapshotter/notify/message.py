@@ -1,0 +1,135 @@
+"""
+What a message says: JSON for programs, and plain text for people made from the same.
+
+The JSON is made once and kept: every attempt to hand it over sends the same bytes
+(docs/reference/notifications.md).
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any, Final
+
+from snapshotter.formats.canonical_json import dumps, instant, parse_instant
+from snapshotter.formats.printable import printable
+from snapshotter.model.event import Event, EventKind, OwedMessage
+
+# One of a kind, and several of it.
+HEADLINES: Final = {
+    EventKind.CAPTURE_DONE: ("a capture is done", "{} captures are done"),
+    EventKind.CAPTURE_INCOMPLETE: ("a capture is incomplete", "{} captures are incomplete"),
+    EventKind.CAPTURE_FAILED: ("a capture failed", "{} captures failed"),
+    EventKind.CAPTURE_DEAD: ("a capture was given up", "{} captures were given up"),
+    EventKind.SCHEDULE_GAP: ("a visit was missed", "{} visits were missed"),
+    EventKind.WATCH_TROUBLE: ("a watched list is in trouble", "{} watched lists are in trouble"),
+    EventKind.HOST_THROTTLED: ("a host throttles us", "{} hosts throttle us"),
+    EventKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
+    EventKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),
+    EventKind.SERVICE_FAILED: ("a service does not answer", "{} services do not answer"),
+    EventKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),
+    EventKind.TEST: ("this is a test", "{} tests"),
+}
+
+
+def compose(
+    message_id: str, kind: EventKind, at: datetime, events: Sequence[Event], installation: str
+) -> bytes:
+    """
+    Return the JSON of a message.
+
+    Args:
+        events: In the order in which they happened, reduced to what may be said. Several of
+            one subject become one item, the last one, with how many there were.
+    """
+    items: dict[str, list[Event]] = {}
+    for event in events:
+        items.setdefault(event.subject, []).append(event)
+    return dumps(
+        {
+            "data": {
+                "count": len(events),
+                "events": [_item(group) for group in items.values()],
+                "headline": headline(kind, len(items)),
+                "installation": installation,
+            },
+            "id": message_id,
+            "timestamp": instant(at),
+            "type": kind.value,
+        }
+    )
+
+
+def headline(kind: EventKind, count: int) -> str:
+    """Return what happened, in a few words."""
+    one, many = HEADLINES[kind]
+    return one if count == 1 else many.format(count)
+
+
+def _item(group: Sequence[Event]) -> dict[str, Any]:
+    last = group[-1]
+    item: dict[str, Any] = {
+        "at": instant(last.at),
+        "count": len(group),
+        "first_at": instant(group[0].at),
+        "id": last.id,
+        "summary": printable(last.summary),
+    }
+    texts = {
+        "bundle_id": last.bundle_id,
+        "detail": last.detail,
+        "host": last.host,
+        "job_id": last.job_id,
+        "origin": last.origin,
+        "policy": last.policy,
+        "url": last.url,
+        "worker": last.worker,
+    }
+    item |= {key: printable(text) for key, text in texts.items() if text}
+    lists = {"reasons": last.reasons, "tags": last.tags}
+    return item | {key: [printable(it) for it in texts] for key, texts in lists.items() if texts}
+
+
+def mail(message: OwedMessage, *, sender: str, to: Sequence[str]) -> EmailMessage:
+    """Return a message as mail: plain text, the same at each attempt."""
+    value = json.loads(message.body)
+    data = value["data"]
+    told = EmailMessage(policy=SMTP)
+    where = f" at {data['installation']}" if data["installation"] else ""
+    told["Subject"] = f"snapshotter: {data['headline']}{where}"
+    told["From"] = Address(addr_spec=sender)
+    told["To"] = tuple(Address(addr_spec=it) for it in to)
+    told["Date"] = format_datetime(parse_instant(value["timestamp"]))
+    told["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
+    told["Auto-Submitted"] = "auto-generated"  # RFC 3834: nothing answers it
+    told["X-Snapshotter-Event"] = message.kind.value
+    # Seven bits: not every relay takes eight, and a broken line is a broken message.
+    told.set_content("\n".join(_lines(message.id, data)) + "\n", cte="quoted-printable")
+    return told
+
+
+_WORDS: Final = (
+    ("job_id", "job"), ("bundle_id", "bundle"), ("origin", "asked by"), ("policy", "policy"),
+    ("worker", "worker"), ("host", "host"), ("url", "address"), ("detail", "it says"),
+)  # fmt: skip
+
+
+def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
+    found = [f"{data['headline']}.", ""]
+    for number, it in enumerate(data["events"], start=1):
+        times = f"{it['count']} times since {it['first_at']}, last " if it["count"] > 1 else ""
+        found.append(f"{number:>3}. {times}{it['at']}: {it['summary']}")
+        found += [f"     {words:<9} {it[key]}" for key, words in _WORDS if it.get(key)]
+        found += [f"     {key:<9} {', '.join(it[key])}" for key in ("reasons", "tags") if key in it]
+    named = any(it.get("url") or it.get("host") for it in data["events"])
+    how = "addresses are written so that nothing makes a link of them: hxxps://example[.]org"
+    found += [
+        "",
+        "-- ",
+        f"message {message_id}; {how if named else 'addresses are left out'}",
+        "Not evidence: what happened is in the store, its log and the queue.",
+    ]
+    return found

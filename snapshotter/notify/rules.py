@@ -1,0 +1,250 @@
+"""
+Who is told of what: `notify.toml`, strict, in which every key has an effect.
+
+The file makes us talk to servers and names files with secrets. So it is never looked for:
+a setting of the user's own names it (docs/adr, "A file that is found").
+"""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.shown_address import for_message, text_for_message, without_addresses
+from snapshotter.model.event import MAX_TEXT, Event, EventKind, Waiting
+from snapshotter.policy.load import network, read_toml
+
+NONE, DEFANGED = "none", "defanged"
+_MAX_DAYS_S = 30 * 24 * 3600
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+_Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+_Patterns = Annotated[tuple[_Pattern, ...], Field(max_length=100)]
+_Seconds = Annotated[int, Field(ge=0, le=_MAX_DAYS_S, strict=True)]
+_Address = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}$")
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reason: str = ""
+
+
+class _Channel(_Table):
+    name: _Name
+    urls: Literal["none", "defanged"] = "none"
+    timeout_s: float = Field(default=20, gt=0, le=60)
+    allow_networks: tuple[str, ...] = Field(default=(), max_length=100)
+    ca_file: str = ""  # PEM, instead of the system's; relative to the file
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(network(it) for it in values)
+        except SnapshotterError as error:
+            raise ValueError(error.message) from error
+
+
+class WebhookEntry(_Channel):
+    """A `[[channel]]` that posts JSON."""
+
+    type: Literal["webhook"]
+    url: str = ""
+    url_file: str = ""  # its first line, for an address that is a secret itself
+    secret_file: str  # `whsec_…`, one a line; relative to the file
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if bool(self.url) == bool(self.url_file):
+            raise ValueError("one of url and url_file says where")
+        if self.url:
+            self.checked(self.url)
+        return self
+
+    def checked(self, url: str) -> str:
+        """Return an address that may be posted to. Raises ValueError, which quotes nothing."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("url: an https address with a host, and without a password")
+        _ = parts.port  # raises ValueError for one that is none
+        if parts.scheme == "http" and not self.allow_networks:
+            raise ValueError("url: http is for a network of your own: name it in allow_networks")
+        return url
+
+
+class MailEntry(_Channel):
+    """A `[[channel]]` that sends mail through a relay."""
+
+    type: Literal["mail"]
+    server: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
+    port: int = Field(default=587, ge=1, le=65_535)
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    user: str = ""
+    password_file: str = ""  # its first line; relative to the file
+    sender: _Address
+    to: tuple[_Address, ...] = Field(min_length=1, max_length=50)
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user and password_file go together")
+        if self.tls == "none" and (self.user or not self.allow_networks):
+            raise ValueError(
+                "tls: without it there is no password, and only a network of your own: name it in "
+                "allow_networks"
+            )
+        return self
+
+
+ChannelEntry = Annotated[WebhookEntry | MailEntry, Field(discriminator="type")]
+
+
+class RuleEntry(_Table):
+    """A `[[rule]]`: the first one that fits an event decides."""
+
+    kinds: _Patterns = ("*",)
+    origins: _Patterns = ("*",)
+    policies: _Patterns = ("*",)
+    tags: _Patterns = ()  # one of them is enough; empty for any event
+    channels: tuple[_Name, ...]  # empty: nobody is told
+    urls: Literal["none"] | None = None  # less than the channel would be told
+    group_s: _Seconds | None = None
+    repeat_s: _Seconds | None = None
+
+    @field_validator("kinds")
+    @classmethod
+    def _are_kinds(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not any(fnmatchcase(kind, pattern) for kind in EventKind):
+                raise ValueError(f"{pattern} is no kind of event: {', '.join(EventKind)}")
+        return patterns
+
+    def fits(self, event: Event) -> bool:
+        """Whether the rule is about an event."""
+        return (
+            _any(self.kinds, event.kind)
+            and _any(self.origins, event.origin)
+            and _any(self.policies, event.policy)
+            and (not self.tags or any(_any(self.tags, tag) for tag in event.tags))
+        )
+
+
+class _File(_Table):
+    installation: str = Field(default="", max_length=100, pattern=r"^[ -~]*$")
+    group_s: _Seconds = 300
+    repeat_s: _Seconds = 3600
+    channel: tuple[ChannelEntry, ...] = Field(min_length=1, max_length=50)
+    rule: tuple[RuleEntry, ...] | None = Field(default=None, max_length=200)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [it.name for it in self.channel]
+        if len(set(names)) != len(names):
+            raise ValueError("two channels have one name")
+        for it in self.rule or ():
+            for name in it.channels:
+                if name not in names:
+                    raise ValueError(f"a rule names the channel {name}, which is not there")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyRules:
+    """The file, whole."""
+
+    source: Path
+    installation: str  # who is telling; "": nobody says so
+    channels: tuple[WebhookEntry | MailEntry, ...]
+    rules: tuple[RuleEntry, ...]
+    group_s: int
+    repeat_s: int
+
+    def channel(self, name: str) -> WebhookEntry | MailEntry:
+        """Return a channel. Raises SnapshotterError: there is none of that name."""
+        for it in self.channels:
+            if it.name == name:
+                return it
+        raise SnapshotterError(
+            f"{self.source} has no channel {name}",
+            hint=f"one of {', '.join(it.name for it in self.channels)}",
+        )
+
+    def waiting(self, event: Event) -> tuple[Waiting, ...]:
+        """Return what each channel is to be told of an event."""
+        rule = next((it for it in self.rules if it.fits(event)), None)
+        if rule is None:
+            return ()
+        return tuple(
+            Waiting(
+                event=reduced(event, rule.urls or self.channel(name).urls),
+                channel=name,
+                group_s=self.group_s if rule.group_s is None else rule.group_s,
+                repeat_s=self.repeat_s if rule.repeat_s is None else rule.repeat_s,
+            )
+            for name in dict.fromkeys(rule.channels)
+        )
+
+
+# What a file without rules means: whatever may need somebody.
+_TROUBLE = tuple(it.value for it in EventKind if it not in {EventKind.CAPTURE_DONE, EventKind.TEST})
+
+
+def load(path: Path) -> NotifyRules:
+    """
+    Read a `notify.toml`.
+
+    Raises:
+        SnapshotterError: Not there, not TOML, or a key or value that has no meaning.
+    """
+    try:
+        file = _File.model_validate(read_toml(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotterError(f"{path}: {where}: {first['msg']}".replace(": :", ":")) from error
+    rules = file.rule
+    if rules is None:
+        everybody = tuple(it.name for it in file.channel)
+        rules = (RuleEntry(kinds=_TROUBLE, channels=everybody),)
+    return NotifyRules(
+        source=path,
+        installation=file.installation,
+        channels=file.channel,
+        rules=rules,
+        group_s=file.group_s,
+        repeat_s=file.repeat_s,
+    )
+
+
+def reduced(event: Event, urls: str) -> Event:
+    """
+    Return as much of an event as may be said.
+
+    Args:
+        urls: "none": nothing that names a page. "defanged": its address, and sentences
+            about it, in a spelling that no program makes a link of.
+    """
+    if urls == DEFANGED:
+        return replace(
+            event,
+            summary=text_for_message(event.summary)[:MAX_TEXT],
+            url=for_message(event.url) if event.url else "",
+            host=text_for_message(event.host)[:MAX_TEXT],
+            detail=text_for_message(event.detail)[:MAX_TEXT],
+        )
+    return replace(
+        event,
+        summary=without_addresses(event.summary, host=event.host),
+        url="",
+        host="",
+        detail="",
+    )
+
+
+def _any(patterns: tuple[str, ...], text: str) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in patterns)

@@ -1,0 +1,306 @@
+"""Telling people, by a simulated clock: grouped, not again and again, and never lost."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from snapshotter.app.notifying import NotificationDesk, Round
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.database import open_database
+from snapshotter.jobs.outbox import KEPT_DAYS, MessageState, Outbox
+from snapshotter.model.event import Delivery, EventKind, OwedMessage
+from snapshotter.notify.way_out import WayOut
+from snapshotter.notify.webhook import HttpWebhook
+from tests.fakes.world import FixedClock, SeededIds
+from tests.servers.receiver import Receiver
+from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.notify.parts import MAIL, WEBHOOK, event, load, secret_file
+
+TAKEN = Delivery(delivered=True)
+AWAY = Delivery(delivered=False, detail="nobody answers")
+REFUSED = Delivery(delivered=False, detail="not this one", refused=True)
+
+
+@dataclass
+class Post:
+    """A channel that answers as it is told, and keeps what it was handed."""
+
+    name: str = "desk"
+    answer: Callable[[OwedMessage], Delivery] = field(default=lambda message: TAKEN)
+    tried: list[OwedMessage] = field(default_factory=list)
+    taken: list[OwedMessage] = field(default_factory=list)
+
+    def deliver(self, message: OwedMessage) -> Delivery:
+        self.tried.append(message)
+        delivery = self.answer(message)
+        if delivery.delivered:
+            self.taken.append(message)
+        return delivery
+
+    @property
+    def said(self) -> list[dict[str, Any]]:
+        """What was taken over, as a receiver reads it."""
+        return [json.loads(it.body) for it in self.taken]
+
+
+class House:
+    """A desk on a database of its own, and a clock that a test moves."""
+
+    def __init__(self, folder: Path, text: str = WEBHOOK) -> None:
+        self.clock = FixedClock()
+        self.post, self.other = Post(), Post("mail")
+        self.url = f"sqlite:///{folder / 'queue.db'}"
+        self.rules = load(folder, text)
+        self.outbox = self.open()
+        self.desk = self.another(self.outbox, "1")
+
+    def open(self) -> Outbox:
+        return Outbox(open_database(self.url), now=self._now)
+
+    def another(self, outbox: Outbox, seed: str) -> NotificationDesk:
+        channels = {it.name: it for it in (self.post, self.other)}
+        here = {it.name: channels[it.name] for it in self.rules.channels}
+        return NotificationDesk(self.rules, outbox, here, clock=self.clock, ids=SeededIds(seed))
+
+    def pass_(self, seconds: float) -> Round:
+        """Let time pass, and do a round at its end."""
+        self.clock.advance(timedelta(seconds=seconds))
+        return self.desk.round()
+
+    def live(self, seconds: int, every: int = 10) -> None:
+        """Let a worker do its rounds for so long."""
+        for _ in range(seconds // every):
+            self.pass_(every)
+
+    def _now(self, connection: Connection) -> Any:
+        return self.clock.now()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.outbox.close()
+
+
+def test_23_events_in_five_minutes_are_one_message_that_lists_23(house: House) -> None:
+    for number in range(23):
+        house.desk.notify(event(number))
+        house.pass_(13)
+    assert house.post.taken == []
+
+    house.live(60)
+
+    (said,) = house.post.said
+    assert said["data"]["count"] == 23
+    assert {it["job_id"] for it in said["data"]["events"]} == {f"job-{it}" for it in range(23)}
+    house.live(600)
+    assert len(house.post.taken) == 1
+
+
+def test_the_same_event_told_twice_is_told_once(house: House) -> None:
+    house.desk.notify(event(1))
+    house.desk.notify(event(1))
+    house.live(400)
+    house.desk.notify(event(1))  # a worker that was continued after its pause
+    house.live(8000, every=100)
+
+    (said,) = house.post.said
+    assert said["data"]["count"] == 1
+
+
+def test_what_happens_again_and_again_is_told_once_an_interval_with_how_often(
+    house: House,
+) -> None:
+    for number in range(150):  # every minute
+        kind = EventKind.HOST_THROTTLED
+        house.desk.notify(event(number, kind, subject="news.example.org"))
+        house.live(60, every=30)
+    house.live(3600, every=60)
+
+    assert [it["data"]["count"] for it in house.post.said] == [5, 60, 60, 25]
+    assert sum(it["data"]["count"] for it in house.post.said) == 150
+    assert all(len(it["data"]["events"]) == 1 for it in house.post.said)
+
+
+def test_a_receiver_that_is_away_for_an_hour_loses_nothing_and_is_asked_ever_less(
+    house: House,
+) -> None:
+    back_at = house.clock.now() + timedelta(seconds=3601)
+    house.post.answer = lambda message: TAKEN if house.clock.now() >= back_at else AWAY
+    for number in range(12):
+        house.desk.notify(event(number))
+        house.live(300, every=20)
+    assert house.post.taken == []
+    tried = len(house.post.tried)
+
+    house.live(900)
+
+    told = [it["job_id"] for said in house.post.said for it in said["data"]["events"]]
+    assert sorted(told) == sorted(f"job-{it}" for it in range(12))
+    assert tried <= 12
+    # The same bytes under the same id, however often they are tried.
+    assert len({(it.id, it.body) for it in house.post.tried}) == len(house.post.taken)
+    assert house.outbox.waiting_count() == 0
+
+
+def test_one_message_that_is_never_taken_holds_up_no_other(house: House) -> None:
+    def answer(message: OwedMessage) -> Delivery:
+        return REFUSED if b"job-1" in message.body else TAKEN
+
+    house.post.answer = answer
+    house.desk.notify(event(1))
+    house.live(320)
+    house.desk.notify(event(2))
+    house.live(320)
+
+    assert [it["data"]["events"][0]["job_id"] for it in house.post.said] == ["job-2"]
+    house.live(4 * 24 * 3600, every=6 * 3600)
+    (given_up,) = house.outbox.messages(states=frozenset({MessageState.GIVEN_UP}))
+    assert given_up.detail == "not this one"
+    assert len(house.post.tried) < 30
+
+    house.post.answer = lambda message: TAKEN
+    assert house.outbox.retry([given_up.id]) == 1
+    assert house.desk.round().sent == 1
+    assert len(house.post.taken) == 2
+
+
+def test_what_the_receiver_asks_for_is_waited_for(house: House) -> None:
+    busy = Delivery(delivered=False, detail="busy", retry_after_s=1800)
+    house.post.answer = lambda message: busy
+    house.desk.notify(event(1))
+    house.live(310)
+    assert len(house.post.tried) == 1
+
+    house.live(1780)
+    assert len(house.post.tried) == 1
+    house.live(20)
+    assert len(house.post.tried) == 2
+
+
+def test_two_workers_tell_once(house: House) -> None:
+    second = house.open()
+    desks = [house.desk, house.another(second, "2")]
+    for number in range(5):
+        desks[number % 2].notify(event(number))
+    house.clock.advance(timedelta(seconds=301))
+
+    # Both have seen the same events waiting; one makes the message, one hands it over.
+    waiting, _ = second.waiting()
+    assert len(waiting) == 5
+    rounds = [desk.round() for desk in desks]
+    ids = tuple(it.event.id for it in waiting)
+    late = second.gather("late", "desk", EventKind.CAPTURE_FAILED, ids, lambda at, events: b"{}")
+    second.close()
+
+    assert [it.sent for it in rounds] == [1, 0]
+    assert not late
+    assert [it["data"]["count"] for it in house.post.said] == [5]
+
+
+def test_a_worker_that_dies_with_a_message_in_its_hand_leaves_it_to_the_others(
+    house: House,
+) -> None:
+    house.desk.notify(event(1))
+    house.clock.advance(timedelta(seconds=301))
+
+    def die(message: OwedMessage) -> Delivery:
+        raise MemoryError
+
+    house.post.answer = die
+    with pytest.raises(MemoryError):
+        house.desk.round()
+    house.post.answer = lambda message: TAKEN
+
+    assert house.pass_(60).sent == 0  # still claimed: he may be slow
+    assert house.pass_(61).sent == 1
+    assert house.post.tried[0].body == house.post.taken[0].body
+
+
+def test_a_command_that_ends_waits_for_no_group_but_repeats_nothing(house: House) -> None:
+    audit = event(1, EventKind.AUDIT_FAILED, subject="the store", id="audit/1")
+    house.desk.notify(audit)
+    assert house.desk.round(hurry=True).sent == 1
+
+    house.desk.notify(event(2, EventKind.AUDIT_FAILED, subject="the store", id="audit/2"))
+    assert house.desk.round(hurry=True) == Round(gathered=0, sent=0, failed=0, given_up=0)
+    assert house.outbox.waiting_count() == 1
+
+
+def test_each_channel_is_told_by_itself(tmp_path: Path) -> None:
+    house = House(tmp_path, WEBHOOK + MAIL)
+    house.post.answer = lambda message: AWAY
+    house.desk.notify(event(1))
+    house.live(320)
+
+    assert (len(house.post.taken), len(house.other.taken)) == (0, 1)
+    house.outbox.close()
+
+
+def test_what_is_owed_to_a_channel_that_is_gone_is_given_up_and_in_time_forgotten(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, WEBHOOK + MAIL)
+    house.desk.notify(event(1))
+    house.clock.advance(timedelta(seconds=301))
+    house.post.answer = house.other.answer = lambda message: AWAY
+    house.desk.round()
+    house.rules = load(tmp_path, WEBHOOK)
+    house.post.answer = lambda message: TAKEN
+    house.desk = house.another(house.outbox, "3")
+    house.pass_(60)
+
+    house.clock.advance(timedelta(days=3))
+    house.desk.tidy()
+    states = {it.channel: (it.state, it.detail) for it in house.outbox.messages()}
+    assert states == {
+        "desk": (MessageState.SENT, ""),
+        "mail": (MessageState.GIVEN_UP, "there is no such channel any more"),
+    }
+    house.clock.advance(timedelta(days=KEPT_DAYS + 1))
+    house.desk.tidy()
+    assert list(house.outbox.messages()) == []
+    house.outbox.close()
+
+
+def test_a_channel_is_tried_past_rules_and_outbox(house: House) -> None:
+    assert house.desk.test("desk").delivered
+
+    (said,) = house.post.said
+    assert said["type"] == "test"
+    assert "url" not in said["data"]["events"][0]
+    assert list(house.outbox.messages()) == []
+    with pytest.raises(SnapshotterError, match="no channel nobody"):
+        house.desk.test("nobody")
+
+
+def test_the_whole_way_to_a_real_receiver_that_was_down(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with Receiver() as receiver:
+        receiver.answers += [(503, {}), (503, {})]
+        hook = HttpWebhook(
+            "desk",
+            url=lambda: receiver.url,
+            secrets=secret_file(tmp_path),
+            way_out=WayOut(clock=Ticking(), timeout_s=20, allowed=LOOPBACK),
+            clock=house.clock,
+        )
+        house.desk = NotificationDesk(
+            house.rules, house.outbox, {"desk": hook}, clock=house.clock, ids=SeededIds()
+        )
+        house.desk.notify(event(1))
+        rounds = [house.pass_(it) for it in (301, 10, 20, 60)]
+
+    house.outbox.close()
+    assert [it.failed for it in rounds] == [1, 1, 0, 0]
+    assert [it.sent for it in rounds] == [0, 0, 1, 0]
+    assert len({it.headers["webhook-id"] for it in receiver.posted}) == 1
+    assert len({it.headers["webhook-signature"] for it in receiver.posted}) == 3
+    assert len({it.body for it in receiver.posted}) == 1

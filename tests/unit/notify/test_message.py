@@ -1,0 +1,111 @@
+"""What a message says, to programs and to people."""
+
+import json
+
+import pytest
+
+from snapshotter.formats.canonical_json import loads
+from snapshotter.model.event import EventKind, OwedMessage
+from snapshotter.notify.message import HEADLINES, compose, headline, mail
+from snapshotter.notify.rules import DEFANGED, NONE, reduced
+from tests.fakes.world import START
+from tests.unit.notify.parts import event
+
+
+def test_the_json_lists_every_event() -> None:
+    events = [reduced(event(number), NONE) for number in range(1, 24)]
+
+    body = compose("msg_1", EventKind.CAPTURE_FAILED, START, events, "archive-1")
+
+    value = loads(body)
+    assert (value["id"], value["type"]) == ("msg_1", "capture.failed")
+    assert value["timestamp"] == "2026-01-15T12:30:45Z"
+    data = value["data"]
+    assert (data["count"], data["installation"]) == (23, "archive-1")
+    assert data["headline"] == "23 captures failed"
+    assert [it["job_id"] for it in data["events"]] == [f"job-{it}" for it in range(1, 24)]
+    assert data["events"][0] == {
+        "at": "2026-01-15T12:30:46Z",
+        "count": 1,
+        "first_at": "2026-01-15T12:30:46Z",
+        "id": "capture.failed/job-1",
+        "job_id": "job-1",
+        "origin": "schedule:news",
+        "policy": "default",
+        "reasons": ["forbidden-address"],
+        "summary": "the capture failed",
+        "tags": ["press"],
+    }
+
+
+def test_what_happened_to_one_subject_again_and_again_is_one_item() -> None:
+    again = [
+        event(number, EventKind.HOST_THROTTLED, subject="host-a", summary="asked to slow down")
+        for number in (1, 2, 3)
+    ]
+
+    data = loads(compose("m", EventKind.HOST_THROTTLED, START, again, ""))["data"]
+
+    assert (data["count"], data["headline"]) == (3, "a host throttles us")
+    (item,) = data["events"]
+    assert (item["count"], item["first_at"][-4:], item["at"][-4:]) == (
+        3,
+        "0:46Z"[-4:],
+        "0:48Z"[-4:],
+    )
+
+
+def test_nothing_that_a_page_wrote_steers_who_reads_it() -> None:
+    sly = event(detail="a\u202eb\x1b[31m\r\nBcc: x@example.org", url="https://h/\u2028")
+
+    body = compose("m", EventKind.CAPTURE_FAILED, START, [reduced(sly, DEFANGED)], "")
+
+    (item,) = json.loads(body)["data"]["events"]
+    assert item["detail"] == "a\\u202eb\\u001b[31m\\u000d\\u000aBcc: x@example[.]org"
+    assert item["url"] == "hxxps://h/\\u2028"
+
+
+def owed(body: bytes) -> OwedMessage:
+    return OwedMessage(
+        id="msg_1", channel="mail", kind=EventKind.CAPTURE_FAILED, created_at=START, body=body
+    )
+
+
+def test_mail_is_plain_text_that_says_the_same() -> None:
+    events = [reduced(event(number), DEFANGED) for number in (1, 2)]
+    body = compose("msg_1", EventKind.CAPTURE_FAILED, START, events, "archive-1")
+
+    told = mail(owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"])
+
+    assert told["Subject"] == "snapshotter: 2 captures failed at archive-1"
+    assert told["To"] == "a@example.org, b@example.org"
+    assert told["Message-ID"] == "<msg_1@example.org>"
+    assert told["Date"] == "Thu, 15 Jan 2026 12:30:45 +0000"
+    assert told["Auto-Submitted"] == "auto-generated"
+    assert told.get_content_type() == "text/plain"
+    text = told.get_content()
+    assert "hxxps://news[.]example[.]org/2?id=7&token=…" in text
+    assert "http:" not in text
+    assert "forbidden-address" in text
+    assert (
+        told.as_bytes()
+        == mail(
+            owed(body), sender="snapshotter@example.org", to=["a@example.org", "b@example.org"]
+        ).as_bytes()
+    )
+
+
+def test_mail_without_addresses_says_that_they_are_left_out() -> None:
+    body = compose("m", EventKind.CAPTURE_FAILED, START, [reduced(event(), NONE)], "")
+
+    text = mail(owed(body), sender="s@example.org", to=["a@example.org"]).get_content()
+
+    assert "addresses are left out" in text
+    assert "news.example" not in text
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_has_words(kind: EventKind) -> None:
+    assert kind in HEADLINES
+    assert "23" in headline(kind, 23)
+    assert "{" not in headline(kind, 1)

@@ -1,0 +1,112 @@
+"""Who is told of what, and how much."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.event import EventKind
+from tests.unit.notify.parts import MAIL, WEBHOOK, event, load
+
+
+def test_without_rules_every_channel_is_told_of_whatever_may_need_somebody(tmp_path: Path) -> None:
+    rules = load(tmp_path, WEBHOOK + MAIL)
+
+    told = {kind for kind in EventKind if rules.waiting(event(kind=kind))}
+
+    assert set(EventKind) - told == {EventKind.CAPTURE_DONE, EventKind.TEST}
+    assert [it.channel for it in rules.waiting(event())] == ["desk", "mail"]
+
+
+def test_by_default_a_message_has_no_address_no_host_and_no_sentence_about_the_page(
+    tmp_path: Path,
+) -> None:
+    given = event(summary="news.example.org is asked less often: http://news.example.org/x")
+
+    (told,) = load(tmp_path, WEBHOOK).waiting(given)
+
+    assert (told.event.url, told.event.host, told.event.detail) == ("", "", "")
+    assert "example" not in told.event.summary
+    assert told.event.reasons == given.reasons
+    assert told.event.job_id == given.job_id
+
+
+def test_where_it_is_asked_for_addresses_come_defanged_and_without_secrets(tmp_path: Path) -> None:
+    (told,) = load(tmp_path, WEBHOOK + 'urls = "defanged"\n').waiting(event())
+
+    assert told.event.url == "hxxps://news[.]example[.]org/1?id=7&token=…"
+    assert told.event.host == "news[.]example[.]org"
+    assert told.event.detail == (
+        "news[.]example[.]org was not resolved: hxxp://news[.]example[.]org/1?key=…"
+    )
+
+
+RULES = """
+[[rule]]
+kinds = ["capture.*"]
+tags = ["noisy"]
+channels = []
+
+[[rule]]
+kinds = ["capture.*"]
+policies = ["high-risk-source"]
+channels = ["desk"]
+urls = "none"
+group_s = 0
+
+[[rule]]
+kinds = ["capture.failed"]
+origins = ["schedule:*"]
+channels = ["desk", "mail"]
+repeat_s = 60
+"""
+
+
+def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
+    rules = load(tmp_path, WEBHOOK + 'urls = "defanged"\n' + MAIL + RULES)
+
+    assert rules.waiting(event(tags=("press", "noisy"))) == ()
+    assert rules.waiting(event(origin="cli")) == ()
+    assert rules.waiting(event(kind=EventKind.AUDIT_FAILED)) == ()
+    (careful,) = rules.waiting(event(policy="high-risk-source"))
+    assert (careful.channel, careful.group_s, careful.event.url) == ("desk", 0, "")
+    desk, mail = rules.waiting(event())
+    assert (desk.channel, desk.group_s, desk.repeat_s) == ("desk", 300, 60)
+    assert desk.event.url.startswith("hxxps://")
+    assert (mail.channel, mail.event.url) == ("mail", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "channel"),
+        (WEBHOOK + "colour = 1\n", "colour"),
+        (WEBHOOK + WEBHOOK, "one name"),
+        (WEBHOOK.replace("https", "http"), "allow_networks"),
+        (WEBHOOK.replace("hooks", "me:pw@hooks"), "without a password"),
+        (WEBHOOK + 'url_file = "x"\n', "one of url and url_file"),
+        (WEBHOOK + 'urls = "all"\n', "urls"),
+        (WEBHOOK + 'allow_networks = ["10.0.0.1/8"]\n', "allow_networks"),
+        (MAIL + 'user = "me"\n', "password_file"),
+        (MAIL + 'tls = "none"\n', "own"),
+        (MAIL.replace("desk@", "desk\\nBcc: x@"), "to"),
+        (MAIL.replace("desk@example.org", "desk"), "to"),
+        (WEBHOOK + '[[rule]]\nchannels = ["nobody"]\n', "nobody"),
+        (WEBHOOK + '[[rule]]\nkinds = ["capture.fialed"]\nchannels = ["desk"]\n', "fialed"),
+        (WEBHOOK + '[[rule]]\ngroup_s = -1\nchannels = ["desk"]\n', "group_s"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_by_name(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(SnapshotterError, match=why) as caught:
+        load(tmp_path, text)
+
+    assert "notify.toml" in str(caught.value)
+    assert "pw@" not in str(caught.value)
+
+
+def test_a_network_of_ones_own_is_reached_without_tls_when_it_is_named(tmp_path: Path) -> None:
+    own = 'allow_networks = ["10.1.2.3"]\n'
+
+    rules = load(tmp_path, WEBHOOK.replace("https", "http") + own + MAIL + 'tls = "none"\n' + own)
+
+    assert [it.allow_networks for it in rules.channels] == [("10.1.2.3/32",)] * 2
