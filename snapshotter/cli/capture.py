@@ -1,6 +1,8 @@
 """`snapshotter capture`: URLs in, sealed and stored bundles out."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from snapshotter.errors import CaptureIncomplete, SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.log import Logged
+    from snapshotter.app.pace import Pace
     from snapshotter.app.pipeline import Result, World
     from snapshotter.app.series import Series
     from snapshotter.model.replay import Replay
@@ -52,7 +55,7 @@ def capture(
     signed, timestamped and stored. `-` reads URLs from standard input, one a line.
     A page that does not answer is evidence too: it is sealed with what was seen.
     """
-    from snapshotter.app import pipeline, wiring
+    from snapshotter.app import pipeline, wiring, wiring_jobs
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.series import retry_in_background
 
@@ -81,7 +84,10 @@ def capture(
             say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
             say(f"try: snapshotter store add {kept}")
         owed = retry_in_background(world, say)
-        batch = _Batch(world, decision, stop, as_json=as_json, quiet=quiet, store=settings.store)
+        batch = _Batch(
+            world, decision, stop, wiring_jobs.pace(settings, world.clock),
+            as_json=as_json, quiet=quiet, store=settings.store,
+        )  # fmt: skip
         code = batch.run(wanted, refused)
         if code != _INTERRUPTED:
             # Bounded: what is owed stays owed, and nobody waits for an authority that hangs.
@@ -97,6 +103,7 @@ class _Batch:
         world: "World",
         decision: "Decision",
         stop: "Interruption",
+        pace: "Pace",
         *,
         as_json: bool,
         quiet: bool,
@@ -105,6 +112,7 @@ class _Batch:
         self._world = world
         self._decision = decision
         self._stop = stop
+        self._pace = pace
         self._as_json = as_json
         self._quiet = quiet
         self._store = store
@@ -146,9 +154,10 @@ class _Batch:
         if len(wanted) > 1 and not self._quiet:
             say(f"{number + 1} of {len(wanted)}: {url}")
         try:
-            with Steps(quiet=self._quiet) as steps:
-                following = number < len(wanted) - 1
+            following = number < len(wanted) - 1
+            with self._polite(url, wanted) as visit, Steps(quiet=self._quiet) as steps:
                 done = series.run(url, self._decision, steps, following=following)
+                visit.append(done)
             for warning in series.warnings(done):
                 say(warning)
             self._tell(done, last=not following)
@@ -168,6 +177,23 @@ class _Batch:
             return bug(error), 0
         met = done.capture.court_minimum.met or not self._decision.require_court_minimum
         return None, 0 if met else CaptureIncomplete.exit_code
+
+    @contextlib.contextmanager
+    def _polite(self, url: str, wanted: list[str]) -> Iterator[list["Result"]]:
+        """Wait until the host may be asked, and take what came of it; one URL never waits."""
+        from snapshotter.policy.politeness import answer_of
+
+        done: list[Result] = []
+        visit = self._pace.wait(url, self._say_wait) if len(wanted) > 1 else None
+        try:
+            yield done
+        finally:
+            if visit is not None:
+                self._pace.done(visit, answer_of(done[0].capture) if done else None)
+
+    def _say_wait(self, words: str) -> None:
+        if not self._quiet:
+            say(words)
 
     def _tell(self, done: "Result", *, last: bool) -> None:
         if self._as_json:

@@ -60,6 +60,9 @@ _OWN = """\
 # with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
 # proxy = ""
 
+# How hard hosts may be worked: a file of your own over the shipped rules.
+# politeness_file = ""
+
 # Who you are, in custody events, holds and erasures: they are kept for good. And whether
 # looking at a bundle and giving it out leave such events.
 # operator = "archive@example.org"

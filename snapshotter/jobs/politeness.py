@@ -398,7 +398,8 @@ def _held(
     connection: Connection, keys: Sequence[str], now: datetime | None
 ) -> dict[str, HostState]:
     """Return the state of hosts, which nobody else changes until this transaction ends."""
-    ordered = sorted(set(keys))  # two who hold several do not wait for each other
+    # Whoever holds more than one holds the row of all first, so that no two wait for each other.
+    ordered = sorted({_ALL, *keys} if len(keys) > 1 else keys)
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     touched = now or database_now(connection)
     connection.execute(

@@ -307,6 +307,26 @@ def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(
     assert len(installation.bundles()) == 2
 
 
+def test_a_host_that_may_not_be_asked_any_more_is_left_alone_and_that_is_told(
+    installation: Installation, fixture_site: Site
+) -> None:
+    first, second = fixture_site.url("/plain"), fixture_site.url("/")
+    (installation.home / "polite.toml").write_text(
+        '[[host]]\nname = "here"\nhosts = ["127.0.0.0/8"]\nper_day = 1\n'
+    )
+    installation.environment["SNAPSHOTTER_POLITENESS_FILE"] = "polite.toml"
+
+    done = installation.run("capture", "--json", first, second)
+
+    assert done.code == 30, done.err
+    good, held = done.objects
+    assert good["requested_url"] == first
+    assert "127.0.0.1 is not asked before" in held["error"]
+    assert "budget of 1" in held["error"]
+    assert held["exit_code"] == 30
+    assert len(installation.bundles()) == 1
+
+
 def test_what_nobody_expected_of_one_url_holds_up_no_other(
     installation: Installation, fixture_site: Site, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ _DECIDES = [
     'cosigners = ["court"]',
     'key = "kms:alias/evidence"',
     'key = "pkcs11:object=k?module-path=/tmp/evil.so"',
+    'politeness_file = "at-full-speed.toml"',
     "authority = []",
     '[[authority]]\nname = "DigiCert"\nurl = "http://a/"\nroot = "forged.pem"',
 ]
