@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 BUNDLES = "bundles"
 AUDITS = "audits"  # reports, by the same days
+GAPS = "gaps"  # what schedules missed, by the same days
 SUFFIX = ".wacz"
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
 MAX_KEY = 1024  # bytes, S3's own limit
@@ -58,6 +59,19 @@ def bundle_key(bundle_id: str) -> str:
 def report_key(report_id: str) -> str:
     """Return where an audit's report lives. Raises ValueError: its id is not like a bundle's."""
     return f"{AUDITS}/{bundle_time(report_id):%Y/%m/%d}/{report_id}.json"
+
+
+def gap_key(gap_id: str) -> str:
+    """Return where the record of a gap lives. Raises ValueError: its id is not like a bundle's."""
+    return f"{GAPS}/{bundle_time(gap_id):%Y/%m/%d}/{gap_id}.json"
+
+
+def parse_gap_key(key: str) -> str:
+    """Return the id of the gap whose record lives there. Raises ValueError: of none."""
+    gap_id = key.rpartition("/")[2].removesuffix(".json")
+    if key != gap_key(gap_id):
+        raise ValueError(f"not the key of a gap: {key!r}")
+    return gap_id
 
 
 def sidecar_key(key: str, kind: str) -> str:

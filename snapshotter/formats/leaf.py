@@ -22,6 +22,7 @@ BUNDLE = "bundle"  # a bundle's id; SHA-256 of the whole .wacz
 TRUST = "trust"  # a trust file's version; SHA-256 of trust.json
 CUSTODY = "custody"  # a bundle's id; the head of its custody chain
 TOMBSTONE = "tombstone"  # a bundle's id; SHA-256 of the record of its erasure
+GAP = "gap"  # a gap's id, like a bundle's; SHA-256 of its record
 REPORT = "report"  # a report's id; SHA-256 of a signed audit report
 
 MAX_BYTES = 400  # of one leaf
@@ -31,7 +32,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _BUNDLE_ID = re.compile(r"[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}")
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAMES = {BUNDLE: _BUNDLE_ID, TRUST: _VERSION, CUSTODY: _BUNDLE_ID, TOMBSTONE: _BUNDLE_ID}
+_NAMES = {
+    BUNDLE: _BUNDLE_ID,
+    TRUST: _VERSION,
+    CUSTODY: _BUNDLE_ID,
+    TOMBSTONE: _BUNDLE_ID,
+    GAP: _BUNDLE_ID,
+}
 _LEAF = re.compile(re.escape(FORMAT) + r"\n([^ \n]+) ([^ \n]+)\nsha256 ([^ \n]+)\n")
 
 

@@ -50,6 +50,7 @@ class AuditCode(enum.StrEnum):
     RETURNED = "returned"
     UNRECORDED = "unrecorded"
     ERASED_BY_ORDER = "erased-by-order"
+    GAP = "gap"
     WAITING = "waiting"
     LOGGED_AGAIN = "logged-again"
     SURPLUS = "surplus"
@@ -96,6 +97,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNRECORDED: "snapshotter custody show; whoever runs the store knows when it "
         "was stored",
         AuditCode.ERASED_BY_ORDER: "the tombstone says who ordered it and why",
+        AuditCode.GAP: "nothing was captured then, and that is said: docs/reference/schedules.md; "
+        "snapshotter schedule history",
         AuditCode.WAITING: "the next audit looks again",
         AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
         AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",

@@ -193,8 +193,8 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> Facts:
 # Holds and tombstones have no token: nothing shows that one is older than a compromise.
 
 
-def _counts(trust: Trust, key_id: str) -> bool:
-    """Whether a key may lift holds and erase: it is known, and nobody else has it."""
+def counts(trust: Trust, key_id: str) -> bool:
+    """Whether a key's statements count: it is known, and nobody else has it."""
     key = trust.key(key_id)
     return key is not None and key.revoked_reason != COMPROMISED
 
@@ -208,9 +208,9 @@ def _holds(beside: Mapping[str, bytes], bundle_id: str, trust: Trust) -> Facts:
         for kind, data in beside.items()
         if (number := holds.sequence_of(kind)) is not None
     ]
-    found = holds.read(bundle_id, records, functools.partial(_counts, trust))
+    found = holds.read(bundle_id, records, functools.partial(counts, trust))
     return {
-        "open": [{"name": it.name, "trusted": _counts(trust, it.key_id)} for it in found.open],
+        "open": [{"name": it.name, "trusted": counts(trust, it.key_id)} for it in found.open],
         "problems": [short(it) for it in found.problems[:5]],
     }
 
@@ -231,5 +231,5 @@ def tombstone_of(data: bytes | None, bundle_id: str, trust: Trust) -> Facts | No
         "key_id": found.key_id,
         "order": short(found.order),
         "sha256": found.sha256,
-        "trusted": _counts(trust, found.key_id),
+        "trusted": counts(trust, found.key_id),
     }

@@ -9,7 +9,7 @@ The order (docs/spec/audit.md):
     (4) the log against the store: what is gone
     (5) every bundle, or those that were asked for, with all that stands beside it
     (6) the log again, for what was captured meanwhile; then each bundle against it
-    (7) the store against the log: what was put in
+    (7) the store against the log: what was put in; reports, and records of gaps
 
 An audit that is interrupted in (5) goes on there the next time. Nothing is written but
 into the workspace, which is not in the store.
@@ -39,6 +39,7 @@ from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit import reading
 from snapshotter.verify.audit.beside import in_order, is_known, short
+from snapshotter.verify.audit.gaps import GapJudge
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
 from snapshotter.verify.audit.judging import Judge
@@ -177,6 +178,7 @@ class Audit:
         judge.unlogged()
         judge.surplus()
         judge.reports()
+        self._gap_judge(rules).run()
         judge.trust_file()
         guard.missing(judge.gone_by_receipt)
         guard.unenforced()
@@ -188,6 +190,16 @@ class Audit:
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
+
+    def _gap_judge(self, rules: Rules) -> GapJudge:
+        return GapJudge(
+            self._store,
+            self._workspace,
+            rules,
+            self._trust,
+            is_logged=self._history.head is not None,
+            tell=self._tell,
+        )
 
     def _tell(self, finding: AuditFinding) -> None:
         self._workspace.add_finding(finding)

@@ -1,0 +1,108 @@
+"""
+Gaps of schedules on their way into the store: signed, stored, logged.
+
+    (1) the salts that open what stands for addresses, on this machine
+    (2) the record, signed
+    (3) its leaf in the log
+
+A gap has its id before it gets here, so that after a crash the same again finds the record
+that is there and completes what is missing. A record never changes.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.app import pending
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import gap as gaps
+from snapshotter.formats import layout, statement
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.gap import SALT_BYTES, GapRecord
+from snapshotter.formats.leaf import GAP, Leaf
+from snapshotter.model.gap import Gap
+from snapshotter.ports import IdSource, ObjectStore, Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapDesk:
+    """What is needed to record gaps."""
+
+    store: ObjectStore
+    signer: Signer
+    ids: IdSource
+    salts_dir: Path
+    # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
+    log: Callable[[Sequence[Leaf], bool], object] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One object where records of gaps are kept."""
+
+    key: str
+    record: GapRecord | None
+    problem: str = ""  # why there is no record
+
+
+def record(desk: GapDesk, given: Sequence[Gap]) -> None:
+    """
+    Sign, store and log gaps; those that are stored are logged, and not signed again.
+
+    Raises:
+        ServiceUnavailable: Store, log or key did not answer. The same again goes on.
+        SnapshotterError: They refuse, or something else stands where a record has to be.
+    """
+    leaves: list[Leaf] = []
+    was_there = False
+    for gap in given:
+        key = layout.gap_key(gap.gap_id)
+        data = _there(desk.store, key)
+        if data is None:
+            data = _put(desk, key, gap)
+        else:
+            was_there = True
+        try:
+            gaps.parse(data, gap.gap_id)
+        except EvidenceInvalid as error:
+            raise SnapshotterError(
+                f"{key} in {desk.store.url} is not the record of that gap: {error}",
+                hint="look who may write to this store, then remove it",
+            ) from error
+        leaves.append(Leaf(kind=GAP, name=gap.gap_id, sha256=digest_bytes(data).sha256))
+    if desk.log is not None and leaves:
+        desk.log(leaves, was_there)
+
+
+def kept(store: ObjectStore) -> Iterator[Kept]:
+    """Yield the records of a store, the newest first; whose keys they are, says trust."""
+    for found in store.list(f"{layout.GAPS}/", reverse=True):
+        try:
+            gap_id = layout.parse_gap_key(found.key)
+            yield Kept(key=found.key, record=gaps.parse(_there(store, found.key) or b"", gap_id))
+        except (ValueError, EvidenceInvalid) as error:
+            yield Kept(key=found.key, record=None, problem=str(error))
+
+
+def _put(desk: GapDesk, key: str, gap: Gap) -> bytes:
+    urls = {url for it in gap.missed for url in it.urls}
+    opened = gaps.disclosures(gap, [desk.ids.random_bytes(SALT_BYTES) for _ in urls])
+    pending.keep_salts(desk.salts_dir, gap.gap_id, list(opened.values()))  # (1)
+    data = gaps.encode(gap, opened, desk.signer)
+    with tempfile.TemporaryDirectory(prefix="snapshotter-gap-") as directory:
+        file = Path(directory) / "gap.json"
+        file.write_bytes(data)
+        with contextlib.suppress(FileExistsError):  # another was quicker: its record counts
+            desk.store.put_new(key, file, digest_bytes(data).sha256)  # (2)
+            return data
+    return _there(desk.store, key) or b""
+
+
+def _there(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        with store.open(key) as stream:
+            return stream.read(statement.MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
