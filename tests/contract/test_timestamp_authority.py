@@ -3,8 +3,9 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import pytest
 from cryptography import x509
@@ -15,11 +16,15 @@ from snapshotter.model.bundle import TokenState
 from snapshotter.model.capture import ClockFacts
 from snapshotter.ports import TimestampAuthority
 from snapshotter.seal.timestamp import AnswerRefused, HttpTimestampAuthority, stamp_all
-from tests.fakes.world import SeededIds
+from tests.fakes.world import START, SeededIds
 from tests.servers.authority import KINDS, POLICY_OID, TestAuthority, start_authority
 
 MESSAGE = b"a signature"
-TIMEOUT_S = 1.5
+# Two limits: nobody who answers needs the long one, and nobody who does not has more than the
+# short one. On a busy machine a second is not enough for an answer, nor a measure of anything.
+LONG_S = 60.0
+SHORT_S = 0.5
+NEVER_ANSWER = ("slow", "drip")
 
 
 class RealClock:
@@ -35,7 +40,10 @@ class RealClock:
         return ClockFacts(source="system", synchronised=None, max_error_ms=None, offset_ms=None)
 
 
-Ask = Callable[[str], HttpTimestampAuthority]
+class Ask(Protocol):
+    """Return an authority that answers in a way, or is at an address."""
+
+    def __call__(self, kind: str, timeout_s: float | None = None) -> HttpTimestampAuthority: ...
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +62,11 @@ def anchor(server: TestAuthority) -> Anchor:
 def ask(server: TestAuthority, anchor: Anchor) -> Ask:
     ids = SeededIds("nonces")
 
-    def build(kind: str) -> HttpTimestampAuthority:
+    def build(kind: str, timeout_s: float | None = None) -> HttpTimestampAuthority:
         url = kind if ":" in kind else server.url(kind)
+        limit = SHORT_S if kind in NEVER_ANSWER else LONG_S
         return HttpTimestampAuthority(
-            kind, url, anchor, clock=RealClock(), ids=ids, timeout_s=TIMEOUT_S
+            kind, url, anchor, clock=RealClock(), ids=ids, timeout_s=timeout_s or limit
         )
 
     return build
@@ -77,8 +86,8 @@ BAD = {
     "huge": (AnswerRefused, "more than 65536 bytes"),
     "500": (ServiceUnavailable, "HTTP status 500"),
     "loop": (ServiceUnavailable, "redirects more than 3 times"),
-    "slow": (ServiceUnavailable, "did not answer within 1.5 s"),
-    "drip": (ServiceUnavailable, "did not answer within 1.5 s"),
+    "slow": (ServiceUnavailable, "did not answer within 0.5 s"),
+    "drip": (ServiceUnavailable, "did not answer within 0.5 s"),
     "close": (ServiceUnavailable, "broke off"),
 }
 GOOD = ("good", "redirect")
@@ -106,7 +115,7 @@ def test_a_bad_answer_is_an_error_that_says_what_happened(ask: Ask, kind: str) -
 
     assert type(caught.value) is expected
     assert kind in caught.value.message  # the authority's name
-    assert time.monotonic() - began < TIMEOUT_S + 2
+    assert time.monotonic() - began < LONG_S / 2  # the long limit, or the 600 s of "slow"
 
 
 def test_an_authority_that_is_not_there_is_unavailable(ask: Ask) -> None:
@@ -132,14 +141,32 @@ def test_a_proxy_of_the_environment_is_not_used(ask: Ask, monkeypatch: pytest.Mo
     ask("good").stamp(MESSAGE)
 
 
-def test_all_are_asked_at_once_and_each_has_its_result_in_its_place(ask: Ask) -> None:
+class Together:
+    """An authority that answers when all the others have been asked, too."""
+
+    def __init__(self, name: str, everybody: threading.Barrier) -> None:
+        self.name = name
+        self._everybody = everybody
+
+    def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+        self._everybody.wait(20)
+        return message, START
+
+
+def test_all_are_asked_at_once() -> None:
+    everybody = threading.Barrier(3)
+
+    results = stamp_all([Together(it, everybody) for it in "abc"], MESSAGE, timeout_s=LONG_S)
+
+    assert [it.state for it in results] == [TokenState.GRANTED] * 3  # and nobody waited in vain
+
+
+def test_each_has_its_result_in_its_place(ask: Ask) -> None:
     kinds = ("slow", "good", "html", "drip", "500", "redirect", "untrusted")
     authorities: list[TimestampAuthority] = [ask(kind) for kind in kinds]
-    began = time.monotonic()
 
-    results = stamp_all(authorities, MESSAGE, timeout_s=10)
+    results = stamp_all(authorities, MESSAGE, timeout_s=LONG_S)
 
-    assert time.monotonic() - began < 2 * TIMEOUT_S  # not one after the other
     assert tuple(result.authority for result in results) == kinds
     assert [result.state for result in results] == [
         TokenState.PENDING,
@@ -158,13 +185,14 @@ def test_all_are_asked_at_once_and_each_has_its_result_in_its_place(ask: Ask) ->
 
 
 def test_one_that_never_answers_holds_nobody_up_beyond_the_common_limit(ask: Ask) -> None:
+    alone = Together("at once", threading.Barrier(1))
     began = time.monotonic()
 
-    slow, good = stamp_all([ask("slow"), ask("good")], MESSAGE, timeout_s=0.7)
+    slow, good = stamp_all([ask("slow", LONG_S), alone], MESSAGE, timeout_s=1)
 
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < LONG_S / 2
     assert slow.state is TokenState.PENDING
-    assert "did not answer within 0.7 s" in slow.detail
+    assert "did not answer within 1 s" in slow.detail
     assert good.state is TokenState.GRANTED
 
 
@@ -187,13 +215,12 @@ def test_headers_that_never_end_are_cut_off_at_the_limit_and_so_is_the_connectio
     closed = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_drip_headers, args=(listener, closed), daemon=True).start()
-        began = time.monotonic()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
-        with pytest.raises(ServiceUnavailable, match=r"did not answer within 1\.5 s"):
-            ask(f"http://127.0.0.1:{listener.getsockname()[1]}/").stamp(MESSAGE)
+        with pytest.raises(ServiceUnavailable, match=r"did not answer within 0\.5 s"):
+            ask(address, SHORT_S).stamp(MESSAGE)
 
-        assert time.monotonic() - began < 3
-        assert closed.wait(5)  # no thread and no connection goes on for ever
+        assert closed.wait(20)  # no thread and no connection goes on for ever
 
 
 def test_a_password_in_an_address_is_not_told(ask: Ask) -> None:
@@ -205,11 +232,9 @@ def test_a_password_in_an_address_is_not_told(ask: Ask) -> None:
 
 
 def test_who_is_in_a_hurry_waits_for_nobody(ask: Ask) -> None:
-    began = time.monotonic()
-    hurry = iter([False, False, True])
+    hurry = iter([False, False, True])  # and then it is asked no more
 
-    (slow,) = stamp_all([ask("slow")], MESSAGE, timeout_s=20, hurry=lambda: next(hurry))
+    (slow,) = stamp_all([ask("slow", LONG_S)], MESSAGE, timeout_s=LONG_S, hurry=lambda: next(hurry))
 
-    assert time.monotonic() - began < 1
     assert slow.state is TokenState.PENDING
     assert "interrupted" in slow.detail
