@@ -417,7 +417,7 @@ def test_what_was_erased_is_not_brought_back(pair: Pair) -> None:
 
 def test_who_places_a_hold_while_another_is_lifted_keeps_the_bundle_held(pair: Pair) -> None:
     bundle, key = pair.made[0], pair.keys[0]
-    for number in range(3):
+    for number in range(2):
         holds.place(pair.one.hold_desk, bundle.id, name=f"a{number}", matter="", reason="r")
         with ThreadPoolExecutor(2) as pool:
             lifting = pool.submit(
@@ -433,7 +433,7 @@ def test_who_places_a_hold_while_another_is_lifted_keeps_the_bundle_held(pair: P
         assert [it.name for it in found.open] == [f"b{number}"]
         holds.lift(pair.one.hold_desk, bundle.id, name=f"b{number}", reason="r")
         assert not pair.one.plain.lock_state(key).legal_hold
-    assert events(pair.one, bundle).count("policy assignment") >= 12
+    assert events(pair.one, bundle).count("policy assignment") >= 8
 
 
 def test_a_tombstone_goes_along_where_the_copy_never_had_the_bundle(pair: Pair) -> None:

@@ -170,20 +170,27 @@ def test_no_byte_of_a_bundle_can_change(small: tuple[bytes, Trust], chunk: int) 
 def test_no_byte_of_the_seal_can_change_when_a_forger_makes_again_what_can_be_made_again(
     small: tuple[bytes, Trust], chunk: int
 ) -> None:
-    """Checksums, offsets and the datapackage are good: only what proves itself is left."""
+    """
+    Checksums, offsets and the datapackage are good: only what proves itself is left.
+
+    Of a bundle without the WACZ signature one byte in eight is tried, but for the file that
+    lacks it: the others are as in the bundle with one, where each byte is.
+    """
     data, trust = small
     members = unpack(data)
+    is_signed_for_wacz = b"signedData" in members[names.DATAPACKAGE_DIGEST]
     tried = 0
 
     for name in sorted(it for it in members if not names.is_listed(it)):
-        for offset in range(chunk, len(members[name]), CHUNKS):
+        every = is_signed_for_wacz or name == names.DATAPACKAGE_DIGEST
+        for offset in range(chunk, len(members[name]), CHUNKS if every else CHUNKS * 8):
             forged = {**members, name: flipped(members[name], offset, 1 << offset // CHUNKS % 8)}
             if name not in {names.DATAPACKAGE, names.DATAPACKAGE_DIGEST}:
                 forged = bundles.derived(forged)
             tried += 1
             assert _verify(pack(forged), trust).verdict is not Verdict.PASSED, (name, offset)
 
-    assert tried > 500
+    assert tried > (500 if is_signed_for_wacz else 80)
 
 
 @pytest.mark.parametrize("name", sorted([*CONTENTS, names.CAPTURE_RECORD, names.CUSTODY]))
