@@ -12,11 +12,12 @@ from typing import BinaryIO, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.event import Delivery, Event, OwedMessage
-from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, Sealed
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
@@ -516,3 +517,44 @@ class Channel(Protocol):
 
     def deliver(self, message: OwedMessage) -> Delivery:
         """Hand a message over, within a limited time; what goes wrong is an answer too."""
+
+
+class Superseded(SnapshotterError):
+    """The job was given to somebody else, or is not wanted any more: nothing is to be stored."""
+
+
+class Lease(Protocol):
+    """
+    The right to store one bundle. Of several who try the same job at most one has it.
+
+    Whoever was taken for dead and goes on afterwards does not have it any more.
+    """
+
+    def began(self, bundle_id: str) -> None:
+        """
+        Note under which id the bundle will be found, before the page is asked for.
+
+        Raises:
+            Superseded: Nobody wants it.
+        """
+
+    def may_store(self, sealed: Sealed) -> None:
+        """
+        Return if the bundle may be stored now, and soon: the right ends by itself.
+
+        Called again before each try.
+
+        Raises:
+            Superseded: It must not be stored.
+        """
+
+    def wait(self, error: ServiceUnavailable) -> None:
+        """
+        Return when the store may be asked again. It may have taken the bundle all the same.
+
+        Raises:
+            ServiceUnavailable: The given one: it is not to be tried any more.
+        """
+
+    def stored(self) -> None:
+        """Note that the store has it."""

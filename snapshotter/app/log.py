@@ -163,6 +163,17 @@ class Logbook:
             witnesses=tuple(it.key.name for it in done.signed.cosignatures),
         )
 
+    def settle_owed(self) -> None:
+        """
+        Log the bundles of this store that are remembered as not logged, some at a time.
+
+        Raises:
+            SnapshotterError: They are still owed.
+        """
+        owed = [it for it in self._owed() if self._is_stored(it)][:_MOST_OWED]
+        if owed:
+            self._settle(owed, min(it.seen for it in owed))
+
     def owed_count(self) -> int:
         """Return how many bundles of this store are remembered as not logged."""
         return sum(1 for _ in self._owed())

@@ -23,13 +23,14 @@ from snapshotter.app.keeping import Refused, keep, never_lost
 from snapshotter.app.log import Logbook, Logged
 from snapshotter.app.spool import sweep
 from snapshotter.app.tokens import TokenDesk
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import CaptureIncomplete, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import names
 from snapshotter.formats.digest import digest
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
 from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.job import Sealed
 from snapshotter.model.replay import Replay, ReplayVerdict, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import retention
@@ -37,6 +38,7 @@ from snapshotter.ports import (
     Capturer,
     Clock,
     IdSource,
+    Lease,
     ObjectStore,
     Progress,
     Replayer,
@@ -101,6 +103,7 @@ class Result:
     stored: StoredObject
     location: str  # a path that can be opened, or an s3:// URL
     stage_ms: Mapping[str, int]
+    sealed: Sealed  # the same in short, for the queue
     replay: Replay | None = None  # None: nobody asked for it
     logged: Logged | None = None  # None: there is no log
 
@@ -113,6 +116,7 @@ def run(
     interruption: Interruption | None = None,
     ahead: Ahead | None = None,
     more: bool = False,
+    lease: Lease | None = None,
 ) -> Result:
     """
     Carry one request to a stored bundle.
@@ -121,9 +125,11 @@ def run(
         interruption: Held from the end of the capture on; the caller releases it.
         ahead: What was made ready for this capture, and may be for the next one.
         more: There will be a next one under the same decision.
+        lease: The right to store, where others may be at the same job; None: nobody is.
 
     Raises:
         ServiceUnavailable: Browser or store could not be had.
+        Superseded: As the lease says; what was sealed by then is kept, and not stored.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     check_url(request.url)
@@ -142,6 +148,8 @@ def run(
     quoted = _newest_checkpoint(world.logbook)
     began = clock.now()
     bundle_id = world.ids.bundle_id(began)
+    right = lease or _Alone()
+    right.began(bundle_id)
     made_ready = ahead or Ahead(world.capturer, world.spool_dir, world.ids)
     with made_ready.spooled(bundle_id) as spool:
         capture = world.capturer.capture(request, decision, spool, timer)
@@ -173,7 +181,8 @@ def run(
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
             _remember_to_log(bundle, world.logbook, quoted)
-            stored = _store(bundle, decision, world, clock)
+            sealed = _sealed(capture, bundle, decision, quoted)
+            stored = _stored(bundle, decision, world, clock, right, sealed)
         logged = _logged(bundle, world.logbook, quoted, timer, stop)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
@@ -185,6 +194,7 @@ def run(
         report=report,
         stored=stored,
         location=location(world.store, stored.key),
+        sealed=sealed,
         stage_ms=_stage_ms(
             capture,
             timer,
@@ -255,6 +265,61 @@ def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
         failed = next(it for it in report.findings if it.verdict is Verdict.FAILED)
         raise Refused(f"our own verifier refuses the new bundle: {failed.code} {failed.detail}")
     return report
+
+
+class _Alone:
+    """The right of a command that nobody else does (`ports.Lease`)."""
+
+    def began(self, bundle_id: str) -> None:
+        return
+
+    def may_store(self, sealed: Sealed) -> None:
+        return
+
+    def wait(self, error: ServiceUnavailable) -> None:
+        raise error
+
+    def stored(self) -> None:
+        return
+
+
+def _sealed(capture: Capture, bundle: Bundle, decision: Decision, quoted: "_Quoted") -> Sealed:
+    response, met = capture.response, capture.court_minimum.met
+    return Sealed(
+        bundle_id=bundle.id,
+        sha256=bundle.digests.sha256,
+        length=bundle.digests.length,
+        log_size=quoted.size,
+        exit_code=CaptureIncomplete.exit_code if decision.require_court_minimum and not met else 0,
+        outcome=capture.outcome.value,
+        http_status=response.status if response else None,
+        final_url=capture.final_url,
+        title=capture.title,
+        court_minimum=met,
+        retry_after=_header(capture, "retry-after"),
+        date=response.date_header if response else "",
+    )
+
+
+def _header(capture: Capture, name: str) -> str:
+    """Return a header of the main response as it was received; "" if it has none."""
+    headers = capture.response.headers if capture.response else ()
+    return next((value for it, value in headers if it.lower() == name), "")
+
+
+def _stored(
+    bundle: Bundle, decision: Decision, world: World, clock: Clock, right: Lease, sealed: Sealed
+) -> StoredObject:
+    """Store a bundle, for as long as the right to do so lasts."""
+    while True:
+        right.may_store(sealed)
+        try:
+            stored = _store(bundle, decision, world, clock)
+        except ServiceUnavailable as error:
+            right.wait(error)
+            continue
+        right.stored()
+        return stored
 
 
 def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> StoredObject:

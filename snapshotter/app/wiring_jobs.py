@@ -5,17 +5,49 @@ As there, each builder imports what it needs when it is called.
 """
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import snapshotter
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import Tell
 from snapshotter.ports import Clock, JobObserver
 
 if TYPE_CHECKING:
     from snapshotter.app.pace import Pace, Visits
+    from snapshotter.jobs.database import Database
     from snapshotter.jobs.duty import Duty
+    from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate
+    from snapshotter.jobs.queue import DatabaseQueue
+    from snapshotter.jobs.roster import Roster
+    from snapshotter.jobs.slot import Workshop
+    from snapshotter.jobs.worker import Rules, Worker
     from snapshotter.policy.politeness import Politeness
+
+
+def database(settings: Settings) -> "Database":
+    """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
+    # Every module that declares tables, so that they are made whoever opens it first.
+    from snapshotter.jobs import attempts, politeness, roster  # noqa: F401
+    from snapshotter.jobs.database import open_database
+
+    return open_database(settings.queue)
+
+
+def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueue":
+    """Return the queue that is configured. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.queue import DatabaseQueue
+
+    return DatabaseQueue(database(settings) if opened is None else opened, host=gate(settings).host)
+
+
+def roster(settings: Settings) -> "Roster":
+    """Return the list of workers. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.roster import Roster
+
+    return Roster(database(settings))
 
 
 def politeness(settings: Settings) -> "Politeness":
@@ -77,6 +109,58 @@ def visits(settings: Settings, clock: Clock) -> "Visits":
     return DatabaseVisits(open_database(settings.queue), rules, chance)
 
 
+def limits(settings: Settings) -> "Limits":
+    """Return the most that all workers together do at a time."""
+    from snapshotter.jobs.engine import Limits
+
+    rules = politeness(settings)
+    return Limits(per_host=rules.most_at_once, in_all=rules.all_at_once)
+
+
 def duties(settings: Settings, *, tell: Tell) -> "tuple[Duty, ...]":
     """Return what a worker does beside captures; each is added here by who makes it."""
     return ()
+
+
+def worker(
+    settings: Settings,
+    rules: "Rules",
+    *,
+    tell: Tell,
+    told: Callable[..., Any],
+    observer: JobObserver | None = None,
+) -> "Worker":
+    """
+    Return a worker of the configured queue.
+
+    Args:
+        tell: Says a sentence to whoever runs it.
+        told: Hears what happens: an event's name, and its fields.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+        SnapshotterError: What is configured makes no sense.
+    """
+    from snapshotter.jobs.worker import Worker
+
+    heard = observer or JobObserver()
+    return Worker(
+        url=settings.queue,
+        database=database(settings),
+        opener=partial(open_workshop, settings),
+        gate=gate(settings, heard),
+        duties=duties(settings, tell=tell),
+        rules=rules,
+        limits=limits(settings),
+        version=snapshotter.__version__,
+        told=told,
+        observer=heard,
+        chance=random.SystemRandom().random,
+    )
+
+
+def open_workshop(settings: Settings, tell: Tell) -> "Workshop":
+    """Return what does the work in a slot; called in the slot's own process."""
+    from snapshotter.app.workshop import CaptureWorkshop
+
+    return CaptureWorkshop(settings, tell)

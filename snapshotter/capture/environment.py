@@ -56,6 +56,28 @@ def describe(
     )
 
 
+def without_browser(version: str) -> Environment:
+    """Return the facts where no browser was started."""
+    fonts = _fonts({})
+    return Environment(
+        os=_system(),
+        kernel=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        python=platform.python_version(),
+        playwright=metadata.version("playwright"),
+        snapshotter=version,
+        browser_product="",
+        browser_revision="",
+        browser_sha256="",
+        browser_binary="",
+        browser_arguments=(),
+        user_agent="",
+        fonts_sha256=hashlib.sha256("\n".join(fonts).encode()).hexdigest(),
+        fonts_count=len(fonts),
+        sandbox=SandboxFacts(asked=False, enforced=False, detail="no browser was started"),
+    )
+
+
 def without_paths(
     arguments: tuple[str, ...], *, binary: BrowserBinary, place: Workplace
 ) -> tuple[str, ...]:

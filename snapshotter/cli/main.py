@@ -37,6 +37,7 @@ COMMANDS = {
     "log": ("log", "log", "Show, prove, check and complete the log of a store"),
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
     "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
+    "queue": ("queue", "queue", "Show, cancel and retry what waits to be captured"),
     "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),
@@ -44,6 +45,7 @@ COMMANDS = {
     "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
     "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
     "verify": ("verify", "verify", "Verify bundles, offline"),
+    "worker": ("worker", "worker", "Capture what others hand over to the queue"),
 }
 
 

@@ -27,6 +27,7 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 TABLES = MetaData()
+Database = Engine  # as others name it who open one and hand it on
 _LONGEST_PASSWORD = 4096  # characters
 _BUSY_S = 30  # another process may be writing so long, on SQLite
 _DRIVERS = {

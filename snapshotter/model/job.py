@@ -85,3 +85,31 @@ class QueueFacts:
     deferred_hosts: int = 0  # hosts that are not visited at present
     workers: int = 0  # with a heartbeat that is not too old
     oldest_heartbeat_s: float = 0.0  # of those that have not said goodbye
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A bundle that is about to be stored for a job: what it shows, and how to find it again."""
+
+    bundle_id: str
+    sha256: str  # of the bundle's file
+    length: int  # bytes
+    log_size: int  # it is not among so many entries of the log
+    exit_code: int  # 0, or 3 where it lacks something that the policy requires
+    outcome: str  # complete, partial, failed
+    http_status: int | None
+    final_url: str
+    title: str
+    court_minimum: bool
+    retry_after: str  # this header of the main response as it was received, or ""
+    date: str  # and this one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What became of a job: a bundle in the store."""
+
+    sealed: Sealed
+    location: str  # a path that can be opened, or an s3:// URL
+    notes: tuple[str, ...] = ()  # what has to be said of it
+    stage_ms: Mapping[str, int] = field(default_factory=dict)  # as `capture --json` has it

@@ -223,6 +223,11 @@ class Politeness:
             return next((it.rules for it in self.overrides if it.rules.name == name), self.default)
         return self._of_host(key)
 
+    @property
+    def most_at_once(self) -> int:
+        """Visits at a time that any host may have at most."""
+        return max(self.default.at_once, *(it.rules.at_once for it in self.overrides), 1)
+
     def _of_host(self, host: str) -> HostRules:
         return next((it.rules for it in self.overrides if it.holds(host)), self.default)
 

@@ -1,0 +1,174 @@
+"""
+What a worker does with a job, in the process of its slot: everything but the queue.
+
+The same `pipeline.run` as a command's, with the lease of an attempt. Of several attempts
+at one job at most one stores its bundle, and one that was stored is found again.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import snapshotter
+from snapshotter.app import pipeline, tokens, wiring
+from snapshotter.app.addresses import check_url
+from snapshotter.app.pipeline import Result, World
+from snapshotter.app.settings import Settings
+from snapshotter.capture.unrendered import UnrenderedCapturer
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.slot import Hopeless, Kept
+from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.policy import load as policies
+from snapshotter.ports import Lease, ObjectStore
+from snapshotter.store import layout
+
+_CHUNK = 1 << 20  # bytes per read
+_SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
+
+
+class CaptureWorkshop:
+    """
+    `jobs.slot.Workshop` over what is configured here.
+
+    Args:
+        tell: Says a sentence to whoever runs the worker.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._worlds: dict[bool, World] = {}  # by whether bundles will be locked
+        self._unsafe: set[str] = set()  # what was said of the browser's confinement
+        self._owed: set[str] = set()  # why something was still owed the last time
+
+    def capture(self, job: CaptureJob, lease: Lease) -> Made:
+        """See `Workshop.capture`."""
+        decision = self._decision(job)
+        world = self._world(locked=decision.retain_days > 0)
+        self._require_space(world, decision)
+        return self._made(pipeline.run(_request(job), decision, world, _silent, lease=lease))
+
+    def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
+        """See `Workshop.record_failure`."""
+        decision = self._decision(job)
+        world = self._world(locked=decision.retain_days > 0)
+        nothing = UnrenderedCapturer(
+            clock=world.clock, ids=world.ids, version=snapshotter.__version__, why=why
+        )
+        world = replace(world, capturer=nothing)
+        return self._made(pipeline.run(_request(job), decision, world, _silent, lease=lease))
+
+    def find(self, sealed: Sealed) -> Made | None:
+        """See `Workshop.find`."""
+        world = self._world(locked=False)
+        key = layout.bundle_key(sealed.bundle_id)
+        try:
+            found = _sha256(world.store, key)
+        except FileNotFoundError:
+            return None
+        if found != sealed.sha256:
+            raise SnapshotterError(
+                f"{world.store.url} holds another file under the id {sealed.bundle_id}",
+                hint="snapshotter verify it; it is not what this job has sealed",
+            )
+        notes = [f"bundle {sealed.bundle_id} was found in the store; who stored it was gone"]
+        if world.logbook is not None:
+            # Whoever stored it may have logged it, too: then it is found there.
+            world.logbook.remember(sealed.bundle_id, sealed.sha256, sealed.log_size)
+            try:
+                world.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
+            except SnapshotterError as error:
+                notes.append(f"it is not in the log yet: {error.message}")
+        return Made(sealed=sealed, location=pipeline.location(world.store, key), notes=tuple(notes))
+
+    def chores(self) -> tuple[Kept, ...]:
+        """See `Workshop.chores`."""
+        world = self._world(locked=False)
+        kept = tuple(
+            Kept(
+                bundle_id=file.stem,
+                words=f"bundle {file.stem} was sealed by an attempt that was cut off, and is not "
+                f"in the store; it is kept: snapshotter store add {file}",
+            )
+            for file in pipeline.rescue(world)
+        )
+        problems = {str(it) for it in tokens.ask_again(world.desk).problems}
+        if world.logbook is not None:
+            try:
+                world.logbook.settle_owed()
+            except SnapshotterError as error:
+                problems.add(f"the log owes entries: {error.message}")
+        for problem in sorted(problems - self._owed):
+            self._tell(problem)
+        self._owed = problems
+        return kept
+
+    def _decision(self, job: CaptureJob) -> Decision:
+        settings = self._settings
+        if job.policy:
+            settings = replace(settings, policy=job.policy, policy_was_found=False)
+        try:
+            check_url(job.url)
+            return policies.decide(wiring.policy(settings), allow_networks=settings.allow_networks)
+        except (PolicyRefused, ServiceUnavailable):
+            raise
+        except SnapshotterError as error:
+            raise Hopeless(error.message, hint=error.hint) from error
+
+    def _world(self, *, locked: bool) -> World:
+        if locked not in self._worlds:
+            self._worlds[locked] = wiring.world(
+                self._settings, ask=None, tell=self._tell, locked=locked
+            )
+        return self._worlds[locked]
+
+    def _require_space(self, world: World, decision: Decision) -> None:
+        """Ask for no page that there is no room for. Raises ServiceUnavailable."""
+        needed = decision.limits.capture_bytes + _SPARE_BYTES
+        for directory in (world.spool_dir, self._settings.data_dir):
+            free = shutil.disk_usage(_standing(directory)).free
+            if free < needed:
+                raise ServiceUnavailable(
+                    f"the disk is nearly full: {free >> 20} MB are free for {directory}, and a "
+                    f"capture may need {needed >> 20} MB",
+                    hint="make space; the worker goes on by itself",
+                )
+
+    def _made(self, done: Result) -> Made:
+        for warning in pipeline.safety_warnings(done):
+            if warning not in self._unsafe:
+                self._tell(warning)
+                self._unsafe.add(warning)
+        return Made(
+            sealed=done.sealed,
+            location=done.location,
+            notes=(*pipeline.clock_warnings(done), *pipeline.log_warnings(done)),
+            stage_ms=done.stage_ms,
+        )
+
+
+def _request(job: CaptureJob) -> CaptureRequest:
+    return CaptureRequest(url=job.url)
+
+
+def _silent(_stage: str, _detail: str) -> None:
+    """Nobody watches a single capture of a worker."""
+
+
+def _standing(directory: Path) -> Path:
+    """Return the directory, or what it would be made in."""
+    while not directory.exists():
+        directory = directory.parent
+    return directory
+
+
+def _sha256(store: ObjectStore, key: str) -> str:
+    """Return the digest of an object. Raises FileNotFoundError."""
+    digest = hashlib.sha256()
+    with store.open(key) as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

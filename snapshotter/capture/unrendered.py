@@ -1,0 +1,72 @@
+"""
+A capture in which nobody asked for the page: the record that it was given up, and why.
+
+A page that ends its browser and its worker each time can not be rendered again to say so.
+What is sealed then has an outcome, a reason and the circumstances, and no page.
+"""
+
+from pathlib import Path
+
+from snapshotter.capture import archive, environment
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.recorder import Recording
+from snapshotter.capture.redact import Redactor
+from snapshotter.capture.spool import Spool
+from snapshotter.model.capture import Capture, RequestCounts
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Clock, IdSource, Progress
+
+GIVEN_UP = "given-up"  # docs/reference/outcomes.md
+
+
+class UnrenderedCapturer:
+    """
+    `ports.Capturer` that renders nothing.
+
+    Args:
+        version: Ours, for the record.
+        why: The reason, a sentence.
+    """
+
+    def __init__(self, *, clock: Clock, ids: IdSource, version: str, why: str) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._version = version
+        self._why = why
+
+    def capture(
+        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+    ) -> Capture:
+        """Return a capture that failed for the reason that was given."""
+        ledger = Ledger(requested_url=request.url, clock=self._clock, progress=progress)
+        ledger.complain(GIVEN_UP, self._why)
+        files = Spool(spool, self._clock)
+        redactor = Redactor(names=decision.redact_headers, ids=self._ids)
+        archive.write(
+            (),
+            files=files,
+            clock=self._clock,
+            ids=self._ids,
+            redactor=redactor,
+            software=f"snapshotter/{self._version}",
+            page=archive.PageLine(url=redactor.clean_url(request.url), title="", text="", at=None),
+        )
+        nothing = Recording(
+            redirects=(),
+            response=None,
+            counts=RequestCounts(),
+            failed=(),
+            main_body_recorded=False,
+            main_body_cut=False,
+            redactions=redactor.redactions(),
+            disclosures=redactor.disclosures(),
+            missing_parts=(),
+            artifacts=(),
+        )
+        return ledger.compose(nothing, environment.without_browser(self._version), files)
+
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        """Do nothing: there is no browser."""
+
+    def discard(self, spool: Path) -> None:
+        """Do nothing: nothing was made ready."""

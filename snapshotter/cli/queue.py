@@ -1,0 +1,367 @@
+"""`snapshotter queue`: what waits to be captured, and what came of it."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.job import JobState, JobStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from snapshotter.jobs.queue import Ruling
+
+_TOP_S = 1.0  # between two looks
+_TOP_JOBS = 20  # that are shown at most
+
+states_option = click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in JobState]),
+    help="Only jobs in this state; may be repeated.",
+)
+
+
+@click.group()
+def queue() -> None:
+    """Show, cancel and retry what waits to be captured."""
+
+
+@queue.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter queue list
+  snapshotter queue list --state dead --state failed
+  snapshotter queue list --origin schedule:front-pages --newest 20 --json
+""",
+)
+@states_option
+@click.option("--origin", default="", metavar="NAME", help="Only jobs that this one asked for.")
+@click.option("--newest", type=click.IntRange(1), metavar="N", help="The newest N alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.pass_context
+def list_(
+    ctx: click.Context, states: tuple[str, ...], origin: str, newest: int | None, as_json: bool
+) -> None:
+    """List jobs in the order in which they were handed over."""
+    from snapshotter.app import wiring_jobs
+
+    found = 0
+    for status in wiring_jobs.queue(ctx.obj).jobs(
+        states=frozenset(map(JobState, states)), origin=origin, newest=newest or 0
+    ):
+        found += 1
+        if as_json:
+            result_json(job_object(status))
+        else:
+            result(_line(status))
+    if not found and not as_json:
+        say("no job is there; snapshotter capture --enqueue URL hands one over")
+
+
+@queue.command(
+    epilog="""\b
+Examples:
+  snapshotter queue show 20260115t123045z-abcdefghijklmnop
+  snapshotter queue show --json 20260115t123045z-abcdefghijklmnop
+"""
+)
+@click.argument("job_id", metavar="JOB")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
+    """Show one job and what came of it."""
+    from snapshotter.app import wiring_jobs
+
+    status = wiring_jobs.queue(ctx.obj).get(job_id)
+    if status is None:
+        raise _unknown(job_id)
+    if as_json:
+        result_json(job_object(status))
+    else:
+        print_job(status)
+
+
+@queue.command(
+    epilog="""\b
+Examples:
+  snapshotter queue cancel 20260115t123045z-abcdefghijklmnop
+"""
+)
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB…")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.pass_context
+def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
+    """Cancel jobs; a page that is being captured is given up, a bundle stays."""
+    from snapshotter.app import wiring_jobs
+
+    return _ruled(wiring_jobs.queue(ctx.obj).cancel(job_ids), "cancelled", as_json)
+
+
+@queue.command(
+    epilog="""\b
+Examples:
+  snapshotter queue retry 20260115t123045z-abcdefghijklmnop
+  snapshotter queue retry --state dead
+"""
+)
+@click.argument("job_ids", nargs=-1, metavar="[JOB…]")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(["failed", "dead", "cancelled"]),
+    help="All jobs in this state; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a job.")
+@click.pass_context
+def retry(
+    ctx: click.Context, job_ids: tuple[str, ...], states: tuple[str, ...], as_json: bool
+) -> int:
+    """Have jobs that failed, died or were cancelled done again."""
+    from snapshotter.app import wiring_jobs
+
+    if bool(job_ids) == bool(states):
+        raise click.UsageError("name jobs, or a --state")
+    found = wiring_jobs.queue(ctx.obj)
+    wanted: Sequence[str] = job_ids
+    if states:
+        wanted = [it.job.id for it in found.jobs(states=frozenset(map(JobState, states)))]
+        if not wanted and not as_json:
+            say("no job is in that state")
+    return _ruled(found.retry(wanted), "waits again", as_json)
+
+
+@queue.command(
+    epilog="""\b
+Examples:
+  snapshotter queue purge --days 30
+  snapshotter queue purge --days 0 --state cancelled --state done
+"""
+)
+@click.option(
+    "--days", type=click.IntRange(0), required=True, help="Those that were over so long ago."
+)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in JobState if state.over]),
+    help="Only jobs in this state; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool) -> None:
+    """Forget jobs that are over. No bundle is touched, and nothing in the log."""
+    from snapshotter.app import wiring_jobs
+
+    chosen = tuple(map(JobState, states)) or tuple(state for state in JobState if state.over)
+    found = wiring_jobs.queue(ctx.obj)
+    count = found.purge(before=found.now() - timedelta(days=days), states=chosen)
+    if as_json:
+        result_json({"purged": count})
+    else:
+        result(f"{count} jobs were forgotten")
+
+
+@queue.command(
+    epilog="""\b
+Examples:
+  snapshotter queue top
+  snapshotter queue top --json
+"""
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, once.")
+@click.pass_context
+def top(ctx: click.Context, as_json: bool) -> None:
+    """Watch the queue: jobs by state, workers, and what is being captured. Ctrl-C ends it."""
+    from snapshotter.app import wiring_jobs
+    from snapshotter.jobs.roster import LIVE, Roster
+
+    database = wiring_jobs.database(ctx.obj)
+    found, roster = wiring_jobs.queue(ctx.obj, database), Roster(database)
+    running = frozenset({JobState.RUNNING})
+    if as_json:
+        result_json(
+            {
+                "jobs": {state.value: count for state, count in found.counts().items()},
+                "running": [job_object(it) for it in found.jobs(states=running)],
+                "workers": [
+                    {
+                        "detail": it.detail,
+                        "slots": it.slots,
+                        "state": it.state.value,
+                        "worker": it.id,
+                    }
+                    for it in roster.workers()
+                    if it.state in LIVE
+                ],
+            }
+        )
+        return
+
+    def lines() -> list[str]:
+        counts, now = found.counts(), found.now()
+        told = [
+            "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
+            or "no jobs"
+        ]
+        told.append("")
+        for it in roster.workers():
+            if it.state in LIVE:
+                silent = (now - it.beat_at).total_seconds()
+                told.append(
+                    f"{it.id:<40} {it.state.value:<9} {it.slots} at a time, {it.done} done, "
+                    f"seen {max(silent, 0):.0f} s ago{f': {it.detail}' if it.detail else ''}"
+                )
+        told.append("")
+        told += [_running(it, now) for it in found.jobs(states=running, newest=_TOP_JOBS)]
+        return told
+
+    _show_live(lines)
+
+
+def _show_live(lines: Any) -> None:
+    """Show lines again and again on a terminal; anywhere else, once."""
+    from snapshotter.verify.report import printable
+
+    if not sys.stdout.isatty():
+        for line in lines():
+            result(line)
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    def text() -> Text:
+        return Text("\n".join(map(printable, lines())))
+
+    with Live(text(), auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(text(), refresh=True)
+            time.sleep(_TOP_S)
+
+
+def _running(status: JobStatus, now: "datetime") -> str:
+    since = (now - status.started_at).total_seconds() if status.started_at else 0.0
+    note = f"  {status.notes[-1]}" if status.notes else ""
+    return f"{since:5.0f} s  {status.worker:<30} {status.job.url}{note}"
+
+
+def _ruled(ruled: "dict[str, Ruling]", done: str, as_json: bool) -> int:
+    """Tell what became of each job; return the exit code."""
+    from snapshotter.jobs.queue import Ruling
+
+    words = {
+        Ruling.DONE: done,
+        Ruling.UNKNOWN: "there is no such job",
+        Ruling.OVER: "it is over already",
+        Ruling.STORING: "too late: its bundle is being stored",
+        Ruling.HAS_BUNDLE: "it has its bundle; capture the page anew",
+        Ruling.UNDER_WAY: "it has not come to its end yet",
+    }
+    for job_id, ruling in ruled.items():
+        if as_json:
+            result_json({"job_id": job_id, "result": ruling.value})
+        else:
+            result(f"{job_id}: {words[ruling]}")
+    good = all(ruling is Ruling.DONE for ruling in ruled.values())
+    return 0 if good else SnapshotterError.exit_code
+
+
+def _unknown(job_id: str) -> SnapshotterError:
+    return SnapshotterError(
+        f"there is no job {job_id}", hint="snapshotter queue list; jobs that are over are forgotten"
+    )
+
+
+def job_object(status: JobStatus) -> dict[str, Any]:
+    """Return the object that `--json` prints, as docs/reference/json.md promises it."""
+    job = status.job
+    return {
+        "attempts": status.attempts,
+        "bundle": {"path": status.location, "sha256": status.sha256} if status.bundle_id else None,
+        "bundle_id": status.bundle_id or None,
+        "court_minimum": status.court_minimum,
+        "due_at": _instant(status.due_at),
+        "ended_at": _instant(status.ended_at),
+        "enqueued_at": _instant(job.enqueued_at),
+        "error": status.error,
+        "exit_code": status.exit_code,
+        "final_url": status.final_url,
+        "hint": status.hint,
+        "http_status": status.http_status,
+        "job_id": job.id,
+        "not_after": _instant(job.not_after),
+        "not_before": _instant(job.not_before),
+        "notes": list(status.notes),
+        "origin": job.origin,
+        "outcome": status.outcome or None,
+        "policy": job.policy,
+        "priority": job.priority,
+        "requested_url": job.url,
+        "started_at": _instant(status.started_at),
+        "state": status.state.value,
+        "tags": list(job.tags),
+        "title": status.title,
+        "worker": status.worker,
+    }
+
+
+def _instant(at: "datetime | None") -> str | None:
+    from snapshotter.formats.canonical_json import instant
+
+    return instant(at) if at else None
+
+
+def _line(status: JobStatus) -> str:
+    more = status.error or status.bundle_id
+    if status.due_at and not status.state.over:
+        more = f"due {status.due_at:%Y-%m-%d %H:%M:%S} UTC{f', {more}' if more else ''}"
+    return (
+        f"{status.job.id}  {status.state.value:<10} {status.job.url}{f'  {more}' if more else ''}"
+    )
+
+
+def print_job(status: JobStatus) -> None:
+    """Print one job for a person."""
+    job = status.job
+    result(f"{status.state.value}: {job.url}")
+    facts: Iterable[tuple[str, object]] = (
+        ("job", job.id),
+        ("origin", job.origin),
+        ("policy", job.policy),
+        ("tags", ", ".join(job.tags)),
+        ("priority", job.priority),
+        ("handed over", _when(job.enqueued_at)),
+        ("not before", _when(job.not_before)),
+        ("not after", _when(job.not_after)),
+        ("due", _when(status.due_at)),
+        ("attempts", status.attempts),
+        ("worker", status.worker),
+        ("began", _when(status.started_at)),
+        ("ended", _when(status.ended_at)),
+        ("outcome", status.outcome),
+        ("HTTP status", status.http_status),
+        ("final URL", status.final_url),
+        ("title", status.title),
+        ("bundle", status.location),
+        ("sha256", status.sha256),
+        ("why", status.error),
+        ("try", status.hint),
+        *(("note", note) for note in status.notes),
+    )
+    for name, value in facts:
+        if value not in ("", None):
+            result(f"  {name:<12} {value}")
+
+
+def _when(at: "datetime | None") -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""

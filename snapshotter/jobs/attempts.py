@@ -1,0 +1,543 @@
+"""
+One attempt at a job, from its beginning to its one end: exactly one bundle comes of a job.
+
+    begin ─► running ─ began(bundle id) ─ may_store ─► storing ─► ended
+                │                                         │
+                └────────────► lost ◄─────────────────────┘
+
+Each arrow is one compare-and-set. Whoever was taken for dead and goes on all the same
+finds that its attempt is `lost`, and may not store. An attempt that was allowed to store
+is not lost while its bundle could still come: it is looked for in the store first, under
+the id that was noted (docs/adr, "One bundle for one job").
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.failure import Failure, Fault
+from snapshotter.jobs.gate import Gate, Met, Wait
+from snapshotter.jobs.queue import (
+    DUE,
+    DUE_LATER,
+    JOB,
+    NOT_DUE,
+    WAITING,
+    Ruling,
+    add_note,
+    job_of,
+    noted,
+    status_of,
+)
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, Made, Sealed
+from snapshotter.ports import Superseded
+
+_RUNNING, _STORING, _ENDED, _LOST = "running", "storing", "ended", "lost"
+_LIVE = (_RUNNING, _STORING)
+
+ATTEMPT = Table(
+    "attempt",
+    TABLES,
+    Column("job_id", String(120), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("worker", String(120), nullable=False),
+    Column("process", String(200), nullable=False),  # whose, as `roster.process_name` has it
+    Column("state", String(16), nullable=False),
+    Column("bundle_id", String(64), nullable=False, default=""),
+    Column("began_at", Instant, nullable=False),
+    Column("store_by", Instant),  # until when its bundle may still come
+    Column("orphaned_at", Instant),  # since when nobody works at it, while it is storing
+    Column("ended_at", Instant),
+    Column("sealed", Text, nullable=False, default=""),  # JSON of `Sealed`
+    Column("fault", String(16), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Column("hint", Text, nullable=False, default=""),
+    Index("attempt_worker", "worker", "state"),
+    Index("attempt_state", "state"),
+    Index("attempt_bundle", "bundle_id"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt, begun by a worker."""
+
+    job: CaptureJob
+    number: int
+    host: str  # by which its visits are counted
+    handed_at: datetime  # UTC
+    revisits: int
+    giving_up: str = ""  # why the page is not asked for any more: only that is to be recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """An attempt that was allowed to store, and whose worker is gone."""
+
+    attempt: Attempt
+    sealed: Sealed
+    process: str
+    store_by: datetime
+    orphaned_at: datetime
+    failure: Failure  # if its bundle is not there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often something is tried again, and when."""
+
+    attempts: int = 3  # that count against a job
+    first: timedelta = timedelta(seconds=20)  # the longest pause after the first; then it doubles
+    longest: timedelta = timedelta(minutes=15)
+
+    def pause(self, failures: int, chance: float) -> timedelta:
+        """
+        Return how long to wait after so many failures in a row: with full jitter.
+
+        Args:
+            chance: Between 0 and 1, of a random source.
+        """
+        doubled: int = 2 ** min(max(failures - 1, 0), 20)
+        return min(self.longest, self.first * doubled) * chance
+
+
+class Attempts:
+    """
+    What workers note about their attempts.
+
+    Every method raises ServiceUnavailable where the database does not answer, and can be
+    called again then.
+
+    Args:
+        chance: Returns numbers between 0 and 1, for jitter.
+    """
+
+    def __init__(self, engine: Engine, gate: Gate, patience: Patience, chance: Any) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._patience = patience
+        self._chance = chance
+
+    def begin(self, job_id: str, run: int, *, worker: str, process: str) -> Attempt | None:
+        """Begin an attempt at a job that was handed over; None if nobody wants it any more."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            row = _job(connection, job_id)
+            if row is None or row["run"] != run or row["state"] not in WAITING or row["ready"]:
+                return None
+            if row["not_after"] is not None and row["not_after"] < now:
+                miss(connection, row, now)
+                return None
+            number = row["begun"] + 1
+            began = connection.execute(
+                update(JOB)
+                .where(JOB.c.id == job_id, JOB.c.run == run, JOB.c.state.in_(WAITING))
+                .where(JOB.c.ready == NOT_DUE, JOB.c.begun == row["begun"])
+                .values(
+                    state=JobState.RUNNING, begun=number, attempts=JOB.c.attempts + 1,
+                    worker=worker, started_at=now, ended_at=None, due_at=None, error="", hint="",
+                )
+            )  # fmt: skip
+            if began.rowcount != 1:
+                return None
+            connection.execute(
+                insert(ATTEMPT).values(
+                    job_id=job_id, number=number, worker=worker, process=process,
+                    state=_RUNNING, began_at=now,
+                )
+            )  # fmt: skip
+            return Attempt(
+                job=job_of(row), number=number, host=row["host"],
+                handed_at=row["handed_at"] or now, revisits=row["revisits"],
+                giving_up=row["giving_up"],
+            )  # fmt: skip
+
+    def hand_back(self, job_id: str, run: int) -> None:
+        """Let a job that was handed over and not begun wait again."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(JOB)
+                .where(JOB.c.id == job_id, JOB.c.run == run, JOB.c.state.in_(WAITING))
+                .where(JOB.c.ready == NOT_DUE)
+                .values(ready=DUE, due_at=None)
+            )
+
+    def began(self, attempt: Attempt, bundle_id: str, process: str) -> None:
+        """See `ports.Lease`. Raises Superseded."""
+        self._set(attempt, (_RUNNING,), bundle_id=bundle_id, process=process)
+
+    def may_store(self, attempt: Attempt, sealed: Sealed, limit: timedelta) -> None:
+        """See `ports.Lease`; the right ends after `limit`. Raises Superseded."""
+        with writing(self._engine) as connection:
+            self._set_within(
+                connection,
+                attempt,
+                _LIVE,
+                state=_STORING,
+                sealed=json.dumps(asdict(sealed)),
+                store_by=database_now(connection) + limit,
+            )
+
+    def note(self, attempt: Attempt, text: str) -> None:
+        """Note something about the job."""
+        with writing(self._engine) as connection:
+            add_note(connection, attempt.job.id, text)
+
+    def finish(self, attempt: Attempt, made: Made) -> JobStatus | None:
+        """
+        End an attempt with a bundle that is stored; None if it was not its to end any more.
+
+        It may be called by whoever has found the bundle.
+        """
+        sealed = made.sealed
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            if not self._end(connection, attempt, _ENDED, now, ""):
+                return None
+            row = _job(connection, attempt.job.id)
+            if row is None:
+                return None
+            state = JobState.DONE if sealed.exit_code == 0 else JobState.INCOMPLETE
+            error, again = "", None
+            notes = noted(json.loads(row["notes"]), *made.notes)
+            if attempt.giving_up:
+                state, error = JobState.DEAD, attempt.giving_up
+            else:
+                met = Met(
+                    at=now, started_at=attempt.handed_at, revisits=attempt.revisits,
+                    http_status=sealed.http_status, retry_after=sealed.retry_after,
+                    date=sealed.date, final_url=sealed.final_url, outcome=sealed.outcome,
+                )  # fmt: skip
+                again = self._gate.finished(connection, attempt.job, attempt.host, met)
+            values = _over(state, now, 1 if attempt.giving_up else sealed.exit_code)
+            if again is not None:
+                values = _again(again, now)
+                error = again.why
+                notes = noted(notes, f"bundle {sealed.bundle_id} is what there was: {again.why}")
+            connection.execute(
+                update(JOB)
+                .where(JOB.c.id == attempt.job.id)
+                .values(
+                    **values,
+                    bundle_id=sealed.bundle_id, sha256=sealed.sha256, location=made.location,
+                    outcome=sealed.outcome, http_status=sealed.http_status,
+                    final_url=sealed.final_url, title=sealed.title,
+                    court_minimum=sealed.court_minimum,
+                    error=error, hint=_RETRY if attempt.giving_up else "", lapses=0,
+                    revisits=JOB.c.revisits + int(again is not None),
+                    notes=json.dumps(notes),
+                )
+            )  # fmt: skip
+            return _status(connection, attempt.job.id)
+
+    def fail(self, attempt: Attempt, failure: Failure, *, kept: str = "") -> JobStatus | None:
+        """
+        End an attempt without a bundle; None if it was not its to end any more.
+
+        One that was allowed to store becomes an orphan: a store that did not answer may have
+        taken its bundle all the same.
+
+        Args:
+            kept: What has to be said of a bundle that was sealed and is not stored.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            if self._orphan(connection, attempt, failure, now, store_by=now):
+                if kept:
+                    add_note(connection, attempt.job.id, kept)
+                return _status(connection, attempt.job.id)
+            if not self._end(connection, attempt, _ENDED, now, failure.error):
+                return None
+            self._settle(connection, attempt, failure, now, kept)
+            return _status(connection, attempt.job.id)
+
+    def lose(self, attempt: Attempt, why: str) -> JobStatus | None:
+        """
+        Give up an attempt whose worker or slot is gone; return how its job stands.
+
+        One whose bundle may be in the store becomes an orphan, for `orphans` to return.
+        """
+        with writing(self._engine) as connection:
+            self._lose(connection, attempt, why)
+            return _status(connection, attempt.job.id)
+
+    def lose_all(self, worker: str, why: str) -> Sequence[str]:
+        """Give up all attempts of a worker that is gone; return the ids of their jobs."""
+        with reading(self._engine) as connection:
+            found = connection.execute(
+                _with_jobs().where(ATTEMPT.c.worker == worker, ATTEMPT.c.state.in_(_LIVE))
+            ).mappings()
+            lost = [_attempt(row) for row in found]
+        for attempt in lost:
+            self.lose(attempt, why)
+        return [it.job.id for it in lost]
+
+    def workers(self) -> frozenset[str]:
+        """Return the names of the workers that have attempts under way."""
+        with reading(self._engine) as connection:
+            wanted = select(ATTEMPT.c.worker).where(
+                ATTEMPT.c.state.in_(_LIVE), ATTEMPT.c.orphaned_at.is_(None)
+            )
+            return frozenset(connection.execute(wanted.distinct()).scalars())
+
+    def held_by(self, worker: str) -> frozenset[tuple[str, int]]:
+        """Return what a worker still has: job ids and numbers of its live attempts."""
+        with reading(self._engine) as connection:
+            wanted = select(ATTEMPT.c.job_id, ATTEMPT.c.number).where(
+                ATTEMPT.c.worker == worker,
+                ATTEMPT.c.state.in_(_LIVE),
+                ATTEMPT.c.orphaned_at.is_(None),
+            )
+            return frozenset((job_id, number) for job_id, number in connection.execute(wanted))
+
+    def orphans(self) -> Sequence[Orphan]:
+        """Return the attempts whose bundles have to be looked for in the store."""
+        with reading(self._engine) as connection:
+            found = connection.execute(
+                _with_jobs().where(ATTEMPT.c.state == _STORING, ATTEMPT.c.orphaned_at.is_not(None))
+            ).mappings()
+            return [
+                Orphan(
+                    attempt=_attempt(row),
+                    sealed=Sealed(**json.loads(row["attempt_sealed"])),
+                    process=row["attempt_process"],
+                    store_by=row["attempt_store_by"],
+                    orphaned_at=row["attempt_orphaned_at"],
+                    failure=Failure(
+                        fault=Fault(row["attempt_fault"]),
+                        error=row["attempt_error"],
+                        hint=row["attempt_hint"],
+                    ),
+                )
+                for row in found
+            ]
+
+    def abandon(self, orphan: Orphan) -> None:
+        """Give up an orphan whose bundle is not in the store and can not come any more."""
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            if self._end(connection, orphan.attempt, _LOST, now, orphan.failure.error):
+                self._settle(connection, orphan.attempt, orphan.failure, now, "")
+
+    def owner_of(self, bundle_id: str) -> str:
+        """Return the job that an attempt of made this bundle; "" if none did."""
+        with reading(self._engine) as connection:
+            wanted = select(ATTEMPT.c.job_id).where(ATTEMPT.c.bundle_id == bundle_id)
+            return connection.execute(wanted).scalar() or ""
+
+    def note_on(self, job_id: str, text: str) -> None:
+        """Note something about a job."""
+        with writing(self._engine) as connection:
+            add_note(connection, job_id, text)
+
+    def _lose(self, connection: Connection, attempt: Attempt, why: str) -> None:
+        now = database_now(connection)
+        failure = Failure(fault=Fault.PAGE, error=why)
+        if self._orphan(connection, attempt, failure, now):
+            add_note(connection, attempt.job.id, f"{why}; its bundle is looked for in the store")
+        elif self._end(connection, attempt, _LOST, now, why):
+            self._settle(connection, attempt, failure, now, "")
+
+    def _orphan(
+        self,
+        connection: Connection,
+        attempt: Attempt,
+        failure: Failure,
+        now: datetime,
+        *,
+        store_by: datetime | None = None,
+    ) -> bool:
+        """Leave an attempt that is storing to whoever looks into the store; False if it is not."""
+        done = connection.execute(
+            update(ATTEMPT)
+            .where(*_is(attempt), ATTEMPT.c.state == _STORING)
+            .values(
+                orphaned_at=now, fault=failure.fault, error=failure.error, hint=failure.hint,
+                **({"store_by": store_by} if store_by else {}),
+            )
+        )  # fmt: skip
+        return done.rowcount == 1
+
+    def _settle(
+        self, connection: Connection, attempt: Attempt, failure: Failure, now: datetime, kept: str
+    ) -> None:
+        """Say what comes next for the job of an attempt that ended without a bundle."""
+        row = _job(connection, attempt.job.id)
+        if row is None or row["state"] != JobState.RUNNING:
+            return
+        counted = failure.fault in (Fault.PAGE, Fault.FINAL)
+        attempts = row["attempts"] - (0 if counted else 1)
+        values: dict[str, Any] = {
+            "attempts": attempts, "error": failure.error, "hint": failure.hint,
+            "notes": json.dumps(noted(json.loads(row["notes"]), kept)),
+        }  # fmt: skip
+        if failure.fault is Fault.FINAL:
+            values |= _over(JobState.FAILED, now, failure.exit_code)
+        elif failure.fault is Fault.RETURNED:
+            values |= {"state": JobState.WAITING, "ready": DUE, "due_at": None}
+        elif failure.fault is Fault.SERVICE:
+            lapses = row["lapses"] + 1
+            due = now + self._patience.pause(lapses, self._chance())
+            values |= {
+                "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lapses": lapses,
+            }  # fmt: skip
+        elif attempt.giving_up:
+            values |= _over(JobState.DEAD, now, 1)
+            values["error"] = attempt.giving_up
+            values["hint"] = f"no record of the failure could be sealed either: {failure.error}"
+        elif attempts >= self._patience.attempts:
+            # Its next attempt asks for no page: it seals the record of the failure.
+            values |= {
+                "state": JobState.WAITING, "ready": DUE, "due_at": None, "lapses": 0,
+                "giving_up": f"given up after {attempts} attempts; the last one: {failure.error}",
+            }  # fmt: skip
+        else:
+            due = now + self._patience.pause(attempts, self._chance())
+            values |= {"state": JobState.WAITING, "ready": DUE_LATER, "due_at": due}
+        if failure.fault is Fault.PAGE and not attempt.giving_up:
+            met = Met(
+                at=now, started_at=attempt.handed_at, revisits=attempt.revisits,
+                http_status=failure.http_status, retry_after=failure.retry_after,
+                error=failure.error,
+            )  # fmt: skip
+            self._gate.finished(connection, attempt.job, attempt.host, met)
+        connection.execute(update(JOB).where(JOB.c.id == attempt.job.id).values(**values))
+
+    def _set(self, attempt: Attempt, states: Sequence[str], **values: object) -> None:
+        with writing(self._engine) as connection:
+            self._set_within(connection, attempt, states, **values)
+
+    def _set_within(
+        self, connection: Connection, attempt: Attempt, states: Sequence[str], **values: object
+    ) -> None:
+        done = connection.execute(
+            update(ATTEMPT)
+            .where(*_is(attempt), ATTEMPT.c.state.in_(states), ATTEMPT.c.orphaned_at.is_(None))
+            .values(**values)
+        )
+        if done.rowcount != 1:
+            raise Superseded(
+                f"job {attempt.job.id} was given to another worker, or cancelled: nothing is stored"
+            )
+
+    def _end(
+        self, connection: Connection, attempt: Attempt, state: str, now: datetime, error: str
+    ) -> bool:
+        done = connection.execute(
+            update(ATTEMPT)
+            .where(*_is(attempt), ATTEMPT.c.state.in_(_LIVE))
+            .values(state=state, ended_at=now, error=error)
+        )
+        return done.rowcount == 1
+
+
+_RETRY = "snapshotter queue retry, if you think that it will go well now"
+
+
+def miss(connection: Connection, row: RowMapping, now: datetime) -> None:
+    """End a job whose time has passed before it began."""
+    until = row["not_after"]
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
+        .values(
+            **_over(JobState.FAILED, now, None),
+            error=f"missed: it was not begun by {until:%Y-%m-%dT%H:%M:%SZ}",
+        )
+    )
+
+
+def cancel_within(connection: Connection, job_id: str) -> Ruling:
+    """Cancel one job. A worker that captures it learns of it, and gives up."""
+    row = _job(connection, job_id)
+    if row is None:
+        return Ruling.UNKNOWN
+    if JobState(row["state"]).over:
+        return Ruling.OVER
+    now = database_now(connection)
+    if row["state"] == JobState.RUNNING:
+        ended = connection.execute(
+            update(ATTEMPT)
+            .where(ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == _RUNNING)
+            .values(state=_ENDED, ended_at=now, error="cancelled")
+        )
+        if not ended.rowcount:
+            return Ruling.STORING
+    done = connection.execute(
+        update(JOB)
+        .where(JOB.c.id == job_id, JOB.c.state == row["state"])
+        .values(**_over(JobState.CANCELLED, now, None))
+    )
+    return Ruling.DONE if done.rowcount else Ruling.UNDER_WAY
+
+
+def _again(wait: Wait, now: datetime) -> dict[str, Any]:
+    """Have the page looked at once more: what it showed is kept, and is not what was wanted."""
+    return {
+        "state": JobState.DEFERRED, "ready": DUE_LATER, "due_at": wait.until or now,
+        "attempts": 0,
+    }  # fmt: skip
+
+
+def _status(connection: Connection, job_id: str) -> JobStatus | None:
+    row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+    return status_of(row) if row else None
+
+
+def _over(state: JobState, now: datetime, exit_code: int | None) -> dict[str, Any]:
+    return {
+        "state": state, "ready": NOT_DUE, "due_at": None, "ended_at": now, "exit_code": exit_code,
+    }  # fmt: skip
+
+
+def _job(connection: Connection, job_id: str) -> RowMapping | None:
+    """Return the row of a job, which nobody else changes until this transaction ends."""
+    wanted = select(JOB).where(JOB.c.id == job_id).with_for_update()
+    return connection.execute(wanted).mappings().first()
+
+
+def _is(attempt: Attempt) -> tuple[Any, Any]:
+    return ATTEMPT.c.job_id == attempt.job.id, ATTEMPT.c.number == attempt.number
+
+
+def _with_jobs() -> Any:
+    return select(
+        JOB,
+        ATTEMPT.c.number.label("attempt_number"),
+        ATTEMPT.c.sealed.label("attempt_sealed"),
+        ATTEMPT.c.process.label("attempt_process"),
+        ATTEMPT.c.store_by.label("attempt_store_by"),
+        ATTEMPT.c.orphaned_at.label("attempt_orphaned_at"),
+        ATTEMPT.c.fault.label("attempt_fault"),
+        ATTEMPT.c.error.label("attempt_error"),
+        ATTEMPT.c.hint.label("attempt_hint"),
+    ).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(
+        job=job_of(row),
+        number=row["attempt_number"],
+        host=row["host"],
+        handed_at=row["handed_at"],
+        revisits=row["revisits"],
+        giving_up=row["giving_up"],
+    )

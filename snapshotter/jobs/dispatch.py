@@ -1,0 +1,151 @@
+"""
+Hand due jobs to the engine: few at a time, the most urgent first, each host only what it bears.
+
+What has been handed over can not be put in another order any more. So no more is handed
+over than the workers have slots, and a little: a slow host fills no queue in which others
+would have to wait.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+
+from snapshotter.jobs.attempts import miss
+from snapshotter.jobs.database import database_now, reading, writing
+from snapshotter.jobs.gate import Gate, Wait
+from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, WAITING, job_of, promote
+from snapshotter.model.job import JobState
+
+_AHEAD = 1.5  # jobs that are handed over, by the slots of all workers
+_SHORT = timedelta(seconds=5)  # a host that waits so long is not worth a word in every job of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A job that is to be handed to the engine."""
+
+    job_id: str
+    run: int  # how often it was handed over
+    host: str
+    priority: int
+
+
+class Dispatcher:
+    """
+    Chooses which jobs are next. One at a time has the duty; two for a moment do no harm.
+
+    Args:
+        per_host: Jobs of one host that may be handed over at once.
+    """
+
+    def __init__(self, engine: Engine, gate: Gate, *, per_host: int) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._per_host = per_host
+        self._closed: dict[str, datetime] = {}  # hosts that wait for a moment
+
+    def choose(self, slots: int) -> Sequence[Handed]:
+        """
+        Mark the jobs that are next as handed over, and return them.
+
+        A crash before they reach the engine leaves jobs that `astray` finds.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        chosen: list[Handed] = []
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            promote(connection, now)
+            self._closed = {host: at for host, at in self._closed.items() if at > now}
+            under_way = _under_way(connection)
+            room = round(slots * _AHEAD) - under_way.total()
+            full = {host for host, held in under_way.items() if held >= self._per_host}
+            shut = full | set(self._closed)
+            while len(chosen) < room:
+                row = (
+                    connection.execute(
+                        select(JOB)
+                        .where(JOB.c.ready == DUE, JOB.c.host.not_in(shut))
+                        .order_by(JOB.c.priority, JOB.c.seq)
+                        .limit(1)
+                        .with_for_update()
+                    )
+                    .mappings()
+                    .first()
+                )
+                if row is None:
+                    break
+                host = row["host"]
+                if row["not_after"] is not None and row["not_after"] < now:
+                    miss(connection, row, now)
+                    continue
+                # To record that a page is given up nobody is asked for anything.
+                wait = None if row["giving_up"] else self._gate.may_start(
+                    connection, job_of(row), host, now, under_way[host], under_way.total()
+                )  # fmt: skip
+                if wait is not None:
+                    self._close(connection, row, wait, now)
+                    shut.add(host)
+                    continue
+                run = row["run"] + 1
+                connection.execute(
+                    update(JOB)
+                    .where(JOB.c.seq == row["seq"])
+                    .values(state=JobState.WAITING, ready=NOT_DUE, run=run, handed_at=now)
+                )
+                chosen.append(
+                    Handed(job_id=row["id"], run=run, host=host, priority=row["priority"])
+                )
+                under_way[host] += 1
+                if under_way[host] >= self._per_host:
+                    shut.add(host)
+        return chosen
+
+    def astray(self, *, for_s: float) -> Sequence[tuple[str, int]]:
+        """
+        Return the jobs that were handed over so long ago and that nobody has begun.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with reading(self._engine) as connection:
+            before = database_now(connection) - timedelta(seconds=for_s)
+            rows = connection.execute(
+                select(JOB.c.id, JOB.c.run).where(
+                    JOB.c.state == JobState.WAITING, JOB.c.ready == NOT_DUE,
+                    JOB.c.handed_at < before,
+                )
+            )  # fmt: skip
+            return [(job_id, run) for job_id, run in rows]
+
+    def _close(self, connection: Connection, row: RowMapping, wait: Wait, now: datetime) -> None:
+        """Let the jobs of a host that are due, and not more urgent than this one, wait for it."""
+        if wait.until is None:
+            return  # it is asked again in the next round
+        if wait.until - now <= _SHORT:
+            self._closed[row["host"]] = wait.until
+            return
+        connection.execute(
+            update(JOB)
+            .where(JOB.c.host == row["host"], JOB.c.state.in_(WAITING), JOB.c.ready == DUE)
+            .where(JOB.c.giving_up == "", JOB.c.priority >= row["priority"])
+            .values(
+                state=JobState.DEFERRED, ready=DUE_LATER, due_at=wait.until,
+                error=wait.why, hint="",
+            )
+        )  # fmt: skip
+
+
+def _under_way(connection: Connection) -> Counter[str]:
+    """Return how many jobs of each host are handed over or running."""
+    handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
+    rows = connection.execute(
+        select(JOB.c.host, func.count())
+        .where(handed | (JOB.c.state == JobState.RUNNING))
+        .group_by(JOB.c.host)
+    )
+    return Counter(dict(map(tuple, rows)))

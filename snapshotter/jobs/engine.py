@@ -1,0 +1,220 @@
+"""
+The engine: DBOS, which gives what was handed over to one of the workers, within limits.
+
+The only module that knows DBOS (`dbos>=3.4,<4`). A run of a job is one durable workflow of
+one step, `JOB#RUN`: it renders and stores in that step, and the database never holds what
+it made. How a run went is noted in our own tables; the engine is asked for a queue with
+priorities, limits by host and in all, and one taker for each run.
+
+What its defaults would do to us, and why each setting below is there, is in docs/adr,
+"DBOS carries what is under way".
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dbos import DBOS, DBOSConfig, EnqueueOptions
+from dbos import DBOSPortableJSONSerializer as PortableJson
+from dbos._error import DBOSException
+from sqlalchemy.exc import SQLAlchemyError
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.jobs.database import database_url
+from snapshotter.jobs.dispatch import Handed
+
+_NAME = "snapshotter"
+# Runs are taken by engines of the same version alone: to be raised when the steps of the
+# workflow change, and never by itself, as a hash of the code would be.
+_VERSION = "1"
+_QUEUE = "captures"
+_WORKFLOW = "capture"
+_POLL_S = 0.3  # between two looks at the queue
+_CONNECTIONS = 6  # to the database, beside those of the slots
+_ALIVE = ("ENQUEUED", "PENDING", "DELAYED")
+_OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_AT_ONCE = 500  # runs that are forgotten in one go
+_SEPARATOR = "#"  # no job's id has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that all workers together do at a time. Finer ones are for a `Gate`."""
+
+    per_host: int = 1  # captures of one host at once
+    rate: tuple[int, float] | None = None  # of one host: so many begin within so many seconds
+    in_all: int | None = None  # captures at once
+
+
+class Engine:
+    """
+    The engine in this process; there is at most one.
+
+    Args:
+        url: Of the database, as the setting has it.
+        worker_id: Of this process's worker; no other process that lives has it.
+        slots: Captures at a time, the most that any worker has.
+        run: Called with a job's id and the number of its run, in a thread of its own. What
+            it raises is an error of ours: it is told and ends the run.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        worker_id: str,
+        *,
+        slots: int,
+        limits: Limits,
+        run: Callable[[str, int], None],
+    ) -> None:
+        self._url = database_url(url)
+        self._worker_id = worker_id
+        self._slots = slots
+        self._limits = limits
+        self._run = run
+
+    def start(self) -> None:
+        """
+        Begin to take runs.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        DBOS(
+            config=DBOSConfig(
+                name=_NAME,
+                system_database_url=self._url,
+                executor_id=self._worker_id,
+                application_version=_VERSION,
+                serializer=PortableJson(),  # the default one reads code out of the database
+                sys_db_pool_size=self._slots + _CONNECTIONS,
+                log_level="CRITICAL",  # what goes wrong is told by us, in our words
+                use_listen_notify=False,
+            )
+        )
+        work = self._run
+
+        @DBOS.step(name="render-and-store")
+        def attempt(job_id: str, run: int) -> None:
+            work(job_id, run)
+
+        @DBOS.workflow(name=_WORKFLOW)
+        def capture(job_id: str, run: int) -> None:
+            attempt(job_id, run)
+
+        with _translated():
+            DBOS.launch()
+            rate = self._limits.rate
+            # After the launch; and what is set here wins over what was set when it began.
+            DBOS.register_queue(
+                _QUEUE,
+                worker_concurrency=self._slots,
+                global_concurrency=self._limits.in_all,
+                partition_concurrency=self._limits.per_host,
+                partition_limiter={"limit": rate[0], "period": rate[1]} if rate else None,
+                polling_interval_sec=_POLL_S,
+                on_conflict="always_update",
+            )
+
+    def hand_over(self, handed: Handed) -> None:
+        """
+        Give a run to the workers. The same run again changes nothing.
+
+        Raises:
+            ServiceUnavailable: The database does not answer. It may have taken it.
+        """
+        options = EnqueueOptions(
+            workflow_name=_WORKFLOW,
+            queue_name=_QUEUE,
+            workflow_id=f"{handed.job_id}{_SEPARATOR}{handed.run}",
+            app_version=_VERSION,
+            priority=handed.priority + 1,  # 0 would be none
+            queue_partition_key=handed.host,
+        )
+        with _translated():
+            DBOS.enqueue_workflow_with_options(options, handed.job_id, handed.run)
+
+    def gone(self, runs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+        """
+        Return which of these runs nobody will take any more.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        if not runs:
+            return ()
+        ids = {f"{job_id}{_SEPARATOR}{run}": (job_id, run) for job_id, run in runs}
+        with _translated():
+            found = DBOS.list_workflows(
+                workflow_ids=list(ids), status=list(_ALIVE), load_input=False, load_output=False
+            )
+        alive = {it.workflow_id for it in found}
+        return [run for name, run in ids.items() if name not in alive]
+
+    def release(self, worker_id: str) -> None:
+        """
+        Cancel what a worker had that is gone: its runs hold places of their hosts for ever.
+
+        The jobs are handed over again, as runs of their own. (Recovery by the engine itself
+        would start the same runs again at once: no pause for a page that ends its workers,
+        and nobody would ask the gate.)
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with _translated():
+            found = DBOS.list_workflows(
+                executor_id=worker_id, status="PENDING", load_input=False, load_output=False
+            )
+            if found:
+                DBOS.cancel_workflows([it.workflow_id for it in found])
+
+    def holders(self) -> frozenset[str]:
+        """
+        Return the workers that have runs, as the engine sees it.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with _translated():
+            found = DBOS.list_workflows(
+                status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False
+            )
+        return frozenset(it.executor_id for it in found if it.executor_id)
+
+    def trim(self, before: datetime) -> int:
+        """
+        Forget the runs that ended before that time; return how many.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        gone = 0
+        with _translated():
+            while True:
+                found = DBOS.list_workflows(
+                    status=list(_OVER), completed_before=before.isoformat(), limit=_AT_ONCE,
+                    load_input=False, load_output=False,
+                )  # fmt: skip
+                DBOS.delete_workflows([it.workflow_id for it in found])
+                gone += len(found)
+                if len(found) < _AT_ONCE:
+                    return gone
+
+    def stop(self, *, within_s: float) -> None:
+        """Take no more runs, wait so long for those that it has, and end."""
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=round(within_s))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, DBOSException) as error:
+        raise ServiceUnavailable(
+            f"the engine of the queue does not answer: {str(error).splitlines()[0]}",
+            hint="is the database running, and is there space on its disk?",
+        ) from error

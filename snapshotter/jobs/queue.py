@@ -1,0 +1,358 @@
+"""
+The table of jobs: what is to be captured, and what came of it (`ports.JobQueue`).
+
+A job stands here from when it is handed over until it is purged, and every change of its
+state is one transaction here. Due jobs are handed on to the engine, few at a time
+(`dispatch.py`); `attempts.py` says how an attempt at one goes.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.gate import host_of
+from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
+
+_AT_ONCE = 500  # ids in one statement
+_PAGE = 500  # rows that are read at once
+_MOST_NOTES = 20  # of one job; older ones go
+
+# Whether the dispatcher has to look at a job: not at all, later, now.
+NOT_DUE, DUE_LATER, DUE = 0, 1, 2
+
+JOB = Table(
+    "job",
+    TABLES,
+    Column("seq", Integer, primary_key=True, autoincrement=True),  # order of handing over
+    Column("id", String(120), nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("origin", String(200), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("tags", Text, nullable=False),  # JSON
+    Column("enqueued_at", Instant, nullable=False),
+    Column("not_before", Instant),
+    Column("not_after", Instant),
+    Column("state", String(16), nullable=False),
+    Column("ready", Integer, nullable=False),
+    Column("due_at", Instant),  # None: at once
+    Column("run", Integer, nullable=False, default=0),  # how often it was handed to the engine
+    Column("handed_at", Instant),
+    Column("begun", Integer, nullable=False, default=0),  # attempts of any kind; the last number
+    Column("attempts", Integer, nullable=False, default=0),  # of those, what counts against it
+    Column("lapses", Integer, nullable=False, default=0),  # in a row that were not its fault
+    Column("revisits", Integer, nullable=False, default=0),  # bundles that came before the last
+    Column("giving_up", Text, nullable=False, default=""),  # why no page is asked for any more
+    Column("worker", String(120), nullable=False, default=""),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("bundle_id", String(64), nullable=False, default=""),
+    Column("sha256", String(64), nullable=False, default=""),
+    Column("location", Text, nullable=False, default=""),
+    Column("outcome", String(16), nullable=False, default=""),
+    Column("http_status", Integer),
+    Column("final_url", Text, nullable=False, default=""),
+    Column("title", Text, nullable=False, default=""),
+    Column("court_minimum", Boolean),
+    Column("exit_code", Integer),
+    Column("error", Text, nullable=False, default=""),
+    Column("hint", Text, nullable=False, default=""),
+    Column("notes", Text, nullable=False, default="[]"),  # JSON
+    Index("job_due", "ready", "due_at"),
+    Index("job_next", "ready", "priority", "seq"),
+    Index("job_host", "host", "state"),
+    Index("job_state", "state", "ended_at"),
+    Index("job_origin", "origin", "seq"),
+)
+
+WAITING = (JobState.WAITING, JobState.DEFERRED)
+_OVER = tuple(state for state in JobState if state.over)
+RETRIED = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # what can be asked for again
+
+
+class Ruling(StrEnum):
+    """What became of a wish about one job."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"  # there is no such job
+    OVER = "over"  # nothing is to be cancelled any more
+    STORING = "storing"  # its bundle is being stored: too late
+    HAS_BUNDLE = "has-bundle"  # it did what it was for
+    UNDER_WAY = "under-way"  # it has not come to its end yet
+
+
+class DatabaseQueue:
+    """
+    `ports.JobQueue` over a database. Any number of processes may use it at once.
+
+    Args:
+        engine: From `database.open_database`; the caller disposes of it.
+        host: Under what name visits to a URL are counted: `Gate.host`.
+    """
+
+    def __init__(self, engine: Engine, *, host: Callable[[str], str] = host_of) -> None:
+        self._engine = engine
+        self._host = host
+
+    def put(self, jobs: Sequence[CaptureJob]) -> Sequence[bool]:
+        """Take jobs over; see `ports.JobQueue`."""
+        rows = {
+            job.id: _row(job, self._host(job.url)) for job in reversed(jobs)
+        }  # of two with one id, the first
+        ordered = [rows[it] for it in dict.fromkeys(job.id for job in jobs)]
+        with writing(self._engine) as connection:
+            new = put_within(connection, ordered)
+        answer = []
+        for job in jobs:
+            answer.append(job.id in new)
+            new.discard(job.id)
+        return answer
+
+    def get(self, job_id: str) -> JobStatus | None:
+        """Return a job; see `ports.JobQueue`."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+        return status_of(row) if row else None
+
+    def jobs(
+        self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
+    ) -> Iterator[JobStatus]:
+        """Yield jobs; see `ports.JobQueue`. Each page is read by itself: no lock is held."""
+        wanted = select(JOB).order_by(JOB.c.seq)
+        if states:
+            wanted = wanted.where(JOB.c.state.in_(sorted(states)))
+        if origin:
+            wanted = wanted.where(JOB.c.origin == origin)
+        last = 0
+        if newest:
+            newest_first = wanted.order_by(None).order_by(JOB.c.seq.desc())
+            with reading(self._engine) as connection:
+                first = newest_first.with_only_columns(JOB.c.seq).offset(newest - 1).limit(1)
+                last = (connection.execute(first).scalar() or 1) - 1
+        while True:
+            with reading(self._engine) as connection:
+                page = wanted.where(JOB.c.seq > last).limit(_PAGE)
+                rows = connection.execute(page).mappings().all()
+            yield from map(status_of, rows)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1]["seq"]
+
+    def now(self) -> datetime:
+        """Return the time by the queue's clock, which all workers share."""
+        return now_of(self._engine)
+
+    def counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state; those of none are left out."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all()
+        return {JobState(state): count for state, count in rows}
+
+    def cancel(self, job_ids: Sequence[str]) -> dict[str, Ruling]:
+        """
+        Let jobs not be done; a page that is being captured is given up.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        from snapshotter.jobs.attempts import cancel_within
+
+        ruled: dict[str, Ruling] = {}
+        for job_id in job_ids:
+            with writing(self._engine) as connection:
+                ruled[job_id] = cancel_within(connection, job_id)
+        return ruled
+
+    def retry(self, job_ids: Sequence[str]) -> dict[str, Ruling]:
+        """
+        Have jobs that failed, died or were cancelled done again, as if they were new.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        ruled: dict[str, Ruling] = {}
+        for job_id in job_ids:
+            with writing(self._engine) as connection:
+                ruled[job_id] = _retry(connection, job_id)
+        return ruled
+
+    def purge(self, *, before: datetime, states: Collection[JobState] = _OVER) -> int:
+        """
+        Forget jobs that were over before that time; return how many. No bundle is touched.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        from snapshotter.jobs.attempts import ATTEMPT
+
+        wanted = [state for state in states if state.over]
+        gone = 0
+        while True:
+            with writing(self._engine) as connection:
+                ids = connection.execute(
+                    select(JOB.c.id)
+                    .where(JOB.c.state.in_(wanted), JOB.c.ended_at < before)
+                    .limit(_AT_ONCE)
+                ).scalars()
+                found = list(ids)
+                connection.execute(delete(ATTEMPT).where(ATTEMPT.c.job_id.in_(found)))
+                connection.execute(delete(JOB).where(JOB.c.id.in_(found)))
+            gone += len(found)
+            if len(found) < _AT_ONCE:
+                return gone
+
+
+def put_within(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Insert the rows whose id is not known; return those ids."""
+    new: set[str] = set()
+    for begin in range(0, len(rows), _AT_ONCE):
+        some = rows[begin : begin + _AT_ONCE]
+        ids = [row["id"] for row in some]
+        known = set(connection.execute(select(JOB.c.id).where(JOB.c.id.in_(ids))).scalars())
+        fresh = [row for row in some if row["id"] not in known]
+        if not fresh:
+            continue
+        if connection.dialect.name == "sqlite":  # nobody else writes within this transaction
+            connection.execute(insert(JOB), fresh)
+            new |= {row["id"] for row in fresh}
+            continue
+        statement = upsert(JOB).on_conflict_do_nothing(index_elements=[JOB.c.id])
+        new |= set(connection.execute(statement.returning(JOB.c.id), fresh).scalars())
+    return new
+
+
+def _retry(connection: Connection, job_id: str) -> Ruling:
+    row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
+    if row is None:
+        return Ruling.UNKNOWN
+    if row["state"] not in RETRIED:
+        return Ruling.HAS_BUNDLE if JobState(row["state"]).over else Ruling.UNDER_WAY
+    notes = json.loads(row["notes"])
+    if row["bundle_id"]:
+        notes = noted(notes, f"bundle {row['bundle_id']} records how it failed before")
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.id == job_id, JOB.c.state.in_(RETRIED))
+        .values(
+            state=JobState.WAITING, ready=DUE, due_at=None, not_after=None, attempts=0, lapses=0,
+            giving_up="", ended_at=None, bundle_id="", sha256="", location="", outcome="",
+            http_status=None, final_url="", title="", court_minimum=None, exit_code=None,
+            error="", hint="", notes=json.dumps(notes),
+        )
+    )  # fmt: skip
+    return Ruling.DONE
+
+
+def noted(notes: Sequence[str], *more: str) -> list[str]:
+    """Return notes with more of them; said once is enough."""
+    return list(dict.fromkeys([*notes, *(it for it in more if it)]))[-_MOST_NOTES:]
+
+
+def add_note(connection: Connection, job_id: str, text: str) -> None:
+    """Note something about a job, whatever its state."""
+    kept = connection.execute(select(JOB.c.notes).where(JOB.c.id == job_id)).scalar()
+    if kept is not None:
+        notes = json.dumps(noted(json.loads(kept), text))
+        connection.execute(update(JOB).where(JOB.c.id == job_id).values(notes=notes))
+
+
+def promote(connection: Connection, now: datetime) -> None:
+    """Mark the jobs whose time has come."""
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.ready == bindparam("later"), JOB.c.due_at <= bindparam("now"))
+        .values(ready=DUE),
+        {"later": DUE_LATER, "now": now},
+    )
+
+
+def now_of(engine: Engine) -> datetime:
+    """Return the database's time. Raises ServiceUnavailable."""
+    with reading(engine) as connection:
+        return database_now(connection)
+
+
+def job_of(row: RowMapping) -> CaptureJob:
+    """Return the job that a row is of."""
+    return CaptureJob(
+        id=row["id"],
+        url=row["url"],
+        enqueued_at=row["enqueued_at"],
+        policy=row["policy"],
+        origin=row["origin"],
+        priority=row["priority"],
+        tags=tuple(json.loads(row["tags"])),
+        not_before=row["not_before"],
+        not_after=row["not_after"],
+    )
+
+
+def status_of(row: RowMapping) -> JobStatus:
+    """Return how far the job of a row has come."""
+    state = JobState(row["state"])
+    return JobStatus(
+        job=job_of(row),
+        state=state,
+        attempts=row["attempts"],
+        worker=row["worker"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        due_at=row["due_at"] if row["ready"] else None,
+        bundle_id=row["bundle_id"],
+        sha256=row["sha256"],
+        location=row["location"],
+        outcome=row["outcome"],
+        http_status=row["http_status"],
+        final_url=row["final_url"],
+        title=row["title"],
+        court_minimum=row["court_minimum"],
+        exit_code=row["exit_code"],
+        error=row["error"],
+        hint=row["hint"],
+        notes=tuple(json.loads(row["notes"])),
+    )
+
+
+def _row(job: CaptureJob, host: str) -> dict[str, Any]:
+    if not host:
+        raise SnapshotterError(f"no job can be made of {job.url!r}: it names no host")
+    return {
+        "id": job.id,
+        "url": job.url,
+        "host": host,
+        "policy": job.policy,
+        "origin": job.origin,
+        "priority": min(max(job.priority, 0), MOST_PRIORITY),
+        "tags": json.dumps(job.tags),
+        "enqueued_at": job.enqueued_at,
+        "not_before": job.not_before,
+        "not_after": job.not_after,
+        "state": JobState.WAITING,
+        "ready": DUE_LATER if job.not_before else DUE,
+        "due_at": job.not_before,
+    }

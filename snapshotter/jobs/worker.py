@@ -1,0 +1,626 @@
+"""
+A worker: takes jobs from the queue, has its slots capture them, and looks after the rest.
+
+Threads: the main one hands out due jobs and clears up after workers that are gone; one
+says that this worker lives; the engine runs each job in a thread that waits for a slot;
+each duty has one. What the database has to be told is told until it is taken: a database
+that is gone for a while costs time and nothing else.
+"""
+
+import os
+import queue as queues
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine as Database
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.attempts import Attempt, Attempts, Orphan, Patience
+from snapshotter.jobs.dispatch import Dispatcher
+from snapshotter.jobs.duty import Duty
+from snapshotter.jobs.engine import Engine, Limits
+from snapshotter.jobs.failure import Failure, Fault
+from snapshotter.jobs.gate import Gate
+from snapshotter.jobs.queue import DatabaseQueue, now_of
+from snapshotter.jobs.roster import LIVE, Roster, WorkerState, is_gone, process_name
+from snapshotter.jobs.slot import (
+    CaptureOrder,
+    ChoresOrder,
+    FailureOrder,
+    FindOrder,
+    Kept,
+    Opener,
+    Order,
+    Outcome,
+    Slot,
+    SlotDied,
+)
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.job import JobStatus, Made, Sealed
+from snapshotter.ports import JobObserver, Superseded
+
+_T = TypeVar("_T")
+_TURN_S = 10.0  # for which one worker has the duty to hand out jobs
+_LONGEST_S = 10.0  # between two tries to tell the database something
+_NAP_S = 2.0  # a run that is not wanted holds its host back for so long
+_STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # for a store that does not answer
+_DAY_S = 24 * 3600.0
+_WORKER_STATES_S = 2.0  # between two looks at who else works
+
+Told = Callable[..., None]  # (event, **fields): for whoever operates it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a worker works."""
+
+    slots: int = 1  # captures at a time
+    beat_s: float = 5.0
+    dead_s: float = 30.0  # a worker that is silent for so long is taken for dead
+    tick_s: float = 0.5  # between two looks for due jobs
+    settle_s: float = 10.0  # for a write to show in the store when its writer is gone
+    astray_s: float = 15.0  # a run that nobody has begun after so long is looked for
+    chores_s: float = 60.0
+    silent_s: float = 600.0  # a slot that says nothing for so long hangs
+    drain_s: float = 600.0  # for what runs to end when the worker is told to stop
+    pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, where a service is gone
+    recycle_captures: int = 200  # a slot's process is replaced after so many
+    recycle_bytes: int = 500 << 20  # or with so much memory, resident
+    keep: timedelta = timedelta(days=90)  # jobs that are over
+    patience: Patience = field(default_factory=Patience)
+
+
+class Worker:
+    """
+    One worker, in this process. There is at most one, for the engine is one.
+
+    Args:
+        url: Of the queue's database, as the setting has it.
+        database: The same, opened.
+        opener: Makes a workshop in a slot's process; pickled.
+        told: Hears what happens, as events with fields.
+        observer: Hears what is counted, and what people may want to be told.
+        chance: Returns numbers between 0 and 1, for jitter and names.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        database: Database,
+        opener: Opener,
+        gate: Gate,
+        duties: Sequence[Duty],
+        rules: Rules,
+        limits: Limits,
+        version: str,
+        told: Told,
+        observer: JobObserver,
+        chance: Callable[[], float],
+    ) -> None:
+        self._rules = rules
+        self._database = database
+        self._gate = gate
+        self._duties = duties
+        self._told = told
+        self._observer = observer
+        self._version = version
+        self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
+        self._roster = Roster(database)
+        self._queue = DatabaseQueue(database)
+        self._attempts = Attempts(database, gate, rules.patience, chance)
+        self._dispatcher = Dispatcher(database, gate, per_host=limits.per_host)
+        self._engine = Engine(url, self.id, slots=rules.slots, limits=limits, run=self._run)
+        self._slots = [Slot(opener, silent_s=rules.silent_s) for _ in range(rules.slots)]
+        self._free: queues.SimpleQueue[Slot] = queues.SimpleQueue()
+        self._held: dict[tuple[str, int], Slot] = {}  # what each slot is at
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._giving_up = threading.Event()
+        self._over = threading.Event()  # the threads of this worker end
+        self._kick = threading.Event()
+        self._done = 0
+        self._waiting = 0  # slots with a bundle that the store does not take
+        self._paused_until, self._pause_s, self._why = 0.0, 0.0, ""
+        self._steady_since = time.monotonic()
+        self._last: dict[str, float] = {}  # when something was last done, by name
+        self._room = (0.0, 0)  # when the slots of all workers were counted, and their number
+        self._complained = False
+
+    def drain(self) -> None:
+        """Finish what is being captured and take nothing more. From any thread or a signal."""
+        self._stopping.set()
+        self._kick.set()
+
+    def give_up(self) -> None:
+        """Stop at once; what is being captured goes back to the queue."""
+        self._giving_up.set()
+        self.drain()
+        for slot in self._slots:
+            slot.kill()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._stopping.is_set()
+
+    def run(self) -> None:
+        """
+        Work until told to stop.
+
+        Raises:
+            ServiceUnavailable: The database did not answer when it began.
+        """
+        threads: list[threading.Thread] = []
+        self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
+        try:
+            for slot in self._slots:
+                slot.start()
+                self._free.put(slot)
+            self._engine.start()
+            self._told("worker.started", worker=self.id, slots=self._rules.slots)
+            threads = self._threads()
+            for thread in threads:
+                thread.start()
+            while not self._stopping.is_set():
+                self._safely(self._tick)
+                self._kick.wait(self._rules.tick_s)
+                self._kick.clear()
+            self._told("worker.draining", worker=self.id, captures=len(self._held))
+            limit = threading.Timer(self._rules.drain_s, self.give_up)
+            limit.daemon = True
+            limit.start()
+            self._engine.stop(within_s=_DAY_S)
+            limit.cancel()
+        finally:
+            self._over.set()
+            self.give_up()
+            for slot in self._slots:
+                slot.end()
+            for thread in threads:
+                thread.join(self._rules.beat_s)
+            self._last_words()
+
+    # Captures
+
+    def _run(self, job_id: str, run: int) -> None:
+        """Do one run, in a thread of the engine."""
+        slot = None if self._is_closed else self._slot()
+        if slot is None:
+            self._patiently(lambda: self._attempts.hand_back(job_id, run))
+            # Not at once again: the same worker would take it.
+            self._stopping.wait(_NAP_S)
+            return
+        try:
+            self._begin(slot, job_id, run)
+        finally:
+            self._recycle(slot)
+            self._free.put(slot)
+            self._kick.set()
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._stopping.is_set() or time.monotonic() < self._paused_until
+
+    def _slot(self) -> Slot | None:
+        try:
+            return self._free.get(timeout=_NAP_S)
+        except queues.Empty:
+            return None
+
+    def _begin(self, slot: Slot, job_id: str, run: int) -> None:
+        attempt = self._patiently(
+            lambda: self._attempts.begin(job_id, run, worker=self.id, process=process_name())
+        )
+        if attempt is None:
+            return
+        self._observer.job_began(attempt.job, attempt=attempt.number, worker=self.id)
+        self._told("job.began", job=job_id, attempt=attempt.number, url=attempt.job.url)
+        order: Order = CaptureOrder(attempt.job)
+        if attempt.giving_up:
+            order = FailureOrder(attempt.job, attempt.giving_up)
+        ticket = (job_id, attempt.number)
+        with self._lock:
+            self._held[ticket] = slot
+        try:
+            outcome = slot.do(order, _Answers(self, attempt))
+        except SlotDied as error:
+            self._forget(ticket)
+            self._slot_died(attempt, str(error))
+        else:
+            self._forget(ticket)
+            self._ended(attempt, outcome)
+
+    def _forget(self, ticket: tuple[str, int]) -> None:
+        with self._lock:
+            self._held.pop(ticket, None)
+
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        product = outcome.product
+        if isinstance(product, Made):
+            self._pause_s = 0.0
+            status = self._patiently(lambda: self._attempts.finish(attempt, product))
+            self._done += status is not None
+            self._heard(status, product)
+            self._told(
+                "job.done" if status else "job.superseded",
+                job=attempt.job.id, bundle=product.sealed.bundle_id, url=attempt.job.url,
+                outcome=product.sealed.outcome, exit_code=product.sealed.exit_code,
+                given_up=attempt.giving_up,
+            )  # fmt: skip
+        elif outcome.failure is not None:
+            failure = outcome.failure
+            status = self._patiently(
+                lambda: self._attempts.fail(attempt, failure, kept=outcome.kept)
+            )
+            self._heard(status)
+            self._told(
+                "job.failed", job=attempt.job.id, url=attempt.job.url, fault=failure.fault.value,
+                error=failure.error, hint=failure.hint,
+            )  # fmt: skip
+            if failure.fault is Fault.SERVICE:
+                self._observer.service_failed("browser", failure.error)
+                self._pause(failure.error)
+        else:
+            self._told("job.superseded", job=attempt.job.id, url=attempt.job.url)
+            if outcome.kept:
+                kept = f"an attempt that was given to another worker: {outcome.kept}"
+                self._patiently(lambda: self._attempts.note(attempt, kept))
+
+    def _slot_died(self, attempt: Attempt, why: str) -> None:
+        if self._giving_up.is_set():
+            returned = Failure(fault=Fault.RETURNED, error="its worker was told to stop")
+            self._patiently(lambda: self._attempts.fail(attempt, returned))
+            self._told("job.returned", job=attempt.job.id, url=attempt.job.url)
+            return
+        self._observer.browser_restarted(self.id, why="died")
+        self._heard(self._patiently(lambda: self._attempts.lose(attempt, why)))
+        self._told("job.lost", job=attempt.job.id, url=attempt.job.url, error=why)
+
+    def _heard(self, status: JobStatus | None, made: Made | None = None) -> None:
+        """Let those hear of it who count and tell."""
+        if status is not None:
+            self._observer.job_ended(
+                status,
+                stage_ms=made.stage_ms if made else {},
+                length=made.sealed.length if made else 0,
+            )
+
+    def _recycle(self, slot: Slot) -> None:
+        """Replace the process of a slot that has worked for long, or grown."""
+        rules = self._rules
+        if slot.captures >= rules.recycle_captures or slot.resident >= rules.recycle_bytes:
+            self._observer.browser_restarted(self.id, why="captures")
+            self._told("slot.recycled", captures=slot.captures, resident=slot.resident)
+            slot.end()
+        if not self._stopping.is_set():
+            slot.start()
+
+    def _pause(self, why: str) -> None:
+        """Take nothing for a while: what this worker needs is not there."""
+        first, longest = self._rules.pauses_s
+        self._pause_s = min(max(self._pause_s * 2, first), longest)
+        self._paused_until, self._why = time.monotonic() + self._pause_s, why
+
+    # What slots ask
+
+    def began(self, attempt: Attempt, bundle_id: str, pid: int) -> bool:
+        """Note under which id a bundle will be found."""
+        name = process_name(pid)
+        return self._unless_superseded(lambda: self._attempts.began(attempt, bundle_id, name))
+
+    def may_store(self, attempt: Attempt, sealed: Sealed, limit_s: float) -> bool | None:
+        """Return whether a bundle may be stored now; None if it took too long to find out."""
+        asked = time.monotonic()
+        limit = timedelta(seconds=limit_s)
+        try:
+            self._attempts.may_store(attempt, sealed, limit)
+        except Superseded:
+            return False
+        except ServiceUnavailable as error:
+            self._complain(error)
+            return False if self._over.wait(1.0) else None
+        return True if time.monotonic() - asked < limit_s / 2 else None
+
+    def wait_for_store(self, attempt: Attempt, tries: int, why: str) -> bool:
+        """Wait for a store that does not answer; False if it is not to be waited for."""
+        text = f"sealed, and waits for the store: {why}"
+        if tries == 0:
+            self._patiently(lambda: self._attempts.note(attempt, text))
+        self._observer.service_failed("store", why)
+        self._told("store.unavailable", job=attempt.job.id, error=why)
+        with self._lock:
+            self._waiting += 1
+            self._why = why
+        try:
+            pause = _STORE_PAUSES_S[min(tries, len(_STORE_PAUSES_S) - 1)]
+            self._giving_up.wait(pause)
+            return not self._giving_up.is_set()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def said(self, attempt: Attempt | None, text: str) -> None:
+        """Pass on what a slot has to say."""
+        self._told("slot.said", job=attempt.job.id if attempt else "", text=text)
+
+    def _unless_superseded(self, work: Callable[[], None]) -> bool:
+        try:
+            self._patiently(work)
+        except Superseded:
+            return False
+        return True
+
+    # Handing out jobs, and clearing up
+
+    def _tick(self) -> None:
+        """One turn of the main thread. Raises ServiceUnavailable."""
+        if self._roster.take_turn("hand-out", self.id, for_s=_TURN_S):
+            for handed in self._dispatcher.choose(self._all_slots()):
+                self._engine.hand_over(handed)
+        if self._is_time("clear", self._rules.beat_s):
+            self._clear_up()
+        if self._is_time("astray", self._rules.astray_s):
+            for job_id, run in self._engine.gone(
+                self._dispatcher.astray(for_s=self._rules.astray_s)
+            ):
+                self._attempts.hand_back(job_id, run)
+        self._find_orphans()
+        if self._is_time("trim", 3600) and self._roster.due_turn("trim", self.id, every_s=3600):
+            self._trim()
+
+    def _all_slots(self) -> int:
+        """Return how many captures all workers that work can do at once."""
+        at, slots = self._room
+        if time.monotonic() - at > _WORKER_STATES_S:
+            states = self._roster.workers()
+            others = sum(
+                it.slots for it in states if it.state is WorkerState.WORKING and it.id != self.id
+            )
+            slots = others + (self._rules.slots if self._state is WorkerState.WORKING else 0)
+            self._room = (time.monotonic(), slots)
+        return slots
+
+    def _clear_up(self) -> None:
+        """Give to others what workers had that are gone."""
+        # Whoever was asleep itself can not say that another was silent.
+        is_steady = time.monotonic() - self._steady_since >= self._rules.dead_s
+        for_s = self._rules.dead_s if is_steady else float("inf")
+        for worker in self._roster.silent(but=self.id, for_s=min(for_s, _DAY_S * 365)):
+            if self._roster.bury(worker):
+                self._told("worker.dead", worker=worker.id, last=worker.beat_at.isoformat())
+                self._observer.tell(
+                    Event(
+                        id=f"worker.lost/{worker.id}",
+                        kind=EventKind.WORKER_LOST,
+                        at=now_of(self._database),
+                        subject=worker.id,
+                        summary="a worker is gone; what it had is given to others",
+                        worker=worker.id,
+                    )
+                )
+        alive = {it.id for it in self._roster.workers() if it.state in LIVE} | {self.id}
+        for gone in self._attempts.workers() - alive:
+            lost = self._attempts.lose_all(gone, f"the worker {gone} was gone in the middle of it")
+            self._told("worker.cleared", worker=gone, jobs=len(lost))
+        for gone in self._engine.holders() - alive:
+            self._engine.release(gone)
+
+    def _find_orphans(self) -> None:
+        """Look for the bundles of attempts that were storing when their worker was gone."""
+        if not self._is_time("orphans", self._rules.settle_s / 4):
+            return
+        for orphan in self._attempts.orphans():
+            try:
+                slot = self._free.get_nowait()
+            except queues.Empty:
+                return
+            try:
+                self._find(slot, orphan)
+            finally:
+                self._free.put(slot)
+
+    def _find(self, slot: Slot, orphan: Orphan) -> None:
+        settle = timedelta(seconds=self._rules.settle_s)
+        came = orphan.orphaned_at if is_gone(orphan.process) else orphan.store_by
+        is_last_look = now_of(self._database) > max(came, orphan.orphaned_at) + settle
+        job = orphan.attempt.job
+        try:
+            outcome = slot.do(FindOrder(orphan.sealed), _Answers(self, orphan.attempt))
+        except SlotDied as error:
+            self._told("job.search-failed", job=job.id, error=str(error))
+            return
+        if isinstance(outcome.product, Made):
+            status = self._attempts.finish(orphan.attempt, outcome.product)
+            self._heard(status, outcome.product)
+            if status is not None:
+                self._told("job.found", job=job.id, bundle=orphan.sealed.bundle_id, url=job.url)
+        elif outcome.failure is not None:
+            self._told("job.search-failed", job=job.id, error=outcome.failure.error)
+        elif is_last_look:
+            self._attempts.abandon(orphan)
+            self._told("job.lost", job=job.id, url=job.url, error=orphan.failure.error)
+
+    def _trim(self) -> None:
+        now = now_of(self._database)
+        self._queue.purge(before=now - self._rules.keep)
+        self._engine.trim(now - timedelta(hours=1))
+        self._roster.forget_old()
+
+    def _is_time(self, name: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now - self._last.get(name, 0.0) < every_s:
+            return False
+        self._last[name] = now
+        return True
+
+    # Threads
+
+    def _threads(self) -> list[threading.Thread]:
+        work: list[tuple[str, Callable[[], Any]]] = [
+            ("beat", self._beats),
+            ("chores", self._chores),
+        ]
+        work += [(duty.name, self._duty(duty)) for duty in self._duties]
+        return [threading.Thread(target=it, name=name, daemon=True) for name, it in work]
+
+    def _beats(self) -> None:
+        while not self._over.wait(self._rules.beat_s):
+            self._safely(self._beat)
+
+    def _beat(self) -> None:
+        """Say that this worker lives, and give up what others have by now."""
+        with self._lock:
+            held = dict(self._held)
+        beat = self._roster.beat(self.id, self._state, self._detail, self._done)
+        self._observer.heartbeat(self.id)
+        if beat.was_buried or beat.gap_s > self._rules.dead_s / 2:
+            self._steady_since = time.monotonic()
+        if beat.was_buried:
+            self._told("worker.fenced", worker=self.id)
+        mine = self._attempts.held_by(self.id)
+        with self._lock:
+            for ticket, slot in held.items():
+                if ticket not in mine and self._held.get(ticket) is slot:
+                    slot.kill()
+
+    @property
+    def _state(self) -> WorkerState:
+        if self._stopping.is_set():
+            return WorkerState.DRAINING
+        paused = self._waiting or time.monotonic() < self._paused_until
+        return WorkerState.PAUSED if paused else WorkerState.WORKING
+
+    @property
+    def _detail(self) -> str:
+        return self._why if self._state is WorkerState.PAUSED else ""
+
+    def _chores(self) -> None:
+        while True:
+            self._safely(self._do_chores)
+            if self._over.wait(self._rules.chores_s):
+                return
+
+    def _do_chores(self) -> None:
+        if self._stopping.is_set():
+            return
+        try:
+            slot = self._free.get_nowait()
+        except queues.Empty:
+            return  # each capture does them, too
+        try:
+            outcome = slot.do(ChoresOrder(), _Answers(self, None))
+        except SlotDied as error:
+            self._told("chores.failed", error=str(error))
+            return
+        finally:
+            self._free.put(slot)
+        if outcome.failure is not None:
+            self._told("chores.failed", error=outcome.failure.error)
+        if isinstance(outcome.product, tuple):
+            for kept in outcome.product:
+                self._note_kept(kept)
+
+    def _note_kept(self, kept: Kept) -> None:
+        self._told("bundle.unstored", bundle=kept.bundle_id, text=kept.words)
+        job_id = self._attempts.owner_of(kept.bundle_id)
+        if job_id:
+            self._attempts.note_on(job_id, kept.words)
+
+    def _duty(self, duty: Duty) -> Callable[[], None]:
+        def once() -> None:
+            if not duty.alone or self._roster.due_turn(duty.name, self.id, every_s=duty.every_s):
+                duty.work()
+
+        def work() -> None:
+            while not self._over.is_set():
+                self._safely(once)
+                self._over.wait(duty.every_s)
+
+        return work
+
+    # The database, which may be gone
+
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        """
+        Tell the database something, until it takes it.
+
+        Raises:
+            ServiceUnavailable: This worker ends; others will find what it had.
+        """
+        pause = 0.5
+        while True:
+            try:
+                return work()
+            except ServiceUnavailable as error:
+                if self._over.is_set() or self._giving_up.is_set():
+                    raise
+                self._complain(error)
+            self._over.wait(pause)
+            pause = min(pause * 2, _LONGEST_S)
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        """Do something that is done again soon; what goes wrong is told, and ends nothing."""
+        try:
+            work()
+        except ServiceUnavailable as error:
+            self._complain(error)
+            self._over.wait(1.0)
+        except SnapshotterError as error:
+            self._told("worker.trouble", error=error.message, hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - a bug in one turn must not end the worker
+            self._told("worker.bug", error=f"{type(error).__name__}: {error}")
+            self._over.wait(1.0)
+        else:
+            self._complained = False
+
+    def _complain(self, error: ServiceUnavailable) -> None:
+        """Say once that the database is gone, until it is back."""
+        if not self._complained:
+            self._complained = True
+            self._observer.service_failed("database", error.message)
+            self._told("queue.unavailable", error=error.message, hint=error.hint)
+
+    def _last_words(self) -> None:
+        try:
+            self._roster.beat(self.id, WorkerState.ENDED, "", self._done)
+        except ServiceUnavailable as error:
+            self._complain(error)
+        self._told("worker.ended", worker=self.id, done=self._done)
+
+
+class _Answers:
+    """What the worker answers to one slot about one attempt (`slot.Host`)."""
+
+    def __init__(self, worker: Worker, attempt: Attempt | None) -> None:
+        self._worker = worker
+        self._attempt = attempt
+        self._tries = 0
+
+    def began(self, bundle_id: str, process_id: int) -> bool:
+        """See `slot.Host`."""
+        return self._worker.began(self._known, bundle_id, process_id)
+
+    def may_store(self, sealed: Sealed, limit_s: float) -> bool | None:
+        """See `slot.Host`."""
+        return self._worker.may_store(self._known, sealed, limit_s)
+
+    def wait(self, why: str) -> bool:
+        """See `slot.Host`."""
+        self._tries += 1
+        return self._worker.wait_for_store(self._known, self._tries - 1, why)
+
+    def said(self, text: str) -> None:
+        """See `slot.Host`."""
+        self._worker.said(self._attempt, text)
+
+    @property
+    def _known(self) -> Attempt:
+        if self._attempt is None:
+            raise RuntimeError("a slot without a job asked for the right to store")
+        return self._attempt

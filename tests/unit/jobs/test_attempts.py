@@ -1,0 +1,285 @@
+"""Of all who try a job, at most one stores a bundle of it, and none is lost on the way."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, Engine
+from typing_extensions import override
+
+from snapshotter.jobs.attempts import Attempt, Attempts, Patience
+from snapshotter.jobs.dispatch import Dispatcher
+from snapshotter.jobs.failure import Failure, Fault
+from snapshotter.jobs.gate import Met, OpenGate, Wait
+from snapshotter.jobs.queue import DatabaseQueue, Ruling
+from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.ports import Superseded
+from tests.unit.jobs.making import BUNDLE, SEALED, job, made
+
+LIMIT = timedelta(minutes=1)
+BROKEN = Failure(fault=Fault.PAGE, error="it broke")
+GONE = Failure(fault=Fault.SERVICE, error="no browser")
+
+
+class Desk:
+    """A queue with workers, of whom a test plays all."""
+
+    def __init__(self, database: Engine, gate: OpenGate | None = None) -> None:
+        self.gate = gate or OpenGate()
+        self.queue = DatabaseQueue(database)
+        self.dispatcher = Dispatcher(database, self.gate, per_host=1)
+        self.attempts = Attempts(database, self.gate, Patience(attempts=2), lambda: 0.0)
+
+    def begin(self, worker: str = "first") -> Attempt:
+        """Hand out the one job that is due, and begin it."""
+        (handed,) = self.dispatcher.choose(9)
+        attempt = self.attempts.begin(handed.job_id, handed.run, worker=worker, process="p")
+        assert attempt is not None
+        return attempt
+
+    @property
+    def status(self) -> JobStatus:
+        status = self.queue.get("one")
+        assert status is not None
+        return status
+
+
+@pytest.fixture
+def desk(database: Engine) -> Desk:
+    desk = Desk(database)
+    desk.queue.put([job()])
+    return desk
+
+
+def test_a_run_is_begun_once(desk: Desk) -> None:
+    (handed,) = desk.dispatcher.choose(9)
+
+    first = desk.attempts.begin("one", handed.run, worker="w", process="p")
+    second = desk.attempts.begin("one", handed.run, worker="v", process="p")
+
+    assert first is not None
+    assert second is None
+    assert desk.status.worker == "w"
+
+
+def test_of_many_who_begin_a_run_at_once_one_has_it(desk: Desk) -> None:
+    (handed,) = desk.dispatcher.choose(9)
+    ready, won = threading.Barrier(6), []
+
+    def begin(name: str) -> None:
+        ready.wait()
+        if desk.attempts.begin("one", handed.run, worker=name, process="p") is not None:
+            won.append(name)
+
+    threads = [threading.Thread(target=begin, args=(f"w{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+
+
+def test_whoever_was_taken_for_dead_may_not_store(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.lose_all("first", "it was silent")
+    second = desk.begin("second")
+
+    with pytest.raises(Superseded):
+        desk.attempts.may_store(first, SEALED, LIMIT)
+    assert desk.attempts.finish(first, made()) is None
+    assert desk.attempts.fail(first, BROKEN) is None
+
+    desk.attempts.may_store(second, SEALED, LIMIT)
+    assert desk.attempts.finish(second, made()) is not None
+    assert (desk.status.state, desk.status.worker) == (JobState.DONE, "second")
+
+
+def test_an_attempt_that_may_store_is_not_given_to_others_but_looked_for(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.may_store(first, SEALED, LIMIT)
+
+    desk.attempts.lose_all("first", "it was silent")
+
+    assert desk.status.state is JobState.RUNNING
+    assert desk.dispatcher.choose(9) == []
+    (orphan,) = desk.attempts.orphans()
+    assert orphan.sealed == SEALED
+    with pytest.raises(Superseded):  # its right has ended, also to another try
+        desk.attempts.may_store(first, SEALED, LIMIT)
+
+
+def test_an_orphan_that_is_in_the_store_is_the_one_bundle_of_its_job(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.may_store(first, SEALED, LIMIT)
+    desk.attempts.lose_all("first", "it was silent")
+    (orphan,) = desk.attempts.orphans()
+
+    assert desk.attempts.finish(orphan.attempt, made()) is not None
+
+    assert (desk.status.state, desk.status.bundle_id) == (JobState.DONE, BUNDLE)
+    assert desk.attempts.finish(first, made()) is None  # who comes back has nothing to say
+    assert desk.attempts.orphans() == []
+
+
+def test_whoever_stored_and_comes_back_in_time_ends_its_own_attempt(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.may_store(first, SEALED, LIMIT)
+    desk.attempts.lose_all("first", "it was silent")
+    (orphan,) = desk.attempts.orphans()
+
+    assert desk.attempts.finish(first, made()) is not None
+
+    desk.attempts.abandon(orphan)
+    assert desk.status.state is JobState.DONE
+
+
+def test_an_orphan_that_never_came_is_captured_again(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.may_store(first, SEALED, LIMIT)
+    desk.attempts.lose_all("first", "it was silent")
+    (orphan,) = desk.attempts.orphans()
+
+    desk.attempts.abandon(orphan)
+
+    second = desk.begin("second")
+    assert second.number == 2
+    assert desk.status.attempts == 2
+
+
+def test_a_store_that_did_not_answer_may_have_the_bundle_all_the_same(desk: Desk) -> None:
+    first = desk.begin()
+    desk.attempts.may_store(first, SEALED, LIMIT)
+
+    desk.attempts.fail(first, Failure(fault=Fault.SERVICE, error="no answer"), kept="kept in /x")
+
+    (orphan,) = desk.attempts.orphans()
+    assert desk.status.notes == ("kept in /x",)
+    desk.attempts.abandon(orphan)
+    assert desk.status.state is JobState.WAITING
+    assert desk.status.attempts == 0  # the page had no part in it
+
+
+def test_a_page_that_fails_is_given_up_after_its_last_attempt_with_a_record(desk: Desk) -> None:
+    desk.attempts.fail(desk.begin(), BROKEN)
+    desk.attempts.lose(desk.begin(), "the process ended: SIGSEGV")
+
+    last = desk.begin()
+
+    assert "SIGSEGV" in last.giving_up
+    desk.attempts.may_store(last, SEALED, LIMIT)
+    desk.attempts.finish(last, made(outcome="failed", exit_code=3))
+    assert desk.status.state is JobState.DEAD
+    assert desk.status.bundle_id == BUNDLE
+    assert "given up after 2 attempts" in desk.status.error
+    assert desk.dispatcher.choose(9) == []
+
+
+def test_a_page_is_dead_also_where_no_record_of_it_can_be_sealed(desk: Desk) -> None:
+    desk.attempts.fail(desk.begin(), BROKEN)
+    desk.attempts.fail(desk.begin(), BROKEN)
+
+    desk.attempts.fail(desk.begin(), Failure(fault=Fault.PAGE, error="the key is gone"))
+
+    assert desk.status.state is JobState.DEAD
+    assert desk.status.bundle_id == ""
+    assert "the key is gone" in desk.status.hint
+
+
+def test_a_service_that_is_gone_costs_a_page_no_attempt_however_often(desk: Desk) -> None:
+    for _ in range(9):
+        desk.attempts.fail(desk.begin(), GONE)
+
+    assert (desk.status.state, desk.status.attempts) == (JobState.WAITING, 0)
+    assert desk.status.error == "no browser"
+    assert desk.begin().giving_up == ""
+
+
+def test_what_the_policy_refuses_is_not_tried_again(desk: Desk) -> None:
+    refused = Failure(fault=Fault.FINAL, error="the policy refuses it", exit_code=20)
+
+    desk.attempts.fail(desk.begin(), refused)
+
+    assert (desk.status.state, desk.status.exit_code) == (JobState.FAILED, 20)
+    assert desk.dispatcher.choose(9) == []
+
+
+def test_what_a_worker_gives_back_is_due_at_once_and_no_attempt(desk: Desk) -> None:
+    desk.attempts.fail(desk.begin(), Failure(fault=Fault.RETURNED, error="told to stop"))
+
+    assert desk.status.attempts == 0
+    assert desk.begin("second").number == 2
+
+
+def test_pauses_grow_and_have_an_end() -> None:
+    patience = Patience(first=timedelta(seconds=20), longest=timedelta(minutes=5))
+
+    tops = [patience.pause(failures, 1.0).total_seconds() for failures in (1, 2, 3, 9, 10_000)]
+
+    assert tops == [20, 40, 80, 300, 300]
+    assert patience.pause(3, 0.25).total_seconds() == 20  # full jitter
+
+
+def test_a_running_capture_that_is_cancelled_may_not_store(desk: Desk) -> None:
+    attempt = desk.begin()
+    assert desk.queue.cancel(["one"]) == {"one": Ruling.DONE}
+
+    with pytest.raises(Superseded):
+        desk.attempts.may_store(attempt, SEALED, LIMIT)
+    assert desk.attempts.held_by("first") == frozenset()
+    assert desk.status.state is JobState.CANCELLED
+
+
+def test_what_is_being_stored_is_too_late_to_cancel(desk: Desk) -> None:
+    attempt = desk.begin()
+    desk.attempts.may_store(attempt, SEALED, LIMIT)
+
+    assert desk.queue.cancel(["one"]) == {"one": Ruling.STORING}
+
+    assert desk.attempts.finish(attempt, made()) is not None
+    assert desk.status.state is JobState.DONE
+
+
+def test_a_bundle_is_known_by_the_attempt_that_made_it(desk: Desk) -> None:
+    attempt = desk.begin()
+    desk.attempts.began(attempt, BUNDLE, "machine 1 2")
+
+    assert desk.attempts.owner_of(BUNDLE) == "one"
+    assert desk.attempts.owner_of("20260115t123045z-qqqqqqqqqqqqqqqq") == ""
+
+
+class Asking(OpenGate):
+    """Learns what was met, and asks for the page once more."""
+
+    def __init__(self) -> None:
+        self.met: list[Met] = []
+        self.again: Wait | None = None
+
+    @override
+    def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
+        self.met.append(met)
+        again, self.again = self.again, None
+        return again
+
+
+def test_the_gate_learns_what_was_met_and_can_have_the_page_asked_for_once_more(
+    database: Engine,
+) -> None:
+    gate = Asking()
+    desk = Desk(database, gate)
+    desk.queue.put([job()])
+    until = datetime.fromisoformat("2000-01-01T00:00:00Z")
+    gate.again = Wait(until=until, why="it asks us to come later")
+    throttled = made(http_status=429, retry_after="120", date="now", outcome="partial")
+
+    first = desk.attempts.finish(desk.begin(), throttled)
+
+    assert first is not None
+    assert (first.state, first.due_at, first.bundle_id) == (JobState.DEFERRED, until, BUNDLE)
+    assert any(BUNDLE in note for note in first.notes)
+    last = desk.attempts.finish(desk.begin(), made())
+    assert last is not None
+    assert last.state is JobState.DONE
+    assert [(it.http_status, it.retry_after, it.revisits) for it in gate.met] == [
+        (429, "120", 0), (200, "", 1),
+    ]  # fmt: skip
