@@ -52,12 +52,16 @@ check() {
     fail "the image could not be built: $(reason_in "$log")" "reading $log"
   say "built in $((SECONDS - started)) s, $(podman image inspect --format '{{.Size}}' "$image" |
     awk '{ printf "%.2f GB", $1 / 1e9 }') unpacked"
+  say "compose.yaml, as docker-compose reads it"
+  deploy/compose/secrets.sh .tools/secrets >>"$log"
+  SECRETS=.tools/secrets docker-compose --profile try --profile cli config --quiet ||
+    fail "compose.yaml is not what docker-compose understands" "the message above"
   .venv/bin/python scripts/image_check.py --image "$image" "$@"
 }
 
 ensure_podman() {
   local missing=() command
-  for command in podman buildah runc mmdebstrap; do have "$command" || missing+=("$command"); done
+  for command in podman buildah runc mmdebstrap docker-compose; do have "$command" || missing+=("$command"); done
   [ ${#missing[@]} -eq 0 ] || install_packages "$log" "${missing[@]}" ||
     fail "${missing[*]} could not be installed: $_why" "$(packages_hint "${missing[@]}")"
 }

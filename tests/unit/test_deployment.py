@@ -2,9 +2,12 @@
 
 import json
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -99,3 +102,83 @@ def test_what_goes_into_the_image_is_named_and_all_else_stays_out() -> None:
     assert {name for line in copied for name in line.split()} == {
         rule.removeprefix("!") for rule in rules if rule.startswith("!")
     }
+
+
+# Compose
+
+
+@cache
+def compose() -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return value
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """The services that run our image."""
+    found = {name: it for name, it in compose()["services"].items() if "build" in it}
+    assert len(found) >= 3
+    return found
+
+
+def test_every_container_of_ours_is_held_as_the_image_check_holds_it() -> None:
+    for name, service in ours().items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service["security_opt"]) == {
+            "no-new-privileges:true",
+            "seccomp=deploy/seccomp/snapshotter.json",
+        }, name
+        assert not {"privileged", "cap_add", "user", "devices", "pid"} & set(service), name
+
+
+def test_workers_share_what_one_machine_keeps_and_nothing_that_is_in_progress() -> None:
+    workers = {name: it for name, it in ours().items() if name.startswith("worker-")}
+    places = [dict(volume.split(":")[::-1] for volume in it["volumes"]) for it in workers.values()]
+
+    assert len(workers) == 2
+    assert {it["/var/lib/snapshotter"] for it in places} == {"data"}
+    assert len({it["/var/spool/snapshotter"] for it in places}) == len(workers)
+    assert len({it["hostname"] for it in workers.values()}) == len(workers)
+    assert all(it["shm_size"] == "1gb" for it in workers.values())
+
+
+def test_no_secret_of_compose_stands_in_a_variable() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+
+    assert not re.search(r"(?i)(password|secret|access_key)\w*: *(?!/run/secrets/)[\w$\"']", text)
+    assert set(compose()["secrets"]) == {"queue-password", "s3-credentials", "s3-server"}
+    for file in (it["file"] for it in compose()["secrets"].values()):
+        assert file.startswith("${SECRETS:-./secrets}/")
+
+
+def test_the_database_can_not_be_reached_from_outside_and_seaweedfs_only_comes_when_asked_for() -> (
+    None
+):
+    services, networks = compose()["services"], compose()["networks"]
+
+    assert networks["inside"] == {"internal": True}
+    for name in ("postgres", "seaweedfs"):
+        assert services[name]["networks"] == ["inside"]
+        assert "ports" not in services[name]
+    assert services["seaweedfs"]["profiles"] == services["bucket"]["profiles"] == ["try"]
+
+
+def test_secrets_are_made_once_readable_inside_and_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+
+    def make() -> dict[str, str]:
+        subprocess.run(
+            [DEPLOY / "compose/secrets.sh", folder], check=True, capture_output=True, timeout=30
+        )
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    made = make()
+
+    assert make() == made
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert set(made) == {"queue-password", "s3-credentials", "s3-server.json"}
+    assert re.fullmatch(r"[0-9a-f]{48}", made["queue-password"])
+    (identity,) = json.loads(made["s3-server.json"])["identities"]
+    for secret in identity["credentials"][0].values():
+        assert re.fullmatch(r"[0-9a-f]{48}", secret)
+        assert secret in made["s3-credentials"]
