@@ -1,0 +1,188 @@
+"""
+One GET through a guard of its own, bounded in time and in bytes, however the server behaves.
+
+For what helpers read besides pages: lists that are polled. No cookie is kept, nothing of the
+environment is read, and each address that a redirect names is vetted like the first. A guard
+that is made for one fetch and cut at its end limits also what httpx does not: a head that
+comes a byte at a time, and the sum of all reads.
+
+Import this module where httpx is there.
+"""
+
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.transport import transport
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.ports import Clock
+
+_REDIRECTS: Final = 5
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_OVERHEAD: Final = 2 << 20  # bytes of handshakes and heads, beside what is read
+_GZIP: Final = 31  # wbits of zlib, RFC 1952
+_KEPT: Final = ("content-type", "etag", "last-modified", "retry-after", "date")
+_MAX_HEADER: Final = 1_000  # characters of one that is kept
+
+
+class FetchFailed(ServiceUnavailable):
+    """
+    No answer that could be read.
+
+    Args:
+        word: Stable, for programs: "unreachable", "refused", "timeout", "too-large",
+            "redirects", "broken".
+    """
+
+    def __init__(self, word: str, message: str) -> None:
+        super().__init__(message)
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """An answer, whatever its status."""
+
+    status: int
+    url: str  # that answered, after redirects
+    body: bytes = field(default=b"", repr=False)  # its content coding undone; only of a 200
+    headers: Mapping[str, str] = field(default_factory=dict)  # those of use, in small letters
+
+
+def fetch(
+    url: str,
+    *,
+    rules: EgressRules,
+    clock: Clock,
+    purpose: str,
+    user_agent: str,
+    limit: int,
+    timeout_s: float,
+    known: Mapping[str, Mapping[str, str]] | None = None,
+) -> Fetched:
+    """
+    Return what a server answers.
+
+    Args:
+        rules: Which networks, and through which proxy. Their limit on bytes is replaced.
+        purpose: As the record of connections says it.
+        limit: Most bytes of the body, as it comes and opened.
+        timeout_s: For all of it, redirects included.
+        known: By address, headers that make the request of that address conditional: they
+            are sent to no other address that a redirect names.
+
+    Raises:
+        FetchFailed: There is no answer, or none within the limits.
+    """
+    guard = EgressGuard(
+        replace(rules, total_bytes=limit + _OVERHEAD, connections=4, connections_in_all=32),
+        clock=clock,
+        purpose=purpose,
+    )
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        guard.cut("it took too long")
+
+    guard.start()
+    timer = threading.Timer(timeout_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        with httpx.Client(
+            transport=transport(guard),
+            trust_env=False,
+            timeout=timeout_s,
+            headers={
+                "User-Agent": user_agent,
+                "Accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9, "
+                "text/html;q=0.8, */*;q=0.5",
+                "Accept-Encoding": "gzip",
+            },
+        ) as client:
+            return _follow(client, url, limit, known or {})
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        if late.is_set() or isinstance(error, httpx.TimeoutException):
+            raise FetchFailed("timeout", f"no whole answer within {timeout_s:g} s") from error
+        if guard.over_limit:
+            raise FetchFailed("too-large", f"more than {limit} bytes") from error
+        refused = next((it for it in guard.connections() if it.refusal), None)
+        if refused is not None:
+            raise FetchFailed("refused", str(error)) from error
+        if isinstance(error, httpx.ConnectError):
+            raise FetchFailed("unreachable", f"can not be reached: {error}") from error
+        raise FetchFailed("broken", f"the exchange broke off: {error}") from error
+    finally:
+        timer.cancel()
+        guard.stop()
+
+
+def _follow(
+    client: httpx.Client, url: str, limit: int, known: Mapping[str, Mapping[str, str]]
+) -> Fetched:
+    for _ in range(_REDIRECTS + 1):
+        with client.stream("GET", url, headers=known.get(url, {})) as answer:
+            target = answer.headers.get("location", "") if answer.status_code in _MOVED else ""
+            if not target:
+                return Fetched(
+                    status=answer.status_code,
+                    url=url,
+                    body=_body(answer, limit) if answer.status_code == httpx.codes.OK else b"",
+                    headers={
+                        name: answer.headers[name][:_MAX_HEADER]
+                        for name in _KEPT
+                        if name in answer.headers
+                    },
+                )
+        url = _target(url, target)
+    raise FetchFailed("redirects", f"redirects more than {_REDIRECTS} times")
+
+
+def _target(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location.strip())
+        parts = urlsplit(target)
+        _ = parts.port
+    except ValueError:
+        parts, target = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise FetchFailed("redirects", "redirects to what is no address of a page")
+    return target
+
+
+def _body(answer: httpx.Response, limit: int) -> bytes:
+    parts, length = [], 0
+    for part in _opened(answer, limit):
+        length += len(part)
+        if length > limit:
+            raise FetchFailed("too-large", f"more than {limit} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _opened(answer: httpx.Response, limit: int) -> Iterator[bytes]:
+    """Yield the body with its content coding undone; of a bomb, little more than the limit."""
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        yield from answer.iter_raw()
+        return
+    if coding not in ("gzip", "x-gzip"):
+        raise FetchFailed("broken", f"the answer is coded as {coding[:40]!r}, unasked for")
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        for chunk in answer.iter_raw():
+            yield inflater.decompress(chunk, limit + 1)
+            if inflater.unconsumed_tail:  # there is more than the limit in it
+                raise FetchFailed("too-large", f"more than {limit} bytes, opened")
+    except zlib.error as error:
+        raise FetchFailed("broken", f"the answer is no gzip: {error}") from error
+    if not inflater.eof:
+        raise FetchFailed("broken", "the answer ends early")

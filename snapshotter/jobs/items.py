@@ -1,0 +1,341 @@
+"""
+The pages that watched lists named: each once, whatever addresses it goes by.
+
+A page is known by its identity (`policy.identity`), and may have further ones that were
+learnt when it was captured: a WeChat short link says only then which article it is. The
+job that captures it has an id made from the watch and that identity, so that handing it
+over twice is one job.
+
+Functions here work within a transaction of whoever calls them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.listing import Listed
+from snapshotter.jobs.database import TABLES, Instant
+from snapshotter.model.watch import Existing, ItemState, Watch, WatchItem
+from snapshotter.policy.identity import Identity
+
+_T = TypeVar("_T")
+
+MAX_ITEMS: Final = 500_000  # of one watch: a list that names new pages without end is cut off
+_AT_ONCE: Final = 500  # parameters of one statement
+_ASK_AGAIN: Final = timedelta(seconds=30)  # whether an item's job is over
+
+ITEMS = Table(
+    "watch_item",
+    TABLES,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("watch", String(60), nullable=False),
+    Column("digest", String(32), nullable=False),  # of the key: those can be long
+    Column("key", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("stamp", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("backlog", Boolean, nullable=False),  # was in the list when it was first read
+    Column("first_seen", Instant, nullable=False),
+    Column("job_id", String(120), nullable=False),
+    Column("same_as", Text, nullable=False),
+    Column("learn_at", Instant, index=True),  # when to ask for its job; None: nothing to learn
+    UniqueConstraint("watch", "digest"),
+)
+ALIASES = Table(
+    "watch_alias",
+    TABLES,
+    Column("watch", String(60), primary_key=True),
+    Column("digest", String(32), primary_key=True),
+    Column("alias", Text, nullable=False),
+    Column("item", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page in a list that was just read, and which page it is."""
+
+    listed: Listed
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What of a reading was not known."""
+
+    new: int = 0
+    skipped: int = 0  # of these, not wanted
+    dropped: int = 0  # beyond what one watch remembers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A page that is to be handed over."""
+
+    number: int
+    key: str
+    url: str
+    job_id: str
+    backlog: bool
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A page whose capture may teach another identity of it."""
+
+    number: int
+    watch: str
+    key: str
+    final: bool
+    job_id: str
+
+
+def take_in(
+    connection: Connection, watch: Watch, found: Sequence[Found], at: datetime, *, first: bool
+) -> Taken:
+    """
+    Remember pages that were not known.
+
+    Args:
+        first: The list was never read before: what it has is the backlog.
+    """
+    by_digest = {_digest(it.identity.key): it for it in reversed(found)}
+    ordered = {_digest(it.identity.key): None for it in found}  # the first of each, in order
+    known = _known(connection, watch.name, ordered)
+    fresh = [it for it in ordered if it not in known]
+    room = MAX_ITEMS - counts(connection, watch.name)[0] if fresh else 0
+    fresh, dropped = fresh[:room], max(0, len(fresh) - room)
+    wanted = 0
+    if first and watch.existing is Existing.CAPTURE:
+        wanted = watch.existing_limit - _backlog(connection, watch.name)
+    rows = []
+    for place, digest in enumerate(fresh):
+        it = by_digest[digest]
+        skipped = first and place >= wanted
+        rows.append(
+            {
+                "watch": watch.name,
+                "digest": digest,
+                "key": it.identity.key,
+                "final": it.identity.final,
+                "url": it.listed.url,
+                "title": it.listed.title,
+                "stamp": it.listed.stamp,
+                "state": ItemState.SKIPPED if skipped else ItemState.WAITING,
+                "backlog": first,
+                "first_seen": at,
+                "job_id": "" if skipped else job_id(watch, it.identity.key),
+                "same_as": "",
+            }
+        )
+    for some in _batches(rows, _AT_ONCE // len(ITEMS.c)):
+        connection.execute(_insert_new(connection, ITEMS).values(list(some)))
+    return Taken(
+        new=len(rows),
+        skipped=sum(it["state"] is ItemState.SKIPPED for it in rows),
+        dropped=dropped,
+    )
+
+
+def job_id(watch: Watch, key: str) -> str:
+    """Return the id of the job for a page: the same for whoever makes it."""
+    text = f"{watch.name}\n{instant(watch.created_at)}\n{key}"
+    return f"watch.{watch.name}.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def waiting(connection: Connection, watch: str, most: int) -> tuple[Waiting, ...]:
+    """Return pages that are to be handed over, in the order in which they were seen."""
+    rows = connection.execute(
+        select(ITEMS)
+        .where(ITEMS.c.watch == watch, ITEMS.c.state == ItemState.WAITING)
+        .order_by(ITEMS.c.backlog, ITEMS.c.id)
+        .limit(most)
+    ).all()
+    return tuple(
+        Waiting(
+            number=it.id,
+            key=it.key,
+            url=it.url,
+            job_id=it.job_id,
+            backlog=it.backlog,
+            first_seen=it.first_seen,
+        )
+        for it in rows
+    )
+
+
+def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: datetime) -> None:
+    """
+    Write down that pages are handed over.
+
+    Args:
+        taken: The numbers of pages, each with the id of its job.
+    """
+    rows = [{"number": number, "job": job} for number, job in taken]
+    connection.execute(
+        update(ITEMS)
+        .where(ITEMS.c.id == bindparam("number"))
+        .values(state=ItemState.QUEUED, job_id=bindparam("job"), learn_at=at + _ASK_AGAIN),
+        rows,
+    )
+
+
+def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...]:
+    """Return pages whose jobs may be over by now, of all watches; each is asked for in turn."""
+    rows = connection.execute(
+        select(ITEMS.c.id, ITEMS.c.watch, ITEMS.c.key, ITEMS.c.final, ITEMS.c.job_id)
+        .where(ITEMS.c.learn_at <= at)
+        .order_by(ITEMS.c.learn_at)
+        .limit(most)
+    ).all()
+    if rows:
+        connection.execute(
+            update(ITEMS)
+            .where(ITEMS.c.id.in_([it.id for it in rows]))
+            .values(learn_at=at + _ASK_AGAIN)
+        )
+    return tuple(
+        Open(number=it.id, watch=it.watch, key=it.key, final=it.final, job_id=it.job_id)
+        for it in rows
+    )
+
+
+def learnt(connection: Connection, item: Open, identity: Identity | None) -> None:
+    """
+    Write down what a page's capture showed of its identity; None: nothing more comes.
+
+    Where another item has that identity, and this one's own says nothing before it is loaded,
+    the two are one page, and the one that was known as that stands.
+    """
+    values: dict[str, Any] = {"learn_at": None}
+    if identity is not None and identity.key != item.key:
+        digest = _digest(identity.key)
+        other = _owner(connection, item.watch, digest)
+        if other is None:
+            connection.execute(
+                _insert_new(connection, ALIASES).values(
+                    watch=item.watch, digest=digest, alias=identity.key, item=item.number
+                )
+            )
+        elif other.id != item.number and not item.final:
+            values |= {"state": ItemState.SAME, "same_as": other.key}
+    connection.execute(update(ITEMS).where(ITEMS.c.id == item.number).values(**values))
+
+
+def counts(connection: Connection, watch: str) -> tuple[int, int]:
+    """Return how many pages of a watch are remembered, and how many of these wait."""
+    rows = connection.execute(
+        select(ITEMS.c.state, func.count()).where(ITEMS.c.watch == watch).group_by(ITEMS.c.state)
+    )
+    by_state = {str(state): int(count) for state, count in rows}
+    return sum(by_state.values()), by_state.get(ItemState.WAITING, 0)
+
+
+def listed(
+    connection: Connection, watch: str, *, state: ItemState | None = None, newest: int = 0
+) -> Iterator[WatchItem]:
+    """Yield the pages of a watch, newest first; at most `newest` where that is not 0."""
+    query = select(ITEMS).where(ITEMS.c.watch == watch).order_by(ITEMS.c.id.desc())
+    if state is not None:
+        query = query.where(ITEMS.c.state == state)
+    rows = connection.execute(query.limit(newest) if newest else query).all()
+    for some in _batches(rows, _AT_ONCE):
+        aliases: dict[int, list[str]] = {}
+        found = connection.execute(
+            select(ALIASES.c.item, ALIASES.c.alias).where(
+                ALIASES.c.watch == watch, ALIASES.c.item.in_([it.id for it in some])
+            )
+        )
+        for number, alias in found:
+            aliases.setdefault(number, []).append(alias)
+        yield from (_item(it, aliases.get(it.id, [])) for it in some)
+
+
+def forget(connection: Connection, watch: str) -> int:
+    """Forget the pages of a watch; return how many there were."""
+    connection.execute(delete(ALIASES).where(ALIASES.c.watch == watch))
+    return connection.execute(delete(ITEMS).where(ITEMS.c.watch == watch)).rowcount
+
+
+def _item(row: Row[Any], aliases: Sequence[str]) -> WatchItem:
+    return WatchItem(
+        key=row.key,
+        url=row.url,
+        state=ItemState(row.state),
+        first_seen=row.first_seen,
+        title=row.title,
+        stamp=row.stamp,
+        job_id=row.job_id,
+        final=row.final,
+        same_as=row.same_as,
+        aliases=tuple(sorted(aliases)),
+    )
+
+
+def _known(connection: Connection, watch: str, digests: Mapping[str, None]) -> set[str]:
+    known: set[str] = set()
+    for some in _batches(digests, _AT_ONCE):
+        for table in (ITEMS, ALIASES):
+            query = select(table.c.digest).where(table.c.watch == watch, table.c.digest.in_(some))
+            known.update(connection.execute(query).scalars())
+    return known
+
+
+def _backlog(connection: Connection, watch: str) -> int:
+    """Return how many pages were taken that a list had when it was first read."""
+    query = select(func.count()).where(
+        ITEMS.c.watch == watch, ITEMS.c.backlog.is_(True), ITEMS.c.state != ItemState.SKIPPED
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _owner(connection: Connection, watch: str, digest: str) -> Row[Any] | None:
+    own = select(ITEMS).where(ITEMS.c.watch == watch, ITEMS.c.digest == digest)
+    through = (
+        select(ITEMS)
+        .join(ALIASES, ALIASES.c.item == ITEMS.c.id)
+        .where(ALIASES.c.watch == watch, ALIASES.c.digest == digest)
+    )
+    return connection.execute(own).one_or_none() or connection.execute(through).one_or_none()
+
+
+def _insert_new(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that leaves a row that is there as it is."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def _batches(values: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    remaining = iter(values)
+    while some := tuple(islice(remaining, size)):
+        yield some
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

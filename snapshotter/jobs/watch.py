@@ -1,0 +1,574 @@
+"""
+Lists that are polled: which there are, whose turn it is, and how each stands.
+
+A poll is claimed before it is made. The claim is one conditional UPDATE, so that of two
+workers that see the same list due one polls it; it ends by itself, so that a worker that
+dies in the middle holds a list up for ten minutes and not for ever. What a poll found is
+written only if the claim still is the poller's own.
+
+What the lists named is the affair of `items`, on the same database.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.jobs import items
+from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
+from snapshotter.policy.curve import share_of
+
+LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
+_KEPT_POLLS: Final = 200  # of each watch
+_LONGEST_BACK_OFF: Final = timedelta(hours=6)
+_LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
+_LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
+
+WATCHES = Table(
+    "watch",
+    TABLES,
+    Column("name", String(60), primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON of a Watch
+    Column("state", String(20), nullable=False),
+    Column("read_state", String(20), nullable=False),  # at the last reading
+    Column("kind", String(20), nullable=False),  # that it was when it was first read, or ""
+    Column("opened", Boolean, nullable=False),  # whether it was ever read
+    Column("paused", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("since", Instant),
+    Column("next_at", Instant, nullable=False, index=True),
+    Column("claim", String(40), nullable=False),
+    Column("claimed_until", Instant),
+    Column("last_poll_at", Instant),
+    Column("last_read_at", Instant),
+    Column("http_status", Integer),
+    Column("final_url", Text, nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("polls", BigInteger, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+)
+# The documents that a list is made of: itself, and the sitemaps that an index names.
+PARTS = Table(
+    "watch_part",
+    TABLES,
+    Column("watch", String(60), primary_key=True),
+    Column("number", Integer, primary_key=True),  # 0 for the list itself
+    Column("url", Text, nullable=False),
+    Column("answered", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("modified", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("stamp", Text, nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("read_at", Instant),
+)
+POLLS = Table(
+    "watch_poll",
+    TABLES,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("watch", String(60), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("state", String(20)),
+    Column("detail", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("listed", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("queued", Integer, nullable=False),
+    Column("missed", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One document of a list as it was last read, and how to ask whether it is another now."""
+
+    url: str
+    answered: str = ""  # the address that answered, after redirects: only it knows these two
+    etag: str = ""
+    modified: str = ""
+    sha256: str = ""  # of what came; "" for one that was not read
+    stamp: str = ""  # its time as the index has it
+    listed: int = 0  # items
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to poll a list once, and what is known of it."""
+
+    status: WatchStatus
+    token: str
+    at: datetime  # by the database's clock
+    kind: str
+    opened: bool
+    read_state: ListState
+    parts: tuple[Part, ...]  # the list itself first; () before it was read
+
+    @property
+    def watch(self) -> Watch:
+        """The list."""
+        return self.status.watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one poll met."""
+
+    state: ListState
+    detail: str = ""
+    http_status: int | None = None
+    final_url: str = ""
+    title: str = ""
+    kind: str = ""
+    listed: int = 0
+    parts: tuple[Part, ...] = ()  # () leaves those that are known
+    retry_after: timedelta | None = None
+    asked: str = ""  # Retry-After as it was received
+    date: str = ""  # Date as it was received
+    new: int = 0
+    queued: int = 0
+    notes: tuple[str, ...] = ()
+    complete: bool = True  # False: parts of a list that is read for the first time are to come
+
+
+class WatchBook:
+    """
+    The watches of a database. Safe to use from several threads and processes.
+
+    Args:
+        now: Which clock; that of the database, which all workers share.
+    """
+
+    def __init__(
+        self, engine: Engine, *, now: Callable[[Connection], datetime] = database_now
+    ) -> None:
+        self.engine = engine
+        self.now = now
+
+    def clock(self) -> datetime:
+        """Return the time by the clock that all workers share."""
+        with reading(self.engine) as connection:
+            return self.now(connection)
+
+    def add(self, watch: Watch) -> None:
+        """
+        Watch a list from now on, or from its start.
+
+        Raises:
+            SnapshotterError: There is one of that name.
+        """
+        row = {
+            "name": watch.name,
+            "definition": _dumped(watch),
+            "state": ListState.NEW,
+            "read_state": ListState.OK,
+            "kind": watch.kind,
+            "opened": False,
+            "paused": False,
+            "ended": False,
+            "detail": "",
+            "title": "",
+            "since": watch.created_at,
+            "next_at": watch.starts_at or watch.created_at,
+            "claim": "",
+            "final_url": "",
+            "listed": 0,
+            "failures": 0,
+            "polls": 0,
+            "missed": 0,
+        }
+        try:
+            with writing(self.engine) as connection:
+                connection.execute(insert(WATCHES).values(**row))
+        except IntegrityError as error:
+            raise SnapshotterError(
+                f"there is a watch called {watch.name!r} already",
+                hint=f"snapshotter watch show {watch.name}",
+            ) from error
+
+    def remove(self, name: str) -> int:
+        """
+        Forget a list and the pages that it named; return how many. Jobs and bundles stay.
+
+        Raises:
+            SnapshotterError: There is none.
+        """
+        with writing(self.engine) as connection:
+            _row(connection, name)
+            count = items.forget(connection, name)
+            for table, column in ((PARTS, PARTS.c.watch), (POLLS, POLLS.c.watch)):
+                connection.execute(delete(table).where(column == name))
+            connection.execute(delete(WATCHES).where(WATCHES.c.name == name))
+        return count
+
+    def pause(self, name: str) -> WatchStatus:
+        """Poll a list no more until `resume`. Raises SnapshotterError: there is none."""
+        with writing(self.engine) as connection:
+            _row(connection, name)
+            connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(paused=True))
+        return self.status(name)
+
+    def resume(self, name: str) -> WatchStatus:
+        """
+        Go on polling a list, at once. The time of the pause is no gap: somebody wanted it.
+
+        Raises:
+            SnapshotterError: There is none.
+        """
+        with writing(self.engine) as connection:
+            row = _row(connection, name)
+            at = self.now(connection)
+            if row.paused:
+                connection.execute(
+                    update(WATCHES)
+                    .where(WATCHES.c.name == name)
+                    .values(paused=False, next_at=max(at, _loaded(row.definition).starts_at or at))
+                )
+        return self.status(name)
+
+    def status(self, name: str) -> WatchStatus:
+        """Return how a list stands. Raises SnapshotterError: there is none."""
+        with reading(self.engine) as connection:
+            return _status(_row(connection, name), items.counts(connection, name))
+
+    def statuses(self) -> Iterator[WatchStatus]:
+        """Yield every list, by name."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
+            for row in rows:
+                yield _status(row, items.counts(connection, row.name))
+
+    def polls(self, name: str, newest: int) -> tuple[Poll, ...]:
+        """Return the last polls and gaps of a list, newest first."""
+        with reading(self.engine) as connection:
+            found = connection.execute(
+                select(POLLS).where(POLLS.c.watch == name).order_by(POLLS.c.id.desc()).limit(newest)
+            ).all()
+        return tuple(
+            Poll(
+                at=it.at,
+                ended_at=it.ended_at,
+                state=ListState(it.state) if it.state else None,
+                detail=it.detail,
+                http_status=it.http_status,
+                listed=it.listed,
+                new=it.new,
+                queued=it.queued,
+                missed=it.missed,
+            )
+            for it in found
+        )
+
+    def claim_due(self, token: str, most: int) -> tuple[Claim, ...]:
+        """
+        Take lists whose turn it is, those that are due longest first.
+
+        Args:
+            token: The poller's own; unlike every other's.
+        """
+        with reading(self.engine) as connection:
+            at = self.now(connection)
+            names = connection.execute(
+                select(WATCHES.c.name)
+                .where(_is_due(at))
+                .order_by(WATCHES.c.next_at, WATCHES.c.name)
+                .limit(most)
+            ).scalars().all()  # fmt: skip
+        claimed = (self._claim(name, token, only_due=True) for name in names)
+        return tuple(it for it in claimed if it is not None)
+
+    def claim(self, name: str, token: str) -> Claim:
+        """
+        Take a list although it is not its turn.
+
+        Raises:
+            SnapshotterError: There is none.
+            ServiceUnavailable: It is being polled at this moment.
+        """
+        with reading(self.engine) as connection:
+            _row(connection, name)
+        found = self._claim(name, token, only_due=False)
+        if found is None:
+            raise ServiceUnavailable(
+                f"the list {name!r} is being polled at this moment",
+                hint=f"snapshotter watch show {name}",
+            )
+        return found
+
+    def _claim(self, name: str, token: str, *, only_due: bool) -> Claim | None:
+        with writing(self.engine) as connection:
+            at = self.now(connection)
+            condition = _is_due(at) if only_due else _is_free(at)
+            won = connection.execute(
+                update(WATCHES)
+                .where(WATCHES.c.name == name, condition)
+                .values(claim=token, claimed_until=at + LEASE)
+            )
+            if won.rowcount != 1:
+                return None
+            row = _row(connection, name)
+            watch = _loaded(row.definition)
+            if only_due and watch.ends_at is not None and watch.ends_at <= at:
+                connection.execute(
+                    update(WATCHES)
+                    .where(WATCHES.c.name == name)
+                    .values(ended=True, claim="", claimed_until=None)
+                )
+                return None
+            if only_due:
+                _note_gap(connection, row, watch, at)
+            parts = connection.execute(
+                select(PARTS).where(PARTS.c.watch == name).order_by(PARTS.c.number)
+            ).all()
+            return Claim(
+                status=_status(row, items.counts(connection, name)),
+                token=token,
+                at=at,
+                kind=row.kind,
+                opened=row.opened,
+                read_state=ListState(row.read_state),
+                parts=tuple(
+                    Part(
+                        url=it.url,
+                        answered=it.answered,
+                        etag=it.etag,
+                        modified=it.modified,
+                        sha256=it.sha256,
+                        stamp=it.stamp,
+                        listed=it.listed,
+                        read_at=it.read_at,
+                    )
+                    for it in parts
+                ),
+            )
+
+    def holds(self, connection: Connection, claim: Claim) -> bool:
+        """Whether a claim still is the poller's own; it is until this transaction ends."""
+        won = connection.execute(
+            update(WATCHES)
+            .where(WATCHES.c.name == claim.watch.name, WATCHES.c.claim == claim.token)
+            .values(claimed_until=self.now(connection) + LEASE)
+        )
+        return won.rowcount == 1
+
+    def opened(self, connection: Connection, claim: Claim, kind: str) -> None:
+        """Write down that a list was read, and what kind it is from now on."""
+        connection.execute(
+            update(WATCHES)
+            .where(WATCHES.c.name == claim.watch.name)
+            .values(opened=True, kind=kind or claim.kind)
+        )
+
+    def postpone(self, claim: Claim, until: datetime) -> None:
+        """Give a claim back unused: the list's host is not to be asked before then."""
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(WATCHES)
+                .where(WATCHES.c.name == claim.watch.name, WATCHES.c.claim == claim.token)
+                .values(claim="", claimed_until=None, next_at=until)
+            )
+
+    def settle(self, claim: Claim, look: Look) -> WatchStatus | None:
+        """
+        Write down what a poll met and when the next one is due, and give the claim back.
+
+        Returns:
+            How the list stands; None if the claim was lost, and nothing was written.
+        """
+        name = claim.watch.name
+        with writing(self.engine) as connection:
+            if not self.holds(connection, claim):
+                return None
+            row, at = _row(connection, name), self.now(connection)
+            failures = 0 if look.state.was_read else row.failures + 1
+            polls = row.polls + 1
+            values: dict[str, Any] = {
+                "state": look.state,
+                "detail": look.detail,
+                "since": row.since if look.state == row.state else at,
+                "http_status": look.http_status,
+                "final_url": look.final_url,
+                "failures": failures,
+                "polls": polls,
+                "last_poll_at": at,
+                "next_at": at + _pause(claim.watch, polls, failures, look.retry_after),
+                "claim": "",
+                "claimed_until": None,
+            }
+            if look.state.was_read:
+                values |= {"read_state": look.state, "listed": look.listed, "last_read_at": at}
+                values |= {"title": look.title} if look.title else {}
+            connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(**values))
+            if look.parts:
+                _write_parts(connection, name, look.parts)
+            _write_poll(
+                connection,
+                name,
+                Poll(
+                    at=claim.at,
+                    ended_at=at,
+                    state=look.state,
+                    detail="; ".join((look.detail, *look.notes)).strip("; "),
+                    http_status=look.http_status,
+                    listed=look.listed,
+                    new=look.new,
+                    queued=look.queued,
+                ),
+            )
+            return _status(_row(connection, name), items.counts(connection, name))
+
+
+def _is_free(at: datetime) -> Any:
+    return or_(WATCHES.c.claim == "", WATCHES.c.claimed_until <= at)
+
+
+def _is_due(at: datetime) -> Any:
+    return (
+        (WATCHES.c.next_at <= at)
+        & (WATCHES.c.paused.is_(False))
+        & (WATCHES.c.ended.is_(False))
+        & _is_free(at)
+    )
+
+
+def _pause(watch: Watch, polls: int, failures: int, asked: timedelta | None) -> timedelta:
+    """Return how long to wait for the next poll: the pace with jitter, and back-off on top."""
+    pause = watch.every * (1 + watch.jitter * share_of(watch.name, polls))
+    if failures:
+        # Full jitter, on top of the pace: never sooner than without a failure.
+        most = min(_LONGEST_BACK_OFF, watch.every * 2 ** min(failures, 12))
+        pause += most * ((share_of(f"{watch.name} back-off", polls) + 1) / 2)
+    if asked is not None:
+        pause = max(pause, min(asked, _LONGEST_WAIT))
+    return pause
+
+
+def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime) -> None:
+    """Write down polls that nobody made: no worker ran, or none had the time."""
+    late = at - row.next_at
+    if row.polls == 0 or late <= max(_LATE, watch.every):
+        return
+    missed = late // watch.every
+    connection.execute(
+        update(WATCHES).where(WATCHES.c.name == row.name).values(missed=row.missed + missed)
+    )
+    _write_poll(
+        connection,
+        row.name,
+        Poll(
+            at=row.next_at,
+            ended_at=at,
+            state=None,
+            detail=f"{missed} polls were not made: no worker polled this list in that time",
+            missed=missed,
+        ),
+    )
+
+
+def _write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> None:
+    connection.execute(delete(PARTS).where(PARTS.c.watch == name))
+    connection.execute(
+        insert(PARTS),
+        [{"watch": name, "number": number, **asdict(it)} for number, it in enumerate(parts)],
+    )
+
+
+def _write_poll(connection: Connection, name: str, poll: Poll) -> None:
+    connection.execute(insert(POLLS).values(watch=name, **asdict(poll)))
+    oldest = connection.execute(
+        select(POLLS.c.id)
+        .where(POLLS.c.watch == name)
+        .order_by(POLLS.c.id.desc())
+        .offset(_KEPT_POLLS)
+        .limit(1)
+    ).scalar()
+    if oldest is not None:
+        connection.execute(delete(POLLS).where(POLLS.c.watch == name, POLLS.c.id <= oldest))
+
+
+def _row(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(WATCHES).where(WATCHES.c.name == name)).one_or_none()
+    if row is None:
+        count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
+        raise SnapshotterError(
+            f"there is no watch called {name!r}",
+            hint="snapshotter watch list" if count else "snapshotter watch add NAME ADDRESS",
+        )
+    return row
+
+
+def _status(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
+    return WatchStatus(
+        watch=_loaded(row.definition),
+        state=ListState(row.state),
+        paused=row.paused,
+        ended=row.ended,
+        detail=row.detail,
+        title=row.title,
+        since=row.since,
+        next_at=None if row.paused or row.ended else row.next_at,
+        last_poll_at=row.last_poll_at,
+        last_read_at=row.last_read_at,
+        http_status=row.http_status,
+        final_url=row.final_url,
+        listed=row.listed,
+        failures=row.failures,
+        polls=row.polls,
+        missed=row.missed,
+        items=counted[0],
+        waiting=counted[1],
+    )
+
+
+_MOMENTS = ("created_at", "starts_at", "ends_at")
+_DURATIONS = ("every", "within")
+_TUPLES = ("match", "exclude", "tags")
+
+
+def _dumped(watch: Watch) -> str:
+    value = asdict(watch)
+    for name in _MOMENTS:
+        value[name] = instant(value[name]) if value[name] else None
+    for name in _DURATIONS:
+        value[name] = value[name].total_seconds()
+    return json.dumps(value, sort_keys=True)
+
+
+def _loaded(text: str) -> Watch:
+    value: Mapping[str, Any] = json.loads(text)
+    given = dict(value)
+    for name in _MOMENTS:
+        given[name] = parse_instant(value[name]) if value[name] else None
+    for name in _DURATIONS:
+        given[name] = timedelta(seconds=value[name])
+    for name in _TUPLES:
+        given[name] = tuple(value[name])
+    return replace(Watch(**given), existing=Existing(value["existing"]))

@@ -1,0 +1,119 @@
+"""What tests of watched lists share: a database, a server, a clock that stands still."""
+
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+from typing_extensions import override
+
+from snapshotter.egress.fetch import Fetched, fetch
+from snapshotter.egress.rules import EgressRules
+from snapshotter.jobs import items
+from snapshotter.jobs.database import open_database, reading
+from snapshotter.jobs.poll import MAX_BYTES, Hooks, Poller
+from snapshotter.jobs.watch import WatchBook
+from snapshotter.model.event import Event
+from snapshotter.model.job import CaptureJob
+from snapshotter.model.watch import Watch, WatchItem, WatchStatus
+from snapshotter.policy.identity import parse_rules
+from snapshotter.policy.load import shipped_directory
+from snapshotter.ports import JobObserver
+from tests.fakes.job_queue import TableQueue
+from tests.fakes.world import SeededIds
+from tests.servers.lists import ListServer
+from tests.unit.egress.parts import LOOPBACK, Ticking
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+RULES = parse_rules(
+    (shipped_directory() / "schedules" / "identity.toml").read_text(encoding="utf-8"), "shipped"
+)
+
+
+class Heard(JobObserver):
+    """What an observer was told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    @override
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class Desk:
+    """Watches in a database of their own, polled over real connections to loopback."""
+
+    def __init__(
+        self, folder: Path, server: ListServer, *, hooks: Mapping[str, Any] | None = None
+    ) -> None:
+        self.server = server
+        self.engine = open_database(f"{folder}/queue.db")
+        event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
+        self.engine.dispose()
+        self.queue = TableQueue(self.engine)
+        self.queue.works = False
+        self.time = START
+        self.heard = Heard()
+        self._seeds = itertools.count()
+        self.book = WatchBook(self.engine, now=self.now)
+        self.poller = self.another(**(hooks or {}))
+
+    def another(self, **hooks: Any) -> Poller:
+        """Return a poller as a further worker has it."""
+        return Poller(
+            WatchBook(self.engine, now=self.now),
+            self.queue,
+            fetch=self.fetch,
+            rules=RULES,
+            ids=SeededIds(str(next(self._seeds))),
+            hooks=Hooks(observer=self.heard, **hooks),
+        )
+
+    def now(self, _: Connection) -> datetime:
+        return self.time
+
+    def fetch(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> Fetched:
+        return fetch(
+            url,
+            rules=EgressRules(allowed=LOOPBACK, total_bytes=1),
+            clock=Ticking(),
+            purpose="list",
+            user_agent="tests",
+            limit=MAX_BYTES,
+            timeout_s=20,
+            known=known,
+        )
+
+    def add(self, path: str = "/feed", **values: Any) -> Watch:
+        """Watch a list of the server, without jitter."""
+        source = path if path.startswith(("http", "file")) else self.server.url(path)
+        given = {"name": "news", "jitter": 0.0, "created_at": self.time, **values}
+        watch = Watch(source=given.pop("source", source), **given)
+        self.book.add(watch)
+        return watch
+
+    def turn(self, after: timedelta = timedelta(0)) -> WatchStatus:
+        """Let time pass and a worker take its turn; return how the watch stands."""
+        self.time += after
+        self.poller.turn()
+        return self.book.status("news")
+
+    def jobs(self) -> list[CaptureJob]:
+        return [it.job for it in self.queue.jobs()]
+
+    def urls(self) -> set[str]:
+        return {it.url for it in self.jobs()}
+
+    def items(self) -> list[WatchItem]:
+        with reading(self.engine) as connection:
+            return list(items.listed(connection, "news"))
+
+
+def _in_a_hurry(connection: object, _: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined] # of the DB-API
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
