@@ -4,17 +4,22 @@ Build what works through the queue: the second page of `wiring.py`, for whatever
 As there, each builder imports what it needs when it is called.
 """
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import snapshotter
+from snapshotter.app import wiring
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import Tell
+from snapshotter.model.gap import Gap
 from snapshotter.ports import Clock, JobObserver
 
 if TYPE_CHECKING:
+    from snapshotter.app.gaps import GapDesk
     from snapshotter.app.pace import Pace, Visits
     from snapshotter.jobs.database import Database
     from snapshotter.jobs.duty import Duty
@@ -22,7 +27,9 @@ if TYPE_CHECKING:
     from snapshotter.jobs.gate import Gate
     from snapshotter.jobs.queue import DatabaseQueue
     from snapshotter.jobs.roster import Roster
+    from snapshotter.jobs.schedule import Schedules
     from snapshotter.jobs.slot import Workshop
+    from snapshotter.jobs.sweep import Sweep
     from snapshotter.jobs.worker import Rules, Worker
     from snapshotter.policy.politeness import Politeness
 
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
     # Every module that declares tables, so that they are made whoever opens it first.
-    from snapshotter.jobs import attempts, politeness, roster  # noqa: F401
+    from snapshotter.jobs import attempts, politeness, roster, sweep  # noqa: F401
     from snapshotter.jobs.database import open_database
 
     return open_database(settings.queue)
@@ -117,9 +124,104 @@ def limits(settings: Settings) -> "Limits":
     return Limits(per_host=rules.most_at_once, in_all=rules.all_at_once)
 
 
-def duties(settings: Settings, *, tell: Tell) -> "tuple[Duty, ...]":
+@contextlib.contextmanager
+def schedules(settings: Settings) -> "Iterator[Schedules]":
+    """Give the table of schedules, for one command. Raises ServiceUnavailable, SnapshotterError."""
+    from snapshotter.jobs.schedule import Schedules
+
+    with _opened(settings) as found:
+        yield Schedules(found)
+
+
+@contextlib.contextmanager
+def one_sweep(
+    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell, records: bool = True
+) -> "Iterator[Sweep]":
+    """Give what looks which visits are due, for one command. Raises as `sweep` does."""
+    with _opened(settings) as found:
+        yield sweep(settings, found, ask=ask, tell=tell, records=records)
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> "Iterator[Database]":
+    found = database(settings)
+    try:
+        yield found
+    finally:
+        found.dispose()
+
+
+def sweep(
+    settings: Settings,
+    opened: "Database",
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+    records: bool = True,
+    observer: JobObserver | None = None,
+) -> "Sweep":
+    """
+    Return what looks which visits are due.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        records: Whether gaps are signed and stored here; else they wait for who does.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    from snapshotter.app import gaps
+    from snapshotter.jobs.sweep import Sweep
+
+    desk: gaps.GapDesk | None = None
+
+    def record(found: Sequence[Gap]) -> None:
+        # Only now: a key that can not be opened holds up records, and no visit.
+        nonlocal desk
+        desk = desk or gap_desk(settings, ask=ask, tell=tell)
+        gaps.record(desk, found)
+
+    return Sweep(
+        opened,
+        queue(settings, opened),
+        record=record if records else None,
+        new_id=wiring.RandomIds().bundle_id,
+        tell=tell,
+        observer=observer,
+    )
+
+
+def gap_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> "GapDesk":
+    """Return what records gaps in the configured store. Raises as `wiring.world` does."""
+    from snapshotter.app.gaps import GapDesk
+
+    store = wiring.store_for_evidence(settings, locked=False, tell=tell)
+    book = wiring.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
+    return GapDesk(
+        store=store,
+        signer=wiring.signer(settings, ask=ask, tell=tell),
+        ids=wiring.RandomIds(),
+        salts_dir=wiring.salts_dir(settings),
+        log=None
+        if book is None
+        else lambda leaves, again: book.append(leaves, seen=0 if again else None),
+    )
+
+
+def duties(
+    settings: Settings, opened: "Database", *, tell: Tell, observer: JobObserver | None = None
+) -> "tuple[Duty, ...]":
     """Return what a worker does beside captures; each is added here by who makes it."""
-    return ()
+    from snapshotter.jobs.duty import Duty
+    from snapshotter.jobs.sweep import EVERY_S
+
+    due = sweep(settings, opened, ask=None, tell=tell, observer=observer)
+    return (Duty(name="schedules", every_s=EVERY_S, work=due.turn),)
+
+
+def now() -> datetime:
+    """Return this machine's time, UTC: for what is only shown."""
+    return wiring.SystemClock().now()
 
 
 def worker(
@@ -143,13 +245,13 @@ def worker(
     """
     from snapshotter.jobs.worker import Worker
 
-    heard = observer or JobObserver()
+    heard, opened = observer or JobObserver(), database(settings)
     return Worker(
         url=settings.queue,
-        database=database(settings),
+        database=opened,
         opener=partial(open_workshop, settings),
         gate=gate(settings, heard),
-        duties=duties(settings, tell=tell),
+        duties=duties(settings, opened, tell=tell, observer=heard),
         rules=rules,
         limits=limits(settings),
         version=snapshotter.__version__,

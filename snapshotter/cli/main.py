@@ -39,6 +39,11 @@ COMMANDS = {
     "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
     "queue": ("queue", "queue", "Show, cancel and retry what waits to be captured"),
     "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
+    "schedule": (
+        "schedule",
+        "schedule",
+        "Capture pages again and again, and record what was missed",
+    ),
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),
     "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),

@@ -148,6 +148,10 @@ class Sweep:
             handed_over=handed_over, missed=missed + more_missed, settled=settled, recorded=recorded
         )
 
+    def turn(self) -> None:
+        """Sweep as a worker does. Raises as `run` does."""
+        self.run()
+
     # (1) What is due.
 
     def _advance(self, last: datetime | None) -> int:

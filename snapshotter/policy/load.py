@@ -7,7 +7,7 @@ carry a `reason`, which is for people.
 
 import os
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +26,7 @@ from snapshotter.model.request import (
     Pictures,
     Viewport,
 )
+from snapshotter.policy.curve import Curve, parse_curves
 from snapshotter.policy.retention import MAX_DAYS
 
 _MAX_BYTES = 1 << 20
@@ -206,6 +207,13 @@ class RetentionTable(_Table):
     mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
 
 
+class ScheduleTable(_Table):
+    """When a page is visited again by `schedule add --policy`, where its options do not say."""
+
+    curve: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
+    jitter_percent: int = Field(default=15, ge=0, le=45)
+
+
 class Policy(BaseModel):
     """One policy, whole."""
 
@@ -227,6 +235,7 @@ class Policy(BaseModel):
     streams: Streams = Streams()
     require: Require = Require()
     retention: RetentionTable = RetentionTable()
+    schedule: ScheduleTable = ScheduleTable()
 
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
@@ -240,6 +249,20 @@ def shipped_directory() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "_policies"
     return installed if installed.is_dir() else package.parent / "policies"
+
+
+def curves(path: Path | None = None) -> Mapping[str, Curve]:
+    """
+    Return the curves of a file; the shipped ones if none is named.
+
+    Raises:
+        SnapshotterError: It can not be read, or is no file of curves; it says which.
+    """
+    found = path or shipped_directory() / "schedules" / "curves.toml"
+    try:
+        return parse_curves(found.read_text(encoding="utf-8"), str(found))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotterError(f"{found} can not be read: {error}") from error
 
 
 def find(name_or_path: str) -> Path:

@@ -1,0 +1,143 @@
+"""What people say about when to visit, made into a plan; and who records what was missed."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from snapshotter.app.addresses import check_url
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.cron import zone as zone_of
+from snapshotter.jobs.plan import CatchUp, Plan, with_defaults
+from snapshotter.policy import load as policies
+from snapshotter.policy.curve import Curve, Season, parse_duration, parse_season
+
+_SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """When to visit, as options and a policy say it; empty where nothing was said."""
+
+    cron: str = ""
+    every: str = ""
+    curve: str = ""
+    curves: Path | None = None  # a file of curves, instead of the shipped ones
+    zone: str = "UTC"
+    start: str = ""
+    end: str = ""
+    jitter: str = ""
+    seasons: tuple[str, ...] = ()
+    catch_up: str = CatchUp.SKIP
+    max_late: str = ""
+    policy: str = ""
+
+
+def plan_of(wish: Wish) -> Plan:
+    """
+    Return the plan that is meant.
+
+    Raises:
+        SnapshotterError: Something in it is mistyped, or does not go together; it says what.
+    """
+    curve_name, jitter = wish.curve, _jitter(wish.jitter)
+    if wish.policy:
+        table = policies.load(wish.policy).schedule
+        if not (wish.cron or wish.every or wish.curve):
+            curve_name = table.curve
+        if curve_name and jitter is None:
+            jitter = table.jitter_percent / 100
+    if not (wish.cron or wish.every or curve_name):
+        raise SnapshotterError(
+            "a schedule has to say when",
+            hint='--cron "0 9 * * mon-fri", --every 6h, or --curve curve-news; or a --policy that '
+            "has a curve",
+        )
+    zone = zone_of(wish.zone)
+    try:
+        plan = Plan(
+            cron=wish.cron,
+            every=parse_duration(wish.every) if wish.every else None,
+            curve=_curve(curve_name, wish.curves) if curve_name else None,
+            zone=wish.zone,
+            start=_moment(wish.start, zone, is_end=False) if wish.start else None,
+            end=_moment(wish.end, zone, is_end=True) if wish.end else None,
+            seasons=tuple(_season(it) for it in wish.seasons),
+            catch_up=CatchUp(wish.catch_up),
+            max_late=timedelta(hours=1) if wish.catch_up == CatchUp.SKIP else None,
+        )
+        return with_defaults(
+            plan, jitter=jitter, max_late=parse_duration(wish.max_late) if wish.max_late else None
+        )
+    except ValueError as error:
+        raise SnapshotterError(str(error), hint="snapshotter schedule add --help") from error
+
+
+def addresses(given: Sequence[str], text: str = "") -> list[str]:
+    """
+    Return the addresses of arguments and of a file's text, each once, in their order.
+
+    Raises:
+        SnapshotterError: One of them can not be captured; it says which line.
+    """
+    found = list(map(check_url, given))
+    for number, line in enumerate(text.removeprefix(_BOM).splitlines(), start=1):
+        url = line.strip()
+        if not url or url.startswith("#"):
+            continue
+        try:
+            found.append(check_url(url))
+        except SnapshotterError as error:
+            raise SnapshotterError(f"line {number}: {error.message}", hint=error.hint) from error
+    return list(dict.fromkeys(found))
+
+
+def _curve(name: str, file: Path | None) -> Curve:
+    known = policies.curves(file)
+    if name not in known:
+        raise SnapshotterError(
+            f"there is no curve {name}",
+            hint=f"one of {', '.join(sorted(known))}; your own in a file: --curves FILE",
+        )
+    return known[name]
+
+
+def _jitter(text: str) -> float | None:
+    if not text:
+        return None
+    match = re.fullmatch(r"([0-9]{1,2})%?", text)
+    if match is None:
+        raise SnapshotterError(
+            f"not a jitter: {text!r}", hint="a share of the time to the next visit: 15%, or 0"
+        )
+    return int(match[1]) / 100
+
+
+def _season(text: str) -> Season:
+    match = _SEASON.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a season: {text!r}; write 05-27:06-10:0.5, the last of it a factor")
+    try:
+        factor = float(match[3])
+    except ValueError as error:
+        raise ValueError(f"not the factor of a season: {match[3]!r}") from error
+    return parse_season(match[1], match[2], round(factor, 2))
+
+
+def _moment(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
+    """Return a day or a time of that zone as an instant; of a last day its end."""
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            day = date.fromisoformat(text) + timedelta(days=1 if is_end else 0)
+            local = datetime.combine(day, time(), tzinfo=zone)
+        else:
+            local = datetime.fromisoformat(text)
+            local = local if local.tzinfo else local.replace(tzinfo=zone)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"not a day or a time: {text!r}; write 2027-05-27, or 2027-05-27T09:00"
+        ) from error
+    return local.astimezone(UTC).replace(microsecond=0)

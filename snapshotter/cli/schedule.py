@@ -1,0 +1,452 @@
+"""`snapshotter schedule`: pages that are captured again and again."""
+
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.key_options import passphrase_file_option
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.schedule_words import (
+    details,
+    entry_json,
+    entry_line,
+    instant,
+    plan_json,
+    print_visits,
+    schedule_json,
+    state_words,
+    tell_changed,
+    tell_signed,
+    visits_json,
+)
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.jobs.plan import Plan
+    from snapshotter.jobs.schedule import Schedule, Schedules
+    from snapshotter.jobs.sweep import Swept
+
+_SHOWN = 5  # visits to come that are printed after an `add`
+
+
+@click.group()
+def schedule() -> None:
+    """Capture pages again and again: by cron, at a pace, or on a curve from first sight."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a schedule.")
+_names = click.argument("names", nargs=-1, required=True, metavar="NAME…")
+
+
+@schedule.command(
+    epilog="""\b
+Examples:
+  snapshotter schedule add --cron "0 9 * * mon-fri" --zone Europe/Berlin https://shop.example/
+  snapshotter schedule add --every 6h https://example.org/terms
+  snapshotter schedule add --name case-7 --curve curve-wechat --from urls.txt --end 2027-06-27
+  snapshotter schedule add --curve curve-news --dry-run https://news.example/story
+  snapshotter schedule add --to case-7 https://example.org/one-more
+"""
+)
+@click.argument("urls", nargs=-1, metavar="[URL…]")
+@click.option("--name", default="", help="Its name; it stands in signed records.  [default: made]")
+@click.option(
+    "--from", "file", type=click.File("r", encoding="utf-8"), help="File of URLs, one a line."
+)
+@click.option("--to", default="", metavar="NAME", help="Add the URLs to this schedule.")
+@click.option("--cron", default="", metavar="FIELDS", help='"0 9 * * mon-fri", or @daily.')
+@click.option("--every", default="", metavar="TIME", help="A pace: 90s, 15m, 6h, 1d, 2w.")
+@click.option("--curve", default="", metavar="NAME", help="A curve from first sight: curve-news.")
+@click.option(
+    "--curves",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Your own curves.  [default: the shipped ones]",
+)
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of cron and of days.")
+@click.option("--start", default="", metavar="DAY|TIME", help="Nothing is due before.")
+@click.option(
+    "--end", default="", metavar="DAY|TIME", help="The last day, or nothing from then on."
+)
+@click.option(
+    "--jitter",
+    default="",
+    metavar="PERCENT",
+    help="Of the time to the visit beside.  [default: 15%, cron: 0]",
+)
+@click.option(
+    "--season",
+    "seasons",
+    multiple=True,
+    metavar="MM-DD:MM-DD:FACTOR",
+    help="Visit more often on these days of each year; may be repeated.",
+)
+@click.option(
+    "--catch-up",
+    type=click.Choice(["skip", "latest", "all"]),
+    default="skip",
+    show_default=True,
+    help="What becomes of visits that nobody made in time.",
+)
+@click.option(
+    "--max-late", default="", metavar="TIME", help="Later it is a gap.  [default: 1h, for skip]"
+)
+@click.option("--policy", default="", metavar="NAME|FILE", help="How to capture, and its curve.")
+@click.option("--tag", "tags", multiple=True, help="A word that goes along; may be repeated.")
+@click.option(
+    "--priority", type=click.IntRange(0, 1000), default=100, show_default=True, help="Lower first."
+)
+@click.option("--dry-run", is_flag=True, help="Print the first visits, and add nothing.")
+@_json
+@click.pass_context
+def add(
+    ctx: click.Context,
+    urls: tuple[str, ...],
+    name: str,
+    file: Any,
+    to: str,
+    cron: str,
+    every: str,
+    curve: str,
+    curves: Path | None,
+    zone: str,
+    start: str,
+    end: str,
+    jitter: str,
+    seasons: tuple[str, ...],
+    catch_up: str,
+    max_late: str,
+    policy: str,
+    tags: tuple[str, ...],
+    priority: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """
+    Add a schedule of one or more URLs, or URLs to one that is there.
+
+    --every and --curve count from first sight, which is now or --start: the first visit is
+    at once. A worker (`snapshotter worker`) makes the visits; while none runs, they are
+    missed, and what was missed is recorded.
+    """
+    from snapshotter.app import scheduling, wiring_jobs
+    from snapshotter.jobs.schedule import derived_name
+
+    found = scheduling.addresses(urls, file.read() if file else "")
+    if not found:
+        raise click.UsageError("name a URL, or a file of them with --from")
+    settings = ctx.obj.load()
+    if to:
+        if dry_run or name or cron or every or curve:
+            raise click.UsageError("--to adds URLs to a schedule as it is, and takes only URLs")
+        with wiring_jobs.schedules(settings) as book:
+            added = book.extend(to, found)
+            say(f"{added} of {len(found)} URLs were added to {to}")
+            if added < len(found):
+                say("the others are in it already, or have no visit before it ends")
+            _tell(book, book.get(to), as_json, following=_SHOWN)
+        return
+    plan = scheduling.plan_of(
+        scheduling.Wish(
+            cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
+            jitter=jitter, seasons=seasons, catch_up=catch_up, max_late=max_late, policy=policy,
+        )
+    )  # fmt: skip
+    name = name or derived_name(found, plan)
+    if dry_run:
+        _dry_run(wiring_jobs.now(), name, plan, found, as_json)
+        return
+    with wiring_jobs.schedules(settings) as book:
+        made = book.add(name, plan, found, policy=policy, priority=priority, tags=tags)
+        if made.urls < len(found):
+            say(f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends")
+        _tell(book, made, as_json, following=_SHOWN)
+
+
+@schedule.command(
+    "list", epilog="\b\nExamples:\n  snapshotter schedule list\n  snapshotter schedule list --json"
+)
+@_json
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the schedules, with when each is next."""
+    from snapshotter.app import wiring_jobs
+
+    with wiring_jobs.schedules(ctx.obj.load()) as book:
+        found = book.all()
+    for entry in found:
+        if as_json:
+            result_json(schedule_json(entry))
+            continue
+        urls = f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"
+        result(f"{entry.name}  {state_words(entry)}  {entry.plan.words}  {urls}")
+    if not found and not as_json:
+        say("there is no schedule: snapshotter schedule add --help")
+
+
+@schedule.command(
+    epilog="""\b
+Examples:
+  snapshotter schedule show case-7
+  snapshotter schedule show --next 50 --json case-7
+"""
+)
+@_names
+@click.option(
+    "--next",
+    "following",
+    type=click.IntRange(0, 10_000),
+    default=10,
+    show_default=True,
+    help="Visits to come.",
+)
+@click.option("--urls", "with_urls", is_flag=True, help="List its URLs, with first sight.")
+@_json
+@click.pass_context
+def show(
+    ctx: click.Context, names: tuple[str, ...], following: int, with_urls: bool, as_json: bool
+) -> None:
+    """Show schedules with their next visits, jitter included."""
+    from snapshotter.app import wiring_jobs
+
+    with wiring_jobs.schedules(ctx.obj.load()) as book:
+        for name in names:
+            _tell(book, book.get(name), as_json, following=following, with_urls=with_urls)
+
+
+@schedule.command(epilog="\b\nExamples:\n  snapshotter schedule pause case-7")
+@_names
+@_json
+@click.pass_context
+def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """
+    Let nothing be due until it is resumed.
+
+    That it was paused, when and (where `operator` is set) by whom is recorded and signed.
+    What a worker has already is still captured.
+    """
+    from snapshotter.app import wiring_jobs
+
+    settings = ctx.obj.load()
+    with wiring_jobs.schedules(settings) as book:
+        for name in names:
+            changed = book.pause(name, by=settings.operator)
+            words = "paused" if changed else "was paused already"
+            tell_changed(book.get(name), as_json, words, changed)
+
+
+@schedule.command(epilog="\b\nExamples:\n  snapshotter schedule resume case-7")
+@_names
+@_json
+@click.pass_context
+def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Go on with paused schedules. Visits that fell into the pause are not made up for."""
+    from snapshotter.app import wiring_jobs
+
+    settings = ctx.obj.load()
+    with wiring_jobs.schedules(settings) as book:
+        for name in names:
+            changed = book.resume(name, by=settings.operator)
+            words = "resumed" if changed else "was not paused"
+            tell_changed(book.get(name), as_json, words, changed)
+
+
+@schedule.command(epilog="\b\nExamples:\n  snapshotter schedule remove --yes case-7")
+@_names
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+@click.pass_context
+def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """
+    End schedules for good. No bundle is touched, and their history stays readable.
+
+    That it was removed is recorded and signed.
+    """
+    from snapshotter.app import wiring_jobs
+
+    settings = ctx.obj.load()
+    with wiring_jobs.schedules(settings) as book:
+        found = [book.get(name) for name in names]  # nothing is removed of a list with a typo
+        if not (yes or _is_wanted(found)):
+            raise SnapshotterError("nothing was removed", hint="--yes where nobody can be asked")
+        for entry in found:
+            book.remove(entry.name, by=settings.operator)
+            gone = replace(entry, state="removed", next_at=None)
+            tell_changed(gone, as_json, "removed", True)
+
+
+@schedule.command(
+    epilog="""\b
+Examples:
+  snapshotter schedule run case-7
+  snapshotter schedule run --url https://example.org/ case-7
+  snapshotter schedule run --once
+"""
+)
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--url", "urls", multiple=True, help="Only this URL of it; may be repeated.")
+@click.option("--once", is_flag=True, help="Hand over what is due, and record what was missed.")
+@store_option
+@passphrase_file_option
+@_json
+@click.pass_context
+def run(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    urls: tuple[str, ...],
+    once: bool,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Visit all URLs of schedules now, beside the plan; or look once what is due.
+
+    Both put captures into the queue, and a worker makes them. --once is for whoever starts
+    workers only now and then: without a worker nobody looks what is due.
+    """
+    from snapshotter.app import wiring_jobs
+
+    if once == bool(names) or (once and urls):
+        raise click.UsageError("name schedules to visit now, or say --once")
+    settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
+    if once:
+        with wiring_jobs.one_sweep(settings, ask=ask_passphrase, tell=say) as sweep:
+            _tell_swept(sweep.run(at_once=True), as_json)
+        return
+    with wiring_jobs.schedules(settings) as book:
+        for name in names:
+            jobs = book.run_now(name, urls)
+            if as_json:
+                result_json({"jobs": jobs, "name": name})
+            else:
+                result(f"{name}  {len(jobs)} visits handed over: snapshotter queue list")
+    with wiring_jobs.one_sweep(settings, ask=None, tell=say, records=False) as sweep:
+        sweep.run()
+
+
+@schedule.command(
+    epilog="""\b
+Examples:
+  snapshotter schedule history case-7
+  snapshotter schedule history --gaps --newest 1000 --json case-7
+  snapshotter schedule history --signed --store s3://evidence/case-7
+"""
+)
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option(
+    "--newest",
+    type=click.IntRange(1, 1_000_000),
+    default=50,
+    show_default=True,
+    help="So many entries.",
+)
+@click.option("--gaps", "gaps_only", is_flag=True, help="Only what was not visited, and pauses.")
+@click.option("--signed", is_flag=True, help="Read the signed records in the store, not the queue.")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an entry.")
+@click.pass_context
+def history(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    newest: int,
+    gaps_only: bool,
+    signed: bool,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Show visits and gaps, the newest first; also of schedules that were removed.
+
+    --signed reads what everybody can read who has the store: the records of gaps, each with
+    whether its signature is by a key that you trust. A URL in them is a commitment.
+    """
+    from snapshotter.app import gaps, wiring, wiring_jobs
+
+    settings = ctx.obj.load(store=store or "")
+    if signed:
+        is_trusted, left = wiring.trusted_keys(settings), newest
+        for kept in gaps.kept(wiring.store(settings)):
+            if left and (not names or (kept.record and kept.record.schedule in names)):
+                left -= 1
+                tell_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
+        return
+    if not names:
+        raise click.UsageError("name a schedule; or --signed, for the records in a store")
+    with wiring_jobs.schedules(settings) as book:
+        for name in names:
+            for entry in book.history(name, newest=newest, gaps_only=gaps_only):
+                if as_json:
+                    result_json({"schedule": name, **entry_json(entry)})
+                else:
+                    result(entry_line(entry))
+
+
+def _is_wanted(found: "list[Schedule]") -> bool:
+    told = ", ".join(f"{it.name} ({it.urls} URLs)" for it in found)
+    return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)
+
+
+def _tell_swept(swept: "Swept", as_json: bool) -> None:
+    if as_json:
+        result_json(
+            {
+                "handed_over": swept.handed_over,
+                "missed": swept.missed,
+                "recorded": swept.recorded,
+                "settled": swept.settled,
+            }
+        )
+        return
+    result(
+        f"{swept.handed_over} visits handed over, {swept.missed} missed, "
+        f"{swept.recorded} records written"
+    )
+
+
+def _dry_run(now: datetime, name: str, plan: "Plan", urls: list[str], as_json: bool) -> None:
+    from snapshotter.jobs.schedule import key_of, merged, watch_name
+
+    since = now.replace(microsecond=0)
+    firsts = [
+        (slot, url, since)
+        for url in urls
+        if (slot := plan.first(since, watch_name(name, key_of(url)))) is not None
+    ]
+    found = merged(plan, name, firsts, max(10, _SHOWN))
+    if as_json:
+        result_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
+        return
+    result(f"{name}  {plan.words}  would be added with {len(urls)} URLs")
+    print_visits(found)
+
+
+def _tell(
+    book: "Schedules",
+    entry: "Schedule",
+    as_json: bool,
+    *,
+    following: int,
+    with_urls: bool = False,
+) -> None:
+    found = book.upcoming(entry.name, following) if entry.state == "active" else []
+    if as_json:
+        value = {**schedule_json(entry), "next": visits_json(found)}
+        if with_urls:
+            value["addresses"] = [
+                {"since": instant(it.since), "url": it.url} for it in book.targets(entry.name)
+            ]
+        result_json(value)
+        return
+    result(f"{entry.name}  {state_words(entry)}  {entry.plan.words}")
+    result(f"  {details(entry)}")
+    if with_urls:
+        for target in book.targets(entry.name):
+            result(f"  {target.url}  first seen {instant(target.since)}")
+    print_visits(found)

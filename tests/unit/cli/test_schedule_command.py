@@ -1,0 +1,258 @@
+"""`schedule add|list|show|pause|resume|remove|run|history`, with the queue that workers have."""
+
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from snapshotter.app import wiring_jobs
+from snapshotter.app.settings import load
+from snapshotter.cli.main import main
+from snapshotter.jobs.database import writing
+from snapshotter.jobs.schedule import TARGET
+
+URL = "https://example.org/post/1"
+
+
+class Shell:
+    """A home, in which commands are run."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
+        monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "the archive")
+        monkeypatch.chdir(folder)
+        self.folder = folder
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        self._capsys.readouterr()
+        code = main(["schedule", *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def object(self) -> dict[str, Any]:
+        (found,) = self.objects
+        return found
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def test_a_schedule_is_added_shown_and_listed(shell: Shell) -> None:
+    assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL, URL) == 0
+    assert shell.out.startswith("case-7  next ")
+    assert shell.out.count(URL) == 5
+
+    assert shell.run("show", "--json", "--urls", "--next", "3", "case-7") == 0
+    found = shell.object
+    assert (found["rule"], found["every_ms"], found["urls"]) == ("every 6h", 21_600_000, 1)
+    assert (found["state"], found["catch_up"], found["max_late_ms"]) == (
+        "active", "skip", 3_600_000,
+    )  # fmt: skip
+    assert [it["url"] for it in found["next"]] == [URL] * 3
+    assert found["next"][0]["at"] == found["addresses"][0]["since"] == found["next_at"]
+    assert shell.run("list", "--json") == 0
+    assert shell.object["name"] == "case-7"
+    assert shell.run("add", "--name", "case-7", "--every", "6h", URL) == 1
+    assert "there is a schedule case-7 already" in shell.err
+
+
+def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("urls.txt").write_text(f"\ufeff# posts\n{URL}\n\nhttps://example.org/2\n{URL}\n")
+
+    assert shell.run("add", "--name", "many", "--cron", "@daily", "--from", "urls.txt") == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("https://example.org/2\nhttps://example.org/3\n"))
+    assert shell.run("add", "--to", "many", "--from", "-", "--json") == 0
+
+    assert "1 of 2 URLs were added to many" in shell.err
+    assert shell.object["urls"] == 3
+    Path("bad.txt").write_text(f"{URL}\nexample.org\n")
+    assert shell.run("add", "--every", "1d", "--from", "bad.txt") == 1
+    assert "line 2: only http and https URLs" in shell.err
+
+
+def test_a_dry_run_says_when_and_adds_nothing(shell: Shell) -> None:
+    options = ("--cron", "0 9 * * mon-fri", "--zone", "Europe/Berlin", "--start", "2027-03-26")
+
+    assert shell.run("add", "--dry-run", "--json", *options, URL) == 0
+
+    # Friday, and the Monday after the clock was set.
+    slots = [it["slot"] for it in shell.object["next"]]
+    assert slots[:2] == ["2027-03-26T08:00:00Z", "2027-03-29T07:00:00Z"]
+    assert shell.object["name"].startswith("example-org-")
+    assert not (shell.folder / "data" / "queue.db").exists()
+
+
+def test_a_last_day_is_whole_and_a_season_has_more_visits(shell: Shell) -> None:
+    options = ("--start", "2027-05-26", "--end", "2027-05-28", "--zone", "Asia/Shanghai")
+    season = ("--season", "05-27:05-27:0.5")
+
+    assert shell.run(
+        "add", "--dry-run", "--json", "--every", "1d", "--jitter", "0", *options, *season, URL
+    ) == 0  # fmt: skip
+
+    assert [it["slot"] for it in shell.object["next"]] == [
+        "2027-05-25T16:00:00Z", "2027-05-26T16:00:00Z", "2027-05-27T04:00:00Z",
+        "2027-05-27T16:00:00Z",
+    ]  # fmt: skip
+
+
+def test_a_policy_may_say_its_curve(shell: Shell) -> None:
+    Path("post.toml").write_text(
+        'name = "post"\n[schedule]\ncurve = "curve-fast"\njitter_percent = 5\n'
+    )
+
+    assert shell.run("add", "--policy", "./post.toml", "--json", URL) == 0
+    found = shell.object
+    assert (found["curve"], found["jitter_percent"]) == ("curve-fast", 5)
+    assert found["policy"] == "./post.toml"
+
+    # What is said on the command line counts.
+    assert shell.run("add", "--policy", "./post.toml", "--every", "1d", "--json", URL) == 0
+    assert (shell.object["curve"], shell.object["jitter_percent"]) == (None, 15)
+    Path("own.toml").write_text('[mine]\nat = ["0s", "1h"]\n')
+    assert shell.run("add", "--curve", "mine", "--curves", "own.toml", "--json", URL) == 0
+    assert len(shell.object["next"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "hint"),
+    [
+        ((), "a schedule has to say when", "--every 6h"),
+        (("--policy", "default"), "a schedule has to say when", "--policy"),
+        (("--every", "6hours"), "not a duration: '6hours'", "schedule add --help"),
+        (("--every", "6h", "--cron", "@daily"), "exactly one of", "--help"),
+        (("--cron", "0 9 * *"), "4 fields", "@daily"),
+        (("--cron", "@daily", "--zone", "Berlin"), "no time zone", "Europe/Berlin"),
+        (("--curve", "curve-wechatt"), "no curve curve-wechatt", "curve-wechat"),
+        (("--every", "1d", "--jitter", "60%"), "jitter is from 0 to 45%", "--help"),
+        (("--every", "1d", "--jitter", "much"), "not a jitter", "15%"),
+        (("--every", "1d", "--season", "summer"), "not a season", "--help"),
+        (("--every", "1d", "--start", "tomorrow"), "not a day or a time", "--help"),
+        (("--every", "1d", "--end", "2020-01-01"), "nothing would ever be due", "--end"),
+        (("--every", "1d", "--name", "Case 7"), "not a schedule's name", "a-z"),
+        (("--every", "1d", "--policy", "defualt"), "no policy called defualt", "default"),
+    ],
+)
+def test_what_is_mistyped_ends_with_a_sentence_and_a_way_out(
+    shell: Shell, options: tuple[str, ...], said: str, hint: str
+) -> None:
+    assert shell.run("add", *options, URL) == 1
+
+    first, second = shell.err.splitlines()[:2]
+    assert said in first
+    assert second.startswith("snapshotter: try: ")
+    assert hint in second
+
+
+def test_nothing_to_visit_is_a_usage_error(shell: Shell) -> None:
+    assert shell.run("add", "--every", "1d") == 2
+    assert shell.run("add", "--to", "x", "--every", "1d", URL) == 2
+    assert shell.run("run") == 2
+    assert shell.run("run", "--once", "x") == 2
+    assert shell.run("history") == 2
+
+
+def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Shell) -> None:
+    assert shell.run("add", "--name", "case-7", "--every", "6h", "--start", "2027-01-01", URL) == 0
+    assert shell.run("pause", "--json", "case-7") == 0
+    assert (shell.object["state"], shell.object["changed"]) == ("paused", True)
+    assert shell.object["paused_by"] == "the archive"
+    assert shell.run("list") == 0
+    assert "paused by the archive at " in shell.out
+    assert shell.run("resume", "case-7") == 0
+    assert shell.run("remove", "case-7", "case-8") == 1
+    assert "did you mean case-7?" in shell.err
+    assert shell.run("remove", "case-7") == 1
+    assert "--yes" in shell.err
+    assert shell.run("remove", "--yes", "--json", "case-7") == 0
+    assert shell.object["state"] == "removed"
+
+    assert shell.run("run", "--once", "--json") == 0
+
+    assert shell.object == {"handed_over": 0, "missed": 0, "recorded": 3, "settled": 0}
+    assert shell.run("history", "--gaps", "--json", "case-7") == 0
+    told = [(it["kind"], it["by"]) for it in shell.objects]
+    assert told == [(it, "the archive") for it in ("removed", "resumed", "paused")]
+    assert shell.run("history", "--signed", "--json") == 0
+    assert {it["record"]["event"] for it in shell.objects} == {"paused", "resumed", "removed"}
+    assert [it["trusted"] for it in shell.objects] == [True] * 3
+    assert main(["audit"]) == 0
+
+
+def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
+    _a_day_passes()
+
+    assert shell.run("run", "--once", "--json") == 0
+
+    counts = shell.object
+    assert (counts["missed"], counts["recorded"]) == (5, 1)
+    assert shell.run("history", "case-7") == 0
+    assert "GAP  no-worker  5 visits" in shell.out
+    (record,) = (shell.folder / "captures" / "gaps").rglob("*.json")
+    assert b"example.org" not in record.read_bytes()
+    assert b"example.org" not in b"".join(
+        it.read_bytes() for it in (shell.folder / "captures.private").iterdir()
+    )
+    record.chmod(0o644)
+    record.write_bytes(record.read_bytes().replace(b"no-worker", b"no-wonder"))
+    assert main(["audit"]) == 10
+    assert "altered" in capsys.readouterr().out
+    assert shell.run("history", "--signed") == 0
+    assert "DOES NOT HOLD" in shell.out
+
+
+def _a_day_passes() -> None:
+    """Let nobody have looked since yesterday: what is due next was due 26 hours ago."""
+    engine = wiring_jobs.database(load())
+    day = timedelta(hours=26)
+    with writing(engine) as connection:
+        row = connection.execute(select(TARGET)).mappings().one()
+        connection.execute(
+            update(TARGET).values(
+                since=row["since"] - day, next_slot=row["next_slot"] - day,
+                next_at=row["next_at"] - day,
+            )
+        )  # fmt: skip
+    engine.dispose()
+
+
+def test_an_extra_visit_is_a_job_like_any_other(shell: Shell) -> None:
+    other = "https://example.org/2"
+    assert shell.run(
+        "add", "--name", "case-7", "--every", "6h", "--start", "2027-01-01", "--priority", "5", URL,
+        other,
+    ) == 0  # fmt: skip
+
+    assert shell.run("run", "--json", "--url", other, "case-7") == 0
+
+    (job_id,) = shell.object["jobs"]
+    engine = wiring_jobs.database(load())
+    found = list(wiring_jobs.queue(load(), engine).jobs(origin="schedule:case-7"))
+    engine.dispose()
+    assert [(it.job.id, it.job.url, it.job.priority) for it in found] == [(job_id, other, 5)]
+    assert not (shell.folder / "captures").exists()  # no key and no store are needed for it
+    assert shell.run("run", "--url", "https://example.org/3", "case-7") == 1
+    assert "is no address of the schedule" in shell.err
