@@ -467,14 +467,11 @@ class JobObserver:
             length: Bytes of the bundle; 0 when nothing was sealed.
         """
 
-    def job_deferred(self, job: CaptureJob, *, until: datetime, why: str) -> None:
-        """Hear that a job waits for its host. `why` is one of few words: "budget"."""
-
     def heartbeat(self, worker: str) -> None:
         """Hear that a worker wrote its heartbeat."""
 
     def browser_restarted(self, worker: str, *, why: str) -> None:
-        """Hear that a browser was replaced. `why` is one of few words: "captures", "died"."""
+        """Hear that a browser was replaced. `why`: "captures", "memory" or "died"."""
 
     def service_failed(self, service: str, detail: str) -> None:
         """

@@ -92,16 +92,15 @@ def of_service(service: str, detail: str, at: datetime) -> Event:
     )
 
 
-def of_disk(what: str, free_bytes: int, total_bytes: int, worker: str, at: datetime) -> Event:
-    """Return what to tell of a disk that is nearly full; of each worker's once a day."""
+def of_disk(what: str, free_bytes: int, total_bytes: int, machine: str, at: datetime) -> Event:
+    """Return what to tell of a disk that is nearly full; of each machine's once a day."""
     percent = 100 * free_bytes // max(total_bytes, 1)
     return Event(
-        id=f"disk.low/{_key(worker)}/{_key(what)}/{at.strftime(_A_DAY)}",
+        id=f"disk.low/{_key(machine)}/{_key(what)}/{at.strftime(_A_DAY)}",
         kind=EventKind.DISK_LOW,
         at=at,
-        subject=f"{worker}/{what}",
-        summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {worker}",
-        worker=worker,
+        subject=f"{machine}/{what}",
+        summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {machine}",
     )
 
 

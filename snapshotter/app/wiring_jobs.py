@@ -231,6 +231,7 @@ def worker(
     tell: Tell,
     told: Callable[..., Any],
     observer: JobObserver | None = None,
+    more: "Sequence[Duty]" = (),
 ) -> "Worker":
     """
     Return a worker of the configured queue.
@@ -238,6 +239,8 @@ def worker(
     Args:
         tell: Says a sentence to whoever runs it.
         told: Hears what happens: an event's name, and its fields.
+        observer: Hears what is counted, and what people may want to be told.
+        more: Duties beside those of every worker.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -251,7 +254,7 @@ def worker(
         database=opened,
         opener=partial(open_workshop, settings),
         gate=gate(settings, heard),
-        duties=duties(settings, opened, tell=tell, observer=heard),
+        duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
         rules=rules,
         limits=limits(settings),
         version=snapshotter.__version__,

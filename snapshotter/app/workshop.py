@@ -23,6 +23,7 @@ from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import load as policies
 from snapshotter.ports import Lease, ObjectStore
+from snapshotter.seal import sealer
 from snapshotter.store import layout
 
 _CHUNK = 1 << 20  # bytes per read
@@ -147,7 +148,19 @@ class CaptureWorkshop:
             location=done.location,
             notes=(*pipeline.clock_warnings(done), *pipeline.log_warnings(done)),
             stage_ms=done.stage_ms,
+            missed=_missed(done),
         )
+
+
+def _missed(done: Result) -> tuple[tuple[str, str], ...]:
+    """Return whose part of a bundle is owed."""
+    missed: list[tuple[str, str]] = []
+    owed = {name for signed in done.bundle.signatures for name in sealer.pending(signed.tokens)}
+    if owed:
+        missed.append(("authority", f"no token of {', '.join(sorted(owed))}"))
+    if done.logged is not None and done.logged.index is None:
+        missed.append(("log", done.logged.detail))
+    return tuple(missed)
 
 
 def _request(job: CaptureJob) -> CaptureRequest:

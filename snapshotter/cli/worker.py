@@ -17,7 +17,7 @@ _EXAMPLES = """\b
 Examples:
   snapshotter worker
   snapshotter worker --concurrency 4
-  snapshotter worker --json 2> worker.log
+  snapshotter worker --listen 127.0.0.1:9464 --log-format json 2>> worker.log
   snapshotter worker list
 """
 _LIST_EXAMPLES = """\b
@@ -71,6 +71,27 @@ Examples:
     show_default=True,
     help="Days for which the queue remembers jobs that are over.",
 )
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    default="",
+    help="Serve /metrics, /healthz and /readyz, on an address of this machine.",
+)
+@click.option("--listen-anywhere", is_flag=True, help="Others can reach that address, and may.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What happens, on stderr: sentences, or JSON lines.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="From what on it is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what happens, one JSON object a line.")
 @click.pass_context
 def worker(
@@ -84,6 +105,10 @@ def worker(
     recycle_after: int,
     recycle_mb: int,
     keep_days: int,
+    listen: str,
+    listen_anywhere: bool,
+    log_format: str,
+    log_level: str,
     as_json: bool,
 ) -> None:
     """
@@ -95,7 +120,7 @@ def worker(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from snapshotter.app import wiring_jobs
+    from snapshotter.app import wiring_jobs, wiring_telemetry
     from snapshotter.jobs.attempts import Patience
     from snapshotter.jobs.worker import Rules
 
@@ -112,9 +137,23 @@ def worker(
         keep=timedelta(days=keep_days),
         patience=Patience(attempts=attempts),
     )
-    made = wiring_jobs.worker(settings, rules, tell=say, told=_Log(as_json))
-    _heed_signals(made)
-    made.run()
+    with wiring_telemetry.watched(
+        settings,
+        log_format=log_format,
+        log_level=log_level,
+        listen=listen,
+        listen_anywhere=listen_anywhere,
+        words=_Log(as_json, quiet=log_format == "json", level=log_level),
+        say=say,
+    ) as watched:
+        made = wiring_jobs.worker(
+            settings, rules, tell=watched.tell, told=watched.told, observer=watched.observer,
+            more=watched.duties,
+        )  # fmt: skip
+        if watched.url:
+            watched.told("worker.listening", url=watched.url)
+        _heed_signals(made)
+        made.run()
 
 
 @worker.command("list", epilog=_LIST_EXAMPLES)
@@ -148,6 +187,7 @@ def _heed_signals(made: "Worker") -> None:
 
 _WORDS = {
     "bundle.unstored": "{text}",
+    "health.failed": "{check} is not as it should be: {error}",
     "chores.failed": "what is owed could not be done: {error}",
     "job.began": "{job}: {url}",
     "job.done": "{job}: {outcome}, bundle {bundle}",
@@ -157,6 +197,7 @@ _WORDS = {
     "job.returned": "{job} goes back to the queue",
     "job.search-failed": "{job}: its bundle could not be looked for: {error}",
     "job.superseded": "{job} was given to another worker, or cancelled",
+    "notification.failed": "not told yet: {error}",
     "queue.unavailable": "{error}; waiting for it",
     "slot.recycled": "a slot was replaced after {captures} captures",
     "slot.said": "{text}",
@@ -167,23 +208,40 @@ _WORDS = {
     "worker.draining": "finishing {captures} captures; a second signal stops at once",
     "worker.ended": "worker {worker} ends, {done} jobs done",
     "worker.fenced": "this worker was taken for dead; what it had was given to others",
+    "worker.listening": "metrics and health: {url}/metrics /healthz /readyz",
     "worker.started": "worker {worker} takes jobs, {slots} at a time",
     "worker.trouble": "{error}",
 }
 
 
 class _Log:
-    """What happens, a line each: for people on stderr, as JSON on stdout."""
+    """
+    What happens, a line each: for people on stderr, or as JSON on stdout.
 
-    def __init__(self, as_json: bool) -> None:
+    Args:
+        as_json: Print JSON, and say nothing.
+        quiet: Say nothing: somebody else writes the log.
+        level: From what on something is said.
+    """
+
+    def __init__(self, as_json: bool, *, quiet: bool = False, level: str = "info") -> None:
         self._as_json = as_json
+        self._quiet = quiet
+        self._level = level
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Tell of one event."""
+        from snapshotter.telemetry.logs import Level, level_of, redacted
+
         if self._as_json:
             result_json({"event": event, **fields})
+        elif self._quiet:
+            return
         elif words := _WORDS.get(event):
-            say(words.format(**fields))
+            # What is said of a job is said at every level that says anything of jobs at all.
+            matters = max(level_of(event), Level.INFO)
+            if matters >= Level[self._level.upper()]:
+                say(words.format(**redacted(fields)))
 
 
 def _object(it: "Enrolled") -> dict[str, Any]:

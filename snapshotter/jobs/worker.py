@@ -247,6 +247,8 @@ class Worker:
             status = self._patiently(lambda: self._attempts.finish(attempt, product))
             self._done += status is not None
             self._heard(status, product)
+            for service, why in product.missed:
+                self._observer.service_failed(service, why)
             self._told(
                 "job.done" if status else "job.superseded",
                 job=attempt.job.id, bundle=product.sealed.bundle_id, url=attempt.job.url,
@@ -295,7 +297,8 @@ class Worker:
         """Replace the process of a slot that has worked for long, or grown."""
         rules = self._rules
         if slot.captures >= rules.recycle_captures or slot.resident >= rules.recycle_bytes:
-            self._observer.browser_restarted(self.id, why="captures")
+            grown = slot.resident >= rules.recycle_bytes
+            self._observer.browser_restarted(self.id, why="memory" if grown else "captures")
             self._told("slot.recycled", captures=slot.captures, resident=slot.resident)
             slot.end()
         if not self._stopping.is_set():

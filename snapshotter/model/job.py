@@ -113,3 +113,4 @@ class Made:
     location: str  # a path that can be opened, or an s3:// URL
     notes: tuple[str, ...] = ()  # what has to be said of it
     stage_ms: Mapping[str, int] = field(default_factory=dict)  # as `capture --json` has it
+    missed: tuple[tuple[str, str], ...] = ()  # "authority" or "log", and why it did not do its part

@@ -1,0 +1,43 @@
+"""The queue in a few numbers, for metrics: four counts, which do not lock anything."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Engine, and_, case, distinct, func, or_, select
+
+from snapshotter.jobs.database import Instant, database_now, reading
+from snapshotter.jobs.queue import DUE_LATER, JOB
+from snapshotter.jobs.roster import LIVE, Roster
+from snapshotter.model.job import JobState, QueueFacts
+
+FRESH: Final = timedelta(seconds=30)  # a heartbeat that is older is that of a worker in trouble
+
+
+def facts(engine: Engine) -> QueueFacts:
+    """Return the queue as it is now. Raises ServiceUnavailable."""
+    with reading(engine) as connection:
+        now = database_now(connection)
+        depth = connection.execute(select(JOB.c.state, func.count()).group_by(JOB.c.state)).all()
+        is_later = and_(JOB.c.ready == DUE_LATER, or_(JOB.c.due_at.is_(None), JOB.c.due_at > now))
+        since = case(
+            (JOB.c.due_at.is_not(None), JOB.c.due_at),
+            (JOB.c.not_before.is_not(None), JOB.c.not_before),
+            else_=JOB.c.enqueued_at,
+        )
+        oldest = connection.execute(
+            select(func.min(since, type_=Instant())).where(
+                JOB.c.state == JobState.WAITING, since <= now, ~is_later
+            )
+        ).scalar_one()
+        deferred = connection.execute(
+            select(func.count(distinct(JOB.c.host))).where(JOB.c.state == JobState.DEFERRED)
+        ).scalar_one()
+    workers = [it for it in Roster(engine).workers() if it.state in LIVE]
+    ages = [max(now - it.beat_at, timedelta()) for it in workers]
+    return QueueFacts(
+        depth={JobState(state): count for state, count in depth},
+        oldest_due_s=max(now - oldest, timedelta()).total_seconds() if oldest else 0.0,
+        deferred_hosts=deferred,
+        workers=sum(it < FRESH for it in ages),
+        oldest_heartbeat_s=max(ages, default=timedelta()).total_seconds(),
+    )

@@ -1,0 +1,257 @@
+"""
+Numbers for Prometheus (docs/reference/metrics.md): how much, how long, how full.
+
+No label has more values than a person could list: no addresses, hosts, schedules or jobs.
+What is asked of the queue is asked when somebody looks, and at most every few seconds.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueFacts
+from snapshotter.ports import JobObserver
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+_FRESH_S: Final = 5.0  # for which the queue is not asked again
+_OTHER: Final = "other"
+
+_STAGES: Final = (
+    "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record", "seal",
+    "timestamp", "store", "log", "replay", "total",
+)  # fmt: skip
+_OUTCOMES: Final = ("complete", "partial", "failed")
+_SERVICES: Final = ("store", "authority", "database", "browser", "log")
+_RESTARTS: Final = ("captures", "memory", "died")
+_STAGE_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+_LATE_S: Final = (1, 5, 15, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
+
+
+class Metrics(JobObserver):
+    """
+    What one worker counts, and what the queue says of itself.
+
+    Args:
+        facts: Asks the queue; raises ServiceUnavailable. None: nobody does.
+        monotonic: Seconds that never go back, for how old an answer is.
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        facts: Callable[[], QueueFacts] | None,
+        free_bytes: Callable[[], int],
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        # A second series beside each, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # of a library without types here
+        self._registry = registry = CollectorRegistry()
+        self._now = now
+        self._lock = threading.Lock()
+        self._in_flight: set[str] = set()
+        ProcessCollector(registry=registry)
+        Info("snapshotter_build", "The program.", registry=registry).info({"version": version})
+        self._attempts = Counter(
+            "snapshotter_attempts",
+            "Attempts at captures that ended, by what the job is then.",
+            ["state"],
+            registry=registry,
+        )
+        self._captures = Counter(
+            "snapshotter_captures",
+            "Captures that were sealed, by how much was captured.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "snapshotter_stage_seconds",
+            "Time of each stage of a capture that was sealed.",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "snapshotter_bundle_bytes", "Bytes of bundles that were stored.", registry=registry
+        )
+        flying = Gauge(
+            "snapshotter_captures_in_flight", "Captures under way in this worker.",
+            registry=registry,
+        )  # fmt: skip
+        flying.set_function(lambda: len(self._in_flight))
+        self._beat = Gauge(
+            "snapshotter_heartbeat_timestamp_seconds",
+            "When this worker last wrote its heartbeat, in seconds since 1970.",
+            registry=registry,
+        )
+        self._restarts = Counter(
+            "snapshotter_browser_restarts",
+            "Times that a browser's process was replaced.",
+            ["why"],
+            registry=registry,
+        )
+        self._services = Counter(
+            "snapshotter_service_failures",
+            "Times that somebody else's service did not do its part.",
+            ["service"],
+            registry=registry,
+        )
+        self._late = Histogram(
+            "snapshotter_schedule_lateness_seconds",
+            "How late visits of schedules were handed over.",
+            buckets=_LATE_S,
+            registry=registry,
+        )
+        self._events = Counter(
+            "snapshotter_events",
+            "Things that people may want to be told: missed visits, lost workers and others.",
+            ["kind"],
+            registry=registry,
+        )
+        self._messages = Counter(
+            "snapshotter_notifications",
+            "Attempts to hand messages over: sent, failed (tried again) or given-up.",
+            ["result"],
+            registry=registry,
+        )
+        space = Gauge(
+            "snapshotter_spool_free_bytes", "Space where captures are in progress.",
+            registry=registry,
+        )  # fmt: skip
+        space.set_function(free_bytes)
+        self._begin_at_nothing()
+        if facts is not None:
+            registry.register(_OfQueue(facts, monotonic))
+
+    def exposition(self) -> bytes:
+        """Return all numbers in the text format of Prometheus, 0.0.4."""
+        return generate_latest(self._registry)
+
+    @override
+    def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
+        with self._lock:
+            self._in_flight.add(job.id)
+
+    @override
+    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+        with self._lock:
+            self._in_flight.discard(status.job.id)
+        self._attempts.labels(status.state.value).inc()
+        if length:
+            self._bytes.inc(length)
+            self._captures.labels(_one_of(_OUTCOMES, status.outcome)).inc()
+        for stage, ms in stage_ms.items():
+            self._stages.labels(_one_of(_STAGES, stage)).observe(ms / 1000)
+
+    @override
+    def heartbeat(self, worker: str) -> None:
+        self._beat.set(self._now())
+
+    @override
+    def browser_restarted(self, worker: str, *, why: str) -> None:
+        self._restarts.labels(_one_of(_RESTARTS, why)).inc()
+
+    @override
+    def service_failed(self, service: str, detail: str) -> None:
+        self._services.labels(_one_of(_SERVICES, service)).inc()
+
+    @override
+    def fired(self, schedule: str, *, late_s: float) -> None:
+        self._late.observe(late_s)
+
+    @override
+    def tell(self, event: Event) -> None:
+        self._events.labels(event.kind.value).inc()
+
+    def notified(self, *, sent: int, failed: int, given_up: int) -> None:
+        """Count what a round of notifications did."""
+        for result, count in (("sent", sent), ("failed", failed), ("given-up", given_up)):
+            self._messages.labels(result).inc(count)
+
+    def _begin_at_nothing(self) -> None:
+        """Have every series there from the start: a rate over one that appears misses its first."""
+        for family, values in (
+            (self._attempts, [it.value for it in JobState if it is not JobState.RUNNING]),
+            (self._captures, _OUTCOMES),
+            (self._restarts, _RESTARTS),
+            (self._services, _SERVICES),
+            (self._events, [it.value for it in EventKind]),
+            (self._messages, ("sent", "failed", "given-up")),
+        ):
+            for value in values:
+                family.labels(value)
+        for stage in _STAGES:
+            self._stages.labels(stage)
+
+
+class _OfQueue(Collector):
+    """Asks the queue when somebody looks; what it does not answer is not there."""
+
+    def __init__(self, facts: Callable[[], QueueFacts], monotonic: Callable[[], float]) -> None:
+        self._facts = facts
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last: tuple[float, QueueFacts | None] | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # so that registering asks nobody
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        facts = self._fresh()
+        up = GaugeMetricFamily("snapshotter_queue_up", "Whether the queue's database answered.")
+        up.add_metric([], 1 if facts else 0)
+        yield up
+        if facts is None:
+            return
+        depth = GaugeMetricFamily(
+            "snapshotter_queue_jobs", "Jobs in the queue, by state.", labels=["state"]
+        )
+        for state in JobState:
+            depth.add_metric([state.value], facts.depth.get(state, 0))
+        yield depth
+        for name, words, value in (
+            ("queue_oldest_due_seconds", "How long the first job has waited that could have begun.",
+             facts.oldest_due_s),
+            ("hosts_deferred", "Hosts that are not visited at present.", facts.deferred_hosts),
+            ("workers", "Workers with a heartbeat that is not too old.", facts.workers),
+            ("oldest_heartbeat_seconds",
+             "Age of the oldest heartbeat among workers that have not said goodbye.",
+             facts.oldest_heartbeat_s),
+        ):  # fmt: skip
+            yield GaugeMetricFamily(f"snapshotter_{name}", words, value=value)
+
+    def _fresh(self) -> QueueFacts | None:
+        with self._lock:  # of several who look at once, one asks
+            if self._last is None or self._monotonic() - self._last[0] >= _FRESH_S:
+                try:
+                    facts = self._facts()
+                except ServiceUnavailable:
+                    facts = None
+                self._last = (self._monotonic(), facts)
+            return self._last[1]
+
+
+def _one_of(known: Iterable[str], word: str) -> str:
+    """Return a word that is known; one that is not must not make a series of its own."""
+    return word if word in known else _OTHER

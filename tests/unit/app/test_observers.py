@@ -1,0 +1,246 @@
+"""Whoever watches a worker costs it nothing, and people are told whatever is gone meanwhile."""
+
+import json
+import threading
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+from typing_extensions import override
+
+from snapshotter.app import settings, wiring_jobs, wiring_notify, wiring_telemetry
+from snapshotter.app.observers import Listeners, Telling
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.standard_webhooks import new_secret
+from snapshotter.jobs.queue import JOB, now_of
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.job import JobState, JobStatus
+from snapshotter.ports import JobObserver
+from tests.fakes.world import START, FixedClock
+from tests.servers.receiver import Receiver
+from tests.unit.jobs.making import job
+
+FAILED = JobStatus(job=job("one"), state=JobState.FAILED, attempts=1, error="no", ended_at=START)
+
+
+@dataclass
+class Told:
+    """Takes events over once the database is there."""
+
+    gone: int = 0  # calls for which it is not
+    events: list[Event] = field(default_factory=list)
+
+    def notify(self, event: Event) -> None:
+        if self.gone:
+            self.gone -= 1
+            raise ServiceUnavailable("the database is gone")
+        self.events.append(event)
+
+
+def lost(number: int) -> Event:
+    return Event(
+        id=f"worker.lost/{number}",
+        kind=EventKind.WORKER_LOST,
+        at=START,
+        subject="w",
+        summary="gone",
+    )
+
+
+def test_one_listener_that_fails_is_told_of_and_the_others_hear() -> None:
+    class Broken(JobObserver):
+        @override
+        def heartbeat(self, worker: str) -> None:
+            raise KeyError(worker)
+
+    class Counting(JobObserver):
+        count = 0
+
+        @override
+        def heartbeat(self, worker: str) -> None:
+            self.count += 1
+
+    said: list[str] = []
+    counting = Counting()
+
+    Listeners([Broken(), counting], said.append).heartbeat("w1")
+
+    assert counting.count == 1
+    assert said == ["KeyError: 'w1'"]
+
+
+def test_a_database_that_is_gone_delays_what_is_told_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+) -> None:
+    monkeypatch.setattr("snapshotter.app.observers._AGAIN_S", 0.001)
+    notifier = Told(gone=3)
+    said: list[str] = []
+    telling = Telling(notifier, clock, said.append)
+
+    for number in range(5):
+        telling.tell(lost(number))
+    telling.close()
+
+    assert [it.id for it in notifier.events] == [f"worker.lost/{it}" for it in range(5)]
+    assert said == ["the database is gone"] * 3
+
+
+def test_whoever_is_heard_does_not_wait_for_the_database(clock: FixedClock) -> None:
+    there = threading.Event()
+
+    class Slow(Told):
+        @override
+        def notify(self, event: Event) -> None:
+            there.wait(30)
+            super().notify(event)
+
+    notifier = Slow()
+    telling = Telling(notifier, clock, lambda text: None)
+    telling.job_ended(FAILED, stage_ms={}, length=0)  # returns at once
+    telling.service_failed("store", "it did not answer")
+    assert notifier.events == []
+
+    there.set()
+    telling.close()
+
+    assert [it.kind for it in notifier.events] == [
+        EventKind.CAPTURE_FAILED, EventKind.SERVICE_FAILED,
+    ]  # fmt: skip
+
+
+def test_a_bug_in_telling_is_said_and_the_next_event_is_told(clock: FixedClock) -> None:
+    class Broken(Told):
+        @override
+        def notify(self, event: Event) -> None:
+            if event.id.endswith("/0"):
+                raise ValueError("no")
+            super().notify(event)
+
+    notifier = Broken()
+    said: list[str] = []
+    telling = Telling(notifier, clock, said.append)
+    telling.tell(lost(0))
+    telling.tell(lost(1))
+    telling.close()
+
+    assert [it.id for it in notifier.events] == ["worker.lost/1"]
+    assert said == ["worker.lost is not told: ValueError: no"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SNAPSHOTTER_SPOOL_DIR", str(tmp_path / "spool"))
+    monkeypatch.setenv("SNAPSHOTTER_STORE", str(tmp_path / "captures"))
+    return tmp_path
+
+
+def watched(**more: Any) -> Any:
+    given: dict[str, Any] = {
+        "log_format": "text", "log_level": "info", "listen": "", "listen_anywhere": False,
+        "words": lambda event, **fields: None, "say": lambda text: None, **more,
+    }  # fmt: skip
+    return wiring_telemetry.watched(settings.load(), **given)
+
+
+def test_a_worker_is_watched_from_its_log_to_somebody_who_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "secret").write_text(f"{new_secret()}\n")
+    (home / "secret").chmod(0o600)
+    with Receiver() as receiver:
+        (home / "notify.toml").write_text(
+            f'group_s = 0\n[[channel]]\nname = "desk"\ntype = "webhook"\nurl = "{receiver.url}"\n'
+            'secret_file = "secret"\nallow_networks = ["127.0.0.1"]\n'
+        )
+        monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(home / "notify.toml"))
+        with watched(log_format="json", listen="127.0.0.1:0") as it:
+            it.observer.heartbeat("w1")
+            it.observer.job_began(FAILED.job, attempt=1, worker="w1")
+            it.observer.job_ended(FAILED, stage_ms={}, length=0)
+            it.told("worker.trouble", error="something")
+            it.tell("a sentence")
+            ready = httpx.get(f"{it.url}/readyz", trust_env=False).json()
+            alive = httpx.get(f"{it.url}/healthz", trust_env=False).status_code
+        # What was told on the way out is there for the next worker's first round.
+        with watched(listen="127.0.0.1:0") as it:
+            duties = {duty.name: duty for duty in it.duties}
+            for name in ("notifications", "notifications-sweep", "notifications-tidy", "disk"):
+                duties[name].work()
+            metrics = httpx.get(f"{it.url}/metrics", trust_env=False).text
+
+    assert (alive, ready["status"]) == (200, "ok")
+    (posted,) = receiver.posted
+    assert json.loads(posted.body)["data"]["events"][0]["job_id"] == "one"
+    assert 'snapshotter_notifications_total{result="sent"} 1.0' in metrics
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert [line["event"] for line in lines] == ["job.ended", "worker.trouble", "said"]
+
+
+def test_a_job_that_nobody_told_of_is_found_by_the_sweep_and_told_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "notify.toml").write_text(
+        'group_s = 0\n[[channel]]\nname = "desk"\ntype = "webhook"\nurl = "https://h.example/"\n'
+        'secret_file = "secret"\n'
+    )
+    monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(home / "notify.toml"))
+    read = settings.load()
+    database = wiring_jobs.database(read)
+    wiring_jobs.queue(read, database).put([job("one"), job("two"), job("old")])
+    with database.begin() as connection:
+        now = now_of(database)
+        failed = {"state": JobState.FAILED, "attempts": 1, "ended_at": now}
+        connection.execute(update(JOB).where(JOB.c.id == "one").values(**failed))
+        old = failed | {"ended_at": now.replace(year=now.year - 1)}
+        connection.execute(update(JOB).where(JOB.c.id == "old").values(**old))
+    database.dispose()
+
+    with watched() as it:
+        (sweep,) = [duty for duty in it.duties if duty.name == "notifications-sweep"]
+        sweep.work()
+        sweep.work()
+
+    with closing(wiring_notify.outbox(read)) as outbox:
+        waiting, _ = outbox.waiting()
+    assert [it.event.job_id for it in waiting] == ["one"]
+
+
+def test_a_disk_that_is_nearly_full_is_told_and_a_worker_is_not_ready(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        total, free = 100 << 30, 500 << 20
+
+    monkeypatch.setattr(wiring_telemetry, "_usage", lambda directory: Usage)
+    said: list[tuple[str, dict[str, Any]]] = []
+    with watched(
+        listen="127.0.0.1:0", words=lambda event, **fields: said.append((event, fields))
+    ) as it:
+        heard: list[Event] = []
+        monkeypatch.setattr(it.observer, "tell", heard.append)
+        (disk,) = it.duties
+        disk.work()
+        answer = httpx.get(f"{it.url}/readyz", trust_env=False)
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"database": "ok", "spool": "failed", "store": "ok"}
+    assert said[-1][0] == "health.failed"
+    assert [it.kind for it in heard] == [EventKind.DISK_LOW] * 2
+
+
+def test_an_address_that_others_reach_or_a_file_that_is_no_good_ends_it_at_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SnapshotterError, match="others can reach"), watched(listen="0.0.0.0:0"):
+        pass
+    monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(home / "absent.toml"))
+    with pytest.raises(SnapshotterError, match=r"absent\.toml"), watched():
+        pass
