@@ -52,6 +52,10 @@ class Series:
             ahead=self._ahead, more=following,
         )  # fmt: skip
 
+    def rest(self) -> None:
+        """Let go of what was made ready: the next one does not come at once."""
+        self._ahead.discard()
+
     def warnings(self, done: Result) -> tuple[str, ...]:
         """Return what has to be said of a capture; of the browser's confinement, once for all."""
         unsafe = [it for it in pipeline.safety_warnings(done) if it not in self._told]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.sweep import Sweep
     from snapshotter.jobs.worker import Rules, Worker
+    from snapshotter.policy.identity import IdentityRules
     from snapshotter.policy.politeness import Politeness
 
 
@@ -269,3 +270,11 @@ def open_workshop(settings: Settings, tell: Tell) -> "Workshop":
     from snapshotter.app.workshop import CaptureWorkshop
 
     return CaptureWorkshop(settings, tell)
+
+
+def identity_rules() -> "IdentityRules":
+    """Return by what addresses are told to mean one page."""
+    from snapshotter.policy import identity, load
+
+    file = load.shipped_directory() / "schedules" / "identity.toml"
+    return identity.parse_rules(file.read_text(encoding="utf-8"), str(file))

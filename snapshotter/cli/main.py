@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # of commands needs none of the modules. tests/unit/cli checks it against them.
 COMMANDS = {
     "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
+    "batch": ("batch", "batch", "Capture a table of addresses, row by row"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
     "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),

@@ -126,6 +126,11 @@ def bytes_in_words(count: int) -> str:
     raise AssertionError("unreachable")
 
 
+def on_terminal() -> bool:
+    """Whether a display that moves can be shown to a person."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # noqa: TID251  what the terminal can do is not a setting
+
+
 class Steps:
     """
     A live display of steps on a terminal, plain lines elsewhere.
@@ -136,7 +141,7 @@ class Steps:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # noqa: TID251  what the terminal can do is not a setting
+        self._live = on_terminal()
         self._lock = threading.Lock()
         self._stage = ""
         self._status: Any = None
@@ -162,7 +167,7 @@ class Steps:
     def __call__(self, stage: str, detail: str) -> None:
         if self._quiet:
             return
-        words = _words(stage)
+        words = words_of_step(stage)
         text = f"{words}: {detail}" if detail else words
         with self._lock:
             if self._status is not None:
@@ -176,6 +181,7 @@ class Steps:
             self._stage = stage
 
 
-def _words(stage: str) -> str:
+def words_of_step(stage: str) -> str:
+    """Return what a person reads while a stage runs."""
     window = stage.removeprefix("viewport-")
     return f"photographing it in window {window}" if window != stage else _WORDS.get(stage, stage)

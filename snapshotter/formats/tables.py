@@ -88,8 +88,8 @@ class Row:
 
     @property
     def blank(self) -> bool:
-        """Whether nothing stands in it."""
-        return not self.problem and not any(self.cells.values())
+        """Whether nothing but space stands in it."""
+        return not self.problem and not any("".join(it).strip() for it in self.cells.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

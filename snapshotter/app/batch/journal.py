@@ -1,0 +1,302 @@
+"""
+What came of each row so far, one JSON object a line, beside the table that is written.
+
+A line is durable before what it announces is done: the id of a bundle before there is
+one, the id of a job before the queue has it. So whatever ends a run, the next one knows
+which bundles may be in the store without a line that says so, looks, and captures nothing
+twice. What a crash tears off the last line is cut away. The format is in
+docs/reference/batch.md.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.canonical_json import instant
+
+FORMAT = 1
+SUFFIX = ".journal"
+DEFERRED = "deferred"  # has a bundle, of a host that was too busy: it is visited once more
+_MAX_BYTES = 1 << 30
+_FIRST = b'{"what":"batch",'  # how every journal begins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """What came of a row."""
+
+    status: str  # done, incomplete, failed; or a state of a job that is not over
+    outcome: str = ""  # of the capture: complete, partial, failed
+    bundle_id: str = ""
+    sha256: str = ""  # of the bundle's file
+    time: str = ""  # when the capture began, UTC, by the clock of the machine that made it
+    location: str = ""  # a path that can be opened, or an s3:// URL
+    title: str = ""
+    error: str = ""  # a sentence
+    hint: str = ""
+    exit_code: int = 0  # that `capture` would have ended with
+    http_status: int | None = None
+    final_url: str = ""
+
+    @property
+    def again(self) -> bool:
+        """Whether it failed for want of a browser, a store or the like: nothing about the page."""
+        return self.status == "failed" and self.exit_code == ServiceUnavailable.exit_code
+
+
+@dataclass(slots=True)
+class Known:
+    """What the journal says of one row."""
+
+    url: str = ""
+    bundle_ids: list[str] = field(default_factory=list)  # of attempts, oldest first
+    jobs: list[str] = field(default_factory=list)  # in the queue, oldest first
+    open: bool = False  # the last attempt, or job, was begun and has not ended
+    came: Came | None = None  # of the last one that ended
+    deferred: int = 0  # how often it ended so that it is to be visited once more
+
+
+class Journal:
+    """
+    The journal of one batch, held by one process. Use as a context manager.
+
+    Attributes:
+        batch: The batch's own id, 16 hex digits.
+        store: Where its bundles go.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self.batch = ""
+        self.store = ""
+        self.table_sha256 = ""  # of the table when a run last began
+        self.rows: dict[str, Known] = {}
+        self._written: set[str] = set()
+
+    @classmethod
+    def begin(cls, path: Path, *, batch: str, store: str, at: datetime) -> Self:
+        """
+        Make the journal of a new batch; durable when this returns.
+
+        Raises:
+            FileExistsError: There is one.
+            SnapshotterError: It can not be written.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags, 0o600)  # it has titles and addresses in it
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        made = cls(path, descriptor)
+        made._lock()
+        made.batch, made.store = batch, store
+        made._append("batch", format=FORMAT, batch=batch, store=store, at=instant(at))
+        sync_folder(path.parent)
+        return made
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """
+        Open the journal of a batch that goes on.
+
+        Raises:
+            FileNotFoundError: There is none.
+            SnapshotterError: Another process has it, or it can not be read.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        found = cls(path, descriptor)
+        try:
+            found._lock()
+            if found._was_never_begun():
+                path.unlink()
+                raise FileNotFoundError(path)
+            os.ftruncate(descriptor, found._read())  # what a crash left of a line
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return found
+
+    @classmethod
+    def look(cls, path: Path) -> Self:
+        """Read a journal without holding it, as far as it goes. Raises as `open` does."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        found = cls(path, descriptor)
+        try:
+            found._read()
+        finally:
+            os.close(descriptor)
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)  # and with it goes the lock
+
+    def known(self, key: str) -> Known:
+        """Return what is known of a row; of one that was never begun, nothing."""
+        return self.rows.get(key) or Known()
+
+    def captured(self, key: str) -> bool:
+        """Whether a row has a bundle, or may have one."""
+        found = self.known(key)
+        return found.open or (found.came is not None and bool(found.came.bundle_id))
+
+    def wrote(self, sha256: str) -> bool:
+        """Whether a table of this digest is one that was written here."""
+        return sha256 in self._written
+
+    # What is about to be done, or was: each line durable when the call returns.
+
+    def note_run(self, *, table: str, table_sha256: str, rows: int, at: datetime) -> None:
+        """A run begins, over a table as it is now."""
+        self.table_sha256 = table_sha256
+        self._append("run", table=table, sha256=table_sha256, rows=rows, at=instant(at))
+
+    def note_began(self, key: str, *, row: int, url: str, bundle_id: str, at: datetime) -> None:
+        """A capture begins, and if it becomes a bundle, that has this id."""
+        self._append("began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at))
+
+    def note_job(self, key: str, *, row: int, url: str, job: str, at: datetime) -> None:
+        """A row is about to be handed to the queue, under this id."""
+        self._append("job", key=key, row=row, url=url, job=job, at=instant(at))
+
+    def note_came(self, key: str, *, row: int, came: Came, at: datetime) -> None:
+        """A row is over, for now."""
+        said = {name: value for name, value in asdict(came).items() if value not in ("", None)}
+        self._append("came", key=key, row=row, at=instant(at), came=said)
+
+    def note_table(self, sha256: str) -> None:
+        """A table of this digest is about to be written."""
+        self._append("table", sha256=sha256)
+
+    # ----------------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServiceUnavailable(
+                f"another process is at this batch: it holds {self.path}",
+                hint="wait for it, or run another batch with another --out",
+            ) from error
+
+    def _was_never_begun(self) -> bool:
+        """Whether a crash left nothing, or a piece of the first line."""
+        data = os.pread(self._descriptor, 1 << 16, 0)
+        return b"\n" not in data and _FIRST.startswith(data[: len(_FIRST)])
+
+    def _append(self, what: str, **said: Any) -> None:
+        line = json.dumps({"what": what, **said}, ensure_ascii=True, separators=(",", ":")) + "\n"
+        data = line.encode("ascii")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._take(json.loads(line))
+
+    def _read(self) -> int:
+        """Take in every whole line; return how many bytes those are."""
+        size = os.fstat(self._descriptor).st_size
+        if size > _MAX_BYTES:
+            raise SnapshotterError(f"{self.path} is too long to be the journal of a batch")
+        with os.fdopen(os.dup(self._descriptor), "rb") as stream:
+            stream.seek(0)
+            data = stream.read()
+        whole = data.rfind(b"\n") + 1
+        for number, line in enumerate(data[:whole].splitlines(), start=1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise SnapshotterError(
+                    f"line {number} of {self.path} is not of a batch's journal: {error}",
+                    hint="--restart begins a new one beside it",
+                ) from error
+        if not self.batch:
+            raise SnapshotterError(
+                f"{self.path} is not the journal of a batch",
+                hint="--restart begins a new one beside it",
+            )
+        return whole
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        what = said["what"]
+        if what == "batch":
+            if said["format"] != FORMAT:
+                raise ValueError(f"format {said['format']}, and this program knows {FORMAT}")
+            self.batch, self.store = _text(said["batch"]), _text(said["store"])
+        elif what == "run":
+            self.table_sha256 = _text(said["sha256"])
+        elif what == "began":
+            row = self._row(said)
+            row.bundle_ids.append(_text(said["bundle_id"]))
+            row.url, row.open = _text(said["url"]), True
+        elif what == "job":
+            row = self._row(said)
+            row.jobs.append(_text(said["job"]))
+            row.url, row.open = _text(said["url"]), True
+        elif what == "came":
+            row = self._row(said)
+            row.came, row.open = _came(said["came"]), False
+            row.deferred += row.came.status == DEFERRED
+        elif what == "table":
+            self._written.add(_text(said["sha256"]))
+        # Anything else was written by a newer program of the same format: nothing to heed.
+
+    def _row(self, said: Mapping[str, Any]) -> Known:
+        return self.rows.setdefault(_text(said["key"]), Known())
+
+
+def _came(said: Mapping[str, Any]) -> Came:
+    kinds = {it.name: str for it in fields(Came)} | {"exit_code": int, "http_status": int}
+    known = {name: value for name, value in said.items() if name in kinds}
+    for name, value in known.items():
+        if type(value) is not kinds[name]:
+            raise ValueError(f"{name} is no {kinds[name].__name__}")
+    return Came(**known)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _unwritable(path: Path, error: OSError) -> SnapshotterError:
+    return SnapshotterError(
+        f"the journal {path} can not be written: {error.strerror}",
+        hint="what was captured is in the store; the same command goes on from there",
+    )
+
+
+def gone(journal: Journal, keys: Iterable[str]) -> tuple[Known, ...]:
+    """Return what came of rows that the table does not have any more."""
+    there = set(keys)
+    return tuple(
+        it for key, it in journal.rows.items() if key not in there and (it.came or it.open)
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed or made in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,112 @@
+"""The table that is written: whole at any moment, and never over what somebody else wrote."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from snapshotter.app.batch.journal import SUFFIX, Journal, sync_folder
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.tables import Table
+from snapshotter.ports import Clock
+
+_SHARE = 0.05  # of the time that may go into writing the table while captures go on
+
+
+class Output:
+    """
+    Where the table goes.
+
+    Between two rows it is written only as often as costs little of the time: the journal
+    has every row, and the table is written from it in the end.
+    """
+
+    def __init__(self, path: Path, journal: Journal, clock: Clock) -> None:
+        self.path = path
+        self._journal = journal
+        self._clock = clock
+        self._not_before = clock.monotonic()
+        self._last = ""
+
+    def keep_edits(self) -> Path | None:
+        """
+        Move a table aside that is not as we left it; return where it is now.
+
+        Somebody may have written into it: that must not be lost.
+
+        Raises:
+            SnapshotterError: It can not be moved.
+        """
+        try:
+            found = digest_bytes(self.path.read_bytes()).sha256
+            if self._journal.wrote(found):
+                return None
+            aside = next_free(self.path.with_name(f"{self.path.stem}.edited{self.path.suffix}"))
+            self.path.rename(aside)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return aside
+
+    def write(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        values: Sequence[Mapping[str, str]],
+    ) -> None:
+        """
+        Write the table, durable when this returns.
+
+        Raises:
+            SnapshotterError: It can not be written; the one before is still there.
+        """
+        began = self._clock.monotonic()
+        data = table.written(columns, values)
+        sha256 = digest_bytes(data).sha256
+        if sha256 != self._last or not self.path.exists():
+            self._journal.note_table(sha256)  # first, so that it is known as ours
+            _replace(self.path, data)
+            self._last = sha256
+        now = self._clock.monotonic()
+        self._not_before = now + (now - began) / _SHARE
+
+    @property
+    def due(self) -> bool:
+        """Whether it may be written again without costing much."""
+        return self._clock.monotonic() >= self._not_before
+
+
+def journal_of(path: Path) -> Path:
+    """Return where the journal of a table is: beside it."""
+    return path.with_name(f"{path.name}{SUFFIX}")
+
+
+def next_free(path: Path) -> Path:
+    """Return the first name that is free: `a.done.csv`, `a.done-2.csv`, `a.done-3.csv`."""
+    number, found = 1, path
+    while found.exists() or journal_of(found).exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
+def _replace(path: Path, data: bytes) -> None:
+    growing = path.with_name(f".{path.name}.new")  # ours alone, for we hold the journal
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(growing, flags, 0o666), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        growing.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> SnapshotterError:
+    return SnapshotterError(
+        f"the table {path} can not be written: {error.strerror}",
+        hint="name another place with --out, in a folder that you may write to",
+    )

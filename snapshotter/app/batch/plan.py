@@ -1,0 +1,286 @@
+"""
+What a table asks for: which column is what, and what is to be done about each row. Pure.
+
+A row is known by its address and its policy, and by how many rows before it have the same:
+so that a table may be sorted, longer or shorter when a batch goes on. Rows that mean one
+page (`policy/identity.py`) under one policy are captured once.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from snapshotter.app.addresses import check_url
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.tables import Row, Table
+from snapshotter.policy.identity import IdentityRules, identity
+
+# What we say of a row, in this order.
+FIELDS = (
+    "status",
+    "outcome",
+    "bundle_id",
+    "sha256",
+    "time",
+    "location",
+    "title",
+    "error",
+    "hint",
+)
+READ = ("url", "policy", "tags")  # what we read of it
+AUTO_ARCHIVER = "auto-archiver"
+PRESETS: Mapping[str, Mapping[str, str]] = {
+    "snapshotter": {name: name for name in (*READ, *FIELDS)},
+    # As that program's own sheets call them; what has no column there keeps our name.
+    AUTO_ARCHIVER: {
+        **{name: name for name in (*READ, *FIELDS)},
+        "url": "link",
+        "status": "archive status",
+        "location": "archive location",
+        "time": "archive date",
+        "title": "upload title",
+        "sha256": "hash",
+    },
+}
+URL_COLUMNS = ("url", "link", "address", "requested_url", "href")
+_OURS = "snapshotter "  # what a column of ours begins with whose name is taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which column of a table is what."""
+
+    names: Mapping[str, str]  # field → column as the table spells it; fields that have one
+    there: frozenset[str] = frozenset()  # fields whose column the table has already
+    overwrite: bool = True  # what stands in such a column is ours, and not its owner's
+    wacz: str = ""  # another column for the location, where the table has it
+    notes: tuple[str, ...] = ()  # sentences for whoever gave the table
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The columns that are filled, in order."""
+        ours = [self.names[name] for name in FIELDS if name in self.names]
+        return (*ours, *([self.wacz] if self.wacz else []))
+
+    def values(self, row: Row, said: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what is to stand in a row's columns; what its owner wrote there stays."""
+        ours = {self.names[name]: text for name, text in said.items() if name in self.names}
+        if self.wacz:
+            ours[self.wacz] = said.get("location", "")
+        if self.overwrite:
+            return ours
+        status = self.names.get("status")
+        return {
+            name: text
+            for name, text in ours.items()
+            if name == status or not row.cells.get(name, "")
+        }
+
+
+def columns_of(
+    found: Sequence[str], *, preset: str = "", named: Mapping[str, str] | None = None
+) -> Columns:
+    """
+    Return which column of a table is what.
+
+    Args:
+        found: The table's columns.
+        preset: One of `PRESETS`; "": what the header looks like.
+        named: Column names that somebody chose, by field; "" for one that is not wanted.
+
+    Raises:
+        SnapshotterError: No column has addresses in it.
+    """
+    chosen = dict(named or {})
+    by_lower = {it.strip().lower(): it for it in reversed(found)}  # of two, the first
+    notes: list[str] = []
+    if not preset:
+        theirs = PRESETS[AUTO_ARCHIVER]
+        known = {theirs["url"], theirs["status"]} <= set(by_lower)
+        preset = AUTO_ARCHIVER if known and "url" not in chosen else "snapshotter"
+        if known and preset == AUTO_ARCHIVER:
+            notes.append("the columns are those of auto-archiver: link, archive status, …")
+    wanted = {**PRESETS[preset], **chosen}
+    names: dict[str, str] = {}
+    candidates = [wanted["url"]] if "url" in chosen or preset == AUTO_ARCHIVER else URL_COLUMNS
+    url = next((by_lower[it.lower()] for it in candidates if it.lower() in by_lower), None)
+    if url is None and len(found) == 1 and "url" not in chosen:
+        url = found[0]
+    if url is None:
+        there = ", ".join(it for it in found if it) or "no column at all"
+        raise SnapshotterError(
+            f"no column is called {' or '.join(candidates)}: the table has {there}",
+            hint="say which has the addresses: --column url=NAME",
+        )
+    names["url"] = url
+    for name in ("policy", "tags"):
+        column = by_lower.get(wanted[name].lower())
+        if column is not None:
+            names[name] = column
+        elif chosen.get(name):
+            raise SnapshotterError(f"the table has no column called {chosen[name]}")
+    # A table that a batch wrote earlier has them all; then they are ours, and not another's.
+    ours_again = all(wanted[it].lower() in by_lower for it in FIELDS if wanted[it])
+    fill = preset == AUTO_ARCHIVER or ours_again
+    filled: set[str] = set()
+    for name in FIELDS:
+        column = wanted[name]
+        if not column:
+            continue
+        taken = by_lower.get(column.lower())
+        if taken is not None and taken == url:
+            raise SnapshotterError(f"the column {taken} has the addresses: {name} needs another")
+        if taken is not None and (fill or name in chosen):
+            names[name] = taken
+            filled.add(name)
+        elif taken is not None:
+            names[name] = f"{_OURS}{column}"
+            notes.append(f"the table has a column {taken} of its own: ours is {names[name]}")
+        else:
+            names[name] = column
+    return Columns(
+        names=names,
+        there=frozenset(filled),
+        overwrite=ours_again,
+        wacz=by_lower.get("wacz", "") if preset == AUTO_ARCHIVER else "",
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row, and what it asks for."""
+
+    row: Row
+    key: str = ""  # by which the journal knows it; "" for one that can not be captured
+    url: str = ""
+    host: str = ""  # in lower case
+    policy: str = ""  # "": what the command says
+    tags: tuple[str, ...] = ()
+    problem: SnapshotterError | None = None  # it can not be captured
+    same_as: int = 0  # the number of the row that is captured for both; 0: this one is
+    handled: bool = False  # it was empty, or has a status that is not ours to change
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is to be captured for itself."""
+        return not (self.handled or self.problem or self.same_as)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A table, read and understood."""
+
+    table: Table
+    columns: Columns
+    entries: tuple[Entry, ...]  # one a row
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def asked(self) -> tuple[Entry, ...]:
+        """The rows that are to be captured, in the order of the table."""
+        return tuple(it for it in self.entries if it.asks)
+
+
+def plan(
+    table: Table,
+    columns: Columns,
+    *,
+    check_policy: Callable[[str], None],
+    rules: IdentityRules | None,
+    retry_failed: bool = False,
+    known: Callable[[str], bool] = lambda key: False,
+) -> Plan:
+    """
+    Return what is to be done about each row.
+
+    Args:
+        check_policy: Raises SnapshotterError for the name of a policy that does not hold.
+        rules: By what rows are told to mean one page; None: each is captured.
+        retry_failed: Rows that say they failed, in a column that was there, are tried again.
+        known: Whether a row, by its key, was captured already: of rows that mean one page
+            that one counts, and otherwise the first.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], Entry] = {}
+    entries = []
+    for row in table.rows:
+        entry = _entry(row, columns, check_policy, seen, retry_failed=retry_failed)
+        entries.append(entry)
+        if entry.asks and rules is not None:
+            page = (_page(entry.url, rules), entry.policy)
+            if page not in first or (known(entry.key) and not known(first[page].key)):
+                first[page] = entry
+    if rules is not None:
+        entries = [_told(it, first, rules) for it in entries]
+    notes = [*table.notes, *columns.notes]
+    return Plan(table=table, columns=columns, entries=tuple(entries), notes=tuple(notes))
+
+
+def _entry(
+    row: Row,
+    columns: Columns,
+    check_policy: Callable[[str], None],
+    seen: dict[tuple[str, str], int],
+    *,
+    retry_failed: bool,
+) -> Entry:
+    if row.blank:
+        return Entry(row=row, handled=True)
+    if row.problem:
+        return Entry(row=row, problem=SnapshotterError(row.problem))
+    if "status" in columns.there:
+        status = row.text(columns.names["status"]).lower()
+        again = "failed" in status if retry_failed else False
+        if status and not again:
+            return Entry(row=row, url=row.text(columns.names["url"]), handled=True)
+    url = row.text(columns.names["url"])
+    policy = row.text(columns.names["policy"]) if "policy" in columns.names else ""
+    tags = row.texts(columns.names["tags"]) if "tags" in columns.names else ()
+    try:
+        if not url:
+            raise SnapshotterError(f"there is no address in column {columns.names['url']}")
+        check_url(url)
+        check_policy(policy)
+    except SnapshotterError as error:
+        return Entry(row=row, url=url, policy=policy, tags=tags, problem=error)
+    number = seen[url, policy] = seen.get((url, policy), 0) + 1
+    return Entry(
+        row=row,
+        key=row_key(url, policy, number),
+        url=url,
+        host=(urlsplit(url).hostname or "").rstrip("."),
+        policy=policy,
+        tags=tags,
+    )
+
+
+def row_key(url: str, policy: str, number: int) -> str:
+    """Return by what a row is known: its address, its policy, and which of several it is."""
+    told = "\0".join((url, policy, str(number)))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _page(url: str, rules: IdentityRules) -> str:
+    try:
+        return identity(url, rules).key
+    except ValueError:
+        return url  # it is captured, and means only itself
+
+
+def _told(entry: Entry, first: Mapping[tuple[str, str], Entry], rules: IdentityRules) -> Entry:
+    if not entry.asks:
+        return entry
+    instead = first[_page(entry.url, rules), entry.policy]
+    if instead is entry:
+        return entry
+    return Entry(
+        row=entry.row,
+        key=entry.key,
+        url=entry.url,
+        host=entry.host,
+        policy=entry.policy,
+        tags=entry.tags,
+        same_as=instead.row.number,
+    )

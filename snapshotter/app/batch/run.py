@@ -1,0 +1,330 @@
+"""
+The rows of a batch, captured in this process, one after the other.
+
+What a crash leaves behind, and what the next run makes of it:
+
+    before the journal has the bundle's id    nothing: the row is captured
+    from then to the seal                     nothing: the row is captured
+    sealed, and not stored                    the bundle, in the spool: it is stored, as this row's
+    stored, and the journal does not say so   the bundle, found in the store by its id
+    after the journal's line                  the row is over
+
+A row that fails holds up no other. Several that fail one after the other are not the
+rows' fault: then nothing more is begun.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from snapshotter.app import bundles, keeping
+from snapshotter.app.batch.book import DONE, FAILED, INCOMPLETE, Book
+from snapshotter.app.batch.journal import DEFERRED, Came
+from snapshotter.app.batch.plan import Entry
+from snapshotter.app.pace import Held, Line, Turn
+from snapshotter.app.pipeline import Result, World, location
+from snapshotter.app.series import Series, bug
+from snapshotter.errors import CaptureIncomplete, EvidenceInvalid, SnapshotterError
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.digest import digest
+from snapshotter.model.request import Decision
+from snapshotter.policy import retention
+from snapshotter.policy.politeness import answer_of
+from snapshotter.ports import IdSource, Progress
+from snapshotter.store import layout
+
+_IN_A_ROW = 3  # failures after which nothing more is begun
+_TITLE = 1_000  # characters of a title that are kept in a table
+_LONGEST_NAP_S = 30.0  # the machine may have been asleep meanwhile
+_LONG_S = 20.0  # no browser waits idle for so long
+
+
+class Watcher(Protocol):
+    """Whoever looks on."""
+
+    def begins(self, entry: Entry) -> Progress:
+        """A row's capture begins; return what hears of its steps."""
+
+    def ended(self, entry: Entry, came: Came, done: Result | None) -> None:
+        """A row is over, or put off. `done` is what was captured just now."""
+
+    def waits(self, until: datetime, why: str) -> None:
+        """Nothing may be visited until then."""
+
+    def says(self, sentence: str) -> None:
+        """Something has to be known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a run ended."""
+
+    interrupted: bool = False
+    stopped: SnapshotterError | None = None  # why nothing more was begun
+
+
+class Noted:
+    """An `IdSource` that tells of each bundle's id before there is such a bundle."""
+
+    def __init__(self, ids: IdSource) -> None:
+        self._ids = ids
+        self.tell: Callable[[str], None] | None = None
+
+    def bundle_id(self, at: datetime) -> str:
+        """Return an id, once it was told of."""
+        made = self._ids.bundle_id(at)
+        if self.tell is not None:
+            self.tell(made)
+        return made
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return bytes from the source."""
+        return self._ids.random_bytes(count)
+
+
+def noting(world: World) -> tuple[World, Noted]:
+    """Return a world whose bundle ids are told of, and by whom."""
+    noted = Noted(world.ids)
+    return replace(world, ids=noted), noted
+
+
+def recover(book: Book, world: World, decide: Callable[[str], Decision], watcher: Watcher) -> None:
+    """
+    Write down what runs before this one captured, and could not write down any more.
+
+    Call it after `pipeline.rescue`.
+
+    Raises:
+        ServiceUnavailable: The store does not answer.
+        SnapshotterError: A sealed bundle can not be stored; it stays where it is.
+    """
+    for entry in book.plan.asked:
+        known = book.known(entry)
+        failed = known.came is not None and known.came.status == FAILED
+        if known.open or failed:
+            # The last one, or else what a full disk left of one that failed.
+            ids = known.bundle_ids[-1:] if known.open else known.bundle_ids[::-1]
+            found = (
+                _found(it, entry, world, decide(entry.policy), watcher, stored=known.open)
+                for it in ids
+            )
+            came = next(filter(None, found), None)
+            if came is not None:
+                book.note(entry, came)
+                watcher.ended(entry, came, None)
+
+
+def _found(
+    bundle_id: str,
+    entry: Entry,
+    world: World,
+    decision: Decision,
+    watcher: Watcher,
+    *,
+    stored: bool,
+) -> Came | None:
+    """Return what a bundle is for a row; one that waits to be stored is stored first."""
+    file = world.unstored_dir / f"{bundle_id}{layout.SUFFIX}"
+    waits = file.exists()
+    if not waits and not stored:
+        return None
+    if waits:
+        now = world.clock.now()
+        kept = retention.of_decision(decision, now)
+        keeping.add(file, world.store, world.trust, now=now, retention=kept)
+        watcher.says(f"the bundle {bundle_id} was sealed by an earlier run, and is stored now")
+    came = _stored(bundle_id, entry, world, decision, watcher)
+    if waits and came is not None:
+        _log(bundle_id, world, watcher)
+        with contextlib.suppress(OSError):  # left there, it can be added again
+            file.unlink()
+    return came
+
+
+def _log(bundle_id: str, world: World, watcher: Watcher) -> None:
+    if world.logbook is None:
+        return
+    try:
+        for _ in world.logbook.sync(world.trust, world.clock, only=(bundle_id,)):
+            pass
+    except SnapshotterError as error:
+        watcher.says(f"{bundle_id} is not in the log yet: {error} (snapshotter log sync)")
+
+
+def _stored(
+    bundle_id: str, entry: Entry, world: World, decision: Decision, watcher: Watcher
+) -> Came | None:
+    """Return what the bundle of a row says, if the store has it."""
+    key = layout.bundle_key(bundle_id)
+    try:
+        length = world.store.head(key).length
+        with world.store.open(key) as stream:
+            record = bundles.read_record(stream)
+            stream.seek(0)
+            sha256 = digest(stream, limit=length).sha256
+    except FileNotFoundError:
+        return None
+    except EvidenceInvalid as error:
+        watcher.says(f"{bundle_id} can not be read, and its page is captured anew: {error}")
+        return None
+    what = record.get("what", {})
+    if what.get("requested_url") != entry.url:
+        return None
+    met = record.get("court_minimum", {}).get("met") is True or not decision.require_court_minimum
+    return Came(
+        status=DONE if met else INCOMPLETE,
+        outcome=str(record.get("outcome", {}).get("state", "")),
+        bundle_id=bundle_id,
+        sha256=sha256,
+        time=str(record.get("when", {}).get("started_at", "")),
+        location=location(world.store, key),
+        title=str(what.get("title") or "")[:_TITLE],
+        exit_code=0 if met else CaptureIncomplete.exit_code,
+        http_status=status if type(status := what.get("http_status")) is int else None,
+        final_url=str(what.get("final_url", "")),
+    )
+
+
+def came_of(done: Result, decision: Decision) -> Came:
+    """Return what came of a row, from what was captured just now."""
+    captured = done.capture
+    met = captured.court_minimum.met or not decision.require_court_minimum
+    return Came(
+        status=DONE if met else INCOMPLETE,
+        outcome=captured.outcome.value,
+        bundle_id=done.bundle.id,
+        sha256=done.bundle.digests.sha256,
+        time=instant(captured.started_at),
+        location=done.location,
+        title=captured.title[:_TITLE],
+        error="" if met else "; ".join(f"{it.code}: {it.detail}" for it in captured.reasons),
+        exit_code=0 if met else CaptureIncomplete.exit_code,
+        http_status=captured.response.status if captured.response else None,
+        final_url=captured.final_url,
+    )
+
+
+def capture_all(
+    book: Book,
+    entries: tuple[Entry, ...],
+    series: Series,
+    noted: Noted,
+    line: Line,
+    decide: Callable[[str], Decision],
+    watcher: Watcher,
+    *,
+    pause: Callable[[float], None],
+) -> Ended:
+    """
+    Capture rows, in the order that their hosts allow; return how that ended.
+
+    Args:
+        series: Its world is the one that `noting` returned with `noted`.
+        line: Of the addresses of `entries`.
+        decide: Returns how a policy captures; it was asked for each of them before.
+        pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
+    """
+    run = _Run(book, entries, series, noted, line, decide, watcher)
+    try:
+        while (turn := line.next()) is not None:
+            if isinstance(turn, Held):
+                run.wait(turn, pause)
+                continue
+            run.one(turn)
+            series.stop.release()
+            if series.stop.wanted:
+                return Ended(interrupted=True)
+            if run.stopped is not None:
+                return Ended(stopped=run.stopped)
+    except KeyboardInterrupt as error:
+        for note in getattr(error, "__notes__", ()):
+            watcher.says(note)
+        return Ended(interrupted=True)
+    return Ended()
+
+
+class _Run:
+    def __init__(
+        self,
+        book: Book,
+        entries: tuple[Entry, ...],
+        series: Series,
+        noted: Noted,
+        line: Line,
+        decide: Callable[[str], Decision],
+        watcher: Watcher,
+    ) -> None:
+        self._book = book
+        self._entries = entries
+        self._series = series
+        self._noted = noted
+        self._line = line
+        self._decide = decide
+        self._watcher = watcher
+        self._left = len(entries)
+        self._failures = 0
+        self.stopped: SnapshotterError | None = None
+
+    def wait(self, held: Held, pause: Callable[[float], None]) -> None:
+        """Wait, at most for a while, until a host is free."""
+        now = self._book.now()
+        until = held.until or now + timedelta(seconds=1)
+        left_s = (until - now).total_seconds()
+        if left_s > _LONG_S:
+            self._series.rest()
+        if self._book.output.due:
+            self._book.write()
+        self._watcher.waits(until, f"{held.key}: {held.why}")
+        pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
+
+    def one(self, turn: Turn) -> None:
+        """Capture one row, and write down what came of it."""
+        entry = self._entries[turn.number]
+        self._left -= 1
+        decision = self._decide(entry.policy)
+        self._noted.tell = lambda bundle_id: self._book.note_began(entry, bundle_id)
+        answered = False
+        try:
+            done = self._series.run(
+                entry.url, decision, self._watcher.begins(entry), following=self._left > 0
+            )
+            at = self._line.done(
+                turn, answer_of(done.capture), revisits=self._book.known(entry).deferred
+            )
+            answered = True
+            came = came_of(done, decision)
+            if at is not None:
+                self._line.again(turn.number, entry.url, at)
+                self._left += 1
+                came = replace(
+                    came,
+                    status=DEFERRED,
+                    error="the host said that it is too much",
+                    hint=f"it is visited once more, after {instant(at)}",
+                )
+            self._failures = 0
+        except SnapshotterError as error:
+            self._failed(entry, error)
+        except (BrokenPipeError, ModuleNotFoundError):
+            raise  # nothing that is about this row
+        except Exception as error:  # noqa: BLE001 - a bug that one row meets is told, and holds up no other
+            self._failed(entry, bug(error), counts=False)
+        else:
+            for warning in self._series.warnings(done):
+                self._watcher.says(warning)
+            self._book.note(entry, came)
+            self._watcher.ended(entry, came, done)
+        finally:
+            self._noted.tell = None
+            if not answered:
+                self._line.done(turn, None)
+
+    def _failed(self, entry: Entry, error: SnapshotterError, *, counts: bool = True) -> None:
+        came = Came(status=FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code)
+        self._book.note(entry, came)
+        self._watcher.ended(entry, came, None)
+        self._failures = self._failures + 1 if counts else 0
+        if self._failures >= _IN_A_ROW:
+            self.stopped = error

@@ -1,0 +1,669 @@
+"""`snapshotter batch`: a table of addresses in, the same table with what came of them out."""
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from snapshotter.cli.how import How, how_options
+from snapshotter.cli.output import on_terminal, result, result_json, say, words_of_step
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.batch.book import Book, Counts
+    from snapshotter.app.batch.journal import Came, Journal
+    from snapshotter.app.batch.opening import Wanted
+    from snapshotter.app.batch.plan import Entry, Plan
+    from snapshotter.app.batch.run import Ended
+    from snapshotter.app.pace import Visits
+    from snapshotter.app.pipeline import Result
+    from snapshotter.app.settings import Settings
+    from snapshotter.model.request import Decision
+    from snapshotter.ports import Progress
+
+_INTERRUPTED = 130
+_VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
+_NAMED = 5  # rows that are named; the table has them all
+_FORMATS = ("csv", "tsv", "jsonl", "yaml", "list")
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter batch urls.csv
+  snapshotter batch --dry-run urls.csv
+  snapshotter batch --out results.csv --column url=Address urls.csv
+  snapshotter batch --limit 100 --only-host example.org urls.txt
+  snapshotter batch --retry-failed urls.csv
+  psql -c 'copy (select url from pages) to stdout csv header' | snapshotter batch --out pages.csv -
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("table", metavar="FILE|-", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the table goes.  [default: FILE with .done before its ending]",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(_FORMATS),
+    help="What FILE is.  [default: as its name ends]",
+)
+@click.option("--encoding", metavar="NAME", help="Of FILE.  [default: its mark, or utf-8]")
+@click.option("--divider", metavar="CHARACTER", help="Between the cells of a CSV.")
+@click.option(
+    "--columns",
+    "preset",
+    type=click.Choice(["snapshotter", "auto-archiver"]),
+    help="How columns are called.  [default: as the header looks]",
+)
+@click.option(
+    "--column",
+    "named",
+    multiple=True,
+    metavar="WHAT=NAME",
+    help="Call a column so: url=Link, status=State, hint= for none; may be repeated.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["once", "capture"]),
+    default="once",
+    show_default=True,
+    help="Rows that mean one page: captured once, or each.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Capture so many rows now, at most.")
+@click.option(
+    "--only-host",
+    "hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Only rows of this host and those below it; may be repeated.",
+)
+@click.option("--retry-failed", is_flag=True, help="Try rows again that failed.")
+@click.option("--restart", is_flag=True, help="Begin anew, into a table beside the last one.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be visited, and how long.")
+@how_options
+@click.option("--json", "as_json", is_flag=True, help="Print an object a row, and a summary.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.pass_context
+def batch(
+    ctx: click.Context,
+    table: Path,
+    out: Path | None,
+    kind: str | None,
+    encoding: str | None,
+    divider: str | None,
+    preset: str | None,
+    named: tuple[str, ...],
+    duplicates: str,
+    limit: int | None,
+    hosts: tuple[str, ...],
+    retry_failed: bool,
+    restart: bool,
+    dry_run: bool,
+    how: How,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """
+    Capture a table of addresses, and write what came of each row.
+
+    FILE is CSV, TSV, JSON Lines, YAML or a list; `-` reads one from standard input. Columns are
+    added to it and written elsewhere: status, outcome, bundle_id, sha256, time, location, title,
+    error, hint. A row may name its own policy and tags. Interrupted, the same command goes on
+    where it was.
+    """
+    from snapshotter.app.batch import opening
+
+    settings = how.settings(ctx)
+    wanted = opening.Wanted(
+        data=_read(table),
+        name="" if str(table) == "-" else str(table),
+        out=out,
+        kind=kind or "",
+        encoding=encoding or "",
+        divider="\t" if divider == "\\t" else divider or "",
+        preset=preset or "",
+        named=_named(named),
+        capture_duplicates=duplicates == "capture",
+        retry_failed=retry_failed,
+        restart=restart,
+    )
+    command = _Batch(
+        settings=settings,
+        how=how,
+        wanted=wanted,
+        limit=limit or 0,
+        hosts=tuple(it.lower().strip(".") for it in hosts),
+        as_json=as_json,
+        quiet=quiet,
+    )
+    return command.dry_run() if dry_run else command.run()
+
+
+def _read(table: Path) -> bytes:
+    from snapshotter.formats.tables import MAX_BYTES
+
+    if str(table) == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with table.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SnapshotterError(f"{table} can not be read: {error.strerror}") from error
+
+
+def _named(given: tuple[str, ...]) -> Mapping[str, str]:
+    from snapshotter.app.batch.plan import FIELDS, READ
+
+    found: dict[str, str] = {}
+    for text in given:
+        name, is_there, column = text.partition("=")
+        if not is_there or name not in (*READ, *FIELDS) or (name in READ and not column):
+            raise click.UsageError(
+                f"--column {shlex.quote(text)}: WHAT=NAME, with one of {', '.join(READ)}, "
+                f"{', '.join(FIELDS)}"
+            )
+        found[name] = column
+    return found
+
+
+class _Decisions:
+    """How each policy captures, made once for each."""
+
+    def __init__(self, settings: "Settings", how: How) -> None:
+        self._settings = settings
+        self._how = how
+        self._made: dict[str, Decision | SnapshotterError] = {}
+
+    def __call__(self, name: str) -> "Decision":
+        """Return what the policy of a row makes; "" is the command's own. Raises as it does."""
+        if name not in self._made:
+            try:
+                self._made[name] = self._decided(name)
+            except SnapshotterError as error:
+                self._made[name] = error
+        made = self._made[name]
+        if isinstance(made, SnapshotterError):
+            raise made
+        return made
+
+    def check(self, name: str) -> None:
+        """Raise SnapshotterError for a policy that does not hold."""
+        self(name)
+
+    @property
+    def locked(self) -> bool:
+        """Whether any of them locks what is stored."""
+        return any(
+            it.retain_days > 0 for it in self._made.values() if not isinstance(it, SnapshotterError)
+        )
+
+    def _decided(self, name: str) -> "Decision":
+        from dataclasses import replace
+
+        from snapshotter.app import wiring
+
+        # A table is data, and may have come from anybody: it chooses among policies, and gives
+        # pages no more than the command does (docs/adr, "A file that is found").
+        settings = self._settings
+        if name and name != settings.policy:
+            settings = replace(settings, policy=name, policy_was_found=True)
+        return self._how.decide(wiring.policy(settings), settings)
+
+
+class _Batch:
+    """One command, as it was asked for."""
+
+    def __init__(
+        self,
+        *,
+        settings: "Settings",
+        how: How,
+        wanted: "Wanted",
+        limit: int,
+        hosts: tuple[str, ...],
+        as_json: bool,
+        quiet: bool,
+    ) -> None:
+        from snapshotter.app import wiring, wiring_jobs
+
+        self._settings = settings
+        self._how = how
+        self._wanted = wanted
+        self._limit = limit
+        self._hosts = hosts
+        self._as_json = as_json
+        self._quiet = quiet
+        self._clock = wiring.SystemClock()
+        self._rules = wiring_jobs.identity_rules()
+        self._decisions = _Decisions(settings, how)
+        self._decisions("")  # the command's own: without it there is nothing to do
+
+    def dry_run(self) -> int:
+        """Say what would be visited, and how long that takes."""
+        from snapshotter.app import wiring_jobs
+        from snapshotter.app.batch import opening
+
+        plan, journal = opening.look(self._wanted, self._decisions.check, self._rules, dry_run=True)
+        for note in plan.notes:
+            say(note)
+        _Forecast(plan, journal, self).tell(wiring_jobs.visits(self._settings, self._clock))
+        return 0
+
+    def chosen(self, entries: "tuple[Entry, ...]") -> "tuple[Entry, ...]":
+        """Return the rows that this run is about."""
+        found = tuple(it for it in entries if not self._hosts or self._is_of_hosts(it.host))
+        return found[: self._limit] if self._limit else found
+
+    def _is_of_hosts(self, host: str) -> bool:
+        return any(host == it or host.endswith(f".{it}") for it in self._hosts)
+
+    @property
+    def wanted(self) -> "Wanted":
+        """The table, as it was given."""
+        return self._wanted
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self._clock.now()
+
+    @property
+    def as_json(self) -> bool:
+        """Whether a program reads the result."""
+        return self._as_json
+
+    def run(self) -> int:
+        """Capture in this process; return the exit code."""
+        from snapshotter.app import pipeline, wiring, wiring_jobs
+        from snapshotter.app.batch import opening, run
+        from snapshotter.app.interruption import Interruption
+        from snapshotter.app.series import Series, retry_in_background
+        from snapshotter.cli.capture import ask_passphrase
+
+        # Before a key is made and a browser looked for: a table that can not be read.
+        opening.look(self._wanted, self._decisions.check, self._rules)
+        stop = Interruption()
+        with stop.heeded():
+            world, noted = run.noting(
+                wiring.world(
+                    self._settings,
+                    ask=ask_passphrase,
+                    tell=say,
+                    locked=self._decisions.locked,
+                    check_replay=self._how.check_replay,
+                )
+            )
+            with opening.opened(
+                self._wanted, self._decisions.check, self._rules,
+                store=world.store.url, clock=self._clock, ids=world.ids, tell=say,
+            ) as book:  # fmt: skip
+                kept = pipeline.rescue(world)
+                with _Display(book, quiet=self._quiet, as_json=self._as_json) as display:
+                    run.recover(book, world, self._decisions, display)
+                    for file in kept:
+                        if file.exists():
+                            say(f"an earlier capture was sealed and not stored: {file}")
+                            say(f"try: snapshotter store add {file}")
+                    entries = self.chosen(book.to_do(retry_failed=self._wanted.retry_failed))
+                    display.begin(entries, wiring_jobs.visits(self._settings, self._clock))
+                    owed = retry_in_background(world, say)
+                    with Series(world, stop) as series:
+                        ended = run.capture_all(
+                            book, entries, series, noted, display.line(self._clock),
+                            self._decisions, display, pause=time.sleep,
+                        )  # fmt: skip
+                book.write()
+                code = self._summary(book, ended, len(entries))
+            if code != _INTERRUPTED:
+                owed.join(self._settings.timestamp_timeout_s)
+        return code
+
+    def _summary(self, book: "Book", ended: "Ended", begun: int) -> int:
+        counts = book.counts()
+        code = counts.exit_code
+        if ended.stopped is not None:
+            code = ended.stopped.exit_code
+        if ended.interrupted:
+            code = _INTERRUPTED
+        if self._as_json:
+            result_json(
+                {
+                    "batch": book.journal.batch,
+                    "exit_code": code,
+                    "handled_before": counts.handled,
+                    "interrupted": ended.interrupted,
+                    "journal": str(book.journal.path),
+                    "left": counts.left,
+                    "rows": counts.rows,
+                    "statuses": dict(counts.by_status),
+                    "summary": True,
+                    "table": str(book.output.path),
+                }
+            )
+        else:
+            result(_counts_in_words(counts))
+            result(f"table: {book.output.path}")
+            _name_failures(book)
+        if ended.stopped is not None:
+            say(f"one after the other failed, so nothing more was begun: {ended.stopped}")
+            if ended.stopped.hint:
+                say(f"try: {ended.stopped.hint}")
+        if ended.interrupted:
+            say("interrupted; what was captured is stored, and stands in the table")
+        if counts.left:
+            say(f"{counts.left:,} rows are left; the same command goes on with them")
+        return code
+
+
+def _counts_in_words(counts: "Counts") -> str:
+    parts = [f"{count:,} {status}" for status, count in counts.by_status.items()]
+    if counts.handled:
+        parts.append(f"{counts.handled:,} left as they were")
+    if counts.left:
+        parts.append(f"{counts.left:,} to do")
+    return f"{counts.rows:,} rows: {', '.join(parts) or 'nothing to do'}"
+
+
+def _name_failures(book: "Book") -> None:
+    from snapshotter.app.addresses import shown
+
+    failed = [
+        (it, came)
+        for it in book.plan.entries
+        if (came := book.came(it)) is not None and came.status in {"failed", "dead"}
+    ]
+    for entry, came in failed[:_NAMED]:
+        say(f"row {entry.row.number} (line {entry.row.line}): {shown(entry.url)}: {came.error}")
+        if came.hint:
+            say(f"try: {came.hint}")
+    if len(failed) > _NAMED:
+        say(f"and {len(failed) - _NAMED:,} more rows that failed: the table has them")
+    if any(not it.problem for it, _ in failed):
+        say("try: --retry-failed")
+
+
+class _Display:
+    """What a person sees of a run, or a program: a `run.Watcher`."""
+
+    def __init__(self, book: "Book", *, quiet: bool, as_json: bool) -> None:
+        self._book = book
+        self._quiet = quiet
+        self._as_json = as_json
+        self._entries: tuple[Entry, ...] = ()
+        self._visits: Visits | None = None
+        self._left: dict[str, int] = {}
+        self._done = 0
+        self._failed = 0
+        self._since = time.monotonic()
+        self._told_wait = ""
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if on_terminal() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            self._bar = Progress(
+                MofNCompleteColumn(),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.description}", markup=False),
+                console=Console(stderr=True, highlight=False),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None, rate="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def begin(self, entries: "tuple[Entry, ...]", visits: "Visits") -> None:
+        """Rows are about to be captured."""
+        self._entries, self._visits = entries, visits
+        for entry in entries:
+            key = visits.politeness.key(entry.url)
+            self._left[key] = self._left.get(key, 0) + 1
+        self._since = time.monotonic()
+        if self._as_json:
+            for row in self._book.plan.entries:
+                if row.problem is not None:
+                    self._object(row)
+        if self._bar is not None:
+            self._bar.update(self._task, total=len(entries))
+        elif not self._quiet and entries:
+            say(f"{len(entries):,} pages, {_in_words(self._time_left())} at least")
+
+    def line(self, clock: Any) -> Any:
+        """Return the addresses, as their hosts allow."""
+        from snapshotter.app.pace import Line
+
+        if self._visits is None:
+            raise ValueError("begin comes first")
+        return Line(self._visits, clock, [it.url for it in self._entries])
+
+    # What a run says.
+
+    def begins(self, entry: "Entry") -> "Progress":
+        """A row's capture begins."""
+        from snapshotter.app.addresses import shown
+
+        url = shown(entry.url)
+        if self._bar is not None:
+            self._bar.update(self._task, description=url)
+        elif not self._quiet:
+            say(f"{self._done + 1:,} of {len(self._entries):,}: {url}")
+        self._told_wait = ""
+        bar, task = self._bar, self._task
+
+        def step(stage: str, detail: str) -> None:
+            if bar is not None:
+                bar.update(task, description=f"{url}: {words_of_step(stage)}")
+
+        return step
+
+    def ended(self, entry: "Entry", came: "Came", done: "Result | None") -> None:
+        """A row is over, or put off."""
+        from snapshotter.app.addresses import shown
+
+        if self._visits is not None:
+            self._done += came.status != "deferred"
+            self._failed += came.status == "failed"
+            key = self._visits.politeness.key(entry.url)
+            self._left[key] = max(0, self._left.get(key, 0) - (came.status != "deferred"))
+        if self._as_json:
+            self._object(entry)
+        rate = self._rate()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, rate=rate)
+        if came.error and not self._quiet:
+            self._said(f"row {entry.row.number}: {shown(entry.url)}: {came.status}: {came.error}")
+        elif self._bar is None and not self._quiet and rate:
+            say(f"  {came.status}; {rate}")
+
+    def waits(self, until: datetime, why: str) -> None:
+        """Nothing may be visited until then."""
+        if self._quiet:
+            return
+        text = f"waiting until {until:%H:%M:%S} UTC: {why}"
+        if self._bar is not None:
+            self._bar.update(self._task, description=text)
+        elif text != self._told_wait and until - self._book.now() > timedelta(seconds=10):
+            self._told_wait = text
+            say(text)
+
+    def says(self, sentence: str) -> None:
+        """Something has to be known."""
+        self._said(sentence)
+
+    def _said(self, sentence: str) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            say(sentence)
+            self._bar.start()
+        else:
+            say(sentence)
+
+    def _object(self, entry: "Entry") -> None:
+        came = self._book.came(entry)
+        if came is not None:
+            result_json(object_of(entry, came))
+
+    def _rate(self) -> str:
+        """Return how fast it goes and how long it takes still, in words."""
+        took = time.monotonic() - self._since
+        if not self._done or took <= 0:
+            return ""
+        failed = f"{self._failed:,} failed, " if self._failed else ""
+        left = self._time_left(timedelta(seconds=took / self._done))
+        per_minute = self._done * 60 / took
+        return f"{failed}{per_minute:.1f} a minute, {_in_words(left)} left"
+
+    def _time_left(self, visit: timedelta = _VISIT) -> timedelta:
+        from snapshotter.policy import politeness
+
+        if self._visits is None:
+            return timedelta(0)
+        return politeness.estimate(
+            self._visits.politeness, self._left, now=self._book.now(), visit=visit, at_once=1
+        ).takes
+
+
+def object_of(entry: "Entry", came: "Came") -> dict[str, Any]:
+    """Return the object of a row that `--json` prints, as docs/reference/json.md promises it."""
+    from snapshotter.app.addresses import shown
+
+    return {
+        "bundle_id": came.bundle_id or None,
+        "error": came.error,
+        "exit_code": came.exit_code,
+        "final_url": came.final_url,
+        "hint": came.hint,
+        "http_status": came.http_status,
+        "line": entry.row.line,
+        "location": came.location,
+        "outcome": came.outcome,
+        "policy": entry.policy,
+        "requested_url": shown(entry.url),
+        "row": entry.row.number,
+        "same_as_row": entry.same_as or None,
+        "sha256": came.sha256,
+        "status": came.status,
+        "tags": list(entry.tags),
+        "time": came.time or None,
+        "title": came.title,
+    }
+
+
+class _Forecast:
+    """What a run would visit, and how long that would take."""
+
+    def __init__(self, plan: "Plan", journal: "Journal | None", command: _Batch) -> None:
+        self._plan = plan
+        self._command = command
+        done = journal.captured if journal is not None else lambda _: False
+        self._captured = sum(done(it.key) for it in plan.asked)
+        self._visited = command.chosen(tuple(it for it in plan.asked if not done(it.key)))
+
+    def tell(self, visits: "Visits") -> None:
+        """Print it."""
+        from snapshotter.policy import politeness
+
+        per_host: dict[str, int] = {}
+        for entry in self._visited:
+            key = visits.politeness.key(entry.url)
+            per_host[key] = per_host.get(key, 0) + 1
+        found = politeness.estimate(
+            visits.politeness, per_host, now=self._command.now, visit=_VISIT, at_once=1
+        )
+        plan = self._plan
+        bad = [it for it in plan.entries if it.problem is not None]
+        same = sum(1 for it in plan.entries if it.same_as)
+        handled = sum(it.handled for it in plan.entries)
+        if self._command.as_json:
+            for host in found.hosts:
+                result_json(
+                    {
+                        "bound_by": host.bound_by.value if host.bound_by else None,
+                        "host": host.key,
+                        "per_day": host.per_day,
+                        "takes_s": round(host.takes.total_seconds()),
+                        "visits": host.visits,
+                    }
+                )
+            result_json(
+                {
+                    "captured_before": self._captured,
+                    "duplicates": same,
+                    "handled_before": handled,
+                    "refused": [
+                        {
+                            "error": it.problem.message,
+                            "hint": it.problem.hint,
+                            "line": it.row.line,
+                            "row": it.row.number,
+                        }
+                        for it in bad
+                        if it.problem is not None
+                    ],
+                    "rows": len(plan.entries),
+                    "summary": True,
+                    "takes_s": round(found.takes.total_seconds()),
+                    "visits": found.visits,
+                }
+            )
+            return
+        result(f"{len(plan.entries):,} rows in {self._command.wanted.name or 'standard input'}")
+        for count, words in (
+            (self._captured, "captured before"),
+            (same, "mean the same page as another row"),
+            (handled, "left as they are: empty, or with a status"),
+            (len(bad), "can not be captured"),
+        ):
+            if count:
+                result(f"{count:9,} {words}")
+        result(f"{found.visits:9,} would be visited, in {_in_words(found.takes)} at least")
+        if found.hosts:
+            result()
+            result(f"{'visits':>9}  {'takes':>10}  host")
+        for host in found.hosts:
+            why = f" ({_WHY[host.bound_by.value]})" if host.bound_by else ""
+            result(f"{host.visits:9,}  {_in_words(host.takes):>10}  {host.key}{why}")
+        for entry in bad[:_NAMED]:
+            say(f"row {entry.row.number} (line {entry.row.line}): {entry.problem}")
+        if len(bad) > _NAMED:
+            say(f"and {len(bad) - _NAMED:,} more rows that can not be captured")
+        say(f"nothing was visited; a page is taken to need {_VISIT.total_seconds():.0f} s")
+
+
+_WHY = {
+    "interval": "time between two visits",
+    "budget": "its day's budget",
+    "quiet": "its quiet hours",
+}
+
+
+def _in_words(span: timedelta) -> str:
+    """Return a span for a person: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

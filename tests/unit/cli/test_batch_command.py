@@ -1,0 +1,201 @@
+"""`batch` as it is typed: what it says, what it ends in, and what it refuses."""
+
+import csv
+import io
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.app import wiring
+from snapshotter.cli.batch import _in_words
+from snapshotter.cli.main import main
+from tests.unit.app.batches import Pages
+
+A, B = "http://127.0.0.1:8000/a", "http://127.0.0.2:8000/b"
+
+
+class Office:
+    """A home without a browser, and a way to call commands there."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
+        monkeypatch.setenv("SNAPSHOTTER_SPOOL_DIR", str(folder / "spool"))
+        config = folder / "mine.toml"
+        config.write_text('data_dir = "data"\nauthority = []\nlog = false\n')
+        monkeypatch.setenv("SNAPSHOTTER_CONFIG", str(config))
+        monkeypatch.chdir(folder)
+        self.pages = Pages()
+        monkeypatch.setattr(wiring, "capturer", lambda settings, clock: self.pages)
+        self._capsys = capsys
+        self.folder = folder
+        self.out = self.err = ""
+
+    def table(self, text: str, name: str = "urls.csv") -> None:
+        (self.folder / name).write_text(text)
+
+    def run(self, *arguments: str) -> int:
+        self._capsys.readouterr()
+        code = main(["batch", *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def done(self, name: str = "urls.done.csv") -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO((self.folder / name).read_text())))
+
+
+@pytest.fixture
+def office(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Office:
+    return Office(tmp_path, monkeypatch, capsys)
+
+
+def test_a_batch_says_how_far_it_is_and_what_came_of_it(office: Office) -> None:
+    office.table(f"url\n{A}\nnonsense\n{B}\n")
+
+    assert office.run("urls.csv") == 1
+
+    assert office.out.splitlines() == ["3 rows: 2 done, 1 failed", "table: urls.done.csv"]
+    assert f"1 of 2: {A}" in office.err
+    assert " a minute, " in office.err
+    assert "row 2 (line 3): nonsense: only http and https URLs are captured" in office.err
+    assert [row["status"] for row in office.done()] == ["done", "failed", "done"]
+
+
+def test_json_gives_an_object_a_row_that_is_over_and_a_summary(office: Office) -> None:
+    office.table(f"url,tags\n{A},x\nftp://a/,\n")
+
+    assert office.run("--json", "urls.csv") == 1
+
+    refused, row, summary = office.objects
+    assert (refused["row"], refused["status"], refused["bundle_id"]) == (2, "failed", None)
+    assert (row["row"], row["line"], row["tags"], row["status"]) == (1, 2, ["x"], "done")
+    assert row["bundle_id"] == office.done()[0]["bundle_id"]
+    assert summary["statuses"] == {"done": 1, "failed": 1}
+    assert (summary["summary"], summary["left"], summary["exit_code"]) == (True, 0, 1)
+
+
+def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
+    office: Office,
+) -> None:
+    pages = "".join(f"https://slow.example/{number}\n" for number in range(30))
+    office.table(f"url\n{pages}{A}\nftp://x/\nhttps://slow.example/1?utm_source=x\n")
+    before = sorted(office.folder.iterdir())
+
+    assert office.run("--dry-run", "urls.csv") == 0
+
+    assert "31 would be visited, in 2 min at least" in office.out
+    assert "30       2 min  slow.example (time between two visits)" in office.out
+    assert "1 mean the same page as another row" in office.out
+    assert "row 32 (line 33): only http and https" in office.err
+    assert office.pages.visited == []
+    assert sorted(office.folder.iterdir()) == before
+
+    assert office.run("--dry-run", "--json", "--only-host", "example", "urls.csv") == 0
+    host, summary = office.objects
+    assert (host["host"], host["visits"], host["takes_s"]) == ("slow.example", 30, 148)
+    assert (summary["visits"], len(summary["refused"])) == (30, 1)
+
+
+def test_only_some_now_and_the_rest_another_time(office: Office) -> None:
+    office.table(f"{A}\n{B}\n{A}x\n", "urls.txt")
+
+    assert office.run("--only-host", "127.0.0.1", "--limit", "1", "urls.txt") == 0
+    assert office.pages.visited == [A]
+    assert "2 rows are left; the same command goes on with them" in office.err
+    assert office.run("urls.txt") == 0
+
+    assert sorted(office.pages.visited) == [A, f"{A}x", B]
+    assert "3 rows: 3 done" in office.out
+
+
+def test_standard_input_is_a_table_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        given = io.TextIOWrapper(io.BytesIO(f"url,n\n{A},1\n".encode()))
+        monkeypatch.setattr(sys, "stdin", given)
+        assert office.run("--out", "pages.csv", "-") == 0
+
+    assert office.pages.visited == [A]
+    assert office.done("pages.csv")[0]["n"] == "1"
+
+
+def test_ctrl_c_ends_in_130_and_says_how_it_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(url: str) -> None:
+        raise KeyboardInterrupt
+
+    office.table(f"url\n{A}\n{B}\n")
+    monkeypatch.setattr(office.pages, "_trouble", stop)
+
+    assert office.run("urls.csv") == 130
+
+    assert "interrupted; what was captured is stored" in office.err
+    assert "2 rows are left; the same command goes on" in office.err
+
+
+def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
+    office: Office,
+) -> None:
+    (office.folder / "open.toml").write_text('name = "open"\n[network]\nallow = ["10.0.0.0/8"]\n')
+    office.table(f"url,policy\n{A},./open.toml\n{B},expanded\n{A},nowhere\n")
+
+    assert office.run("urls.csv") == 1
+
+    status = [row["status"] for row in office.done()]
+    assert status == ["failed", "done", "failed"]
+    assert "opens networks" in office.done()[0]["error"]
+    assert office.pages.policies == ["expanded"]
+    # Whoever runs the command may.
+    assert office.run("--policy", "./open.toml", "urls.csv") == 1
+    assert "opens networks" not in office.done()[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("-",), 1, "--out FILE"),
+        (("nowhere.csv",), 1, "nowhere.csv can not be read: No such file"),
+        (("--column", "nonsense=x", "urls.csv"), 2, "WHAT=NAME"),
+        (("--column", "url=", "urls.csv"), 2, "WHAT=NAME"),
+        (("--column", "url=Link", "urls.csv"), 1, "no column is called Link"),
+        (("--format", "jsonl", "urls.csv"), 1, "there is no row"),
+        (("--policy", "nowhere", "urls.csv"), 1, "there is no policy called nowhere"),
+        (("--proxy", "http://a:b@c", "urls.csv"), 2, "set proxy in a file"),
+        (("--out", "urls.csv", "urls.csv"), 1, "is the table itself"),
+    ],
+)
+def test_what_can_not_be_done_is_said_before_anything_is_made(
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    why: str,
+) -> None:
+    office.table("" if "jsonl" in arguments else f"url\n{A}\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"url,n\n{A},\n".encode())))
+
+    assert office.run(*arguments) == code
+
+    assert why in office.err
+    assert sorted(it.name for it in office.folder.iterdir()) == ["mine.toml", "urls.csv"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5400, "1 h 30 min"), (7200, "2 h"),
+     (172_800, "2 d"), (200_000, "2 d 7 h")],
+)  # fmt: skip
+def test_a_span_is_said_as_a_person_would(seconds: int, words: str) -> None:
+    assert _in_words(timedelta(seconds=seconds)) == words
