@@ -17,7 +17,7 @@ from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import Result, World
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Progress
+from snapshotter.ports import Lease, Progress
 
 Tell = Callable[[str], None]  # says a sentence to the person at the terminal
 
@@ -39,17 +39,24 @@ class Series:
         self._ahead.__exit__(*reason)
 
     def run(
-        self, url: str, decision: Decision, progress: Progress, *, following: bool = False
+        self,
+        url: str,
+        decision: Decision,
+        progress: Progress,
+        *,
+        following: bool = False,
+        lease: Lease | None = None,
     ) -> Result:
         """
         Carry one request to a stored bundle, as `pipeline.run` does and raises.
 
         Args:
             following: Another one comes at once, under the same decision.
+            lease: Hears of the bundle's id, and says whether it may be stored.
         """
         return pipeline.run(
             CaptureRequest(url=url), decision, self.world, progress, self.stop,
-            ahead=self._ahead, more=following,
+            ahead=self._ahead, more=following, lease=lease,
         )  # fmt: skip
 
     def rest(self) -> None:

@@ -7,7 +7,7 @@ As there, each builder imports what it needs when it is called.
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -93,12 +93,16 @@ def pace(settings: Settings, clock: Clock) -> "Pace":
     return Pace(MemoryVisits(politeness(settings), clock, chance), clock)
 
 
-def visits(settings: Settings, clock: Clock) -> "Visits":
+@contextlib.contextmanager
+def visits(settings: Settings, clock: Clock, *, longest: timedelta) -> "Iterator[Visits]":
     """
-    Return the state of hosts, for a process that captures by itself.
+    Give the state of hosts, for a process that captures by itself.
 
     It is that of the queue, so that budgets outlive the process and workers are heeded;
     without the extra `jobs` it is forgotten when the process ends.
+
+    Args:
+        longest: That a visit takes: so long one of a process that was killed holds its host.
 
     Raises:
         ServiceUnavailable: The queue's database does not answer.
@@ -106,15 +110,19 @@ def visits(settings: Settings, clock: Clock) -> "Visits":
     """
     rules, chance = politeness(settings), random.SystemRandom().random
     try:
-        from snapshotter.jobs.database import open_database
         from snapshotter.jobs.politeness import DatabaseVisits
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "snapshotter":
             raise
         from snapshotter.app.pace import MemoryVisits
 
-        return MemoryVisits(rules, clock, chance)
-    return DatabaseVisits(open_database(settings.queue), rules, chance)
+        yield MemoryVisits(rules, clock, chance)
+        return
+    opened = database(settings)
+    try:
+        yield DatabaseVisits(opened, rules, chance, longest=longest)
+    finally:
+        opened.dispose()
 
 
 def limits(settings: Settings) -> "Limits":

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from snapshotter.app.pipeline import Result
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
+    from snapshotter.policy.politeness import Politeness
     from snapshotter.ports import Progress
 
 _INTERRUPTED = 130
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
+_SEALING = timedelta(minutes=1)  # and storing, after the page
 _NAMED = 5  # rows that are named; the table has them all
 _FORMATS = ("csv", "tsv", "jsonl", "yaml", "list")
 
@@ -205,6 +207,12 @@ class _Decisions:
             it.retain_days > 0 for it in self._made.values() if not isinstance(it, SnapshotterError)
         )
 
+    @property
+    def longest(self) -> timedelta:
+        """How long a page may take under any of them."""
+        made = [it for it in self._made.values() if not isinstance(it, SnapshotterError)]
+        return timedelta(seconds=max(it.limits.total_s for it in made))
+
     def _decided(self, name: str) -> "Decision":
         from dataclasses import replace
 
@@ -254,7 +262,7 @@ class _Batch:
         plan, journal = opening.look(self._wanted, self._decisions.check, self._rules, dry_run=True)
         for note in plan.notes:
             say(note)
-        _Forecast(plan, journal, self).tell(wiring_jobs.visits(self._settings, self._clock))
+        _Forecast(plan, journal, self).tell(wiring_jobs.politeness(self._settings))
         return 0
 
     def chosen(self, entries: "tuple[Entry, ...]") -> "tuple[Entry, ...]":
@@ -292,19 +300,22 @@ class _Batch:
         opening.look(self._wanted, self._decisions.check, self._rules)
         stop = Interruption()
         with stop.heeded():
-            world, noted = run.noting(
-                wiring.world(
-                    self._settings,
-                    ask=ask_passphrase,
-                    tell=say,
-                    locked=self._decisions.locked,
-                    check_replay=self._how.check_replay,
-                )
+            world = wiring.world(
+                self._settings,
+                ask=ask_passphrase,
+                tell=say,
+                locked=self._decisions.locked,
+                check_replay=self._how.check_replay,
             )
-            with opening.opened(
-                self._wanted, self._decisions.check, self._rules,
-                store=world.store.url, clock=self._clock, ids=world.ids, tell=say,
-            ) as book:  # fmt: skip
+            with (
+                wiring_jobs.visits(
+                    self._settings, self._clock, longest=self._decisions.longest + _SEALING
+                ) as visits,
+                opening.opened(
+                    self._wanted, self._decisions.check, self._rules,
+                    store=world.store.url, clock=self._clock, ids=world.ids, tell=say,
+                ) as book,
+            ):  # fmt: skip
                 kept = pipeline.rescue(world)
                 with _Display(book, quiet=self._quiet, as_json=self._as_json) as display:
                     run.recover(book, world, self._decisions, display)
@@ -313,11 +324,11 @@ class _Batch:
                             say(f"an earlier capture was sealed and not stored: {file}")
                             say(f"try: snapshotter store add {file}")
                     entries = self.chosen(book.to_do(retry_failed=self._wanted.retry_failed))
-                    display.begin(entries, wiring_jobs.visits(self._settings, self._clock))
+                    display.begin(entries, visits)
                     owed = retry_in_background(world, say)
                     with Series(world, stop) as series:
                         ended = run.capture_all(
-                            book, entries, series, noted, display.line(self._clock),
+                            book, entries, series, display.line(self._clock),
                             self._decisions, display, pause=time.sleep,
                         )  # fmt: skip
                 book.write()
@@ -576,17 +587,15 @@ class _Forecast:
         self._captured = sum(done(it.key) for it in plan.asked)
         self._visited = command.chosen(tuple(it for it in plan.asked if not done(it.key)))
 
-    def tell(self, visits: "Visits") -> None:
+    def tell(self, rules: "Politeness") -> None:
         """Print it."""
         from snapshotter.policy import politeness
 
         per_host: dict[str, int] = {}
         for entry in self._visited:
-            key = visits.politeness.key(entry.url)
+            key = rules.key(entry.url)
             per_host[key] = per_host.get(key, 0) + 1
-        found = politeness.estimate(
-            visits.politeness, per_host, now=self._command.now, visit=_VISIT, at_once=1
-        )
+        found = politeness.estimate(rules, per_host, now=self._command.now, visit=_VISIT, at_once=1)
         plan = self._plan
         bad = [it for it in plan.entries if it.problem is not None]
         same = sum(1 for it in plan.entries if it.same_as)

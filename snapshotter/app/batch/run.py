@@ -26,13 +26,19 @@ from snapshotter.app.batch.plan import Entry
 from snapshotter.app.pace import Held, Line, Turn
 from snapshotter.app.pipeline import Result, World, location
 from snapshotter.app.series import Series, bug
-from snapshotter.errors import CaptureIncomplete, EvidenceInvalid, SnapshotterError
+from snapshotter.errors import (
+    CaptureIncomplete,
+    EvidenceInvalid,
+    ServiceUnavailable,
+    SnapshotterError,
+)
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
+from snapshotter.model.job import Sealed
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
 from snapshotter.policy.politeness import answer_of
-from snapshotter.ports import IdSource, Progress
+from snapshotter.ports import Progress
 from snapshotter.store import layout
 
 _IN_A_ROW = 3  # failures after which nothing more is begun
@@ -65,29 +71,26 @@ class Ended:
     stopped: SnapshotterError | None = None  # why nothing more was begun
 
 
-class Noted:
-    """An `IdSource` that tells of each bundle's id before there is such a bundle."""
+class _Noted:
+    """A `Lease` of a process alone, which writes down what it begins."""
 
-    def __init__(self, ids: IdSource) -> None:
-        self._ids = ids
-        self.tell: Callable[[str], None] | None = None
+    def __init__(self, book: Book, entry: Entry) -> None:
+        self._book = book
+        self._entry = entry
 
-    def bundle_id(self, at: datetime) -> str:
-        """Return an id, once it was told of."""
-        made = self._ids.bundle_id(at)
-        if self.tell is not None:
-            self.tell(made)
-        return made
+    def began(self, bundle_id: str) -> None:
+        """Note the id, before the page is asked for."""
+        self._book.note_began(self._entry, bundle_id)
 
-    def random_bytes(self, count: int) -> bytes:
-        """Return bytes from the source."""
-        return self._ids.random_bytes(count)
+    def may_store(self, sealed: Sealed) -> None:
+        """Let it be stored: nobody else is at it, for we hold the journal."""
 
+    def wait(self, error: ServiceUnavailable) -> None:
+        """Wait for no store: the bundle is kept, and the next run stores it."""
+        raise error
 
-def noting(world: World) -> tuple[World, Noted]:
-    """Return a world whose bundle ids are told of, and by whom."""
-    noted = Noted(world.ids)
-    return replace(world, ids=noted), noted
+    def stored(self) -> None:
+        """Note nothing: what came of the row is noted as a whole."""
 
 
 def recover(book: Book, world: World, decide: Callable[[str], Decision], watcher: Watcher) -> None:
@@ -210,7 +213,6 @@ def capture_all(
     book: Book,
     entries: tuple[Entry, ...],
     series: Series,
-    noted: Noted,
     line: Line,
     decide: Callable[[str], Decision],
     watcher: Watcher,
@@ -221,12 +223,11 @@ def capture_all(
     Capture rows, in the order that their hosts allow; return how that ended.
 
     Args:
-        series: Its world is the one that `noting` returned with `noted`.
         line: Of the addresses of `entries`.
         decide: Returns how a policy captures; it was asked for each of them before.
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
     """
-    run = _Run(book, entries, series, noted, line, decide, watcher)
+    run = _Run(book, entries, series, line, decide, watcher)
     try:
         while (turn := line.next()) is not None:
             if isinstance(turn, Held):
@@ -251,7 +252,6 @@ class _Run:
         book: Book,
         entries: tuple[Entry, ...],
         series: Series,
-        noted: Noted,
         line: Line,
         decide: Callable[[str], Decision],
         watcher: Watcher,
@@ -259,7 +259,6 @@ class _Run:
         self._book = book
         self._entries = entries
         self._series = series
-        self._noted = noted
         self._line = line
         self._decide = decide
         self._watcher = watcher
@@ -284,12 +283,12 @@ class _Run:
         entry = self._entries[turn.number]
         self._left -= 1
         decision = self._decide(entry.policy)
-        self._noted.tell = lambda bundle_id: self._book.note_began(entry, bundle_id)
         answered = False
         try:
             done = self._series.run(
-                entry.url, decision, self._watcher.begins(entry), following=self._left > 0
-            )
+                entry.url, decision, self._watcher.begins(entry),
+                following=self._left > 0, lease=_Noted(self._book, entry),
+            )  # fmt: skip
             at = self._line.done(
                 turn, answer_of(done.capture), revisits=self._book.known(entry).deferred
             )
@@ -317,7 +316,6 @@ class _Run:
             self._book.note(entry, came)
             self._watcher.ended(entry, came, done)
         finally:
-            self._noted.tell = None
             if not answered:
                 self._line.done(turn, None)
 

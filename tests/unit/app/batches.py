@@ -137,7 +137,7 @@ class Bench:
             data=self.table.read_bytes(), name=str(self.table), **wanted,  # type: ignore[arg-type]  # as the tests say
         )  # fmt: skip
         decide = decide or (lambda name: replace(bundles.decision(), policy_name=name or "own"))
-        here, noted = run.noting(change(self.world(capturer)))
+        here = change(self.world(capturer))
         watcher = Silent()
         with opening.opened(
             asked, lambda name: _ignore(decide(name)), RULES,
@@ -150,7 +150,7 @@ class Bench:
             visits = MemoryVisits(politeness.load(), self.clock, lambda: 0.5)
             with Series(here, self.stop) as series:
                 ended = run.capture_all(
-                    book, entries, series, noted,
+                    book, entries, series,
                     Line(visits, self.clock, [it.url for it in entries]), decide, watcher,
                     pause=lambda seconds: self.clock.advance(timedelta(seconds=seconds)),
                 )  # fmt: skip
