@@ -1,7 +1,8 @@
 """What people say about when to visit, made into a plan; and who records what was missed."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_duration, parse_season
+from snapshotter.policy.politeness import Politeness
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
 _BOM = "\ufeff"
@@ -93,6 +95,34 @@ def addresses(given: Sequence[str], text: str = "") -> list[str]:
         except SnapshotterError as error:
             raise SnapshotterError(f"line {number}: {error.message}", hint=error.hint) from error
     return list(dict.fromkeys(found))
+
+
+def over_budget(
+    plan: Plan, urls: Sequence[str], since: datetime, rules: Politeness
+) -> Iterator[str]:
+    """
+    Yield a sentence for each host that is asked less often than a schedule wants.
+
+    By its first day, which is the fullest one of a curve.
+    """
+    first = plan.first(since, "")
+    if first is None:
+        return
+    a_day, slot = 0, first
+    while slot.nominal < first.nominal + timedelta(days=1):
+        a_day += 1
+        following = plan.after(slot.nominal, since, "")
+        if following is None:
+            break
+        slot = following
+    for key, count in Counter(map(rules.key, urls)).items():
+        budget = rules.rules(key).budget(urgent=False)
+        if budget is not None and count * a_day > budget:
+            yield (
+                f"{key}: this asks for {count * a_day} visits on the first day, and its rules allow"
+                f" {budget} in 24 hours: the others would be gaps (over-budget). Fewer addresses, "
+                "a slower schedule, or a politeness_file that allows more"
+            )
 
 
 def _curve(name: str, file: Path | None) -> Curve:

@@ -159,8 +159,11 @@ def add(
         )
     )  # fmt: skip
     name = name or derived_name(found, plan)
+    since = wiring_jobs.now().replace(microsecond=0)
+    for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
+        say(warning)
     if dry_run:
-        _dry_run(wiring_jobs.now(), name, plan, found, as_json)
+        _dry_run(since, name, plan, found, as_json)
         return
     with wiring_jobs.schedules(settings) as book:
         made = book.add(name, plan, found, policy=policy, priority=priority, tags=tags)
@@ -410,10 +413,9 @@ def _tell_swept(swept: "Swept", as_json: bool) -> None:
     )
 
 
-def _dry_run(now: datetime, name: str, plan: "Plan", urls: list[str], as_json: bool) -> None:
+def _dry_run(since: datetime, name: str, plan: "Plan", urls: list[str], as_json: bool) -> None:
     from snapshotter.jobs.schedule import key_of, merged, watch_name
 
-    since = now.replace(microsecond=0)
     firsts = [
         (slot, url, since)
         for url in urls

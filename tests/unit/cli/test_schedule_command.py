@@ -134,6 +134,17 @@ def test_a_policy_may_say_its_curve(shell: Shell) -> None:
     assert len(shell.object["next"]) == 2
 
 
+def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Shell) -> None:
+    Path("many.txt").write_text("".join(f"https://example.org/{it}\n" for it in range(60)))
+    more = ("https://example.net/", "--from", "many.txt", "--dry-run", "--json")
+
+    assert shell.run("add", "--curve", "curve-wechat", *more) == 0
+    (said,) = shell.err.splitlines()
+    assert said.startswith("snapshotter: example.org: this asks for 540 visits on the first day")
+    assert shell.run("add", "--every", "1d", *more) == 0
+    assert shell.err == ""
+
+
 @pytest.mark.parametrize(
     ("options", "said", "hint"),
     [

@@ -3,17 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs.plan import CatchUp, Plan
 from snapshotter.jobs.schedule import key_of
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import GapEvent, GapReason, Missed
-from snapshotter.model.job import JobState
+from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.curve import parse_curves
 from tests.unit.jobs.schedules import DAY, HOUR, MINUTE, START, URL, Desk, slot_of
 
@@ -225,6 +226,31 @@ def test_what_is_not_recorded_waits_and_is_recorded_once(desk: Desk) -> None:
 
     assert [it.gap_id for it in desk.gaps] == ["gap-0"]
     assert desk.gaps[0].at == START + 14 * HOUR  # the same record as the one that failed
+
+
+@pytest.mark.parametrize("has_taken_it", [False, True])
+def test_a_worker_that_dies_while_it_hands_over_loses_and_doubles_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, has_taken_it: bool
+) -> None:
+    desk.add(Plan(every=6 * HOUR), URL, "https://example.org/post/2")
+    put = desk.queue.put
+
+    def dies(jobs: Sequence[CaptureJob]) -> Sequence[bool]:
+        if has_taken_it:
+            put(jobs)
+        raise ServiceUnavailable("the database is gone")
+
+    monkeypatch.setattr(desk.queue, "put", dies)
+    with pytest.raises(ServiceUnavailable):
+        desk.run(START)
+    monkeypatch.undo()
+
+    swept = desk.run(START + MINUTE)
+
+    assert desk.slots == [START, START]
+    assert swept.handed_over == (0 if has_taken_it else 2)
+    assert [it.state for it in desk.schedules.history("watch")] == ["queued", "queued"]
+    assert (swept.missed, desk.run(START + 2 * HOUR).settled, desk.gaps) == (0, 2, [])
 
 
 def test_what_is_missed_one_after_another_is_gathered(desk: Desk) -> None:
