@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
     # Every module that declares tables, so that they are made whoever opens it first.
-    from snapshotter.jobs import attempts, politeness, roster, sweep  # noqa: F401
+    from snapshotter.jobs import attempts, politeness, roster, sweep, watch  # noqa: F401
     from snapshotter.jobs.database import open_database
 
     return open_database(settings.queue)
@@ -221,11 +221,15 @@ def duties(
     settings: Settings, opened: "Database", *, tell: Tell, observer: JobObserver | None = None
 ) -> "tuple[Duty, ...]":
     """Return what a worker does beside captures; each is added here by who makes it."""
+    from snapshotter.app import wiring_watch
     from snapshotter.jobs.duty import Duty
     from snapshotter.jobs.sweep import EVERY_S
 
     due = sweep(settings, opened, ask=None, tell=tell, observer=observer)
-    return (Duty(name="schedules", every_s=EVERY_S, work=due.turn),)
+    return (
+        Duty(name="schedules", every_s=EVERY_S, work=due.turn),
+        wiring_watch.duty(settings, opened, observer),
+    )
 
 
 def now() -> datetime:

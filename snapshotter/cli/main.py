@@ -51,6 +51,7 @@ COMMANDS = {
     "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
     "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
     "verify": ("verify", "verify", "Verify bundles, offline"),
+    "watch": ("watch", "watch", "Watch feeds, sitemaps and lists for new pages to capture"),
     "worker": ("worker", "worker", "Capture what others hand over to the queue"),
 }
 

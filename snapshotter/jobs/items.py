@@ -292,6 +292,7 @@ def _item(row: Row[Any], aliases: Sequence[str]) -> WatchItem:
         title=row.title,
         stamp=row.stamp,
         job_id=row.job_id,
+        backlog=row.backlog,
         final=row.final,
         same_as=row.same_as,
         aliases=tuple(sorted(aliases)),

@@ -316,6 +316,30 @@ class Schedules:
                 return
             last = rows[-1]["id"]
 
+    def first_jobs(self, name: str, urls: Sequence[str]) -> list[str]:
+        """
+        Return the ids of the jobs of the first visits of addresses of a schedule, in their order.
+
+        Raises:
+            SnapshotterError: No such schedule, or an address that is not in it.
+        """
+        with reading(self._engine) as connection:
+            row = self._of(connection, name)
+            wanted = select(TARGET.c.key, TARGET.c.since).where(TARGET.c.schedule_id == row["id"])
+            since: dict[str, datetime] = {}
+            keys = sorted(set(map(key_of, urls)))
+            for begin in range(0, len(keys), 500):  # of parameters, a statement has not many more
+                some = wanted.where(TARGET.c.key.in_(keys[begin : begin + 500]))
+                since |= {it.key: it.since for it in connection.execute(some)}
+        plan = Plan.from_json(row["plan"])
+        jobs = []
+        for key in map(key_of, urls):
+            if key not in since:
+                raise SnapshotterError(f"an address is not in the schedule {name}")
+            slot = plan.first(since[key], watch_name(name, key))
+            jobs.append(job_id(name, key, slot.nominal if slot is not None else since[key]))
+        return jobs
+
     def upcoming(self, name: str, count: int) -> list[tuple[Slot, str]]:
         """Return the next visits of a schedule with their addresses, the earliest first."""
         with reading(self._engine) as connection:

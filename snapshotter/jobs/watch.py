@@ -39,7 +39,15 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs import items
 from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
-from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
+from snapshotter.model.watch import (
+    Existing,
+    ItemState,
+    ListState,
+    Poll,
+    Watch,
+    WatchItem,
+    WatchStatus,
+)
 from snapshotter.policy.curve import share_of
 
 LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
@@ -173,6 +181,10 @@ class WatchBook:
         self.engine = engine
         self.now = now
 
+    def close(self) -> None:
+        """Let go of the database's connections."""
+        self.engine.dispose()
+
     def clock(self) -> datetime:
         """Return the time by the clock that all workers share."""
         with reading(self.engine) as connection:
@@ -286,6 +298,22 @@ class WatchBook:
             )
             for it in found
         )
+
+    def items(
+        self, name: str, *, state: ItemState | None = None, newest: int = 0
+    ) -> tuple[WatchItem, ...]:
+        """
+        Return the pages that a list named, newest first.
+
+        Args:
+            newest: At most so many; 0 for all.
+
+        Raises:
+            SnapshotterError: There is no such watch.
+        """
+        with reading(self.engine) as connection:
+            _row(connection, name)
+            return tuple(items.listed(connection, name, state=state, newest=newest))
 
     def claim_due(self, token: str, most: int) -> tuple[Claim, ...]:
         """

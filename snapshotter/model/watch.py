@@ -112,6 +112,11 @@ class Watch:
         return self.source.startswith("/")
 
     @property
+    def schedule(self) -> str:
+        """The schedule that has its pages, where there is a curve for them."""
+        return f"watch-{self.name}"
+
+    @property
     def origin(self) -> str:
         """As jobs say who asked for them."""
         return f"watch:{self.name}"
@@ -167,6 +172,7 @@ class WatchItem:
     title: str = ""  # as the list has it
     stamp: str = ""  # its time as the list words it
     job_id: str = ""
+    backlog: bool = False  # was in the list when it was first read
     final: bool = True  # False: the page has to be loaded before its identity is known
     same_as: str = ""  # the key of the item whose page it is
     aliases: tuple[str, ...] = ()  # further identities that mean it

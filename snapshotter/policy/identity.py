@@ -14,7 +14,7 @@ import base64
 import binascii
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -183,6 +183,46 @@ def wechat(biz: str, mid: str, idx: str) -> Identity | None:
     if not account or not re.fullmatch(r"[0-9]{1,20}", mid) or not re.fullmatch(r"[0-9]{1,3}", idx):
         return None
     return Identity(f"wechat:{biz}/{int(mid)}/{int(idx)}")
+
+
+_NUMBER = re.compile(
+    r"""(?:\bvar\s{1,9}|\bwindow\.)(biz|mid|idx)\s{0,9}=\s{0,9}"""
+    r"""((?:["'][^"'\n]{0,64}["'][\s|]{0,9}){1,5});"""
+)
+_LONGEST_SCRIPT = 20_000  # characters that are looked at
+_QUOTED = re.compile(r"""["']([^"'\n]{0,64})["']""")
+
+
+def wechat_page(document: str) -> Identity | None:
+    """
+    Return the identity of an article that its own page states: what a short link leads to.
+
+    Only scripts are looked at, where the site writes and authors do not; of two that say
+    different things neither is believed.
+
+    Args:
+        document: The page's HTML, as a browser writes it.
+    """
+    values: dict[str, set[str]] = {}
+    for script in _scripts(document):
+        for found in _NUMBER.finditer(script):
+            # `"" || "" || "2653001234"`: the first that is not empty, as a script has it.
+            if stated := next(filter(None, _QUOTED.findall(found[2])), ""):
+                values.setdefault(found[1], set()).add(stated)
+    if any(len(values.get(name, ())) != 1 for name in ("biz", "mid", "idx")):
+        return None
+    return wechat(values["biz"].pop(), values["mid"].pop(), values["idx"].pop())
+
+
+def _scripts(document: str) -> Iterator[str]:
+    """Yield the beginnings of the scripts of a document."""
+    begins = document.find("<script")
+    while begins >= 0:
+        ends = document.find("</script", begins)
+        if ends < 0:
+            return
+        yield document[begins : min(ends, begins + _LONGEST_SCRIPT)]
+        begins = document.find("<script", ends)
 
 
 def _weibo(path: str, query: Mapping[str, str]) -> Identity | None:

@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from snapshotter.egress.fetch import Fetched, fetch
 from snapshotter.egress.rules import EgressRules
-from snapshotter.jobs import items
-from snapshotter.jobs.database import open_database, reading
+from snapshotter.jobs.database import open_database
 from snapshotter.jobs.poll import MAX_BYTES, Hooks, Poller
 from snapshotter.jobs.watch import WatchBook
 from snapshotter.model.event import Event
@@ -109,8 +108,7 @@ class Desk:
         return {it.url for it in self.jobs()}
 
     def items(self) -> list[WatchItem]:
-        with reading(self.engine) as connection:
-            return list(items.listed(connection, "news"))
+        return list(self.book.items("news"))
 
 
 def _in_a_hurry(connection: object, _: object) -> None:

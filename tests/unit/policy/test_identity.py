@@ -10,6 +10,7 @@ from snapshotter.policy.identity import (
     identity,
     parse_rules,
     wechat,
+    wechat_page,
     weibo_number,
     weibo_short,
 )
@@ -139,3 +140,33 @@ def test_an_address_with_very_many_parameters_has_an_identity_or_none() -> None:
 def test_rules_that_are_none_are_refused_and_say_why(text: str) -> None:
     with pytest.raises(SnapshotterError, match=r"mine\.toml"):
         parse_rules(text, "mine.toml")
+
+
+def page(script: str, text: str = "") -> str:
+    return f"<html><head><script>{script}</script></head><body>{text}</body></html>"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f'var biz = ""||"{BIZ}";var sn = "x";\nvar mid = "" || ""|| "2653001234"; var idx = "2";',
+        f"window.biz = '' || '{BIZ}'; window.mid = '2653001234' || ''; window.idx = '2' || '';",
+    ],
+)
+def test_an_article_says_itself_which_it_is(script: str) -> None:
+    assert wechat_page(page(script)) == identity(ARTICLE, RULES)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        page("var biz = ''; var mid = '1'; var idx = '1';"),
+        page(f"var biz = '{BIZ}'; var mid = '1';"),
+        page("", f"var biz = '{BIZ}'; var mid = '1'; var idx = '1';"),  # what an author wrote
+        page(f"var biz = '{BIZ}'; var mid = '1'; var idx = '1'; var mid = '2';"),
+        page(f"var biz = '{BIZ}'; var mid = get('1'); var idx = '1';"),
+        "<script>" * 100_000,
+    ],
+)
+def test_a_page_that_does_not_say_it_for_certain_is_not_guessed_at(document: str) -> None:
+    assert wechat_page(document) is None

@@ -1,0 +1,168 @@
+"""Build what polls lists: their book, the poller, and its way out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from snapshotter.app import bundles, wiring, wiring_jobs
+from snapshotter.app.settings import Settings
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.job import JobStatus
+from snapshotter.model.watch import Watch
+from snapshotter.ports import JobObserver
+
+if TYPE_CHECKING:
+    from snapshotter.egress.fetch import Fetched
+    from snapshotter.jobs.database import Database
+    from snapshotter.jobs.duty import Duty
+    from snapshotter.jobs.plan import Plan
+    from snapshotter.jobs.poll import Poller
+    from snapshotter.jobs.schedule import Schedules
+    from snapshotter.jobs.watch import WatchBook
+    from snapshotter.policy.identity import Identity
+
+_USER_AGENT = "Mozilla/5.0 (compatible; feed reader)"  # names nobody; a policy can say another
+_TURN_S = 5.0  # from the end of one look for lists that are due to the next
+_DOM = "capture/dom.html"
+_DOM_BYTES = 8 << 20
+
+
+def book(settings: Settings, opened: "Database | None" = None) -> "WatchBook":
+    """Return the lists that are watched. Raises ServiceUnavailable: no database."""
+    from snapshotter.jobs.watch import WatchBook
+
+    return WatchBook(wiring_jobs.database(settings) if opened is None else opened)
+
+
+def plan(watch: Watch) -> "Plan":
+    """
+    Return when each page of a watch is visited again, by the curve that `--then` names.
+
+    Raises:
+        SnapshotterError: There is no such curve.
+    """
+    from snapshotter.app.scheduling import Wish, plan_of
+    from snapshotter.jobs.plan import CatchUp
+
+    return plan_of(
+        Wish(
+            curve=watch.then,
+            policy=watch.policy,
+            end=watch.ends_at.isoformat() if watch.ends_at else "",
+            catch_up=CatchUp.LATEST,  # a page that has just appeared is visited, however late
+        )
+    )
+
+
+def duty(settings: Settings, opened: "Database", observer: JobObserver | None) -> "Duty":
+    """Return what a worker does about watched lists. Raises SnapshotterError."""
+    from snapshotter.jobs.duty import Duty
+
+    work = poller(settings, book(settings, opened), observer).turn
+    return Duty(name="watch-lists", every_s=_TURN_S, work=work)
+
+
+def poller(settings: Settings, found: "WatchBook", observer: JobObserver | None = None) -> "Poller":
+    """
+    Return what polls lists, and hands over what is new in them.
+
+    Args:
+        found: The lists; their database is the queue's.
+        observer: Hears of lists that can not be read.
+
+    Raises:
+        SnapshotterError: The settings make no sense.
+    """
+    from snapshotter.jobs.poll import Hooks, Poller
+    from snapshotter.jobs.schedule import Schedules
+
+    return Poller(
+        found,
+        wiring_jobs.queue(settings, found.engine),
+        fetch=_WayOut(settings),
+        rules=wiring_jobs.identity_rules(),
+        ids=wiring.RandomIds(),
+        hooks=Hooks(
+            gate=wiring_jobs.gate(settings, observer),
+            observer=observer or JobObserver(),
+            page_identity=_Pages(settings),
+            follow=_Followed(Schedules(found.engine)),
+        ),
+    )
+
+
+class _WayOut:
+    """`poll.Fetcher`: through a guard with the proxy and the rules that pages have."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = wiring.SystemClock()
+
+    def __call__(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> "Fetched":
+        from snapshotter.egress.fetch import FetchFailed, fetch
+        from snapshotter.egress.rules import EgressRules
+        from snapshotter.jobs.poll import FETCH_S, MAX_BYTES
+
+        settings = self._settings
+        if watch.policy:
+            settings = replace(settings, policy=watch.policy, policy_was_found=False)
+        try:
+            policy = wiring.policy(settings)
+        except SnapshotterError as error:
+            raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
+        rules = EgressRules(
+            allowed=(*settings.allow_networks, *policy.network.allow),
+            upstream=settings.proxy,
+            total_bytes=MAX_BYTES,
+        )
+        return fetch(
+            url,
+            rules=rules,
+            clock=self._clock,
+            purpose="list",
+            user_agent=policy.browser.user_agent or _USER_AGENT,
+            limit=MAX_BYTES,
+            timeout_s=FETCH_S,
+            known=known,
+        )
+
+
+class _Followed:
+    """Gives pages to the schedule of their watch, which visits them from first sight on."""
+
+    def __init__(self, schedules: "Schedules") -> None:
+        self._schedules = schedules
+
+    def __call__(self, watch: Watch, urls: Sequence[str]) -> Sequence[str]:
+        """
+        Return the jobs of their first visits. Doing it twice changes nothing.
+
+        Raises:
+            SnapshotterError: Its curve is not shipped any more.
+        """
+        name = watch.schedule
+        if name in {it.name for it in self._schedules.all()}:
+            self._schedules.extend(name, urls)
+        else:
+            self._schedules.add(name, plan(watch), urls, policy=watch.policy, tags=watch.tags)
+        return self._schedules.first_jobs(name, urls)
+
+
+class _Pages:
+    """Looks into a bundle for what its page says of its own identity."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, status: JobStatus) -> "Identity | None":
+        from snapshotter.policy.identity import wechat_page
+
+        try:
+            store = wiring.store(self._settings)
+            with store.open(bundles.key_of(store, status.bundle_id)) as stream:
+                document = bundles.read_member(stream, _DOM, limit=_DOM_BYTES)
+        except (SnapshotterError, OSError):
+            # Another store than this worker's, erased since, or without a document: the page
+            # keeps the identity that its address has, and nothing is lost but a duplicate.
+            return None
+        return wechat_page(document.decode("utf-8", "replace"))

@@ -1,0 +1,565 @@
+"""`snapshotter watch`: lists that are polled, and whose new pages are captured."""
+
+import os
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapshotter.app.watching import Capture, Summary
+    from snapshotter.jobs.watch import WatchBook
+    from snapshotter.model.watch import Poll
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_SHOWN = 20  # pages that a dry run names
+
+
+@click.group()
+def watch() -> None:
+    """Watch lists: what a feed, sitemap, page or table newly names is captured."""
+
+
+def _duration(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+    from snapshotter.policy.curve import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter("write 2026-05-27, or 2026-05-27T09:00+02:00") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch add agency https://news.example/rss.xml
+  snapshotter watch add statements https://ministry.example/news --match '*/news/20*' --every 30m
+  snapshotter watch add blog https://blog.example/ --select 'main h2 a' --existing skip
+  snapshotter watch add accounts articles.csv --column link --policy wechat.toml
+  snapshotter watch add site https://news.example/sitemap.xml --match '*/2026/*' --dry-run
+"""
+)
+@click.argument("name", metavar="NAME")
+@click.argument("source", metavar="URL|FILE")
+@click.option(
+    "--kind",
+    type=click.Choice(["feed", "sitemap", "csv", "html"]),
+    help="What the list is.  [default: what it looks like]",
+)
+@click.option(
+    "--match",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only items whose address fits: * is anything, ? one character; may be repeated.",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="No items whose address fits; repeatable."
+)
+@click.option("--select", default="", metavar="CSS", help="Of a page: the links that are items.")
+@click.option("--column", default="", metavar="NAME", help="Of a table: where addresses stand.")
+@click.option(
+    "--every", default="10m", show_default=True, callback=_duration, help="How often it is polled."
+)
+@click.option(
+    "--jitter",
+    type=click.FloatRange(0, 0.45),
+    default=0.15,
+    show_default=True,
+    help="Share of that time by which polls are moved, either way.",
+)
+@click.option(
+    "--existing",
+    type=click.Choice([it.value for it in Existing]),
+    default=Existing.CAPTURE.value,
+    show_default=True,
+    help="What to do with the pages that the list has now.",
+)
+@click.option(
+    "--existing-limit",
+    type=click.IntRange(0, 50_000),
+    default=100,
+    show_default=True,
+    help="Capture so many of these, the first ones of the list.",
+)
+@click.option(
+    "--poll-limit",
+    type=click.IntRange(1, 50_000),
+    default=500,
+    show_default=True,
+    help="Captures that one poll asks for; the next ones go on.",
+)
+@click.option(
+    "--within",
+    default="120s",
+    show_default=True,
+    callback=_duration,
+    help="A capture that begins later after its page was seen is called late.",
+)
+@click.option("--policy", default="", metavar="NAME|FILE", help="How its pages are captured.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="For its captures; repeatable.")
+@click.option(
+    "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
+)
+@click.option("--from", "starts_at", metavar="TIME", callback=_moment, help="Not before.")
+@click.option("--until", "ends_at", metavar="TIME", callback=_moment, help="Not after.")
+@click.option("--dry-run", is_flag=True, help="Fetch the list, show its items, watch nothing.")
+@_json
+@click.pass_context
+def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> None:
+    """
+    Watch a list: an RSS or Atom feed, a sitemap or an index of sitemaps, a CSV file or a
+    plain list of addresses, or the links of a page.
+
+    A worker polls it (snapshotter worker). A page is captured once, whatever addresses it
+    goes by. Of a page with links say which ones are items, with --match or --select.
+    """
+    from snapshotter.app import wiring_watch
+
+    with _opened(ctx) as (settings, book):
+        wanted = _wanted(given, book.clock())
+        if wanted.then:
+            wiring_watch.plan(wanted)  # raises for a curve that there is not
+        if dry_run:
+            _dry_run(wiring_watch.poller(settings, book).look(wanted), as_json)
+            return
+        book.add(wanted)
+        status = book.status(wanted.name)
+    if as_json:
+        result_json(_object(status))
+        return
+    result(f"{wanted.name}  watched, every {_words(wanted.every)}")
+    if wanted.existing is Existing.CAPTURE:
+        say(
+            f"of the pages that it has now at most {wanted.existing_limit} are captured; "
+            "--existing skip leaves them"
+        )
+    say(f"a worker polls it: snapshotter worker; at once: snapshotter watch check {wanted.name}")
+
+
+def _wanted(given: dict[str, Any], now: datetime) -> Watch:
+    """Return the watch that options ask for."""
+    from snapshotter.app.addresses import check_url
+    from snapshotter.formats.link_lists import matching
+
+    source = given.pop("source")
+    if "://" in source:
+        check_url(source)
+    else:
+        source = os.path.abspath(source)
+        if not os.path.exists(source):
+            say(f"WARNING: {source} is not here now; whoever polls it has to have it")
+    if given["select"]:
+        from snapshotter.formats.selectors import parse_selector
+
+        parse_selector(given["select"])
+    matching(given["match"]), matching(given["exclude"])
+    given |= {"kind": given["kind"] or "", "existing": Existing(given["existing"])}
+    try:
+        return Watch(source=source, created_at=now, **given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _dry_run(looked: Any, as_json: bool) -> None:
+    look, found = looked
+    if not look.state.was_read:
+        raise SnapshotterError(f"the list is {look.state}: {look.detail}")
+    if as_json:
+        result_json(
+            {
+                "items": [
+                    {"identity": it.identity.key, "title": it.listed.title, "url": it.listed.url}
+                    for it in found
+                ],
+                "kind": look.kind,
+                "notes": list(look.notes),
+                "state": look.state.value,
+                "title": look.title,
+            }
+        )
+        return
+    pages = {it.identity.key: it for it in reversed(found)}
+    result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
+    for it in list(reversed(pages.values()))[:_SHOWN]:
+        result(f"  {it.listed.url}  {it.listed.title}")
+    if len(pages) > _SHOWN:
+        result(f"  … and {len(pages) - _SHOWN} more")
+    for note in look.notes:
+        say(note)
+
+
+@watch.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter watch list
+  snapshotter watch list --json
+""",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a watch.")
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List what is watched, and how each list stands."""
+    with _opened(ctx) as (_, book):
+        found = list(book.statuses())
+    for it in found:
+        if as_json:
+            result_json(_object(it))
+        else:
+            waiting = f"  {it.waiting} waiting" if it.waiting else ""
+            result(
+                f"{it.watch.name:<20} {_state(it):<12} {it.items:>6} items{waiting}  {_source(it)}"
+            )
+    if not found and not as_json:
+        say("nothing is watched; snapshotter watch add NAME URL watches a list")
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch show agency
+  snapshotter watch show --polls 50 --json agency
+"""
+)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--polls", type=click.IntRange(0, 200), default=10, show_default=True, help="Polls shown."
+)
+@_json
+@click.pass_context
+def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
+    """Show a list: its state, its last polls and gaps, and what became of its pages."""
+    from snapshotter.app import watching, wiring_jobs
+
+    with _opened(ctx) as (settings, book):
+        queue = wiring_jobs.queue(settings, book.engine)
+        found = watching.summary(book, queue, name, polls=polls)
+    if as_json:
+        result_json(
+            {
+                **_object(found.status),
+                "jobs": dict(found.jobs),
+                "late": found.late,
+                "last_polls": [_poll_object(it) for it in found.polls],
+                "unlearnt": found.unlearnt,
+            }
+        )
+        return
+    _show(found)
+
+
+def _show(found: "Summary") -> None:
+    status, watched = found.status, found.status.watch
+    result(f"{watched.name}  {_state(status)}  {status.title}".rstrip())
+    if status.detail:
+        result(f"  why       {status.detail}")
+    if status.state.is_trouble and status.since is not None:
+        times = f", {status.failures} polls in a row" if status.failures else ""
+        result(f"  since     {_time(status.since)}{times}")
+    result(f"  list      {_source(status)}")
+    rules = [f"--match {it}" for it in watched.match] + [
+        f"--exclude {it}" for it in watched.exclude
+    ]
+    rules += [f"--select {watched.select}"] if watched.select else []
+    rules += [f"--column {watched.column}"] if watched.column else []
+    if rules:
+        result(f"  items     {'  '.join(rules)}")
+    pace = f"every {_words(watched.every)} ± {watched.jitter:.0%}"
+    result(f"  polled    {pace}, {status.polls} times, last {_time(status.last_poll_at)}")
+    result(f"  next      {_time(status.next_at) if status.next_at else 'not any more'}")
+    result(f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting")
+    captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
+    result(f"  captures  {captures or 'none'}")
+    if found.late:
+        result(f"  late      {found.late} began more than {_words(watched.within)} after sight")
+    if status.missed:
+        result(f"  gaps      {status.missed} polls were not made")
+    for it in found.polls:
+        result(f"  {_time(it.at)}  {_poll_words(it)}")
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch pause agency
+"""
+)
+@click.argument("name", metavar="NAME")
+@_json
+@click.pass_context
+def pause(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Poll a list no more until it is resumed."""
+    with _opened(ctx) as (_, book):
+        _tell(book.pause(name), "paused", as_json)
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch resume agency
+"""
+)
+@click.argument("name", metavar="NAME")
+@_json
+@click.pass_context
+def resume(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Go on polling a list, with the next turn of a worker."""
+    with _opened(ctx) as (_, book):
+        _tell(book.resume(name), "resumed", as_json)
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch remove agency
+  snapshotter watch remove --yes agency
+"""
+)
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+@click.pass_context
+def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
+    """
+    Watch a list no more, and forget which pages it named.
+
+    Bundles stay, and so do captures that wait. Watched again, all it names is new.
+    """
+    with _opened(ctx) as (_, book):
+        status = book.status(name)
+        if not yes:
+            click.confirm(
+                f"forget the list {name} and the {status.items} pages that it named?",
+                abort=True,
+                err=True,
+            )
+        count = book.remove(name)
+    if as_json:
+        result_json({"forgotten": count, "name": name})
+    else:
+        result(f"{name}  removed; {count} pages forgotten")
+    if status.watch.then:
+        say(f"its pages are still visited: snapshotter schedule remove {status.watch.schedule}")
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch check agency
+  snapshotter watch check --json agency
+"""
+)
+@click.argument("name", metavar="NAME")
+@_json
+@click.pass_context
+def check(ctx: click.Context, name: str, as_json: bool) -> None:
+    """
+    Poll a list now, and hand over what is new.
+
+    The captures are made by a worker. Exit code 30: the list could not be read.
+    """
+    from snapshotter.app import wiring_watch
+
+    with _opened(ctx) as (settings, book):
+        status = wiring_watch.poller(settings, book).check(name)
+        last = book.polls(name, 1)
+    if as_json:
+        result_json({**_object(status), "last_polls": [_poll_object(it) for it in last]})
+    else:
+        counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
+        result(f"{name}  {_state(status)}  {status.listed} listed, {counts}")
+        for note in filter(None, (last[0].detail if last else "",)):
+            say(note)
+    if not status.state.was_read:
+        raise ServiceUnavailable(
+            f"the list {name!r} is {status.state}: {status.detail}",
+            hint=f"it is polled again at {_time(status.next_at)}",
+        )
+
+
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch items agency
+  snapshotter watch items --newest 0 --json agency
+  snapshotter watch items --state skipped --urls agency | snapshotter capture --enqueue -
+"""
+)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--state",
+    type=click.Choice([it.value for it in ItemState]),
+    help="Only these.  [default: all]",
+)
+@click.option(
+    "--newest", type=click.IntRange(0), default=50, show_default=True, help="So many; 0: all."
+)
+@click.option("--urls", is_flag=True, help="Print addresses alone, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an item.")
+@click.pass_context
+def items(
+    ctx: click.Context, name: str, state: str | None, newest: int, urls: bool, as_json: bool
+) -> None:
+    """List the pages that a list named, newest first, and what became of each."""
+    from snapshotter.app import watching, wiring_jobs
+
+    wanted = ItemState(state) if state else None
+    with _opened(ctx) as (settings, book):
+        if urls:
+            for it in book.items(name, state=wanted, newest=newest):
+                result(it.url)
+            return
+        queue = wiring_jobs.queue(settings, book.engine)
+        for found in watching.captures(book, queue, name, state=wanted, newest=newest):
+            if as_json:
+                result_json(_item_object(found))
+                continue
+            item, job = found.item, found.job
+            what = job.state.value if job is not None else item.state.value
+            result(f"{_time(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip())
+
+
+@contextmanager
+def _opened(ctx: click.Context) -> "Iterator[tuple[Any, WatchBook]]":
+    from snapshotter.app import wiring_watch
+
+    settings = ctx.obj.load()
+    with closing(wiring_watch.book(settings)) as book:
+        yield settings, book
+
+
+def _tell(status: WatchStatus, done: str, as_json: bool) -> None:
+    if as_json:
+        result_json(_object(status))
+    else:
+        result(f"{status.watch.name}  {done}")
+
+
+def _state(status: WatchStatus) -> str:
+    if status.ended:
+        return "ended"
+    return "paused" if status.paused else status.state.value
+
+
+def _source(status: WatchStatus) -> str:
+    from snapshotter.app.addresses import shown
+
+    return status.watch.source if status.watch.is_file else shown(status.watch.source)
+
+
+def _words(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
+
+
+def _instant(at: datetime | None) -> str | None:
+    from snapshotter.formats.canonical_json import instant
+
+    return instant(at) if at else None
+
+
+def _poll_words(poll: "Poll") -> str:
+    if poll.state is None:
+        return f"{'GAP':<12} {poll.detail}"
+    counts = f"{poll.listed} listed, {poll.new} new, {poll.queued} handed over"
+    return f"{poll.state.value:<12} {counts}  {poll.detail}".rstrip()
+
+
+def _object(status: WatchStatus) -> dict[str, Any]:
+    watched = status.watch
+    return {
+        "column": watched.column,
+        "created_at": _instant(watched.created_at),
+        "detail": status.detail,
+        "ended": status.ended,
+        "ends_at": _instant(watched.ends_at),
+        "every_s": int(watched.every.total_seconds()),
+        "exclude": list(watched.exclude),
+        "existing": watched.existing.value,
+        "existing_limit": watched.existing_limit,
+        "failures": status.failures,
+        "final_url": status.final_url,
+        "http_status": status.http_status,
+        "items": status.items,
+        "jitter": watched.jitter,
+        "kind": watched.kind,
+        "last_poll_at": _instant(status.last_poll_at),
+        "last_read_at": _instant(status.last_read_at),
+        "listed": status.listed,
+        "match": list(watched.match),
+        "missed": status.missed,
+        "name": watched.name,
+        "next_at": _instant(status.next_at),
+        "paused": status.paused,
+        "policy": watched.policy,
+        "poll_limit": watched.poll_limit,
+        "polls": status.polls,
+        "select": watched.select,
+        "since": _instant(status.since),
+        "source": watched.source,
+        "starts_at": _instant(watched.starts_at),
+        "state": status.state.value,
+        "tags": list(watched.tags),
+        "then": watched.then,
+        "title": status.title,
+        "waiting": status.waiting,
+        "within_s": int(watched.within.total_seconds()),
+    }
+
+
+def _poll_object(poll: "Poll") -> dict[str, Any]:
+    return {
+        "at": _instant(poll.at),
+        "detail": poll.detail,
+        "ended_at": _instant(poll.ended_at),
+        "http_status": poll.http_status,
+        "listed": poll.listed,
+        "missed": poll.missed,
+        "new": poll.new,
+        "queued": poll.queued,
+        "state": None if poll.state is None else poll.state.value,
+    }
+
+
+def _item_object(found: "Capture") -> dict[str, Any]:
+    item, job = found.item, found.job
+    return {
+        "aliases": list(item.aliases),
+        "backlog": item.backlog,
+        "bundle_id": job.bundle_id if job else "",
+        "final": item.final,
+        "first_seen": _instant(item.first_seen),
+        "identity": item.key,
+        "job_id": item.job_id,
+        "job_state": job.state.value if job else None,
+        "listed_at": item.stamp,
+        "same_as": item.same_as,
+        "state": item.state.value,
+        "title": item.title,
+        "took_s": found.took.total_seconds() if found.took is not None else None,
+        "url": item.url,
+    }

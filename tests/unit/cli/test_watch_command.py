@@ -1,0 +1,185 @@
+"""`watch add|list|show|pause|resume|remove|check|items`: what people see of polled lists."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.cli.main import main
+from tests.servers.lists import ListServer, feed
+
+PAGES = [f"https://news.example/{it}" for it in range(30)]
+
+
+class Shell:
+    """Runs commands in a directory of their own, against a queue of their own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        code = main(["watch", *arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def objects(self, *arguments: str) -> list[dict[str, Any]]:
+        assert self.run(*arguments, "--json") in (0, 30), self.err
+        return [json.loads(it) for it in self.out.splitlines()]
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    for name in ("data_dir", "keys_dir", "spool_dir", "store"):
+        monkeypatch.setenv(f"SNAPSHOTTER_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "127.0.0.0/8")
+    return Shell(capsys)
+
+
+@pytest.fixture
+def server() -> Iterator[ListServer]:
+    with ListServer() as found:
+        found.put("/feed", feed(*PAGES, title="Agency\u202e news"))
+        yield found
+
+
+def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -> None:
+    source = server.url("/feed")
+    assert shell.run("add", "agency", source, "--existing-limit", "20") == 0
+    assert "at most 20 are captured" in shell.err
+    assert shell.run("list") == 0
+    assert shell.out.split()[:4] == ["agency", "new", "0", "items"]
+
+    assert shell.run("check", "agency") == 0
+    assert "30 listed, 30 new, 20 handed over" in shell.out
+    assert "the first 20 are captured, and 10 are not" in shell.err
+    assert shell.run("check", "agency") == 0
+    assert "30 listed, 0 new, 0 handed over" in shell.out
+
+    (shown,) = shell.objects("show", "agency")
+    assert (shown["state"], shown["items"], shown["title"]) == ("ok", 30, "Agency news")
+    assert shown["jobs"] == {"waiting": 20}
+    assert [it["queued"] for it in shown["last_polls"]] == [0, 20]
+    assert shell.run("show", "agency") == 0
+    assert "captures  20 waiting" in shell.out
+    assert "20 handed over" in shell.out
+
+    found = shell.objects("items", "agency", "--newest", "0")
+    assert {it["url"] for it in found} == set(PAGES)
+    assert {it["job_state"] for it in found if it["state"] == "queued"} == {"waiting"}
+    assert shell.run("items", "--state", "skipped", "--urls", "agency") == 0
+    assert sorted(shell.out.split()) == sorted(PAGES[20:])
+
+
+def test_a_list_that_can_not_be_read_is_told_by_word_and_code(
+    shell: Shell, server: ListServer
+) -> None:
+    assert shell.run("add", "gone", server.url("/nothing")) == 0
+
+    assert shell.run("check", "gone") == 30
+
+    assert "the list 'gone' is gone: the server answers with HTTP status 404" in shell.err
+    assert "it is polled again at" in shell.err
+    assert shell.run("show", "gone") == 0
+    assert "1 polls in a row" in shell.out
+
+
+def test_a_private_address_is_asked_only_where_settings_open_it(
+    shell: Shell, server: ListServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "")
+    assert shell.run("add", "inside", server.url("/feed")) == 0
+
+    assert shell.run("check", "inside") == 30
+
+    assert "is refused" in shell.err
+    assert server.requests == []
+
+
+def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
+    shell: Shell, server: ListServer
+) -> None:
+    server.put("/page", "<html><title>All</title><a href=/n/1>One</a><a href=/x>X</a>")
+    source = server.url("/page")
+
+    assert shell.run("add", "--dry-run", "page", source, "--match", "*/n/*") == 0
+    assert "html  All  1 items, 1 pages" in shell.out
+    assert server.url("/n/1") in shell.out
+    assert shell.run("add", "--dry-run", "page", source) == 1
+    assert "--match or --select" in shell.err
+    assert shell.run("list") == 0
+    assert "nothing is watched" in shell.err
+
+
+def test_a_watch_is_paused_resumed_and_removed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.txt").write_text(f"{PAGES[0]}\n")
+    assert shell.run("add", "file", "list.txt") == 0
+    assert shell.objects("pause", "file")[0]["next_at"] is None
+    assert shell.run("list") == 0
+    assert shell.out.split()[1] == "paused"
+    assert shell.objects("resume", "file")[0]["source"] == str(tmp_path / "list.txt")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert shell.run("remove", "file") == 130  # nobody answers the question
+    assert shell.run("remove", "--yes", "file") == 0
+    assert shell.run("show", "file") == 1
+    assert "there is no watch called 'file'" in shell.err
+
+
+def test_a_curve_takes_over_the_pages_from_first_sight(shell: Shell, server: ListServer) -> None:
+    from snapshotter.app import settings, wiring_jobs
+    from snapshotter.jobs.schedule import Schedules
+
+    source = server.url("/feed")
+    assert shell.run("add", "agency", source, "--then", "curve-wechat") == 0
+    assert shell.run("check", "agency") == 0
+    server.put("/feed", feed("https://news.example/new", *PAGES))
+    assert shell.run("check", "agency") == 0
+
+    database = wiring_jobs.database(settings.load())
+    schedule = Schedules(database).get("watch-agency")
+    assert (schedule.urls, schedule.plan.curve and schedule.plan.curve.name) == (
+        31,
+        "curve-wechat",
+    )
+    items = shell.objects("items", "agency", "--newest", "0")
+    targets = {it.url: it for it in Schedules(database).targets("watch-agency")}
+    assert {it["job_id"] for it in items} == {
+        f"watch-agency.{it.key}@{it.since:%Y%m%dt%H%M%Sz}" for it in targets.values()
+    }
+    assert list(wiring_jobs.queue(settings.load(), database).jobs()) == []
+    database.dispose()
+    assert shell.run("remove", "--yes", "agency") == 0
+    assert "schedule remove watch-agency" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("A", "https://a.example/"), 2, "a watch's name"),
+        (("a", "ftp://a.example/"), 1, "only http and https"),
+        (("a", "https://u:p@a.example/"), 1, "user name or password"),
+        (("a", "https://a.example/", "--every", "10"), 2, "not a duration"),
+        (("a", "https://a.example/", "--every", "10s"), 2, "once a minute"),
+        (("a", "https://a.example/", "--select", "a["), 1, "not a CSS selector"),
+        (("a", "https://a.example/", "--then", "curve-x"), 1, "curve-wechat"),
+        (("a", "https://a.example/", "--from", "soon"), 2, "2026-05-27"),
+        (("a", "https://a.example/", "--from", "2026-05-27", "--until", "2026-05-27"), 2, "ends"),
+    ],
+)
+def test_a_watch_that_makes_no_sense_is_refused_in_words(
+    shell: Shell, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    assert shell.run("add", *arguments) == code
+    assert told in shell.err
+    assert shell.run("list") == 0
+    assert shell.out == ""
