@@ -1,7 +1,7 @@
 """
 The pages that captures are timed on: made by this file, the same each time, served on loopback.
 
-    python scripts/bench_pages.py        serves them, prints the port, ends with its input
+    python scripts/bench_pages.py [ADDRESS]     serves them, prints the port, ends with its input
 
 They run in a process of their own, so that their server takes no time from what is
 measured inside ours. `small` is four requests; `news` is a long article as news sites
@@ -58,7 +58,7 @@ def serving() -> Iterator[str]:
 
 def main() -> int:
     """Serve until the input ends."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = _Server((sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.read()

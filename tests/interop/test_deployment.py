@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.tools import ROOT, python_tool
+from tests.unit.test_deployment import understood
 
 pytestmark = pytest.mark.interop
 
@@ -132,6 +133,16 @@ def test_workers_have_no_right_and_their_browsers_a_sandbox(whole: bool) -> None
         }
     shm = next(it for it in held["volumes"] if it["name"] == "shm")
     assert shm["emptyDir"]["medium"] == "Memory"
+
+
+def test_workers_are_started_as_the_command_line_has_it() -> None:
+    (container,) = pod(whole=True)["containers"]
+
+    understood(*container["args"])
+    assert container["args"][-1] == "--attempts=5"
+    paths = {container[f"{it}Probe"]["httpGet"]["path"] for it in ("startup", "liveness")}
+    assert paths == {"/healthz"}
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
 def test_secrets_are_files_that_somebody_else_made() -> None:

@@ -7,7 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
+import pytest
 import yaml
+
+from snapshotter.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -182,3 +186,43 @@ def test_secrets_are_made_once_readable_inside_and_in_a_folder_of_ones_own(tmp_p
     for secret in identity["credentials"][0].values():
         assert re.fullmatch(r"[0-9a-f]{48}", secret)
         assert secret in made["s3-credentials"]
+
+
+# What is called
+
+
+def understood(*arguments: str) -> None:
+    """Parse a command line of ours without running it; raises click's usage error."""
+    command: click.Command = cli
+    context = click.Context(command)
+    rest = list(arguments)
+    while isinstance(command, click.Group) and rest:
+        inner = command.get_command(context, rest[0])
+        if inner is None:
+            break
+        command, context = inner, click.Context(inner, parent=context)
+        rest = rest[1:]
+    command.parse_args(context, rest)
+
+
+def test_compose_starts_workers_as_the_command_line_has_it() -> None:
+    workers = [it["command"] for name, it in ours().items() if name.startswith("worker-")]
+
+    assert len(workers) == 2
+    for command in workers:
+        understood(*(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in command))
+
+
+def test_units_start_what_the_command_line_has() -> None:
+    started = [
+        line.partition("/snapshotter ")[2].split()
+        for unit in (DEPLOY / "systemd").rglob("*.service")
+        for line in unit.read_text().splitlines()
+        if line.startswith("ExecStart=")
+    ]
+
+    assert len(started) == 3
+    for words in started:
+        understood(*words)
+    with pytest.raises(click.UsageError):
+        understood("worker", "--no-such-option")
