@@ -60,7 +60,9 @@ class Ran:
     workers: int
     seconds: float  # from the first attempt's begin to the last one's end
     rate: float  # captures a minute
-    services_s: float  # processor time of the services
+    services_s: dict[str, float]  # processor time of each service
+    transactions: int  # of the database
+    grown: int  # bytes, by which the database grew
     by_worker: tuple[int, ...]
 
 
@@ -124,7 +126,7 @@ class _Bench:
 
     def __init__(self, work: Path, page: str, stack: ExitStack) -> None:
         self._work = work
-        self._services: list[subprocess.Popen[bytes]] = []
+        self._services: dict[subprocess.Popen[bytes], str] = {}
         self._stack = stack
         stack.callback(self._end)
         self._start_database()
@@ -134,8 +136,9 @@ class _Bench:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(work / "pages.log").open("wb"),
+            start_new_session=True,
         )
-        self._services.append(pages)
+        self._services[pages] = "pages"
         assert pages.stdout is not None  # noqa: S101  it was asked for
         port = int(pages.stdout.readline())
         self._urls = [f"http://{site}:{port}{bench_pages.PAGES[page]}" for site in _SITES]
@@ -149,7 +152,7 @@ class _Bench:
         """Have so many workers do so many jobs, the sites in turn."""
         self._made += 1
         ids = [f"bench-{self._made}-{number}" for number in range(jobs)]
-        before = self._services_s()
+        before, counted = self._services_s(), self._database_facts()
         started = [self._start_worker(host) for host in _HOSTS[:workers]]
         try:
             self._wait_for_workers(workers)
@@ -172,11 +175,14 @@ class _Bench:
         begun = min(it.started_at for it in done if it.started_at)
         ended = max(it.ended_at for it in done if it.ended_at)
         seconds = (ended - begun).total_seconds()
+        after, now_counted = self._services_s(), self._database_facts()
         return Ran(
             workers,
             seconds,
             60 * jobs / seconds,
-            self._services_s() - before,
+            {name: after[name] - before[name] for name in after},
+            now_counted[0] - counted[0],
+            now_counted[1] - counted[1],
             tuple(sorted(Counter(it.worker for it in done).values())),
         )
 
@@ -192,7 +198,7 @@ class _Bench:
         with (folder / "data/pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {_NET}.0/24 scram-sha-256\n")
         self._serve(
-            *_nobody(), _program("postgres"), "-D", folder / "data", "-k", folder,
+            "database", *_nobody(), _program("postgres"), "-D", folder / "data", "-k", folder,
             "-c", f"listen_addresses={_NET}.1", "-c", f"port={_DATABASE}",
         )  # fmt: skip
         # A socket in the file system is reached from any network: this process is in none of these.
@@ -218,7 +224,8 @@ class _Bench:
         (self._work / "s3").mkdir()
         weed = Path(sys.executable).with_name("weed")
         self._serve(
-            weed, "mini", f"-dir={self._work / 's3'}", f"-ip={_NET}.1", f"-ip.bind={_NET}.1",
+            "bucket", weed, "mini",
+            f"-dir={self._work / 's3'}", f"-ip={_NET}.1", f"-ip.bind={_NET}.1",
             f"-s3.port={_S3}", f"-s3.config={self._work / 's3.json'}", "-s3.autoCreateBucket=false",
             "-master.telemetry=false", "-webdav=false", "-admin.ui=false",
         )  # fmt: skip
@@ -234,23 +241,22 @@ class _Bench:
 
     def _start_authority(self, host: str) -> None:
         self._serve(
-            sys.executable, "-m", "tests.servers.authority",
+            "authorities", sys.executable, "-m", "tests.servers.authority",
             "--dir", self._work / f"authority-{host}", "--port", str(_AUTHORITY), where=host,
         )  # fmt: skip
 
-    def _serve(self, *command: str | Path, where: str = _HUB) -> None:
-        log = (self._work / f"{Path(command[0]).name}-{len(self._services)}.log").open("wb")
-        self._services.append(
-            subprocess.Popen(
-                _inside(where, *command),
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _serve(self, name: str, *command: str | Path, where: str = _HUB) -> None:
+        log = (self._work / f"{name}-{len(self._services)}.log").open("wb")
+        started = subprocess.Popen(
+            _inside(where, *command),
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
+        self._services[started] = name
 
     def _start_worker(self, host: str) -> "subprocess.Popen[bytes]":
         """Start a worker on its host, and on its one core."""
@@ -301,29 +307,56 @@ root = "{root}"
 
     def _wait_for_jobs(self, ids: list[str]) -> list[JobStatus]:
         until = time.monotonic() + _RUN_S
-        while True:
-            found = [self._queue.get(name) for name in ids]
-            done = [it for it in found if it is not None and it.state.over]
-            if len(done) == len(ids):
-                return done
-            if time.monotonic() > until:
+        done: list[JobStatus] = []
+        while len(done) < len(ids):
+            # One at a time: what looks must not take from what is measured.
+            found = self._queue.get(ids[len(done)])
+            if found is not None and found.state.over:
+                done.append(found)
+            elif time.monotonic() > until:
                 raise SystemExit(f"{len(done)} of {len(ids)} jobs were done: {self._logs()}")
-            time.sleep(_LOOK_S)
+            else:
+                time.sleep(_LOOK_S)
+        return done
 
     def _logs(self) -> str:
         return "".join(it.read_text()[-1500:] for it in self._work.glob("snap-*/worker.log"))
 
-    def _services_s(self) -> float:
-        """Processor time that the services have used up to now, with their children's."""
-        ours = {it.pid for it in self._services}
-        ticks = 0
+    def _services_s(self) -> dict[str, float]:
+        """Processor time that each service has used up to now, with its children's."""
+        parents: dict[int, int] = {}
+        used: dict[int, int] = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError, IndexError):  # it ended meanwhile
                     fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(entry.name) in ours or int(fields[3]) in ours:  # its session
-                        ticks += sum(map(int, fields[11:15]))
-        return ticks / os.sysconf("SC_CLK_TCK")
+                    parents[int(entry.name)] = int(fields[1])
+                    used[int(entry.name)] = sum(map(int, fields[11:15]))  # dead children, too
+        names = {process.pid: name for process, name in self._services.items()}
+        ticks: Counter[str] = Counter(dict.fromkeys(names.values(), 0))
+        for number, count in used.items():
+            above = number
+            while above not in names and above in parents:
+                above = parents[above]
+            if above in names:
+                ticks[names[above]] += count
+        return {name: count / os.sysconf("SC_CLK_TCK") for name, count in ticks.items()}
+
+    def _database_facts(self) -> tuple[int, int]:
+        """Transactions that the database has committed, and its size in bytes."""
+        asked = (
+            "select xact_commit, pg_database_size(datname) from pg_stat_database "
+            "where datname = 'postgres'"
+        )
+        said = subprocess.run(
+            [
+                _program("psql"), "-h", self._work / "database", "-p", str(_DATABASE),
+                "-U", _USER, "-d", "postgres", "-AtF", " ", "-c", asked,
+            ],
+            capture_output=True, text=True, check=True, env={"PATH": os.defpath},
+        ).stdout  # fmt: skip
+        transactions, size = map(int, said.split())
+        return transactions, size
 
     def _settings(self, queue: str) -> Settings:
         return configuration.load(
@@ -343,7 +376,7 @@ root = "{root}"
         }
 
     def _end(self) -> None:
-        for service in reversed(self._services):
+        for service in reversed(list(self._services)):
             service.send_signal(signal.SIGINT)  # the database's word for: now, and in order
         for service in self._services:
             try:
@@ -385,18 +418,24 @@ def _report(ran: list[Ran], arguments: argparse.Namespace, command: list[str]) -
     ).stdout.strip()
     print(f"- Python {platform.python_version()}, {versions}, {database}")
     print(f"- command: scripts/bench_two_hosts.py {' '.join(command)}".rstrip())
-    print(
-        "\n| workers | captures a minute | s for " + f"{arguments.jobs} | services, s of a core |"
-    )
-    print("| --- | --- | --- | --- |")
+    names = list(ran[0].services_s)
+    heads = ("captures a minute", f"s for {arguments.jobs}", "transactions a capture",
+             *(f"{name}, ms of a core a capture" for name in names))  # fmt: skip
+    print("\n| workers | " + " | ".join(heads) + " |")
+    print("| --- " * (1 + len(heads)) + "|")
     rates: dict[int, list[float]] = {}
     for number in (1, 2):
         those = [it for it in ran if it.workers == number]
         rates[number] = [it.rate for it in those]
-        columns = (
-            rates[number], [it.seconds for it in those], [it.services_s for it in those]
-        )  # fmt: skip
+        columns = [
+            rates[number],
+            [it.seconds for it in those],
+            [it.transactions / arguments.jobs for it in those],
+            *([1000 * it.services_s[name] / arguments.jobs for it in those] for name in names),
+        ]
         print(f"| {number} | " + " | ".join(map(_spread, columns)) + " |")
+    grown = _spread([it.grown / arguments.jobs for it in ran])
+    print(f"\nThe database grew by {grown} bytes a capture.")
     ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
     print(f"\nTwo over one, pair by pair: {_spread(ratios)}.")
     shares = ", ".join("/".join(map(str, it.by_worker)) for it in ran if it.workers == 2)
