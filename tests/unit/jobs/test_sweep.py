@@ -6,16 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.jobs.plan import CatchUp, Plan
+from snapshotter.formats.gap import disclosures, encode
+from snapshotter.jobs.plan import CatchUp, Due, Plan, decide
 from snapshotter.jobs.schedule import key_of
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.curve import parse_curves
+from tests.bundles import new_signer
 from tests.unit.jobs.schedules import DAY, HOUR, MINUTE, START, URL, Desk, slot_of
 
 CURVES = parse_curves(
@@ -198,6 +201,24 @@ def test_a_pause_is_no_gap_and_is_said(desk: Desk) -> None:
     assert desk.heard.events == []  # nobody is woken for what somebody did
 
 
+def test_a_pause_in_the_middle_of_a_sweep_holds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add(Plan(every=6 * HOUR))
+
+    def paused_meanwhile(*arguments: Any) -> Due:
+        desk.schedules.pause("watch", by="anna")
+        return decide(*arguments)
+
+    monkeypatch.setattr("snapshotter.jobs.sweep.decide", paused_meanwhile)
+
+    assert desk.run(START + MINUTE).handed_over == 0
+
+    desk.schedules.resume("watch", by="anna")
+    monkeypatch.undo()
+    assert desk.run(START + 2 * MINUTE).handed_over == 1  # it was due before the pause
+
+
 def test_a_schedule_that_is_removed_says_so_and_its_name_is_free(desk: Desk) -> None:
     desk.add(Plan(every=6 * HOUR))
     desk.run(START)
@@ -275,6 +296,22 @@ def test_many_addresses_are_no_record_without_end(desk: Desk) -> None:
     assert sorted(url for gap in desk.gaps for it in gap.missed for url in it.urls) == sorted(urls)
 
 
+def test_whatever_was_missed_fits_into_its_records(desk: Desk) -> None:
+    desk.add(Plan(every=MINUTE))
+    for number in range(2, 7):  # each with slots of its own
+        desk.time += timedelta(seconds=1)
+        desk.schedules.extend("watch", [f"https://example.org/post/{number}"])
+
+    swept = desk.run(START + 16 * HOUR)
+
+    signer = new_signer()
+    for gap in desk.gaps:
+        urls = {url for it in gap.missed for url in it.urls}
+        encode(gap, disclosures(gap, [bytes(32)] * len(urls)), signer)  # raises if it is too long
+    assert swept.missed == len(desk.missed) > 5_000
+    assert len(desk.gaps) == 3
+
+
 def test_an_extra_visit_is_beside_the_plan(desk: Desk) -> None:
     desk.add(Plan(every=6 * HOUR))
     desk.run(START)
@@ -310,6 +347,7 @@ _SWEEPER = """
 import os, sys
 from datetime import datetime
 from pathlib import Path
+from tests.bundles import new_signer
 from tests.unit.jobs.schedules import Desk
 desk = Desk(Path("."), url=sys.argv[1], prefix=f"{os.getpid()}-")
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
