@@ -44,6 +44,7 @@ class Kept:
 
     key: str
     record: GapRecord | None
+    sha256: str = ""  # of the object
     problem: str = ""  # why there is no record
 
 
@@ -79,11 +80,13 @@ def record(desk: GapDesk, given: Sequence[Gap]) -> None:
 def kept(store: ObjectStore) -> Iterator[Kept]:
     """Yield the records of a store, the newest first; whose keys they are, says trust."""
     for found in store.list(f"{layout.GAPS}/", reverse=True):
+        data = _there(store, found.key) or b""
+        sha256 = digest_bytes(data).sha256
         try:
             gap_id = layout.parse_gap_key(found.key)
-            yield Kept(key=found.key, record=gaps.parse(_there(store, found.key) or b"", gap_id))
+            yield Kept(key=found.key, record=gaps.parse(data, gap_id), sha256=sha256)
         except (ValueError, EvidenceInvalid) as error:
-            yield Kept(key=found.key, record=None, problem=str(error))
+            yield Kept(key=found.key, record=None, sha256=sha256, problem=str(error))
 
 
 def _put(desk: GapDesk, key: str, gap: Gap) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.app import bundles, pending
+from snapshotter.app import bundles, gaps, pending
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, custody_sidecars, layout, names
 from snapshotter.formats import leaf as leaves
@@ -26,7 +26,7 @@ from snapshotter.seal.log import Appended, LogWriter
 from snapshotter.store import custodian
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
-from snapshotter.verify.trust import Trust
+from snapshotter.verify.trust import COMPROMISED, Trust
 
 _CHUNK = 1 << 20  # bytes per read
 _AT_ONCE = 256  # bundles that a sweep adds as one batch
@@ -61,9 +61,9 @@ class Owed:
 class Synced:
     """One bundle that a sweep has dealt with."""
 
-    bundle_id: str
+    bundle_id: str  # or a gap's
     index: int | None  # None: it was passed over, or waits
-    kind: str = leaves.BUNDLE  # or `CUSTODY`: the head of its custody chain
+    kind: str = leaves.BUNDLE  # or `CUSTODY`: the head of its custody chain; or `GAP`
     added: bool = False  # it was not in the log before
     detail: str = ""  # why it was passed over
 
@@ -210,6 +210,35 @@ class Logbook:
                 batch.clear()
         yield from self._synced(batch, dry_run=dry_run)
         yield from self._custody_synced(only, dry_run=dry_run)
+        if not only:
+            yield from self._gaps_synced(trust, dry_run=dry_run)
+
+    def _gaps_synced(self, trust: Trust, *, dry_run: bool) -> Iterator[Synced]:
+        """Log the records of gaps that are not in the log, and that count."""
+        reader = LogReader(self._store, None)
+        try:
+            signed = reader.checkpoint()
+        except FileNotFoundError:
+            return
+        known = {
+            entry.leaf.name
+            for entry in reader.entries(0, signed.size)
+            if entry.leaf and entry.leaf.kind == leaves.GAP
+        }
+        for kept in gaps.kept(self._store):
+            if kept.record is None or kept.record.gap_id in known:
+                continue  # an audit says what is wrong with it
+            key = trust.key(kept.record.key_id)
+            gap_id = kept.record.gap_id
+            if key is None or key.revoked_reason == COMPROMISED:
+                detail = "signed by a key that is not ours"
+                yield Synced(bundle_id=gap_id, index=None, kind=leaves.GAP, detail=detail)
+                continue
+            index = None
+            if not dry_run:
+                leaf = Leaf(kind=leaves.GAP, name=gap_id, sha256=kept.sha256)
+                index = self.append((leaf,), seen=signed.size).indexes[0]
+            yield Synced(bundle_id=gap_id, index=index, kind=leaves.GAP, added=not dry_run)
 
     def _custody_synced(self, only: Sequence[str], *, dry_run: bool) -> Iterator[Synced]:
         """Log the heads of custody chains that are not in the log."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snapshotter.verify.log import LogReader
 
 _STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
-_WHAT = {"bundle": "the bundle", "custody": "its custody"}
+_WHAT = {"bundle": "the bundle", "custody": "its custody", "gap": "the record of a gap"}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
     "--verifier-key",

@@ -235,6 +235,25 @@ def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
     assert "DOES NOT HOLD" in shell.out
 
 
+def test_a_record_that_was_not_logged_is_found_and_logged_later(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
+    assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
+    _a_day_passes()
+    assert shell.run("run", "--once", "--json") == 0
+    assert (shell.object["recorded"], (shell.folder / "captures" / "log").exists()) == (1, False)
+    monkeypatch.setenv("SNAPSHOTTER_LOG", "true")
+
+    assert main(["log", "sync", "--json"]) == 0
+
+    added = json.loads(capsys.readouterr().out)
+    assert (added["kind"], added["state"], added["index"]) == ("gap", "logged", 0)
+    assert main(["log", "sync", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["audit"]) == 0
+
+
 def _a_day_passes() -> None:
     """Let nobody have looked since yesterday: what is due next was due 26 hours ago."""
     engine = wiring_jobs.database(load())
