@@ -78,6 +78,20 @@ def plan_of(wish: Wish) -> Plan:
         raise SnapshotterError(str(error), hint="snapshotter schedule add --help") from error
 
 
+def named_policy(name_or_path: str) -> str:
+    """
+    Return a policy as jobs name it: a worker may run in another folder than whoever adds one.
+
+    Raises:
+        SnapshotterError: There is none, or it can not be read.
+    """
+    if not name_or_path:
+        return ""
+    policies.load(name_or_path)
+    found = policies.find(name_or_path)
+    return name_or_path if found.parent == policies.shipped_directory() else str(found.absolute())
+
+
 def addresses(given: Sequence[str], text: str = "") -> list[str]:
     """
     Return the addresses of arguments and of a file's text, each once, in their order.

@@ -57,7 +57,10 @@ Examples:
 @click.argument("urls", nargs=-1, metavar="[URL…]")
 @click.option("--name", default="", help="Its name; it stands in signed records.  [default: made]")
 @click.option(
-    "--from", "file", type=click.File("r", encoding="utf-8"), help="File of URLs, one a line."
+    "--from",
+    "file",
+    type=click.File("r", encoding="utf-8"),
+    help="File of URLs, one a line; - for standard input.",
 )
 @click.option("--to", default="", metavar="NAME", help="Add the URLs to this schedule.")
 @click.option("--cron", default="", metavar="FIELDS", help='"0 9 * * mon-fri", or @daily.')
@@ -158,7 +161,7 @@ def add(
             jitter=jitter, seasons=seasons, catch_up=catch_up, max_late=max_late, policy=policy,
         )
     )  # fmt: skip
-    name = name or derived_name(found, plan)
+    name, named = name or derived_name(found, plan), scheduling.named_policy(policy)
     since = wiring_jobs.now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)
@@ -166,7 +169,7 @@ def add(
         _dry_run(since, name, plan, found, as_json)
         return
     with wiring_jobs.schedules(settings) as book:
-        made = book.add(name, plan, found, policy=policy, priority=priority, tags=tags)
+        made = book.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if made.urls < len(found):
             say(f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends")
         _tell(book, made, as_json, following=_SHOWN)
