@@ -179,8 +179,23 @@ def sweep(
     Raises:
         ServiceUnavailable: The database does not answer.
     """
-    from snapshotter.app import gaps
     from snapshotter.jobs.sweep import Sweep
+
+    return Sweep(
+        opened,
+        queue(settings, opened),
+        record=gap_recorder(settings, ask=ask, tell=tell) if records else None,
+        new_id=wiring.RandomIds().bundle_id,
+        tell=tell,
+        observer=observer,
+    )
+
+
+def gap_recorder(
+    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell
+) -> Callable[[Sequence[Gap]], None]:
+    """Return what signs, stores and logs gaps. What it needs is opened with the first one."""
+    from snapshotter.app import gaps
 
     desk: gaps.GapDesk | None = None
 
@@ -190,14 +205,7 @@ def sweep(
         desk = desk or gap_desk(settings, ask=ask, tell=tell)
         gaps.record(desk, found)
 
-    return Sweep(
-        opened,
-        queue(settings, opened),
-        record=record if records else None,
-        new_id=wiring.RandomIds().bundle_id,
-        tell=tell,
-        observer=observer,
-    )
+    return record
 
 
 def gap_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> "GapDesk":
@@ -228,7 +236,7 @@ def duties(
     due = sweep(settings, opened, ask=None, tell=tell, observer=observer)
     return (
         Duty(name="schedules", every_s=EVERY_S, work=due.turn),
-        wiring_watch.duty(settings, opened, observer),
+        wiring_watch.duty(settings, opened, tell=tell, observer=observer),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.app import bundles, wiring, wiring_jobs
 from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import Tell
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobStatus
 from snapshotter.model.watch import Watch
@@ -54,21 +55,31 @@ def plan(watch: Watch) -> "Plan":
     )
 
 
-def duty(settings: Settings, opened: "Database", observer: JobObserver | None) -> "Duty":
+def duty(
+    settings: Settings, opened: "Database", *, tell: Tell, observer: JobObserver | None
+) -> "Duty":
     """Return what a worker does about watched lists. Raises SnapshotterError."""
     from snapshotter.jobs.duty import Duty
 
-    work = poller(settings, book(settings, opened), observer).turn
+    work = poller(settings, book(settings, opened), observer=observer, tell=tell).turn
     return Duty(name="watch-lists", every_s=_TURN_S, work=work)
 
 
-def poller(settings: Settings, found: "WatchBook", observer: JobObserver | None = None) -> "Poller":
+def poller(
+    settings: Settings,
+    found: "WatchBook",
+    *,
+    observer: JobObserver | None = None,
+    tell: Tell | None = None,
+) -> "Poller":
     """
     Return what polls lists, and hands over what is new in them.
 
     Args:
         found: The lists; their database is the queue's.
         observer: Hears of lists that can not be read.
+        tell: Gets sentences about the store and the key, where gaps are recorded; without
+            it none are.
 
     Raises:
         SnapshotterError: The settings make no sense.
@@ -87,6 +98,7 @@ def poller(settings: Settings, found: "WatchBook", observer: JobObserver | None 
             observer=observer or JobObserver(),
             page_identity=_Pages(settings),
             follow=_Followed(Schedules(found.engine)),
+            record=wiring_jobs.gap_recorder(settings, ask=None, tell=tell) if tell else None,
         ),
     )
 

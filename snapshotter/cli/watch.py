@@ -536,6 +536,7 @@ def _poll_object(poll: "Poll") -> dict[str, Any]:
         "at": _instant(poll.at),
         "detail": poll.detail,
         "ended_at": _instant(poll.ended_at),
+        "gap_id": poll.gap_id,
         "http_status": poll.http_status,
         "listed": poll.listed,
         "missed": poll.missed,

@@ -9,6 +9,8 @@ comes a byte at a time, and the sum of all reads.
 Import this module where httpx is there.
 """
 
+import functools
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
@@ -98,7 +100,7 @@ def fetch(
     timer.start()
     try:
         with httpx.Client(
-            transport=transport(guard),
+            transport=transport(guard, ssl_context=_trusted()),
             trust_env=False,
             timeout=timeout_s,
             headers={
@@ -123,6 +125,12 @@ def fetch(
     finally:
         timer.cancel()
         guard.stop()
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Return how servers are checked: httpx's own way, its certificates read once."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _follow(

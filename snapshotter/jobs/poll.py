@@ -30,6 +30,7 @@ from snapshotter.jobs.gate import Gate, Met, OpenGate
 from snapshotter.jobs.items import Found, Taken
 from snapshotter.jobs.watch import Claim, Look, Part, WatchBook
 from snapshotter.model.event import Event, EventKind
+from snapshotter.model.gap import Gap
 from snapshotter.model.job import NORMAL, CaptureJob, JobStatus
 from snapshotter.model.watch import Existing, ListState, Watch, WatchStatus
 from snapshotter.policy.identity import Identity, IdentityRules, identity
@@ -86,6 +87,8 @@ class Hooks:
     # Takes pages over for good, instead of one capture each: returns the jobs of their first
     # visits, in the same order.
     follow: Callable[[Watch, Sequence[str]], Sequence[str]] | None = None
+    # Signs and stores records of gaps, all of them or it raises; the same again does nothing.
+    record: Callable[[Sequence[Gap]], None] | None = None
 
 
 class Poller:
@@ -137,6 +140,7 @@ class Poller:
                 failed += [error for it in done if (error := it.exception()) is not None]
         if failed:
             raise failed[0]
+        self._record_gaps()
 
     def check(self, name: str) -> WatchStatus:
         """
@@ -176,6 +180,14 @@ class Poller:
             found = self._learnt(item.final, status) if status is not None else None
             with writing(self._book.engine) as connection:
                 items.learnt(connection, item, found)
+
+    def _record_gaps(self) -> None:
+        if self._hooks.record is None:
+            return
+        owed = self._book.owed_gaps(self._ids.bundle_id)
+        if owed:
+            self._hooks.record(owed)
+            self._book.recorded(owed)
 
     def _learnt(self, is_final: bool, status: JobStatus) -> Identity | None:
         if status.final_url:

@@ -10,7 +10,7 @@ What the lists named is the affair of `items`, on the same database.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -39,6 +39,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs import items
 from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.watch import (
     Existing,
     ItemState,
@@ -54,6 +55,8 @@ LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
 _KEPT_POLLS: Final = 200  # of each watch
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
 _LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
+_GAPS_AT_ONCE: Final = 20
+_SLOTS: Final = 1_500  # times in one record; a statement has 64 KiB
 _LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
 
 WATCHES = Table(
@@ -111,6 +114,8 @@ POLLS = Table(
     Column("new", Integer, nullable=False),
     Column("queued", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
+    Column("gap_id", String(64), nullable=False),
+    Column("owed", Boolean, nullable=False),  # of a gap: its record is not stored yet
 )
 
 
@@ -295,9 +300,47 @@ class WatchBook:
                 new=it.new,
                 queued=it.queued,
                 missed=it.missed,
+                gap_id="" if it.owed else it.gap_id,
             )
             for it in found
         )
+
+    def owed_gaps(self, new_id: Callable[[datetime], str]) -> tuple[Gap, ...]:
+        """
+        Return the gaps of which there is no signed record yet.
+
+        Each has its id from the first call on: after a crash the same again is recorded.
+
+        Args:
+            new_id: Makes ids of records, which begin with a time.
+        """
+        owed = (POLLS.c.owed.is_(True)) & (POLLS.c.state.is_(None))
+        with writing(self.engine) as connection:
+            at = self.now(connection)
+            fresh = connection.execute(select(POLLS.c.id).where(owed, POLLS.c.gap_id == ""))
+            for number in fresh.scalars().all():
+                connection.execute(
+                    update(POLLS)
+                    .where(POLLS.c.id == number, POLLS.c.gap_id == "")
+                    .values(gap_id=new_id(at))
+                )
+            rows = connection.execute(
+                select(POLLS, WATCHES.c.definition)
+                .join(WATCHES, WATCHES.c.name == POLLS.c.watch)
+                .where(owed)
+                .order_by(POLLS.c.id)
+                .limit(_GAPS_AT_ONCE)
+            ).all()
+            return tuple(_gap(it, _loaded(it.definition), at) for it in rows)
+
+    def recorded(self, gaps: Sequence[Gap]) -> None:
+        """Write down that the records of gaps are stored."""
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(POLLS)
+                .where(POLLS.c.gap_id.in_([it.gap_id for it in gaps]))
+                .values(owed=False)
+            )
 
     def items(
         self, name: str, *, state: ItemState | None = None, newest: int = 0
@@ -521,6 +564,24 @@ def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime)
     )
 
 
+def _gap(row: Row[Any], watch: Watch, at: datetime) -> Gap:
+    """Return the gap of a row; its times are those that the list's pace has."""
+    since = row.at.replace(microsecond=0)
+    slots = tuple(since + number * watch.every for number in range(min(row.missed, _SLOTS)))
+    more = f", of which the first {_SLOTS} are named" if row.missed > _SLOTS else ""
+    return Gap(
+        gap_id=row.gap_id,
+        at=at,
+        schedule=watch.schedule,
+        event=GapEvent.MISSED,
+        reason=GapReason.NO_WORKER,
+        since=slots[0],
+        until=slots[-1],
+        detail=f"{row.missed} polls of a list were not made{more}",
+        missed=(Missed(slots=slots, urls=(watch.source,)),),
+    )
+
+
 def _write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> None:
     connection.execute(delete(PARTS).where(PARTS.c.watch == name))
     connection.execute(
@@ -530,7 +591,7 @@ def _write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> 
 
 
 def _write_poll(connection: Connection, name: str, poll: Poll) -> None:
-    connection.execute(insert(POLLS).values(watch=name, **asdict(poll)))
+    connection.execute(insert(POLLS).values(watch=name, owed=poll.state is None, **asdict(poll)))
     oldest = connection.execute(
         select(POLLS.c.id)
         .where(POLLS.c.watch == name)
@@ -539,7 +600,11 @@ def _write_poll(connection: Connection, name: str, poll: Poll) -> None:
         .limit(1)
     ).scalar()
     if oldest is not None:
-        connection.execute(delete(POLLS).where(POLLS.c.watch == name, POLLS.c.id <= oldest))
+        connection.execute(
+            delete(POLLS).where(
+                POLLS.c.watch == name, POLLS.c.id <= oldest, POLLS.c.owed.is_(False)
+            )
+        )
 
 
 def _row(connection: Connection, name: str) -> Row[Any]:

@@ -135,6 +135,7 @@ class Poll:
     new: int = 0
     queued: int = 0
     missed: int = 0  # looks that were not made
+    gap_id: str = ""  # of the signed record of a gap; "" while there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Lists are polled, what is new in them is captured once, and what goes wrong is told."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from snapshotter.jobs import items
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.watch import LEASE, Look
 from snapshotter.model.event import EventKind
+from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.model.watch import Existing, ItemState, ListState, Watch
 from snapshotter.policy.identity import wechat
@@ -350,10 +351,21 @@ def test_a_list_that_goes_wrong_says_how_and_goes_on_later(
     assert waits >= timedelta(minutes=10)
     assert (waits == timedelta(minutes=10)) == state.was_read
 
-    server.put("/feed", feed(*PAGES[:11]))
-    well = desk.turn(waits)
 
-    assert (well.state, well.failures, well.items) == (ListState.OK, 0, 11)
+def test_a_list_that_is_well_again_is_as_if_nothing_had_been(
+    desk: Desk, server: ListServer
+) -> None:
+    server.put("/feed", feed(*PAGES[:10]))
+    desk.add()
+    desk.turn()
+    server.put("/feed", status=500)
+    broken = desk.turn(10 * MINUTE)
+    server.put("/feed", feed(*PAGES[:11]))
+    assert broken.next_at is not None
+
+    well = desk.turn(broken.next_at - desk.time)
+
+    assert (well.state, well.failures, well.items, well.missed) == (ListState.OK, 0, 11, 0)
 
 
 def test_who_asks_to_wait_is_heeded_and_not_for_ever(desk: Desk, server: ListServer) -> None:
@@ -524,6 +536,43 @@ def test_a_pause_is_no_gap_and_a_stopped_worker_is_one(desk: Desk, server: ListS
     _, gap, *_ = desk.book.polls("news", 9)
     assert (gap.state, gap.missed) == (None, 11)
     assert (gap.at, gap.ended_at) == (desk.time - 2 * HOUR + 10 * MINUTE, desk.time)
+
+
+def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
+    tmp_path: Path, server: ListServer
+) -> None:
+    recorded: list[Gap] = []
+    fails = True
+
+    def record(gaps: Sequence[Gap]) -> None:
+        recorded.extend(gaps)
+        if fails:
+            raise ServiceUnavailable("the store is away")
+
+    desk = Desk(tmp_path, server, hooks={"record": record})
+    server.put("/feed", feed(*PAGES[:5]))
+    watch = desk.add()
+    desk.turn()
+    due = desk.time + 10 * MINUTE
+    with pytest.raises(ServiceUnavailable):
+        desk.turn(HOUR)
+    assert desk.book.polls("news", 2)[1].gap_id == ""
+    fails = False
+    desk.turn()
+    desk.turn()
+
+    first, again = recorded
+    assert (first.gap_id, first.missed) == (again.gap_id, again.missed)
+    assert (first.schedule, first.event, first.reason) == (
+        "watch-news",
+        GapEvent.MISSED,
+        GapReason.NO_WORKER,
+    )
+    slots = tuple(due + it * watch.every for it in range(5))
+    assert first.missed == (Missed(slots=slots, urls=(watch.source,)),)
+    assert "127.0.0.1" not in first.detail
+    assert desk.book.polls("news", 2)[1].gap_id == first.gap_id
+    desk.engine.dispose()
 
 
 def test_jitter_spreads_polls_and_keeps_their_pace(desk: Desk) -> None:

@@ -1,6 +1,10 @@
 """What tests of watched lists share: a database, a server, a clock that stands still."""
 
+import atexit
+import functools
 import itertools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +54,7 @@ class Desk:
         self, folder: Path, server: ListServer, *, hooks: Mapping[str, Any] | None = None
     ) -> None:
         self.server = server
+        shutil.copyfile(_empty(), folder / "queue.db")
         self.engine = open_database(f"{folder}/queue.db")
         event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
         self.engine.dispose()
@@ -109,6 +114,19 @@ class Desk:
 
     def items(self) -> list[WatchItem]:
         return list(self.book.items("news"))
+
+
+@functools.cache
+def _empty() -> Path:
+    """Return a database with all tables, made once: making them takes longer than most tests."""
+    folder = tempfile.mkdtemp(prefix="snapshotter-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = Path(folder) / "queue.db"
+    engine = open_database(str(file))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return file
 
 
 def _in_a_hurry(connection: object, _: object) -> None:
