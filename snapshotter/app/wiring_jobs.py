@@ -143,6 +143,13 @@ def schedules(settings: Settings) -> "Iterator[Schedules]":
 
 
 @contextlib.contextmanager
+def one_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
+    """Give the queue, for one command. Raises as `queue` does."""
+    with _opened(settings) as found:
+        yield queue(settings, found)
+
+
+@contextlib.contextmanager
 def one_sweep(
     settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell, records: bool = True
 ) -> "Iterator[Sweep]":

@@ -385,9 +385,9 @@ def history(
         return
     if not names:
         raise click.UsageError("name a schedule; or --signed, for the records in a store")
-    with wiring_jobs.schedules(settings) as book:
+    with wiring_jobs.schedules(settings) as book, wiring_jobs.one_queue(settings) as queue:
         for name in names:
-            for entry in book.history(name, newest=newest, gaps_only=gaps_only):
+            for entry in book.history(name, newest=newest, gaps_only=gaps_only, look=queue.get):
                 if as_json:
                     result_json({"schedule": name, **entry_json(entry)})
                 else:

@@ -12,7 +12,7 @@ import heapq
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -39,7 +39,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
 from snapshotter.jobs.plan import Pause, Plan, Slot
 from snapshotter.model.gap import GapEvent, GapReason
-from snapshotter.model.job import NORMAL
+from snapshotter.model.job import NORMAL, JobStatus
 
 ACTIVE, PAUSED, REMOVED = "active", "paused", "removed"
 PLANNED, QUEUED, DONE, INCOMPLETE, MISSED, UNKNOWN = (
@@ -445,9 +445,19 @@ class Schedules:
                 connection.execute(insert(VISIT), fresh)
             return [str(it["job_id"]) for it in rows]
 
-    def history(self, name: str, *, newest: int = 50, gaps_only: bool = False) -> list[Entry]:
+    def history(
+        self,
+        name: str,
+        *,
+        newest: int = 50,
+        gaps_only: bool = False,
+        look: Callable[[str], JobStatus | None] | None = None,
+    ) -> list[Entry]:
         """
         Return visits and gaps of a schedule, the newest first; also of one that was removed.
+
+        Args:
+            look: Asks the queue about a job, for visits whose end is not known here yet.
 
         Raises:
             SnapshotterError: There never was one of that name.
@@ -477,7 +487,8 @@ class Schedules:
                 )
                 found += [_entry_of_visit(row) for row in visits.mappings().all()]
         found.sort(key=lambda it: it.at, reverse=True)
-        return found[:newest]
+        found = found[:newest]
+        return found if look is None else [_as_of_now(it, look) for it in found]
 
     def _add_urls(
         self,
@@ -639,6 +650,19 @@ def _entry_of_visit(row: RowMapping) -> Entry:
         bundle_id=row["bundle_id"],
         outcome=row["outcome"],
         detail=row["error"],
+    )
+
+
+def _as_of_now(entry: Entry, look: Callable[[str], JobStatus | None]) -> Entry:
+    status = look(entry.job_id) if entry.state == QUEUED else None
+    if status is None:
+        return entry
+    return replace(
+        entry,
+        state=status.state.value,
+        bundle_id=status.bundle_id,
+        outcome=status.outcome,
+        detail=status.error,
     )
 
 

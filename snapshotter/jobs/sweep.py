@@ -237,7 +237,7 @@ class Sweep:
                     connection.execute(
                         update(VISIT)
                         .where(VISIT.c.job_id == row["job_id"], VISIT.c.state == PLANNED)
-                        .values(state=QUEUED, check_at=_first_check(row["not_after"], now))
+                        .values(state=QUEUED, check_at=_next_check(row["not_after"], now, 0))
                     )
             for row, was_new in zip(rows, new, strict=True):
                 if was_new:  # else another was quicker, or died before it could mark it
@@ -484,10 +484,14 @@ def _job(row: RowMapping, now: datetime) -> CaptureJob:
     )
 
 
-def _first_check(not_after: datetime | None, now: datetime) -> datetime:
-    if not_after is None:
-        return now + _FIRST_CHECK
-    return max(now + _SLACK, not_after - _BEFORE)
+def _next_check(not_after: datetime | None, now: datetime, checks: int) -> datetime:
+    """Return when to ask about a visit: seldom, and around its last moment to begin."""
+    later = now + min(_FIRST_CHECK * (1 << min(checks, 10)), _LAST_CHECK)
+    if not_after is not None:
+        for moment in (not_after - _BEFORE, not_after + _SLACK):
+            if now < moment:
+                return min(later, moment)
+    return later
 
 
 def _end_of(
@@ -513,10 +517,7 @@ def _end_of(
         else:
             reason = GapReason.FAILED
         return {**over, "state": MISSED}, reason
-    if row["not_after"] is not None and now <= row["not_after"]:
-        again = row["not_after"] + _SLACK
-    else:
-        again = now + min(_FIRST_CHECK * 2 ** row["checks"], _LAST_CHECK)
+    again = _next_check(row["not_after"], now, row["checks"] + 1)
     return {"check_at": again, "checks": row["checks"] + 1, "was_held": held}, None
 
 

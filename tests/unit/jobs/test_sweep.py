@@ -271,6 +271,8 @@ def test_a_worker_that_dies_while_it_hands_over_loses_and_doubles_nothing(
     assert desk.slots == [START, START]
     assert swept.handed_over == (0 if has_taken_it else 2)
     assert [it.state for it in desk.schedules.history("watch")] == ["queued", "queued"]
+    now = desk.schedules.history("watch", look=desk.queue.get)
+    assert [(it.state, it.bundle_id) for it in now] == [("done", "b")] * 2
     assert (swept.missed, desk.run(START + 2 * HOUR).settled, desk.gaps) == (0, 2, [])
 
 
