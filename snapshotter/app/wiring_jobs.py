@@ -238,11 +238,13 @@ def duties(
     """Return what a worker does beside captures; each is added here by who makes it."""
     from snapshotter.app import wiring_watch
     from snapshotter.jobs.duty import Duty
+    from snapshotter.jobs.politeness import trimming
     from snapshotter.jobs.sweep import EVERY_S
 
     due = sweep(settings, opened, ask=None, tell=tell, observer=observer)
     return (
         Duty(name="schedules", every_s=EVERY_S, work=due.turn),
+        trimming(opened),
         wiring_watch.duty(settings, opened, tell=tell, observer=observer),
     )
 

@@ -223,6 +223,7 @@ class Attempts:
             else:
                 met = Met(
                     at=now, started_at=attempt.handed_at, revisits=attempt.revisits,
+                    began_at=row["started_at"],
                     http_status=sealed.http_status, retry_after=sealed.retry_after,
                     date=sealed.date, final_url=sealed.final_url, outcome=sealed.outcome,
                 )  # fmt: skip
@@ -415,6 +416,7 @@ class Attempts:
         if failure.fault is Fault.PAGE and not attempt.giving_up:
             met = Met(
                 at=now, started_at=attempt.handed_at, revisits=attempt.revisits,
+                began_at=row["started_at"],
                 http_status=failure.http_status, retry_after=failure.retry_after,
                 error=failure.error,
             )  # fmt: skip

@@ -34,8 +34,9 @@ class Met:
     """What one attempt at a page met."""
 
     at: datetime  # when it ended, by the database's clock, UTC
-    started_at: datetime  # when the attempt began, by the same clock
+    started_at: datetime  # when the job was handed out, by the same clock
     revisits: int  # of this job, before it: 0 for the first time
+    began_at: datetime | None = None  # when its worker began with it; None: when it was handed out
     http_status: int | None = None  # of the main response; None: no answer came
     retry_after: str = ""  # that header as it was received, or ""
     date: str = ""  # the Date header as it was received, or ""

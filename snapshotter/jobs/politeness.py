@@ -173,14 +173,14 @@ class DatabaseGate:
             .order_by(VISIT.c.seq.desc())
             .limit(1)
         ).first()
-        if row is None or met.started_at <= row.started_at:
+        if row is None or met.began_at is None or met.began_at <= row.started_at:
             return
         connection.execute(
-            update(VISIT).where(VISIT.c.seq == row.seq).values(started_at=met.started_at)
+            update(VISIT).where(VISIT.c.seq == row.seq).values(started_at=met.began_at)
         )
         state = _held(connection, (host,), met.at)[host]
         if state.next_at is not None:
-            late = met.started_at - row.started_at
+            late = met.began_at - row.started_at
             _keep(connection, host, replace(state, next_at=state.next_at + late), met.at)
 
     def _tell(self, left: After, before: HostState, now: datetime) -> None:

@@ -58,8 +58,8 @@ class Desk:
         self, job: CaptureJob, began: datetime, at: datetime, status: int | None = 200, **more: str
     ) -> Wait | None:
         met = Met(
-            at=at, started_at=began, revisits=int(more.pop("revisits", "0")), http_status=status,
-            outcome=more.pop("outcome", "complete"), **more,
+            at=at, started_at=began, began_at=began, revisits=int(more.pop("revisits", "0")),
+            http_status=status, outcome=more.pop("outcome", "complete"), **more,
         )  # fmt: skip
         with writing(self.engine) as connection:
             return self.gate.finished(connection, job, self.gate.host(job.url), met)
