@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -56,6 +58,21 @@ for family in (38, 17):
 os.unshare(0x10000000 | 0x40000000)
 print("user and network: allowed, uid", os.getuid())
 """
+
+_JOBS = 3
+_LOOK_S = 0.5
+_HAND_OVER = (
+    "-c",
+    """
+import sys
+from snapshotter.app import settings, wiring_jobs
+from snapshotter.model.job import CaptureJob
+queue = wiring_jobs.queue(settings.load())
+now = queue.now()
+queue.put([CaptureJob(id=f"check-{number}", url=url, enqueued_at=now)
+           for number, url in enumerate(sys.argv[1:])])
+""",
+)
 
 
 class Wrong(Exception):
@@ -103,15 +120,22 @@ class Image:
     name: str
     place: Place
 
-    def run(
-        self, *arguments: str, profile: bool = True, entrypoint: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the image to its end."""
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the engine's to its end."""
         podman = self.engine.endswith("podman")
+        before = ["--log-level", "error", "--runtime", "runc"] if podman else []
+        return subprocess.run(
+            [self.engine, *before, *arguments],
+            capture_output=True, text=True, timeout=_LIMIT_S, check=False,
+        )  # fmt: skip
+
+    def run(
+        self, *arguments: str, profile: bool = True, entrypoint: str = "", name: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the image to its end; with a name, start it and leave it running."""
         command = [
-            self.engine,
-            *(["--log-level", "error", "--runtime", "runc"] if podman else []),
-            *("run", "--rm", "--network", "host"),
+            *("run", "--network", "host"),
+            *(["--detach", "--name", name] if name else ["--rm"]),
             *("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=10000:10000"),
             *_HELD,
             *(["--security-opt", f"seccomp={PROFILE}"] if profile else []),
@@ -119,9 +143,7 @@ class Image:
             *(["--entrypoint", entrypoint] if entrypoint else []),
             *(self.name, *arguments),
         ]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=_LIMIT_S, check=False
-        )
+        return self.ask(*command)
 
 
 def main() -> int:
@@ -146,6 +168,7 @@ def main() -> int:
             refuses_without_its_sandbox(image, site)
             bundle = captures(image, site)
             verifies(image, bundle, authority, Path(folder))
+            works(image, site)
         except Wrong as error:
             print(f"image-check: {error}", file=sys.stderr)
             return 1
@@ -214,6 +237,37 @@ def verifies(image: Image, bundle: Path, authority: TestAuthority, folder: Path)
     pin = json.loads(_outside(folder, "trust", "show", str(trust), "--json"))["root_key_id"]
     said = _outside(folder, "verify", "--trust", str(trust), "--root-key", pin, str(bundle))
     print("image-check: outside:", next(line for line in said.splitlines() if "PASSED" in line))
+
+
+def works(image: Image, site: Site) -> None:
+    """A worker, as compose.yaml starts it, does what others hand over, and ends when it is told."""
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["worker-1"]
+    command = [word.replace("${CONCURRENCY:-2}", "2") for word in compose["command"]]
+    before, name = len(image.place.bundles()), f"snapshotter-check-{os.getpid()}"
+    started = image.run(*command, name=name)
+    try:
+        if started.returncode:
+            raise Wrong(f"the worker did not start: {started.stderr}")
+        urls = [site.url(f"/inner?{number}") for number in range(_JOBS)]
+        handed = image.run(*_HAND_OVER, *urls, entrypoint="/opt/snapshotter/bin/python")
+        if handed.returncode:
+            raise Wrong(f"nothing could be handed over: {handed.stderr}")
+        begun = time.monotonic()
+        while len(image.place.bundles()) < before + _JOBS:
+            if time.monotonic() > begun + _LIMIT_S / 2:
+                raise Wrong(f"the worker did not do its work: {image.ask('logs', name).stderr}")
+            time.sleep(_LOOK_S)
+        took = time.monotonic() - begun
+        healthy = image.ask("exec", name, *compose["healthcheck"]["test"][1:])
+        if healthy.returncode:
+            raise Wrong(f"the health check of a worker that works: {healthy.stderr}")
+        image.ask("stop", "--time", "150", name)
+        code = image.ask("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip()
+        if code != "0":
+            raise Wrong(f"told to stop, it ended in {code}: {image.ask('logs', name).stderr}")
+    finally:
+        image.ask("rm", "--force", name)
+    print(f"image-check: a worker captured {_JOBS} pages in {took:.1f} s, was healthy, and ended")
 
 
 def _outside(folder: Path, *arguments: str) -> str:
