@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app import wiring
+from snapshotter.app import wiring, wiring_notify
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spooled
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -80,6 +80,7 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
     yield from _keys(settings)
     yield from _authorities(settings, offline=offline)
     yield from _disk(settings)
+    yield from _notifications(settings)
 
 
 def _browser(settings: Settings) -> Iterator[Check]:
@@ -330,6 +331,27 @@ def _authorities(settings: Settings, *, offline: bool) -> Iterator[Check]:
                 state=State.OK,
                 detail=f"{authority.name} gave a good token for {at:%Y-%m-%dT%H:%M:%SZ}",
             )
+
+
+def _notifications(settings: Settings) -> Iterator[Check]:
+    if settings.notify_file is None:
+        return
+    name = "notify"
+    try:
+        problems = list(wiring_notify.problems(settings))
+        channels = [it.name for it in wiring_notify.rules(settings).channels]
+    except SnapshotterError as error:
+        yield Check(name=name, state=State.WARNING, detail=error.message, fix=error.hint)
+        return
+    for channel, why in problems:
+        detail = f"{channel}: {why.message}"
+        yield Check(name=name, state=State.WARNING, detail=detail, fix=why.hint)
+    if not problems:
+        yield Check(
+            name=name,
+            state=State.OK,
+            detail=f"{', '.join(channels)}; snapshotter notify test CHANNEL tries one",
+        )
 
 
 def _disk(settings: Settings) -> Iterator[Check]:

@@ -7,7 +7,6 @@ may name a page stands in `url`, `host` and `detail`, and never in `summary`.
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,7 +38,7 @@ def of_job(status: JobStatus, at: datetime) -> Event | None:
         job_id=job.id,
         bundle_id=status.bundle_id,
         origin=job.origin[:MAX_TEXT],
-        policy=Path(job.policy).stem[:MAX_TEXT],
+        policy=job.policy[:MAX_TEXT],
         tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
         worker=status.worker,
         url=job.url,

@@ -9,7 +9,7 @@ Workers call `round` every few seconds, and `snapshotter notify send` does the s
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -38,7 +38,12 @@ class Round:
 
 
 class NotificationDesk:
-    """Takes events over and hands messages over (the port `Notifier`)."""
+    """
+    Takes events over and hands messages over (the port `Notifier`).
+
+    Args:
+        policy: Of captures that name none: rules about a policy are about those as well.
+    """
 
     def __init__(
         self,
@@ -48,12 +53,14 @@ class NotificationDesk:
         *,
         clock: Clock,
         ids: IdSource,
+        policy: str = "",
     ) -> None:
         self._rules = rules
         self._outbox = outbox
         self._channels = channels
         self._clock = clock
         self._ids = ids
+        self._policy = policy
 
     def close(self) -> None:
         """Let go of the outbox."""
@@ -61,7 +68,7 @@ class NotificationDesk:
 
     def notify(self, event: Event) -> None:
         """See `Notifier.notify`."""
-        waiting = self._rules.waiting(event)
+        waiting = self._rules.waiting(replace(event, policy=event.policy or self._policy))
         if waiting:
             self._outbox.put(waiting)
 

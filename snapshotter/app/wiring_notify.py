@@ -1,6 +1,6 @@
 """Build what tells people: the channels of `notify.toml`, the outbox, and who listens to both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ def notification_desk(settings: Settings) -> "NotificationDesk":
         {it.name: _channel(it, read.source.parent, settings) for it in read.channels},
         clock=wiring.SystemClock(),
         ids=wiring.RandomIds(),
+        policy=settings.policy,
     )
 
 
@@ -77,6 +78,30 @@ def tell_once(settings: Settings, make: Callable[[], "Event"], *, tell: wiring.T
         tell(f"WARNING: nobody was told: {error.message}")
     except ModuleNotFoundError as error:  # the command itself needs none of these
         tell(f"WARNING: nobody was told: {error.name} is not installed")
+
+
+def problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
+    """
+    Yield the channels whose secrets can not be read; nothing is asked of a network.
+
+    Raises:
+        SnapshotterError: The file is no good.
+    """
+    from snapshotter.formats.standard_webhooks import parse_secrets
+    from snapshotter.notify.rules import WebhookEntry
+    from snapshotter.seal.key_files import passphrase_from_file
+
+    read = rules(settings)
+    beside = read.source.parent
+    for entry in read.channels:
+        try:
+            if isinstance(entry, WebhookEntry):
+                _url(entry, beside)
+                parse_secrets(_secrets(_beside(beside, entry.secret_file)))
+            elif entry.password_file:
+                passphrase_from_file(_beside(beside, entry.password_file))
+        except SnapshotterError as error:
+            yield entry.name, error
 
 
 def _channel(entry: "WebhookEntry | MailEntry", beside: Path, settings: Settings) -> Channel:

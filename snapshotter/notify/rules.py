@@ -176,6 +176,8 @@ class NotifyRules:
 
     def waiting(self, event: Event) -> tuple[Waiting, ...]:
         """Return what each channel is to be told of an event."""
+        # The path of a policy's file may say more than its name.
+        event = replace(event, policy=Path(event.policy).stem)
         rule = next((it for it in self.rules if it.fits(event)), None)
         if rule is None:
             return ()

@@ -270,6 +270,21 @@ def test_what_is_owed_to_a_channel_that_is_gone_is_given_up_and_in_time_forgotte
     house.outbox.close()
 
 
+def test_a_rule_about_a_policy_is_about_captures_that_name_none_as_well(tmp_path: Path) -> None:
+    house = House(tmp_path, WEBHOOK + '[[rule]]\npolicies = ["careful"]\nchannels = ["desk"]\n')
+    house.desk = NotificationDesk(
+        house.rules, house.outbox, {"desk": house.post}, clock=house.clock, ids=SeededIds(),
+        policy="/etc/careful.toml",
+    )  # fmt: skip
+    house.desk.notify(event(1, policy=""))
+    house.desk.notify(event(2, policy="default"))
+    house.live(320, every=80)
+    house.outbox.close()
+
+    ((item,),) = [it["data"]["events"] for it in house.post.said]
+    assert (item["job_id"], item["policy"]) == ("job-1", "careful")
+
+
 def test_a_channel_is_tried_past_rules_and_outbox(house: House) -> None:
     assert house.desk.test("desk").delivered
 

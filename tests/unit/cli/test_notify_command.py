@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app import settings, wiring_notify
+from snapshotter.app import doctor, settings, wiring_notify
 from snapshotter.cli.main import main
 from snapshotter.formats.standard_webhooks import parse_secrets, sign
 from snapshotter.model.event import Event, EventKind
@@ -148,6 +148,22 @@ def test_a_secret_is_its_owners_alone_and_never_overwritten(desk: Desk) -> None:
     path.chmod(0o644)
     assert desk.run("test", "desk") == 30
     assert "open to others" in desk.err
+
+
+def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
+    def found() -> list[tuple[doctor.State, str]]:
+        return [(it.state, it.detail) for it in doctor._notifications(settings.load())]
+
+    assert found() == [
+        (doctor.State.OK, "desk; snapshotter notify test CHANNEL tries one"),
+    ]
+    (desk.home / "desk.secret").write_text("whsec_short\n")
+    ((state, detail),) = found()
+    assert (state, detail[:30]) == (doctor.State.WARNING, "desk: not the secret of a webh")
+    (desk.home / "notify.toml").write_text("colour = 1\n")
+    ((state, detail),) = found()
+    assert (state, "colour" in detail or "channel" in detail) == (doctor.State.WARNING, True)
+    assert desk.receiver.posted == []
 
 
 def test_where_nobody_is_to_be_told_commands_say_so_and_events_cost_nothing(

@@ -68,8 +68,10 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
     assert rules.waiting(event(tags=("press", "noisy"))) == ()
     assert rules.waiting(event(origin="cli")) == ()
     assert rules.waiting(event(kind=EventKind.AUDIT_FAILED)) == ()
-    (careful,) = rules.waiting(event(policy="high-risk-source"))
-    assert (careful.channel, careful.group_s, careful.event.url) == ("desk", 0, "")
+    for policy in ("high-risk-source", "/cases/of/somebody/high-risk-source.toml"):
+        (careful,) = rules.waiting(event(policy=policy))
+        assert (careful.channel, careful.group_s, careful.event.url) == ("desk", 0, "")
+        assert careful.event.policy == "high-risk-source"
     desk, mail = rules.waiting(event())
     assert (desk.channel, desk.group_s, desk.repeat_s) == ("desk", 300, 60)
     assert desk.event.url.startswith("hxxps://")
