@@ -39,6 +39,7 @@ from snapshotter.app import settings as configuration  # noqa: E402
 from snapshotter.app import wiring_jobs  # noqa: E402
 from snapshotter.app.settings import Settings  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402
+from snapshotter.jobs.roster import Roster  # noqa: E402
 from snapshotter.model.job import CaptureJob, JobStatus  # noqa: E402
 
 _NET = "10.98.0"  # in namespaces of our own, and nowhere else
@@ -207,7 +208,7 @@ class _Bench:
         while True:
             try:
                 self._queue = wiring_jobs.queue(self._settings(here))
-                self._roster = wiring_jobs.roster(self._settings(here))
+                self._roster = Roster(wiring_jobs.database(self._settings(here)))
                 return
             except ServiceUnavailable:
                 if time.monotonic() > until:

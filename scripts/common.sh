@@ -66,6 +66,8 @@ package_names() {
   dnf:node) echo "nodejs npm" ;;
   pacman:fonts) echo "fontconfig ttf-liberation noto-fonts noto-fonts-cjk noto-fonts-emoji" ;;
   pacman:chromium-headless) echo "chromium" ;;
+  dnf:postgresql) echo "postgresql-server" ;;
+  brew:postgresql) echo "postgresql@17" ;;
   dnf:softhsm2 | pacman:softhsm2 | apk:softhsm2 | brew:softhsm2) echo "softhsm" ;;
   pacman:python3) echo "python" ;;
   pacman:node) echo "nodejs npm" ;;

@@ -106,10 +106,11 @@ found = find_browser("chromium")
 print(found.path) if found else sys.exit(1)'
 }
 
-# The verifiers of docs/howto/verify-without-us.md, and an npm for the replay engine.
+# The verifiers of docs/howto/verify-without-us.md, servers that tests start, and an npm for the replay engine.
 ensure_commands() {
   local missing=() command
   for command in b3sum unzip openssl; do have "$command" || missing+=("$command"); done
+  have pg_ctl || compgen -G "/usr/lib/postgresql/*/bin/pg_ctl" >/dev/null || missing+=(postgresql)
   have softhsm2-util || missing+=(softhsm2)
   { have node && have npm; } || missing+=(node)
   [ ${#missing[@]} -gt 0 ] || return 0

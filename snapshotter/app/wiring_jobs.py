@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate
     from snapshotter.jobs.queue import DatabaseQueue
-    from snapshotter.jobs.roster import Roster
     from snapshotter.jobs.schedule import Schedules
     from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.sweep import Sweep
@@ -51,11 +50,9 @@ def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueu
     return DatabaseQueue(database(settings) if opened is None else opened, host=gate(settings).host)
 
 
-def roster(settings: Settings) -> "Roster":
-    """Return the list of workers. Raises ServiceUnavailable, SnapshotterError."""
-    from snapshotter.jobs.roster import Roster
-
-    return Roster(database(settings))
+def new_job_id() -> str:
+    """Return an id for a job that nobody makes a second time; they sort by time."""
+    return f"job-{wiring.RandomIds().bundle_id(wiring.SystemClock().now())}"
 
 
 def politeness(settings: Settings) -> "Politeness":
@@ -138,14 +135,14 @@ def schedules(settings: Settings) -> "Iterator[Schedules]":
     """Give the table of schedules, for one command. Raises ServiceUnavailable, SnapshotterError."""
     from snapshotter.jobs.schedule import Schedules
 
-    with _opened(settings) as found:
+    with opened(settings) as found:
         yield Schedules(found)
 
 
 @contextlib.contextmanager
 def one_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
     """Give the queue, for one command. Raises as `queue` does."""
-    with _opened(settings) as found:
+    with opened(settings) as found:
         yield queue(settings, found)
 
 
@@ -154,12 +151,13 @@ def one_sweep(
     settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell, records: bool = True
 ) -> "Iterator[Sweep]":
     """Give what looks which visits are due, for one command. Raises as `sweep` does."""
-    with _opened(settings) as found:
+    with opened(settings) as found:
         yield sweep(settings, found, ask=ask, tell=tell, records=records)
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> "Iterator[Database]":
+def opened(settings: Settings) -> "Iterator[Database]":
+    """Give the queue's database, for one command. Raises as `database` does."""
     found = database(settings)
     try:
         yield found

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.handing_over import Handover, hand_over, handover_options
 from snapshotter.cli.how import How, how_options
 from snapshotter.cli.output import Steps, bytes_in_words, program, result, result_json, say
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
+from snapshotter.model.job import NORMAL
 
 if TYPE_CHECKING:
     from snapshotter.app.interruption import Interruption
@@ -32,12 +34,14 @@ Examples:
   snapshotter capture --viewport phone --element '#article' https://example.org
   snapshotter capture --json - < urls.txt
   snapshotter capture --browser chromium --policy ./slow.toml https://example.org
+  snapshotter capture --enqueue --wait --priority 10 https://example.org
 """
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @how_options
+@handover_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a URL.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -45,6 +49,10 @@ def capture(
     ctx: click.Context,
     urls: tuple[str, ...],
     how: How,
+    enqueue: bool,
+    wait: bool,
+    priority: int,
+    tags: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -66,6 +74,13 @@ def capture(
     refused = _refused(wanted)
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
+    if enqueue:
+        for number, error in refused.items():
+            _failed(wanted[number], error, as_json)
+        handover = Handover(wait=wait, priority=priority, tags=tags, as_json=as_json, quiet=quiet)
+        return hand_over(ctx, settings, wanted, refused, how.policy, handover)
+    if wait or tags or priority != NORMAL:
+        raise click.UsageError("--wait, --tag and --priority go with --enqueue")
     decision = how.decide(wiring.policy(settings), settings)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():

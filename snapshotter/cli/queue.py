@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from snapshotter.model.job import JobState, JobStatus
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from snapshotter.jobs.queue import Ruling
+    from snapshotter.jobs.queue import DatabaseQueue, Ruling
+    from snapshotter.jobs.roster import Roster
 
 _TOP_S = 1.0  # between two looks
 _TOP_JOBS = 20  # that are shown at most
+_RUNNING = frozenset({JobState.RUNNING})
 
 states_option = click.option(
     "--state",
@@ -54,15 +56,14 @@ def list_(
     """List jobs in the order in which they were handed over."""
     from snapshotter.app import wiring_jobs
 
-    found = 0
-    for status in wiring_jobs.queue(ctx.obj).jobs(
-        states=frozenset(map(JobState, states)), origin=origin, newest=newest or 0
-    ):
-        found += 1
-        if as_json:
-            result_json(job_object(status))
-        else:
-            result(_line(status))
+    found, wanted = 0, frozenset(map(JobState, states))
+    with wiring_jobs.one_queue(ctx.obj) as there:
+        for status in there.jobs(states=wanted, origin=origin, newest=newest or 0):
+            found += 1
+            if as_json:
+                result_json(job_object(status))
+            else:
+                result(_line(status))
     if not found and not as_json:
         say("no job is there; snapshotter capture --enqueue URL hands one over")
 
@@ -81,7 +82,8 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     """Show one job and what came of it."""
     from snapshotter.app import wiring_jobs
 
-    status = wiring_jobs.queue(ctx.obj).get(job_id)
+    with wiring_jobs.one_queue(ctx.obj) as there:
+        status = there.get(job_id)
     if status is None:
         raise _unknown(job_id)
     if as_json:
@@ -103,7 +105,8 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     """Cancel jobs; a page that is being captured is given up, a bundle stays."""
     from snapshotter.app import wiring_jobs
 
-    return _ruled(wiring_jobs.queue(ctx.obj).cancel(job_ids), "cancelled", as_json)
+    with wiring_jobs.one_queue(ctx.obj) as there:
+        return _ruled(there.cancel(job_ids), "cancelled", as_json)
 
 
 @queue.command(
@@ -131,13 +134,13 @@ def retry(
 
     if bool(job_ids) == bool(states):
         raise click.UsageError("name jobs, or a --state")
-    found = wiring_jobs.queue(ctx.obj)
-    wanted: Sequence[str] = job_ids
-    if states:
-        wanted = [it.job.id for it in found.jobs(states=frozenset(map(JobState, states)))]
-        if not wanted and not as_json:
-            say("no job is in that state")
-    return _ruled(found.retry(wanted), "waits again", as_json)
+    with wiring_jobs.one_queue(ctx.obj) as there:
+        wanted: Sequence[str] = job_ids
+        if states:
+            wanted = [it.job.id for it in there.jobs(states=frozenset(map(JobState, states)))]
+            if not wanted and not as_json:
+                say("no job is in that state")
+        return _ruled(there.retry(wanted), "waits again", as_json)
 
 
 @queue.command(
@@ -164,8 +167,8 @@ def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool)
     from snapshotter.app import wiring_jobs
 
     chosen = tuple(map(JobState, states)) or tuple(state for state in JobState if state.over)
-    found = wiring_jobs.queue(ctx.obj)
-    count = found.purge(before=found.now() - timedelta(days=days), states=chosen)
+    with wiring_jobs.one_queue(ctx.obj) as there:
+        count = there.purge(before=there.now() - timedelta(days=days), states=chosen)
     if as_json:
         result_json({"purged": count})
     else:
@@ -184,52 +187,52 @@ Examples:
 def top(ctx: click.Context, as_json: bool) -> None:
     """Watch the queue: jobs by state, workers, and what is being captured. Ctrl-C ends it."""
     from snapshotter.app import wiring_jobs
-    from snapshotter.jobs.roster import LIVE, Roster
+    from snapshotter.jobs.roster import Roster
 
-    database = wiring_jobs.database(ctx.obj)
-    found, roster = wiring_jobs.queue(ctx.obj, database), Roster(database)
-    running = frozenset({JobState.RUNNING})
-    if as_json:
-        result_json(
-            {
-                "jobs": {state.value: count for state, count in found.counts().items()},
-                "running": [job_object(it) for it in found.jobs(states=running)],
-                "workers": [
-                    {
-                        "detail": it.detail,
-                        "slots": it.slots,
-                        "state": it.state.value,
-                        "worker": it.id,
-                    }
-                    for it in roster.workers()
-                    if it.state in LIVE
-                ],
-            }
-        )
-        return
-
-    def lines() -> list[str]:
-        counts, now = found.counts(), found.now()
-        told = [
-            "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-            or "no jobs"
-        ]
-        told.append("")
-        for it in roster.workers():
-            if it.state in LIVE:
-                silent = (now - it.beat_at).total_seconds()
-                told.append(
-                    f"{it.id:<40} {it.state.value:<9} {it.slots} at a time, {it.done} done, "
-                    f"seen {max(silent, 0):.0f} s ago{f': {it.detail}' if it.detail else ''}"
-                )
-        told.append("")
-        told += [_running(it, now) for it in found.jobs(states=running, newest=_TOP_JOBS)]
-        return told
-
-    _show_live(lines)
+    with wiring_jobs.opened(ctx.obj) as database:
+        found, roster = wiring_jobs.queue(ctx.obj, database), Roster(database)
+        if as_json:
+            result_json(_top_object(found, roster))
+        else:
+            _show_live(lambda: _top_lines(found, roster))
 
 
-def _show_live(lines: Any) -> None:
+def _top_object(found: "DatabaseQueue", roster: "Roster") -> dict[str, Any]:
+    from snapshotter.jobs.roster import LIVE
+
+    return {
+        "jobs": {state.value: count for state, count in found.counts().items()},
+        "running": [job_object(it) for it in found.jobs(states=_RUNNING)],
+        "workers": [
+            {"detail": it.detail, "slots": it.slots, "state": it.state.value, "worker": it.id}
+            for it in roster.workers()
+            if it.state in LIVE
+        ],
+    }
+
+
+def _top_lines(found: "DatabaseQueue", roster: "Roster") -> list[str]:
+    from snapshotter.jobs.roster import LIVE
+
+    counts, now = found.counts(), found.now()
+    told = [
+        "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
+        or "no jobs",
+        "",
+    ]
+    for it in roster.workers():
+        if it.state in LIVE:
+            silent = max((now - it.beat_at).total_seconds(), 0)
+            told.append(
+                f"{it.id:<40} {it.state.value:<9} {it.slots} at a time, {it.done} done, "
+                f"seen {silent:.0f} s ago{f': {it.detail}' if it.detail else ''}"
+            )
+    told.append("")
+    told += [_running(it, now) for it in found.jobs(states=_RUNNING, newest=_TOP_JOBS)]
+    return told
+
+
+def _show_live(lines: Callable[[], list[str]]) -> None:
     """Show lines again and again on a terminal; anywhere else, once."""
     from snapshotter.verify.report import printable
 

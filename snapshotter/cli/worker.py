@@ -162,8 +162,10 @@ def worker(
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the workers of the queue, those that ended within the last day included."""
     from snapshotter.app import wiring_jobs
+    from snapshotter.jobs.roster import Roster
 
-    found = wiring_jobs.roster(ctx.obj).workers()
+    with wiring_jobs.opened(ctx.obj) as database:
+        found = Roster(database).workers()
     if not found and not as_json:
         say("no worker has worked here within the last day; snapshotter worker starts one")
     for it in found:

@@ -152,7 +152,8 @@ class Attempts:
                 .where(JOB.c.id == job_id, JOB.c.run == run, JOB.c.state.in_(WAITING))
                 .where(JOB.c.ready == NOT_DUE, JOB.c.begun == row["begun"])
                 .values(
-                    state=JobState.RUNNING, begun=number, attempts=JOB.c.attempts + 1,
+                    state=JobState.RUNNING, begun=number,
+                    attempts=JOB.c.attempts + int(not row["giving_up"]),
                     worker=worker, started_at=now, ended_at=None, due_at=None, error="", hint="",
                 )
             )  # fmt: skip
@@ -384,7 +385,7 @@ class Attempts:
         row = _job(connection, attempt.job.id)
         if row is None or row["state"] != JobState.RUNNING:
             return
-        counted = failure.fault in (Fault.PAGE, Fault.FINAL)
+        counted = failure.fault in (Fault.PAGE, Fault.FINAL) or attempt.giving_up
         attempts = row["attempts"] - (0 if counted else 1)
         values: dict[str, Any] = {
             "attempts": attempts, "error": failure.error, "hint": failure.hint,

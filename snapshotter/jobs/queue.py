@@ -139,6 +139,16 @@ class DatabaseQueue:
             row = connection.execute(select(JOB).where(JOB.c.id == job_id)).mappings().first()
         return status_of(row) if row else None
 
+    def some(self, job_ids: Sequence[str]) -> list[JobStatus]:
+        """Return these jobs, in the order in which they were handed over; unknown ones are not."""
+        found: list[JobStatus] = []
+        with reading(self._engine) as connection:
+            for begin in range(0, len(job_ids), _AT_ONCE):
+                wanted = select(JOB).where(JOB.c.id.in_(job_ids[begin : begin + _AT_ONCE]))
+                rows = connection.execute(wanted.order_by(JOB.c.seq)).mappings()
+                found += map(status_of, rows)
+        return found
+
     def jobs(
         self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
     ) -> Iterator[JobStatus]:

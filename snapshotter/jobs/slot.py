@@ -29,7 +29,6 @@ from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Lease, Superseded
 
-_STORE_S = 60.0  # for a store to take a bundle of no length
 _STORE_RATE = 128 << 10  # bytes a second, of the slowest store that is waited for
 _END_S = 5.0  # for a process to end that was asked to
 _ORPHANED = 70  # exit code of a slot whose worker is gone
@@ -192,10 +191,12 @@ class Slot:
     Args:
         opener: Makes the workshop, in the slot's process; it is pickled.
         silent_s: A slot that says nothing for so long is taken to hang.
+        store_s: For a store to take a bundle of no length.
     """
 
-    def __init__(self, opener: Opener, *, silent_s: float) -> None:
+    def __init__(self, opener: Opener, *, silent_s: float, store_s: float) -> None:
         self._opener = opener
+        self._store_s = store_s
         self._silent_s = silent_s
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: multiprocessing.connection.Connection | None = None
@@ -210,7 +211,7 @@ class Slot:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(self._opener, theirs), name="snapshotter-slot"
+            target=_serve, args=(self._opener, theirs, self._store_s), name="snapshotter-slot"
         )
         self._process.start()
         theirs.close()
@@ -295,7 +296,7 @@ def _end_of(process: multiprocessing.process.BaseProcess) -> str:
 # The slot's own side
 
 
-def _serve(opener: Opener, pipe: multiprocessing.connection.Connection) -> None:
+def _serve(opener: Opener, pipe: multiprocessing.connection.Connection, store_s: float) -> None:
     """Do orders until the worker is gone."""
     os.setsid()  # Ctrl-C in a terminal is for the worker to take
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -308,7 +309,7 @@ def _serve(opener: Opener, pipe: multiprocessing.connection.Connection) -> None:
             order = pipe.recv()
         except (EOFError, OSError):
             return
-        lease = _PipeLease(pipe)
+        lease = _PipeLease(pipe, store_s)
         try:
             if workshop is None:
                 workshop = opener(lambda text: pipe.send(_Said(text)))
@@ -403,8 +404,9 @@ def _resident() -> int:
 class _PipeLease:
     """`ports.Lease` over the pipe to the worker."""
 
-    def __init__(self, pipe: multiprocessing.connection.Connection) -> None:
+    def __init__(self, pipe: multiprocessing.connection.Connection, store_s: float) -> None:
         self._pipe = pipe
+        self._store_s = store_s
         self.asked = False  # there is a sealed bundle
 
     def began(self, bundle_id: str) -> None:
@@ -415,7 +417,7 @@ class _PipeLease:
     def may_store(self, sealed: Sealed) -> None:
         """See `Lease.may_store`."""
         self.asked = True
-        limit_s = _STORE_S + sealed.length / _STORE_RATE
+        limit_s = self._store_s + sealed.length / _STORE_RATE
         allowed = None
         while allowed is None:
             # Before it is asked for: the right ends later than the alarm comes.

@@ -66,6 +66,7 @@ class Rules:
     settle_s: float = 10.0  # for a write to show in the store when its writer is gone
     astray_s: float = 15.0  # a run that nobody has begun after so long is looked for
     chores_s: float = 60.0
+    store_s: float = 60.0  # for a store to take a bundle, beside what its length takes
     silent_s: float = 600.0  # a slot that says nothing for so long hangs
     drain_s: float = 600.0  # for what runs to end when the worker is told to stop
     pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, where a service is gone
@@ -116,7 +117,9 @@ class Worker:
         self._attempts = Attempts(database, gate, rules.patience, chance)
         self._dispatcher = Dispatcher(database, gate, per_host=limits.per_host)
         self._engine = Engine(url, self.id, slots=rules.slots, limits=limits, run=self._run)
-        self._slots = [Slot(opener, silent_s=rules.silent_s) for _ in range(rules.slots)]
+        self._slots = [
+            Slot(opener, silent_s=rules.silent_s, store_s=rules.store_s) for _ in range(rules.slots)
+        ]
         self._free: queues.SimpleQueue[Slot] = queues.SimpleQueue()
         self._held: dict[tuple[str, int], Slot] = {}  # what each slot is at
         self._lock = threading.Lock()

@@ -1,0 +1,173 @@
+"""
+A worker with real processes, a real queue, and pages that are words in a URL.
+
+    python -m tests.fakes.workshop QUEUE FOLDER --slots 2
+
+What it "stores" are files in FOLDER/store, each put if its name is free, and FOLDER/log
+has one more for each that was logged: as two bundles of one job would be seen in earnest.
+The last part of a URL's path says what happens at that page:
+
+    ok         it is captured
+    kill       it kills its slot (SIGKILL)
+    broken     it fails each time
+    hang       it never ends
+    slow       it takes a moment
+    no-store   the store does not answer while FOLDER/store-down is there
+    stop       it stops its slot and its worker (SIGSTOP) when it may store, once
+    stored     it stops both after the store's write and before the log, once
+    early      it stops both before it asks whether it may store, once
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
+from snapshotter.jobs.attempts import Patience
+from snapshotter.jobs.database import open_database
+from snapshotter.jobs.engine import Limits
+from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.slot import Kept
+from snapshotter.jobs.worker import Rules, Worker
+from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.ports import JobObserver, Lease
+from tests.unit.jobs.making import SEALED
+
+# So fast that a test does not wait for anything but for what it is about.
+RULES = Rules(
+    beat_s=0.2,
+    dead_s=1.5,
+    tick_s=0.05,
+    settle_s=0.4,
+    astray_s=0.5,
+    chores_s=3600,
+    store_s=1.0,
+    silent_s=20,
+    pauses_s=(0.1, 0.2),
+    patience=Patience(attempts=2, first=timedelta(seconds=0.1)),
+)
+
+
+class FakeWorkshop:
+    """`jobs.slot.Workshop` without a browser, a key or a network."""
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self._folder = folder
+        for name in ("store", "log", "once", "visits"):
+            (folder / name).mkdir(exist_ok=True)
+
+    def capture(self, job: CaptureJob, lease: Lease) -> Made:
+        page = job.url.rpartition("/")[2]
+        bundle_id = self._begin(job, lease)
+        (self._folder / "visits" / bundle_id).write_text(job.id)
+        match page:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "broken":
+                raise SnapshotterError("the page is broken")
+            case "hang":
+                time.sleep(3600)
+            case "slow":
+                time.sleep(0.3)
+            case "early":
+                self._stop_once(job)
+        return self._store(job, lease, bundle_id, page)
+
+    def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
+        return self._store(job, lease, self._begin(job, lease), "failure")
+
+    def find(self, sealed: Sealed) -> Made | None:
+        if not (self._folder / "store" / sealed.bundle_id).exists():
+            return None
+        (self._folder / "log" / sealed.bundle_id).touch()
+        return Made(sealed=sealed, location=f"{self._folder}/store/{sealed.bundle_id}")
+
+    def chores(self) -> tuple[Kept, ...]:
+        return ()
+
+    def _begin(self, job: CaptureJob, lease: Lease) -> str:
+        bundle_id = f"{job.id}-{os.urandom(4).hex()}"
+        lease.began(bundle_id)
+        return bundle_id
+
+    def _store(self, job: CaptureJob, lease: Lease, bundle_id: str, page: str) -> Made:
+        sealed = replace(
+            SEALED,
+            bundle_id=bundle_id,
+            outcome="failed" if page == "failure" else "complete",
+        )
+        while True:
+            lease.may_store(sealed)
+            if page == "stop":
+                self._stop_once(job)
+            if not (page == "no-store" and (self._folder / "store-down").exists()):
+                break
+            lease.wait(ServiceUnavailable("the store does not answer"))
+        file = self._folder / "store" / bundle_id
+        with file.open("x") as out:
+            out.write(job.id)
+        if page == "stored":
+            self._stop_once(job)
+        lease.stored()
+        (self._folder / "log" / bundle_id).touch()
+        return Made(sealed=sealed, location=str(file))
+
+    def _stop_once(self, job: CaptureJob) -> None:
+        """Stop this process and the worker, the first time that this job comes here."""
+        try:
+            (self._folder / "once" / job.id).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getppid(), signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _open(folder: Path, tell: Callable[[str], None]) -> FakeWorkshop:
+    return FakeWorkshop(folder, tell)
+
+
+def _told(event: str, **fields: Any) -> None:
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("queue")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--slots", type=int, default=1)
+    arguments = parser.parse_args()
+    worker = Worker(
+        url=arguments.queue,
+        database=open_database(arguments.queue),
+        opener=partial(_open, arguments.folder),
+        gate=OpenGate(),
+        duties=(),
+        rules=replace(RULES, slots=arguments.slots),
+        limits=Limits(per_host=2),
+        version="test",
+        told=_told,
+        observer=JobObserver(),
+        chance=random.SystemRandom().random,
+    )
+
+    def take(_number: int, _frame: object) -> None:
+        (worker.give_up if worker.is_stopping else worker.drain)()
+
+    signal.signal(signal.SIGTERM, take)
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""`queue …`, `worker list` and `capture --enqueue`, with the queue that workers have."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from snapshotter.app import settings, wiring_jobs
+from snapshotter.cli.main import main
+from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.jobs.dispatch import Dispatcher
+from snapshotter.jobs.failure import Failure, Fault
+from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.roster import Roster
+from snapshotter.model.job import JobState
+from tests.unit.jobs.making import BUNDLE, job, made
+
+URL = "http://example.test/"
+
+
+class Shell:
+    """Commands in a home with a queue, and a hand that does what workers do."""
+
+    def __init__(self, folder: Path, database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.database = database
+        self.queue = wiring_jobs.queue(settings.load(), database)
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        self._capsys.readouterr()
+        code = main(arguments)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def end_all(self, *, exit_code: int = 0, failure: Failure | None = None) -> None:
+        """Bring every job that is due to its end."""
+        attempts = Attempts(self.database, OpenGate(), Patience(), lambda: 0.0)
+        while chosen := Dispatcher(self.database, OpenGate(), per_host=99).choose(99):
+            for handed in chosen:
+                attempt = attempts.begin(handed.job_id, handed.run, worker="w", process="p")
+                assert attempt is not None
+                if failure is None:
+                    attempts.finish(attempt, made(exit_code=exit_code))
+                else:
+                    attempts.fail(attempt, failure)
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    database = wiring_jobs.database(settings.load())
+    yield Shell(tmp_path, database, capsys)
+    database.dispose()
+
+
+def test_urls_are_handed_over_and_their_jobs_printed(shell: Shell) -> None:
+    code = shell.run(
+        "capture", "--enqueue", "--priority", "7", "--tag", "a", "--tag", "b", URL, f"{URL}2"
+    )
+
+    assert code == 0
+    first, second = shell.queue.jobs()
+    assert shell.out.split() == [first.job.id, second.job.id]
+    assert [it.job.url for it in (first, second)] == [URL, f"{URL}2"]
+    assert (first.job.priority, first.job.tags, first.job.origin) == (7, ("a", "b"), "cli")
+
+
+def test_a_url_that_is_refused_holds_up_no_other(shell: Shell) -> None:
+    assert shell.run("capture", "--enqueue", "--json", "ftp://example.test/", URL) == 1
+
+    refused, taken = shell.objects
+    assert refused["requested_url"] == "ftp://example.test/"
+    assert taken["state"] == "waiting"
+    assert [it.job.url for it in shell.queue.jobs()] == [URL]
+
+
+def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Shell) -> None:
+    (shell.folder / "mine.toml").write_text('name = "mine"\n')
+
+    assert shell.run("capture", "--enqueue", "--policy", "mine.toml", URL) == 0
+    assert shell.run("capture", "--enqueue", "--policy", "none-such", URL) == 1
+
+    (only,) = shell.queue.jobs()
+    assert only.job.policy == str(shell.folder / "mine.toml")
+
+
+@pytest.mark.parametrize("options", [["--pdf"], ["--store", "elsewhere"], ["--lock-days", "3"]])
+def test_what_does_not_go_with_a_job_is_refused_and_not_forgotten(
+    shell: Shell, options: list[str]
+) -> None:
+    assert shell.run("capture", "--enqueue", *options, URL) == 2
+
+    assert options[0] in shell.err
+    assert list(shell.queue.jobs()) == []
+
+
+def test_to_wait_is_said_of_what_is_handed_over(shell: Shell) -> None:
+    assert shell.run("capture", "--wait", URL) == 2
+    assert "--enqueue" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ({}, 0),
+        ({"exit_code": 3}, 3),
+        ({"failure": Failure(fault=Fault.FINAL, error="refused", exit_code=20)}, 20),
+    ],
+)
+def test_waiting_ends_as_a_capture_would(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, ends: dict[str, Any], code: int
+) -> None:
+    # Between two looks a worker does its work.
+    monkeypatch.setattr("time.sleep", lambda _: shell.end_all(**ends))
+
+    assert shell.run("capture", "--enqueue", "--wait", "--json", URL, f"{URL}2") == code
+
+    assert [it["exit_code"] for it in shell.objects] == [code, code]
+    assert "waiting" not in {it["state"] for it in shell.objects}
+
+
+def test_waiting_for_what_is_cancelled_ends_in_a_failure(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_: float) -> None:
+        shell.queue.cancel([it.job.id for it in shell.queue.jobs()])
+
+    monkeypatch.setattr("time.sleep", cancel)
+
+    assert shell.run("capture", "--enqueue", "--wait", URL) == 1
+    assert shell.out.startswith("cancelled: ")
+
+
+def test_jobs_are_listed_and_shown(shell: Shell) -> None:
+    shell.queue.put([job("one", tags=("x",))])
+    shell.end_all()
+    shell.queue.put([job("two", url=f"{URL}2")])
+
+    assert shell.run("queue", "list") == 0
+    assert [line.split()[:2] for line in shell.out.splitlines()] == [
+        ["one", "done"], ["two", "waiting"],
+    ]  # fmt: skip
+    assert shell.run("queue", "list", "--state", "done", "--json") == 0
+    (done,) = shell.objects
+    assert done["bundle_id"] == BUNDLE
+    assert done["tags"] == ["x"]
+    assert shell.run("queue", "show", "one") == 0
+    assert BUNDLE in shell.out
+    assert shell.run("queue", "show", "none") == 1
+
+
+def test_jobs_are_cancelled_and_asked_for_again(shell: Shell) -> None:
+    shell.queue.put([job("one"), job("two")])
+
+    assert shell.run("queue", "cancel", "--json", "one", "none") == 1
+    assert shell.objects == [
+        {"job_id": "one", "result": "done"},
+        {"job_id": "none", "result": "unknown"},
+    ]
+    assert shell.run("queue", "retry", "--state", "cancelled") == 0
+    assert shell.out == "one: waits again\n"
+    assert shell.run("queue", "retry") == 2
+    assert {it.state for it in shell.queue.jobs()} == {JobState.WAITING}
+
+
+def test_what_is_over_is_forgotten(shell: Shell) -> None:
+    shell.queue.put([job("one")])
+    shell.end_all()
+    shell.queue.put([job("two")])
+
+    assert shell.run("queue", "purge", "--days", "1", "--json") == 0
+    assert shell.objects == [{"purged": 0}]
+    assert shell.run("queue", "purge", "--days", "0", "--state", "done") == 0
+
+    assert [it.job.id for it in shell.queue.jobs()] == ["two"]
+
+
+def test_the_queue_and_its_workers_at_one_look(shell: Shell) -> None:
+    shell.queue.put([job("one"), job("two")])
+    shell.queue.cancel(["two"])
+    Roster(shell.database).enrol("worker-1", slots=3, version="0")
+
+    assert shell.run("queue", "top", "--json") == 0
+    (seen,) = shell.objects
+    assert seen["jobs"] == {"cancelled": 1, "waiting": 1}
+    assert [it["worker"] for it in seen["workers"]] == ["worker-1"]
+    assert shell.run("queue", "top") == 0
+    assert "waiting 1" in shell.out
+    assert shell.run("worker", "list", "--json") == 0
+    (worker,) = shell.objects
+    assert (worker["worker"], worker["state"], worker["slots"]) == ("worker-1", "working", 3)
