@@ -470,6 +470,9 @@ class JobObserver:
     def heartbeat(self, worker: str) -> None:
         """Hear that a worker wrote its heartbeat."""
 
+    def turned(self, worker: str) -> None:
+        """Hear that a worker's loop turns, whether or not its heartbeat could be written."""
+
     def browser_restarted(self, worker: str, *, why: str) -> None:
         """Hear that a browser was replaced. `why`: "captures", "memory" or "died"."""
 

@@ -47,6 +47,10 @@ class Listeners(JobObserver):
         self._all(lambda it: it.heartbeat(worker))
 
     @override
+    def turned(self, worker: str) -> None:
+        self._all(lambda it: it.turned(worker))
+
+    @override
     def browser_restarted(self, worker: str, *, why: str) -> None:
         self._all(lambda it: it.browser_restarted(worker, why=why))
 

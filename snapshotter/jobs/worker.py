@@ -478,6 +478,9 @@ class Worker:
     def _beats(self) -> None:
         while not self._over.wait(self._rules.beat_s):
             self._safely(self._beat)
+            # A database that is away is waited for: whoever restarts what hangs must not take
+            # the captures of a worker that does.
+            self._observer.turned(self.id)
 
     def _beat(self) -> None:
         """Say that this worker lives, and give up what others have by now."""

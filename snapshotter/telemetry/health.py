@@ -1,7 +1,7 @@
 """
 Whether a worker lives and can work, for whoever restarts it: /healthz, /readyz, /metrics.
 
-    /healthz   503 when no heartbeat was written for a minute: restart it
+    /healthz   503 when the worker's loop did not turn for a minute: restart it
     /readyz    503 while database, store or disk are not there: send it nothing, and wait
     /metrics   numbers for Prometheus
 
@@ -29,7 +29,7 @@ from typing_extensions import override
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import JobObserver
 
-ALIVE_S: Final = 60.0  # without a heartbeat a worker is stuck
+ALIVE_S: Final = 60.0  # without a turn of its loop a worker is stuck
 _FIRST_S: Final = 120.0  # for the first one: a browser may have to start
 _ANSWER_S: Final = 5.0  # for one check; probes give up after some seconds
 _AT_ONCE: Final = 8  # requests
@@ -65,7 +65,7 @@ class Health(JobObserver):
         self._monotonic = monotonic
         self._failed = failed
         self._began = monotonic()
-        self._beat_at: float | None = None
+        self._turned_at: float | None = None
         self._lock = threading.Lock()
         self._running: dict[str, Future[bool]] = {}
         self._known: dict[str, tuple[float, bool]] = {}
@@ -77,15 +77,15 @@ class Health(JobObserver):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @override
-    def heartbeat(self, worker: str) -> None:
-        self._beat_at = self._monotonic()
+    def turned(self, worker: str) -> None:
+        self._turned_at = self._monotonic()
 
     def live(self) -> Mapping[str, bool]:
         """Return whether the worker's own loop still turns."""
         now = self._monotonic()
-        if self._beat_at is None:
-            return {"heartbeat": now - self._began < _FIRST_S}
-        return {"heartbeat": now - self._beat_at < ALIVE_S}
+        if self._turned_at is None:
+            return {"loop": now - self._began < _FIRST_S}
+        return {"loop": now - self._turned_at < ALIVE_S}
 
     def ready(self) -> Mapping[str, bool]:
         """Return of each check whether what it looks at is there."""

@@ -73,6 +73,13 @@ def test_one_listener_that_fails_is_told_of_and_the_others_hear() -> None:
     assert said == ["KeyError: 'w1'"]
 
 
+def test_every_word_of_a_worker_reaches_every_listener() -> None:
+    words = {name for name in vars(JobObserver) if not name.startswith("_")}
+
+    assert len(words) > 5
+    assert words - set(vars(Listeners)) == set()
+
+
 def test_a_database_that_is_gone_delays_what_is_told_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, clock: FixedClock
 ) -> None:

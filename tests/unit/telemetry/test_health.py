@@ -63,16 +63,16 @@ def get(port: int, path: str, host: str = "", method: str = "GET") -> tuple[int,
     return answer.status, body
 
 
-def test_a_worker_is_alive_while_its_heartbeat_is_written(
-    worker: Worker, clock: FixedClock
-) -> None:
+def test_a_worker_is_alive_while_its_loop_turns(worker: Worker, clock: FixedClock) -> None:
     with worker.served() as port:
         assert get(port, "/healthz")[0] == 200  # it has only begun
         clock.advance(timedelta(seconds=121))
         assert get(port, "/healthz")[0] == 503
         worker.health.heartbeat("w")
+        assert get(port, "/healthz")[0] == 503
+        worker.health.turned("w")
         assert json.loads(get(port, "/healthz")[1]) == {
-            "checks": {"heartbeat": "ok"},
+            "checks": {"loop": "ok"},
             "status": "ok",
         }
         clock.advance(timedelta(seconds=ALIVE_S))
