@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.queue_hosts import hosts
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
 
@@ -34,6 +35,9 @@ states_option = click.option(
 @click.group()
 def queue() -> None:
     """Show, cancel and retry what waits to be captured."""
+
+
+queue.add_command(hosts)
 
 
 @queue.command(

@@ -13,6 +13,7 @@ queue, whose visits are taken to be over when their time is.
 
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,8 +40,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from snapshotter.jobs import gate
 from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
 from snapshotter.jobs.duty import Duty
+from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
 from snapshotter.model.event import Event, EventKind
-from snapshotter.model.job import CaptureJob
+from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.politeness import (
     DAY,
     After,
@@ -272,13 +274,14 @@ class HostView:
     rules: HostRules
     under_way: int
     visits: int  # begun in the last 24 hours
+    waiting: int  # jobs
     state: HostState
-    wait: Wait | None  # None: it may be asked now, by what is known here
+    wait: Wait | None  # None: it may be asked now
 
 
 def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
     """
-    Return every host that was visited lately or is left alone, by key.
+    Return every host that was visited lately, is left alone or has jobs, by key.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -292,16 +295,23 @@ def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
             ).mappings()
         }
         recent = select(VISIT.c.key, func.count()).where(VISIT.c.started_at > now - DAY)
-        open_now = select(VISIT.c.key, func.count()).where(VISIT.c.open_until > now)
-        counted = _by_key(connection, recent)
-        under_way = _by_key(connection, open_now)
-        everywhere = sum(under_way.values())
+        open_now = select(VISIT.c.key, func.count()).where(
+            VISIT.c.open_until > now, VISIT.c.job_id == ""
+        )
+        counted = _counted(connection, recent.group_by(VISIT.c.key))
+        outside = _counted(connection, open_now.group_by(VISIT.c.key))
+        handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
+        jobs = select(JOB.c.host, func.count()).group_by(JOB.c.host)
+        held = _counted(connection, jobs.where(handed | (JOB.c.state == JobState.RUNNING)))
+        waiting = _counted(connection, jobs.where(JOB.c.state.in_(WAITING), JOB.c.ready != NOT_DUE))
+        under_way = Counter(outside) + Counter(held)
         found = []
-        for key, state in states.items():
+        for key in sorted({*states, *waiting} - {""}):
+            state = states.get(key, HostState())
             rules = politeness.rules(key)
             load = Load(
-                host=under_way.get(key, 0),
-                all=everywhere,
+                host=under_way[key],
+                all=under_way.total(),
                 budget_at=_budget_at(connection, key, rules.budget(urgent=False), now),
             )
             found.append(
@@ -310,6 +320,7 @@ def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
                     rules=rules,
                     under_way=load.host,
                     visits=counted.get(key, 0),
+                    waiting=waiting.get(key, 0),
                     state=state,
                     wait=judge(politeness, rules, state, load, now),
                 )
@@ -317,14 +328,15 @@ def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
         return tuple(found)
 
 
-def _by_key(connection: Connection, wanted: Select[Any]) -> dict[str, int]:
-    found = connection.execute(wanted.group_by(VISIT.c.key))
-    return {key: count for key, count in found}  # noqa: C416  rows are no pairs to mypy
+def _counted(connection: Connection, wanted: Select[Any]) -> dict[str, int]:
+    return {key: count for key, count in connection.execute(wanted)}  # noqa: C416  no pairs to mypy
 
 
 def forgive(engine: Engine, key: str) -> bool:
     """
-    Forget that a host complained; False if nothing is known of it. Its budget stays spent.
+    Forget that a host complained, and let its jobs be due; False if nothing is known of it.
+
+    Its budget stays spent, and its quiet hours hold.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -337,7 +349,12 @@ def forgive(engine: Engine, key: str) -> bool:
                 next_at=None, resting_until=None, sign=Sign.WELL, strikes=0, struck_at=None,
             )
         )  # fmt: skip
-        return done.rowcount == 1
+        due = connection.execute(
+            update(JOB)
+            .where(JOB.c.host == key, JOB.c.state == JobState.DEFERRED, JOB.c.ready == DUE_LATER)
+            .values(state=JobState.WAITING, ready=DUE, due_at=None, error="", hint="")
+        )
+        return done.rowcount + due.rowcount > 0
 
 
 def trimming(engine: Engine) -> Duty:

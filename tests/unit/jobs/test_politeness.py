@@ -241,7 +241,8 @@ def test_people_see_what_is_known_of_hosts_and_can_forgive_them(
     assert hosts(engine, desk.rules) == ()
     desk.start(job("1"), NOW)
     desk.finish(job("1"), NOW, NOW + SECOND, 429)
-    desk.start(job("2", "https://b.example/"), NOW)
+    monkeypatch.setattr(table, "database_now", lambda _: NOW)
+    DatabaseVisits(engine, desk.rules, lambda: 0.5).begin("b.example")
     monkeypatch.setattr(table, "database_now", lambda _: NOW + 6 * SECOND)
 
     a, b = hosts(engine, desk.rules)

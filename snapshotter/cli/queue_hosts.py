@@ -1,0 +1,116 @@
+"""`snapshotter queue hosts`: who may be asked, and who is left alone."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.jobs.politeness import HostView
+    from snapshotter.policy.politeness import Politeness
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter queue hosts
+  snapshotter queue hosts --json example.org
+  snapshotter queue hosts --reset example.org
+"""
+)
+@click.argument("names", nargs=-1, metavar="[HOST…]")
+@click.option("--held", is_flag=True, help="Only hosts that may not be asked now.")
+@click.option(
+    "--reset",
+    "resets",
+    multiple=True,
+    metavar="HOST",
+    help="Forget that this host complained, and ask it again now; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a host.")
+@click.pass_context
+def hosts(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    held: bool,
+    resets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """
+    Show the hosts that were visited lately or have jobs, and which are left alone until when.
+
+    Limits and budgets are those of the politeness file. A budget that is spent stays spent.
+    """
+    from snapshotter.app import wiring_jobs
+    from snapshotter.jobs import politeness
+
+    rules, database = wiring_jobs.politeness(ctx.obj), wiring_jobs.database(ctx.obj)
+    try:
+        for name in resets:
+            if not politeness.forgive(database, _key(rules, name)):
+                raise SnapshotterError(
+                    f"nothing is known of a host {name}", hint="snapshotter queue hosts lists them"
+                )
+            say(f"{name} is asked again, as its budget and quiet hours allow")
+        views = politeness.hosts(database, rules)
+    finally:
+        database.dispose()
+    wanted = {_key(rules, name) for name in names or resets}
+    shown = [
+        it for it in views if (it.key in wanted or not wanted) and (it.wait is not None or not held)
+    ]
+    for view in shown:
+        if as_json:
+            result_json(_object(view))
+        else:
+            result(_line(view))
+    if not shown and not as_json:
+        say("no such host has jobs, was visited lately, or is left alone")
+
+
+def _key(rules: "Politeness", name: str) -> str:
+    from snapshotter.policy.politeness import GROUP
+
+    if name.startswith(GROUP):
+        return name
+    try:
+        return rules.key(f"http://[{name}]/" if name.count(":") > 1 else f"http://{name}/")
+    except ValueError as error:
+        raise click.UsageError(f"{name!r} is no host") from error
+
+
+def _line(view: "HostView") -> str:
+    from snapshotter.policy.politeness import in_words
+
+    budget = f" of {view.rules.per_day}" if view.rules.per_day else ""
+    parts = [
+        f"{view.key:<30} {view.under_way} of {view.rules.at_once} under way, "
+        f"{view.visits}{budget} in 24 hours"
+    ]
+    if view.waiting:
+        parts.append(f"{view.waiting} wait")
+    if view.wait is not None:
+        until = view.wait.until
+        when = f"not before {until:%Y-%m-%d %H:%M:%S} UTC: " if until else ""
+        parts.append(f"{when}{in_words(view.wait, view.rules)}")
+    return ", ".join(parts)
+
+
+def _object(view: "HostView") -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import instant
+
+    until = view.wait.until if view.wait else None
+    return {
+        "at_once": view.rules.at_once,
+        "complaints": view.state.strikes,
+        "free_at": instant(until) if until else None,
+        "host": view.key,
+        "per_day": view.rules.per_day or None,
+        "rules": view.rules.name,
+        "under_way": view.under_way,
+        "visits": view.visits,
+        "waiting": view.waiting,
+        "why": view.wait.cause.value if view.wait else None,
+    }
