@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from snapshotter.app.batch.opening import Wanted
     from snapshotter.app.batch.plan import Entry, Plan
     from snapshotter.app.batch.run import Ended
-    from snapshotter.app.pace import Visits
     from snapshotter.app.pipeline import Result
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
@@ -90,6 +90,8 @@ Examples:
 @click.option("--retry-failed", is_flag=True, help="Try rows again that failed.")
 @click.option("--restart", is_flag=True, help="Begin anew, into a table beside the last one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be visited, and how long.")
+@click.option("--enqueue", is_flag=True, help="Hand rows to the queue, for workers to capture.")
+@click.option("--wait", is_flag=True, help="With --enqueue: wait until workers are done.")
 @how_options
 @click.option("--json", "as_json", is_flag=True, help="Print an object a row, and a summary.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -109,6 +111,8 @@ def batch(
     retry_failed: bool,
     restart: bool,
     dry_run: bool,
+    enqueue: bool,
+    wait: bool,
     how: How,
     as_json: bool,
     quiet: bool,
@@ -123,6 +127,12 @@ def batch(
     """
     from snapshotter.app.batch import opening
 
+    if wait and not enqueue:
+        raise click.UsageError("--wait is for --enqueue")
+    if enqueue and (local := _local(how)):
+        raise click.UsageError(
+            f"{', '.join(local)}: with --enqueue that is for the worker's settings and for policies"
+        )
     settings = how.settings(ctx)
     wanted = opening.Wanted(
         data=_read(table),
@@ -146,7 +156,24 @@ def batch(
         as_json=as_json,
         quiet=quiet,
     )
-    return command.dry_run() if dry_run else command.run()
+    if dry_run:
+        return command.dry_run()
+    return command.enqueue(wait=wait) if enqueue else command.run()
+
+
+def _local(how: How) -> list[str]:
+    """Return the options that say how this process captures, and which no job can carry."""
+    names = {
+        "allow_networks": "allow-network",
+        "cosigners": "cosigner",
+        "elements": "element",
+        "viewports": "viewport",
+    }
+    return [
+        f"--{names.get(it.name, it.name.replace('_', '-'))}"
+        for it in fields(how)
+        if it.name != "policy" and getattr(how, it.name)
+    ]
 
 
 def _read(table: Path) -> bytes:
@@ -214,8 +241,6 @@ class _Decisions:
         return timedelta(seconds=max(it.limits.total_s for it in made))
 
     def _decided(self, name: str) -> "Decision":
-        from dataclasses import replace
-
         from snapshotter.app import wiring
 
         # A table is data, and may have come from anybody: it chooses among policies, and gives
@@ -291,8 +316,9 @@ class _Batch:
     def run(self) -> int:
         """Capture in this process; return the exit code."""
         from snapshotter.app import pipeline, wiring, wiring_jobs
-        from snapshotter.app.batch import opening, run
+        from snapshotter.app.batch import opening, queued, run
         from snapshotter.app.interruption import Interruption
+        from snapshotter.app.pace import Line
         from snapshotter.app.series import Series, retry_in_background
         from snapshotter.cli.capture import ask_passphrase
 
@@ -316,6 +342,7 @@ class _Batch:
                     store=world.store.url, clock=self._clock, ids=world.ids, tell=say,
                 ) as book,
             ):  # fmt: skip
+                queued.check_not_queued(book)
                 kept = pipeline.rescue(world)
                 with _Display(book, quiet=self._quiet, as_json=self._as_json) as display:
                     run.recover(book, world, self._decisions, display)
@@ -324,20 +351,60 @@ class _Batch:
                             say(f"an earlier capture was sealed and not stored: {file}")
                             say(f"try: snapshotter store add {file}")
                     entries = self.chosen(book.to_do(retry_failed=self._wanted.retry_failed))
-                    display.begin(entries, visits)
+                    display.begin(entries, visits.politeness)
                     owed = retry_in_background(world, say)
                     with Series(world, stop) as series:
                         ended = run.capture_all(
-                            book, entries, series, display.line(self._clock),
+                            book, entries, series,
+                            Line(visits, self._clock, [it.url for it in entries]),
                             self._decisions, display, pause=time.sleep,
                         )  # fmt: skip
                 book.write()
-                code = self._summary(book, ended, len(entries))
+                code = self._summary(book, ended)
             if code != _INTERRUPTED:
                 owed.join(self._settings.timestamp_timeout_s)
         return code
 
-    def _summary(self, book: "Book", ended: "Ended", begun: int) -> int:
+    def enqueue(self, *, wait: bool) -> int:
+        """Hand rows to the queue, and write down what came of them up to now."""
+        from snapshotter.app import wiring, wiring_jobs
+        from snapshotter.app.batch import opening, queued, run
+        from snapshotter.jobs.roster import LIVE, Roster
+
+        opening.look(self._wanted, self._decisions.check, self._rules)
+        store = wiring.store(self._settings).url
+        database = wiring_jobs.database(self._settings)
+        try:
+            queue = wiring_jobs.queue(self._settings, database)
+            with (
+                opening.opened(
+                    self._wanted, self._decisions.check, self._rules,
+                    store=store, clock=self._clock, ids=wiring.RandomIds(), tell=say,
+                ) as book,
+                _Display(book, quiet=self._quiet, as_json=self._as_json) as display,
+            ):  # fmt: skip
+                queued.check_not_local(book)
+                to_do = book.to_do(retry_failed=self._wanted.retry_failed)
+                entries = self.chosen(tuple(it for it in to_do if not book.known(it).queued))
+                taken = queued.hand_over(book, entries, queue, policy=self._how.policy or "")
+                display.says(f"{taken:,} pages were handed over")
+                display.begin(
+                    tuple(it for it in book.plan.asked if book.known(it).queued),
+                    wiring_jobs.politeness(self._settings),
+                )
+                if not any(it.state in LIVE for it in Roster(database).workers()):
+                    display.says("no worker is there yet: snapshotter worker")
+                if wait:
+                    ended = queued.follow(book, queue, display, pause=time.sleep)
+                else:
+                    queued.refresh(book, queue, display)
+                    ended = run.Ended()
+                book.write()
+            return self._summary(book, ended, queued=True)
+        finally:
+            database.dispose()
+
+    def _summary(self, book: "Book", ended: "Ended", *, queued: bool = False) -> int:
         counts = book.counts()
         code = counts.exit_code
         if ended.stopped is not None:
@@ -367,9 +434,13 @@ class _Batch:
             say(f"one after the other failed, so nothing more was begun: {ended.stopped}")
             if ended.stopped.hint:
                 say(f"try: {ended.stopped.hint}")
-        if ended.interrupted:
+        if ended.interrupted and not queued:
             say("interrupted; what was captured is stored, and stands in the table")
-        if counts.left:
+        if counts.left and queued:
+            say(
+                f"{counts.left:,} rows are with the workers; the same command says how far they are"
+            )
+        elif counts.left:
             say(f"{counts.left:,} rows are left; the same command goes on with them")
         return code
 
@@ -409,12 +480,13 @@ class _Display:
         self._quiet = quiet
         self._as_json = as_json
         self._entries: tuple[Entry, ...] = ()
-        self._visits: Visits | None = None
+        self._rules: Politeness | None = None
         self._left: dict[str, int] = {}
         self._done = 0
         self._failed = 0
         self._since = time.monotonic()
         self._told_wait = ""
+        self._begun = False  # the row whose capture was announced last is not over
         self._bar: Any = None
         self._task: Any = None
 
@@ -440,11 +512,11 @@ class _Display:
             self._bar.stop()
             self._bar = None
 
-    def begin(self, entries: "tuple[Entry, ...]", visits: "Visits") -> None:
+    def begin(self, entries: "tuple[Entry, ...]", rules: "Politeness") -> None:
         """Rows are about to be captured."""
-        self._entries, self._visits = entries, visits
+        self._entries, self._rules = entries, rules
         for entry in entries:
-            key = visits.politeness.key(entry.url)
+            key = rules.key(entry.url)
             self._left[key] = self._left.get(key, 0) + 1
         self._since = time.monotonic()
         if self._as_json:
@@ -455,14 +527,6 @@ class _Display:
             self._bar.update(self._task, total=len(entries))
         elif not self._quiet and entries:
             say(f"{len(entries):,} pages, {_in_words(self._time_left())} at least")
-
-    def line(self, clock: Any) -> Any:
-        """Return the addresses, as their hosts allow."""
-        from snapshotter.app.pace import Line
-
-        if self._visits is None:
-            raise ValueError("begin comes first")
-        return Line(self._visits, clock, [it.url for it in self._entries])
 
     # What a run says.
 
@@ -476,6 +540,7 @@ class _Display:
         elif not self._quiet:
             say(f"{self._done + 1:,} of {len(self._entries):,}: {url}")
         self._told_wait = ""
+        self._begun = True
         bar, task = self._bar, self._task
 
         def step(stage: str, detail: str) -> None:
@@ -488,10 +553,10 @@ class _Display:
         """A row is over, or put off."""
         from snapshotter.app.addresses import shown
 
-        if self._visits is not None:
+        if self._rules is not None:
             self._done += came.status != "deferred"
             self._failed += came.status == "failed"
-            key = self._visits.politeness.key(entry.url)
+            key = self._rules.key(entry.url)
             self._left[key] = max(0, self._left.get(key, 0) - (came.status != "deferred"))
         if self._as_json:
             self._object(entry)
@@ -499,9 +564,11 @@ class _Display:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=rate)
         if came.error and not self._quiet:
-            self._said(f"row {entry.row.number}: {shown(entry.url)}: {came.status}: {came.error}")
+            self.says(f"row {entry.row.number}: {shown(entry.url)}: {came.status}: {came.error}")
         elif self._bar is None and not self._quiet and rate:
-            say(f"  {came.status}; {rate}")
+            row = "" if self._begun else f"row {entry.row.number}: {shown(entry.url)}:"
+            say(f"{row or ' '} {came.status}; {rate}")
+        self._begun = False
 
     def waits(self, until: datetime, why: str) -> None:
         """Nothing may be visited until then."""
@@ -516,9 +583,6 @@ class _Display:
 
     def says(self, sentence: str) -> None:
         """Something has to be known."""
-        self._said(sentence)
-
-    def _said(self, sentence: str) -> None:
         if self._bar is not None:
             self._bar.stop()
             say(sentence)
@@ -544,10 +608,10 @@ class _Display:
     def _time_left(self, visit: timedelta = _VISIT) -> timedelta:
         from snapshotter.policy import politeness
 
-        if self._visits is None:
+        if self._rules is None:
             return timedelta(0)
         return politeness.estimate(
-            self._visits.politeness, self._left, now=self._book.now(), visit=visit, at_once=1
+            self._rules, self._left, now=self._book.now(), visit=visit, at_once=1
         ).takes
 
 

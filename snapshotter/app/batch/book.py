@@ -1,7 +1,7 @@
 """What came of the rows of a table: plan, journal and written table as one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from snapshotter.ports import Clock
 
 DONE, INCOMPLETE, FAILED = "done", "incomplete", "failed"
 DUPLICATE = "duplicate"  # means the same page as another row, whose bundle is named
+_WAITING = Came(status="waiting")  # in the queue, as far as we know
 _OVER = frozenset({DONE, INCOMPLETE, FAILED, "dead", "cancelled"})
 _WITH_BUNDLE = frozenset({DONE, INCOMPLETE})
 
@@ -41,6 +42,7 @@ class Book:
         self.journal = journal
         self.output = output
         self._clock = clock
+        self._shown: dict[str, Came] = {}
         self._by_number = {entry.row.number: entry for entry in plan.entries}
 
     def known(self, entry: Entry) -> Known:
@@ -58,7 +60,8 @@ class Book:
             )
         if entry.same_as:
             return self._as_of(entry)
-        return self.known(entry).came
+        known = self.known(entry)
+        return self._shown.get(entry.key, _WAITING) if known.queued else known.came
 
     def _as_of(self, entry: Entry) -> Came | None:
         found = self.came(self._by_number[entry.same_as])
@@ -99,6 +102,16 @@ class Book:
         self.journal.note_began(
             entry.key, row=entry.row.number, url=entry.url, bundle_id=bundle_id, at=self.now()
         )
+
+    def note_jobs(self, jobs: Sequence[tuple[Entry, str]]) -> None:
+        """Write down that rows are about to be handed to the queue, and under which ids."""
+        self.journal.note_jobs(
+            [(it.key, it.row.number, it.url, job) for it, job in jobs], at=self.now()
+        )
+
+    def show(self, entry: Entry, came: Came) -> None:
+        """Let the table say how far a row is that is not over: the queue knows, not we."""
+        self._shown[entry.key] = came
 
     def note(self, entry: Entry, came: Came) -> None:
         """Write down what came of a row."""

@@ -11,7 +11,7 @@ docs/reference/batch.md.
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -57,9 +57,16 @@ class Known:
     url: str = ""
     bundle_ids: list[str] = field(default_factory=list)  # of attempts, oldest first
     jobs: list[str] = field(default_factory=list)  # in the queue, oldest first
-    open: bool = False  # the last attempt, or job, was begun and has not ended
+    at_hand: bool = False  # the last attempt in this process was begun and has not ended
+    queued: bool = False  # the last job has not ended, as far as we know
+    handed: bool = False  # and the queue has taken it
     came: Came | None = None  # of the last one that ended
     deferred: int = 0  # how often it ended so that it is to be visited once more
+
+    @property
+    def open(self) -> bool:
+        """Whether something was begun that has not ended."""
+        return self.at_hand or self.queued
 
 
 class Journal:
@@ -152,9 +159,8 @@ class Journal:
         return self.rows.get(key) or Known()
 
     def captured(self, key: str) -> bool:
-        """Whether a row has a bundle, or may have one."""
-        found = self.known(key)
-        return found.open or (found.came is not None and bool(found.came.bundle_id))
+        """Whether a row has a bundle, or may have one, or will."""
+        return (found := self.known(key)).open or bool(found.came and found.came.bundle_id)
 
     def wrote(self, sha256: str) -> bool:
         """Whether a table of this digest is one that was written here."""
@@ -171,9 +177,16 @@ class Journal:
         """A capture begins, and if it becomes a bundle, that has this id."""
         self._append("began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at))
 
-    def note_job(self, key: str, *, row: int, url: str, job: str, at: datetime) -> None:
-        """A row is about to be handed to the queue, under this id."""
-        self._append("job", key=key, row=row, url=url, job=job, at=instant(at))
+    def note_jobs(self, jobs: Sequence[tuple[str, int, str, str]], *, at: datetime) -> None:
+        """Rows (key, number, address) are about to be handed to the queue, under these ids."""
+        self._append_all(
+            {"what": "job", "key": key, "row": row, "url": url, "job": job, "at": instant(at)}
+            for key, row, url, job in jobs
+        )
+
+    def note_handed(self, *, at: datetime) -> None:
+        """The queue has taken every job that was noted."""
+        self._append("handed", at=instant(at))
 
     def note_came(self, key: str, *, row: int, came: Came, at: datetime) -> None:
         """A row is over, for now."""
@@ -201,15 +214,19 @@ class Journal:
         return b"\n" not in data and _FIRST.startswith(data[: len(_FIRST)])
 
     def _append(self, what: str, **said: Any) -> None:
-        line = json.dumps({"what": what, **said}, ensure_ascii=True, separators=(",", ":")) + "\n"
-        data = line.encode("ascii")
+        self._append_all([{"what": what, **said}])
+
+    def _append_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        texts = [json.dumps(it, ensure_ascii=True, separators=(",", ":")) for it in lines]
+        data = "".join(f"{it}\n" for it in texts).encode("ascii")
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        self._take(json.loads(line))
+        for text in texts:
+            self._take(json.loads(text))
 
     def _read(self) -> int:
         """Take in every whole line; return how many bytes those are."""
@@ -246,14 +263,17 @@ class Journal:
         elif what == "began":
             row = self._row(said)
             row.bundle_ids.append(_text(said["bundle_id"]))
-            row.url, row.open = _text(said["url"]), True
+            row.url, row.at_hand = _text(said["url"]), True
         elif what == "job":
             row = self._row(said)
             row.jobs.append(_text(said["job"]))
-            row.url, row.open = _text(said["url"]), True
+            row.url, row.queued, row.handed = _text(said["url"]), True, False
+        elif what == "handed":
+            for row in self.rows.values():
+                row.handed = row.queued
         elif what == "came":
             row = self._row(said)
-            row.came, row.open = _came(said["came"]), False
+            row.came, row.at_hand, row.queued = _came(said["came"]), False, False
             row.deferred += row.came.status == DEFERRED
         elif what == "table":
             self._written.add(_text(said["sha256"]))

@@ -106,11 +106,11 @@ def recover(book: Book, world: World, decide: Callable[[str], Decision], watcher
     for entry in book.plan.asked:
         known = book.known(entry)
         failed = known.came is not None and known.came.status == FAILED
-        if known.open or failed:
+        if known.at_hand or failed:
             # The last one, or else what a full disk left of one that failed.
-            ids = known.bundle_ids[-1:] if known.open else known.bundle_ids[::-1]
+            ids = known.bundle_ids[-1:] if known.at_hand else known.bundle_ids[::-1]
             found = (
-                _found(it, entry, world, decide(entry.policy), watcher, stored=known.open)
+                _found(it, entry, world, decide(entry.policy), watcher, stored=known.at_hand)
                 for it in ids
             )
             came = next(filter(None, found), None)

@@ -162,9 +162,27 @@ def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
     assert "opens networks" not in office.done()[0]["error"]
 
 
+def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:
+    office.table(f"url\n{A}\nftp://x/\n")
+
+    assert office.run("--enqueue", "urls.csv") == 1
+
+    assert "1 pages were handed over" in office.err
+    assert "no worker is there yet: snapshotter worker" in office.err
+    assert "1 rows are with the workers" in office.err
+    assert [row["status"] for row in office.done()] == ["waiting", "failed"]
+    assert office.run("urls.csv") == 1
+    assert "1 rows are in the queue, and would be captured twice" in office.err
+    assert office.run("--enqueue", "--json", "urls.csv") == 1
+    assert office.objects[-1]["statuses"] == {"failed": 1, "waiting": 1}
+    assert office.pages.visited == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
+        (("--wait", "urls.csv"), 2, "--wait is for --enqueue"),
+        (("--enqueue", "--pdf", "--viewport", "phone", "urls.csv"), 2, "--viewport, --pdf: with"),
         (("-",), 1, "--out FILE"),
         (("nowhere.csv",), 1, "nowhere.csv can not be read: No such file"),
         (("--column", "nonsense=x", "urls.csv"), 2, "WHAT=NAME"),
