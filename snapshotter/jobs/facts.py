@@ -26,7 +26,7 @@ def facts(engine: Engine) -> QueueFacts:
         )
         oldest = connection.execute(
             select(func.min(since, type_=Instant())).where(
-                JOB.c.state == JobState.WAITING, since <= now, ~is_later
+                JOB.c.state == JobState.WAITING, ~is_later
             )
         ).scalar_one()
         deferred = connection.execute(

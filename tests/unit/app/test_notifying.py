@@ -172,6 +172,33 @@ def test_one_message_that_is_never_taken_holds_up_no_other(house: House) -> None
     assert len(house.post.taken) == 2
 
 
+def test_messages_that_are_never_taken_do_not_fill_a_round(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.app.notifying._A_ROUND", 1)
+    house.post.answer = lambda message: REFUSED if b"job-1" in message.body else TAKEN
+    house.desk.notify(event(1))
+    house.live(301, every=301)
+    house.desk.notify(event(2))
+
+    house.live(602, every=301)
+
+    assert [it["data"]["events"][0]["job_id"] for it in house.post.said] == ["job-2"]
+
+
+def test_what_comes_while_a_message_is_made_is_a_repetition_of_it(house: House) -> None:
+    first, again = (event(it, EventKind.HOST_THROTTLED, subject="a host") for it in (1, 2))
+    house.outbox.put(house.rules.waiting(first))
+    house.outbox.put(house.rules.waiting(again))
+
+    made = house.outbox.gather("m", "desk", first.kind, [first.id], lambda at, events: b"{}")
+
+    assert made
+    assert house.outbox.waiting()[0] == ()
+    house.clock.advance(timedelta(hours=1))
+    assert [it.event.id for it in house.outbox.waiting()[0]] == [again.id]
+
+
 def test_what_the_receiver_asks_for_is_waited_for(house: House) -> None:
     busy = Delivery(delivered=False, detail="busy", retry_after_s=1800)
     house.post.answer = lambda message: busy

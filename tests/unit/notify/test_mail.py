@@ -50,7 +50,8 @@ def send(relay: MailRelay, root: Path | None = None, **more: object) -> Delivery
     )
 
 
-def test_mail_arrives_as_plain_text_and_names_no_machine(tmp_path: Path) -> None:
+def test_mail_arrives_as_plain_text_and_names_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getfqdn", lambda name="": "editor.home.example")
     with MailRelay() as relay:
         assert send(relay).delivered
 
@@ -62,6 +63,7 @@ def test_mail_arrives_as_plain_text_and_names_no_machine(tmp_path: Path) -> None
     assert "hxxps://news[.]example[.]org/1?id=7&token=…" in mailed.message.get_content()
     assert "标题 é" in mailed.message.get_content()
     assert mailed.data.isascii()
+    assert b"editor.home" not in mailed.data
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
