@@ -7,6 +7,7 @@ As there, each builder imports what it needs when it is called.
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -276,6 +277,13 @@ def worker(
     """
     from snapshotter.jobs.worker import Worker
 
+    polite = politeness(settings)
+    if rules.slots > polite.worker_at_once:
+        tell(
+            f"{polite.worker_at_once} captures at a time, not {rules.slots}: so many may a worker "
+            f"have at most, as {polite.source} says"
+        )
+        rules = replace(rules, slots=polite.worker_at_once)
     heard, opened = observer or JobObserver(), database(settings)
     return Worker(
         url=settings.queue,

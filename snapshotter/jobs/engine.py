@@ -107,13 +107,15 @@ class Engine:
 
         with _translated():
             DBOS.launch()
-            rate = self._limits.rate
+            rate, most = self._limits.rate, self._limits.in_all or self._slots
             # After the launch; and what is set here wins over what was set when it began.
             DBOS.register_queue(
                 _QUEUE,
-                worker_concurrency=self._slots,
+                worker_concurrency=min(self._slots, most),
                 global_concurrency=self._limits.in_all,
-                partition_concurrency=self._limits.per_host,
+                partition_concurrency=min(
+                    self._limits.per_host, self._limits.in_all or self._limits.per_host
+                ),
                 partition_limiter={"limit": rate[0], "period": rate[1]} if rate else None,
                 polling_interval_sec=_POLL_S,
                 on_conflict="always_update",

@@ -1,0 +1,225 @@
+"""What a slot does with a job: the real key, store and log, and a page that is not asked for."""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app import settings, wiring
+from snapshotter.app.settings import Settings
+from snapshotter.app.workshop import CaptureWorkshop
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.slot import Hopeless
+from snapshotter.model.finding import Verdict
+from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.ports import Superseded
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.log import LogReader
+from tests.unit.jobs.making import job
+
+WHY = "given up after 3 attempts; the last one: the process that captured it ended: SIGSEGV"
+
+
+@dataclass
+class Lease:
+    """A `ports.Lease` that says what a test says."""
+
+    allowed: bool = True
+    patience: int = 0  # how often the store is waited for
+    said: list[str] = field(default_factory=list)
+    sealed: Sealed | None = None
+
+    def began(self, bundle_id: str) -> None:
+        self.said.append("began")
+
+    def may_store(self, sealed: Sealed) -> None:
+        self.said.append("may-store")
+        self.sealed = sealed
+        if not self.allowed:
+            raise Superseded("another one has it")
+
+    def wait(self, error: ServiceUnavailable) -> None:
+        self.said.append("wait")
+        self.patience -= 1
+        if self.patience < 0:
+            raise error
+
+    def stored(self) -> None:
+        self.said.append("stored")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Settings:
+    file = tmp_path / "snapshotter.toml"
+    file.write_text('data_dir = "data"\nspool_dir = "spool"\nstore = "store"\nauthority = []\n')
+    return settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
+
+
+@pytest.fixture
+def workshop(here: Settings) -> CaptureWorkshop:
+    return CaptureWorkshop(here, lambda _: None)
+
+
+def given_up(workshop: CaptureWorkshop, lease: Lease, one: CaptureJob | None = None) -> Made:
+    return workshop.record_failure(one or job(), WHY, lease)
+
+
+def entries(here: Settings) -> list[str]:
+    """The names of all bundles in the log, in order."""
+    reader = LogReader(DirectoryStore(Path(here.store)), None)
+    size = reader.checkpoint().size
+    found = [it.leaf for it in reader.entries(0, size) if it.leaf is not None]
+    return [it.name for it in found if it.kind == "bundle"]
+
+
+def test_a_page_that_is_given_up_has_a_sealed_stored_and_logged_record(
+    here: Settings, workshop: CaptureWorkshop
+) -> None:
+    lease = Lease()
+
+    made = given_up(workshop, lease)
+
+    assert lease.said == ["began", "may-store", "stored"]
+    assert made.sealed == lease.sealed
+    assert (made.sealed.outcome, made.sealed.exit_code) == ("failed", 3)
+    with zipfile.ZipFile(made.location) as bundle:
+        record = json.loads(bundle.read("capture/capture.json"))
+    assert record["outcome"]["reasons"] == [{"code": "given-up", "detail": WHY}]
+    assert record["what"]["requested_url"] == "http://example.test/"
+    with Path(made.location).open("rb") as stream:
+        report = verify_bundle(stream, wiring.trust(here), now=wiring.SystemClock().now())
+    assert report.verdict is not Verdict.FAILED
+    assert entries(here) == [made.sealed.bundle_id]
+
+
+def test_what_must_not_be_stored_is_kept_beside_the_store(
+    here: Settings, workshop: CaptureWorkshop
+) -> None:
+    lease = Lease(allowed=False)
+
+    with pytest.raises(Superseded) as caught:
+        given_up(workshop, lease)
+
+    assert lease.sealed is not None
+    kept = here.data_dir / "unstored" / f"{lease.sealed.bundle_id}.wacz"
+    assert kept.is_file()
+    assert str(kept) in caught.value.hint
+    assert not list(Path(here.store).glob("bundles/**/*.wacz"))
+    assert workshop.find(lease.sealed) is None
+
+
+class Sulking(DirectoryStore):
+    """A store that takes bundles and does not say so, some times."""
+
+    silent = 0
+
+    @override
+    def put_new(self, key: str, *arguments: object, **more: object) -> object:  # type: ignore[override]
+        stored = super().put_new(key, *arguments, **more)  # type: ignore[arg-type]
+        if key.endswith(".wacz") and self.silent:
+            self.silent -= 1
+            raise ServiceUnavailable("the answer was lost")
+        return stored
+
+
+@pytest.fixture
+def sulking(monkeypatch: pytest.MonkeyPatch) -> type[Sulking]:
+    monkeypatch.setattr("snapshotter.store.filesystem.DirectoryStore", Sulking)
+    return Sulking
+
+
+def test_a_store_is_waited_for_with_the_sealed_bundle_in_hand(
+    here: Settings,
+    workshop: CaptureWorkshop,
+    sulking: type[Sulking],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sulking, "silent", 1)
+    lease = Lease(patience=5)
+
+    made = given_up(workshop, lease)
+
+    assert lease.said == ["began", "may-store", "wait", "may-store", "stored"]
+    assert entries(here) == [made.sealed.bundle_id]
+
+
+def test_a_bundle_whose_answer_was_lost_is_found_and_logged_once(
+    here: Settings,
+    workshop: CaptureWorkshop,
+    sulking: type[Sulking],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sulking, "silent", 1)
+    lease = Lease(patience=0)
+    with pytest.raises(ServiceUnavailable):
+        given_up(workshop, lease)
+    assert lease.sealed is not None
+
+    first, second = workshop.find(lease.sealed), workshop.find(lease.sealed)
+
+    assert first is not None
+    assert second is not None
+    assert first.sealed == lease.sealed
+    assert Path(first.location).is_file()
+    assert entries(here) == [lease.sealed.bundle_id]
+
+
+def test_another_file_under_the_bundles_id_is_not_its_bundle(
+    here: Settings, workshop: CaptureWorkshop
+) -> None:
+    made = given_up(workshop, Lease())
+    Path(made.location).chmod(0o600)
+    Path(made.location).write_bytes(b"something else")
+
+    with pytest.raises(SnapshotterError, match="another file under the id"):
+        workshop.find(made.sealed)
+
+
+@pytest.mark.parametrize(
+    "hopeless",
+    [
+        job(policy="none-such"),
+        job(url="ftp://example.test/"),
+        job(url="http://me:pw@example.test/"),
+    ],
+)
+def test_what_no_further_try_would_mend_is_said_to_be_so(
+    workshop: CaptureWorkshop, hopeless: CaptureJob
+) -> None:
+    with pytest.raises(Hopeless):
+        given_up(workshop, Lease(), hopeless)
+
+
+def test_a_full_disk_is_told_before_a_page_is_asked_for(
+    workshop: CaptureWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 10 << 20
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
+    lease = Lease()
+
+    with pytest.raises(ServiceUnavailable, match="10 MB are free"):
+        workshop.capture(job(), lease)
+
+    assert lease.said == []
+
+
+def test_a_sealed_bundle_that_a_crash_left_is_found_and_named_once(
+    here: Settings, workshop: CaptureWorkshop
+) -> None:
+    made = given_up(workshop, Lease())
+    left = here.spool_dir / "left" / "files"
+    left.mkdir(parents=True)
+    (left.parent / "in-use.lock").touch()
+    bundle = Path(made.location).rename(left / Path(made.location).name)
+
+    (kept,) = workshop.chores()
+
+    assert kept.bundle_id == bundle.stem
+    assert str(here.data_dir / "unstored" / bundle.name) in kept.words
+    assert workshop.chores() == ()
