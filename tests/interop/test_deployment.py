@@ -107,6 +107,8 @@ def test_the_chart_renders_to_what_kubernetes_takes(whole: bool) -> None:
         ({}, "queue.url"),
         ({"queue": {"url": "postgresql://db/jobs"}}, "store.url"),
         ({"queue": {"url": "sqlite:////q.db"}, "store": {"url": "s3://e"}}, "PostgreSQL"),
+        ({**_LEAST, "worker": 3}, "worker"),  # a key that does not exist
+        ({**_LEAST, "store": {"url": "/evidence"}}, "store"),
     ],
 )
 def test_a_chart_that_could_not_work_is_not_installed(values: dict[str, Any], says: str) -> None:
