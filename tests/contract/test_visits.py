@@ -4,6 +4,8 @@
 One suite for the state in a process and for the state in a database.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +14,12 @@ import pytest
 
 from snapshotter.app.pace import MemoryVisits, Visits
 from snapshotter.jobs import politeness as table
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.database import open_database, writing
 from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import politeness
 from snapshotter.policy.politeness import Answer, Cause, Politeness, Sign, Visit, Wait
+from tests.servers.postgresql import PostgreSQL
+from tests.tools import ROOT
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,15 +47,33 @@ def time() -> SetClock:
     return SetClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
+        yield server
+
+
+def address(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    """Return where a database is kept, and nothing of other tests in it."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/queue.db"
+    url: str = request.getfixturevalue("postgresql").url
+    engine = open_database(url)
+    with writing(engine) as connection:
+        connection.execute(table.HOST.delete())
+        connection.execute(table.VISIT.delete())
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def visits(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     time: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Make]:
-    engine = open_database(str(tmp_path / "queue.db"))
-    monkeypatch.setattr(table, "database_now", lambda _: time.at)
+    engines = []
 
     def make(text: str) -> Visits:
         file = tmp_path / "polite.toml"
@@ -59,10 +81,13 @@ def visits(
         rules: Politeness = politeness.load(file)
         if request.param == "memory":
             return MemoryVisits(rules, time, lambda: 0.5)
-        return table.DatabaseVisits(engine, rules, lambda: 0.5)
+        engines.append(open_database(address(request.param, tmp_path, request)))
+        monkeypatch.setattr(table, "database_now", lambda _: time.at)
+        return table.DatabaseVisits(engines[-1], rules, lambda: 0.5)
 
     yield make
-    engine.dispose()
+    for engine in engines:
+        engine.dispose()
 
 
 def started(found: Visit | Wait) -> Visit:
@@ -152,3 +177,60 @@ def test_no_more_than_all_are_under_way(visits: Make, time: SetClock) -> None:
 
     polite.end(first, well(time))
     started(polite.begin("c.example"))
+
+
+# Several processes
+
+_RACER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from snapshotter.jobs.database import open_database
+from snapshotter.jobs.politeness import DatabaseVisits
+from snapshotter.policy import politeness
+from snapshotter.policy.politeness import Answer, Visit
+
+database = open_database(sys.argv[1])
+visits = DatabaseVisits(database, politeness.load(Path(sys.argv[2])), lambda: 0.5)
+print("ready", flush=True)
+sys.stdin.readline()
+won = 0
+for number in range(15):
+    host, there = ("a", "b") if number % 2 else ("b", "a")
+    elsewhere = visits.begin(f"{host}.example")
+    if isinstance(elsewhere, Visit):  # sent on, so that two hosts are held at once
+        url = f"https://{there}.example/"
+        visits.end(elsewhere, Answer(status=200, at=datetime.now(UTC), final_url=url))
+    won += isinstance(visits.begin("last.example"), Visit)
+print(won)
+database.dispose()
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_many_who_want_the_last_places_of_a_budget_so_many_have_them_as_there_are(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    rules = tmp_path / "polite.toml"
+    rules.write_text(
+        '[all]\nat_once=1000\n[default]\nat_once=1000\nevery="0s"\nper_day=20\nurgent=0\n'
+        "[[host]]\nname='others'\nhosts=['a.example','b.example']\nper_day=0"
+    )
+    command = [sys.executable, "-c", _RACER, address(kind, tmp_path, request), str(rules)]
+    racers = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+
+    won = [int(racer.communicate(timeout=120)[0]) for racer in racers]
+    assert sum(won) == 20

@@ -1,7 +1,5 @@
 """The state of hosts in the queue's database, as the dispatcher and people ask for it."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -277,44 +275,3 @@ def test_what_is_old_is_forgotten_and_what_still_holds_is_not(
 
     assert desk.visits("a.example") == 0
     assert [it.key for it in hosts(engine, desk.rules)] == ["b.example"]
-
-
-_RACER = """
-import random, sys
-from pathlib import Path
-from snapshotter.jobs.database import open_database
-from snapshotter.jobs.politeness import DatabaseVisits
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Visit
-
-database, rules, ready = sys.argv[1:]
-visits = DatabaseVisits(open_database(database), politeness.load(Path(rules)), lambda: 0.5)
-print("ready", flush=True)
-sys.stdin.readline()
-print(sum(isinstance(visits.begin("a.example"), Visit) for _ in range(15)))
-"""
-
-
-def test_of_many_processes_that_want_the_last_places_so_many_have_them_as_there_are(
-    tmp_path: Path,
-) -> None:
-    rules = tmp_path / "polite.toml"
-    rules.write_text(
-        '[all]\nat_once=1000\n[default]\nat_once=1000\nevery="0s"\nper_day=20\nurgent=0'
-    )
-    command = [sys.executable, "-c", _RACER, str(tmp_path / "queue.db"), str(rules), ""]
-    racers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-
-    won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
-    assert sum(won) == 20
