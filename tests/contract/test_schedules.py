@@ -1,0 +1,57 @@
+"""Schedules on PostgreSQL: what holds on SQLite holds there, also for several who sweep at once."""
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from snapshotter.jobs.database import database_url
+from tests.servers.postgresql import PostgreSQL
+from tests.unit.jobs import test_sweep
+from tests.unit.jobs.schedules import Desk
+
+Check = Callable[[Desk], None]
+
+# What asks for nothing but a desk; the size of records is no matter of a database.
+_SLOW = {
+    "test_many_addresses_are_no_record_without_end",
+    "test_whatever_was_missed_fits_into_its_records",
+}
+_CHECKS: list[Check] = [
+    check
+    for name, check in vars(test_sweep).items()
+    if name.startswith("test_")
+    and name not in _SLOW
+    and list(inspect.signature(check).parameters) == ["desk"]
+]
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
+        yield running
+
+
+@pytest.fixture
+def desk(server: PostgreSQL, tmp_path: Path) -> Iterator[Desk]:
+    name = f"schedules_{next(_NUMBERS)}"
+    admin = create_engine(database_url(server.url), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    made = Desk(tmp_path, url=server.url.replace("/postgres?", f"/{name}?"))
+    yield made
+    made.engine.dispose()
+
+
+@pytest.mark.parametrize("check", _CHECKS, ids=[it.__name__ for it in _CHECKS])
+def test_on_postgresql(desk: Desk, check: Check) -> None:
+    check(desk)
+
+
+def test_several_processes_sweep_one_postgresql(desk: Desk) -> None:
+    test_sweep.sweep_together(desk, count=2)
