@@ -58,7 +58,9 @@ def text_for_message(text: str) -> str:
 def without_addresses(text: str, *, host: str = "") -> str:
     """Return a sentence without any address, and without the name of this host."""
     text = _ADDRESS.sub(LEFT_OUT, text)
-    return re.sub(re.escape(host), LEFT_OUT, text, flags=re.IGNORECASE) if host else text
+    if not host:
+        return text
+    return re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", LEFT_OUT, text, flags=re.IGNORECASE)
 
 
 def _shown(url: str, is_left_out: Callable[[str], bool], *, fragment: bool) -> str:

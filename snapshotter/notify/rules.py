@@ -242,6 +242,8 @@ def reduced(event: Event, urls: str) -> Event:
     return replace(
         event,
         summary=without_addresses(event.summary, host=event.host),
+        origin=without_addresses(event.origin, host=event.host),
+        tags=tuple(without_addresses(tag, host=event.host) for tag in event.tags),
         url="",
         host="",
         detail="",

@@ -91,8 +91,8 @@ class WorkerLog(JobObserver):
         """Write an event."""
         named = {_NAMES.get(name, name): value for name, value in fields.items()}
         known = self._known.get(str(named.get("job_id", "")), {})
-        # Nobody may be reading any more, and the disk under a log may be full.
-        with suppress(OSError):
+        # Nobody may be reading any more, the disk under a log may be full, the stream be closed.
+        with suppress(OSError, ValueError):
             self._log.log(level_of(event), event, **(known | named))
 
     @override

@@ -62,6 +62,7 @@ def test_sentences_are_shown_alike() -> None:
         "example[.]org: see hxxps://example[.]org/a.html?token=… and 10[.]0[.]0[.]1"
     )
     assert without_addresses(said, host="EXAMPLE.org") == "…: see … and 10.0.0.1"
+    assert without_addresses("a host a.b of a", host="a") == "… host ….b of …"
 
 
 @given(

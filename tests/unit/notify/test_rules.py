@@ -21,12 +21,17 @@ def test_without_rules_every_channel_is_told_of_whatever_may_need_somebody(tmp_p
 def test_by_default_a_message_has_no_address_no_host_and_no_sentence_about_the_page(
     tmp_path: Path,
 ) -> None:
-    given = event(summary="news.example.org is asked less often: http://news.example.org/x")
+    given = event(
+        summary="news.example.org is asked less often: http://news.example.org/x",
+        tags=("press", "news.example.org"),
+        origin="batch:http://news.example.org/x",
+    )
 
     (told,) = load(tmp_path, WEBHOOK).waiting(given)
 
     assert (told.event.url, told.event.host, told.event.detail) == ("", "", "")
-    assert "example" not in told.event.summary
+    assert "example" not in repr(told.event)
+    assert told.event.tags == ("press", "…")
     assert told.event.reasons == given.reasons
     assert told.event.job_id == given.job_id
 

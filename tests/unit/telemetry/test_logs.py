@@ -139,6 +139,9 @@ def test_a_log_that_can_not_be_written_costs_nothing() -> None:
             raise OSError(28, "No space left on device")
 
     WorkerLog(Full(), Level.INFO)("worker.started", worker="w1")
+    closed = io.StringIO()
+    closed.close()
+    WorkerLog(closed, Level.INFO)("worker.started", worker="w1")
 
 
 def test_libraries_write_lines_of_the_same_kind_and_no_details(paper: Paper) -> None:
