@@ -5,8 +5,9 @@ A bundle is sealed whether or not an authority answers. What is owed is asked fo
 later, here, and stored beside the bundle; the bundle itself never changes.
 """
 
+import fcntl
+import math
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from snapshotter.formats.rfc3161 import Anchor, TokenInvalid, check_response
 from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
 
 _MAX_SEAL_FILE = 1 << 16  # bytes
+_MAX_NOTE = 100  # characters
+_LONGEST_TURN_S = 24 * 3600.0  # nobody waits for so long: such a note is of another clock
 
 # Bundle id, authority, and the token's time or None when there still is none.
 Told = Callable[[str, str, datetime | None], None]
@@ -31,21 +34,30 @@ class SpacedAuthority:
     """
     An authority that asks its users to leave some time between two requests.
 
+    The user is whoever has the note: every process that shares a data directory, the slots
+    of all its workers among them. What several machines ask together is not known here.
+
     Args:
         spacing_s: Seconds between two requests.
+        note: A file that says when it may be asked again; made when it is not there.
         patient: Wait until it may be asked again; otherwise it counts as not
             answering, and the token is fetched later.
     """
 
     def __init__(
-        self, authority: TimestampAuthority, spacing_s: float, clock: Clock, *, patient: bool
+        self,
+        authority: TimestampAuthority,
+        spacing_s: float,
+        clock: Clock,
+        note: Path,
+        *,
+        patient: bool,
     ) -> None:
         self._authority = authority
         self._spacing_s = spacing_s
         self._clock = clock
+        self._note = note
         self._patient = patient
-        self._lock = threading.Lock()
-        self._free_at = clock.monotonic()
 
     @property
     def name(self) -> str:
@@ -54,17 +66,44 @@ class SpacedAuthority:
 
     def stamp(self, message: bytes) -> tuple[bytes, datetime]:
         """Ask it, if it may be asked now or when it may. Raises as the authority does."""
-        with self._lock:
-            wait = self._free_at - self._clock.monotonic()
-            if wait > 0 and not self._patient:
-                raise ServiceUnavailable(
-                    f"{self.name} asks for {self._spacing_s:.0f} s between two requests",
-                    hint="snapshotter timestamp fetches the token later",
-                )
-            self._free_at = self._clock.monotonic() + max(wait, 0) + self._spacing_s
-        if wait > 0:
+        if (wait := self._take_turn()) > 0:
             time.sleep(wait)
         return self._authority.stamp(message)
+
+    def _take_turn(self) -> float:
+        """Return the seconds until it may be asked, which are then taken by nobody else."""
+        try:
+            self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._note.open("a+") as note:
+                fcntl.flock(note, fcntl.LOCK_EX)
+                note.seek(0)
+                now = self._clock.now().timestamp()
+                wait = _free_at(note.read(_MAX_NOTE)) - now
+                if wait > _LONGEST_TURN_S:
+                    wait = 0.0  # a clock was set back
+                if wait > 0 and not self._patient:
+                    raise ServiceUnavailable(
+                        f"{self.name} asks for {self._spacing_s:.0f} s between two requests",
+                        hint="snapshotter timestamp fetches the token later",
+                    )
+                note.truncate(0)
+                note.write(f"{now + max(wait, 0.0) + self._spacing_s!r}\n")
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"when {self.name} was asked last can not be noted in {self._note}: "
+                f"{error.strerror}",
+                hint="snapshotter timestamp fetches the token later",
+            ) from error
+        return max(wait, 0.0)
+
+
+def _free_at(text: str) -> float:
+    """Return the noted time (POSIX); 0 where there is none, or what is no time."""
+    try:
+        at = float(text)
+    except ValueError:
+        return 0.0
+    return at if math.isfinite(at) else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

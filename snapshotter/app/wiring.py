@@ -569,7 +569,9 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
             transport=carry,
         )
         if entry.spacing_s:
-            authority = SpacedAuthority(authority, entry.spacing_s, clock, patient=patient)
+            # Names hold nothing that a path could not.
+            note = settings.data_dir / "authorities" / f"{entry.name}.next"
+            authority = SpacedAuthority(authority, entry.spacing_s, clock, note, patient=patient)
         found.append(authority)
     return tuple(found)
 
