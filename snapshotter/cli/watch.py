@@ -36,14 +36,30 @@ def _duration(_: click.Context, __: click.Parameter, value: str) -> timedelta:
         raise click.BadParameter(str(error)) from error
 
 
-def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
+def _share(_: click.Context, __: click.Parameter, value: str) -> float:
+    try:
+        return int(value.removesuffix("%")) / 100
+    except ValueError as error:
+        raise click.BadParameter("a share of that time: 15%, or 0") from error
+
+
+def _start(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    return _moment(value, days=0)
+
+
+def _end(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    return _moment(value, days=1)  # of a last day its end
+
+
+def _moment(text: str | None, *, days: int) -> datetime | None:
+    if text is None:
         return None
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError as error:
+        found = datetime.fromisoformat(text)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC) + timedelta(days=days if len(text) == len("2026-05-27") else 0)
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter("write 2026-05-27, or 2026-05-27T09:00+02:00") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @watch.command(
@@ -79,9 +95,9 @@ Examples:
 )
 @click.option(
     "--jitter",
-    type=click.FloatRange(0, 0.45),
-    default=0.15,
+    default="15%",
     show_default=True,
+    callback=_share,
     help="Share of that time by which polls are moved, either way.",
 )
 @click.option(
@@ -117,8 +133,10 @@ Examples:
 @click.option(
     "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
 )
-@click.option("--from", "starts_at", metavar="TIME", callback=_moment, help="Not before.")
-@click.option("--until", "ends_at", metavar="TIME", callback=_moment, help="Not after.")
+@click.option("--start", "starts_at", metavar="TIME", callback=_start, help="Not before.")
+@click.option(
+    "--end", "ends_at", metavar="TIME", callback=_end, help="Not after; of a day its end, UTC."
+)
 @click.option("--dry-run", is_flag=True, help="Fetch the list, show its items, watch nothing.")
 @_json
 @click.pass_context
@@ -156,6 +174,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
 def _wanted(given: dict[str, Any], now: datetime) -> Watch:
     """Return the watch that options ask for."""
     from snapshotter.app.addresses import check_url
+    from snapshotter.app.scheduling import named_policy
     from snapshotter.formats.link_lists import matching
 
     source = given.pop("source")
@@ -170,6 +189,7 @@ def _wanted(given: dict[str, Any], now: datetime) -> Watch:
 
         parse_selector(given["select"])
     matching(given["match"]), matching(given["exclude"])
+    given["policy"] = named_policy(given["policy"])
     given |= {"kind": given["kind"] or "", "existing": Existing(given["existing"])}
     try:
         return Watch(source=source, created_at=now, **given)

@@ -172,8 +172,10 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Shell, server: Lis
         (("a", "https://a.example/", "--every", "10s"), 2, "once a minute"),
         (("a", "https://a.example/", "--select", "a["), 1, "not a CSS selector"),
         (("a", "https://a.example/", "--then", "curve-x"), 1, "curve-wechat"),
-        (("a", "https://a.example/", "--from", "soon"), 2, "2026-05-27"),
-        (("a", "https://a.example/", "--from", "2026-05-27", "--until", "2026-05-27"), 2, "ends"),
+        (("a", "https://a.example/", "--start", "soon"), 2, "2026-05-27"),
+        (("a", "https://a.example/", "--jitter", "much"), 2, "15%"),
+        (("a", "https://a.example/", "--policy", "nowhere"), 1, "no policy called"),
+        (("a", "https://a.example/", "--start", "2026-05-27", "--end", "2026-05-26"), 2, "ends"),
     ],
 )
 def test_a_watch_that_makes_no_sense_is_refused_in_words(
