@@ -68,7 +68,9 @@ class NotificationDesk:
 
     def notify(self, event: Event) -> None:
         """See `Notifier.notify`."""
-        waiting = self._rules.waiting(replace(event, policy=event.policy or self._policy))
+        if not event.policy and (event.job_id or event.origin or event.url):
+            event = replace(event, policy=self._policy)
+        waiting = self._rules.waiting(event)
         if waiting:
             self._outbox.put(waiting)
 

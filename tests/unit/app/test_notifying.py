@@ -305,6 +305,8 @@ def test_a_rule_about_a_policy_is_about_captures_that_name_none_as_well(tmp_path
     )  # fmt: skip
     house.desk.notify(event(1, policy=""))
     house.desk.notify(event(2, policy="default"))
+    about_no_page = {"policy": "", "job_id": "", "origin": "", "url": ""}
+    house.desk.notify(event(3, EventKind.WORKER_LOST, **about_no_page))
     house.live(320, every=80)
     house.outbox.close()
 
