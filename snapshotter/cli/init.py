@@ -63,6 +63,10 @@ _OWN = """\
 # How hard hosts may be worked: a file of your own over the shipped rules.
 # politeness_file = ""
 
+# Where jobs wait for workers: "sqlite:///FILE", or "postgresql://user@host/database", with
+# ?password_file=FILE for its password; queue.db in data_dir if empty.
+# queue = ""
+
 # Who you are, in custody events, holds and erasures: they are kept for good. And whether
 # looking at a bundle and giving it out leave such events.
 # operator = "archive@example.org"

@@ -110,12 +110,14 @@ class Patience:
 
     def pause(self, failures: int, chance: float) -> timedelta:
         """
-        Return how long to wait after so many failures in a row: with full jitter.
+        Return how long to wait after so many failures in a row: with full jitter. After 0, not.
 
         Args:
             chance: Between 0 and 1, of a random source.
         """
-        doubled: int = 2 ** min(max(failures - 1, 0), 20)
+        if failures < 1:
+            return timedelta(0)
+        doubled: int = 2 ** min(failures - 1, 20)
         return min(self.longest, self.first * doubled) * chance
 
 
@@ -352,7 +354,7 @@ class Attempts:
 
     def _lose(self, connection: Connection, attempt: Attempt, why: str) -> None:
         now = database_now(connection)
-        failure = Failure(fault=Fault.PAGE, error=why)
+        failure = Failure(fault=Fault.LOST, error=why)
         if self._orphan(connection, attempt, failure, now):
             add_note(connection, attempt.job.id, f"{why}; its bundle is looked for in the store")
         elif self._end(connection, attempt, _LOST, now, why):
@@ -385,7 +387,7 @@ class Attempts:
         row = _job(connection, attempt.job.id)
         if row is None or row["state"] != JobState.RUNNING:
             return
-        counted = failure.fault in (Fault.PAGE, Fault.FINAL) or attempt.giving_up
+        counted = failure.fault in (Fault.PAGE, Fault.LOST, Fault.FINAL) or attempt.giving_up
         attempts = row["attempts"] - (0 if counted else 1)
         values: dict[str, Any] = {
             "attempts": attempts, "error": failure.error, "hint": failure.hint,
@@ -412,7 +414,9 @@ class Attempts:
                 "giving_up": f"given up after {attempts} attempts; the last one: {failure.error}",
             }  # fmt: skip
         else:
-            due = now + self._patience.pause(attempts, self._chance())
+            # A worker that was lost says little about the page, the first time.
+            failures = attempts - 1 if failure.fault is Fault.LOST else attempts
+            due = now + self._patience.pause(failures, self._chance())
             values |= {"state": JobState.WAITING, "ready": DUE_LATER, "due_at": due}
         if failure.fault is Fault.PAGE and not attempt.giving_up:
             met = Met(

@@ -8,6 +8,7 @@ class Fault(StrEnum):
     """Whose fault it is that there is no bundle, which decides what comes next."""
 
     PAGE = "page"  # the page's, perhaps: tried again, some times
+    LOST = "lost"  # who was at it is gone: the page's, perhaps
     SERVICE = "service"  # browser, store, disk: tried again for as long as it takes
     FINAL = "final"  # refused: a further try would mend nothing
     RETURNED = "returned"  # the worker was told to stop

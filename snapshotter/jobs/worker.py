@@ -422,9 +422,8 @@ class Worker:
         if not self._is_time("orphans", self._rules.settle_s / 4):
             return
         for orphan in self._attempts.orphans():
-            try:
-                slot = self._free.get_nowait()
-            except queues.Empty:
+            slot = self._slot()
+            if slot is None:
                 return
             try:
                 self._find(slot, orphan)
@@ -519,9 +518,9 @@ class Worker:
         if self._stopping.is_set():
             return
         try:
-            slot = self._free.get_nowait()
+            slot = self._free.get(timeout=self._rules.chores_s)
         except queues.Empty:
-            return  # each capture does them, too
+            return
         try:
             outcome = slot.do(ChoresOrder(), _Answers(self, None))
         except SlotDied as error:

@@ -218,6 +218,25 @@ def test_pauses_grow_and_have_an_end() -> None:
 
     assert tops == [20, 40, 80, 300, 300]
     assert patience.pause(3, 0.25).total_seconds() == 20  # full jitter
+    assert patience.pause(0, 1.0).total_seconds() == 0
+
+
+def test_what_a_lost_worker_had_is_due_at_once_and_what_loses_another_one_later(
+    database: Engine,
+) -> None:
+    desk = Desk(database)
+    desk.attempts = Attempts(database, desk.gate, Patience(), lambda: 1.0)
+    desk.queue.put([job()])
+
+    first = desk.attempts.lose(desk.begin(), "it was gone")
+    second = desk.attempts.lose(desk.begin(), "it was gone")
+
+    assert first is not None
+    assert second is not None
+    assert first.due_at is not None
+    assert second.due_at is not None
+    assert (second.due_at - first.due_at).total_seconds() > 19
+    assert desk.dispatcher.choose(9) == []
 
 
 def test_a_running_capture_that_is_cancelled_may_not_store(desk: Desk) -> None:
