@@ -35,7 +35,7 @@ _POLICY_REFUSED = 20  # docs/reference/exit-codes.md
 _LIMIT_S = 300  # for one container
 # What compose.yaml, the chart and the units ask for, too.
 _HELD = (
-    *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),  # noqa: S108  the container's own
+    *("--read-only", "--tmpfs", "/tmp:size=2g", "--cap-drop", "ALL"),  # noqa: S108  its own
     *("--security-opt", "no-new-privileges", "--shm-size", "1g"),
 )
 # CLONE_NEWUSER with CLONE_NEWNS, in which file systems could be mounted; AF_ALG, AF_PACKET.
