@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from snapshotter.jobs.poll import Poller
     from snapshotter.jobs.schedule import Schedules
     from snapshotter.jobs.watch import WatchBook
-    from snapshotter.policy.identity import Identity
 
 _USER_AGENT = "Mozilla/5.0 (compatible; feed reader)"  # names nobody; a policy can say another
 _TURN_S = 5.0  # from the end of one look for lists that are due to the next
@@ -96,7 +95,7 @@ def poller(
         hooks=Hooks(
             gate=wiring_jobs.gate(settings, observer),
             observer=observer or JobObserver(),
-            page_identity=_Pages(settings),
+            document=_Documents(settings),
             follow=_Followed(Schedules(found.engine)),
             record=wiring_jobs.gap_recorder(settings, ask=None, tell=tell) if tell else None,
         ),
@@ -160,21 +159,25 @@ class _Followed:
         return self._schedules.first_jobs(name, urls)
 
 
-class _Pages:
-    """Looks into a bundle for what its page says of its own identity."""
+class _Documents:
+    """Reads the document of a capture from its bundle."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def __call__(self, status: JobStatus) -> "Identity | None":
-        from snapshotter.policy.identity import wechat_page
+    def __call__(self, status: JobStatus) -> str:
+        """
+        Return the document as the page stood in the end.
 
+        "" where it can not be had: the bundle is in another store than this worker's, was
+        erased since, or has none.
+        """
+        if not status.bundle_id:
+            return ""
         try:
             store = wiring.store(self._settings)
             with store.open(bundles.key_of(store, status.bundle_id)) as stream:
                 document = bundles.read_member(stream, _DOM, limit=_DOM_BYTES)
         except (SnapshotterError, OSError):
-            # Another store than this worker's, erased since, or without a document: the page
-            # keeps the identity that its address has, and nothing is lost but a duplicate.
-            return None
-        return wechat_page(document.decode("utf-8", "replace"))
+            return ""
+        return document.decode("utf-8", "replace")

@@ -68,6 +68,7 @@ Examples:
   snapshotter watch add agency https://news.example/rss.xml
   snapshotter watch add statements https://ministry.example/news --match '*/news/20*' --every 30m
   snapshotter watch add blog https://blog.example/ --select 'main h2 a' --existing skip
+  snapshotter watch add portal https://portal.example/ --render --select '.list a' --every 30m
   snapshotter watch add accounts articles.csv --column link --policy wechat.toml
   snapshotter watch add site https://news.example/sitemap.xml --match '*/2026/*' --dry-run
 """
@@ -131,6 +132,9 @@ Examples:
 @click.option("--policy", default="", metavar="NAME|FILE", help="How its pages are captured.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="For its captures; repeatable.")
 @click.option(
+    "--render", is_flag=True, help="Read a page as a browser shows it: each poll is a capture."
+)
+@click.option(
     "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
 )
 @click.option("--start", "starts_at", metavar="TIME", callback=_start, help="Not before.")
@@ -154,6 +158,8 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         wanted = _wanted(given, book.clock())
         if wanted.then:
             wiring_watch.plan(wanted)  # raises for a curve that there is not
+        if dry_run and wanted.render:
+            raise click.UsageError("a page that is rendered is captured first: no dry run")
         if dry_run:
             _dry_run(wiring_watch.poller(settings, book).look(wanted), as_json)
             return
@@ -299,6 +305,7 @@ def _show(found: "Summary") -> None:
     ]
     rules += [f"--select {watched.select}"] if watched.select else []
     rules += [f"--column {watched.column}"] if watched.column else []
+    rules += ["--render"] if watched.render else []
     if rules:
         result(f"  items     {'  '.join(rules)}")
     pace = f"every {_words(watched.every)} ± {watched.jitter:.0%}"
@@ -398,8 +405,15 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
     from snapshotter.app import wiring_watch
 
     with _opened(ctx) as (settings, book):
+        before = book.status(name)
         status = wiring_watch.poller(settings, book).check(name)
         last = book.polls(name, 1)
+    if status.watch.render and status.polls == before.polls:
+        if as_json:
+            result_json({**_object(status), "last_polls": []})
+        else:
+            result(f"{name}  its page is captured first, and read when that is done")
+        return
     if as_json:
         result_json({**_object(status), "last_polls": [_poll_object(it) for it in last]})
     else:
@@ -538,6 +552,7 @@ def _object(status: WatchStatus) -> dict[str, Any]:
         "policy": watched.policy,
         "poll_limit": watched.poll_limit,
         "polls": status.polls,
+        "render": watched.render,
         "select": watched.select,
         "since": _instant(status.since),
         "source": watched.source,

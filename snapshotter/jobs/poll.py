@@ -33,7 +33,7 @@ from snapshotter.model.event import Event, EventKind
 from snapshotter.model.gap import Gap
 from snapshotter.model.job import NORMAL, CaptureJob, JobStatus
 from snapshotter.model.watch import Existing, ListState, Watch, WatchStatus
-from snapshotter.policy.identity import Identity, IdentityRules, identity
+from snapshotter.policy.identity import Identity, IdentityRules, identity, wechat_page
 from snapshotter.policy.politeness import parse_retry_after
 from snapshotter.ports import IdSource, JobObserver, JobQueue
 
@@ -44,6 +44,7 @@ _CHILDREN: Final = 10  # sitemaps of an index that one poll reads
 _CHILDREN_KNOWN: Final = 5_000
 _AT_ONCE: Final = 8  # lists
 _LEARNT_AT_ONCE: Final = 200
+_RENDERED: Final = timedelta(seconds=5)  # until it is looked again whether a capture is there
 _GATE_S: Final = 30.0  # until a host is asked for again that did not say when
 _BLIPS: Final = 3  # failures in a row before a server that does not answer is told of
 _FEW: Final = 6  # a shorter list may halve from one day to the next
@@ -82,8 +83,8 @@ class Hooks:
 
     gate: Gate = field(default_factory=OpenGate)
     observer: JobObserver = field(default_factory=JobObserver)
-    # What a bundle's own page says of its identity, for pages that have to be loaded.
-    page_identity: Callable[[JobStatus], Identity | None] = lambda _: None
+    # The document of a job's capture, as its page stood in the end; "" where it can not be had.
+    document: Callable[[JobStatus], str] = lambda _: ""
     # Takes pages over for good, instead of one capture each: returns the jobs of their first
     # visits, in the same order.
     follow: Callable[[Watch, Sequence[str]], Sequence[str]] | None = None
@@ -151,7 +152,7 @@ class Poller:
             ServiceUnavailable: Somebody else polls it at this moment.
         """
         claim = self._book.claim(name, self._token())
-        if not claim.watch.is_file:
+        if claim.watch.is_asked:
             self._not_before(claim)  # a person asks, and does not wait: it counts all the same
         return self._poll(claim) or self._book.status(name)
 
@@ -199,13 +200,15 @@ class Poller:
             # name of it, unless it is where many lead to: the front page, or a wall.
             if found is not None and found.final and (_is_number(found) or is_final):
                 return found if _is_number(found) or _is_inner(found) else None
-        return self._hooks.page_identity(status) if not is_final and status.bundle_id else None
+        if is_final or not status.bundle_id:
+            return None
+        return wechat_page(self._hooks.document(status))
 
     def _token(self) -> str:
         return self._ids.random_bytes(16).hex()
 
     def _due(self, claim: Claim) -> None:
-        if not claim.watch.is_file:
+        if claim.watch.is_asked:
             until = self._not_before(claim)
             if until is not None:
                 self._book.postpone(claim, until)
@@ -223,8 +226,14 @@ class Poller:
         return rest.until or at + timedelta(seconds=_GATE_S)
 
     def _poll(self, claim: Claim) -> WatchStatus | None:
-        look, found = self._look(claim)
-        if not claim.watch.is_file:
+        rendered = None
+        if claim.watch.render:
+            rendered = self._rendered(claim)
+            if rendered is None:
+                self._book.postpone(claim, claim.at + _RENDERED)
+                return None
+        look, found = self._look(claim, rendered)
+        if claim.watch.is_asked:
             self._tell_gate(claim, look)
         taken = Taken()
         if look.state.was_read:
@@ -246,6 +255,35 @@ class Poller:
         if status is not None:
             self._tell(claim, status)
         return status
+
+    def _rendered(self, claim: Claim) -> Fetched | None:
+        """Return a list as the capture of it that belongs to this poll shows it; None: not yet."""
+        watch = claim.watch
+        name = items.job_id(watch, f"list {claim.status.polls}")
+        status = self._queue.get(name)
+        if status is None:
+            self._queue.put(
+                [
+                    CaptureJob(
+                        id=name,
+                        url=watch.source,
+                        enqueued_at=claim.at,
+                        policy=watch.policy,
+                        origin=watch.origin,
+                        priority=_FRESH,
+                        tags=watch.tags,
+                    )
+                ]
+            )
+            return None
+        if not status.state.over:
+            return None
+        return Fetched(
+            status=status.http_status or 0,
+            url=status.final_url or watch.source,
+            body=self._hooks.document(status).encode("utf-8", "replace"),
+            headers={"content-type": "text/html; charset=utf-8"},
+        )
 
     def _hand_over(self, watch: Watch) -> int:
         """Let the queue, or a schedule, take the pages that wait; return how many."""
@@ -282,12 +320,14 @@ class Poller:
 
     # Looking at a list.
 
-    def _look(self, claim: Claim) -> tuple[Look, tuple[Found, ...]]:
+    def _look(
+        self, claim: Claim, rendered: Fetched | None = None
+    ) -> tuple[Look, tuple[Found, ...]]:
         """Return what a list says now; errors of a list are states of it."""
         watch = claim.watch
         top = claim.parts[0] if claim.parts else Part(url=watch.source)
         try:
-            read = self._read(claim, top)
+            read = self._read(claim, top, answer=rendered)
         except _Failed as error:
             return error.look, ()
         children: tuple[Part, ...] = claim.parts[1:]
@@ -342,10 +382,13 @@ class Poller:
             return ListState.SHRUNK, f"it names {listed} pages, and named {before.listed} before"
         return ListState.OK, ""
 
-    def _read(self, claim: Claim, part: Part, *, kind: str = "") -> "_Read":
+    def _read(
+        self, claim: Claim, part: Part, *, kind: str = "", answer: Fetched | None = None
+    ) -> "_Read":
         """Return one document of a list. Raises _Failed with the state that it puts it into."""
         watch = claim.watch
-        answer = self._file(watch) if watch.is_file else self._answer(watch, part)
+        if answer is None:
+            answer = self._file(watch) if watch.is_file else self._answer(watch, part)
         fresh = replace(
             part,
             answered=answer.url,
@@ -357,6 +400,12 @@ class Poller:
         if answer.status == 304 and part.sha256:
             kept = replace(part, read_at=claim.at)
             return replace(read, part=kept, answered=part.answered)
+        if answer.status == 0:
+            detail = "its page was captured, and no answer came"
+            raise _Failed(Look(state=ListState.UNREACHABLE, detail=detail))
+        if watch.render and not answer.body:
+            detail = "the capture of its page has no document that can be read here"
+            raise _Failed(Look(state=ListState.UNREACHABLE, detail=detail))
         if answer.status != 200:
             raise _Failed(_failed(answer, claim.at))
         sha256 = hashlib.sha256(answer.body).hexdigest()
@@ -367,7 +416,7 @@ class Poller:
                 answer.body,
                 answer.url,
                 answer.headers.get("content-type", ""),
-                kind=kind or claim.kind,
+                kind=kind or ("html" if watch.render else claim.kind),
                 select=watch.select,
                 column=watch.column,
             )

@@ -86,6 +86,7 @@ class Watch:
     poll_limit: int = 500  # handed over by one poll; the rest by the next ones
     policy: str = ""  # as CaptureJob has it
     tags: tuple[str, ...] = ()
+    render: bool = False  # the list is read from a capture of it, as a browser shows it
     then: str = ""  # a decay curve that each item is given from first sight
     starts_at: datetime | None = None  # UTC
     ends_at: datetime | None = None  # UTC
@@ -103,6 +104,8 @@ class Watch:
             raise ValueError("at most 50,000 items are handed over at once")
         if len(self.match) > MAX_PATTERNS or len(self.exclude) > MAX_PATTERNS:
             raise ValueError(f"more than {MAX_PATTERNS} patterns")
+        if self.render and (self.is_file or self.kind not in ("", "html")):
+            raise ValueError("only a page can be rendered")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValueError("a watch ends after it starts")
 
@@ -110,6 +113,11 @@ class Watch:
     def is_file(self) -> bool:
         """Whether the list is a file of the machine that polls it."""
         return self.source.startswith("/")
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a poll asks a server by itself, and so is a visit of its host."""
+        return not self.is_file and not self.render
 
     @property
     def schedule(self) -> str:

@@ -18,7 +18,6 @@ from snapshotter.model.event import EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.model.watch import Existing, ItemState, ListState, Watch
-from snapshotter.policy.identity import wechat
 from tests.servers.lists import ListServer, feed, sitemap, sitemap_index
 from tests.unit.jobs.watching import HOUR, MINUTE, START, Desk
 
@@ -133,11 +132,14 @@ def test_a_page_that_keeps_its_short_address_says_itself_what_it_is(
 ) -> None:
     asked: list[JobStatus] = []
 
-    def page_identity(status: JobStatus) -> Any:
+    def document(status: JobStatus) -> str:
         asked.append(status)
-        return wechat("MzA3NjU1MTQwMA==", "2651234567", "1")
+        return (
+            "<script>var biz = '' || 'MzA3NjU1MTQwMA=='; var mid = '2651234567'; "
+            "var idx = '1';</script>"
+        )
 
-    desk = Desk(tmp_path, server, hooks={"page_identity": page_identity})
+    desk = Desk(tmp_path, server, hooks={"document": document})
     server.put("/feed", feed(ARTICLE, SHORT, SHORT[:-1]))
     desk.add()
     desk.turn()
@@ -310,6 +312,44 @@ def test_a_file_is_a_list_as_well(desk: Desk, tmp_path: Path) -> None:
     assert desk.urls() == set(PAGES[:2])
     assert (status.state, status.listed) == (ListState.UNREACHABLE, 2)
     assert "No such file" in status.detail
+
+
+def test_a_page_made_by_script_is_read_from_a_capture_of_it(
+    tmp_path: Path, server: ListServer
+) -> None:
+    documents = {
+        0: "<html><ul><a href=/n/1>1</a></ul><a href=/x>x</a>",
+        1: "<html><ul><a href=/n/2>2</a><a href=/n/1>1</a></ul>",
+        2: "",
+    }
+    shown: list[str] = []
+
+    def document(status: JobStatus) -> str:
+        shown.append(status.job.id)
+        return documents[len(shown) - 1]
+
+    desk = Desk(tmp_path, server, hooks={"document": document})
+    watch = desk.add(source="https://news.example/", render=True, select="ul", every=MINUTE)
+    states, pages = [], []
+    for _ in documents:
+        desk.turn(MINUTE)
+        desk.turn(timedelta(seconds=5))  # its capture is not there yet
+        (job,) = [it.job for it in desk.queue.jobs(states=frozenset({JobState.WAITING}))]
+        assert (job.url, job.origin) == (watch.source, "watch:news")
+        desk.queue.end(job.id, JobState.DONE, http_status=200, final_url=job.url, bundle_id="b")
+        status = desk.turn(timedelta(seconds=5))
+        states.append(status.state)
+        for job in desk.jobs():
+            if job.url != watch.source:
+                pages.append(job.url)
+                desk.queue.end(job.id, JobState.DONE)
+
+    assert states == [ListState.OK, ListState.OK, ListState.UNREACHABLE]
+    assert set(pages) == {"https://news.example/n/1", "https://news.example/n/2"}
+    assert len(set(shown)) == 3
+    assert desk.book.status("news").polls == 3
+    assert server.requests == []
+    desk.engine.dispose()
 
 
 # Lists that fail.
@@ -640,8 +680,9 @@ def test_a_name_is_taken_once_and_what_was_removed_is_forgotten(
         {"within": timedelta(0)},
         {"poll_limit": 0},
         {"starts_at": START, "ends_at": START},
+        {"render": True},
     ],
 )
 def test_a_watch_that_makes_no_sense_is_none(values: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"name|once|jitter|time|handed|ends"):
+    with pytest.raises(ValueError, match=r"name|once|jitter|time|handed|ends|rendered"):
         Watch(**{"name": "a", "source": "/x", "created_at": START, **values})
