@@ -80,7 +80,9 @@ if TYPE_CHECKING:
 
 SOFTWARE = f"snapshotter {snapshotter.__version__}"
 _ROOT_NAME = "root"  # as `snapshotter trust init` names it
-_HELPERS_BYTES = 1 << 30  # in all that one process asks of authorities; a token has 6 KiB
+_HELPERS_BYTES = 1 << 30  # of all that one guard asks of authorities; a token has 6 KiB
+_EXCHANGES = 500  # with authorities or witnesses, until another guard takes the place of one
+_CONNECTIONS_EACH = 8  # the most that one exchange makes, redirects included
 _PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 Tell = Callable[[str], None]  # says a sentence to the person at the terminal
@@ -582,28 +584,36 @@ def _way_out(
     """
     Return what makes the connections of our own helpers: the proxy and rules that pages have.
 
-    An authority that redirects us into our own network gets nothing there. The guard
-    runs from the first use to the end of the process.
+    An authority that redirects us into our own network gets nothing there. A guard has
+    limits for its whole life, and a worker or a large renewal asks more often than that: so
+    after some exchanges another takes its place, and ends the one before it.
     """
     from snapshotter.egress.guard import EgressGuard
     from snapshotter.egress.rules import EgressRules
 
     rules = EgressRules(
-        allowed=settings.allow_networks, upstream=settings.proxy, total_bytes=_HELPERS_BYTES
+        allowed=settings.allow_networks,
+        upstream=settings.proxy,
+        total_bytes=_HELPERS_BYTES,
+        connections_in_all=_EXCHANGES * _CONNECTIONS_EACH,
     )
-    guard = EgressGuard(rules, clock=clock, purpose=purpose)
+    guards: list[EgressGuard] = []  # the newest last; what others are in the middle of goes on
     lock = threading.Lock()  # authorities are asked at once
-    running = False
+    exchanges = 0
 
     def make() -> "BaseTransport":
-        nonlocal running
-        with lock:
-            if not running:
-                guard.start()
-                running = True
         from snapshotter.egress.transport import transport
 
-        return transport(guard)
+        nonlocal exchanges
+        with lock:
+            if exchanges % _EXCHANGES == 0:
+                guards.append(EgressGuard(rules, clock=clock, purpose=purpose))
+                guards[-1].start()
+                for old in guards[:-2]:
+                    old.stop()
+                del guards[:-2]
+            exchanges += 1
+            return transport(guards[-1])
 
     return make
 

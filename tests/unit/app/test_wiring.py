@@ -1,10 +1,12 @@
 """What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
 
 import os
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -15,6 +17,7 @@ from snapshotter.formats.cms import Recipient
 from snapshotter.seal.signer import FileSigner, KeyDirectory
 from snapshotter.verify.trust import TrustDocument
 from tests import softhsm
+from tests.servers.receiver import Receiver
 
 
 @pytest.fixture
@@ -58,6 +61,24 @@ def test_custody_events_name_who_has_said_so_and_nobody_by_a_name_of_the_system(
 
     assert store.event("capture", "x.wacz").by == operator
     assert wiring.operator(settings)  # a hold and an erasure have somebody to answer for them
+
+
+def test_a_process_that_asks_authorities_for_months_is_not_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "_EXCHANGES", 2)
+    monkeypatch.setattr(wiring, "_CONNECTIONS_EACH", 1)  # a third one would be refused
+    read = replace(_settings(tmp_path), allow_networks=("127.0.0.1/32",))
+    threads = sum(it.name == "egress" for it in threading.enumerate())
+
+    with Receiver() as receiver:
+        carry = wiring._way_out(read, wiring.SystemClock())
+        for _ in range(7):
+            with httpx.Client(transport=carry(), trust_env=False) as client:
+                assert client.post(receiver.url, content=b"x").status_code == 204
+
+    assert len(receiver.posted) == 7
+    assert sum(it.name == "egress" for it in threading.enumerate()) - threads <= 2
 
 
 def test_a_cosigner_that_is_not_there_is_said_before_anything_is_captured(tmp_path: Path) -> None:
