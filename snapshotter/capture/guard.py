@@ -14,7 +14,7 @@ from snapshotter.ports import Clock
 
 T = TypeVar("T")
 
-_CRASH_NEWS_S = 0.3  # a call may fail a moment before the event that says why
+_CRASH_NEWS_S = 1.0  # a call may fail a moment before the event that says why
 _GOING = ("crashed", "has been closed")  # what such a call says, whoever makes it
 
 
