@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -53,13 +54,13 @@ class Engine:
         self.progress: list[tuple[str, str]] = []
 
     def __call__(
-        self, url: str, limits: Limits | None = None, *, browser: str = "shell", scale: int = 1,
-        viewport: tuple[int, int] = (1440, 900), ignore_certificate_errors: bool = False,
+        self, url: str, limits: Limits | None = None, *, browser: str = "shell",
+        ignore_certificate_errors: bool = False,
     ) -> Capture:  # fmt: skip
         spool = self._root / f"spool-{len(self.progress)}"
         spool.mkdir()
         decision = Decision(
-            policy_name="test", policy_text="", browser=browser, scale=scale, viewport_px=viewport,
+            policy_name="test", policy_text="", browser=browser,
             limits=limits or Limits(), allow_networks=("127.0.0.0/8",),
             ignore_certificate_errors=ignore_certificate_errors,
         )  # fmt: skip
@@ -71,6 +72,27 @@ class Engine:
 @pytest.fixture
 def capture(tmp_path: Path) -> Engine:
     return Engine(tmp_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The fixture page as it was captured once, for the tests that look at it."""
+
+    site: Site
+    engine: Engine
+    root: Path  # what the capture was given to write in
+    capture: Capture
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
+    root = tmp_path_factory.mktemp("looked")
+    engine = Engine(root)
+    with Site() as site:
+        yield Looked(site, engine, root, engine(site.url("/")))
+
+
+looking = pytest.mark.xdist_group("fixture-page")  # one worker, one capture
 
 
 def artifact(it: Capture, path: str) -> Artifact:
@@ -120,8 +142,9 @@ def killing(
     killer.join()
 
 
-def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -> None:
-    it = capture(site.url("/"))
+@looking
+def test_a_page_is_captured_whole(looked: Looked) -> None:
+    it = looked.capture
 
     assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
     assert it.court_minimum.met
@@ -130,13 +153,13 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
         "record", "close",
     ]  # fmt: skip
     assert {step.state for step in it.steps} == {StepState.OK}
-    assert {step for step, _ in capture.progress} == {step.name for step in it.steps}
+    assert {step for step, _ in looked.engine.progress} == {step.name for step in it.steps}
     assert (it.title, it.document_language) == ("固定頁 · Fixture", "zh-Hant")
     assert it.response is not None
     assert it.response.status == 200
     # Lazy images of all three kinds came; one that is never shown was not asked for.
     assert (it.images.wanted, it.images.loaded, it.images.failed) == (7, 7, 0)
-    assert "/image/never-shown.png" not in site.paths()
+    assert "/image/never-shown.png" not in looked.site.paths()
     assert [one.path for one in it.artifacts] == [
         "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
         "capture/images.jsonl", "capture/log.jsonl", "capture/network.json",
@@ -144,7 +167,7 @@ def test_a_page_is_captured_whole(site: Site, capture: Engine, tmp_path: Path) -
         "capture/screenshot.png", "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
     ]  # fmt: skip
     # Nothing is left beside the spool.
-    assert [path.name for path in tmp_path.iterdir()] == ["spool-0"]
+    assert [path.name for path in looked.root.iterdir()] == ["spool-0"]
 
 
 def test_a_driver_that_is_killed_leaves_nothing_in_the_directory_for_temporary_files(
@@ -178,10 +201,11 @@ def test_an_image_that_begins_to_load_on_the_way_back_to_the_top_is_waited_for(
     assert it.outcome is Outcome.COMPLETE
 
 
+@looking
 def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
-    site: Site, capture: Engine
+    looked: Looked,
 ) -> None:
-    it = capture(site.url("/"))
+    it = looked.capture
 
     text = artifact(it, "capture/page.txt").file.read_text(encoding="utf-8")
     assert (
@@ -191,7 +215,9 @@ def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
     assert "--- shadow root of <open-box> ---\n\nopen shadow text 影子" in text
     assert "--- shadow root of <closed-box> ---\n\nclosed shadow text 影子" in text
     for origin, path in enumerate(("/inner", "/inner?other-port", "/inner?other-host")):
-        frame = f"--- frame: {site.url(path, origin=origin)} ---\n\ntext of the inner frame 內框"
+        frame = (
+            f"--- frame: {looked.site.url(path, origin=origin)} ---\n\ntext of the inner frame 內框"
+        )
         assert frame in text
     assert text.count("shadow in a frame") == 3
     assert it.text_characters == len(text)
@@ -200,10 +226,9 @@ def test_text_keeps_blocks_and_characters_and_holds_frames_and_shadow_trees(
     assert "香港新聞" in html
 
 
-def test_the_picture_shows_all_of_the_page_and_a_sticky_bar_once(
-    site: Site, capture: Engine
-) -> None:
-    it = capture(site.url("/"))
+@looking
+def test_the_picture_shows_all_of_the_page_and_a_sticky_bar_once(looked: Looked) -> None:
+    it = looked.capture
 
     assert it.page_size is not None
     assert it.page_size.tiles == 2
@@ -216,55 +241,14 @@ def test_the_picture_shows_all_of_the_page_and_a_sticky_bar_once(
     assert picture(it, "capture/viewport.png").size == (1440, 900)
 
 
-def test_every_row_of_a_tall_page_is_photographed_and_files_stay_small_enough_to_open(
-    site: Site, capture: Engine
-) -> None:
-    """65,000 px: one shot of it would be blank at the end, and one file too big for Pillow."""
-    it = capture(site.url("/bands?650"), Limits(height_px=65_000))
-
-    paths = [one.path for one in it.artifacts if "screenshot" in one.path]
-    assert paths == ["capture/screenshot-02.png", "capture/screenshot.png"]
-    rows: list[tuple[int, ...]] = []
-    for path in reversed(paths):
-        part = picture(it, path)
-        rows += [part.getpixel((700, y)) for y in range(50, part.height, 100)]  # type: ignore[misc]
-    assert rows == [(i % 256, i // 256, 77) for i in range(650)]
-    assert it.outcome is Outcome.COMPLETE
-    assert (
-        artifact(it, "capture/screenshot-02.png").note
-        == "CSS pixels 60000 to 65000 from the top of 65000"
-    )
-
-
-def test_a_page_taller_than_the_limit_is_cut_and_says_so(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/bands?100"), Limits(height_px=4_500))
-
-    assert it.page_size is not None
-    assert (it.page_size.height, it.page_size.captured_height) == (10_000, 4_500)
-    assert it.page_size.truncated
-    assert it.outcome is Outcome.PARTIAL
-    assert "page-truncated" in codes(it)
-    assert it.court_minimum.missing == ("full-page capture",)
-
-
-def test_a_dense_screen_gives_all_its_pixels(site: Site, capture: Engine) -> None:
-    it = capture(site.url("/bands?10"), scale=2, viewport=(400, 300))
-
-    assert picture(it, "capture/screenshot.png").size == (800, 2000)
-    assert picture(it, "capture/viewport.png").size == (800, 600)
-
-
-def test_the_environment_is_told_without_a_path_of_this_machine(
-    site: Site, capture: Engine, tmp_path: Path
-) -> None:
-    it = capture(site.url("/plain"))
-
-    facts = it.environment
+@looking
+def test_the_environment_is_told_without_a_path_of_this_machine(looked: Looked) -> None:
+    facts = looked.capture.environment
     assert "Chrome/" in facts.browser_product
     assert len(facts.browser_sha256) == 64
     assert "--site-per-process" in facts.browser_arguments
     assert "--user-data-dir=<profile>" in facts.browser_arguments
-    assert str(tmp_path) not in repr(facts)
+    assert str(looked.root) not in repr(facts)
     assert facts.fonts_count > 0
     # Either the kernel says that a renderer is confined, or the record says why none is.
     assert facts.sandbox.enforced or "--no-sandbox" in facts.sandbox.detail

@@ -58,7 +58,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
         context.set_alpn_protocols(["http/1.1"])
         server = _Server(context)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return capture(f"https://127.0.0.1:{server.server_port}/", **settings)
 
     yield visited

@@ -62,7 +62,7 @@ class Pages:
                 return
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
@@ -209,26 +209,28 @@ def test_every_band_of_a_page_of_100_000_px_is_there(capture: Engine) -> None:
     assert [file.path for file in whole.files] == [
         "capture/screenshot.png", "capture/screenshot-02.png",
     ]  # fmt: skip
-    assert all(file.width * file.height <= 89_478_485 for file in whole.files)
+    assert all(file.width * file.height <= 89_478_485 for file in whole.files)  # Pillow's limit
+    (second,) = (one for one in it.artifacts if one.path == "capture/screenshot-02.png")
+    assert second.note == "CSS pixels 60000 to 100000 from the top of 100000"
     assert shown(column(it, whole)) == expected(1000)
     assert it.court_minimum.met
 
 
-def test_a_page_of_250_000_px_is_complete_in_numbered_files_when_the_limit_is_raised(
+def test_a_page_of_110_000_px_is_complete_in_numbered_files_when_the_limit_is_raised(
     capture: Engine,
 ) -> None:
     limits = replace(ROOMY, height_px=1_000_000)
 
-    it = capture(page(bands(2500)), limits, Pictures(file_pixels=20_000_000), viewport=(400, 900))
+    it = capture(page(bands(1100)), limits, Pictures(file_pixels=8_000_000), viewport=(400, 900))
 
     whole = picture(it, PictureKind.PAGE)
     assert it.outcome is Outcome.COMPLETE
-    assert whole.captured_height_px == 250_000
+    assert whole.captured_height_px == 110_000
     check_table(whole)
     assert [file.path for file in whole.files] == [
         "capture/screenshot.png", *(f"capture/screenshot-{n:02}.png" for n in range(2, 7)),
     ]  # fmt: skip
-    assert shown(column(it, whole)) == expected(2500)
+    assert shown(column(it, whole)) == expected(1100)
 
 
 def test_a_page_taller_than_the_limit_says_at_which_height_it_was_cut(capture: Engine) -> None:
@@ -240,7 +242,8 @@ def test_a_page_taller_than_the_limit_says_at_which_height_it_was_cut(capture: E
     check_table(whole)
     assert it.page_size is not None
     assert (it.page_size.truncated, it.page_size.truncated_at) == (True, 10_050)
-    assert "page-truncated" in codes(it)
+    assert (it.outcome, "page-truncated" in codes(it)) == (Outcome.PARTIAL, True)
+    assert it.court_minimum.missing == ("full-page capture",)
 
 
 def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
@@ -293,7 +296,8 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
             pages.answers["/grown"] = "yes"
 
     capture.watch = watch
-    it = capture(page(bands(400) + script), replace(ROOMY, height_px=1_000_000), quiet_s=0)
+    limits = replace(ROOMY, height_px=1_000_000)
+    it = capture(page(bands(400) + script), limits, viewport=(720, 900), quiet_s=0)
 
     whole = picture(it, PictureKind.PAGE)
     assert len(whole.heights_px) > 1
@@ -352,7 +356,7 @@ def test_a_dense_screen_gives_all_its_pixels_in_the_whole_and_in_an_element(
     it = capture(
         page(bands(90) + '<p id=it style="margin:0;width:77px;height:33px;background:#f00"></p>'),
         pictures=Pictures(elements=("#it",)),
-        viewport=(500, 400),
+        viewport=(250, 400),
         scale=scale,
     )
 
@@ -361,8 +365,8 @@ def test_a_dense_screen_gives_all_its_pixels_in_the_whole_and_in_an_element(
     check_table(whole)
     assert shown(column(it, whole), scale)[:90] == expected(90)
     first = picture(it, PictureKind.VIEWPORT)
-    assert image(it, "capture/viewport.png").size == (500 * scale, 400 * scale)
-    assert (first.files[0].width, first.files[0].height) == (500 * scale, 400 * scale)
+    assert image(it, "capture/viewport.png").size == (250 * scale, 400 * scale)
+    assert (first.files[0].width, first.files[0].height) == (250 * scale, 400 * scale)
     element = image(it, "capture/element-01.png")
     assert element.size == (77 * scale, 33 * scale)
     assert element.getcolors() == [(77 * 33 * scale**2, RED)]
@@ -597,7 +601,7 @@ def test_12_600_images_stay_within_the_limits(capture: Engine, pages: Pages) -> 
 
 
 def test_our_own_memory_holds_tiles_and_not_the_page(pages: Pages, tmp_path: Path) -> None:
-    """Noise, which compresses to nothing less: 8.6 MB a tile, and three or six of them."""
+    """Noise, which compresses to nothing less: 8.6 MB a tile, and two or four of them."""
     noise = random.Random(1)  # noqa: S311 - pixels, no secrets
     rows = [noise.randbytes(720 * 3) for _ in range(500)]
     tile = io.BytesIO()
@@ -613,15 +617,15 @@ def test_our_own_memory_holds_tiles_and_not_the_page(pages: Pages, tmp_path: Pat
         tracemalloc.stop()
         return it, peak
 
-    _, few = photograph(12_000)
-    it, many = photograph(24_000)
+    _, few = photograph(8_000)
+    it, many = photograph(16_000)
 
-    assert picture(it, PictureKind.PAGE).captured_height_px == 24_000
+    assert picture(it, PictureKind.PAGE).captured_height_px == 16_000
     (found,) = (one for one in it.artifacts if one.path == "capture/screenshot.png")
-    assert found.digests.length > 48_000_000
+    assert found.digests.length > 32_000_000
     assert many < few * 1.4
-    assert many < 150_000_000
-    assert image(it, "capture/screenshot.png").crop((0, 23_500, 720, 24_000)).tobytes() == (
+    assert many < 100_000_000
+    assert image(it, "capture/screenshot.png").crop((0, 15_500, 720, 16_000)).tobytes() == (
         b"".join(rows)
     )
 
@@ -630,7 +634,7 @@ def test_two_captures_of_an_unchanged_page_have_the_same_pixels_document_and_tex
     capture: Engine, pages: Pages
 ) -> None:
     pages.answers["/dot.png"] = png(8, 8, GREEN)
-    text = "".join(f"<p>第 {i} 行 of the text, with 🦊</p>" for i in range(300))
+    text = "".join(f"<p>第 {i} 行 of the text, with 🦊</p>" for i in range(110))
     html = page(f"<h1>still</h1>{text}<img loading=lazy src='/dot.png'>{bands(30)}")
     pictures = Pictures(viewports=(Viewport.named("phone"),), elements=("h1",))
 
@@ -676,7 +680,7 @@ def test_captures_that_run_at_once_photograph_one_after_the_other(
 
     def one(engine: Engine) -> None:
         engine.gate = gate
-        done.append(engine(page(bands(200))))
+        done.append(engine(page(bands(200)), viewport=(500, 900)))
 
     threads = [threading.Thread(target=one, args=(engine,)) for engine in engines]
     for thread in threads:

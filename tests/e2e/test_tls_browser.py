@@ -69,7 +69,7 @@ def visit(tmp_path: Path) -> Iterator[Visit]:
             context.set_ecdh_curve(curve)
         server = _Server(context)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         binary, _ = choose_browser("shell", None)
         keys = tmp_path / "keys.log"
         with Relay(server.server_port) as relay:
