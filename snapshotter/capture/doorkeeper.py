@@ -18,7 +18,9 @@ from snapshotter.model.request import Decision
 _URL_CHARACTERS = 500
 _WORDS = 200  # characters of a dialog that are kept
 _NOTED_DOWNLOADS = 100  # cancelled ones that are named
-_DIALOG_STORM_S = 8.0  # for dialogs to end with the scripts: then the page is given up
+# For dialogs to end with the scripts: then the page is given up. V8 looks for an order to end
+# a loop once in some hundred rounds (459 of `for(;;)alert()`), and each of them is a dialog.
+_DIALOG_STORM_S = 30.0
 _POPUP_STORM = 10  # times the limit of popups: then the page is given up
 
 Note = Callable[[str, str], None]  # kind and detail of an action

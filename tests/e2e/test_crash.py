@@ -313,8 +313,9 @@ def test_a_page_that_never_ends_is_sealed_within_the_limit(
 
     done = user.run("capture", "--json", "--policy", policy, fixture_site.url(page))
 
-    # Without the interpreter's own start, which on a busy machine takes what it takes.
-    assert done.object["stage_ms"]["total"] < (8 + 2) * 1000
+    # Without the interpreter's own start; sealing comes after the limit, and on a busy machine
+    # takes what it takes. Without a limit the first ones would take the 30 s of a navigation.
+    assert done.object["stage_ms"]["total"] < 25_000
     assert done.code in {0, 3}, done.err
     assert done.object["outcome"] in {"partial", "failed"}
     assert done.object["reasons"]

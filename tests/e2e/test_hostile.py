@@ -42,6 +42,11 @@ LIMITS = Limits(
     requests=300,
 )
 
+# For pages that come to their end by themselves: time that no machine needs, however busy.
+PATIENT = replace(
+    LIMITS, total_s=150, navigate_s=45, scroll_s=45, settle_s=45, step_s=30, mhtml_s=40, close_s=20
+)
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
@@ -92,7 +97,7 @@ def test_a_target_that_is_no_page_is_kept_byte_for_byte(
     site: Hostile, capture: Engine, path: str, name: str, media_type: str, data: bytes,
     is_shown: bool,
 ) -> None:  # fmt: skip
-    it = capture(site.url(path), LIMITS)
+    it = capture(site.url(path), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
     kept = artifact(it, f"capture/{name}")
@@ -113,7 +118,7 @@ def test_a_video_is_kept_as_it_was_served(site: Hostile, capture: Engine) -> Non
 
 
 def test_a_page_leaves_no_second_copy_of_its_document(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/calm"), LIMITS)
+    it = capture(site.url("/calm"), PATIENT)
 
     assert it.outcome is Outcome.COMPLETE
     assert not [path for path in paths(it) if "target" in path]
@@ -121,7 +126,7 @@ def test_a_page_leaves_no_second_copy_of_its_document(site: Hostile, capture: En
 
 
 def test_an_answer_without_content_is_evidence_of_that(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/204"), LIMITS)
+    it = capture(site.url("/204"), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["no-content"])
     assert it.response is not None
@@ -133,7 +138,7 @@ def test_an_answer_without_content_is_evidence_of_that(site: Hostile, capture: E
 def test_an_empty_document_is_a_document(
     site: Hostile, capture: Engine, path: str, status: int
 ) -> None:
-    it = capture(site.url(path), LIMITS)
+    it = capture(site.url(path), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
     assert it.response is not None
@@ -188,7 +193,7 @@ def test_a_document_that_replaces_itself_is_recorded_as_far_as_it_came(
 
 
 def test_every_kind_of_dialog_is_answered_and_recorded(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/dialogs"), LIMITS)
+    it = capture(site.url("/dialogs"), PATIENT)
 
     assert it.outcome is Outcome.COMPLETE
     assert [action.detail for action in it.actions if action.kind == "dismiss-dialog"] == [
@@ -291,7 +296,7 @@ def test_a_script_that_waits_for_an_answer_that_never_comes_does_not_hold_us(
 def test_a_document_ten_thousand_elements_deep_is_read_to_the_innermost(
     site: Hostile, capture: Engine
 ) -> None:
-    it = capture(site.url("/deep?10000"), replace(LIMITS, navigate_s=8))
+    it = capture(site.url("/deep?10000"), PATIENT)
 
     assert "renderer-crashed" not in codes(it)
     assert "the innermost" in text(it)
@@ -315,7 +320,7 @@ def test_a_browser_that_loses_its_gpu_process_photographs_the_page_all_the_same(
     killed: list[int] = []
     killer = threading.Thread(target=wait_and_kill)
     killer.start()
-    it = capture(site.url("/slow-end"), LIMITS)
+    it = capture(site.url("/slow-end"), PATIENT)
     killer.join()
 
     assert killed
@@ -326,8 +331,8 @@ def test_a_browser_that_loses_its_gpu_process_photographs_the_page_all_the_same(
 def test_workers_that_loop_and_what_a_page_asks_of_its_reader_do_not_hold_us(
     site: Hostile, capture: Engine
 ) -> None:
-    looping = capture(site.url("/worker-loops"), LIMITS)
-    asking = capture(site.url("/permissions"), LIMITS)
+    looping = capture(site.url("/worker-loops"), PATIENT)
+    asking = capture(site.url("/permissions"), PATIENT)
 
     assert looping.outcome is Outcome.COMPLETE
     assert "the page is fine" in text(looping)
@@ -338,7 +343,7 @@ def test_workers_that_loop_and_what_a_page_asks_of_its_reader_do_not_hold_us(
 
 
 def test_nothing_is_opened_that_is_not_the_web(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/opens"), LIMITS)
+    it = capture(site.url("/opens"), PATIENT)
 
     assert it.outcome is Outcome.COMPLETE
     assert "file null, chrome null, view-source null" in text(it)
@@ -360,7 +365,7 @@ def test_popups_of_popups_are_closed(site: Hostile, capture: Engine) -> None:
 
 
 def test_many_downloads_are_cancelled(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/downloads"), LIMITS)
+    it = capture(site.url("/downloads"), PATIENT)
 
     assert it.outcome is Outcome.COMPLETE
     assert "cancel-download" in kinds(it)
@@ -416,7 +421,7 @@ def test_a_page_that_fills_the_disk_is_stopped(site: Hostile, capture: Engine) -
 def test_a_page_that_breaks_every_object_it_has_breaks_none_of_ours(
     site: Hostile, capture: Engine
 ) -> None:
-    it = capture(site.url("/breaks-everything"), LIMITS)
+    it = capture(site.url("/breaks-everything"), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
     assert it.page_size is not None
@@ -441,8 +446,8 @@ def test_workers_that_eat_memory_cost_the_page_its_process_and_leave_a_first_loo
 
 
 def test_shared_and_service_workers_that_loop_hold_nobody(site: Hostile, capture: Engine) -> None:
-    shared = capture(site.url("/shared-spin"), LIMITS)
-    service = capture(site.url("/service-spin"), LIMITS)
+    shared = capture(site.url("/shared-spin"), PATIENT)
+    service = capture(site.url("/service-spin"), PATIENT)
 
     assert (shared.outcome, service.outcome) == (Outcome.COMPLETE, Outcome.COMPLETE)
     assert "shared spin" in text(shared)
@@ -517,7 +522,7 @@ def test_pings_over_http2_are_answered_and_the_page_is_captured(
 def test_more_cookies_than_a_head_may_hold_cost_the_page_its_requests_and_nothing_else(
     site: Hostile, capture: Engine
 ) -> None:
-    it = capture(site.url("/cookies"), LIMITS)
+    it = capture(site.url("/cookies"), PATIENT)
 
     assert set(codes(it)) <= {"resources-missing", "images-missing"}
     assert "cookies" in text(it)
@@ -561,7 +566,7 @@ def test_a_head_that_never_ends_is_a_time_out(site: Hostile, capture: Engine) ->
 
 
 def test_a_head_larger_than_browsers_read_is_a_bad_response(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/large-head"), LIMITS)
+    it = capture(site.url("/large-head"), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.FAILED, ["bad-response"])
     assert "HEADERS_TOO_BIG" in it.reasons[0].detail
@@ -599,7 +604,7 @@ def test_redirects_to_a_new_address_each_time_end(site: Hostile, capture: Engine
 
 
 def test_fifty_thousand_elements_are_read_to_the_last(site: Hostile, capture: Engine) -> None:
-    it = capture(site.url("/nodes?50000"), replace(LIMITS, navigate_s=10, step_s=15))
+    it = capture(site.url("/nodes?50000"), PATIENT)
 
     assert text(it).endswith("the last one\n")
     assert "capture/dom.html" in paths(it)
@@ -620,7 +625,7 @@ def test_a_document_too_large_for_the_memory_leaves_its_source_and_a_first_look(
 def test_a_title_of_a_megabyte_with_marks_in_it_is_kept_in_bounds(
     site: Hostile, capture: Engine
 ) -> None:
-    it = capture(site.url("/title"), LIMITS)
+    it = capture(site.url("/title"), PATIENT)
 
     assert it.outcome is Outcome.COMPLETE
     assert it.title.startswith("a")
@@ -629,7 +634,7 @@ def test_a_title_of_a_megabyte_with_marks_in_it_is_kept_in_bounds(
 
 def test_a_page_that_asks_for_a_name_is_evidence_of_that(site: Hostile, capture: Engine) -> None:
     for path in ("/basic", "/digest"):
-        it = capture(site.url(path), LIMITS)
+        it = capture(site.url(path), PATIENT)
 
         assert it.outcome is Outcome.COMPLETE
         assert it.response is not None
@@ -651,7 +656,7 @@ def test_a_page_that_asks_for_a_name_is_evidence_of_that(site: Hostile, capture:
 def test_bad_tls_fails_and_what_the_server_showed_is_kept(
     site: Hostile, capture: Engine, kind: str, code: str
 ) -> None:
-    it = capture(site.secure(kind), LIMITS)
+    it = capture(site.secure(kind), PATIENT)
 
     assert (it.outcome, codes(it)) == (Outcome.FAILED, [code])
     shown = json.loads(artifact(it, "capture/tls.json").file.read_text())
@@ -664,7 +669,7 @@ def test_bad_tls_fails_and_what_the_server_showed_is_kept(
 def test_a_bad_certificate_that_the_policy_lets_pass_is_marked(
     site: Hostile, capture: Engine, kind: str
 ) -> None:
-    it = capture(site.secure(kind), LIMITS, ignore_certificate_errors=True)
+    it = capture(site.secure(kind), PATIENT, ignore_certificate_errors=True)
 
     assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
     (warning,) = it.warnings
@@ -675,7 +680,7 @@ def test_a_bad_certificate_that_the_policy_lets_pass_is_marked(
 
 
 def test_a_certificate_that_is_asked_of_us_is_not_given(site: Hostile, capture: Engine) -> None:
-    it = capture(site.secure("client-certificate"), LIMITS, ignore_certificate_errors=True)
+    it = capture(site.secure("client-certificate"), PATIENT, ignore_certificate_errors=True)
 
     assert it.outcome is Outcome.FAILED
     assert set(codes(it)) & {"tls", "connection-lost"}
