@@ -26,6 +26,7 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
+    bindparam,
     delete,
     exists,
     insert,
@@ -233,12 +234,15 @@ class Sweep:
                 return count
             new = self._queue.put([_job(row, now) for row in rows])
             with writing(self._engine) as connection:
-                for row in sorted(rows, key=lambda it: str(it["job_id"])):
-                    connection.execute(
-                        update(VISIT)
-                        .where(VISIT.c.job_id == row["job_id"], VISIT.c.state == PLANNED)
-                        .values(state=QUEUED, check_at=_next_check(row["not_after"], now, 0))
-                    )
+                connection.execute(
+                    update(VISIT)
+                    .where(VISIT.c.job_id == bindparam("of"), VISIT.c.state == PLANNED)
+                    .values(state=QUEUED, check_at=bindparam("ask")),
+                    [
+                        {"of": row["job_id"], "ask": _next_check(row["not_after"], now, 0)}
+                        for row in sorted(rows, key=lambda it: str(it["job_id"]))
+                    ],
+                )
             for row, was_new in zip(rows, new, strict=True):
                 if was_new:  # else another was quicker, or died before it could mark it
                     count += 1
