@@ -27,9 +27,11 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    case,
     delete,
     exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -138,13 +140,20 @@ class Sweep:
         """
         with reading(self._engine) as connection:
             now, last = self._now(connection), _turn(connection, "sweep")
+            gathered = now if at_once else now - _GATHER
+            times = {"now": now, "gathered": gathered, "given_up": now - _CLAIM}
+            is_idle = connection.execute(_ANYTHING, times).scalar() == 0
+        swept = Swept() if is_idle else self._run(last, at_once=at_once)
+        if last is None or now - last >= _MARK:
+            self._mark("sweep", now)
+            self._trim(now)
+        return swept
+
+    def _run(self, last: datetime | None, *, at_once: bool) -> Swept:
         missed = self._advance(last)
         handed_over = self._hand_over()
         settled, more_missed = self._settle()
         recorded = self._record_gaps(at_once=at_once)
-        if last is None or now - last >= _MARK:
-            self._mark("sweep", now)
-            self._trim(now)
         return Swept(
             handed_over=handed_over, missed=missed + more_missed, settled=settled, recorded=recorded
         )
@@ -552,6 +561,21 @@ def _with_names() -> Any:
         .join(SCHEDULE, SCHEDULE.c.id == GAP.c.schedule_id)
         .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
     )
+
+
+def _anything() -> Any:
+    """Return a question whose answer is 0 where there is nothing to do: as nearly always."""
+    live = select(SCHEDULE.c.id).where(SCHEDULE.c.state == ACTIVE)
+    due = exists().where(TARGET.c.next_at <= bindparam("now"), TARGET.c.schedule_id.in_(live))
+    noted = exists().where(VISIT.c.state == PLANNED)
+    unclear = exists().where(VISIT.c.check_at <= bindparam("now"))
+    fresh = (GAP.c.gap_id == "") & (GAP.c.noted_at <= bindparam("gathered"))
+    left = (GAP.c.gap_id != "") & (GAP.c.claimed_at <= bindparam("given_up"))
+    owed = exists().where(GAP.c.stored.is_(False), fresh | left)
+    return select(case((or_(due, noted, unclear, owed), 1), else_=0))
+
+
+_ANYTHING = _anything()  # made once: making it costs more than asking it
 
 
 def _owed(now: datetime, before: datetime) -> Any:
