@@ -485,6 +485,7 @@ class _Display:
         self._done = 0
         self._failed = 0
         self._since = time.monotonic()
+        self._estimate_at = self._ends_at = 0.0  # monotonic
         self._told_wait = ""
         self._begun = False  # the row whose capture was announced last is not over
         self._bar: Any = None
@@ -494,14 +495,18 @@ class _Display:
         if on_terminal() and not self._quiet:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.table import Column
 
+            # What is visited gives way on a narrow terminal, and nothing else.
+            rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
             self._bar = Progress(
-                MofNCompleteColumn(),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[rate]}"),
-                TextColumn("{task.description}", markup=False),
+                TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.description}", markup=False, table_column=rest),
                 console=Console(stderr=True, highlight=False),
                 transient=True,
+                expand=True,
             )
             self._task = self._bar.add_task("", total=None, rate="")
             self._bar.start()
@@ -560,7 +565,7 @@ class _Display:
             self._left[key] = max(0, self._left.get(key, 0) - (came.status != "deferred"))
         if self._as_json:
             self._object(entry)
-        rate = self._rate()
+        rate = "" if self._quiet else self._rate()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=rate)
         if came.error and not self._quiet:
@@ -597,13 +602,17 @@ class _Display:
 
     def _rate(self) -> str:
         """Return how fast it goes and how long it takes still, in words."""
-        took = time.monotonic() - self._since
+        began = time.monotonic()
+        took = began - self._since
         if not self._done or took <= 0:
             return ""
+        if began >= self._estimate_at:  # of many rows it takes a while, and is not needed each time
+            left = self._time_left(timedelta(seconds=took / self._done))
+            self._ends_at = began + left.total_seconds()
+            self._estimate_at = began + 20 * (time.monotonic() - began)
         failed = f"{self._failed:,} failed, " if self._failed else ""
-        left = self._time_left(timedelta(seconds=took / self._done))
-        per_minute = self._done * 60 / took
-        return f"{failed}{per_minute:.1f} a minute, {_in_words(left)} left"
+        left_s = max(0.0, self._ends_at - began)
+        return f"{failed}{self._done * 60 / took:.1f} a minute, {_in_words(left_s)} left"
 
     def _time_left(self, visit: timedelta = _VISIT) -> timedelta:
         from snapshotter.policy import politeness
@@ -727,9 +736,9 @@ _WHY = {
 }
 
 
-def _in_words(span: timedelta) -> str:
-    """Return a span for a person: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
-    seconds = max(0, round(span.total_seconds()))
+def _in_words(span: timedelta | float) -> str:
+    """Return a span, or seconds, for a person: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = round(span.total_seconds() if isinstance(span, timedelta) else span)
     if seconds < 90:
         return f"{seconds} s"
     minutes = round(seconds / 60)
