@@ -7,6 +7,7 @@ with the next one, and found by `snapshotter log sync` in any case: a reminder s
 looking, the store is the truth. Nothing here costs a capture.
 """
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -15,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app import bundles, gaps, pending
+from snapshotter.app.interruption import Interruption
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, custody_sidecars, layout, names
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import SignedCheckpoint
+from snapshotter.model.bundle import Bundle
 from snapshotter.model.finding import Code, Verdict
-from snapshotter.ports import Clock, ObjectStore
+from snapshotter.ports import Clock, ObjectStore, Progress
 from snapshotter.seal.log import Appended, LogWriter
 from snapshotter.store import custodian
 from snapshotter.verify.bundle import verify_bundle
@@ -409,3 +412,66 @@ class Logbook:
 def bundle_leaf(bundle_id: str, sha256: str) -> Leaf:
     """Return what a bundle is in the log."""
     return Leaf(kind=leaves.BUNDLE, name=bundle_id, sha256=sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What is known of the log when a capture begins."""
+
+    text: str = ""  # the newest checkpoint, the whole note
+    size: int = 0
+    problem: str = ""  # why the log can not be used
+
+
+def quoted_checkpoint(logbook: Logbook | None) -> Quoted:
+    """Return what a capture that begins now quotes; a log that can not be read costs no capture."""
+    if logbook is None:
+        return Quoted()
+    try:
+        newest = logbook.newest()
+    except SnapshotterError as error:  # told with the result: it costs no capture
+        return Quoted(problem=error.message)
+    except Exception as error:  # noqa: BLE001  nor does a bug in the log
+        return Quoted(problem=f"{type(error).__name__}: {error}")
+    if newest is None:
+        return Quoted()
+    return Quoted(text=newest.note.encode().decode(), size=newest.size)
+
+
+def remember(bundle: Bundle, logbook: Logbook | None, quoted: Quoted) -> None:
+    """Note a bundle before it is stored, so that one that a crash leaves unlogged is known of."""
+    if logbook is not None:
+        # A reminder that can not be written costs nothing: a sweep finds the bundle without it.
+        with contextlib.suppress(SnapshotterError):
+            logbook.remember(bundle.id, bundle.digests.sha256, quoted.size)
+
+
+def log_bundle(
+    bundle: Bundle,
+    logbook: Logbook | None,
+    quoted: Quoted,
+    progress: Progress,
+    stop: Interruption,
+) -> Logged | None:
+    """
+    Log the stored bundle and write the proof beside it; what can not be done is owed.
+
+    It is stored: a signal ends this at once, and the rest as it does otherwise.
+    """
+    if logbook is None:
+        return None
+    if quoted.problem or stop.wanted:
+        return Logged(index=None, detail=quoted.problem or "interrupted")
+    progress("append", "")
+    try:
+        stop.release()
+        return logbook.log(bundle.id, bundle.digests.sha256, quoted.size)
+    except SnapshotterError as error:
+        return Logged(index=None, detail=error.message)
+    except Exception as error:  # noqa: BLE001  it is stored: a bug in the log must not hide that
+        return Logged(index=None, detail=f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        stop.wanted = True
+        return Logged(index=None, detail="interrupted")
+    finally:
+        stop.hold()

@@ -20,7 +20,7 @@ from snapshotter.app.ahead import Ahead
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.keeping import Refused, keep, never_lost
-from snapshotter.app.log import Logbook, Logged
+from snapshotter.app.log import Logbook, Logged, Quoted, log_bundle, quoted_checkpoint, remember
 from snapshotter.app.spool import sweep
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import CaptureIncomplete, ServiceUnavailable, SnapshotterError
@@ -31,7 +31,7 @@ from snapshotter.model.capture import Capture
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.job import Sealed
-from snapshotter.model.replay import Replay, ReplayVerdict, unchecked
+from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import retention
 from snapshotter.ports import (
@@ -145,7 +145,7 @@ def run(
     clock.anchor()
     timer = _Timer(clock, progress)
     sweep(world.spool_dir)
-    quoted = _newest_checkpoint(world.logbook)
+    quoted = quoted_checkpoint(world.logbook)
     began = clock.now()
     bundle_id = world.ids.bundle_id(began)
     right = lease or _Alone()
@@ -180,10 +180,10 @@ def run(
             report = _verified(bundle, world, clock)
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
-            _remember_to_log(bundle, world.logbook, quoted)
+            remember(bundle, world.logbook, quoted)
             sealed = _sealed(capture, bundle, decision, quoted)
             stored = _stored(bundle, decision, world, clock, right, sealed)
-        logged = _logged(bundle, world.logbook, quoted, timer, stop)
+        logged = log_bundle(bundle, world.logbook, quoted, timer, stop)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()
@@ -283,7 +283,7 @@ class _Alone:
         return
 
 
-def _sealed(capture: Capture, bundle: Bundle, decision: Decision, quoted: "_Quoted") -> Sealed:
+def _sealed(capture: Capture, bundle: Bundle, decision: Decision, quoted: Quoted) -> Sealed:
     response, met = capture.response, capture.court_minimum.met
     return Sealed(
         bundle_id=bundle.id,
@@ -378,68 +378,6 @@ def _seal_events(bundle: Bundle, store: CustodialStore) -> tuple[CustodyEvent, .
     return tuple(events)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Quoted:
-    """What is known of the log when a capture begins."""
-
-    text: str = ""  # the newest checkpoint, the whole note
-    size: int = 0
-    problem: str = ""  # why the log can not be used
-
-
-def _newest_checkpoint(logbook: Logbook | None) -> _Quoted:
-    if logbook is None:
-        return _Quoted()
-    try:
-        newest = logbook.newest()
-    except SnapshotterError as error:  # told with the result: it costs no capture
-        return _Quoted(problem=error.message)
-    except Exception as error:  # noqa: BLE001  nor does a bug in the log
-        return _Quoted(problem=f"{type(error).__name__}: {error}")
-    if newest is None:
-        return _Quoted()
-    return _Quoted(text=newest.note.encode().decode(), size=newest.size)
-
-
-def _remember_to_log(bundle: Bundle, logbook: Logbook | None, quoted: _Quoted) -> None:
-    """Before it is stored, so that one that a crash leaves unlogged is known of."""
-    if logbook is not None:
-        # A reminder that can not be written costs nothing: a sweep finds the bundle without it.
-        with contextlib.suppress(SnapshotterError):
-            logbook.remember(bundle.id, bundle.digests.sha256, quoted.size)
-
-
-def _logged(
-    bundle: Bundle,
-    logbook: Logbook | None,
-    quoted: _Quoted,
-    timer: "_Timer",
-    stop: Interruption,
-) -> Logged | None:
-    """
-    Log the stored bundle and write the proof beside it; what can not be done is owed.
-
-    It is stored: a signal ends this at once, and the rest as it does otherwise.
-    """
-    if logbook is None:
-        return None
-    if quoted.problem or stop.wanted:
-        return Logged(index=None, detail=quoted.problem or "interrupted")
-    timer("append", "")
-    try:
-        stop.release()
-        return logbook.log(bundle.id, bundle.digests.sha256, quoted.size)
-    except SnapshotterError as error:
-        return Logged(index=None, detail=error.message)
-    except Exception as error:  # noqa: BLE001  it is stored: a bug in the log must not hide that
-        return Logged(index=None, detail=f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        stop.wanted = True
-        return Logged(index=None, detail="interrupted")
-    finally:
-        stop.hold()
-
-
 def _replayed(
     request: CaptureRequest,
     decision: Decision,
@@ -508,81 +446,3 @@ class _Timer:
     @property
     def total_ms(self) -> int:
         return round((self._since - self._began) * 1000)
-
-
-def clock_warnings(result: Result) -> tuple[str, ...]:
-    """Return what to say of each authority whose clock and ours are too far apart."""
-    return tuple(
-        f"WARNING: {it.authority}: {it.detail}. The bundle is stored as this machine's clock said, "
-        f"without that token, for the two contradict each other\n"
-        f"  Set the clock, then: snapshotter timestamp {result.bundle.id}"
-        for signed in result.bundle.signatures
-        for it in signed.tokens
-        if it.clock_ahead is not None
-    )
-
-
-def safety_warnings(result: Result) -> tuple[str, ...]:
-    """Return what to say of a browser that was not confined as it could be."""
-    said: list[str] = []
-    capture = result.capture
-    sandbox, network = capture.environment.sandbox, capture.network
-    if network is not None and not sandbox.asked:
-        said.append(f"WARNING: the browser ran without its sandbox: {sandbox.detail}")
-    if network is not None and not network.enforced:
-        said.append(
-            f"WARNING: the browser had no network of its own: {network.how}\n"
-            "  A hole in the browser could have gone past our rules about addresses and proxies. "
-            "The bundle says so"
-        )
-    return tuple(said)
-
-
-def log_warnings(result: Result) -> tuple[str, ...]:
-    """Return what to say of a bundle that is not in the log yet."""
-    if result.logged is None or result.logged.index is not None:
-        return ()
-    return (
-        f"WARNING: the bundle is stored and not in the log yet: {result.logged.detail}\n"
-        "  The next capture tries again, or: snapshotter log sync",
-    )
-
-
-def log_state(result: Result) -> str:
-    """Return where the bundle is in the log, in words; nothing where there is no log."""
-    logged = result.logged
-    if logged is None:
-        return ""
-    if logged.index is None:
-        return "owed (snapshotter log sync)"
-    seen = f", seen by {', '.join(logged.witnesses)}" if logged.witnesses else ""
-    return f"entry {logged.index} of {logged.size}{seen}"
-
-
-def replay_warnings(result: Result) -> tuple[str, ...]:
-    """Return what to say of a bundle that was not seen to replay as it was captured."""
-    found = result.replay
-    if found is None or found.verdict is ReplayVerdict.REPLAYS:
-        return ()
-    if found.verdict is ReplayVerdict.UNCHECKED:
-        return (f"WARNING: the replay could not be checked: {found.detail}",)
-    return (
-        "WARNING: the replay differs from what was captured\n"
-        "  The bundle is sealed and stored, and no worse as evidence: its pictures show what was "
-        "seen. Pages that depend on time, chance or a server do not replay alike",
-    )
-
-
-def timestamp_state(result: Result) -> str:
-    """Return the state of the time proof in words."""
-    owed = [it for it in result.bundle.signatures if sealer.pending(it.tokens)]
-    granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]
-    if granted and len(owed) > 0 and len(result.bundle.signatures) > 1:
-        return "pending for a signature (snapshotter timestamp asks again)"
-    if granted:
-        return ", ".join(f"{it.authority} {it.time:%Y-%m-%dT%H:%M:%SZ}" for it in granted)
-    if not result.bundle.tokens:
-        return "none (no authority is configured)"
-    if not sealer.pending(result.bundle.tokens):
-        return "none (this machine's clock contradicts every authority's: set it)"
-    return "pending (no authority answered; snapshotter timestamp asks again)"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from snapshotter.app import pipeline, tokens
+from snapshotter.app import pipeline, remarks, tokens
 from snapshotter.app.ahead import Ahead
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import Result, World
@@ -65,13 +65,13 @@ class Series:
 
     def warnings(self, done: Result) -> tuple[str, ...]:
         """Return what has to be said of a capture; of the browser's confinement, once for all."""
-        unsafe = [it for it in pipeline.safety_warnings(done) if it not in self._told]
+        unsafe = [it for it in remarks.safety_warnings(done) if it not in self._told]
         self._told.update(unsafe)
         return (
-            *pipeline.clock_warnings(done),
+            *remarks.clock_warnings(done),
             *unsafe,
-            *pipeline.log_warnings(done),
-            *pipeline.replay_warnings(done),
+            *remarks.log_warnings(done),
+            *remarks.replay_warnings(done),
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import snapshotter
-from snapshotter.app import pipeline, tokens, wiring
+from snapshotter.app import pipeline, remarks, tokens, wiring
 from snapshotter.app.addresses import check_url
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
@@ -139,14 +139,14 @@ class CaptureWorkshop:
                 )
 
     def _made(self, done: Result) -> Made:
-        for warning in pipeline.safety_warnings(done):
+        for warning in remarks.safety_warnings(done):
             if warning not in self._unsafe:
                 self._tell(warning)
                 self._unsafe.add(warning)
         return Made(
             sealed=done.sealed,
             location=done.location,
-            notes=(*pipeline.clock_warnings(done), *pipeline.log_warnings(done)),
+            notes=(*remarks.clock_warnings(done), *remarks.log_warnings(done)),
             stage_ms=done.stage_ms,
             missed=_missed(done),
         )

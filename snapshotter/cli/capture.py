@@ -368,7 +368,7 @@ def _log_object(logged: "Logged") -> dict[str, Any]:
 
 
 def _print(done: "Result", *, settings_store: str, last: bool) -> None:
-    from snapshotter.app.pipeline import log_state, timestamp_state
+    from snapshotter.app.remarks import log_state, timestamp_state
     from snapshotter.model.finding import Verdict
     from snapshotter.seal.record import court_minimum_line
     from snapshotter.verify.report import printable

@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app import bundles as stored
-from snapshotter.app import pipeline
+from snapshotter.app import pipeline, remarks
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.log import FileMemory, Logbook, Owed, bundle_leaf
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -74,8 +74,8 @@ def test_a_capture_is_logged_and_its_proof_stands_beside_it(
 
     assert result.logged is not None
     assert (result.logged.index, result.logged.size) == (0, 1)
-    assert pipeline.log_state(result) == "entry 0 of 1"
-    assert pipeline.log_warnings(result) == ()
+    assert remarks.log_state(result) == "entry 0 of 1"
+    assert remarks.log_warnings(result) == ()
     assert logs.read_whole(store) == [bundle_leaf(result.bundle.id, result.bundle.digests.sha256)]
     trust = replace(world(tmp_path, authority).trust, log=LogPolicy(key=logs.LOG_KEY))
     report = verify_bundle(
@@ -106,7 +106,7 @@ def test_without_a_log_nothing_is_said_of_one(tmp_path: Path, authority: ChainAu
 
     assert result.logged is None
     assert "log" not in result.stage_ms
-    assert pipeline.log_warnings(result) == ()
+    assert remarks.log_warnings(result) == ()
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_a_log_that_can_not_be_opened_costs_no_capture(
     assert Path(result.location).is_file()
     assert result.logged is not None
     assert (result.logged.index, result.logged.detail) == (None, word)
-    assert word in pipeline.log_warnings(result)[0]
-    assert pipeline.log_state(result) == "owed (snapshotter log sync)"
+    assert word in remarks.log_warnings(result)[0]
+    assert remarks.log_state(result) == "owed (snapshotter log sync)"
 
 
 class Failing(LogWriter):

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from typing_extensions import override
 
-from snapshotter.app import pending, pipeline
+from snapshotter.app import pending, pipeline, remarks
 from snapshotter.app.addresses import check_url, shown
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.pipeline import World, run
@@ -103,7 +103,7 @@ def test_a_capture_becomes_a_stored_bundle_that_passes(
     assert list(here.spool_dir.iterdir()) == []
     assert not here.pending_dir.exists()
     assert result.stage_ms["total"] >= result.stage_ms["seal"]
-    assert pipeline.timestamp_state(result).startswith("test authority 2")
+    assert remarks.timestamp_state(result).startswith("test authority 2")
 
 
 def test_a_store_that_refuses_leaves_the_sealed_bundle_and_says_where(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path
 
         result = run(REQUEST, bundles.decision(), down, _quiet)
         assert result.report.verdict is Verdict.INDETERMINATE
-        assert "pending" in pipeline.timestamp_state(result)
+        assert "pending" in remarks.timestamp_state(result)
         (owed,) = pending.remembered(base.pending_dir)
         assert owed.authorities == ("A",)
 
@@ -399,11 +399,11 @@ def test_a_clock_that_contradicts_an_authority_costs_its_token_and_no_bundle(
     (token,) = result.bundle.tokens
     assert (token.state, token.time, token.response) == (TokenState.REFUSED, None, b"")
     assert f"differ by {by.total_seconds():.0f} s" in token.detail
-    (warning,) = pipeline.clock_warnings(result)
+    (warning,) = remarks.clock_warnings(result)
     assert "Set the clock" in warning
     assert ("ahead" if sign > 0 else "behind") in warning
     assert list(pending.remembered(here.pending_dir)) == []  # nobody asks again and again
-    assert "contradicts" in pipeline.timestamp_state(result)
+    assert "contradicts" in remarks.timestamp_state(result)
     assert Path(result.location).is_file()
     assert list(here.rejected_dir.glob("*")) == []
 
@@ -415,7 +415,7 @@ def test_a_clock_within_the_skew_costs_nothing(tmp_path: Path, authority: ChainA
     result = run(REQUEST, bundles.decision(), here, _quiet)
 
     assert result.report.verdict is Verdict.PASSED
-    assert pipeline.clock_warnings(result) == ()
+    assert remarks.clock_warnings(result) == ()
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, -3, 60, 3600])

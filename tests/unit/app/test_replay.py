@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import pipeline, replay, settings
+from snapshotter.app import remarks, replay, settings
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import run
 from snapshotter.app.replay import Pywb, PywbReplayer, find_pywb
@@ -180,7 +180,7 @@ def test_a_signal_ends_the_replay_and_costs_nothing_that_is_stored(tmp_path: Pat
     assert Path(result.location).is_file()
     assert result.replay is not None
     assert result.replay.detail == "interrupted"
-    (said,) = pipeline.replay_warnings(result)
+    (said,) = remarks.replay_warnings(result)
     assert said == "WARNING: the replay could not be checked: interrupted"
 
 

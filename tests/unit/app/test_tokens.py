@@ -10,7 +10,8 @@ import pytest
 
 from snapshotter.app import pending
 from snapshotter.app.keeping import add
-from snapshotter.app.pipeline import Result, World, run, timestamp_state
+from snapshotter.app.pipeline import Result, World, run
+from snapshotter.app.remarks import timestamp_state
 from snapshotter.app.tokens import TokenDesk, ask_again, remember_missing
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.finding import Verdict

@@ -1,0 +1,84 @@
+"""What has to be said of a capture that is done: warnings, and the state of its proofs in words."""
+
+from snapshotter.app.pipeline import Result
+from snapshotter.model.bundle import TokenState
+from snapshotter.model.replay import ReplayVerdict
+from snapshotter.seal import sealer
+
+
+def clock_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of each authority whose clock and ours are too far apart."""
+    return tuple(
+        f"WARNING: {it.authority}: {it.detail}. The bundle is stored as this machine's clock said, "
+        f"without that token, for the two contradict each other\n"
+        f"  Set the clock, then: snapshotter timestamp {result.bundle.id}"
+        for signed in result.bundle.signatures
+        for it in signed.tokens
+        if it.clock_ahead is not None
+    )
+
+
+def safety_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a browser that was not confined as it could be."""
+    said: list[str] = []
+    capture = result.capture
+    sandbox, network = capture.environment.sandbox, capture.network
+    if network is not None and not sandbox.asked:
+        said.append(f"WARNING: the browser ran without its sandbox: {sandbox.detail}")
+    if network is not None and not network.enforced:
+        said.append(
+            f"WARNING: the browser had no network of its own: {network.how}\n"
+            "  A hole in the browser could have gone past our rules about addresses and proxies. "
+            "The bundle says so"
+        )
+    return tuple(said)
+
+
+def log_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a bundle that is not in the log yet."""
+    if result.logged is None or result.logged.index is not None:
+        return ()
+    return (
+        f"WARNING: the bundle is stored and not in the log yet: {result.logged.detail}\n"
+        "  The next capture tries again, or: snapshotter log sync",
+    )
+
+
+def log_state(result: Result) -> str:
+    """Return where the bundle is in the log, in words; nothing where there is no log."""
+    logged = result.logged
+    if logged is None:
+        return ""
+    if logged.index is None:
+        return "owed (snapshotter log sync)"
+    seen = f", seen by {', '.join(logged.witnesses)}" if logged.witnesses else ""
+    return f"entry {logged.index} of {logged.size}{seen}"
+
+
+def replay_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a bundle that was not seen to replay as it was captured."""
+    found = result.replay
+    if found is None or found.verdict is ReplayVerdict.REPLAYS:
+        return ()
+    if found.verdict is ReplayVerdict.UNCHECKED:
+        return (f"WARNING: the replay could not be checked: {found.detail}",)
+    return (
+        "WARNING: the replay differs from what was captured\n"
+        "  The bundle is sealed and stored, and no worse as evidence: its pictures show what was "
+        "seen. Pages that depend on time, chance or a server do not replay alike",
+    )
+
+
+def timestamp_state(result: Result) -> str:
+    """Return the state of the time proof in words."""
+    owed = [it for it in result.bundle.signatures if sealer.pending(it.tokens)]
+    granted = [it for it in result.bundle.tokens if it.state is TokenState.GRANTED]
+    if granted and len(owed) > 0 and len(result.bundle.signatures) > 1:
+        return "pending for a signature (snapshotter timestamp asks again)"
+    if granted:
+        return ", ".join(f"{it.authority} {it.time:%Y-%m-%dT%H:%M:%SZ}" for it in granted)
+    if not result.bundle.tokens:
+        return "none (no authority is configured)"
+    if not sealer.pending(result.bundle.tokens):
+        return "none (this machine's clock contradicts every authority's: set it)"
+    return "pending (no authority answered; snapshotter timestamp asks again)"
