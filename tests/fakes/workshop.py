@@ -16,6 +16,9 @@ The last part of a URL's path says what happens at that page:
     stop       it stops its slot and its worker (SIGSTOP) when it may store, once
     stored     it stops both after the store's write and before the log, once
     early      it stops both before it asks whether it may store, once
+    visit      a server is there, and is asked
+
+With --politeness FILE hosts are asked by those rules; else only two at a time.
 """
 
 import argparse
@@ -25,6 +28,8 @@ import random
 import signal
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -37,10 +42,12 @@ from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
 from snapshotter.jobs.attempts import Patience
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.engine import Limits
-from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.gate import Gate, OpenGate
+from snapshotter.jobs.politeness import DatabaseGate
 from snapshotter.jobs.slot import Kept
 from snapshotter.jobs.worker import Rules, Worker
 from snapshotter.model.job import CaptureJob, Made, Sealed
+from snapshotter.policy import politeness
 from snapshotter.ports import JobObserver, Lease
 from tests.unit.jobs.making import SEALED
 
@@ -82,6 +89,8 @@ class FakeWorkshop:
                 time.sleep(0.3)
             case "early":
                 self._stop_once(job)
+            case "visit":
+                return self._store(job, lease, bundle_id, page, **_asked(job.url))
         return self._store(job, lease, bundle_id, page)
 
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
@@ -101,11 +110,12 @@ class FakeWorkshop:
         lease.began(bundle_id)
         return bundle_id
 
-    def _store(self, job: CaptureJob, lease: Lease, bundle_id: str, page: str) -> Made:
+    def _store(self, job: CaptureJob, lease: Lease, bundle_id: str, page: str, **met: Any) -> Made:
         sealed = replace(
             SEALED,
             bundle_id=bundle_id,
             outcome="failed" if page == "failure" else "complete",
+            **met,
         )
         while True:
             lease.may_store(sealed)
@@ -133,6 +143,20 @@ class FakeWorkshop:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def _asked(url: str) -> dict[str, Any]:
+    """Return what a server answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a test's own server
+            status, headers = answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            status, headers = error.code, error.headers
+    return {
+        "http_status": status, "final_url": url,
+        "retry_after": headers.get("Retry-After", ""), "date": headers.get("Date", ""),
+    }  # fmt: skip
+
+
 def _open(folder: Path, tell: Callable[[str], None]) -> FakeWorkshop:
     return FakeWorkshop(folder, tell)
 
@@ -147,19 +171,28 @@ def main() -> None:
     parser.add_argument("queue")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
+    gate: Gate = OpenGate()
+    rules, limits, chance = RULES, Limits(per_host=2), random.SystemRandom().random
+    if arguments.politeness:
+        polite = politeness.load(arguments.politeness)
+        gate = DatabaseGate(polite, chance)
+        limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
+        # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
+        rules = replace(RULES, dead_s=20, patience=Patience(attempts=9, first=RULES.patience.first))
     worker = Worker(
         url=arguments.queue,
         database=open_database(arguments.queue),
         opener=partial(_open, arguments.folder),
-        gate=OpenGate(),
+        gate=gate,
         duties=(),
-        rules=replace(RULES, slots=arguments.slots),
-        limits=Limits(per_host=2),
+        rules=replace(rules, slots=arguments.slots),
+        limits=limits,
         version="test",
         told=_told,
         observer=JobObserver(),
-        chance=random.SystemRandom().random,
+        chance=chance,
     )
 
     def take(_number: int, _frame: object) -> None:

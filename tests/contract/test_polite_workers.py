@@ -1,0 +1,56 @@
+"""Limits of hosts, measured at the server: two workers over one queue, of which one is killed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
+from snapshotter.jobs.database import open_database
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.model.job import JobState
+from tests.servers.visited import Visited
+from tests.tools import ROOT
+from tests.unit.jobs.making import job
+
+HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+PAGES = 3  # of each
+
+
+def test_two_workers_ask_a_host_no_harder_than_one_may_also_when_one_is_killed(
+    tmp_path: Path,
+) -> None:
+    rules, url = tmp_path / "polite.toml", f"sqlite:///{tmp_path}/queue.db"
+    rules.write_text(
+        '[[host]]\nname = "here"\nhosts = ["127.0.0.0/8"]\nat_once = 1\nevery = "0s"\nper_day = 0\n'
+    )
+    command = [
+        sys.executable, "-m", "tests.fakes.workshop", url, str(tmp_path),
+        "--slots", "1", "--politeness", str(rules),
+    ]  # fmt: skip
+    database = open_database(url)
+    queue = DatabaseQueue(database)
+    with Visited(takes_s=0.05) as server:
+        queue.put(
+            [
+                job(f"{number}-{host}", url=server.url(host, f"{number}/visit"))
+                for number in range(PAGES)
+                for host in HOSTS
+            ]
+        )
+        workers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
+        try:
+            server.until_served(PAGES)
+            workers[0].kill()
+            server.until_served(PAGES * len(HOSTS))
+            while not all(state.over for state in queue.counts()):
+                server.let_go.wait(0.02)
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+    states = queue.counts()
+    database.dispose()
+
+    assert states == {JobState.DONE: PAGES * len(HOSTS)}
+    assert max(server.most.values()) == 1
+    assert server.most_in_all <= 2

@@ -1,0 +1,96 @@
+"""
+A server on all of 127.0.0.0/8 that counts who is being served: limits of hosts are measured here.
+
+    with Visited() as server:
+        server.url("127.0.0.2", "1/visit")
+        server.most["127.0.0.2"]     # visitors at the same time
+"""
+
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from typing_extensions import override
+
+
+class Visited(ThreadingHTTPServer):
+    """
+    One server, many hosts.
+
+    Args:
+        takes_s: How long each answer takes.
+        slow: A host that answers only after `let_go` was set.
+    """
+
+    daemon_threads = True
+    request_queue_size = 50
+
+    def __init__(self, *, takes_s: float = 0.0, slow: str = "", wait_s: float = 60.0) -> None:
+        super().__init__(("0.0.0.0", 0), _Page)  # noqa: S104 - to be all of 127.0.0.0/8
+        self.takes_s, self.slow, self.wait_s = takes_s, slow, wait_s
+        self.let_go = threading.Event()
+        self.changed = threading.Condition()
+        self.inside: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.most_in_all = 0
+        self.served: Counter[str] = Counter()
+        self.paths: Counter[str] = Counter()
+        self._pause = threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+
+    @override
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.let_go.set()
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def url(self, host: str, path: str) -> str:
+        return f"http://{host}:{self.server_port}/{path}"
+
+    def until_served(self, count: int) -> None:
+        """Wait until so many visits have ended."""
+        with self.changed:
+            there = self.changed.wait_for(lambda: self.served.total() >= count, self.wait_s)
+        assert there, f"{self.served.total()} visits of {count} in {self.wait_s} s"
+
+    def visit(self, host: str, path: str) -> None:
+        """Serve one visitor."""
+        with self.changed:
+            self.inside[host] += 1
+            self.most[host] = max(self.most[host], self.inside[host])
+            self.most_in_all = max(self.most_in_all, self.inside.total())
+        if host == self.slow:
+            self.let_go.wait(self.wait_s)
+        self._pause.wait(self.takes_s)
+        with self.changed:
+            self.inside[host] -= 1
+            self.served[host] += 1
+            self.paths[path] += 1
+            self.changed.notify_all()
+
+
+class _Page(BaseHTTPRequestHandler):
+    server: Visited
+
+    def do_GET(self) -> None:
+        self.server.visit(self.headers["Host"].rpartition(":")[0], self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    @override
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
