@@ -18,6 +18,7 @@ from snapshotter.cli.main import main
 from snapshotter.formats.standard_webhooks import parse_secrets, sign
 from snapshotter.model.event import Event, EventKind
 from tests.servers.receiver import Receiver
+from tests.servers.relay import MailRelay
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -164,6 +165,30 @@ def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
     ((state, detail),) = found()
     assert (state, "colour" in detail or "channel" in detail) == (doctor.State.WARNING, True)
     assert desk.receiver.posted == []
+
+
+def test_mail_goes_the_way_that_the_file_says(desk: Desk) -> None:
+    with MailRelay() as relay:
+        (desk.home / "notify.toml").write_text(
+            f"""
+            [[channel]]
+            name = "mail"
+            type = "mail"
+            server = "127.0.0.1"
+            port = {relay.port}
+            tls = "none"
+            allow_networks = ["127.0.0.1"]
+            sender = "snapshotter@example.org"
+            to = ["desk@example.org"]
+            """
+        )
+        assert desk.run("test", "mail") == 0
+        assert desk.run("list") == 0
+
+    assert f"127.0.0.1:{relay.port} to desk@example.org" in desk.out
+    (mailed,) = relay.mails
+    assert mailed.message["Subject"] == "snapshotter: this is a test"
+    assert "nothing happened" in mailed.message.get_content()
 
 
 def test_where_nobody_is_to_be_told_commands_say_so_and_events_cost_nothing(
