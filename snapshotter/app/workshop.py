@@ -19,10 +19,11 @@ from snapshotter.app.settings import Settings
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.slot import Hopeless, Kept
+from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import load as policies
-from snapshotter.ports import Lease, ObjectStore
+from snapshotter.ports import Capturer, Lease, ObjectStore, Progress
 from snapshotter.seal import sealer
 from snapshotter.store import layout
 
@@ -44,6 +45,10 @@ class CaptureWorkshop:
         self._worlds: dict[bool, World] = {}  # by whether bundles will be locked
         self._unsafe: set[str] = set()  # what was said of the browser's confinement
         self._owed: set[str] = set()  # why something was still owed the last time
+
+    def open(self) -> None:
+        """See `Workshop.open`."""
+        self._world(locked=False)
 
     def capture(self, job: CaptureJob, lease: Lease) -> Made:
         """See `Workshop.capture`."""
@@ -121,9 +126,8 @@ class CaptureWorkshop:
 
     def _world(self, *, locked: bool) -> World:
         if locked not in self._worlds:
-            self._worlds[locked] = wiring.world(
-                self._settings, ask=None, tell=self._tell, locked=locked
-            )
+            world = wiring.world(self._settings, ask=None, tell=self._tell, locked=locked)
+            self._worlds[locked] = replace(world, capturer=_OfThisMachine(world.capturer))
         return self._worlds[locked]
 
     def _require_space(self, world: World, decision: Decision) -> None:
@@ -161,6 +165,35 @@ def _missed(done: Result) -> tuple[tuple[str, str], ...]:
     if done.logged is not None and done.logged.index is None:
         missed.append(("log", done.logged.detail))
     return tuple(missed)
+
+
+class _OfThisMachine:
+    """
+    A `ports.Capturer` whose refusals are this machine's trouble, and no job's.
+
+    A browser that can not have its sandbox here has it elsewhere; a job that was ended for
+    it would be lost to all workers by the one that is badly set up.
+    """
+
+    def __init__(self, capturer: Capturer) -> None:
+        self._capturer = capturer
+
+    def capture(
+        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+    ) -> Capture:
+        """See `Capturer.capture`. Raises ServiceUnavailable alone."""
+        try:
+            return self._capturer.capture(request, decision, spool, progress)
+        except PolicyRefused as error:
+            raise ServiceUnavailable(error.message, hint=error.hint) from error
+
+    def prepare(self, decision: Decision, spool: Path) -> None:
+        """See `Capturer.prepare`."""
+        self._capturer.prepare(decision, spool)
+
+    def discard(self, spool: Path) -> None:
+        """See `Capturer.discard`."""
+        self._capturer.discard(spool)
 
 
 def _request(job: CaptureJob) -> CaptureRequest:

@@ -54,6 +54,15 @@ class Workshop(Protocol):
     Made and used in a slot's process, by one thread.
     """
 
+    def open(self) -> None:
+        """
+        Get keys and store ready.
+
+        Raises:
+            ServiceUnavailable: One of them is not there now.
+            SnapshotterError: It can not work as it is set up.
+        """
+
     def capture(self, job: CaptureJob, lease: Lease) -> Made:
         """
         Capture the page into a sealed bundle in the store.
@@ -95,6 +104,11 @@ class SlotDied(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """Get everything ready."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureOrder:
     """Capture a page."""
 
@@ -121,7 +135,7 @@ class ChoresOrder:
     """Do what is owed."""
 
 
-Order = CaptureOrder | FailureOrder | FindOrder | ChoresOrder
+Order = OpenOrder | CaptureOrder | FailureOrder | FindOrder | ChoresOrder
 Product = Made | tuple[Kept, ...] | None
 
 
@@ -336,6 +350,9 @@ def _end_with_worker() -> None:
 def _done(workshop: Workshop, order: Order, lease: "_PipeLease") -> _Ended:
     product: Product
     match order:
+        case OpenOrder():
+            workshop.open()
+            product = None
         case CaptureOrder():
             product = workshop.capture(order.job, lease)
         case FailureOrder():

@@ -35,6 +35,7 @@ from snapshotter.jobs.slot import (
     FindOrder,
     Kept,
     Opener,
+    OpenOrder,
     Order,
     Outcome,
     Slot,
@@ -158,13 +159,12 @@ class Worker:
 
         Raises:
             ServiceUnavailable: The database did not answer when it began.
+            SnapshotterError: It can not work as it is set up.
         """
         threads: list[threading.Thread] = []
         self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
         try:
-            for slot in self._slots:
-                slot.start()
-                self._free.put(slot)
+            self._open()
             self._engine.start()
             self._told("worker.started", worker=self.id, slots=self._rules.slots)
             threads = self._threads()
@@ -188,6 +188,22 @@ class Worker:
             for thread in threads:
                 thread.join(self._rules.beat_s)
             self._last_words()
+
+    def _open(self) -> None:
+        """Start the slots; one that can not work as it is set up must not take a job."""
+        for slot in self._slots:
+            slot.start()
+        for slot in self._slots:
+            try:
+                failure = slot.do(OpenOrder(), _Answers(self, None)).failure
+            except SlotDied as error:
+                raise SnapshotterError(f"a slot can not be started: {error}") from error
+            if failure is not None and failure.fault is not Fault.SERVICE:
+                raise SnapshotterError(failure.error, hint=failure.hint)
+            if failure is not None:
+                self._pause(failure.error)
+                self._told("worker.trouble", error=failure.error, hint=failure.hint)
+            self._free.put(slot)
 
     # Captures
 

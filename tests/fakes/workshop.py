@@ -74,6 +74,9 @@ class FakeWorkshop:
         for name in ("store", "log", "once", "visits"):
             (folder / name).mkdir(exist_ok=True)
 
+    def open(self) -> None:
+        return
+
     def capture(self, job: CaptureJob, lease: Lease) -> Made:
         page = job.url.rpartition("/")[2]
         bundle_id = self._begin(job, lease)

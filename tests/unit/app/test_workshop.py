@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from typing_extensions import override
 from snapshotter.app import settings, wiring
 from snapshotter.app.settings import Settings
 from snapshotter.app.workshop import CaptureWorkshop
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.slot import Hopeless
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, Made, Sealed
@@ -207,6 +207,23 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
         workshop.capture(job(), lease)
 
     assert lease.said == []
+
+
+def test_a_browser_that_this_machine_can_not_have_safely_ends_no_job(
+    workshop: CaptureWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PolicyRefused("it would have no sandbox")
+
+    monkeypatch.setattr("snapshotter.capture.engine.ChromiumCapturer.capture", refuse)
+
+    with pytest.raises(ServiceUnavailable, match="no sandbox"):
+        workshop.capture(job(), Lease())
+
+
+def test_a_key_that_can_not_be_opened_is_told_before_a_job_is_taken(here: Settings) -> None:
+    with pytest.raises(SnapshotterError, match="no-such"):
+        CaptureWorkshop(replace(here, key="no-such"), lambda _: None).open()
 
 
 def test_a_sealed_bundle_that_a_crash_left_is_found_and_named_once(
