@@ -14,6 +14,7 @@ from snapshotter.app.settings import load
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.schedule import TARGET
+from tests.unit.jobs.schedules import Heard
 
 URL = "https://example.org/post/1"
 
@@ -233,6 +234,22 @@ def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
     assert "altered" in capsys.readouterr().out
     assert shell.run("history", "--signed") == 0
     assert "DOES NOT HOLD" in shell.out
+
+
+def test_every_worker_sweeps(shell: Shell) -> None:
+    assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
+    _a_day_passes()
+    settings, heard = load(), Heard()
+    engine = wiring_jobs.database(settings)
+    duties = wiring_jobs.duties(settings, engine, tell=heard.told.append, observer=heard)
+    (sweep,) = [it for it in duties if it.name == "schedules"]
+
+    sweep.work()
+
+    engine.dispose()
+    assert shell.run("history", "--gaps", "--json", "case-7") == 0
+    assert len(shell.object["slots"]) == 5
+    assert heard.told == []
 
 
 def test_a_record_that_was_not_logged_is_found_and_logged_later(

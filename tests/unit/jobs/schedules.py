@@ -29,6 +29,7 @@ class Heard(JobObserver):
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.late: list[float] = []
+        self.told: list[str] = []
 
     @override
     def fired(self, schedule: str, *, late_s: float) -> None:
