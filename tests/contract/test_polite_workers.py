@@ -29,16 +29,21 @@ def test_two_workers_ask_a_host_no_harder_than_one_may_also_when_one_is_killed(
     ]  # fmt: skip
     database = open_database(url)
     queue = DatabaseQueue(database)
-    with Visited(takes_s=0.05) as server:
-        queue.put(
-            [
-                job(f"{number}-{host}", url=server.url(host, f"{number}/visit"))
-                for number in range(PAGES)
-                for host in HOSTS
-            ]
-        )
-        workers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
+    with Visited(takes_s=0.3) as server:
+        workers = [
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
+        ]
         try:
+            for worker in workers:
+                assert worker.stdout is not None
+                assert any("worker.started" in line for line in worker.stdout)
+            queue.put(
+                [
+                    job(f"{number}-{host}", url=server.url(host, f"{number}/visit"))
+                    for host in HOSTS
+                    for number in range(PAGES)
+                ]
+            )
             server.until_served(PAGES)
             workers[0].kill()
             server.until_served(PAGES * len(HOSTS))
@@ -47,7 +52,7 @@ def test_two_workers_ask_a_host_no_harder_than_one_may_also_when_one_is_killed(
         finally:
             for worker in workers:
                 worker.kill()
-                worker.wait()
+                worker.communicate()
     states = queue.counts()
     database.dispose()
 
