@@ -60,6 +60,7 @@ class Dispatcher:
         with writing(self._engine) as connection:
             now = database_now(connection)
             promote(connection, now)
+            _miss_late_ones(connection, now)
             self._closed = {host: at for host, at in self._closed.items() if at > now}
             under_way = _under_way(connection)
             room = round(slots * _AHEAD) - under_way.total()
@@ -80,9 +81,6 @@ class Dispatcher:
                 if row is None:
                     break
                 host = row["host"]
-                if row["not_after"] is not None and row["not_after"] < now:
-                    miss(connection, row, now)
-                    continue
                 # To record that a page is given up nobody is asked for anything.
                 wait = None if row["giving_up"] else self._gate.may_start(
                     connection, job_of(row), host, now, under_way[host], under_way.total()
@@ -138,6 +136,13 @@ class Dispatcher:
                 error=wait.why, hint="",
             )
         )  # fmt: skip
+
+
+def _miss_late_ones(connection: Connection, now: datetime) -> None:
+    """End the jobs whose time has passed while they waited, whatever for."""
+    late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE)
+    for row in connection.execute(late).mappings().all():
+        miss(connection, row, now)
 
 
 def _under_way(connection: Connection) -> Counter[str]:

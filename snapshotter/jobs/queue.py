@@ -87,6 +87,7 @@ JOB = Table(
     Index("job_next", "ready", "priority", "seq"),
     Index("job_host", "host", "state"),
     Index("job_state", "state", "ended_at"),
+    Index("job_until", "not_after"),
     Index("job_origin", "origin", "seq"),
 )
 

@@ -187,6 +187,8 @@ class Roster:
                 return _first_turn(connection, duty, worker_id, until)
             if row.holder != worker_id and row.until > now:
                 return False
+            if row.holder == worker_id and row.until > now + timedelta(seconds=for_s / 2):
+                return True  # long enough: nothing is written for it
             connection.execute(
                 update(_DUTY).where(_DUTY.c.name == duty).values(holder=worker_id, until=until)
             )

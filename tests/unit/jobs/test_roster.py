@@ -1,0 +1,121 @@
+"""Who works, who is silent, and who has a duty."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from snapshotter.jobs.database import database_now, writing
+from snapshotter.jobs.roster import _WORKER, Roster, WorkerState, is_gone, process_name
+
+
+@pytest.fixture
+def roster(database: Engine) -> Roster:
+    roster = Roster(database)
+    roster.enrol("one", slots=2, version="1")
+    roster.enrol("two", slots=1, version="1")
+    return roster
+
+
+def silence(database: Engine, worker: str, seconds: float) -> None:
+    """Let a worker have said nothing for so long."""
+    with writing(database) as connection:
+        at = database_now(connection) - timedelta(seconds=seconds)
+        connection.execute(update(_WORKER).where(_WORKER.c.id == worker).values(beat_at=at))
+
+
+def beat(roster: Roster, worker: str) -> bool:
+    return roster.beat(worker, WorkerState.WORKING, "", 0).was_buried
+
+
+def test_a_worker_that_is_silent_for_long_is_buried_once(roster: Roster, database: Engine) -> None:
+    silence(database, "two", 60)
+
+    (silent,) = roster.silent(but="one", for_s=30)
+
+    assert silent.id == "two"
+    assert roster.bury(silent)
+    assert not roster.bury(silent)
+    assert roster.silent(but="one", for_s=30) == []
+
+
+def test_a_worker_that_speaks_in_the_last_moment_is_not_buried(
+    roster: Roster, database: Engine
+) -> None:
+    silence(database, "two", 60)
+    (silent,) = roster.silent(but="one", for_s=30)
+
+    assert not beat(roster, "two")
+
+    assert not roster.bury(silent)
+
+
+def test_a_worker_learns_that_it_was_buried_and_lives_again(
+    roster: Roster, database: Engine
+) -> None:
+    silence(database, "two", 60)
+    (silent,) = roster.silent(but="one", for_s=30)
+    roster.bury(silent)
+
+    back = roster.beat("two", WorkerState.WORKING, "", 5)
+
+    assert back.was_buried
+    assert back.gap_s > 59
+    assert not beat(roster, "two")
+    assert {it.id: (it.state, it.done) for it in roster.workers()}["two"] == (
+        WorkerState.WORKING, 0,
+    )  # fmt: skip
+
+
+def test_a_worker_does_not_bury_itself(roster: Roster, database: Engine) -> None:
+    silence(database, "one", 600)
+
+    assert roster.silent(but="one", for_s=30) == []
+
+
+def test_a_process_that_has_ended_is_known_to_be_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        name = process_name(process.pid)
+        assert not is_gone(name)
+        process.kill()
+        process.wait()
+        assert is_gone(name)
+
+
+@pytest.mark.parametrize("process", ["another-boot 1 1", "", "x"])
+def test_of_what_is_not_known_nothing_is_certain(process: str) -> None:
+    assert not is_gone(process)
+
+
+def test_a_number_that_another_process_has_by_now_is_no_life() -> None:
+    # As in the name of this process: its start is the last part.
+    machine, pid, started = process_name().rsplit(" ", 2)
+
+    assert not is_gone(f"{machine} {pid} {started}")
+    assert is_gone(f"{machine} {pid} {int(started) - 1}")
+
+
+def test_a_duty_is_one_workers_at_a_time(roster: Roster) -> None:
+    assert roster.take_turn("hand-out", "one", for_s=60)
+    assert not roster.take_turn("hand-out", "two", for_s=60)
+    assert roster.take_turn("hand-out", "one", for_s=60)
+    assert roster.take_turn("other", "two", for_s=0)
+    assert roster.take_turn("other", "one", for_s=60)  # its time had passed
+
+
+def test_what_is_done_once_in_a_while_is_done_once_by_all(roster: Roster) -> None:
+    assert roster.due_turn("trim", "one", every_s=60)
+    assert not roster.due_turn("trim", "one", every_s=60)
+    assert not roster.due_turn("trim", "two", every_s=60)
+
+
+def test_who_ended_long_ago_is_struck_out(roster: Roster, database: Engine) -> None:
+    roster.beat("two", WorkerState.ENDED, "", 0)
+    silence(database, "two", 2 * 24 * 3600)
+    silence(database, "one", 2 * 24 * 3600)
+
+    roster.forget_old()
+
+    assert [it.id for it in roster.workers()] == ["one"]
