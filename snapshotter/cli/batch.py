@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
 _SEALING = timedelta(minutes=1)  # and storing, after the page
+_LONG = timedelta(seconds=10)  # a wait that is told of at once
 _NAMED = 5  # rows that are named; the table has them all
 _FORMATS = ("csv", "tsv", "jsonl", "yaml", "list")
 
@@ -486,6 +487,7 @@ class _Display:
         self._failed = 0
         self._since = time.monotonic()
         self._estimate_at = self._ends_at = 0.0  # monotonic
+        self._wait = ("", 0.0)  # for what, and since when (monotonic)
         self._told_wait = ""
         self._begun = False  # the row whose capture was announced last is not over
         self._bar: Any = None
@@ -579,11 +581,15 @@ class _Display:
         """Nothing may be visited until then."""
         if self._quiet:
             return
+        if why != self._wait[0]:
+            self._wait = why, time.monotonic()
         text = f"waiting until {until:%H:%M:%S} UTC: {why}"
         if self._bar is not None:
             self._bar.update(self._task, description=text)
-        elif text != self._told_wait and until - self._book.now() > timedelta(seconds=10):
-            self._told_wait = text
+            return
+        long = until - self._book.now() > _LONG or time.monotonic() - self._wait[1] > 5
+        if long and why != self._told_wait:
+            self._told_wait = why
             say(text)
 
     def says(self, sentence: str) -> None:

@@ -117,7 +117,7 @@ def _journal(out: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
                 f"{out} is there already, and no batch's journal is beside it",
                 hint="name another place with --out, or move it away",
             ) from None
-        return Journal.begin(path, batch=ids.random_bytes(8).hex(), store=store, at=clock.now())
+        return _begun(path, store, clock, ids)
     if found.store != store:
         with found:
             raise SnapshotterError(
@@ -125,6 +125,17 @@ def _journal(out: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
                 hint=f"--store {found.store}, or --restart for another batch",
             )
     return found
+
+
+def _begun(path: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
+    try:
+        return Journal.begin(path, batch=ids.random_bytes(8).hex(), store=store, at=clock.now())
+    except FileExistsError:  # another process was quicker: then it has it, or just had
+        return Journal.open(path)
+    except SnapshotterError as error:
+        raise SnapshotterError(
+            error.message, hint="name another place with --out, in a folder that you may write to"
+        ) from error
 
 
 def _read(wanted: Wanted) -> tables.Table:

@@ -472,6 +472,13 @@ def test_a_disk_that_is_full_for_the_journal_ends_the_run_before_the_page(
     assert pages.visited == []
 
 
+def test_a_folder_that_is_not_there_is_named_with_what_to_do(bench: Bench) -> None:
+    with pytest.raises(SnapshotterError, match="No such file") as caught:
+        bench.run(Pages(), out=bench.folder / "nowhere" / "x.csv")
+
+    assert "--out" in caught.value.hint
+
+
 def test_the_table_is_written_rarely_when_writing_it_takes_long(tmp_path: Path) -> None:
     clock = FixedClock()
     with Journal.begin(tmp_path / "j", batch="0", store="s", at=START) as journal:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from snapshotter.app import wiring
-from snapshotter.cli.batch import _in_words
+from snapshotter.cli.batch import _Display, _in_words
 from snapshotter.cli.main import main
+from tests.fakes.world import FixedClock
 from tests.unit.app.batches import Pages
 
 A, B = "http://127.0.0.1:8000/a", "http://127.0.0.2:8000/b"
@@ -208,6 +209,22 @@ def test_what_can_not_be_done_is_said_before_anything_is_made(
 
     assert why in office.err
     assert sorted(it.name for it in office.folder.iterdir()) == ["mine.toml", "urls.csv"]
+
+
+def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock: Any = FixedClock()
+    display = _Display(clock, quiet=False, as_json=False)
+
+    for seconds in (1, 8, 60, 40, 20):
+        display.waits(clock.now() + timedelta(seconds=seconds), "a.example: a budget")
+    display.waits(clock.now() + timedelta(seconds=30), "b.example: quiet hours")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "snapshotter: waiting until 12:31:45 UTC: a.example: a budget",
+        "snapshotter: waiting until 12:31:15 UTC: b.example: quiet hours",
+    ]
 
 
 @pytest.mark.parametrize(
