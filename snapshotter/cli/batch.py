@@ -660,11 +660,13 @@ class _Forecast:
     """What a run would visit, and how long that would take."""
 
     def __init__(self, plan: "Plan", journal: "Journal | None", command: _Batch) -> None:
+        from snapshotter.app.batch.book import to_do
+
         self._plan = plan
         self._command = command
-        done = journal.captured if journal is not None else lambda _: False
-        self._captured = sum(done(it.key) for it in plan.asked)
-        self._visited = command.chosen(tuple(it for it in plan.asked if not done(it.key)))
+        left = to_do(plan, journal, retry_failed=command.wanted.retry_failed)
+        self._over = len(plan.asked) - len(left)
+        self._visited = command.chosen(left)
 
     def tell(self, rules: "Politeness") -> None:
         """Print it."""
@@ -692,7 +694,7 @@ class _Forecast:
                 )
             result_json(
                 {
-                    "captured_before": self._captured,
+                    "over_before": self._over,
                     "duplicates": same,
                     "handled_before": handled,
                     "refused": [
@@ -714,7 +716,7 @@ class _Forecast:
             return
         result(f"{len(plan.entries):,} rows in {self._command.wanted.name or 'standard input'}")
         for count, words in (
-            (self._captured, "captured before"),
+            (self._over, "are over, by runs before this one"),
             (same, "mean the same page as another row"),
             (handled, "left as they are: empty, or with a status"),
             (len(bad), "can not be captured"),

@@ -88,14 +88,7 @@ class Book:
         Args:
             retry_failed: Those too that were tried, and have no bundle.
         """
-        return tuple(it for it in self.plan.asked if self._is_to_do(it, retry_failed=retry_failed))
-
-    def _is_to_do(self, entry: Entry, *, retry_failed: bool) -> bool:
-        known = self.known(entry)
-        came = known.came
-        if known.open or came is None or came.again or came.status not in _OVER:
-            return True
-        return retry_failed and came.status not in _WITH_BUNDLE
+        return to_do(self.plan, self.journal, retry_failed=retry_failed)
 
     def note_began(self, entry: Entry, bundle_id: str) -> None:
         """Write down that a capture of a row begins, and which id its bundle will have."""
@@ -156,6 +149,22 @@ class Book:
     def now(self) -> datetime:
         """Return the time."""
         return self._clock.now()
+
+
+def to_do(plan: Plan, journal: Journal | None, *, retry_failed: bool) -> tuple[Entry, ...]:
+    """Return the rows that are to be captured; `Book.to_do` for whoever only looks."""
+    if journal is None:
+        return plan.asked
+    return tuple(
+        it for it in plan.asked if _is_to_do(journal.known(it.key), retry_failed=retry_failed)
+    )
+
+
+def _is_to_do(known: Known, *, retry_failed: bool) -> bool:
+    came = known.came
+    if known.open or came is None or came.again or came.status not in _OVER:
+        return True
+    return retry_failed and came.status not in _WITH_BUNDLE
 
 
 def _cells(came: Came) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from snapshotter.app import wiring
 from snapshotter.cli.batch import _Display, _in_words
 from snapshotter.cli.main import main
+from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
 from tests.unit.app.batches import Pages
 
@@ -107,6 +108,23 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
     host, summary = office.objects
     assert (host["host"], host["visits"], host["takes_s"]) == ("slow.example", 30, 148)
     assert (summary["visits"], len(summary["refused"])) == (30, 1)
+
+
+def test_a_dry_run_counts_what_is_over_and_what_is_to_be_tried_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(url: str) -> None:
+        if url == A:
+            raise SnapshotterError("no")
+
+    office.table(f"url\n{A}\n{B}\n{A}x\n")
+    monkeypatch.setattr(office.pages, "_trouble", refuse)
+    office.run("--limit", "2", "urls.csv")
+
+    office.run("--dry-run", "--json", "urls.csv")
+    assert (office.objects[-1]["over_before"], office.objects[-1]["visits"]) == (2, 1)
+    office.run("--dry-run", "--json", "--retry-failed", "urls.csv")
+    assert (office.objects[-1]["over_before"], office.objects[-1]["visits"]) == (1, 2)
 
 
 def test_only_some_now_and_the_rest_another_time(office: Office) -> None:
