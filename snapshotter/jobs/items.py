@@ -230,8 +230,9 @@ def learnt(connection: Connection, item: Open, identity: Identity | None) -> Non
     """
     Write down what a page's capture showed of its identity; None: nothing more comes.
 
-    Where another item has that identity, and this one's own says nothing before it is loaded,
-    the two are one page, and the one that was known as that stands.
+    Where another item has that identity, and it is a number of the site's own, the two are one
+    page, and the one that was known as that stands. An address shows less: many pages lead to
+    one wall.
     """
     values: dict[str, Any] = {"learn_at": None}
     if identity is not None and identity.key != item.key:
@@ -243,7 +244,7 @@ def learnt(connection: Connection, item: Open, identity: Identity | None) -> Non
                     watch=item.watch, digest=digest, alias=identity.key, item=item.number
                 )
             )
-        elif other.id != item.number and not item.final:
+        elif other.id != item.number and not identity.key.startswith("//"):
             values |= {"state": ItemState.SAME, "same_as": other.key}
     connection.execute(update(ITEMS).where(ITEMS.c.id == item.number).values(**values))
 

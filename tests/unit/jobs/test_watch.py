@@ -173,6 +173,29 @@ def test_a_wall_makes_no_two_pages_one(desk: Desk, server: ListServer) -> None:
     assert [it.aliases for it in desk.items()] == [()] * 4
 
 
+def test_another_address_that_leads_to_a_known_post_is_that_post(
+    desk: Desk, server: ListServer
+) -> None:
+    post = "https://weibo.com/1234567890/I7ubv9Ktj"
+    server.put("/feed", feed(post, "https://t.example/a", *PAGES[:2]))
+    desk.add()
+    desk.turn()
+    login = "https://news.example/login"
+    for job in desk.jobs():
+        final = "https://m.weibo.cn/detail/4417843292323593" if "t.example" in job.url else login
+        desk.queue.end(job.id, JobState.DONE, final_url=final, bundle_id="b")
+    server.put("/feed", feed(post, login, *PAGES[:2]))
+
+    desk.turn(HOUR)
+
+    assert {it.url: it.state.value for it in desk.items()} == {
+        post: "queued",
+        "https://t.example/a": "same",
+        PAGES[0]: "queued",
+        PAGES[1]: "queued",  # where both lead to says nothing about either
+    }
+
+
 # What is there already.
 
 
@@ -200,6 +223,20 @@ def test_what_a_list_has_already_can_be_left(desk: Desk, server: ListServer) -> 
     desk.turn(HOUR)
 
     assert desk.urls() == {PAGES[30]}
+
+
+def test_the_limit_holds_for_all_sitemaps_of_an_index(desk: Desk, server: ListServer) -> None:
+    for number in range(12):
+        server.put(f"/m{number}.xml", sitemap(PAGES[number], PAGES[number + 12]))
+    server.put(
+        "/sitemap.xml", sitemap_index(**{f"m{it}": f"2026-01-{it + 1:02}" for it in range(12)})
+    )
+    desk.add("/sitemap.xml", existing_limit=15)
+
+    desk.turn()
+    status = desk.turn(10 * MINUTE)
+
+    assert (status.items, len(desk.jobs())) == (24, 15)
 
 
 def test_more_than_one_poll_hands_over_comes_with_the_next_ones(
@@ -287,8 +324,10 @@ def test_an_index_of_sitemaps_is_read_bit_by_bit_and_asks_only_for_what_changed(
 
 def test_an_index_names_sitemaps_of_its_own_host_only(desk: Desk, server: ListServer) -> None:
     server.put("/own.xml", sitemap(PAGES[0]))
+    server.put("/other.xml", sitemap(PAGES[1]))
+    other = server.url("/other.xml", host="localhost")
     index = sitemap_index(own="").replace(
-        "</sitemapindex>", "<sitemap><loc>http://127.0.0.2:1/x.xml</loc></sitemap></sitemapindex>"
+        "</sitemapindex>", f"<sitemap><loc>{other}</loc></sitemap></sitemapindex>"
     )
     server.put("/sitemap.xml", index)
     desk.add("/sitemap.xml")
@@ -406,6 +445,15 @@ def test_a_list_that_is_well_again_is_as_if_nothing_had_been(
     well = desk.turn(broken.next_at - desk.time)
 
     assert (well.state, well.failures, well.items, well.missed) == (ListState.OK, 0, 11, 0)
+
+
+def test_a_short_list_may_halve(desk: Desk, server: ListServer) -> None:
+    server.put("/feed", feed(*PAGES[:4]))
+    desk.add()
+    desk.turn()
+    server.put("/feed", feed(PAGES[5]))
+
+    assert desk.turn(HOUR).state is ListState.OK
 
 
 def test_who_asks_to_wait_is_heeded_and_not_for_ever(desk: Desk, server: ListServer) -> None:
@@ -569,11 +617,14 @@ def test_a_pause_is_no_gap_and_a_stopped_worker_is_one(desk: Desk, server: ListS
     desk.book.resume("news")
     resumed = desk.turn()
 
+    slow = desk.turn(14 * MINUTE)  # four late: other lists came first
     late = desk.turn(2 * HOUR)
 
+    assert (slow.polls, slow.missed) == (3, 0)
     assert (paused.polls, paused.next_at, resumed.polls, resumed.missed) == (1, None, 2, 0)
-    assert (late.polls, late.missed) == (3, 11)
-    _, gap, *_ = desk.book.polls("news", 9)
+    assert (late.polls, late.missed) == (4, 11)
+    _, gap, *before = desk.book.polls("news", 9)
+    assert all(it.state is not None for it in before)
     assert (gap.state, gap.missed) == (None, 11)
     assert (gap.at, gap.ended_at) == (desk.time - 2 * HOUR + 10 * MINUTE, desk.time)
 
