@@ -14,6 +14,7 @@ from pathlib import Path
 import snapshotter
 from snapshotter.app import pipeline, remarks, tokens, wiring
 from snapshotter.app.addresses import check_url
+from snapshotter.app.ahead import Ahead
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
 from snapshotter.capture.unrendered import UnrenderedCapturer
@@ -43,6 +44,7 @@ class CaptureWorkshop:
         self._settings = settings
         self._tell = tell
         self._worlds: dict[bool, World] = {}  # by whether bundles will be locked
+        self._ahead: dict[bool, Ahead] = {}
         self._unsafe: set[str] = set()  # what was said of the browser's confinement
         self._owed: set[str] = set()  # why something was still owed the last time
 
@@ -50,12 +52,23 @@ class CaptureWorkshop:
         """See `Workshop.open`."""
         self._world(locked=False)
 
-    def capture(self, job: CaptureJob, lease: Lease) -> Made:
-        """See `Workshop.capture`."""
+    def rest(self) -> None:
+        """See `Workshop.rest`."""
+        for ahead in self._ahead.values():
+            ahead.discard()
+
+    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
+        """See `Workshop.capture`. The next one's browser starts while this one is sealed."""
         decision = self._decision(job)
-        world = self._world(locked=decision.retain_days > 0)
+        locked = decision.retain_days > 0
+        world = self._world(locked=locked)
         self._require_space(world, decision)
-        return self._made(pipeline.run(_request(job), decision, world, _silent, lease=lease))
+        ahead = self._ahead[locked]
+        return self._made(
+            pipeline.run(
+                _request(job), decision, world, _silent, lease=lease, ahead=ahead, more=more
+            )
+        )
 
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> Made:
         """See `Workshop.record_failure`."""
@@ -127,7 +140,9 @@ class CaptureWorkshop:
     def _world(self, *, locked: bool) -> World:
         if locked not in self._worlds:
             world = wiring.world(self._settings, ask=None, tell=self._tell, locked=locked)
-            self._worlds[locked] = replace(world, capturer=_OfThisMachine(world.capturer))
+            world = replace(world, capturer=_OfThisMachine(world.capturer))
+            self._worlds[locked] = world
+            self._ahead[locked] = Ahead(world.capturer, world.spool_dir, world.ids)
         return self._worlds[locked]
 
     def _require_space(self, world: World, decision: Decision) -> None:

@@ -86,6 +86,7 @@ class Attempt:
     handed_at: datetime  # UTC
     revisits: int
     giving_up: str = ""  # why the page is not asked for any more: only that is to be recorded
+    more: bool = False  # when it began, other jobs waited for a slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ class Attempts:
             return Attempt(
                 job=job_of(row), number=number, host=row["host"],
                 handed_at=row["handed_at"] or now, revisits=row["revisits"],
-                giving_up=row["giving_up"],
+                giving_up=row["giving_up"], more=_others_wait(connection),
             )  # fmt: skip
 
     def hand_back(self, job_id: str, run: int) -> None:
@@ -513,6 +514,13 @@ def _over(state: JobState, now: datetime, exit_code: int | None) -> dict[str, An
     return {
         "state": state, "ready": NOT_DUE, "due_at": None, "ended_at": now, "exit_code": exit_code,
     }  # fmt: skip
+
+
+def _others_wait(connection: Connection) -> bool:
+    """Return whether a job is due, or handed over and not begun."""
+    handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
+    wanted = select(JOB.c.seq).where((JOB.c.ready == DUE) | handed).limit(1)
+    return connection.execute(wanted).first() is not None
 
 
 def _job(connection: Connection, job_id: str) -> RowMapping | None:

@@ -30,7 +30,8 @@ from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Lease, Superseded
 
 _STORE_RATE = 128 << 10  # bytes a second, of the slowest store that is waited for
-_END_S = 5.0  # for a process to end that was asked to
+_IDLE_S = 3.0  # without an order, and nothing is kept ready any more
+_END_S = 10.0  # for a process to end that was asked to
 _ORPHANED = 70  # exit code of a slot whose worker is gone
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -63,9 +64,15 @@ class Workshop(Protocol):
             SnapshotterError: It can not work as it is set up.
         """
 
-    def capture(self, job: CaptureJob, lease: Lease) -> Made:
+    def rest(self) -> None:
+        """Let go of what was made ready: nothing is to be captured soon."""
+
+    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
         """
         Capture the page into a sealed bundle in the store.
+
+        Args:
+            more: There is another job that waits; something may be made ready for it.
 
         Raises:
             PolicyRefused, Hopeless: A further try would mend nothing.
@@ -113,6 +120,7 @@ class CaptureOrder:
     """Capture a page."""
 
     job: CaptureJob
+    more: bool  # others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +328,12 @@ def _serve(opener: Opener, pipe: multiprocessing.connection.Connection, store_s:
     workshop: Workshop | None = None
     while True:
         try:
+            if not pipe.poll(_IDLE_S) and workshop is not None:
+                workshop.rest()
             order = pipe.recv()
         except (EOFError, OSError):
+            if workshop is not None:
+                workshop.rest()
             return
         lease = _PipeLease(pipe, store_s)
         try:
@@ -354,7 +366,7 @@ def _done(workshop: Workshop, order: Order, lease: "_PipeLease") -> _Ended:
             workshop.open()
             product = None
         case CaptureOrder():
-            product = workshop.capture(order.job, lease)
+            product = workshop.capture(order.job, lease, more=order.more)
         case FailureOrder():
             product = workshop.record_failure(order.job, order.why, lease)
         case FindOrder():

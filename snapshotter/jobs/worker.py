@@ -240,7 +240,7 @@ class Worker:
             return
         self._observer.job_began(attempt.job, attempt=attempt.number, worker=self.id)
         self._told("job.began", job=job_id, attempt=attempt.number, url=attempt.job.url)
-        order: Order = CaptureOrder(attempt.job)
+        order: Order = CaptureOrder(attempt.job, attempt.more)
         if attempt.giving_up:
             order = FailureOrder(attempt.job, attempt.giving_up)
         ticket = (job_id, attempt.number)

@@ -77,7 +77,10 @@ class FakeWorkshop:
     def open(self) -> None:
         return
 
-    def capture(self, job: CaptureJob, lease: Lease) -> Made:
+    def rest(self) -> None:
+        return
+
+    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
         page = job.url.rpartition("/")[2]
         bundle_id = self._begin(job, lease)
         (self._folder / "visits" / bundle_id).write_text(job.id)

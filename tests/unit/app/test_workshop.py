@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
     lease = Lease()
 
     with pytest.raises(ServiceUnavailable, match="10 MB are free"):
-        workshop.capture(job(), lease)
+        workshop.capture(job(), lease, more=False)
 
     assert lease.said == []
 
@@ -218,7 +218,7 @@ def test_a_browser_that_this_machine_can_not_have_safely_ends_no_job(
     monkeypatch.setattr("snapshotter.capture.engine.ChromiumCapturer.capture", refuse)
 
     with pytest.raises(ServiceUnavailable, match="no sandbox"):
-        workshop.capture(job(), Lease())
+        workshop.capture(job(), Lease(), more=False)
 
 
 def test_a_key_that_can_not_be_opened_is_told_before_a_job_is_taken(here: Settings) -> None:
