@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from snapshotter.app.batch.book import FAILED, Book
-from snapshotter.app.batch.journal import Came
-from snapshotter.app.batch.plan import Entry
+from snapshotter.app.batch.journal import Came, Journal
+from snapshotter.app.batch.plan import Entry, Plan
 from snapshotter.app.batch.run import Ended, Watcher
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant
@@ -40,17 +40,17 @@ def check_not_local(book: Book) -> None:
             )
 
 
-def check_not_queued(book: Book) -> None:
+def check_not_queued(plan: Plan, journal: Journal | None) -> None:
     """
     Refuse to capture rows here that the queue has.
 
     Raises:
         SnapshotterError: There are such rows.
     """
-    there = sum(book.known(entry).queued for entry in book.plan.asked)
+    there = sum(journal.known(it.key).queued for it in plan.asked) if journal is not None else 0
     if there:
         raise SnapshotterError(
-            f"{there} rows are in the queue, and would be captured twice",
+            f"in the queue are {there} of the rows, which would be captured twice",
             hint="--enqueue says how far they are, --wait follows; snapshotter queue cancel",
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app import wiring
-from snapshotter.cli.batch import _Display, _in_words
+from snapshotter.cli.batch_words import Display, in_words
 from snapshotter.cli.main import main
 from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
@@ -132,7 +132,7 @@ def test_only_some_now_and_the_rest_another_time(office: Office) -> None:
 
     assert office.run("--only-host", "127.0.0.1", "--limit", "1", "urls.txt") == 0
     assert office.pages.visited == [A]
-    assert "2 rows are left; the same command goes on with them" in office.err
+    assert "left: 2 rows; the same command goes on" in office.err
     assert office.run("urls.txt") == 0
 
     assert sorted(office.pages.visited) == [A, f"{A}x", B]
@@ -161,7 +161,7 @@ def test_ctrl_c_ends_in_130_and_says_how_it_goes_on(
     assert office.run("urls.csv") == 130
 
     assert "interrupted; what was captured is stored" in office.err
-    assert "2 rows are left; the same command goes on" in office.err
+    assert "left: 2 rows; the same command goes on" in office.err
 
 
 def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
@@ -186,12 +186,14 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
 
     assert office.run("--enqueue", "urls.csv") == 1
 
-    assert "1 pages were handed over" in office.err
+    assert office.out.splitlines()[0] == "2 rows: 1 failed, 1 waiting"
+    assert "handed over: 1 page" in office.err
     assert "no worker is there yet: snapshotter worker" in office.err
-    assert "1 rows are with the workers" in office.err
+    assert "with the workers: 1 row;" in office.err
     assert [row["status"] for row in office.done()] == ["waiting", "failed"]
     assert office.run("urls.csv") == 1
-    assert "1 rows are in the queue, and would be captured twice" in office.err
+    assert "in the queue are 1 of the rows, which would be captured twice" in office.err
+    assert not (office.folder / "data" / "keys").exists(), "nothing is made for what is refused"
     assert office.run("--enqueue", "--json", "urls.csv") == 1
     assert office.objects[-1]["statuses"] == {"failed": 1, "waiting": 1}
     assert office.pages.visited == []
@@ -233,7 +235,7 @@ def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock: Any = FixedClock()
-    display = _Display(clock, quiet=False, as_json=False)
+    display = Display(clock, quiet=False, as_json=False)
 
     for seconds in (1, 8, 60, 40, 20):
         display.waits(clock.now() + timedelta(seconds=seconds), "a.example: a budget")
@@ -251,4 +253,4 @@ def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
      (172_800, "2 d"), (200_000, "2 d 7 h")],
 )  # fmt: skip
 def test_a_span_is_said_as_a_person_would(seconds: int, words: str) -> None:
-    assert _in_words(timedelta(seconds=seconds)) == words
+    assert in_words(timedelta(seconds=seconds)) == words
