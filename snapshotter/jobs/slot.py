@@ -383,11 +383,17 @@ def _failed(error: Exception, lease: "_PipeLease") -> _Ended:
         return _Ended(None, None, True, kept, _resident())
     failure = Failure(
         fault=_fault_of(error),
-        error=error.message if isinstance(error, SnapshotterError) else _bug(error),
+        error=_sentence(error),
         hint=hint,
         exit_code=error.exit_code if isinstance(error, SnapshotterError) else 1,
     )
     return _Ended(None, failure, False, kept, _resident())
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SnapshotterError):
+        return error.message
+    return f"a disk is full: {error}" if _disk_is_full(error) else _bug(error)
 
 
 def _fault_of(error: BaseException) -> Fault:
