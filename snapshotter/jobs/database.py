@@ -86,6 +86,9 @@ def database_url(text: str) -> str:
         # The driver's own file for passwords must belong to its reader alone, which a secret
         # that is mounted into a container never does.
         url = url.difference_update_query(["password_file"]).set(password=_password(named))
+    if driver != "sqlite":
+        # In a cluster that was made without a locale the driver would give bytes for text.
+        url = url.update_query_dict({"client_encoding": "utf8"})
     return url.set(drivername=driver).render_as_string(hide_password=False)
 
 

@@ -16,8 +16,11 @@ from snapshotter.jobs.database import Instant, database_now, database_url, open_
     [
         ("/var/lib/queue.db", "sqlite:////var/lib/queue.db"),
         ("sqlite:///queue.db", "sqlite:///queue.db"),
-        ("postgresql://me:secret@db:5433/jobs", "postgresql+psycopg://me:secret@db:5433/jobs"),
-        ("postgres://db/jobs", "postgresql+psycopg://db/jobs"),
+        (
+            "postgresql://me:secret@db:5433/jobs",
+            "postgresql+psycopg://me:secret@db:5433/jobs?client_encoding=utf8",
+        ),
+        ("postgres://db/jobs", "postgresql+psycopg://db/jobs?client_encoding=utf8"),
     ],
 )
 def test_an_address_is_what_its_driver_needs(text: str, url: str) -> None:
@@ -37,7 +40,11 @@ def test_a_password_is_the_first_line_of_the_file_that_the_address_names(tmp_pat
 
     url = make_url(database_url(f"postgresql://me@db/jobs?password_file={tmp_path}/password"))
 
-    assert (url.password, url.host, dict(url.query)) == ("p@ss/word:1", "db", {})
+    assert (url.password, url.host, dict(url.query)) == (
+        "p@ss/word:1",
+        "db",
+        {"client_encoding": "utf8"},
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\nsecond\n", b"\xff\n"])
