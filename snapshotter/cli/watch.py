@@ -299,7 +299,8 @@ def _show(found: "Summary") -> None:
     if status.state.is_trouble and status.since is not None:
         times = f", {status.failures} polls in a row" if status.failures else ""
         result(f"  since     {_time(status.since)}{times}")
-    result(f"  list      {_source(status)}")
+    kind = f"  ({status.kind})" if status.kind else ""
+    result(f"  list      {_source(status)}{kind}")
     rules = [f"--match {it}" for it in watched.match] + [
         f"--exclude {it}" for it in watched.exclude
     ]
@@ -540,7 +541,7 @@ def _object(status: WatchStatus) -> dict[str, Any]:
         "http_status": status.http_status,
         "items": status.items,
         "jitter": watched.jitter,
-        "kind": watched.kind,
+        "kind": status.kind,
         "last_poll_at": _instant(status.last_poll_at),
         "last_read_at": _instant(status.last_read_at),
         "listed": status.listed,

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Index,
     Integer,
     Row,
     String,
@@ -65,6 +66,7 @@ ITEMS = Table(
     Column("same_as", Text, nullable=False),
     Column("learn_at", Instant, index=True),  # when to ask for its job; None: nothing to learn
     UniqueConstraint("watch", "digest"),
+    Index("watch_item_state", "watch", "state"),
 )
 ALIASES = Table(
     "watch_alias",
@@ -154,8 +156,8 @@ def take_in(
                 "same_as": "",
             }
         )
-    for some in _batches(rows, _AT_ONCE // len(ITEMS.c)):
-        connection.execute(_insert_new(connection, ITEMS).values(list(some)))
+    for some in _batches(rows, _AT_ONCE):
+        connection.execute(_insert_new(connection, ITEMS), list(some))
     return Taken(
         new=len(rows),
         skipped=sum(it["state"] is ItemState.SKIPPED for it in rows),

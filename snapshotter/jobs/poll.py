@@ -41,8 +41,10 @@ MAX_BYTES: Final = 16 << 20  # of a list as it comes
 FETCH_S: Final = 45.0  # for one document
 _FRESH: Final = 50  # priority of a page that has just appeared
 _CHILDREN: Final = 10  # sitemaps of an index that one poll reads
+_CHILDREN_TIME: Final = timedelta(minutes=2)  # after which none is begun
 _CHILDREN_KNOWN: Final = 5_000
 _AT_ONCE: Final = 8  # lists
+_TURN: Final = timedelta(minutes=1)
 _LEARNT_AT_ONCE: Final = 200
 _RENDERED: Final = timedelta(seconds=5)  # until it is looked again whether a capture is there
 _GATE_S: Final = 30.0  # until a host is asked for again that did not say when
@@ -121,19 +123,23 @@ class Poller:
 
     def turn(self) -> None:
         """
-        Poll every list whose turn it is, several at once; return when none is left.
+        Poll every list whose turn it is, several at once.
+
+        It returns when none is left, or after a minute: with more lists than can be polled at
+        their pace there always is one, and the other things here have their turn as well.
 
         Raises:
             SnapshotterError: The first error that was not a list's own, when all others are done.
         """
         self.learn()
+        ends = self._book.clock() + _TURN
         failed: list[BaseException] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="poll") as pool:
             under_way: set[Future[None]] = set()
             while True:
                 room = _AT_ONCE - len(under_way)
                 if room and not failed:
-                    claims = self._book.claim_due(self._token(), room)
+                    claims = self._book.claim_due(self._token(), room, until=ends)
                     under_way |= {pool.submit(self._due, it) for it in claims}
                 if not under_way:
                     break
@@ -471,6 +477,8 @@ class Poller:
             key=lambda it: it.read_at or never,
         )
         for part in asked[:_CHILDREN]:
+            if self._book.clock() > claim.at + _CHILDREN_TIME:
+                break  # each of them may take its whole time
             try:
                 read = self._read(claim, part, kind="sitemap")
             except _Failed as error:

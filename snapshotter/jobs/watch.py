@@ -358,15 +358,20 @@ class WatchBook:
             _row(connection, name)
             return tuple(items.listed(connection, name, state=state, newest=newest))
 
-    def claim_due(self, token: str, most: int) -> tuple[Claim, ...]:
+    def claim_due(
+        self, token: str, most: int, *, until: datetime | None = None
+    ) -> tuple[Claim, ...]:
         """
         Take lists whose turn it is, those that are due longest first.
 
         Args:
             token: The poller's own; unlike every other's.
+            until: None are taken any more after that.
         """
         with reading(self.engine) as connection:
             at = self.now(connection)
+            if until is not None and at > until:
+                return ()
             names = connection.execute(
                 select(WATCHES.c.name)
                 .where(_is_due(at))
@@ -625,6 +630,7 @@ def _status(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
         paused=row.paused,
         ended=row.ended,
         detail=row.detail,
+        kind=row.kind,
         title=row.title,
         since=row.since,
         next_at=None if row.paused or row.ended else row.next_at,

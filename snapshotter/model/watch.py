@@ -155,6 +155,7 @@ class WatchStatus:
     paused: bool = False
     ended: bool = False
     detail: str = ""  # of the state, a sentence
+    kind: str = ""  # of the list; "" before it was read
     title: str = ""  # of the list
     since: datetime | None = None  # in this state
     next_at: datetime | None = None  # None: paused or ended

@@ -65,6 +65,7 @@ def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -
 
     (shown,) = shell.objects("show", "agency")
     assert (shown["state"], shown["items"], shown["title"]) == ("ok", 30, "Agency news")
+    assert shown["kind"] == "feed"
     assert shown["jobs"] == {"waiting": 20}
     assert [it["queued"] for it in shown["last_polls"]] == [0, 20]
     assert shell.run("show", "agency") == 0

@@ -579,6 +579,21 @@ def test_a_poller_that_died_holds_a_list_up_for_ten_minutes(desk: Desk, server: 
     assert desk.book.settle(dead, desk.poller.look(watch)[0]) is None
 
 
+def test_a_turn_ends_although_lists_are_left_for_the_next(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(PAGES[0])
+    names = [f"list-{it}" for it in range(16)]
+    for name in names:
+        desk.add(name=name, source=str(tmp_path / "list.txt"))
+    desk.step = timedelta(seconds=2)
+
+    desk.poller.turn()
+
+    polled = {name for name in names if desk.book.status(name).polls}
+    assert 0 < len(polled) < len(names)
+    desk.poller.turn()
+    assert polled < {name for name in names if desk.book.status(name).polls}
+
+
 def test_a_list_that_is_being_polled_is_not_polled_by_hand(desk: Desk, server: ListServer) -> None:
     desk.add()
     desk.book.claim("news", "other")
