@@ -565,8 +565,8 @@ def _with_names() -> Any:
 
 def _anything() -> Any:
     """Return a question whose answer is 0 where there is nothing to do: as nearly always."""
-    live = select(SCHEDULE.c.id).where(SCHEDULE.c.state == ACTIVE)
-    due = exists().where(TARGET.c.next_at <= bindparam("now"), TARGET.c.schedule_id.in_(live))
+    # Whether its schedule is paused is not asked: SQLite would then read all of its addresses.
+    due = exists().where(TARGET.c.next_at <= bindparam("now"))
     noted = exists().where(VISIT.c.state == PLANNED)
     unclear = exists().where(VISIT.c.check_at <= bindparam("now"))
     fresh = (GAP.c.gap_id == "") & (GAP.c.noted_at <= bindparam("gathered"))
