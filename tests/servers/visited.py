@@ -7,12 +7,15 @@ A server on all of 127.0.0.0/8 that counts who is being served: limits of hosts 
 """
 
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from typing_extensions import override
+
+_LIMIT_S = 120.0  # for what is waited for, on a busy machine
 
 
 class Visited(ThreadingHTTPServer):
@@ -21,22 +24,30 @@ class Visited(ThreadingHTTPServer):
 
     Args:
         takes_s: How long each answer takes.
-        slow: A host that answers only after `let_go` was set.
+        slow: A host that answers only after `let_go` was set, or `wait_s` have passed.
+        hostile: A host that says 429, and to come back after so many seconds.
     """
 
     daemon_threads = True
     request_queue_size = 50
 
-    def __init__(self, *, takes_s: float = 0.0, slow: str = "", wait_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        *,
+        takes_s: float = 0.0,
+        slow: str = "",
+        wait_s: float = 60.0,
+        hostile: tuple[str, int] = ("", 0),
+    ) -> None:
         super().__init__(("0.0.0.0", 0), _Page)  # noqa: S104 - to be all of 127.0.0.0/8
-        self.takes_s, self.slow, self.wait_s = takes_s, slow, wait_s
+        self.takes_s, self.slow, self.wait_s, self.hostile = takes_s, slow, wait_s, hostile
         self.let_go = threading.Event()
         self.changed = threading.Condition()
         self.inside: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
         self.most_in_all = 0
         self.served: Counter[str] = Counter()
-        self.paths: Counter[str] = Counter()
+        self.spans: dict[str, list[tuple[float, float]]] = {}  # monotonic, in order of their ends
         self._pause = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -63,11 +74,12 @@ class Visited(ThreadingHTTPServer):
     def until_served(self, count: int) -> None:
         """Wait until so many visits have ended."""
         with self.changed:
-            there = self.changed.wait_for(lambda: self.served.total() >= count, self.wait_s)
-        assert there, f"{self.served.total()} visits of {count} in {self.wait_s} s"
+            there = self.changed.wait_for(lambda: self.served.total() >= count, _LIMIT_S)
+        assert there, f"{self.served.total()} visits of {count} in {_LIMIT_S} s"
 
-    def visit(self, host: str, path: str) -> None:
+    def visit(self, host: str) -> None:
         """Serve one visitor."""
+        began = time.monotonic()
         with self.changed:
             self.inside[host] += 1
             self.most[host] = max(self.most[host], self.inside[host])
@@ -78,7 +90,7 @@ class Visited(ThreadingHTTPServer):
         with self.changed:
             self.inside[host] -= 1
             self.served[host] += 1
-            self.paths[path] += 1
+            self.spans.setdefault(host, []).append((began, time.monotonic()))
             self.changed.notify_all()
 
 
@@ -86,8 +98,13 @@ class _Page(BaseHTTPRequestHandler):
     server: Visited
 
     def do_GET(self) -> None:
-        self.server.visit(self.headers["Host"].rpartition(":")[0], self.path)
-        self.send_response(200)
+        host = self.headers["Host"].rpartition(":")[0]
+        if self.path.endswith("/visit"):  # and not what a browser asks for besides
+            self.server.visit(host)
+        hostile, seconds = self.server.hostile
+        self.send_response(429 if host == hostile else 200)
+        if host == hostile:
+            self.send_header("Retry-After", str(seconds))
         self.send_header("Content-Length", "0")
         self.end_headers()
 

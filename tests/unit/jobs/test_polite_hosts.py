@@ -44,7 +44,7 @@ def test_a_host_that_hangs_holds_up_no_other_and_none_has_more_visitors_than_it_
 
     with Visited(slow=SLOW) as server:
         hosts = [SLOW] * 4 + [host for host in QUICK for _ in range(PAGES)]
-        urls = [server.url(host, str(number)) for number, host in enumerate(hosts)]
+        urls = [server.url(host, f"{number}/visit") for number, host in enumerate(hosts)]
         lines = []
         for half, database in enumerate(databases):
             visits = DatabaseVisits(database, politeness.load(rules), lambda: 0.5)
