@@ -89,9 +89,14 @@ VISIT = Table(
     Column("job_id", String(120), nullable=False, default=""),  # "": outside the queue
     Column("open_until", Instant),  # under way until then at most; None: it has ended
     Index("polite_visit_budget", "key", "started_at"),
-    Index("polite_visit_open", "open_until"),
-    Index("polite_visit_job", "job_id"),
     Index("polite_visit_age", "started_at"),
+)
+# Of those under way alone: they are few, and looked for each time.
+Index(
+    "polite_visit_open",
+    VISIT.c.open_until,
+    sqlite_where=VISIT.c.open_until.is_not(None),
+    postgresql_where=VISIT.c.open_until.is_not(None),
 )
 
 
@@ -133,9 +138,10 @@ class DatabaseGate:
         rules = self._politeness.rules(host)
         urgent = is_urgent(job.priority)
         state = _held(connection, (_ALL, host), now)[host]
+        outside = _open(connection, now, outside=True)
         load = Load(
-            host=under_way + _open(connection, now, host, outside=True),
-            all=all_under_way + _open(connection, now, None, outside=True),
+            host=under_way + outside[host],
+            all=all_under_way + outside.total(),
             budget_at=_budget_at(connection, host, rules.budget(urgent=urgent), now),
         )
         wait = judge(self._politeness, rules, state, load, now)
@@ -239,9 +245,10 @@ class DatabaseVisits:
         with writing(self._engine) as connection:
             held = _held(connection, (_ALL, key), None)
             now = database_now(connection)
+            under_way = _open(connection, now)
             load = Load(
-                host=_open(connection, now, key),
-                all=_open(connection, now, None),
+                host=under_way[key],
+                all=under_way.total(),
                 budget_at=_budget_at(connection, key, rules.budget(urgent=urgent), now),
             )
             wait = judge(self._politeness, rules, held[key], load, now)
@@ -295,16 +302,13 @@ def hosts(engine: Engine, politeness: Politeness) -> tuple[HostView, ...]:
             ).mappings()
         }
         recent = select(VISIT.c.key, func.count()).where(VISIT.c.started_at > now - DAY)
-        open_now = select(VISIT.c.key, func.count()).where(
-            VISIT.c.open_until > now, VISIT.c.job_id == ""
-        )
         counted = _counted(connection, recent.group_by(VISIT.c.key))
-        outside = _counted(connection, open_now.group_by(VISIT.c.key))
+        outside = _open(connection, now, outside=True)
         handed = (JOB.c.state == JobState.WAITING) & (JOB.c.ready == NOT_DUE)
         jobs = select(JOB.c.host, func.count()).group_by(JOB.c.host)
         held = _counted(connection, jobs.where(handed | (JOB.c.state == JobState.RUNNING)))
         waiting = _counted(connection, jobs.where(JOB.c.state.in_(WAITING), JOB.c.ready != NOT_DUE))
-        under_way = Counter(outside) + Counter(held)
+        under_way = outside + Counter(held)
         found = []
         for key in sorted({*states, *waiting} - {""}):
             state = states.get(key, HostState())
@@ -469,14 +473,12 @@ def _close(connection: Connection, job_id: str) -> None:
     )
 
 
-def _open(connection: Connection, now: datetime, key: str | None, *, outside: bool = False) -> int:
-    """Return how many visits are under way: of a host or of all, all or those of no job."""
-    wanted = select(func.count()).select_from(VISIT).where(VISIT.c.open_until > now)
-    if key is not None:
-        wanted = wanted.where(VISIT.c.key == key)
+def _open(connection: Connection, now: datetime, *, outside: bool = False) -> Counter[str]:
+    """Return how many visits of each host are under way: all, or those of no job."""
+    wanted = select(VISIT.c.key).where(VISIT.c.open_until > now)
     if outside:
         wanted = wanted.where(VISIT.c.job_id == "")
-    return connection.execute(wanted).scalar_one()
+    return Counter(connection.execute(wanted).scalars())
 
 
 def _budget_at(
