@@ -30,7 +30,11 @@ class Shell:
         self.database = wiring_jobs.database(settings)
         self.queue = wiring_jobs.queue(settings, self.database)
         self.gate = wiring_jobs.gate(settings)
-        self.dispatcher = Dispatcher(self.database, self.gate, per_host=16)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """One that remembers nothing of the last round."""
+        return Dispatcher(self.database, self.gate, per_host=16)
 
     def put(self, *urls: str) -> list[CaptureJob]:
         with writing(self.database) as connection:
