@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for the command line and for workers: snapshotter, Debian's headless Chromium, fonts.
 #
 #   docker build -t snapshotter .
@@ -75,6 +74,8 @@ LABEL org.opencontainers.image.title="snapshotter" \
       org.opencontainers.image.description="Preserve web pages as signed, timestamped, verifiable evidence" \
       org.opencontainers.image.licenses="Apache-2.0"
 
+# No HEALTHCHECK: a command of this image is no service. Who runs a worker asks it for /healthz
+# (`worker --listen`), as compose.yaml and the chart do.
 STOPSIGNAL SIGTERM
 # tini collects the processes that a dead browser leaves. It passes signals to us alone (no -g):
 # a worker that drains still needs its browsers.

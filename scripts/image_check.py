@@ -60,19 +60,6 @@ print("user and network: allowed, uid", os.getuid())
 """
 
 _JOBS = 3
-_LOOK_S = 0.5
-_HAND_OVER = (
-    "-c",
-    """
-import sys
-from snapshotter.app import settings, wiring_jobs
-from snapshotter.model.job import CaptureJob
-queue = wiring_jobs.queue(settings.load())
-now = queue.now()
-queue.put([CaptureJob(id=f"check-{number}", url=url, enqueued_at=now)
-           for number, url in enumerate(sys.argv[1:])])
-""",
-)
 
 
 class Wrong(Exception):
@@ -249,15 +236,12 @@ def works(image: Image, site: Site) -> None:
         if started.returncode:
             raise Wrong(f"the worker did not start: {started.stderr}")
         urls = [site.url(f"/inner?{number}") for number in range(_JOBS)]
-        handed = image.run(*_HAND_OVER, *urls, entrypoint="/opt/snapshotter/bin/python")
-        if handed.returncode:
-            raise Wrong(f"nothing could be handed over: {handed.stderr}")
         begun = time.monotonic()
-        while len(image.place.bundles()) < before + _JOBS:
-            if time.monotonic() > begun + _LIMIT_S / 2:
-                raise Wrong(f"the worker did not do its work: {image.ask('logs', name).stderr}")
-            time.sleep(_LOOK_S)
+        done = image.run("capture", "--enqueue", "--wait", "--json", *urls)
         took = time.monotonic() - begun
+        if done.returncode or len(image.place.bundles()) != before + _JOBS:
+            said = f"{done.stdout}{done.stderr}{image.ask('logs', name).stderr}"
+            raise Wrong(f"the worker did not do its work ({done.returncode}): {said}")
         healthy = image.ask("exec", name, *compose["healthcheck"]["test"][1:])
         if healthy.returncode:
             raise Wrong(f"the health check of a worker that works: {healthy.stderr}")
