@@ -143,6 +143,10 @@ class Engine:
         """
         Return which of these runs nobody will take any more.
 
+        A run that waits under another version of the engine's work is one of them: after an
+        upgrade there may be nobody who takes it. It is cancelled; where somebody of that
+        version is left, its job is handed over again all the same, and done once.
+
         Raises:
             ServiceUnavailable: The database does not answer.
         """
@@ -153,7 +157,14 @@ class Engine:
             found = DBOS.list_workflows(
                 workflow_ids=list(ids), status=list(_ALIVE), load_input=False, load_output=False
             )
-        alive = {it.workflow_id for it in found}
+            left = [
+                it.workflow_id
+                for it in found
+                if it.status == "ENQUEUED" and it.app_version not in {None, _VERSION}
+            ]
+            if left:
+                DBOS.cancel_workflows(left)
+        alive = {it.workflow_id for it in found} - set(left)
         return [run for name, run in ids.items() if name not in alive]
 
     def release(self, worker_id: str) -> None:

@@ -1,0 +1,31 @@
+"""What the engine is asked for, with the engine itself, on a database in a file."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.jobs import engine as engines
+from snapshotter.jobs.dispatch import Handed
+from snapshotter.jobs.engine import Engine, Limits
+
+
+def test_a_run_of_a_version_that_nobody_has_any_more_is_handed_over_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, int]] = []
+    engine = Engine(
+        f"{tmp_path}/queue.db", "worker", slots=1, limits=Limits(),
+        run=lambda job, run: ran.append((job, run)),
+    )  # fmt: skip
+    engine.start()
+    try:
+        with monkeypatch.context() as before_the_upgrade:
+            before_the_upgrade.setattr(engines, "_VERSION", "0")
+            engine.hand_over(Handed(job_id="old", run=1, host="a.example", priority=100))
+
+        assert engine.gone([("old", 1)]) == [("old", 1)]
+        assert engine.gone([("old", 1)]) == [("old", 1)]  # and it stays so
+    finally:
+        engine.stop(within_s=10)
+
+    assert ran == []
