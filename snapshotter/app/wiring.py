@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ from snapshotter.app.repair import RepairDesk
 from snapshotter.app.replication import ReplicationDesk
 from snapshotter.app.settings import Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
@@ -142,6 +143,54 @@ def policy(settings: Settings) -> policies.Policy:
             hint=f"if that is what you want: --policy {settings.policy}",
         )
     return found
+
+
+def policy_for(settings: Settings, named: str) -> policies.Policy:
+    """
+    Return the policy that a job or a watch names; the configured one where it names none.
+
+    It comes out of a database that others write to: it may narrow what whoever runs this
+    process has allowed, and open nothing.
+
+    Raises:
+        PolicyRefused: It opens networks, locks for good, or gives somebody all that passes,
+            and neither the settings nor the policy of this process do.
+        SnapshotterError: It can not be read.
+    """
+    if not named:
+        return policy(settings)
+    found = policies.load(named)
+    opens = found.network.allow
+    locks = found.retention.days if found.retention.mode == "COMPLIANCE" else 0
+    if not (opens or locks or found.streams.keep_for):
+        return found
+    own = policy(settings)
+    allowed = [ip_network(it) for it in (*settings.allow_networks, *own.network.allow)]
+    for it in map(ip_network, opens):
+        if not any(_is_within(it, wider) for wider in allowed):
+            raise PolicyRefused(
+                f"policy {named} opens {it} to pages, and it was only named by a job",
+                hint=f'if that is what you want: allow_networks = ["{it}"] where the worker runs',
+            )
+    if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
+        raise PolicyRefused(
+            f"policy {named} locks bundles so that nobody can undo it, and it was only named by "
+            "a job",
+            hint=f"if that is what you want: --policy {named} where the worker runs",
+        )
+    if not set(found.streams.keep_for) <= set(own.streams.keep_for):
+        raise PolicyRefused(
+            f"policy {named} keeps cookies, passwords and all that passes for somebody who has a "
+            "key, and it was only named by a job",
+            hint=f"if that is what you want: --policy {named} where the worker runs",
+        )
+    return found
+
+
+def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return isinstance(wider, IPv4Network) and network.subnet_of(wider)
+    return isinstance(wider, IPv6Network) and network.subnet_of(wider)
 
 
 def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":

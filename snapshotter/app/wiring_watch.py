@@ -1,7 +1,6 @@
 """Build what polls lists: their book, the poller, and its way out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from snapshotter.app import bundles, wiring, wiring_jobs
@@ -115,10 +114,8 @@ class _WayOut:
         from snapshotter.jobs.poll import FETCH_S, MAX_BYTES
 
         settings = self._settings
-        if watch.policy:
-            settings = replace(settings, policy=watch.policy, policy_was_found=False)
         try:
-            policy = wiring.policy(settings)
+            policy = wiring.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
         rules = EgressRules(

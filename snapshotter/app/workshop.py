@@ -50,6 +50,7 @@ class CaptureWorkshop:
 
     def open(self) -> None:
         """See `Workshop.open`."""
+        wiring.policy(self._settings)
         self._world(locked=False)
 
     def rest(self) -> None:
@@ -127,11 +128,14 @@ class CaptureWorkshop:
 
     def _decision(self, job: CaptureJob) -> Decision:
         settings = self._settings
-        if job.policy:
-            settings = replace(settings, policy=job.policy, policy_was_found=False)
+        try:
+            own = wiring.policy(settings)
+        except SnapshotterError as error:  # it was there when the worker began
+            raise ServiceUnavailable(error.message, hint=error.hint) from error
         try:
             check_url(job.url)
-            return policies.decide(wiring.policy(settings), allow_networks=settings.allow_networks)
+            named = wiring.policy_for(settings, job.policy) if job.policy else own
+            return policies.decide(named, allow_networks=settings.allow_networks)
         except (PolicyRefused, ServiceUnavailable):
             raise
         except SnapshotterError as error:

@@ -194,6 +194,49 @@ def test_what_no_further_try_would_mend_is_said_to_be_so(
         given_up(workshop, Lease(), hopeless)
 
 
+_OPENS = '[network]\nallow = ["10.1.0.0/16"]\n'
+_LOCKS = '[retention]\ndays = 3650\nmode = "COMPLIANCE"\n'
+
+
+def _named(directory: Path, tables: str) -> str:
+    file = directory / "named.toml"
+    file.write_text(f'name = "named"\n{tables}')
+    return str(file)
+
+
+@pytest.mark.parametrize("tables", [_OPENS, _LOCKS])
+def test_a_job_opens_nothing_that_whoever_runs_the_worker_has_not(
+    here: Settings, tmp_path: Path, tables: str
+) -> None:
+    """Jobs come out of a database: who can write to it must not reach our networks by a worker."""
+    lease = Lease()
+
+    with pytest.raises(PolicyRefused, match="only named by a job"):
+        given_up(CaptureWorkshop(here, lambda _: None), lease, job(policy=_named(tmp_path, tables)))
+
+    assert lease.said == []
+
+
+def test_a_job_may_ask_for_networks_that_the_worker_has_open(
+    here: Settings, tmp_path: Path
+) -> None:
+    policy = _named(tmp_path, _OPENS)
+    own = (replace(here, allow_networks=("10.0.0.0/8",)), replace(here, policy=policy))
+
+    for settings_ in own:
+        made = given_up(CaptureWorkshop(settings_, lambda _: None), Lease(), job(policy=policy))
+        assert made.sealed.outcome == "failed"
+
+
+def test_a_worker_whose_own_policy_can_not_be_read_ends_no_job(here: Settings) -> None:
+    workshop = CaptureWorkshop(replace(here, policy="none-such"), lambda _: None)
+
+    with pytest.raises(SnapshotterError):
+        workshop.open()
+    with pytest.raises(ServiceUnavailable):
+        given_up(workshop, Lease())
+
+
 def test_a_full_disk_is_told_before_a_page_is_asked_for(
     workshop: CaptureWorkshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
