@@ -241,7 +241,8 @@ def host_of(url: str) -> str:
     """
     host = (urlsplit(url.replace("\\", "/")).hostname or "").rstrip(".")
     if not host.isascii():
-        host = host.encode("idna").decode("ascii")  # UnicodeError is a ValueError
+        with contextlib.suppress(UnicodeError):  # no name that is; it is a host all the same
+            host = host.encode("idna").decode("ascii")
     shorter = host.removeprefix("www.")
     if not host:
         raise ValueError("an address without a host")

@@ -70,6 +70,7 @@ def rules_of(folder: Path, text: str) -> HostRules:
         ("http://news.example.org/", "news.example.org", "default"),
         ("http://www/", "www", "default"),
         ("http://bücher.example/", "xn--bcher-kva.example", "default"),
+        (f"http://{'ü' * 70}.example/", f"{'ü' * 70}.example", "default"),
         ("https://mp.weixin.qq.com/s/x", "mp.weixin.qq.com", "wechat"),
         ("https://m.weibo.cn/1", "group:weibo", "weibo"),
         ("https://www.weibo.com/1", "group:weibo", "weibo"),
