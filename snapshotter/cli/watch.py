@@ -333,9 +333,13 @@ Examples:
 @_json
 @click.pass_context
 def pause(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Poll a list no more until it is resumed."""
-    with _opened(ctx) as (_, book):
-        _tell(book.pause(name), "paused", as_json)
+    """
+    Poll a list no more until it is resumed.
+
+    That it was paused, resumed or removed is recorded and signed by a worker, as of schedules.
+    """
+    with _opened(ctx) as (settings, book):
+        _tell(book.pause(name, by=settings.operator), "paused", as_json)
 
 
 @watch.command(
@@ -349,8 +353,8 @@ Examples:
 @click.pass_context
 def resume(ctx: click.Context, name: str, as_json: bool) -> None:
     """Go on polling a list, with the next turn of a worker."""
-    with _opened(ctx) as (_, book):
-        _tell(book.resume(name), "resumed", as_json)
+    with _opened(ctx) as (settings, book):
+        _tell(book.resume(name, by=settings.operator), "resumed", as_json)
 
 
 @watch.command(
@@ -370,7 +374,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
 
     Bundles stay, and so do captures that wait. Watched again, all it names is new.
     """
-    with _opened(ctx) as (_, book):
+    with _opened(ctx) as (settings, book):
         status = book.status(name)
         if not yes:
             click.confirm(
@@ -378,7 +382,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
                 abort=True,
                 err=True,
             )
-        count = book.remove(name)
+        count = book.remove(name, by=settings.operator)
     if as_json:
         result_json({"forgotten": count, "name": name})
     else:

@@ -56,6 +56,7 @@ _KEPT_POLLS: Final = 200  # of each watch
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
 _LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
 _GAPS_AT_ONCE: Final = 20
+_KEPT_GAPS: Final = timedelta(days=90)
 _SLOTS: Final = 1_500  # times in one record; a statement has 64 KiB
 _LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
 
@@ -114,8 +115,25 @@ POLLS = Table(
     Column("new", Integer, nullable=False),
     Column("queued", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
-    Column("gap_id", String(64), nullable=False),
-    Column("owed", Boolean, nullable=False),  # of a gap: its record is not stored yet
+    Column("gap", BigInteger),  # of a gap: its row in the next table
+)
+# What has to be signed: it outlives the watch that it is about.
+GAPS = Table(
+    "watch_gap",
+    TABLES,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("schedule", String(48), nullable=False),  # as the record names the watch
+    Column("source", Text, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("slots", Text, nullable=False),  # JSON: when polls were due, of a gap
+    Column("noted_at", Instant, nullable=False),
+    Column("gap_id", String(64), nullable=False),  # of its record; "" before anybody began it
+    Column("owed", Boolean, nullable=False, index=True),  # the record is not stored yet
 )
 
 
@@ -231,29 +249,34 @@ class WatchBook:
                 hint=f"snapshotter watch show {watch.name}",
             ) from error
 
-    def remove(self, name: str) -> int:
+    def remove(self, name: str, *, by: str = "") -> int:
         """
         Forget a list and the pages that it named; return how many. Jobs and bundles stay.
+
+        Args:
+            by: Who does it, for the record; "" for nobody named.
 
         Raises:
             SnapshotterError: There is none.
         """
         with writing(self.engine) as connection:
-            _row(connection, name)
+            self._note(connection, _row(connection, name), GapEvent.REMOVED, by)
             count = items.forget(connection, name)
             for table, column in ((PARTS, PARTS.c.watch), (POLLS, POLLS.c.watch)):
                 connection.execute(delete(table).where(column == name))
             connection.execute(delete(WATCHES).where(WATCHES.c.name == name))
         return count
 
-    def pause(self, name: str) -> WatchStatus:
+    def pause(self, name: str, *, by: str = "") -> WatchStatus:
         """Poll a list no more until `resume`. Raises SnapshotterError: there is none."""
         with writing(self.engine) as connection:
-            _row(connection, name)
+            row = _row(connection, name)
+            if not row.paused:
+                self._note(connection, row, GapEvent.PAUSED, by)
             connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(paused=True))
         return self.status(name)
 
-    def resume(self, name: str) -> WatchStatus:
+    def resume(self, name: str, *, by: str = "") -> WatchStatus:
         """
         Go on polling a list, at once. The time of the pause is no gap: somebody wanted it.
 
@@ -264,12 +287,25 @@ class WatchBook:
             row = _row(connection, name)
             at = self.now(connection)
             if row.paused:
+                self._note(connection, row, GapEvent.RESUMED, by)
                 connection.execute(
                     update(WATCHES)
                     .where(WATCHES.c.name == name)
                     .values(paused=False, next_at=max(at, _loaded(row.definition).starts_at or at))
                 )
         return self.status(name)
+
+    def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
+        """Note that somebody stops a list or lets it go on, and what was missed until then."""
+        at, watch = self.now(connection), _loaded(row.definition)
+        if not row.paused and not row.ended:
+            _note_gap(connection, row, watch, at)
+        connection.execute(
+            insert(GAPS).values(
+                _owed(watch, at)
+                | {"event": event, "reason": GapReason.BY_HAND, "by": by[:200], "since": at}
+            )
+        )
 
     def status(self, name: str) -> WatchStatus:
         """Return how a list stands. Raises SnapshotterError: there is none."""
@@ -287,7 +323,11 @@ class WatchBook:
         """Return the last polls and gaps of a list, newest first."""
         with reading(self.engine) as connection:
             found = connection.execute(
-                select(POLLS).where(POLLS.c.watch == name).order_by(POLLS.c.id.desc()).limit(newest)
+                select(POLLS, GAPS.c.gap_id, GAPS.c.owed)
+                .outerjoin(GAPS, GAPS.c.id == POLLS.c.gap)
+                .where(POLLS.c.watch == name)
+                .order_by(POLLS.c.id.desc())
+                .limit(newest)
             ).all()
         return tuple(
             Poll(
@@ -300,7 +340,7 @@ class WatchBook:
                 new=it.new,
                 queued=it.queued,
                 missed=it.missed,
-                gap_id="" if it.owed else it.gap_id,
+                gap_id=it.gap_id if it.gap is not None and not it.owed else "",
             )
             for it in found
         )
@@ -314,33 +354,31 @@ class WatchBook:
         Args:
             new_id: Makes ids of records, which begin with a time.
         """
-        owed = (POLLS.c.owed.is_(True)) & (POLLS.c.state.is_(None))
         with writing(self.engine) as connection:
             at = self.now(connection)
-            fresh = connection.execute(select(POLLS.c.id).where(owed, POLLS.c.gap_id == ""))
+            fresh = connection.execute(
+                select(GAPS.c.id).where(GAPS.c.owed.is_(True), GAPS.c.gap_id == "")
+            )
             for number in fresh.scalars().all():
                 connection.execute(
-                    update(POLLS)
-                    .where(POLLS.c.id == number, POLLS.c.gap_id == "")
+                    update(GAPS)
+                    .where(GAPS.c.id == number, GAPS.c.gap_id == "")
                     .values(gap_id=new_id(at))
                 )
             rows = connection.execute(
-                select(POLLS, WATCHES.c.definition)
-                .join(WATCHES, WATCHES.c.name == POLLS.c.watch)
-                .where(owed)
-                .order_by(POLLS.c.id)
-                .limit(_GAPS_AT_ONCE)
+                select(GAPS).where(GAPS.c.owed.is_(True)).order_by(GAPS.c.id).limit(_GAPS_AT_ONCE)
             ).all()
-            return tuple(_gap(it, _loaded(it.definition), at) for it in rows)
+        return tuple(map(_gap, rows))
 
     def recorded(self, gaps: Sequence[Gap]) -> None:
         """Write down that the records of gaps are stored."""
         with writing(self.engine) as connection:
             connection.execute(
-                update(POLLS)
-                .where(POLLS.c.gap_id.in_([it.gap_id for it in gaps]))
-                .values(owed=False)
+                update(GAPS).where(GAPS.c.gap_id.in_([it.gap_id for it in gaps])).values(owed=False)
             )
+            # The store and the log have them; here they only say which record is which gap's.
+            before = self.now(connection) - _KEPT_GAPS
+            connection.execute(delete(GAPS).where(GAPS.c.owed.is_(False), GAPS.c.noted_at < before))
 
     def items(
         self, name: str, *, state: ItemState | None = None, newest: int = 0
@@ -553,9 +591,26 @@ def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime)
     if row.polls == 0 or late <= max(_LATE, watch.every):
         return
     missed = late // watch.every
+    since = row.next_at.replace(microsecond=0)
+    # Where the list's pace has them.
+    slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
+    more = f", of which the first {_SLOTS} are named" if missed > _SLOTS else ""
     connection.execute(
         update(WATCHES).where(WATCHES.c.name == row.name).values(missed=row.missed + missed)
     )
+    gap = connection.execute(
+        insert(GAPS).values(
+            _owed(watch, at)
+            | {
+                "event": GapEvent.MISSED,
+                "reason": GapReason.NO_WORKER,
+                "detail": f"{missed} polls of a list were not made{more}",
+                "slots": json.dumps([instant(it) for it in slots]),
+                "since": slots[0],
+                "until": slots[-1],
+            }
+        )
+    ).inserted_primary_key
     _write_poll(
         connection,
         row.name,
@@ -566,24 +621,37 @@ def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime)
             detail=f"{missed} polls were not made: no worker polled this list in that time",
             missed=missed,
         ),
+        gap=int(gap[0]) if gap else None,
     )
 
 
-def _gap(row: Row[Any], watch: Watch, at: datetime) -> Gap:
-    """Return the gap of a row; its times are those that the list's pace has."""
-    since = row.at.replace(microsecond=0)
-    slots = tuple(since + number * watch.every for number in range(min(row.missed, _SLOTS)))
-    more = f", of which the first {_SLOTS} are named" if row.missed > _SLOTS else ""
+def _owed(watch: Watch, at: datetime) -> dict[str, Any]:
+    """Return what is the same in every row of what has to be signed."""
+    return {
+        "schedule": watch.schedule,
+        "source": watch.source,
+        "detail": "",
+        "by": "",
+        "slots": "[]",
+        "noted_at": at,
+        "gap_id": "",
+        "owed": True,
+    }
+
+
+def _gap(row: Row[Any]) -> Gap:
+    slots = tuple(map(parse_instant, json.loads(row.slots)))
     return Gap(
         gap_id=row.gap_id,
-        at=at,
-        schedule=watch.schedule,
-        event=GapEvent.MISSED,
-        reason=GapReason.NO_WORKER,
-        since=slots[0],
-        until=slots[-1],
-        detail=f"{row.missed} polls of a list were not made{more}",
-        missed=(Missed(slots=slots, urls=(watch.source,)),),
+        at=row.noted_at,
+        schedule=row.schedule,
+        event=GapEvent(row.event),
+        reason=GapReason(row.reason),
+        since=row.since,
+        until=row.until,
+        detail=row.detail,
+        by=row.by,
+        missed=(Missed(slots=slots, urls=(row.source,)),) if slots else (),
     )
 
 
@@ -595,8 +663,10 @@ def _write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> 
     )
 
 
-def _write_poll(connection: Connection, name: str, poll: Poll) -> None:
-    connection.execute(insert(POLLS).values(watch=name, owed=poll.state is None, **asdict(poll)))
+def _write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None = None) -> None:
+    values = asdict(poll)
+    del values["gap_id"]  # is in the row of the gap
+    connection.execute(insert(POLLS).values(watch=name, gap=gap, **values))
     oldest = connection.execute(
         select(POLLS.c.id)
         .where(POLLS.c.watch == name)
@@ -605,11 +675,7 @@ def _write_poll(connection: Connection, name: str, poll: Poll) -> None:
         .limit(1)
     ).scalar()
     if oldest is not None:
-        connection.execute(
-            delete(POLLS).where(
-                POLLS.c.watch == name, POLLS.c.id <= oldest, POLLS.c.owed.is_(False)
-            )
-        )
+        connection.execute(delete(POLLS).where(POLLS.c.watch == name, POLLS.c.id <= oldest))
 
 
 def _row(connection: Connection, name: str) -> Row[Any]:

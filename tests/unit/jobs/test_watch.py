@@ -666,8 +666,22 @@ def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
     fails = False
     desk.turn()
     desk.turn()
+    shown = desk.book.polls("news", 2)[1].gap_id
+    desk.book.pause("news", by="A. Person")
+    desk.book.pause("news")
+    desk.book.resume("news")
+    desk.time += HOUR
+    desk.book.remove("news")  # an hour late, and nobody had looked
+    desk.poller.turn()
 
-    first, again = recorded
+    first, again, *others = recorded
+    assert [(it.event.value, it.by) for it in others] == [
+        ("paused", "A. Person"),
+        ("resumed", ""),
+        ("missed", ""),
+        ("removed", ""),
+    ]
+    assert len({it.gap_id for it in recorded}) == 5
     assert (first.gap_id, first.missed) == (again.gap_id, again.missed)
     assert (first.schedule, first.event, first.reason) == (
         "watch-news",
@@ -677,7 +691,7 @@ def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
     slots = tuple(due + it * watch.every for it in range(5))
     assert first.missed == (Missed(slots=slots, urls=(watch.source,)),)
     assert "127.0.0.1" not in first.detail
-    assert desk.book.polls("news", 2)[1].gap_id == first.gap_id
+    assert shown == first.gap_id
     desk.engine.dispose()
 
 
