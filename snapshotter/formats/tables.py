@@ -241,11 +241,13 @@ class _Delimited(Table):
         if found := re.match(r"sep=(.)(?:\r\n|\n|\r)", body):
             self._first, body = found[0], body[found.end() :]
             divider = divider or found[1]
+        if found := re.match(r"(?:[ ]*(?:\r\n|\n|\r))+", body):  # empty lines before the header
+            self._first, body = self._first + found[0], body[found.end() :]
         self._divider = divider or self._told(body, url_columns)
         if kind == "csv" and self._divider != ",":
             word = _DIVIDERS.get(self._divider, repr(self._divider))
             notes.append(f"the cells are divided by {word}")
-        records = list(self._records(body, first_line=2 if self._first else 1))
+        records = list(self._records(body, first_line=1 + len(_LINE_END.findall(self._first))))
         header, self._given = self._header(records, url_columns)
         if self._given:
             records = records[1:]

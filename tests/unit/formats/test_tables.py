@@ -74,6 +74,13 @@ def test_semicolons_are_seen_by_the_column_of_addresses_and_told() -> None:
     assert filled(data, {"status": "done"}).splitlines()[:2] == [b"sep=|", b"url|note|status|title"]
 
 
+def test_empty_lines_before_the_header_stay_and_are_no_header() -> None:
+    data = b"\n  \nurl\nhttps://a/\n"
+
+    assert filled(data, {"status": "done"}) == b"\n  \nurl,status,title\nhttps://a/,done,\n"
+    assert read(data, name="t.csv").rows[0].line == 4
+
+
 def test_without_a_header_one_is_written_and_told() -> None:
     table = read(b"1,https://a/\n2,https://b/\n", name="t.csv")
 
