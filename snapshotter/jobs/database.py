@@ -11,7 +11,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -27,6 +39,15 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 TABLES = MetaData()
+# Raised by a release whose tables an older one would misread; what brings tables of an older
+# release up to date then stands beside `_create_tables`.
+TABLES_VERSION = 1
+_MADE_FOR = Table(
+    "tables_version",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("version", Integer, nullable=False),
+)
 Database = Engine  # as others name it who open one and hand it on
 _LONGEST_PASSWORD = 4096  # characters
 _BUSY_S = 30  # another process may be writing so long, on SQLite
@@ -120,7 +141,7 @@ def open_database(text: str) -> Engine:
 
     Raises:
         ServiceUnavailable: It can not be reached.
-        SnapshotterError: Its address is none.
+        SnapshotterError: Its address is none, or its tables are of a later release.
     """
     url = make_url(database_url(text))
     if url.drivername == "sqlite":
@@ -129,15 +150,22 @@ def open_database(text: str) -> Engine:
         event.listen(engine, "connect", _write_ahead)
     else:
         engine = create_engine(url, pool_pre_ping=True)
+    shown = url.render_as_string(hide_password=True)
     try:
         _create_tables(engine)
+        version = _tables_version(engine)
     except SQLAlchemyError as error:
         engine.dispose()
-        shown = url.render_as_string(hide_password=True)
         raise ServiceUnavailable(
             f"the queue at {shown} can not be opened: {str(error).splitlines()[0]}",
             hint="is the database running, and may this user use it?",
         ) from error
+    if version > TABLES_VERSION:
+        engine.dispose()
+        raise SnapshotterError(
+            f"the queue at {shown} is of a later release than this one",
+            hint="upgrade snapshotter here too, or restore the queue's backup from before",
+        )
     return engine
 
 
@@ -147,6 +175,22 @@ def _create_tables(engine: Engine) -> None:
         TABLES.create_all(engine)
     except (IntegrityError, ProgrammingError, DBAPIError):
         TABLES.create_all(engine)  # what another made meanwhile is seen to be there now
+
+
+def _tables_version(engine: Engine) -> int:
+    """Return what release the tables are of; new ones are of this one."""
+    asked = select(_MADE_FOR.c.version)
+    with engine.connect() as connection:
+        found = connection.execute(asked).scalar()
+    if found is None:
+        try:
+            with engine.begin() as connection:
+                connection.execute(_MADE_FOR.insert().values(id=1, version=TABLES_VERSION))
+        except IntegrityError:
+            pass  # another made them at the same time
+        with engine.connect() as connection:
+            found = connection.execute(asked).scalar_one()
+    return int(found)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,8 @@
 """The queue's database: its address, its clock, and times that stay what they were."""
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -8,7 +11,13 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 from sqlalchemy.engine import make_url
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.database import Instant, database_now, database_url, open_database
+from snapshotter.jobs.database import (
+    TABLES_VERSION,
+    Instant,
+    database_now,
+    database_url,
+    open_database,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +94,29 @@ def test_times_keep_their_instant_and_lose_their_zone(tmp_path: Path) -> None:
     assert kept == given
     assert kept.tzinfo is UTC
     assert abs(now - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+def test_a_queue_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
+    file = f"{tmp_path}/queue.db"
+    for _ in range(2):
+        open_database(file).dispose()  # of this release, and opened again
+    with closing(sqlite3.connect(file)) as later:
+        later.execute("UPDATE tables_version SET version = version + 1")
+        later.commit()
+
+    with pytest.raises(SnapshotterError, match="later release") as caught:
+        open_database(file)
+
+    assert "upgrade snapshotter" in caught.value.hint
+
+
+def test_many_who_open_a_new_queue_at_once_all_have_it(tmp_path: Path) -> None:
+    file = f"{tmp_path}/queue.db"
+    with ThreadPoolExecutor(8) as pool:
+        for engine in pool.map(open_database, [file] * 8):
+            engine.dispose()
+
+    with closing(sqlite3.connect(file)) as made:
+        assert made.execute("SELECT id, version FROM tables_version").fetchall() == [
+            (1, TABLES_VERSION)
+        ]
