@@ -75,6 +75,7 @@ WATCHES = Table(
     Column("title", Text, nullable=False),
     Column("since", Instant),
     Column("next_at", Instant, nullable=False, index=True),
+    Column("due_at", Instant, nullable=False),  # the same, before anything put it off
     Column("claim", String(40), nullable=False),
     Column("claimed_until", Instant),
     Column("last_poll_at", Instant),
@@ -233,6 +234,7 @@ class WatchBook:
             "title": "",
             "since": watch.created_at,
             "next_at": watch.starts_at or watch.created_at,
+            "due_at": watch.starts_at or watch.created_at,
             "claim": "",
             "final_url": "",
             "listed": 0,
@@ -288,18 +290,19 @@ class WatchBook:
             at = self.now(connection)
             if row.paused:
                 self._note(connection, row, GapEvent.RESUMED, by)
+                due = max(at, _loaded(row.definition).starts_at or at)
                 connection.execute(
                     update(WATCHES)
                     .where(WATCHES.c.name == name)
-                    .values(paused=False, next_at=max(at, _loaded(row.definition).starts_at or at))
+                    .values(paused=False, next_at=due, due_at=due)
                 )
         return self.status(name)
 
     def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
         """Note that somebody stops a list or lets it go on, and what was missed until then."""
         at, watch = self.now(connection), _loaded(row.definition)
-        if not row.paused and not row.ended:
-            _note_gap(connection, row, watch, at)
+        if not row.paused and not row.ended and at - row.next_at > _bound(watch):
+            _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
         connection.execute(
             insert(GAPS).values(
                 _owed(watch, at)
@@ -457,8 +460,8 @@ class WatchBook:
                     .values(ended=True, claim="", claimed_until=None)
                 )
                 return None
-            if only_due:
-                _note_gap(connection, row, watch, at)
+            if only_due and at - row.next_at > _bound(watch):
+                _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
             parts = connection.execute(
                 select(PARTS).where(PARTS.c.watch == name).order_by(PARTS.c.number)
             ).all()
@@ -522,8 +525,13 @@ class WatchBook:
             if not self.holds(connection, claim):
                 return None
             row, at = _row(connection, name), self.now(connection)
+            if claim.at - row.due_at > _bound(claim.watch):  # it was put off
+                held = GapReason.QUEUE_LATE if claim.watch.render else GapReason.OVER_BUDGET
+                _note_gap(connection, row, claim.watch, claim.at, held)
+                row = _row(connection, name)
             failures = 0 if look.state.was_read else row.failures + 1
             polls = row.polls + 1
+            next_at = at + _pause(claim.watch, polls, failures, look.retry_after)
             values: dict[str, Any] = {
                 "state": look.state,
                 "detail": look.detail,
@@ -533,7 +541,8 @@ class WatchBook:
                 "failures": failures,
                 "polls": polls,
                 "last_poll_at": at,
-                "next_at": at + _pause(claim.watch, polls, failures, look.retry_after),
+                "next_at": next_at,
+                "due_at": next_at,
                 "claim": "",
                 "claimed_until": None,
             }
@@ -585,25 +594,33 @@ def _pause(watch: Watch, polls: int, failures: int, asked: timedelta | None) -> 
     return pause
 
 
-def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime) -> None:
-    """Write down polls that nobody made: no worker ran, or none had the time."""
-    late = at - row.next_at
-    if row.polls == 0 or late <= max(_LATE, watch.every):
-        return
-    missed = late // watch.every
-    since = row.next_at.replace(microsecond=0)
+def _bound(watch: Watch) -> timedelta:
+    """Return by how much a poll may be late before it counts as missed."""
+    return max(_LATE, watch.every)
+
+
+def _note_gap(
+    connection: Connection, row: Row[Any], watch: Watch, at: datetime, reason: GapReason
+) -> None:
+    """Write down polls that were not made since one was due; from now on none was, before this."""
+    if row.polls == 0:
+        return  # it was never polled: nothing that was there to be seen before was promised
+    missed = max(1, (at - row.due_at) // watch.every)
+    since = row.due_at.replace(microsecond=0)
     # Where the list's pace has them.
     slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
     more = f", of which the first {_SLOTS} are named" if missed > _SLOTS else ""
     connection.execute(
-        update(WATCHES).where(WATCHES.c.name == row.name).values(missed=row.missed + missed)
+        update(WATCHES)
+        .where(WATCHES.c.name == row.name)
+        .values(missed=row.missed + missed, due_at=at)
     )
     gap = connection.execute(
         insert(GAPS).values(
             _owed(watch, at)
             | {
                 "event": GapEvent.MISSED,
-                "reason": GapReason.NO_WORKER,
+                "reason": reason,
                 "detail": f"{missed} polls of a list were not made{more}",
                 "slots": json.dumps([instant(it) for it in slots]),
                 "since": slots[0],
@@ -615,10 +632,10 @@ def _note_gap(connection: Connection, row: Row[Any], watch: Watch, at: datetime)
         connection,
         row.name,
         Poll(
-            at=row.next_at,
+            at=row.due_at,
             ended_at=at,
             state=None,
-            detail=f"{missed} polls were not made: no worker polled this list in that time",
+            detail=f"{missed} polls were not made: {_GAP_WORDS[reason]}",
             missed=missed,
         ),
         gap=int(gap[0]) if gap else None,
@@ -713,6 +730,11 @@ def _status(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
     )
 
 
+_GAP_WORDS = {
+    GapReason.NO_WORKER: "no worker polled this list in that time",
+    GapReason.OVER_BUDGET: "its host could not be asked: budget, quiet hours, or too much for it",
+    GapReason.QUEUE_LATE: "the capture of its page came late",
+}
 _MOMENTS = ("created_at", "starts_at", "ends_at")
 _DURATIONS = ("every", "within")
 _TUPLES = ("match", "exclude", "tags")

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.listing import MAX_ITEMS
 from snapshotter.jobs import items
 from snapshotter.jobs.database import writing
+from snapshotter.jobs.gate import Met, OpenGate, Wait
 from snapshotter.jobs.watch import LEASE, Look
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
@@ -692,6 +694,41 @@ def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
     assert first.missed == (Missed(slots=slots, urls=(watch.source,)),)
     assert "127.0.0.1" not in first.detail
     assert shown == first.gap_id
+    desk.engine.dispose()
+
+
+def test_polls_that_politeness_puts_off_for_long_are_a_gap(
+    tmp_path: Path, server: ListServer
+) -> None:
+    class Quiet(OpenGate):
+        until: datetime | None = None
+        met: ClassVar[list[Met]] = []
+
+        @override
+        def may_start(self, *_: Any) -> Wait | None:
+            return Wait(until=self.until, why="quiet hours") if self.until else None
+
+        @override
+        def finished(self, *given: Any) -> Wait | None:
+            self.met.append(given[-1])
+            return None
+
+    gate = Quiet()
+    desk = Desk(tmp_path, server, hooks={"gate": gate})
+    server.put("/feed", feed(*PAGES[:5]))
+    desk.add()
+    desk.turn()
+    gate.until = START + HOUR
+    held = desk.turn(10 * MINUTE)
+    gate.until = None
+    status = desk.turn(50 * MINUTE)
+
+    assert (held.polls, held.next_at) == (1, START + HOUR)
+    assert (status.polls, status.missed) == (2, 5)
+    assert "its host could not be asked" in desk.book.polls("news", 2)[1].detail
+    assert [it.http_status for it in gate.met] == [200, 304]
+    (gap,) = desk.book.owed_gaps(lambda _: "id")
+    assert (gap.reason, gap.since) == (GapReason.OVER_BUDGET, START + 10 * MINUTE)
     desk.engine.dispose()
 
 
