@@ -250,7 +250,7 @@ class Soak:
     def found(self) -> dict[str, Any]:
         """Return what became of all, and whether it is as it must be."""
         states = dict(self.states())
-        bundles = self.user.run("list", "--json").objects
+        bundles = self.user.run("list", "--limit", "1000000", "--json").objects
         by_url = Counter(it["requested_url"] for it in bundles)
         entries = self.user.run("log", "show", "--last", "1000000", "--json").object["entries"]
         logged = Counter(it["name"] for it in entries if it["kind"] == "bundle")

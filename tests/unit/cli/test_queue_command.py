@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.app import settings, wiring_jobs
+from snapshotter.cli import handing_over
 from snapshotter.cli.main import main
 from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.dispatch import Dispatcher
@@ -130,6 +131,13 @@ def test_waiting_ends_as_a_capture_would(
 
     assert [it["exit_code"] for it in shell.objects] == [code, code]
     assert "waiting" not in {it["state"] for it in shell.objects}
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"), [([], 0), ([0, 0], 0), ([0, 3, 0], 3), ([1, 3], 1), ([20, 0, 3], 20)]
+)
+def test_a_failure_is_worse_than_what_is_incomplete(codes: list[int], worst: int) -> None:
+    assert handing_over._worst(codes) == worst
 
 
 def test_waiting_for_what_is_cancelled_ends_in_a_failure(

@@ -104,7 +104,7 @@ def test_the_right_to_store_has_an_end_that_the_kernel_keeps(
     lease.may_store(SEALED)
 
     worker.join()
-    assert 0 < left_s() <= LONG_S + 1
+    assert left_s() > LONG_S / 2  # and is not the limit of this test
     lease.stored()
     assert left_s() == 0
 
