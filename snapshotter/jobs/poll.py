@@ -203,9 +203,10 @@ class Poller:
             except ValueError:
                 found = None
             # A site's own number settles it. Any other address that a page led to is one more
-            # name of it, unless it is where many lead to: the front page, or a wall.
+            # name of it, if a page was there, and not the front page or a wall.
             if found is not None and found.final and (_is_number(found) or is_final):
-                return found if _is_number(found) or _is_inner(found) else None
+                was_there = status.http_status == 200 and _is_inner(found)
+                return found if _is_number(found) or was_there else None
         if is_final or not status.bundle_id:
             return None
         return wechat_page(self._hooks.document(status))

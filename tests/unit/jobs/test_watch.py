@@ -167,7 +167,7 @@ def test_a_wall_makes_no_two_pages_one(desk: Desk, server: ListServer) -> None:
     desk.turn()
     for job in desk.jobs():
         final = wall if job.url.startswith(SHORT[:-1]) else "https://news.example/"
-        desk.queue.end(job.id, JobState.DONE, final_url=final, bundle_id="b")
+        desk.queue.end(job.id, JobState.DONE, final_url=final, http_status=200, bundle_id="b")
 
     desk.turn(HOUR)
 
@@ -185,7 +185,7 @@ def test_another_address_that_leads_to_a_known_post_is_that_post(
     login = "https://news.example/login"
     for job in desk.jobs():
         final = "https://m.weibo.cn/detail/4417843292323593" if "t.example" in job.url else login
-        desk.queue.end(job.id, JobState.DONE, final_url=final, bundle_id="b")
+        desk.queue.end(job.id, JobState.DONE, final_url=final, http_status=200, bundle_id="b")
     server.put("/feed", feed(post, login, *PAGES[:2]))
 
     desk.turn(HOUR)
@@ -196,6 +196,22 @@ def test_another_address_that_leads_to_a_known_post_is_that_post(
         PAGES[0]: "queued",
         PAGES[1]: "queued",  # where both lead to says nothing about either
     }
+
+
+@pytest.mark.parametrize(("status", "captures"), [(200, 1), (503, 2), (None, 2)])
+def test_where_a_page_led_to_is_that_page_if_one_was_there(
+    desk: Desk, server: ListServer, status: int | None, captures: int
+) -> None:
+    server.put("/feed", feed("https://go.example/1"))
+    desk.add()
+    desk.turn()
+    (job,) = desk.jobs()
+    desk.queue.end(job.id, JobState.DONE, final_url=PAGES[0], http_status=status, bundle_id="b")
+    server.put("/feed", feed(f"{PAGES[0]}?utm_source=x"))
+
+    desk.turn(HOUR)
+
+    assert len(desk.jobs()) == captures
 
 
 # What is there already.
