@@ -116,6 +116,7 @@ class Open:
     key: str
     final: bool
     job_id: str
+    first_seen: datetime
 
 
 def take_in(
@@ -211,10 +212,7 @@ def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: da
 def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...]:
     """Return pages whose jobs may be over by now, of all watches; each is asked for in turn."""
     rows = connection.execute(
-        select(ITEMS.c.id, ITEMS.c.watch, ITEMS.c.key, ITEMS.c.final, ITEMS.c.job_id)
-        .where(ITEMS.c.learn_at <= at)
-        .order_by(ITEMS.c.learn_at)
-        .limit(most)
+        select(ITEMS).where(ITEMS.c.learn_at <= at).order_by(ITEMS.c.learn_at).limit(most)
     ).all()
     if rows:
         connection.execute(
@@ -223,7 +221,14 @@ def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...
             .values(learn_at=at + _ASK_AGAIN)
         )
     return tuple(
-        Open(number=it.id, watch=it.watch, key=it.key, final=it.final, job_id=it.job_id)
+        Open(
+            number=it.id,
+            watch=it.watch,
+            key=it.key,
+            final=it.final,
+            job_id=it.job_id,
+            first_seen=it.first_seen,
+        )
         for it in rows
     )
 

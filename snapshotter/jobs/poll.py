@@ -10,6 +10,7 @@ Nothing of a list is trusted: its bytes are read by readers with bounds (`format
 and it can name no more pages than a watch remembers.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from snapshotter.egress.fetch import Fetched, FetchFailed
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.link_lists import matching
 from snapshotter.formats.listing import Listed, Listing, NotAList
 from snapshotter.formats.lists import read_list
@@ -46,6 +47,8 @@ _CHILDREN_KNOWN: Final = 5_000
 _AT_ONCE: Final = 8  # lists
 _TURN: Final = timedelta(minutes=1)
 _LEARNT_AT_ONCE: Final = 200
+_UNKNOWN_JOB: Final = timedelta(days=7)  # a page's job may take so long to be in the queue
+_AGAIN: Final = timedelta(seconds=30)  # after a poll that something of ours ended
 _RENDERED: Final = timedelta(seconds=5)  # until it is looked again whether a capture is there
 _GATE_S: Final = 30.0  # until a host is asked for again that did not say when
 _BLIPS: Final = 3  # failures in a row before a server that does not answer is told of
@@ -160,7 +163,7 @@ class Poller:
         claim = self._book.claim(name, self._token())
         if claim.watch.is_asked:
             self._not_before(claim)  # a person asks, and does not wait: it counts all the same
-        return self._poll(claim) or self._book.status(name)
+        return self._poll_or_give_back(claim) or self._book.status(name)
 
     def look(self, watch: Watch) -> tuple[Look, tuple[Found, ...]]:
         """Return what a poll of a list that is not watched yet would meet; nothing is written."""
@@ -179,11 +182,14 @@ class Poller:
     def learn(self) -> None:
         """See which captures are over, and what they showed of their pages' identities."""
         with writing(self._book.engine) as connection:
-            opened = items.to_learn(connection, self._book.now(connection), _LEARNT_AT_ONCE)
+            at = self._book.now(connection)
+            opened = items.to_learn(connection, at, _LEARNT_AT_ONCE)
         for item in opened:
             status = self._queue.get(item.job_id)
             if status is not None and not status.state.over:
                 continue
+            if status is None and at < item.first_seen + _UNKNOWN_JOB:
+                continue  # its schedule hands it over when it is due
             found = self._learnt(item.final, status) if status is not None else None
             with writing(self._book.engine) as connection:
                 items.learnt(connection, item, found)
@@ -220,7 +226,7 @@ class Poller:
             if until is not None:
                 self._book.postpone(claim, until)
                 return
-        self._poll(claim)
+        self._poll_or_give_back(claim)
 
     def _not_before(self, claim: Claim) -> datetime | None:
         """Return when the list's host may be asked; None for now, which counts as a visit."""
@@ -232,13 +238,21 @@ class Poller:
             return None
         return rest.until or at + timedelta(seconds=_GATE_S)
 
+    def _poll_or_give_back(self, claim: Claim) -> WatchStatus | None:
+        try:
+            return self._poll(claim)
+        except SnapshotterError:
+            # Whoever comes next goes on where this ended, and need not wait for the claim's end.
+            with contextlib.suppress(ServiceUnavailable):
+                self._book.postpone(claim, self._book.clock() + _AGAIN)
+            raise
+
     def _poll(self, claim: Claim) -> WatchStatus | None:
-        rendered = None
-        if claim.watch.render:
-            rendered = self._rendered(claim)
-            if rendered is None:
-                self._book.postpone(claim, claim.at + _RENDERED)
-                return None
+        """Poll a list; None if nothing came of it yet, or the claim was lost meanwhile."""
+        rendered = self._rendered(claim) if claim.watch.render else None
+        if claim.watch.render and rendered is None:
+            self._book.postpone(claim, claim.at + _RENDERED)
+            return None
         look, found = self._look(claim, rendered)
         if claim.watch.is_asked:
             self._tell_gate(claim, look)
@@ -256,14 +270,20 @@ class Poller:
                 )
                 if look.complete:
                     self._book.opened(connection, claim, look.kind)
-        queued = self._hand_over(claim.watch)
-        notes = (*look.notes, *_notes(claim, taken, queued))
+        notes = look.notes
+        try:
+            queued = self._hand_over(claim.watch)
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError as error:  # there is no such curve any more, or no time left
+            queued, notes = 0, (*notes, f"its pages can not be handed over: {error.message}")
+        notes = (*notes, *_notes(claim, taken, queued))
         status = self._book.settle(claim, replace(look, new=taken.new, queued=queued, notes=notes))
         if status is not None:
             self._tell(claim, status)
         return status
 
-    def _rendered(self, claim: Claim) -> Fetched | None:
+    def _rendered(self, claim: Claim) -> "Fetched | _Nothing | None":
         """Return a list as the capture of it that belongs to this poll shows it; None: not yet."""
         watch = claim.watch
         name = items.job_id(watch, f"list {claim.status.polls}")
@@ -285,6 +305,9 @@ class Poller:
             return None
         if not status.state.over:
             return None
+        if not status.bundle_id:
+            # The next poll is another job.
+            return _Nothing(f"its page could not be captured: {status.error or status.state}")
         return Fetched(
             status=status.http_status or 0,
             url=status.final_url or watch.source,
@@ -328,10 +351,12 @@ class Poller:
     # Looking at a list.
 
     def _look(
-        self, claim: Claim, rendered: Fetched | None = None
+        self, claim: Claim, rendered: "Fetched | _Nothing | None" = None
     ) -> tuple[Look, tuple[Found, ...]]:
         """Return what a list says now; errors of a list are states of it."""
         watch = claim.watch
+        if isinstance(rendered, _Nothing):
+            return Look(state=ListState.UNREACHABLE, detail=rendered.why), ()
         top = claim.parts[0] if claim.parts else Part(url=watch.source)
         try:
             read = self._read(claim, top, answer=rendered)
@@ -544,6 +569,13 @@ class Poller:
                 detail=status.detail[:500],
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """There is no capture to read a list from, and none will come."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from snapshotter.jobs.gate import Met, OpenGate, Wait
 from snapshotter.jobs.watch import LEASE, Look
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
-from snapshotter.model.job import JobState, JobStatus
+from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.watch import Existing, ItemState, ListState, Watch
 from tests.servers.lists import ListServer, feed, sitemap, sitemap_index
 from tests.unit.jobs.watching import HOUR, MINUTE, START, Desk
@@ -353,6 +353,64 @@ def test_an_index_names_sitemaps_of_its_own_host_only(desk: Desk, server: ListSe
     status = desk.turn()
 
     assert (status.state, desk.urls()) == (ListState.OK, {PAGES[0]})
+
+
+def test_a_page_whose_capture_failed_is_captured_anew_with_the_next_poll(
+    desk: Desk, server: ListServer
+) -> None:
+    desk.add(source="https://news.example/", render=True, select="ul")
+    desk.turn()
+    (job,) = desk.jobs()
+    desk.queue.end(job.id, JobState.DEAD, error="the browser died")
+
+    status = desk.turn(timedelta(seconds=5))
+
+    assert (status.state, status.polls) == (ListState.UNREACHABLE, 1)
+    assert status.detail == "its page could not be captured: the browser died"
+    desk.turn(HOUR)
+    assert len(desk.jobs()) == 2
+
+
+def test_pages_that_a_schedule_takes_are_learnt_when_it_has_visited_them(
+    tmp_path: Path, server: ListServer
+) -> None:
+    taken: list[str] = []
+
+    def follow(watch: Watch, urls: Sequence[str]) -> Sequence[str]:
+        taken.extend(urls)
+        return [f"visit-{number}" for number, _ in enumerate(urls)]
+
+    desk = Desk(tmp_path, server, hooks={"follow": follow})
+    server.put("/feed", feed(SHORT))
+    desk.add(then="curve-wechat")
+    desk.turn()
+    desk.turn(HOUR)  # the schedule has not handed anything over yet
+    desk.queue.put([CaptureJob(id="visit-0", url=SHORT, enqueued_at=desk.time)])
+    desk.queue.end("visit-0", JobState.DONE, final_url=ARTICLE, http_status=200)
+    server.put("/feed", feed(ARTICLE))
+
+    desk.turn(HOUR)
+
+    assert taken == [SHORT]
+    assert [it.aliases for it in desk.items()] == [(KEY,)]
+    desk.engine.dispose()
+
+
+def test_a_schedule_that_takes_nothing_is_told_and_its_pages_wait(
+    tmp_path: Path, server: ListServer
+) -> None:
+    def follow(watch: Watch, urls: Sequence[str]) -> Sequence[str]:
+        raise SnapshotterError("there is no curve old")
+
+    desk = Desk(tmp_path, server, hooks={"follow": follow})
+    server.put("/feed", feed(*PAGES[:3]))
+    desk.add(then="old")
+
+    status = desk.turn()
+
+    assert (status.state, status.waiting) == (ListState.OK, 3)
+    assert "can not be handed over: there is no curve old" in desk.book.polls("news", 1)[0].detail
+    desk.engine.dispose()
 
 
 def test_a_file_is_a_list_as_well(desk: Desk, tmp_path: Path) -> None:
@@ -776,7 +834,7 @@ def test_a_queue_that_is_away_loses_nothing(
             desk.poller.turn()
     assert desk.book.status("news").waiting == 5
 
-    status = desk.turn(LEASE)
+    status = desk.turn(timedelta(seconds=30))
 
     assert (status.state, status.waiting, len(desk.jobs())) == (ListState.OK, 0, 5)
 
