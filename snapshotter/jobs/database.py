@@ -22,6 +22,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     select,
 )
 from sqlalchemy.engine import make_url
@@ -49,6 +50,7 @@ _MADE_FOR = Table(
     Column("version", Integer, nullable=False),
 )
 Database = Engine  # as others name it who open one and hand it on
+_MAKING = 0x736E_6170  # of PostgreSQL's advisory locks ours for making tables
 _LONGEST_PASSWORD = 4096  # characters
 _BUSY_S = 30  # another process may be writing so long, on SQLite
 _DRIVERS = {
@@ -152,8 +154,7 @@ def open_database(text: str) -> Engine:
         engine = create_engine(url, pool_pre_ping=True)
     shown = url.render_as_string(hide_password=True)
     try:
-        _create_tables(engine)
-        version = _tables_version(engine)
+        version = _create_tables(engine)
     except SQLAlchemyError as error:
         engine.dispose()
         raise ServiceUnavailable(
@@ -169,28 +170,30 @@ def open_database(text: str) -> Engine:
     return engine
 
 
-def _create_tables(engine: Engine) -> None:
-    """Make the tables that are not there; of several who do so at once, the last ones find them."""
-    try:
-        TABLES.create_all(engine)
-    except (IntegrityError, ProgrammingError, DBAPIError):
-        TABLES.create_all(engine)  # what another made meanwhile is seen to be there now
+def _create_tables(engine: Engine) -> int:
+    """
+    Make the tables that are not there; return what release they are of, new ones being of this.
 
-
-def _tables_version(engine: Engine) -> int:
-    """Return what release the tables are of; new ones are of this one."""
+    One at a time: of many processes that start at once each finds the tables whole.
+    """
     asked = select(_MADE_FOR.c.version)
     with engine.connect() as connection:
+        # Whoever only looks into a queue waits for no writer.
+        if set(inspect(connection).get_table_names()) >= set(TABLES.tables):
+            found = connection.execute(asked).scalar()
+            if found is not None:
+                return int(found)
+    with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        TABLES.create_all(connection)
         found = connection.execute(asked).scalar()
-    if found is None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(_MADE_FOR.insert().values(id=1, version=TABLES_VERSION))
-        except IntegrityError:
-            pass  # another made them at the same time
-        with engine.connect() as connection:
-            found = connection.execute(asked).scalar_one()
-    return int(found)
+        if found is None:
+            found = TABLES_VERSION
+            connection.execute(_MADE_FOR.insert().values(id=1, version=found))
+        return found
 
 
 @contextlib.contextmanager
