@@ -38,32 +38,10 @@ from pathlib import Path
 from typing import Any
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
-from snapshotter.jobs.attempts import Patience
-from snapshotter.jobs.database import open_database
-from snapshotter.jobs.engine import Limits
-from snapshotter.jobs.gate import Gate, OpenGate
-from snapshotter.jobs.politeness import DatabaseGate
 from snapshotter.jobs.slot import Kept
-from snapshotter.jobs.worker import Rules, Worker
 from snapshotter.model.job import CaptureJob, Made, Sealed
-from snapshotter.policy import politeness
 from snapshotter.ports import JobObserver, Lease
 from tests.unit.jobs.making import SEALED
-
-# So fast that a test does not wait for anything but for what it is about.
-RULES = Rules(
-    beat_s=0.2,
-    dead_s=1.5,
-    tick_s=0.05,
-    settle_s=0.4,
-    astray_s=0.5,
-    chores_s=3600,
-    store_s=1.0,
-    silent_s=20,
-    pauses_s=(0.1, 0.2),
-    patience=Patience(attempts=2, first=timedelta(seconds=0.1)),
-)
 
 
 class FakeWorkshop:
@@ -173,6 +151,16 @@ def _told(event: str, **fields: Any) -> None:
 
 
 def main() -> None:
+    # Here and not above: each slot imports this module, and has no database.
+    from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
+    from snapshotter.jobs.attempts import Patience
+    from snapshotter.jobs.database import open_database
+    from snapshotter.jobs.engine import Limits
+    from snapshotter.jobs.gate import Gate, OpenGate
+    from snapshotter.jobs.politeness import DatabaseGate
+    from snapshotter.jobs.worker import Rules, Worker
+    from snapshotter.policy import politeness
+
     parser = argparse.ArgumentParser()
     parser.add_argument("queue")
     parser.add_argument("folder", type=Path)
@@ -180,20 +168,35 @@ def main() -> None:
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
     gate: Gate = OpenGate()
-    rules, limits, chance = RULES, Limits(per_host=2), random.SystemRandom().random
+    limits, chance = Limits(per_host=2), random.SystemRandom().random
+    soon = timedelta(seconds=0.1)
+    # So fast that a test does not wait for anything but for what it is about.
+    rules = Rules(
+        slots=arguments.slots,
+        beat_s=0.2,
+        dead_s=1.5,
+        tick_s=0.05,
+        settle_s=0.4,
+        astray_s=0.5,
+        chores_s=3600,
+        store_s=1.0,
+        silent_s=20,
+        pauses_s=(0.1, 0.2),
+        patience=Patience(attempts=2, first=soon),
+    )
     if arguments.politeness:
         polite = politeness.load(arguments.politeness)
         gate = DatabaseGate(polite, chance)
         limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.
-        rules = replace(RULES, dead_s=20, patience=Patience(attempts=9, first=RULES.patience.first))
+        rules = replace(rules, dead_s=20, patience=Patience(attempts=9, first=soon))
     worker = Worker(
         url=arguments.queue,
         database=open_database(arguments.queue),
         opener=partial(_open, arguments.folder),
         gate=gate,
         duties=(),
-        rules=replace(rules, slots=arguments.slots),
+        rules=rules,
         limits=limits,
         version="test",
         told=_told,
