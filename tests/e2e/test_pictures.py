@@ -253,10 +253,16 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
     hang = "<script>setInterval(async () => { if ((await (await fetch('/hang', {cache: 'no-store'"
     hang += "})).text()) === 'yes') for (;;); }, 150)</script>"
     pages.answers["/hang"] = "no"
+    hangs = threading.Event()
+
+    def hang_now() -> str:
+        hangs.set()
+        return "yes"
 
     def watch(step: str, words: str) -> None:
         if step == "screenshot" and words.startswith("tile 3"):
-            pages.answers["/hang"] = "yes"
+            pages.answers["/hang"] = hang_now
+            assert hangs.wait(30)  # it is told before there is one more tile
 
     capture.watch = watch
     it = capture(page(bands(900) + hang), replace(ROOMY, tile_s=2), quiet_s=0)
@@ -275,7 +281,14 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
     capture: Engine, pages: Pages, endless: bool
 ) -> None:
     pages.answers["/grown"] = "no"
-    often = "setInterval(more, 20)" if endless else "more()"
+    has_grown = threading.Event()
+
+    def grew() -> str:
+        has_grown.set()
+        return ""
+
+    pages.answers["/grew"] = grew
+    often = "setInterval(more, 20)" if endless else ""
     script = f"""<script>
       const more = () => {{
         for (let i = 0; i < {1 if endless else 20}; i++) {{
@@ -286,7 +299,10 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
       }};
       const ask = async () => {{  // one question at a time: two answers would let it grow twice
         const answer = await fetch('/grown', {{cache: 'no-store'}});
-        if (await answer.text() === 'yes') {often}; else setTimeout(ask, 120);
+        if (await answer.text() !== 'yes') return setTimeout(ask, 120);
+        more();
+        {often};
+        fetch('/grew');
       }};
       setTimeout(ask, 120);
     </script>"""
@@ -294,6 +310,7 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
     def watch(step: str, words: str) -> None:
         if step == "screenshot" and words.startswith("tile 2"):
             pages.answers["/grown"] = "yes"
+            assert has_grown.wait(30)  # the next tile waits for the page, however busy it is
 
     capture.watch = watch
     limits = replace(ROOMY, height_px=1_000_000)
