@@ -7,7 +7,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
@@ -131,6 +131,7 @@ def test_no_cell_of_ours_is_a_formula_in_a_spreadsheet(cell: str, safe: str) -> 
     assert row["f"] == "=1+1"  # what was in the table is its owner's
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=4), max_size=5))
 def test_whatever_stands_in_cells_stands_there_afterwards(cells: list[list[str]]) -> None:
     body = io.StringIO(newline="")
@@ -193,6 +194,7 @@ def test_a_line_that_is_no_object_is_that_rows_problem_and_stays_as_it_is() -> N
     assert out.splitlines()[3] == '{"a": 1, "a": 2, "status": "failed"}'
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.text(),
