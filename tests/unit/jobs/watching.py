@@ -51,13 +51,20 @@ class Desk:
     """Watches in a database of their own, polled over real connections to loopback."""
 
     def __init__(
-        self, folder: Path, server: ListServer, *, hooks: Mapping[str, Any] | None = None
+        self,
+        folder: Path,
+        server: ListServer,
+        *,
+        hooks: Mapping[str, Any] | None = None,
+        url: str = "",
     ) -> None:
         self.server = server
-        shutil.copyfile(_empty(), folder / "queue.db")
-        self.engine = open_database(f"{folder}/queue.db")
-        event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
-        self.engine.dispose()
+        if not url:
+            shutil.copyfile(_empty(), folder / "queue.db")
+        self.engine = open_database(url or f"{folder}/queue.db")
+        if not url:
+            event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
+            self.engine.dispose()
         self.queue = TableQueue(self.engine)
         self.queue.works = False
         self.time = START
