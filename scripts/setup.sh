@@ -113,6 +113,8 @@ ensure_commands() {
   have pg_ctl || compgen -G "/usr/lib/postgresql/*/bin/pg_ctl" >/dev/null || missing+=(postgresql)
   have softhsm2-util || missing+=(softhsm2)
   { have node && have npm; } || missing+=(node)
+  # It reads the units of deploy/systemd; a system without systemd has no use for them.
+  [ "$(package_manager)" != apt-get ] || have systemd-analyze || missing+=(systemd)
   [ ${#missing[@]} -gt 0 ] || return 0
   install_packages .tools/setup.log "${missing[@]}" || {
     warn "tests that need ${missing[*]} will be skipped: $_why"
