@@ -1,5 +1,6 @@
 """`snapshotter queue`: what waits to be captured, and what came of it."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -250,7 +251,11 @@ def _show_live(lines: Callable[[], list[str]]) -> None:
     def text() -> Text:
         return Text("\n".join(map(printable, lines())))
 
-    with Live(text(), auto_refresh=False, screen=True) as live:
+    # Ctrl-C is how one leaves.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(text(), auto_refresh=False, screen=True) as live,
+    ):
         while True:
             live.update(text(), refresh=True)
             time.sleep(_TOP_S)

@@ -70,6 +70,7 @@ class Rules:
     store_s: float = 60.0  # for a store to take a bundle, beside what its length takes
     silent_s: float = 600.0  # a slot that says nothing for so long hangs
     drain_s: float = 600.0  # for what runs to end when the worker is told to stop
+    store_drain_s: float = 20.0  # for a store that does not answer, once it is told to stop
     pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, where a service is gone
     recycle_captures: int = 200  # a slot's process is replaced after so many
     recycle_bytes: int = 500 << 20  # or with so much memory, resident
@@ -125,6 +126,7 @@ class Worker:
         self._held: dict[tuple[str, int], Slot] = {}  # what each slot is at
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._stopping_since: float | None = None
         self._giving_up = threading.Event()
         self._over = threading.Event()  # the threads of this worker end
         self._kick = threading.Event()
@@ -138,6 +140,8 @@ class Worker:
 
     def drain(self) -> None:
         """Finish what is being captured and take nothing more. From any thread or a signal."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
         self._stopping.set()
         self._kick.set()
 
@@ -360,12 +364,20 @@ class Worker:
             self._waiting += 1
             self._why = why
         try:
-            pause = _STORE_PAUSES_S[min(tries, len(_STORE_PAUSES_S) - 1)]
-            self._giving_up.wait(pause)
-            return not self._giving_up.is_set()
+            end = time.monotonic() + _STORE_PAUSES_S[min(tries, len(_STORE_PAUSES_S) - 1)]
+            while time.monotonic() < end and self._may_wait:
+                self._giving_up.wait(1.0)
+            return self._may_wait
         finally:
             with self._lock:
                 self._waiting -= 1
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether a store is still to be waited for: not for long once a worker is to stop."""
+        since = self._stopping_since
+        patient = since is None or time.monotonic() - since < self._rules.store_drain_s
+        return patient and not self._giving_up.is_set()
 
     def said(self, attempt: Attempt | None, text: str) -> None:
         """Pass on what a slot has to say."""

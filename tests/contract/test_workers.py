@@ -235,6 +235,23 @@ def test_what_a_worker_has_can_be_cancelled_waited_for_and_given_back(works: Wor
     works.each_is_there_once()
 
 
+def test_a_worker_that_is_to_stop_does_not_wait_for_a_store_for_ever(works: Works) -> None:
+    works.put(waits="a.test/no-store")
+    (works.folder / "store-down").touch()
+
+    with works.worker() as worker:
+        worker.hear("store.unavailable")
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(_S) == 0
+    assert works.stored == Counter()
+
+    (works.folder / "store-down").unlink()
+    with works.worker():
+        works.until_over("waits")  # it is looked for in the store first, and captured again
+    assert (works.status("waits").state, works.status("waits").attempts) == (JobState.DONE, 1)
+    works.each_is_there_once()
+
+
 def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
     works_on_postgresql: Works, postgresql: PostgreSQL
 ) -> None:

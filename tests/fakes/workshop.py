@@ -181,6 +181,7 @@ def main() -> None:
         chores_s=3600,
         store_s=1.0,
         silent_s=20,
+        store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
         patience=Patience(attempts=2, first=soon),
     )
