@@ -403,13 +403,17 @@ class Poller:
     ) -> tuple[ListState, str]:
         """Return the state of a list that could be read, and a sentence about it."""
         watch, before = claim.watch, claim.status
+        moved = not watch.is_file and _host(read.answered) != _host(watch.source)
+        of_another = (ListState.MOVED, f"{_host(read.answered)} answers in its place")
         if not is_new and claim.opened:  # the same as when it was last read, and judged then
+            if claim.read_state in (ListState.OK, ListState.MOVED):
+                return of_another if moved else (ListState.OK, "")
             return claim.read_state, before.detail if before.state is claim.read_state else ""
         if listed == 0:
             why = "what it names does not fit --match, --exclude or --select"
             return ListState.EMPTY, why if read.raw or dropped else "it names no page"
-        if not watch.is_file and _host(read.answered) != _host(watch.source):
-            return ListState.MOVED, f"{_host(read.answered)} answers in its place"
+        if moved:
+            return of_another
         if claim.opened and before.listed >= _FEW and listed * 2 < before.listed:
             return ListState.SHRUNK, f"it names {listed} pages, and named {before.listed} before"
         return ListState.OK, ""

@@ -567,17 +567,21 @@ def test_a_list_that_goes_on_failing_is_asked_less_and_less_often(desk: Desk) ->
 def test_another_host_that_answers_is_named_and_what_it_lists_is_taken(
     desk: Desk, server: ListServer
 ) -> None:
+    server.put("/feed", feed(*PAGES[:3]))
+    desk.add()
+    desk.turn()
     server.put("/feed", status=301, Location=server.url("/there", host="localhost"))
     server.put("/there", feed(*PAGES[:3]))
-    desk.add()
 
-    status = desk.turn()
+    same = desk.turn(HOUR)
+    server.put("/there", feed(*PAGES[:4]))
+    more = desk.turn(HOUR)
+    server.put("/feed", feed(*PAGES[:4]))
+    back = desk.turn(HOUR)
 
-    assert (status.state, status.detail) == (
-        ListState.MOVED,
-        "localhost answers in its place",
-    )
-    assert len(desk.jobs()) == 3
+    told = (ListState.MOVED, "localhost answers in its place")
+    assert [(it.state, it.detail) for it in (same, more)] == [told, told]
+    assert (back.state, len(desk.jobs())) == (ListState.OK, 4)
 
 
 def test_a_body_without_end_is_cut(desk: Desk, server: ListServer) -> None:
