@@ -26,13 +26,12 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    Text,
     insert,
     select,
     update,
 )
 
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Gate, Met, Wait
 from snapshotter.jobs.queue import (
@@ -66,10 +65,10 @@ ATTEMPT = Table(
     Column("store_by", Instant),  # until when its bundle may still come
     Column("orphaned_at", Instant),  # since when nobody works at it, while it is storing
     Column("ended_at", Instant),
-    Column("sealed", Text, nullable=False, default=""),  # JSON of `Sealed`
+    Column("sealed", Words, nullable=False, default=""),  # JSON of `Sealed`
     Column("fault", String(16), nullable=False, default=""),
-    Column("error", Text, nullable=False, default=""),
-    Column("hint", Text, nullable=False, default=""),
+    Column("error", Words, nullable=False, default=""),
+    Column("hint", Words, nullable=False, default=""),
     Index("attempt_worker", "worker", "state"),
     Index("attempt_state", "state"),
     Index("attempt_bundle", "bundle_id"),

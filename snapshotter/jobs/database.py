@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    Text,
     create_engine,
     event,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     IntegrityError,
     ProgrammingError,
@@ -80,6 +82,26 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """
+    Text that pages, lists and servers may have written.
+
+    PostgreSQL takes no U+0000 and neither database a half of a surrogate pair. What can never
+    be written must not keep a job under way for ever: U+FFFD stands for it.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        """Return what is written."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def database_url(text: str) -> str:
@@ -231,8 +253,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError):
-        raise  # a mistake of ours
+    except (DataError, IntegrityError, ProgrammingError):
+        raise  # a mistake of ours: waiting mends none
     except (DBAPIError, PoolTimeout) as error:
         shown = engine.url.render_as_string(hide_password=True)
         why = str(getattr(error, "orig", error)).splitlines()[0]

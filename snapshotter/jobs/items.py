@@ -26,7 +26,6 @@ from sqlalchemy import (
     Row,
     String,
     Table,
-    Text,
     UniqueConstraint,
     bindparam,
     delete,
@@ -38,7 +37,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.listing import Listed
-from snapshotter.jobs.database import TABLES, Instant
+from snapshotter.jobs.database import TABLES, Instant, Words
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchItem
 from snapshotter.policy.identity import Identity
 
@@ -54,16 +53,16 @@ ITEMS = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("watch", String(60), nullable=False),
     Column("digest", String(32), nullable=False),  # of the key: those can be long
-    Column("key", Text, nullable=False),
+    Column("key", Words, nullable=False),
     Column("final", Boolean, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("stamp", Text, nullable=False),
+    Column("url", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("stamp", Words, nullable=False),
     Column("state", String(20), nullable=False),
     Column("backlog", Boolean, nullable=False),  # was in the list when it was first read
     Column("first_seen", Instant, nullable=False),
     Column("job_id", String(120), nullable=False),
-    Column("same_as", Text, nullable=False),
+    Column("same_as", Words, nullable=False),
     Column("learn_at", Instant, index=True),  # when to ask for its job; None: nothing to learn
     UniqueConstraint("watch", "digest"),
     Index("watch_item_state", "watch", "state"),
@@ -73,7 +72,7 @@ ALIASES = Table(
     TABLES,
     Column("watch", String(60), primary_key=True),
     Column("digest", String(32), primary_key=True),
-    Column("alias", Text, nullable=False),
+    Column("alias", Words, nullable=False),
     Column("item", BigInteger, nullable=False),
 )
 

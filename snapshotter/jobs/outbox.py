@@ -28,7 +28,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    Text,
     and_,
     delete,
     func,
@@ -38,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.model.event import Delivery, Event, EventKind, OwedMessage, Waiting
 
 _CLAIM_S: Final = 120  # seconds; a delivery has a limit well below
@@ -57,7 +56,7 @@ _EVENTS = Table(
     Column("not_before", Instant, nullable=False),  # later where its subject was just told of
     Column("group_s", Integer, nullable=False),
     Column("repeat_s", Integer, nullable=False),
-    Column("event", Text, nullable=False),  # JSON, reduced to what the channel may be told
+    Column("event", Words, nullable=False),  # JSON, reduced to what the channel may be told
     Column("message_id", String(64)),  # that tells it; NULL while it waits
 )
 Index("notify_event_message", _EVENTS.c.message_id)
@@ -78,7 +77,7 @@ _MESSAGES = Table(
     Column("claimed_until", Instant),
     Column("settled_at", Instant),  # taken over or given up; NULL while it is owed
     Column("state", String(16), nullable=False),
-    Column("detail", Text, nullable=False),  # what came of the last attempt
+    Column("detail", Words, nullable=False),  # what came of the last attempt
 )
 Index("notify_message_due", _MESSAGES.c.state, _MESSAGES.c.next_at)
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    Text,
     bindparam,
     delete,
     func,
@@ -33,12 +32,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.jobs.gate import host_of
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 
 _AT_ONCE = 500  # ids in one statement
 _PAGE = 500  # rows that are read at once
+_LONGEST_HOST = 255  # characters
 _MOST_NOTES = 20  # of one job; older ones go
 
 # Whether the dispatcher has to look at a job: not at all, later, now.
@@ -49,12 +49,12 @@ JOB = Table(
     TABLES,
     Column("seq", Integer, primary_key=True, autoincrement=True),  # order of handing over
     Column("id", String(120), nullable=False, unique=True),
-    Column("url", Text, nullable=False),
-    Column("host", String(255), nullable=False),
-    Column("policy", Text, nullable=False),
+    Column("url", Words, nullable=False),
+    Column("host", String(_LONGEST_HOST), nullable=False),
+    Column("policy", Words, nullable=False),
     Column("origin", String(200), nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("tags", Text, nullable=False),  # JSON
+    Column("tags", Words, nullable=False),  # JSON
     Column("enqueued_at", Instant, nullable=False),
     Column("not_before", Instant),
     Column("not_after", Instant),
@@ -67,22 +67,22 @@ JOB = Table(
     Column("attempts", Integer, nullable=False, default=0),  # of those, what counts against it
     Column("lapses", Integer, nullable=False, default=0),  # in a row that were not its fault
     Column("revisits", Integer, nullable=False, default=0),  # bundles that came before the last
-    Column("giving_up", Text, nullable=False, default=""),  # why no page is asked for any more
+    Column("giving_up", Words, nullable=False, default=""),  # why no page is asked for any more
     Column("worker", String(120), nullable=False, default=""),
     Column("started_at", Instant),
     Column("ended_at", Instant),
     Column("bundle_id", String(64), nullable=False, default=""),
     Column("sha256", String(64), nullable=False, default=""),
-    Column("location", Text, nullable=False, default=""),
+    Column("location", Words, nullable=False, default=""),
     Column("outcome", String(16), nullable=False, default=""),
     Column("http_status", Integer),
-    Column("final_url", Text, nullable=False, default=""),
-    Column("title", Text, nullable=False, default=""),
+    Column("final_url", Words, nullable=False, default=""),
+    Column("title", Words, nullable=False, default=""),
     Column("court_minimum", Boolean),
     Column("exit_code", Integer),
-    Column("error", Text, nullable=False, default=""),
-    Column("hint", Text, nullable=False, default=""),
-    Column("notes", Text, nullable=False, default="[]"),  # JSON
+    Column("error", Words, nullable=False, default=""),
+    Column("hint", Words, nullable=False, default=""),
+    Column("notes", Words, nullable=False, default="[]"),  # JSON
     Index("job_due", "ready", "due_at"),
     Index("job_next", "ready", "priority", "seq"),
     Index("job_host", "host", "state"),
@@ -350,7 +350,7 @@ def status_of(row: RowMapping) -> JobStatus:
 
 
 def _row(job: CaptureJob, host: str) -> dict[str, Any]:
-    if not host:
+    if not host or len(host) > _LONGEST_HOST:
         raise SnapshotterError(f"no job can be made of {job.url!r}: it names no host")
     return {
         "id": job.id,

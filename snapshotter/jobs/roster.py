@@ -24,14 +24,13 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    Text,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite
 
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 
 _WORKER = Table(
     "worker",
@@ -42,7 +41,7 @@ _WORKER = Table(
     Column("version", String(60), nullable=False),
     Column("slots", Integer, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("detail", Text, nullable=False, default=""),
+    Column("detail", Words, nullable=False, default=""),
     Column("done", Integer, nullable=False, default=0),
     Column("started_at", Instant, nullable=False),
     Column("beat_at", Instant, nullable=False),

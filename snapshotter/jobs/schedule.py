@@ -27,7 +27,6 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    Text,
     func,
     insert,
     select,
@@ -36,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.jobs.plan import Pause, Plan, Slot
 from snapshotter.model.gap import GapEvent, GapReason
 from snapshotter.model.job import NORMAL, JobStatus
@@ -52,10 +51,10 @@ SCHEDULE = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("name", String(64), nullable=False),
     Column("live_name", String(64), unique=True),  # None: removed, and the name is free again
-    Column("plan", Text, nullable=False),  # JSON, whole
-    Column("policy", Text, nullable=False),
+    Column("plan", Words, nullable=False),  # JSON, whole
+    Column("policy", Words, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("tags", Text, nullable=False),  # JSON
+    Column("tags", Words, nullable=False),  # JSON
     Column("state", String(16), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),  # when its state changed last
@@ -66,7 +65,7 @@ TARGET = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
     Column("key", String(16), nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", Words, nullable=False),
     Column("since", Instant, nullable=False),  # first sight, whole seconds
     Column("next_slot", Instant),  # the first that nothing was done about; None: none is left
     Column("next_at", Instant),  # the same with jitter
@@ -98,7 +97,7 @@ VISIT = Table(
     Column("ended_at", Instant),
     Column("bundle_id", String(64), nullable=False, default=""),
     Column("outcome", String(16), nullable=False, default=""),
-    Column("error", Text, nullable=False, default=""),
+    Column("error", Words, nullable=False, default=""),
     Index("schedule_visit_of", "schedule_id", "at"),
     Index("schedule_visit_check", "check_at"),
     Index("schedule_visit_state", "state"),
@@ -111,9 +110,9 @@ GAP = Table(
     Column("target_id", ForeignKey("schedule_target.id")),  # None: about the whole schedule
     Column("event", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
-    Column("detail", Text, nullable=False, default=""),
+    Column("detail", Words, nullable=False, default=""),
     Column("by", String(200), nullable=False, default=""),
-    Column("slots", Text, nullable=False, default="[]"),  # JSON, instants
+    Column("slots", Words, nullable=False, default="[]"),  # JSON, instants
     Column("since", Instant, nullable=False),
     Column("until", Instant),
     Column("noted_at", Instant, nullable=False),

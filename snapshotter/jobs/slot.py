@@ -247,7 +247,11 @@ class Slot:
         Raises:
             SlotDied: The process ended.
         """
-        self.start()
+        try:
+            self.start()
+        except OSError as error:  # no page's fault: the system has no more processes, or memory
+            why = f"the process that captures can not be started: {error.strerror}"
+            return Outcome(failure=Failure(fault=Fault.SERVICE, error=why))
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
             raise SlotDied("it did not start")
@@ -256,6 +260,7 @@ class Slot:
             while True:
                 if not pipe.poll(self._silent_s):
                     self.kill()
+                    process.join(_END_S)  # the next order is for a new one
                     raise SlotDied(f"the process that captured it hung for {self._silent_s:g} s")
                 said = pipe.recv()
                 if isinstance(said, _Ended):
@@ -268,6 +273,12 @@ class Slot:
         except (EOFError, OSError) as error:
             process.join(_END_S)
             raise SlotDied(f"the process that captured it ended: {_end_of(process)}") from error
+        except SlotDied:
+            raise
+        except Exception:
+            self.kill()  # it waits for an answer, and would take the next order for it
+            process.join(_END_S)
+            raise
 
     def kill(self) -> None:
         """End the process at once. From any thread."""

@@ -25,7 +25,6 @@ from sqlalchemy import (
     Row,
     String,
     Table,
-    Text,
     delete,
     func,
     insert,
@@ -38,7 +37,7 @@ from sqlalchemy.exc import IntegrityError
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs import items
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.watch import (
     Existing,
@@ -64,15 +63,15 @@ WATCHES = Table(
     "watch",
     TABLES,
     Column("name", String(60), primary_key=True),
-    Column("definition", Text, nullable=False),  # JSON of a Watch
+    Column("definition", Words, nullable=False),  # JSON of a Watch
     Column("state", String(20), nullable=False),
     Column("read_state", String(20), nullable=False),  # at the last reading
     Column("kind", String(20), nullable=False),  # that it was when it was first read, or ""
     Column("opened", Boolean, nullable=False),  # whether it was ever read
     Column("paused", Boolean, nullable=False),
     Column("ended", Boolean, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("title", Text, nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("title", Words, nullable=False),
     Column("since", Instant),
     Column("next_at", Instant, nullable=False, index=True),
     Column("due_at", Instant, nullable=False),  # the same, before anything put it off
@@ -81,7 +80,7 @@ WATCHES = Table(
     Column("last_poll_at", Instant),
     Column("last_read_at", Instant),
     Column("http_status", Integer),
-    Column("final_url", Text, nullable=False),
+    Column("final_url", Words, nullable=False),
     Column("listed", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("polls", BigInteger, nullable=False),
@@ -93,12 +92,12 @@ PARTS = Table(
     TABLES,
     Column("watch", String(60), primary_key=True),
     Column("number", Integer, primary_key=True),  # 0 for the list itself
-    Column("url", Text, nullable=False),
-    Column("answered", Text, nullable=False),
-    Column("etag", Text, nullable=False),
-    Column("modified", Text, nullable=False),
+    Column("url", Words, nullable=False),
+    Column("answered", Words, nullable=False),
+    Column("etag", Words, nullable=False),
+    Column("modified", Words, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("stamp", Text, nullable=False),
+    Column("stamp", Words, nullable=False),
     Column("listed", Integer, nullable=False),
     Column("read_at", Instant),
 )
@@ -110,7 +109,7 @@ POLLS = Table(
     Column("at", Instant, nullable=False),
     Column("ended_at", Instant, nullable=False),
     Column("state", String(20)),
-    Column("detail", Text, nullable=False),
+    Column("detail", Words, nullable=False),
     Column("http_status", Integer),
     Column("listed", Integer, nullable=False),
     Column("new", Integer, nullable=False),
@@ -124,14 +123,14 @@ GAPS = Table(
     TABLES,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("schedule", String(48), nullable=False),  # as the record names the watch
-    Column("source", Text, nullable=False),
+    Column("source", Words, nullable=False),
     Column("event", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", Words, nullable=False),
     Column("by", String(200), nullable=False),
     Column("since", Instant, nullable=False),
     Column("until", Instant),
-    Column("slots", Text, nullable=False),  # JSON: when polls were due, of a gap
+    Column("slots", Words, nullable=False),  # JSON: when polls were due, of a gap
     Column("noted_at", Instant, nullable=False),
     Column("gap_id", String(64), nullable=False),  # of its record; "" before anybody began it
     Column("owed", Boolean, nullable=False, index=True),  # the record is not stored yet

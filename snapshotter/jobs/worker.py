@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine as Database
@@ -222,9 +223,11 @@ class Worker:
         try:
             self._begin(slot, job_id, run)
         finally:
-            self._recycle(slot)
-            self._free.put(slot)
-            self._kick.set()
+            try:
+                self._recycle(slot)
+            finally:
+                self._free.put(slot)
+                self._kick.set()
 
     @property
     def _is_closed(self) -> bool:
@@ -255,9 +258,26 @@ class Worker:
         except SlotDied as error:
             self._forget(ticket)
             self._slot_died(attempt, str(error))
+        except ServiceUnavailable:  # this worker ends: others find what it had
+            self._forget(ticket)
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours must leave no job under way for ever
+            self._forget(ticket)
+            self._bug(attempt, error)
         else:
             self._forget(ticket)
-            self._ended(attempt, outcome)
+            try:
+                self._ended(attempt, outcome)
+            except ServiceUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self._bug(attempt, error)
+
+    def _bug(self, attempt: Attempt, error: Exception) -> None:
+        """Give up an attempt that met what nobody expected."""
+        why = f"{type(error).__name__} in its worker"
+        self._told("worker.bug", error=f"{type(error).__name__}: {error}")
+        self._heard(self._patiently(lambda: self._attempts.lose(attempt, why)))
 
     def _forget(self, ticket: tuple[str, int]) -> None:
         with self._lock:
@@ -325,7 +345,7 @@ class Worker:
             self._told("slot.recycled", captures=slot.captures, resident=slot.resident)
             slot.end()
         if not self._stopping.is_set():
-            slot.start()
+            self._safely(slot.start)
 
     def _pause(self, why: str) -> None:
         """Take nothing for a while: what this worker needs is not there."""
@@ -454,7 +474,7 @@ class Worker:
             if slot is None:
                 return
             try:
-                self._find(slot, orphan)
+                self._safely(partial(self._find, slot, orphan))  # the next one has its turn
             finally:
                 self._free.put(slot)
 

@@ -36,6 +36,7 @@ DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
 GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there
 MOST_AT_ONCE = 1_000
 _MOST_PER_DAY = 1_000_000
+_LONGEST_HOST = 253  # characters of a name that can be asked (RFC 1035 section 2.3.4)
 _MINUTES = 24 * 60
 _WITH_RETRY_AFTER = {403, 503}  # throttling when they come with Retry-After
 _MOST_SECONDS = 10**9  # of a Retry-After: more digits are nobody's wish
@@ -243,6 +244,7 @@ def host_of(url: str) -> str:
     if not host.isascii():
         with contextlib.suppress(UnicodeError):  # no name that is; it is a host all the same
             host = host.encode("idna").decode("ascii")
+    host = host[:_LONGEST_HOST]  # a longer one can not be asked: it is counted, and that is all
     shorter = host.removeprefix("www.")
     if not host:
         raise ValueError("an address without a host")

@@ -1,6 +1,7 @@
 """Of all who try a job, at most one stores a bundle of it, and none is lost on the way."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -302,3 +303,14 @@ def test_the_gate_learns_what_was_met_and_can_have_the_page_asked_for_once_more(
     assert [(it.http_status, it.retry_after, it.revisits) for it in gate.met] == [
         (429, "120", 0), (200, "", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ["a\0b", "half \ud800 of a pair"])
+def test_what_no_database_can_write_keeps_no_job_under_way(desk: Desk, title: str) -> None:
+    attempt = desk.begin()
+    desk.attempts.may_store(attempt, replace(SEALED, title=title), LIMIT)
+
+    desk.attempts.finish(attempt, made(title=title))
+
+    assert desk.status.state is JobState.DONE
+    assert desk.status.title == title.replace("\0", "\ufffd").replace("\ud800", "\ufffd")

@@ -1,17 +1,24 @@
 """A worker by itself: what it says of itself while things are away."""
 
+import contextlib
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine as Database
 from typing_extensions import override
 
+from snapshotter.jobs.attempts import Patience
 from snapshotter.jobs.database import TABLES
+from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.engine import Limits
 from snapshotter.jobs.gate import OpenGate
-from snapshotter.jobs.slot import Workshop
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.slot import Outcome, Workshop
 from snapshotter.jobs.worker import Rules, Worker
+from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
+from tests.unit.jobs.making import job, made
 
 
 class _Turns(JobObserver):
@@ -53,6 +60,59 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
 
     assert heard.beats == 0
     assert told == ["queue.unavailable"]
+
+
+class _Broken(JobObserver):
+    @override
+    def job_ended(self, status: JobStatus, *, stage_ms: object, length: int) -> None:
+        raise ValueError("a bug in what counts")
+
+    @override
+    def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
+        return
+
+
+class _Stub:
+    """A slot whose order ends as a test says."""
+
+    captures = resident = 0
+
+    def __init__(self, ends: Outcome | Exception) -> None:
+        self._ends = ends
+
+    def do(self, order: object, host: object) -> Outcome:
+        if isinstance(self._ends, Exception):
+            raise self._ends
+        return self._ends
+
+    def start(self) -> None:
+        raise OSError("no more processes")
+
+
+@pytest.mark.parametrize("ends", [ValueError("a bug in the slot"), Outcome(product=made())])
+def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
+    database: Database, tmp_path: Path, ends: Outcome | Exception
+) -> None:
+    told: list[str] = []
+    worker = Worker(
+        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
+        duties=(), rules=Rules(patience=Patience(attempts=1)), limits=Limits(), version="1",
+        told=lambda event, **_: told.append(event), observer=_Broken(), chance=lambda: 0.5,
+    )  # fmt: skip
+    queue = DatabaseQueue(database)
+    queue.put([job()])
+    (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
+    worker._over.set()  # nobody is waited for
+    worker._free.put(_Stub(ends))  # type: ignore[arg-type] # a slot, as far as this needs one
+
+    with contextlib.suppress(ValueError):
+        worker._run(handed.job_id, handed.run)
+
+    status = queue.get("one")
+    assert status is not None
+    assert status.state is not JobState.RUNNING
+    assert "worker.bug" in told
+    assert worker._free.qsize() == 1
 
 
 def _never(_tell: object) -> Workshop:
