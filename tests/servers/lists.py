@@ -89,7 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 304:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if body:  # whoever has its 304 is gone
+            self.wfile.write(body)
 
     @override
     def log_message(self, format: str, *args: Any) -> None:

@@ -92,6 +92,19 @@ def test_nobody_there_is_unreachable() -> None:
     assert caught.value.word == "unreachable"
 
 
+def test_past_a_proxy_that_is_gone_nothing_is_asked(server: ListServer) -> None:
+    server.put("/a", b"hello")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    rules = EgressRules(allowed=LOOPBACK, upstream=f"http://127.0.0.1:{port}", total_bytes=1)
+
+    with pytest.raises(FetchFailed) as caught:
+        get(server.url("/a"), rules=rules)
+
+    assert caught.value.word in ("unreachable", "refused", "broken")
+    assert server.requests == []
+
+
 def test_a_head_that_never_ends_is_given_up() -> None:
     def drip(peer: socket.socket) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\n")
