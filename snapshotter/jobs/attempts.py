@@ -83,6 +83,7 @@ class Attempt:
     number: int
     host: str  # by which its visits are counted
     handed_at: datetime  # UTC
+    began_at: datetime  # UTC; with the number it tells a job from one that had its id before
     revisits: int
     giving_up: str = ""  # why the page is not asked for any more: only that is to be recorded
     more: bool = False  # when it began, other jobs waited for a slot
@@ -143,9 +144,13 @@ class Attempts:
         with writing(self._engine) as connection:
             now = database_now(connection)
             row = _job(connection, job_id)
-            if row is None or row["run"] != run or row["state"] not in WAITING or row["ready"]:
+            if row is None or row["run"] != run or row["ready"]:
                 return None
-            if row["not_after"] is not None and row["not_after"] < now:
+            if row["state"] == JobState.RUNNING:
+                return _begun_before(connection, row, worker)
+            if row["state"] not in WAITING:
+                return None
+            if row["not_after"] is not None and row["not_after"] < now and not row["giving_up"]:
                 miss(connection, row, now)
                 return None
             number = row["begun"] + 1
@@ -169,7 +174,7 @@ class Attempts:
             )  # fmt: skip
             return Attempt(
                 job=job_of(row), number=number, host=row["host"],
-                handed_at=row["handed_at"] or now, revisits=row["revisits"],
+                handed_at=row["handed_at"] or now, began_at=now, revisits=row["revisits"],
                 giving_up=row["giving_up"], more=_others_wait(connection),
             )  # fmt: skip
 
@@ -459,9 +464,45 @@ class Attempts:
 _RETRY = "snapshotter queue retry, if you think that it will go well now"
 
 
+def _begun_before(connection: Connection, row: RowMapping, worker: str) -> Attempt | None:
+    """
+    Return the attempt that this worker has begun without hearing of it; None if it has not.
+
+    The answer to a commit can be lost: the job would be under way for as long as the worker
+    lives, and nobody at it.
+    """
+    found = (
+        connection.execute(
+            _with_jobs().where(
+                JOB.c.id == row["id"],
+                ATTEMPT.c.number == row["begun"],
+                ATTEMPT.c.worker == worker,
+                ATTEMPT.c.state == _RUNNING,
+                ATTEMPT.c.bundle_id == "",
+            )
+        )
+        .mappings()
+        .first()
+    )
+    return _attempt(found) if found is not None else None
+
+
 def miss(connection: Connection, row: RowMapping, now: datetime) -> None:
-    """End a job whose time has passed before it began."""
+    """
+    End a job whose time has passed before it began.
+
+    One that was tried and failed has not been missed: its next attempt seals the record of that.
+    """
     until = row["not_after"]
+    if row["attempts"]:
+        words = f"given up at {until:%Y-%m-%dT%H:%M:%SZ}, when its time had passed, after "
+        words += f"{row['attempts']} attempts; the last one: {row['error']}"
+        connection.execute(
+            update(JOB)
+            .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
+            .values(state=JobState.WAITING, ready=DUE, due_at=None, giving_up=words)
+        )
+        return
     connection.execute(
         update(JOB)
         .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
@@ -528,14 +569,19 @@ def _job(connection: Connection, job_id: str) -> RowMapping | None:
     return connection.execute(wanted).mappings().first()
 
 
-def _is(attempt: Attempt) -> tuple[Any, Any]:
-    return ATTEMPT.c.job_id == attempt.job.id, ATTEMPT.c.number == attempt.number
+def _is(attempt: Attempt) -> tuple[Any, Any, Any]:
+    return (
+        ATTEMPT.c.job_id == attempt.job.id,
+        ATTEMPT.c.number == attempt.number,
+        ATTEMPT.c.began_at == attempt.began_at,
+    )
 
 
 def _with_jobs() -> Any:
     return select(
         JOB,
         ATTEMPT.c.number.label("attempt_number"),
+        ATTEMPT.c.began_at.label("attempt_began_at"),
         ATTEMPT.c.sealed.label("attempt_sealed"),
         ATTEMPT.c.process.label("attempt_process"),
         ATTEMPT.c.store_by.label("attempt_store_by"),
@@ -552,6 +598,7 @@ def _attempt(row: RowMapping) -> Attempt:
         number=row["attempt_number"],
         host=row["host"],
         handed_at=row["handed_at"],
+        began_at=row["attempt_began_at"],
         revisits=row["revisits"],
         giving_up=row["giving_up"],
     )

@@ -140,7 +140,7 @@ class Dispatcher:
 
 def _miss_late_ones(connection: Connection, now: datetime) -> None:
     """End the jobs whose time has passed while they waited, whatever for."""
-    late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE)
+    late = select(JOB).where(JOB.c.not_after < now, JOB.c.ready != NOT_DUE, JOB.c.giving_up == "")
     for row in connection.execute(late).mappings().all():
         miss(connection, row, now)
 

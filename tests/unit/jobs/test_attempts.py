@@ -5,14 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 from typing_extensions import override
 
 from snapshotter.jobs.attempts import Attempt, Attempts, Patience
+from snapshotter.jobs.database import writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Met, OpenGate, Wait
-from snapshotter.jobs.queue import DatabaseQueue, Ruling
+from snapshotter.jobs.queue import JOB, DatabaseQueue, Ruling
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import Superseded
 from tests.unit.jobs.making import BUNDLE, SEALED, job, made
@@ -314,3 +315,54 @@ def test_what_no_database_can_write_keeps_no_job_under_way(desk: Desk, title: st
 
     assert desk.status.state is JobState.DONE
     assert desk.status.title == title.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+
+
+def test_a_worker_that_did_not_hear_that_it_has_begun_has_begun(desk: Desk) -> None:
+    """The answer to a commit can be lost; the job would be under way for ever."""
+    (handed,) = desk.dispatcher.choose(9)
+    first = desk.attempts.begin("one", handed.run, worker="w", process="p")
+
+    again = desk.attempts.begin("one", handed.run, worker="w", process="p")
+
+    assert again == first
+    assert first is not None
+    desk.attempts.began(first, BUNDLE, "p")
+    assert desk.attempts.begin("one", handed.run, worker="w", process="p") is None  # it is at it
+
+
+def test_an_attempt_at_a_job_of_before_has_no_part_in_one_with_its_id(desk: Desk) -> None:
+    stopped = desk.begin()
+    desk.queue.cancel(["one"])
+    desk.queue.purge(before=desk.queue.now() + timedelta(days=1))
+    desk.queue.put([job()])
+    other = desk.begin("second")
+    assert other.number == stopped.number
+
+    with pytest.raises(Superseded):
+        desk.attempts.may_store(stopped, SEALED, LIMIT)
+    assert desk.attempts.fail(stopped, BROKEN) is None
+
+    desk.attempts.may_store(other, SEALED, LIMIT)
+    assert desk.attempts.finish(other, made()) is not None
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_page_that_failed_and_whose_time_has_passed_has_its_record(
+    database: Engine, failures: int
+) -> None:
+    """One that was tried was not missed; 2: its record waited already when the time passed."""
+    desk = Desk(database)
+    until = desk.queue.now() + timedelta(hours=1)
+    desk.queue.put([job(not_after=until)])
+    for _ in range(failures):
+        desk.attempts.fail(desk.begin(), BROKEN)
+    with writing(database) as connection:
+        connection.execute(update(JOB).values(not_after=desk.queue.now() - timedelta(seconds=1)))
+
+    desk.dispatcher.choose(0)  # sees that it is late
+    last = desk.begin()
+
+    assert last.giving_up.endswith("the last one: it broke")
+    desk.attempts.may_store(last, SEALED, LIMIT)
+    desk.attempts.finish(last, made(outcome="failed"))
+    assert (desk.status.state, desk.status.bundle_id) == (JobState.DEAD, BUNDLE)
