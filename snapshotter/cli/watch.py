@@ -92,11 +92,17 @@ Examples:
 @click.option("--select", default="", metavar="CSS", help="Of a page: the links that are items.")
 @click.option("--column", default="", metavar="NAME", help="Of a table: where addresses stand.")
 @click.option(
-    "--every", default="10m", show_default=True, callback=_duration, help="How often it is polled."
+    "--every",
+    default="10m",
+    metavar="TIME",
+    show_default=True,
+    callback=_duration,
+    help="How often it is polled.",
 )
 @click.option(
     "--jitter",
     default="15%",
+    metavar="PERCENT",
     show_default=True,
     callback=_share,
     help="Share of that time by which polls are moved, either way.",
@@ -125,6 +131,7 @@ Examples:
 @click.option(
     "--within",
     default="120s",
+    metavar="TIME",
     show_default=True,
     callback=_duration,
     help="A capture that begins later after its page was seen is called late.",
@@ -137,9 +144,9 @@ Examples:
 @click.option(
     "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
 )
-@click.option("--start", "starts_at", metavar="TIME", callback=_start, help="Not before.")
+@click.option("--start", "starts_at", metavar="DAY|TIME", callback=_start, help="Not before.")
 @click.option(
-    "--end", "ends_at", metavar="TIME", callback=_end, help="Not after; of a day its end, UTC."
+    "--end", "ends_at", metavar="DAY|TIME", callback=_end, help="Not after; of a day its end, UTC."
 )
 @click.option("--dry-run", is_flag=True, help="Fetch the list, show its items, watch nothing.")
 @_json

@@ -208,6 +208,12 @@ def handed_over(connection: Connection, taken: Iterable[tuple[int, str]], at: da
     )
 
 
+def any_to_learn(connection: Connection, at: datetime) -> bool:
+    """Return whether the job of any page may be over by now."""
+    query = select(ITEMS.c.id).where(ITEMS.c.learn_at <= at).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...]:
     """Return pages whose jobs may be over by now, of all watches; each is asked for in turn."""
     rows = connection.execute(

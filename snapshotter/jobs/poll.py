@@ -29,9 +29,10 @@ from snapshotter.jobs import items
 from snapshotter.jobs.database import reading, writing
 from snapshotter.jobs.gate import Gate, Met, OpenGate
 from snapshotter.jobs.items import Found, Taken
+from snapshotter.jobs.sweep import event_of
 from snapshotter.jobs.watch import Claim, Look, Part, WatchBook
 from snapshotter.model.event import Event, EventKind
-from snapshotter.model.gap import Gap
+from snapshotter.model.gap import Gap, GapEvent
 from snapshotter.model.job import NORMAL, CaptureJob, JobStatus
 from snapshotter.model.watch import Existing, ListState, Watch, WatchStatus
 from snapshotter.policy.identity import Identity, IdentityRules, identity, wechat_page
@@ -39,7 +40,7 @@ from snapshotter.policy.politeness import parse_retry_after
 from snapshotter.ports import IdSource, JobObserver, JobQueue
 
 MAX_BYTES: Final = 16 << 20  # of a list as it comes
-FETCH_S: Final = 45.0  # for one document
+FETCH_S: Final = 30.0  # for one document
 _FRESH: Final = 50  # priority of a page that has just appeared
 _CHILDREN: Final = 10  # sitemaps of an index that one poll reads
 _CHILDREN_TIME: Final = timedelta(minutes=2)  # after which none is begun
@@ -47,6 +48,7 @@ _CHILDREN_KNOWN: Final = 5_000
 _AT_ONCE: Final = 8  # lists
 _TURN: Final = timedelta(minutes=1)
 _LEARNT_AT_ONCE: Final = 200
+_RECORD_AGAIN: Final = timedelta(minutes=5)  # after records of gaps could not be stored
 _UNKNOWN_JOB: Final = timedelta(days=7)  # a page's job may take so long to be in the queue
 _AGAIN: Final = timedelta(seconds=30)  # after a poll that something of ours ended
 _RENDERED: Final = timedelta(seconds=5)  # until it is looked again whether a capture is there
@@ -123,6 +125,7 @@ class Poller:
         self._rules = rules
         self._ids = ids
         self._hooks = hooks or Hooks()
+        self._record_at = datetime.min.replace(tzinfo=UTC)  # not before, after a failure
 
     def turn(self) -> None:
         """
@@ -181,6 +184,9 @@ class Poller:
 
     def learn(self) -> None:
         """See which captures are over, and what they showed of their pages' identities."""
+        with reading(self._book.engine) as connection:
+            if not items.any_to_learn(connection, self._book.now(connection)):
+                return  # nothing is locked for it
         with writing(self._book.engine) as connection:
             at = self._book.now(connection)
             opened = items.to_learn(connection, at, _LEARNT_AT_ONCE)
@@ -195,12 +201,20 @@ class Poller:
                 items.learnt(connection, item, found)
 
     def _record_gaps(self) -> None:
-        if self._hooks.record is None:
+        at = self._book.clock()
+        if self._hooks.record is None or at < self._record_at:
             return
         owed = self._book.owed_gaps(self._ids.bundle_id)
-        if owed:
-            self._hooks.record(owed)
-            self._book.recorded(owed)
+        if not owed:
+            return
+        # A key that can not be opened is told of now and then, and not with each turn.
+        self._record_at = at + _RECORD_AGAIN
+        self._hooks.record(owed)
+        self._book.recorded(owed)
+        self._record_at = at
+        for gap in owed:
+            if gap.event is GapEvent.MISSED:
+                self._hooks.observer.tell(event_of(gap))
 
     def _learnt(self, is_final: bool, status: JobStatus) -> Identity | None:
         if status.final_url:

@@ -356,6 +356,12 @@ class WatchBook:
         Args:
             new_id: Makes ids of records, which begin with a time.
         """
+        with reading(self.engine) as connection:
+            if (
+                connection.execute(select(GAPS.c.id).where(GAPS.c.owed.is_(True)).limit(1)).first()
+                is None
+            ):
+                return ()  # as nearly always: nothing is locked for it
         with writing(self.engine) as connection:
             at = self.now(connection)
             fresh = connection.execute(
