@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select, update
 from snapshotter.jobs.attempts import miss
 from snapshotter.jobs.database import database_now, reading, writing
 from snapshotter.jobs.gate import Gate, Wait
-from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, WAITING, job_of, promote
+from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, job_of, promote
 from snapshotter.model.job import JobState
 
 _AHEAD = 1.5  # jobs that are handed over, by the slots of all workers
+_REFUSALS = 50  # of hosts, in one round: others want to write, too
 _SHORT = timedelta(seconds=5)  # a host that waits so long is not worth a word in every job of it
 
 
@@ -66,7 +67,8 @@ class Dispatcher:
             room = round(slots * _AHEAD) - under_way.total()
             full = {host for host, held in under_way.items() if held >= self._per_host}
             shut = full | set(self._closed)
-            while len(chosen) < room:
+            refused = 0
+            while len(chosen) < room and refused < _REFUSALS:
                 row = (
                     connection.execute(
                         select(JOB)
@@ -88,6 +90,7 @@ class Dispatcher:
                 if wait is not None:
                     self._close(connection, row, wait, now)
                     shut.add(host)
+                    refused += 1
                     continue
                 run = row["run"] + 1
                 connection.execute(
@@ -121,7 +124,11 @@ class Dispatcher:
             return [(job_id, run) for job_id, run in rows]
 
     def _close(self, connection: Connection, row: RowMapping, wait: Wait, now: datetime) -> None:
-        """Let the jobs of a host that are due, and not more urgent than this one, wait for it."""
+        """
+        Let the jobs of a host that are due wait for it.
+
+        None of them is more urgent than this one: that one would have been asked for first.
+        """
         if wait.until is None:
             return  # it is asked again in the next round
         if wait.until - now <= _SHORT:
@@ -129,8 +136,8 @@ class Dispatcher:
             return
         connection.execute(
             update(JOB)
-            .where(JOB.c.host == row["host"], JOB.c.state.in_(WAITING), JOB.c.ready == DUE)
-            .where(JOB.c.giving_up == "", JOB.c.priority >= row["priority"])
+            .where(JOB.c.host == row["host"], JOB.c.ready == DUE)
+            .where(JOB.c.giving_up == "")
             .values(
                 state=JobState.DEFERRED, ready=DUE_LATER, due_at=wait.until,
                 error=wait.why, hint="",

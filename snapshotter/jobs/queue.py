@@ -84,8 +84,9 @@ JOB = Table(
     Column("hint", Words, nullable=False, default=""),
     Column("notes", Words, nullable=False, default="[]"),  # JSON
     Index("job_due", "ready", "due_at"),
-    Index("job_next", "ready", "priority", "seq"),
-    Index("job_host", "host", "state"),
+    # With the host: many jobs of a host that has no place are passed over without a look at them.
+    Index("job_next", "ready", "priority", "seq", "host"),
+    Index("job_host", "host", "ready"),
     Index("job_state", "state", "ended_at"),
     Index("job_until", "not_after"),
     Index("job_origin", "origin", "seq"),
