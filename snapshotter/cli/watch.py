@@ -1,7 +1,9 @@
 """`snapshotter watch`: lists that are polled, and whose new pages are captured."""
 
 import os
+from collections.abc import Callable
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +29,11 @@ def watch() -> None:
     """Watch lists: what a feed, sitemap, page or table newly names is captured."""
 
 
-def _duration(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+def _duration(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
     from snapshotter.policy.curve import parse_duration
+
+    if value is None:
+        return None
 
     try:
         return parse_duration(value)
@@ -36,7 +41,9 @@ def _duration(_: click.Context, __: click.Parameter, value: str) -> timedelta:
         raise click.BadParameter(str(error)) from error
 
 
-def _share(_: click.Context, __: click.Parameter, value: str) -> float:
+def _share(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
     try:
         return int(value.removesuffix("%")) / 100
     except ValueError as error:
@@ -62,6 +69,70 @@ def _moment(text: str | None, *, days: int) -> datetime | None:
         raise click.BadParameter("write 2026-05-27, or 2026-05-27T09:00+02:00") from error
 
 
+# What a watch can have, and what of it can be changed; None and empty: nothing was said.
+_RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    click.option(
+        "--kind",
+        type=click.Choice(["feed", "sitemap", "csv", "html"]),
+        help="What the list is.  [default: what it looks like]",
+    ),
+    click.option(
+        "--match",
+        multiple=True,
+        metavar="PATTERN",
+        help="Only items whose address fits: * is anything, ? one character; may be repeated.",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="No items whose address fits; may be repeated.",
+    ),
+    click.option("--select", metavar="CSS", help="Of a page: the links that are items."),
+    click.option("--column", metavar="NAME", help="Of a table: where addresses stand."),
+    click.option(
+        "--every",
+        metavar="TIME",
+        callback=_duration,
+        help="How often it is polled.  [default: 10m]",
+    ),
+    click.option(
+        "--jitter",
+        metavar="PERCENT",
+        callback=_share,
+        help="Share of that time by which polls are moved, either way.  [default: 15%]",
+    ),
+    click.option(
+        "--poll-limit",
+        type=click.IntRange(1, 50_000),
+        help="Captures that one poll asks for; the next ones go on.  [default: 500]",
+    ),
+    click.option(
+        "--within",
+        metavar="TIME",
+        callback=_duration,
+        help="A capture that begins later after its page was seen is called late.  [default: 120s]",
+    ),
+    click.option("--policy", metavar="NAME|FILE", help="How its pages are captured."),
+    click.option(
+        "--tag", "tags", multiple=True, metavar="TAG", help="For its captures; may be repeated."
+    ),
+    click.option(
+        "--end",
+        "ends_at",
+        metavar="DAY|TIME",
+        callback=_end,
+        help="Not after; of a day its end, UTC.",
+    ),
+)
+
+
+def _rules(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_RULES):
+        command = option(command)
+    return command
+
+
 @watch.command(
     epilog="""\b
 Examples:
@@ -75,38 +146,7 @@ Examples:
 )
 @click.argument("name", metavar="NAME")
 @click.argument("source", metavar="URL|FILE")
-@click.option(
-    "--kind",
-    type=click.Choice(["feed", "sitemap", "csv", "html"]),
-    help="What the list is.  [default: what it looks like]",
-)
-@click.option(
-    "--match",
-    multiple=True,
-    metavar="PATTERN",
-    help="Only items whose address fits: * is anything, ? one character; may be repeated.",
-)
-@click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="No items whose address fits; repeatable."
-)
-@click.option("--select", default="", metavar="CSS", help="Of a page: the links that are items.")
-@click.option("--column", default="", metavar="NAME", help="Of a table: where addresses stand.")
-@click.option(
-    "--every",
-    default="10m",
-    metavar="TIME",
-    show_default=True,
-    callback=_duration,
-    help="How often it is polled.",
-)
-@click.option(
-    "--jitter",
-    default="15%",
-    metavar="PERCENT",
-    show_default=True,
-    callback=_share,
-    help="Share of that time by which polls are moved, either way.",
-)
+@_rules
 @click.option(
     "--existing",
     type=click.Choice([it.value for it in Existing]),
@@ -122,32 +162,12 @@ Examples:
     help="Capture so many of these, the first ones of the list.",
 )
 @click.option(
-    "--poll-limit",
-    type=click.IntRange(1, 50_000),
-    default=500,
-    show_default=True,
-    help="Captures that one poll asks for; the next ones go on.",
-)
-@click.option(
-    "--within",
-    default="120s",
-    metavar="TIME",
-    show_default=True,
-    callback=_duration,
-    help="A capture that begins later after its page was seen is called late.",
-)
-@click.option("--policy", default="", metavar="NAME|FILE", help="How its pages are captured.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="For its captures; repeatable.")
-@click.option(
     "--render", is_flag=True, help="Read a page as a browser shows it: each poll is a capture."
 )
 @click.option(
     "--then", default="", metavar="CURVE", help="Look at each page again, by a decay curve."
 )
 @click.option("--start", "starts_at", metavar="DAY|TIME", callback=_start, help="Not before.")
-@click.option(
-    "--end", "ends_at", metavar="DAY|TIME", callback=_end, help="Not after; of a day its end, UTC."
-)
 @click.option("--dry-run", is_flag=True, help="Fetch the list, show its items, watch nothing.")
 @_json
 @click.pass_context
@@ -184,30 +204,71 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     say(f"a worker polls it: snapshotter worker; at once: snapshotter watch check {wanted.name}")
 
 
+@watch.command(
+    epilog="""\b
+Examples:
+  snapshotter watch change agency --every 5m
+  snapshotter watch change agency --source https://news.example/feed/v2
+  snapshotter watch change blog --select 'article h2 a' --match '*/2026/*'
+"""
+)
+@click.argument("name", metavar="NAME")
+@click.option("--source", metavar="URL|FILE", help="Where the list is now.")
+@_rules
+@_json
+@click.pass_context
+def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
+    """
+    Change how a list is watched; the pages that it named stay known.
+
+    What is not given stays as it is. Given patterns and tags replace those that were there.
+    The list is read anew with the next turn of a worker, and what fits now is captured.
+    """
+    with _opened(ctx) as (_, book):
+        before = book.status(name).watch
+        values = _checked(given)
+        if not values:
+            raise click.UsageError("nothing to change was given")
+        try:
+            wanted = replace(before, **values)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        _tell(book.change(wanted), "changed", as_json)
+
+
 def _wanted(given: dict[str, Any], now: datetime) -> Watch:
     """Return the watch that options ask for."""
+    values = _checked(given)
+    try:
+        return Watch(created_at=now, **values)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what options say, as a watch has it; what was not given is left out."""
     from snapshotter.app.addresses import check_url
     from snapshotter.app.scheduling import named_policy
     from snapshotter.formats.link_lists import matching
 
-    source = given.pop("source")
+    values = {key: value for key, value in given.items() if value not in (None, "", ())}
+    source = values.get("source", "")
     if "://" in source:
         check_url(source)
-    else:
-        source = os.path.abspath(source)
+    elif source:
+        values["source"] = os.path.abspath(source)
         if not os.path.exists(source):
             say(f"WARNING: {source} is not here now; whoever polls it has to have it")
-    if given["select"]:
+    if "select" in values:
         from snapshotter.formats.selectors import parse_selector
 
-        parse_selector(given["select"])
-    matching(given["match"]), matching(given["exclude"])
-    given["policy"] = named_policy(given["policy"])
-    given |= {"kind": given["kind"] or "", "existing": Existing(given["existing"])}
-    try:
-        return Watch(source=source, created_at=now, **given)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        parse_selector(values["select"])
+    matching(values.get("match", ())), matching(values.get("exclude", ()))
+    if "policy" in values:
+        values["policy"] = named_policy(values["policy"])
+    if "existing" in values:
+        values["existing"] = Existing(values["existing"])
+    return values
 
 
 def _dry_run(looked: Any, as_json: bool) -> None:

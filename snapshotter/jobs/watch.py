@@ -250,6 +250,28 @@ class WatchBook:
                 hint=f"snapshotter watch show {watch.name}",
             ) from error
 
+    def change(self, watch: Watch) -> WatchStatus:
+        """
+        Watch a list in another way; the pages that it named stay known.
+
+        It is read anew with the next turn, whatever it said before. A poll that is under way
+        is of the list as it was: what it finds is not written down.
+
+        Raises:
+            SnapshotterError: There is none of that name.
+        """
+        with writing(self.engine) as connection:
+            row = _row(connection, watch.name)
+            before, at = _loaded(row.definition), self.now(connection)
+            values: dict[str, Any] = {"definition": _dumped(watch), "claim": "", "ended": False}
+            if (before.source, before.kind) != (watch.source, watch.kind):
+                values["kind"] = watch.kind
+            if row.next_at > at:
+                values |= {"next_at": at, "due_at": at}
+            connection.execute(delete(PARTS).where(PARTS.c.watch == watch.name))
+            connection.execute(update(WATCHES).where(WATCHES.c.name == watch.name).values(**values))
+        return self.status(watch.name)
+
     def remove(self, name: str, *, by: str = "") -> int:
         """
         Forget a list and the pages that it named; return how many. Jobs and bundles stay.

@@ -119,6 +119,25 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert "nothing is watched" in shell.err
 
 
+def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Shell, server: ListServer) -> None:
+    server.put("/new", feed(*PAGES[5:], "https://news.example/new/1"))
+    assert shell.run("add", "agency", server.url("/feed"), "--match", "*/1?") == 0
+    assert shell.run("check", "agency") == 0
+
+    (changed,) = shell.objects("change", "agency", "--source", server.url("/new"), "--every", "5m")
+    assert (changed["every_s"], changed["items"]) == (300, 10)
+    assert changed["match"] == ["*/1?"]
+    assert shell.run("check", "agency") == 0
+    assert "10 listed, 0 new, 0 handed over" in shell.out
+    assert shell.run("change", "agency", "--match", "*/new/*", "--match", "*/1?") == 0
+    assert shell.run("check", "agency") == 0
+    assert "11 listed, 1 new, 1 handed over" in shell.out
+
+    assert shell.run("change", "agency") == 2
+    assert shell.run("change", "agency", "--every", "1s") == 2
+    assert shell.run("change", "nobody", "--every", "5m") == 1
+
+
 def test_a_watch_is_paused_resumed_and_removed(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

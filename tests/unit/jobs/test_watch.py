@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -672,6 +673,21 @@ def test_a_turn_ends_although_lists_are_left_for_the_next(desk: Desk, tmp_path: 
     assert 0 < len(polled) < len(names)
     desk.poller.turn()
     assert polled < {name for name in names if desk.book.status(name).polls}
+
+
+def test_what_a_poll_of_the_list_as_it_was_finds_is_not_written_down(
+    desk: Desk, server: ListServer
+) -> None:
+    server.put("/feed", feed(*PAGES[:5]))
+    watch = desk.add()
+    claim = desk.book.claim("news", "mine")
+
+    changed = desk.book.change(replace(watch, exclude=("*/3",)))
+
+    assert changed.next_at == desk.time
+    assert desk.book.settle(claim, Look(state=ListState.OK)) is None
+    desk.turn()
+    assert desk.urls() == {*PAGES[:3], PAGES[4]}
 
 
 def test_a_list_that_is_being_polled_is_not_polled_by_hand(desk: Desk, server: ListServer) -> None:
