@@ -1,10 +1,7 @@
 """What tests of watched lists share: a database, a server, a clock that stands still."""
 
-import atexit
-import functools
 import itertools
 import shutil
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +57,7 @@ class Desk:
     ) -> None:
         self.server = server
         if not url:
-            shutil.copyfile(_empty(), folder / "queue.db")
+            shutil.copyfile(_empty(folder.parent), folder / "queue.db")
         self.engine = open_database(url or f"{folder}/queue.db")
         if not url:
             event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
@@ -125,16 +122,14 @@ class Desk:
         return list(self.book.items("news"))
 
 
-@functools.cache
-def _empty() -> Path:
+def _empty(folder: Path) -> Path:
     """Return a database with all tables, made once: making them takes longer than most tests."""
-    folder = tempfile.mkdtemp(prefix="snapshotter-tests-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    file = Path(folder) / "queue.db"
-    engine = open_database(str(file))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
+    file = folder / "empty-queue.db"
+    if not file.exists():
+        engine = open_database(str(file))
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        engine.dispose()
     return file
 
 
