@@ -53,6 +53,11 @@ _ARGUMENTS = (
     "availablePointerTypes=4,mainFrameClipsContent=false",
 )
 
+# What Playwright passes and we do not want. Chromium lets a page change its address 200 times
+# in ten seconds, as for every reader; without that, what the page says of it fills the queues
+# of the browser's own process, and no order of ours comes through.
+_NOT_ARGUMENTS = ("--disable-ipc-flooding-protection",)
+
 # zstd is left out: readers of WARC files cannot decode it.
 ACCEPT_ENCODING = "gzip, deflate, br"
 
@@ -561,6 +566,7 @@ async def _run(
         chromium_sandbox=way.sandbox,
         env=dict(place.environment),
         args=[*_ARGUMENTS, *_network_arguments(port, wire.key_log)],
+        ignore_default_args=list(_NOT_ARGUMENTS),
         headless=True,
         handle_sigint=False,
         handle_sigterm=False,

@@ -247,6 +247,8 @@ def test_the_environment_is_told_without_a_path_of_this_machine(looked: Looked) 
     assert "Chrome/" in facts.browser_product
     assert len(facts.browser_sha256) == 64
     assert "--site-per-process" in facts.browser_arguments
+    # A page that changes its address without pause would hold up the browser and all our orders.
+    assert "--disable-ipc-flooding-protection" not in facts.browser_arguments
     assert "--user-data-dir=<profile>" in facts.browser_arguments
     assert str(looked.root) not in repr(facts)
     assert facts.fonts_count > 0
