@@ -15,7 +15,7 @@ from snapshotter.formats.sitemap import opened, read_sitemap
 
 KINDS = ("feed", "sitemap", "csv", "html")
 _LONGEST = 50 << 20  # bytes of any kind, opened
-_HTML = re.compile(r"^\s*(<!--.{0,2000}?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
+_HTML = re.compile(r"<(!doctype html|html|head|body)\b", re.I)
 _OF_ROOT = {
     "rss": "feed",
     "feed": "feed",
@@ -29,7 +29,7 @@ _OF_ROOT = {
 def kind_of(data: bytes, content_type: str = "") -> str:
     """Return which of `KINDS` some bytes look like; "" for none of them."""
     text = decode(data[: 1 << 16], content_type)
-    if _HTML.search(text[:8192]):
+    if _HTML.match(_after_comments(text[:8192])):
         return "html"
     if kind := _OF_ROOT.get(root_of(text), ""):
         return kind
@@ -41,6 +41,19 @@ def kind_of(data: bytes, content_type: str = "") -> str:
     if "xml" in media_type or text.lstrip().startswith("<"):
         return "feed"  # whose reader forgives, and says what is wrong
     return "csv" if "http" in text else ""
+
+
+def _after_comments(text: str) -> str:
+    """Return a text from its first mark-up on that is no comment."""
+    # No expression: one for "any number of comments" takes a time that doubles with each of them.
+    at = 0
+    while True:
+        while at < len(text) and text[at].isspace():
+            at += 1
+        end = text.find("-->", at) if text.startswith("<!--", at) else -1
+        if end < 0:
+            return text[at:]
+        at = end + len("-->")
 
 
 def read_list(

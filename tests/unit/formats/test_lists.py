@@ -232,6 +232,13 @@ def test_whatever_bytes_come_a_list_or_our_error_comes_of_them(data: bytes, kind
         assert all(absolute(BASE, it.url) == it.url for it in found.items)
 
 
+def test_comments_before_a_page_do_not_hide_it_and_do_not_hold_anybody_up() -> None:
+    assert kind_of(f" <!-- a --> <!-- b -->\n{PAGE}".encode()) == "html"
+    assert kind_of(b"<!-- <html> -->" + RSS.partition("?>")[2].encode()) == "feed"
+    assert kind_of(b"<!---->" * 1_000 + b"<x>") == "feed"  # whose reader says what is wrong
+    assert kind_of(b"<!--" * 1_000) == "feed"
+
+
 def test_what_a_list_is_is_told_by_its_bytes() -> None:
     assert [kind_of(it.encode(), "text/html") for it in (RSS, ATOM, SITEMAP, INDEX, PAGE)] == [
         "feed", "feed", "sitemap", "sitemap", "html",
