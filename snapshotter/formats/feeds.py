@@ -13,13 +13,15 @@ import re
 from xml.parsers import expat
 
 from snapshotter.formats.charset import decode
-from snapshotter.formats.listing import Collector, Listing, NotAList
+from snapshotter.formats.listing import MAX_ITEMS, Collector, Listing, NotAList
 
 MAX_BYTES = 8 << 20  # decoded from their transfer, before any parser sees them
 _MAX_CROOKED = 1 << 20  # characters of a feed that is not well-formed; about 5 s at the worst
 _MAX_DEPTH = 64  # elements in one another
+_MAX_TAGS = 600_000  # feedparser keeps what each says: some hundred bytes of memory for four
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ROOTS = ("rss", "feed", "rdf", "channel")
+_ENTRY = re.compile(r"<(?:[\w-]{1,20}:)?(?:item|entry)\b", re.I)
 _CROOKED_ROOT = re.compile(r"<(?:[\w-]{1,20}:)?(rss|feed|rdf)[\s>]", re.I)
 
 
@@ -46,6 +48,8 @@ def read_feed(data: bytes, base_url: str, content_type: str = "") -> Listing:
     text = _DECLARATION.sub("", decode(data, content_type), count=1)
     if re.search(r"<!ENTITY", text, re.I):
         raise NotAList("the feed declares entities, which no feed needs")
+    if text.count("<") > _MAX_TAGS or sum(1 for _ in _ENTRY.finditer(text)) > MAX_ITEMS:
+        raise NotAList(f"a feed of more than {MAX_ITEMS} entries, or {_MAX_TAGS} tags")
     _check(text)
     import feedparser  # here: it costs 60 ms, and most commands read no feed
 

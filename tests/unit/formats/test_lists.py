@@ -169,6 +169,8 @@ BOMB = '<!DOCTYPE r [<!ENTITY a "' + "x" * 999 + '">]>'
         ("feed", "<rss>" + "<a>" * 100 + "</a>" * 100 + "</rss>", "in one another"),
         ("sitemap", "<urlset>" + "<a>" * 100, "in one another"),
         ("feed", "<rss>" + "&" * (2 << 20), "too long"),
+        ("feed", "<rss><channel>" + "<item/>" * 50_001 + "</channel></rss>", "50000 entries"),
+        ("feed", "<rss><channel>" + "<b/>" * 600_001 + "</channel></rss>", "600000 tags"),
         ("sitemap", "<urlset><url>", "not well-formed"),
     ],
 )
