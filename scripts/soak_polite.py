@@ -29,7 +29,7 @@ from tests.servers.visited import Visited  # noqa: E402
 
 GOOD, SLOW, HOSTILE = ("127.0.0.2", "127.0.0.3", "127.0.0.4"), "127.0.0.8", "127.0.0.9"
 BUDGET, MORE = 5, 2  # visits of each good host, and pages that have to wait for tomorrow
-SLOW_S, EVERY_S, JITTER, RETRY_AFTER_S = 12.0, 4, 0.4, 8
+SLOW_S, EVERY_S, JITTER, RETRY_AFTER_S = 12.0, 15, 0.4, 8
 # From when a job is handed out to when its page is asked for passes the start of a browser, and
 # that varies: what the server sees between two starts can be so much shorter.
 START_S = 1.5
