@@ -74,13 +74,11 @@ def measure(folder: Path, arguments: argparse.Namespace, server: Visited) -> dic
         left = MORE * len(GOOD)
 
         def settled(states: Counter[str]) -> bool:
-            """Whether all that is left are good hosts' pages, for tomorrow."""
+            """Whether all that is left is for tomorrow."""
             if states["waiting"] + states["running"] or states["deferred"] < left:
                 return False
             deferred = soak.user.run("queue", "list", "--state", "deferred", "--json").objects
-            return not any(
-                SLOW in it["requested_url"] or HOSTILE in it["requested_url"] for it in deferred
-            )
+            return all("budget" in it["error"] for it in deferred)
 
         soak.until(settled, "the end")
         took = time.monotonic() - began
