@@ -31,9 +31,10 @@ from snapshotter.app.wiring import RandomIds  # noqa: E402
 from snapshotter.jobs import attempts, roster  # noqa: E402, F401  their tables
 from snapshotter.jobs.database import open_database, writing  # noqa: E402
 from snapshotter.jobs.plan import Plan  # noqa: E402
-from snapshotter.jobs.queue import JOB, DatabaseQueue  # noqa: E402
+from snapshotter.jobs.queue import DatabaseQueue  # noqa: E402
 from snapshotter.jobs.schedule import Schedules  # noqa: E402
 from snapshotter.jobs.sweep import Sweep  # noqa: E402
+from snapshotter.jobs.table import JOB  # noqa: E402
 from snapshotter.model.job import JobState  # noqa: E402
 from snapshotter.policy.load import curves  # noqa: E402
 from snapshotter.store.filesystem import DirectoryStore  # noqa: E402

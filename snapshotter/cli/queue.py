@@ -17,8 +17,9 @@ from snapshotter.model.job import JobState, JobStatus
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from snapshotter.jobs.queue import DatabaseQueue, Ruling
+    from snapshotter.jobs.queue import DatabaseQueue
     from snapshotter.jobs.roster import Roster
+    from snapshotter.jobs.table import Ruling
 
 _TOP_S = 1.0  # between two looks
 _TOP_JOBS = 20  # that are shown at most
@@ -269,7 +270,7 @@ def _running(status: JobStatus, now: "datetime") -> str:
 
 def _ruled(ruled: "dict[str, Ruling]", done: str, as_json: bool) -> int:
     """Tell what became of each job; return the exit code."""
-    from snapshotter.jobs.queue import Ruling
+    from snapshotter.jobs.table import Ruling
 
     words = {
         Ruling.DONE: done,

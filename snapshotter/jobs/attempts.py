@@ -34,7 +34,7 @@ from sqlalchemy import (
 from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Gate, Met, Wait
-from snapshotter.jobs.queue import (
+from snapshotter.jobs.table import (
     DUE,
     DUE_LATER,
     JOB,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select, update
 from snapshotter.jobs.attempts import miss
 from snapshotter.jobs.database import database_now, reading, writing
 from snapshotter.jobs.gate import Gate, Wait
-from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, job_of, promote
+from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, job_of, promote
 from snapshotter.model.job import JobState
 
 _AHEAD = 1.5  # jobs that are handed over, by the slots of all workers

@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Engine, and_, case, distinct, func, or_, select
 
 from snapshotter.jobs.database import Instant, database_now, reading
-from snapshotter.jobs.queue import DUE_LATER, JOB
 from snapshotter.jobs.roster import LIVE, Roster
+from snapshotter.jobs.table import DUE_LATER, JOB
 from snapshotter.model.job import JobState, QueueFacts
 
 FRESH: Final = timedelta(seconds=30)  # a heartbeat that is older is that of a worker in trouble

@@ -40,7 +40,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from snapshotter.jobs import gate
 from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
 from snapshotter.jobs.duty import Duty
-from snapshotter.jobs.queue import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
+from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.politeness import (

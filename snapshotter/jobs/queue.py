@@ -1,5 +1,5 @@
 """
-The table of jobs: what is to be captured, and what came of it (`ports.JobQueue`).
+The queue as others see it: what is to be captured, and what came of it (`ports.JobQueue`).
 
 A job stands here from when it is handed over until it is purged, and every change of its
 state is one transaction here. Due jobs are handed on to the engine, few at a time
@@ -9,103 +9,22 @@ state is one transaction here. Due jobs are handed on to the engine, few at a ti
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
+from snapshotter.jobs.attempts import ATTEMPT, cancel_within
+from snapshotter.jobs.database import database_now, reading, writing
 from snapshotter.jobs.gate import host_of
+from snapshotter.jobs.table import DUE, DUE_LATER, JOB, LONGEST_HOST, Ruling, noted, status_of
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 
 _AT_ONCE = 500  # ids in one statement
 _PAGE = 500  # rows that are read at once
-_LONGEST_HOST = 255  # characters
-_MOST_NOTES = 20  # of one job; older ones go
-
-# Whether the dispatcher has to look at a job: not at all, later, now.
-NOT_DUE, DUE_LATER, DUE = 0, 1, 2
-
-JOB = Table(
-    "job",
-    TABLES,
-    Column("seq", Integer, primary_key=True, autoincrement=True),  # order of handing over
-    Column("id", String(120), nullable=False, unique=True),
-    Column("url", Words, nullable=False),
-    Column("host", String(_LONGEST_HOST), nullable=False),
-    Column("policy", Words, nullable=False),
-    Column("origin", String(200), nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("tags", Words, nullable=False),  # JSON
-    Column("enqueued_at", Instant, nullable=False),
-    Column("not_before", Instant),
-    Column("not_after", Instant),
-    Column("state", String(16), nullable=False),
-    Column("ready", Integer, nullable=False),
-    Column("due_at", Instant),  # None: at once
-    Column("run", Integer, nullable=False, default=0),  # how often it was handed to the engine
-    Column("handed_at", Instant),
-    Column("begun", Integer, nullable=False, default=0),  # attempts of any kind; the last number
-    Column("attempts", Integer, nullable=False, default=0),  # of those, what counts against it
-    Column("lapses", Integer, nullable=False, default=0),  # in a row that were not its fault
-    Column("revisits", Integer, nullable=False, default=0),  # bundles that came before the last
-    Column("giving_up", Words, nullable=False, default=""),  # why no page is asked for any more
-    Column("worker", String(120), nullable=False, default=""),
-    Column("started_at", Instant),
-    Column("ended_at", Instant),
-    Column("bundle_id", String(64), nullable=False, default=""),
-    Column("sha256", String(64), nullable=False, default=""),
-    Column("location", Words, nullable=False, default=""),
-    Column("outcome", String(16), nullable=False, default=""),
-    Column("http_status", Integer),
-    Column("final_url", Words, nullable=False, default=""),
-    Column("title", Words, nullable=False, default=""),
-    Column("court_minimum", Boolean),
-    Column("exit_code", Integer),
-    Column("error", Words, nullable=False, default=""),
-    Column("hint", Words, nullable=False, default=""),
-    Column("notes", Words, nullable=False, default="[]"),  # JSON
-    Index("job_due", "ready", "due_at"),
-    # With the host: many jobs of a host that has no place are passed over without a look at them.
-    Index("job_next", "ready", "priority", "seq", "host"),
-    Index("job_host", "host", "ready"),
-    Index("job_state", "state", "ended_at"),
-    Index("job_until", "not_after"),
-    Index("job_origin", "origin", "seq"),
-)
-
-WAITING = (JobState.WAITING, JobState.DEFERRED)
 _OVER = tuple(state for state in JobState if state.over)
 RETRIED = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # what can be asked for again
-
-
-class Ruling(StrEnum):
-    """What became of a wish about one job."""
-
-    DONE = "done"
-    UNKNOWN = "unknown"  # there is no such job
-    OVER = "over"  # nothing is to be cancelled any more
-    STORING = "storing"  # its bundle is being stored: too late
-    HAS_BUNDLE = "has-bundle"  # it did what it was for
-    UNDER_WAY = "under-way"  # it has not come to its end yet
 
 
 class DatabaseQueue:
@@ -192,8 +111,6 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        from snapshotter.jobs.attempts import cancel_within
-
         ruled: dict[str, Ruling] = {}
         for job_id in job_ids:
             with writing(self._engine) as connection:
@@ -220,8 +137,6 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        from snapshotter.jobs.attempts import ATTEMPT
-
         wanted = [state for state in states if state.over]
         gone = 0
         while True:
@@ -280,78 +195,14 @@ def _retry(connection: Connection, job_id: str) -> Ruling:
     return Ruling.DONE
 
 
-def noted(notes: Sequence[str], *more: str) -> list[str]:
-    """Return notes with more of them; said once is enough."""
-    return list(dict.fromkeys([*notes, *(it for it in more if it)]))[-_MOST_NOTES:]
-
-
-def add_note(connection: Connection, job_id: str, text: str) -> None:
-    """Note something about a job, whatever its state."""
-    kept = connection.execute(select(JOB.c.notes).where(JOB.c.id == job_id)).scalar()
-    if kept is not None:
-        notes = json.dumps(noted(json.loads(kept), text))
-        connection.execute(update(JOB).where(JOB.c.id == job_id).values(notes=notes))
-
-
-def promote(connection: Connection, now: datetime) -> None:
-    """Mark the jobs whose time has come."""
-    connection.execute(
-        update(JOB)
-        .where(JOB.c.ready == bindparam("later"), JOB.c.due_at <= bindparam("now"))
-        .values(ready=DUE),
-        {"later": DUE_LATER, "now": now},
-    )
-
-
 def now_of(engine: Engine) -> datetime:
     """Return the database's time. Raises ServiceUnavailable."""
     with reading(engine) as connection:
         return database_now(connection)
 
 
-def job_of(row: RowMapping) -> CaptureJob:
-    """Return the job that a row is of."""
-    return CaptureJob(
-        id=row["id"],
-        url=row["url"],
-        enqueued_at=row["enqueued_at"],
-        policy=row["policy"],
-        origin=row["origin"],
-        priority=row["priority"],
-        tags=tuple(json.loads(row["tags"])),
-        not_before=row["not_before"],
-        not_after=row["not_after"],
-    )
-
-
-def status_of(row: RowMapping) -> JobStatus:
-    """Return how far the job of a row has come."""
-    state = JobState(row["state"])
-    return JobStatus(
-        job=job_of(row),
-        state=state,
-        attempts=row["attempts"],
-        worker=row["worker"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        due_at=row["due_at"] if row["ready"] else None,
-        bundle_id=row["bundle_id"],
-        sha256=row["sha256"],
-        location=row["location"],
-        outcome=row["outcome"],
-        http_status=row["http_status"],
-        final_url=row["final_url"],
-        title=row["title"],
-        court_minimum=row["court_minimum"],
-        exit_code=row["exit_code"],
-        error=row["error"],
-        hint=row["hint"],
-        notes=tuple(json.loads(row["notes"])),
-    )
-
-
 def _row(job: CaptureJob, host: str) -> dict[str, Any]:
-    if not host or len(host) > _LONGEST_HOST:
+    if not host or len(host) > LONGEST_HOST:
         raise SnapshotterError(f"no job can be made of {job.url!r}: it names no host")
     return {
         "id": job.id,

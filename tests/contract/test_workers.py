@@ -23,8 +23,9 @@ from sqlalchemy import Engine
 
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs.database import open_database
-from snapshotter.jobs.queue import DatabaseQueue, Ruling
+from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.roster import Roster, WorkerState
+from snapshotter.jobs.table import Ruling
 from snapshotter.model.job import JobState, JobStatus
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT

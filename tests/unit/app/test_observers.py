@@ -16,7 +16,8 @@ from snapshotter.app import settings, wiring_jobs, wiring_notify, wiring_telemet
 from snapshotter.app.observers import Listeners, Telling
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.standard_webhooks import new_secret
-from snapshotter.jobs.queue import JOB, now_of
+from snapshotter.jobs.queue import now_of
+from snapshotter.jobs.table import JOB
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.ports import JobObserver

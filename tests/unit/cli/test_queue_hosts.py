@@ -14,7 +14,7 @@ from snapshotter.cli.main import main
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.gate import Met
-from snapshotter.jobs.queue import JOB
+from snapshotter.jobs.table import JOB
 from snapshotter.model.job import CaptureJob, JobState
 
 HOURS = "7200"  # of a Retry-After, seconds

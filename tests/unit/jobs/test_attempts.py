@@ -13,7 +13,8 @@ from snapshotter.jobs.database import writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Met, OpenGate, Wait
-from snapshotter.jobs.queue import JOB, DatabaseQueue, Ruling
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.table import JOB, Ruling
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import Superseded
 from tests.unit.jobs.making import BUNDLE, SEALED, job, made

@@ -11,7 +11,8 @@ from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.gate import OpenGate, Wait
-from snapshotter.jobs.queue import JOB, DatabaseQueue
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.table import JOB
 from snapshotter.model.job import CaptureJob, JobState
 from tests.unit.jobs.making import job
 

@@ -8,8 +8,9 @@ from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.facts import facts
 from snapshotter.jobs.gate import OpenGate
-from snapshotter.jobs.queue import DUE_LATER, JOB, DatabaseQueue, now_of
+from snapshotter.jobs.queue import DatabaseQueue, now_of
 from snapshotter.jobs.roster import Roster, WorkerState
+from snapshotter.jobs.table import DUE_LATER, JOB
 from snapshotter.model.job import JobState
 from tests.unit.jobs.making import job, made
 

@@ -10,7 +10,8 @@ from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
-from snapshotter.jobs.queue import DatabaseQueue, Ruling
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.table import Ruling
 from snapshotter.model.job import JobState
 from tests.unit.jobs.making import AT, BUNDLE, job, made
 
