@@ -195,7 +195,7 @@ visits = DatabaseVisits(database, politeness.load(Path(sys.argv[2])), lambda: 0.
 print("ready", flush=True)
 sys.stdin.readline()
 won = 0
-for number in range(30):
+for number in range(20):
     visit = visits.begin(f"last{number}.example")
     if isinstance(visit, Visit):  # sent on, so that two hosts are held at once
         won += 1
@@ -217,7 +217,7 @@ def test_of_several_processes_that_want_the_last_place_of_a_budget_one_has_it(
     url = address(kind, tmp_path, request)
     engine = open_database(url)
     known = table.DatabaseVisits(engine, politeness.load(rules), lambda: 0.5)
-    for number in range(30):  # there is nothing to be made any more, which they would wait for
+    for number in range(20):  # there is nothing to be made any more, which they would wait for
         known.end(started(known.begin(f"last{number}.example")), None)
     engine.dispose()
     command = [sys.executable, "-c", _RACER, url, str(rules)]
@@ -225,7 +225,7 @@ def test_of_several_processes_that_want_the_last_place_of_a_budget_one_has_it(
         subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     for racer in racers:
         assert racer.stdout is not None
@@ -237,4 +237,4 @@ def test_of_several_processes_that_want_the_last_place_of_a_budget_one_has_it(
         racer.stdin.flush()
 
     won = [int(racer.communicate(timeout=120)[0]) for racer in racers]
-    assert sum(won) == 30
+    assert sum(won) == 20
