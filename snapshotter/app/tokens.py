@@ -202,7 +202,12 @@ class _Round:
 
 
 def ask_again(
-    desk: TokenDesk, told: Told | None = None, *, only: Sequence[str] = (), wait_s: float = 0
+    desk: TokenDesk,
+    told: Told | None = None,
+    *,
+    only: Sequence[str] = (),
+    wait_s: float = 0,
+    longest_s: float = math.inf,
 ) -> Asked:
     """
     Ask for the tokens owed to bundles of this store.
@@ -214,6 +219,7 @@ def ask_again(
         only: Bundle ids; empty: all that are remembered.
         wait_s: How long to wait for another process that is asking; it leaves
             nothing to do for one that does not wait.
+        longest_s: After so long no further bundle is begun; the rest is for the next round.
 
     Raises:
         ServiceUnavailable: Another process is asking for longer than `wait_s` (above 0).
@@ -222,6 +228,7 @@ def ask_again(
     if not desk.pending_dir.is_dir():
         return Asked()
     this = _Round(desk, told)
+    began = time.monotonic()
     with pending.locked(desk.pending_dir, wait_s=wait_s) as ours:
         if not ours:
             if wait_s:
@@ -230,6 +237,8 @@ def ask_again(
         for entry in pending.remembered(desk.pending_dir, this.problems.append):
             if entry.store == desk.store.url and (not only or entry.bundle_id in only):
                 this.settle(entry)
+                if time.monotonic() - began >= longest_s:
+                    break
     return Asked(
         granted=this.granted, elsewhere=tuple(this.elsewhere), problems=tuple(this.problems)
     )

@@ -29,6 +29,7 @@ from snapshotter.seal import sealer
 from snapshotter.store import layout
 
 _CHUNK = 1 << 20  # bytes per read
+_CHORES_S = 20.0  # of a slot, in which nothing is captured meanwhile
 _SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
 
 
@@ -115,7 +116,7 @@ class CaptureWorkshop:
             )
             for file in pipeline.rescue(world)
         )
-        problems = {str(it) for it in tokens.ask_again(world.desk).problems}
+        problems = {str(it) for it in tokens.ask_again(world.desk, longest_s=_CHORES_S).problems}
         if world.logbook is not None:
             try:
                 world.logbook.settle_owed()

@@ -179,14 +179,16 @@ class Attempts:
             )  # fmt: skip
 
     def hand_back(self, job_id: str, run: int) -> None:
-        """Let a job that was handed over and not begun wait again."""
+        """Let a job that was handed over and not begun wait again; its host was not visited."""
         with writing(self._engine) as connection:
-            connection.execute(
+            done = connection.execute(
                 update(JOB)
                 .where(JOB.c.id == job_id, JOB.c.run == run, JOB.c.state.in_(WAITING))
                 .where(JOB.c.ready == NOT_DUE)
                 .values(ready=DUE, due_at=None)
             )
+            if done.rowcount:
+                self._gate.not_begun(connection, job_id)
 
     def began(self, attempt: Attempt, bundle_id: str, process: str) -> None:
         """See `ports.Lease`. Raises Superseded."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -60,6 +60,15 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+_GONE = {
+    "connect_timeout": "10",  # seconds
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # milliseconds
 }
 
 
@@ -134,7 +143,14 @@ def database_url(text: str) -> str:
     if driver != "sqlite":
         # In a cluster that was made without a locale the driver would give bytes for text.
         url = url.update_query_dict({"client_encoding": "utf8"})
+        # A server that is gone without a word would be waited for for hours.
+        url = url.update_query_dict({it: s for it, s in _GONE.items() if it not in url.query})
     return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def _shown(url: URL) -> str:
+    """Return an address for people: its options, too, may hold a password."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _password(named: str | tuple[str, ...]) -> str:
@@ -174,7 +190,7 @@ def open_database(text: str) -> Engine:
         event.listen(engine, "connect", _write_ahead)
     else:
         engine = create_engine(url, pool_pre_ping=True)
-    shown = url.render_as_string(hide_password=True)
+    shown = _shown(url)
     try:
         version = _create_tables(engine)
     except SQLAlchemyError as error:
@@ -256,7 +272,7 @@ def _translated(engine: Engine) -> Iterator[None]:
     except (DataError, IntegrityError, ProgrammingError):
         raise  # a mistake of ours: waiting mends none
     except (DBAPIError, PoolTimeout) as error:
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = _shown(engine.url)
         why = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServiceUnavailable(
             f"the queue at {shown} does not answer: {why}",

@@ -70,6 +70,9 @@ class Gate(Protocol):
             all_under_way: The same of all hosts.
         """
 
+    def not_begun(self, connection: Connection, job_id: str) -> None:
+        """Learn that a job that might start was handed back: the visit did not come about."""
+
     def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
         """
         Learn what an attempt met, successful or not. Not called for one that was cut off.
@@ -98,6 +101,9 @@ class OpenGate:
     ) -> Wait | None:
         """Return None."""
         return None
+
+    def not_begun(self, connection: Connection, job_id: str) -> None:
+        """Learn nothing."""
 
     def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
         """Learn nothing."""

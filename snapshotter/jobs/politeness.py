@@ -152,6 +152,12 @@ class DatabaseGate:
         _keep(connection, host, begun(rules, state, now, self._chance()), now)
         return None
 
+    def not_begun(self, connection: Connection, job_id: str) -> None:
+        """See `gate.Gate`. The day's budget of its host is not spent."""
+        connection.execute(
+            delete(VISIT).where(VISIT.c.job_id == job_id, VISIT.c.open_until.is_not(None))
+        )
+
     def finished(
         self, connection: Connection, job: CaptureJob, host: str, met: gate.Met
     ) -> gate.Wait | None:

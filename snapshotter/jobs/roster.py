@@ -144,7 +144,11 @@ class Roster:
             return done.rowcount == 1
 
     def silent(self, *, but: str, for_s: float) -> Sequence[Worker]:
-        """Return the workers that have been silent for so long, or whose process is gone."""
+        """
+        Return the workers that have been silent for so long, or whose process is gone.
+
+        One that spoke so far in the future has done so by a clock that was set back since.
+        """
         with reading(self._engine) as connection:
             now = database_now(connection)
         return [
@@ -152,7 +156,7 @@ class Roster:
             for it in self.workers()
             if it.id != but
             and it.state in LIVE
-            and (it.beat_at < now - timedelta(seconds=for_s) or is_gone(it.process))
+            and (abs(now - it.beat_at) > timedelta(seconds=for_s) or is_gone(it.process))
         ]
 
     def workers(self) -> Sequence[Worker]:
@@ -178,15 +182,16 @@ class Roster:
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            until = now + timedelta(seconds=for_s)
+            until = now + timedelta(seconds=for_s)  # later ones are of a clock that was set back
             row = connection.execute(
                 select(_DUTY).where(_DUTY.c.name == duty).with_for_update()
             ).first()
             if row is None:
                 return _first_turn(connection, duty, worker_id, until)
-            if row.holder != worker_id and row.until > now:
+            if row.holder != worker_id and now < row.until <= until:
                 return False
-            if row.holder == worker_id and row.until > now + timedelta(seconds=for_s / 2):
+            half = now + timedelta(seconds=for_s / 2)
+            if row.holder == worker_id and half < row.until <= until:
                 return True  # long enough: nothing is written for it
             connection.execute(
                 update(_DUTY).where(_DUTY.c.name == duty).values(holder=worker_id, until=until)
@@ -222,10 +227,14 @@ def is_gone(process: str) -> bool:
 
 @cache
 def _machine() -> str:
-    """Return a name of this boot of this machine, and of our view of its processes."""
+    """
+    Return a name of this boot of this machine, and of our view of its processes.
+
+    Of another user's process nobody can say that it is gone: a system may hide it (hidepid).
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}/{os.getuid()}"
     except OSError:
         return ""  # where processes can not be told apart for good nobody is gone for certain
 

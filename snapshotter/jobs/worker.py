@@ -442,6 +442,7 @@ class Worker:
 
     def _clear_up(self) -> None:
         """Give to others what workers had that are gone."""
+        self._beat()  # it shows whether the clock, the database or we were away
         # Whoever was asleep itself can not say that another was silent.
         is_steady = time.monotonic() - self._steady_since >= self._rules.dead_s
         for_s = self._rules.dead_s if is_steady else float("inf")
@@ -535,7 +536,7 @@ class Worker:
             held = dict(self._held)
         beat = self._roster.beat(self.id, self._state, self._detail, self._done)
         self._observer.heartbeat(self.id)
-        if beat.was_buried or beat.gap_s > self._rules.dead_s / 2:
+        if beat.was_buried or abs(beat.gap_s) > self._rules.dead_s / 2:
             self._steady_since = time.monotonic()
         if beat.was_buried:
             self._told("worker.fenced", worker=self.id)

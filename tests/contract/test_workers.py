@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,10 @@ def works(tmp_path: Path) -> Iterator[Works]:
 @pytest.fixture
 def works_on_postgresql(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Works]:
     engine = open_database(postgresql.url)
-    yield Works(postgresql.url, tmp_path, engine)
+    made = Works(postgresql.url, tmp_path, engine)
+    # The server is one for all tests, and the folder is not.
+    made.queue.purge(before=made.queue.now() + timedelta(days=1))
+    yield made
     engine.dispose()
 
 

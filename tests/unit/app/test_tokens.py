@@ -200,6 +200,19 @@ def test_a_late_token_that_contradicts_the_bundle_is_not_put_beside_it(
     assert ask_again(replace(here.desk, max_skew=timedelta(seconds=500))).granted == 1
 
 
+def test_a_round_ends_when_its_time_is_over_and_the_next_one_goes_on(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    """A worker's slot that asks for all that hours without an authority left captures nothing."""
+    here = world(tmp_path, authority)
+    for _ in range(3):
+        _owed(here, authority)
+
+    rounds = [ask_again(here.desk, longest_s=0).granted for _ in range(2)]
+
+    assert [*rounds, ask_again(here.desk).granted] == [1, 1, 1]
+
+
 def test_without_reminders_nothing_is_made(tmp_path: Path) -> None:
     here = world(tmp_path)
     desk: TokenDesk = here.desk

@@ -87,6 +87,17 @@ def test_a_slow_host_and_a_hostile_one_hold_up_no_other(town: Town) -> None:
     assert len(town.of(SLOW)) == 1
 
 
+def test_a_job_that_is_handed_back_spends_no_budget(town: Town, database: Engine) -> None:
+    """A worker whose slots are not free for a while must not use up the day of a host."""
+    town.queue.put([job("one", "https://a.example/")])
+    (handed,) = town.dispatcher.choose(SLOTS)
+
+    town.attempts.hand_back(handed.job_id, handed.run)
+
+    (host,) = table.hosts(database, politeness.load())
+    assert host.visits == 0
+
+
 def test_a_page_that_is_always_throttled_ends_with_what_it_has_and_its_host_has_rests(
     town: Town,
 ) -> None:

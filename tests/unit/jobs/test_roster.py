@@ -1,5 +1,6 @@
 """Who works, who is silent, and who has a duty."""
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -8,7 +9,15 @@ import pytest
 from sqlalchemy import Engine, update
 
 from snapshotter.jobs.database import database_now, writing
-from snapshotter.jobs.roster import _WORKER, Roster, WorkerState, is_gone, process_name
+from snapshotter.jobs.roster import (
+    _DUTY,
+    _WORKER,
+    Roster,
+    WorkerState,
+    _machine,
+    is_gone,
+    process_name,
+)
 
 
 @pytest.fixture
@@ -67,6 +76,42 @@ def test_a_worker_learns_that_it_was_buried_and_lives_again(
     assert {it.id: (it.state, it.done) for it in roster.workers()}["two"] == (
         WorkerState.WORKING, 0,
     )  # fmt: skip
+
+
+def test_a_worker_that_spoke_by_a_clock_that_was_set_back_is_not_waited_for(
+    roster: Roster, database: Engine
+) -> None:
+    silence(database, "two", -3 * 3600)
+
+    assert [it.id for it in roster.silent(but="one", for_s=30)] == ["two"]
+    assert roster.beat("two", WorkerState.WORKING, "", 0).gap_s < -3000  # and it learns of it
+
+
+def test_a_duty_that_was_taken_by_a_clock_that_was_set_back_is_free(
+    roster: Roster, database: Engine
+) -> None:
+    assert roster.take_turn("hand-out", "two", for_s=10)
+    assert roster.due_turn("trim", "two", every_s=10)
+    with writing(database) as connection:
+        later = database_now(connection) + timedelta(hours=3)
+        connection.execute(update(_DUTY).values(until=later))
+
+    assert roster.take_turn("hand-out", "one", for_s=10)
+    assert not roster.take_turn("hand-out", "two", for_s=10)
+    assert roster.due_turn("trim", "one", every_s=10)
+    assert not roster.due_turn("trim", "one", every_s=10)
+
+
+def test_of_another_users_process_nothing_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = process_name(2**22)  # there is none
+    assert is_gone(f"{name}1")
+
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    _machine.cache_clear()
+    try:
+        assert not is_gone(f"{name}1")
+    finally:
+        _machine.cache_clear()
 
 
 def test_a_worker_does_not_bury_itself(roster: Roster, database: Engine) -> None:
