@@ -499,7 +499,8 @@ page("/worker-hog", "<h1>worker hog</h1><script>for(let i=0;i<3;i++)new Worker('
 page("/worker-fork", "<h1>worker fork</h1><script>new Worker('/fork.js')</script>")
 page("/shared-spin", "<h1>shared spin</h1><script>for(let i=0;i<3;i++)"
      "new SharedWorker('/spin.js?'+i)</script>")  # fmt: skip
-page("/shared-hog", "<h1>shared hog</h1><script>for(let i=0;i<2;i++)"
+# It is not whole before its time is up: on a slow machine the hogs come late.
+page("/shared-hog", "<h1>shared hog</h1><img src=/never><script>for(let i=0;i<2;i++)"
      "new SharedWorker('/hog.js?'+i)</script>")  # fmt: skip
 page("/service-spin", "<h1>service spin</h1><p id=p>asked</p><script>ServiceWorkerContainer."
      "prototype.register.call(navigator.serviceWorker,'/spin.js').then(()=>p.textContent='no error'"
