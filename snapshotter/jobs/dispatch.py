@@ -67,12 +67,12 @@ class Dispatcher:
             room = round(slots * _AHEAD) - under_way.total()
             full = {host for host, held in under_way.items() if held >= self._per_host}
             shut = full | set(self._closed)
-            refused = 0
+            refused, asked = 0, JOB.c.ready == DUE
             while len(chosen) < room and refused < _REFUSALS:
                 row = (
                     connection.execute(
                         select(JOB)
-                        .where(JOB.c.ready == DUE, JOB.c.host.not_in(shut))
+                        .where(asked, JOB.c.host.not_in(shut))
                         .order_by(JOB.c.priority, JOB.c.seq)
                         .limit(1)
                         .with_for_update()
@@ -87,10 +87,15 @@ class Dispatcher:
                 wait = None if row["giving_up"] else self._gate.may_start(
                     connection, job_of(row), host, now, under_way[host], under_way.total()
                 )  # fmt: skip
+                if wait is not None and wait.of_all:
+                    asked = (JOB.c.ready == DUE) & (JOB.c.giving_up != "")
+                    continue
                 if wait is not None:
                     self._close(connection, row, wait, now)
                     shut.add(host)
-                    refused += 1
+                    # One that has visits under way is asked about in each round: those may be
+                    # many, and must not keep us from the hosts behind them.
+                    refused += wait.until is not None
                     continue
                 run = row["run"] + 1
                 connection.execute(

@@ -27,6 +27,7 @@ class Wait:
 
     until: datetime | None  # UTC, after now: ask again then. None: when a visit has ended
     why: str  # for a person: "the day's budget of 500 captures is spent"
+    of_all: bool = False  # no host at all is to be asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

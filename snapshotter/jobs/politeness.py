@@ -47,6 +47,7 @@ from snapshotter.policy.politeness import (
     DAY,
     After,
     Answer,
+    Cause,
     HostRules,
     HostState,
     Load,
@@ -146,7 +147,9 @@ class DatabaseGate:
         )
         wait = judge(self._politeness, rules, state, load, now)
         if wait is not None:
-            return gate.Wait(until=wait.until, why=in_words(wait, rules))
+            return gate.Wait(
+                until=wait.until, why=in_words(wait, rules), of_all=wait.cause is Cause.ALL
+            )
         _close(connection, job.id)  # one that was cut off is over, as it is begun anew
         _start(connection, host, now, _LONGEST, job.id)
         _keep(connection, host, begun(rules, state, now, self._chance()), now)

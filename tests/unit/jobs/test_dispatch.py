@@ -184,6 +184,31 @@ def test_the_gate_is_told_what_is_under_way(queue: DatabaseQueue, database: Engi
     ]  # fmt: skip
 
 
+def test_hosts_with_visits_under_way_keep_nobody_from_the_hosts_behind_them(
+    queue: DatabaseQueue, database: Engine
+) -> None:
+    queue.put([at(f"h{number}", f"j{number}") for number in range(60)])
+    gate = Ruled(lambda host, _: None if host == "h59.test" else Wait(until=None, why="busy"))
+
+    (handed,) = Dispatcher(database, gate, per_host=99).choose(MANY)
+
+    assert handed.host == "h59.test"
+
+
+def test_where_no_host_is_to_be_asked_one_answer_is_enough(
+    queue: DatabaseQueue, database: Engine
+) -> None:
+    queue.put([at("a", "one"), at("b", "two"), at("c", "given-up")])
+    with writing(database) as connection:
+        connection.execute(update(JOB).where(JOB.c.id == "given-up").values(giving_up="it broke"))
+    gate = Ruled(lambda *_: Wait(until=None, why="all are busy", of_all=True))
+
+    (handed,) = Dispatcher(database, gate, per_host=99).choose(MANY)
+
+    assert handed.job_id == "given-up"  # nobody is asked for anything for it
+    assert len(gate.asked) == 1
+
+
 def test_a_run_that_never_arrived_is_found_and_handed_back(
     queue: DatabaseQueue, database: Engine
 ) -> None:
