@@ -309,7 +309,7 @@ def test_sigterm_before_the_seal_ends_as_ctrl_c_does(tmp_path: Path, fixture_sit
 def test_a_page_that_never_ends_is_sealed_within_the_limit(
     user: Installation, fixture_site: Site, page: str
 ) -> None:
-    policy = user.policy(total_s=8)
+    policy = user.policy(total_s=10)
 
     done = user.run("capture", "--json", "--policy", policy, fixture_site.url(page))
 
