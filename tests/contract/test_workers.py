@@ -166,11 +166,12 @@ def any_works(request: pytest.FixtureRequest) -> Works:
 def test_a_worker_is_killed_in_the_middle_and_its_jobs_are_done_once(any_works: Works) -> None:
     works = any_works
     pages = {f"job-{number}": f"host-{number % 4}.test/slow" for number in range(8)}
-    works.put(**pages, poison="a.test/kill", broken="b.test/broken")
+    works.put(**pages)
 
     with works.worker(slots=2) as first, works.worker():
         works.until(lambda: len(works.stored) >= 3, "a beginning")
         first.process.kill()
+        works.put(poison="a.test/kill", broken="b.test/broken")  # nobody else's end is theirs
         works.until_over(*pages, "poison", "broken")
 
     assert {works.status(it).state for it in pages} == {JobState.DONE}
