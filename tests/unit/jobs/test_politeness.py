@@ -109,7 +109,9 @@ def test_all_hosts_of_one_party_have_one_limit(engine: Engine, tmp_path: Path) -
 def test_what_waits_in_all_workers_hands_counts(engine: Engine, tmp_path: Path) -> None:
     desk = Desk(engine, tmp_path, "[all]\nat_once = 3")
     assert desk.start(job("1"), NOW, all_under_way=3) == Wait(
-        until=None, why="as many visits as are allowed are under way, of all workers together"
+        until=None,
+        why="as many visits as are allowed are under way, of all workers together",
+        of_all=True,
     )
 
 
