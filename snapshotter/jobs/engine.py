@@ -55,7 +55,6 @@ class Engine:
     Args:
         url: Of the database, as the setting has it.
         worker_id: Of this process's worker; no other process that lives has it.
-        slots: Captures at a time, the most that any worker has.
         run: Called with a job's id and the number of its run, in a thread of its own. What
             it raises is an error of ours: it is told and ends the run.
     """
@@ -65,19 +64,21 @@ class Engine:
         url: str,
         worker_id: str,
         *,
-        slots: int,
         limits: Limits,
         run: Callable[[str, int], None],
     ) -> None:
         self._url = database_url(url)
         self._worker_id = worker_id
-        self._slots = slots
         self._limits = limits
         self._run = run
 
-    def start(self) -> None:
+    def start(self, slots: int) -> None:
         """
         Begin to take runs.
+
+        Args:
+            slots: Captures at a time, of the worker that has most: the engine knows one number
+                for all, and what one of them has no slot for it gives back.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -90,7 +91,7 @@ class Engine:
                 executor_id=self._worker_id,
                 application_version=_VERSION,
                 serializer=PortableJson(),  # the default one reads code out of the database
-                sys_db_pool_size=self._slots + _CONNECTIONS,
+                sys_db_pool_size=slots + _CONNECTIONS,
                 log_level="CRITICAL",  # what goes wrong is told by us, in our words
                 use_listen_notify=False,
             )
@@ -107,11 +108,11 @@ class Engine:
 
         with _translated():
             DBOS.launch()
-            rate, most = self._limits.rate, self._limits.in_all or self._slots
+            rate, most = self._limits.rate, self._limits.in_all or slots
             # After the launch; and what is set here wins over what was set when it began.
             DBOS.register_queue(
                 _QUEUE,
-                worker_concurrency=min(self._slots, most),
+                worker_concurrency=min(slots, most),
                 global_concurrency=self._limits.in_all,
                 partition_concurrency=min(
                     self._limits.per_host, self._limits.in_all or self._limits.per_host

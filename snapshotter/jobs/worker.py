@@ -119,7 +119,7 @@ class Worker:
         self._queue = DatabaseQueue(database)
         self._attempts = Attempts(database, gate, rules.patience, chance)
         self._dispatcher = Dispatcher(database, gate, per_host=limits.per_host)
-        self._engine = Engine(url, self.id, slots=rules.slots, limits=limits, run=self._run)
+        self._engine = Engine(url, self.id, limits=limits, run=self._run)
         self._slots = [
             Slot(opener, silent_s=rules.silent_s, store_s=rules.store_s) for _ in range(rules.slots)
         ]
@@ -170,7 +170,13 @@ class Worker:
         self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
         try:
             self._open()
-            self._engine.start()
+            self._engine.start(
+                max(
+                    it.slots
+                    for it in self._roster.workers()
+                    if it.state in LIVE or it.id == self.id
+                )
+            )
             self._told("worker.started", worker=self.id, slots=self._rules.slots)
             threads = self._threads()
             for thread in threads:

@@ -14,10 +14,10 @@ def test_a_run_of_a_version_that_nobody_has_any_more_is_handed_over_again(
 ) -> None:
     ran: list[tuple[str, int]] = []
     engine = Engine(
-        f"{tmp_path}/queue.db", "worker", slots=1, limits=Limits(),
+        f"{tmp_path}/queue.db", "worker", limits=Limits(),
         run=lambda job, run: ran.append((job, run)),
     )  # fmt: skip
-    engine.start()
+    engine.start(1)
     try:
         with monkeypatch.context() as before_the_upgrade:
             before_the_upgrade.setattr(engines, "_VERSION", "0")
