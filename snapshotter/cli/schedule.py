@@ -278,9 +278,15 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
 
     settings = ctx.obj.load()
     with wiring_jobs.schedules(settings) as book:
-        found = [book.get(name) for name in names]  # nothing is removed of a list with a typo
-        if not (yes or _is_wanted(found)):
+        # Nothing is removed of a list with a typo; what can not be read here can be removed.
+        unread = [name for name in names if not book.is_readable(name)]
+        found = [book.get(name) for name in names if name not in unread]
+        if not (yes or _is_wanted(found, unread)):
             raise SnapshotterError("nothing was removed", hint="--yes where nobody can be asked")
+        for name in unread:
+            book.remove(name, by=settings.operator)
+            told = {"changed": True, "name": name, "state": "removed"}
+            result_json(told) if as_json else result(f"{name}  removed")
         for entry in found:
             book.remove(entry.name, by=settings.operator)
             gone = replace(entry, state="removed", next_at=None)
@@ -394,8 +400,8 @@ def history(
                     result(entry_line(entry))
 
 
-def _is_wanted(found: "list[Schedule]") -> bool:
-    told = ", ".join(f"{it.name} ({it.urls} URLs)" for it in found)
+def _is_wanted(found: "list[Schedule]", unread: list[str]) -> bool:
+    told = ", ".join([*(f"{it.name} ({it.urls} URLs)" for it in found), *unread])
     return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)
 
 

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -54,6 +56,7 @@ _MADE_FOR = Table(
 Database = Engine  # as others name it who open one and hand it on
 _MAKING = 0x736E_6170  # of PostgreSQL's advisory locks ours for making tables
 _LONGEST_PASSWORD = 4096  # characters
+_STANDS_STILL_S = 120  # of a transaction in which nothing happens, on PostgreSQL
 _BUSY_S = 30  # another process may be writing so long, on SQLite
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -190,6 +193,7 @@ def open_database(text: str) -> Engine:
         event.listen(engine, "connect", _write_ahead)
     else:
         engine = create_engine(url, pool_pre_ping=True)
+        event.listen(engine, "connect", _give_up_locks)
     shown = _shown(url)
     try:
         version = _create_tables(engine)
@@ -253,6 +257,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def insert_new(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that leaves a row that is there as it is."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """
@@ -287,6 +297,17 @@ def database_now(connection: Connection) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     at: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     return at.astimezone(UTC)
+
+
+def _give_up_locks(connection: object, _record: object) -> None:
+    """
+    Let the server end a transaction whose process stands still, so that its locks hold up nobody.
+
+    A process that was stopped, or a machine that went to sleep, keeps its connection open.
+    """
+    with connection.cursor() as cursor:  # type: ignore[attr-defined] # of the DB-API
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STANDS_STILL_S}s'")
+    connection.commit()  # type: ignore[attr-defined] # of the DB-API
 
 
 def _write_ahead(connection: object, _record: object) -> None:

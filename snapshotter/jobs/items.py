@@ -33,11 +33,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.listing import Listed
-from snapshotter.jobs.database import TABLES, Instant, Words
+from snapshotter.jobs.database import TABLES, Instant, Words, insert_new
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchItem
 from snapshotter.policy.identity import Identity
 
@@ -157,7 +156,7 @@ def take_in(
             }
         )
     for some in _batches(rows, _AT_ONCE):
-        connection.execute(_insert_new(connection, ITEMS), list(some))
+        connection.execute(insert_new(connection, ITEMS), list(some))
     return Taken(
         new=len(rows),
         skipped=sum(it["state"] is ItemState.SKIPPED for it in rows),
@@ -252,7 +251,7 @@ def learnt(connection: Connection, item: Open, identity: Identity | None) -> Non
         other = _owner(connection, item.watch, digest)
         if other is None:
             connection.execute(
-                _insert_new(connection, ALIASES).values(
+                insert_new(connection, ALIASES).values(
                     watch=item.watch, digest=digest, alias=identity.key, item=item.number
                 )
             )
@@ -337,12 +336,6 @@ def _owner(connection: Connection, watch: str, digest: str) -> Row[Any] | None:
         .where(ALIASES.c.watch == watch, ALIASES.c.digest == digest)
     )
     return connection.execute(own).one_or_none() or connection.execute(through).one_or_none()
-
-
-def _insert_new(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that leaves a row that is there as it is."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def _batches(values: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:

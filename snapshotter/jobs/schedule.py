@@ -35,8 +35,17 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
-from snapshotter.jobs.plan import Pause, Plan, Slot
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    Words,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
+from snapshotter.jobs.overdue import gaps_of
+from snapshotter.jobs.plan import Pause, Plan, Slot, decide
 from snapshotter.model.gap import GapEvent, GapReason
 from snapshotter.model.job import NORMAL, JobStatus
 
@@ -125,6 +134,8 @@ GAP = Table(
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _SECOND = timedelta(seconds=1)
+_JUST_DUE = timedelta(seconds=60)
+_MAX_DETAIL = 500  # characters
 
 Now = Callable[[Connection], datetime]
 
@@ -291,6 +302,16 @@ class Schedules:
         with reading(self._engine) as connection:
             return self._schedule(connection, self._of(connection, name))
 
+    def is_readable(self, name: str) -> bool:
+        """Whether the plan of a schedule is known here. Raises SnapshotterError: there is none."""
+        with reading(self._engine) as connection:
+            row = self._of(connection, name)
+        try:
+            _plan_of(row)
+        except SnapshotterError:
+            return False
+        return True
+
     def all(self) -> list[Schedule]:
         """Return all schedules that are not removed, by their names."""
         with reading(self._engine) as connection:
@@ -382,10 +403,15 @@ class Schedules:
             return True
 
     def remove(self, name: str, *, by: str) -> None:
-        """End a schedule for good; its name is free, and its history stays for a while."""
+        """
+        End a schedule for good; its name is free, and its history stays for a while.
+
+        What was due before and nobody looked at is written down as missed: nobody looks later.
+        """
         with writing(self._engine) as connection:
             row = self._of(connection, name, lock=True)
             now = self._change(connection, row, REMOVED)
+            detail = self._note_overdue(connection, row, now)
             connection.execute(
                 update(SCHEDULE).where(SCHEDULE.c.id == row["id"]).values(live_name=None)
             )
@@ -394,7 +420,7 @@ class Schedules:
                 .where(TARGET.c.schedule_id == row["id"])
                 .values(next_slot=None, next_at=None)
             )
-            _note(connection, row["id"], GapEvent.REMOVED, now, by)
+            _note(connection, row["id"], GapEvent.REMOVED, now, by, detail)
 
     def run_now(self, name: str, urls: Sequence[str] = ()) -> list[str]:
         """
@@ -432,16 +458,8 @@ class Schedules:
                 }
                 for it in found
             ]
-            known = set(
-                connection.execute(
-                    select(VISIT.c.job_id).where(
-                        VISIT.c.schedule_id == row["id"], VISIT.c.slot == second
-                    )
-                ).scalars()
-            )
-            fresh = [it for it in rows if it["job_id"] not in known]
-            if fresh:
-                connection.execute(insert(VISIT), fresh)
+            if rows:  # one of that name was added and asked in the same second: the same job
+                connection.execute(insert_new(connection, VISIT), rows)
             return [str(it["job_id"]) for it in rows]
 
     def history(
@@ -488,6 +506,34 @@ class Schedules:
         found.sort(key=lambda it: it.at, reverse=True)
         found = found[:newest]
         return found if look is None else [_as_of_now(it, look) for it in found]
+
+    def _note_overdue(self, connection: Connection, row: RowMapping, now: datetime) -> str:
+        """Write down what was missed of a schedule that ends; return why that is not known."""
+        try:
+            plan = Plan.from_json(row["plan"])
+        except SnapshotterError as error:
+            return f"what was due before is not known: {error.message}"[:_MAX_DETAIL]
+        pauses = pauses_of(connection, row["id"], now)
+        # What has just become due was not missed: its worker may be about to look.
+        looked = now - _JUST_DUE
+        wanted = select(TARGET).where(TARGET.c.schedule_id == row["id"], TARGET.c.next_at <= looked)
+        for found in connection.execute(wanted.order_by(TARGET.c.id)).mappings().all():
+            following = target_of(found).following
+            while following is not None and following.at <= looked:
+                name = watch_name(row["name"], found["key"])
+                due = decide(plan, following, found["since"], name, looked, pauses)
+                missed = tuple(sorted((*due.missed, *(it.nominal for it in due.run))))
+                rows = gaps_of(
+                    replace(due, missed=missed),
+                    schedule_id=row["id"],
+                    target_id=found["id"],
+                    now=now,
+                    detail="nobody had looked when the schedule was removed",
+                )
+                for it in rows:
+                    connection.execute(insert(GAP).values(**it))
+                following = due.following
+        return ""
 
     def _add_urls(
         self,
@@ -542,7 +588,7 @@ class Schedules:
         return Schedule(
             id=row["id"],
             name=row["name"],
-            plan=Plan.from_json(row["plan"]),
+            plan=_plan_of(row),
             policy=row["policy"],
             priority=row["priority"],
             tags=tuple(json.loads(row["tags"])),
@@ -598,16 +644,34 @@ def target_of(row: RowMapping) -> Target:
     )
 
 
-def pauses_of(connection: Connection, schedule_id: int) -> list[Pause]:
-    """Return the pauses of a schedule that are over, the newest first."""
+def pauses_of(
+    connection: Connection, schedule_id: int, until: datetime | None = None
+) -> list[Pause]:
+    """
+    Return the pauses of a schedule that are over, the newest first.
+
+    Args:
+        until: When one that is not over ends; None leaves it out.
+    """
     rows = connection.execute(
-        select(PAUSE)
-        .where(PAUSE.c.schedule_id == schedule_id, PAUSE.c.until.is_not(None))
-        .order_by(PAUSE.c.id.desc())
+        select(PAUSE).where(PAUSE.c.schedule_id == schedule_id).order_by(PAUSE.c.id.desc())
     )
     return [
-        Pause(since=it["since"], until=it["until"], by=it["by"]) for it in rows.mappings().all()
+        Pause(since=it["since"], until=end, by=it["by"])
+        for it in rows.mappings().all()
+        if (end := it["until"] or until) is not None
     ]
+
+
+def _plan_of(row: RowMapping) -> Plan:
+    try:
+        return Plan.from_json(row["plan"])
+    except SnapshotterError as error:
+        raise SnapshotterError(
+            f"the schedule {row['name']} can not be read here: {error.message}",
+            hint="is this program older than what wrote it, or a time zone missing here? To end "
+            f"it: snapshotter schedule remove {row['name']}",
+        ) from error
 
 
 def _taken(name: str) -> SnapshotterError:
@@ -628,12 +692,17 @@ def _unknown(connection: Connection, name: str) -> SnapshotterError:
 
 
 def _note(
-    connection: Connection, schedule_id: int, event: GapEvent, now: datetime, by: str
+    connection: Connection,
+    schedule_id: int,
+    event: GapEvent,
+    now: datetime,
+    by: str,
+    detail: str = "",
 ) -> None:
     connection.execute(
         insert(GAP).values(
-            schedule_id=schedule_id, event=event, reason=GapReason.BY_HAND, by=by, since=now,
-            noted_at=now,
+            schedule_id=schedule_id, event=event, reason=GapReason.BY_HAND, detail=detail, by=by,
+            since=now, noted_at=now,
         )
     )  # fmt: skip
 

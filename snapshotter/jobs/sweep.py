@@ -38,7 +38,8 @@ from sqlalchemy import (
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
+from snapshotter.jobs.overdue import gaps_of, slots_json
 from snapshotter.jobs.plan import Due, Plan, Slot, begun_by, decide
 from snapshotter.jobs.schedule import (
     ACTIVE,
@@ -48,6 +49,7 @@ from snapshotter.jobs.schedule import (
     MISSED,
     PLANNED,
     QUEUED,
+    REMOVED,
     SCHEDULE,
     TARGET,
     UNKNOWN,
@@ -127,6 +129,7 @@ class Sweep:
         self._tell = tell
         self._observer = observer or JobObserver()
         self._now = now
+        self._unreadable: set[int] = set()  # schedules that were told of
 
     def run(self, *, at_once: bool = False) -> Swept:
         """
@@ -143,6 +146,9 @@ class Sweep:
             gathered = now if at_once else now - _GATHER
             times = {"now": now, "gathered": gathered, "given_up": now - _CLAIM}
             is_idle = connection.execute(_ANYTHING, times).scalar() == 0
+        if last is not None and last - now > _SLACK:
+            self._set_back(last, now)
+            last, is_idle = None, False
         swept = Swept() if is_idle else self._run(last, at_once=at_once)
         if last is None or now - last >= _MARK:
             self._mark("sweep", now)
@@ -162,10 +168,71 @@ class Sweep:
         """Sweep as a worker does. Raises as `run` does."""
         self.run()
 
+    def _set_back(self, last: datetime, now: datetime) -> None:
+        """
+        Plan again what a clock that was ahead has put off or taken for past.
+
+        A visit that was handed over meanwhile has the name of its slot, and is not made again;
+        one that was recorded as missed is made, and both can be seen.
+        """
+        self._tell(
+            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}: visits "
+            "are planned anew from here"
+        )
+        number = 0
+        while True:
+            with reading(self._engine) as connection:
+                wanted = (
+                    select(TARGET, SCHEDULE.c.name.label("schedule_name"), SCHEDULE.c.plan)
+                    .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
+                    .where(TARGET.c.id > number, SCHEDULE.c.state != REMOVED)
+                    .order_by(TARGET.c.id)
+                    .limit(_LOT)
+                )
+                rows = connection.execute(wanted).mappings().all()
+            if not rows:
+                break
+            number = rows[-1]["id"]
+            planned = [(it, self._next_of(it, now)) for it in rows if self._is_readable(it)]
+            with writing(self._engine) as connection:
+                for row, slot in planned:
+                    if slot is None or (row["next_at"] is not None and row["next_at"] <= slot.at):
+                        continue
+                    connection.execute(
+                        update(TARGET)
+                        .where(
+                            TARGET.c.id == row["id"],
+                            TARGET.c.next_slot.is_not_distinct_from(row["next_slot"]),
+                            exists().where(
+                                SCHEDULE.c.id == TARGET.c.schedule_id, SCHEDULE.c.state != REMOVED
+                            ),
+                        )
+                        .values(next_slot=slot.nominal, next_at=slot.at)
+                    )
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(GAP).where(GAP.c.gap_id == "", GAP.c.noted_at > now).values(noted_at=now)
+            )
+            connection.execute(
+                update(GAP)
+                .where(GAP.c.stored.is_(False), GAP.c.claimed_at > now)
+                .values(claimed_at=now)
+            )
+            connection.execute(
+                update(VISIT).where(VISIT.c.check_at > now + _LAST_CHECK).values(check_at=now)
+            )
+        for name in ("sweep", "trim"):
+            self._mark(name, now)
+
+    def _next_of(self, row: RowMapping, now: datetime) -> Slot | None:
+        name = watch_name(row["schedule_name"], row["key"])
+        return plan_of(row["plan"]).after(now, row["since"], name)
+
     # (1) What is due.
 
     def _advance(self, last: datetime | None) -> int:
         missed = 0
+        unreadable: set[int] = set()
         while True:
             with reading(self._engine) as connection:
                 now = self._now(connection)
@@ -177,7 +244,11 @@ class Sweep:
                             SCHEDULE.c.plan.label("plan"),
                         )
                         .join(SCHEDULE, SCHEDULE.c.id == TARGET.c.schedule_id)
-                        .where(TARGET.c.next_at <= now, SCHEDULE.c.state == ACTIVE)
+                        .where(
+                            TARGET.c.next_at <= now,
+                            SCHEDULE.c.state == ACTIVE,
+                            SCHEDULE.c.id.not_in(unreadable),
+                        )
                         .order_by(TARGET.c.next_at)
                         .limit(_LOT)
                     )
@@ -187,6 +258,9 @@ class Sweep:
                 pauses = {it: pauses_of(connection, it) for it in {r["schedule_id"] for r in rows}}
             if not rows:
                 return missed
+            if bad := {it["schedule_id"] for it in rows if not self._is_readable(it)}:
+                unreadable |= bad
+                continue  # what it promised stays due, and the others must not wait for it
             decided = [(row, self._decide(row, now, pauses)) for row in rows]
             # In one order: two who sweep at once must not wait for each other.
             decided.sort(key=lambda it: it[0]["id"])
@@ -199,9 +273,23 @@ class Sweep:
                         gaps += _gaps_of(row, due, now, last)
                         missed += len(due.missed)
                 if visits:
-                    connection.execute(insert(VISIT), visits)
+                    # A schedule that was removed and added again has jobs of the same names: what
+                    # was handed over under one is not once more.
+                    connection.execute(insert_new(connection, VISIT), visits)
                 if gaps:
                     connection.execute(insert(GAP), gaps)
+
+    def _is_readable(self, row: RowMapping) -> bool:
+        """Whether this program and this machine know the plan, and its time zone."""
+        try:
+            plan_of(row["plan"])
+        except SnapshotterError as error:
+            if row["schedule_id"] not in self._unreadable:  # once: it is looked at every time
+                self._unreadable.add(row["schedule_id"])
+                self._tell(f"the schedule {row['schedule_name']} waits here: {error}")
+            return False
+        self._unreadable.discard(row["schedule_id"])
+        return True
 
     def _decide(self, row: RowMapping, now: datetime, pauses: dict[int, Any]) -> Due:
         return decide(
@@ -451,37 +539,9 @@ def _visits_of(row: RowMapping, due: Due) -> list[dict[str, Any]]:
 def _gaps_of(
     row: RowMapping, due: Due, now: datetime, last: datetime | None
 ) -> list[dict[str, Any]]:
-    about = {"schedule_id": row["schedule_id"], "target_id": row["id"], "noted_at": now}
-    found: list[dict[str, Any]] = []
-    if due.missed:
-        absent = last is not None and now - last > _SLACK
-        detail = f"nobody looked from {instant(last)} to {instant(now)}" if absent and last else ""
-        found.append(
-            {
-                **about,
-                "event": GapEvent.MISSED,
-                "reason": GapReason.NO_WORKER,
-                "detail": detail,
-                "by": "",
-                "slots": _slots_json(due.missed),
-                "since": due.missed[0],
-                "until": due.missed[-1],
-            }
-        )
-    for pause, slots in due.paused:
-        found.append(
-            {
-                **about,
-                "event": GapEvent.PAUSED,
-                "reason": GapReason.BY_HAND,
-                "detail": "",
-                "by": pause.by,
-                "slots": _slots_json(slots),
-                "since": pause.since,
-                "until": pause.until,
-            }
-        )
-    return found
+    absent = last is not None and now - last > _SLACK
+    detail = f"nobody looked from {instant(last)} to {instant(now)}" if absent and last else ""
+    return gaps_of(due, schedule_id=row["schedule_id"], target_id=row["id"], now=now, detail=detail)
 
 
 def _job(row: RowMapping, now: datetime) -> CaptureJob:
@@ -544,15 +604,11 @@ def _gap_of(
         "event": GapEvent.MISSED,
         "reason": reason,
         "detail": f"the bundle {bundle} records how it failed" if bundle else "",
-        "slots": _slots_json((row["slot"],)),
+        "slots": slots_json((row["slot"],)),
         "since": row["slot"],
         "until": row["slot"],
         "noted_at": now,
     }
-
-
-def _slots_json(slots: Sequence[datetime]) -> str:
-    return json.dumps([instant(it) for it in slots])
 
 
 def _with_names() -> Any:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.gap import disclosures, encode
 from snapshotter.jobs.plan import CatchUp, Due, Plan, decide
-from snapshotter.jobs.schedule import key_of
+from snapshotter.jobs.schedule import SCHEDULE, key_of, watch_name
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState
@@ -341,6 +342,117 @@ def test_history_goes_on_and_what_is_old_is_forgotten(desk: Desk) -> None:
 
     kept = [it.slot for it in desk.schedules.history("watch") if it.kind == "visit"]
     assert kept == [START + 2 * DAY, START + DAY]
+
+
+def test_a_schedule_that_is_added_again_under_its_name_fires_once_and_holds_up_nobody(
+    desk: Desk,
+) -> None:
+    plan = Plan(cron="0 13 * * *", jitter=0.45)  # whose jitter can be before its slot
+    url = next(
+        url
+        for url in map("https://example.org/{}".format, range(100))
+        if plan.first(START, watch_name("watch", key_of(url))).at < START + 30 * MINUTE  # type: ignore[union-attr]
+    )
+    desk.add(plan, url)
+    desk.add(Plan(every=HOUR), name="other")
+    desk.run(START + 40 * MINUTE)
+    desk.schedules.remove("watch", by="")
+    desk.add(plan, url)
+
+    swept = [desk.run(START + hours * HOUR) for hours in (1, 2, 3)]
+
+    assert [it.handed_over for it in swept] == [1, 1, 1]  # of the other
+    names = [it.job.id.partition("@")[0] for it in desk.queue.jobs()]
+    assert names.count(watch_name("watch", key_of(url))) == 1
+
+
+def test_an_extra_visit_of_one_added_again_in_the_same_second_is_the_same_job(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR))
+    jobs = desk.schedules.run_now("watch")
+    desk.schedules.remove("watch", by="")
+    desk.add(Plan(every=6 * HOUR))
+
+    assert desk.schedules.run_now("watch") == jobs
+    assert desk.run().handed_over == 2  # that one, and the first of the plan
+
+
+def test_what_was_missed_before_a_schedule_was_removed_is_a_gap(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR))
+    desk.run(START)
+    desk.time = START + 13 * HOUR
+    desk.schedules.pause("watch", by="ben")
+    desk.time = START + DAY + timedelta(seconds=30)
+    desk.schedules.remove("watch", by="anna")
+
+    desk.run(START + 2 * DAY)
+
+    told = {(it.event, it.by): [s for m in it.missed for s in m.slots] for it in desk.gaps}
+    assert told[GapEvent.MISSED, ""] == [START + 6 * HOUR, START + 12 * HOUR]
+    assert told[GapEvent.REMOVED, "anna"] == []
+    passed = [it for it in desk.gaps if it.event is GapEvent.PAUSED and it.missed]
+    assert [(it.by, it.missed[0].slots) for it in passed] == [("ben", (START + 18 * HOUR,))]
+    (missed,) = [it for it in desk.gaps if it.event is GapEvent.MISSED]
+    assert missed.detail == "nobody had looked when the schedule was removed"
+
+
+def test_a_schedule_that_can_not_be_read_waits_and_no_other_does(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR))
+    desk.add(Plan(cron="0 12 * * *"), name="later")
+    with desk.engine.begin() as connection:
+        plan = select(SCHEDULE.c.plan).where(SCHEDULE.c.name == "later")
+        whole = str(connection.execute(plan).scalar_one())
+        broken = update(SCHEDULE).where(SCHEDULE.c.name == "later")
+        connection.execute(broken.values(plan=whole.replace("UTC", "Mars/Olympus")))
+
+    swept = [desk.run(START + minutes * MINUTE) for minutes in (0, 1)]
+
+    assert [it.handed_over for it in swept] == [1, 0]
+    (told,) = desk.told
+    assert told.startswith("the schedule later waits here: ")
+    with pytest.raises(SnapshotterError, match="the schedule later can not be read here"):
+        desk.schedules.get("later")
+    with desk.engine.begin() as connection:
+        connection.execute(broken.values(plan=whole))
+    assert desk.run(START + 2 * MINUTE).handed_over == 1  # nothing of it was lost
+
+
+def test_one_that_can_not_be_read_can_be_removed(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR))
+    with desk.engine.begin() as connection:
+        connection.execute(update(SCHEDULE).values(plan="{}"))
+
+    desk.schedules.remove("watch", by="anna")
+
+    desk.run(START + DAY)
+    (gap,) = desk.gaps
+    assert (gap.event, gap.by) == (GapEvent.REMOVED, "anna")
+    assert gap.detail.startswith("what was due before is not known: ")
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_puts_nothing_off(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR))
+    desk.run(START)
+    desk.run(START + 365 * DAY)  # somebody set it by a year
+    desk.schedules.pause("watch", by="ben")
+    desk.schedules.resume("watch", by="ben")
+
+    swept = [desk.run(START + hours * HOUR + MINUTE) for hours in (5, 6, 12, 18)]
+
+    assert [it.handed_over for it in swept] == [0, 1, 1, 1]
+    assert [it.recorded for it in swept] == [2, 0, 0, 0]
+    (told,) = desk.told
+    assert told.startswith("the clock of the queue was set back, from 2027-03-01T12:00:00Z to ")
+
+
+def test_a_clock_that_is_set_back_fires_nothing_twice(desk: Desk) -> None:
+    desk.add(Plan(every=6 * HOUR, jitter=0.15))
+    for hours in (0, 6, 12, 18):
+        desk.run(START + hours * HOUR + HOUR)
+
+    again = [desk.run(START + hours * HOUR + HOUR) for hours in (1, 6, 12, 18)]
+
+    assert [it.handed_over for it in again] == [0, 0, 0, 0]
+    assert desk.run(desk.schedules.get("watch").next_at).handed_over == 1
 
 
 # Several who sweep at once, as processes.
