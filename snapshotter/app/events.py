@@ -67,18 +67,6 @@ def of_audit(report: AuditReport, report_id: str, place: str, at: datetime) -> E
     )
 
 
-def of_lost_worker(worker: str, jobs: int, at: datetime) -> Event:
-    """Return what to tell of a worker without a heartbeat, which had so many jobs."""
-    return Event(
-        id=f"worker.lost/{_key(worker)}/{at:%Y%m%dT%H%M%SZ}",
-        kind=EventKind.WORKER_LOST,
-        at=at,
-        subject=worker,
-        summary=f"worker {worker} gave no heartbeat; {jobs} of its jobs are taken over",
-        worker=worker,
-    )
-
-
 def of_service(service: str, detail: str, at: datetime) -> Event:
     """Return what to tell of a service that did not do its part; of each once an hour."""
     return Event(

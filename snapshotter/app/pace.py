@@ -258,11 +258,6 @@ class Line:
         with self._lock:
             heapq.heappush(self._again, (at, number, self._visits.politeness.key(url)))
 
-    def put_back(self, number: int, url: str) -> None:
-        """Let an address wait whose visit did not come about."""
-        with self._lock:
-            self._add(number, self._visits.politeness.key(url))
-
     def _add(self, number: int, key: str) -> None:
         heapq.heappush(self._waiting.setdefault(key, []), number)
         self._make_ready(key)

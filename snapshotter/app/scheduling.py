@@ -4,17 +4,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from snapshotter.app.addresses import check_url
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
-from snapshotter.policy.curve import Curve, Season, parse_duration, parse_season
+from snapshotter.policy.curve import Curve, Season, parse_season
 from snapshotter.policy.politeness import Politeness
+from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
 _BOM = "\ufeff"
@@ -65,8 +65,8 @@ def plan_of(wish: Wish) -> Plan:
             every=parse_duration(wish.every) if wish.every else None,
             curve=_curve(curve_name, wish.curves) if curve_name else None,
             zone=wish.zone,
-            start=_moment(wish.start, zone, is_end=False) if wish.start else None,
-            end=_moment(wish.end, zone, is_end=True) if wish.end else None,
+            start=parse_moment(wish.start, zone, is_end=False) if wish.start else None,
+            end=parse_moment(wish.end, zone, is_end=True) if wish.end else None,
             seasons=tuple(_season(it) for it in wish.seasons),
             catch_up=CatchUp(wish.catch_up),
             max_late=timedelta(hours=1) if wish.catch_up == CatchUp.SKIP else None,
@@ -152,12 +152,12 @@ def _curve(name: str, file: Path | None) -> Curve:
 def _jitter(text: str) -> float | None:
     if not text:
         return None
-    match = re.fullmatch(r"([0-9]{1,2})%?", text)
-    if match is None:
+    try:
+        return parse_percent(text)
+    except ValueError as error:
         raise SnapshotterError(
             f"not a jitter: {text!r}", hint="a share of the time to the next visit: 15%, or 0"
-        )
-    return int(match[1]) / 100
+        ) from error
 
 
 def _season(text: str) -> Season:
@@ -169,19 +169,3 @@ def _season(text: str) -> Season:
     except ValueError as error:
         raise ValueError(f"not the factor of a season: {match[3]!r}") from error
     return parse_season(match[1], match[2], round(factor, 2))
-
-
-def _moment(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
-    """Return a day or a time of that zone as an instant; of a last day its end."""
-    try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            day = date.fromisoformat(text) + timedelta(days=1 if is_end else 0)
-            local = datetime.combine(day, time(), tzinfo=zone)
-        else:
-            local = datetime.fromisoformat(text)
-            local = local if local.tzinfo else local.replace(tzinfo=zone)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"not a day or a time: {text!r}; write 2027-05-27, or 2027-05-27T09:00"
-        ) from error
-    return local.astimezone(UTC).replace(microsecond=0)

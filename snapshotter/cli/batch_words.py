@@ -4,7 +4,14 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from snapshotter.cli.output import on_terminal, result, result_json, say, words_of_step
+from snapshotter.cli.output import (
+    milliseconds,
+    on_terminal,
+    result,
+    result_json,
+    say,
+    words_of_step,
+)
 
 if TYPE_CHECKING:
     from snapshotter.app.batch.book import Book, Counts
@@ -269,7 +276,7 @@ class Forecast:
                         "bound_by": host.bound_by.value if host.bound_by else None,
                         "host": host.key,
                         "per_day": host.per_day,
-                        "takes_s": round(host.takes.total_seconds()),
+                        "takes_ms": milliseconds(host.takes),
                         "visits": host.visits,
                     }
                 )
@@ -290,7 +297,7 @@ class Forecast:
                     ],
                     "rows": len(plan.entries),
                     "summary": True,
-                    "takes_s": round(found.takes.total_seconds()),
+                    "takes_ms": milliseconds(found.takes),
                     "visits": found.visits,
                 }
             )

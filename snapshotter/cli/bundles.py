@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.options import store_option
 from snapshotter.cli.output import bytes_in_words, result, result_json, say
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import DISPLAYING, EXPORTING
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from snapshotter.ports import ObjectStore
 
 _PASSED = Verdict.PASSED
-_STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
 
 
 @click.command(
@@ -29,7 +29,7 @@ Examples:
   snapshotter list --since 2026-11-01 --json
 """,
 )
-@_STORE
+@store_option
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Captured on this day or later.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
@@ -69,7 +69,7 @@ Examples:
 """
 )
 @click.argument("bundle", metavar="FILE|BUNDLE-ID")
-@_STORE
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole capture record.")
 @click.pass_context
 def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> None:
@@ -119,7 +119,7 @@ a verifier of one file, and a README with every command.
     default=Path(),
     help="Directory to write into.  [default: here; with --evidence, BUNDLE-ID]",
 )
-@_STORE
+@store_option
 @click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
 @click.option(
     "--evidence", is_flag=True, help="Write a new folder with all that checks the bundle."

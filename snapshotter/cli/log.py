@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.options import store_option
 from snapshotter.cli.output import Steps, result, result_json, say
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from snapshotter.seal.witnessing import Witnessing
     from snapshotter.verify.log import LogReader
 
-_STORE = click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
 _WHAT = {"bundle": "the bundle", "custody": "its custody", "gap": "the record of a gap"}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
@@ -38,7 +38,7 @@ Examples:
   snapshotter log init --store s3://evidence --ask-passphrase
 """
 )
-@_STORE
+@store_option
 @click.option(
     "--name",
     default="",
@@ -94,7 +94,7 @@ Examples:
   snapshotter log show --store s3://evidence --last 50 --json
 """
 )
-@_STORE
+@store_option
 @_KEY
 @click.option(
     "--last", type=click.IntRange(0), default=10, show_default=True, help="Entries shown."
@@ -159,7 +159,7 @@ Examples:
 )
 @click.argument("name", metavar="NAME")
 @click.option("--kind", default="bundle", show_default=True, help="What NAME is the name of.")
-@_STORE
+@store_option
 @_KEY
 @click.option("--output", "-o", type=click.Path(path_type=Path, allow_dash=True), default="-")
 @_JSON
@@ -223,7 +223,7 @@ Examples:
   snapshotter log check --against checkpoint-of-last-year --json
 """
 )
-@_STORE
+@store_option
 @_KEY
 @click.option(
     "--against",
@@ -299,7 +299,7 @@ Examples:
 """
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
-@_STORE
+@store_option
 @click.option("--dry-run", is_flag=True, help="Say what would be added, and change nothing.")
 @_JSON
 @click.pass_context

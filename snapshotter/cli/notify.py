@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import instant_json, result, result_json, say
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 if TYPE_CHECKING:
@@ -102,39 +102,36 @@ Examples:
     multiple=True,
     help="Only these.  [default: all]",
 )
-@click.option(
-    "--last", type=click.IntRange(1), default=50, show_default=True, help="Messages shown."
-)
+@click.option("--newest", type=click.IntRange(1), default=50, show_default=True, help="So many.")
 @_JSON
 @click.pass_context
-def outbox(ctx: click.Context, states: tuple[str, ...], last: int, as_json: bool) -> None:
+def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bool) -> None:
     """List messages, the newest first: what is owed, was sent, or was given up."""
     from snapshotter.app import wiring_notify
-    from snapshotter.formats.canonical_json import instant
     from snapshotter.jobs.outbox import MessageState
 
     with closing(wiring_notify.outbox(ctx.obj.load())) as box:
         waiting = box.waiting_count()
-        found = list(box.messages(states=frozenset(map(MessageState, states)), newest=last))
+        found = list(box.messages(states=frozenset(map(MessageState, states)), newest=newest))
     if as_json:
         for it in found:
             result_json(
                 {
                     "attempts": it.attempts,
                     "channel": it.channel,
-                    "created_at": instant(it.created_at),
+                    "created_at": instant_json(it.created_at),
                     "detail": it.detail,
                     "events": it.events,
                     "id": it.id,
                     "kind": it.kind.value,
-                    "next_at": instant(it.next_at) if it.next_at else None,
-                    "settled_at": instant(it.settled_at) if it.settled_at else None,
+                    "next_at": instant_json(it.next_at),
+                    "settled_at": instant_json(it.settled_at),
                     "state": it.state.value,
                 }
             )
         return
     for it in found:
-        when = f"next try {instant(it.next_at)}" if it.next_at else ""
+        when = f"next try {instant_json(it.next_at)}" if it.next_at else ""
         told = "; ".join(text for text in (when, it.detail) if text)
         result(
             f"{it.id}  {it.state:<8}  {it.channel:<12}  {it.kind:<18}  "

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,6 +125,23 @@ def bytes_in_words(count: int) -> str:
             return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     raise AssertionError("unreachable")
+
+
+def time_in_words(at: datetime) -> str:
+    """Return an instant for a person: `2026-05-27 09:00:00 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def instant_json(at: datetime | None) -> str | None:
+    """Return an instant as JSON output has it; null where there is none."""
+    from snapshotter.formats.canonical_json import instant
+
+    return instant(at) if at is not None else None
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return a duration as JSON output has it."""
+    return duration // timedelta(milliseconds=1)
 
 
 def on_terminal() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
 from snapshotter.cli.queue_hosts import hosts
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
@@ -303,24 +303,24 @@ def job_object(status: JobStatus) -> dict[str, Any]:
         "bundle": {"path": status.location, "sha256": status.sha256} if status.bundle_id else None,
         "bundle_id": status.bundle_id or None,
         "court_minimum": status.court_minimum,
-        "due_at": _instant(status.due_at),
-        "ended_at": _instant(status.ended_at),
-        "enqueued_at": _instant(job.enqueued_at),
+        "due_at": instant_json(status.due_at),
+        "ended_at": instant_json(status.ended_at),
+        "enqueued_at": instant_json(job.enqueued_at),
         "error": status.error,
         "exit_code": status.exit_code,
         "final_url": status.final_url,
         "hint": status.hint,
         "http_status": status.http_status,
         "job_id": job.id,
-        "not_after": _instant(job.not_after),
-        "not_before": _instant(job.not_before),
+        "not_after": instant_json(job.not_after),
+        "not_before": instant_json(job.not_before),
         "notes": list(status.notes),
         "origin": job.origin,
         "outcome": status.outcome or None,
         "policy": job.policy,
         "priority": job.priority,
         "requested_url": job.url,
-        "started_at": _instant(status.started_at),
+        "started_at": instant_json(status.started_at),
         "state": status.state.value,
         "tags": list(job.tags),
         "title": status.title,
@@ -328,16 +328,10 @@ def job_object(status: JobStatus) -> dict[str, Any]:
     }
 
 
-def _instant(at: "datetime | None") -> str | None:
-    from snapshotter.formats.canonical_json import instant
-
-    return instant(at) if at else None
-
-
 def _line(status: JobStatus) -> str:
     more = status.error or status.bundle_id
     if status.due_at and not status.state.over:
-        more = f"due {status.due_at:%Y-%m-%d %H:%M:%S} UTC{f', {more}' if more else ''}"
+        more = f"due {time_in_words(status.due_at)}{f', {more}' if more else ''}"
     return (
         f"{status.job.id}  {status.state.value:<10} {status.job.url}{f'  {more}' if more else ''}"
     )
@@ -377,4 +371,4 @@ def print_job(status: JobStatus) -> None:
 
 
 def _when(at: "datetime | None") -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
+    return time_in_words(at) if at else ""

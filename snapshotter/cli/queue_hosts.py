@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -93,19 +93,17 @@ def _line(view: "HostView") -> str:
         parts.append(f"{view.waiting} wait")
     if view.wait is not None:
         until = view.wait.until
-        when = f"not before {until:%Y-%m-%d %H:%M:%S} UTC: " if until else ""
+        when = f"not before {time_in_words(until)}: " if until else ""
         parts.append(f"{when}{in_words(view.wait, view.rules)}")
     return ", ".join(parts)
 
 
 def _object(view: "HostView") -> dict[str, Any]:
-    from snapshotter.formats.canonical_json import instant
-
     until = view.wait.until if view.wait else None
     return {
         "at_once": view.rules.at_once,
         "complaints": view.state.strikes,
-        "free_at": instant(until) if until else None,
+        "free_at": instant_json(until),
         "host": view.key,
         "per_day": view.rules.per_day or None,
         "rules": view.rules.name,

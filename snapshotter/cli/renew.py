@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from snapshotter.cli.options import store_option
 from snapshotter.cli.output import result, result_json, say
 
 
@@ -17,7 +18,7 @@ Examples:
 """
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
-@click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+@store_option
 @click.option(
     "--within",
     type=click.IntRange(1, 36_500),

@@ -26,6 +26,7 @@ from snapshotter.cli.schedule_words import (
     visits_json,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.job import MOST_PRIORITY, NORMAL
 
 if TYPE_CHECKING:
     from snapshotter.jobs.plan import Plan
@@ -101,9 +102,15 @@ Examples:
     "--max-late", default="", metavar="TIME", help="Later it is a gap.  [default: 1h, for skip]"
 )
 @click.option("--policy", default="", metavar="NAME|FILE", help="How to capture, and its curve.")
-@click.option("--tag", "tags", multiple=True, help="A word that goes along; may be repeated.")
 @click.option(
-    "--priority", type=click.IntRange(0, 1000), default=100, show_default=True, help="Lower first."
+    "--tag", "tags", multiple=True, metavar="TEXT", help="A word that goes along; may be repeated."
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, MOST_PRIORITY),
+    default=NORMAL,
+    show_default=True,
+    help="Lower first.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the first visits, and add nothing.")
 @_json

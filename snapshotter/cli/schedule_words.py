@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.cli.output import result, result_json
+from snapshotter.cli.output import instant_json, milliseconds, result, result_json
 
 if TYPE_CHECKING:
     from snapshotter.app.gaps import Kept
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def details(entry: "Schedule") -> str:
     """Return how a schedule is set, in one line."""
-    from snapshotter.jobs.plan import duration_words
+    from snapshotter.policy.times import duration_words
 
     plan = entry.plan
     words = [f"{entry.urls} URL{'' if entry.urls == 1 else 's'}"]
@@ -56,7 +56,8 @@ def print_visits(found: "list[tuple[Slot, str]]") -> None:
 def visits_json(found: "list[tuple[Slot, str]]") -> list[dict[str, Any]]:
     """Return visits to come, as JSON has them."""
     return [
-        {"at": instant(slot.at), "slot": instant(slot.nominal), "url": url} for slot, url in found
+        {"at": instant_json(slot.at), "slot": instant_json(slot.nominal), "url": url}
+        for slot, url in found
     ]
 
 
@@ -64,10 +65,10 @@ def schedule_json(entry: "Schedule") -> dict[str, Any]:
     """Return a schedule, as JSON has it."""
     state = "ended" if entry.has_ended else entry.state
     return {
-        "created_at": instant(entry.created_at),
+        "created_at": instant_json(entry.created_at),
         "name": entry.name,
-        "next_at": instant(entry.next_at) if entry.next_at else None,
-        "paused_at": instant(entry.paused_at) if entry.paused_at else None,
+        "next_at": instant_json(entry.next_at),
+        "paused_at": instant_json(entry.paused_at),
         "paused_by": entry.paused_by,
         "policy": entry.policy,
         "priority": entry.priority,
@@ -84,7 +85,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "catch_up": plan.catch_up.value,
         "cron": plan.cron or None,
         "curve": plan.curve.name if plan.curve else None,
-        "end": instant(plan.end) if plan.end else None,
+        "end": instant_json(plan.end),
         "every_ms": _ms(plan.every),
         "jitter_percent": round(plan.jitter * 100),
         "max_late_ms": _ms(plan.max_late),
@@ -97,7 +98,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
             }
             for it in plan.seasons
         ],
-        "start": instant(plan.start) if plan.start else None,
+        "start": instant_json(plan.start),
         "zone": plan.zone,
     }
 
@@ -105,7 +106,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
 def entry_json(entry: "Entry") -> dict[str, Any]:
     """Return an entry of a history, as JSON has it."""
     return {
-        "at": instant(entry.at),
+        "at": instant_json(entry.at),
         "bundle_id": entry.bundle_id or None,
         "by": entry.by,
         "detail": entry.detail,
@@ -114,10 +115,10 @@ def entry_json(entry: "Entry") -> dict[str, Any]:
         "kind": entry.kind,
         "outcome": entry.outcome or None,
         "reason": entry.reason or None,
-        "slot": instant(entry.slot) if entry.slot else None,
+        "slot": instant_json(entry.slot),
         "slots": [instant(it) for it in entry.slots],
         "state": entry.state or None,
-        "until": instant(entry.until) if entry.until else None,
+        "until": instant_json(entry.until),
         "url": entry.url or None,
     }
 
@@ -160,7 +161,7 @@ def tell_signed(kept: "Kept", as_json: bool, trusted: bool) -> None:
 
 def _record_json(found: "GapRecord") -> dict[str, Any]:
     return {
-        "at": instant(found.at),
+        "at": instant_json(found.at),
         "by": found.by,
         "detail": found.detail,
         "event": found.event,
@@ -172,8 +173,8 @@ def _record_json(found: "GapRecord") -> dict[str, Any]:
         ],
         "reason": found.reason,
         "schedule": found.schedule,
-        "since": instant(found.since),
-        "until": instant(found.until) if found.until else None,
+        "since": instant_json(found.since),
+        "until": instant_json(found.until),
     }
 
 
@@ -185,4 +186,4 @@ def instant(at: datetime) -> str:
 
 
 def _ms(duration: timedelta | None) -> int | None:
-    return None if duration is None else int(duration.total_seconds() * 1000)
+    return None if duration is None else milliseconds(duration)

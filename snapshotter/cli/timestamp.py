@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from snapshotter.cli.options import store_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
@@ -19,7 +20,7 @@ Examples:
 """
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
-@click.option("--store", metavar="DIR|s3://…", help="The store.  [default: captures]")
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a token.")
 @click.pass_context
 def timestamp(

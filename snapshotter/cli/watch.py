@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import (
+    instant_json,
+    milliseconds,
+    result,
+    result_json,
+    say,
+    time_in_words,
+)
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
 
@@ -30,11 +37,10 @@ def watch() -> None:
 
 
 def _duration(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
-    from snapshotter.policy.curve import parse_duration
+    from snapshotter.policy.times import parse_duration
 
     if value is None:
         return None
-
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -42,31 +48,33 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> timed
 
 
 def _share(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    from snapshotter.policy.times import parse_percent
+
     if value is None:
         return None
     try:
-        return int(value.removesuffix("%")) / 100
+        return parse_percent(value)
     except ValueError as error:
-        raise click.BadParameter("a share of that time: 15%, or 0") from error
+        raise click.BadParameter(str(error)) from error
 
 
 def _start(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    return _moment(value, days=0)
+    return _moment(value, is_end=False)
 
 
 def _end(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    return _moment(value, days=1)  # of a last day its end
+    return _moment(value, is_end=True)
 
 
-def _moment(text: str | None, *, days: int) -> datetime | None:
+def _moment(text: str | None, *, is_end: bool) -> datetime | None:
+    from snapshotter.policy.times import parse_moment
+
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return found.astimezone(UTC) + timedelta(days=days if len(text) == len("2026-05-27") else 0)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter("write 2026-05-27, or 2026-05-27T09:00+02:00") from error
+        return parse_moment(text, UTC, is_end=is_end)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 # What a watch can have, and what of it can be changed; None and empty: nothing was said.
@@ -115,7 +123,11 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     ),
     click.option("--policy", metavar="NAME|FILE", help="How its pages are captured."),
     click.option(
-        "--tag", "tags", multiple=True, metavar="TAG", help="For its captures; may be repeated."
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="TEXT",
+        help="A word that goes along; may be repeated.",
     ),
     click.option(
         "--end",
@@ -195,7 +207,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     if as_json:
         result_json(_object(status))
         return
-    result(f"{wanted.name}  watched, every {_words(wanted.every)}")
+    result(f"{wanted.name}  watched, {_every(wanted)}")
     if wanted.existing is Existing.CAPTURE:
         say(
             f"of the pages that it has now at most {wanted.existing_limit} are captured; "
@@ -360,6 +372,8 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
 
 
 def _show(found: "Summary") -> None:
+    from snapshotter.policy.times import duration_words
+
     status, watched = found.status, found.status.watch
     result(f"{watched.name}  {_state(status)}  {status.title}".rstrip())
     if status.detail:
@@ -377,14 +391,16 @@ def _show(found: "Summary") -> None:
     rules += ["--render"] if watched.render else []
     if rules:
         result(f"  items     {'  '.join(rules)}")
-    pace = f"every {_words(watched.every)} ± {watched.jitter:.0%}"
+    pace = f"{_every(watched)} ± {watched.jitter:.0%}"
     result(f"  polled    {pace}, {status.polls} times, last {_time(status.last_poll_at)}")
     result(f"  next      {_time(status.next_at) if status.next_at else 'not any more'}")
     result(f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting")
     captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
     result(f"  captures  {captures or 'none'}")
     if found.late:
-        result(f"  late      {found.late} began more than {_words(watched.within)} after sight")
+        result(
+            f"  late      {found.late} began more than {duration_words(watched.within)} after sight"
+        )
     if status.missed:
         result(f"  gaps      {status.missed} polls were not made")
     for it in found.polls:
@@ -571,22 +587,14 @@ def _source(status: WatchStatus) -> str:
     return status.watch.source if status.watch.is_file else shown(status.watch.source)
 
 
-def _words(duration: timedelta) -> str:
-    seconds = int(duration.total_seconds())
-    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
 def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
+    return time_in_words(at) if at is not None else "never"
 
 
-def _instant(at: datetime | None) -> str | None:
-    from snapshotter.formats.canonical_json import instant
+def _every(watched: Watch) -> str:
+    from snapshotter.policy.times import duration_words
 
-    return instant(at) if at else None
+    return f"every {duration_words(watched.every)}"
 
 
 def _poll_words(poll: "Poll") -> str:
@@ -600,11 +608,11 @@ def _object(status: WatchStatus) -> dict[str, Any]:
     watched = status.watch
     return {
         "column": watched.column,
-        "created_at": _instant(watched.created_at),
+        "created_at": instant_json(watched.created_at),
         "detail": status.detail,
+        "end": instant_json(watched.ends_at),
         "ended": status.ended,
-        "ends_at": _instant(watched.ends_at),
-        "every_s": int(watched.every.total_seconds()),
+        "every_ms": milliseconds(watched.every),
         "exclude": list(watched.exclude),
         "existing": watched.existing.value,
         "existing_limit": watched.existing_limit,
@@ -612,38 +620,38 @@ def _object(status: WatchStatus) -> dict[str, Any]:
         "final_url": status.final_url,
         "http_status": status.http_status,
         "items": status.items,
-        "jitter": watched.jitter,
+        "jitter_percent": round(watched.jitter * 100),
         "kind": status.kind,
-        "last_poll_at": _instant(status.last_poll_at),
-        "last_read_at": _instant(status.last_read_at),
+        "last_poll_at": instant_json(status.last_poll_at),
+        "last_read_at": instant_json(status.last_read_at),
         "listed": status.listed,
         "match": list(watched.match),
         "missed": status.missed,
         "name": watched.name,
-        "next_at": _instant(status.next_at),
+        "next_at": instant_json(status.next_at),
         "paused": status.paused,
         "policy": watched.policy,
         "poll_limit": watched.poll_limit,
         "polls": status.polls,
         "render": watched.render,
         "select": watched.select,
-        "since": _instant(status.since),
+        "since": instant_json(status.since),
         "source": watched.source,
-        "starts_at": _instant(watched.starts_at),
+        "start": instant_json(watched.starts_at),
         "state": status.state.value,
         "tags": list(watched.tags),
         "then": watched.then,
         "title": status.title,
         "waiting": status.waiting,
-        "within_s": int(watched.within.total_seconds()),
+        "within_ms": milliseconds(watched.within),
     }
 
 
 def _poll_object(poll: "Poll") -> dict[str, Any]:
     return {
-        "at": _instant(poll.at),
+        "at": instant_json(poll.at),
         "detail": poll.detail,
-        "ended_at": _instant(poll.ended_at),
+        "ended_at": instant_json(poll.ended_at),
         "gap_id": poll.gap_id,
         "http_status": poll.http_status,
         "listed": poll.listed,
@@ -661,7 +669,7 @@ def _item_object(found: "Capture") -> dict[str, Any]:
         "backlog": item.backlog,
         "bundle_id": job.bundle_id if job else "",
         "final": item.final,
-        "first_seen": _instant(item.first_seen),
+        "first_seen": instant_json(item.first_seen),
         "identity": item.key,
         "job_id": item.job_id,
         "job_state": job.state.value if job else None,
@@ -669,6 +677,6 @@ def _item_object(found: "Capture") -> dict[str, Any]:
         "same_as": item.same_as,
         "state": item.state.value,
         "title": item.title,
-        "took_s": found.took.total_seconds() if found.took is not None else None,
+        "took_ms": milliseconds(found.took) if found.took is not None else None,
         "url": item.url,
     }

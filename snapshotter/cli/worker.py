@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
 
 if TYPE_CHECKING:
     from snapshotter.jobs.roster import Worker as Enrolled
@@ -248,15 +248,13 @@ class _Log:
 
 def _object(it: "Enrolled") -> dict[str, Any]:
     """Return the object that `--json` prints, as docs/reference/json.md promises it."""
-    from snapshotter.formats.canonical_json import instant
-
     return {
         "detail": it.detail,
         "done": it.done,
         "host": it.host,
-        "seen_at": instant(it.beat_at),
+        "seen_at": instant_json(it.beat_at),
         "slots": it.slots,
-        "started_at": instant(it.started_at),
+        "started_at": instant_json(it.started_at),
         "state": it.state.value,
         "version": it.version,
         "worker": it.id,
@@ -267,5 +265,5 @@ def _print(it: "Enrolled") -> None:
     more = f"  {it.detail}" if it.detail else ""
     result(
         f"{it.id:<40} {it.state.value:<9} {it.slots:>3} at a time {it.done:>7} done  "
-        f"seen {it.beat_at:%Y-%m-%d %H:%M:%S} UTC{more}"
+        f"seen {time_in_words(it.beat_at)}{more}"
     )

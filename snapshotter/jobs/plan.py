@@ -25,6 +25,7 @@ from snapshotter.policy.curve import (
     share_of,
     visits,
 )
+from snapshotter.policy.times import duration_words
 
 SHORTEST = timedelta(seconds=60)  # of `--every`
 DEFAULT_LATE = timedelta(hours=1)
@@ -294,15 +295,6 @@ def with_defaults(plan: Plan, *, jitter: float | None, max_late: timedelta | Non
     if max_late is None and plan.catch_up is CatchUp.SKIP:
         max_late = DEFAULT_LATE
     return replace(plan, jitter=jitter, max_late=max_late)
-
-
-def duration_words(duration: timedelta) -> str:
-    """Return a duration as options have it: 6h."""
-    seconds = int(duration.total_seconds())
-    for unit, size in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def _second(moment: datetime) -> datetime:

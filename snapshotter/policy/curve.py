@@ -23,13 +23,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy.times import LONGEST, parse_duration
 
 MAX_JITTER = 0.45  # below one half, neighbours can not change places
 MAX_VISITS = 10_000  # of one curve, seasons included
 _SHORTEST = timedelta(seconds=60)  # between two visits that a season adds
-_LONGEST = timedelta(days=3653)
-_DURATION = re.compile(r"(0|[1-9][0-9]{0,6})(s|m|h|d|w)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 
@@ -66,7 +64,7 @@ class Curve:
             if pace.until <= end:
                 raise ValueError("each pace ends later than what comes before it")
             end = pace.until
-        if end > _LONGEST:
+        if end > LONGEST:
             raise ValueError("a curve ends within ten years")
         count = len(self.at)
         previous = self.at[-1]
@@ -183,22 +181,6 @@ def share_of(name: str, number: int | str) -> float:
     """Return a number from -1 to 1 that is this visit's own."""
     digest = hashlib.sha256(f"{name}\n{number}".encode()).digest()
     return int.from_bytes(digest[:8]) / (1 << 63) - 1
-
-
-def parse_duration(text: str) -> timedelta:
-    """
-    Return a duration: a whole number and one of s, m, h, d, w.
-
-    Raises:
-        ValueError: Anything else, or more than ten years.
-    """
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a duration: {text!r}; write 90s, 15m, 4h, 1d or 2w")
-    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if duration > _LONGEST:
-        raise ValueError(f"longer than ten years: {text!r}")
-    return duration
 
 
 def parse_season(begins: str, ends: str, factor: float) -> Season:

@@ -147,21 +147,6 @@ def weibo_number(short: str) -> int:
     return int("".join(reversed(groups)))
 
 
-def weibo_short(number: int) -> str:
-    """Return the short form of a Weibo post's number. The inverse of `weibo_number`."""
-    if not 0 < number < 10**35:
-        raise ValueError(f"not a post's number: {number}")
-    groups = []
-    while number:
-        number, value = divmod(number, 10**_DIGITS)
-        letters = ""
-        while value or (number and len(letters) < _LETTERS):
-            value, letter = divmod(value, 62)
-            letters = _BASE62[letter] + letters
-        groups.append(letters)
-    return "".join(reversed(groups))
-
-
 def _wechat(path: str, query: Mapping[str, str]) -> Identity | None:
     if short := _SHORT.fullmatch(path):
         return Identity(f"wechat-short:{short[1]}", final=False)

@@ -29,8 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import NORMAL
-from snapshotter.policy.curve import parse_duration
 from snapshotter.policy.load import read_toml, shipped_directory
+from snapshotter.policy.times import parse_duration
 
 DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
 GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there

@@ -13,7 +13,6 @@ from snapshotter.formats import gap, layout, leaf, statement
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
-from snapshotter.model.gap import GapEvent
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import counts, short
@@ -135,7 +134,7 @@ def in_words(found: GapRecord) -> str:
     """Return what a record says, as one sentence."""
     by = f" by {found.by}" if found.by else ""
     span = f"from {instant(found.since)}" + (f" to {instant(found.until)}" if found.until else "")
-    if found.event == GapEvent.MISSED:
+    if found.is_gap:
         addresses = len({url for it in found.missed for url in it.urls})
         return (
             f"{found.schedule}: {found.visits} {_visits(found.visits)} of {addresses} "

@@ -74,17 +74,15 @@ def test_an_address_that_is_none_is_told_without_a_host() -> None:
     assert event.host == ""
 
 
-def test_workers_services_and_disks_have_ids_whatever_they_are_called() -> None:
+def test_services_and_disks_have_ids_whatever_they_are_called() -> None:
     name = "worker/1 in the é cellar"
     told = (
-        events.of_lost_worker(name, 3, AT),
         events.of_service("store", "s3://evidence did not answer", AT),
         events.of_disk("spool", 900_000_000, 100_000_000_000, name, AT),
     )
 
     assert [it.summary for it in told] == [
-        f"worker {name} gave no heartbeat; 3 of its jobs are taken over",
         "the store did not do its part",
         f"900 MB (0 %) are left for the spool of {name}",
     ]
-    assert len({it.id for it in told}) == 3
+    assert len({it.id for it in told}) == 2

@@ -134,7 +134,7 @@ def test_a_visit_that_did_not_come_about_costs_no_budget(tmp_path: Path) -> None
     assert line.next() is None
 
     assert line.done(turn, None) is None
-    line.put_back(turn.number, "https://a.example/")
+    line.again(turn.number, "https://a.example/", NOW)
 
     assert isinstance(line.next(), Turn)
 

@@ -106,7 +106,7 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
 
     assert office.run("--dry-run", "--json", "--only-host", "example", "urls.csv") == 0
     host, summary = office.objects
-    assert (host["host"], host["visits"], host["takes_s"]) == ("slow.example", 30, 148)
+    assert (host["host"], host["visits"], host["takes_ms"]) == ("slow.example", 30, 148_000)
     assert (summary["visits"], len(summary["refused"])) == (30, 1)
 
 

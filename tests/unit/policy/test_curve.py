@@ -14,7 +14,6 @@ from snapshotter.policy.curve import (
     Pace,
     Season,
     parse_curves,
-    parse_duration,
     parse_season,
     visits,
 )
@@ -180,14 +179,6 @@ def test_what_is_no_curve_is_refused_and_says_why(text: str, word: str) -> None:
 def test_a_season_is_of_days_that_exist(day: str) -> None:
     with pytest.raises(ValueError, match="day"):
         parse_season(day, "12-31", 0.5)
-
-
-def test_durations_are_whole_numbers_with_one_unit() -> None:
-    assert parse_duration("90s") == timedelta(seconds=90)
-    assert parse_duration("2w") == timedelta(weeks=2)
-    for text in ("", "5", "m", "-1h", "01h", "1h30m", "1 h", "٣h"):
-        with pytest.raises(ValueError, match="not a duration"):
-            parse_duration(text)
 
 
 def test_a_naive_time_and_a_jitter_that_changes_the_order_are_refused() -> None:

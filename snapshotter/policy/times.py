@@ -1,0 +1,82 @@
+"""
+Times as people write them in options and policies: durations, shares of them, days and instants.
+
+Pure: nothing here asks what time it is.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+LONGEST = timedelta(days=3653)  # ten years: longer is mistyped
+_DURATION = re.compile(r"(0|[1-9][0-9]{0,6})(s|m|h|d|w)")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERCENT = re.compile(r"([0-9]{1,2})%?")
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+
+def parse_duration(text: str) -> timedelta:
+    """
+    Return a duration: a whole number and one of s, m, h, d, w.
+
+    Raises:
+        ValueError: Anything else, or more than ten years.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a duration: {text!r}; write 90s, 15m, 4h, 1d or 2w")
+    duration = int(match[1]) * _UNITS[match[2]]
+    if duration > LONGEST:
+        raise ValueError(f"longer than ten years: {text!r}")
+    return duration
+
+
+def duration_words(duration: timedelta) -> str:
+    """Return a duration in whole seconds as `parse_duration` reads it: 6h."""
+    whole = timedelta(seconds=int(duration.total_seconds()))
+    for unit in ("w", "d", "h", "m"):
+        if whole and not whole % _UNITS[unit]:
+            return f"{whole // _UNITS[unit]}{unit}"
+    return f"{whole // _UNITS['s']}s"
+
+
+def parse_percent(text: str) -> float:
+    """
+    Return a share that is written in whole percent, below 100: 0.15 for 15%, or for 15.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    match = _PERCENT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a share: {text!r}; write 15%, or 0")
+    return int(match[1]) / 100
+
+
+def parse_moment(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
+    """
+    Return a day, or a time of that zone where it names none, as an instant in whole seconds.
+
+    Args:
+        is_end: Of a day its end is meant, and not its first second.
+
+    Raises:
+        ValueError: Neither.
+    """
+    try:
+        if _DAY.fullmatch(text):
+            day = date.fromisoformat(text) + timedelta(days=1 if is_end else 0)
+            local = datetime.combine(day, time(), tzinfo=zone)
+        else:
+            local = datetime.fromisoformat(text)
+            local = local if local.tzinfo else local.replace(tzinfo=zone)
+        return local.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"not a day or a time: {text!r}; write 2027-05-27, or 2027-05-27T09:00"
+        ) from error
