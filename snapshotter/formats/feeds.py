@@ -18,6 +18,7 @@ from snapshotter.formats.listing import MAX_ITEMS, Collector, Listing, NotAList
 MAX_BYTES = 8 << 20  # decoded from their transfer, before any parser sees them
 _MAX_CROOKED = 1 << 20  # characters of a feed that is not well-formed; about 5 s at the worst
 _MAX_DEPTH = 64  # elements in one another
+_MAX_ATTRIBUTES = 100  # of one element; feedparser's time grows with their square
 _MAX_TAGS = 600_000  # feedparser keeps what each says: some hundred bytes of memory for four
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ROOTS = ("rss", "feed", "rdf", "channel")
@@ -97,12 +98,14 @@ def _check(text: str) -> None:
     depth = 0
     root = ""
 
-    def start(name: str, _: object) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth, root
         root = root or name.rpartition(":")[2].lower()
         depth += 1
         if depth > _MAX_DEPTH or root not in _ROOTS:
             raise _Enough
+        if len(attributes) > _MAX_ATTRIBUTES:
+            raise NotAList(f"a feed with an element of more than {_MAX_ATTRIBUTES} attributes")
 
     def end(_: str) -> None:
         nonlocal depth

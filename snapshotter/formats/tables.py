@@ -18,6 +18,7 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "tsv", "jsonl", "yaml", "list")
 MAX_BYTES = 64 << 20  # of a file
 MAX_ROWS = 200_000
+MAX_COLUMNS = 2_000  # of a CSV or TSV: each row is written with all of them
 URL = "url"  # the column of what has none by a name of its own
 
 Cell: TypeAlias = str | tuple[str, ...]  # a list is several: the tags of a row in YAML
@@ -237,7 +239,7 @@ class _Delimited(Table):
         body, self._first = text.text, ""
         notes: list[str] = []
         # A spreadsheet's own line about its divider, which no other program knows.
-        if found := re.match(r"sep=(.)(?:\r\n|\n|\r)", body):
+        if found := re.match(r"sep=([^\s\w\"]|\t)(?:\r\n|\n|\r)", body):
             self._first, body = found[0], body[found.end() :]
             divider = divider or found[1]
         if found := re.match(r"(?:[ ]*(?:\r\n|\n|\r))+", body):  # empty lines before the header
@@ -253,9 +255,15 @@ class _Delimited(Table):
         elif records:
             notes.append("the first row has an address in it: there is no header, one is written")
         width = max([len(header), *(len(cells) for _, cells in records)])
+        if width > MAX_COLUMNS:
+            wide = next((n for n, cells in records if len(cells) == width), 1)
+            raise SnapshotterError(
+                f"line {wide} has {width} cells, and a table has at most {MAX_COLUMNS} columns",
+                hint="is it divided by something else, or is a line end missing? --divider",
+            )
         header += [""] * (width - len(header))  # cells beyond it stay where they are
         self.columns = tuple(header)
-        twice = sorted({it for it in header if it and header.count(it) > 1})
+        twice = sorted(it for it, count in Counter(header).items() if it and count > 1)
         if twice:
             notes.append(f"of two columns called {', '.join(twice)} the first is used")
         self._cells = [cells for _, cells in records]

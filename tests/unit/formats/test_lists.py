@@ -245,3 +245,13 @@ def test_what_a_list_is_is_told_by_its_bytes() -> None:
     assert [kind_of(it.encode(), "text/html") for it in (RSS, ATOM, SITEMAP, INDEX, PAGE)] == [
         "feed", "feed", "sitemap", "sitemap", "html",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["", "& "])
+def test_an_element_of_very_many_attributes_is_not_given_to_a_reader_that_is_slow_with_them(
+    wrong: str,
+) -> None:
+    many = " ".join(f'a{number}="1"' for number in range(60_000))  # minutes, of 600 KB
+
+    with pytest.raises(NotAList, match="more than 100 attributes"):
+        read_list(f"<rss><channel><item {many}/>{wrong}</channel></rss>".encode(), BASE)

@@ -74,6 +74,29 @@ def test_semicolons_are_seen_by_the_column_of_addresses_and_told() -> None:
     assert filled(data, {"status": "done"}).splitlines()[:2] == [b"sep=|", b"url|note|status|title"]
 
 
+@pytest.mark.parametrize("first", [b'sep="\r\n', b"sep=\n\n", b"sep=a\n"])
+def test_a_line_that_names_no_divider_is_no_such_line(first: bytes) -> None:
+    read(first + b"url\nhttps://a/\n", name="t.csv")  # and no error of another module
+
+
+def test_a_table_that_is_too_wide_to_be_written_is_refused_at_once() -> None:
+    wide = b"url\n" + b"https://a/\n" * 1000 + b"," * 100_000 + b"\n"
+
+    with pytest.raises(SnapshotterError, match="line 1002 has 100001 cells"):
+        read(wide, name="t.csv")
+
+
+def test_a_thousand_columns_are_read_and_those_that_stand_twice_are_told() -> None:
+    header = [*(f"c{number}" for number in range(1990)), "url", "url"]
+
+    table = read(f"{','.join(header)}\n".encode(), name="t.csv")
+
+    assert (len(table.columns), table.notes) == (
+        1992,
+        ("of two columns called url the first is used",),
+    )
+
+
 def test_empty_lines_before_the_header_stay_and_are_no_header() -> None:
     data = b"\n  \nurl\nhttps://a/\n"
 
