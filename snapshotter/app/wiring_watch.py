@@ -111,7 +111,7 @@ class _WayOut:
     def __call__(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> "Fetched":
         from snapshotter.egress.fetch import FetchFailed, fetch
         from snapshotter.egress.rules import EgressRules
-        from snapshotter.jobs.poll import FETCH_S, MAX_BYTES
+        from snapshotter.jobs.list_reader import FETCH_S, MAX_BYTES
 
         settings = self._settings
         try:

@@ -13,7 +13,8 @@ from typing_extensions import override
 from snapshotter.egress.fetch import Fetched, fetch
 from snapshotter.egress.rules import EgressRules
 from snapshotter.jobs.database import open_database
-from snapshotter.jobs.poll import MAX_BYTES, Hooks, Poller
+from snapshotter.jobs.list_reader import MAX_BYTES
+from snapshotter.jobs.poll import Hooks, Poller
 from snapshotter.jobs.watch import WatchBook
 from snapshotter.model.event import Event
 from snapshotter.model.job import CaptureJob

@@ -1,0 +1,368 @@
+"""
+Look at a list: fetch the documents that it is made of, and read them.
+
+A look writes nothing. Nothing of a list is trusted: its bytes are read by readers with bounds
+(`formats.lists`), and what is wrong with it is a state of it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from snapshotter.egress.fetch import Fetched, FetchFailed
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.link_lists import matching
+from snapshotter.formats.listing import Listed, Listing, NotAList
+from snapshotter.formats.lists import read_list
+from snapshotter.jobs.items import Found
+from snapshotter.jobs.watch import Claim, Look, Part
+from snapshotter.model.watch import ListState, Watch
+from snapshotter.policy.identity import IdentityRules, identity
+from snapshotter.policy.politeness import parse_retry_after
+
+MAX_BYTES: Final = 16 << 20  # of a list as it comes
+FETCH_S: Final = 30.0  # for one document
+_CHILDREN: Final = 10  # sitemaps of an index that one poll reads
+_CHILDREN_TIME: Final = timedelta(minutes=2)  # after which none is begun
+_CHILDREN_KNOWN: Final = 5_000
+_FEW: Final = 6  # a shorter list may halve from one day to the next
+_STATUS: Final = {
+    401: ListState.FORBIDDEN,
+    403: ListState.FORBIDDEN,
+    404: ListState.GONE,
+    410: ListState.GONE,
+    414: ListState.THROTTLED,  # of some platforms: "too frequent", with a status of their choice
+    418: ListState.THROTTLED,
+    420: ListState.THROTTLED,
+    429: ListState.THROTTLED,
+    451: ListState.FORBIDDEN,
+}
+_WORDS: Final = {"refused": ListState.REFUSED, "too-large": ListState.TOO_LARGE}
+
+
+class Fetcher(Protocol):
+    """What gets a document of a list. Its way out is vetted like a page's."""
+
+    def __call__(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> Fetched:
+        """
+        Return what the server answers.
+
+        Args:
+            known: By address, headers that make its request conditional.
+
+        Raises:
+            FetchFailed: No answer, or none within the limits.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class NotRendered:
+    """There is no capture to read a list from, and none will come."""
+
+    why: str
+
+
+class ListReader:
+    """
+    Looks at lists.
+
+    Args:
+        fetch: Gets documents.
+        rules: Which addresses mean one page.
+        clock: Tells the time, UTC.
+    """
+
+    def __init__(
+        self, fetch: Fetcher, rules: IdentityRules, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._fetch = fetch
+        self._rules = rules
+        self._clock = clock
+
+    def look(
+        self, claim: Claim, rendered: Fetched | NotRendered | None = None
+    ) -> tuple[Look, tuple[Found, ...]]:
+        """
+        Return what a list says now; errors of a list are states of it.
+
+        Args:
+            rendered: Of a list that is captured to be read: its document, or why there is none.
+        """
+        watch = claim.watch
+        if isinstance(rendered, NotRendered):
+            return Look(state=ListState.UNREACHABLE, detail=rendered.why), ()
+        top = claim.parts[0] if claim.parts else Part(url=watch.source)
+        try:
+            read = self._read(claim, top, answer=rendered)
+        except _Failed as error:
+            return error.look, ()
+        children: tuple[Part, ...] = claim.parts[1:]
+        listings = [read.listing] if read.listing is not None else []
+        notes: list[str] = []
+        complete = True
+        if read.listing is not None and read.listing.kind == "sitemap-index":
+            children, listings = _children(read.listing, claim.parts[1:], read.part.url), []
+            read = replace(read, part=replace(read.part, listed=0))
+            if len(children) > _CHILDREN_KNOWN:
+                notes.append(f"only {_CHILDREN_KNOWN} of its {len(children)} sitemaps are read")
+                children = children[:_CHILDREN_KNOWN]
+        if children:
+            rest = self._read_children(claim, children)
+            children = rest.parts
+            listings += rest.listings
+            notes += rest.notes()
+            if rest.failures and not any(it.sha256 for it in children):
+                detail = f"none of its sitemaps can be read: {rest.failures[0]}"
+                return _looked(ListState.UNREACHABLE, detail, read), ()
+            # While some were never read, what they name is the backlog, and not news.
+            complete = rest.unread <= len(rest.failures)
+        parts = (read.part, *children)
+        found = tuple(self._found(watch, (it for one in listings for it in one.items)))
+        dropped = sum(it.dropped for it in listings)
+        listed = sum(it.listed for it in parts)
+        if listings and not children:
+            listed = len(found)  # what patterns leave out is not in this list
+            parts = (replace(read.part, listed=listed),)
+        if dropped:
+            notes.append(f"{dropped} entries have no address that can be captured")
+        if any(it.truncated for it in listings):
+            notes.append("it is longer than a list may be: the rest is not read")
+        state, detail = self._judged(claim, read, listed, bool(listings), dropped)
+        title = listings[0].title if listings else ""
+        look = _looked(state, detail, read, listed, title, parts, tuple(notes))
+        return replace(look, complete=complete), found
+
+    def _judged(
+        self, claim: Claim, read: "_Read", listed: int, is_new: bool, dropped: int
+    ) -> tuple[ListState, str]:
+        """Return the state of a list that could be read, and a sentence about it."""
+        watch, before = claim.watch, claim.status
+        moved = not watch.is_file and site_of(read.answered) != site_of(watch.source)
+        of_another = (ListState.MOVED, f"{site_of(read.answered)} answers in its place")
+        if not is_new and claim.opened:  # the same as when it was last read, and judged then
+            if claim.read_state in (ListState.OK, ListState.MOVED):
+                return of_another if moved else (ListState.OK, "")
+            return claim.read_state, before.detail if before.state is claim.read_state else ""
+        if listed == 0:
+            why = "what it names does not fit --match, --exclude or --select"
+            return ListState.EMPTY, why if read.raw or dropped else "it names no page"
+        if moved:
+            return of_another
+        if claim.opened and before.listed >= _FEW and listed * 2 < before.listed:
+            return ListState.SHRUNK, f"it names {listed} pages, and named {before.listed} before"
+        return ListState.OK, ""
+
+    def _read(
+        self, claim: Claim, part: Part, *, kind: str = "", answer: Fetched | None = None
+    ) -> "_Read":
+        """Return one document of a list. Raises _Failed with the state that it puts it into."""
+        watch = claim.watch
+        if answer is None:
+            answer = self._file(watch) if watch.is_file else self._answer(watch, part)
+        fresh = replace(
+            part,
+            answered=answer.url,
+            etag=answer.headers.get("etag", ""),
+            modified=answer.headers.get("last-modified", ""),
+            read_at=claim.at,
+        )
+        read = _Read(part=fresh, listing=None, answered=answer.url, status=answer.status)
+        if answer.status == 304 and part.sha256:
+            kept = replace(part, read_at=claim.at)
+            return replace(read, part=kept, answered=part.answered)
+        if answer.status == 0:
+            detail = "its page was captured, and no answer came"
+            raise _Failed(Look(state=ListState.UNREACHABLE, detail=detail))
+        if watch.render and not answer.body:
+            detail = "the capture of its page has no document that can be read here"
+            raise _Failed(Look(state=ListState.UNREACHABLE, detail=detail))
+        if answer.status != 200:
+            raise _Failed(_failed(answer, claim.at))
+        sha256 = hashlib.sha256(answer.body).hexdigest()
+        if sha256 == part.sha256:
+            return replace(read, part=fresh)
+        try:
+            listing = read_list(
+                answer.body,
+                answer.url,
+                answer.headers.get("content-type", ""),
+                kind=kind or ("html" if watch.render else claim.kind),
+                select=watch.select,
+                column=watch.column,
+            )
+            if listing.kind == "html" and not watch.select and not watch.match:
+                raise NotAList(
+                    "the list is a page: say which of its links are items, with --match or --select"
+                )
+        except NotAList as error:
+            detail = f"{error.message}; {error.hint}" if error.hint else error.message
+            raise _Failed(_looked(ListState.NOT_A_LIST, detail, read)) from error
+        except SnapshotterError as error:  # a selector that is none
+            raise _Failed(_looked(ListState.NOT_A_LIST, error.message, read)) from error
+        raw = len(listing.items)
+        part = replace(fresh, sha256=sha256, listed=raw)
+        return replace(read, part=part, listing=listing, raw=raw)
+
+    def _answer(self, watch: Watch, part: Part) -> Fetched:
+        asked: dict[str, str] = {}
+        if part.sha256:
+            asked |= {"If-None-Match": part.etag} if part.etag else {}
+            asked |= {"If-Modified-Since": part.modified} if part.modified else {}
+        try:
+            return self._fetch(watch, part.url, {part.answered: asked} if asked else {})
+        except FetchFailed as error:
+            state = _WORDS.get(error.word, ListState.UNREACHABLE)
+            raise _Failed(Look(state=state, detail=error.message)) from error
+
+    def _file(self, watch: Watch) -> Fetched:
+        try:
+            with Path(watch.source).open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            detail = f"{watch.source}: {error.strerror}, on the machine that polls it"
+            raise _Failed(Look(state=ListState.UNREACHABLE, detail=detail)) from error
+        if len(data) > MAX_BYTES:
+            detail = f"more than {MAX_BYTES} bytes"
+            raise _Failed(Look(state=ListState.TOO_LARGE, detail=detail))
+        kind = "text/csv" if watch.source.lower().endswith((".csv", ".txt", ".tsv")) else ""
+        return Fetched(
+            status=200, url=Path(watch.source).as_uri(), body=data, headers={"content-type": kind}
+        )
+
+    def _read_children(self, claim: Claim, children: tuple[Part, ...]) -> "_Children":
+        """Read the sitemaps of an index that may have changed, those longest unread first."""
+        listings: list[Listing] = []
+        failures: list[str] = []
+        parts = {it.url: it for it in children}
+        never = datetime.min.replace(tzinfo=UTC)
+        # One with a time has another when it changes; one without is asked in its turn.
+        asked = sorted(
+            (it for it in children if not it.sha256 or not it.stamp),
+            key=lambda it: it.read_at or never,
+        )
+        for part in asked[:_CHILDREN]:
+            if self._clock() > claim.at + _CHILDREN_TIME:
+                break  # each of them may take its whole time
+            try:
+                read = self._read(claim, part, kind="sitemap")
+            except _Failed as error:
+                failures.append(f"{part.url}: {error.look.detail}")
+                parts[part.url] = replace(part, read_at=claim.at)
+                continue
+            parts[part.url] = read.part
+            if read.listing is not None and read.listing.kind == "sitemap":
+                listings.append(read.listing)
+        unread = sum(not it.sha256 for it in parts.values())
+        return _Children(tuple(parts.values()), tuple(listings), tuple(failures), unread)
+
+    def _found(self, watch: Watch, listed: Iterable[Listed]) -> Iterator[Found]:
+        fits, unfit = matching(watch.match).match, matching(watch.exclude).match
+        for it in listed:
+            if fits(it.url) and not (watch.exclude and unfit(it.url)):
+                try:
+                    yield Found(it, identity(it.url, self._rules))
+                except ValueError:  # what a browser would refuse as well
+                    continue
+
+
+def site_of(url: str) -> str:
+    """Return whose a list is: its host, without `www.`."""
+    return (urlsplit(url).hostname or "").removeprefix("www.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """One document as it came."""
+
+    part: Part
+    listing: Listing | None  # None: the same as before
+    answered: str
+    status: int
+    raw: int = 0  # items before patterns
+
+
+@dataclass(frozen=True, slots=True)
+class _Children:
+    """The sitemaps of an index, after some of them were read."""
+
+    parts: tuple[Part, ...]
+    listings: tuple[Listing, ...]  # of those that were read and are not as before
+    failures: tuple[str, ...]  # of those that could not be read now
+    unread: int  # that never were, failures included
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what there is to say."""
+        notes = []
+        if self.failures:
+            notes.append(f"{len(self.failures)} sitemaps can not be read: {self.failures[0]}")
+        if self.unread > len(self.failures):
+            notes.append(f"{self.unread} of {len(self.parts)} sitemaps are read by the next polls")
+        return tuple(notes)
+
+
+class _Failed(Exception):
+    """A document could not be read."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look.detail)
+        self.look = look
+
+
+def _looked(
+    state: ListState,
+    detail: str,
+    read: _Read,
+    listed: int = 0,
+    title: str = "",
+    parts: tuple[Part, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Look:
+    kind = read.listing.kind if read.listing is not None else ""
+    return Look(
+        state=state,
+        detail=detail,
+        http_status=None if read.answered.startswith("file:") else read.status,
+        final_url=read.answered,
+        title=title,
+        kind="sitemap" if kind == "sitemap-index" else kind,
+        listed=listed,
+        parts=parts,
+        notes=notes,
+    )
+
+
+def _failed(answer: Fetched, at: datetime) -> Look:
+    asked, date = answer.headers.get("retry-after", ""), answer.headers.get("date", "")
+    state = _STATUS.get(answer.status)
+    if asked and answer.status in (403, 503):
+        state = ListState.THROTTLED
+    if state is None:
+        state = ListState.UNREACHABLE if answer.status >= 500 else ListState.NOT_A_LIST
+    return Look(
+        state=state,
+        detail=f"the server answers with HTTP status {answer.status}",
+        http_status=answer.status,
+        final_url=answer.url,
+        retry_after=parse_retry_after(asked, said_at=date, ours=at),
+        asked=asked,
+        date=date,
+    )
+
+
+def _children(index: Listing, known: Sequence[Part], base: str) -> tuple[Part, ...]:
+    """Return the sitemaps of an index; those of other hosts are not its own to name."""
+    before = {it.url: it for it in known}
+    parts = []
+    for it in index.items:
+        if site_of(it.url) != site_of(base):
+            continue
+        part = before.get(it.url, Part(url=it.url))
+        if part.stamp != it.stamp:
+            part = replace(part, stamp=it.stamp, sha256="", read_at=None)
+        parts.append(part)
+    # Newest first, where they say so: what is new is in these.
+    return tuple(sorted(parts, key=lambda it: it.stamp, reverse=True))
