@@ -6,10 +6,12 @@ and is not printed whole to say so.
 """
 
 import unicodedata
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from snapshotter.errors import SnapshotterError
 
+_BOM = b"\xef\xbb\xbf"
 _NOT_IN_ADDRESSES = {"Cc", "Cs"}  # Unicode categories: control characters, surrogates
 
 
@@ -25,6 +27,20 @@ def check_url(url: str) -> str:
     if problem is not None:
         raise problem
     return url
+
+
+def listed(data: bytes) -> Iterator[tuple[int, str]]:
+    """
+    Yield the addresses of a list, one a line, and the number of the line, from 1.
+
+    Lines without an address are passed over, and those that begin with `#`. A line that is no
+    UTF-8 is yielded with half characters in it, which `check_url` refuses: it is that line's
+    error, and holds up no other.
+    """
+    for number, line in enumerate(data.removeprefix(_BOM).splitlines(), start=1):
+        url = line.decode("utf-8", "surrogateescape").strip()
+        if url and not url.startswith("#"):
+            yield number, url
 
 
 def shown(url: str) -> str:

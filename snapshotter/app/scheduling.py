@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from snapshotter.app.addresses import check_url
+from snapshotter.app.addresses import check_url, listed
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import CatchUp, Plan, with_defaults
@@ -17,7 +17,6 @@ from snapshotter.policy.politeness import Politeness
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
-_BOM = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,18 +91,15 @@ def named_policy(name_or_path: str) -> str:
     return name_or_path if found.parent == policies.shipped_directory() else str(found.absolute())
 
 
-def addresses(given: Sequence[str], text: str = "") -> list[str]:
+def addresses(given: Sequence[str], data: bytes = b"") -> list[str]:
     """
-    Return the addresses of arguments and of a file's text, each once, in their order.
+    Return the addresses of arguments and of a list, each once, in their order.
 
     Raises:
         SnapshotterError: One of them can not be captured; it says which line.
     """
     found = list(map(check_url, given))
-    for number, line in enumerate(text.removeprefix(_BOM).splitlines(), start=1):
-        url = line.strip()
-        if not url or url.startswith("#"):
-            continue
+    for number, url in listed(data):
         try:
             found.append(check_url(url))
         except SnapshotterError as error:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
 
-_BOM = b"\xef\xbb\xbf"
 _MISSED = 5  # requests that are named; --json has more
 _INTERRUPTED = 130  # exit code, as docs/reference/exit-codes.md promises it
 
@@ -218,13 +217,12 @@ class _Batch:
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
+    from snapshotter.app.addresses import listed
+
     found: list[str] = []
     for url in urls:
         if url == "-":
-            # Bytes: a line that is no text is that line's error, and holds up no other.
-            data = sys.stdin.buffer.read().removeprefix(_BOM)
-            lines = (line.decode("utf-8", "surrogateescape").strip() for line in data.splitlines())
-            found += [line for line in lines if line and not line.startswith("#")]
+            found += [it for _, it in listed(sys.stdin.buffer.read())]
         else:
             found.append(url)
     return found

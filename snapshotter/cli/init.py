@@ -100,8 +100,9 @@ _OWN = """\
 # data_dir = ""
 # spool_dir = ""
 
-# Timestamp authorities instead of the shipped ones. Each needs the certificate that
-# its tokens have to lead to.
+# Timestamp authorities instead of the shipped ones: a file of tables, or the tables themselves.
+# Each needs the certificate that its tokens have to lead to.
+# authorities_file = ""
 # [[authority]]
 # name = "my-authority"
 # url = "http://timestamp.example.org"

@@ -60,7 +60,7 @@ Examples:
 @click.option(
     "--from",
     "file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     help="File of URLs, one a line; - for standard input.",
 )
 @click.option("--to", default="", metavar="NAME", help="Add the URLs to this schedule.")
@@ -148,7 +148,7 @@ def add(
     from snapshotter.app import scheduling, wiring_jobs
     from snapshotter.jobs.schedule import derived_name
 
-    found = scheduling.addresses(urls, file.read() if file else "")
+    found = scheduling.addresses(urls, file.read() if file else b"")
     if not found:
         raise click.UsageError("name a URL, or a file of them with --from")
     settings = ctx.obj.load()

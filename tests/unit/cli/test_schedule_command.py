@@ -81,7 +81,8 @@ def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
     Path("urls.txt").write_text(f"\ufeff# posts\n{URL}\n\nhttps://example.org/2\n{URL}\n")
 
     assert shell.run("add", "--name", "many", "--cron", "@daily", "--from", "urls.txt") == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO("https://example.org/2\nhttps://example.org/3\n"))
+    piped = io.BytesIO(b"https://example.org/2\nhttps://example.org/3\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
     assert shell.run("add", "--to", "many", "--from", "-", "--json") == 0
 
     assert "1 of 2 URLs were added to many" in shell.err
@@ -89,6 +90,9 @@ def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
     Path("bad.txt").write_text(f"{URL}\nexample.org\n")
     assert shell.run("add", "--every", "1d", "--from", "bad.txt") == 1
     assert "line 2: only http and https URLs" in shell.err
+    Path("bad.txt").write_bytes(f"{URL}\nhttps://example.org/\xe9\n".encode("latin-1"))
+    assert shell.run("add", "--every", "1d", "--from", "bad.txt") == 1
+    assert "line 2: this is not a URL" in shell.err
 
 
 def test_a_dry_run_says_when_and_adds_nothing(shell: Shell) -> None:
