@@ -201,6 +201,7 @@ _WORDS = {
     "job.superseded": "{job} was given to another worker, or cancelled",
     "notification.failed": "not told yet: {error}",
     "queue.unavailable": "{error}; waiting for it",
+    "run.stray": "of {jobs} the engine had lost count, after the database was away",
     "slot.recycled": "a slot was replaced after {captures} captures",
     "slot.said": "{text}",
     "store.unavailable": "{job} waits for the store: {error}",

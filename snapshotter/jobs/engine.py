@@ -12,7 +12,7 @@ What its defaults would do to us, and why each setting below is there, is in doc
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -185,6 +185,31 @@ class Engine:
             )
             if found:
                 DBOS.cancel_workflows([it.workflow_id for it in found])
+
+    def mine(self) -> frozenset[tuple[str, int]]:
+        """
+        Return the runs that this process has, as the engine sees it.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with _translated():
+            found = DBOS.list_workflows(
+                executor_id=self._worker_id, status="PENDING", queue_name=_QUEUE,
+                load_input=False, load_output=False,
+            )  # fmt: skip
+        names = (it.workflow_id.rpartition(_SEPARATOR) for it in found)
+        return frozenset((job_id, int(run)) for job_id, _, run in names)
+
+    def drop(self, runs: Collection[tuple[str, int]]) -> None:
+        """
+        Cancel runs: they hold places of their hosts, and nobody is at them.
+
+        Raises:
+            ServiceUnavailable: The database does not answer.
+        """
+        with _translated():
+            DBOS.cancel_workflows([f"{job_id}{_SEPARATOR}{run}" for job_id, run in runs])
 
     def holders(self) -> frozenset[str]:
         """

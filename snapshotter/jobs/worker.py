@@ -125,6 +125,8 @@ class Worker:
         ]
         self._free: queues.SimpleQueue[Slot] = queues.SimpleQueue()
         self._held: dict[tuple[str, int], Slot] = {}  # what each slot is at
+        self._runs: set[tuple[str, int]] = set()  # at which a thread of the engine is
+        self._stray: frozenset[tuple[str, int]] = frozenset()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stopping_since: float | None = None
@@ -220,6 +222,15 @@ class Worker:
 
     def _run(self, job_id: str, run: int) -> None:
         """Do one run, in a thread of the engine."""
+        with self._lock:
+            self._runs.add((job_id, run))
+        try:
+            self._do_run(job_id, run)
+        finally:
+            with self._lock:
+                self._runs.discard((job_id, run))
+
+    def _do_run(self, job_id: str, run: int) -> None:
         slot = None if self._is_closed else self._slot()
         if slot is None:
             self._patiently(lambda: self._attempts.hand_back(job_id, run))
@@ -426,6 +437,7 @@ class Worker:
         if self._is_time("clear", self._rules.beat_s):
             self._clear_up()
         if self._is_time("astray", self._rules.astray_s):
+            self._drop_strays()
             for job_id, run in self._engine.gone(
                 self._dispatcher.astray(for_s=self._rules.astray_s)
             ):
@@ -433,6 +445,25 @@ class Worker:
         self._find_orphans()
         if self._is_time("trim", 3600) and self._roster.due_turn("trim", self.id, every_s=3600):
             self._trim()
+
+    def _drop_strays(self) -> None:
+        """
+        Cancel the runs that the engine says we have, and that no thread of ours is at.
+
+        Where the answer to a commit was lost, it does not know that it has taken a run, or
+        could not write down that one has ended. Both would hold a place of their host for
+        as long as this worker lives.
+        """
+        ours = self._engine.mine()
+        with self._lock:
+            strays = ours - self._runs
+        # Between the commit and its thread, or its thread and the commit, none is at it either:
+        # only one that was so the last time, too, is stray.
+        for_good = strays & self._stray
+        if for_good:
+            self._engine.drop(for_good)
+            self._told("run.stray", jobs=sorted(job_id for job_id, _ in for_good))
+        self._stray = strays - for_good
 
     def _all_slots(self) -> int:
         """Return how many captures all workers that work can do at once."""

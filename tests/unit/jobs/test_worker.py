@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,39 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     assert status.state is not JobState.RUNNING
     assert "worker.bug" in told
     assert worker._free.qsize() == 1
+
+
+class _Taken:
+    """An engine that says which runs this worker has."""
+
+    def __init__(self, *runs: tuple[str, int]) -> None:
+        self.runs = set(runs)
+
+    def mine(self) -> frozenset[tuple[str, int]]:
+        return frozenset(self.runs)
+
+    def drop(self, runs: Collection[tuple[str, int]]) -> None:
+        self.runs -= set(runs)
+
+
+def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
+    database: Database, tmp_path: Path
+) -> None:
+    """The database ended before it could say that the run was taken, or that it was over."""
+    worker = Worker(
+        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
+        duties=(), rules=Rules(), limits=Limits(), version="1",
+        told=lambda event, **_: None, observer=JobObserver(), chance=lambda: 0.5,
+    )  # fmt: skip
+    engine = _Taken(("stray", 1), ("at-work", 1))
+    worker._engine = engine  # type: ignore[assignment] # as far as this needs one
+    worker._runs = {("at-work", 1)}
+
+    worker._drop_strays()
+    assert engine.runs == {("stray", 1), ("at-work", 1)}  # its thread may be about to begin
+    worker._drop_strays()
+
+    assert engine.runs == {("at-work", 1)}
 
 
 def _never(_tell: object) -> Workshop:
