@@ -92,7 +92,9 @@ def kept(store: ObjectStore) -> Iterator[Kept]:
 def _put(desk: GapDesk, key: str, gap: Gap) -> bytes:
     urls = {url for it in gap.missed for url in it.urls}
     opened = gaps.disclosures(gap, [desk.ids.random_bytes(SALT_BYTES) for _ in urls])
-    pending.keep_salts(desk.salts_dir, gap.gap_id, list(opened.values()))  # (1)
+    # Another process here may be at the same gap, or have died at it: its salts count.
+    there = pending.keep_salts_once(desk.salts_dir, gap.gap_id, list(opened.values()))  # (1)
+    opened = gaps.disclosures(gap, [bytes.fromhex(it.salt) for it in there])
     data = gaps.encode(gap, opened, desk.signer)
     with tempfile.TemporaryDirectory(prefix="snapshotter-gap-") as directory:
         file = Path(directory) / "gap.json"

@@ -197,8 +197,43 @@ def keep_salts(directory: Path, bundle_id: str, disclosures: Sequence[Disclosure
     return path
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a private file so that it is there whole or not at all, also after a crash."""
+def keep_salts_once(
+    directory: Path, bundle_id: str, disclosures: Sequence[Disclosure]
+) -> tuple[Disclosure, ...]:
+    """
+    Write the salts of something that several may be at, once; return those that are there.
+
+    Those of whoever was first stay: what was signed with them could be opened by no others.
+
+    Raises:
+        SnapshotterError: The file can not be written, or what is there is no such file.
+    """
+    path = directory / salts_name(bundle_id)
+    if not disclosures:
+        return ()
+    lines = (canonical_json.dumps(asdict(disclosure)) + b"\n" for disclosure in disclosures)
+    with contextlib.suppress(FileExistsError):
+        write_private(path, b"".join(lines), is_new=True)
+        return tuple(disclosures)
+    try:
+        return tuple(Disclosure(**json.loads(line)) for line in path.read_bytes().splitlines())
+    except (OSError, ValueError, TypeError) as error:
+        raise SnapshotterError(
+            f"{path} can not be read: {error}", hint="it was written by this program: restore it"
+        ) from error
+
+
+def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
+    """
+    Write a private file so that it is there whole or not at all, also after a crash.
+
+    Args:
+        is_new: Never over one that is there.
+
+    Raises:
+        FileExistsError: There is one, and it had to be new.
+        SnapshotterError: It can not be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
@@ -207,10 +242,16 @@ def write_private(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).replace(path)
+            if is_new:
+                os.link(temporary, path)
+                Path(temporary).unlink()
+            else:
+                Path(temporary).replace(path)
         except BaseException:  # also Ctrl-C: half a file must not stay
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
     except OSError as error:
+        if is_new and isinstance(error, FileExistsError) and path.is_file():
+            raise
         raise SnapshotterError(f"{path} can not be written: {error.strerror}") from error

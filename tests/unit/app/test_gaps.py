@@ -15,6 +15,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import gap as format_
 from snapshotter.formats import layout
 from snapshotter.formats.leaf import GAP, Leaf
+from snapshotter.model.capture import Disclosure
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.store.filesystem import DirectoryStore
 from tests import logs
@@ -72,6 +73,43 @@ def test_a_gap_is_signed_stored_and_logged_and_its_salts_stay_here(desk: GapDesk
     (missed,) = next(it.record for it in found if it.record and it.record.gap_id == IDS[0]).missed
     assert set(missed.urls) <= opened
     assert len({it["salt"] for it in salts}) == 2
+
+
+def test_of_two_processes_at_one_gap_the_slower_takes_no_salts_away(
+    desk: GapDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = format_.disclosures
+
+    def overtaken(found: Gap, salts: Sequence[bytes]) -> dict[str, Disclosure]:
+        monkeypatch.setattr(format_, "disclosures", drawn)
+        gaps.record(desk, [gap(IDS[0])])  # another, while this one stood still
+        return drawn(found, salts)
+
+    monkeypatch.setattr(format_, "disclosures", overtaken)
+    gaps.record(desk, [gap(IDS[0])])
+
+    assert openable(desk, IDS[0])
+
+
+def test_salts_of_one_that_died_before_it_stored_its_gap_are_used(desk: GapDesk) -> None:
+    salts = desk.salts_dir / f"{IDS[0]}.salts.jsonl"
+    gaps.record(replace(desk, log=None), [gap(IDS[0])])
+    before = salts.read_bytes()
+    (desk.store.root / layout.gap_key(IDS[0])).unlink()  # type: ignore[attr-defined]
+
+    gaps.record(desk, [gap(IDS[0])])
+
+    assert salts.read_bytes() == before
+    assert openable(desk, IDS[0])
+
+
+def openable(desk: GapDesk, gap_id: str) -> bool:
+    """Whether the salts that are kept open every commitment of a stored gap."""
+    lines = (desk.salts_dir / f"{gap_id}.salts.jsonl").read_text().splitlines()
+    salts = [bytes.fromhex(json.loads(line)["salt"]) for line in lines]
+    record = next(it.record for it in gaps.kept(desk.store) if it.record)
+    opened = {format_.commitment(url, salt) for url in URLS for salt in salts}
+    return record.gap_id == gap_id and set(record.missed[0].urls) <= opened
 
 
 def test_the_same_again_after_a_crash_completes_what_is_missing(desk: GapDesk) -> None:
