@@ -237,9 +237,15 @@ def to_learn(connection: Connection, at: datetime, most: int) -> tuple[Open, ...
     )
 
 
-def learnt(connection: Connection, item: Open, identity: Identity | None) -> None:
+def learnt(
+    connection: Connection, item: Open, identity: Identity | None, *, stands: bool = True
+) -> None:
     """
     Write down what a page's capture showed of its identity; None: nothing more comes.
+
+    Args:
+        stands: A page that is listed later under that identity is taken for this one, and not
+            captured. False where a stranger said so: what it led to may not have been there yet.
 
     Where another item has that identity, and it is a number of the site's own, the two are one
     page, and the one that was known as that stands. An address shows less: many pages lead to
@@ -249,13 +255,13 @@ def learnt(connection: Connection, item: Open, identity: Identity | None) -> Non
     if identity is not None and identity.key != item.key:
         digest = _digest(identity.key)
         other = _owner(connection, item.watch, digest)
-        if other is None:
+        if other is None and stands:
             connection.execute(
                 insert_new(connection, ALIASES).values(
                     watch=item.watch, digest=digest, alias=identity.key, item=item.number
                 )
             )
-        elif other.id != item.number and not identity.key.startswith("//"):
+        elif other is not None and other.id != item.number and not identity.key.startswith("//"):
             values |= {"state": ItemState.SAME, "same_as": other.key}
     connection.execute(update(ITEMS).where(ITEMS.c.id == item.number).values(**values))
 

@@ -160,7 +160,7 @@ class Poller:
                 continue  # its schedule hands it over when it is due
             found = self._learnt(item.final, status) if status is not None else None
             with writing(self._book.engine) as connection:
-                items.learnt(connection, item, found)
+                items.learnt(connection, item, found, stands=_stands(item.key, status))
 
     def _record_gaps(self) -> None:
         at = self._book.clock()
@@ -398,6 +398,19 @@ def _visit(claim: Claim) -> CaptureJob:
 
 def _is_inner(found: Identity) -> bool:
     return urlsplit(f"http:{found.key}").path not in ("", "/")
+
+
+def _stands(key: str, status: JobStatus | None) -> bool:
+    """
+    Whether where a page led to may stand for it: not if that is for another host to say.
+
+    Else whoever puts an address into a list could send us to a page before it is there, and it
+    would never be captured. Short links and numbers of a known site are its own.
+    """
+    if status is None or not status.final_url or not key.startswith("//"):
+        return True
+    ours, theirs = (urlsplit(it).hostname or "" for it in (f"http:{key}", status.final_url))
+    return ours.removeprefix("www.") == theirs.removeprefix("www.")
 
 
 def _is_number(found: Identity) -> bool:

@@ -203,7 +203,7 @@ def test_another_address_that_leads_to_a_known_post_is_that_post(
 def test_where_a_page_led_to_is_that_page_if_one_was_there(
     desk: Desk, server: ListServer, status: int | None, captures: int
 ) -> None:
-    server.put("/feed", feed("https://go.example/1"))
+    server.put("/feed", feed("https://www.news.example/go/1"))
     desk.add()
     desk.turn()
     (job,) = desk.jobs()
@@ -213,6 +213,25 @@ def test_where_a_page_led_to_is_that_page_if_one_was_there(
     desk.turn(HOUR)
 
     assert len(desk.jobs()) == captures
+
+
+@pytest.mark.parametrize("target", [ARTICLE, PAGES[0]])
+def test_a_stranger_can_not_say_that_a_page_was_captured_before_it_was_there(
+    desk: Desk, server: ListServer, target: str
+) -> None:
+    stranger = "https://stranger.example/1"
+    server.put("/feed", feed(stranger))
+    desk.add()
+    desk.turn()
+    (job,) = desk.jobs()
+    # Of what is not there yet some sites say so with 200.
+    desk.queue.end(job.id, JobState.DONE, final_url=target, http_status=200, bundle_id="b")
+    desk.turn(HOUR)
+    server.put("/feed", feed(target, stranger))
+
+    desk.turn(HOUR)
+
+    assert [it.url for it in desk.jobs()] == [stranger, target]
 
 
 # What is there already.
