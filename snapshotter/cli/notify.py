@@ -185,7 +185,7 @@ Examples:
   snapshotter notify retry --all
 """
 )
-@click.argument("message_ids", metavar="[ID]...", nargs=-1)
+@click.argument("message_ids", metavar="[ID…]", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Whatever is owed or was given up.")
 @click.pass_context
 def retry(ctx: click.Context, message_ids: tuple[str, ...], everything: bool) -> None:

@@ -1,0 +1,1 @@
+"""Values that two rooms exchange. The standard library alone."""

@@ -1,0 +1,1 @@
+"""Manifest, signatures and timestamp tokens over a capture; then the log."""

@@ -1,0 +1,1 @@
+"""Where bundles and their sidecars live: a directory or a bucket. Not trusted, only kept."""
