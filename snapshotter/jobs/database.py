@@ -189,10 +189,10 @@ def open_database(text: str) -> Engine:
     url = make_url(database_url(text))
     if url.drivername == "sqlite":
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
         event.listen(engine, "connect", _write_ahead)
     else:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
         event.listen(engine, "connect", _give_up_locks)
     shown = _shown(url)
     try:

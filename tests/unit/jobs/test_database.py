@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import (
@@ -87,6 +88,19 @@ def test_a_database_that_does_not_answer_is_unavailable_and_its_password_unsaid(
         open_database(url)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_statement_that_is_refused_does_not_say_with_what(tmp_path: Path) -> None:
+    """It is told as a bug, and logs are no place for addresses and titles of pages."""
+    table = Table("t", MetaData(), Column("title", String, primary_key=True))
+    engine = open_database(f"{tmp_path}/queue.db")
+    table.create(engine)
+
+    with pytest.raises(IntegrityError) as caught, engine.begin() as connection:
+        connection.execute(insert(table), [{"title": "a page"}, {"title": "a page"}])
+
+    engine.dispose()
+    assert "a page" not in str(caught.value)
 
 
 def test_times_keep_their_instant_and_lose_their_zone(tmp_path: Path) -> None:
