@@ -15,9 +15,9 @@ import pytest
 from snapshotter.app.pace import MemoryVisits, Visits
 from snapshotter.jobs import politeness as table
 from snapshotter.jobs.database import open_database, writing
-from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import politeness
 from snapshotter.policy.politeness import Answer, Cause, Politeness, Sign, Visit, Wait
+from tests.fakes.world import FixedClock
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
 
@@ -26,25 +26,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Make = Callable[[str], Visits]
 
 
-class SetClock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return (self.at - NOW) / SECOND
-
-    def facts(self) -> ClockFacts:
-        raise AssertionError("nobody asks")
-
-
 @pytest.fixture
-def time() -> SetClock:
-    return SetClock()
+def time() -> FixedClock:
+    return FixedClock(NOW)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +54,7 @@ def address(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
 def visits(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    time: SetClock,
+    time: FixedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Make]:
     engines = []
@@ -82,7 +66,7 @@ def visits(
         if request.param == "memory":
             return MemoryVisits(rules, time, lambda: 0.5)
         engines.append(open_database(address(request.param, tmp_path, request)))
-        monkeypatch.setattr(table, "database_now", lambda _: time.at)
+        monkeypatch.setattr(table, "database_now", lambda _: time.now())
         return table.DatabaseVisits(engines[-1], rules, lambda: 0.5)
 
     yield make
@@ -95,12 +79,12 @@ def started(found: Visit | Wait) -> Visit:
     return found
 
 
-def well(time: SetClock, url: str = "") -> Answer:
-    return Answer(status=200, at=time.at, final_url=url)
+def well(time: FixedClock, url: str = "") -> Answer:
+    return Answer(status=200, at=time.now(), final_url=url)
 
 
 def test_the_next_visit_of_a_host_waits_and_that_of_another_does_not(
-    visits: Make, time: SetClock
+    visits: Make, time: FixedClock
 ) -> None:
     polite = visits("")
     first = started(polite.begin("a.example"))
@@ -109,46 +93,46 @@ def test_the_next_visit_of_a_host_waits_and_that_of_another_does_not(
     assert polite.begin("a.example") == Wait(NOW + 5 * SECOND, Cause.INTERVAL)
     started(polite.begin("b.example"))
 
-    time.at += 5 * SECOND
+    time.advance(5 * SECOND)
     assert polite.begin("a.example") == Wait(None, Cause.IN_FLIGHT)
     polite.end(first, well(time))
     started(polite.begin("a.example"))
 
 
-def test_a_budget_is_of_any_24_hours(visits: Make, time: SetClock) -> None:
+def test_a_budget_is_of_any_24_hours(visits: Make, time: FixedClock) -> None:
     polite = visits('[default]\nevery = "1h"\njitter = 0.0\nper_day = 3\nurgent = 1')
     for _ in range(2):
         polite.end(started(polite.begin("a.example")), well(time))
-        time.at += HOUR
+        time.advance(HOUR)
 
     assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
     polite.end(started(polite.begin("a.example", urgent=True)), well(time))
 
-    time.at = NOW + 24 * HOUR
+    time.set_wall_clock(NOW + 24 * HOUR)
     assert polite.begin("a.example") == Wait(NOW + 25 * HOUR, Cause.BUDGET)
     polite.end(started(polite.begin("a.example", urgent=True)), well(time))
-    time.at += HOUR
+    time.advance(HOUR)
     assert polite.begin("a.example") == Wait(NOW + 26 * HOUR, Cause.BUDGET)
     started(polite.begin("a.example", urgent=True))
 
 
-def test_what_the_host_says_is_heard_by_all(visits: Make, time: SetClock) -> None:
+def test_what_the_host_says_is_heard_by_all(visits: Make, time: FixedClock) -> None:
     polite = visits("")
     visit = started(polite.begin("a.example"))
-    time.at += SECOND
+    time.advance(SECOND)
 
-    left = polite.end(visit, Answer(status=429, at=time.at, retry_after="7200"))
+    left = polite.end(visit, Answer(status=429, at=time.now(), retry_after="7200"))
 
     assert left is not None
     assert left.what.sign is Sign.THROTTLED
     assert polite.begin("a.example") == Wait(NOW + SECOND + 2 * HOUR, Cause.THROTTLED)
-    time.at += 2 * HOUR
+    time.advance(2 * HOUR)
     polite.end(started(polite.begin("a.example")), well(time))
-    time.at += 5 * SECOND
+    time.advance(5 * SECOND)
     started(polite.begin("a.example"))
 
 
-def test_a_visit_that_did_not_come_about_is_not_counted(visits: Make, time: SetClock) -> None:
+def test_a_visit_that_did_not_come_about_is_not_counted(visits: Make, time: FixedClock) -> None:
     polite = visits('[default]\nevery = "0s"\nper_day = 1\nurgent = 0')
 
     assert polite.end(started(polite.begin("a.example")), None) is None
@@ -157,7 +141,7 @@ def test_a_visit_that_did_not_come_about_is_not_counted(visits: Make, time: SetC
     assert polite.begin("a.example") == Wait(NOW + 24 * HOUR, Cause.BUDGET)
 
 
-def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: SetClock) -> None:
+def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: FixedClock) -> None:
     polite = visits('[default]\nevery = "0s"\nper_day = 1\nurgent = 0')
 
     left = polite.end(started(polite.begin("t.cn")), well(time, "https://www.far.example/x"))
@@ -168,7 +152,7 @@ def test_a_visit_that_was_sent_on_is_one_to_both_hosts(visits: Make, time: SetCl
         assert polite.begin(key) == Wait(NOW + 24 * HOUR, Cause.BUDGET)
 
 
-def test_no_more_than_all_are_under_way(visits: Make, time: SetClock) -> None:
+def test_no_more_than_all_are_under_way(visits: Make, time: FixedClock) -> None:
     polite = visits("[all]\nat_once = 2\n[worker]\nat_once = 2")
     first = started(polite.begin("a.example"))
     started(polite.begin("b.example"))

@@ -34,6 +34,11 @@ class FixedClock:
         self._now += by
         self._monotonic_s += by.total_seconds()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait as a process would that has nothing else to do."""
+        assert seconds > 0
+        self.advance(timedelta(seconds=seconds))
+
     def set_wall_clock(self, now: datetime) -> None:
         """Step the wall clock alone, also backwards, as a bad NTP server or a person does."""
         if now.tzinfo is None:

@@ -9,32 +9,12 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app.pace import Held, HostBusy, Line, MemoryVisits, Pace, Turn
-from snapshotter.model.capture import ClockFacts
 from snapshotter.policy import politeness
 from snapshotter.policy.politeness import Answer, Politeness, Visit
+from tests.fakes.world import FixedClock
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class SetClock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return (self.at - NOW) / SECOND
-
-    def facts(self) -> ClockFacts:
-        raise AssertionError("nobody asks")
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.at += seconds * SECOND
 
 
 def rules(folder: Path, text: str) -> Politeness:
@@ -43,31 +23,33 @@ def rules(folder: Path, text: str) -> Politeness:
     return politeness.load(file)
 
 
-def visits(rules: Politeness, clock: SetClock) -> MemoryVisits:
+def visits(rules: Politeness, clock: FixedClock) -> MemoryVisits:
     return MemoryVisits(rules, clock, lambda: 0.5)
 
 
-def answer(clock: SetClock, status: int | None = 200, retry_after: str = "") -> Answer:
+def answer(clock: FixedClock, status: int | None = 200, retry_after: str = "") -> Answer:
     return Answer(status=status, at=clock.now(), retry_after=retry_after)
 
 
-def walk(line: Line, clock: SetClock, *, takes: timedelta = 2 * SECOND) -> list[tuple[int, float]]:
+def walk(
+    line: Line, clock: FixedClock, *, takes: timedelta = 2 * SECOND
+) -> list[tuple[int, float]]:
     """Take every turn of a line, one after the other; return which began when."""
     found: list[tuple[int, float]] = []
     while (turn := line.next()) is not None:
         if isinstance(turn, Held):
             assert turn.until is not None
             assert turn.until > clock.now()
-            clock.at = turn.until
+            clock.advance(turn.until - clock.now())
             continue
         found.append((turn.number, (clock.now() - NOW) / SECOND))
-        clock.at += takes
+        clock.advance(takes)
         line.done(turn, answer(clock))
     return found
 
 
 def test_a_host_that_has_to_wait_does_not_hold_up_the_others() -> None:
-    clock = SetClock()
+    clock = FixedClock(NOW)
     urls = [f"https://{host}.example/{n}" for host, n in ("a1", "a2", "b1", "a3", "b2")]
     line = Pace(visits(politeness.load(), clock), clock).line(urls)
 
@@ -80,7 +62,7 @@ def test_every_address_has_one_turn_and_no_host_more_than_it_bears(tmp_path: Pat
     mine = rules(
         tmp_path, '[all]\nat_once=5\n[default]\nat_once=2\nevery="1s"\nper_day=40\nurgent=0'
     )
-    clock = SetClock()
+    clock = FixedClock(NOW)
     urls = [f"https://h{numbers.randrange(7)}.example/{it}" for it in range(300)]
     line = Pace(MemoryVisits(mine, clock, numbers.random), clock).line(urls)
     out: list[Turn] = []
@@ -103,7 +85,7 @@ def test_every_address_has_one_turn_and_no_host_more_than_it_bears(tmp_path: Pat
             break
         else:
             assert turn.until is not None
-            clock.at = max(turn.until, clock.at)
+            clock.advance(max(turn.until - clock.now(), timedelta(0)))
 
     assert sorted(turns) == list(range(300))
     for began in starts.values():
@@ -112,7 +94,7 @@ def test_every_address_has_one_turn_and_no_host_more_than_it_bears(tmp_path: Pat
 
 
 def test_a_throttled_page_can_be_put_back_and_rests_with_its_host() -> None:
-    clock = SetClock()
+    clock = FixedClock(NOW)
     urls = ["https://a.example/1", "https://a.example/2", "https://b.example/1"]
     line = Pace(visits(politeness.load(), clock), clock).line(urls)
     first = line.next()
@@ -127,7 +109,7 @@ def test_a_throttled_page_can_be_put_back_and_rests_with_its_host() -> None:
 
 def test_a_visit_that_did_not_come_about_costs_no_budget(tmp_path: Path) -> None:
     mine = rules(tmp_path, '[default]\nevery="0s"\nper_day=1\nurgent=0')
-    clock = SetClock()
+    clock = FixedClock(NOW)
     line = Pace(visits(mine, clock), clock).line(["https://a.example/"])
     turn = line.next()
     assert isinstance(turn, Turn)
@@ -141,7 +123,7 @@ def test_a_visit_that_did_not_come_about_costs_no_budget(tmp_path: Path) -> None
 
 def test_the_limit_of_all_hosts_ends_with_a_turn(tmp_path: Path) -> None:
     mine = rules(tmp_path, "[all]\nat_once = 1")
-    clock = SetClock()
+    clock = FixedClock(NOW)
     line = Pace(visits(mine, clock), clock).line(["https://a.example/", "https://b.example/"])
     turn = line.next()
     assert isinstance(turn, Turn)
@@ -156,7 +138,7 @@ def test_the_limit_of_all_hosts_ends_with_a_turn(tmp_path: Path) -> None:
 
 def test_a_redirect_is_a_visit_to_where_it_leads(tmp_path: Path) -> None:
     mine = rules(tmp_path, '[default]\nevery="0s"\nper_day=2\nurgent=0')
-    clock = SetClock()
+    clock = FixedClock(NOW)
     pace = Pace(visits(mine, clock), clock)
     for _ in range(2):
         visit = pace.wait("https://t.example/", pytest.fail)
@@ -168,7 +150,7 @@ def test_a_redirect_is_a_visit_to_where_it_leads(tmp_path: Path) -> None:
 
 
 def test_waiting_is_told_once_and_ends_when_the_host_is_free() -> None:
-    clock, told = SetClock(), list[str]()
+    clock, told = FixedClock(NOW), list[str]()
     pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://weibo.com/1", told.append), answer(clock))
     assert told == []
@@ -181,7 +163,7 @@ def test_waiting_is_told_once_and_ends_when_the_host_is_free() -> None:
 
 
 def test_a_long_wait_is_told_once_too() -> None:
-    clock, told = SetClock(), list[str]()
+    clock, told = FixedClock(NOW), list[str]()
     pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://a.example/", told.append), answer(clock, 503, "300"))
 
@@ -192,7 +174,7 @@ def test_a_long_wait_is_told_once_too() -> None:
 
 
 def test_a_host_that_asks_for_more_than_our_patience_is_not_waited_for() -> None:
-    clock = SetClock()
+    clock = FixedClock(NOW)
     pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://a.example/", pytest.fail), answer(clock, 503, "3600"))
 

@@ -1,18 +1,16 @@
 """A store with one bundle in it, as commands find it; and a way to call them."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from snapshotter.cli.main import main
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
 from tests.bundles import RealClock
+from tests.unit.cli.shell import Shell
 
 
-class Desk:
+class Desk(Shell):
     """A home with a store in it, and one sealed bundle that was added there."""
 
     def __init__(
@@ -22,26 +20,12 @@ class Desk:
         monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
         monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "the archive")
         monkeypatch.chdir(folder)
+        super().__init__(capsys)
         self.folder = folder
-        self._capsys = capsys
-        self.out = self.err = ""
         made = bundles.seal(folder / "spool", signer=bundles.new_signer(), clock=RealClock())
         self.id, self.file = made.id, made.file
         self.bytes = made.file.read_bytes()
         assert self.run("store", "add", str(made.file)) == 0, self.err
-
-    def run(self, *arguments: str | Path) -> int:
-        """Run a command; what it printed is in `out` and `err`."""
-        self._capsys.readouterr()
-        code = main([str(it) for it in arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    @property
-    def object(self) -> dict[str, Any]:
-        """The one JSON object that the last command printed."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
 
     @property
     def store(self) -> DirectoryStore:

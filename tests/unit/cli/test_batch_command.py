@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -12,15 +11,15 @@ import pytest
 
 from snapshotter.app import wiring
 from snapshotter.cli.batch_words import Display, in_words
-from snapshotter.cli.main import main
 from snapshotter.errors import SnapshotterError
 from tests.fakes.world import FixedClock
 from tests.unit.app.batches import Pages
+from tests.unit.cli.shell import Shell
 
 A, B = "http://127.0.0.1:8000/a", "http://127.0.0.2:8000/b"
 
 
-class Office:
+class Office(Shell):
     """A home without a browser, and a way to call commands there."""
 
     def __init__(
@@ -36,21 +35,12 @@ class Office:
         self.pages = Pages()
         monkeypatch.setattr(wiring, "capturer", lambda settings, clock: self.pages)
         self._capsys = capsys
+        super().__init__(capsys, "batch")
         self.folder = folder
         self.out = self.err = ""
 
     def table(self, text: str, name: str = "urls.csv") -> None:
         (self.folder / name).write_text(text)
-
-    def run(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        code = main(["batch", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
     def done(self, name: str = "urls.done.csv") -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO((self.folder / name).read_text())))

@@ -6,7 +6,6 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from snapshotter.formats.standard_webhooks import parse_secrets, sign
 from snapshotter.model.event import Event, EventKind
 from tests.servers.receiver import Receiver
 from tests.servers.relay import MailRelay
+from tests.unit.cli.shell import Shell
 
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -27,25 +27,13 @@ EVENT = Event(
 )
 
 
-@dataclass
-class Desk:
+class Desk(Shell):
     """A home whose settings name a notify.toml with one webhook, and a receiver behind it."""
 
-    home: Path
-    receiver: Receiver
-    capsys: pytest.CaptureFixture[str]
-    out: str = ""
-    err: str = ""
-
-    def run(self, *arguments: str) -> int:
-        self.capsys.readouterr()
-        code = main(["notify", *arguments])
-        self.out, self.err = self.capsys.readouterr()
-        return code
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
+    def __init__(self, home: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(capsys, "notify")
+        self.home = home
+        self.receiver = receiver
 
     def tell(self, told: list[str]) -> None:
         wiring_notify.tell_once(settings.load(), lambda: EVENT, tell=told.append)

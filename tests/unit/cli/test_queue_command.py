@@ -1,6 +1,5 @@
 """`queue …`, `worker list` and `capture --enqueue`, with the queue that workers have."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,37 +9,26 @@ from sqlalchemy import Engine
 
 from snapshotter.app import settings, wiring_jobs
 from snapshotter.cli import handing_over
-from snapshotter.cli.main import main
 from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.roster import Roster
 from snapshotter.model.job import JobState
+from tests.unit.cli.shell import Shell
 from tests.unit.jobs.making import BUNDLE, job, made
 
 URL = "http://example.test/"
 
 
-class Shell:
+class Home(Shell):
     """Commands in a home with a queue, and a hand that does what workers do."""
 
     def __init__(self, folder: Path, database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(capsys)
         self.folder = folder
         self.database = database
         self.queue = wiring_jobs.queue(settings.load(), database)
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def run(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        code = main(arguments)
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
     def end_all(self, *, exit_code: int = 0, failure: Failure | None = None) -> None:
         """Bring every job that is due to its end."""
@@ -58,16 +46,16 @@ class Shell:
 @pytest.fixture
 def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
+) -> Iterator[Home]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     database = wiring_jobs.database(settings.load())
-    yield Shell(tmp_path, database, capsys)
+    yield Home(tmp_path, database, capsys)
     database.dispose()
 
 
-def test_urls_are_handed_over_and_their_jobs_printed(shell: Shell) -> None:
+def test_urls_are_handed_over_and_their_jobs_printed(shell: Home) -> None:
     code = shell.run(
         "capture", "--enqueue", "--priority", "7", "--tag", "a", "--tag", "b", URL, f"{URL}2"
     )
@@ -79,7 +67,7 @@ def test_urls_are_handed_over_and_their_jobs_printed(shell: Shell) -> None:
     assert (first.job.priority, first.job.tags, first.job.origin) == (7, ("a", "b"), "cli")
 
 
-def test_a_url_that_is_refused_holds_up_no_other(shell: Shell) -> None:
+def test_a_url_that_is_refused_holds_up_no_other(shell: Home) -> None:
     assert shell.run("capture", "--enqueue", "--json", "ftp://example.test/", URL) == 1
 
     refused, taken = shell.objects
@@ -88,7 +76,7 @@ def test_a_url_that_is_refused_holds_up_no_other(shell: Shell) -> None:
     assert [it.job.url for it in shell.queue.jobs()] == [URL]
 
 
-def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Shell) -> None:
+def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Home) -> None:
     (shell.folder / "mine.toml").write_text('name = "mine"\n')
 
     assert shell.run("capture", "--enqueue", "--policy", "mine.toml", URL) == 0
@@ -100,7 +88,7 @@ def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Shell) -> Non
 
 @pytest.mark.parametrize("options", [["--pdf"], ["--store", "elsewhere"], ["--lock-days", "3"]])
 def test_what_does_not_go_with_a_job_is_refused_and_not_forgotten(
-    shell: Shell, options: list[str]
+    shell: Home, options: list[str]
 ) -> None:
     assert shell.run("capture", "--enqueue", *options, URL) == 2
 
@@ -108,7 +96,7 @@ def test_what_does_not_go_with_a_job_is_refused_and_not_forgotten(
     assert list(shell.queue.jobs()) == []
 
 
-def test_to_wait_is_said_of_what_is_handed_over(shell: Shell) -> None:
+def test_to_wait_is_said_of_what_is_handed_over(shell: Home) -> None:
     assert shell.run("capture", "--wait", URL) == 2
     assert "--enqueue" in shell.err
 
@@ -122,7 +110,7 @@ def test_to_wait_is_said_of_what_is_handed_over(shell: Shell) -> None:
     ],
 )
 def test_waiting_ends_as_a_capture_would(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, ends: dict[str, Any], code: int
+    shell: Home, monkeypatch: pytest.MonkeyPatch, ends: dict[str, Any], code: int
 ) -> None:
     # Between two looks a worker does its work.
     monkeypatch.setattr("time.sleep", lambda _: shell.end_all(**ends))
@@ -141,7 +129,7 @@ def test_a_failure_is_worse_than_what_is_incomplete(codes: list[int], worst: int
 
 
 def test_waiting_for_what_is_cancelled_ends_in_a_failure(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
+    shell: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel(_: float) -> None:
         shell.queue.cancel([it.job.id for it in shell.queue.jobs()])
@@ -152,7 +140,7 @@ def test_waiting_for_what_is_cancelled_ends_in_a_failure(
     assert shell.out.startswith("cancelled: ")
 
 
-def test_jobs_are_listed_and_shown(shell: Shell) -> None:
+def test_jobs_are_listed_and_shown(shell: Home) -> None:
     shell.queue.put([job("one", tags=("x",))])
     shell.end_all()
     shell.queue.put([job("two", url=f"{URL}2")])
@@ -170,7 +158,7 @@ def test_jobs_are_listed_and_shown(shell: Shell) -> None:
     assert shell.run("queue", "show", "none") == 1
 
 
-def test_jobs_are_cancelled_and_asked_for_again(shell: Shell) -> None:
+def test_jobs_are_cancelled_and_asked_for_again(shell: Home) -> None:
     shell.queue.put([job("one"), job("two")])
 
     assert shell.run("queue", "cancel", "--json", "one", "none") == 1
@@ -184,7 +172,7 @@ def test_jobs_are_cancelled_and_asked_for_again(shell: Shell) -> None:
     assert {it.state for it in shell.queue.jobs()} == {JobState.WAITING}
 
 
-def test_what_is_over_is_forgotten(shell: Shell) -> None:
+def test_what_is_over_is_forgotten(shell: Home) -> None:
     shell.queue.put([job("one")])
     shell.end_all()
     shell.queue.put([job("two")])
@@ -196,7 +184,7 @@ def test_what_is_over_is_forgotten(shell: Shell) -> None:
     assert [it.job.id for it in shell.queue.jobs()] == ["two"]
 
 
-def test_the_queue_and_its_workers_at_one_look(shell: Shell) -> None:
+def test_the_queue_and_its_workers_at_one_look(shell: Home) -> None:
     shell.queue.put([job("one"), job("two")])
     shell.queue.cancel(["two"])
     Roster(shell.database).enrol("worker-1", slots=3, version="0")

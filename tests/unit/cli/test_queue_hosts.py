@@ -1,31 +1,28 @@
 """`queue hosts`: who may be asked, who is left alone, and how a host is forgiven."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from snapshotter.app import wiring_jobs
 from snapshotter.app.settings import load
-from snapshotter.cli.main import main
 from snapshotter.jobs.database import database_now, writing
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.gate import Met
 from snapshotter.jobs.table import JOB
 from snapshotter.model.job import CaptureJob, JobState
+from tests.unit.cli.shell import Shell
 
 HOURS = "7200"  # of a Retry-After, seconds
 
 
-class Shell:
+class Home(Shell):
     """A home with a queue, in which commands are run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
+        super().__init__(capsys, "queue", "hosts")
         settings = load()
         self.database = wiring_jobs.database(settings)
         self.queue = wiring_jobs.queue(settings, self.database)
@@ -54,30 +51,20 @@ class Shell:
             )  # fmt: skip
             assert self.gate.finished(connection, job, host, met) is None
 
-    def run(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        code = main(["queue", "hosts", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
 
 @pytest.fixture
 def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
+) -> Iterator[Home]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
-    shell = Shell(capsys)
+    shell = Home(capsys)
     yield shell
     shell.database.dispose()
 
 
-def test_nothing_is_known_of_hosts_that_nobody_asked(shell: Shell) -> None:
+def test_nothing_is_known_of_hosts_that_nobody_asked(shell: Home) -> None:
     assert shell.run() == 0
     assert shell.out == ""
     assert "no such host" in shell.err
@@ -85,7 +72,7 @@ def test_nothing_is_known_of_hosts_that_nobody_asked(shell: Shell) -> None:
     assert "nothing is known of a host a.example" in shell.err
 
 
-def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Shell) -> None:
+def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Home) -> None:
     first, *_ = shell.put("https://www.a.example/1", "https://a.example/2", "https://m.weibo.cn/3")
     assert len(shell.dispatcher.choose(10)) == 2
 
@@ -103,7 +90,7 @@ def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Shell) -> Non
     assert "group:weibo" in shell.out
 
 
-def test_a_host_that_is_forgiven_is_asked_again(shell: Shell) -> None:
+def test_a_host_that_is_forgiven_is_asked_again(shell: Home) -> None:
     first, second = shell.put("https://a.example/1", "https://a.example/2")
     assert [it.job_id for it in shell.dispatcher.choose(10)] == [first.id]
     shell.complain(first)
@@ -125,5 +112,5 @@ def test_a_host_that_is_forgiven_is_asked_again(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "["])
-def test_what_is_no_host_is_a_wrong_argument(shell: Shell, name: str) -> None:
+def test_what_is_no_host_is_a_wrong_argument(shell: Home, name: str) -> None:
     assert shell.run("--reset", name) == 2

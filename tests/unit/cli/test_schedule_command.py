@@ -4,7 +4,6 @@ import io
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,12 +13,13 @@ from snapshotter.app.settings import load
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.schedule import TARGET
+from tests.unit.cli.shell import Shell
 from tests.unit.jobs.schedules import Heard
 
 URL = "https://example.org/post/1"
 
 
-class Shell:
+class Home(Shell):
     """A home, in which commands are run."""
 
     def __init__(
@@ -30,33 +30,17 @@ class Shell:
         monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "the archive")
         monkeypatch.chdir(folder)
         self.folder = folder
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def run(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        code = main(["schedule", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def object(self) -> dict[str, Any]:
-        (found,) = self.objects
-        return found
+        super().__init__(capsys, "schedule")
 
 
 @pytest.fixture
 def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
+) -> Home:
+    return Home(tmp_path, monkeypatch, capsys)
 
 
-def test_a_schedule_is_added_shown_and_listed(shell: Shell) -> None:
+def test_a_schedule_is_added_shown_and_listed(shell: Home) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL, URL) == 0
     assert shell.out.startswith("case-7  next ")
     assert shell.out.count(URL) == 5
@@ -76,7 +60,7 @@ def test_a_schedule_is_added_shown_and_listed(shell: Shell) -> None:
 
 
 def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
+    shell: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("urls.txt").write_text(f"\ufeff# posts\n{URL}\n\nhttps://example.org/2\n{URL}\n")
 
@@ -95,7 +79,7 @@ def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
     assert "line 2: this is not a URL" in shell.err
 
 
-def test_a_dry_run_says_when_and_adds_nothing(shell: Shell) -> None:
+def test_a_dry_run_says_when_and_adds_nothing(shell: Home) -> None:
     options = ("--cron", "0 9 * * mon-fri", "--zone", "Europe/Berlin", "--start", "2027-03-26")
 
     assert shell.run("add", "--dry-run", "--json", *options, URL) == 0
@@ -107,7 +91,7 @@ def test_a_dry_run_says_when_and_adds_nothing(shell: Shell) -> None:
     assert not (shell.folder / "data" / "queue.db").exists()
 
 
-def test_a_last_day_is_whole_and_a_season_has_more_visits(shell: Shell) -> None:
+def test_a_last_day_is_whole_and_a_season_has_more_visits(shell: Home) -> None:
     options = ("--start", "2027-05-26", "--end", "2027-05-28", "--zone", "Asia/Shanghai")
     season = ("--season", "05-27:05-27:0.5")
 
@@ -121,7 +105,7 @@ def test_a_last_day_is_whole_and_a_season_has_more_visits(shell: Shell) -> None:
     ]  # fmt: skip
 
 
-def test_a_policy_may_say_its_curve(shell: Shell) -> None:
+def test_a_policy_may_say_its_curve(shell: Home) -> None:
     Path("post.toml").write_text(
         'name = "post"\n[schedule]\ncurve = "curve-fast"\njitter_percent = 5\n'
     )
@@ -139,7 +123,7 @@ def test_a_policy_may_say_its_curve(shell: Shell) -> None:
     assert len(shell.object["next"]) == 2
 
 
-def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Shell) -> None:
+def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     Path("many.txt").write_text("".join(f"https://example.org/{it}\n" for it in range(60)))
     more = ("https://example.net/", "--from", "many.txt", "--dry-run", "--json")
 
@@ -170,7 +154,7 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Shell) -> None:
     ],
 )
 def test_what_is_mistyped_ends_with_a_sentence_and_a_way_out(
-    shell: Shell, options: tuple[str, ...], said: str, hint: str
+    shell: Home, options: tuple[str, ...], said: str, hint: str
 ) -> None:
     assert shell.run("add", *options, URL) == 1
 
@@ -180,7 +164,7 @@ def test_what_is_mistyped_ends_with_a_sentence_and_a_way_out(
     assert hint in second
 
 
-def test_nothing_to_visit_is_a_usage_error(shell: Shell) -> None:
+def test_nothing_to_visit_is_a_usage_error(shell: Home) -> None:
     assert shell.run("add", "--every", "1d") == 2
     assert shell.run("add", "--to", "x", "--every", "1d", URL) == 2
     assert shell.run("run") == 2
@@ -188,7 +172,7 @@ def test_nothing_to_visit_is_a_usage_error(shell: Shell) -> None:
     assert shell.run("history") == 2
 
 
-def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Shell) -> None:
+def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Home) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--start", "2027-01-01", URL) == 0
     assert shell.run("pause", "--json", "case-7") == 0
     assert (shell.object["state"], shell.object["changed"]) == ("paused", True)
@@ -216,7 +200,7 @@ def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Shell) -> 
 
 
 def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
-    shell: Shell, capsys: pytest.CaptureFixture[str]
+    shell: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
     _a_day_passes()
@@ -240,7 +224,7 @@ def test_what_was_missed_is_told_and_an_audit_finds_a_record_that_was_changed(
     assert "DOES NOT HOLD" in shell.out
 
 
-def test_every_worker_sweeps(shell: Shell) -> None:
+def test_every_worker_sweeps(shell: Home) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
     _a_day_passes()
     settings, heard = load(), Heard()
@@ -257,7 +241,7 @@ def test_every_worker_sweeps(shell: Shell) -> None:
 
 
 def test_a_record_that_was_not_logged_is_found_and_logged_later(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shell: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL) == 0
@@ -290,7 +274,7 @@ def _a_day_passes() -> None:
     engine.dispose()
 
 
-def test_an_extra_visit_is_a_job_like_any_other(shell: Shell) -> None:
+def test_an_extra_visit_is_a_job_like_any_other(shell: Home) -> None:
     other = "https://example.org/2"
     assert shell.run(
         "add", "--name", "case-7", "--every", "6h", "--start", "2027-01-01", "--priority", "5", URL,

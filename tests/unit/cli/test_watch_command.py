@@ -1,46 +1,37 @@
 """`watch add|list|show|pause|resume|remove|check|items`: what people see of polled lists."""
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from snapshotter.cli.main import main
 from tests.servers.lists import ListServer, feed
+from tests.unit.cli.shell import Shell
 
 PAGES = [f"https://news.example/{it}" for it in range(30)]
 
 
-class Shell:
-    """Runs commands in a directory of their own, against a queue of their own."""
+class Home(Shell):
+    """A home in which lists are watched."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def run(self, *arguments: str) -> int:
-        code = main(["watch", *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def objects(self, *arguments: str) -> list[dict[str, Any]]:
+    def told(self, *arguments: str) -> list[dict[str, Any]]:
+        """Run a command that need not have read its list; return its objects."""
         assert self.run(*arguments, "--json") in (0, 30), self.err
-        return [json.loads(it) for it in self.out.splitlines()]
+        return self.objects
 
 
 @pytest.fixture
 def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+) -> Home:
     monkeypatch.chdir(tmp_path)
     for name in ("data_dir", "keys_dir", "spool_dir", "store"):
         monkeypatch.setenv(f"SNAPSHOTTER_{name.upper()}", str(tmp_path / name))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "127.0.0.0/8")
-    return Shell(capsys)
+    return Home(capsys, "watch")
 
 
 @pytest.fixture
@@ -50,7 +41,7 @@ def server() -> Iterator[ListServer]:
         yield found
 
 
-def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -> None:
+def test_a_list_is_watched_checked_and_shown(shell: Home, server: ListServer) -> None:
     source = server.url("/feed")
     assert shell.run("add", "agency", source, "--existing-limit", "20") == 0
     assert "at most 20 are captured" in shell.err
@@ -63,7 +54,7 @@ def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -
     assert shell.run("check", "agency") == 0
     assert "30 listed, 0 new, 0 handed over" in shell.out
 
-    (shown,) = shell.objects("show", "agency")
+    (shown,) = shell.told("show", "agency")
     assert (shown["state"], shown["items"], shown["title"]) == ("ok", 30, "Agency news")
     assert shown["kind"] == "feed"
     assert shown["jobs"] == {"waiting": 20}
@@ -72,7 +63,7 @@ def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -
     assert "captures  20 waiting" in shell.out
     assert "20 handed over" in shell.out
 
-    found = shell.objects("items", "agency", "--newest", "0")
+    found = shell.told("items", "agency", "--newest", "0")
     assert {it["url"] for it in found} == set(PAGES)
     assert {it["job_state"] for it in found if it["state"] == "queued"} == {"waiting"}
     assert shell.run("items", "--state", "skipped", "--urls", "agency") == 0
@@ -80,7 +71,7 @@ def test_a_list_is_watched_checked_and_shown(shell: Shell, server: ListServer) -
 
 
 def test_a_list_that_can_not_be_read_is_told_by_word_and_code(
-    shell: Shell, server: ListServer
+    shell: Home, server: ListServer
 ) -> None:
     assert shell.run("add", "gone", server.url("/nothing")) == 0
 
@@ -93,7 +84,7 @@ def test_a_list_that_can_not_be_read_is_told_by_word_and_code(
 
 
 def test_a_private_address_is_asked_only_where_settings_open_it(
-    shell: Shell, server: ListServer, monkeypatch: pytest.MonkeyPatch
+    shell: Home, server: ListServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "")
     assert shell.run("add", "inside", server.url("/feed")) == 0
@@ -105,7 +96,7 @@ def test_a_private_address_is_asked_only_where_settings_open_it(
 
 
 def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
-    shell: Shell, server: ListServer
+    shell: Home, server: ListServer
 ) -> None:
     server.put("/page", "<html><title>All</title><a href=/n/1>One</a><a href=/x>X</a>")
     source = server.url("/page")
@@ -119,12 +110,12 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert "nothing is watched" in shell.err
 
 
-def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Shell, server: ListServer) -> None:
+def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Home, server: ListServer) -> None:
     server.put("/new", feed(*PAGES[5:], "https://news.example/new/1"))
     assert shell.run("add", "agency", server.url("/feed"), "--match", "*/1?") == 0
     assert shell.run("check", "agency") == 0
 
-    (changed,) = shell.objects("change", "agency", "--source", server.url("/new"), "--every", "5m")
+    (changed,) = shell.told("change", "agency", "--source", server.url("/new"), "--every", "5m")
     assert (changed["every_ms"], changed["items"]) == (300_000, 10)
     assert changed["match"] == ["*/1?"]
     assert shell.run("check", "agency") == 0
@@ -139,14 +130,14 @@ def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Shell, server: 
 
 
 def test_a_watch_is_paused_resumed_and_removed(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "list.txt").write_text(f"{PAGES[0]}\n")
     assert shell.run("add", "file", "list.txt") == 0
-    assert shell.objects("pause", "file")[0]["next_at"] is None
+    assert shell.told("pause", "file")[0]["next_at"] is None
     assert shell.run("list") == 0
     assert shell.out.split()[1] == "paused"
-    assert shell.objects("resume", "file")[0]["source"] == str(tmp_path / "list.txt")
+    assert shell.told("resume", "file")[0]["source"] == str(tmp_path / "list.txt")
 
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert shell.run("remove", "file") == 130  # nobody answers the question
@@ -155,7 +146,7 @@ def test_a_watch_is_paused_resumed_and_removed(
     assert "there is no watch called 'file'" in shell.err
 
 
-def test_a_curve_takes_over_the_pages_from_first_sight(shell: Shell, server: ListServer) -> None:
+def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: ListServer) -> None:
     from snapshotter.app import settings, wiring_jobs
     from snapshotter.jobs.schedule import Schedules
 
@@ -171,7 +162,7 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Shell, server: Lis
         31,
         "curve-wechat",
     )
-    items = shell.objects("items", "agency", "--newest", "0")
+    items = shell.told("items", "agency", "--newest", "0")
     targets = {it.url: it for it in Schedules(database).targets("watch-agency")}
     assert {it["job_id"] for it in items} == {
         f"watch-agency.{it.key}@{it.since:%Y%m%dt%H%M%Sz}" for it in targets.values()
@@ -199,7 +190,7 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Shell, server: Lis
     ],
 )
 def test_a_watch_that_makes_no_sense_is_refused_in_words(
-    shell: Shell, arguments: tuple[str, ...], code: int, told: str
+    shell: Home, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
     assert shell.run("add", *arguments) == code
     assert told in shell.err
