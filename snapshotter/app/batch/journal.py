@@ -8,6 +8,8 @@ twice. What a crash tears off the last line is cut away. The format is in
 docs/reference/batch.md.
 """
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -219,11 +221,15 @@ class Journal:
     def _append_all(self, lines: Iterable[Mapping[str, Any]]) -> None:
         texts = [json.dumps(it, ensure_ascii=True, separators=(",", ":")) for it in lines]
         data = "".join(f"{it}\n" for it in texts).encode("ascii")
+        whole = os.fstat(self._descriptor).st_size
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
+            # A full disk takes a part of a line; what is written behind it would be unreadable.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, whole)
             raise _unwritable(self.path, error) from error
         for text in texts:
             self._take(json.loads(text))
@@ -301,7 +307,8 @@ def _text(value: object) -> str:
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         f"the journal {path} can not be written: {error.strerror}",
-        hint="what was captured is in the store; the same command goes on from there",
+        hint=("make space on its disk; " if error.errno in (errno.ENOSPC, errno.EDQUOT) else "")
+        + "what was captured is in the store; the same command goes on from there",
     )
 
 

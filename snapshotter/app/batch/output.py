@@ -1,5 +1,6 @@
 """The table that is written: whole at any moment, and never over what somebody else wrote."""
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,5 +109,7 @@ def _replace(path: Path, data: bytes) -> None:
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         f"the table {path} can not be written: {error.strerror}",
-        hint="name another place with --out, in a folder that you may write to",
+        hint="make space on its disk, and give the same command again"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "name another place with --out, in a folder that you may write to",
     )

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -446,6 +447,25 @@ def test_a_damaged_journal_is_not_taken_for_an_empty_one(
         bench.run(Pages())
 
     assert bench.journal.read_bytes() == damage
+
+
+def test_a_line_that_a_full_disk_tears_off_is_taken_back(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with Journal.begin(path, batch="0" * 16, store=_url(bench), at=START) as journal:
+        before = path.read_bytes()
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
+        try:
+            with pytest.raises(SnapshotterError, match="can not be written"):
+                journal.note_table("0" * 64)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        assert path.read_bytes() == before
+        journal.note_table("1" * 64)  # there is space again
+
+    with Journal.open(path) as found:
+        assert found.wrote("1" * 64)
+        assert not found.wrote("0" * 64)
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"what":"ba', b'{"what":"batch","format":1,'])
