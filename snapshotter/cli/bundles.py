@@ -64,7 +64,7 @@ def list_(
 @click.command(
     epilog="""\b
 Examples:
-  snapshotter show 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter show 20261124t160642z-k3v4q2m7xw4c5b6d
   snapshotter show --json exhibit.wacz
 """
 )
@@ -101,10 +101,10 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
 @click.command(
     epilog="""\b
 Examples:
-  snapshotter export 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
-  snapshotter export --unpack 20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --unpack 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
-    20261124t160642z-k3v9q2m7xw4c5b6d -o ./exhibit-7
+    20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
 
 \b
 --evidence makes a folder that needs nothing else: bundle, sidecars, trust file, keys and roots,

@@ -21,8 +21,8 @@ def custody() -> None:
 @custody.command(
     epilog="""\b
 Examples:
-  snapshotter custody show 20261124t160642z-k3v9q2m7xw4c5b6d
-  snapshotter custody show --json exhibit-7/20261124t160642z-k3v9q2m7xw4c5b6d.wacz
+  snapshotter custody show 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter custody show --json exhibit-7/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
 """
 )
 @click.argument("bundle", metavar="FILE|BUNDLE-ID")

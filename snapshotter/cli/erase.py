@@ -16,7 +16,7 @@ from snapshotter.errors import SnapshotterError
     epilog="""\b
 Examples:
   snapshotter erase --order "District Court of Exampleton, 12 O 345/26" \\
-      --reason "names a minor" 20261124t160642z-k3v9q2m7xw4c5b6d
+      --reason "names a minor" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")

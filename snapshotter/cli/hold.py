@@ -30,7 +30,7 @@ _name = click.option(
     epilog="""\b
 Examples:
   snapshotter hold place --name doe-v-example --matter "Doe v. Example, 26-cv-01234" \\
-      --reason "preservation letter of 30 November" 20261124t160642z-k3v9q2m7xw4c5b6d
+      --reason "preservation letter of 30 November" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
@@ -72,7 +72,7 @@ def place(
 @hold.command(
     epilog="""\b
 Examples:
-  snapshotter hold lift --name doe-v-example --reason "settled" 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter hold lift --name doe-v-example --reason "settled" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
@@ -109,7 +109,7 @@ def lift(
     epilog="""\b
 Examples:
   snapshotter hold list
-  snapshotter hold list --json 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter hold list --json 20261124t160642z-k3v4q2m7xw4c5b6d
 """,
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")

@@ -74,8 +74,8 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
 @store.command(
     epilog="""\b
 Examples:
-  snapshotter store retain --days 3650 20261124t160642z-k3v9q2m7xw4c5b6d
-  snapshotter store retain --days 3650 --lock-mode COMPLIANCE 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter store retain --days 3650 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter store retain --days 3650 --lock-mode COMPLIANCE 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")

@@ -46,7 +46,7 @@ def streams() -> None:
     epilog="""\b
 Examples:
   snapshotter streams check --key court.key exhibit.wacz
-  snapshotter streams check --key court.key --json 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter streams check --key court.key --json 20261124t160642z-k3v4q2m7xw4c5b6d
 """,
 )
 @click.argument("bundle", metavar="FILE|BUNDLE-ID")

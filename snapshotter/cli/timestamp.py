@@ -16,7 +16,7 @@ _WAIT_S = 30.0  # for another process that is asking
     epilog="""\b
 Examples:
   snapshotter timestamp
-  snapshotter timestamp --store s3://evidence/case-7 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter timestamp --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
 @click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")

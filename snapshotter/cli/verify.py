@@ -22,7 +22,7 @@ _EXAMPLES = """\b
 Examples:
   snapshotter verify captures/bundles/2026/11/24/*.wacz
   snapshotter verify --trust trust.json --root-key 3f1c… exhibit.wacz
-  snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v9q2m7xw4c5b6d
+  snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
 
 \b
 Without a trust file a bundle is judged by your own keys and the configured

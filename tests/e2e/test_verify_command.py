@@ -67,7 +67,7 @@ def test_a_bundle_without_its_token_is_not_passed(captured: Captured, tmp_path: 
     assert captured.installation.run("verify", tmp_path / "x.wacz").code == 10
 
 
-@pytest.mark.parametrize("name", ["/no/such/file.wacz", "20261124t160642z-k3v9q2m7xw4c5b6d", ""])
+@pytest.mark.parametrize("name", ["/no/such/file.wacz", "20261124t160642z-k3v4q2m7xw4c5b6d", ""])
 def test_what_is_neither_a_file_nor_in_the_store_ends_in_1_with_a_sentence(
     captured: Captured, name: str
 ) -> None:
