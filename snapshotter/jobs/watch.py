@@ -6,7 +6,8 @@ workers that see the same list due one polls it; it ends by itself, so that a wo
 dies in the middle holds a list up for ten minutes and not for ever. What a poll found is
 written only if the claim still is the poller's own.
 
-What the lists named is the affair of `items`, on the same database.
+What the lists named is the affair of `items`, and what was not polled that of `watch_gaps`, on
+the same database.
 """
 
 import json
@@ -36,9 +37,9 @@ from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
-from snapshotter.jobs import items
+from snapshotter.jobs import items, watch_gaps
 from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
-from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
+from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.watch import (
     Existing,
     ItemState,
@@ -54,9 +55,6 @@ LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
 _KEPT_POLLS: Final = 200  # of each watch
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
 _LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
-_GAPS_AT_ONCE: Final = 20
-_KEPT_GAPS: Final = timedelta(days=90)
-_SLOTS: Final = 1_500  # times in one record; a statement has 64 KiB
 _LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
 
 WATCHES = Table(
@@ -116,24 +114,6 @@ POLLS = Table(
     Column("queued", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
     Column("gap", BigInteger),  # of a gap: its row in the next table
-)
-# What has to be signed: it outlives the watch that it is about.
-GAPS = Table(
-    "watch_gap",
-    TABLES,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("schedule", String(48), nullable=False),  # as the record names the watch
-    Column("source", Words, nullable=False),
-    Column("event", String(16), nullable=False),
-    Column("reason", String(16), nullable=False),
-    Column("detail", Words, nullable=False),
-    Column("by", String(200), nullable=False),
-    Column("since", Instant, nullable=False),
-    Column("until", Instant),
-    Column("slots", Words, nullable=False),  # JSON: when polls were due, of a gap
-    Column("noted_at", Instant, nullable=False),
-    Column("gap_id", String(64), nullable=False),  # of its record; "" before anybody began it
-    Column("owed", Boolean, nullable=False, index=True),  # the record is not stored yet
 )
 
 
@@ -324,12 +304,7 @@ class WatchBook:
         at, watch = self.now(connection), _loaded(row.definition)
         if not row.paused and not row.ended and at - row.next_at > _bound(watch):
             _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
-        connection.execute(
-            insert(GAPS).values(
-                _owed(watch, at)
-                | {"event": event, "reason": GapReason.BY_HAND, "by": by[:200], "since": at}
-            )
-        )
+        watch_gaps.note_by_hand(connection, watch, event, by, at)
 
     def status(self, name: str) -> WatchStatus:
         """Return how a list stands. Raises SnapshotterError: there is none."""
@@ -347,8 +322,8 @@ class WatchBook:
         """Return the last polls and gaps of a list, newest first."""
         with reading(self.engine) as connection:
             found = connection.execute(
-                select(POLLS, GAPS.c.gap_id, GAPS.c.owed)
-                .outerjoin(GAPS, GAPS.c.id == POLLS.c.gap)
+                select(POLLS, watch_gaps.GAPS.c.gap_id, watch_gaps.GAPS.c.owed)
+                .outerjoin(watch_gaps.GAPS, watch_gaps.GAPS.c.id == POLLS.c.gap)
                 .where(POLLS.c.watch == name)
                 .order_by(POLLS.c.id.desc())
                 .limit(newest)
@@ -379,36 +354,15 @@ class WatchBook:
             new_id: Makes ids of records, which begin with a time.
         """
         with reading(self.engine) as connection:
-            if (
-                connection.execute(select(GAPS.c.id).where(GAPS.c.owed.is_(True)).limit(1)).first()
-                is None
-            ):
+            if not watch_gaps.any_owed(connection):
                 return ()  # as nearly always: nothing is locked for it
         with writing(self.engine) as connection:
-            at = self.now(connection)
-            fresh = connection.execute(
-                select(GAPS.c.id).where(GAPS.c.owed.is_(True), GAPS.c.gap_id == "")
-            )
-            for number in fresh.scalars().all():
-                connection.execute(
-                    update(GAPS)
-                    .where(GAPS.c.id == number, GAPS.c.gap_id == "")
-                    .values(gap_id=new_id(at))
-                )
-            rows = connection.execute(
-                select(GAPS).where(GAPS.c.owed.is_(True)).order_by(GAPS.c.id).limit(_GAPS_AT_ONCE)
-            ).all()
-        return tuple(map(_gap, rows))
+            return watch_gaps.owed(connection, new_id, self.now(connection))
 
     def recorded(self, gaps: Sequence[Gap]) -> None:
         """Write down that the records of gaps are stored."""
         with writing(self.engine) as connection:
-            connection.execute(
-                update(GAPS).where(GAPS.c.gap_id.in_([it.gap_id for it in gaps])).values(owed=False)
-            )
-            # The store and the log have them; here they only say which record is which gap's.
-            before = self.now(connection) - _KEPT_GAPS
-            connection.execute(delete(GAPS).where(GAPS.c.owed.is_(False), GAPS.c.noted_at < before))
+            watch_gaps.recorded(connection, gaps, self.now(connection))
 
     def items(
         self, name: str, *, state: ItemState | None = None, newest: int = 0
@@ -633,28 +587,12 @@ def _note_gap(
     if row.polls == 0:
         return  # it was never polled: nothing that was there to be seen before was promised
     missed = max(1, (at - row.due_at) // watch.every)
-    since = row.due_at.replace(microsecond=0)
-    # Where the list's pace has them.
-    slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
-    more = f", of which the first {_SLOTS} are named" if missed > _SLOTS else ""
     connection.execute(
         update(WATCHES)
         .where(WATCHES.c.name == row.name)
         .values(missed=row.missed + missed, due_at=at)
     )
-    gap = connection.execute(
-        insert(GAPS).values(
-            _owed(watch, at)
-            | {
-                "event": GapEvent.MISSED,
-                "reason": reason,
-                "detail": f"{missed} polls of a list were not made{more}",
-                "slots": json.dumps([instant(it) for it in slots]),
-                "since": slots[0],
-                "until": slots[-1],
-            }
-        )
-    ).inserted_primary_key
+    gap = watch_gaps.note_missed(connection, watch, row.due_at, missed, at, reason)
     _write_poll(
         connection,
         row.name,
@@ -662,40 +600,10 @@ def _note_gap(
             at=row.due_at,
             ended_at=at,
             state=None,
-            detail=f"{missed} polls were not made: {_GAP_WORDS[reason]}",
+            detail=f"{missed} polls were not made: {watch_gaps.WORDS[reason]}",
             missed=missed,
         ),
-        gap=int(gap[0]) if gap else None,
-    )
-
-
-def _owed(watch: Watch, at: datetime) -> dict[str, Any]:
-    """Return what is the same in every row of what has to be signed."""
-    return {
-        "schedule": watch.schedule,
-        "source": watch.source,
-        "detail": "",
-        "by": "",
-        "slots": "[]",
-        "noted_at": at,
-        "gap_id": "",
-        "owed": True,
-    }
-
-
-def _gap(row: Row[Any]) -> Gap:
-    slots = tuple(map(parse_instant, json.loads(row.slots)))
-    return Gap(
-        gap_id=row.gap_id,
-        at=row.noted_at,
-        schedule=row.schedule,
-        event=GapEvent(row.event),
-        reason=GapReason(row.reason),
-        since=row.since,
-        until=row.until,
-        detail=row.detail,
-        by=row.by,
-        missed=(Missed(slots=slots, urls=(row.source,)),) if slots else (),
+        gap=gap,
     )
 
 
@@ -757,11 +665,6 @@ def _status(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
     )
 
 
-_GAP_WORDS = {
-    GapReason.NO_WORKER: "no worker polled this list in that time",
-    GapReason.OVER_BUDGET: "its host could not be asked: budget, quiet hours, or too much for it",
-    GapReason.QUEUE_LATE: "the capture of its page came late",
-}
 _MOMENTS = ("created_at", "starts_at", "ends_at")
 _DURATIONS = ("every", "within")
 _TUPLES = ("match", "exclude", "tags")
