@@ -13,6 +13,7 @@ from snapshotter.cli.key_options import passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.cli.schedule_words import (
+    counted,
     details,
     entry_json,
     entry_line,
@@ -345,7 +346,7 @@ def run(
             if as_json:
                 result_json({"jobs": jobs, "name": name})
             else:
-                result(f"{name}  {len(jobs)} visits handed over: snapshotter queue list")
+                result(f"{name}  {counted(len(jobs), 'visit')} handed over: snapshotter queue list")
     with wiring_jobs.one_sweep(settings, ask=None, tell=say, records=False) as sweep:
         sweep.run()
 
@@ -424,8 +425,8 @@ def _tell_swept(swept: "Swept", as_json: bool) -> None:
         )
         return
     result(
-        f"{swept.handed_over} visits handed over, {swept.missed} missed, "
-        f"{swept.recorded} records written"
+        f"{counted(swept.handed_over, 'visit')} handed over, {swept.missed} missed, "
+        f"{counted(swept.recorded, 'record')} written"
     )
 
 
@@ -441,7 +442,7 @@ def _dry_run(since: datetime, name: str, plan: "Plan", urls: list[str], as_json:
     if as_json:
         result_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(found)})
         return
-    result(f"{name}  {plan.words}  would be added with {len(urls)} URLs")
+    result(f"{name}  {plan.words}  would be added with {counted(len(urls), 'URL')}")
     print_visits(found)
 
 

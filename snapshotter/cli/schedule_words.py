@@ -47,6 +47,11 @@ def tell_changed(entry: "Schedule", as_json: bool, words: str, changed: bool) ->
         result(f"{entry.name}  {words}")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many of something: 1 visit, 2 visits."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_visits(found: "list[tuple[Slot, str]]") -> None:
     """Print visits to come, one a line."""
     for slot, url in found:

@@ -11,7 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    delete,
+    exists,
+    func,
+    insert,
+    inspect,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from snapshotter.errors import SnapshotterError
@@ -134,16 +145,26 @@ class DatabaseQueue:
         """
         Forget jobs that were over before that time; return how many. No bundle is touched.
 
+        Those of a schedule stay until it has asked what became of them: else who cancels a visit
+        and purges it would leave no gap.
+
         Raises:
             ServiceUnavailable: The database does not answer.
         """
+        from snapshotter.jobs.schedule import VISIT
+
+        asked_for: Any = true()
+        with reading(self._engine) as connection:
+            has_visits = inspect(connection).has_table(VISIT.name)
+        if has_visits:  # else nothing was ever scheduled
+            asked_for = ~exists().where(VISIT.c.job_id == JOB.c.id, VISIT.c.check_at.is_not(None))
         wanted = [state for state in states if state.over]
         gone = 0
         while True:
             with writing(self._engine) as connection:
                 ids = connection.execute(
                     select(JOB.c.id)
-                    .where(JOB.c.state.in_(wanted), JOB.c.ended_at < before)
+                    .where(JOB.c.state.in_(wanted), JOB.c.ended_at < before, asked_for)
                     .limit(_AT_ONCE)
                 ).scalars()
                 found = list(ids)

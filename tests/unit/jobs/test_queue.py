@@ -7,11 +7,16 @@ from sqlalchemy import Engine
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.plan import Plan
 from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.schedule import Schedules
+from snapshotter.jobs.sweep import Sweep
 from snapshotter.jobs.table import Ruling
+from snapshotter.model.gap import Gap, GapReason
 from snapshotter.model.job import JobState
 from tests.unit.jobs.making import AT, BUNDLE, job, made
 
@@ -136,6 +141,28 @@ def test_only_what_is_over_for_long_is_forgotten(queue: DatabaseQueue, database:
 
     assert [it.job.id for it in queue.jobs()] == ["waits"]
     assert attempts_of(database).owner_of(BUNDLE) == ""
+
+
+def test_a_visit_that_was_cancelled_is_not_purged_before_its_schedule_knows(
+    queue: DatabaseQueue, database: Engine
+) -> None:
+    told: list[Gap] = []
+    TABLES.create_all(database)
+    Schedules(database).add("case-7", Plan(every=timedelta(hours=6)), ["https://example.org/"])
+    sweep = Sweep(database, queue, record=told.extend, new_id=lambda _: "gap", tell=print)
+    while not sweep.run().handed_over:  # at the next whole second
+        pass
+    (job_id,) = [it.job.id for it in queue.jobs()]
+    queue.cancel([job_id])
+    later = queue.now() + timedelta(hours=2)
+
+    assert queue.purge(before=later) == 0
+    Sweep(
+        database, queue, record=told.extend, new_id=lambda _: "gap", tell=print, now=lambda _: later
+    ).run(at_once=True)
+
+    assert [it.reason for it in told] == [GapReason.CANCELLED]
+    assert queue.purge(before=later) == 1
 
 
 def test_what_a_person_reads_of_a_job_that_is_done(queue: DatabaseQueue, database: Engine) -> None:
