@@ -35,9 +35,16 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    Words,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
 from snapshotter.model.event import Delivery, Event, EventKind, OwedMessage, Waiting
 
 _CLAIM_S: Final = 120  # seconds; a delivery has a limit well below
@@ -128,7 +135,6 @@ class Outbox:
 
     def put(self, waiting: Sequence[Waiting]) -> int:
         """Take events over, all or none; return how many were not known before."""
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         new = 0
         with writing(self._engine) as connection:
             now = self._now(connection)
@@ -147,7 +153,7 @@ class Outbox:
                     "repeat_s": it.repeat_s,
                     "event": _encode(it.event),
                 }
-                done = connection.execute(insert(_EVENTS).values(row).on_conflict_do_nothing())
+                done = connection.execute(insert_new(connection, _EVENTS).values(row))
                 new += done.rowcount
         return new
 

@@ -27,10 +27,16 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql
-from sqlalchemy.dialects.sqlite import insert as sqlite
 
-from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    Words,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
 
 _WORKER = Table(
     "worker",
@@ -204,10 +210,8 @@ class Roster:
 
 
 def _first_turn(connection: Connection, duty: str, worker_id: str, until: datetime) -> bool:
-    upsert = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = upsert(_DUTY).values(name=duty, holder=worker_id, until=until)
-    done = connection.execute(statement.on_conflict_do_nothing(index_elements=[_DUTY.c.name]))
-    return done.rowcount == 1
+    row = {"name": duty, "holder": worker_id, "until": until}
+    return connection.execute(insert_new(connection, _DUTY).values(row)).rowcount == 1
 
 
 def process_name(pid: int = 0) -> str:

@@ -438,14 +438,8 @@ class Sweep:
     def _mark(self, name: str, now: datetime) -> None:
         with writing(self._engine) as connection:
             done = connection.execute(update(TURN).where(TURN.c.name == name).values(at=now))
-            if done.rowcount:
-                return
-            if connection.dialect.name == "sqlite":
-                connection.execute(insert(TURN).values(name=name, at=now))
-                return
-            from sqlalchemy.dialects.postgresql import insert as upsert
-
-            connection.execute(upsert(TURN).values(name=name, at=now).on_conflict_do_nothing())
+            if not done.rowcount:
+                connection.execute(insert_new(connection, TURN).values(name=name, at=now))
 
     def _trim(self, now: datetime) -> None:
         """Once a day, forget what was settled long ago; records and bundles are in the store."""

@@ -14,7 +14,7 @@ from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.schedule import TARGET
 from tests.unit.cli.shell import Shell
-from tests.unit.jobs.schedules import Heard
+from tests.unit.jobs.heard import Heard
 
 URL = "https://example.org/post/1"
 

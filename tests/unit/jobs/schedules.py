@@ -6,38 +6,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, event
-from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.plan import Plan
 from snapshotter.jobs.schedule import Schedules
 from snapshotter.jobs.sweep import Sweep, Swept
-from snapshotter.model.event import Event
 from snapshotter.model.gap import Gap
-from snapshotter.ports import JobObserver
 from tests.fakes.job_queue import TableQueue
+from tests.unit.jobs.heard import Heard
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 URL = "https://example.org/post/1"
-
-
-class Heard(JobObserver):
-    """What an observer was told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.late: list[float] = []
-        self.told: list[str] = []
-
-    @override
-    def fired(self, schedule: str, *, late_s: float) -> None:
-        self.late.append(late_s)
-
-    @override
-    def tell(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class Desk:

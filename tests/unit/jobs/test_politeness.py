@@ -6,32 +6,20 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
-from typing_extensions import override
 
 from snapshotter.jobs import politeness as table
 from snapshotter.jobs.database import open_database, reading, writing
 from snapshotter.jobs.gate import Met, Wait
 from snapshotter.jobs.politeness import DatabaseGate, DatabaseVisits, forgive, hosts, trim
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import EventKind
 from snapshotter.model.job import CaptureJob
 from snapshotter.policy import politeness
 from snapshotter.policy.politeness import Cause, Sign, Visit
 from snapshotter.policy.politeness import Wait as HostWait
-from snapshotter.ports import JobObserver
+from tests.unit.jobs.heard import Heard
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Heard(JobObserver):
-    """An observer that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    @override
-    def tell(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class Desk:

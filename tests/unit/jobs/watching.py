@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event
-from typing_extensions import override
 
 from snapshotter.egress.fetch import Fetched, fetch
 from snapshotter.egress.rules import EgressRules
@@ -16,33 +15,21 @@ from snapshotter.jobs.database import open_database
 from snapshotter.jobs.list_reader import MAX_BYTES
 from snapshotter.jobs.poll import Hooks, Poller
 from snapshotter.jobs.watch import WatchBook
-from snapshotter.model.event import Event
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.watch import Watch, WatchItem, WatchStatus
 from snapshotter.policy.identity import parse_rules
 from snapshotter.policy.load import shipped_directory
-from snapshotter.ports import JobObserver
 from tests.fakes.job_queue import TableQueue
 from tests.fakes.world import SeededIds
 from tests.servers.lists import ListServer
 from tests.unit.egress.parts import LOOPBACK, Ticking
+from tests.unit.jobs.heard import Heard
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 RULES = parse_rules(
     (shipped_directory() / "schedules" / "identity.toml").read_text(encoding="utf-8"), "shipped"
 )
-
-
-class Heard(JobObserver):
-    """What an observer was told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    @override
-    def tell(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class Desk:
