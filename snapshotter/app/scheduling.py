@@ -10,7 +10,7 @@ from pathlib import Path
 from snapshotter.app.addresses import check_url, listed
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.cron import zone as zone_of
-from snapshotter.jobs.plan import CatchUp, Plan, with_defaults
+from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
 from snapshotter.policy.politeness import Politeness
@@ -68,7 +68,7 @@ def plan_of(wish: Wish) -> Plan:
             end=parse_moment(wish.end, zone, is_end=True) if wish.end else None,
             seasons=tuple(_season(it) for it in wish.seasons),
             catch_up=CatchUp(wish.catch_up),
-            max_late=timedelta(hours=1) if wish.catch_up == CatchUp.SKIP else None,
+            max_late=DEFAULT_LATE if wish.catch_up == CatchUp.SKIP else None,
         )
         return with_defaults(
             plan, jitter=jitter, max_late=parse_duration(wish.max_late) if wish.max_late else None

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -36,29 +37,27 @@ def describe(
         browser_version: The answer of `Browser.getVersion`; empty when it gave none.
         arguments: The browser's command line.
     """
-    fonts = _fonts(place.environment)
-    return Environment(
-        os=_system(),
-        kernel=f"{platform.system()} {platform.release()}",
-        architecture=platform.machine(),
-        python=platform.python_version(),
-        playwright=metadata.version("playwright"),
-        snapshotter=version,
+    return replace(
+        without_browser(version, environment=place.environment),
         browser_product=browser_version.get("product", ""),
         browser_revision=browser_version.get("revision", ""),
         browser_sha256=binary_sha256(binary.path),
         browser_binary=binary.path.name,
         browser_arguments=without_paths(arguments, binary=binary, place=place),
         user_agent=user_agent,
-        fonts_sha256=hashlib.sha256("\n".join(fonts).encode()).hexdigest(),
-        fonts_count=len(fonts),
         sandbox=sandbox,
     )
 
 
-def without_browser(version: str) -> Environment:
-    """Return the facts where no browser was started."""
-    fonts = _fonts({})
+def without_browser(version: str, *, environment: Mapping[str, str] | None = None) -> Environment:
+    """
+    Return the facts where no browser was started.
+
+    Args:
+        version: Our own.
+        environment: What fonts are looked for with; nothing, where there is no browser.
+    """
+    fonts = _fonts(environment or {})
     return Environment(
         os=_system(),
         kernel=f"{platform.system()} {platform.release()}",
