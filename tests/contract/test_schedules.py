@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select, update
 
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.jobs import database
 from snapshotter.jobs.database import database_url
+from snapshotter.jobs.plan import Plan
+from snapshotter.jobs.schedule import TARGET
 from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs import test_sweep
-from tests.unit.jobs.schedules import Desk
+from tests.unit.jobs.schedules import HOUR, START, URL, Desk
 
 Check = Callable[[Desk], None]
 
@@ -55,3 +59,24 @@ def test_on_postgresql(desk: Desk, check: Check) -> None:
 
 def test_several_processes_sweep_one_postgresql(desk: Desk) -> None:
     test_sweep.sweep_together(desk, count=2)
+
+
+def test_one_that_stands_still_in_a_transaction_does_not_hold_up_the_others(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(database, "_STANDS_STILL_S", 1)
+    desk = Desk(tmp_path, url=server.url)
+    desk.add(Plan(every=6 * HOUR))
+
+    with pytest.raises(ServiceUnavailable):
+        _stop_while_others_sweep(desk)
+    desk.engine.dispose()
+
+
+def _stop_while_others_sweep(desk: Desk) -> None:
+    with database.writing(desk.engine) as stopped:
+        stopped.execute(update(TARGET).values(url=URL))  # and now it holds the row
+
+        assert desk.run(START).handed_over == 1
+
+        stopped.execute(select(TARGET.c.id))  # it goes on, and hears that it was ended
