@@ -187,8 +187,11 @@ Examples:
 )
 @click.argument("message_ids", metavar="[ID…]", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Whatever is owed or was given up.")
+@_JSON
 @click.pass_context
-def retry(ctx: click.Context, message_ids: tuple[str, ...], everything: bool) -> None:
+def retry(
+    ctx: click.Context, message_ids: tuple[str, ...], everything: bool, as_json: bool
+) -> None:
     """Owe given-up messages again, and try owed ones at once."""
     from snapshotter.app import wiring_notify
 
@@ -201,6 +204,9 @@ def retry(ctx: click.Context, message_ids: tuple[str, ...], everything: bool) ->
             f"{len(message_ids) - count} of these are no messages that can be tried again",
             hint="snapshotter notify outbox --state owed --state given-up",
         )
+    if as_json:
+        result_json({"owed": count})
+        return
     result(f"{count} messages are tried at once: by a worker, or by snapshotter notify send")
 
 

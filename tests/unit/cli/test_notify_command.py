@@ -95,7 +95,8 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     assert desk.run("send", "--json") == 0
     assert desk.objects[0]["sent"] == 0  # its next attempt is in seconds
 
-    assert desk.run("retry", owed["id"]) == 0
+    assert desk.run("retry", owed["id"], "--json") == 0
+    assert desk.object == {"owed": 1}
     assert desk.run("send") == 0
 
     assert desk.out.startswith("1 sent")
