@@ -15,6 +15,7 @@ from itertools import islice
 
 from snapshotter.formats.charset import decode
 from snapshotter.formats.listing import Collector, Listing, NotAList, absolute
+from snapshotter.formats.plain_markup import plain_markup
 
 MAX_BYTES = 16 << 20
 _MAX_HTML = 4 << 20  # characters
@@ -76,7 +77,8 @@ def read_links(data: bytes, base_url: str, content_type: str = "", *, select: st
     selector = parse_selector(select or "*")
     parser = html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
     try:
-        tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        markup = plain_markup(text).encode("utf-8", "replace")
+        tree = html.document_fromstring(markup, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise NotAList(f"no HTML page: {error}") from None
     base = next((it.get("href") for it in islice(tree.iter("base"), 1)), "") or ""
