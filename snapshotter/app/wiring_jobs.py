@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
     # Every module that declares tables, so that they are made whoever opens it first.
-    from snapshotter.jobs import attempts, politeness, roster, sweep, watch  # noqa: F401
+    from snapshotter.jobs import attempts, belonging, politeness, roster, sweep, watch  # noqa: F401
     from snapshotter.jobs.database import open_database
 
     return open_database(settings.queue)
@@ -261,6 +261,7 @@ def worker(
     told: Callable[..., Any],
     observer: JobObserver | None = None,
     more: "Sequence[Duty]" = (),
+    adopt: bool = False,
 ) -> "Worker":
     """
     Return a worker of the configured queue.
@@ -270,11 +271,13 @@ def worker(
         told: Hears what happens: an event's name, and its fields.
         observer: Hears what is counted, and what people may want to be told.
         more: Duties beside those of every worker.
+        adopt: Move a queue that belongs to another store to the configured one.
 
     Raises:
         ServiceUnavailable: The database does not answer.
         SnapshotterError: What is configured makes no sense.
     """
+    from snapshotter.jobs.belonging import Belonging
     from snapshotter.jobs.worker import Worker
 
     polite = politeness(settings)
@@ -293,6 +296,8 @@ def worker(
         duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
         rules=rules,
         limits=limits(settings),
+        store=Belonging(store=wiring.receipts_place(settings), place=wiring.store(settings).url),
+        adopt=adopt,
         version=snapshotter.__version__,
         told=told,
         observer=heard,

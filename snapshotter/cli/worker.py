@@ -36,6 +36,11 @@ Examples:
     help="Captures at a time, each in a process and a browser of its own.",
 )
 @click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]")
+@click.option(
+    "--adopt-store",
+    is_flag=True,
+    help="Go on with this store where the queue belongs to another one.",
+)
 @click.option("--policy", metavar="NAME|FILE", help="For jobs that name none.  [default: default]")
 @click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
 @click.option(
@@ -98,6 +103,7 @@ def worker(
     ctx: click.Context,
     concurrency: int,
     store: str | None,
+    adopt_store: bool,
     policy: str | None,
     key: str | None,
     passphrase_file: Path | None,
@@ -148,7 +154,7 @@ def worker(
     ) as watched:
         made = wiring_jobs.worker(
             settings, rules, tell=watched.tell, told=watched.told, observer=watched.observer,
-            more=watched.duties,
+            more=watched.duties, adopt=adopt_store,
         )  # fmt: skip
         if watched.url:
             watched.told("worker.listening", url=watched.url)
@@ -200,6 +206,7 @@ _WORDS = {
     "job.search-failed": "{job}: its bundle could not be looked for: {error}",
     "job.superseded": "{job} was given to another worker, or cancelled",
     "notification.failed": "not told yet: {error}",
+    "queue.moved": "the queue belongs to the store {store} from now on",
     "queue.unavailable": "{error}; waiting for it",
     "run.stray": "of {jobs} the engine had lost count, after the database was away",
     "slot.recycled": "a slot was replaced after {captures} captures",

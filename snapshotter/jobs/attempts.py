@@ -49,8 +49,8 @@ from snapshotter.jobs.table import (
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, Made, Sealed
 from snapshotter.ports import Superseded
 
-_RUNNING, _STORING, _ENDED, _LOST = "running", "storing", "ended", "lost"
-_LIVE = (_RUNNING, _STORING)
+_RUNNING, STORING, _ENDED, _LOST = "running", "storing", "ended", "lost"
+_LIVE = (_RUNNING, STORING)
 
 ATTEMPT = Table(
     "attempt",
@@ -201,7 +201,7 @@ class Attempts:
                 connection,
                 attempt,
                 _LIVE,
-                state=_STORING,
+                state=STORING,
                 sealed=json.dumps(asdict(sealed)),
                 store_by=database_now(connection) + limit,
             )
@@ -323,7 +323,7 @@ class Attempts:
         """Return the attempts whose bundles have to be looked for in the store."""
         with reading(self._engine) as connection:
             found = connection.execute(
-                _with_jobs().where(ATTEMPT.c.state == _STORING, ATTEMPT.c.orphaned_at.is_not(None))
+                _with_jobs().where(ATTEMPT.c.state == STORING, ATTEMPT.c.orphaned_at.is_not(None))
             ).mappings()
             return [
                 Orphan(
@@ -379,7 +379,7 @@ class Attempts:
         """Leave an attempt that is storing to whoever looks into the store; False if it is not."""
         done = connection.execute(
             update(ATTEMPT)
-            .where(*_is(attempt), ATTEMPT.c.state == _STORING)
+            .where(*_is(attempt), ATTEMPT.c.state == STORING)
             .values(
                 orphaned_at=now, fault=failure.fault, error=failure.error, hint=failure.hint,
                 **({"store_by": store_by} if store_by else {}),

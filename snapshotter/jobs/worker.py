@@ -22,6 +22,7 @@ from sqlalchemy import Engine as Database
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.attempts import Attempt, Attempts, Orphan, Patience
+from snapshotter.jobs.belonging import Belonging, claim
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.engine import Engine, Limits
@@ -87,6 +88,8 @@ class Worker:
         url: Of the queue's database, as the setting has it.
         database: The same, opened.
         opener: Makes a workshop in a slot's process; pickled.
+        store: Where its bundles go: one store for all workers of a queue.
+        adopt: Move a queue that belongs to another store.
         told: Hears what happens, as events with fields.
         observer: Hears what is counted, and what people may want to be told.
         chance: Returns numbers between 0 and 1, for jitter and names.
@@ -102,6 +105,8 @@ class Worker:
         duties: Sequence[Duty],
         rules: Rules,
         limits: Limits,
+        store: Belonging,
+        adopt: bool = False,
         version: str,
         told: Told,
         observer: JobObserver,
@@ -114,6 +119,7 @@ class Worker:
         self._told = told
         self._observer = observer
         self._version = version
+        self._store, self._adopt = store, adopt
         self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
         self._roster = Roster(database)
         self._queue = DatabaseQueue(database)
@@ -171,6 +177,8 @@ class Worker:
         threads: list[threading.Thread] = []
         self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
         try:
+            if claim(self._database, self._store, worker=self.id, adopt=self._adopt):
+                self._told("queue.moved", store=self._store.place)
             self._open()
             self._engine.start(
                 max(
@@ -577,11 +585,22 @@ class Worker:
             self._steady_since = time.monotonic()
         if beat.was_buried:
             self._told("worker.fenced", worker=self.id)
+            self._stay_with_store()
         mine = self._attempts.held_by(self.id)
         with self._lock:
             for ticket, slot in held.items():
                 if ticket not in mine and self._held.get(ticket) is slot:
                     slot.kill()
+
+    def _stay_with_store(self) -> None:
+        """Stop, if the queue was moved to another store while this worker was taken for dead."""
+        try:
+            claim(self._database, self._store, worker=self.id)
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError as error:
+            self._told("worker.trouble", error=error.message, hint=error.hint)
+            self.give_up()
 
     @property
     def _state(self) -> WorkerState:

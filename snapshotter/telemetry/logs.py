@@ -61,6 +61,7 @@ _LEVELS: Final[Mapping[str, Level]] = {
     "store.unavailable": Level.DEBUG,  # `service.failed` says the same
     "worker.bug": Level.ERROR,
     "worker.dead": Level.WARNING,
+    "queue.moved": Level.WARNING,
     "worker.fenced": Level.WARNING,
     "worker.heartbeat": Level.DEBUG,
     "worker.trouble": Level.WARNING,

@@ -23,7 +23,8 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.jobs.database import open_database
+from snapshotter.jobs.belonging import _STORE
+from snapshotter.jobs.database import open_database, writing
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.roster import Roster, WorkerState
 from snapshotter.jobs.table import Ruling
@@ -151,6 +152,8 @@ def works_on_postgresql(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Work
     engine = open_database(postgresql.url)
     made = Works(postgresql.url, tmp_path, engine)
     # The server is one for all tests, and the folder is not.
+    with writing(engine) as connection:
+        connection.execute(_STORE.delete())
     made.queue.purge(before=made.queue.now() + timedelta(days=1))
     yield made
     engine.dispose()

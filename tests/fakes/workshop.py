@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.receipts import store_id
 from snapshotter.jobs.slot import Kept
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import JobObserver, Lease
@@ -154,6 +155,7 @@ def main() -> None:
     # Here and not above: each slot imports this module, and has no database.
     from snapshotter.jobs import attempts, roster  # noqa: F401 - their tables
     from snapshotter.jobs.attempts import Patience
+    from snapshotter.jobs.belonging import Belonging
     from snapshotter.jobs.database import open_database
     from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate, OpenGate
@@ -199,6 +201,7 @@ def main() -> None:
         duties=(),
         rules=rules,
         limits=limits,
+        store=Belonging(store=store_id(str(arguments.folder)), place=str(arguments.folder)),
         version="test",
         told=_told,
         observer=JobObserver(),

@@ -20,6 +20,7 @@ from snapshotter.jobs.worker import Rules, Worker
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
 from tests.unit.jobs.making import job, made
+from tests.unit.jobs.stores import HERE
 
 
 class _Turns(JobObserver):
@@ -46,7 +47,7 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
     heard, told = _Turns(enough=1), []
     worker = Worker(
         url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(beat_s=0.01), limits=Limits(), version="1",
+        duties=(), rules=Rules(beat_s=0.01), limits=Limits(), store=HERE, version="1",
         told=lambda event, **_: told.append(event), observer=heard, chance=lambda: 0.5,
     )  # fmt: skip
     TABLES.drop_all(database)
@@ -97,8 +98,9 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     told: list[str] = []
     worker = Worker(
         url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(patience=Patience(attempts=1)), limits=Limits(), version="1",
+        duties=(), rules=Rules(patience=Patience(attempts=1)), limits=Limits(), store=HERE,
         told=lambda event, **_: told.append(event), observer=_Broken(), chance=lambda: 0.5,
+        version="1",
     )  # fmt: skip
     queue = DatabaseQueue(database)
     queue.put([job()])
@@ -135,7 +137,7 @@ def test_a_run_that_no_thread_is_at_holds_its_host_for_a_while_only(
     """The database ended before it could say that the run was taken, or that it was over."""
     worker = Worker(
         url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
-        duties=(), rules=Rules(), limits=Limits(), version="1",
+        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
         told=lambda event, **_: None, observer=JobObserver(), chance=lambda: 0.5,
     )  # fmt: skip
     engine = _Taken(("stray", 1), ("at-work", 1))

@@ -1,0 +1,95 @@
+"""
+Which store a queue belongs to: exactly one bundle comes of a job in one store, not in each.
+
+A bundle of an attempt that was cut off is looked for in the store of whoever looks. A worker
+with another store would not find it, and capture the page a second time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, Engine, Integer, String, Table, func, select, update
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.attempts import ATTEMPT, STORING
+from snapshotter.jobs.database import TABLES, Instant, Words, database_now, insert_new, writing
+from snapshotter.jobs.roster import LIVE, Roster, Worker, is_gone
+
+_SILENT = timedelta(minutes=1)  # whoever wakes after it finds that it was taken for dead
+_STORE = Table(
+    "queue_store",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("store", String(32), nullable=False),
+    Column("place", Words, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belonging:
+    """The store of a worker."""
+
+    store: str  # `formats.receipts.store_id`
+    place: str  # for people: its URL
+
+
+def claim(engine: Engine, ours: Belonging, *, worker: str, adopt: bool = False) -> bool:
+    """
+    Say that a queue belongs to a store: to that of its first worker.
+
+    A worker enrols before it asks. So of one that works and one that would move the queue
+    at least one sees the other.
+
+    Args:
+        worker: Who asks.
+        adopt: Move a queue that belongs to another store.
+
+    Returns:
+        Whether the queue was moved.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+        SnapshotterError: It belongs to another one, or can not be moved now.
+    """
+    with writing(engine) as connection:
+        now = database_now(connection)
+        values = {"store": ours.store, "place": ours.place, "since": now}
+        connection.execute(insert_new(connection, _STORE).values(id=1, **values))
+        row = connection.execute(select(_STORE).with_for_update()).one()
+        if row.store == ours.store:
+            return False
+        if not adopt:
+            raise SnapshotterError(
+                f"the queue belongs to the store {row.place}, and this worker has {ours.place}",
+                hint=f"--store {row.place}; if the queue is to go on with another store, or the "
+                "same has another name now: end all workers, and start one with --adopt-store",
+            )
+        others = [
+            it.id
+            for it in Roster(engine).workers()
+            if it.id != worker and it.state in LIVE and _speaks(it, now)
+        ]
+        if others:
+            raise SnapshotterError(
+                f"the queue can not be moved from {row.place} while others work for it: "
+                f"{', '.join(others)}",
+                hint="end them first (snapshotter worker list); one that was cut off counts for a "
+                "minute after its last word",
+            )
+        storing = connection.execute(
+            select(func.count()).select_from(ATTEMPT).where(ATTEMPT.c.state == STORING)
+        ).scalar_one()
+        if storing:
+            raise SnapshotterError(
+                f"the queue can not be moved from {row.place}: bundles of {storing} jobs may have "
+                "been stored there, and are still to be looked for",
+                hint="let a worker with the old store find them first (snapshotter queue list "
+                "--state running)",
+            )
+        connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))
+        return True
+
+
+def _speaks(worker: Worker, now: datetime) -> bool:
+    return abs(now - worker.beat_at) < _SILENT and not is_gone(worker.process)

@@ -1,0 +1,120 @@
+"""A queue belongs to one store: whoever has another one would not find what was stored."""
+
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, update
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.jobs.belonging import claim
+from snapshotter.jobs.database import database_now, writing
+from snapshotter.jobs.dispatch import Dispatcher
+from snapshotter.jobs.engine import Limits
+from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.roster import _WORKER, Roster, WorkerState, process_name
+from snapshotter.jobs.slot import Workshop
+from snapshotter.jobs.worker import Rules, Worker
+from snapshotter.ports import JobObserver
+from tests.unit.jobs.making import BUNDLE, SEALED, job
+from tests.unit.jobs.stores import ELSEWHERE, HERE
+
+
+@pytest.fixture
+def claimed(database: Engine) -> Engine:
+    """A queue whose first worker has ended."""
+    roster = Roster(database)
+    roster.enrol("first", slots=1, version="1")
+    assert not claim(database, HERE, worker="first")
+    roster.beat("first", WorkerState.ENDED, "", 0)
+    return database
+
+
+def test_the_first_worker_says_to_which_store_a_queue_belongs(claimed: Engine) -> None:
+    claim(claimed, HERE, worker="second")
+
+    with pytest.raises(SnapshotterError, match="belongs to the store /captures") as caught:
+        claim(claimed, ELSEWHERE, worker="third")
+
+    assert "s3://elsewhere" in caught.value.message
+    assert "--adopt-store" in caught.value.hint
+
+
+def test_a_queue_is_moved_on_purpose(claimed: Engine) -> None:
+    assert claim(claimed, ELSEWHERE, worker="second", adopt=True)
+    assert not claim(claimed, ELSEWHERE, worker="second", adopt=True)
+
+    with pytest.raises(SnapshotterError, match="s3://elsewhere"):
+        claim(claimed, HERE, worker="third")
+
+
+def test_a_queue_is_not_moved_while_others_work_for_it(claimed: Engine) -> None:
+    Roster(claimed).enrol("busy", slots=1, version="1")
+
+    with pytest.raises(SnapshotterError, match="while others work for it: busy"):
+        claim(claimed, ELSEWHERE, worker="second", adopt=True)
+
+    with writing(claimed) as connection:  # it was cut off
+        at = database_now(connection) - timedelta(minutes=2)
+        connection.execute(update(_WORKER).where(_WORKER.c.id == "busy").values(beat_at=at))
+    assert claim(claimed, ELSEWHERE, worker="second", adopt=True)
+
+
+def test_a_queue_is_not_moved_while_a_bundle_is_looked_for(claimed: Engine) -> None:
+    attempts = Attempts(claimed, OpenGate(), Patience(), lambda: 0.5)
+    DatabaseQueue(claimed).put([job()])
+    (handed,) = Dispatcher(claimed, OpenGate(), per_host=1).choose(1)
+    attempt = attempts.begin("one", handed.run, worker="first", process=process_name())
+    assert attempt is not None
+    attempts.began(attempt, BUNDLE, process_name())
+    attempts.may_store(attempt, SEALED, timedelta(seconds=60))
+    attempts.lose(attempt, "gone")
+
+    with pytest.raises(SnapshotterError, match="still to be looked for"):
+        claim(claimed, ELSEWHERE, worker="second", adopt=True)
+
+    (orphan,) = attempts.orphans()
+    attempts.abandon(orphan)
+    assert claim(claimed, ELSEWHERE, worker="second", adopt=True)
+
+
+def _worker(database: Engine, queue: Path, told: list[str]) -> Worker:
+    return Worker(
+        url=str(queue), database=database, opener=_never, gate=OpenGate(), duties=(),
+        rules=Rules(), limits=Limits(), store=ELSEWHERE, version="1",
+        told=lambda event, **_: told.append(event), observer=JobObserver(), chance=lambda: 0.5,
+    )  # fmt: skip
+
+
+def _never(_tell: object) -> Workshop:
+    raise AssertionError("a slot was started")
+
+
+def test_a_worker_with_another_store_takes_nothing(claimed: Engine, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    with pytest.raises(SnapshotterError, match="belongs to the store /captures"):
+        _worker(claimed, tmp_path / "queue.db", told).run()
+
+    assert told == ["worker.ended"]
+    assert [it.state for it in Roster(claimed).workers()] == [WorkerState.ENDED] * 2
+
+
+def test_a_worker_that_sleeps_while_its_queue_is_moved_stops(
+    claimed: Engine, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    worker = _worker(claimed, tmp_path / "queue.db", told)  # its queue is /captures' again
+    roster = Roster(claimed)
+    roster.enrol(worker.id, slots=1, version="1")
+    for it in roster.workers():
+        roster.bury(it)
+
+    with contextlib.suppress(SnapshotterError):
+        worker._beat()
+
+    assert told == ["worker.fenced", "worker.trouble"]
+    assert worker.is_stopping
