@@ -19,7 +19,7 @@ from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.slot import Hopeless, Kept
+from snapshotter.jobs.slot import Hopeless, Kept, Taken
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.model.request import CaptureRequest, Decision
@@ -91,7 +91,7 @@ class CaptureWorkshop:
         except FileNotFoundError:
             return None
         if found != sealed.sha256:
-            raise SnapshotterError(
+            raise Taken(
                 f"{world.store.url} holds another file under the id {sealed.bundle_id}",
                 hint="snapshotter verify it; it is not what this job has sealed",
             )

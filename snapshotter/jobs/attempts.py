@@ -348,6 +348,18 @@ class Attempts:
             if self._end(connection, orphan.attempt, _LOST, now, orphan.failure.error):
                 self._settle(connection, orphan.attempt, orphan.failure, now, "")
 
+    def end_taken(self, orphan: Orphan, failure: Failure) -> JobStatus | None:
+        """
+        End the job of an orphan whose bundle's place another file has: nobody can mend that but
+        a person, and a second bundle would hide it. None if it was not its to end any more.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            if not self._end(connection, orphan.attempt, _ENDED, now, failure.error):
+                return None
+            self._settle(connection, orphan.attempt, failure, now, "")
+            return _status(connection, orphan.attempt.job.id)
+
     def owner_of(self, bundle_id: str) -> str:
         """Return the job that an attempt of made this bundle; "" if none did."""
         with reading(self._engine) as connection:
@@ -394,7 +406,9 @@ class Attempts:
         row = _job(connection, attempt.job.id)
         if row is None or row["state"] != JobState.RUNNING:
             return
-        counted = failure.fault in (Fault.PAGE, Fault.LOST, Fault.FINAL) or attempt.giving_up
+        counted = attempt.giving_up or failure.fault in (
+            Fault.PAGE, Fault.LOST, Fault.FINAL, Fault.TAKEN,
+        )  # fmt: skip
         attempts = row["attempts"] - (0 if counted else 1)
         values: dict[str, Any] = {
             "attempts": attempts, "error": failure.error, "hint": failure.hint,
@@ -402,6 +416,8 @@ class Attempts:
         }  # fmt: skip
         if failure.fault is Fault.FINAL:
             values |= _over(JobState.FAILED, now, failure.exit_code)
+        elif failure.fault is Fault.TAKEN:
+            values |= _over(JobState.DEAD, now, failure.exit_code)
         elif failure.fault is Fault.RETURNED:
             values |= {"state": JobState.WAITING, "ready": DUE, "due_at": None}
         elif failure.fault is Fault.SERVICE:

@@ -11,6 +11,7 @@ class Fault(StrEnum):
     LOST = "lost"  # who was at it is gone: the page's, perhaps
     SERVICE = "service"  # browser, store, disk: tried again for as long as it takes
     FINAL = "final"  # refused: a further try would mend nothing
+    TAKEN = "taken"  # the store holds another file under the id of its bundle
     RETURNED = "returned"  # the worker was told to stop
 
 

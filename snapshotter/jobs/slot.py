@@ -40,6 +40,10 @@ class Hopeless(SnapshotterError):
     """A further try would mend nothing: what was asked for can not be done."""
 
 
+class Taken(SnapshotterError):
+    """The store holds another file under the id of a bundle: looking again would mend nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """A sealed bundle that was found outside of the store."""
@@ -94,7 +98,8 @@ class Workshop(Protocol):
 
         Raises:
             ServiceUnavailable: Nobody can say.
-            SnapshotterError: The store holds something else in its place.
+            Taken: The store holds something else in its place.
+            SnapshotterError: This worker is badly set up; another one can say.
         """
 
     def chores(self) -> tuple[Kept, ...]:
@@ -410,6 +415,8 @@ def _sentence(error: Exception) -> str:
 def _fault_of(error: BaseException) -> Fault:
     if _disk_is_full(error) or isinstance(error, ServiceUnavailable):
         return Fault.SERVICE
+    if isinstance(error, Taken):
+        return Fault.TAKEN
     if isinstance(error, PolicyRefused | Hopeless):
         return Fault.FINAL
     return Fault.PAGE

@@ -539,6 +539,13 @@ class Worker:
             self._heard(status, outcome.product)
             if status is not None:
                 self._told("job.found", job=job.id, bundle=orphan.sealed.bundle_id, url=job.url)
+        elif outcome.failure is not None and outcome.failure.fault is Fault.TAKEN:
+            failure = outcome.failure
+            self._heard(self._attempts.end_taken(orphan, failure))
+            self._told(
+                "job.failed", job=job.id, url=job.url, fault=failure.fault.value,
+                error=failure.error, hint=failure.hint,
+            )  # fmt: skip
         elif outcome.failure is not None:
             self._told("job.search-failed", job=job.id, error=outcome.failure.error)
         elif is_last_look:

@@ -12,7 +12,7 @@ from snapshotter.app import settings, wiring
 from snapshotter.app.settings import Settings
 from snapshotter.app.workshop import CaptureWorkshop
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
-from snapshotter.jobs.slot import Hopeless
+from snapshotter.jobs.slot import Hopeless, Taken
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Superseded
@@ -175,7 +175,7 @@ def test_another_file_under_the_bundles_id_is_not_its_bundle(
     Path(made.location).chmod(0o600)
     Path(made.location).write_bytes(b"something else")
 
-    with pytest.raises(SnapshotterError, match="another file under the id"):
+    with pytest.raises(Taken, match="another file under the id"):
         workshop.find(made.sealed)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from snapshotter.jobs.attempts import Patience
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.engine import Limits
+from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import OpenGate
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.slot import Outcome, Workshop
 from snapshotter.jobs.worker import Rules, Worker
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
-from tests.unit.jobs.making import job, made
+from tests.unit.jobs.making import SEALED, job, made
 from tests.unit.jobs.stores import HERE
 
 
@@ -116,6 +118,49 @@ def test_a_bug_leaves_no_job_under_way_and_no_slot_taken(
     assert status.state is not JobState.RUNNING
     assert "worker.bug" in told
     assert worker._free.qsize() == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [(Fault.TAKEN, JobState.DEAD), (Fault.PAGE, JobState.RUNNING)]
+)
+def test_a_job_whose_bundles_place_another_file_has_ends_with_the_reason(
+    database: Database, tmp_path: Path, fault: Fault, state: JobState
+) -> None:
+    """What a worker that is badly set up says of the store ends no job: another one can look."""
+    found = Outcome(failure=Failure(fault=fault, error="another file is there", hint="verify it"))
+    heard = _Ended()
+    worker = Worker(
+        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
+        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
+        told=lambda event, **_: None, observer=heard, chance=lambda: 0.5,
+    )  # fmt: skip
+    queue, attempts = DatabaseQueue(database), worker._attempts
+    queue.put([job()])
+    (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
+    attempt = attempts.begin("one", handed.run, worker="gone", process="p")
+    assert attempt is not None
+    attempts.may_store(attempt, SEALED, timedelta(minutes=1))
+    attempts.lose_all("gone", "it was silent")
+    worker._free.put(_Stub(found))  # type: ignore[arg-type] # a slot, as far as this needs one
+
+    worker._find_orphans()
+
+    status = queue.get("one")
+    assert status is not None
+    assert status.state is state
+    is_over = state is JobState.DEAD
+    assert [it.error for it in heard.ended] == ["another file is there"] * is_over
+    assert bool(attempts.orphans()) is not is_over
+    assert (status.hint == "verify it") is is_over
+
+
+class _Ended(JobObserver):
+    def __init__(self) -> None:
+        self.ended: list[JobStatus] = []
+
+    @override
+    def job_ended(self, status: JobStatus, *, stage_ms: object, length: int) -> None:
+        self.ended.append(status)
 
 
 class _Taken:
