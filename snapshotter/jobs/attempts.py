@@ -211,18 +211,28 @@ class Attempts:
         with writing(self._engine) as connection:
             add_note(connection, attempt.job.id, text)
 
-    def finish(self, attempt: Attempt, made: Made) -> JobStatus | None:
+    def finish(
+        self, attempt: Attempt, made: Made, *, worker: str = "", retried: bool = False
+    ) -> JobStatus | None:
         """
         End an attempt with a bundle that is stored; None if it was not its to end any more.
 
         It may be called by whoever has found the bundle.
+
+        Args:
+            worker: Who ends it; "" for whose attempt it is.
+            retried: It was tried before and no answer came. What that try has done is ours:
+                otherwise nobody would tell of the bundle.
         """
         sealed = made.sealed
         with writing(self._engine) as connection:
             now = database_now(connection)
-            if not self._end(connection, attempt, _ENDED, now, ""):
-                return None
             row = _job(connection, attempt.job.id)
+            if not self._end(connection, attempt, _ENDED, now, "", worker):
+                ours = retried and row is not None and row["bundle_id"] == sealed.bundle_id
+                if ours and _ended_by(connection, attempt, worker):
+                    return _status(connection, attempt.job.id)
+                return None
             if row is None:
                 return None
             state = JobState.DONE if sealed.exit_code == 0 else JobState.INCOMPLETE
@@ -469,13 +479,21 @@ class Attempts:
             )
 
     def _end(
-        self, connection: Connection, attempt: Attempt, state: str, now: datetime, error: str
+        self,
+        connection: Connection,
+        attempt: Attempt,
+        state: str,
+        now: datetime,
+        error: str,
+        worker: str = "",
     ) -> bool:
         done = connection.execute(
             update(ATTEMPT)
             .where(*_is(attempt), ATTEMPT.c.state.in_(_LIVE))
-            .values(state=state, ended_at=now, error=error)
-        )
+            .values(
+                state=state, ended_at=now, error=error, **({"worker": worker} if worker else {})
+            )
+        )  # fmt: skip
         return done.rowcount == 1
 
 
@@ -503,6 +521,11 @@ def _begun_before(connection: Connection, row: RowMapping, worker: str) -> Attem
         .first()
     )
     return _attempt(found) if found is not None else None
+
+
+def _ended_by(connection: Connection, attempt: Attempt, worker: str) -> bool:
+    wanted = select(ATTEMPT.c.worker).where(*_is(attempt), ATTEMPT.c.state == _ENDED)
+    return connection.execute(wanted).scalar() == worker
 
 
 def miss(connection: Connection, row: RowMapping, now: datetime) -> None:

@@ -7,6 +7,7 @@ each duty has one. What the database has to be told is told until it is taken: a
 that is gone for a while costs time and nothing else.
 """
 
+import itertools
 import os
 import queue as queues
 import socket
@@ -312,7 +313,7 @@ class Worker:
         product = outcome.product
         if isinstance(product, Made):
             self._pause_s = 0.0
-            status = self._patiently(lambda: self._attempts.finish(attempt, product))
+            status = self._finish(attempt, product)
             self._done += status is not None
             self._heard(status, product)
             for service, why in product.missed:
@@ -341,6 +342,13 @@ class Worker:
             if outcome.kept:
                 kept = f"an attempt that was given to another worker: {outcome.kept}"
                 self._patiently(lambda: self._attempts.note(attempt, kept))
+
+    def _finish(self, attempt: Attempt, made: Made) -> JobStatus | None:
+        """End an attempt with its bundle; None if others did. Raises as `_patiently` does."""
+        tries = itertools.count()
+        return self._patiently(
+            lambda: self._attempts.finish(attempt, made, worker=self.id, retried=next(tries) > 0)
+        )
 
     def _slot_died(self, attempt: Attempt, why: str) -> None:
         if self._giving_up.is_set():
@@ -535,7 +543,7 @@ class Worker:
             self._told("job.search-failed", job=job.id, error=str(error))
             return
         if isinstance(outcome.product, Made):
-            status = self._attempts.finish(orphan.attempt, outcome.product)
+            status = self._finish(orphan.attempt, outcome.product)
             self._heard(status, outcome.product)
             if status is not None:
                 self._told("job.found", job=job.id, bundle=orphan.sealed.bundle_id, url=job.url)

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine as Database
 from typing_extensions import override
 
-from snapshotter.jobs.attempts import Patience
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.engine import Limits
@@ -152,6 +154,46 @@ def test_a_job_whose_bundles_place_another_file_has_ends_with_the_reason(
     assert [it.error for it in heard.ended] == ["another file is there"] * is_over
     assert bool(attempts.orphans()) is not is_over
     assert (status.hint == "verify it") is is_over
+
+
+class _AnswerLost(Attempts):
+    """The database does what it is told, and its first answer does not come."""
+
+    lost = 0
+
+    @override
+    def finish(self, *args: Any, **more: Any) -> JobStatus | None:
+        status = super().finish(*args, **more)
+        if not self.lost:
+            self.lost += 1
+            raise ServiceUnavailable("the connection was cut")
+        return status
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_bundle_is_told_of_once_though_the_answer_to_its_end_was_lost(
+    database: Database, tmp_path: Path, others: bool
+) -> None:
+    heard, told = _Ended(), []
+    worker = Worker(
+        url=str(tmp_path / "queue.db"), database=database, opener=_never, gate=OpenGate(),
+        duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
+        told=lambda event, **_: told.append(event), observer=heard, chance=lambda: 0.5,
+    )  # fmt: skip
+    attempts = _AnswerLost(database, OpenGate(), Patience(), lambda: 0.5)
+    worker._attempts = attempts
+    DatabaseQueue(database).put([job()])
+    (handed,) = Dispatcher(database, OpenGate(), per_host=1).choose(1)
+    attempt = attempts.begin("one", handed.run, worker=worker.id, process="p")
+    assert attempt is not None
+    if others:  # who found it in the store has told of it
+        Attempts.finish(attempts, attempt, made(), worker="another")
+
+    worker._ended(attempt, Outcome(product=made()))
+
+    assert attempts.lost == 1
+    assert told == ["queue.unavailable", "job.superseded" if others else "job.done"]
+    assert [it.state for it in heard.ended] == ([] if others else [JobState.DONE])
 
 
 class _Ended(JobObserver):
