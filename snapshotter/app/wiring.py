@@ -758,7 +758,8 @@ def world(
         store=evidence,
         trust=own_trust([it.public_key for it in (key, *others)], roots),
         spool_dir=settings.spool_dir,
-        # The capture's own token comes first where an authority asks for time in between.
+        # The capture's own token comes first where an authority asks for time in between; what
+        # it owes is asked for by `snapshotter timestamp`, and by workers between captures.
         desk=TokenDesk(
             authorities=tuple(it for it in asked if not isinstance(it, SpacedAuthority)),
             anchors=roots,

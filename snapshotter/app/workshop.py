@@ -116,7 +116,10 @@ class CaptureWorkshop:
             )
             for file in pipeline.rescue(world)
         )
-        problems = {str(it) for it in tokens.ask_again(world.desk, longest_s=_CHORES_S).problems}
+        # Also who asks for time in between: each turn is one that a capture would have had, and
+        # who is not to be asked now is passed over until the next round.
+        desk = replace(world.desk, authorities=world.authorities)
+        problems = {str(it) for it in tokens.ask_again(desk, longest_s=_CHORES_S).problems}
         if world.logbook is not None:
             try:
                 world.logbook.settle_owed()

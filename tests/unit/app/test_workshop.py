@@ -19,6 +19,7 @@ from snapshotter.ports import Superseded
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
+from tests.servers.authority import start_authority
 from tests.unit.jobs.making import job
 
 WHY = "given up after 3 attempts; the last one: the process that captured it ended: SIGSEGV"
@@ -283,3 +284,28 @@ def test_a_sealed_bundle_that_a_crash_left_is_found_and_named_once(
     assert kept.bundle_id == bundle.stem
     assert str(here.data_dir / "unstored" / bundle.name) in kept.words
     assert workshop.chores() == ()
+
+
+def test_a_worker_asks_a_spaced_authority_again_when_it_may_be_asked(tmp_path: Path) -> None:
+    with start_authority(tmp_path) as authority:
+        file = tmp_path / "snapshotter.toml"
+        file.write_text(
+            'data_dir = "data"\nspool_dir = "spool"\nstore = "store"\n'
+            'allow_networks = ["127.0.0.0/8"]\n'
+            f'[[authority]]\nname = "spaced"\nurl = "{authority.url()}"\n'
+            f'root = "{authority.good.root_pem}"\npolicy_oids = []\nspacing_s = 3600\n'
+        )
+        here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
+        workshop = CaptureWorkshop(here, lambda _: None)
+        first, second = (given_up(workshop, Lease(), job(it)) for it in ("one", "two"))
+        workshop.chores()
+        too_soon = list(Path(here.store).rglob("*.tsr"))
+        (here.data_dir / "authorities" / "spaced.next").write_text("0\n")  # an hour has passed
+
+        workshop.chores()
+
+    (late,) = Path(here.store).rglob("*.tsr")
+    assert not first.missed
+    assert second.missed == (("authority", "no token of spaced"),)
+    assert too_soon == []
+    assert late.name.startswith(second.sealed.bundle_id)
