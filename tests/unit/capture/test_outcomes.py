@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from snapshotter.capture import causes
+from snapshotter.capture import causes, unrendered
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
@@ -34,7 +34,7 @@ def given() -> set[str]:
         )
     )
     codes = {code for _, code in causes._ERRORS}
-    codes |= {causes._FORBIDDEN, causes._LOST}
+    codes |= {causes._FORBIDDEN, causes._LOST, unrendered.GIVEN_UP}
     codes |= set(causes._FAILURES.values()) | set(causes._REFUSALS.values())
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))
     # Ctrl-C gives no capture; the recorder's limits are named in its own contract.
