@@ -7,6 +7,8 @@ the index of what was, never a bundle.
 """
 
 import contextlib
+import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +59,7 @@ Database = Engine  # as others name it who open one and hand it on
 _MAKING = 0x736E_6170  # of PostgreSQL's advisory locks ours for making tables
 _LONGEST_PASSWORD = 4096  # characters
 _STANDS_STILL_S = 120  # of a transaction in which nothing happens, on PostgreSQL
+_LOCKED_S = 0.02  # until it is tried again to make a new file one with a write-ahead log
 _BUSY_S = 30  # another process may be writing so long, on SQLite
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -313,6 +316,15 @@ def _give_up_locks(connection: object, _record: object) -> None:
 def _write_ahead(connection: object, _record: object) -> None:
     """Let readers and one writer work at the same time; sync each commit to the disk."""
     cursor = connection.cursor()  # type: ignore[attr-defined] # of the DB-API
-    cursor.execute("PRAGMA journal_mode=WAL")
+    # Once is for good; and SQLite's own patience (the timeout) does not cover this change:
+    # of several who open a new file at once all but one are told that it is locked.
+    until = time.monotonic() + _BUSY_S
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_LOCKED_S)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
