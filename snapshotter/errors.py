@@ -12,6 +12,8 @@ A wrong argument is a ValueError; anything that is neither is a bug and may
 crash. An exit code that a caller does not know is a failure.
 """
 
+import errno
+
 
 class SnapshotterError(Exception):
     """
@@ -58,3 +60,8 @@ class ServiceUnavailable(SnapshotterError):
     """Browser, timestamp authority or store did not answer: try again."""
 
     exit_code = 30
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Return whether an error says that a disk, or what one may use of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -116,11 +116,8 @@ def visits(settings: Settings, clock: Clock, *, longest: timedelta) -> "Iterator
 
         yield MemoryVisits(rules, clock, chance)
         return
-    opened = database(settings)
-    try:
-        yield DatabaseVisits(opened, rules, chance, longest=longest)
-    finally:
-        opened.dispose()
+    with opened(settings) as found:
+        yield DatabaseVisits(found, rules, chance, longest=longest)
 
 
 def limits(settings: Settings) -> "Limits":

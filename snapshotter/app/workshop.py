@@ -5,7 +5,6 @@ The same `pipeline.run` as a command's, with the lease of an attempt. Of several
 at one job at most one stores its bundle, and one that was stored is found again.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ import snapshotter
 from snapshotter.app import pipeline, remarks, tokens, wiring
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
+from snapshotter.app.copying import sha256_of
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
 from snapshotter.capture.unrendered import UnrenderedCapturer
@@ -24,11 +24,10 @@ from snapshotter.model.capture import Capture
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import load as policies
-from snapshotter.ports import Capturer, Lease, ObjectStore, Progress
+from snapshotter.ports import Capturer, Lease, Progress
 from snapshotter.seal import sealer
 from snapshotter.store import layout
 
-_CHUNK = 1 << 20  # bytes per read
 _CHORES_S = 20.0  # of a slot, in which nothing is captured meanwhile
 _SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
 
@@ -87,7 +86,7 @@ class CaptureWorkshop:
         world = self._world(locked=False)
         key = layout.bundle_key(sealed.bundle_id)
         try:
-            found = _sha256(world.store, key)
+            found = sha256_of(world.store, key)
         except FileNotFoundError:
             return None
         if found != sealed.sha256:
@@ -232,12 +231,3 @@ def _standing(directory: Path) -> Path:
     while not directory.exists():
         directory = directory.parent
     return directory
-
-
-def _sha256(store: ObjectStore, key: str) -> str:
-    """Return the digest of an object. Raises FileNotFoundError."""
-    digest = hashlib.sha256()
-    with store.open(key) as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

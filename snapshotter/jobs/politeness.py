@@ -35,10 +35,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects import postgresql, sqlite
 
 from snapshotter.jobs import gate
-from snapshotter.jobs.database import TABLES, Instant, database_now, reading, writing
+from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
 from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
 from snapshotter.model.event import Event, EventKind
@@ -430,10 +429,9 @@ def _held(
     """Return the state of hosts, which nobody else changes until this transaction ends."""
     # Whoever holds more than one holds the row of all first, so that no two wait for each other.
     ordered = sorted({_ALL, *keys} if len(keys) > 1 else keys)
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     touched = now or database_now(connection)
     connection.execute(
-        insert(HOST).on_conflict_do_nothing(index_elements=[HOST.c.key]),
+        insert_new(connection, HOST),
         [{"key": key, "touched_at": touched} for key in ordered],
     )
     wanted = select(HOST).where(HOST.c.key.in_(ordered)).order_by(HOST.c.key).with_for_update()

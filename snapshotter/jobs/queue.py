@@ -17,17 +17,15 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     inspect,
     select,
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.attempts import ATTEMPT, cancel_within
-from snapshotter.jobs.database import database_now, reading, writing
+from snapshotter.jobs.database import database_now, insert_new, reading, writing
 from snapshotter.jobs.gate import host_of
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, LONGEST_HOST, Ruling, noted, status_of
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
@@ -185,12 +183,8 @@ def put_within(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[st
         fresh = [row for row in some if row["id"] not in known]
         if not fresh:
             continue
-        if connection.dialect.name == "sqlite":  # nobody else writes within this transaction
-            connection.execute(insert(JOB), fresh)
-            new |= {row["id"] for row in fresh}
-            continue
-        statement = upsert(JOB).on_conflict_do_nothing(index_elements=[JOB.c.id])
-        new |= set(connection.execute(statement.returning(JOB.c.id), fresh).scalars())
+        statement = insert_new(connection, JOB).returning(JOB.c.id)
+        new |= set(connection.execute(statement, fresh).scalars())
     return new
 
 

@@ -11,7 +11,6 @@ goes on hours later: an alarm of the kernel is set before the right is asked for
 the process before it runs on.
 """
 
-import errno
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -24,7 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.errors import (
+    PolicyRefused,
+    ServiceUnavailable,
+    SnapshotterError,
+    is_disk_full,
+)
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Lease, Superseded
@@ -33,7 +37,6 @@ _STORE_RATE = 128 << 10  # bytes a second, of the slowest store that is waited f
 _IDLE_S = 3.0  # without an order, and nothing is kept ready any more
 _END_S = 10.0  # for a process to end that was asked to
 _ORPHANED = 70  # exit code of a slot whose worker is gone
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Hopeless(SnapshotterError):
@@ -426,7 +429,7 @@ def _disk_is_full(error: BaseException | None) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and is_disk_full(error):
             return True
         error = error.__cause__ or error.__context__
     return False

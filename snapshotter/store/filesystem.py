@@ -34,7 +34,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.ports import Tagged
 from snapshotter.store import directory_locks, directory_swap, layout
@@ -379,7 +379,7 @@ class DirectoryStore:
 
     def _told_as(self, error: OSError, key: str) -> SnapshotterError:
         root, code = self._root, error.errno
-        if code in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             return SnapshotterError(
                 f"no space left in {root}", hint="free some space; nothing was stored"
             )

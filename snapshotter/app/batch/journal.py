@@ -9,7 +9,6 @@ docs/reference/batch.md.
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -19,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.formats.canonical_json import instant
 
 FORMAT = 1
@@ -307,7 +306,7 @@ def _text(value: object) -> str:
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         f"the journal {path} can not be written: {error.strerror}",
-        hint=("make space on its disk; " if error.errno in (errno.ENOSPC, errno.EDQUOT) else "")
+        hint=("make space on its disk; " if is_disk_full(error) else "")
         + "what was captured is in the store; the same command goes on from there",
     )
 

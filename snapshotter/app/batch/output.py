@@ -1,12 +1,11 @@
 """The table that is written: whole at any moment, and never over what somebody else wrote."""
 
-import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from snapshotter.app.batch.journal import SUFFIX, Journal, sync_folder
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, is_disk_full
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.tables import Table
 from snapshotter.ports import Clock
@@ -110,6 +109,6 @@ def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         f"the table {path} can not be written: {error.strerror}",
         hint="make space on its disk, and give the same command again"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if is_disk_full(error)
         else "name another place with --out, in a folder that you may write to",
     )
