@@ -13,11 +13,13 @@ from typing import BinaryIO, Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.event import Delivery, Event, OwedMessage
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, Sealed
+from snapshotter.model.page import Page
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
 
@@ -84,6 +86,20 @@ class Capturer(Protocol):
 
     def discard(self, spool: Path) -> None:
         """Let go of what was made ready for a spool and is not needed; of nothing if nothing."""
+
+
+class Assessor(Protocol):
+    """
+    What a page shows, by the rules of one decision. Pure: the same page, the same answer.
+
+    Trusted to be right, not to be sure: what no rule knows is inconclusive.
+    """
+
+    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        """Return the verdicts alone: quick enough while the browser waits."""
+
+    def assess(self, page: Page) -> Assessment:
+        """Return the verdicts, and everything that can be read off the page."""
 
 
 class Replayer(Protocol):

@@ -8,7 +8,7 @@ not re-encode to themselves are refused, so that one value has one spelling.
 
 import json
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -117,7 +117,8 @@ def parse_instant(text: object) -> datetime:
 
 def plain(value: object) -> Any:
     """
-    Return a model value as JSON: dataclasses as objects, tuples as arrays, instants as text.
+    Return a model value as JSON: dataclasses as objects, tuples as arrays, instants as text,
+    lengths of time as whole milliseconds.
 
     Field names stay as they are; an instant `at` of a value also appears as
     `at_ms` (integer milliseconds since 1970) so that order within a second is kept.
@@ -128,6 +129,8 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, datetime):
         return instant(value)
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 BUNDLES = "bundles"
 AUDITS = "audits"  # reports, by the same days
 GAPS = "gaps"  # what schedules missed, by the same days
+TAKEDOWNS = "takedowns"  # events, by the same days
 SUFFIX = ".wacz"
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
 MAX_KEY = 1024  # bytes, S3's own limit

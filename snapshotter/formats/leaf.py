@@ -23,6 +23,7 @@ TRUST = "trust"  # a trust file's version; SHA-256 of trust.json
 CUSTODY = "custody"  # a bundle's id; the head of its custody chain
 TOMBSTONE = "tombstone"  # a bundle's id; SHA-256 of the record of its erasure
 GAP = "gap"  # a gap's id, like a bundle's; SHA-256 of its record
+TAKEDOWN = "takedown"  # an event's id, like a bundle's; SHA-256 of its record
 REPORT = "report"  # a report's id; SHA-256 of a signed audit report
 
 MAX_BYTES = 400  # of one leaf
@@ -38,6 +39,7 @@ _NAMES = {
     CUSTODY: _BUNDLE_ID,
     TOMBSTONE: _BUNDLE_ID,
     GAP: _BUNDLE_ID,
+    TAKEDOWN: _BUNDLE_ID,
 }
 _LEAF = re.compile(re.escape(FORMAT) + r"\n([^ \n]+) ([^ \n]+)\nsha256 ([^ \n]+)\n")
 

@@ -28,6 +28,12 @@ class EventKind(StrEnum):
     SCHEDULE_GAP = "schedule.gap"  # a visit that was due and was not made
     WATCH_TROUBLE = "watch.trouble"  # a list can not be read, or makes no sense
     HOST_THROTTLED = "host.throttled"  # a site asks us to come less often
+    TAKEDOWN_CONFIRMED = "takedown.confirmed"  # it was there, and is gone
+    TAKEDOWN_REINSTATED = "takedown.reinstated"  # it is there again
+    ACCOUNT_CHANGED = "account.changed"  # frozen, closed, blocked; with the articles that went
+    NOTICE_UNKNOWN = "notice.unknown"  # it has the shape of a notice, and no rule knows it
+    COUNT_CROSSED = "count.crossed"  # a count went over a threshold
+    PAGE_CHANGED = "page.changed"  # the main text is another one
     AUDIT_FAILED = "audit.failed"
     WORKER_LOST = "worker.lost"  # no heartbeat: what it had is taken over
     SERVICE_FAILED = "service.failed"  # store, authority or database, for longer than a moment

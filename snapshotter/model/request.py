@@ -122,6 +122,28 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRules:
+    """By what a page is judged, and what is done while it still can be looked at again."""
+
+    rules: tuple[str, ...] = ("generic",)  # ids of files of rules, in the order of matching
+    rule_texts: tuple[tuple[str, str], ...] = ()  # (id, TOML): what goes into the bundle
+    wall_grace_s: float = 8.0  # a wall may clear by itself within this
+    reloads: int = 1  # of a page that is blank, a shell or an error
+    main_regions: tuple[str, ...] = ()  # CSS, in the order of preference; () for our own guess
+    main_characters: int = 0  # fewer of these in the main region are a shell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRules:
+    """What is read off a page."""
+
+    counts: bool = True
+    dates: bool = True
+    qr: bool = True
+    links: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -155,6 +177,9 @@ class Decision:
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
     clock_skew_s: float = 300.0  # between our clock and others' that is no warning
     divergence_percent: int = 50  # of the words of received and shown text that may differ
+    verdict: VerdictRules = field(default_factory=VerdictRules)
+    readings: ReadingRules = field(default_factory=ReadingRules)
+    light: bool = False  # response, first view and verdict alone: a check between captures
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find, over each signature
     require_log: bool = False  # whether a verifier has to find a log proof

@@ -1,0 +1,1 @@
+"""Two captures of one page, side by side: what changed, and what did not. Pure."""

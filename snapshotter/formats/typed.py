@@ -1,0 +1,126 @@
+"""
+The way back from JSON to model values: the other half of `canonical_json.plain`.
+
+    plain(Count(...)) -> {"exact": true, "lower": 480, …} -> read(Count, …)
+
+Strict: every field is there, none more, each of its type. Fields that have a default may
+be absent, so that a record of an earlier version can be read.
+"""
+
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.canonical_json import parse_instant
+
+T = TypeVar("T")
+_MS = "_ms"  # what `plain` adds beside an instant
+
+
+def read(kind: type[T], value: object) -> T:
+    """
+    Return the value that `plain` made this of.
+
+    Args:
+        kind: A dataclass of `model/`.
+
+    Raises:
+        EvidenceInvalid: It is of another form, or its own checks refuse it.
+    """
+    found: T = _read(kind, value, kind.__name__)
+    return found
+
+
+def _read(kind: Any, value: object, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _union(typing.get_args(kind), value, where)
+    if origin is tuple:
+        return _tuple(typing.get_args(kind), value, where)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(typing.get_args(kind), value, where)
+    if kind is datetime:
+        return parse_instant(value)
+    if kind is timedelta:
+        return timedelta(milliseconds=_of(int, value, where))
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise EvidenceInvalid(f"{where} is no {kind.__name__}: {value!r:.80}") from error
+    if is_dataclass(kind):
+        return _dataclass(kind, value, where)
+    return _of(kind, value, where)
+
+
+def _of(kind: Any, value: object, where: str) -> Any:
+    if kind in (bool, int, str) and type(value) is kind:
+        return value
+    raise EvidenceInvalid(f"{where} is not of type {getattr(kind, '__name__', kind)}")
+
+
+def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    (kind,) = (it for it in kinds if it is not type(None))
+    return _read(kind, value, where)
+
+
+def _tuple(kinds: tuple[Any, ...], value: object, where: str) -> Any:
+    if not isinstance(value, list):
+        raise EvidenceInvalid(f"{where} is no list")
+    if kinds[-1] is Ellipsis:
+        return tuple(_read(kinds[0], it, f"{where}[{n}]") for n, it in enumerate(value))
+    if len(kinds) != len(value):
+        raise EvidenceInvalid(f"{where} has not {len(kinds)} values")
+    return tuple(_read(k, it, where) for k, it in zip(kinds, value, strict=True))
+
+
+def _mapping(kinds: tuple[Any, ...], value: object, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise EvidenceInvalid(f"{where} is no object")
+    return {_of(str, k, where): _read(kinds[1], it, f"{where}.{k}") for k, it in value.items()}
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _dataclass(kind: Any, value: object, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise EvidenceInvalid(f"{where} is no object")
+    hints, values = _hints(kind), dict(value)
+    given: dict[str, Any] = {}
+    for field in fields(kind):
+        name = field.name
+        if name not in values:
+            if field.default is MISSING and field.default_factory is MISSING:
+                raise EvidenceInvalid(f"{where} lacks {name}")
+            continue
+        given[name] = _read(hints[name], values.pop(name), f"{where}.{name}")
+        if isinstance(given[name], datetime) and f"{name}{_MS}" in values:
+            ms = _of(int, values.pop(f"{name}{_MS}"), where)
+            exact = _moment(ms, where)
+            if abs(exact - given[name]) >= timedelta(seconds=1):
+                raise EvidenceInvalid(f"{where}.{name} is two moments")
+            given[name] = exact
+    if values:
+        raise EvidenceInvalid(f"{where} has {', '.join(sorted(values))[:80]}, which it can not")
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise EvidenceInvalid(f"{where}: {error}") from error
+
+
+def _moment(ms: int, where: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+    except OverflowError as error:
+        raise EvidenceInvalid(f"{where} is of no time") from error

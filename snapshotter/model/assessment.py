@@ -1,0 +1,180 @@
+"""
+What a capture shows: the verdicts, and what each of them rests on.
+
+The words stand in signed records: they are added, and never renamed.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+from snapshotter.model.page import Box
+from snapshotter.model.reading import Readings
+
+MAX_EXCERPT = 300  # characters
+
+
+class Content(enum.StrEnum):
+    """Whether what was captured is what somebody came for."""
+
+    CONTENT = "content"
+    NOTICE = "notice"  # the platform says that something is not there
+    WALL = "wall"  # login, verification, app only, throttling: says nothing about the page
+    SHELL = "shell"  # the page's frame without its main text
+    BLANK = "blank"
+    ERROR = "error"  # no answer, or an error of the server
+    PARTIAL = "partial"  # content, and some of it is missing
+
+
+class Availability(enum.StrEnum):
+    """Whether the thing at this address is still there."""
+
+    AVAILABLE = "available"
+    UNAVAILABLE = "unavailable"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Cause(enum.StrEnum):
+    """Why it is not there, as the notice says it. Never a motive."""
+
+    AUTHOR = "author"
+    PLATFORM_RULE = "platform_rule"
+    COMPLAINT_MANY = "complaint_many"
+    COMPLAINT_IP = "complaint_ip"
+    ACCOUNT_BLOCKED = "account_blocked"
+    ACCOUNT_CLOSED = "account_closed"
+    ACCOUNT_FROZEN = "account_frozen"
+    ACCOUNT_ABNORMAL = "account_abnormal"
+    MOVED = "moved"
+    REVIEW_FAILED = "review_failed"
+    OWNER_SETTING = "owner_setting"
+    TEMPORARY = "temporary"
+    EXPIRED = "expired"
+    REFUTED = "refuted"
+    LEGAL = "legal"  # HTTP 451, which names no more than that
+    NOT_STATED = "not_stated"
+
+
+class Undecided(enum.StrEnum):
+    """Why nothing can be said about the page."""
+
+    WALL = "wall"
+    UNKNOWN_NOTICE = "unknown_notice"  # it has the shape of a notice, and no rule knows its words
+    ERROR = "error"  # no answer, or an error of the server
+    UNKNOWN = "unknown"
+
+
+class WallKind(enum.StrEnum):
+    """What stands between us and the page."""
+
+    LOGIN = "login"
+    VERIFICATION = "verification"
+    APP_ONLY = "app_only"
+    RATE_LIMITED = "rate_limited"
+    SESSION_EXPIRED = "session_expired"
+
+
+class Step(enum.StrEnum):
+    """In which step of the matching order something was found."""
+
+    WALL_URL = "wall-url"
+    WALL_STRUCTURE = "wall-structure"
+    CONTENT = "content"
+    NOTICE = "notice"
+    JSON = "json"
+    STATUS = "status"
+    SHAPE = "shape"  # of a notice that no rule knows
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile:
+    """A file of rules as it was used; its text lies in the bundle."""
+
+    id: str  # "wechat"
+    version: str  # "2026.11.1"
+    sha256: str  # of the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One thing on the page that a verdict rests on."""
+
+    rule: str  # "wx-01"; "content.blank" and the like for what is the same everywhere
+    rules: str = ""  # id of its file; "" for what is the same everywhere
+    step: Step
+    region: str = ""  # selector of the element, path in the JSON, or the address
+    excerpt: str = ""  # verbatim, at most MAX_EXCERPT characters
+    box: Box | None = None
+    picture: str = ""  # path in the bundle of the picture in which the box is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentVerdict:
+    """What kind of page was captured."""
+
+    kind: Content
+    detail: str  # a sentence
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a platform says about content that it still shows: "refuted", "restricted"."""
+
+    label: str
+    text: str  # verbatim
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What the page says about the account behind it, which is not what it says of the page."""
+
+    state: str  # "frozen", "closed", "blocked", "migrated", "restricted", "abnormal"
+    text: str  # verbatim
+    evidence: Evidence
+    account: str = ""  # its id, where the page says it: "wechat:MzA…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakedownVerdict:
+    """
+    Whether the thing is still there, by the rules and by nothing else.
+
+    `takedown` is False for what is unavailable and no take-down: an owner's setting.
+    """
+
+    availability: Availability
+    detail: str  # a sentence
+    cause: Cause | None = None  # of UNAVAILABLE
+    undecided: Undecided | None = None  # of INCONCLUSIVE
+    wall: WallKind | None = None
+    rule: str = ""  # id: "wx-01"
+    rules: str = ""  # id of its file
+    grade: str = ""  # A to D: how well the rule itself is founded
+    notice: str = ""  # the platform's words, verbatim
+    notice_detail: str = ""  # what it says beside that, verbatim
+    gloss: tuple[tuple[str, str], ...] = ()  # (language, fixed translation from the rule file)
+    cited_rule: str = ""  # the text in 《》 that the notice names
+    rule_id: str = ""  # the platform's own number of the rule that was broken
+    moved_to: str = ""  # address, as the page says it
+    ambiguous: bool = False  # the words do not tell a removal from something else
+    needs_control: bool = False  # says nothing without a control page of the same host
+    takedown: bool = True
+    evidence: tuple[Evidence, ...] = ()
+    labels: tuple[Label, ...] = ()
+    accounts: tuple[AccountState, ...] = ()
+    quoted: tuple[Evidence, ...] = ()  # of things in the page: the original of a repost is gone
+    stub: str = ""  # TOML of a rule for a notice that none knows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """All that is said about one capture."""
+
+    content: ContentVerdict
+    takedown: TakedownVerdict
+    rule_files: tuple[RuleFile, ...] = ()
+    identity: str = ""  # which page it is (`policy/identity.py`), as far as the page says it
+    main_sha256: str = ""  # of the main text, normalised: whether two captures show the same
+    readings: Readings = field(default_factory=Readings)

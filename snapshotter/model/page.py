@@ -1,0 +1,63 @@
+"""
+A page as a capture kept it: what verdicts and readings are made of.
+
+Lengths are CSS pixels from the page's upper left corner, whole numbers. Selectors are
+CSS from the root, one element a step, so that in the document as it was kept each names
+one element: `html > body > div:nth-child(2) > h2:nth-child(1)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from snapshotter.model.capture import ImageCounts, Redirect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where something stands on the page."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """
+    One block of text as the browser laid it out: a paragraph, a heading, a cell, a button.
+
+    A text belongs to the innermost block around it, and stands in no other.
+    """
+
+    selector: str
+    tag: str  # lowercase
+    text: str  # as shown, verbatim; of a hidden block as it stands in the document
+    box: Box | None  # None: it takes no space
+    hidden: bool = False  # a reader does not see it: display, visibility, opacity, size
+    link_characters: int = 0  # of its text that stand in links
+    font_px: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one capture shows, read back from its files. Nothing in it is trusted."""
+
+    requested_url: str
+    final_url: str
+    captured_at: datetime  # UTC: when navigation ended, else when the capture began
+    timezone: str  # of the browser, IANA
+    locale: str  # of the browser, BCP 47
+    status: int | None = None  # HTTP, of the final document; None: no answer came
+    media_type: str = ""  # of the final document, lowercase, without parameters
+    headers: Mapping[str, str] = field(default_factory=dict)  # lowercase names; joined by ", "
+    redirects: tuple[Redirect, ...] = ()
+    html: str = ""  # the document as it was rendered; "" when there is none
+    raw: bytes = b""  # the final document as received, decoded from transfer and content codings
+    raw_before: tuple[bytes, ...] = ()  # of documents that the page's own script went on from
+    text: str = ""  # as shown
+    blocks: tuple[Block, ...] = ()  # in the document's order; () in bundles before they were kept
+    images: ImageCounts = field(default_factory=ImageCounts)
+    failure: str = ""  # why there is no page, a code of docs/reference/outcomes.md; "" otherwise
+    pictures: tuple[str, ...] = ()  # paths in the bundle; the first view and the whole page

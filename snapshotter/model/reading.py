@@ -1,0 +1,127 @@
+"""
+What can be read off a page: counts, dates, metadata, QR codes, regions.
+
+Each value keeps what stood on the page, verbatim, and where; a value that is not exact is
+an interval. The words stand in signed records: they are added, and never renamed.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from snapshotter.model.page import Box
+
+
+class Source(enum.StrEnum):
+    """Where a value was found."""
+
+    DOM = "dom"
+    JSON = "json"  # data in a script of the page, or the answer itself
+    JSON_LD = "json-ld"
+    META = "meta"
+    TIME = "time"  # an element `time` with `datetime`
+    SCRIPT = "script"  # a variable in a script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A number that a page shows: reposts, comments, likes, reads, views."""
+
+    unit: str  # "reposts", "comments", "likes", "reads", "views", "followers"
+    raw: str  # verbatim
+    lower: int  # the number is at least this
+    upper: int | None  # and at most this, included; None: no upper bound is stated
+    exact: bool
+    source: Source
+    where: str = ""  # selector, or path in the data
+    rounding: str = ""  # "truncated", "rounded", "capped"; "" of an exact one
+    mismatch: str = ""  # what another source says of the same, where the two do not agree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateReading:
+    """A date on the page, as an interval. `first` <= date < `end`, both UTC."""
+
+    raw: str  # verbatim
+    first: datetime
+    end: datetime
+    rule: str  # how it was read: "absolute", "relative-rounded", "relative-truncated", "day-word"
+    source: Source
+    kind: str = ""  # "published", "modified", "server", ""
+    where: str = ""
+    timezone: str = ""  # by which it was read, IANA; "" where it says its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadatum:
+    """One value that a page states about itself, with where it states it."""
+
+    name: str  # "title", "byline", "site", "canonical", "published", "modified", "language"
+    value: str
+    source: Source
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrCode:
+    """A code that was decoded in a picture, and not followed."""
+
+    text: str
+    box: Box
+    picture: str  # path in the bundle
+    image_sha256: str  # of the picture's file
+
+
+class Region(enum.StrEnum):
+    """What part of the page a block is."""
+
+    MAIN = "main"
+    HEADLINE = "headline"
+    CAPTION = "caption"
+    BYLINE = "byline"
+    DATE = "date"
+    NAV = "nav"
+    COMMENT = "comment"
+    COMMENT_FORM = "comment-form"
+    TEASER = "teaser"
+    AD = "ad"
+    FOOTER = "footer"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Which part of the page one block belongs to."""
+
+    selector: str
+    region: Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """A count that went over a threshold, between two readings."""
+
+    unit: str
+    threshold: int
+    source: str  # who says that this number matters: a law, an interpretation
+    below: str  # bundle id of the last reading below
+    below_at: datetime
+    below_raw: str
+    reached: str  # bundle id of the first reading at or above
+    reached_at: datetime
+    reached_raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """All that was read off one page."""
+
+    counts: tuple[Count, ...] = ()
+    dates: tuple[DateReading, ...] = ()
+    metadata: tuple[Metadatum, ...] = ()
+    conflicts: tuple[str, ...] = ()  # names of metadata that the page states in several ways
+    qr_codes: tuple[QrCode, ...] = ()
+    regions: tuple[Labelled, ...] = ()
+    main_selector: str = ""  # of the smallest element around the main text
+    main_text: str = ""  # verbatim
+    links: tuple[str, ...] = ()  # of the main region

@@ -1,0 +1,103 @@
+"""
+"It was there. It is gone.": what several captures of one page say together.
+
+A take-down is an interval between two signed captures, never an instant. The words stand
+in signed records: they are added, and never renamed.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from snapshotter.model.assessment import (
+    AccountState,
+    Availability,
+    Cause,
+    Content,
+    RuleFile,
+    Undecided,
+    WallKind,
+)
+from snapshotter.model.reading import Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One capture of a page, in short: what events, reports and charts are made of."""
+
+    bundle_id: str
+    sha256: str  # of the whole bundle
+    identity: str
+    url: str  # requested
+    at: datetime  # UTC: when the capture ended
+    began_at: datetime  # UTC
+    content: Content
+    availability: Availability
+    cause: Cause | None = None
+    undecided: Undecided | None = None
+    wall: WallKind | None = None
+    rule: str = ""
+    notice: str = ""
+    cited_rule: str = ""
+    takedown: bool = True  # False: unavailable, and no take-down
+    ambiguous: bool = False
+    needs_control: bool = False
+    accounts: tuple[AccountState, ...] = ()
+    account: str = ""  # identity of the account behind it, where that is known
+    counts: tuple[Count, ...] = ()
+    main_sha256: str = ""
+    rule_files: tuple[RuleFile, ...] = ()
+    vantage: str = "direct"  # the way that it took: "direct", or the name of another
+    light: bool = False  # a light check: no full picture of the page
+    key_id: str = ""  # who signed the bundle
+    proven_at: datetime | None = None  # time of its earliest token; None: it has none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmRules:
+    """What makes a removal an event (`[takedown.confirm]` of a policy)."""
+
+    times: int = 2  # agreeing captures that say unavailable, the first one included
+    after: timedelta = field(default=timedelta(minutes=10))  # between the first and the last
+    control: bool = True  # a page of the same host has to be available in between
+
+
+class TakedownKind(enum.StrEnum):
+    """What happened."""
+
+    REMOVED = "removed"
+    REINSTATED = "reinstated"
+    ACCOUNT_CHANGED = "account-changed"  # frozen, closed, blocked, migrated
+    ACCOUNT_RESTORED = "account-restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takedown:
+    """
+    One event, to be signed by a key that signs no captures.
+
+    For REMOVED `last_seen` shows it and `first_gone` does not; for REINSTATED it is the
+    other way round: `first_gone` is the last capture without it, `last_seen` the first
+    with it.
+    """
+
+    event_id: str  # like a bundle's
+    kind: TakedownKind
+    at: datetime  # when it was concluded, UTC
+    identity: str
+    url: str
+    last_seen: Observation
+    first_gone: Observation
+    confirmations: tuple[Observation, ...] = ()  # behind the first
+    controls: tuple[Observation, ...] = ()
+    vantages: tuple[Observation, ...] = ()  # by another way
+    confirm: ConfirmRules = field(default_factory=ConfirmRules)
+    state: str = ""  # of an account
+    articles: tuple[str, ...] = ()  # ids of the events of its articles that belong to one burst
+    previous: str = ""  # SHA-256 of the record of the event before, of the same identity; or ""
+
+    @property
+    def bracket(self) -> tuple[datetime, datetime]:
+        """The interval in which it happened: what either capture took counts as part of it."""
+        earlier, later = sorted((self.last_seen, self.first_gone), key=lambda it: it.began_at)
+        return earlier.began_at, later.at
