@@ -144,6 +144,18 @@ class ReadingRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskRules:
+    """
+    What two captures of a page are not compared by (`[compare.mask]`): clocks, counters, ads.
+
+    It is counted when they are compared, and the captures themselves keep it.
+    """
+
+    selectors: tuple[str, ...] = ()  # CSS, as formats/selectors.py reads it: all inside is masked
+    patterns: tuple[str, ...] = ()  # regular expressions, of what stands in one block of text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -179,6 +191,7 @@ class Decision:
     divergence_percent: int = 50  # of the words of received and shown text that may differ
     verdict: VerdictRules = field(default_factory=VerdictRules)
     readings: ReadingRules = field(default_factory=ReadingRules)
+    mask: MaskRules = field(default_factory=MaskRules)
     light: bool = False  # response, first view and verdict alone: a check between captures
     require_court_minimum: bool = True
     require_timestamps: int = 1  # tokens that a verifier has to find, over each signature

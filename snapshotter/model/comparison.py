@@ -1,0 +1,239 @@
+"""
+What differs between two captures of one page, and what does not.
+
+"Unchanged" is a result that somebody looked for; what could not be established is
+`UNKNOWN`, with the reason, and never passes for unchanged. Nothing here judges which of
+the two captures is right. The words stand in JSON output: added, and never renamed.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from snapshotter.model.assessment import Availability, Cause, Content, Undecided, WallKind
+from snapshotter.model.page import Box
+from snapshotter.model.reading import Count, Region
+
+# What a reader came for. A date is not among them: "3 weeks ago" is another text every week.
+MAIN_REGIONS = frozenset({Region.MAIN, Region.HEADLINE, Region.CAPTION, Region.BYLINE})
+
+
+class State(enum.StrEnum):
+    """Whether something is the same in both captures."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"  # it could not be established; a detail says why
+
+
+class Op(enum.StrEnum):
+    """What became of a piece of text."""
+
+    SAME = "same"
+    REMOVED = "removed"
+    ADDED = "added"
+
+
+class BlockKind(enum.StrEnum):
+    """What became of a block of text."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"  # its pieces say how
+    MOVED = "moved"  # the same words, somewhere else
+
+
+class Trend(enum.StrEnum):
+    """What two readings of a count say together. Each may be an interval."""
+
+    SAME = "same"  # both exact, and equal
+    ROSE = "rose"  # the later one's lower bound is above the earlier one's upper bound
+    FELL = "fell"
+    UNKNOWN = "unknown"  # the intervals overlap, as with 10万+ twice
+    APPEARED = "appeared"
+    DISAPPEARED = "disappeared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A run of words, or of characters where words have no spaces between them. Verbatim."""
+
+    op: Op
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a block stands in one of the captures."""
+
+    selector: str  # "" where only lines of text are known
+    region: Region | None  # None: nobody said what part of the page it is
+    box: Box | None = None
+    hidden: bool = False  # a reader does not see it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockChange:
+    """One block that is not the same in both."""
+
+    kind: BlockKind
+    before: Place | None  # None of ADDED
+    after: Place | None  # None of REMOVED
+    pieces: tuple[Piece, ...]  # in reading order; those SAME and REMOVED are the text before
+
+    @property
+    def in_main(self) -> bool:
+        """Whether a reader sees it in the main region of either capture."""
+        return any(
+            it is not None and it.region in MAIN_REGIONS and not it.hidden
+            for it in (self.before, self.after)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """What one mask of the policy covered: left out of the comparison, and counted."""
+
+    kind: str  # "selector", "pattern"
+    mask: str  # as the policy has it
+    before: int  # places in the earlier capture
+    after: int
+    differs: bool  # whether what it covered is not the same in both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextComparison:
+    """The text of both captures, block by block."""
+
+    main: State
+    elsewhere: State  # all that a reader sees outside the main region; of the page without one
+    detail: str = ""  # why something is UNKNOWN
+    changes: tuple[BlockChange, ...] = ()  # the main region first, each in reading order
+    respelled: int = 0  # blocks whose characters differ in width, composition or spaces alone
+    coarse: tuple[str, ...] = ()  # where less was told apart, to stay within bounds, and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRegion:
+    """One part of a picture that does not look the same."""
+
+    before: Box | None  # CSS pixels, of the page; None: only the later one has it
+    after: Box | None
+    pixels: int  # device pixels in it that differ
+    regions: tuple[Region, ...] = ()  # what parts of the page lie under it, of either capture
+    selectors: tuple[str, ...] = ()  # of blocks under it; at most a few
+    excerpt: str = ""  # how the first of them begins
+
+    @property
+    def in_main(self) -> bool:
+        """Whether a part of the main region lies under it."""
+        return any(it in MAIN_REGIONS for it in self.regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureComparison:
+    """The same picture of both captures. Boxes and sizes in CSS pixels."""
+
+    picture: str  # "first view", "whole page"
+    state: State
+    detail: str = ""  # why UNKNOWN, or what was compared less closely
+    before: tuple[int, int] | None = None  # width, height
+    after: tuple[int, int] | None = None
+    main: State = State.UNKNOWN  # of what looks different, whether any lies in the main region
+    regions: tuple[PictureRegion, ...] = ()  # from the top
+    specks: int = 0  # differences too small to be listed
+    masked: int = 0  # regions that lie under masks: left out, and counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountChange:
+    """One count, read twice."""
+
+    unit: str
+    trend: Trend
+    before: Count | None
+    after: Count | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueChange:
+    """Something that the captures say, and not the same; () where one does not say it."""
+
+    name: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChange:
+    """A set of texts: what only one capture has."""
+
+    state: State
+    removed: tuple[str, ...] = ()  # in the order of the earlier capture
+    added: tuple[str, ...] = ()  # in that of the later one
+    kept: int = 0  # that both have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What one capture says about the page, in short."""
+
+    content: Content
+    availability: Availability
+    cause: Cause | None = None
+    undecided: Undecided | None = None
+    wall: WallKind | None = None
+    rule: str = ""
+    notice: str = ""
+    labels: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()  # states of the account behind it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMarks:
+    """What a platform says itself of edits, which is set against our own comparison."""
+
+    before: tuple[str, ...] = ()  # its marks, verbatim: 标题已修改
+    after: tuple[str, ...] = ()
+    modified_before: tuple[str, ...] = ()  # what the metadata give as the time of the last edit
+    modified_after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two captures."""
+
+    bundle_id: str
+    sha256: str  # of the whole bundle
+    verification: str  # "passed", "failed", "indeterminate": of the bundle, as it was read
+    codes: tuple[str, ...]  # of what did not pass
+    requested_url: str
+    final_url: str
+    captured_at: datetime
+    proven_at: datetime | None
+    identity: str
+    http_status: int | None
+    title: str
+    standing: Standing | None  # None: no verdict could be made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two captures, and all that differs between them."""
+
+    before: Side
+    after: Side
+    same_page: State  # UNCHANGED: both are of one identity
+    text: TextComparison
+    standing: State  # whether the verdicts are the same
+    pictures: tuple[PictureComparison, ...] = ()
+    counts: tuple[CountChange, ...] = ()  # all that were read, also those that are the same
+    metadata: tuple[ValueChange, ...] = ()
+    links: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
+    qr_codes: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
+    edits: EditMarks = field(default_factory=EditMarks)
+    answer: tuple[ValueChange, ...] = ()  # title, status, final address
+    # How they were made: window, language, time zone, policy. What differs here can be the
+    # reason of anything above.
+    conditions: tuple[ValueChange, ...] = ()
+    masks: tuple[Masked, ...] = ()
