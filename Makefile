@@ -46,7 +46,7 @@ capture: ## Capture a page: make capture URL=https://example.org [STORE=captures
 test: setup-test lint types imports pytest ## Everything CI checks: lint, types, imports, all tests
 
 pytest: setup-test
-	@scripts/stage.sh "tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@scripts/stage.sh "tests" $(BIN)/pytest -n $(WORKERS) --dist loadgroup --again 3 $(PYTEST_ARGS)
 
 test-unit: setup-test ## The tests that need no browser, no server and no other tool
 	@scripts/stage.sh "unit tests" $(BIN)/pytest -n $(WORKERS) -m "not e2e and not interop and not s3" $(PYTEST_ARGS)

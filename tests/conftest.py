@@ -17,6 +17,54 @@ settings.register_profile("snapshotter", derandomize=True, deadline=None)
 settings.load_profile("snapshotter")
 
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
+_MAY_BE_UNSTEADY = ("e2e", "interop")  # a browser's, or another program's, share of two cores
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--again",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run a test with a browser that fails once more; more than N such tests are a failure",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what may be run a second time (docs/adr/0051-a-second-try.md)."""
+    if config.getoption("--again"):
+        for item in items:
+            if any(item.get_closest_marker(name) for name in _MAY_BE_UNSTEADY):
+                item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def _second_tries(config: pytest.Config) -> dict[str, pytest.TestReport]:
+    """Return the first failure of each test that was run again, by name."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    again = reporter.stats.get("rerun", []) if reporter is not None else []
+    return {report.nodeid: report for report in again}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Many tests that pass at the second try are no accident."""
+    if hasattr(session.config, "workerinput"):  # a worker of xdist: the one who hears all judges
+        return
+    again = session.config.getoption("--again")
+    if again and len(_second_tries(session.config)) > again and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show why a test was run again: it is not to be forgotten because it passed then."""
+    if tries := _second_tries(config):
+        most = config.getoption("--again")
+        terminalreporter.section(f"unsteady: {len(tries)} run a second time, at most {most}")
+        for name, report in tries.items():
+            terminalreporter.line(name)
+            terminalreporter.line(report.longreprtext)
 
 
 @pytest.fixture

@@ -29,7 +29,17 @@ from tests.servers.site import png
 
 pytestmark = pytest.mark.e2e
 
-ROOMY = Limits(total_s=240, scroll_s=60, scroll_steps=2_000, tile_s=40)
+# Nothing here is about these limits: a call that a busy machine answers late is no failure.
+ROOMY = Limits(
+    total_s=240,
+    launch_s=60,
+    navigate_s=60,
+    scroll_s=60,
+    scroll_steps=2_000,
+    tile_s=40,
+    mhtml_s=40,
+    step_s=30,
+)
 RED, GREEN, BLUE, PINK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255)
 
 
@@ -288,7 +298,7 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
         return ""
 
     pages.answers["/grew"] = grew
-    often = "setInterval(more, 20)" if endless else ""
+    often = "setInterval(more, 50)" if endless else ""
     script = f"""<script>
       const more = () => {{
         for (let i = 0; i < {1 if endless else 20}; i++) {{
@@ -317,19 +327,18 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
     it = capture(page(bands(400) + script), limits, viewport=(720, 900), quiet_s=0)
 
     whole = picture(it, PictureKind.PAGE)
-    assert len(whole.heights_px) > 1
+    assert (whole.reason, len(whole.heights_px) > 1) == (CutReason.GREW if endless else None, True)
     assert whole.heights_px[0] == 40_000
     check_table(whole)
     assert shown(column(it, whole))[:400] == expected(400)
     (step,) = (one for one in it.steps if one.name == "screenshot")
     assert "its height changed: 40000, " in step.detail
     if endless:
-        assert whole.reason is CutReason.GREW
         assert whole.truncated_at == whole.captured_height_px < whole.height_px
         assert "page-truncated" in codes(it)
         assert step.state is StepState.PARTIAL
     else:
-        assert (whole.reason, whole.captured_height_px) == (None, 42_000)
+        assert whole.captured_height_px == 42_000
         assert shown(column(it, whole))[400:] == [(9, 200, 9)] * 20
 
 
