@@ -2,6 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from snapshotter.model.takedown import ConfirmRules
 
 _WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
 _MOST_PX = 10_000  # of a window, either way
@@ -156,6 +159,41 @@ class MaskRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedactRules:
+    """What never reaches a file in clear, beside the headers that `Decision` names."""
+
+    # Lowercase names of parameters in addresses; one that ends in "*" names all that begin so.
+    url_params: tuple[str, ...] = ()
+    viewer_fields: tuple[str, ...] = ()  # ids of lists of what a site's page says of its visitor
+    mode: str = "commit"  # salts are kept beside the store; "drop": nobody can ever open one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A number that matters, and who says so."""
+
+    unit: str  # as `reading.Count` has it: "reposts", "views"
+    at: int  # reached by this number, and by any above it
+    source: str  # a law, an interpretation, a term of a contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring:
+    """What is made of many captures of one page; `policy.decide.monitoring` reads it."""
+
+    light: bool = True  # what the schedule makes between whole captures are light checks
+    confirm: ConfirmRules = field(default_factory=ConfirmRules)
+    # Asked between two captures that say "gone", where no other watched page of its host is up.
+    control_url: str = ""
+    second_vantage: str = ""  # name of a `[[vantage]]` of the settings; "": none
+    thresholds: tuple[Threshold, ...] = ()
+    burst: timedelta = timedelta(minutes=15)  # removals of one account within this are one event
+    after_gone: tuple[
+        timedelta, ...
+    ] = ()  # visits after a removal was confirmed, counted from then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
     How one request is to be captured: every setting, with nothing left to a default elsewhere.
@@ -184,6 +222,7 @@ class Decision:
     redact_headers: frozenset[str] = frozenset(  # lowercase
         {"cookie", "set-cookie", "set-cookie2", "authorization", "proxy-authorization"}
     )
+    redact: RedactRules = field(default_factory=RedactRules)
     # Public keys in PEM: who has a private one can open the streams and keys in the bundle.
     keep_streams_for: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR

@@ -1,7 +1,10 @@
 """Policies: strict, and written out so that a reader needs no defaults."""
 
+import hashlib
 import tomllib
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -10,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.request import Threshold
+from snapshotter.model.takedown import ConfirmRules
+from snapshotter.policy import files
 from snapshotter.policy import load as policies
-from snapshotter.policy.load import Policy, as_toml, decide, load
+from snapshotter.policy.load import Policy, as_toml, decide, effective, load, monitoring
 
 
 def _write(tmp_path: Path, text: str) -> str:
@@ -23,11 +29,17 @@ def _write(tmp_path: Path, text: str) -> str:
 def test_the_default_policy_is_what_the_defaults_are() -> None:
     shipped = load("default")
 
-    bare = Policy(name="default")
-    tables = tuple(name for name in Policy.model_fields if name not in ("name", "reason"))
-    for table in tables:
-        without_reason = getattr(shipped, table).model_copy(update={"reason": ""})
-        assert without_reason == getattr(bare, table), table
+    assert _without_reasons(shipped) == _without_reasons(Policy(name="default"))
+
+
+def _without_reasons(policy: Policy) -> dict[str, Any]:
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: stripped(it) for key, it in value.items() if key != "reason"}
+        return value
+
+    found: dict[str, Any] = stripped(policy.model_dump())
+    return found
 
 
 def test_the_effective_policy_reads_back_as_itself() -> None:
@@ -87,7 +99,7 @@ def test_what_a_policy_gets_wrong_is_named(tmp_path: Path, text: str, word: str)
 
 def test_a_policy_longer_than_any_is_refused_and_not_cut(tmp_path: Path) -> None:
     """Cut after the limit, the rules behind it would be gone without a word."""
-    text = 'name = "x"\n' + "#" * policies._MAX_BYTES + "\n[require]\ntimestamps = 9\n"
+    text = 'name = "x"\n' + "#" * files.MAX_BYTES + "\n[require]\ntimestamps = 9\n"
 
     with pytest.raises(SnapshotterError, match="longer"):
         load(_write(tmp_path, text))
@@ -252,3 +264,175 @@ def test_keys_that_are_none_end_as_a_sentence(tmp_path: Path) -> None:
 def test_a_network_that_is_none_ends_as_a_sentence() -> None:
     with pytest.raises(SnapshotterError, match="not a network"):
         decide(Policy(name="x"), allow_networks=("everything",))
+
+
+def _family(tmp_path: Path, **policies_: str) -> Path:
+    for name, text in policies_.items():
+        (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\n{text}', encoding="utf-8")
+    return tmp_path
+
+
+def test_a_policy_says_only_what_it_changes_of_its_parent(tmp_path: Path) -> None:
+    _family(
+        tmp_path,
+        grand='[limits]\ntotal_s = 60\nrequests = 7\n[expand]\nwords = ["a"]\nenabled = true\n',
+        parent='extends = "grand.toml"\n[limits]\nrequests = 8\n[takedown.confirm]\ntimes = 3\n',
+        child='extends = "parent.toml"\nexpand.words = ["展开"]\ntakedown.confirm.after = "1h"\n',
+    )
+
+    found = effective(str(tmp_path / "child.toml"))
+
+    policy = found.policy
+    assert (policy.limits.total_s, policy.limits.requests) == (60, 8)
+    assert (policy.expand.enabled, policy.expand.words) == (True, ("展开",))  # a list is replaced
+    assert (policy.takedown.confirm.times, policy.takedown.confirm.after) == (3, "1h")
+    assert found.origins["limits.total_s"] == "grand"
+    assert found.origins["limits.requests"] == "parent"
+    assert found.origins["takedown.confirm.after"] == "child"
+    assert "limits.redirects" not in found.origins  # a default
+    assert found.own == {"name", "expand.words", "takedown.confirm.after"}
+
+
+def test_what_a_policy_was_made_from_stands_in_it_with_digests(tmp_path: Path) -> None:
+    _family(tmp_path, parent="light = true\n", child='extends = "parent.toml"\n')
+
+    policy = load(str(tmp_path / "child.toml"))
+
+    digest = hashlib.sha256((tmp_path / "parent.toml").read_bytes()).hexdigest()
+    assert [(it.name, it.sha256) for it in policy.parents] == [("parent", digest)]
+    sealed = tomllib.loads(decide(policy).policy_text)
+    assert sealed["parents"] == [{"name": "parent", "sha256": digest, "reason": ""}]
+    assert "extends" not in sealed
+    assert Policy.model_validate(sealed).light is True
+
+
+def test_what_a_policy_is_for_is_its_own_and_not_inherited(tmp_path: Path) -> None:
+    _family(
+        tmp_path,
+        parent='reason = "a site"\nmatch.hosts = ["example.org"]\nwait.reason = "slow"\n',
+        child='extends = "parent.toml"\n',
+    )
+
+    policy = load(str(tmp_path / "child.toml"))
+
+    assert (policy.name, policy.reason, policy.match.hosts) == ("child", "", ())
+    assert policy.wait.reason == "slow"
+
+
+def test_a_parent_is_named_or_lies_beside_its_child(tmp_path: Path) -> None:
+    _family(tmp_path, child='extends = "expanded"\n', lost='extends = "sub/none.toml"\n')
+
+    assert load(str(tmp_path / "child.toml")).expand.enabled
+    with pytest.raises(SnapshotterError, match=r"none\.toml can not be read"):
+        load(str(tmp_path / "lost.toml"))
+
+
+def test_a_circle_of_parents_is_refused_and_told(tmp_path: Path) -> None:
+    _family(
+        tmp_path,
+        a='extends = "b.toml"\n',
+        b='extends = "c.toml"\n',
+        c='extends = "./b.toml"\n',
+    )
+
+    with pytest.raises(SnapshotterError, match="a → b → c → b"):
+        load(str(tmp_path / "a.toml"))
+
+
+def test_a_chain_of_parents_has_an_end(tmp_path: Path) -> None:
+    for number in range(policies.MOST_PARENTS + 2):
+        (tmp_path / f"p{number}.toml").write_text(
+            f'name = "p{number}"\nextends = "p{number + 1}.toml"\n'
+        )
+
+    with pytest.raises(SnapshotterError, match="more than 8 parents: p0 → p1"):
+        load(str(tmp_path / "p0.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[limits]\ntotals = 9\n", "did you mean limits.total_s?"),
+        ("[limts]\ntotal_s = 9\n", "did you mean limits?"),
+        ("[takedown.confirm]\ntime = 3\n", "did you mean takedown.confirm.times?"),
+        ("[browser]\nquiet_ms = 9\n", "did you mean wait.quiet_ms?"),
+        ('extend = "default"\n', "did you mean extends?"),
+        ("zzz = 1\n", "docs/reference/policies.md names every key"),
+    ],
+)
+def test_a_key_that_is_none_is_told_with_the_one_that_was_meant(
+    tmp_path: Path, text: str, hint: str
+) -> None:
+    with pytest.raises(SnapshotterError, match="no such key") as caught:
+        load(_write(tmp_path, f'name = "x"\n{text}'))
+
+    assert caught.value.hint == hint
+
+
+def test_a_mistake_of_a_parent_names_the_parents_file(tmp_path: Path) -> None:
+    _family(tmp_path, parent="[limits]\nrequests = 0\n", child='extends = "parent.toml"\n')
+
+    with pytest.raises(SnapshotterError, match=r"parent\.toml: limits\.requests"):
+        load(str(tmp_path / "child.toml"))
+
+
+def test_a_light_check_does_not_have_to_meet_the_court_minimum_and_says_so() -> None:
+    made = decide(load("default"), light=True)
+
+    sealed = tomllib.loads(made.policy_text)
+    assert (made.light, made.require_court_minimum) == (True, False)
+    assert (sealed["light"], sealed["require"]["court_minimum"]) == (True, False)
+
+
+def test_what_monitoring_needs_is_read_from_the_policy(tmp_path: Path) -> None:
+    text = """
+name = "x"
+thresholds = [{ unit = "reposts", at = 500, source = "a law" }]
+[takedown]
+control_url = "https://example.org/"
+second_vantage = "abroad"
+[takedown.confirm]
+times = 3
+after = "1h"
+control = false
+[monitor]
+light = false
+burst = "5m"
+after_gone = [{ every = "1d", until = "2d" }, { every = "7d", until = "16d" }]
+"""
+
+    made = monitoring(load(_write(tmp_path, text)))
+
+    assert made.confirm == ConfirmRules(times=3, after=timedelta(hours=1), control=False)
+    assert (made.control_url, made.second_vantage) == ("https://example.org/", "abroad")
+    assert made.thresholds == (Threshold(unit="reposts", at=500, source="a law"),)
+    assert (made.light, made.burst) == (False, timedelta(minutes=5))
+    assert made.after_gone == tuple(timedelta(days=it) for it in (1, 2, 9, 16))
+
+
+@pytest.mark.parametrize(
+    "paces",
+    ['[{ every = "1s", until = "1d" }]', '[{ every = "2d", until = "1d" }]',
+     '[{ every = "60s", until = "9d" }]', '[{ every = "day", until = "1d" }]'],
+)  # fmt: skip
+def test_visits_that_nobody_could_make_are_refused(tmp_path: Path, paces: str) -> None:
+    with pytest.raises(SnapshotterError, match=r"monitor\.after_gone"):
+        load(_write(tmp_path, f'name = "x"\n[monitor]\nafter_gone = {paces}\n'))
+
+
+def test_rules_of_ones_own_lie_beside_the_policy_and_leave_no_path(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('id = "our-forum"\n')
+
+    made = decide(load(_write(tmp_path, 'name = "x"\n[takedown]\nrules = ["mine.toml"]\n')))
+
+    assert made.verdict.rules == ("our-forum",)
+    assert made.verdict.rule_texts == (("our-forum", 'id = "our-forum"\n'),)
+    assert str(tmp_path) not in made.policy_text
+    assert tomllib.loads(made.policy_text)["takedown"]["rules"] == ["our-forum"]
+
+
+def test_rules_that_are_not_there_are_told() -> None:
+    policy = Policy.model_validate({"name": "x", "takedown": {"rules": ["none"]}})
+
+    with pytest.raises(SnapshotterError, match="no rules called none"):
+        decide(policy)

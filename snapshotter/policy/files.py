@@ -1,0 +1,123 @@
+"""Files that a policy is read from and names: TOML, curves, public keys."""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy.curve import Curve, parse_curves
+
+MAX_BYTES = 1 << 20
+
+
+def shipped_directory() -> Path:
+    """Return where the shipped policies and authorities are: in the package, or in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def curves(path: Path | None = None) -> Mapping[str, Curve]:
+    """
+    Return the curves of a file; the shipped ones if none is named.
+
+    Raises:
+        SnapshotterError: It can not be read, or is no file of curves; it says which.
+    """
+    found = path or shipped_directory() / "schedules" / "curves.toml"
+    try:
+        return parse_curves(found.read_text(encoding="utf-8"), str(found))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotterError(f"{found} can not be read: {error}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """
+    Read a TOML file of at most a megabyte.
+
+    Raises:
+        SnapshotterError: Not there, not to be read, too long, or not TOML.
+    """
+    return parse_toml(read_limited(path), path)
+
+
+def read_limited(path: Path) -> bytes:
+    """
+    Return the bytes of a file of at most a megabyte.
+
+    Raises:
+        SnapshotterError: Not there, not to be read, or too long.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise SnapshotterError(f"{path} is longer than {MAX_BYTES} bytes")
+    return data
+
+
+def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
+    """
+    Return what the bytes of a TOML file say.
+
+    Raises:
+        SnapshotterError: Not TOML; it names the path.
+    """
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise SnapshotterError(f"{path} is nested too deeply") from error
+    except ValueError as error:  # not UTF-8, not TOML, endless numbers
+        raise SnapshotterError(f"{path} can not be read: {error}") from error
+
+
+def rules_of(id_or_path: str) -> tuple[str, str]:
+    """
+    Return the id and the text of a file of rules: a shipped one's, or one's at a path.
+
+    Raises:
+        SnapshotterError: There is none, or it can not be read.
+    """
+    directory = shipped_directory() / "takedown"
+    path = Path(id_or_path) if id_or_path.endswith(".toml") else directory / f"{id_or_path}.toml"
+    if path.parent == directory and not path.is_file():
+        known = ", ".join(sorted(it.stem for it in directory.glob("*.toml")))
+        raise SnapshotterError(
+            f"there are no rules called {id_or_path}", hint=f"of {known}, or the path of a file"
+        )
+    data = read_limited(path)
+    named = parse_toml(data, path).get("id")
+    return named if isinstance(named, str) else path.stem, data.decode("utf-8")
+
+
+def public_key(path: Path) -> str:
+    """
+    Return the text of a public key's file.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
+
+
+def network(text: str) -> str:
+    """
+    Return a network as it is always written.
+
+    Raises:
+        SnapshotterError: It is none.
+    """
+    try:
+        return str(ip_network(text.strip()))
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a network: {error}", hint="10.0.0.0/8, 127.0.0.1 or fd00::/8"
+        ) from error

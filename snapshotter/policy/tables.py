@@ -1,0 +1,412 @@
+"""
+The keys of a policy: their types, bounds and defaults.
+
+Every key has an effect, which docs/reference/policies.md names. Unknown keys and wrong
+types are errors. A table may carry a `reason`, which is for people.
+"""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
+from snapshotter.model.request import Viewport
+from snapshotter.policy.retention import MAX_DAYS
+from snapshotter.policy.times import parse_duration
+
+SCHEMA: Final = "snapshotter/policy@1"
+
+KINDS = frozenset({"shell", "chromium"})
+
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+_SHORTEST = timedelta(seconds=60)
+_MOST_VISITS = 1_000  # after a removal
+_Word = Annotated[str, Field(min_length=1, max_length=500, strict=True)]
+_Selector = Annotated[str, Field(min_length=1, max_length=1000)]
+_Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", strict=True)]
+
+
+def _is_duration(text: str) -> str:
+    parse_duration(text)  # raises ValueError, which says how one is written
+    return text
+
+
+_Duration = Annotated[str, AfterValidator(_is_duration)]  # "8s", "10m", "1d"
+
+
+def _at_most(longest: timedelta) -> AfterValidator:
+    def check(text: str) -> str:
+        if parse_duration(text) > longest:
+            raise ValueError(f"longer than {longest}")
+        return text
+
+    return AfterValidator(check)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    reason: str = ""
+
+
+class Match(_Table):
+    """Which pages the policy is meant for: what `--policy auto` picks it by."""
+
+    hosts: tuple[Annotated[str, Field(max_length=255)], ...] = Field(
+        default=(), max_length=200, strict=False
+    )
+    urls: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
+        default=(), max_length=200, strict=False
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is no host: example.org, *.example.org or 192.0.2.7")
+        return hosts
+
+    @field_validator("urls")
+    @classmethod
+    def _are_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return _patterns(patterns)
+
+
+class Browser(_Table):
+    """What the page meets."""
+
+    # Never a path: a policy is data that people pass around, and must not start a program.
+    kind: Literal["shell", "chromium"] = "shell"
+    viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900), strict=False)
+    scale: int = Field(default=1, ge=1, le=4)
+    locale: str = Field(default="en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    timezone: str = "UTC"
+    user_agent: str = Field(default="", pattern=r"^[ -~]*$", max_length=1000)  # a header's value
+    ignore_certificate_errors: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            if name != "UTC" and available_timezones():  # else this system has no list at all
+                raise ValueError("not a time zone of the IANA list: Asia/Shanghai") from error
+        return name
+
+
+class Scroll(_Table):
+    """How far down the page, in what steps."""
+
+    step_percent: int = Field(default=80, ge=10, le=100)
+    steps: int = Field(default=160, ge=0, le=2000)
+    segments: int = Field(default=100, ge=0, le=1000)
+
+
+class Wait(_Table):
+    """When the page counts as settled."""
+
+    quiet_ms: int = Field(default=250, ge=0, le=10_000)
+    settle_s: float = Field(default=5, gt=0, le=120, strict=False)
+    wall_grace: Annotated[_Duration, _at_most(timedelta(minutes=2))] = "8s"
+    reloads: int = Field(default=1, ge=0, le=5)
+
+
+class Media(_Table):
+    """Images that come late, or are held back."""
+
+    honour_data_src: bool = True
+    image_s: float = Field(default=5, gt=0, le=120, strict=False)
+    wait_s: float = Field(default=15, gt=0, le=600, strict=False)
+
+
+_Words = Annotated[tuple[_Word, ...], Field(default=(), max_length=200, strict=False)]
+
+
+class Expand(_Table):
+    """Controls that hide text."""
+
+    enabled: bool = False
+    at_most: int = Field(default=20, ge=1, le=500)
+    words: _Words = ()
+    selectors: _Words = ()
+
+
+class Consent(_Table):
+    """Banners that ask for consent."""
+
+    enabled: bool = False
+    reject_selectors: _Words = ()
+    reject_words: _Words = ()
+    close_words: _Words = ()
+    accept: bool = False
+    accept_selectors: _Words = ()
+    accept_words: _Words = ()
+
+
+class MainRegion(_Table):
+    """What part of a page its content is, and how much of it there has to be."""
+
+    selectors: _Words = ()
+    min_characters: int = Field(default=0, ge=0, le=100_000)
+
+
+class Extract(_Table):
+    """What is read off a page."""
+
+    counts: bool = True
+    dates: bool = True
+    qr: bool = True
+    links: bool = True
+
+
+class Confirm(_Table):
+    """What makes a removal an event."""
+
+    times: int = Field(default=2, ge=2, le=9)
+    after: Annotated[_Duration, _at_most(timedelta(days=30))] = "10m"
+    control: bool = True
+
+
+class TakedownTable(_Table):
+    """By what a page is judged, and what it takes to say that one is gone."""
+
+    rules: tuple[_Word, ...] = Field(default=(), max_length=50, strict=False)
+    control_url: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=2000)
+    second_vantage: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
+    confirm: Confirm = Confirm()
+
+
+class ThresholdTable(_Table):
+    """A count that matters, and who says so."""
+
+    unit: Literal["reposts", "comments", "likes", "reads", "views", "followers"]
+    at: int = Field(ge=1, le=10**15)
+    source: str = Field(min_length=1, max_length=500)
+
+
+class MaskTable(_Table):
+    """What two captures are not compared by."""
+
+    selectors: _Words = ()
+    patterns: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
+        default=(), max_length=200, strict=False
+    )
+
+    @field_validator("patterns")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return _patterns(patterns)
+
+
+class Compare(_Table):
+    """How two captures of one page are compared."""
+
+    mask: MaskTable = MaskTable()
+
+
+class Warn(_Table):
+    """From what on the record warns."""
+
+    clock_skew_s: float = Field(default=300, ge=1, le=86_400, strict=False)
+    divergence_percent: int = Field(default=50, ge=0, le=100)
+
+
+class PicturesTable(_Table):
+    """Which pictures are made beside those of the first view and of the whole page."""
+
+    viewports: tuple[str, ...] = Field(default=(), strict=False, max_length=4)
+    elements: tuple[_Selector, ...] = Field(default=(), strict=False, max_length=20)
+    pdf: bool = False
+    inner_box: bool = True
+    file_pixels: int = Field(default=89_478_485, ge=1_000_000, le=1_000_000_000)
+    pdf_s: float = Field(default=20, gt=0, le=600, strict=False)
+    pdf_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
+
+    @field_validator("viewports")
+    @classmethod
+    def _are_windows(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            Viewport.named(name)
+        return tuple(dict.fromkeys(names))
+
+
+class LimitsTable(_Table):
+    """The most that one capture may take."""
+
+    total_s: float = Field(default=90, gt=0, le=3600, strict=False)
+    launch_s: float = Field(default=15, gt=0, le=600, strict=False)
+    navigate_s: float = Field(default=30, gt=0, le=600, strict=False)
+    scroll_s: float = Field(default=15, gt=0, le=600, strict=False)
+    tile_s: float = Field(default=10, gt=0, le=600, strict=False)
+    mhtml_s: float = Field(default=10, gt=0, le=600, strict=False)
+    step_s: float = Field(default=5, gt=0, le=600, strict=False)
+    close_s: float = Field(default=5, gt=0, le=600, strict=False)
+    response_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
+    capture_bytes: int = Field(default=256 << 20, gt=0, le=3 << 30)
+    memory_bytes: int = Field(default=1_500 << 20, ge=256 << 20)
+    requests: int = Field(default=2_000, gt=0, le=100_000)
+    redirects: int = Field(default=20, ge=0, le=20)  # 20 is the browser's own limit
+    dialogs: int = Field(default=20, ge=0, le=1000)
+    popups: int = Field(default=5, ge=0, le=100)
+    height_px: int = Field(default=100_000, ge=100, le=1_000_000)
+    tile_px: int = Field(default=4_000, ge=100, le=16_000)
+
+
+class Network(_Table):
+    """Which networks may be asked although they are not public."""
+
+    allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
+
+    @field_validator("allow")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(it)) for it in networks)
+
+
+class Redact(_Table):
+    """What never reaches a file in clear, and whether anybody can ever open it."""
+
+    mode: Literal["commit", "drop"] = "commit"
+    headers: tuple[str, ...] = Field(
+        default=("authorization", "cookie", "proxy-authorization", "set-cookie"), strict=False
+    )
+
+
+class Streams(_Table):
+    """Whether what passed is kept with the keys that open it, and for whom."""
+
+    keep_for: tuple[str, ...] = Field(default=(), max_length=MAX_RECIPIENTS, strict=False)
+
+    @field_validator("keep_for")
+    @classmethod
+    def _are_public_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(Recipient.from_pem(pem).pem for pem in keys))
+
+
+class Require(_Table):
+    """What a capture and its verification have to have."""
+
+    court_minimum: bool = True
+    timestamps: int = Field(default=1, ge=0, le=9)
+    signatures: int = Field(default=0, ge=0, le=9)
+    log: bool = False
+
+
+class RetentionTable(_Table):
+    """How long a stored bundle has to stay, and how firmly."""
+
+    days: int = Field(default=0, ge=0, le=MAX_DAYS)
+    mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+
+
+class Every(_Table):
+    """Visits at a pace, up to a time."""
+
+    every: _Duration
+    until: _Duration
+
+
+class ScheduleTable(_Table):
+    """When a page is visited again by `schedule add --policy`, where its options do not say."""
+
+    curve: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
+    jitter_percent: int = Field(default=15, ge=0, le=45)
+
+
+class MonitorTable(_Table):
+    """How a page is watched until it goes, and behind that."""
+
+    light: bool = True
+    burst: Annotated[_Duration, _at_most(timedelta(days=1))] = "15m"
+    after_gone: tuple[Every, ...] = Field(
+        default=(Every(every="1d", until="7d"), Every(every="7d", until="63d")),
+        max_length=10,
+        strict=False,
+    )
+
+    @field_validator("after_gone")
+    @classmethod
+    def _ascend(cls, paces: tuple[Every, ...]) -> tuple[Every, ...]:
+        offsets(paces)
+        return paces
+
+
+class Parent(_Table):
+    """A policy that this one was made from."""
+
+    name: _Name
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Policy(BaseModel):
+    """One policy, whole: nothing in it refers to another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    schema_: Literal["snapshotter/policy@1"] = Field(default=SCHEMA, alias="schema")
+    name: _Name
+    reason: str = ""
+    light: bool = False
+    # What it was made from, nearest first: written when `extends` is resolved.
+    parents: tuple[Parent, ...] = Field(default=(), max_length=8, strict=False)
+    match: Match = Match()
+    browser: Browser = Browser()
+    scroll: Scroll = Scroll()
+    wait: Wait = Wait()
+    media: Media = Media()
+    expand: Expand = Expand()
+    consent: Consent = Consent()
+    main_region: MainRegion = MainRegion()
+    extract: Extract = Extract()
+    takedown: TakedownTable = TakedownTable()
+    thresholds: tuple[ThresholdTable, ...] = Field(default=(), max_length=50, strict=False)
+    compare: Compare = Compare()
+    warn: Warn = Warn()
+    pictures: PicturesTable = PicturesTable()
+    limits: LimitsTable = LimitsTable()
+    network: Network = Network()
+    redact: Redact = Redact()
+    streams: Streams = Streams()
+    require: Require = Require()
+    retention: RetentionTable = RetentionTable()
+    schedule: ScheduleTable = ScheduleTable()
+    monitor: MonitorTable = MonitorTable()
+
+
+def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    return patterns
+
+
+def offsets(paces: tuple[Every, ...]) -> tuple[timedelta, ...]:
+    """
+    Return the times of visits at these paces, one behind the other.
+
+    Raises:
+        ValueError: A pace of less than a minute, one that ends before it begins, or too
+            many visits.
+    """
+    found: list[timedelta] = []
+    last = timedelta(0)
+    for pace in paces:
+        every, until = parse_duration(pace.every), parse_duration(pace.until)
+        if every < _SHORTEST:
+            raise ValueError("a pace is of 60 s or more")
+        if until < last + every:
+            raise ValueError(f"nothing is due every {pace.every} until {pace.until}")
+        if len(found) + (until - last) // every > _MOST_VISITS:
+            raise ValueError(f"more than {_MOST_VISITS} visits")
+        while last + every <= until:
+            last += every
+            found.append(last)
+    return tuple(found)
