@@ -920,7 +920,7 @@ def log_origin(found: "DirectoryStore | S3Store") -> str:
 
 def log_memory(settings: Settings) -> FileMemory:
     """Return what this machine remembers of the log in the configured store."""
-    return FileMemory(settings.data_dir / "log" / f"{_store_name(settings)}.checkpoint")
+    return FileMemory(settings.data_dir / "log" / f"{store_name(settings)}.checkpoint")
 
 
 def own_log(settings: Settings) -> "LogPolicy | None":
@@ -1057,7 +1057,7 @@ def _refuse_unfit_for_log(settings: Settings, found: "DirectoryStore | S3Store")
         return
     from snapshotter.store.probe import probe, refuse_log
 
-    seal = settings.data_dir / "probes" / f"{_store_name(settings)}.log"
+    seal = settings.data_dir / "probes" / f"{store_name(settings)}.log"
     clock = SystemClock()
     if _is_fresh(seal, clock.now()):
         return
@@ -1066,7 +1066,7 @@ def _refuse_unfit_for_log(settings: Settings, found: "DirectoryStore | S3Store")
     seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
 
 
-def _store_name(settings: Settings) -> str:
+def store_name(settings: Settings) -> str:
     """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
     return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
 

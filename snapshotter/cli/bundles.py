@@ -1,6 +1,6 @@
 """`snapshotter list`, `show` and `export`: what is in a store, and getting it out."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import bytes_in_words, result, result_json, say
+from snapshotter.cli.output import bytes_in_words, result, result_json, say, time_in_words
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import DISPLAYING, EXPORTING
 from snapshotter.model.finding import Verdict
@@ -16,6 +16,7 @@ from snapshotter.model.finding import Verdict
 if TYPE_CHECKING:
     from snapshotter.app.bundles import Entry
     from snapshotter.app.settings import Settings
+    from snapshotter.model.takedown import Observation
     from snapshotter.ports import ObjectStore
 
 _PASSED = Verdict.PASSED
@@ -27,15 +28,26 @@ _PASSED = Verdict.PASSED
 Examples:
   snapshotter list
   snapshotter list --since 2026-11-01 --json
+  snapshotter list --identity 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1'
 """,
 )
 @store_option
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Captured on this day or later.")
+@click.option(
+    "--identity",
+    metavar="URL|IDENTITY",
+    help="The captures of one page, by whatever address, with their verdicts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
 @click.pass_context
 def list_(
-    ctx: click.Context, store: str | None, limit: int, since: datetime | None, as_json: bool
+    ctx: click.Context,
+    store: str | None,
+    limit: int,
+    since: datetime | None,
+    identity: str | None,
+    as_json: bool,
 ) -> None:
     """
     List the bundles in a store, newest first.
@@ -45,6 +57,9 @@ def list_(
     from snapshotter.app import bundles, holds, wiring
 
     settings = ctx.obj.load(store=store or "")
+    if identity:
+        _list_identity(settings, identity, limit, since, as_json=as_json)
+        return
     opened, is_trusted = wiring.store(settings), wiring.trusted_keys(settings)
     day: date | None = since.date() if since else None
     count = 0
@@ -59,6 +74,38 @@ def list_(
             result(_line(entry, held=held))
     if not count and not as_json:
         say(f"{opened.url} holds no bundles yet")
+
+
+def _list_identity(
+    settings: "Settings", wanted: str, limit: int, since: datetime | None, *, as_json: bool
+) -> None:
+    """Print the captures of one page, the newest first."""
+    from snapshotter.app import wiring_takedown
+    from snapshotter.app.observations import observations
+    from snapshotter.formats.canonical_json import plain
+
+    begins = since.replace(tzinfo=UTC) if since else None
+    with wiring_takedown.observatory(settings) as place:
+        place.sync()
+        # What is no address is an identity as `--json` prints it.
+        named = place.identity(wanted) if "://" in wanted else place.catalog.resolved(wanted)
+        found = observations(place, identity=named, since=begins, sync=False)
+    for it in found[::-1][:limit]:
+        if as_json:
+            result_json(plain(it))
+        else:
+            result(f"{it.bundle_id}  {time_in_words(it.at)}  {verdict_in_words(it)}  {it.url}")
+    if not found and not as_json:
+        say(f"{place.store.url} holds no capture of {named} with a verdict")
+
+
+def verdict_in_words(it: "Observation") -> str:
+    """Return what a capture shows, in a few words: `unavailable (author)`."""
+    words: str = it.availability.value
+    why = it.cause or it.undecided
+    words += f" ({why.value})" if why else ""
+    states = sorted({account.state for account in it.accounts})
+    return words + (f", account {', '.join(states)}" if states else "")
 
 
 @click.command(

@@ -18,7 +18,7 @@ _STORE = click.option(
 
 @click.group()
 def store() -> None:
-    """Check a store, add bundles to it, keep, copy and repair it."""
+    """Check a store, add bundles to it, keep, copy, repair and index it."""
 
 
 @store.command(
@@ -190,6 +190,48 @@ def add(
         for sentence in added.passed_over:
             say(sentence)
 
+
+@store.command(
+    epilog="""\b
+Examples:
+  snapshotter store reindex
+  snapshotter store reindex --store s3://evidence --json
+"""
+)
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
+    """
+    Read every bundle of a store into its catalog anew.
+
+    The catalog is an index on this machine: by it captures of one page are found. It
+    follows the store by itself; this makes it again from the beginning.
+    """
+    from snapshotter.app import wiring_takedown
+    from snapshotter.store.catalog import Standing
+
+    settings = ctx.obj.load(store=url or "")
+    with wiring_takedown.observatory(settings) as place:
+        place.catalog.clear()
+        place.sync(told=lambda count: say(f"{count} bundles were read"))
+        found = place.catalog.standings()
+    if as_json:
+        counts = {it.value: found.get(it, 0) for it in Standing}
+        result_json({"bundles": sum(found.values()), "store": place.store.url, **counts})
+        return
+    result(f"{sum(found.values())} bundles of {place.store.url} are in the catalog")
+    for standing, words in _STANDINGS:
+        if count := found.get(Standing(standing), 0):
+            result(f"{count:>6} {words}")
+
+
+_STANDINGS = (
+    ("assessed", "with the verdict that stands in them"),
+    ("reassessed", "older, judged by the rules of today"),
+    ("unassessed", "older, and hold too little for a verdict"),
+    ("unreadable", "can not be read (snapshotter verify says why)"),
+)
 
 store.add_command(replicate)
 store.add_command(repair)

@@ -28,6 +28,7 @@ _DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right
 _PORTS = {"http": 80, "https": 443}
 _SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
 _WEIBO_PATH = re.compile(r"/(?:status|detail|[0-9]{1,20})/([0-9A-Za-z]{1,20})/?")
+_WEIBO_USER = re.compile(r"/(?:u/|profile/)?([0-9]{5,13})(?:/|$)")
 _WEIBO_QUERY = re.compile(r"/(?:ajax/statuses/show|statuses/show)/?")
 _MANY = 200  # parameters of an address
 
@@ -38,6 +39,11 @@ class Identity:
 
     key: str  # "wechat:…", "weibo:…", or an address
     final: bool = True  # False: the page has to be loaded before it is known
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is the site's own number of the page, and no address."""
+        return self.final and not self.key.startswith("//")
 
 
 class _Tracking(BaseModel):
@@ -125,6 +131,32 @@ def identity(url: str, rules: IdentityRules) -> Identity:
     mark = f"#{parts.fragment}" if parts.fragment.startswith(("!", "/")) else ""
     # http and https of one page are one page.
     return Identity(f"//{where}{_path(parts.path)}{f'?{query}' if query else ''}{mark}")
+
+
+def account(url: str, rules: IdentityRules) -> str:
+    """
+    Return whose page an address is, as far as the address says it; "" where it does not.
+
+        mp.weixin.qq.com/…?__biz=MzA…       wechat:MzA…
+        weibo.com/1234567890/I7ubv9Ktj      weibo-user:1234567890
+
+    Raises:
+        ValueError: No address.
+    """
+    parts = urlsplit(url)
+    host = _host(parts.hostname or "")
+    if host in rules.wechat:
+        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MANY)
+        found = wechat(dict(reversed(pairs)).get("__biz", ""), "1", "1")
+        return account_of(found.key) if found else ""
+    if host in rules.weibo and (user := _WEIBO_USER.match(parts.path)):
+        return f"weibo-user:{int(user[1])}"
+    return ""
+
+
+def account_of(key: str) -> str:
+    """Return whose page it is, as far as the identity of a page says it; "" where it does not."""
+    return key.rsplit("/", 2)[0] if key.startswith("wechat:") else ""
 
 
 def weibo_number(short: str) -> int:

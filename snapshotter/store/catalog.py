@@ -1,0 +1,449 @@
+"""
+The catalog: one row for each bundle of a store, to find captures of a page by.
+
+    data_dir/catalog/<digest of the store's name>.db      SQLite
+
+The store is the truth, and this is an index over it: everything here was read out of
+bundles, and losing the file loses nothing (`snapshotter store reindex` makes it again).
+What stands here is the bundles' own word; nothing in it was verified.
+
+`sync` walks the store's listing beside the rows, both in the order of keys, and reads what
+is new. Each lot of rows is one transaction, so that a process that is killed leaves what
+it had finished, and the next one goes on. Several processes may do that at once: they
+write the same rows.
+
+Which addresses mean one page is found out over all rows: a capture that says which page a
+short link leads to (`stated`) says so for every capture of that link (`asked`), also for
+those that show a notice, which names no page any more.
+"""
+
+import contextlib
+import enum
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json, layout, typed
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.takedown import Observation
+from snapshotter.ports import ObjectStore
+
+_VERSION = 1  # of the tables and of how rows are made: rows of another one are thrown away
+_WAIT_S = 60.0  # for another process's transaction; each is short
+_LOT = 50  # rows of one transaction
+_PAGE = 500  # rows that are held at once
+_ROOT = f"{layout.BUNDLES}/"
+_TOKENS = "late-"  # sidecars that change what a row says
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS bundle (
+  key TEXT PRIMARY KEY,
+  print TEXT NOT NULL,
+  standing TEXT NOT NULL, problem TEXT NOT NULL,
+  bundle_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+  asked TEXT NOT NULL, stated TEXT NOT NULL, account TEXT NOT NULL, url TEXT NOT NULL,
+  began_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, proven_ms INTEGER,
+  content TEXT NOT NULL, availability TEXT NOT NULL, cause TEXT NOT NULL,
+  undecided TEXT NOT NULL, rule TEXT NOT NULL, counts TEXT NOT NULL,
+  main_sha256 TEXT NOT NULL, vantage TEXT NOT NULL, light INTEGER NOT NULL,
+  key_id TEXT NOT NULL, observation TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bundle_by_asked ON bundle (asked, at_ms);
+CREATE INDEX IF NOT EXISTS bundle_by_stated ON bundle (stated, asked);
+CREATE INDEX IF NOT EXISTS bundle_by_account ON bundle (account, at_ms);
+CREATE INDEX IF NOT EXISTS bundle_by_url ON bundle (url, at_ms);
+CREATE INDEX IF NOT EXISTS bundle_by_time ON bundle (at_ms);
+"""
+_COLUMNS = (
+    "key", "print", "standing", "problem", "bundle_id", "sha256", "asked", "stated", "account",
+    "url", "began_ms", "at_ms", "proven_ms", "content", "availability", "cause", "undecided",
+    "rule", "counts", "main_sha256", "vantage", "light", "key_id", "observation",
+)  # fmt: skip
+# Errors of a file that is no catalog (any more), as SQLite numbers them.
+_RUINED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class Standing(enum.StrEnum):
+    """Where the verdict in a row comes from."""
+
+    ASSESSED = "assessed"  # it stands in the bundle
+    REASSESSED = "reassessed"  # an older bundle: made of its own files by the rules of today
+    UNASSESSED = "unassessed"  # an older bundle that holds too little for a verdict
+    UNREADABLE = "unreadable"  # no bundle, or one that can not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What was read out of one bundle."""
+
+    standing: Standing
+    problem: str = ""  # why there is no observation
+    observation: Observation | None = None  # its `identity` is that of the address asked for
+    stated: str = ""  # the identity that the page says it has, where the address does not say it
+    asked: str = ""  # without an observation: the identity of the address, as far as it is known
+    url: str = ""  # without an observation: as it was asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One bundle as the catalog has it."""
+
+    key: str
+    bundle_id: str
+    standing: Standing
+    problem: str
+    observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """What a look at the store changed."""
+
+    read: int  # bundles that were new, or had new tokens beside them
+    removed: int  # rows of bundles that the store does not list any more
+
+
+# Reads one bundle: its key, and the keys of the late tokens beside it.
+Reader = Callable[[str, tuple[str, ...]], Read]
+# How many bundles were read so far.
+Told = Callable[[int], None]
+
+
+class Catalog:
+    """
+    The rows of one store. Used from one thread; other processes may use the same file.
+
+    Args:
+        path: The file; made if it is not there, and made anew if it is ruined.
+
+    Raises:
+        SnapshotterError: It can not be written.
+        ServiceUnavailable: Another process holds it for longer than a minute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise SnapshotterError(f"{path.parent} can not be made: {error.strerror}") from error
+        try:
+            with self._translated():
+                self._database = self._open()
+        except _Ruined:
+            for ending in ("", "-journal"):
+                with contextlib.suppress(FileNotFoundError):
+                    path.with_name(path.name + ending).unlink()
+            with self._translated():
+                self._database = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def clear(self) -> None:
+        """Forget every row."""
+        with self._translated(), self._database:
+            self._database.execute("DELETE FROM bundle")
+
+    def sync(self, store: ObjectStore, read: Reader, *, told: Told = lambda count: None) -> Synced:
+        """
+        Read what the store lists and is not here; forget what it does not list any more.
+
+        Raises:
+            ServiceUnavailable: The store did not answer. The next look goes on where it was.
+            SnapshotterError: The store, or the file, can not be used.
+        """
+        with self._translated():
+            return self._sync(store, read, told)
+
+    def rows(
+        self,
+        *,
+        identity: str = "",
+        url: str = "",
+        account: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Row]:
+        """
+        Yield rows in the order in which the captures ended; all of them if nothing is named.
+
+        Args:
+            identity: Of a page, as `policy/identity.py` writes it; also one that other
+                captures show to be the same.
+            url: As it was asked for, letter by letter.
+            account: As `Observation.account` has it.
+            since, until: When the capture ended; the end is left out.
+        """
+        said, values = ["1"], list[Any]()
+        if identity:
+            asked = self.asked_for(self.resolved(identity))
+            said.append(f"asked IN ({', '.join('?' * len(asked))})")
+            values.extend(asked)
+        if url:
+            said.append("url = ?")
+            values.append(url)
+        if account:
+            asked = self._asked_of(account)
+            said.append(f"(account = ? OR asked IN ({', '.join('?' * len(asked))}))")
+            values.extend([account, *asked])
+        if since is not None:
+            said.append("at_ms >= ?")
+            values.append(_ms(since))
+        if until is not None:
+            said.append("at_ms < ?")
+            values.append(_ms(until))
+        # Nothing of what was given stands in the statement itself.
+        statement = (
+            "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
+            f"WHERE {' AND '.join(said)} ORDER BY at_ms, bundle_id"
+        )
+        with self._translated():
+            for row in self._database.execute(statement, values).fetchall():
+                yield self._row(row)
+
+    def row(self, bundle_id: str) -> Row | None:
+        """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT key, bundle_id, standing, problem, observation FROM bundle WHERE key = ?",
+                (layout.bundle_key(bundle_id),),
+            ).fetchone()
+        return self._row(row) if row else None
+
+    def resolved(self, identity: str) -> str:
+        """
+        Return the identity that an address turned out to have.
+
+        Of two that captures of the same address state neither is believed.
+        """
+        with self._translated():
+            found = self._database.execute(
+                "SELECT DISTINCT stated FROM bundle WHERE asked = ? AND stated != '' LIMIT 2",
+                (identity,),
+            ).fetchall()
+        return found[0][0] if len(found) == 1 else identity
+
+    def asked_for(self, identity: str) -> tuple[str, ...]:
+        """Return the identities of all addresses that turned out to be this page, itself first."""
+        with self._translated():
+            found = self._database.execute(
+                "SELECT DISTINCT asked FROM bundle WHERE stated = ?", (identity,)
+            ).fetchall()
+        others = sorted(asked for (asked,) in found if self.resolved(asked) == identity)
+        return (identity, *(it for it in others if it != identity))
+
+    def identities(self, *, account: str = "") -> tuple[str, ...]:
+        """Return every page that was captured; those of one account if that is named."""
+        with self._translated():
+            if account:
+                rows = self._database.execute(
+                    "SELECT DISTINCT asked FROM bundle WHERE account = ? AND observation != ''",
+                    (account,),
+                )
+            else:
+                rows = self._database.execute(
+                    "SELECT DISTINCT asked FROM bundle WHERE observation != ''"
+                )
+            found = {asked for (asked,) in rows.fetchall()}
+        found |= set(self._asked_of(account)) if account else set()
+        return tuple(sorted({self.resolved(it) for it in found}))
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return every account whose pages were captured."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT DISTINCT account FROM bundle WHERE account != '' ORDER BY account"
+            ).fetchall()
+        return tuple(account for (account,) in rows)
+
+    def standings(self) -> dict[Standing, int]:
+        """Return how many bundles there are of each standing."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT standing, COUNT(*) FROM bundle GROUP BY standing"
+            ).fetchall()
+        return {Standing(standing): count for standing, count in rows}
+
+    def _asked_of(self, account: str) -> tuple[str, ...]:
+        """Return the addresses whose pages turned out to be of an account: `wechat:MzA…/…`."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT DISTINCT asked FROM bundle WHERE stated >= ? AND stated < ?",
+                (f"{account}/", f"{account}0"),  # "0" is the character behind "/"
+            ).fetchall()
+        return tuple(sorted(it for (it,) in rows if self.resolved(it).startswith(f"{account}/")))
+
+    def _row(self, row: Any) -> Row:
+        key, bundle_id, standing, problem, text = row
+        found = None
+        if text:
+            found = typed.read(Observation, json.loads(text))
+            found = replace(found, identity=self.resolved(found.identity))
+        return Row(
+            key=key,
+            bundle_id=bundle_id,
+            standing=Standing(standing),
+            problem=problem,
+            observation=found,
+        )
+
+    def _sync(self, store: ObjectStore, read: Reader, told: Told) -> Synced:
+        lot: list[tuple[Any, ...]] = []
+        gone: list[str] = []
+        count = removed = 0
+        rows = self._known()
+        row = next(rows, None)
+        for key, length, tokens in _listed(store):
+            while row is not None and row[0] < key:
+                gone.append(row[0])
+                row = next(rows, None)
+            known = ""
+            if row is not None and row[0] == key:
+                known = row[1]
+                row = next(rows, None)
+            # Bundles are immutable: what can change is what stands beside them.
+            printed = f"{length} {' '.join(tokens)}"
+            if known == printed:
+                continue
+            found = read(key, tokens)
+            lot.append(_values(key, printed, found))
+            count += 1
+            if len(lot) == _LOT:
+                self._write(lot, ())
+                lot.clear()
+                told(count)
+        while row is not None:
+            gone.append(row[0])
+            row = next(rows, None)
+        removed = len(gone)
+        self._write(lot, gone)
+        if lot:
+            told(count)
+        return Synced(read=count, removed=removed)
+
+    def _known(self) -> Iterator[tuple[str, str]]:
+        """Yield key and print of each row in the order of keys; others may write in between."""
+        start = ""
+        while page := self._database.execute(
+            "SELECT key, print FROM bundle WHERE key > ? ORDER BY key LIMIT ?", (start, _PAGE)
+        ).fetchall():
+            yield from page
+            start = page[-1][0]
+
+    def _write(self, rows: list[tuple[Any, ...]], gone: "list[str] | tuple[()]") -> None:
+        if not rows and not gone:
+            return
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO bundle ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608  names of our own
+                rows,
+            )
+            self._database.executemany("DELETE FROM bundle WHERE key = ?", [(it,) for it in gone])
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = TRUNCATE")
+            database.execute("PRAGMA synchronous = NORMAL")
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                version = database.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, _VERSION):
+                    database.execute("DROP TABLE IF EXISTS bundle")
+                for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = error.sqlite_errorcode & 0xFF
+            if code in _RUINED:
+                raise _Ruined(
+                    f"the catalog {self._path} is damaged: {error}",
+                    hint="delete it: it is made again from the store",
+                ) from error
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise ServiceUnavailable(
+                    f"the catalog {self._path} is in use by another process", hint="try again"
+                ) from error
+            raise SnapshotterError(
+                f"the catalog {self._path} can not be used: {error}",
+                hint="see whether the disk is full, and whose the file is",
+            ) from error
+
+
+class _Ruined(SnapshotterError):
+    """The file is no catalog: it is made again."""
+
+
+def _listed(store: ObjectStore) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Yield key and length of each bundle of a store, with the keys of its late tokens."""
+    key, length, tokens = "", 0, list[str]()
+    for found in store.list(_ROOT):
+        try:
+            there = layout.parse_bundle_key(found.key)
+        except ValueError:
+            continue  # not ours
+        if not there.kind:
+            if key:
+                yield key, length, tuple(tokens)
+            key, length, tokens = found.key, found.length, []
+        elif there.kind.startswith(_TOKENS) and found.key.startswith(key) and key:
+            tokens.append(found.key)
+    if key:
+        yield key, length, tuple(tokens)
+
+
+def _values(key: str, printed: str, found: Read) -> tuple[Any, ...]:
+    bundle_id = layout.parse_bundle_key(key).bundle_id
+    it = found.observation
+    if it is None:
+        nothing = [""] * (len(_COLUMNS) - 6)
+        row: dict[str, Any] = dict(zip(_COLUMNS[6:], nothing, strict=True))
+        row |= {"asked": found.asked, "url": found.url}
+        # The time in its id puts it in its place among the others.
+        row |= {"began_ms": _ms(layout.bundle_time(bundle_id)), "light": 0, "proven_ms": None}
+        row["at_ms"] = row["began_ms"]
+        head = (key, printed, found.standing.value, found.problem, bundle_id, "")
+        return (*head, *(row[name] for name in _COLUMNS[6:]))
+    return (
+        key, printed, found.standing.value, found.problem, bundle_id, it.sha256, it.identity,
+        found.stated if found.stated != it.identity else "", it.account, it.url,
+        _ms(it.began_at), _ms(it.at), _ms(it.proven_at) if it.proven_at else None,
+        it.content.value, it.availability.value, it.cause.value if it.cause else "",
+        it.undecided.value if it.undecided else "", it.rule,
+        canonical_json.dumps(plain(it.counts)).decode(), it.main_sha256, it.vantage,
+        int(it.light), it.key_id, canonical_json.dumps(plain(it)).decode(),
+    )  # fmt: skip
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

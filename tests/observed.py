@@ -1,0 +1,144 @@
+"""
+Sealed bundles with verdicts in them, without a browser: a page that is there, and is gone.
+
+The captures and the verdicts are hand-made, the sealer, the keys and the store are real.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from snapshotter.formats import canonical_json, layout
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.assessment import (
+    AccountState,
+    Assessment,
+    Availability,
+    Cause,
+    Content,
+    ContentVerdict,
+    Evidence,
+    Step,
+    TakedownVerdict,
+    Undecided,
+    WallKind,
+)
+from snapshotter.model.bundle import Bundle
+from snapshotter.ports import ObjectStore, Signer, TimestampAuthority
+from snapshotter.seal import sealer
+from tests import bundles
+from tests.fakes.world import FixedClock
+
+T0 = datetime(2026, 5, 27, 8, 0, tzinfo=UTC)
+BIZ = "MzA5MTAxMjEzMA=="
+ARTICLE = f"http://mp.weixin.qq.com/s?__biz={BIZ}&mid=2653001234&idx=1&sn=a1"
+IDENTITY = f"wechat:{BIZ}/2653001234/1"
+ACCOUNT = f"wechat:{BIZ}"
+OTHER = "http://mp.weixin.qq.com/s?__biz=MzA5MTAxMjEzMQ==&mid=2653009999&idx=1&sn=b2"  # a control
+NOTICE = "该内容已被发布者删除"
+
+
+def at(minutes: float) -> datetime:
+    """Return the moment so long after the first."""
+    return T0 + timedelta(minutes=minutes)
+
+
+def available(*, identity: str = "", main: str = "words", **more: object) -> Assessment:
+    """Return what is said of a page that is there."""
+    return Assessment(
+        content=ContentVerdict(kind=Content.CONTENT, detail="it is there"),
+        takedown=replace(
+            TakedownVerdict(availability=Availability.AVAILABLE, detail="it is there"),
+            **more,  # type: ignore[arg-type]  # what a test wants otherwise
+        ),
+        identity=identity,
+        main_sha256=hashlib.sha256(main.encode()).hexdigest(),
+    )
+
+
+def gone(cause: Cause = Cause.AUTHOR, *, rule: str = "wx-01", **more: object) -> Assessment:
+    """Return what is said of a page with a notice in its place."""
+    verdict = TakedownVerdict(
+        availability=Availability.UNAVAILABLE,
+        detail="a notice says so",
+        cause=cause,
+        rule=rule,
+        rules="wechat",
+        grade="A",
+        notice=NOTICE,
+    )
+    return Assessment(
+        content=ContentVerdict(kind=Content.NOTICE, detail="a notice"),
+        takedown=replace(verdict, **more),  # type: ignore[arg-type]  # what a test wants otherwise
+    )
+
+
+def wall(kind: WallKind = WallKind.VERIFICATION) -> Assessment:
+    """Return what is said of a page that stands behind a wall."""
+    return Assessment(
+        content=ContentVerdict(kind=Content.WALL, detail="a wall"),
+        takedown=TakedownVerdict(
+            availability=Availability.INCONCLUSIVE,
+            detail="a wall",
+            undecided=Undecided.WALL,
+            wall=kind,
+        ),
+    )
+
+
+def frozen(state: str = "frozen", account: str = ACCOUNT) -> AccountState:
+    """Return what a page says of the account behind it."""
+    return AccountState(
+        state=state,
+        text="该帐号已冻结",
+        evidence=Evidence(rule="wx-18", rules="wechat", step=Step.NOTICE),
+        account=account,
+    )
+
+
+def seal(
+    folder: Path,
+    when: datetime,
+    assessed: Assessment | None,
+    *,
+    url: str = ARTICLE,
+    final_url: str = "",
+    signer: Signer,
+    authorities: tuple[TimestampAuthority, ...] = (),
+    contents: Mapping[str, bytes] = bundles.CONTENTS,
+) -> Bundle:
+    """Return a sealed bundle of a capture that ended then and shows that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spool = Path(tempfile.mkdtemp(dir=folder))
+    told = {} if assessed is None else {_PATH: canonical_json.dumps(plain(assessed))}
+    made = bundles.capture(spool, at=when, contents={**contents, **told})
+    made = replace(made, requested_url=url, final_url=final_url or url)
+    name = hashlib.sha256(f"{url} {when.isoformat()}".encode()).hexdigest()[:16]
+    letters = name.translate(str.maketrans("0189", "ghij"))
+    return sealer.seal(
+        made,
+        bundles.decision(require_timestamps=len(authorities)),
+        bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
+        spool=spool,
+        signer=signer,
+        cosigners=(),
+        authorities=authorities,
+        timestamp_timeout_s=30,
+        clock=FixedClock(when),
+        software=bundles.SOFTWARE,
+        progress=lambda stage, detail: None,
+        log_checkpoint="",
+    )
+
+
+def put(store: ObjectStore, made: Bundle) -> str:
+    """Store a bundle; return its key."""
+    key = layout.bundle_key(made.id)
+    store.put_new(key, made.file, made.digests.sha256)
+    return key
+
+
+_PATH = "capture/assessment.json"

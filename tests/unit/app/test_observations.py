@@ -1,0 +1,188 @@
+"""Observations out of sealed bundles: which page it was, what it showed, when."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.observations import Observatory, observations, unassessed
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import names
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.assessment import Assessment, Availability, Cause, Content, WallKind
+from snapshotter.model.reading import Count, Readings, Source
+from snapshotter.store.catalog import Catalog, Standing
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles, observed
+from tests.bundles import ChainAuthority
+from tests.observed import ACCOUNT, ARTICLE, BIZ, IDENTITY, at
+from tests.servers.authority import Chain
+from tests.unit.policy.test_identity import RULES
+
+SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIj_kLmNoPqRsTu"
+SIGNER = bundles.new_signer()
+
+
+class Desk:
+    """A store to put captures into, and the observatory over it."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        self.place = Observatory(
+            store=DirectoryStore(folder / "store"), catalog=catalog, rules=RULES
+        )
+
+    def put(self, minute: float, assessed: Assessment | None, **more: str) -> str:
+        made = observed.seal(self.folder / "spool", at(minute), assessed, signer=SIGNER, **more)  # type: ignore[arg-type]
+        observed.put(self.place.store, made)
+        return made.id
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        yield Desk(tmp_path, catalog)
+
+
+def test_a_capture_in_short_says_what_its_bundle_says(desk: Desk) -> None:
+    count = Count(
+        unit="reads", raw="10万+", lower=100_000, upper=None, exact=False, source=Source.DOM
+    )
+    said = replace(observed.available(), readings=Readings(counts=(count,)))
+    bundle_id = desk.put(0, said)
+
+    (found,) = observations(desk.place, url=ARTICLE)
+
+    assert (found.bundle_id, found.identity, found.account) == (bundle_id, IDENTITY, ACCOUNT)
+    assert (found.began_at, found.at) == (at(0) - timedelta(seconds=2), at(0))
+    assert (found.content, found.availability) == (Content.CONTENT, Availability.AVAILABLE)
+    assert found.counts == (count,)
+    assert found.main_sha256 == said.main_sha256
+    assert (found.key_id, found.vantage, found.light) == (SIGNER.key_id, "direct", False)
+    assert found.proven_at is None
+    with desk.place.store.open(f"bundles/2026/05/27/{bundle_id}.wacz") as stream:
+        assert found.sha256 == digest_bytes(stream.read()).sha256
+
+
+def test_captures_come_in_their_order_and_by_every_address_of_the_page(desk: Desk) -> None:
+    late = desk.put(30, observed.gone(Cause.PLATFORM_RULE), url=f"{ARTICLE}&scene=21#rd")
+    first = desk.put(0, observed.available())
+    walled = desk.put(15, observed.wall())
+    desk.put(20, observed.available(), url=observed.OTHER)
+
+    found = observations(desk.place, url=ARTICLE)
+
+    assert [it.bundle_id for it in found] == [first, walled, late]
+    assert [it.availability for it in found] == [
+        Availability.AVAILABLE,
+        Availability.INCONCLUSIVE,
+        Availability.UNAVAILABLE,
+    ]
+    assert (found[1].wall, found[2].cause) == (WallKind.VERIFICATION, Cause.PLATFORM_RULE)
+    assert found[2].notice == observed.NOTICE
+    assert [it.bundle_id for it in observations(desk.place, url=ARTICLE, since=at(15))] == [
+        walled,
+        late,
+    ]
+
+
+def test_a_notice_behind_a_short_link_is_of_the_article_that_stood_there(desk: Desk) -> None:
+    shown = desk.put(0, observed.available(identity=IDENTITY), url=SHORT)
+    gone = desk.put(30, observed.gone(), url=f"{SHORT}?scene=1")
+
+    found = observations(desk.place, url=ARTICLE)
+
+    assert [(it.bundle_id, it.identity) for it in found] == [(shown, IDENTITY), (gone, IDENTITY)]
+    assert [it.bundle_id for it in observations(desk.place, account=ACCOUNT)] == [shown, gone]
+    assert desk.place.identity(SHORT) == IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("url", "final_url"),
+    [
+        ("https://elsewhere.test/x", "https://elsewhere.test/x"),
+        (ARTICLE.replace("idx=1", "idx=3"), ARTICLE),
+        (SHORT, "https://elsewhere.test/x"),
+    ],
+    ids=["a page elsewhere", "another article", "a link that led away"],
+)
+def test_a_page_is_not_believed_to_be_what_its_address_does_not_let_it_be(
+    desk: Desk, url: str, final_url: str
+) -> None:
+    desk.put(0, observed.gone(), url=url, final_url=final_url)
+    desk.put(1, observed.available(identity=IDENTITY), url=url, final_url=final_url)
+
+    assert observations(desk.place, identity=IDENTITY) == ()
+
+
+def test_an_address_that_leads_to_a_post_is_of_the_post(desk: Desk) -> None:
+    led = desk.put(
+        0,
+        observed.available(),
+        url="http://t.cn/R2WxAbc",
+        final_url="https://weibo.com/1234567890/I7ubv9Ktj",
+    )
+
+    (found,) = observations(desk.place, url="https://m.weibo.cn/status/4417843292323593")
+
+    assert (found.bundle_id, found.account) == (led, "weibo-user:1234567890")
+
+
+def test_a_bundle_without_a_verdict_is_judged_by_todays_rules_or_said_to_be_unjudged(
+    desk: Desk,
+) -> None:
+    old = desk.put(0, None)
+    assert observations(desk.place, url=ARTICLE) == ()
+    (row,) = unassessed(desk.place, identity=IDENTITY)
+    assert (row.bundle_id, row.standing) == (old, Standing.UNASSESSED)
+
+    judging = replace(desk.place, reassess=lambda stream: observed.available())
+    judging.catalog.clear()
+
+    (found,) = observations(judging, url=ARTICLE)
+    assert found.bundle_id == old
+    assert judging.catalog.standings() == {Standing.REASSESSED: 1}
+
+
+def test_the_earliest_token_over_its_signature_is_its_time(desk: Desk, tmp_path: Path) -> None:
+    authority = ChainAuthority(Chain(tmp_path, "test authority"))
+    made = observed.seal(tmp_path / "spool", at(0), observed.available(), signer=SIGNER)
+    key = observed.put(desk.place.store, made)
+    (before,) = observations(desk.place, url=ARTICLE)
+    members = bundles.unpack(made.file.read_bytes())
+    for number, message in enumerate((members[names.signature(1)], b"something else"), start=1):
+        token = authority.response(message)
+        (desk.folder / "store" / f"{key}.late-0{number}.tsr").write_bytes(token)
+
+    (after,) = observations(desk.place, url=ARTICLE)
+
+    assert before.proven_at is None
+    assert after.proven_at is not None
+    assert replace(after, proven_at=None) == before
+
+
+def test_what_is_no_bundle_is_listed_and_hides_nothing(desk: Desk) -> None:
+    good = desk.put(0, observed.available())
+    bad = desk.put(1, observed.available())
+    path = desk.folder / "store" / f"bundles/2026/05/27/{bad}.wacz"
+    path.write_bytes(path.read_bytes()[:-1])
+
+    assert [it.bundle_id for it in observations(desk.place)] == [good]
+    assert [it.bundle_id for it in unassessed(desk.place)] == [bad]
+
+
+def test_what_is_no_address_is_refused(desk: Desk) -> None:
+    with pytest.raises(SnapshotterError, match="not an address"):
+        observations(desk.place, url="ftp://example.test/")
+
+
+def test_an_account_is_known_by_what_addresses_say(desk: Desk) -> None:
+    profile = f"https://mp.weixin.qq.com/mp/profile_ext?action=home&__biz={BIZ}"
+    page = desk.put(0, observed.available(accounts=(observed.frozen(),)), url=profile)
+    post = desk.put(1, observed.available(), url="https://weibo.com/u/1234567890")
+
+    assert [it.bundle_id for it in observations(desk.place, account=ACCOUNT)] == [page]
+    (found,) = observations(desk.place, account="weibo-user:1234567890")
+    assert found.bundle_id == post

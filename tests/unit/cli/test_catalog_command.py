@@ -1,0 +1,53 @@
+"""`snapshotter list --identity` and `store reindex`, as a person types them."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles, observed
+from tests.observed import ARTICLE, IDENTITY, at
+from tests.unit.cli.shell import Shell
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    store, signer = DirectoryStore(tmp_path / "captures"), bundles.new_signer()
+    for minute, assessed in ((0, observed.available()), (30, observed.gone()), (40, None)):
+        made = observed.seal(tmp_path / "spool", at(minute), assessed, signer=signer)
+        observed.put(store, made)
+    return Shell(capsys)
+
+
+def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> None:
+    assert shell.run("list", "--identity", f"{ARTICLE}&scene=21") == 0
+    lines = shell.out.splitlines()
+    assert len(lines) == 2
+    assert "2026-05-27 08:30:00 UTC  unavailable (author)" in lines[0]
+    assert "2026-05-27 08:00:00 UTC  available  " in lines[1]
+
+    assert shell.run("list", "--identity", IDENTITY, "--limit", "1", "--json") == 0
+    assert shell.object["identity"] == IDENTITY
+    assert shell.object["availability"] == "unavailable"
+
+    assert shell.run("list", "--identity", "http://example.test/never") == 0
+    assert (shell.out, "holds no capture" in shell.err) == ("", True)
+
+
+def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("store", "reindex") == 0
+    assert shell.out.splitlines()[1:] == [
+        "     2 with the verdict that stands in them",
+        "     1 older, and hold too little for a verdict",
+    ]
+    (file,) = (tmp_path / "data" / "catalog").glob("*.db")
+    file.write_bytes(b"ruined")
+
+    assert shell.run("store", "reindex", "--json") == 0
+    assert shell.object["bundles"] == 3
+    assert (shell.object["assessed"], shell.object["unassessed"]) == (2, 1)

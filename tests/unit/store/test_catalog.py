@@ -1,0 +1,289 @@
+"""The catalog: an index over a store that can be lost, and is made again."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.formats import layout
+from snapshotter.model.assessment import Availability, Content
+from snapshotter.model.takedown import Observation
+from snapshotter.store.catalog import Catalog, Read, Standing, Synced
+from snapshotter.store.filesystem import DirectoryStore
+from tests.observed import at
+
+IDS = [f"20260527t0800{number:02}z-{'abcdefgh' * 2}" for number in range(10)]
+
+
+def seen(number: int, **more: object) -> Observation:
+    it = Observation(
+        bundle_id=IDS[number],
+        sha256=f"{number:064}",
+        identity="//example.test/page",
+        url="http://example.test/page",
+        at=at(number),
+        began_at=at(number),
+        content=Content.CONTENT,
+        availability=Availability.AVAILABLE,
+        key_id="0" * 64,
+    )
+    return replace(it, **more)  # type: ignore[arg-type]  # what a test wants otherwise
+
+
+@dataclass
+class Shelf:
+    """A store of objects that are no bundles, and what a reader finds in them."""
+
+    folder: Path
+    known: dict[str, Read] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+
+    @property
+    def store(self) -> DirectoryStore:
+        return DirectoryStore(self.folder / "store")
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "catalog.db"
+
+    def add(self, number: int, stated: str = "", **more: object) -> None:
+        key = layout.bundle_key(IDS[number])
+        self.put(key, b"a bundle")
+        found = seen(number, **more)
+        self.known[key] = Read(standing=Standing.ASSESSED, observation=found, stated=stated)
+
+    def put(self, key: str, data: bytes) -> None:
+        target = self.folder / "store" / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def read(self, key: str, tokens: tuple[str, ...]) -> Read:
+        self.reads.append(key)
+        return self.known[key]
+
+    def sync(self, catalog: Catalog) -> Synced:
+        return catalog.sync(self.store, self.read)
+
+    def ids(self, **wanted: str) -> list[str]:
+        with Catalog(self.path) as catalog:
+            self.sync(catalog)
+            return [it.bundle_id for it in catalog.rows(**wanted)]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+@pytest.fixture
+def catalog(shelf: Shelf) -> Iterator[Catalog]:
+    with Catalog(shelf.path) as opened:
+        yield opened
+
+
+def test_a_look_reads_what_is_new_and_nothing_twice(shelf: Shelf, catalog: Catalog) -> None:
+    for number in range(3):
+        shelf.add(number)
+    assert shelf.sync(catalog) == Synced(read=3, removed=0)
+
+    shelf.add(3)
+
+    assert shelf.sync(catalog) == Synced(read=1, removed=0)
+    assert shelf.reads == [layout.bundle_key(it) for it in IDS[:4]]
+    assert [it.observation for it in catalog.rows()] == [seen(number) for number in range(4)]
+
+
+def test_what_the_store_does_not_list_any_more_is_forgotten(shelf: Shelf, catalog: Catalog) -> None:
+    for number in range(5):
+        shelf.add(number)
+    shelf.sync(catalog)
+    for number in (0, 2, 4):
+        (shelf.folder / "store" / layout.bundle_key(IDS[number])).unlink()
+
+    assert shelf.sync(catalog) == Synced(read=0, removed=3)
+    assert [it.bundle_id for it in catalog.rows()] == [IDS[1], IDS[3]]
+
+
+def test_a_late_token_lets_its_bundle_be_read_again(shelf: Shelf, catalog: Catalog) -> None:
+    shelf.add(0)
+    shelf.add(1)
+    shelf.sync(catalog)
+    shelf.put(f"{layout.bundle_key(IDS[1])}.late-01.tsr", b"a token")
+    shelf.put(f"{layout.bundle_key(IDS[0])}.tlog-proof", b"says nothing of times")
+    shelf.reads.clear()
+
+    assert shelf.sync(catalog).read == 1
+    assert shelf.reads == [layout.bundle_key(IDS[1])]
+
+
+def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_of(
+    shelf: Shelf,
+) -> None:
+    shelf.add(0, at=at(9))  # it began first, and ended last
+    shelf.add(1, identity="//example.test/other", url="http://example.test/other")
+    shelf.add(2, account="weibo-user:7")
+
+    assert shelf.ids() == [IDS[1], IDS[2], IDS[0]]
+    assert shelf.ids(identity="//example.test/page") == [IDS[2], IDS[0]]
+    assert shelf.ids(url="http://example.test/other") == [IDS[1]]
+    assert shelf.ids(account="weibo-user:7") == [IDS[2]]
+    with Catalog(shelf.path) as catalog:
+        assert [it.bundle_id for it in catalog.rows(since=at(2), until=at(9))] == [IDS[2]]
+        assert catalog.identities() == ("//example.test/other", "//example.test/page")
+        assert catalog.identities(account="weibo-user:7") == ("//example.test/page",)
+        assert catalog.accounts() == ("weibo-user:7",)
+
+
+def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf) -> None:
+    shelf.add(0, identity="wechat-short:AbC", stated="wechat:Mz/1/1")
+    shelf.add(1, identity="wechat-short:AbC")  # a notice, which names no page
+    shelf.add(2, identity="wechat:Mz/1/1")
+    shelf.add(3, identity="wechat-short:DeF")
+
+    assert shelf.ids(identity="wechat:Mz/1/1") == IDS[:3]
+    assert shelf.ids(identity="wechat-short:AbC") == IDS[:3]
+    assert shelf.ids(account="wechat:Mz") == IDS[:2]
+    with Catalog(shelf.path) as catalog:
+        found = [it.observation.identity for it in catalog.rows() if it.observation]
+        assert found == ["wechat:Mz/1/1"] * 3 + ["wechat-short:DeF"]
+        assert catalog.identities() == ("wechat-short:DeF", "wechat:Mz/1/1")
+
+
+def test_of_two_pages_that_one_link_is_said_to_lead_to_neither_is_believed(shelf: Shelf) -> None:
+    shelf.add(0, identity="wechat-short:AbC", stated="wechat:Mz/1/1")
+    shelf.add(1, identity="wechat-short:AbC", stated="wechat:Mz/2/1")
+
+    assert shelf.ids(identity="wechat:Mz/1/1") == []
+    assert shelf.ids(identity="wechat-short:AbC") == IDS[:2]
+
+
+def test_what_can_not_be_read_or_judged_is_listed_as_such(shelf: Shelf, catalog: Catalog) -> None:
+    keys = [layout.bundle_key(it) for it in IDS[:2]]
+    for key in keys:
+        shelf.put(key, b"x")
+    shelf.known[keys[0]] = Read(standing=Standing.UNREADABLE, problem="no bundle")
+    shelf.known[keys[1]] = Read(
+        standing=Standing.UNASSESSED, problem="old", asked="//example.test/page", url="u"
+    )
+    shelf.sync(catalog)
+
+    found = [(it.standing, it.problem, it.observation) for it in catalog.rows()]
+    assert found == [(Standing.UNREADABLE, "no bundle", None), (Standing.UNASSESSED, "old", None)]
+    assert [it.bundle_id for it in catalog.rows(identity="//example.test/page")] == [IDS[1]]
+    assert catalog.standings() == {Standing.UNREADABLE: 1, Standing.UNASSESSED: 1}
+
+
+@pytest.mark.parametrize("ruin", [b"no database at all" * 100, None], ids=["other", "lost"])
+def test_a_file_that_is_ruined_or_lost_is_made_again(shelf: Shelf, ruin: bytes | None) -> None:
+    shelf.add(0)
+    assert shelf.ids() == IDS[:1]
+
+    if ruin is None:
+        shelf.path.unlink()
+    else:
+        shelf.path.write_bytes(ruin)
+
+    assert shelf.ids() == IDS[:1]
+    assert len(shelf.reads) == 2
+
+
+def test_rows_of_another_version_are_thrown_away(shelf: Shelf) -> None:
+    shelf.add(0)
+    assert shelf.ids() == IDS[:1]
+    with sqlite3.connect(shelf.path) as database:
+        database.execute("PRAGMA user_version = 999")
+    database.close()
+
+    assert shelf.ids() == IDS[:1]
+    assert len(shelf.reads) == 2
+
+
+def test_a_store_that_stops_answering_leaves_what_was_read(
+    shelf: Shelf, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.store.catalog._LOT", 2)
+    for number in range(5):
+        shelf.add(number)
+    store, read = shelf.store, shelf.read
+
+    def failing(key: str, tokens: tuple[str, ...]) -> Read:
+        if key == layout.bundle_key(IDS[3]):
+            raise ServiceUnavailable("the store is down")
+        return read(key, tokens)
+
+    with pytest.raises(ServiceUnavailable):
+        catalog.sync(store, failing)
+    assert [it.bundle_id for it in catalog.rows()] == IDS[:2]
+
+    assert shelf.sync(catalog).read == 3
+    assert [it.bundle_id for it in catalog.rows()] == IDS[:5]
+
+
+def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
+    for number in range(10):
+        shelf.add(number)
+    both = threading.Barrier(2, timeout=60)
+    ended: list[int] = []
+
+    def work() -> None:
+        with Catalog(shelf.path) as catalog:
+            both.wait()
+            shelf.sync(catalog)
+            ended.append(len(list(catalog.rows())))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for it in threads:
+        it.start()
+    for it in threads:
+        it.join()
+
+    assert ended == [10, 10]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from snapshotter.store import catalog
+from tests.unit.store.test_catalog import Shelf, IDS
+from snapshotter.formats import layout
+
+catalog._LOT = 2
+shelf = Shelf(Path(sys.argv[1]))
+for number in range(6):
+    shelf.add(number)
+
+def read(key, tokens):
+    if key == layout.bundle_key(IDS[5]):
+        opened._database.execute("BEGIN IMMEDIATE")
+        opened._database.execute("DELETE FROM bundle")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return shelf.known[key]
+
+opened = catalog.Catalog(shelf.path)
+opened.sync(shelf.store, read)
+"""
+
+
+def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(shelf.folder)],
+        check=False,
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+    )
+    assert died.returncode == -signal.SIGKILL
+    for number in range(6):
+        shelf.add(number)
+
+    with Catalog(shelf.path) as catalog:
+        assert [it.bundle_id for it in catalog.rows()] == IDS[:4]
+        assert shelf.sync(catalog).read == 2
+        assert [it.bundle_id for it in catalog.rows()] == IDS[:6]
