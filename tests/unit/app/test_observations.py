@@ -147,7 +147,9 @@ def test_a_bundle_without_a_verdict_is_judged_by_todays_rules_or_said_to_be_unju
 
 
 def test_the_earliest_token_over_its_signature_is_its_time(desk: Desk, tmp_path: Path) -> None:
-    authority = ChainAuthority(Chain(tmp_path, "test authority"))
+    chain = Chain(tmp_path, "test authority")
+    chain.make()
+    authority = ChainAuthority(chain)
     made = observed.seal(tmp_path / "spool", at(0), observed.available(), signer=SIGNER)
     key = observed.put(desk.place.store, made)
     (before,) = observations(desk.place, url=ARTICLE)
