@@ -130,7 +130,7 @@ class Label:
 class AccountState:
     """What the page says about the account behind it, which is not what it says of the page."""
 
-    state: str  # "frozen", "closed", "blocked", "migrated", "restricted", "abnormal"
+    state: str  # "frozen", "closed", "blocked", "migrated", "migrating", "restricted", …
     text: str  # verbatim
     evidence: Evidence
     account: str = ""  # its id, where the page says it: "wechat:MzA…"

@@ -1,0 +1,235 @@
+"""
+Rules by which a page is judged, as a rule file says them (`docs/reference/takedown-rules.md`).
+
+Values of data, checked before they were built: patterns compile, selectors parse. What they
+match is decided in `assess/`. The words of states and labels stand in signed records.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import date
+
+from snapshotter.model.assessment import Cause, RuleFile, WallKind
+
+Scalar = str | int | bool  # of JSON
+
+
+class Normaliser(enum.StrEnum):
+    """How texts are brought into one form before they are compared, and for that alone."""
+
+    ZH_NOTICE = "zh-notice"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonTest:
+    """One value in the page's data, which has to be one of these."""
+
+    path: str  # "error_code", "data.user.id", "items.0.text"
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """
+    Where a rule looks, and what has to stand there.
+
+    `url`, `select`, `script` and `json` are ways to match, and one of them is enough;
+    `status` and `redirected` have to hold besides. Alone, `status` is enough.
+    """
+
+    url: tuple[str, ...] = ()  # patterns, from the beginning of "host/path?query"
+    select: str = ""  # CSS; without any words below that such an element is there is enough
+    equals: tuple[str, ...] = ()  # the whole text of such an element
+    starts: tuple[str, ...] = ()  # its beginning
+    matches: tuple[str, ...] = ()  # patterns of the whole text, normalised
+    contains: tuple[str, ...] = ()  # all of these stand in it
+    most_text: int = 400  # characters of an element's text; a longer one is no notice
+    script: tuple[str, ...] = ()  # patterns, in the page's own scripts
+    json: tuple[JsonTest, ...] = ()  # all of these
+    status: tuple[int, ...] = ()  # HTTP
+    redirected: bool = False  # the page ended at another address than was asked for
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the text of an element matters, beside its being there."""
+        return bool(self.equals or self.starts or self.matches or self.contains)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """
+    One thing to read off a page on which a rule has matched.
+
+    From the text of an element (or one attribute), a script, a parameter of the final
+    address, a link of the headers, or another extract. `regex` takes its first group.
+    """
+
+    name: str  # "detail", "cited_rule", "rule_id", "moved_to"
+    select: str = ""
+    attr: str = ""  # of the element, instead of its text
+    source: str = ""  # name of another extract, or "notice": the words that matched
+    script: bool = False  # `regex` is looked for in the page's own scripts
+    query: str = ""  # parameter of the final address
+    link_rel: str = ""  # relation of a link in the header `Link` (RFC 8288)
+    regex: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a rule file says of a rule beside what it matches."""
+
+    id: str  # "wx-01"
+    grade: str = ""  # A to D: how well it is founded
+    reason: str = ""
+    sources: tuple[str, ...] = ()
+    gloss: tuple[tuple[str, str], ...] = ()  # (BCP 47 language, fixed translation of the notice)
+    seen_first: date | None = None
+    seen_last: date | None = None
+    match_pages: tuple[str, ...] = ()  # of the fixture site: the rule has to match
+    no_match_pages: tuple[str, ...] = ()  # and here it must not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRule:
+    """What shows that a page's content is there."""
+
+    about: About
+    any: tuple[str, ...]  # CSS: the first that is there, outside any notice, and rich enough
+    all: tuple[str, ...] = ()  # CSS: each of these has to be there too
+    url: tuple[str, ...] = ()  # patterns; () for every address
+    min_text: int = 0  # characters without spaces; or
+    min_images: int = 0  # so many pictures; 0: these do not count
+    count_links: bool = True  # text in links counts
+    last: bool = False  # looked at after all notices and statuses, not before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallRule:
+    """What stands between us and a page, and says nothing about it."""
+
+    about: About
+    match: Match
+    kind: WallKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRule:
+    """A notice of a platform: its words, a value in its data, or an HTTP status."""
+
+    about: About
+    match: Match
+    cause: Cause
+    takedown: bool = True  # False: an owner's setting, a link that ended
+    ambiguous: bool = False
+    needs_control: bool = False
+    detail_of: tuple[str, ...] = ()  # ids of notices of which this is the small print
+    account: str = ""  # state of the account of which the notice speaks
+    label: str = ""
+    extracts: tuple[Extract, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRule:
+    """The platform's own error page: the address may be wrong, and nothing is shown."""
+
+    about: About
+    match: Match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRule:
+    """What a platform says about content that it still shows."""
+
+    about: About
+    match: Match
+    label: str  # "refuted", "restricted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRule:
+    """What a page says about the account behind it."""
+
+    about: About
+    match: Match
+    state: str  # "frozen", "closed", "blocked", "migrated", "restricted", "abnormal", …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialRule:
+    """What shows that some of the content is held back."""
+
+    about: About
+    match: Match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRule:
+    """
+    A place where a platform puts the words of any of its notices: a parameter of an address.
+
+    The words found there are compared with those of all notices of the file.
+    """
+
+    about: About
+    url: tuple[str, ...] = ()  # patterns of the final address
+    json: tuple[JsonTest, ...] = ()  # or: what has to hold in the data,
+    path: str = ""  # and where the words are in it, or the address that has them
+    query: str = ""  # parameter of the address; "": the value itself is the words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """Where a page shows another one: a notice there is about that one."""
+
+    select: tuple[str, ...] = ()  # CSS
+    json: tuple[str, ...] = ()  # paths to texts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountId:
+    """Where a page says whose it is."""
+
+    prefix: str  # "wechat:"
+    query: str = ""  # parameter of the final address
+    script: str = ""  # pattern, its first group, in the page's own scripts
+    json: str = ""  # path
+    url: str = ""  # pattern, its first group, of "host/path?query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A page of the same host that is there as long as the host is."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """One file of rules, whole."""
+
+    file: RuleFile
+    text: str  # of the file, as it was read
+    hosts: tuple[str, ...]  # "mp.weixin.qq.com", "*.bbs.example" for those below, "*" for all
+    normalise: Normaliser = Normaliser.NOTICE
+    reason: str = ""
+    notice_shape: tuple[str, ...] = ()  # CSS: what is in such an element is a notice
+    json_scripts: tuple[str, ...] = ()  # variables of scripts that hold the page's data
+    contents: tuple[ContentRule, ...] = ()
+    walls: tuple[WallRule, ...] = ()
+    notices: tuple[NoticeRule, ...] = ()
+    jsons: tuple[NoticeRule, ...] = ()
+    statuses: tuple[NoticeRule, ...] = ()
+    errors: tuple[ErrorRule, ...] = ()
+    labels: tuple[LabelRule, ...] = ()
+    accounts: tuple[AccountRule, ...] = ()
+    partials: tuple[PartialRule, ...] = ()
+    messages: tuple[MessageRule, ...] = ()
+    quoted: Quoted = field(default_factory=Quoted)
+    account_id: AccountId | None = None
+    control: Control | None = None
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether these rules are for hosts that no other file knows."""
+        return "*" in self.hosts

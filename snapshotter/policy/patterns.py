@@ -1,0 +1,119 @@
+r"""
+Regular expressions of rule files: those that no text can make slow.
+
+Rule files are passed around, and pages are hostile: `(a+)+$` against a page made for it
+takes for ever. So this is a part of the language, in which a match takes a time that grows
+with the text alone:
+
+- letters, `.`, classes `[…]`, `\d \w \s` and their opposites, `^`, `$`, `\b`;
+- groups `(…)`, `(?:…)` and alternatives, but no repeats of groups;
+- `? * + {n} {n,m}` after a single character or class. They are possessive: they take all
+  that they can and give nothing back. One that could take what has to follow it would never
+  match, and is refused: `[^》]+》`, not `.+》`.
+"""
+
+import re
+from functools import lru_cache
+
+MAX_PATTERN = 300  # characters
+_MAX_ALTERNATIVES = 8  # of one pattern, all groups together
+_MAX_COUNT = 1000  # of a repeat
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[]", re.DOTALL)
+_REPEAT = re.compile(r"[*+?]|\{([0-9]{1,4})(,([0-9]{0,4}))?\}")
+_GOOD_ESCAPE = re.compile(r"\\(?:[^0-9A-Za-z]|[dDwWsSbnrt])", re.DOTALL)
+
+
+@lru_cache(maxsize=4096)
+def compile_pattern(text: str) -> "re.Pattern[str]":
+    """
+    Return a pattern that is ready to use.
+
+    Raises:
+        ValueError: No regular expression, or one of those that are not allowed; it says why.
+    """
+    if not text or len(text) > MAX_PATTERN:
+        raise ValueError(f"a pattern has 1 to {MAX_PATTERN} characters")
+    out: list[str] = []
+    at = alternatives = 0
+    single = ""  # the character or class that a repeat may follow
+    open_repeat = ""  # the repeated character or class that ends right here
+    while at < len(text):
+        if (repeat := _REPEAT.match(text, at)) is not None:
+            _check_repeat(text, repeat, single)
+            varies = repeat[1] is None or repeat[2] is not None
+            out.append(repeat[0] + ("+" if varies else ""))
+            open_repeat, single, at = (single if varies else ""), "", repeat.end()
+            continue
+        if text[at] in "()|":
+            opening = "(?:" if text.startswith("(?:", at) else text[at]
+            if text.startswith("(?", at) and opening == "(":
+                raise ValueError(f"groups are (…) or (?:…): {text!r}")
+            alternatives += opening == "|"
+            out.append(opening)
+            single, at = "", at + len(opening)
+            open_repeat = "" if opening == "|" else open_repeat
+            continue
+        atom = _ATOM.match(text, at)
+        if atom is None or (atom[0][0] == "\\" and not _GOOD_ESCAPE.fullmatch(atom[0])):
+            raise ValueError(f"{text[at : at + 2]!r} is not known in a pattern: {text!r}")
+        if open_repeat and _takes(open_repeat, atom[0]):
+            raise ValueError(
+                f"{open_repeat!r} is repeated, and could take the {atom[0]!r} "
+                f"that has to follow it: {text!r}"
+            )
+        out.append(atom[0])
+        open_repeat, at = "", atom.end()
+        single = "" if atom[0] in ("^", "$", r"\b") else atom[0]
+    if alternatives > _MAX_ALTERNATIVES:
+        raise ValueError(f"more than {_MAX_ALTERNATIVES} alternatives in a pattern: {text!r}")
+    try:
+        return re.compile("".join(out))
+    except (re.error, OverflowError) as error:
+        raise ValueError(f"not a regular expression: {text!r}: {error}") from error
+
+
+def _check_repeat(text: str, repeat: "re.Match[str]", single: str) -> None:
+    if not single:
+        raise ValueError(f"{repeat[0]!r} has to follow a single character or a class: {text!r}")
+    if any(int(it) > _MAX_COUNT for it in (repeat[1], repeat[3]) if it):
+        raise ValueError(f"a repeat of more than {_MAX_COUNT} times: {text!r}")
+
+
+def _takes(repeated: str, following: str) -> bool:
+    """Whether a class can take the one letter that follows it; of classes nothing is said."""
+    letter = following[1:] if following[0] == "\\" else following
+    if len(letter) != 1 or following in ("^", "$", ".") or re.fullmatch(r"\\\w", following):
+        return False
+    try:
+        return re.fullmatch(repeated, letter) is not None
+    except re.error:
+        return False  # compiling the whole says what is wrong
+
+
+def literal_beginning(text: str) -> str:
+    """Return the plain letters with which every match of a pattern begins."""
+    out = ""
+    at = 0
+    while at < len(text) and text[at] not in "()|[.^$*+?{":
+        atom = _ATOM.match(text, at)
+        if atom is None or re.fullmatch(r"\\\w", atom[0]):
+            break
+        if _REPEAT.match(text, atom.end()) is not None:
+            break
+        out += atom[0][-1]
+        at = atom.end()
+    return "" if "|" in _outside_groups(text) else out
+
+
+def _outside_groups(text: str) -> str:
+    """Return a pattern without what stands in groups, classes and escapes."""
+    kept, depth, at = "", 0, 0
+    while at < len(text):
+        atom = None if text[at] in "()" else _ATOM.match(text, at)
+        if atom is None:
+            depth += {"(": 1, ")": -1}.get(text[at], 0)
+            at += 1
+            continue
+        kept += atom[0] if depth == 0 and len(atom[0]) == 1 else ""
+        at = atom.end()
+    return kept

@@ -1,0 +1,150 @@
+"""Rule files: strict, and every mistake is named with its file, its rule and its key."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.assessment import Cause
+from snapshotter.policy.takedown import (
+    find_rules,
+    load_rules,
+    parse_rules,
+    rules_for,
+    shipped_rules,
+)
+
+HEAD = """
+schema = "snapshotter/takedown-rules@1"
+id = "forum"
+version = "2026.1"
+hosts = ["forum.example", "*.forum.example"]
+"""
+NOTICE = """
+[[notice]]
+id = "f-01"
+cause = "author"
+select = ".gone"
+equals = ["Deleted by its author"]
+"""
+
+
+def test_a_file_is_read_into_values_with_its_text_and_its_hash() -> None:
+    text = HEAD + NOTICE
+
+    rules = parse_rules(text, "forum.toml")
+
+    assert rules.file.id == "forum"
+    assert rules.file.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert rules.text == text
+    (notice,) = rules.notices
+    assert (notice.about.id, notice.cause, notice.takedown) == ("f-01", Cause.AUTHOR, True)
+    assert notice.match.equals == ("Deleted by its author",)
+
+
+@pytest.mark.parametrize("name", shipped_rules())
+def test_every_shipped_file_is_read(name: str) -> None:
+    (rules,) = load_rules([name])
+
+    assert rules.file.id == name
+    assert rules.text == find_rules(name).read_text(encoding="utf-8")
+
+
+def test_the_order_that_was_asked_for_is_kept_and_nothing_comes_twice() -> None:
+    names = [it.file.id for it in load_rules(["generic", "wechat", "generic"])]
+
+    assert names == ["generic", "wechat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEAD + NOTICE.replace("cause", "causes"), "forum.toml: f-01: "),
+        (HEAD + NOTICE.replace('"author"', '"motive"'), "forum.toml: f-01: cause"),
+        (HEAD + NOTICE.replace('".gone"', '".gone:hover"'), "forum.toml: f-01: select"),
+        (HEAD + NOTICE.replace('".gone"', "7"), "forum.toml: f-01: select"),
+        (HEAD + NOTICE + 'matches = ["(a+)+"]', "forum.toml: f-01: matches.0"),
+        (HEAD + NOTICE + "grade = 'E'", "forum.toml: f-01: grade"),
+        (HEAD + NOTICE + NOTICE, "two rules are called f-01"),
+        (HEAD + NOTICE.replace('id = "f-01"', ""), r"\[\[notice\]\] number 1"),
+        (HEAD + NOTICE.replace('select = ".gone"', ""), "f-01: words need a select"),
+        (HEAD + '[[notice]]\nid = "f-01"\ncause = "author"\n', "f-01: matches nothing"),
+        (HEAD + NOTICE + 'detail_of = ["f-09"]', "f-01: detail_of"),
+        (HEAD + NOTICE + '[notice.extract]\ndetail = { from = "cited_rule" }', "extract.detail"),
+        (HEAD + NOTICE + '[notice.extract]\nmotive = { select = "p" }', "extract.motive"),
+        (HEAD + NOTICE + '[notice.extract]\ndetail = { select = "p", regex = "a" }', "one group"),
+        (HEAD + NOTICE.replace('"author"', '"owner_setting"'), "no take-down"),
+        (HEAD + '[[wall]]\nid = "f-w1"\nkind = "login"\nscript = ["a(b)"]', "plain letters"),
+        (HEAD + '[[status]]\nid = "f-s1"\ncause = "legal"\nselect = "p"', "needs a status"),
+        (HEAD + '[[json]]\nid = "f-j1"\ncause = "author"\nselect = "p"', "give data"),
+        (HEAD + '[[content]]\nid = "f-c1"', "any is empty"),
+        (HEAD + '[[content]]\nid = "f-c1"\nany = ["p"]\nmin_text = 0', "give min_text"),
+        (HEAD + '[[message]]\nid = "f-m1"', "give url"),
+        (HEAD.replace("rules@1", "rules@2"), "forum.toml: schema"),
+        (HEAD.replace('"forum.example"', '"https://forum.example/"'), "forum.toml: hosts.0"),
+        (HEAD + "wall_grace = '8s'", "forum.toml: wall_grace"),
+        (HEAD + "a = [", "is not TOML"),
+        (HEAD + "a = " + "[" * 5000, "nested too deeply|is not TOML"),
+        (HEAD + f"a = {'9' * 10000}", "is not TOML"),
+        (HEAD + f"reason = '{'x' * (1 << 20)}'", "longer than"),
+        (HEAD + NOTICE + "[notice.seen]\nfirst = 2026-02-01\nlast = 2026-01-01", "f-01: seen"),
+    ],
+)
+def test_a_mistake_is_named_with_file_rule_and_key(text: str, words: str) -> None:
+    with pytest.raises(SnapshotterError, match=words) as caught:
+        parse_rules(text, "forum.toml")
+
+    assert str(caught.value).startswith("forum.toml")
+
+
+def test_rules_that_are_not_there_are_named_with_those_that_are() -> None:
+    with pytest.raises(SnapshotterError, match="called myspace") as caught:
+        load_rules(["myspace"])
+
+    assert "wechat" in caught.value.hint
+
+
+def test_a_file_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + NOTICE)
+
+    (rules,) = load_rules([str(path)])
+
+    assert rules.file.id == "forum"
+
+
+def test_two_different_files_of_one_id_are_not_mixed(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text(HEAD + NOTICE)
+    two.write_text(HEAD)
+
+    with pytest.raises(SnapshotterError, match="another file of rules is called forum"):
+        load_rules([str(one), str(two)])
+
+
+def test_a_file_that_is_not_there_or_no_text_is_said_to_be(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_bytes(b"\xff\xfe")
+
+    for path in (broken, tmp_path / "none.toml"):
+        with pytest.raises(SnapshotterError, match="can not be read"):
+            load_rules([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("hosts", "chosen"),
+    [
+        (["forum.example"], ["forum", "generic"]),
+        (["a.b.forum.example"], ["forum", "generic"]),
+        (["otherforum.example"], ["generic"]),
+        (["elsewhere.example", "forum.example"], ["forum", "generic"]),
+        ([""], ["generic"]),
+    ],
+)
+def test_rules_are_chosen_by_host_and_those_for_all_come_last(
+    hosts: list[str], chosen: list[str]
+) -> None:
+    sets = (*load_rules(["generic"]), parse_rules(HEAD + NOTICE, "forum.toml"))
+
+    assert [it.file.id for it in rules_for(sets, hosts)] == chosen
