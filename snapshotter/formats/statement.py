@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 16
 _SEAL_KEYS = {"key_id", "public_key", "signature"}
 
 
-class _Signer(Protocol):
+class Signer(Protocol):
     @property
     def key_id(self) -> str: ...
 
@@ -41,7 +41,7 @@ class Statement:
     key_id: str
 
 
-def encode(value: dict[str, Any], signer: _Signer) -> bytes:
+def encode(value: dict[str, Any], signer: Signer) -> bytes:
     """Return the statement of `value`, which names its `format`, signed."""
     signed = canonical_json.dumps(value) + b"\n"
     seal = {

@@ -1,0 +1,53 @@
+"""
+What a proof pack holds: its parts, and what each of them is for.
+
+The words stand in signed records: they are added, and never renamed.
+"""
+
+import enum
+from dataclasses import dataclass
+
+
+class Role(enum.StrEnum):
+    """What a part of a pack is for."""
+
+    LAST_SEEN = "last-seen"  # the captures; of an account, and of a page that came back, as well
+    FIRST_GONE = "first-gone"
+    CONFIRMATION = "confirmation"
+    CONTROL = "control"
+    VANTAGE = "vantage"
+    BESIDE = "beside"  # a sidecar of the capture that `of` names
+    EVENT = "event"  # the signed record of what the captures say together
+    EVENT_PROOF = "event-proof"  # that the record is in the log
+    KEY = "key"  # public key of whoever signed event and pack, for information
+    TRUST = "trust"  # a trust file and its signature, for information
+    FACTS = "facts"  # all that the statement says, as JSON
+    PICTURE = "picture"  # both ends side by side
+    PDF = "pdf"  # the statement on paper
+    RULES = "rules"  # a file of rules by which the captures were judged
+
+
+CAPTURES = frozenset(
+    {Role.LAST_SEEN, Role.FIRST_GONE, Role.CONFIRMATION, Role.CONTROL, Role.VANTAGE}
+)
+ENDS = (Role.LAST_SEEN, Role.FIRST_GONE)  # every pack has each of these once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file in a pack."""
+
+    name: str  # as a file is called that is taken out; none twice, whatever the case
+    role: Role
+    of: str = ""  # name of the capture that it stands beside
+    media_type: str
+    length: int  # bytes
+    sha256: str  # 64 lowercase hex digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A stretch of the file that is no part: the page in front of them, the script behind."""
+
+    length: int  # bytes
+    sha256: str
