@@ -1,5 +1,5 @@
 """
-The verifier on its own: `python -m snapshotter.verify BUNDLE --trust trust.json --root-key ID`.
+The verifier on its own: `python -m snapshotter.verify FILE --trust trust.json --root-key ID`.
 
 For an auditor who installs the verifier and nothing else. `snapshotter verify`
 does the same and more.
@@ -10,10 +10,12 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.finding import Verdict
-from snapshotter.verify import report
+from snapshotter.formats.pack import looks_like_pack
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.verify import pack_report, report
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
     custody_beside,
@@ -23,16 +25,22 @@ from snapshotter.verify.files import (
     read_trust,
     renewals_beside,
 )
-from snapshotter.verify.trust import Seen
+from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.trust import Seen, Trust
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Verify one bundle; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
+    """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
     parser = argparse.ArgumentParser(
         prog="python -m snapshotter.verify",
-        description="Verify one sealed bundle, offline.",
+        description="Verify one sealed bundle, or one proof pack, offline.",
     )
-    parser.add_argument("bundle", type=Path, help="the .wacz file; sidecars beside it are read")
+    parser.add_argument(
+        "bundle",
+        type=Path,
+        metavar="FILE",
+        help="the .wacz file, and sidecars beside it are read; or the .html file of a pack",
+    )
     parser.add_argument("--trust", type=Path, required=True, help="trust.json, its .sig beside it")
     parser.add_argument("--root-key", required=True, help="the key id of the trust file's signer")
     parser.add_argument(
@@ -50,15 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         seen = Seen(version=arguments.seen_version)
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
-            found = verify_bundle(
-                stream,
-                trust,
-                now=now,
-                late_tokens=late_tokens_beside(arguments.bundle),
-                custody_sidecars=custody_beside(arguments.bundle),
-                log_proof=log_proof_beside(arguments.bundle),
-                renewals=renewals_beside(arguments.bundle),
-            )
+            found = _judge(stream, arguments.bundle, trust, now)
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")
         if error.hint:
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         name = report.printable(str(error.filename or arguments.bundle))
         sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
         return 1
-    lines = [report.json_line(report.as_json(found))] if arguments.json else report.lines(found)
+    lines = _lines(found, as_json=arguments.json)
     code = report.EXIT_CODES[found.verdict]
     try:
         sys.stdout.write("\n".join(lines) + "\n")
@@ -80,6 +80,27 @@ def main(argv: list[str] | None = None) -> int:
             sys.stderr.write(f"snapshotter: the output can not be written: {error.strerror}\n")
             return code if found.verdict is Verdict.FAILED else SnapshotterError.exit_code
     return code
+
+
+def _judge(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> Report | PackReport:
+    if looks_like_pack(stream.read(256)):
+        return verify_pack(stream, trust, now=now)
+    return verify_bundle(
+        stream,
+        trust,
+        now=now,
+        late_tokens=late_tokens_beside(file),
+        custody_sidecars=custody_beside(file),
+        log_proof=log_proof_beside(file),
+        renewals=renewals_beside(file),
+    )
+
+
+def _lines(found: Report | PackReport, *, as_json: bool) -> list[str]:
+    if isinstance(found, PackReport):
+        value = pack_report.as_json(found)
+        return [report.json_line(value)] if as_json else pack_report.lines(found)
+    return [report.json_line(report.as_json(found))] if as_json else report.lines(found)
 
 
 if __name__ == "__main__":

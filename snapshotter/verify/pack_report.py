@@ -1,0 +1,78 @@
+"""What the verification of a pack found, in plain language and as JSON."""
+
+from typing import Any
+
+from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.pack import Manifest, describe
+from snapshotter.model.finding import Finding, Verdict
+from snapshotter.verify import report as reports
+from snapshotter.verify.pack import CaptureReport, PackReport
+from snapshotter.verify.report import printable
+
+
+def as_json(report: PackReport) -> dict[str, Any]:
+    """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
+    made = report.manifest
+    return {
+        "captures": [
+            {"role": it.part.role.value, **reports.as_json(it.report)} for it in report.captures
+        ],
+        "event_id": made.event_id if made else "",
+        "findings": [_finding(it) for it in report.findings],
+        "key_id": report.key_id,
+        "lacks": list(made.lacks) if made else [],
+        "length": report.length,
+        "made_at": instant(made.made_at) if made else None,
+        "trust": report.trust,
+        "verdict": report.verdict.value,
+    }
+
+
+def lines(report: PackReport) -> list[str]:
+    """Return the report for a person: the file, then each capture, then what follows."""
+    result = [reports.finding_line(it) for it in report.findings]
+    if report.manifest is not None:
+        for one in report.captures:
+            result += _capture(one, report.manifest)
+    result += ["", f"{report.verdict.name}: {_summary(report)}"]
+    result.append(f"judged against {printable(report.trust)}")
+    return result
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "code": finding.code.value,
+        "detail": finding.detail,
+        "verdict": finding.verdict.value,
+    }
+
+
+def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:
+    """Return the lines of one capture; those that passed are one."""
+    what = printable(describe(one.part, manifest))
+    passed = sum(it.verdict is Verdict.PASSED for it in one.report.findings)
+    proven = one.report.proven_time
+    when = f"existed by {instant(proven)}, by an independent clock" if proven else "no proven time"
+    url = printable(one.report.requested_url)
+    result = ["", f"{what}: {url}", f"     {passed} checks passed; {when}"]
+    return result + [
+        f"     {reports.finding_line(it)}"
+        for it in one.report.findings
+        if it.verdict is not Verdict.PASSED
+    ]
+
+
+def _summary(report: PackReport) -> str:
+    if report.verdict is Verdict.FAILED:
+        return (
+            "this is not a proof pack as it was made. Do not rely on it; "
+            "the lines marked FAIL say what was altered, or does not hold."
+        )
+    if report.verdict is Verdict.INDETERMINATE:
+        return (
+            "the pack is intact since it was signed, and not everything about it could be "
+            "established: the lines marked ? say what is missing. This says nothing against it."
+        )
+    count = len(report.captures)
+    return f"the pack and its {count} captures are exactly as they were made and sealed."

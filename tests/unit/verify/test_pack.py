@@ -1,0 +1,233 @@
+"""Packs of real bundles: what passes, what does not, and the name of what was altered."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.model.finding import Code, Verdict
+from snapshotter.model.proof import Role
+from snapshotter.verify import pack_report
+from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.trust import COMPROMISED, Trust, TrustedKey, trusted_key
+from tests import bundles, packs
+from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.packs import File
+from tests.servers.authority import Chain
+from tests.tools import system_tool
+
+CAPTURER, WITNESS = new_signer(), new_signer()
+NOW = RealClock().now
+
+
+@dataclass(frozen=True)
+class Made:
+    """Two bundles, with a real token over each, and whom to trust for them."""
+
+    files: tuple[File, ...]
+    trust: Trust
+
+    @property
+    def pack(self) -> bytes:
+        return packs.written(self.files, signer=WITNESS)
+
+    def names(self) -> tuple[str, str]:
+        return self.files[0].name[:-5], self.files[1].name[:-5]
+
+
+def _authority(folder: Path, name: str) -> ChainAuthority:
+    chain = Chain(folder, name)
+    chain.make()
+    return ChainAuthority(chain, name=name)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("pack")
+    authority = _authority(folder, "test authority")
+    files = []
+    for role, hours in ((Role.LAST_SEEN, 2), (Role.FIRST_GONE, 1)):
+        sealed = bundles.seal(
+            folder / role,
+            signer=CAPTURER,
+            clock=RealClock(-timedelta(hours=hours)),
+            authorities=[authority],
+        )
+        files.append(File(f"{sealed.id}.wacz", role, sealed.file.read_bytes()))
+    trust = bundles.trust_in(CAPTURER, authority)
+    both = (*trust.keys, trusted_key(WITNESS.public_key, owner="the witness"))
+    return Made(files=tuple(files), trust=replace(trust, keys=both))
+
+
+def judged(data: bytes, trust: Trust) -> PackReport:
+    return verify_pack(io.BytesIO(data), trust, now=NOW())
+
+
+def codes(report: PackReport) -> set[Code]:
+    return {it.code for it in report.findings} - {Code.OK}
+
+
+def test_a_pack_of_two_good_bundles_passes(made: Made) -> None:
+    report = judged(made.pack, made.trust)
+
+    assert report.verdict is Verdict.PASSED, pack_report.lines(report)
+    assert [it.part.role for it in report.captures] == ["last-seen", "first-gone"]
+    assert report.key_id == WITNESS.key_id
+    said = "\n".join(pack_report.lines(report))
+    assert "PASSED: the pack and its 2 captures are exactly as they were made" in said
+    assert f"the capture 'last seen' ({made.names()[0]}): http://example.test/page" in said
+    assert pack_report.as_json(report)["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_one_byte_of_either_end_fails_with_the_name_of_that_end(made: Made, end: int) -> None:
+    data = bytearray(made.pack)
+    block = packs.block(made.files[end])
+    data[data.index(block) + len(block) // 2] ^= 1
+    named = f"the capture '{('last seen', 'first gone')[end]}' ({made.names()[end]}) was altered"
+
+    report = judged(bytes(data), made.trust)
+
+    assert (report.verdict, codes(report)) == (Verdict.FAILED, {Code.HASH})
+    assert [it.detail for it in report.findings if it.code is Code.HASH] == [named]
+    assert named in "\n".join(pack_report.lines(report))
+    assert report.captures == ()
+
+
+def test_a_pack_by_a_stranger_says_nothing_and_a_stolen_key_fails(made: Made) -> None:
+    def judged_with(change: Callable[[TrustedKey], TrustedKey | None]) -> PackReport:
+        changed = [change(it) if it.key_id == WITNESS.key_id else it for it in made.trust.keys]
+        keys = tuple(it for it in changed if it is not None)
+        return judged(made.pack, replace(made.trust, keys=keys))
+
+    stranger = judged_with(lambda key: None)
+    stolen = judged_with(lambda key: replace(key, revoked_at=NOW(), revoked_reason=COMPROMISED))
+
+    assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
+    assert (stolen.verdict, codes(stolen)) == (Verdict.FAILED, {Code.KEY_REVOKED})
+    assert "INDETERMINATE: the pack is intact" in "\n".join(pack_report.lines(stranger))
+
+
+def test_a_bundle_that_does_not_hold_fails_though_its_pack_is_signed(made: Made) -> None:
+    """Whoever signs a pack can not make good what its capture is not."""
+    bad = replace(made.files[0], data=bundles.flipped(made.files[0].data))
+
+    report = judged(packs.written((bad, made.files[1]), signer=WITNESS), made.trust)
+
+    assert report.verdict is Verdict.FAILED
+    failed = [it.detail for it in report.findings if it.verdict is Verdict.FAILED]
+    assert failed == [
+        f"the capture 'last seen' ({made.names()[0]}) does not hold: CONTAINER",
+    ]
+    assert "FAIL container" in "\n".join(pack_report.lines(report))
+
+
+def test_a_bundle_under_the_name_of_another_fails(made: Made) -> None:
+    first, second = made.files
+    swapped = (replace(first, data=second.data), second)
+
+    report = judged(packs.written(swapped, signer=WITNESS), made.trust)
+
+    assert (report.verdict, codes(report)) == (Verdict.FAILED, {Code.FORMAT})
+
+
+def test_what_stands_beside_a_capture_counts_for_it(made: Made, tmp_path: Path) -> None:
+    """A token that came after the seal makes up for the one that is missing."""
+    authority = _authority(tmp_path, "another authority")
+    sealed = bundles.seal(tmp_path / "spool", signer=CAPTURER, clock=RealClock(-timedelta(hours=3)))
+    seen = File(f"{sealed.id}.wacz", Role.LAST_SEEN, sealed.file.read_bytes())
+    signature = bundles.unpack(seen.data)["seal/sig-01.der"]
+    token = File(
+        f"{seen.name}.late-01.tsr", Role.BESIDE, authority.stamp(signature)[0], of=seen.name
+    )
+    trust = replace(made.trust, authorities=(*made.trust.authorities, authority.anchor))
+
+    without = judged(packs.written((seen, made.files[1]), signer=WITNESS), trust)
+    with_it = judged(packs.written((seen, token, made.files[1]), signer=WITNESS), trust)
+
+    assert (without.verdict, codes(without)) == (Verdict.INDETERMINATE, {Code.TS_MISSING})
+    assert "TS_MISSING" in "\n".join(pack_report.lines(without))
+    assert with_it.verdict is Verdict.PASSED, pack_report.lines(with_it)
+
+
+def test_what_is_no_pack_fails_and_says_why(made: Made) -> None:
+    for data, code in (
+        (b"<html>", Code.CONTAINER),
+        (made.pack.replace(b'"software":"s', b'"software":"S'), Code.SIG),
+    ):
+        report = judged(data, made.trust)
+
+        assert (report.verdict, codes(report)) == (Verdict.FAILED, {code})
+        assert pack_report.as_json(report)["made_at"] is None
+        assert "FAILED: this is not a proof pack as it was made" in pack_report.lines(report)[-2]
+
+
+def test_the_verifier_alone_reads_packs(made: Made, tmp_path: Path) -> None:
+    """As a stranger has it, by a trust file that knows nobody here: intact, and no more."""
+    file = tmp_path / "proof.html"
+    vectors = Path(__file__).resolve().parents[2] / "vectors" / "trust"
+    pin = (vectors / "root-key-id.txt").read_text().strip()
+
+    def run(data: bytes, *more: str) -> tuple[int, str]:
+        file.write_bytes(data)
+        command = [sys.executable, "-m", "snapshotter.verify", str(file), "--root-key", pin]
+        done = subprocess.run(
+            [*command, "--trust", str(vectors / "trust.json"), *more],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = run(made.pack, "--json")
+    assert (code, json.loads(said)["verdict"]) == (11, "indeterminate"), said
+    code, said = run(made.pack.replace(b"It is gone.", b"It is here."))
+    assert (code, "the page in front was altered" in said) == (10, True), said
+
+
+HOWTO = Path(__file__).resolve().parents[3] / "docs" / "howto" / "check-a-proof-pack.md"
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (b"", b"", "page as signed"),
+        (b"It is gone.", b"It is here.", "AssertionError"),
+        (b'"lacks":["pdf"]', b'"lacks":[]', "Verification failure"),
+        (b"check()", b"cheat()", "AssertionError"),
+        (b"\nUEs", b"\nUEt", "computed checksum did NOT match"),
+    ],
+)
+def test_what_the_howto_types_needs_nothing_of_ours(
+    made: Made, tmp_path: Path, before: bytes, after: bytes, said: str
+) -> None:
+    for tool in ("bash", "sed", "base64", "sha256sum", "openssl", "python3"):
+        system_tool(tool)
+    data = made.pack
+    assert before in data
+    (tmp_path / "proof.html").write_bytes(data.replace(before, after, 1) if before else data)
+    (block,) = re.findall(r"```sh\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
+
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert said in run.stdout + run.stderr
+    good = {"Verified OK", "parts as signed", "page as signed"} <= set(run.stdout.splitlines())
+    assert good is (not before), run.stdout + run.stderr
+    if not before:
+        assert WITNESS.key_id in run.stdout
+        for file in made.files:
+            assert (tmp_path / file.name).read_bytes() == file.data
