@@ -1,0 +1,203 @@
+"""
+The fixture site over HTTP, on loopback: one server for all of its hosts.
+
+Which host is asked stands in the request (`Host`), so whoever wants the real names has to
+resolve them to 127.0.0.1. The clock stands still until it is told to go on.
+"""
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from typing_extensions import override
+
+from snapshotter.site.catalogue import host_of, render
+from snapshotter.site.response import Response
+from snapshotter.site.state import PageState, SiteState
+
+_POLL_S = 0.02  # how soon the server notices that it is to end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    host: str  # without a port
+    path: str  # with its query
+    referer: str = ""
+    user_agent: str = ""
+
+
+class FixtureSite:
+    """
+    The site as a server. Use as a context manager.
+
+    Args:
+        state: How it stands at first.
+    """
+
+    def __init__(self, state: SiteState | None = None) -> None:
+        self._state = state or SiteState()
+        self._lock = threading.Lock()
+        self._seen: list[Seen] = []
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.site = self
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="fixture-site", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        server.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens; all hosts have the same."""
+        if self._server is None:
+            raise ValueError("the fixture site is not running: use it as a context manager")
+        return int(self._server.server_address[1])
+
+    def url(self, path: str, host: str = "") -> str:
+        """Return the address of a path on the host where it lives, or on another one."""
+        slash = "" if path.startswith("/") else "/"
+        return f"http://{host or host_of(path.partition('?')[0])}:{self.port}{slash}{path}"
+
+    @property
+    def state(self) -> SiteState:
+        """How the site stands."""
+        with self._lock:
+            return self._state
+
+    @state.setter
+    def state(self, state: SiteState) -> None:
+        with self._lock:
+            self._state = state
+
+    @property
+    def clock(self) -> datetime:
+        """What time it is there: in every `Date`, and in pages that say the server's time."""
+        return self.state.at
+
+    @clock.setter
+    def clock(self, at: datetime) -> None:
+        with self._lock:
+            self._state = self._state.until(at)
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass there."""
+        with self._lock:
+            self._state = self._state.later(by)
+
+    def show(self, name: str, page: PageState) -> None:
+        """Make a page, or all of "wx/account/*", stand so from now on."""
+        with self._lock:
+            self._state = self._state.change(name, self._state.at, page)
+
+    @property
+    def requests(self) -> tuple[Seen, ...]:
+        """All that was asked, in order of arrival."""
+        with self._lock:
+            return tuple(self._seen)
+
+    def forget(self) -> None:
+        """Begin the list of requests anew."""
+        with self._lock:
+            self._seen.clear()
+
+    def note(self, seen: Seen) -> None:
+        """Write down a request."""
+        with self._lock:
+            self._seen.append(seen)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # of five, some would connect a second late on a busy machine
+    block_on_close = False
+    site: FixtureSite
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.closing = threading.Event()
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away in the middle of an answer is nothing to speak of."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._answer(self._response())
+
+    def do_HEAD(self) -> None:
+        self._answer(self._response(), body=False)
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "0")
+        self.rfile.read(min(int(length) if length.isdigit() else 0, 1 << 20))
+        self._answer(self._response())
+
+    def _response(self) -> Response:
+        site = self.server.site
+        authority = self.headers.get("Host", "")
+        host, _, _ = authority.partition(":")
+        site.note(
+            Seen(
+                method=self.command,
+                host=host,
+                path=self.path,
+                referer=self.headers.get("Referer", ""),
+                user_agent=self.headers.get("User-Agent", ""),
+            )
+        )
+        # Under a bare address it is each page's own host that answers.
+        named = "" if host in ("127.0.0.1", "localhost") else authority
+        if not named:
+            named = f"{host_of(self.path.partition('?')[0])}:{site.port}"
+        return render(self.path, site.state, authority=named, headers=dict(self.headers))
+
+    def _answer(self, response: Response, *, body: bool = True) -> None:
+        self.send_response_only(response.status)
+        self.send_header("Server", "fixture")
+        self.send_header("Date", format_datetime(self.server.site.clock, usegmt=True))
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body) * response.repeats))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if not body:
+            return
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(response.repeats):
+                if self.server.closing.is_set():
+                    return
+                self.wfile.write(response.body)
