@@ -34,6 +34,7 @@ from snapshotter.model.job import Sealed
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import retention
+from snapshotter.policy.addresses import as_visited
 from snapshotter.ports import (
     Capturer,
     Clock,
@@ -133,6 +134,7 @@ def run(
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     check_url(request.url)
+    request = as_visited(request, decision)
     sealer.check_signers(
         (world.signer, *world.cosigners), decision, authorities=len(world.authorities)
     )

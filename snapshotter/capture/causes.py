@@ -27,6 +27,7 @@ _REFUSALS = {
     "cut": "aborted",
     "limit": "capture-too-large",
     "malformed-request": "network-error",
+    "policy": "blocked",
     "too-many-connections": "too-many-requests",
 }
 _FORBIDDEN = "forbidden-address"

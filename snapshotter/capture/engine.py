@@ -20,6 +20,7 @@ from snapshotter.capture.standby import Standby
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules
+from snapshotter.errors import PolicyRefused
 from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
 from snapshotter.model.request import CaptureRequest, Decision
@@ -86,7 +87,7 @@ class ChromiumCapturer:
 
         Raises:
             ServiceUnavailable: No browser could be started.
-            PolicyRefused: It would have no sandbox.
+            PolicyRefused: It would have no sandbox, or leave without the proxy that it has to take.
             ValueError: The URL is not one of http or https, or carries a password.
         """
         _require_web_address(request.url)
@@ -116,6 +117,8 @@ class ChromiumCapturer:
                     software=f"snapshotter/{self._version}",
                     way=standby.wire,
                     keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
+                    original=request.original,
+                    discloses=decision.redact.mode != "drop",
                 ),
                 gate=self._gate,
                 kill_at=kill_at,
@@ -151,6 +154,12 @@ class ChromiumCapturer:
         return self._standby(decision, spool)
 
     def _standby(self, decision: Decision, spool: Path) -> Standby:
+        if decision.require_proxy and not self._upstream:
+            raise PolicyRefused(
+                f"policy {decision.policy_name} captures through a proxy or not at all, and none "
+                "is set",
+                hint="--proxy tor, --proxy socks5://…, or the setting proxy",
+            )
         binary, remark = choose_browser(decision.browser, self._executable)
         place = Workplace.create(spool)
         wire: Wire | None = None
@@ -179,6 +188,7 @@ class ChromiumCapturer:
         tee_dir.mkdir()
         rules = EgressRules(
             allowed=decision.allow_networks,
+            blocked=decision.block_hosts,
             upstream=self._upstream,
             total_bytes=decision.limits.capture_bytes,
         )

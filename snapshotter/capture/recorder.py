@@ -28,7 +28,7 @@ from snapshotter.capture.causes import cause
 from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
 from snapshotter.capture.framing import parts, unchunked
 from snapshotter.capture.observation import Observer
-from snapshotter.capture.redact import Redactor
+from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.scratch import Scratch
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.wire import CarriedConnection, read
@@ -161,6 +161,8 @@ class WireRecorder:
         way: The network of this capture. What it keeps, it keeps in clear or with its
             keys: both are destroyed when the files are written, and when that fails.
         keep_for: Who can open the streams and keys in the bundle; nobody: they are not kept.
+        original: The address that was asked for, where another one is visited; "" otherwise.
+        discloses: Whether the salts of what is replaced are handed out.
     """
 
     def __init__(
@@ -174,6 +176,8 @@ class WireRecorder:
         software: str,
         way: Wire,
         keep_for: Sequence[Recipient] = (),
+        original: str = "",
+        discloses: bool = True,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -183,7 +187,9 @@ class WireRecorder:
         self._way = way
         self._guard = way.guard
         self._keep_for = tuple(keep_for)
-        self._redactor = Redactor(names=redact_headers, ids=ids)
+        self._redactor = Redactor(names=redact_headers, ids=ids, discloses=discloses)
+        if original:
+            self._redactor.replace(REQUESTED_URL, "original", original)
         self._observer = Observer(clock=clock, limits=limits, redactor=self._redactor)
         self._scratch = Scratch(spool / _SCRATCH)
         self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it

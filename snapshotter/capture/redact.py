@@ -22,6 +22,7 @@ from snapshotter.ports import IdSource
 REQUEST_HEADER = "request-header"
 RESPONSE_HEADER = "response-header"
 URL = "url"
+REQUESTED_URL = "requested-url"  # what was asked for, where the policy had another one visited
 
 _PREFIX = "redacted:"
 _SALT_BYTES = 32
@@ -128,10 +129,13 @@ class Redactor:
 
     Args:
         names: Lowercase names of the headers whose values are secret.
+        discloses: Whether the salts are handed out. Without them the commitments still stand,
+            and nobody can ever show what they are of.
     """
 
-    def __init__(self, *, names: frozenset[str], ids: IdSource) -> None:
+    def __init__(self, *, names: frozenset[str], ids: IdSource, discloses: bool = True) -> None:
         self._names = names
+        self._discloses = discloses
         self._ids = ids
         # Digests of values and never the values: nothing here can leak one.
         self._pepper = ids.random_bytes(_SALT_BYTES)
@@ -210,6 +214,8 @@ class Redactor:
 
     def disclosures(self) -> tuple[Disclosure, ...]:
         """What opens each commitment, given the value. Not for the bundle."""
+        if not self._discloses:
+            return ()
         salts = dict(self._salts.values())
         return tuple(
             Disclosure(commitment=value, place=place, name=name, salt=salts[value])

@@ -130,6 +130,8 @@ class Session:
         # What the supervisor may read at any time.
         self._ledger = Ledger(requested_url=request.url, clock=clock, progress=progress)
         self._note = self._ledger.note
+        if request.stripped:
+            self._note("strip-params", ", ".join(request.stripped)[:1000])
         self._complain = self._ledger.complain
         self._recording: Recording | None = None
         self._version_facts: dict[str, str] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from snapshotter.capture import archive, environment
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import Recording
-from snapshotter.capture.redact import Redactor
+from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
 from snapshotter.model.capture import Capture, RequestCounts
 from snapshotter.model.request import CaptureRequest, Decision
@@ -41,7 +41,11 @@ class UnrenderedCapturer:
         ledger = Ledger(requested_url=request.url, clock=self._clock, progress=progress)
         ledger.complain(GIVEN_UP, self._why)
         files = Spool(spool, self._clock)
-        redactor = Redactor(names=decision.redact_headers, ids=self._ids)
+        redactor = Redactor(
+            names=decision.redact_headers, ids=self._ids, discloses=decision.redact.mode != "drop"
+        )
+        if request.original:
+            redactor.replace(REQUESTED_URL, "original", request.original)
         archive.write(
             (),
             files=files,

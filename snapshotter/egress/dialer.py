@@ -24,6 +24,7 @@ from snapshotter.egress.ledger import Entry
 from snapshotter.egress.resolver import ResolutionFailed, Resolver
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.turns import Turns
+from snapshotter.policy.addresses import is_host
 
 _HEAD_START_S: Final = 0.25  # before the next address is tried beside this one, RFC 8305
 _MAX_TRIED: Final = 8  # addresses of a name
@@ -97,6 +98,8 @@ class Dialer:
             host, literal = canonical(entry.host), address_of(entry.host)
         except NotAHost as error:
             raise EgressRefused(error.word, f"not a host: {error}") from None
+        if is_host(host, self._rules.blocked):
+            raise EgressRefused("policy", f"{host} is not asked: the policy blocks it")
         if literal:
             entry.answers = (literal,)
             self._vet(entry.host, entry.answers)

@@ -45,6 +45,7 @@ class EgressRules:
     """
 
     allowed: tuple[str, ...] = ()  # networks opened by name: "192.0.2.0/24"
+    blocked: tuple[str, ...] = ()  # hosts that are not asked: "ads.example", "*.ads.example"
     # "", "http://host:port", "socks5://host:port" or "tor"; may hold user:password@
     upstream: str = field(default="", repr=False)
     total_bytes: int  # both directions, all connections

@@ -15,6 +15,9 @@ class CaptureRequest:
     """A URL to preserve, as somebody asked for it."""
 
     url: str  # http or https, no user:password part
+    # What was asked for, where the policy took parameters out of it; leaves as a commitment alone.
+    original: str = field(default="", repr=False)
+    stripped: tuple[str, ...] = ()  # names of those parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +45,19 @@ class Limits:
     memory_bytes: int = 1_500 << 20  # resident, the whole browser
 
 
+LAZY_ATTRIBUTES = (
+    *("data-src", "data-original", "data-lazy-src", "data-actualsrc", "data-url"),
+    *("data-echo", "data-lazy", "data-original-src", "data-img-src"),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaRules:
     """How images that come late are dealt with."""
 
     honour_data_src: bool = True  # set the source of an image that its page holds back
+    # Where pages write it down, in the order of preference.
+    lazy_attributes: tuple[str, ...] = LAZY_ATTRIBUTES
     image_s: float = 5.0  # one image is waited for so long
     wait_s: float = 15.0  # all of them together, at most
 
@@ -226,6 +237,9 @@ class Decision:
     # Public keys in PEM: who has a private one can open the streams and keys in the bundle.
     keep_streams_for: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()  # that are not public and may be asked all the same, CIDR
+    block_hosts: tuple[str, ...] = ()  # that are not asked: "ads.example", "*.ads.example"
+    require_proxy: bool = False  # nothing leaves but through a proxy or Tor
+    strip_params: tuple[str, ...] = ()  # taken out of the address before the visit
     clock_skew_s: float = 300.0  # between our clock and others' that is no warning
     divergence_percent: int = 50  # of the words of received and shown text that may differ
     verdict: VerdictRules = field(default_factory=VerdictRules)

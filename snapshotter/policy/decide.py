@@ -26,7 +26,6 @@ from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy.files import network, rules_of
 from snapshotter.policy.tables import (
     KINDS,
-    Network,
     PicturesTable,
     Policy,
     RetentionTable,
@@ -94,7 +93,7 @@ def decide(
         )
     if allow_networks:
         allowed = dict.fromkeys((*policy.network.allow, *map(network, allow_networks)))
-        changes["network"] = Network(reason=policy.network.reason, allow=tuple(allowed))
+        changes["network"] = policy.network.model_copy(update={"allow": tuple(allowed)})
     if viewports or elements or pdf:
         changes["pictures"] = _more_pictures(policy.pictures, viewports, elements, pdf)
     if keep_streams_for:
@@ -133,6 +132,9 @@ def decide(
         redact=RedactRules(mode=effective.redact.mode),
         keep_streams_for=effective.streams.keep_for,
         allow_networks=effective.network.allow,
+        block_hosts=effective.network.block_hosts,
+        require_proxy=effective.network.require_proxy,
+        strip_params=effective.request.strip_params,
         clock_skew_s=effective.warn.clock_skew_s,
         divergence_percent=effective.warn.divergence_percent,
         verdict=VerdictRules(

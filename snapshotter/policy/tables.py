@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
-from snapshotter.model.request import Viewport
+from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.retention import MAX_DAYS
 from snapshotter.policy.times import parse_duration
 
@@ -53,23 +53,23 @@ class _Table(BaseModel):
     reason: str = ""
 
 
+def _is_host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError(f"{text!r} is no host: example.org, *.example.org or 192.0.2.7")
+    return text
+
+
+_Host = Annotated[str, Field(max_length=255), AfterValidator(_is_host)]
+_Hosts = Annotated[tuple[_Host, ...], Field(default=(), max_length=1000, strict=False)]
+
+
 class Match(_Table):
     """Which pages the policy is meant for: what `--policy auto` picks it by."""
 
-    hosts: tuple[Annotated[str, Field(max_length=255)], ...] = Field(
-        default=(), max_length=200, strict=False
-    )
+    hosts: _Hosts = ()
     urls: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
         default=(), max_length=200, strict=False
     )
-
-    @field_validator("hosts")
-    @classmethod
-    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        for host in hosts:
-            if not _HOST.fullmatch(host):
-                raise ValueError(f"{host!r} is no host: example.org, *.example.org or 192.0.2.7")
-        return hosts
 
     @field_validator("urls")
     @classmethod
@@ -121,6 +121,9 @@ class Media(_Table):
     """Images that come late, or are held back."""
 
     honour_data_src: bool = True
+    lazy_attributes: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ...] = Field(
+        default=LAZY_ATTRIBUTES, max_length=50, strict=False
+    )
     image_s: float = Field(default=5, gt=0, le=120, strict=False)
     wait_s: float = Field(default=15, gt=0, le=600, strict=False)
 
@@ -259,9 +262,11 @@ class LimitsTable(_Table):
 
 
 class Network(_Table):
-    """Which networks may be asked although they are not public."""
+    """Which way a capture takes, and whom it may ask."""
 
     allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
+    block_hosts: _Hosts = ()
+    require_proxy: bool = False
 
     @field_validator("allow")
     @classmethod
@@ -276,6 +281,21 @@ class Redact(_Table):
     headers: tuple[str, ...] = Field(
         default=("authorization", "cookie", "proxy-authorization", "set-cookie"), strict=False
     )
+
+
+class RequestTable(_Table):
+    """What is changed about an address before it is asked for."""
+
+    strip_params: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        default=(), max_length=200, strict=False
+    )
+
+    @field_validator("strip_params")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in names:
+            raise ValueError('"*" would take out every parameter, and with them the page')
+        return names
 
 
 class Streams(_Table):
@@ -371,6 +391,7 @@ class Policy(BaseModel):
     pictures: PicturesTable = PicturesTable()
     limits: LimitsTable = LimitsTable()
     network: Network = Network()
+    request: RequestTable = RequestTable()
     redact: Redact = Redact()
     streams: Streams = Streams()
     require: Require = Require()

@@ -8,7 +8,7 @@ usual report of an online capture; docs/spec/capture-record.md lists every field
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -199,12 +199,14 @@ def _settings(decision: Decision) -> dict[str, Any]:
     """Every setting; seconds become integer milliseconds, for a record holds no floats."""
     settings: dict[str, Any] = {
         "allow_networks": list(decision.allow_networks),
+        "block_hosts": list(decision.block_hosts),
         # A binary that was named by its path: no path of this machine goes into a bundle.
         "clock_skew_ms": round(decision.clock_skew_s * 1000),
         "divergence_percent": decision.divergence_percent,
         "browser": PurePath(decision.browser).name,
         "ignore_certificate_errors": decision.ignore_certificate_errors,
         "keep_streams_for": list(decision.keep_streams_for),
+        "light": decision.light,
         "locale": decision.locale,
         "pictures": {
             "elements": list(decision.pictures.elements),
@@ -217,16 +219,24 @@ def _settings(decision: Decision) -> dict[str, Any]:
         },
         "quiet_ms": round(decision.quiet_s * 1000),
         "redact_headers": sorted(decision.redact_headers),
+        "redact_mode": decision.redact.mode,
         "require_court_minimum": decision.require_court_minimum,
+        "require_proxy": decision.require_proxy,
         "retain_days": decision.retain_days,
         "retain_mode": decision.retain_mode,
         "scale": decision.scale,
         "scroll_step_percent": round(decision.scroll_step * 100),
         "segments": decision.segments,
+        "strip_params": list(decision.strip_params),
         "timezone": decision.timezone,
         "user_agent": decision.user_agent,
         "viewport_px": list(decision.viewport_px),
     }
+    # The texts of the rules lie beside the record, as files of their own.
+    settings["verdict"] = _group(replace(decision.verdict, rule_texts=()))
+    del settings["verdict"]["rule_texts"]
+    settings["readings"] = _group(decision.readings)
+    settings["mask"] = _group(decision.mask)
     settings["limits"] = _group(decision.limits)
     settings["media"] = _group(decision.media)
     settings["expand"] = _group(decision.expand)

@@ -122,6 +122,18 @@ def test_a_policy_may_leave_held_back_images_as_they_are(site: Site, capture: En
     assert "/image/wx-0.png" not in site.paths()
 
 
+def test_what_a_policy_says_of_images_and_hosts_holds(site: Site, capture: Engine) -> None:
+    it = capture(
+        site.url("/wx/article"),
+        media=MediaRules(lazy_attributes=("data-other",)),  # the page writes `data-src`
+    )
+
+    assert (it.images.wanted, "set-data-src" in kinds(it)) == (0, False)
+    blocked = capture(site.url("/wx/article", origin=2), block_hosts=("127.0.0.2",))
+    assert codes(blocked)[:1] == ["blocked"]
+    assert "the policy blocks it" in blocked.reasons[0].detail
+
+
 def test_every_kind_of_late_image_comes(site: Site, capture: Engine) -> None:
     it = capture(site.url("/every-lazy"))
 

@@ -37,6 +37,7 @@ from snapshotter.formats.digest import digest
 from snapshotter.model.job import Sealed
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
+from snapshotter.policy.addresses import without_parameters
 from snapshotter.policy.politeness import answer_of
 from snapshotter.ports import Progress
 from snapshotter.store import layout
@@ -173,7 +174,8 @@ def _stored(
         watcher.says(f"{bundle_id} can not be read, and its page is captured anew: {error}")
         return None
     what = record.get("what", {})
-    if what.get("requested_url") != entry.url:
+    visited, _ = without_parameters(entry.url, decision.strip_params)
+    if what.get("requested_url") != visited:
         return None
     met = record.get("court_minimum", {}).get("met") is True or not decision.require_court_minimum
     return Came(

@@ -56,7 +56,11 @@ async def hold_still(stage: Stage, cdp: CDPSession, lost: Collection[str]) -> St
     answers, *_ = await asyncio.gather(
         stage.worlds.ask_all(
             "finish",
-            {"decodeMs": round(_DECODE_S * 1000), "lost": sorted(lost)[:_LOST]},
+            {
+                "decodeMs": round(_DECODE_S * 1000),
+                "lost": sorted(lost)[:_LOST],
+                "lazy": list(stage.decision.media.lazy_attributes),
+            },
             limit_s=limit + _DECODE_S,
             frame_s=FRAME_S + _DECODE_S,
         ),

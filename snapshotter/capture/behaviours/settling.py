@@ -47,6 +47,7 @@ async def settle(stage: Stage, stuck: int) -> Settled:
             "imageMs": round(decision.media.image_s * 1000),
             "wakeLazy": wake,
             "honourLater": honour,
+            "lazy": list(decision.media.lazy_attributes),
         }
         answers = await stage.worlds.ask_all(
             "state", rules, limit_s=decision.limits.step_s, frame_s=FRAME_S

@@ -1,8 +1,8 @@
 // Images that the page wants: what became of each, and those that it holds back until later.
 
-// Where pages write down the address of an image that they will show when it is near.
-const LATER = ['data-src', 'data-original', 'data-lazy-src', 'data-actualsrc', 'data-url',
-  'data-echo', 'data-lazy', 'data-original-src', 'data-img-src'];
+// Where pages write down the address of an image that they will show when it is near: a policy
+// says it (`media.lazy_attributes`), each time that we look.
+let later = [];
 const LATER_SETS = ['data-srcset', 'data-lazy-srcset', 'data-original-set'];
 const STYLED = 20_000;  // elements whose style is looked at for pictures that did not come
 const STYLED_MS = 1500;  // and how long: what is not found is in the list of failed requests
@@ -29,7 +29,7 @@ function address(element, value) {
 const firstOfSet = (value) => (value ?? '').trim().split(/\s*,\s+|\s+/)[0];
 
 function wantedOf(image) {
-  for (const name of LATER) {
+  for (const name of later) {
     const found = address(image, of.attribute(image, name));
     if (found) return found;
   }
@@ -124,7 +124,7 @@ function honour(looked) {
       hasSet ||= element === image;
       break;
     }
-    if (LATER.some((name) => address(image, of.attribute(image, name)))) {
+    if (later.some((name) => address(image, of.attribute(image, name)))) {
       if (!hasSet) of.removeAttribute(image, 'srcset');  // or the placeholder's would win
       of.setAttribute(image, 'src', wanted);
     }
@@ -183,7 +183,8 @@ function fontState() {
 }
 
 // All that settling has to know of a frame, in one answer.
-lib.state = ({imageMs, wakeLazy, honourLater}) => {
+lib.state = ({imageMs, wakeLazy, honourLater, lazy}) => {
+  later = lazy;
   const counts = {woken: wakeLazy ? wake() : 0, honoured: [], pending: 0, waiting: 0};
   let looked = lookAtImages();
   if (honourLater) {
@@ -202,7 +203,8 @@ lib.state = ({imageMs, wakeLazy, honourLater}) => {
 };
 
 // Everything stands still and is told: animations at their end, images decoded.
-lib.finish = async ({decodeMs, lost}) => {
+lib.finish = async ({decodeMs, lost, lazy}) => {
+  later = lazy;
   for (const [element, was] of woken) of.setAttribute(element, 'loading', was);
   woken = [];
   let animations = 0;

@@ -27,8 +27,8 @@ from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.bundle import Retention, StoredObject, TokenState
 from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.finding import Verdict
-from snapshotter.model.request import CaptureRequest
-from snapshotter.ports import Clock
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.ports import Clock, Progress
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store.filesystem import DirectoryStore
@@ -261,6 +261,25 @@ def test_salts_are_private_and_outside_the_store(tmp_path: Path) -> None:
     assert SALT.salt.encode() in salts.read_bytes()
     assert (tmp_path / "store") not in salts.parents
     assert SALT.salt.encode() not in Path(result.location).read_bytes()
+
+
+def test_what_the_policy_takes_out_of_an_address_is_never_asked_for(tmp_path: Path) -> None:
+    visited: list[CaptureRequest] = []
+
+    class Noting(FakeCapturer):
+        @override
+        def capture(
+            self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        ) -> Capture:
+            visited.append(request)
+            return super().capture(request, decision, spool, progress)
+
+    here = replace(world(tmp_path), capturer=Noting(RealClock()))
+    asked = CaptureRequest(url=f"{bundles.URL}?srcid=1&page=2")
+
+    run(asked, replace(bundles.decision(), strip_params=("srcid",)), here, _quiet)
+
+    assert [(it.url, it.original) for it in visited] == [(f"{bundles.URL}?page=2", asked.url)]
 
 
 def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from snapshotter.capture.browser import Wire
 from snapshotter.capture.recorder import WireRecorder
+from snapshotter.capture.redact import commitment
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.formats import canonical_json
@@ -25,7 +26,7 @@ def way(tmp_path: Path) -> Wire:
     return Wire(guard=guard, path="direct", key_log=tmp_path / "keys.log", tee_dir=tee)
 
 
-def recorder(spool: Path, way: Wire) -> WireRecorder:
+def recorder(spool: Path, way: Wire, *, original: str = "") -> WireRecorder:
     return WireRecorder(
         spool=spool,
         clock=FixedClock(),
@@ -34,7 +35,22 @@ def recorder(spool: Path, way: Wire) -> WireRecorder:
         redact_headers=frozenset(),
         software="snapshotter/test",
         way=way,
+        original=original,
     )
+
+
+def test_an_address_that_was_not_visited_as_it_was_given_leaves_as_a_commitment(
+    tmp_path: Path, way: Wire
+) -> None:
+    asked = "https://mp.weixin.qq.com/s?__biz=MzA&uin=c4n4ry"
+
+    made = recorder(tmp_path, way, original=asked).finish_now(final_url="http://a.com/", title="")
+
+    (redaction,), (disclosure,) = made.redactions, made.disclosures
+    assert (redaction.place, redaction.name, redaction.count) == ("requested-url", "original", 1)
+    opened = commitment(bytes.fromhex(disclosure.salt), "original", asked.encode())
+    assert redaction.commitments == (disclosure.commitment,) == (opened,)
+    assert all(b"c4n4ry" not in it.file.read_bytes() for it in made.artifacts)
 
 
 def test_a_capture_without_traffic_has_an_empty_record(tmp_path: Path, way: Wire) -> None:

@@ -185,3 +185,14 @@ def test_nothing_of_a_redactor_shows_a_value() -> None:
     ours.replace(REQUEST_HEADER, "Cookie", CANARY)
 
     assert CANARY not in repr(vars(ours)) + repr(ours) + repr(ours.redactions())
+
+
+def test_salts_that_are_thrown_away_leave_commitments_that_nobody_can_open() -> None:
+    ours = Redactor(names=frozenset({"cookie"}), ids=SeededIds("0"), discloses=False)
+
+    token = ours.replace(REQUEST_HEADER, "Cookie", "a=1")
+
+    assert ours.disclosures() == ()
+    (redaction,) = ours.redactions()
+    assert redaction.commitments == (token.removeprefix("redacted:"),)
+    assert token == redactor().replace(REQUEST_HEADER, "Cookie", "a=1")  # the same commitment

@@ -1,12 +1,14 @@
 """What a browser that waits for its page leaves behind, when it never gets one."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.capture.standby import Standby
+from snapshotter.errors import PolicyRefused
 from snapshotter.model.request import Decision
 from tests.bundles import RealClock
 from tests.fakes.world import SeededIds
@@ -55,5 +57,18 @@ def test_ctrl_c_while_a_waiting_browser_is_ended_leaves_no_guard_and_no_file(
     with pytest.raises(KeyboardInterrupt):
         capturer.discard(tmp_path)
 
+    assert guard_threads() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_proxy_is_required_and_none_is_set_no_browser_is_started(
+    tmp_path: Path, capturer: ChromiumCapturer
+) -> None:
+    before = guard_threads()
+
+    with pytest.raises(PolicyRefused, match="through a proxy or not at all") as caught:
+        capturer.prepare(replace(DECISION, require_proxy=True), tmp_path)
+
+    assert "--proxy tor" in caught.value.hint
     assert guard_threads() == before
     assert list(tmp_path.iterdir()) == []

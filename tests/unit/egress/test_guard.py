@@ -178,6 +178,29 @@ def test_a_forbidden_destination_sees_no_connection(authority: str, word: str) -
     assert refused[0].detail
 
 
+@pytest.mark.parametrize("host", ["ads.example", "a.b.ads.net", "127.0.0.1", "ADS.example."])
+def test_a_host_that_the_policy_blocks_is_not_even_resolved(host: str) -> None:
+    names = Names().put("ads.example", ("127.0.0.1",)).put("a.b.ads.net", ("127.0.0.1",))
+    given = rules(blocked=("ads.example", "*.ads.net", "127.0.0.1"))
+    with Server(echo) as server, guarding(given, names=names) as (guard, port):
+        with client(port) as sock:
+            assert connect(sock, f"{host}:{server.port}").startswith(b"HTTP/1.1 403 ")
+        refused = ended(guard, 1)
+        assert server.accepted == 0
+
+    assert (refused.refusal, names.asked) == ("policy", [])
+    assert "the policy blocks it" in refused.detail
+
+
+def test_a_host_that_only_looks_like_a_blocked_one_is_asked() -> None:
+    names = Names().put("ads.example.org", ("127.0.0.1",)).put("ads.net", ("127.0.0.1",))
+    given = rules(blocked=("ads.example", "*.ads.net"))
+    with Server(echo) as server, guarding(given, names=names) as (_, port):
+        for host in ("ads.example.org", "ads.net"):
+            with client(port) as sock:
+                assert connect(sock, f"{host}:{server.port}").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_name_that_changes_its_address_is_asked_once_and_that_answer_is_used() -> None:
     """DNS rebinding: the second answer would be the forbidden one."""
     names = Names().put("rebind.example", ("127.0.0.2",), ("127.0.0.1",))
