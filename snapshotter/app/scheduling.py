@@ -14,6 +14,7 @@ from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
 from snapshotter.policy.politeness import Politeness
+from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
@@ -27,7 +28,7 @@ class Wish:
     every: str = ""
     curve: str = ""
     curves: Path | None = None  # a file of curves, instead of the shipped ones
-    zone: str = "UTC"
+    zone: str = ""
     start: str = ""
     end: str = ""
     jitter: str = ""
@@ -44,29 +45,32 @@ def plan_of(wish: Wish) -> Plan:
     Raises:
         SnapshotterError: Something in it is mistyped, or does not go together; it says what.
     """
-    curve_name, jitter = wish.curve, _jitter(wish.jitter)
-    if wish.policy:
-        table = policies.load(wish.policy).schedule
-        if not (wish.cron or wish.every or wish.curve):
-            curve_name = table.curve
-        if curve_name and jitter is None:
-            jitter = table.jitter_percent / 100
-    if not (wish.cron or wish.every or curve_name):
+    table = policies.load(wish.policy).schedule if wish.policy else ScheduleTable()
+    cron, every, curve, jitter = wish.cron, wish.every, wish.curve, _jitter(wish.jitter)
+    if not (cron or every or curve):
+        cron, every, curve = table.cron, table.every, table.curve
+    if not (cron or every or curve):
         raise SnapshotterError(
             "a schedule has to say when",
-            hint='--cron "0 9 * * mon-fri", --every 6h, or --curve curve-news; or a --policy that '
-            "has a curve",
+            hint='--cron "0 9 * * mon-fri", --every 6h, or --curve curve-news; or a --policy whose '
+            "schedule says so",
         )
-    zone = zone_of(wish.zone)
+    if wish.policy and jitter is None and not (cron or wish.every):
+        jitter = table.jitter_percent / 100
+    zone_name = wish.zone or table.zone
+    zone, start, end = zone_of(zone_name), wish.start or table.start, wish.end or table.end
     try:
+        seasons = tuple(_season(it) for it in wish.seasons)
+        if not seasons and not cron:
+            seasons = tuple(it.season() for it in table.seasons)
         plan = Plan(
-            cron=wish.cron,
-            every=parse_duration(wish.every) if wish.every else None,
-            curve=_curve(curve_name, wish.curves) if curve_name else None,
-            zone=wish.zone,
-            start=parse_moment(wish.start, zone, is_end=False) if wish.start else None,
-            end=parse_moment(wish.end, zone, is_end=True) if wish.end else None,
-            seasons=tuple(_season(it) for it in wish.seasons),
+            cron=cron,
+            every=parse_duration(every) if every else None,
+            curve=_curve(curve, wish.curves) if curve else None,
+            zone=zone_name,
+            start=parse_moment(start, zone, is_end=False) if start else None,
+            end=parse_moment(end, zone, is_end=True) if end else None,
+            seasons=seasons,
             catch_up=CatchUp(wish.catch_up),
             max_late=DEFAULT_LATE if wish.catch_up == CatchUp.SKIP else None,
         )

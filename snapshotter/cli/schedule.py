@@ -74,7 +74,7 @@ Examples:
     metavar="FILE",
     help="Your own curves.  [default: the shipped ones]",
 )
-@click.option("--zone", default="UTC", show_default=True, help="Time zone of cron and of days.")
+@click.option("--zone", default="", help="Time zone of cron and of days.  [default: UTC]")
 @click.option("--start", default="", metavar="DAY|TIME", help="Nothing is due before.")
 @click.option(
     "--end", default="", metavar="DAY|TIME", help="The last day, or nothing from then on."

@@ -6,17 +6,25 @@ types are errors. A table may carry a `reason`, which is for people.
 """
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
+from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.retention import MAX_DAYS
-from snapshotter.policy.times import parse_duration
+from snapshotter.policy.times import parse_duration, parse_moment
 
 SCHEMA: Final = "snapshotter/policy@1"
 
@@ -46,6 +54,18 @@ def _at_most(longest: timedelta) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _is_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        if name != "UTC" and available_timezones():  # else this system has no list at all
+            raise ValueError("not a time zone of the IANA list: Asia/Shanghai") from error
+    return name
+
+
+_Zone = Annotated[str, AfterValidator(_is_zone)]
 
 
 class _Table(BaseModel):
@@ -85,19 +105,9 @@ class Browser(_Table):
     viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900), strict=False)
     scale: int = Field(default=1, ge=1, le=4)
     locale: str = Field(default="en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
-    timezone: str = "UTC"
+    timezone: _Zone = "UTC"
     user_agent: str = Field(default="", pattern=r"^[ -~]*$", max_length=1000)  # a header's value
     ignore_certificate_errors: bool = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            if name != "UTC" and available_timezones():  # else this system has no list at all
-                raise ValueError("not a time zone of the IANA list: Asia/Shanghai") from error
-        return name
 
 
 class Scroll(_Table):
@@ -332,11 +342,54 @@ class Every(_Table):
     until: _Duration
 
 
+class SeasonTable(_Table):
+    """Days of each year on which visits come closer together."""
+
+    begins: str = Field(alias="from")
+    ends: str = Field(alias="to")
+    factor: float = Field(ge=0.05, le=1, strict=False)
+
+    @model_validator(mode="after")
+    def _are_days(self) -> Self:
+        self.season()
+        return self
+
+    def season(self) -> Season:
+        """Return it as curves have it."""
+        return parse_season(self.begins, self.ends, self.factor)
+
+
 class ScheduleTable(_Table):
     """When a page is visited again by `schedule add --policy`, where its options do not say."""
 
     curve: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
+    every: str = ""
+    cron: str = Field(default="", max_length=200)
+    zone: _Zone = "UTC"
+    start: str = ""
+    end: str = ""
     jitter_percent: int = Field(default=15, ge=0, le=45)
+    seasons: tuple[SeasonTable, ...] = Field(default=(), max_length=20, strict=False)
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_pace(cls, text: str) -> str:
+        if text and parse_duration(text) < _SHORTEST:
+            raise ValueError("a pace is of 60 s or more")
+        return text
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_a_moment(cls, text: str) -> str:
+        if text:
+            parse_moment(text, UTC, is_end=False)
+        return text
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (bool(self.curve), bool(self.every), bool(self.cron)).count(True) > 1:
+            raise ValueError("a schedule has one of curve, every and cron")
+        return self
 
 
 class MonitorTable(_Table):

@@ -1,0 +1,89 @@
+"""When to visit, out of options and a policy: options win, and the policy says the rest."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.scheduling import Wish, plan_of
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy.curve import Season
+
+CAMPAIGN = """
+name = "campaign"
+[schedule]
+every = "6h"
+zone = "Asia/Shanghai"
+start = "2027-05-27"
+end = "2027-06-27"
+jitter_percent = 7
+seasons = [{ from = "05-27", to = "06-10", factor = 0.5 }]
+"""
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> str:
+    path = tmp_path / "campaign.toml"
+    path.write_text(CAMPAIGN)
+    return str(path)
+
+
+def test_a_schedule_is_all_that_its_policy_says(campaign: str) -> None:
+    plan = plan_of(Wish(policy=campaign))
+
+    assert (plan.every, plan.zone, plan.jitter) == (timedelta(hours=6), "Asia/Shanghai", 0.07)
+    assert plan.start == datetime(2027, 5, 26, 16, tzinfo=UTC)  # a day of the policy's zone
+    assert plan.end == datetime(2027, 6, 27, 16, tzinfo=UTC)  # the last day is whole
+    assert plan.seasons == (Season(begins=(5, 27), ends=(6, 10), factor=0.5),)
+
+
+def test_what_options_say_stands_before_the_policy(campaign: str) -> None:
+    plan = plan_of(
+        Wish(
+            policy=campaign, curve="curve-news", zone="UTC", start="2027-06-01",
+            jitter="1", seasons=("01-01:01-02:0.25",),
+        )
+    )  # fmt: skip
+
+    assert plan.curve is not None
+    assert (plan.every, plan.curve.name, plan.zone, plan.jitter) == (
+        None,
+        "curve-news",
+        "UTC",
+        0.01,
+    )
+    assert plan.start == datetime(2027, 6, 1, tzinfo=UTC)
+    assert plan.end == datetime(2027, 6, 28, tzinfo=UTC)
+    assert [it.factor for it in plan.seasons] == [0.25]
+
+
+def test_a_time_of_day_has_no_seasons_of_a_policy(campaign: str) -> None:
+    plan = plan_of(Wish(policy=campaign, cron="0 9 * * *"))
+
+    assert (plan.cron, plan.seasons, plan.jitter) == ("0 9 * * *", (), 0)
+
+
+def test_a_policy_may_name_a_time_of_day(tmp_path: Path) -> None:
+    path = tmp_path / "daily.toml"
+    path.write_text('name = "daily"\n[schedule]\ncron = "0 7 * * *"\n')
+
+    assert plan_of(Wish(policy=str(path))).cron == "0 7 * * *"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'every = "6h"\ncron = "@daily"',
+        'every = "5s"',
+        'zone = "Mars/Olympus"',
+        'start = "next week"',
+        'seasons = [{ from = "05-27", to = "13-01", factor = 0.5 }]',
+        'seasons = [{ from = "05-27", to = "06-01", factor = 2 }]',
+    ],
+)
+def test_a_schedule_that_nobody_could_keep_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(f'name = "x"\n[schedule]\n{line}\n')
+
+    with pytest.raises(SnapshotterError, match="schedule"):
+        plan_of(Wish(policy=str(path)))
