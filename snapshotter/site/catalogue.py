@@ -376,14 +376,17 @@ def _wechat_address(path: str, name: str, visit: Callable[[str], Visit]) -> Resp
         match [number_of(it, _DIGITS) for it in name.split("/")[2:]]:
             case [int(account)]:
                 return wechat.profile(visit(name), account)
-            case [int(account), int(number)]:
-                return wechat.article_page(visit(name), wechat.account_story(account, number))
+            case [int(account), int(letter)]:
+                return wechat.article_page(visit(name), wechat.account_story(account, letter))
             case _:
                 return None
     if path == "/mp/rumor":
         return wechat.refuted(visit(""))
     if path == "/mp/wappoc_appmsgcaptcha":
         return wechat.verification(visit(""))
+    if path == "/mp/profile_ext":
+        asked = wechat.account_of(visit("").query.get("__biz", ""))
+        return None if asked is None else wechat.profile(visit(f"wx/account/{asked}"), asked)
     called = wechat.by_numbers(visit("")) if path == "/s" else wechat.by_short(path)
     if called in PAGES:
         return PAGES[called].make(visit(called))

@@ -119,7 +119,9 @@ def story(visit: Visit) -> Response:
 
 _STYLE = """<style>
 body { margin: 0; font: 17px/1.5 Georgia, serif; color: #222; }
-header nav a { margin: 0 12px; } header, footer { padding: 16px 24px; background: #f3f0ea; }
+header, footer { padding: 16px 24px; background: #f3f0ea; }
+header { display: flex; gap: 32px; } header nav a { margin-right: 24px; } a { color: #24507a; }
+.site { font-weight: bold; }
 .page { display: flex; gap: 32px; max-width: 1160px; margin: 0 auto; padding: 24px; }
 main { flex: 1 1 640px; min-width: 0; } aside { flex: 0 0 320px; font-size: 14px; }
 img { max-width: 100%; height: auto; } figcaption { font-size: 13px; color: #666; }

@@ -20,6 +20,7 @@ from snapshotter.site.response import Response, Visit, counted, document, html, 
 IMAGES = "mmbiz.qpic.cn"
 PUBLISHED = datetime(2026, 1, 2, 9, 39, 33, tzinfo=UTC)  # of `/wx/article`: 1767346773
 
+_FIRST = 3910000000  # id of the first of many accounts
 _MANY = 2651000000  # numbers of the articles of many accounts begin here
 
 # What a page of a visitor's client says of that visitor: our canaries.
@@ -148,7 +149,16 @@ def account_story(account: int, number: int) -> Story:
 
 def _biz(account: int) -> str:
     """Return an account's id: ten digits in base64, as theirs are."""
-    return base64.b64encode(f"{3910000000 + account}".encode()).decode()
+    return base64.b64encode(f"{_FIRST + account}".encode()).decode()
+
+
+def account_of(biz: str) -> int | None:
+    """Return which of the many accounts an id is; None for none of them."""
+    try:
+        number = number_of(base64.b64decode(biz, validate=True).decode("ascii", "replace"))
+    except ValueError:
+        return None
+    return None if number is None or not 0 <= number - _FIRST < 100_000 else number - _FIRST
 
 
 def article_page(visit: Visit, story: Story) -> Response:

@@ -118,6 +118,13 @@ def test_an_article_has_a_long_and_a_short_address(story: wechat.Story) -> None:
     assert f'var mid = "{story.mid}"' in plain.text
 
 
+def test_an_account_has_an_address_too() -> None:
+    path = f"/mp/profile_ext?action=home&__biz={wechat.account_story(44, 0).biz}"
+
+    assert render(path, authority=WECHAT) == render("wx/account/44")
+    assert render("/mp/profile_ext?__biz=é%00", authority=WECHAT).status == 404
+
+
 def test_an_address_of_no_article_is_an_error_of_the_platform() -> None:
     other = wechat.ARTICLE.address.replace("idx=1", "idx=2")
 
