@@ -21,47 +21,11 @@ from typing import BinaryIO
 from snapshotter.capture import deflate
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import CHUNK, DigestingWriter
+from snapshotter.formats.png import SIGNATURE, PngHeader, read_header
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type: samples a pixel (§11.2.1); no palettes
 _KEPT = frozenset({b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"sBIT"})  # say what colours mean
 _LEVEL = 3  # of zlib, for what is compressed anew: 10 % larger than level 6 in half the time
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)  # filter types (§9.2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PngHeader:
-    """What IHDR says (§11.2.1)."""
-
-    width: int  # pixels
-    height: int  # pixels
-    bit_depth: int
-    colour_type: int
-
-    @property
-    def pixel_bytes(self) -> int:
-        """Bytes of one pixel, which filters count by (§9.2)."""
-        return max(1, _SAMPLES[self.colour_type] * self.bit_depth // 8)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row, its filter byte not counted."""
-        return (_SAMPLES[self.colour_type] * self.bit_depth * self.width + 7) // 8
-
-
-def read_header(png: bytes) -> PngHeader:
-    """
-    Return the header of a PNG image that can be joined.
-
-    Raises:
-        SnapshotterError: Not PNG, empty, interlaced or with a palette.
-    """
-    if len(png) < 33 or not png.startswith(_SIGNATURE) or png[12:16] != b"IHDR":
-        raise SnapshotterError("the browser returned something that is no PNG image")
-    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", png[16:29])
-    if not width or not height or colour not in _SAMPLES or interlace:
-        raise SnapshotterError("the browser returned a PNG image of a kind that cannot be joined")
-    return PngHeader(width=width, height=height, bit_depth=depth, colour_type=colour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +118,7 @@ class PngStitcher:
             raise ValueError("there is no image to write")
         head = self._header
         self._work.write(deflate.END + struct.pack(">I", self._adler))
-        out.write(_SIGNATURE)
+        out.write(SIGNATURE)
         ihdr = struct.pack(
             ">IIBBBBB", head.width, self._height, head.bit_depth, head.colour_type, 0, 0, 0
         )
@@ -305,7 +269,7 @@ class _OneColour:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(_SIGNATURE)
+    at = len(SIGNATURE)
     while at + 12 <= len(png):
         length, name = struct.unpack(">I4s", png[at : at + 8])
         yield name, png[at + 8 : at + 8 + length]

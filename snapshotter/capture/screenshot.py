@@ -24,10 +24,11 @@ from playwright.async_api import Error as PlaywrightError
 from snapshotter.capture.gate import RasterGate
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.layout import Area, InnerBox, Layout
-from snapshotter.capture.png import PngPart, PngStitcher, one_colour, read_header
+from snapshotter.capture.png import PngPart, PngStitcher, one_colour
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.world import WorldError
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.png import read_header
 from snapshotter.model.capture import (
     CutReason,
     Picture,

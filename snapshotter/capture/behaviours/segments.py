@@ -17,10 +17,10 @@ from playwright.async_api import CDPSession
 
 from snapshotter.capture.behaviours.scrolling import Scrolled
 from snapshotter.capture.behaviours.stage import Stage
-from snapshotter.capture.png import read_header
 from snapshotter.capture.spool import Spool, whole
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
+from snapshotter.formats.png import read_header
 
 _LOOK_S = 0.05  # between two looks at whether rows have come
 _ROWS_S = 1.0  # for the rows of a stretch to come

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from snapshotter.capture.png import PngStitcher, read_header
+from snapshotter.capture.png import PngStitcher
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import DigestingWriter
+from snapshotter.formats.png import read_header
 
 
 def png(rows: list[bytes], filters: list[int], pixel_bytes: int, level: int = 6) -> bytes:

@@ -1,0 +1,170 @@
+"""
+PNG as screenshots have it (W3C PNG, third edition): its header, and its pixels band by band.
+
+A full page has up to hundreds of megapixels, so a picture is never decoded whole: its one
+zlib stream is inflated as far as a band goes, and the band is decoded as a small PNG image
+of its own. Rows are predicted from the row above (§9.2), so the last row of the band before
+stands on top of each.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from snapshotter.errors import SnapshotterError
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEAD_BYTES = 33  # signature and IHDR (§5.2, §11.2.1)
+BAND = 256  # rows
+_READ = 64 << 10  # bytes
+_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type: samples a pixel (§11.2.1); no palettes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PngHeader:
+    """What IHDR says (§11.2.1)."""
+
+    width: int  # pixels
+    height: int  # pixels
+    bit_depth: int
+    colour_type: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel, which filters count by (§9.2)."""
+        return max(1, _SAMPLES[self.colour_type] * self.bit_depth // 8)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row, its filter byte not counted."""
+        return (_SAMPLES[self.colour_type] * self.bit_depth * self.width + 7) // 8
+
+
+def read_header(png: bytes) -> PngHeader:
+    """
+    Return the header of a PNG image whose rows can be joined and read one by one.
+
+    Args:
+        png: Its first `HEAD_BYTES`, or more.
+
+    Raises:
+        SnapshotterError: Not PNG, empty, interlaced or with a palette.
+    """
+    if len(png) < HEAD_BYTES or not png.startswith(SIGNATURE) or png[12:16] != b"IHDR":
+        raise SnapshotterError("something that should be a PNG image is none")
+    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", png[16:29])
+    if not width or not height or colour not in _SAMPLES or interlace:
+        raise SnapshotterError("a PNG image is of a kind that cannot be joined or read by rows")
+    return PngHeader(width=width, height=height, bit_depth=depth, colour_type=colour)
+
+
+class PngRows:
+    """
+    A PNG file as bands of decoded rows, read from the top, once.
+
+    Raises:
+        SnapshotterError: It is no PNG with 8 bits a sample.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        head = stream.read(HEAD_BYTES)
+        self.header: PngHeader = read_header(head)
+        if self.header.bit_depth != 8:
+            raise SnapshotterError("a picture does not have 8 bits a sample")
+        self._stream = stream
+
+    def bands(self) -> Iterator[Any]:
+        """
+        Yield the rows from the top, `BAND` of them in each image but the last (of Pillow).
+
+        Raises:
+            SnapshotterError: It is broken.
+        """
+        row = self.header.row_bytes + 1
+        above = bytes(row - 1)  # what the first row is predicted from (§9.2)
+        left = self.header.height
+        inflated = _Inflated(self._stream)
+        while left:
+            rows = min(BAND, left)
+            data = inflated.take(rows * row)
+            try:
+                image = self._decoded(b"\0" + above + data, rows + 1)
+            except (OSError, ValueError, SyntaxError) as error:  # as Pillow tells of a bad image
+                raise SnapshotterError("a picture is broken") from error
+            above = image.crop((0, rows, self.header.width, rows + 1)).tobytes()
+            yield image.crop((0, 1, self.header.width, rows + 1))
+            left -= rows
+
+    def _decoded(self, rows: bytes, height: int) -> Any:
+        from PIL import Image
+
+        head = struct.pack(
+            ">IIBBBBB", self.header.width, height, 8, self.header.colour_type, 0, 0, 0
+        )
+        png = b"".join(
+            (
+                SIGNATURE,
+                _chunk(b"IHDR", head),
+                _chunk(b"IDAT", zlib.compress(rows, 0)),  # not compressed: it is read at once
+                _chunk(b"IEND", b""),
+            )
+        )
+        image = Image.open(io.BytesIO(png), formats=("PNG",))
+        image.load()
+        return image
+
+
+class _Inflated:
+    """The rows of a PNG file, filtered as they are, a piece at a time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream  # stands behind a chunk
+        self._left = 0  # bytes of the IDAT chunk that is being read
+        self._inflater = zlib.decompressobj()
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes, exactly. Raises SnapshotterError when there are fewer."""
+        taken = bytearray()
+        while len(taken) < count:
+            data = self._inflater.unconsumed_tail or self._read()
+            try:
+                taken += self._inflater.decompress(data, count - len(taken))
+            except zlib.error as error:
+                raise SnapshotterError("a picture is broken") from error
+            if self._inflater.eof and len(taken) < count:
+                raise SnapshotterError("a picture ends before its last row")
+        return bytes(taken)
+
+    def _read(self) -> bytes:
+        while not self._left:
+            head = self._stream.read(8)
+            if len(head) < 8:
+                raise SnapshotterError("a picture ends before its last row")
+            length, name = struct.unpack(">I4s", head)
+            if name == b"IDAT":
+                self._left = length
+                if not length:
+                    self._stream.seek(4, io.SEEK_CUR)
+            else:
+                self._stream.seek(length + 4, io.SEEK_CUR)
+        data = self._stream.read(min(_READ, self._left))
+        if not data:
+            raise SnapshotterError("a picture ends before its last row")
+        self._left -= len(data)
+        if not self._left:
+            self._stream.seek(4, io.SEEK_CUR)  # the checksum; zlib has one of its own
+        return data
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return b"".join(
+        (
+            struct.pack(">I", len(data)),
+            name,
+            data,
+            struct.pack(">I", zlib.crc32(data, zlib.crc32(name))),
+        )
+    )
