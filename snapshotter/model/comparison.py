@@ -32,6 +32,7 @@ class Op(enum.StrEnum):
     SAME = "same"
     REMOVED = "removed"
     ADDED = "added"
+    MASKED = "masked"  # left out of the comparison by the policy; the text of the earlier one
 
 
 class BlockKind(enum.StrEnum):
@@ -79,7 +80,7 @@ class BlockChange:
     kind: BlockKind
     before: Place | None  # None of ADDED
     after: Place | None  # None of REMOVED
-    pieces: tuple[Piece, ...]  # in reading order; those SAME and REMOVED are the text before
+    pieces: tuple[Piece, ...]  # in reading order; all but those ADDED are the text before
 
     @property
     def in_main(self) -> bool:
@@ -106,7 +107,8 @@ class TextComparison:
     """The text of both captures, block by block."""
 
     main: State
-    elsewhere: State  # all that a reader sees outside the main region; of the page without one
+    elsewhere: State  # all that a reader sees outside the main region
+    hidden: State  # what stands in the page and no reader sees
     detail: str = ""  # why something is UNKNOWN
     changes: tuple[BlockChange, ...] = ()  # the main region first, each in reading order
     respelled: int = 0  # blocks whose characters differ in width, composition or spaces alone

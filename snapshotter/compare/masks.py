@@ -1,0 +1,199 @@
+"""
+What a policy leaves out when two captures are compared: clocks, counters, advertisements.
+
+A selector masks blocks of text whole, and what is seen under them; a pattern masks the
+stretches of a block that it matches. Either is counted in both captures, and whether what
+it covered differs is said: a mask hides nothing from who looks for it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.plain_markup import plain_markup
+from snapshotter.formats.selectors import Selector, parse_selector
+from snapshotter.model.comparison import Masked
+from snapshotter.model.page import Block, Page
+from snapshotter.model.request import MaskRules
+
+SELECTOR, PATTERN = "selector", "pattern"
+
+_TEXT = 20_000  # characters of a block that patterns are looked for in
+_PATTERN = 500  # characters of a pattern
+_HTML = 32 << 20  # characters of a document that is parsed for selectors
+_DEPTH = 250  # elements one in another
+_STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedPage:
+    """What masks cover of one page."""
+
+    blocks: frozenset[int]  # numbers of blocks that are left out whole
+    stretches: dict[int, tuple[tuple[int, int, str], ...]]  # of a block: start, end, which mask
+    covered: dict[tuple[str, str], tuple[str, ...]]  # by mask: the texts
+    problem: str = ""  # why selectors could not be matched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masks:
+    """Masks as they are applied."""
+
+    selectors: tuple[tuple[str, Selector], ...] = ()
+    patterns: tuple[tuple[str, re.Pattern[str]], ...] = field(default=())
+
+    def of(self, page: Page, texts: Sequence[str]) -> MaskedPage:
+        """
+        Return what is masked of a page.
+
+        Args:
+            texts: Of its blocks; of a page without blocks its lines, which no selector masks.
+        """
+        covered: dict[tuple[str, str], list[str]] = {}
+        blocks: set[int] = set()
+        problem = ""
+        if self.selectors and not page.blocks:
+            problem = "masks by selector were not applied: the capture has no layout"
+        elif self.selectors:
+            try:
+                document = _Covered(page, self.selectors)
+            except SnapshotterError as error:
+                problem = f"masks by selector were not applied: {error}"
+            else:
+                for number, block in enumerate(page.blocks):
+                    for mask in document.masks_of(block):
+                        blocks.add(number)
+                        covered.setdefault((SELECTOR, mask), []).append(block.text)
+        stretches: dict[int, tuple[tuple[int, int, str], ...]] = {}
+        for number, text in enumerate(texts) if self.patterns else ():
+            if number not in blocks and (found := _stretches(text, self.patterns)):
+                stretches[number] = tuple(found)
+                for start, end, mask in found:
+                    covered.setdefault((PATTERN, mask), []).append(text[start:end])
+        return MaskedPage(
+            blocks=frozenset(blocks),
+            stretches=stretches,
+            covered={mask: tuple(them) for mask, them in covered.items()},
+            problem=problem,
+        )
+
+    def counted(self, before: MaskedPage, after: MaskedPage) -> tuple[Masked, ...]:
+        """Return what each mask of the policy covered, also one that covered nothing."""
+        return tuple(
+            Masked(
+                kind=kind,
+                mask=mask,
+                before=len(before.covered.get((kind, mask), ())),
+                after=len(after.covered.get((kind, mask), ())),
+                differs=before.covered.get((kind, mask), ()) != after.covered.get((kind, mask), ()),
+            )
+            for kind, mask in (
+                *((SELECTOR, text) for text, _ in self.selectors),
+                *((PATTERN, text) for text, _ in self.patterns),
+            )
+        )
+
+
+def read(rules: MaskRules) -> Masks:
+    """
+    Return masks of what a policy names.
+
+    Raises:
+        SnapshotterError: A selector that is none, or a pattern that is none or can take
+            for ever.
+    """
+    return Masks(
+        selectors=tuple((text, parse_selector(text)) for text in rules.selectors),
+        patterns=tuple((text, _pattern(text)) for text in rules.patterns),
+    )
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    if len(text) > _PATTERN:
+        raise SnapshotterError(f"a mask of more than {_PATTERN} characters")
+    try:
+        compiled = re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise SnapshotterError(f"the mask {text!r} is no regular expression: {error}") from error
+    # On a text that was made for it "(a+)+" takes longer than anybody waits, and pages are
+    # made by strangers.
+    if _REPEATED.search(_plain(text)):
+        raise SnapshotterError(
+            f"the mask {text!r} repeats what repeats, or refers back: that can take for ever",
+            hint="write it without + or * on a group that has one inside",
+        )
+    return compiled
+
+
+_REPEATED = re.compile(r"\([^()]*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+]|\{\d*,?\d*\})|\\[1-9]|\(\?P=")
+
+
+def _plain(pattern: str) -> str:
+    """Return a pattern without classes and escapes, of which none repeats anything."""
+    return re.sub(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+
+
+class _Covered:
+    """Which blocks of a document stand in an element that a mask names."""
+
+    def __init__(self, page: Page, selectors: Iterable[tuple[str, Selector]]) -> None:
+        from lxml import etree, html
+
+        if len(page.html) > _HTML:
+            raise SnapshotterError(f"a document of more than {_HTML} characters")
+        try:
+            # Comments are gone: what is left are elements, and numbers count those.
+            self._root = html.document_fromstring(plain_markup(page.html))
+        except (etree.LxmlError, ValueError) as error:
+            raise SnapshotterError("the document can not be read") from error
+        self._known: dict[str, Any] = {}
+        self._inside = {
+            text: frozenset(element for element, is_in in selector.walk(self._root) if is_in)
+            for text, selector in selectors
+        }
+
+    def masks_of(self, block: Block) -> list[str]:
+        """Return the masks that cover a block."""
+        element = self._at(block.selector)
+        return [mask for mask, elements in self._inside.items() if element in elements]
+
+    def _at(self, selector: str) -> Any | None:
+        """Return the element of a block's selector, as model/page.py has it; None: not there."""
+        if selector not in self._known:
+            before, _, last = selector.rpartition(" > ")
+            step = _STEP.fullmatch(last)
+            found = None
+            if step is not None and selector.count(" > ") <= _DEPTH:
+                if not before:
+                    found = self._root if self._root.tag == step[1] else None
+                elif (parent := self._at(before)) is not None:
+                    found = _child(parent, step[1], int(step[2] or 0))
+            self._known[selector] = found
+        return self._known[selector]
+
+
+def _child(parent: Any, tag: str, number: int) -> Any | None:
+    if not number:
+        return next(iter(parent.iterchildren(tag)), None)
+    child = parent[number - 1] if number <= len(parent) else None
+    return child if child is not None and child.tag == tag else None
+
+
+def _stretches(
+    text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]
+) -> list[tuple[int, int, str]]:
+    """Return what patterns match, in order; of two that overlap the one that begins first."""
+    found: list[tuple[int, int, str]] = []
+    for mask, pattern in patterns:
+        found += [
+            (it.start(), it.end(), mask)
+            for it in pattern.finditer(text, 0, _TEXT)
+            if it.end() > it.start()
+        ]
+    kept: list[tuple[int, int, str]] = []
+    for it in sorted(found):
+        if not kept or it[0] >= kept[-1][1]:
+            kept.append(it)
+    return kept

@@ -1,0 +1,189 @@
+"""
+Which parts of two sequences are the same, in order: patience, then Myers, within a budget.
+
+Patience takes what stands exactly once in either sequence as an anchor, and goes on between
+anchors; where there is none, Myers' greedy search finds the shortest way from one to the
+other. Either can take the square of the length on a page that was made for it, so that every
+step is paid for out of a budget. A stretch for which nothing is left stays unaligned, and the
+answer says so.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_EDITS = 600  # of one stretch that Myers' search goes to: it takes the square of it
+
+
+@dataclass(slots=True)
+class Budget:
+    """Steps that may still be taken. About five million are a second."""
+
+    steps: int
+
+    def pay(self, steps: int) -> bool:
+        """Take steps away; False when there were not as many."""
+        self.steps -= steps
+        return self.steps >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`length` elements from `first` of one sequence are those from `second` of the other."""
+
+    first: int
+    second: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """What two sequences have in common, in the order of both."""
+
+    runs: tuple[Run, ...]  # each as long as it can be
+    # Stretches that were not looked into: start and end in the first, and in the second.
+    coarse: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def align(
+    first: Sequence[object], second: Sequence[object], budget: Budget, *, anchors_only: bool = False
+) -> Alignment:
+    """
+    Return what two sequences of hashable elements have in common.
+
+    Args:
+        anchors_only: No more than what patience finds: a stretch without an anchor differs.
+    """
+    pairs: list[Run] = []
+    coarse: list[tuple[int, int, int, int]] = []
+    stack = [(0, len(first), 0, len(second))]
+    while stack:
+        lo, hi, low, high = stack.pop()
+        start = lo
+        while lo < hi and low < high and first[lo] == second[low]:
+            lo, low = lo + 1, low + 1
+        if lo > start:
+            pairs.append(Run(start, low - (lo - start), lo - start))
+        end = hi
+        while lo < hi and low < high and first[hi - 1] == second[high - 1]:
+            hi, high = hi - 1, high - 1
+        if end > hi:
+            pairs.append(Run(hi, high, end - hi))
+        if lo == hi or low == high:
+            continue
+        if not budget.pay((lo - start) + (end - hi) + (hi - lo) + (high - low)):
+            coarse.append((lo, hi, low, high))
+            continue
+        anchors = _anchors(first, second, lo, hi, low, high)
+        if anchors:
+            edges = [*anchors, (hi, high)]
+            previous = (lo, low)
+            for a, b in edges:
+                stack.append((previous[0], a, previous[1], b))
+                previous = a + 1, b + 1
+            pairs += [Run(a, b, 1) for a, b in anchors]
+        elif not anchors_only:
+            found = _shortest(first[lo:hi], second[low:high], budget)
+            if found is None:
+                coarse.append((lo, hi, low, high))
+            else:
+                pairs += [Run(lo + a, low + b, 1) for a, b in found]
+    return Alignment(runs=_joined(pairs), coarse=tuple(sorted(coarse)))
+
+
+def gaps(runs: Sequence[Run], first: int, second: int) -> list[tuple[int, int, int, int]]:
+    """Return what stands between runs: start and end in the first, and in the second."""
+    found = []
+    a = b = 0
+    for run in (*runs, Run(first, second, 0)):
+        if run.first > a or run.second > b:
+            found.append((a, run.first, b, run.second))
+        a, b = run.first + run.length, run.second + run.length
+    return found
+
+
+def _anchors(
+    first: Sequence[object], second: Sequence[object], lo: int, hi: int, low: int, high: int
+) -> list[tuple[int, int]]:
+    """Return elements that both stretches have once, as many as are in order in both."""
+    often, here = Counter(first[lo:hi]), Counter(second[low:high])
+    there = {it: b for b, it in enumerate(second[low:high], low) if here[it] == 1}
+    pairs = [
+        (a, there[it]) for a, it in enumerate(first[lo:hi], lo) if often[it] == 1 and it in there
+    ]
+    # The longest ascending row of the second numbers, by patience sorting.
+    ends: list[int] = []  # smallest last number of a row of that length
+    last: list[int] = []  # index in `pairs` of it
+    before: list[int] = []
+    for index, (_, b) in enumerate(pairs):
+        place = bisect_left(ends, b)
+        before.append(last[place - 1] if place else -1)
+        ends[place : place + 1] = [b]
+        last[place : place + 1] = [index]
+    row: list[tuple[int, int]] = []
+    index = last[-1] if last else -1
+    while index >= 0:
+        row.append(pairs[index])
+        index = before[index]
+    return row[::-1]
+
+
+def _shortest(
+    first: Sequence[object], second: Sequence[object], budget: Budget
+) -> list[tuple[int, int]] | None:
+    """Return equal pairs along a shortest way from one to the other; None when it is too long."""
+    n, m = len(first), len(second)
+    most = min(n + m, _EDITS)
+    reach = {1: 0}  # by diagonal: how far along the first
+    history: list[dict[int, int]] = []
+    for edits in range(most + 1):
+        history.append(dict(reach))
+        if not budget.pay(2 * len(reach) + edits):
+            return None
+        for diagonal in range(-edits, edits + 1, 2):
+            down = diagonal == -edits or (
+                diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]
+            )
+            x = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
+            y = x - diagonal
+            start = x
+            while x < n and y < m and first[x] == second[y]:
+                x, y = x + 1, y + 1
+            budget.pay(x - start)
+            reach[diagonal] = x
+            if x >= n and y >= m:
+                return _way_back(history, n, m)
+    return None
+
+
+def _way_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int]]:
+    pairs: list[tuple[int, int]] = []
+    for edits in range(len(history) - 1, -1, -1):
+        reach, diagonal = history[edits], x - y
+        down = diagonal == -edits or (
+            diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]
+        )
+        came = diagonal + 1 if down else diagonal - 1
+        from_x = reach[came]
+        from_y = from_x - came
+        while x > from_x and y > from_y and x > 0 and y > 0:
+            x, y = x - 1, y - 1
+            pairs.append((x, y))
+        if edits:
+            x, y = from_x, from_y
+    return pairs[::-1]
+
+
+def _joined(pairs: list[Run]) -> tuple[Run, ...]:
+    """Return runs in order, neighbours as one."""
+    runs: list[Run] = []
+    for it in sorted(pairs, key=lambda run: run.first):
+        if runs and (runs[-1].first + runs[-1].length, runs[-1].second + runs[-1].length) == (
+            it.first,
+            it.second,
+        ):
+            runs[-1] = Run(runs[-1].first, runs[-1].second, runs[-1].length + it.length)
+        else:
+            runs.append(it)
+    return tuple(runs)
