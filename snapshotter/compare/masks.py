@@ -20,7 +20,7 @@ from snapshotter.model.request import MaskRules
 
 SELECTOR, PATTERN = "selector", "pattern"
 
-_TEXT = 20_000  # characters of a block that patterns are looked for in
+_TEXT = 5_000  # characters of a block that patterns are looked for in
 _PATTERN = 500  # characters of a pattern
 _HTML = 32 << 20  # characters of a document that is parsed for selectors
 _DEPTH = 250  # elements one in another
@@ -119,7 +119,7 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise SnapshotterError(f"the mask {text!r} is no regular expression: {error}") from error
     # On a text that was made for it "(a+)+" takes longer than anybody waits, and pages are
     # made by strangers.
-    if _REPEATED.search(_plain(text)):
+    if _can_take_for_ever(text):
         raise SnapshotterError(
             f"the mask {text!r} repeats what repeats, or refers back: that can take for ever",
             hint="write it without + or * on a group that has one inside",
@@ -127,12 +127,35 @@ def _pattern(text: str) -> re.Pattern[str]:
     return compiled
 
 
-_REPEATED = re.compile(r"\([^()]*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+]|\{\d*,?\d*\})|\\[1-9]|\(\?P=")
+def _can_take_for_ever(pattern: str) -> bool:
+    """Whether something that repeats or has a choice stands in what repeats, or it refers back."""
+    plain = re.sub(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)  # no escapes, no classes
+    if "\\" in plain or "(?P=" in plain or "(?(" in plain:
+        return True
+    varies = [False]  # of each group that is open: whether it can match in several ways
+    at = 0
+    while at < len(plain):
+        inner = False
+        if plain[at] == "(":
+            varies.append(False)
+            at += 1
+            continue
+        if plain[at] == ")" and len(varies) > 1:
+            inner = varies.pop()
+            varies[-1] |= inner
+        elif plain[at] == "|":
+            varies[-1] = True
+        at += 1
+        if (repeat := _REPEAT.match(plain, at)) is not None:
+            if inner:
+                return True
+            varies[-1] = True
+            at = repeat.end()
+    return False
 
 
-def _plain(pattern: str) -> str:
-    """Return a pattern without classes and escapes, of which none repeats anything."""
-    return re.sub(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+# What repeats without end, or often; "?" and "{3}" do not.
+_REPEAT = re.compile(r"[*+]|\{\d*,\d*\}|\{\d{3,}\}")
 
 
 class _Covered:

@@ -206,7 +206,7 @@ def _paired(
 
 
 def _name(block: _Block) -> object:
-    """Return by what a block is found again: its selector; a line has none, and is like no other."""
+    """Return by what a block is found again: its selector. A line is like no other."""
     return block.place.selector or id(block)
 
 

@@ -144,7 +144,7 @@ class PictureComparison:
     main: State = State.UNKNOWN  # of what looks different, whether any lies in the main region
     regions: tuple[PictureRegion, ...] = ()  # from the top
     specks: int = 0  # differences too small to be listed
-    masked: int = 0  # regions that lie under masks: left out, and counted
+    masked: int = 0  # places under masks that do not look the same: left out, and counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

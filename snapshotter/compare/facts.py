@@ -1,0 +1,147 @@
+"""
+What two captures say in single values: counts, metadata, links, codes, verdicts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.comparison import (
+    CountChange,
+    EditMarks,
+    ListChange,
+    Standing,
+    State,
+    Trend,
+    ValueChange,
+)
+from snapshotter.model.reading import Count, Metadatum
+
+_MODIFIED = "modified"  # the name of a metadatum: when a page says that it was last edited
+
+
+def counts(before: Sequence[Count], after: Sequence[Count]) -> tuple[CountChange, ...]:
+    """
+    Return every count of either capture, with what the two readings say together.
+
+    Of several of one unit those at one place are paired, then those that are left, in order.
+    """
+    first, second = _by_unit(before), _by_unit(after)
+    changes = []
+    for unit in dict.fromkeys((*first, *second)):
+        for one, other in _pairs(first[unit], second[unit]):
+            changes.append(
+                CountChange(unit=unit, trend=_trend(one, other), before=one, after=other)
+            )
+    return tuple(changes)
+
+
+def metadata(before: Iterable[Metadatum], after: Iterable[Metadatum]) -> tuple[ValueChange, ...]:
+    """Return what the pages say of themselves and not the same; each value once."""
+    return changed(_named(before), _named(after))
+
+
+def changed(
+    before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]
+) -> tuple[ValueChange, ...]:
+    """Return the names whose values are not the same."""
+    names = dict.fromkeys((*before, *after))
+    return tuple(
+        ValueChange(name=name, before=before.get(name, ()), after=after.get(name, ()))
+        for name in names
+        if before.get(name, ()) != after.get(name, ())
+    )
+
+
+def listed(before: Iterable[str] | None, after: Iterable[str] | None) -> ListChange:
+    """Return which texts only one of two lists has; None: it was not read."""
+    if before is None or after is None:
+        return ListChange(state=State.UNKNOWN)
+    first, second = dict.fromkeys(before), dict.fromkeys(after)
+    removed = tuple(it for it in first if it not in second)
+    added = tuple(it for it in second if it not in first)
+    return ListChange(
+        state=State.CHANGED if removed or added else State.UNCHANGED,
+        removed=removed,
+        added=added,
+        kept=len(first) - len(removed),
+    )
+
+
+def standing(assessed: Assessment | None) -> Standing | None:
+    """Return a capture's verdict in short."""
+    if assessed is None:
+        return None
+    verdict = assessed.takedown
+    return Standing(
+        content=assessed.content.kind,
+        availability=verdict.availability,
+        cause=verdict.cause,
+        undecided=verdict.undecided,
+        wall=verdict.wall,
+        rule=verdict.rule,
+        notice=verdict.notice,
+        labels=tuple(it.label for it in verdict.labels),
+        accounts=tuple(it.state for it in verdict.accounts),
+    )
+
+
+def same_standing(before: Standing | None, after: Standing | None) -> State:
+    """Return whether two verdicts are the same."""
+    if before is None or after is None:
+        return State.UNKNOWN
+    return State.UNCHANGED if before == after else State.CHANGED
+
+
+def edits(
+    marks: tuple[tuple[str, ...], tuple[str, ...]],
+    before: Iterable[Metadatum],
+    after: Iterable[Metadatum],
+) -> EditMarks:
+    """Return what the platform says of edits, by its marks and by its metadata."""
+    return EditMarks(
+        before=marks[0],
+        after=marks[1],
+        modified_before=_named(before).get(_MODIFIED, ()),
+        modified_after=_named(after).get(_MODIFIED, ()),
+    )
+
+
+def _named(values: Iterable[Metadatum]) -> dict[str, tuple[str, ...]]:
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for it in values:
+        found[it.name][it.value] = None
+    return {name: tuple(them) for name, them in found.items()}
+
+
+def _by_unit(counts: Iterable[Count]) -> defaultdict[str, list[Count]]:
+    found = defaultdict(list)
+    for it in counts:
+        found[it.unit].append(it)
+    return found
+
+
+def _pairs(
+    first: Sequence[Count], second: Sequence[Count]
+) -> list[tuple[Count | None, Count | None]]:
+    waiting = {it.where: it for it in reversed(second)}
+    pairs: list[tuple[Count | None, Count | None]] = []
+    for it in first:
+        pairs.append((it, waiting.pop(it.where, None)))
+    left = [it for it in second if waiting.get(it.where) is it]
+    for number, (one, other) in enumerate(pairs):
+        if other is None and left:
+            pairs[number] = one, left.pop(0)
+    return [*pairs, *((None, it) for it in left)]
+
+
+def _trend(before: Count | None, after: Count | None) -> Trend:
+    if before is None or after is None:
+        return Trend.APPEARED if before is None else Trend.DISAPPEARED
+    if before.upper is not None and after.lower > before.upper:
+        return Trend.ROSE
+    if after.upper is not None and after.upper < before.lower:
+        return Trend.FELL
+    if before.exact and after.exact:
+        return Trend.SAME  # one value each, and neither is above the other
+    return Trend.UNKNOWN

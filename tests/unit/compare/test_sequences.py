@@ -1,0 +1,85 @@
+"""Two sequences are aligned, truly, and never for longer than the budget."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snapshotter.compare.sequences import Budget, Run, align, gaps
+
+_SHORT = st.lists(st.integers(0, 4), max_size=14)
+
+
+@given(_SHORT, _SHORT)
+def test_what_is_aligned_is_the_same_and_in_the_order_of_both(
+    first: list[int], second: list[int]
+) -> None:
+    found = align(first, second, Budget(100_000))
+
+    a = b = 0
+    for run in found.runs:
+        assert run.first >= a
+        assert run.second >= b
+        assert run.length > 0
+        a, b = run.first + run.length, run.second + run.length
+        assert first[run.first : a] == second[run.second : b]
+    assert found.coarse == ()
+
+
+@given(st.lists(st.integers(0, 1), max_size=12), st.lists(st.integers(0, 1), max_size=12))
+def test_without_anchors_nothing_longer_is_in_both(first: list[int], second: list[int]) -> None:
+    # Twice the same: no element stands once, and it is Myers' search that answers.
+    first, second = first * 2, second * 2
+
+    found = align(first, second, Budget(1_000_000))
+
+    assert sum(it.length for it in found.runs) == _longest(first, second)
+
+
+def test_what_was_put_in_does_not_hide_what_stands_behind_it() -> None:
+    found = align([1, 2, 3], [9, 1, 2, 8, 3], Budget(1000))
+
+    assert found.runs == (Run(0, 1, 2), Run(2, 4, 1))
+    assert gaps(found.runs, 3, 5) == [(0, 0, 0, 1), (2, 2, 3, 4)]
+
+
+def test_two_long_sequences_without_likeness_cost_no_more_than_the_budget() -> None:
+    noise = random.Random(5)  # noqa: S311  the same each time
+    first = [noise.randrange(40) for _ in range(100_000)]
+    second = [noise.randrange(40) for _ in range(100_000)]
+    budget = Budget(2_000_000)
+
+    found = align(first, second, budget)
+
+    assert found.coarse  # and it is said
+    assert budget.steps > -2_000_000  # one step further than there was, and no more
+
+
+def test_a_sequence_that_was_turned_round_is_aligned_in_its_longer_part() -> None:
+    first = list(range(3000))
+
+    found = align(first, [*range(2000, 3000), *range(2000)], Budget(1_000_000))
+
+    assert found.runs == (Run(0, 1000, 2000),)
+
+
+def _longest(first: list[int], second: list[int]) -> int:
+    row = [0] * (len(second) + 1)
+    for one in first:
+        row = [
+            0,
+            *(
+                row[j] + 1 if one == other else max(row[j + 1], new)
+                for j, other, new in _running(row, one, second)
+            ),
+        ]
+    return row[-1]
+
+
+def _running(row: list[int], one: int, second: list[int]) -> list[tuple[int, int, int]]:
+    """Return for each place what was found so far in this row."""
+    found, new = [], 0
+    for j, other in enumerate(second):
+        found.append((j, other, new))
+        new = row[j] + 1 if one == other else max(row[j + 1], new)
+    return found
