@@ -10,8 +10,9 @@ from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.redact import clean_mhtml
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.steps import End
-from snapshotter.capture.text import PageText, normalised, read_document, read_text
+from snapshotter.capture.text import PageText, read_document, read_text
 from snapshotter.capture.world import Worlds
+from snapshotter.formats.plain_text import normalised
 from snapshotter.model.capture import StepState
 from snapshotter.model.request import Limits
 

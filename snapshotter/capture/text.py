@@ -17,8 +17,6 @@ not what the page says. `capture/page-hidden.txt` has what stands in the
 documents and no reader sees, each block under why it is hidden.
 """
 
-import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +30,6 @@ from snapshotter.model.capture import MissingGlyphs
 _SHADOW_ROOTS = 500  # most that are read in one frame
 _FRAME_S = 2.0
 _ELEMENTS = 100_000  # of a document that the browser tells us whole, to find closed trees in it
-# Soft hyphen, zero width space, word joiner, byte order mark.
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +89,6 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
         ),
         missing=tuple(missing),
     )
-
-
-def normalised(text: str) -> str:
-    """
-    Return a text for searching and comparing: NFKC, one space for each run of white space,
-    no empty lines, and none of the characters that only say where a line may break.
-
-    No space is put anywhere: Chinese and Japanese stay as they are.
-    """
-    lines = (
-        " ".join(_INVISIBLE.sub("", line).split())
-        for line in unicodedata.normalize("NFKC", text).splitlines()
-    )
-    return "".join(f"{line}\n" for line in lines if line)
 
 
 async def read_document(worlds: Worlds, *, limit_s: float) -> str:

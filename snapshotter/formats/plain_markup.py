@@ -23,8 +23,15 @@ _ATTRIBUTE = re.compile(
 _GOOD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:.-]*")
 
 
-def plain_markup(text: str) -> str:
-    """Return a page without scripts, style sheets and comments, and with few attributes a tag."""
+def plain_markup(text: str, scripts: list[str] | None = None) -> str:
+    """
+    Return a page without scripts, style sheets and comments, and with few attributes a tag.
+
+    The elements `script` and `style` stay, and are empty: what stands beside them keeps its number.
+
+    Args:
+        scripts: Takes what stood in each `script`, in their order.
+    """
     out: list[str] = []
     at = 0
     while (mark := _MARK.search(text, at)) is not None:
@@ -46,6 +53,8 @@ def plain_markup(text: str) -> str:
                 end_at, behind = _end_of(text, name_of, at)
                 if name_of in _TEXT_ONLY:
                     out.append(_escaped(text[at:end_at]))
+                elif name_of == "script" and scripts is not None:
+                    scripts.append(text[at:end_at])
                 out.append(_end(name_of))
                 at = behind
     out.append(_escaped(text[at:]))

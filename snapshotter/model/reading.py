@@ -123,5 +123,7 @@ class Readings:
     qr_codes: tuple[QrCode, ...] = ()
     regions: tuple[Labelled, ...] = ()
     main_selector: str = ""  # of the smallest element around the main text
-    main_text: str = ""  # verbatim
+    main_by: str = ""  # how it was found: "policy", "structure", "guess"; "" where it was not
+    main_text: str = ""  # verbatim, a line a block
+    hidden_text: str = ""  # stands in the main region, and no reader sees it
     links: tuple[str, ...] = ()  # of the main region

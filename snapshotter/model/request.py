@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.takedown import ConfirmRules
 
 _WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
@@ -149,12 +150,14 @@ class VerdictRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingRules:
-    """What is read off a page."""
+    """What is read off a page, and what is known of its site (`policies/readings/`)."""
 
     counts: bool = True
     dates: bool = True
     qr: bool = True
     links: bool = True
+    sites: tuple[SiteReadings, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()  # (id, TOML) of their file: what goes into the bundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

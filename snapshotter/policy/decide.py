@@ -23,6 +23,7 @@ from snapshotter.model.request import (
     Viewport,
 )
 from snapshotter.model.takedown import ConfirmRules
+from snapshotter.policy import readings
 from snapshotter.policy.files import network, rules_of
 from snapshotter.policy.tables import (
     KINDS,
@@ -145,7 +146,7 @@ def decide(
             main_regions=effective.main_region.selectors,
             main_characters=effective.main_region.min_characters,
         ),
-        readings=ReadingRules(**effective.extract.model_dump(exclude={"reason"})),
+        readings=_reading_rules(effective),
         mask=MaskRules(**effective.compare.mask.model_dump(exclude={"reason"})),
         light=effective.light,
         require_court_minimum=effective.require.court_minimum,
@@ -178,6 +179,15 @@ def monitoring(policy: Policy) -> Monitoring:
 def redacted_headers(names: Iterable[str]) -> frozenset[str]:
     """Return the headers whose values are replaced, lowercase: those named, and the standards'."""
     return frozenset(name.lower() for name in names) | _ALWAYS_REDACTED
+
+
+def _reading_rules(policy: Policy) -> ReadingRules:
+    known = readings.shipped()
+    return ReadingRules(
+        **policy.extract.model_dump(exclude={"reason"}),
+        sites=known.sites,
+        rules=((known.file.id, known.text),),
+    )
 
 
 def _more_pictures(

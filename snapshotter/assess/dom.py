@@ -1,0 +1,311 @@
+"""
+A page's document as a tree, and the blocks of text in it.
+
+The tree is made of `formats/plain_markup`, so that no markup costs more than its length.
+Scripts are no part of it: what they hold is kept as text. What is hidden can be told from the
+document alone only where an attribute says so; the browser's own blocks (`Page.blocks`) know.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lxml import etree, html
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.plain_markup import plain_markup
+from snapshotter.formats.selectors import parse_selector
+from snapshotter.model.page import Block
+
+MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
+_MAX_HTML = 8 << 20  # characters
+_MAX_SCRIPTS = 6 << 20  # characters, of all scripts together
+_MAX_DEPTH = 250  # elements one in another
+
+# What ends a line of text by the standard's own style sheet, and controls.
+_BLOCK_TAGS = frozenset(
+    {
+        "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "dd",
+        "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer",
+        "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "label", "legend",
+        "li", "main", "menu", "nav", "ol", "option", "p", "pre", "search", "section", "summary",
+        "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+    }
+)  # fmt: skip
+# With scripts on, a browser shows nothing of these.
+_NO_TEXT = frozenset(
+    {
+        "head", "title", "script", "style", "noscript", "template", "iframe", "noembed",
+        "noframes", "object", "svg", "math", "audio", "video", "canvas", "datalist", "textarea",
+    }
+)  # fmt: skip
+# In a box that has no text of its own, an element called so is laid out as a block nearly always.
+_OWN_LINE = re.compile(r"(?i)(?:^|[\W_])(?:date|time|category|byline|author|meta|cat)(?:$|[\W_])")
+_HIDING = re.compile(
+    r"(?i)(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|opacity\s*:\s*0?(?:\.0*)?(?![.\d]))"
+)
+_STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Text:
+    """A block while it is put together."""
+
+    element: Any
+    hidden: bool
+    parts: list[str]
+    link_characters: int = 0
+
+
+class Document:
+    """The document of a page. Its elements are lxml's, in the document's order."""
+
+    def __init__(self, root: Any, scripts: Sequence[str]) -> None:
+        self.root = root
+        self.elements: list[Any] = []
+        self._number: dict[Any, int] = {}  # which child of its parent
+        self.depth: dict[Any, int] = {}
+        counts: dict[Any, int] = {}
+        for element in root.iter():
+            if not isinstance(element.tag, str):
+                continue  # a processing instruction
+            if len(self.elements) == MAX_ELEMENTS:
+                break
+            parent = element.getparent()
+            counts[parent] = counts.get(parent, 0) + 1
+            self.elements.append(element)
+            self._number[element] = counts[parent]
+            self.depth[element] = self.depth.get(parent, -1) + 1
+        self._scripts = tuple(scripts)
+        self._known: dict[str, Any] = {}
+
+    @cached_property
+    def scripts(self) -> tuple[tuple[str, str], ...]:
+        """Each script's selector and text, in their order."""
+        found = [it for it in self.elements if it.tag == "script"]
+        if len(found) != len(self._scripts):  # the parser made something else of it
+            return tuple((f"script {n}", text) for n, text in enumerate(self._scripts, 1) if text)
+        return tuple(
+            (self.selector(element), text)
+            for element, text in zip(found, self._scripts, strict=True)
+            if text
+        )
+
+    @cached_property
+    def json_ld(self) -> tuple[tuple[str, str], ...]:
+        """Each script of the type `application/ld+json`: its selector and text."""
+        kinds = {
+            self.selector(it)
+            for it in self.elements
+            if it.tag == "script"
+            and (it.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json"
+        }
+        return tuple(it for it in self.scripts if it[0] in kinds)
+
+    def selector(self, element: Any) -> str:
+        """Return the selector of an element, one step an element from the root."""
+        steps: list[str] = []
+        at = element
+        while at is not None and at in self._number:
+            plain = at.tag in ("html", "body") and self.depth[at] < 2
+            steps.append(at.tag if plain else f"{at.tag}:nth-child({self._number[at]})")
+            at = at.getparent()
+        return " > ".join(reversed(steps))
+
+    def at(self, selector: str) -> Any | None:
+        """Return the element of a block's selector; None where the document has no such one."""
+        if selector in self._known:
+            return self._known[selector]
+        before, _, last = selector.rpartition(" > ")
+        step = _STEP.fullmatch(last)
+        found = None
+        if step is not None and selector.count(" > ") <= _MAX_DEPTH:
+            tag = step[1].lower()
+            if not before:
+                found = self.root if self.root.tag == tag else None
+            elif (parent := self.at(before)) is not None:
+                found = self._child(parent, tag, int(step[2] or 0))
+        self._known[selector] = found
+        return found
+
+    def _child(self, parent: Any, tag: str, number: int) -> Any | None:
+        if number:
+            child = parent[number - 1] if number <= len(parent) else None
+            return child if child is not None and child.tag == tag else None
+        return next(iter(parent.iterchildren(tag)), None)
+
+    def select(self, selector: str) -> list[Any]:
+        """
+        Return the outermost elements that a CSS selector matches, in the document's order.
+
+        Raises:
+            SnapshotterError: It is none, or one that is not matched here.
+        """
+        chosen = parse_selector(selector)
+        found: list[Any] = []
+        inside: set[Any] = set()  # `walk` tells what lies below a match as well
+        for element, is_in in chosen.walk(self.root):
+            if is_in and element in self._number:
+                if element.getparent() not in inside:
+                    found.append(element)
+                inside.add(element)
+        return found
+
+    def first(self, selector: str) -> Any | None:
+        """Return the first element that a CSS selector matches."""
+        return next(iter(self.select(selector)), None)
+
+
+def read_document(markup: str) -> Document | None:
+    """Return the document of a page; None where there is none, or none that can be read."""
+    if not markup.strip():
+        return None
+    scripts: list[str] = []
+    plain = plain_markup(markup[:_MAX_HTML], scripts)
+    parser = html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
+    try:
+        root = html.document_fromstring(plain.encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
+        return None
+    left = _MAX_SCRIPTS
+    for number, text in enumerate(scripts):
+        scripts[number] = text[:left]
+        left -= len(scripts[number])
+    return Document(root, scripts)
+
+
+def text_of(element: Any, most: int = 2000) -> str:
+    """Return an element's text as the document has it, at most so many characters."""
+    parts: list[str] = []
+    length = 0
+    for part in element.itertext():
+        parts.append(part)
+        length += len(part)
+        if length >= most:
+            break
+    return "".join(parts)[:most]
+
+
+def blocks_of(document: Document) -> tuple[Block, ...]:
+    """
+    Return the blocks of a document as far as its markup tells them: no boxes.
+
+    For bundles that were made before the browser's own blocks were kept.
+    """
+    found: dict[Any, _Text] = {}
+    state: dict[Any, tuple[Any, bool, bool, bool]] = {}  # block, whether hidden, link, no text
+    for text, where in _texts(document):
+        block, hidden, in_link, none = _state(where, state)
+        if none or block is None:
+            continue
+        entry = found.get(block)
+        if entry is None:
+            if not text.strip():
+                continue
+            entry = found[block] = _Text(block, hidden, [])
+        entry.hidden = entry.hidden and hidden
+        entry.parts.append(text)
+        if in_link:
+            entry.link_characters += len(text.strip())
+    return tuple(
+        Block(
+            selector=document.selector(it.element),
+            tag=it.element.tag,
+            text=text,
+            box=None,
+            hidden=it.hidden,
+            link_characters=min(it.link_characters, len(text)),
+        )
+        for it in found.values()
+        if (text := _shown(it))
+    )
+
+
+def _shown(block: _Text) -> str:
+    """Return the text of a block as a browser would lay it out: white space is one space."""
+    text = "".join(block.parts)
+    if block.element.tag == "pre":
+        return text.strip("\n")
+    return "\n".join(line for part in text.split("\0") if (line := " ".join(part.split())))
+
+
+def _texts(document: Document) -> Iterator[tuple[str, Any]]:
+    """Yield texts in their order, each with the element that it stands in; NUL for `br`."""
+    last = document.elements[-1] if document.elements else None
+    depth = 0
+    for event, element in etree.iterwalk(document.root, events=("start", "end")):
+        if not isinstance(element.tag, str):
+            continue
+        if event == "start":
+            depth += 1
+            if element.tag == "br":
+                yield "\0", element.getparent()
+            if element.text:
+                yield element.text, element
+        else:
+            depth -= 1
+            if element.tail and depth:
+                yield element.tail, element.getparent()
+            if element is last:
+                return
+
+
+def _state(
+    element: Any, state: dict[Any, tuple[Any, bool, bool, bool]]
+) -> tuple[Any, bool, bool, bool]:
+    """Return what holds of texts right in an element; `state` remembers it."""
+    missing: list[Any] = []
+    at = element
+    while at is not None and at not in state:
+        missing.append(at)
+        at = at.getparent()
+    known = state[at] if at is not None else (None, False, False, False)
+    for it in reversed(missing):
+        block, hidden, in_link, none = known
+        if it.tag in _BLOCK_TAGS or _has_own_line(it):
+            block = it
+        known = (
+            block,
+            hidden or _hides(it),
+            in_link or it.tag == "a",
+            none or it.tag in _NO_TEXT,
+        )
+        state[it] = known
+    return known
+
+
+def _has_own_line(element: Any) -> bool:
+    if element.tag != "time" and not _OWN_LINE.search(element.get("class") or ""):
+        return False
+    parent = element.getparent()
+    if parent is None or parent.tag not in _BLOCK_TAGS or parent.tag in ("p", "td", "th", "pre"):
+        return False
+    if len(parent) < 2 or (parent.text or "").strip():
+        return False
+    return all(not (it.tail or "").strip() for it in parent)
+
+
+def _hides(element: Any) -> bool:
+    if element.get("hidden") is not None and element.get("hidden") != "until-found":
+        return True
+    if _HIDING.search(element.get("style") or ""):
+        return True
+    parent = element.getparent()
+    return (
+        parent is not None
+        and parent.tag == "details"
+        and parent.get("open") is None
+        and element.tag != "summary"
+    )
+
+
+def matched(document: Document, selectors: Sequence[str]) -> Iterator[Any]:
+    """Yield what each of some selectors matches; one that is none matches nothing."""
+    for selector in selectors:
+        try:
+            yield from document.select(selector)
+        except SnapshotterError:  # rules are checked when they are read: a policy's word is not
+            continue

@@ -1,0 +1,90 @@
+"""
+All that can be read off a page: counts, dates, metadata, QR codes, regions.
+
+Pure: the same page, the same rules and the same pictures give the same readings. What one
+reader can not make sense of is left out by it, and keeps no other from reading.
+"""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from snapshotter.assess.counts import read_counts
+from snapshotter.assess.dom import Document, blocks_of, matched, read_document
+from snapshotter.assess.regions import Regions, read_regions
+from snapshotter.model.page import Block, Page
+from snapshotter.model.reading import Readings
+from snapshotter.model.reading_rules import SiteReadings
+from snapshotter.model.request import ReadingRules
+
+_MAX_BLOCKS = 20_000
+
+
+def read(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Readings:
+    """
+    Return what a page shows.
+
+    Args:
+        main_regions: The policy's selectors of the main region, before those of the site.
+    """
+    document = read_document(page.html)
+    sites = sites_of(page, rules.sites, document)
+    blocks = blocks_for(page, document)
+    regions = _regions(document, blocks, sites, main_regions)
+    counts = read_counts(page, document, blocks, regions.labels, sites) if rules.counts else ()
+    return Readings(
+        counts=counts,
+        regions=regions.labelled,
+        main_selector=regions.main_selector,
+        main_by=regions.main_by,
+        main_text=regions.main_text,
+        hidden_text=regions.hidden_text,
+        links=regions.links if rules.links else (),
+    )
+
+
+def regions_of(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Regions:
+    """Return the regions of a page alone: what a verdict needs while the browser waits."""
+    document = read_document(page.html)
+    sites = sites_of(page, rules.sites, document)
+    return _regions(document, blocks_for(page, document), sites, main_regions)
+
+
+def blocks_for(page: Page, document: Document | None) -> tuple[Block, ...]:
+    """Return the browser's blocks of a page; of an older bundle those that its markup tells."""
+    if page.blocks or document is None:
+        return page.blocks[:_MAX_BLOCKS]
+    return blocks_of(document)[:_MAX_BLOCKS]
+
+
+def sites_of(
+    page: Page, sites: Iterable[SiteReadings], document: Document | None
+) -> tuple[SiteReadings, ...]:
+    """Return what is known of a page's site: files of its host, files of its software, the rest."""
+    host = (urlsplit(page.final_url or page.requested_url).hostname or "").lower()
+    of_host: list[SiteReadings] = []
+    of_kind: list[SiteReadings] = []
+    of_all: list[SiteReadings] = []
+    for site in sites:
+        if site.hosts:
+            if any(host == it or host.endswith(f".{it}") for it in site.hosts):
+                of_host.append(site)
+        elif site.detect:
+            if document and next(matched(document, site.detect), None) is not None:
+                of_kind.append(site)
+        else:
+            of_all.append(site)
+    return (*of_host, *of_kind, *of_all)
+
+
+def _regions(
+    document: Document | None,
+    blocks: Sequence[Block],
+    sites: Sequence[SiteReadings],
+    main_regions: Sequence[str],
+) -> Regions:
+    return read_regions(
+        document,
+        blocks,
+        main=(*main_regions, *(css for site in sites for css in site.main)),
+        named=tuple(it for site in sites for it in site.regions),
+    )

@@ -1,0 +1,416 @@
+"""
+Which part of a page each of its blocks is, and where the main text stands.
+
+Nothing is thrown away: every block keeps its text and gets a label. The main region is what
+the policy or the site's file names; else what the page's own structure says (`article`,
+`main`, `itemprop=articleBody`); else a guess, by trafilatura, brought back onto the blocks.
+How it was found is said (`Readings.main_by`), because a guess may differ with the version.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from snapshotter.assess.dom import Document, matched, text_of
+from snapshotter.formats.plain_text import normalised
+from snapshotter.model.page import Block
+from snapshotter.model.reading import Labelled, Region
+
+_MAX_TEXT = 1 << 20  # characters of main text
+_MAX_LINKS = 2000
+_LEAST = 140  # characters that the structure's main part has; Chinese counts double
+_SHARE = 0.4  # of the page's text that is not links, that it has
+_GUESS_ELEMENTS = 8_000  # of pages that are guessed about
+_GUESS_BLOCKS = 4_000
+_LEAST_SHARED = 8  # characters of a block that is found again in a guess
+
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+
+# What the names of classes and ids say. The first that fits counts.
+_TOKENS: tuple[tuple[Region, frozenset[str]], ...] = (
+    (Region.COMMENT_FORM, frozenset({"respond", "commentform", "reply-title", "comment-respond"})),
+    (
+        Region.COMMENT,
+        frozenset({"comment", "comments", "commentlist", "comment-list", "disqus", "replies"}),
+    ),
+    (
+        Region.AD,
+        frozenset(
+            {"ad", "ads", "advert", "adverts", "advertisement", "adsbygoogle", "sponsor",
+             "sponsored", "promoted", "adslot", "dfp"}
+        ),
+    ),
+    (
+        Region.NAV,
+        frozenset(
+            {"nav", "navbar", "navigation", "menu", "breadcrumb", "breadcrumbs", "topbar",
+             "masthead", "pagination", "pager", "toolbar", "skip-link", "sitenav"}
+        ),
+    ),
+    (Region.FOOTER, frozenset({"footer", "colophon", "copyright", "site-info"})),
+    (
+        Region.TEASER,
+        frozenset(
+            {"related", "sidebar", "teaser", "teasers", "recommended", "recommendations",
+             "widget", "trending", "popular", "promo", "promos", "readnext", "read-next", "latest",
+             "more-stories", "morestories", "mostread", "most-read", "suggested", "outbrain",
+             "taboola", "headlines", "also-read", "more-news", "newsletter"}
+        ),
+    ),
+    (Region.CAPTION, frozenset({"caption", "figcaption", "wp-caption-text", "img-caption"})),
+    (Region.BYLINE, frozenset({"byline", "author", "authors", "writer", "contributor"})),
+    (
+        Region.DATE,
+        frozenset(
+            {"date", "published", "timestamp", "pubdate", "datetime", "posted-on", "publish-time",
+             "publishtime", "dateline", "updated"}
+        ),
+    ),
+)  # fmt: skip
+_TAGS = {
+    "nav": Region.NAV,
+    "footer": Region.FOOTER,
+    "aside": Region.TEASER,
+    "figcaption": Region.CAPTION,
+    "time": Region.DATE,
+    "address": Region.BYLINE,
+}
+_ROLES = {
+    "navigation": Region.NAV,
+    "contentinfo": Region.FOOTER,
+    "complementary": Region.TEASER,
+    "menu": Region.NAV,
+    "menubar": Region.NAV,
+    "search": Region.NAV,
+}
+_PROPERTIES = {
+    "headline": Region.HEADLINE,
+    "author": Region.BYLINE,
+    "datepublished": Region.DATE,
+    "datemodified": Region.DATE,
+    "caption": Region.CAPTION,
+}
+# What holds other pages' or other people's text: never main, wherever it stands.
+_APART = frozenset(
+    {
+        Region.NAV, Region.COMMENT, Region.COMMENT_FORM, Region.TEASER, Region.AD, Region.FOOTER,
+    }
+)  # fmt: skip
+_HEADLINES = frozenset({"h1"})
+_HEADLINE_TOKENS = frozenset(
+    {"headline", "entry-title", "post-title", "article-title", "articletitle", "story-title"}
+)
+_STRUCTURE = ("[itemprop~=articleBody]", "article", "main", "[role=main]")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SHORT = 200  # characters of a headline, a byline or a date; more is text
+_LONGEST_NAME = 60  # characters of a class that is a word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions:
+    """What part of the page each block is."""
+
+    labels: Mapping[str, Region]  # of every block, by selector
+    main: Any = None  # its element, of the document; None where nothing was found
+    main_selector: str = ""
+    main_by: str = ""  # "policy", "structure", "guess"; "" where nothing was found
+    main_text: str = ""  # verbatim, a line a block
+    hidden_text: str = ""  # what stands in the main region and no reader sees
+    links: tuple[str, ...] = ()  # of the main region, as they are written
+
+    @property
+    def labelled(self) -> tuple[Labelled, ...]:
+        """Every block's label, in the document's order."""
+        return tuple(Labelled(selector=it, region=label) for it, label in self.labels.items())
+
+
+def main_digest(main_text: str) -> str:
+    """Return the SHA-256 by which two main texts are the same; "" of none."""
+    text = normalised(main_text)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
+
+
+def read_regions(
+    document: Document | None,
+    blocks: Sequence[Block],
+    *,
+    main: Sequence[str] = (),
+    named: Sequence[tuple[Region, str]] = (),
+) -> Regions:
+    """
+    Return the label of every block, and the main region.
+
+    Args:
+        main: Selectors of the main region, in the order of preference.
+        named: Selectors of what is to be labelled so, whatever its structure says.
+    """
+    if document is None:
+        return Regions(labels={it.selector: Region.OTHER for it in blocks})
+    return _Reader(document, blocks, named).read(main)
+
+
+class _Reader:
+    def __init__(
+        self, document: Document, blocks: Sequence[Block], named: Sequence[tuple[Region, str]]
+    ) -> None:
+        self._document = document
+        self._blocks = blocks
+        self._of = {it.selector: document.at(it.selector) for it in blocks}
+        self._named = {
+            element: region for region, css in named for element in matched(document, [css])
+        }
+        self._marks = dict(self._marked())
+        self._apart = self._all_apart()
+        self._weight: dict[Any, int] = {}
+
+    def read(self, main: Sequence[str]) -> Regions:
+        element, by = self._main(main)
+        of_elements = self._labels_of_elements(element)
+        labels = {it.selector: self._label(it, of_elements, element) for it in self._blocks}
+        self._give_headline(labels, element)
+        texts = [it for it in self._blocks if labels[it.selector] is Region.MAIN]
+        return Regions(
+            labels=labels,
+            main=element,
+            main_selector=self._document.selector(element) if element is not None else "",
+            main_by=by,
+            main_text=_cut("\n".join(it.text for it in texts if not it.hidden)),
+            hidden_text=_cut("\n".join(it.text for it in texts if it.hidden)),
+            links=self._links(element, of_elements),
+        )
+
+    # Where it stands
+
+    def _all_apart(self) -> set[Any]:
+        """Return what stands in a part of the page that is never main."""
+        apart: set[Any] = set()
+        for element in self._document.elements:
+            if self._marks.get(element) in _APART or element.getparent() in apart:
+                apart.add(element)
+        return apart
+
+    def _main(self, preferred: Sequence[str]) -> tuple[Any, str]:
+        self._weigh()
+        matches = [next(matched(self._document, [css]), None) for css in preferred]
+        found = [it for it in matches if it is not None]
+        if found:
+            return next((it for it in found if text_of(it).strip()), found[0]), "policy"
+        whole = self._weight.get(self._document.root, 0)
+        if not whole:
+            return None, ""
+        for css in _STRUCTURE:
+            heaviest = max(
+                self._document.select(css), key=lambda it: self._weight.get(it, 0), default=None
+            )
+            weight = self._weight.get(heaviest, 0)
+            if weight >= _LEAST and weight >= _SHARE * whole:
+                return heaviest, "structure"
+        return self._guess(), "guess"
+
+    def _weigh(self) -> None:
+        """Add up, for each element, the characters below it that are not links, nor apart."""
+        weight: dict[Any, int] = {}
+        for block in self._blocks:
+            element = self._of[block.selector]
+            if element is None or block.hidden or element in self._apart:
+                continue
+            length = max(0, len(block.text) - block.link_characters)
+            if length and not block.text.isascii():
+                length += len(_CJK.findall(block.text))
+            weight[element] = weight.get(element, 0) + length
+        for element in reversed(self._document.elements):
+            own = weight.get(element, 0)
+            if own and (parent := element.getparent()) is not None:
+                weight[parent] = weight.get(parent, 0) + own
+        self._weight = weight
+
+    def _guess(self) -> Any:
+        """Return the smallest element around what trafilatura takes for the main text."""
+        lines = _guessed_lines(self._document)
+        if lines:
+            share: dict[Any, int] = {}
+            for block in self._blocks[:_GUESS_BLOCKS]:
+                element = self._of[block.selector]
+                if element is None or block.hidden or element in self._apart:
+                    continue
+                text = _squeezed(block.text)
+                if len(text) >= _LEAST_SHARED and text in lines:
+                    share[element] = share.get(element, 0) + len(text)
+            if share:
+                return self._smallest(share)
+        return self._smallest(dict(self._weight), of_elements=True)
+
+    def _smallest(self, share: dict[Any, int], *, of_elements: bool = False) -> Any:
+        """Return the smallest element that has nearly all of something."""
+        if not of_elements:
+            for element in reversed(self._document.elements):
+                own = share.get(element, 0)
+                if own and (parent := element.getparent()) is not None:
+                    share[parent] = share.get(parent, 0) + own
+        at = self._document.root
+        whole = share.get(at, 0)
+        while True:
+            heaviest = max(at.iterchildren("*"), key=lambda it: share.get(it, 0), default=None)
+            if heaviest is None or share.get(heaviest, 0) < 0.85 * whole:
+                return at
+            at = heaviest
+
+    # What it is
+
+    def _marked(self) -> Iterator[tuple[Any, Region]]:
+        """Yield the elements whose names say what they and all below them are."""
+        around = {it for top in self._document.select("h1, main") for it in _up(top)}
+        for element in self._document.elements:
+            region = self._named.get(element)
+            if region is None:
+                # Names of what is around the page are of the page: "has-sidebar".
+                is_plain = element in around or self._document.depth[element] < 2
+                names = (
+                    "" if is_plain else f"{element.get('class') or ''} {element.get('id') or ''}"
+                )
+                region = _named_by(
+                    element.tag,
+                    element.get("role") or "",
+                    element.get("itemprop") or "",
+                    names[:1000],
+                )
+            if region is not None:
+                yield element, region
+
+    def _labels_of_elements(self, main: Any) -> dict[Any, Region | None]:
+        """Return what each element is by its own name and those of what it stands in."""
+        around = set(_up(main)) if main is not None else set()
+        found: dict[Any, Region | None] = {}
+        for element in self._document.elements:
+            own = self._marks.get(element)
+            if element in around:
+                # What the page calls its main part, or what is around that, says nothing of a
+                # paragraph in it.
+                found[element] = Region.MAIN if element is main else None
+                continue
+            above = found.get(element.getparent())
+            # The outermost counts of what is apart: a date in a teaser is part of the teaser.
+            found[element] = above if own is None or above in _APART else own
+        return found
+
+    def _label(self, block: Block, labels: Mapping[Any, Region | None], main: Any) -> Region:
+        element = self._of[block.selector]
+        if element is None:
+            return Region.OTHER
+        label = labels.get(element)
+        if label in (Region.HEADLINE, Region.BYLINE, Region.DATE) and len(block.text) > _SHORT:
+            inside = main is not None and any(it is main for it in _up(element))
+            label = Region.MAIN if inside else None
+        if label is not None:
+            return label
+        if block.link_characters > 0.6 * len(block.text) and _is_list(element):
+            return Region.NAV
+        return Region.OTHER
+
+    def _give_headline(self, labels: dict[str, Region], main: Any) -> None:
+        """Label the headline: the first `h1` that is not part of something else."""
+        first = ""
+        for block in self._blocks:
+            element = self._of[block.selector]
+            if element is None or block.hidden or labels[block.selector] in _APART:
+                continue
+            if labels[block.selector] is Region.HEADLINE:
+                return
+            is_one = element.tag in _HEADLINES or any(
+                it in _HEADLINE_TOKENS for it in _words(element.get("class") or "")
+            )
+            if is_one and len(block.text) <= 2 * _SHORT:
+                if main is not None and any(it is main for it in _up(element)):
+                    labels[block.selector] = Region.HEADLINE
+                    return
+                first = first or block.selector
+        if first:
+            labels[first] = Region.HEADLINE
+
+    def _links(self, main: Any, labels: Mapping[Any, Region | None]) -> tuple[str, ...]:
+        if main is None:
+            return ()
+        found: dict[str, None] = {}
+        for link in main.iter("a"):
+            address = (link.get("href") or "").strip()
+            is_one = address and not address.startswith(("#", "javascript:"))
+            if is_one and labels.get(link) not in _APART:
+                found[address[:2000]] = None
+            if len(found) == _MAX_LINKS:
+                break
+        return tuple(found)
+
+
+def _is_list(element: Any) -> bool:
+    return any(it.tag in ("ul", "ol", "menu", "header") for it in _up(element))
+
+
+def _up(element: Any) -> Iterator[Any]:
+    """Yield an element and all that it stands in."""
+    while element is not None:
+        yield element
+        element = element.getparent()
+
+
+@lru_cache(maxsize=4096)
+def _named_by(tag: str, role: str, properties: str, names: str) -> Region | None:
+    """Return what an element is by its tag, its role or its names."""
+    if tag in _TAGS:
+        return _TAGS[tag]
+    if role.strip().lower() in _ROLES:
+        return _ROLES[role.strip().lower()]
+    for word in properties.lower().split():
+        if word in _PROPERTIES:
+            return _PROPERTIES[word]
+    words = frozenset(_words(names))
+    if not words:
+        return None
+    if tag == "form" and words & {"comment", "comments", "reply"}:
+        return Region.COMMENT_FORM
+    return next((region for region, known in _TOKENS if words & known), None)
+
+
+def _words(names: str) -> Iterator[str]:
+    """Yield the names of an element, and the words that they are made of."""
+    for name in names.split()[:30]:
+        if len(name) > _LONGEST_NAME:
+            continue
+        yield name.lower().replace("_", "-")
+        for word in re.split(r"[-_]+", _CAMEL.sub("-", name)):
+            yield word.lower()
+
+
+def _squeezed(text: str) -> str:
+    return "".join(normalised(text).split())
+
+
+def _guessed_lines(document: Document) -> str:
+    """Return what trafilatura takes for the main text, without white space; "" for none."""
+    if len(document.elements) > _GUESS_ELEMENTS:
+        return ""
+    # Slow to load, and needed for few pages.
+    from trafilatura import extract
+
+    found = extract(
+        deepcopy(document.root),
+        include_comments=False,
+        include_tables=True,
+        favor_recall=True,
+        deduplicate=False,
+    )
+    return _squeezed(found or "")
+
+
+def _cut(text: str) -> str:
+    return text[:_MAX_TEXT]
+
+
+def blocks_in(
+    labels: Mapping[str, Region], blocks: Iterable[Block], *regions: Region
+) -> list[Block]:
+    """Return the blocks of some regions, in their order."""
+    return [it for it in blocks if labels.get(it.selector) in regions]

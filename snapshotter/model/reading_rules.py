@@ -1,0 +1,70 @@
+"""
+What is known of a site's pages: where its counts, dates and metadata stand, and how it rounds.
+
+They are data, in `policies/readings/sites.toml`; the file's text goes into the bundle, so that
+a reading can be made again from the bundle alone.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from snapshotter.model.reading import Region
+
+MARK = "title_modified"  # name of a metadatum: the platform says that a title was edited
+
+
+class Rounding(enum.StrEnum):
+    """How a site shortens a number, or an age."""
+
+    TRUNCATED = "truncated"  # 6.19 is 6.1
+    ROUNDED = "rounded"  # 6.19 is 6.2
+    EITHER = "either"  # nobody has found out: the interval holds both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """
+    Where a value stands: one of an element, a variable of a script, a path in data.
+
+    `variable` is a name that a script of the page gives a value to, by `=` or by `:`;
+    `data` is a path of keys and numbers in JSON, the page's answer or what a script holds.
+    """
+
+    select: str = ""  # CSS
+    attribute: str = ""  # of the element; "" for its text
+    variable: str = ""
+    data: str = ""  # "status.reposts_count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountPlace:
+    """Where a count stands."""
+
+    unit: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataPlace:
+    """Where the page states something of itself."""
+
+    name: str  # of a `Metadatum`
+    place: Place
+    epoch: bool = False  # the value is a number of seconds since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReadings:
+    """What is known of one site, of one software for sites, or of all pages."""
+
+    id: str  # "wechat"
+    hosts: tuple[str, ...] = ()  # and those below them; () with no `detect`: every page
+    detect: tuple[str, ...] = ()  # CSS: pages that have one of these, at any host
+    rounding: Rounding = Rounding.EITHER  # of counts
+    age: Rounding = Rounding.EITHER  # of "3 weeks ago"
+    main: tuple[str, ...] = ()  # CSS, in the order of preference
+    regions: tuple[tuple[Region, str], ...] = ()  # CSS of what is to be labelled so
+    counts: tuple[CountPlace, ...] = ()
+    metadata: tuple[MetadataPlace, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)  # word, lowercase → unit
