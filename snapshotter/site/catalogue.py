@@ -459,13 +459,21 @@ def article(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one address answered."""
+
+    url: str
+    response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """Where a visit ends when its redirects, and scripts that go on, were followed."""
 
     url: str
     response: Response
     redirects: tuple[str, ...] = ()  # addresses that answered with a redirect
-    before: tuple[Response, ...] = ()  # pages whose script went on
+    before: tuple[Answer, ...] = ()  # pages whose script went on
 
 
 def settle(path: str, state: SiteState | None = None) -> Settled:
@@ -482,7 +490,7 @@ def settle(path: str, state: SiteState | None = None) -> Settled:
     page = PAGES.get(name)
     url = f"http://{host_of(urlsplit(path).path)}/{path.lstrip('/')}"
     redirects: list[str] = []
-    before: list[Response] = []
+    before: list[Answer] = []
     scripted = page.scripted_to if page is not None else ""
     for _ in range(_MAX_HOPS):
         parts = urlsplit(url)
@@ -495,7 +503,7 @@ def settle(path: str, state: SiteState | None = None) -> Settled:
             if not _ours(urlsplit(url).hostname or ""):
                 raise ValueError(f"{path} leads away from the fixture site, to {url}")
         elif scripted and "<script>" in response.text:
-            before.append(response)
+            before.append(Answer(url=url, response=response))
             url, scripted = urljoin(url, scripted), ""
         else:
             return Settled(

@@ -88,8 +88,8 @@ def story(visit: Visit) -> Response:
         "Accounts closed as campaign begins – The Burrard Lantern",
         f'{_HEADER}<div class="page">\n<main>\n<article class="post">\n'
         '<h1 class="entry-title">Accounts closed as campaign begins</h1>\n'
-        '<div class="post-meta"><span class="label">Published</span>\n'
-        f'<span class="label">on</span>\n<time class="entry-date" datetime="{PUBLISHED}"></time>'
+        '<div class="post-meta"><div class="label">Published</div>\n'
+        f'<div class="label">on</div>\n<time class="entry-date" datetime="{PUBLISHED}"></time>'
         "</div>\n"
         '<figure class="post-image"><img src="/news/images/1.png" alt="lantern" width="640"'
         ' height="360">\n<figcaption>lantern</figcaption></figure>\n'
@@ -214,7 +214,9 @@ def image(visit: Visit) -> Response:
     return Response(headers=(("Content-Type", "image/png"),), body=body)
 
 
+ORDER = "Public Channels Order 2014"  # no such order was ever made
 GONE = {
+    "review": f"This article was removed after a review under the “{ORDER}”.",
     "notice": "This article has been removed by the publisher.",
     "soft404": "Page not found",
     "404": "Not Found",
@@ -237,6 +239,14 @@ def gone(visit: Visit) -> Response:
     status = int(variant) if variant.isdigit() else 200
     if variant == "451":
         return legal(visit, 451)
+    if variant == "review":
+        return document(
+            "The Burrard Lantern",
+            f'{_HEADER}<div class="page"><main class="notice"><h1>{GONE[variant]}</h1>\n'
+            "<p>The publisher was told which passage was objected to.</p></main></div>\n"
+            f"{_FOOTER}",
+            head=_STYLE,
+        )
     found = notice_page(NEWS, GONE[variant], "If you followed a link, it may be out of date.")
     return Response(status=status, headers=found.headers, body=found.body)
 

@@ -7,9 +7,10 @@ the image host does, what a page tells of its visitor.
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from html import escape
 from urllib.parse import urlencode, urlsplit
 
@@ -205,7 +206,7 @@ def article_page(visit: Visit, story: Story) -> Response:
         f"{escape(story.author)}</span>\n"
         '<span class="rich_media_meta rich_media_meta_nickname" id="profileBt">'
         f'<a href="javascript:void(0);" id="js_name">{escape(account)}</a></span>\n'
-        '<em id="publish_time" class="rich_media_meta rich_media_meta_text"></em>\n'
+        f"{_EMPTY_TIME}\n"
         '<em id="js_ip_wording_wrp" class="rich_media_meta">'
         '<span id="js_ip_wording">浙江</span></em>\n'
         f'<em id="js_title_modify_wrp" class="rich_media_meta"{modify}>'
@@ -220,6 +221,10 @@ def article_page(visit: Visit, story: Story) -> Response:
         f"{_SCRIPT}</body>\n</html>\n"
     )
 
+
+_EMPTY_TIME = '<em id="publish_time" class="rich_media_meta rich_media_meta_text"></em>'
+_CREATED = re.compile('var ori_create_time = "([0-9]+)";')
+_SHANGHAI = timezone(timedelta(hours=8))
 
 # What the page does when it has come: shows its text, writes its date in the browser's zone,
 # and asks for the images that are in view or near it.
@@ -245,6 +250,19 @@ _SCRIPT = """<script>
 })();
 </script>
 """
+
+
+def after_script(markup: str) -> str:
+    """Return an article's page after its script has run, in a browser of Shanghai's zone."""
+    found = _CREATED.search(markup)
+    if found is not None:
+        local = datetime.fromtimestamp(int(found[1]), _SHANGHAI)
+        markup = markup.replace(
+            _EMPTY_TIME, _EMPTY_TIME.replace("></em>", f">{local:%Y-%m-%d %H:%M}</em>")
+        )
+    return markup.replace(
+        "visibility: hidden; opacity: 0;", "visibility: visible; opacity: 1;"
+    ).replace(' data-src="', ' src="')
 
 
 def _variables(visit: Visit, story: Story) -> str:
@@ -320,7 +338,7 @@ def image_post(visit: Visit) -> Response:
         '<div id="js_article" class="rich_media share_content_page">\n'
         f'<div id="img_swiper_content">\n{items}</div>\n'
         f'<div id="js_image_desc"><p>{story.sentences[0]}</p></div>\n'
-        f'<span id="js_name">{story.account}</span> <em id="publish_time"></em>\n'
+        f'<span id="js_name">{story.account}</span> {_EMPTY_TIME}\n'
         f"</div>\n{_SCRIPT}</body>\n</html>\n"
     )
 

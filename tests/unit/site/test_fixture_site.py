@@ -28,6 +28,7 @@ from snapshotter.site.notices import NOTICES, WECHAT, WEIBO, WEIBO_MOBILE, notic
 from snapshotter.site.pictures import SHORT_LINK, placeholder, qr_code, scene
 from snapshotter.site.response import Response
 from snapshotter.site.server import FixtureSite
+from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, available, campaign, removed, wall
 
 MINUTE = timedelta(minutes=1)
@@ -216,8 +217,48 @@ def test_a_rumour_is_an_article_whose_script_goes_elsewhere() -> None:
 
     assert found.url.endswith("/mp/rumor")
     (before,) = found.before
-    assert "js_article" in before.text
+    assert "js_article" in before.response.text
     assert "js_article" not in found.response.text
+
+
+# As a capture keeps it
+
+
+def test_an_article_without_a_browser_is_as_its_script_leaves_it() -> None:
+    page = shown("wx/article")
+
+    assert ">2026-01-02 17:39</em>" in page.html
+    assert "visibility: hidden" not in page.html
+    assert b"visibility: hidden" in page.raw
+    assert page.images.loaded == 12
+    assert "河边的旧书市停了整整六个星期" in page.text
+    assert wechat.UIN not in page.text
+    assert (page.status, page.media_type) == (200, "text/html")
+
+
+def test_a_page_without_a_browser_says_which_way_it_came() -> None:
+    rumour, hard, visitor = map(shown, ("wx/rumor", "wx/captcha-hard", "wb/visitor"))
+
+    assert [it.kind for it in rumour.redirects] == ["client"]
+    assert b"js_article" in rumour.raw_before[0]
+    assert [it.kind for it in hard.redirects] == ["http"]
+    assert hard.redirects[0].to_url == hard.final_url
+    assert visitor.final_url.startswith("http://passport.weibo.com/visitor/visitor?")
+
+
+def test_the_text_of_the_story_keeps_blocks_apart() -> None:
+    lines = shown("news/2014").text.splitlines()
+
+    assert lines[lines.index("Published") + 1] == "on"
+    assert "Leave a Reply" in lines
+
+
+def test_data_are_shown_as_a_browser_shows_them() -> None:
+    page = shown("wb/api-20112")
+
+    assert page.media_type == "application/json"
+    assert "error_code" in page.html
+    assert json.loads(page.raw)["error_code"] == 20112
 
 
 # Weibo
