@@ -4,7 +4,8 @@ import io
 import random
 from dataclasses import replace
 
-from PIL import Image, ImageDraw, ImageFilter
+import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from snapshotter.compare import image
 from snapshotter.compare.image import Ground, Shot, Under
@@ -86,13 +87,28 @@ def test_what_is_gone_is_a_region_of_the_earlier_picture_alone() -> None:
     assert region.before is not None
 
 
-def test_a_glyph_that_is_smoothed_otherwise_is_no_change() -> None:
-    sharp = Image.new("RGB", (120, 60), "white")
-    ImageDraw.Draw(sharp).text((10, 10), "accounts", fill="black")
-
-    found = image.compare("p", shot(sharp), shot(sharp.filter(ImageFilter.SMOOTH)))
+@pytest.mark.parametrize("eighths", [1, 2])
+def test_a_text_that_is_smoothed_at_another_fraction_of_a_pixel_is_no_change(eighths: int) -> None:
+    found = image.compare(
+        "p", shot(smoothed("accounts 40", 0)), shot(smoothed("accounts 40", eighths))
+    )
 
     assert found.state is State.UNCHANGED
+
+
+@pytest.mark.parametrize("figures", ["56", "68", "89", "08", "35"])
+def test_another_figure_in_small_print_is_a_change(figures: str) -> None:
+    one, other = (shot(smoothed(f"accounts {it}", 0, size=12)) for it in figures)
+
+    assert image.compare("p", one, other).state is State.CHANGED
+
+
+def smoothed(text: str, eighths: int, size: int = 14) -> Image.Image:
+    """Return a text drawn eight times as large and made small, so many eighths to the right."""
+    large = Image.new("RGB", (120 * 8, 30 * 8), "white")
+    font = ImageFont.load_default(size * 8)
+    ImageDraw.Draw(large).text((40 + eighths, 40), text, fill="black", font=font)
+    return large.reduce(8)
 
 
 def test_a_tall_page_in_several_files_is_one_picture() -> None:
