@@ -78,23 +78,31 @@ class Takedown:
 
     For REMOVED `last_seen` shows it and `first_gone` does not; for REINSTATED it is the
     other way round: `first_gone` is the last capture without it, `last_seen` the first
-    with it.
+    with it. Of an account the two are captures of one page of it: before the state that it
+    has now and with it, or the other way round.
     """
 
     event_id: str  # like a bundle's
     kind: TakedownKind
-    at: datetime  # when it was concluded, UTC
-    identity: str
+    at: datetime  # UTC: the end of the capture by which it was concluded
+    identity: str  # of the page; of events of an account, the account
     url: str
     last_seen: Observation
     first_gone: Observation
     confirmations: tuple[Observation, ...] = ()  # behind the first
     controls: tuple[Observation, ...] = ()
     vantages: tuple[Observation, ...] = ()  # by another way
+    identified_by: tuple[Observation, ...] = ()  # that show which page an address leads to
     confirm: ConfirmRules = field(default_factory=ConfirmRules)
     state: str = ""  # of an account
     articles: tuple[str, ...] = ()  # ids of the events of its articles that belong to one burst
     previous: str = ""  # SHA-256 of the record of the event before, of the same identity; or ""
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """What the captures without it name as its causes, the agreed one first."""
+        named = (it.cause for it in (*reversed(self.confirmations), self.first_gone))
+        return tuple(dict.fromkeys(it for it in named if it is not None))
 
     @property
     def bracket(self) -> tuple[datetime, datetime]:

@@ -1,0 +1,519 @@
+"""
+Conclude from captures of one page that it was there, and is gone: events, and what is missing.
+
+Pure: the same observations give the same events, in whatever order they arrived. Captures
+are taken in the order in which they ended. One at a time changes the state:
+
+    there ──unavailable──► doubted ──times, after, control──► REMOVED: gone
+      ▲                       │ available                               │ available
+      └───────────────────────┴───────────────REINSTATED◄───────────────┘
+
+- Only what shows content is *available*, only the word of a rule is *unavailable*. A wall, an
+  error, a notice that no rule knows and an owner's setting change nothing either way.
+- Captures by one way through the network (`vantage`) confirm each other. A page that is gone
+  by one way and then seen by another is a difference between the two, and no removal:
+  the doubt begins anew, and needs that other way to say the same.
+- An event is concluded by a capture, and rests on what came before it. Captures that come
+  later never change an event: they make further ones.
+
+Accounts go the same way, page by page: what a page says of the account behind it is a state
+of the account and none of the page (docs/explanation/it-was-there-it-is-gone.md).
+"""
+
+import base64
+import bisect
+import enum
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from snapshotter.model.assessment import Availability, Cause
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+
+BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
+
+_GONE = "gone"  # the one state of a page that is not there, whatever the cause
+_RESTORED = frozenset({TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED})
+_OF_ACCOUNTS = frozenset({TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED})
+# What a notice on a page says of the account behind it.
+_STATES: Mapping[Cause, str] = {
+    Cause.ACCOUNT_BLOCKED: "blocked",
+    Cause.ACCOUNT_CLOSED: "closed",
+    Cause.ACCOUNT_FROZEN: "frozen",
+    Cause.ACCOUNT_ABNORMAL: "abnormal",
+}
+
+
+class Standing(enum.StrEnum):
+    """What is known of a page now. The words are part of `--json`."""
+
+    UNSEEN = "unseen"  # no capture shows it
+    THERE = "there"
+    DOUBTED = "doubted"  # unavailable, and that is not confirmed
+    GONE = "gone"
+
+
+class Lack(enum.StrEnum):
+    """What keeps a doubt from being an event. The words are part of `--json`."""
+
+    SEEN = "seen"  # it was never seen by this way before
+    AGREEING = "agreeing"  # further captures that say the same
+    TIME = "time"  # the captures that agree are too close together
+    CONTROL = "control"  # no page of the same host was seen to be there in between
+    VANTAGE = "vantage"  # by another way it is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """One thing that is missing for an event."""
+
+    lack: Lack
+    count: int = 0  # of AGREEING: how many captures more
+    after: datetime | None = None  # the earliest moment at which a capture would do
+    host: str = ""  # of CONTROL: of which a page is wanted
+    seen: Observation | None = None  # of VANTAGE: what was seen there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What follows from the captures of one page, or of one account."""
+
+    events: tuple[Takedown, ...]  # in their order; `previous` is not filled in
+    standing: Standing
+    missing: tuple[Missing, ...] = ()  # what a doubt needs to be an event
+    last_seen: Observation | None = None  # in the state before the doubt
+    first_gone: Observation | None = None  # with which the doubt began
+    said: tuple[str, ...] = ()  # causes, or states, that captures of the doubt name, each once
+    passed_over: tuple[Observation, ...] = ()  # that came in behind an event, and do not change it
+
+
+def order(it: Observation) -> tuple[datetime, datetime, str]:
+    """Return by what captures are put in their order."""
+    return it.at, it.began_at, it.bundle_id
+
+
+def ends_with(event: Takedown) -> Observation:
+    """Return the capture by which an event was concluded."""
+    if event.kind in _RESTORED:
+        return event.last_seen
+    return event.confirmations[-1] if event.confirmations else event.first_gone
+
+
+def parts(event: Takedown) -> tuple[Observation, ...]:
+    """Return all captures that an event rests on, each once, in their order."""
+    every = (
+        event.last_seen, event.first_gone, *event.confirmations, *event.controls,
+        *event.vantages, *event.identified_by,
+    )  # fmt: skip
+    return tuple(sorted({it.bundle_id: it for it in every}.values(), key=order))
+
+
+def conclude(
+    identity: str,
+    observations: Iterable[Observation],
+    confirm: ConfirmRules,
+    *,
+    before: Takedown | None = None,
+) -> Conclusion:
+    """
+    Return what follows from the captures of one page.
+
+    Args:
+        identity: Of the page; captures of other pages are controls.
+        before: The newest event that was concluded: what came until then is done with.
+    """
+    every = sorted(observations, key=order)
+    machine = _Machine(
+        subject=identity,
+        page=identity,
+        confirm=confirm,
+        controls=_controls(every),
+        state=_state_of_page,
+        word=_cause_of,
+        kinds=(TakedownKind.REMOVED, TakedownKind.REINSTATED),
+    )
+    return machine.run([it for it in every if it.identity == identity], before)
+
+
+def conclude_account(
+    account: str,
+    observations: Iterable[Observation],
+    confirm: ConfirmRules,
+    *,
+    before: Takedown | None = None,
+) -> Conclusion:
+    """
+    Return what follows for an account from what pages of it say of it.
+
+    Each page is compared with itself: one that shows no state says nothing against another
+    one that does. What the first page to show a new state makes an event of, the
+    others only say again.
+    """
+    every = sorted(observations, key=order)
+    controls = _controls(every)
+    pages: dict[str, list[Observation]] = {}
+    for it in every:
+        if it.account == account:
+            pages.setdefault(it.identity, []).append(it)
+
+    def by_page() -> list[Conclusion]:
+        return [
+            _Machine(
+                subject=account,
+                page=page,
+                confirm=confirm,
+                controls=controls,
+                state=state_of,
+                word=lambda it: state_of(it) or "",
+                kinds=(TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED),
+            ).run(mine, before)
+            for page, mine in pages.items()
+        ]
+
+    events: list[Takedown] = []
+    found = by_page()
+    while any(it.events for it in found):
+        before = min(
+            (it.events[0] for it in found if it.events), key=lambda it: order(ends_with(it))
+        )
+        events.append(before)
+        found = by_page()
+    doubts = [
+        (it, it.first_gone)
+        for it in found
+        if it.standing is Standing.DOUBTED and it.first_gone is not None
+    ]
+    changed = before is not None and before.kind is TakedownKind.ACCOUNT_CHANGED
+    standing = Standing.GONE if changed else Standing.THERE if pages else Standing.UNSEEN
+    if not doubts:
+        return Conclusion(events=tuple(events), standing=standing)
+    # The doubt that is the oldest is the nearest to an event.
+    rest, _ = min(doubts, key=lambda it: order(it[1]))
+    return replace(rest, events=tuple(events), standing=Standing.DOUBTED)
+
+
+def state_of(it: Observation) -> str | None:
+    """
+    Return what a capture says of the account behind the page.
+
+    Returns:
+        "frozen", or several in the order of letters; "" where a page is shown and says nothing
+        against its account; None where nothing can be said.
+    """
+    said = sorted({one.state for one in it.accounts})
+    if said:
+        return ", ".join(said)
+    if it.availability is Availability.AVAILABLE:
+        return ""
+    if it.availability is Availability.UNAVAILABLE and it.cause is not None:
+        return _STATES.get(it.cause)
+    return None
+
+
+def account_of(event: Takedown) -> str:
+    """Return the account that an event is about, or whose page it is about; "" if unknown."""
+    return event.last_seen.account or event.first_gone.account
+
+
+def bursts(
+    events: Iterable[Takedown], *, within: timedelta = BURST
+) -> tuple[tuple[Takedown, ...], ...]:
+    """
+    Return events in groups: those of one account, each within that time of the one before.
+
+    What belongs to no account that is known stands alone.
+    """
+    groups: list[list[Takedown]] = []
+    newest: dict[str, list[Takedown]] = {}
+    for event in sorted(events, key=lambda it: (it.at, it.event_id)):
+        account = account_of(event)
+        group = newest.get(account) if account else None
+        if group is None or event.at - group[-1].at > within:
+            group = newest[account] = []
+            groups.append(group)
+        group.append(event)
+    return tuple(map(tuple, groups))
+
+
+def host_of(url: str) -> str:
+    """Return host and port of an address in lower case; "" for what has none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+def event_id(event: Takedown) -> str:
+    """Return the id of an event: the same for all who conclude it from the same captures."""
+    said = [event.kind.value, event.identity]
+    for role in (
+        (event.last_seen,), (event.first_gone,), event.confirmations, event.controls, event.vantages
+    ):  # fmt: skip
+        said.append(" ".join(it.sha256 for it in role))
+    digest = hashlib.sha256("\n".join(said).encode()).digest()
+    letters = base64.b32encode(digest[:10]).decode("ascii").lower()
+    return f"{event.at:%Y%m%dt%H%M%Sz}-{letters}"
+
+
+# By host and vantage, the captures that show a page, in their order.
+_Controls = Mapping[tuple[str, str], Sequence[Observation]]
+
+
+@dataclass(slots=True)
+class _Path:
+    """What is known by one way through the network since the last event."""
+
+    seen: Observation | None = None  # the newest one in the state that holds
+    doubt: list[Observation] = field(default_factory=list)  # in another one since
+    # By other ways: that it was in the state that holds when this way said otherwise already.
+    contested: dict[str, Observation] = field(default_factory=dict)
+
+
+class _Machine:
+    """
+    The state of a page, or that of an account as one page shows it.
+
+    Args:
+        subject: What events are about: the page, or the account.
+        page: Whose captures it is given.
+        state: Of a capture: "" where all is well, a word where not, None: it says nothing.
+        word: In what captures of such a state have to agree.
+        kinds: Of the event that a state is another one, and of the one that it is well again.
+    """
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        page: str,
+        confirm: ConfirmRules,
+        controls: _Controls,
+        state: Callable[[Observation], str | None],
+        word: Callable[[Observation], str],
+        kinds: tuple[TakedownKind, TakedownKind],
+    ) -> None:
+        self._subject = subject
+        self._page = page
+        self._confirm = confirm
+        self._controls = controls
+        self._state = state
+        self._word = word
+        self._changed, self._restored = kinds
+        self._holds = ""  # the state
+        self._by = ""  # the way by which it was found, unless all is well
+        self._elsewhere: Observation | None = None  # by another way it was well after that
+        self._paths: dict[str, _Path] = {}
+        self._events: list[Takedown] = []
+
+    def run(self, observations: Sequence[Observation], before: Takedown | None) -> Conclusion:
+        """Go through the captures of the page, in their order."""
+        passed_over: tuple[Observation, ...] = ()
+        if before is not None:
+            done = order(ends_with(before))
+            passed_over = tuple(it for it in observations if self._came_late(before, it))
+            observations = [it for it in observations if order(it) > done]
+            self._begin(before)
+        for it in observations:
+            state = self._state(it)
+            if state is None:
+                continue
+            if state == self._holds:
+                self._holds_still(it)
+            elif state:
+                self._is_otherwise(it)
+            else:
+                self._is_well(it)
+        return self._conclusion(passed_over)
+
+    def _begin(self, event: Takedown) -> None:
+        """Stand as after an event: nothing that came before it plays a part any more."""
+        self._paths.clear()
+        self._elsewhere = None
+        last = ends_with(event)
+        if last.identity == self._page:
+            self._path(last).seen = last
+        self._holds = self._state(last) or ""
+        self._by = last.vantage if self._holds else ""
+
+    def _came_late(self, event: Takedown, it: Observation) -> bool:
+        """Whether a capture lies in the time of an event, and would have changed it."""
+        state = self._state(it)
+        early, late = sorted((event.last_seen, event.first_gone), key=order)
+        if state is None or (it.vantage, it.identity) != (early.vantage, early.identity):
+            return False
+        if it.bundle_id in {one.bundle_id for one in parts(event)}:
+            return False
+        if order(early) < order(it) < order(late):
+            return True  # the interval would be shorter
+        return order(late) < order(it) < order(ends_with(event)) and state == self._state(early)
+
+    def _path(self, it: Observation) -> _Path:
+        return self._paths.setdefault(it.vantage, _Path())
+
+    def _holds_still(self, it: Observation) -> None:
+        path = self._path(it)
+        path.seen = it
+        path.doubt.clear()
+        path.contested.clear()
+        for other in self._paths.values():
+            if other is not path and (other.doubt or other.contested):
+                other.doubt.clear()
+                other.contested[it.vantage] = it
+
+    def _is_well(self, it: Observation) -> None:
+        """All is well again, by the way by which it was found not to be."""
+        before = self._path(it).seen
+        if it.vantage != self._by:
+            self._elsewhere = it
+        elif before is not None:
+            self._conclude(self._restored, last_seen=it, first_gone=before)
+
+    def _is_otherwise(self, it: Observation) -> None:
+        path = self._path(it)
+        path.doubt.append(it)
+        for other in self._paths.values():
+            other.contested.pop(it.vantage, None)
+        if path.seen is None or self._missing(path):
+            return
+        agreeing = self._agreeing(path)
+        # As few as show it: the first, those that are wanted beside, and this one.
+        chosen = [*agreeing[: max(self._confirm.times - 1, 1)], agreeing[-1]]
+        first = path.doubt[0]
+        control = self._control(agreeing[0])
+        self._conclude(
+            self._changed,
+            last_seen=path.seen,
+            first_gone=first,
+            confirmations=tuple(one for one in dict.fromkeys(chosen) if one is not first),
+            controls=(control,) if control is not None and order(control) < order(it) else (),
+            vantages=self._by_other_ways(path.seen, first),
+        )
+
+    def _conclude(
+        self,
+        kind: TakedownKind,
+        *,
+        last_seen: Observation,
+        first_gone: Observation,
+        confirmations: tuple[Observation, ...] = (),
+        controls: tuple[Observation, ...] = (),
+        vantages: tuple[Observation, ...] = (),
+    ) -> None:
+        made = Takedown(
+            event_id="",
+            kind=kind,
+            at=first_gone.at,
+            identity=self._subject,
+            url=first_gone.url,
+            last_seen=last_seen,
+            first_gone=first_gone,
+            confirmations=confirmations,
+            controls=controls,
+            vantages=vantages,
+            confirm=self._confirm,
+        )
+        last = ends_with(made)
+        state = (self._state(last) or "") if kind in _OF_ACCOUNTS else ""
+        made = replace(made, at=last.at, state=state)
+        self._events.append(replace(made, event_id=event_id(made)))
+        self._begin(made)
+
+    def _agreeing(self, path: _Path) -> list[Observation]:
+        """Return the captures of a doubt that say the same as its newest."""
+        return [it for it in path.doubt if self._word(it) == self._word(path.doubt[-1])]
+
+    def _missing(self, path: _Path) -> tuple[Missing, ...]:
+        """Return what keeps a doubt from being an event."""
+        found: list[Missing] = []
+        if path.doubt:
+            agreeing = self._agreeing(path)
+            begin, end = agreeing[0], agreeing[-1]
+            ripe = begin.at + self._confirm.after
+            want = self._confirm.times - len(agreeing)
+            needs = self._confirm.control or any(
+                it.ambiguous or it.needs_control for it in agreeing
+            )
+            control = self._control(begin) if needs else None
+            if needs and control is None:
+                host = host_of(end.url)
+                found.append(Missing(lack=Lack.CONTROL, host=host, after=begin.at))
+            elif control is not None and order(control) > order(end):
+                want = max(want, 1)  # the control has to lie before the last that agrees
+            if want > 0:
+                found.append(Missing(lack=Lack.AGREEING, count=want, after=ripe))
+            elif end.at < ripe:
+                found.append(Missing(lack=Lack.TIME, after=ripe))
+        found += [Missing(lack=Lack.VANTAGE, seen=it) for it in path.contested.values()]
+        return tuple(found)
+
+    def _control(self, begin: Observation) -> Observation | None:
+        """Return the first page of the same host that was seen to be there since `begin`."""
+        known = self._controls.get((host_of(begin.url), begin.vantage), ())
+        start = bisect.bisect_left(known, begin.began_at, key=lambda it: it.at)
+        for it in known[start:]:
+            if it.identity != self._page and it.began_at >= begin.began_at:
+                return it
+        return None
+
+    def _by_other_ways(self, seen: Observation, first: Observation) -> tuple[Observation, ...]:
+        """Return the newest that other ways said since it was last seen by this one."""
+        found: list[Observation] = []
+        for vantage, other in self._paths.items():
+            if vantage != first.vantage:
+                newest = ([other.seen] if other.seen else []) + other.doubt[-1:]
+                found += [it for it in newest if order(it) > order(seen)]
+        return tuple(sorted(found, key=order))
+
+    def _conclusion(self, passed_over: tuple[Observation, ...]) -> Conclusion:
+        events = tuple(self._events)
+        doubted = [it for it in self._paths.values() if it.doubt or it.contested]
+        known = [it for it in doubted if it.seen is not None]
+        if known:
+            path = max(known, key=lambda it: order(it.doubt[-1]) if it.doubt else ())
+            return Conclusion(
+                events=events,
+                standing=Standing.DOUBTED,
+                missing=self._missing(path),
+                last_seen=path.seen,
+                first_gone=path.doubt[0] if path.doubt else None,
+                said=tuple(dict.fromkeys(map(self._word, path.doubt))),
+                passed_over=passed_over,
+            )
+        seen = [it.seen for it in self._paths.values() if it.seen is not None]
+        missing: tuple[Missing, ...] = ()
+        if self._holds:
+            standing = Standing.GONE
+            if self._elsewhere is not None:
+                missing = (Missing(lack=Lack.VANTAGE, seen=self._elsewhere),)
+        else:
+            standing = Standing.THERE if seen else Standing.UNSEEN
+            if doubted:
+                missing = (Missing(lack=Lack.SEEN),)
+        return Conclusion(
+            events=events,
+            standing=standing,
+            missing=missing,
+            last_seen=max(seen, key=order, default=None),
+            passed_over=passed_over,
+        )
+
+
+def _state_of_page(it: Observation) -> str | None:
+    if it.availability is Availability.AVAILABLE:
+        return ""
+    # What its owner has set is no take-down, and nothing that a page comes back from.
+    return _GONE if it.availability is Availability.UNAVAILABLE and it.takedown else None
+
+
+def _cause_of(it: Observation) -> str:
+    return it.cause.value if it.cause else ""
+
+
+def _controls(observations: Iterable[Observation]) -> _Controls:
+    found: dict[tuple[str, str], list[Observation]] = {}
+    for it in observations:
+        if it.availability is Availability.AVAILABLE:
+            found.setdefault((host_of(it.url), it.vantage), []).append(it)
+    return found
