@@ -119,7 +119,8 @@ def _page(
 
 def _words(name: str, variant: str, says: str, expected: Expected | None) -> FixturePage:
     """Return the page that shows one of `NOTICES`."""
-    rule = "-".join(variant.split("-")[:2])
+    # Of other platforms the variants are named for what they say, and not for their rules.
+    rule = "-".join(variant.split("-")[:2]) if variant.startswith(("wx-", "wb-")) else ""
     return _page(
         name, NOTICES[variant].host, says, lambda visit: notice(variant), expected, rule=rule
     )
@@ -223,7 +224,7 @@ _WEIBO_PAGES = (
     _page("wb/api-20132", WEIBO, "data: not for now", _api("20132"), _gone(Cause.TEMPORARY),
           rule="wb-j3"),
     _page("wb/api-20135", WEIBO, "data: the original is gone", _api("20135"),
-          _gone(Cause.NOT_STATED), rule="wb-j3"),
+          _gone(Cause.NOT_STATED), rule="wb-j3a"),
     _page("wb/api-link", WEIBO, "data: a link to the account's notice", _api("link"),
           _gone(Cause.ACCOUNT_CLOSED), rule="wb-j4"),
     _page("wb/api-abnormal", WEIBO, "data: something is wrong with the account",
@@ -234,6 +235,7 @@ _WEIBO_PAGES = (
           _walled(WallKind.LOGIN), final_host=weibo.PASSPORT, rule="wb-w1"),
     _page("wb/414", WEIBO, "throttled", lambda visit: weibo.throttled(),
           _walled(WallKind.RATE_LIMITED), rule="wb-w2"),
+    _words("wb/search", "wb-s1", "a search whose results are held back", _gone(_PLATFORM)),
     _words("wb/half-year", "wb-11", "older than its author shows",
            _gone(Cause.OWNER_SETTING, takedown=False)),
     _words("wb/deleted", "wb-01", "deleted by its author", _gone(Cause.AUTHOR)),

@@ -17,6 +17,7 @@ from snapshotter.site.response import Response, data, document, html
 WECHAT = "mp.weixin.qq.com"
 WEIBO = "weibo.com"
 WEIBO_MOBILE = "m.weibo.cn"
+WEIBO_SEARCH = "s.weibo.com"
 X = "x.com"
 YOUTUBE = "www.youtube.com"
 FACEBOOK = "www.facebook.com"
@@ -122,6 +123,7 @@ NOTICES: Mapping[str, Notice] = MappingProxyType(
         "wb-12-b": _weibo("由于博主设置，目前内容暂不可见。", "text"),
         "wb-13": _weibo("微博不存在或暂无查看权限!", "h5", WEIBO_MOBILE),
         "wb-14": _weibo("由于作者隐私设置，你没有权限查看此微博", "h5", WEIBO_MOBILE),
+        "wb-s1": _weibo("根据相关法律法规和政策，“旧书市”搜索结果未予显示", "search", WEIBO_SEARCH),
         "x-author": Notice(host=X, text="This Post was deleted by the Post author."),
         "x-suspended": Notice(host=X, text="This Post is from a suspended account."),
         "x-closed": Notice(host=X, text="This Post is from an account that no longer exists."),
@@ -174,7 +176,7 @@ def notice_page(
     words, more = escape(text, quote=False), escape(detail, quote=False)
     if host == WECHAT:
         return _wechat_page(words, more, shape or "weui-msg", rule_id, moved_to)
-    if host in (WEIBO, WEIBO_MOBILE):
+    if host in (WEIBO, WEIBO_MOBILE, WEIBO_SEARCH):
         return _weibo_page(host, text, shape or ("h5" if host == WEIBO_MOBILE else "sorry"))
     second = f"<p>{more}</p>\n" if more else ""
     if host == X:
@@ -278,6 +280,14 @@ def _wechat_page(words: str, more: str, shape: str, rule_id: str, moved_to: str)
 
 def _weibo_page(host: str, text: str, shape: str) -> Response:
     words = escape(text, quote=False)
+    if shape == "search" or host == WEIBO_SEARCH:
+        return document(
+            "微博搜索",
+            '<div class="m-page"><div class="search-input"><input name="q" value="旧书市"></div>\n'
+            f'<div class="card-wrap"><div class="card card-no-result s-pt20b40"><p>{words}</p>'
+            "</div></div></div>\n",
+            lang="zh-CN",
+        )
     if shape == "api":
         address = f"https://weibo.com/sorry?usernotexists&msg={quote(text, safe='')}"
         return data({"ok": 0, "error_type": "link", "url": address})
