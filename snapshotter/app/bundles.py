@@ -6,6 +6,7 @@ word: `verify` is what checks it.
 """
 
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO
+
+from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import (
@@ -163,6 +166,47 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
             stream.seek(member.data_offset)
             return container.exactly(stream, member.length)
     raise EvidenceInvalid(f"the bundle has no {name}")
+
+
+def part_of(stream: BinaryIO, member: container.Member) -> BinaryIO:
+    """
+    Return a member as a stream of its own, unverified.
+
+    The container stays where it is read from: other parts of it may be read in between.
+    """
+    return io.BufferedReader(_Part(stream, member))
+
+
+class _Part(io.RawIOBase):
+    """A stretch of a stream."""
+
+    def __init__(self, stream: BinaryIO, member: container.Member) -> None:
+        self._stream = stream
+        self._member = member
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._member.length}
+        self._at = max(0, base[whence] + offset)
+        return self._at
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), max(0, self._member.length - self._at))
+        self._stream.seek(self._member.data_offset + self._at)
+        data = self._stream.read(count)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def member_names(stream: BinaryIO) -> tuple[str, ...]:

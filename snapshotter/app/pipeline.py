@@ -17,6 +17,7 @@ from pathlib import Path
 from snapshotter.app import pending
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
+from snapshotter.app.assessing import AssessorOf, with_assessment
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.keeping import Refused, keep, never_lost
@@ -26,6 +27,7 @@ from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import CaptureIncomplete, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import names
 from snapshotter.formats.digest import digest
+from snapshotter.model.assessment import Assessment
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
@@ -62,6 +64,7 @@ STAGES = (
     "dom",
     "text",
     "record",
+    "assess",
     "seal",
     "timestamp",
     "store",
@@ -90,6 +93,7 @@ class World:
     unstored_dir: Path  # sealed bundles that the store did not take
     software: str
     replayer: Replayer | None = None  # None: bundles are not replayed
+    assessor: AssessorOf | None = None  # None: what captures show is not said
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
     logbook: Logbook | None = None  # None: bundles are not logged
 
@@ -107,6 +111,7 @@ class Result:
     sealed: Sealed  # the same in short, for the queue
     replay: Replay | None = None  # None: nobody asked for it
     logged: Logged | None = None  # None: there is no log
+    assessment: Assessment | None = None  # None: nobody assessed it, or it failed
 
 
 def run(
@@ -159,6 +164,12 @@ def run(
         if more and ahead is not None and not stop.wanted:
             ahead.begin(decision)
         capture = _in_order(capture, began, clock.now(), world.trust.max_skew)
+        assessment: Assessment | None = None
+        if world.assessor is not None:
+            timer("assess", "")
+            capture, assessment = with_assessment(
+                capture, decision, world.assessor, spool=spool, clock=clock
+            )
         # Beside the bundle, so that one that is rescued from here has its salts with it.
         pending.keep_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
@@ -183,7 +194,7 @@ def run(
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
             remember(bundle, world.logbook, quoted)
-            sealed = _sealed(capture, bundle, decision, quoted)
+            sealed = _sealed(capture, bundle, decision, quoted, assessment)
             stored = _stored(bundle, decision, world, clock, right, sealed)
         logged = log_bundle(bundle, world.logbook, quoted, timer, stop)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
@@ -207,6 +218,7 @@ def run(
         ),
         replay=replay,
         logged=logged,
+        assessment=assessment,
     )
 
 
@@ -416,7 +428,7 @@ def _stage_ms(capture: Capture, timer: "_Timer", *, more: Sequence[str]) -> dict
         stage = _STAGE_OF_STEP.get(step.name, step.name)
         if stage in result:
             result[stage] += step.duration_ms
-    for stage in ("seal", "timestamp", "store", *more):
+    for stage in ("assess", "seal", "timestamp", "store", *more):
         result[stage] = timer.ms("append" if stage == "log" else stage)
     result["total"] = timer.total_ms
     return result

@@ -44,7 +44,9 @@ from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.custody import SUCCESS
 from snapshotter.policy import load as policies
+from snapshotter.model.request import Decision
 from snapshotter.ports import (
+    Assessor,
     Capturer,
     Clock,
     ObjectStore,
@@ -205,7 +207,20 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
         executable=settings.browser_path,
         upstream=settings.proxy,
         allow_no_sandbox=settings.allow_no_sandbox,
+        assessor=assessor,
     )
+
+
+def assessor(decision: Decision) -> Assessor:
+    """
+    Return what judges pages under a decision.
+
+    Raises:
+        SnapshotterError: A file of rules that it names is none.
+    """
+    from snapshotter.assess.assessor import RuleAssessor
+
+    return RuleAssessor(decision)
 
 
 def _keep_compiled(directory: Path) -> None:
@@ -751,6 +766,7 @@ def world(
         clock=clock,
         ids=RandomIds(),
         capturer=capturer(settings, clock),
+        assessor=assessor,
         signer=key,
         cosigners=others,
         authorities=asked,

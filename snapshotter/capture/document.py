@@ -1,6 +1,7 @@
 """What is known of the document that a capture is about, as the browser and we come to know it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -12,6 +13,7 @@ class Document:
     loaded: bool = False  # the last one's load event came
     broken: bool = False  # the last one's body broke off: no load event will come
     status: int = 0  # HTTP status of the last answer to a main-frame navigation
+    headers: Mapping[str, str] = field(default_factory=dict)  # of it, lowercase names
     asked: str = ""  # address of the last navigation that failed
     expected_at: float | None = None  # when a redirect that the page announced is due
     moves: int = 0  # within the document: fragments and history entries

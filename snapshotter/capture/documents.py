@@ -7,7 +7,6 @@ the last one; so the text of each is compared with the text that was shown, and 
 how much of it a reader did not get to see.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,16 +16,12 @@ from snapshotter.capture.budget import deadline
 from snapshotter.capture.comparison import Difference
 from snapshotter.capture.recorder import MainBody, ReceivedDocument
 from snapshotter.capture.target import is_page
-from snapshotter.formats import brotli
+from snapshotter.formats import content_coding
 from snapshotter.model.capture import Document
 
-# What is opened of Brotli, which takes half a second a megabyte here.
-_BROTLI_BYTES: Final = 256 << 10
-_BROTLI_OPENED_BYTES: Final = 1 << 20
 # Of a processor. Text that means harm takes 2 s a document, there may be twenty, and whoever
 # waits for a capture is waiting.
 _CPU_S: Final = 4.0
-_GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +88,6 @@ def beginning(body: MainBody, most: int) -> bytes | None:
 
     A body that was cut off, or is broken further on, gives what came before.
     """
-    coding = body.coding.strip().lower()
     with body.file.open("rb") as stream:
         data = stream.read(most)
-    try:
-        if coding in ("", "identity"):
-            return data
-        if coding in ("gzip", "x-gzip"):
-            return zlib.decompressobj(_GZIP).decompress(data, most)
-        if coding == "deflate":  # with the wrapper that RFC 9110 asks for, or without
-            wrapped = data[:1] and data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
-            return zlib.decompressobj(15 if wrapped else -15).decompress(data, most)
-        if coding == "br" and len(data) <= _BROTLI_BYTES:
-            return brotli.decompress(data, limit=_BROTLI_OPENED_BYTES)
-    except (zlib.error, brotli.BrotliInvalid):
-        return None
-    return None
+    return content_coding.undone(data, body.coding, most)

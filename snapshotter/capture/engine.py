@@ -9,6 +9,7 @@ capture.
 """
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from snapshotter.errors import PolicyRefused
 from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, IdSource, Progress
+from snapshotter.ports import Assessor, Clock, IdSource, Progress
 
 _WATCH_S = 0.1  # between two looks at the processes' memory, each of which costs 2 ms
 _LOW_SHARE = 0.4  # of the memory: a document that still comes is stopped then
@@ -55,6 +56,8 @@ class ChromiumCapturer:
         resolver: Finds the addresses of names; the system's if not given.
         gate: What captures that run at once share, so that no more of them paint than there
             are cores; the one of this process if not given.
+        assessor: Makes what judges pages under a decision, so that one that came to nothing is
+            looked at again; without it none is.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class ChromiumCapturer:
         allow_no_sandbox: bool = False,
         resolver: Resolver | None = None,
         gate: RasterGate = GATE,
+        assessor: Callable[[Decision], Assessor] | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -78,6 +82,7 @@ class ChromiumCapturer:
         self._resolver = resolver
         self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
         self._gate = gate
+        self._assessor = assessor
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -121,6 +126,7 @@ class ChromiumCapturer:
                     discloses=decision.redact.mode != "drop",
                 ),
                 gate=self._gate,
+                assessor=self._assessor(decision) if self._assessor is not None else None,
                 kill_at=kill_at,
             )
             standby.give(session.go)

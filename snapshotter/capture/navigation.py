@@ -96,8 +96,19 @@ class Navigation:
 
     async def go(self) -> End | str | None:
         """Go to the address, and wait for what it leads to; the body of a step."""
-        page, limits = self._page, self._limits
         self._ledger.navigation_started_at = self._clock.now()
+        return await self._go()
+
+    async def again(self) -> End | str | None:
+        """Go to the address once more; the body of a step. What came before is in the record."""
+        await self.release()
+        self._recorder.asked_again()
+        self._document.expected_at = None
+        return await self._go()
+
+    async def _go(self) -> End | str | None:
+        page, limits = self._page, self._limits
+        documents = self._document.count
         # A policy with little time in all still gets a picture of what came.
         limit = min(limits.navigate_s, self._guard.remaining_s * _NAVIGATE_SHARE)
         end = self._clock.monotonic() + limit
@@ -113,8 +124,8 @@ class Navigation:
         except PlaywrightError as error:
             failure = error.message
         if not failure:
-            await self._until_announced(end)
-        if not self._document.count:
+            await self._until_announced(documents, end)
+        if self._document.count == documents:
             if self._doorkeeper.target is not None or _SAVES in failure:
                 return await self._save_target(end)
             if failure == "timeout":
@@ -211,6 +222,15 @@ class Navigation:
         except (TimeLimit, PlaywrightError) as error:
             self._ledger.note("hold-page", f"without effect: {first_line(error)}")
 
+    async def release(self) -> None:
+        """Let the page go where it wants to again; see `anchor`."""
+        try:
+            await self._guard.call(
+                "releasing the page", self._session.send("Fetch.disable"), self._limits.step_s
+            )
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("hold-page", f"not ended: {first_line(error)}")
+
     async def _save_target(self, end: float) -> End:
         """The address is a file: have the browser save it, which is the only thing it can do."""
         while (download := self._doorkeeper.target) is None:  # the event may be behind the error
@@ -236,9 +256,9 @@ class Navigation:
             )
         return End(StepState.PARTIAL, f"{detail}, cut off ({saved.truncated})")
 
-    async def _until_announced(self, end: float) -> None:
+    async def _until_announced(self, documents: int, end: float) -> None:
         """Wait for the event of a document whose navigation has succeeded: it may come later."""
-        while not self._document.count and self._clock.monotonic() < end:
+        while self._document.count == documents and self._clock.monotonic() < end:
             await self._guard.pause(_LOOK_S / 10)
 
     async def _has_loaded(self, limit_s: float) -> bool:
@@ -313,6 +333,7 @@ class Navigation:
             self.lost_media.discard(request.url)
         if request.is_navigation_request() and request.frame is self._page.main_frame:
             self._document.status = response.status
+            self._document.headers = response.headers
 
     def _lose_media(self, request: Request) -> None:
         if request.resource_type in ("image", "media") and len(self.lost_media) < _LOST_MEDIA:

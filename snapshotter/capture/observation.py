@@ -82,6 +82,7 @@ class Observer:
 
         self._main_frame = ""
         self._committed: list[str] = []  # loader ids of documents that were shown
+        self._asked_again: list[int] = []  # how many requests there were
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
         """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
@@ -171,10 +172,16 @@ class Observer:
         for loader in path:
             hops = loads[loader]
             if before is not None:
-                redirects.append(_redirect(before, hops[0], kind="client"))
+                is_ours = any(before.number < it <= hops[0].number for it in self._asked_again)
+                kind = "reload" if is_ours else "client"
+                redirects.append(_redirect(before, hops[0], kind=kind))
             redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
             before = hops[-1]
         return tuple(redirects), tuple(loads[loader][-1] for loader in path)
+
+    def asked_again(self) -> None:
+        """Take note that the next document comes because we ask for the page once more."""
+        self._asked_again.append(len(self._observed))
 
     # Sessions
 

@@ -26,7 +26,7 @@ from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause
 from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
-from snapshotter.capture.framing import parts, unchunked
+from snapshotter.formats.http1_chunks import parts, unchunked
 from snapshotter.capture.observation import Observer
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.scratch import Scratch
@@ -130,6 +130,9 @@ class Recorder(Protocol):
     def document_in_flight(self) -> int:
         """Bytes that have come of the page's document, while more may come; else 0."""
 
+    def asked_again(self) -> None:
+        """Take note that the next document comes because we ask for the page once more."""
+
     async def cut_off(self, cause: str) -> None:
         """
         Take note that loading is stopped from here on.
@@ -218,6 +221,9 @@ class WireRecorder:
     @property
     def document_in_flight(self) -> int:
         return self._observer.document_in_flight
+
+    def asked_again(self) -> None:
+        self._observer.asked_again()
 
     async def cut_off(self, cause: str) -> None:
         self._stopped_for = self._stopped_for or cause

@@ -92,8 +92,9 @@ class Reveal:
         await self._navigation.anchor()
 
         async def before() -> None:
-            camera = self._camera
-            self._ledger.keep(await camera.viewport("consent", "before-consent"))
+            if not self._is_kept("before-consent"):
+                camera = self._camera
+                self._ledger.keep(await camera.viewport("consent", "before-consent"))
 
         rules = self._decision.consent
         clicks = await controls.refuse_consent(stage, self._session, rules, before)
@@ -107,6 +108,8 @@ class Reveal:
         await self._navigation.anchor()
 
         async def before() -> None:
+            if self._is_kept("before-expand"):
+                return
             await self._camera.page(self._ledger.keep, "expand", "before-expand")
             read = await text.read_text(stage.worlds, limit_s=self._limits.step_s)
             await asyncio.to_thread(
@@ -124,6 +127,10 @@ class Reveal:
             self._ledger.complain("expand-limited", detail)
             return End(StepState.PARTIAL, detail)
         return f"{clicks.count} clicks"
+
+    def _is_kept(self, word: str) -> bool:
+        """Whether the page as it was is kept already: it may be brought into view again."""
+        return any(picture.subject == word for picture in self._ledger.pictures)
 
     async def _scroll(self) -> End | str | None:
         self._scrolled = scrolled = await scrolling.scroll(self._stage)

@@ -5,13 +5,15 @@ import asyncio
 from playwright.async_api import CDPSession
 
 from snapshotter.capture import clocks
+from snapshotter.capture.blocks import DocumentRead, read_page
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.redact import clean_mhtml
 from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.steps import End
-from snapshotter.capture.text import PageText, read_document, read_text
+from snapshotter.capture.text import PageText, read_text
 from snapshotter.capture.world import Worlds
+from snapshotter.formats import page_layout
 from snapshotter.formats.plain_text import normalised
 from snapshotter.model.capture import StepState
 from snapshotter.model.request import Limits
@@ -49,12 +51,22 @@ class Scribe:
             self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
         )
 
-    async def document(self) -> None:
-        html = await read_document(self._worlds, limit_s=self._limits.step_s)
-        self._ledger.page_times = await asyncio.to_thread(clocks.of_page, html[:_TIMES_IN])
-        await asyncio.to_thread(
-            self._spool.write, "capture/dom.html", "text/html", utf8(html), step="dom",
+    async def document(self) -> End | str | None:
+        read = await read_page(self._worlds, limit_s=self._limits.step_s)
+        self._ledger.page_times = await asyncio.to_thread(clocks.of_page, read.html[:_TIMES_IN])
+        await asyncio.to_thread(self._write_document, read)
+        if read.failure:
+            self._ledger.log("layout", f"not kept: {read.failure}")
+        return f"{len(read.layout.blocks)} blocks of text"
+
+    def _write_document(self, read: DocumentRead) -> None:
+        self._spool.write(
+            "capture/dom.html", "text/html", utf8(read.html), step="dom",
             note="the main frame's document after scripts ran, as UTF-8",
+        )  # fmt: skip
+        self._spool.write(
+            page_layout.PATH, "application/json", page_layout.encode(read.layout), step="dom",
+            note="its text block by block, with where each stands",
         )  # fmt: skip
 
     async def text(self) -> End | str | None:

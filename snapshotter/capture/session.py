@@ -38,6 +38,7 @@ from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.gate import RasterGate
 from snapshotter.capture.glance import Glance
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+from snapshotter.capture.judging import Judging
 from snapshotter.capture.layout import Layout
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.navigation import Navigation
@@ -53,7 +54,7 @@ from snapshotter.capture.world import WorldError, Worlds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision, Viewport
-from snapshotter.ports import Clock, Progress
+from snapshotter.ports import Assessor, Clock, Progress
 
 _LOOK_S = 0.05  # between two looks at a condition
 _ENDING_S = 10.0  # kept for recording and closing
@@ -82,6 +83,7 @@ class _Opened:
     scribe: Scribe
     camera: Camera
     glance: Glance
+    judging: Judging | None  # None: nobody judges
 
 
 class Session:
@@ -108,6 +110,7 @@ class Session:
         wire: Wire,
         recorder: Recorder,
         gate: RasterGate,
+        assessor: Assessor | None,
         kill_at: float,
     ) -> None:
         self._request = request
@@ -124,6 +127,7 @@ class Session:
         self._wire = wire
         self._recorder = recorder
         self._gate = gate
+        self._assessor = assessor
         self._ending_s = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
         self._guard_deadline = kill_at - self._ending_s
 
@@ -344,6 +348,8 @@ class Session:
         # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
         await asyncio.gather(opened.glance.take("before it was scrolled"), _enter(opened.stage))
         await opened.reveal.everything()
+        if opened.judging is not None and not await opened.judging.settled():
+            return
         await navigation.anchor()
         documents = self._document.count
         self._ledger.final_url = opened.page.url
@@ -471,6 +477,30 @@ class Session:
             warn=lambda words: self._complain("picture-blank", words),
         )
         steps = Steps(ledger, guard, self._document, remedies.revive)
+        reveal = Reveal(
+            stage,
+            cdp,
+            steps=steps,
+            navigation=navigation,
+            remedies=remedies,
+            camera=camera,
+            document=self._document,
+            ledger=ledger,
+            spool=self._spool,
+        )
+        judging = None
+        if self._assessor is not None:
+            judging = Judging(
+                self._assessor,
+                requested_url=self._request.url,
+                stage=stage,
+                steps=steps,
+                navigation=navigation,
+                reveal=reveal,
+                camera=camera,
+                document=self._document,
+                ledger=ledger,
+            )
         return _Opened(
             page=page,
             session=cdp,
@@ -478,17 +508,7 @@ class Session:
             steps=steps,
             remedies=remedies,
             navigation=navigation,
-            reveal=Reveal(
-                stage,
-                cdp,
-                steps=steps,
-                navigation=navigation,
-                remedies=remedies,
-                camera=camera,
-                document=self._document,
-                ledger=ledger,
-                spool=self._spool,
-            ),
+            reveal=reveal,
             scribe=Scribe(
                 cdp, worlds, guard, ledger=ledger, spool=self._spool, limits=self._limits
             ),
@@ -500,6 +520,7 @@ class Session:
                 ledger=ledger,
                 memory_is_low=lambda: self._memory_is_low,
             ),
+            judging=judging,
         )
 
     def _album(self, opened: _Opened) -> Album:

@@ -91,12 +91,6 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
     )
 
 
-async def read_document(worlds: Worlds, *, limit_s: float) -> str:
-    """Return the main frame's document as it stands, doctype included."""
-    answer = await worlds.ask_main("html", limit_s=limit_s)
-    return str(answer["html"])
-
-
 def _joined(parts: list[str]) -> str:
     text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
     return text + "\n" if text else ""

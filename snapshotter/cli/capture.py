@@ -388,7 +388,7 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     lost = counts.failed + counts.blocked
     more = f", {lost} without an answer" if lost else ""
     result(f"  requests       {counts.answered} of {counts.total} answered{more}")
-    result(f"  {court_minimum_line(captured)}")
+    result(f"  {court_minimum_line(captured, done.decision)}")
     result(f"  time proof     {timestamp_state(done)}")
     if done.logged is not None:
         result(f"  log            {log_state(done)}")

@@ -90,10 +90,11 @@ class Artifact:
 class Redirect:
     """One hop on the way from the requested URL to the final one."""
 
-    kind: str  # "http" (a 3xx answer) or "client" (meta refresh or script)
+    # "http" (a 3xx answer), "client" (meta refresh or script) or "reload": we asked once more
+    kind: str
     from_url: str
     to_url: str
-    status: int | None  # HTTP status of the answer that sent us on; None for "client"
+    status: int | None  # HTTP status of the answer that sent us on; None for others than "http"
     at: datetime
 
 

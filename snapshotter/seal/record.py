@@ -7,7 +7,7 @@ usual report of an online capture; docs/spec/capture-record.md lists every field
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import PurePath
@@ -65,8 +65,50 @@ def build(
         authorities: Names of the timestamp authorities that will be asked.
         log_checkpoint: The newest one known when the capture began, the whole note.
     """
+    content = _content(
+        capture,
+        decision,
+        artifacts,
+        bundle_id=bundle_id,
+        sealed_at=sealed_at,
+        software=software,
+        signers=signers,
+        authorities=authorities,
+        log_checkpoint=log_checkpoint,
+    )
+    return canonical_json.dumps(content)
+
+
+def content(
+    capture: Capture, decision: Decision, artifacts: Iterable[Artifact]
+) -> Mapping[str, Any]:
+    """Return what the record will say of the capture; of its seal nothing is known yet."""
+    return _content(
+        capture,
+        decision,
+        artifacts,
+        bundle_id="",
+        sealed_at=capture.ended_at,
+        software="",
+        signers=(),
+        authorities=(),
+    )
+
+
+def _content(
+    capture: Capture,
+    decision: Decision,
+    artifacts: Iterable[Artifact],
+    *,
+    bundle_id: str,
+    sealed_at: datetime,
+    software: str,
+    signers: Sequence[Signer],
+    authorities: Iterable[str],
+    log_checkpoint: str = "",
+) -> dict[str, Any]:
     response = capture.response
-    content = _cut(
+    cut: dict[str, Any] = _cut(
         {
             "authorities": list(authorities),
             "bundle_id": bundle_id,
@@ -88,7 +130,7 @@ def build(
             "court_minimum": {
                 "full_page_capture": capture.court_minimum.full_page_capture,
                 "html_source": capture.court_minimum.html_source,
-                "line": court_minimum_line(capture),
+                "line": court_minimum_line(capture, decision),
                 "met": capture.court_minimum.met,
                 "url": capture.court_minimum.url,
             },
@@ -158,11 +200,13 @@ def build(
         },
         _MAX_TEXT,
     )
-    return canonical_json.dumps(content)
+    return cut
 
 
-def court_minimum_line(capture: Capture) -> str:
+def court_minimum_line(capture: Capture, decision: Decision) -> str:
     """Return the line on the court minimum, as it stands in the record and in the output."""
+    if decision.light:
+        return "court minimum: not asked for (a light check: no full-page capture)"
     if capture.court_minimum.met:
         return "court minimum: YES (URL, HTML source, full-page capture)"
     return f"court minimum: NO ({', '.join(capture.court_minimum.missing)} missing)"
@@ -243,6 +287,10 @@ def _settings(decision: Decision) -> dict[str, Any]:
     settings["media"] = _group(decision.media)
     settings["expand"] = _group(decision.expand)
     settings["consent"] = _group(decision.consent)
+    settings["readings"] = _group(decision.readings)
+    # The files of rules lie in the bundle as they are.
+    settings["verdict"] = _group(decision.verdict)
+    del settings["verdict"]["rule_texts"]
     return settings
 
 

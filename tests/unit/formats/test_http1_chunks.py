@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from snapshotter.capture.framing import parts, unchunked
+from snapshotter.formats.http1_chunks import parts, unchunked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,347 @@
+"""
+What a capture shows, made of its files: before they are sealed, and again by anybody.
+
+The same function reads a capture that has just ended and a bundle that has been stored for
+years. What it reads is the record and the files beside it, and nothing that only the capturing
+process knew: so a stranger with the bundle alone comes to the same bytes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+from snapshotter.app import bundles, network_record
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import container, names, page_layout, typed
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.capture import (
+    Artifact,
+    Capture,
+    ImageCounts,
+    Outcome,
+    PictureKind,
+    Reason,
+    Redirect,
+)
+from snapshotter.model.page import Page
+from snapshotter.model.request import Decision, ReadingRules, VerdictRules
+from snapshotter.ports import Assessor, Clock
+from snapshotter.seal import record as records
+from snapshotter.verify.record import MAX_BYTES as MAX_RECORD
+from snapshotter.verify.record import loads
+
+AssessorOf = Callable[[Decision], Assessor]
+
+_HTML: Final = 64 << 20  # bytes of the document that are read
+_TEXT: Final = 64 << 20
+_RAW: Final = 8 << 20  # of the final document as received
+_RAW_BEFORE: Final = 2 << 20  # of each that the page went on from
+_DOCUMENTS: Final = 20
+_STEP: Final = "assess"
+_FAILED: Final = "assessment-failed"
+
+
+class Files(Protocol):
+    """The files of one capture, by the paths that they have in a bundle."""
+
+    def names(self) -> Iterable[str]:
+        """Return all paths."""
+
+    def open(self, path: str) -> BinaryIO | None:
+        """Return a seekable stream; None if there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFiles:
+    """Of a capture that has just ended."""
+
+    files: Mapping[str, Path]
+
+    def names(self) -> Iterable[str]:
+        return self.files
+
+    def open(self, path: str) -> BinaryIO | None:
+        file = self.files.get(path)
+        return file.open("rb") if file is not None else None
+
+
+class BundledFiles:
+    """
+    Of a bundle, which is not verified here.
+
+    Args:
+        stream: The bundle; stays open as long as this is used.
+
+    Raises:
+        EvidenceInvalid: It is none.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._members = {it.name: it for it in container.read_directory(stream)}
+
+    def names(self) -> Iterable[str]:
+        return self._members
+
+    def open(self, path: str) -> BinaryIO | None:
+        member = self._members.get(path)
+        return bundles.part_of(self._stream, member) if member is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rederived:
+    """What a bundle says that it shows, and what its own files and rules make of it now."""
+
+    stored: bytes
+    again: bytes
+    assessment: Assessment  # made again
+
+    @property
+    def is_same(self) -> bool:
+        return self.stored == self.again
+
+
+def with_assessment(
+    capture: Capture, decision: Decision, assessor_of: AssessorOf, *, spool: Path, clock: Clock
+) -> tuple[Capture, Assessment | None]:
+    """
+    Return the capture with its assessment and the rules that it was made by among its files.
+
+    A page that breaks what assesses it costs the capture nothing but that: a warning says so.
+
+    Args:
+        spool: Where the capture's files are.
+    """
+    files = SpooledFiles({it.path: it.file for it in capture.artifacts})
+    try:
+        record = records.content(capture, decision, capture.artifacts)
+        found = assess(record, files, decision, assessor_of)
+        made = [(assessments.PATH, "application/json", assessments.encode(found))]
+        for rules, text in decision.verdict.rule_texts:
+            path = assessments.rules_path(rules)
+            made.append((path, "application/toml", text.encode()))
+    except Exception as error:  # noqa: BLE001 - a page may be made to break it
+        words = str(error).partition("\n")[0][:200]
+        warning = Reason(code=_FAILED, detail=f"{type(error).__name__}: {words}")
+        return replace(capture, warnings=(*capture.warnings, warning)), None
+    own = [_written(spool, *it, clock) for it in made]
+    artifacts = tuple(sorted((*capture.artifacts, *own), key=lambda it: it.path))
+    return replace(capture, artifacts=artifacts), found
+
+
+def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
+    """
+    Make the assessment of a bundle again, by the rules that lie in it.
+
+    Raises:
+        EvidenceInvalid: It has none, or what it has to be made of can not be read.
+    """
+    stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
+    if stored is None:
+        raise EvidenceInvalid(f"the bundle has no {assessments.PATH}")
+    record = _stored_record(files)
+    again = assess(record, files, decision_of(record, files), assessor_of)
+    return Rederived(stored=stored, again=assessments.encode(again), assessment=again)
+
+
+def read_assessment(files: Files) -> Assessment | None:
+    """
+    Return what a bundle says that it shows; None for one of a time before that was said.
+
+    Raises:
+        EvidenceInvalid: It can not be read.
+    """
+    stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
+    return assessments.parse(stored) if stored is not None else None
+
+
+def assess(
+    record: Mapping[str, Any], files: Files, decision: Decision, assessor_of: AssessorOf
+) -> Assessment:
+    """
+    Return what the capture of a record shows.
+
+    Raises:
+        EvidenceInvalid: The record or a file is not what it has to be.
+    """
+    return assessor_of(decision).assess(page_of(record, files))
+
+
+def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
+    """
+    Return as much of a capture's decision as its assessment depends on, with the rules as text.
+
+    Raises:
+        EvidenceInvalid: The record does not say it, or a file of rules is not there.
+    """
+    try:
+        settings = record["how"]["settings"]
+        rules, readings = settings["verdict"], typed.read(ReadingRules, settings["readings"])
+        verdict = VerdictRules(
+            rules=_texts(rules["rules"]),
+            main_regions=_texts(rules["main_regions"]),
+            main_characters=int(rules["main_characters"]),
+        )
+        name = str(record["how"]["policy"]["name"])
+        locale, timezone = str(settings["locale"]), str(settings["timezone"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceInvalid("the record does not say by what it was assessed") from error
+    texts: list[tuple[str, str]] = []
+    for it, path in sorted(assessments.rules_in(files.names()).items()):
+        data = _read(files, path, assessments.MAX_RULES_BYTES)
+        texts.append((it, (data or b"").decode("utf-8", "replace")))
+    order = {it: place for place, it in enumerate(verdict.rules)}
+    texts.sort(key=lambda it: order.get(it[0], len(order)))
+    return Decision(
+        policy_name=name,
+        policy_text="",
+        locale=locale,
+        timezone=timezone,
+        verdict=replace(verdict, rule_texts=tuple(texts)),
+        readings=readings,
+    )
+
+
+def page_of(record: Mapping[str, Any], files: Files) -> Page:
+    """
+    Return what a capture shows, as its record and its files say.
+
+    Raises:
+        EvidenceInvalid: The record or a file is not what it has to be.
+    """
+    try:
+        return _page_of(record, files)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
+
+
+def _page_of(record: Mapping[str, Any], files: Files) -> Page:
+    what, when, content = record["what"], record["when"], record["content"]
+    headers = _joined_headers(record["from_whom"])
+    redirects = tuple(typed.read(Redirect, it) for it in what["redirects"])
+    raw, raw_before = _received(record, files)
+    layout = _read(files, page_layout.PATH, page_layout.MAX_BYTES)
+    return Page(
+        requested_url=str(what["requested_url"]),
+        final_url=str(what["final_url"]),
+        captured_at=_moment(when["navigation_ended_at_ms"] or when["started_at_ms"]),
+        timezone=str(when["timezone"]),
+        locale=str(record["how"]["settings"]["locale"]),
+        status=what["http_status"],
+        media_type=headers.get("content-type", "").partition(";")[0].strip().lower(),
+        headers=headers,
+        redirects=redirects,
+        html=_text(files, "capture/dom.html", _HTML),
+        raw=raw,
+        raw_before=raw_before,
+        text=_text(files, "capture/page.txt", _TEXT),
+        blocks=page_layout.parse(layout).blocks if layout is not None else (),
+        images=typed.read(ImageCounts, content["images"]),
+        failure=_failure(record["outcome"]),
+        pictures=_pictures(content["pictures"]),
+    )
+
+
+def _failure(outcome: Mapping[str, Any]) -> str:
+    """Return why there is no page; "" when there is one, however incomplete."""
+    if outcome["state"] != Outcome.FAILED:
+        return ""
+    return str(next((it["code"] for it in outcome["reasons"]), "nothing-rendered"))
+
+
+def _pictures(pictures: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the files of the first view and of the whole page, as they were in the end."""
+    wanted = (PictureKind.VIEWPORT, PictureKind.PAGE)
+    return tuple(
+        str(file["path"])
+        for kind in wanted
+        for picture in pictures
+        if picture["kind"] == kind and picture["viewport"] == "default" and not picture["subject"]
+        for file in picture["files"]
+    )
+
+
+def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in response["headers"] if response is not None else ():
+        name = str(name).lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else str(value)
+    return joined
+
+
+def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the final document as it was received, and those that the page went on from."""
+    response, what = record["from_whom"], record["what"]
+    warc, index = files.open(network_record.WARC), files.open(network_record.INDEX)
+    if response is None or warc is None or index is None:
+        return b"", ()
+    documents = list(what["documents"])
+    asked_again = [it["at_ms"] for it in what["redirects"] if it["kind"] == "reload"]
+    documents = [it for it in documents if it["at_ms"] >= max(asked_again, default=0)]
+    final = {"url": response["url"], "connection": ""}
+    if documents and (documents[-1]["url"], documents[-1]["status"]) == (
+        response["url"],
+        response["status"],
+    ):
+        final = documents.pop()
+
+    def body(it: Mapping[str, Any], most: int) -> bytes:
+        index.seek(0)
+        url, connection = str(it["url"]), str(it["connection"])
+        return network_record.body_of(warc, index, url=url, connection=connection, most=most)
+
+    with warc, index:
+        before = tuple(body(it, _RAW_BEFORE) for it in documents[:_DOCUMENTS])
+        return body(final, _RAW), before
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(it, str) for it in values):
+        raise EvidenceInvalid("the record has no list of texts where there has to be one")
+    return tuple(values)
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+
+
+def _text(files: Files, path: str, most: int) -> str:
+    return (_read(files, path, most) or b"").decode("utf-8", "replace")
+
+
+def _read(files: Files, path: str, most: int) -> bytes | None:
+    """Return a file; None if there is none. Raises EvidenceInvalid for one that is longer."""
+    stream = files.open(path)
+    if stream is None:
+        return None
+    with stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise EvidenceInvalid(f"{path} is longer than {most} bytes")
+    return data
+
+
+def _stored_record(files: Files) -> Mapping[str, Any]:
+    data = _read(files, names.CAPTURE_RECORD, MAX_RECORD)
+    record = loads(data or b"")
+    if not isinstance(record, dict):
+        raise EvidenceInvalid("the capture record is not an object")
+    return record
+
+
+def _written(spool: Path, path: str, media_type: str, data: bytes, clock: Clock) -> Artifact:
+    file = spool / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return Artifact(
+        path=path,
+        media_type=media_type,
+        file=file,
+        digests=digest_bytes(data),
+        step=_STEP,
+        made_at=clock.now(),
+    )

@@ -1,0 +1,193 @@
+"""
+Judge a page while it can still be looked at again.
+
+A wall may open by itself, and a page that came empty may come whole when it is asked for
+once more. So the page is judged as soon as it has settled; a wall is waited at for a while,
+and a page that is blank, an error or a frame without its text is asked for again. What was
+there before stays in the record: its traffic, a picture, and an action for what we did.
+
+The judgement that counts is made of the files, before they are sealed (`app/assessing.py`).
+This one says only whether to look again; that it fails costs the capture nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from snapshotter.capture.behaviours.stage import Stage
+from snapshotter.capture.blocks import look
+from snapshotter.capture.document import Document
+from snapshotter.capture.guard import CaptureTimeout, PageLost
+from snapshotter.capture.ledger import Ledger
+from snapshotter.capture.navigation import Navigation
+from snapshotter.capture.reveal import Reveal
+from snapshotter.capture.screenshot import Camera
+from snapshotter.capture.steps import Steps, first_line, reason
+from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
+from snapshotter.model.capture import StepState
+from snapshotter.model.page import Page
+from snapshotter.ports import Assessor
+
+T = TypeVar("T")
+
+STEP: Final = "judge"
+_EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
+_LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
+_PAUSE_S: Final = 1.0  # before a page is asked for again: its server may only be overtaxed
+_KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
+
+
+class Judging:
+    """
+    Judges one page, and looks again where that may help.
+
+    Args:
+        requested_url: As it was asked for.
+    """
+
+    def __init__(
+        self,
+        assessor: Assessor,
+        *,
+        requested_url: str,
+        stage: Stage,
+        steps: Steps,
+        navigation: Navigation,
+        reveal: Reveal,
+        camera: Camera,
+        document: Document,
+        ledger: Ledger,
+    ) -> None:
+        self._assessor = assessor
+        self._url = requested_url
+        self._stage = stage
+        self._steps = steps
+        self._navigation = navigation
+        self._reveal = reveal
+        self._camera = camera
+        self._document = document
+        self._ledger = ledger
+
+    async def settled(self) -> bool:
+        """
+        Judge the page that is there; wait, or ask for it again, where that may help.
+
+        Returns:
+            Whether there is a page. Asked for again, it may not come any more.
+
+        Raises:
+            PageLost, CaptureTimeout: No other step makes sense.
+        """
+        rules, reloads, has_waited = self._stage.decision.verdict, 0, False
+        while (verdict := await self._judged()) is not None:
+            if verdict.kind is Content.WALL and not has_waited and rules.wall_grace_s > 0:
+                has_waited = True
+                if not await self._opens(verdict, rules.wall_grace_s):
+                    return True
+            elif verdict.kind in _EMPTY and reloads < rules.reloads and self._has_time:
+                reloads += 1
+                words = f"{verdict.kind}: {verdict.detail} ({reloads} of {rules.reloads})"
+                if not await self._comes_again(words):
+                    return False
+            else:
+                return True
+        return True
+
+    async def _judged(self) -> ContentVerdict | None:
+        """Return what the page is, as a step; None where that could not be established."""
+        self._ledger.begin_step(STEP)
+        try:
+            found = await self._let_pass(self._verdicts)
+        except (PageLost, CaptureTimeout) as error:
+            self._ledger.end_step(StepState.FAILED, reason(STEP, error)[1], STEP)
+            raise
+        if found is None:
+            self._ledger.end_step(StepState.FAILED, "no verdict; the log says why", STEP)
+            return None
+        content, takedown = found
+        words = f"{content.kind}, {takedown.availability}: {content.detail}"
+        self._ledger.end_step(StepState.OK, words, STEP)
+        return content
+
+    async def _verdicts(self) -> tuple[ContentVerdict, TakedownVerdict]:
+        decision, document, ledger = self._stage.decision, self._document, self._ledger
+        limit_s = decision.limits.step_s
+        seen = await look(self._stage.worlds, limit_s=limit_s)
+        page = Page(
+            requested_url=self._url,
+            final_url=ledger.final_url,
+            captured_at=ledger.navigation_ended_at or self._stage.clock.now(),
+            timezone=decision.timezone,
+            locale=decision.locale,
+            status=document.status or None,
+            media_type=document.headers.get("content-type", "").partition(";")[0].strip().lower(),
+            headers=dict(document.headers),
+            html=seen.html,
+            text=seen.text,
+            blocks=seen.blocks,
+            images=ledger.images,
+        )
+        return await self._stage.guard.call(
+            "judging", asyncio.to_thread(self._assessor.judge, page), limit_s
+        )
+
+    async def _opens(self, wall: ContentVerdict, grace_s: float) -> bool:
+        """Wait at a wall until another page is there; say whether one is, brought into view."""
+        stage = self._stage
+        await self._photographed("before-wall")
+        await self._navigation.release()
+        began, seen = stage.clock.monotonic(), await self._state()
+        while (waited := stage.clock.monotonic() - began) < grace_s and self._has_time:
+            await stage.guard.pause(_LOOK_S)
+            if (now := await self._state()) == seen:
+                continue
+            if now[0] != seen[0]:
+                end = stage.clock.monotonic() + stage.decision.limits.settle_s
+                await self._navigation.wait_for_load(end)
+            seen = now
+            found = await self._let_pass(self._verdicts)
+            if found is not None and found[0].kind is not Content.WALL:
+                self._ledger.note("wait-at-wall", f"{wall.detail}; it opened by itself")
+                await self._reveal.everything()
+                return True
+        self._ledger.note("wait-at-wall", f"{wall.detail}; still there after {waited:.1f} s")
+        return False
+
+    async def _state(self) -> tuple[int, int]:
+        """Return which document is there and a number that changes as it does; it may be none."""
+        measured = await self._let_pass(lambda: self._stage.ask("measure"))
+        return self._document.count, int(measured["touches"]) if measured else -1
+
+    async def _comes_again(self, why: str) -> bool:
+        """Ask for the page once more; say whether one came, and bring it into view."""
+        await self._photographed("before-reload")
+        await self._stage.guard.pause(_PAUSE_S)
+        self._ledger.note("reload", why)
+        documents = self._document.count
+        await self._steps.take("reload", self._navigation.again)
+        if self._document.count == documents:
+            return False
+        await self._reveal.everything()
+        return True
+
+    async def _photographed(self, word: str) -> None:
+        """Keep a picture of the page as it is, the first time."""
+        if all(picture.subject != word for picture in self._ledger.pictures):
+            picture = await self._let_pass(lambda: self._camera.viewport(STEP, word))
+            if picture is not None:
+                self._ledger.keep(picture)
+
+    async def _let_pass(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what comes of it; None where it failed, which the log says."""
+        try:
+            return await work()
+        except (PageLost, CaptureTimeout):
+            raise
+        except Exception as error:  # noqa: BLE001 - a page may be made to break what judges it
+            self._ledger.log(STEP, f"without effect: {first_line(error)}")
+            return None
+
+    @property
+    def _has_time(self) -> bool:
+        left = self._stage.guard.remaining_s
+        return left > self._stage.decision.limits.total_s * _KEPT_SHARE
