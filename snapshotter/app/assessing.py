@@ -6,6 +6,7 @@ years. What it reads is the record and the files beside it, and nothing that onl
 process knew: so a stranger with the bundle alone comes to the same bytes.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -276,25 +277,25 @@ def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:
 def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[bytes, ...]]:
     """Return the final document as it was received, and those that the page went on from."""
     response, what = record["from_whom"], record["what"]
-    warc, index = files.open(network_record.WARC), files.open(network_record.INDEX)
-    if response is None or warc is None or index is None:
+    if response is None:
         return b"", ()
-    documents = list(what["documents"])
     asked_again = [it["at_ms"] for it in what["redirects"] if it["kind"] == "reload"]
-    documents = [it for it in documents if it["at_ms"] >= max(asked_again, default=0)]
+    since = max(asked_again, default=0)
+    documents = [it for it in what["documents"] if it["at_ms"] >= since]
     final = {"url": response["url"], "connection": ""}
-    if documents and (documents[-1]["url"], documents[-1]["status"]) == (
-        response["url"],
-        response["status"],
-    ):
+    if documents and documents[-1]["url"] == response["url"]:
         final = documents.pop()
+    with contextlib.ExitStack() as stack:
+        network = [files.open(path) for path in (network_record.WARC, network_record.INDEX)]
+        warc, index = (stack.enter_context(it) if it is not None else None for it in network)
+        if warc is None or index is None:
+            return b"", ()
 
-    def body(it: Mapping[str, Any], most: int) -> bytes:
-        index.seek(0)
-        url, connection = str(it["url"]), str(it["connection"])
-        return network_record.body_of(warc, index, url=url, connection=connection, most=most)
+        def body(of: Mapping[str, Any], most: int) -> bytes:
+            index.seek(0)
+            url, connection = str(of["url"]), str(of["connection"])
+            return network_record.body_of(warc, index, url=url, connection=connection, most=most)
 
-    with warc, index:
         before = tuple(body(it, _RAW_BEFORE) for it in documents[:_DOCUMENTS])
         return body(final, _RAW), before
 

@@ -46,7 +46,7 @@ def body_of(warc: BinaryIO, index: BinaryIO, *, url: str, connection: str, most:
         most: Bytes that are returned, at most.
     """
     found = b""
-    for place in _places(index, url):
+    for place in sorted(_places(index, url), key=lambda it: it.offset):
         warc.seek(place.offset)
         record = _opened(warc.read(min(place.length, _HEADS + _CODED)))
         fields, _, block = record.partition(b"\r\n\r\n")

@@ -70,7 +70,12 @@ STAGES = (
     "store",
 )
 # A capture has finer steps than the promised stages; each counts into one of them.
-_STAGE_OF_STEP: Mapping[str, str] = {"scroll": "settle", "viewport": "screenshot"}
+_STAGE_OF_STEP: Mapping[str, str] = {
+    "scroll": "settle",
+    "judge": "settle",
+    "reload": "settle",
+    "viewport": "screenshot",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,7 @@ class Result:
     """One request, done: what was captured, what it became and where it is."""
 
     capture: Capture
+    decision: Decision
     bundle: Bundle
     report: Report  # our own verifier's, on the bundle as it was stored
     stored: StoredObject
@@ -203,6 +209,7 @@ def run(
     timer.stop()
     return Result(
         capture=capture,
+        decision=decision,
         bundle=bundle,
         report=report,
         stored=stored,
@@ -297,7 +304,13 @@ class _Alone:
         return
 
 
-def _sealed(capture: Capture, bundle: Bundle, decision: Decision, quoted: Quoted) -> Sealed:
+def _sealed(
+    capture: Capture,
+    bundle: Bundle,
+    decision: Decision,
+    quoted: Quoted,
+    assessment: Assessment | None,
+) -> Sealed:
     response, met = capture.response, capture.court_minimum.met
     return Sealed(
         bundle_id=bundle.id,

@@ -43,8 +43,8 @@ from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.custody import SUCCESS
-from snapshotter.policy import load as policies
 from snapshotter.model.request import Decision
+from snapshotter.policy import load as policies
 from snapshotter.ports import (
     Assessor,
     Capturer,
@@ -212,15 +212,10 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
 
 
 def assessor(decision: Decision) -> Assessor:
-    """
-    Return what judges pages under a decision.
+    """Return what judges pages under a decision."""
+    from snapshotter.assess.plain import PlainAssessor
 
-    Raises:
-        SnapshotterError: A file of rules that it names is none.
-    """
-    from snapshotter.assess.assessor import RuleAssessor
-
-    return RuleAssessor(decision)
+    return PlainAssessor()
 
 
 def _keep_compiled(directory: Path) -> None:

@@ -26,7 +26,6 @@ from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause
 from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
-from snapshotter.formats.http1_chunks import parts, unchunked
 from snapshotter.capture.observation import Observer
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.scratch import Scratch
@@ -36,6 +35,7 @@ from snapshotter.egress import tee
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import network, server_signature
 from snapshotter.formats.cms import Recipient
+from snapshotter.formats.http1_chunks import parts, unchunked
 from snapshotter.formats.tls import KeyLog
 from snapshotter.model.capture import (
     Artifact,

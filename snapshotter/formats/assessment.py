@@ -7,25 +7,24 @@ made of: the page's files, and the files of rules as they were used.
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
 from snapshotter.model.assessment import Assessment
 
-FORMAT: Final = "snapshotter-assessment/1"
 PATH: Final = "capture/assessment.json"
 MAX_BYTES: Final = 8 << 20
 MAX_RULES_BYTES: Final = 1 << 20  # of one file of rules
 
-_VALUES: Final = 400_000
+_VALUES: Final = 200_000
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _RULES: Final = re.compile(r"capture/rules-([a-z0-9][a-z0-9-]{0,39})\.toml")
 
 
 def encode(assessment: Assessment) -> bytes:
     """Return the file."""
-    return canonical_json.dumps({"assessment": canonical_json.plain(assessment), "format": FORMAT})
+    return canonical_json.dumps(canonical_json.plain(assessment))
 
 
 def parse(data: bytes) -> Assessment:
@@ -37,12 +36,7 @@ def parse(data: bytes) -> Assessment:
     """
     if len(data) > MAX_BYTES:
         raise EvidenceInvalid(f"the assessment is longer than {MAX_BYTES} bytes")
-    value: Any = canonical_json.loads(data, max_values=_VALUES)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise EvidenceInvalid(f"not an assessment of the form {FORMAT}")
-    if set(value) != {"assessment", "format"}:
-        raise EvidenceInvalid("the assessment has not the fields that it has to have")
-    return typed.read(Assessment, value["assessment"])
+    return typed.read(Assessment, canonical_json.loads(data, max_values=_VALUES))
 
 
 def rules_path(rules: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
-from snapshotter.model.page import Block, Box
+from snapshotter.model.page import Block
 
 FORMAT: Final = "snapshotter-layout/1"
 PATH: Final = "capture/layout.json"

@@ -1,0 +1,253 @@
+"""What a capture shows is said in its bundle, and anybody comes to the same with that alone."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app import assessing, pipeline
+from snapshotter.app.assessing import BundledFiles, page_of
+from snapshotter.app.pipeline import World
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import canonical_json, page_layout
+from snapshotter.formats.page_layout import PageLayout
+from snapshotter.model.assessment import (
+    Assessment,
+    Availability,
+    Content,
+    ContentVerdict,
+    RuleFile,
+    TakedownVerdict,
+)
+from snapshotter.model.finding import Verdict
+from snapshotter.model.page import Block, Box, Page
+from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
+from tests import bundles
+from tests.fakes.capturer import FakeCapturer
+from tests.tools import ROOT
+from tests.unit.app.test_network_record import OK, URL, Recorded
+from tests.unit.app.test_pipeline import world
+
+NOTICE = "该内容已被发布者删除"
+RULES = f'id = "test"\nwords = "{NOTICE}"\n'
+BLOCKS = (
+    Block(
+        selector="html > body", tag="body", text=NOTICE, box=Box(left=0, top=0, width=9, height=9)
+    ),
+)
+
+
+class Words:
+    """An assessor whose rules are one sentence, so that a test can change them."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._rules = decision.verdict.rule_texts
+
+    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        gone = any(it.text in text for it in page.blocks for _, text in self._rules)
+        kind = Content.NOTICE if gone else Content.CONTENT
+        state = Availability.UNAVAILABLE if gone else Availability.AVAILABLE
+        words = f"of {page.final_url}, {page.status}, {len(page.raw)} bytes"
+        return ContentVerdict(kind=kind, detail=words), TakedownVerdict(
+            availability=state, detail=words
+        )
+
+    def assess(self, page: Page) -> Assessment:
+        content, takedown = self.judge(page)
+        files = tuple(
+            RuleFile(id=rules, version="1", sha256=hashlib.sha256(text.encode()).hexdigest())
+            for rules, text in self._rules
+        )
+        return Assessment(content=content, takedown=takedown, rule_files=files)
+
+
+class Broken(Words):
+    """An assessor that a page broke."""
+
+    @override
+    def assess(self, page: Page) -> Assessment:
+        raise RecursionError("maximum recursion depth exceeded")
+
+
+def decision(rules: str = RULES) -> Decision:
+    return replace(
+        bundles.decision(require_timestamps=0),
+        verdict=VerdictRules(rules=("test",), rule_texts=(("test", rules),), main_characters=7),
+    )
+
+
+def here(folder: Path, assessor: assessing.AssessorOf = Words) -> World:
+    made = world(folder)
+    contents = {
+        **bundles.CONTENTS,
+        page_layout.PATH: page_layout.encode(PageLayout(blocks=BLOCKS, whole=True)),
+        "capture/page.txt": f"{NOTICE}\n".encode(),
+    }
+    return replace(made, assessor=assessor, capturer=FakeCapturer(made.clock, contents=contents))
+
+
+def run(folder: Path, assessor: assessing.AssessorOf = Words) -> pipeline.Result:
+    return pipeline.run(
+        CaptureRequest(url=bundles.URL), decision(), here(folder, assessor), lambda *_: None
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Result:
+    """One capture of a page with a notice, sealed and stored."""
+    return run(tmp_path_factory.mktemp("assessed"))
+
+
+def test_a_bundle_says_what_its_page_shows_and_both_verifiers_pass_it(
+    done: pipeline.Result, tmp_path: Path
+) -> None:
+    members = bundles.unpack(Path(done.location).read_bytes())
+
+    assert done.assessment is not None
+    assert done.assessment.takedown.availability is Availability.UNAVAILABLE
+    assert assessments.parse(members[assessments.PATH]) == done.assessment
+    assert members["capture/rules-test.toml"] == RULES.encode()
+    assert done.report.verdict is not Verdict.FAILED
+    settings = canonical_json.loads(members["capture/capture.json"])["how"]["settings"]
+    assert settings["verdict"] == {
+        "main_characters": 7, "main_regions": [], "reloads": 1, "rules": ["test"],
+        "wall_grace_ms": 8000,
+    }  # fmt: skip
+    assert settings["readings"] == {"counts": True, "dates": True, "links": True, "qr": True}
+    assert settings["light"] is False
+    by_hand = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "verify_minimal.py", done.location],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "HASH" not in by_hand.stdout + by_hand.stderr
+    assert "UNLISTED" not in by_hand.stdout + by_hand.stderr
+
+
+def test_the_bundle_alone_gives_the_same_assessment_to_the_byte(done: pipeline.Result) -> None:
+    with Path(done.location).open("rb") as stream:
+        again = assessing.rederive(BundledFiles(stream), Words)
+
+    assert again.is_same
+    assert again.assessment == done.assessment
+
+
+def test_other_rules_in_the_bundle_give_another_assessment(done: pipeline.Result) -> None:
+    members = bundles.unpack(Path(done.location).read_bytes())
+    members["capture/rules-test.toml"] = RULES.replace("删除", "刪除").encode()
+
+    again = assessing.rederive(Unpacked(members), Words)
+
+    assert not again.is_same
+    assert again.assessment.takedown.availability is Availability.AVAILABLE
+
+
+def test_another_text_on_the_page_gives_another_assessment(done: pipeline.Result) -> None:
+    members = bundles.unpack(Path(done.location).read_bytes())
+    blocks = (replace(BLOCKS[0], text="一篇文章"),)
+    members[page_layout.PATH] = page_layout.encode(PageLayout(blocks=blocks, whole=True))
+
+    assert not assessing.rederive(Unpacked(members), Words).is_same
+
+
+def test_a_page_that_breaks_its_assessor_costs_the_capture_nothing_but_that(
+    tmp_path: Path,
+) -> None:
+    done = run(tmp_path, Broken)
+
+    members = bundles.unpack(Path(done.location).read_bytes())
+    assert done.assessment is None
+    assert assessments.PATH not in members
+    warnings = json.loads(members["capture/capture.json"])["outcome"]["warnings"]
+    assert {"code": "assessment-failed",
+            "detail": "RecursionError: maximum recursion depth exceeded"} in warnings  # fmt: skip
+    with Path(done.location).open("rb") as stream, pytest.raises(EvidenceInvalid, match="no capt"):
+        assessing.rederive(BundledFiles(stream), Words)
+
+
+class Unpacked:
+    """Files of a bundle that somebody may have changed."""
+
+    def __init__(self, members: Mapping[str, bytes]) -> None:
+        self._members = members
+
+    def names(self) -> list[str]:
+        return list(self._members)
+
+    def open(self, path: str) -> io.BytesIO | None:
+        return io.BytesIO(self._members[path]) if path in self._members else None
+
+
+def recorded(**changes: object) -> tuple[dict[str, object], Unpacked]:
+    """Return a record of a page that went on twice, the second time because we asked again."""
+    network = Recorded()
+    for number, words in enumerate((b"empty", b"article", b"notice")):
+        network.add(OK % b"", words, connection=f"{number}/0")
+    documents = [
+        {"at_ms": 1_000 + number, "connection": f"{number}/0", "status": 200, "url": URL}
+        for number in range(3)
+    ]
+    hop = {"at": "1970-01-01T00:00:01Z", "from_url": URL, "to_url": URL, "status": None}
+    record: dict[str, object] = {
+        "content": {"images": {}, "pictures": []},
+        "from_whom": {
+            "headers": [["X-A", "1"], ["Content-Type", "Text/HTML; charset=utf-8"], ["x-a", "2"]],
+            "status": 200,
+            "url": URL,
+        },
+        "how": {"settings": {"locale": "zh-CN"}},
+        "outcome": {"reasons": [], "state": "complete"},
+        "what": {
+            "documents": documents,
+            "final_url": URL,
+            "http_status": 200,
+            "redirects": [
+                {**hop, "at_ms": 1_001, "kind": "reload"},
+                {**hop, "at_ms": 1_002, "kind": "client"},
+            ],
+            "requested_url": URL,
+        },
+        "when": {"navigation_ended_at_ms": None, "started_at_ms": 1_005, "timezone": "UTC"},
+        **changes,
+    }
+    files = Unpacked(
+        {"archive/data.warc.gz": network.warc.getvalue(), "indexes/index.cdx": network.index}
+    )
+    return record, files
+
+
+def test_a_page_is_the_document_received_last_and_those_it_went_on_from_by_itself() -> None:
+    page = page_of(*recorded())
+
+    assert (page.raw, page.raw_before) == (b"notice", (b"article",))
+    assert page.media_type == "text/html"
+    assert page.headers["x-a"] == "1, 2"
+    assert [it.kind for it in page.redirects] == ["reload", "client"]
+    assert page.captured_at.timestamp() == pytest.approx(1.005)
+    assert (page.failure, page.html, page.text, page.blocks) == ("", "", "", ())
+
+
+def test_a_page_that_did_not_come_says_why() -> None:
+    reasons = [{"code": "dns", "detail": "no such name"}]
+
+    page = page_of(*recorded(from_whom=None, outcome={"reasons": reasons, "state": "failed"}))
+
+    assert (page.failure, page.raw, page.raw_before, page.headers) == ("dns", b"", (), {})
+
+
+@pytest.mark.parametrize("name", ["what", "when", "content", "outcome", "how"])
+@pytest.mark.parametrize("value", [None, {}, [], "text", 7])
+def test_a_record_that_a_stranger_wrote_is_refused_with_a_word(name: str, value: object) -> None:
+    record, files = recorded(**{name: value})
+
+    with pytest.raises(EvidenceInvalid):
+        page_of(record, files)
