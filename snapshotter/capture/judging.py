@@ -136,12 +136,14 @@ class Judging:
         stage = self._stage
         await self._photographed("before-wall")
         await self._navigation.release()
-        began, seen = stage.clock.monotonic(), await self._state()
+        began, waited = stage.clock.monotonic(), 0.0
+        documents, seen = self._document.count, None  # it may have gone on while it was judged
         while (waited := stage.clock.monotonic() - began) < grace_s and self._has_time:
             await stage.guard.pause(_LOOK_S)
             if (now := await self._state()) == seen:
                 continue
-            if now[0] != seen[0]:
+            if self._document.count != documents:
+                documents = self._document.count
                 end = stage.clock.monotonic() + stage.decision.limits.settle_s
                 await self._navigation.wait_for_load(end)
             seen = now

@@ -10,7 +10,7 @@ const BLOCK_MS = 400;
 const DEPTH = 200;  // elements one in another; what stands deeper belongs to the one there
 const MOST_PX = 1e7;
 const INLINE = /^(inline|contents|ruby)/;
-const A_BUTTON = 'button, [role=button], summary';
+const A_BUTTON = 'button, input, [role=button], summary';
 const BUTTONS = new Set(['submit', 'button', 'reset']);
 const inputType = getter(HTMLInputElement.prototype, 'type');
 const inputValue = getter(HTMLInputElement.prototype, 'value');
@@ -57,7 +57,7 @@ function textBlocks() {
   const facts = new Map();  // of an element: what its own text belongs to
   const found = new Map();  // blocks by element, in the order in which their text begins
   const across = scrollX, down = scrollY, range = new Range();
-  let left = BLOCK_CHARACTERS, isWhole = true;
+  let left = BLOCK_CHARACTERS, isWhole = true, last = null;
 
   const unseen = (element) => {
     if (!of.shown(boxOf(element)) || isInClosedDetails(element)) return true;
@@ -76,6 +76,7 @@ function textBlocks() {
         || !INLINE.test(style.display) || of.matches(it, A_BUTTON)));
       outer = {
         block: isOwn ? it : outer.block,
+        isLine: isOwn ? INLINE.test(style.display) || !of.rects(it).length : outer.isLine,
         px: isOwn ? Math.min(10000, Math.round(parseFloat(style.fontSize)) || 0) : outer.px,
         hidden,
         depth: (outer?.depth ?? 0) + 1,
@@ -87,16 +88,19 @@ function textBlocks() {
     }
     return outer;
   };
-  const blockOf = ({block, hidden, px}) => {
+  const blockOf = ({block, hidden, isLine, px}) => {
     if (!found.has(block)) {
       if (found.size >= BLOCKS) { isWhole = false; return null; }
-      found.set(block, {hidden, px, text: '', link: 0});
+      found.set(block, {hidden, isLine, px, text: '', link: 0});
     }
     return found.get(block);
   };
   const add = (fact, text, isPre) => {
     const to = blockOf(fact);
     if (!to) return;
+    // What goes on behind another block does so on a line of its own.
+    if (last && last !== to && !last.isLine && text.trim() && to.text) to.text += '\n';
+    if (text.trim()) last = to;
     let words = isPre ? text : text.replace(/[ \t\n\r\f]+/g, ' ');
     if (!isPre && (to.text === '' || /\s$/.test(to.text))) words = words.replace(/^ /, '');
     if (words.length > left) { words = words.slice(0, left); isWhole = false; }
@@ -132,7 +136,7 @@ function textBlocks() {
   }
   const blocks = [];
   for (const [element, {hidden, px, text, link}] of found) {
-    const words = text.replace(/ *\n */g, '\n').trim();
+    const words = text.replace(/ +\n/g, '\n').trim();
     if (!words) continue;
     const box = of.box(element), hasBox = box.width > 0 || box.height > 0;
     let named = element;

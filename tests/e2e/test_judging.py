@@ -1,0 +1,225 @@
+"""A page that can be looked at again is: walls that open, errors that pass, what each leaves."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.assess.document import DocumentTree
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.formats import page_layout
+from snapshotter.model.assessment import (
+    Assessment,
+    Availability,
+    Content,
+    ContentVerdict,
+    TakedownVerdict,
+)
+from snapshotter.model.capture import Capture, Outcome, PictureKind, StepState
+from snapshotter.model.page import Page
+from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
+
+pytestmark = pytest.mark.e2e
+
+ARTICLE = "<!doctype html><title>it</title><h1>An article</h1><p>with a text of its own.</p>"
+# Walls that ask now and then whether they may open, and go on by themselves or are lifted.
+ASKING = """<!doctype html><p id=it>Checking your browser</p><script>
+setInterval(async () => { if (await (await fetch('/open')).text() === 'yes') %s; }, 1500);
+</script>"""
+WALL = ASKING % "location = '/article'"
+CURTAIN = ASKING % "it.textContent = 'An article'"
+BLOCKS = """<!doctype html><html><head><noscript><p>no</p></noscript>
+<style>.x { display: none } .y { position: absolute; left: -9999px }</style></head>
+<body><h1>One  <b>line</b></h1><p>seen <span class=x>not seen</span> <a href="/">link</a></p>
+<table><tr><td>cell</td></tr></table><div>outer<p>inner</p>outer again</div><pre>a
+  b</pre><button>press</button><input type=submit value=send>
+<div class=y>away</div>
+<div style="visibility:hidden">hid</div><my-box></my-box><script>
+document.querySelector('my-box').attachShadow({mode: 'open'}).innerHTML = '<p>in a shadow</p>';
+document.body.insertAdjacentHTML('beforeend', '<o:p>word</o:p><o:p class=y>far</o:p>');
+</script></body></html>"""
+
+
+@dataclass
+class Pages:
+    """A site whose `/flaky` fails until it was asked `fails` times."""
+
+    url: str = ""
+    fails: int = 1
+    asked: list[str] = field(default_factory=list)
+    judged: threading.Event = field(default_factory=threading.Event)  # then the walls open
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    here = Pages()
+    bodies = {"/article": ARTICLE, "/wall": WALL, "/curtain": CURTAIN, "/blocks": BLOCKS}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            here.asked.append(self.path)
+            is_down = self.path == "/flaky" and here.asked.count("/flaky") <= here.fails
+            body = (bodies.get(self.path, ARTICLE) if not is_down else "<p>overloaded").encode()
+            if self.path == "/open":
+                body = b"yes" if here.judged.is_set() else b"no"
+            self.send_response(503 if is_down else 200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        here.url = f"http://127.0.0.1:{server.server_port}"
+        yield here
+        server.shutdown()
+
+
+class ByWords:
+    """An assessor that knows three kinds of pages, and tells that it was asked."""
+
+    def __init__(self, judged: threading.Event) -> None:
+        self._judged = judged
+
+    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        kind = Content.CONTENT
+        if page.status == 503:
+            kind = Content.ERROR
+        elif any("Checking" in it.text for it in page.blocks):
+            kind = Content.WALL
+        self._judged.set()
+        verdict = TakedownVerdict(availability=Availability.INCONCLUSIVE, detail="")
+        return ContentVerdict(kind=kind, detail=f"it is {kind}"), verdict
+
+    def assess(self, page: Page) -> Assessment:
+        raise NotImplementedError
+
+
+class Broken(ByWords):
+    @override
+    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        raise RecursionError("a page made for it")
+
+
+def captured(spool: Path, pages: Pages, path: str, assessor: type[ByWords] = ByWords) -> Capture:
+    capturer = ChromiumCapturer(
+        clock=SystemClock(),
+        ids=RandomIds(),
+        version="0",
+        assessor=lambda _: assessor(pages.judged),
+    )
+    decision = Decision(
+        policy_name="test",
+        policy_text="",
+        allow_networks=("127.0.0.0/8",),
+        verdict=VerdictRules(wall_grace_s=60.0, reloads=1),
+    )
+    return capturer.capture(CaptureRequest(url=pages.url + path), decision, spool, lambda *_: None)
+
+
+def actions(capture: Capture) -> list[tuple[str, str]]:
+    return [
+        (it.kind, it.detail) for it in capture.actions if "-wall" in it.kind or it.kind == "reload"
+    ]
+
+
+def verdicts(capture: Capture) -> list[str]:
+    return [it.detail.partition(",")[0] for it in capture.steps if it.name == "judge"]
+
+
+def text(spool: Path) -> str:
+    return (spool / "capture/page.txt").read_text()
+
+
+@pytest.mark.parametrize("path", ["/wall", "/curtain"])
+def test_a_wall_that_opens_by_itself_ends_as_the_page_behind_it(
+    pages: Pages, tmp_path: Path, path: str
+) -> None:
+    it = captured(tmp_path, pages, path)
+
+    assert "An article" in text(tmp_path)
+    assert actions(it) == [("wait-at-wall", "it is wall; it opened by itself")]
+    assert verdicts(it) == ["wall", "content"]
+    assert it.outcome is Outcome.COMPLETE, it.reasons
+    assert [hop.kind for hop in it.redirects] == (["client"] if path == "/wall" else [])
+    subjects = [p.subject for p in it.pictures if p.kind is PictureKind.VIEWPORT]
+    assert sorted(subjects) == ["", "before-wall"]
+
+
+def test_a_page_that_failed_is_asked_for_again_and_both_answers_are_kept(
+    pages: Pages, tmp_path: Path
+) -> None:
+    it = captured(tmp_path, pages, "/flaky")
+
+    assert "An article" in text(tmp_path)
+    assert pages.asked.count("/flaky") == 2
+    assert actions(it) == [("reload", "error: it is error (1 of 1)")]
+    assert it.response is not None
+    assert (it.outcome, it.response.status) == (Outcome.COMPLETE, 200)
+    assert [hop.kind for hop in it.redirects] == ["reload"]
+    assert [document.status for document in it.documents] == [503, 200]
+    assert "raw-rendered-divergence" not in [warning.code for warning in it.warnings]
+    assert (tmp_path / "capture/before-reload.png").is_file()
+
+
+def test_a_page_that_goes_on_failing_is_captured_as_it_is(pages: Pages, tmp_path: Path) -> None:
+    pages.fails = 9
+
+    it = captured(tmp_path, pages, "/flaky")
+
+    assert pages.asked.count("/flaky") == 2
+    assert verdicts(it) == ["error", "error"]
+    assert text(tmp_path) == "overloaded\n"
+    assert it.outcome is Outcome.COMPLETE
+
+
+def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
+    pages: Pages, tmp_path: Path
+) -> None:
+    capture = captured(tmp_path, pages, "/blocks", Broken)
+
+    # What breaks the judge costs the capture nothing.
+    (step,) = [one for one in capture.steps if one.name == "judge"]
+    assert (capture.outcome, step.state) == (Outcome.COMPLETE, StepState.FAILED)
+    assert "RecursionError: a page made for it" in (tmp_path / "capture/log.jsonl").read_text()
+    layout = page_layout.parse((tmp_path / page_layout.PATH).read_bytes())
+    tree = DocumentTree((tmp_path / "capture/dom.html").read_text(), layout.blocks)
+    assert layout.whole
+    assert [(it.tag, it.text, it.hidden) for it in layout.blocks] == [
+        ("h1", "One line", False),
+        ("p", "seen link", False),
+        ("span", "not seen", True),
+        ("td", "cell", False),
+        ("div", "outer\nouter again", False),
+        ("p", "inner", False),
+        ("pre", "a\n  b", False),
+        ("button", "press", False),
+        ("input", "send", False),
+        ("div", "away", True),
+        ("div", "hid", True),
+        ("body", "word", False),
+        ("o:p", "far", True),
+        ("p", "in a shadow", False),
+    ]
+    *of_document, of_shadow = layout.blocks
+    for block in of_document:
+        element = tree.element_of(block)
+        assert element is not None, block
+        assert tree.selector_of(element) == block.selector
+        assert tree.block_of(element) == block
+    assert str(tree.element_of(of_shadow).tag) == "my-box"
+    heading, line = layout.blocks[:2]
+    assert (heading.font_px, line.link_characters) == (32, 4)
+    assert heading.box is not None
+    assert heading.box.width > 1000
+    assert heading.box.height < 60
+    assert [it.box for it in layout.blocks if it.text == "not seen"] == [None]
