@@ -287,10 +287,6 @@ def _settings(decision: Decision) -> dict[str, Any]:
     settings["media"] = _group(decision.media)
     settings["expand"] = _group(decision.expand)
     settings["consent"] = _group(decision.consent)
-    settings["readings"] = _group(decision.readings)
-    # The files of rules lie in the bundle as they are.
-    settings["verdict"] = _group(decision.verdict)
-    del settings["verdict"]["rule_texts"]
     return settings
 
 

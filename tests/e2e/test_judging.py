@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app.wiring import RandomIds, SystemClock
-from snapshotter.assess.document import DocumentTree
+from snapshotter.assess.dom import read_document
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.formats import page_layout
 from snapshotter.model.assessment import (
@@ -192,7 +192,8 @@ def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
     assert (capture.outcome, step.state) == (Outcome.COMPLETE, StepState.FAILED)
     assert "RecursionError: a page made for it" in (tmp_path / "capture/log.jsonl").read_text()
     layout = page_layout.parse((tmp_path / page_layout.PATH).read_bytes())
-    tree = DocumentTree((tmp_path / "capture/dom.html").read_text(), layout.blocks)
+    tree = read_document((tmp_path / "capture/dom.html").read_text())
+    assert tree is not None
     assert layout.whole
     assert [(it.tag, it.text, it.hidden) for it in layout.blocks] == [
         ("h1", "One line", False),
@@ -212,11 +213,12 @@ def test_every_text_of_a_page_is_in_one_block_that_the_kept_document_has(
     ]
     *of_document, of_shadow = layout.blocks
     for block in of_document:
-        element = tree.element_of(block)
+        element = tree.at(block.selector)
         assert element is not None, block
-        assert tree.selector_of(element) == block.selector
-        assert tree.block_of(element) == block
-    assert str(tree.element_of(of_shadow).tag) == "my-box"
+        assert (tree.selector(element), element.tag) == (block.selector, block.tag)
+    host = tree.at(of_shadow.selector)
+    assert host is not None
+    assert host.tag == "my-box"
     heading, line = layout.blocks[:2]
     assert (heading.font_px, line.link_characters) == (32, 4)
     assert heading.box is not None

@@ -27,14 +27,8 @@ function selectors() {
         if (node instanceof Element) places.set(node, place += 1);
     }
     const name = of.tag(element).toLowerCase(), root = doc.documentElement();
-    const word = /^[a-z][a-z0-9-]*$/.test(name) ? name : '*';
-    if (parent === root && word !== '*') {
-      for (const node of of.children(root))
-        if (node instanceof Element && of.tag(node).toLowerCase() === name) {
-          if (node === element) return word;
-          break;
-        }
-    }
+    const word = /^[a-z_][a-z0-9_:.-]*$/.test(name) ? name : '*';
+    if (parent === root && element === doc.body()) return name;
     return `${word}:nth-child(${places.get(element)})`;
   };
   return (element) => {
