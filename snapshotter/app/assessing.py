@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app import bundles, network_record
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, page_layout, typed
 from snapshotter.formats.digest import digest_bytes
@@ -30,6 +30,7 @@ from snapshotter.model.capture import (
 )
 from snapshotter.model.page import Page
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
+from snapshotter.policy import readings as known_sites
 from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
 from snapshotter.verify.record import MAX_BYTES as MAX_RECORD
@@ -122,7 +123,7 @@ def with_assessment(
         record = records.content(capture, decision, capture.artifacts)
         found = assess(record, files, decision, assessor_of)
         made = [(assessments.PATH, "application/json", assessments.encode(found))]
-        for rules, text in decision.verdict.rule_texts:
+        for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
             path = assessments.rules_path(rules)
             made.append((path, "application/toml", text.encode()))
     except Exception as error:  # noqa: BLE001 - a page may be made to break it
@@ -191,19 +192,27 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         locale, timezone = str(settings["locale"]), str(settings["timezone"])
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceInvalid("the record does not say by what it was assessed") from error
-    texts: list[tuple[str, str]] = []
+    texts: dict[str, str] = {}
     for it, path in sorted(assessments.rules_in(files.names()).items()):
         data = _read(files, path, assessments.MAX_RULES_BYTES)
-        texts.append((it, (data or b"").decode("utf-8", "replace")))
-    order = {it: place for place, it in enumerate(verdict.rules)}
-    texts.sort(key=lambda it: order.get(it[0], len(order)))
+        texts[it] = (data or b"").decode("utf-8", "replace")
+    try:
+        known = [known_sites.parse(texts[it], it) for it in texts if it not in verdict.rules]
+    except SnapshotterError as error:
+        raise EvidenceInvalid(f"a file of rules in the bundle is none: {error.message}") from error
     return Decision(
         policy_name=name,
         policy_text="",
         locale=locale,
         timezone=timezone,
-        verdict=replace(verdict, rule_texts=tuple(texts)),
-        readings=readings,
+        verdict=replace(
+            verdict, rule_texts=tuple((it, texts[it]) for it in verdict.rules if it in texts)
+        ),
+        readings=replace(
+            readings,
+            sites=tuple(site for it in known for site in it.sites),
+            rules=tuple((it.file.id, it.text) for it in known),
+        ),
     )
 
 
