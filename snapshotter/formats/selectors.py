@@ -6,7 +6,7 @@ Here each element is looked at once, with what is known of its ancestors and of 
 it: the time grows with the page and with the selector, and with nothing else.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from snapshotter.errors import SnapshotterError
 
 _MAX_LENGTH = 500  # characters
 _MAX_PARTS = 60  # compound selectors, of all alternatives
+_MAX_CLASSES = 64  # of one element
 _COMBINATORS = (" ", ">", "+", "~")
 _TESTS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda have, want: have == want,
@@ -35,6 +36,7 @@ class _Step:
 
     combinator: str  # "" for the first
     tests: tuple[_Test, ...]
+    key: str = ""  # "#id", ".class" or a tag, one that an element has to have; "" if there is none
 
 
 @dataclass(slots=True)
@@ -79,17 +81,98 @@ class Selector:
             yield element, bool(stack[-1].above & self._last)
 
     def _matched(self, element: Any, parent: _Seen) -> int:
-        reach = {
-            " ": parent.above,
-            ">": parent.own,
-            "+": parent.before,
-            "~": parent.earlier,
-        }
         own = 0
         for bit, previous, step in self._steps:
-            hangs = not step.combinator or reach[step.combinator] & previous
-            if hangs and all(test(element) for test in step.tests):
+            if _hangs(step, previous, parent) and all(test(element) for test in step.tests):
                 own |= bit
+        return own
+
+
+def _hangs(step: _Step, previous: int, parent: _Seen) -> bool:
+    """Whether the step before this one matched where this one's combinator says."""
+    if not step.combinator:
+        return True
+    if step.combinator == " ":
+        return bool(parent.above & previous)
+    if step.combinator == ">":
+        return bool(parent.own & previous)
+    return bool((parent.before if step.combinator == "+" else parent.earlier) & previous)
+
+
+class Selectors:
+    """
+    Many lists of selectors, matched in one walk.
+
+    At each element only those steps are looked at that begin with its tag, its id or one of
+    its classes: hundreds of selectors cost little more than one.
+
+    Raises:
+        SnapshotterError: One is no selector.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._by_key: dict[str, list[tuple[int, int, _Step]]] = {}
+        self._ends: dict[int, list[str]] = {}  # bit of a last step: whose
+        self._last = 0
+        bit = 1
+        for text in dict.fromkeys(texts):
+            for chain in _chains(text):
+                previous = 0
+                for step in chain:
+                    self._by_key.setdefault(step.key, []).append((bit, previous, step))
+                    previous, bit = bit, bit << 1
+                self._ends.setdefault(previous, []).append(text)
+                self._last |= previous
+
+    def find(self, root: Any, *, most: int, elements: int) -> dict[str, list[Any]]:
+        """
+        Return the elements that each selector matches, in the document's order.
+
+        Args:
+            most: For each selector; what comes after these is left out.
+            elements: That are looked at; what stands behind them is not found.
+        """
+        from lxml import etree
+
+        found: dict[str, list[Any]] = {}
+        stack = [_Seen(own=0, above=0)]
+        for event, element in etree.iterwalk(root, events=("start", "end")):
+            if not isinstance(element.tag, str):
+                continue  # a comment
+            if event == "end":
+                stack.pop()
+                continue
+            elements -= 1
+            if elements < 0:
+                break
+            parent = stack[-1]
+            own = self._matched(element, parent)
+            parent.before, parent.earlier = own, parent.earlier | own
+            stack.append(_Seen(own=own, above=parent.above | own))
+            if ended := own & self._last:
+                for text in self._names(ended):
+                    matches = found.setdefault(text, [])
+                    if len(matches) < most and (not matches or matches[-1] is not element):
+                        matches.append(element)
+        return found
+
+    def _names(self, bits: int) -> Iterator[str]:
+        while bits:
+            lowest = bits & -bits
+            yield from self._ends[lowest]
+            bits ^= lowest
+
+    def _matched(self, element: Any, parent: _Seen) -> int:
+        keys = ["", element.tag]
+        if (name := element.get("id")) is not None:
+            keys.append(f"#{name}")
+        if classes := element.get("class"):
+            keys += [f".{it}" for it in dict.fromkeys(classes.split()[:_MAX_CLASSES])]
+        own = 0
+        for key in keys:
+            for bit, previous, step in self._by_key.get(key, ()):
+                if _hangs(step, previous, parent) and all(test(element) for test in step.tests):
+                    own |= bit
         return own
 
 
@@ -100,6 +183,11 @@ def parse_selector(text: str) -> Selector:
     Raises:
         SnapshotterError: None, or with something that is not matched here.
     """
+    return Selector(tuple(_chains(text)))
+
+
+def _chains(text: str) -> list[tuple[_Step, ...]]:
+    """Return the steps of each alternative of a list of selectors."""
     if len(text) > _MAX_LENGTH:
         raise SnapshotterError(f"a selector of more than {_MAX_LENGTH} characters")
     try:
@@ -112,7 +200,7 @@ def parse_selector(text: str) -> Selector:
         raise SnapshotterError(f"not a CSS selector: {text!r}: {error}", hint=_HINT) from error
     if sum(map(len, chains)) > _MAX_PARTS:
         raise SnapshotterError(f"a selector of more than {_MAX_PARTS} parts")
-    return Selector(tuple(chains))
+    return chains
 
 
 _HINT = "for example 'main h2 a', or '.news-list > li a[href^=\"/news/\"]'"
@@ -120,12 +208,23 @@ _HINT = "for example 'main h2 a', or '.news-list > li a[href^=\"/news/\"]'"
 
 def _chain(tree: Any, text: str) -> Iterator[_Step]:
     if not isinstance(tree, parser.CombinedSelector):
-        yield _Step("", tuple(_tests(tree, text)))
+        yield _Step("", tuple(_tests(tree, text)), _key(tree))
         return
     yield from _chain(tree.selector, text)
     if tree.combinator not in _COMBINATORS:
         raise _unknown(text, tree.combinator)
-    yield _Step(tree.combinator, tuple(_tests(tree.subselector, text)))
+    yield _Step(tree.combinator, tuple(_tests(tree.subselector, text)), _key(tree.subselector))
+
+
+def _key(tree: Any) -> str:
+    """Return what an element has to have for a compound selector, of what is found by name."""
+    while not isinstance(tree, parser.Element):
+        if isinstance(tree, parser.Hash):
+            return f"#{tree.id}"
+        if isinstance(tree, parser.Class):
+            return f".{tree.class_name}"
+        tree = tree.selector
+    return str(tree.element or "").lower()
 
 
 def _tests(tree: Any, text: str) -> Iterator[_Test]:

@@ -26,7 +26,7 @@ class JsonTest:
     """One value in the page's data, which has to be one of these."""
 
     path: str  # "error_code", "data.user.id", "items.0.text"
-    values: tuple[Scalar, ...]
+    values: tuple[Scalar, ...] = ()  # (): anything that is not empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +95,14 @@ class ContentRule:
     """What shows that a page's content is there."""
 
     about: About
-    any: tuple[str, ...]  # CSS: the first that is there, outside any notice, and rich enough
+    any: tuple[str, ...] = ()  # CSS: the first that is there, outside any notice, and rich enough
+    json: tuple[JsonTest, ...] = ()  # or: all of these hold in the page's data
     all: tuple[str, ...] = ()  # CSS: each of these has to be there too
     url: tuple[str, ...] = ()  # patterns; () for every address
     min_text: int = 0  # characters without spaces; or
     min_images: int = 0  # so many pictures; 0: these do not count
     count_links: bool = True  # text in links counts
+    count_frame: bool = True  # text in navigation, footers and the like counts
     last: bool = False  # looked at after all notices and statuses, not before
 
 

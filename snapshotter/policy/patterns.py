@@ -16,7 +16,7 @@ import re
 from functools import lru_cache
 
 MAX_PATTERN = 300  # characters
-_MAX_ALTERNATIVES = 8  # of one pattern, all groups together
+_MAX_WAYS = 256  # in which one pattern can be read, by the alternatives of all its groups
 _MAX_COUNT = 1000  # of a repeat
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[]", re.DOTALL)
 _REPEAT = re.compile(r"[*+?]|\{([0-9]{1,4})(,([0-9]{0,4}))?\}")
@@ -34,7 +34,8 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
     if not text or len(text) > MAX_PATTERN:
         raise ValueError(f"a pattern has 1 to {MAX_PATTERN} characters")
     out: list[str] = []
-    at = alternatives = 0
+    at = 0
+    ways, choices = 1, [1]  # choices: alternatives of each group that is open
     single = ""  # the character or class that a repeat may follow
     open_repeat = ""  # the repeated character or class that ends right here
     while at < len(text):
@@ -48,7 +49,12 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
             opening = "(?:" if text.startswith("(?:", at) else text[at]
             if text.startswith("(?", at) and opening == "(":
                 raise ValueError(f"groups are (…) or (?:…): {text!r}")
-            alternatives += opening == "|"
+            if opening == "|":
+                choices[-1] += 1
+            elif opening == ")":
+                ways *= choices.pop() if len(choices) > 1 else 1
+            else:
+                choices.append(1)
             out.append(opening)
             single, at = "", at + len(opening)
             open_repeat = "" if opening == "|" else open_repeat
@@ -64,8 +70,10 @@ def compile_pattern(text: str) -> "re.Pattern[str]":
         out.append(atom[0])
         open_repeat, at = "", atom.end()
         single = "" if atom[0] in ("^", "$", r"\b") else atom[0]
-    if alternatives > _MAX_ALTERNATIVES:
-        raise ValueError(f"more than {_MAX_ALTERNATIVES} alternatives in a pattern: {text!r}")
+    for count in choices:
+        ways *= count
+    if ways > _MAX_WAYS:
+        raise ValueError(f"more than {_MAX_WAYS} ways through a pattern's alternatives: {text!r}")
     try:
         return re.compile("".join(out))
     except (re.error, OverflowError) as error:

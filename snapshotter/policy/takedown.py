@@ -78,6 +78,7 @@ def _one_group(text: str) -> str:
 
 
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_LabelWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)$", max_length=253)]
 _Selector = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_selector)]
@@ -151,9 +152,7 @@ class _Rule(_Table):
 
 class _JsonTest(_Table):
     path: _Path
-    equals: Annotated[
-        tuple[str | int | bool, ...], Field(min_length=1, max_length=50, strict=False)
-    ]
+    equals: Annotated[tuple[str | int | bool, ...], _Few] = ()
 
     def value(self) -> JsonTest:
         return JsonTest(path=self.path, values=tuple[Scalar, ...](self.equals))
@@ -202,18 +201,20 @@ class _Matching(_Rule):
 
 class _Content(_Rule):
     any: _Selectors = ()
+    data: _JsonTests = ()
     all: _Selectors = ()
     url: _Patterns = ()
     min_text: int = Field(default=1, ge=0, le=100_000)
     min_images: int = Field(default=0, ge=0, le=1000)
     count_links: bool = True
+    count_frame: bool = True
     last: bool = False
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if not self.any:
-            raise ValueError("any is empty: name an element that content is in")
-        if not self.min_text and not self.min_images:
+        if bool(self.any) == bool(self.data):
+            raise ValueError("give any: elements that content is in, or data")
+        if self.any and not self.min_text and not self.min_images:
             raise ValueError("an element that may be empty shows nothing: give min_text")
         return self
 
@@ -221,11 +222,13 @@ class _Content(_Rule):
         return ContentRule(
             about=self.about(),
             any=self.any,
+            json=tuple(it.value() for it in self.data),
             all=self.all,
             url=self.url,
             min_text=self.min_text,
             min_images=self.min_images,
             count_links=self.count_links,
+            count_frame=self.count_frame,
             last=self.last,
         )
 
@@ -288,7 +291,7 @@ class _Notice(_Matching):
     needs_control: bool = False
     detail_of: _Ids = ()
     account: _State | None = None
-    label: _Id | None = None
+    label: _LabelWord | None = None
     extract: dict[_Extracted, _Extract] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -339,7 +342,7 @@ class _Error(_Matching):
 
 
 class _Label(_Matching):
-    label: _Id
+    label: _LabelWord
 
     def value(self) -> LabelRule:
         return LabelRule(about=self.about(), match=self.match(), label=self.label)

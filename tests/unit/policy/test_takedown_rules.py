@@ -78,7 +78,7 @@ def test_the_order_that_was_asked_for_is_kept_and_nothing_comes_twice() -> None:
         (HEAD + '[[wall]]\nid = "f-w1"\nkind = "login"\nscript = ["a(b)"]', "plain letters"),
         (HEAD + '[[status]]\nid = "f-s1"\ncause = "legal"\nselect = "p"', "needs a status"),
         (HEAD + '[[json]]\nid = "f-j1"\ncause = "author"\nselect = "p"', "give data"),
-        (HEAD + '[[content]]\nid = "f-c1"', "any is empty"),
+        (HEAD + '[[content]]\nid = "f-c1"', "f-c1: give any"),
         (HEAD + '[[content]]\nid = "f-c1"\nany = ["p"]\nmin_text = 0', "give min_text"),
         (HEAD + '[[message]]\nid = "f-m1"', "give url"),
         (HEAD.replace("rules@1", "rules@2"), "forum.toml: schema"),

@@ -1,0 +1,90 @@
+"""
+What kind of page is it: content, notice, wall, shell, blank, error, partial.
+
+Made of the take-down verdict, so that the two never disagree: content and partial are
+available, a wall and an error are inconclusive. It is asked for while the browser is still
+there, because a page that came empty can be asked for once more.
+"""
+
+from snapshotter.assess.takedown import Judged
+from snapshotter.assess.view import View
+from snapshotter.model.assessment import (
+    Availability,
+    Content,
+    ContentVerdict,
+    Evidence,
+    Step,
+    Undecided,
+)
+
+
+def kind_of(view: View, judged: Judged) -> ContentVerdict:
+    """Return what kind of page was captured."""
+    verdict = judged.verdict
+    if verdict.availability is Availability.AVAILABLE:
+        return _content(view, judged)
+    if verdict.availability is Availability.UNAVAILABLE:
+        # What was received and is not shown is part of what the page is.
+        more = "; what was received holds content" if judged.content else ""
+        return ContentVerdict(
+            kind=Content.NOTICE,
+            detail=f"a notice: {verdict.detail}{more}",
+            evidence=(*verdict.evidence, *judged.content),
+        )
+    kinds = {
+        Undecided.WALL: Content.WALL,
+        Undecided.UNKNOWN_NOTICE: Content.NOTICE,
+        Undecided.ERROR: Content.ERROR,
+    }
+    if verdict.undecided in kinds:
+        return ContentVerdict(
+            kind=kinds[verdict.undecided], detail=verdict.detail, evidence=verdict.evidence
+        )
+    return _empty(view)
+
+
+def _content(view: View, judged: Judged) -> ContentVerdict:
+    missing = _missing_images(view)
+    if not judged.partial and not missing:
+        return ContentVerdict(
+            kind=Content.CONTENT, detail="the content is there", evidence=judged.content
+        )
+    said = "the page itself holds some of it back" if judged.partial else ""
+    shown = (*judged.content, *judged.partial)
+    if missing:
+        images = view.page.images
+        lost = f"{missing} of {images.wanted} images did not come"
+        said = f"{said}; {lost}" if said else lost
+        shown = (*shown, Evidence(rule="content.images", step=Step.CONTENT, excerpt=lost))
+    return ContentVerdict(kind=Content.PARTIAL, detail=said, evidence=shown)
+
+
+def _missing_images(view: View) -> int:
+    images = view.page.images
+    return images.failed + images.placeholder + images.pending
+
+
+def _empty(view: View) -> ContentVerdict:
+    """A page that no rule knows: something of it is there, or nothing at all."""
+    root = view.document.root if view.document is not None else None
+    characters = 0 if root is None else view.count(root)
+    pictures = 0 if root is None else view.pictures(root, 1)
+    if not characters and not pictures:
+        detail = "nothing is shown" if root is not None else "there is no document"
+        return ContentVerdict(
+            kind=Content.BLANK,
+            detail=detail,
+            evidence=(Evidence(rule="content.blank", step=Step.NOTHING, excerpt=detail),),
+        )
+    return ContentVerdict(
+        kind=Content.SHELL,
+        detail=f"{characters} characters around a main text that is not there",
+        evidence=(
+            Evidence(
+                rule="content.shell",
+                step=Step.NOTHING,
+                region=view.selector(root),
+                excerpt=view.text(root).strip()[:300],
+            ),
+        ),
+    )

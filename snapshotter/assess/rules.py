@@ -1,0 +1,278 @@
+"""
+Match a page by its structure: "these words in that element", never "these words somewhere".
+
+An article about a notice quotes it, in its title too, and is not gone. So words count only
+in the elements that a rule names, and only as the whole of their text, or its beginning.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from snapshotter.assess.view import MAX_TEXT, MAX_URL, View, address, parameter
+from snapshotter.assess.words import normalised
+from snapshotter.formats.selectors import Selectors
+from snapshotter.model.assessment import MAX_EXCERPT, Evidence, Step
+from snapshotter.model.rules import Extract, JsonTest, Match, Normaliser, NoticeRule, RuleSet
+from snapshotter.policy.patterns import compile_pattern
+
+_MAX_EXTRACT = 1_000  # characters of a value that is read off a page
+_WEB = re.compile(r"https?://[^\s]{1,990}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule matched."""
+
+    way: str  # "url", "select", "script", "json", "status"
+    region: str  # selector, path, address: as evidence names it
+    text: str  # verbatim
+    element: Any = None
+
+
+def match(
+    view: View,
+    rule: Match,
+    normaliser: Normaliser,
+    *,
+    ways: Collection[str] = ("url", "select", "script", "json", "status"),
+    outside: Sequence[Any] = (),
+) -> Found | None:
+    """
+    Return what a rule matches on a page; None if it does not match.
+
+    Args:
+        ways: That are tried.
+        outside: Elements in which nothing counts.
+    """
+    if rule.status and view.page.status not in rule.status:
+        return None
+    if rule.redirected and not view.is_redirected:
+        return None
+    if rule.url and "url" in ways and is_at(rule.url, view.address):
+        return Found("url", view.url[:MAX_URL], view.url[:MAX_EXCERPT])
+    if rule.select and "select" in ways:
+        found = _in_elements(view, rule, normaliser, outside)
+        if found is not None:
+            return found
+    if rule.script and "script" in ways:
+        for pattern in rule.script:
+            if place := view.in_scripts(pattern):
+                return Found("script", place[0], place[1][0])
+    if rule.json and "json" in ways:
+        found = _in_data(view, rule.json, normaliser)
+        if found is not None:
+            return found
+    has_others = rule.url or rule.select or rule.script or rule.json
+    if rule.status and not has_others and "status" in ways:
+        return Found("status", "status", f"HTTP {view.page.status}")
+    return None
+
+
+def says(rule: Match, text: str, normaliser: Normaliser) -> bool:
+    """Whether a text is what a rule's words say."""
+    if len(text) > MAX_TEXT or len(" ".join(text.split())) > rule.most_text:
+        return False
+    return _test(rule, normaliser)(normalised(text, normaliser))
+
+
+def is_at(patterns: Sequence[str], where: str) -> bool:
+    """Whether an address ("host/path?query") begins as one of some patterns says."""
+    return any(compile_pattern(it).match(where) for it in patterns)
+
+
+def messages(view: View, rules: RuleSet) -> Iterator[Found]:
+    """Yield the words of notices that stand in addresses and in data, as a file's rules say."""
+    for rule in rules.messages:
+        if rule.url:
+            words = parameter(view.url, rule.query) if is_at(rule.url, view.address) else ""
+            if words.strip():
+                yield Found("url", f"{rule.query} of the address", words)
+            continue
+        if rule.json and _in_data(view, rule.json, rules.normalise) is None:
+            continue
+        datum = view.datum(rule.path)
+        if datum is None or not isinstance(datum.value, str):
+            continue
+        words = parameter(datum.value, rule.query) if rule.query else datum.value
+        if words.strip():
+            region = f"{rule.query} of the address in {rule.path}" if rule.query else rule.path
+            yield Found("json", region, words)
+
+
+def addresses_in_data(view: View, rules: RuleSet) -> Iterator[Found]:
+    """Yield the addresses in which a file's rules look for words, whatever is in them."""
+    for rule in rules.messages:
+        if rule.path and rule.query:
+            datum = view.datum(rule.path)
+            if datum is None or not isinstance(datum.value, str):
+                continue
+            if not rule.json or _in_data(view, rule.json, rules.normalise) is not None:
+                yield Found("json", rule.path, datum.value)
+
+
+def matches_address(rule: Match, url: str) -> bool:
+    """Whether a rule knows an address."""
+    return bool(rule.url) and not rule.redirected and is_at(rule.url, address(url))
+
+
+def extract(view: View, rule: NoticeRule, found: Found) -> dict[str, str]:
+    """Return what a rule reads off the page on which it matched, by name; each not empty."""
+    values: dict[str, str] = {}
+    waiting = list(rule.extracts)
+    for _ in range(len(waiting) + 1):  # one that is read from another waits for it
+        for it in tuple(waiting):
+            if it.source in ("", "notice") or it.source in values:
+                waiting.remove(it)
+                value = _extracted(view, it, found, values)
+                if value:
+                    values[it.name] = value[:_MAX_EXTRACT]
+    if not _WEB.fullmatch(values.get("moved_to", "")):
+        values.pop("moved_to", None)
+    return values
+
+
+def evidence(
+    view: View, rule: str, rules: str, step: Step, found: Found, *, excerpt: str = ""
+) -> Evidence:
+    """Return a record of what was found."""
+    box = view.box(found.element) if found.element is not None else None
+    return Evidence(
+        rule=rule,
+        rules=rules,
+        step=step,
+        region=found.region[:MAX_URL],
+        excerpt=(excerpt or found.text)[:MAX_EXCERPT],
+        box=box,
+        picture=_picture(view) if box is not None else "",
+    )
+
+
+def every_selector(sets: Iterable[RuleSet], more: Iterable[str] = ()) -> Selectors:
+    """Return the selectors of files of rules, parsed."""
+    return _parsed(tuple(sorted({it for rules in sets for it in _selectors(rules)} | set(more))))
+
+
+@lru_cache(maxsize=32)
+def _parsed(texts: tuple[str, ...]) -> Selectors:
+    return Selectors(texts)
+
+
+def _selectors(rules: RuleSet) -> Iterator[str]:
+    yield from rules.notice_shape
+    yield from rules.quoted.select
+    for content in rules.contents:
+        yield from (*content.any, *content.all)
+    notices = (*rules.notices, *rules.jsons, *rules.statuses)
+    matches: tuple[Match, ...] = (
+        *(it.match for it in rules.walls),
+        *(it.match for it in notices),
+        *(it.match for it in rules.errors),
+        *(it.match for it in rules.labels),
+        *(it.match for it in rules.accounts),
+        *(it.match for it in rules.partials),
+    )
+    yield from (it.select for it in matches if it.select)
+    for notice in notices:
+        yield from (it.select for it in notice.extracts if it.select)
+
+
+def _in_elements(
+    view: View, rule: Match, normaliser: Normaliser, outside: Sequence[Any]
+) -> Found | None:
+    for element in view.select(rule.select):
+        if outside and view.is_inside(element, outside):
+            continue
+        text = view.text(element)
+        if not rule.has_words or (text.strip() and says(rule, text, normaliser)):
+            return Found("select", view.selector(element), text.strip(), element)
+    return None
+
+
+def _in_data(view: View, tests: Sequence[JsonTest], normaliser: Normaliser) -> Found | None:
+    """Return the first value that was tested, if all tests hold."""
+    first: Found | None = None
+    for test in tests:
+        datum = view.datum(test.path)
+        if datum is None or not _holds(test, datum.value, normaliser):
+            return None
+        if first is None:
+            first = Found("json", test.path, f"{test.path}: {_words(datum.value)}")
+    return first
+
+
+def _holds(test: JsonTest, value: object, normaliser: Normaliser) -> bool:
+    if not test.values:
+        return value not in (None, "", [], {})
+    if isinstance(value, str):
+        text = normalised(value[:MAX_TEXT], normaliser)
+        return any(isinstance(it, str) and normalised(it, normaliser) == text for it in test.values)
+    return any(type(it) is type(value) and it == value for it in test.values)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, str | int | bool):
+        return str(value)[:MAX_EXCERPT]
+    return type(value).__name__
+
+
+@lru_cache(maxsize=2048)
+def _test(rule: Match, normaliser: Normaliser) -> Callable[[str], bool]:
+    """Return whether a normalised text is what a rule's words say."""
+
+    def plain(words: Sequence[str]) -> tuple[str, ...]:
+        # What is nothing once it is normalised would match every text.
+        return tuple(it for it in (normalised(word, normaliser) for word in words) if it)
+
+    equals, starts, contains = (
+        frozenset(plain(rule.equals)),
+        plain(rule.starts),
+        plain(rule.contains),
+    )
+    patterns = tuple(compile_pattern(it) for it in rule.matches)
+
+    def test(text: str) -> bool:
+        return (
+            text in equals
+            or (bool(starts) and text.startswith(starts))
+            or (bool(contains) and all(it in text for it in contains))
+            or any(it.fullmatch(text) for it in patterns)
+        )
+
+    return test
+
+
+def _extracted(view: View, rule: Extract, found: Found, values: dict[str, str]) -> str:
+    if rule.script:
+        place = view.in_scripts(rule.regex)
+        return (place[1][1] or "").strip() if place else ""
+    if rule.source:
+        text = found.text if rule.source == "notice" else values[rule.source]
+    elif rule.query:
+        text = parameter(view.url, rule.query)
+    elif rule.link_rel:
+        text = " ".join(view.links(rule.link_rel))
+    else:
+        text = _of_element(view, rule, found)
+    if rule.regex:
+        group = compile_pattern(rule.regex).search(text[:MAX_TEXT])
+        text = (group[1] or "") if group else ""
+    return text.strip()
+
+
+def _of_element(view: View, rule: Extract, found: Found) -> str:
+    for element in view.select(rule.select):
+        if element is found.element:
+            continue  # that is the notice itself
+        value = (element.get(rule.attr) or "") if rule.attr else view.text(element)
+        if value.strip():
+            return " ".join(value[:MAX_TEXT].split())
+    return ""
+
+
+def _picture(view: View) -> str:
+    """Return the picture in which boxes are found: of the whole page, where it is one file."""
+    pictures = view.page.pictures
+    return "" if not pictures else pictures[1] if len(pictures) == 2 else pictures[0]

@@ -1,0 +1,83 @@
+"""
+A rule for a notice that none knows, ready to be put into a file and given a cause.
+
+What it says is what was seen, and no more: where the words stood, the words, the day. Its
+cause is `not_stated` and its grade D until somebody has looked.
+"""
+
+import json
+import re
+from typing import Any
+
+from snapshotter.assess.rules import Found
+from snapshotter.assess.view import View
+from snapshotter.model.rules import RuleSet
+from snapshotter.policy.takedown import SCHEMA, host_of
+
+_MOST_WORDS = 400  # characters; of a longer notice the rule has the beginning
+_BEGINNING = 80
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
+_PLAIN_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def stub(view: View, rules: RuleSet, found: Found, shape: str) -> str:
+    """
+    Return a file of rules with one notice, which the loader takes as it is.
+
+    Args:
+        shape: Selector of the shape in which it stood; "" for words in an address or data.
+    """
+    host = host_of(view.url)
+    words = " ".join(_CONTROLS.sub(" ", found.text).split())
+    hosts = [host] if _PLAIN_HOST.fullmatch(host) else list(rules.hosts)
+    day = view.page.captured_at.date().isoformat()
+    select = _selector(found.element, shape) or next(iter(rules.notice_shape), "body")
+    test = (
+        f"equals = [{_quoted(words)}]"
+        if len(words) <= _MOST_WORDS
+        else f"starts = [{_quoted(words[:_BEGINNING])}]"
+    )
+    return "\n".join(
+        (
+            f"# Seen on {day}, and no rule of {rules.file.id} {rules.file.version} knows it.",
+            f"# Give it a cause and a gloss, and move [[notice]] into {rules.file.id}.toml,",
+            "# or name this file before that one in the policy's takedown.rules.",
+            f"schema = {_quoted(SCHEMA)}",
+            f"id = {_quoted(f'{rules.file.id[:50]}-new')}",
+            'version = "0.1"',
+            f"hosts = [{', '.join(map(_quoted, hosts))}]",
+            f"normalise = {_quoted(rules.normalise)}",
+            "",
+            "[[notice]]",
+            f"id = {_quoted(f'{rules.file.id[:50]}-new-1')}",
+            'cause = "not_stated"',
+            'grade = "D"',
+            f"select = {_quoted(select)}",
+            test,
+            "",
+            "[notice.seen]",
+            f"first = {day}",
+            f"last = {day}",
+            "",
+        )
+    )
+
+
+def _selector(element: Any, shape: str) -> str:
+    """Return a short selector of an element: by its id or its classes, in its shape."""
+    if element is None:
+        return shape
+    name = element.get("id") or ""
+    if _PLAIN_NAME.fullmatch(name):
+        return f"#{name}"
+    classes = [it for it in (element.get("class") or "").split() if _PLAIN_NAME.fullmatch(it)]
+    if classes:
+        return "".join(f".{it}" for it in classes[:3])
+    is_one = shape and "," not in shape
+    return f"{shape} {element.tag}" if is_one and _PLAIN_NAME.fullmatch(element.tag) else shape
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a basic string of TOML, which is one of JSON without controls."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""Every page of the fixture site gets its one right verdict."""
+
+import pytest
+
+from snapshotter.model.assessment import Availability
+from snapshotter.site import catalogue
+from tests.unit.assess.pages import assessor, site_page
+
+ASSESSOR = assessor()
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_a_page_of_the_fixture_site_gets_its_one_right_verdict(name: str) -> None:
+    expected = catalogue.PAGES[name].expected
+    assert expected is not None
+
+    content, verdict = ASSESSOR.judge(site_page(name))
+
+    assert (content.kind, verdict.availability) == (expected.content, expected.availability)
+    assert (verdict.cause, verdict.undecided, verdict.wall) == (
+        expected.cause,
+        expected.undecided,
+        expected.wall,
+    )
+    assert verdict.cited_rule == expected.cited_rule
+    assert bool(verdict.quoted) is expected.quoted
+    if verdict.availability is Availability.UNAVAILABLE:
+        assert verdict.takedown is expected.takedown
+    if expected.account:
+        assert expected.account in {it.state for it in verdict.accounts}
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue.names() if catalogue.PAGES[name].rule])
+def test_a_verdict_names_its_rule_and_shows_where_it_was_read(name: str) -> None:
+    _, verdict = ASSESSOR.judge(site_page(name))
+
+    rule = catalogue.PAGES[name].rule
+    rules = {it.rule for it in verdict.evidence} | {it.evidence.rule for it in verdict.accounts}
+    if rule == "wb-j4":  # where the words were; which notice they are is another rule
+        rule = "wb-07"
+    assert rule in rules
+    assert all(it.rules and it.excerpt and it.region for it in verdict.evidence)
+
+
+def test_a_rumour_keeps_what_was_received_as_evidence() -> None:
+    """The script sends readers away; the answer that held the script still holds the article."""
+    content, verdict = ASSESSOR.judge(site_page("wx/rumor"))
+
+    assert [it.label for it in verdict.labels] == ["refuted"]
+    received = [it for it in content.evidence if it.region.startswith("received: ")]
+    assert [it.rule for it in received] == ["wx-article"]
+    assert "河水能治感冒" in received[0].excerpt
+
+
+def test_an_account_that_moved_says_where_to() -> None:
+    _, verdict = ASSESSOR.judge(site_page("wx/migrated"))
+
+    assert verdict.moved_to.startswith("http://mp.weixin.qq.com/mp/profile_ext?")
+
+
+def test_a_violation_keeps_the_platforms_number_of_the_rule() -> None:
+    _, verdict = ASSESSOR.judge(site_page("wx/violation"))
+
+    assert verdict.rule_id == "26"
+    assert verdict.notice_detail == "由用户投诉并经平台审核，涉嫌过度营销、骚扰用户，查看对应规则"
+    assert [it.rule for it in verdict.evidence] == ["wx-02", "wx-02a"]
+
+
+def test_a_refusal_for_legal_reasons_names_who_demanded_it() -> None:
+    _, verdict = ASSESSOR.judge(site_page("451"))
+
+    assert verdict.notice_detail.startswith("http")
+
+
+def test_an_account_that_is_frozen_is_told_apart_from_its_article() -> None:
+    _, verdict = ASSESSOR.judge(site_page("wx/frozen-name"))
+
+    (account,) = verdict.accounts
+    assert (account.state, account.text) == ("frozen", "该帐号已冻结")
+    assert account.account == "wechat:MzkwMDAwMDAwMQ=="
+
+
+def test_a_repost_names_the_rule_of_what_its_original_says() -> None:
+    _, verdict = ASSESSOR.judge(site_page("wb/repost-deleted"))
+
+    assert {it.rule for it in verdict.quoted} == {"wb-01"}
