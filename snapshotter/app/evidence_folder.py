@@ -24,16 +24,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.app import bundles
+from snapshotter.app.stamps import stamps
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import keys, names
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
-from snapshotter.formats.rfc3161 import TokenInvalid, check_response
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
-    MAX_SIDECAR_BYTES,
     custody_beside,
     late_tokens_beside,
     log_proof_beside,
@@ -183,34 +182,14 @@ def _root_file(number: int, name: str) -> str:
 
 def _tokens(bundle: Path, trust: Trust) -> Iterable[_Token]:
     """Yield the tokens that an authority of the trust file gave, in the bundle and beside it."""
-    with bundle.open("rb") as stream:
-        signatures = bundles.read_signatures(stream)
-        inside = {it for it in bundles.member_names(stream) if it.endswith(".tsr")}
-        responses = [
-            (slot, name, bundles.read_member(stream, name, limit=MAX_SIDECAR_BYTES))
-            for slot in range(1, len(signatures) + 1)
-            for name in (names.token(slot, it) for it in range(1, names.MAX_TOKENS + 1))
-            if name in inside
-        ]
-    for number in range(1, names.MAX_LATE_TOKENS + 1):
-        beside = bundle.with_name(f"{bundle.name}.{names.late_token(number)}")
-        if beside.is_file():
-            data = beside.read_bytes()[: MAX_SIDECAR_BYTES + 1]
-            responses += [(slot, beside.name, data) for slot in range(1, len(signatures) + 1)]
-    for slot, name, response in responses:
-        for place, anchor in enumerate(trust.authorities, start=1):
-            try:
-                token = check_response(response, signatures[slot - 1], anchor)
-            except TokenInvalid:
-                continue  # of another authority, or over another signature: not one to show
-            yield _Token(
-                file=name,
-                signature=names.signature(slot),
-                authority=anchor.name,
-                root_pem=_root_file(place, anchor.name),
-                time=token.time.replace(microsecond=0),
-            )
-            break
+    for stamp in stamps(bundle, trust):
+        yield _Token(
+            file=stamp.file,
+            signature=names.signature(stamp.slot),
+            authority=stamp.anchor.name,
+            root_pem=_root_file(stamp.place, stamp.anchor.name),
+            time=stamp.token.time.replace(microsecond=0),
+        )
 
 
 # --- the README ------------------------------------------------------------------------------

@@ -141,14 +141,14 @@ class Altered:
     detail: str  # the whole sentence
 
 
-def describe(part: Part, manifest: Manifest) -> str:
+def describe(part: Part, parts: Sequence[Part]) -> str:
     """Return what a part is, in words, and by which name."""
     stem = part.name.removesuffix(".wacz")
     if part.role in CAPTURES:
         return f"the capture '{part.role.replace('-', ' ')}' ({stem})"
     if part.role is Role.BESIDE:
-        owner = next(it for it in manifest.parts if it.name == part.of)
-        return f"{part.name}, beside {describe(owner, manifest)}"
+        owner = next(it for it in parts if it.name == part.of)
+        return f"{part.name}, beside {describe(owner, parts)}"
     return f"{_WORDS[part.role]} ({part.name})"
 
 
@@ -406,7 +406,7 @@ def _compare(stream: BinaryIO, pack: Pack) -> Iterator[Altered]:
     if stream.read(len(between)) != between:
         yield _altered("the manifest", "the file changed while it was being read")
     for part in manifest.parts:
-        what = describe(part, manifest)
+        what = describe(part, manifest.parts)
         if not _is_as_made(stream, part):
             yield _altered(what, f"{what} was altered")
     if piece(stream.read(manifest.end.length + 1)) != manifest.end:

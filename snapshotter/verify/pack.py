@@ -143,7 +143,7 @@ def _renewals(beside: dict[str, bytes]) -> list[RenewalFiles]:
 
 def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     """Say where a capture is not the one that the pack names."""
-    what = pack.describe(part, found.manifest)
+    what = pack.describe(part, found.manifest.parts)
     if report.sha256 and report.sha256 != part.sha256:
         yield _failed("captures", Code.HASH, f"{what} changed while it was read")
     elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:

@@ -50,7 +50,7 @@ def _finding(finding: Finding) -> dict[str, str]:
 
 def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:
     """Return the lines of one capture; those that passed are one."""
-    what = printable(describe(one.part, manifest))
+    what = printable(describe(one.part, manifest.parts))
     passed = sum(it.verdict is Verdict.PASSED for it in one.report.findings)
     proven = one.report.proven_time
     when = f"existed by {instant(proven)}, by an independent clock" if proven else "no proven time"

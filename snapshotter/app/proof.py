@@ -1,0 +1,507 @@
+"""
+Make a proof pack: captures out of the store, what follows from them, and a page around it.
+
+Each capture is verified first, and so is the pack when it is done: what does not hold is not
+handed out. The file appears whole or not at all (docs/spec/proof-pack.md).
+"""
+
+import base64
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from snapshotter.app import bundles
+from snapshotter.app.observations import read_bundle
+from snapshotter.app.stamps import stamps
+from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
+from snapshotter.formats import canonical_json, names, pack, typed
+from snapshotter.formats.pack import BUNDLE_TYPE, Manifest
+from snapshotter.model.assessment import Assessment, Availability
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.page import Box
+from snapshotter.model.proof import ENDS, Part, Role
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.policy.identity import IdentityRules
+from snapshotter.ports import Clock, ObjectStore, Signer
+from snapshotter.report import pack as pages
+from snapshotter.report import side_by_side, statement, words
+from snapshotter.report.side_by_side import Panel
+from snapshotter.report.statement import Exhibit, Statement
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import (
+    custody_beside,
+    late_tokens_beside,
+    log_proof_beside,
+    renewals_beside,
+)
+from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.trust import Trust
+
+MAIL_BYTES = 25_000_000  # what most mail servers still take, in decimal megabytes as they count
+LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # what `without` may name
+
+_LEFT_OUT = {
+    Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
+}  # fmt: skip
+_PICTURE, _TEXT = "capture/viewport.png", "capture/page.txt"
+_ASSESSMENT, _RULES = "capture/assessment.json", "capture/rules-"
+_MAX_PICTURE, _MAX_TEXT, _MAX_RULES = 32 << 20, 1 << 20, 1 << 20  # bytes
+_MAX_ASSESSMENT, _MAX_VALUES = 8 << 20, 200_000
+_TELLING = 12  # characters: a shorter line is a button or a name
+_EXCERPT = 300  # characters
+# By the end of its name, what a file beside a bundle is; of custody nothing is handed on.
+_BESIDE = {
+    ".tsr": "application/timestamp-reply",
+    ".tlog-proof": "text/plain",
+    ".txt": "text/plain",
+}
+
+Print = Callable[[str, Path, datetime], bytes]  # HTML, a path to work beside, the date: PDF
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Which captures a pack is about, and what was concluded from them."""
+
+    captures: tuple[tuple[Role, str], ...]  # ids of bundles, both ends first
+    kind: TakedownKind = TakedownKind.REMOVED
+    event: Takedown | None = None  # None: nothing was
+    record: bytes = b""  # of the event, signed
+    record_proof: bytes = b""  # that it is in the log
+
+    @classmethod
+    def of(cls, event: Takedown, record: bytes, record_proof: bytes = b"") -> "Case":
+        """Return the case of an event that was concluded."""
+        ends = (event.last_seen, event.first_gone)
+        captures = [(role, it.bundle_id) for role, it in zip(ENDS, ends, strict=True)]
+        for role, others in (
+            (Role.CONFIRMATION, event.confirmations),
+            (Role.CONTROL, event.controls),
+            (Role.VANTAGE, event.vantages),
+        ):
+            known = {bundle_id for _, bundle_id in captures}
+            captures += [(role, it.bundle_id) for it in others if it.bundle_id not in known]
+        return cls(
+            captures=tuple(captures),
+            kind=event.kind,
+            event=event,
+            record=record,
+            record_proof=record_proof,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofDesk:
+    """What is needed to make packs."""
+
+    store: ObjectStore
+    signer: Signer  # the event key: it signs no captures
+    trust: Trust
+    rules: IdentityRules
+    clock: Clock
+    software: str
+    printer: Print | None = None  # None: no PDF
+    trust_files: tuple[tuple[str, bytes], ...] = ()  # (name, bytes), for information
+    root_key_id: str = ""
+    tell: Tell = lambda text: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A pack that was written."""
+
+    file: Path
+    length: int  # bytes
+    manifest: Manifest
+    statement: Statement
+    report: PackReport  # what our own verifier says of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """One part to be, and where its bytes are."""
+
+    part: Part
+    data: bytes | Path
+
+    def open(self) -> BinaryIO:
+        return self.data.open("rb") if isinstance(self.data, Path) else io.BytesIO(self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Capture:
+    """A bundle on disk, verified, and what it shows."""
+
+    exhibit: Exhibit
+    files: tuple[Path, ...]  # the bundle first, then what goes with it
+    sha256: str
+    length: int
+
+
+def make(
+    desk: ProofDesk,
+    case: Case,
+    target: Path,
+    *,
+    without: frozenset[str] = frozenset(),
+    max_bytes: int | None = None,
+) -> Made:
+    """
+    Write the pack of a case.
+
+    Args:
+        target: The file; one that is there is replaced.
+        without: Of `LEAVE_OUT`, what stays outside. The statement names it all the same.
+        max_bytes: The most that the file may have.
+
+    Raises:
+        EvidenceInvalid: A capture does not hold. No pack is made of it.
+        SnapshotterError: No such bundle, no space, or the file would be larger than it may be.
+    """
+    target = Path(os.path.abspath(target))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+            return _make(desk, case, target, Path(folder), without, max_bytes)
+    except OSError as error:
+        hint = "make room, or give another place with -o" if is_disk_full(error) else ""
+        raise SnapshotterError(f"{target}: {error.strerror or error}", hint=hint) from error
+
+
+def _make(
+    desk: ProofDesk,
+    case: Case,
+    target: Path,
+    folder: Path,
+    without: frozenset[str],
+    max_bytes: int | None,
+) -> Made:
+    now = desk.clock.now().replace(microsecond=0)
+    captures = [_capture(desk, role, it, folder / it, now) for role, it in case.captures]
+    _check(case, captures)
+    inside = [it for it in captures if _LEFT_OUT.get(it.exhibit.role) not in without]
+    files = [file for it in inside for file in _bundle_files(it)]
+    files += _evidence_files(desk, case, captures)
+    size = sum(pack.block_length(it.part) for it in files)
+    _refuse_size(size, max_bytes, captures)  # before time is spent on the rest
+    lacks = {_LEFT_OUT[it.exhibit.role] for it in captures if it not in inside}
+    said = Statement(
+        exhibits=tuple(replace(it.exhibit, enclosed=it in inside) for it in captures),
+        event=case.event,
+        kind=case.kind,
+        made_at=now,
+        software=desk.software,
+        key_id=desk.signer.key_id,
+        root_key_id=desk.root_key_id,
+        event_logged=bool(case.record_proof),
+    )
+    picture = side_by_side.render(*_panels(said, captures))
+    files.append(_file("side-by-side.png", Role.PICTURE, "image/png", picture))
+    pdf = None
+    if "pdf" not in without:
+        on_paper = replace(said, lacks=tuple(sorted(lacks)))
+        pdf = _pdf(desk, statement.sheet(on_paper, picture=_data_url(picture)), folder)
+    if pdf is None:
+        lacks.add("pdf")
+    else:
+        files.append(_file("statement.pdf", Role.PDF, "application/pdf", pdf))
+    said = replace(said, lacks=tuple(sorted(lacks)))
+    facts = canonical_json.dumps(statement.facts(said)) + b"\n"
+    files.append(_file("statement.json", Role.FACTS, "application/json", facts))
+    length, manifest = _write(desk, said, files, folder / "pack", max_bytes, captures)
+    with (folder / "pack").open("rb") as stream:
+        report = verify_pack(stream, desk.trust, now=desk.clock.now())
+    if report.verdict is Verdict.FAILED:
+        raise EvidenceInvalid(f"the pack that was made does not hold: {_why(report)}")
+    os.replace(folder / "pack", target)
+    return Made(file=target, length=length, manifest=manifest, statement=said, report=report)
+
+
+def _write(
+    desk: ProofDesk,
+    said: Statement,
+    files: Sequence[_File],
+    file: Path,
+    max_bytes: int | None,
+    captures: Sequence[_Capture],
+) -> tuple[int, Manifest]:
+    parts = [it.part for it in files]
+    page = pages.page(said, [(it, pack.describe(it, parts)) for it in parts])
+    end = pages.end()
+    manifest = Manifest(
+        event_id=said.event.event_id if said.event else "",
+        made_at=said.made_at,
+        software=desk.software,
+        lacks=said.lacks,
+        page=pack.piece(page),
+        text_sha256=pages.text_sha256(page),
+        parts=tuple(parts),
+        end=pack.piece(end),
+    )
+    with file.open("xb") as out:
+        length = pack.write(page, end, manifest, [it.open for it in files], desk.signer, out)
+        out.flush()
+        os.fsync(out.fileno())
+    _refuse_size(length, max_bytes, captures)
+    return length, manifest
+
+
+def _refuse_size(length: int, most: int | None, captures: Sequence[_Capture]) -> None:
+    if most is None or length <= most:
+        return
+    more = sorted({_LEFT_OUT[it.exhibit.role] for it in captures if it.exhibit.role in _LEFT_OUT})
+    options = " ".join(f"--without {it}" for it in more)
+    raise SnapshotterError(
+        f"the pack would have {megabytes(length)}, and at most {megabytes(most)} are allowed",
+        hint=f"leave something out: {options}" if more else "both ends alone are larger than that",
+    )
+
+
+def megabytes(length: int) -> str:
+    """Return a length as mail programs count it."""
+    return f"{length / 1_000_000:.1f} MB"
+
+
+def _why(report: PackReport) -> str:
+    return "; ".join(it.detail for it in report.findings if it.verdict is Verdict.FAILED)
+
+
+# --- captures -------------------------------------------------------------------------------
+
+
+def _capture(desk: ProofDesk, role: Role, bundle_id: str, folder: Path, now: datetime) -> _Capture:
+    """Copy a bundle out of the store, verify it, and read what it shows."""
+    files = bundles.export(desk.store, bundle_id, folder)
+    bundle, log_proof = files[0], log_proof_beside(files[0])
+    with bundle.open("rb") as stream:
+        report = verify_bundle(
+            stream,
+            desk.trust,
+            now=now,
+            late_tokens=late_tokens_beside(bundle),
+            custody_sidecars=custody_beside(bundle),
+            log_proof=log_proof,
+            renewals=renewals_beside(bundle),
+        )
+        if report.verdict is Verdict.FAILED:
+            raise EvidenceInvalid(
+                f"the capture {bundle_id} does not hold, and no proof is made of it",
+                hint=f"snapshotter verify {bundle_id} says what is wrong with it",
+            )
+        exhibit = _exhibit(desk, role, stream, bundle, report, log_proof is not None)
+    return _Capture(
+        exhibit=exhibit,
+        files=tuple(it for it in files if it == bundle or _beside_type(it) is not None),
+        sha256=report.sha256,
+        length=report.length,
+    )
+
+
+def _exhibit(
+    desk: ProofDesk, role: Role, stream: BinaryIO, bundle: Path, report: Report, has_proof: bool
+) -> Exhibit:
+    read = read_bundle(
+        stream,
+        sha256=report.sha256,
+        late_tokens=late_tokens_beside(bundle),
+        rules=desk.rules,
+        reassess=None,
+    )
+    if read.observation is None:
+        raise SnapshotterError(
+            f"the capture {report.bundle_id} says nothing about whether the page is there: "
+            f"{read.problem}",
+            hint="capture the page again: captures of today come with a verdict",
+        )
+    there = bundles.member_names(stream)
+    assessed = None
+    if _ASSESSMENT in there:
+        data = bundles.read_member(stream, _ASSESSMENT, limit=_MAX_ASSESSMENT)
+        assessed = typed.read(Assessment, canonical_json.loads(data, max_values=_MAX_VALUES))
+    unclear = {it.code.value for it in report.findings if it.verdict is Verdict.INDETERMINATE}
+    in_log = {it.verdict for it in report.findings if it.check == "log"}
+    text = _member(stream, there, _TEXT, _MAX_TEXT).decode("utf-8", "replace")
+    return Exhibit(
+        role=role,
+        observation=read.observation,
+        record=report.record,
+        assessment=assessed,
+        stamps=tuple(
+            statement.Stamp(authority=it.anchor.name, at=it.token.time)
+            for it in stamps(bundle, desk.trust)
+            if it.slot == 1
+        ),
+        verdict=report.verdict,
+        codes=tuple(sorted(unclear)),
+        logged=has_proof and in_log == {Verdict.PASSED},
+        excerpt=_excerpt(text) if read.observation.availability is Availability.AVAILABLE else "",
+    )
+
+
+def _member(stream: BinaryIO, there: Sequence[str], name: str, limit: int) -> bytes:
+    """Return a member of a bundle; nothing where it is not there, or is too long to be used."""
+    if name not in there:
+        return b""
+    with contextlib.suppress(EvidenceInvalid):
+        return bundles.read_member(stream, name, limit=limit)
+    return b""
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of what a page says, without the words around it."""
+    lines = [" ".join(it.split()) for it in text.splitlines()]
+    telling = [it for it in lines if len(it) >= _TELLING]
+    return "\n".join(telling[:3])[:_EXCERPT]
+
+
+def _check(case: Case, captures: Sequence[_Capture]) -> None:
+    """Refuse what would not be the proof that it looks like."""
+    if case.event is not None:
+        named: dict[str, Observation] = {
+            it.bundle_id: it
+            for it in (
+                *(case.event.last_seen, case.event.first_gone, *case.event.confirmations),
+                *(*case.event.controls, *case.event.vantages),
+            )
+        }
+        for one in captures:
+            bundle_id = one.exhibit.observation.bundle_id
+            if named[bundle_id].sha256 != one.sha256:
+                raise EvidenceInvalid(
+                    f"the capture {bundle_id} is not the one that the event was concluded from",
+                    hint="snapshotter audit says what became of it",
+                )
+    seen, gone = (it.exhibit.observation for it in captures[:2])
+    account = case.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+    if seen.identity != gone.identity and not account:
+        raise SnapshotterError(
+            f"{seen.bundle_id} and {gone.bundle_id} are captures of two pages: {seen.url} and "
+            f"{gone.url}",
+            hint="give the last capture that shows the page, and the first that does not",
+        )
+    for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
+        if shown.availability is not wanted and not account:
+            raise SnapshotterError(
+                f"the capture {shown.bundle_id} does not show that the page is {wanted.value}: "
+                f"it is {words.shown(shown)}",
+                hint="give the last capture that shows the page, and then the first that does not",
+            )
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def _bundle_files(one: _Capture) -> Iterator[_File]:
+    bundle, *beside = one.files
+    part = Part(
+        name=bundle.name,
+        role=one.exhibit.role,
+        media_type=BUNDLE_TYPE,
+        length=one.length,
+        sha256=one.sha256,
+    )
+    yield _File(part=part, data=bundle)
+    for path in beside:
+        made = _file(path.name, Role.BESIDE, str(_beside_type(path)), path.read_bytes())
+        yield _File(part=replace(made.part, of=bundle.name), data=path)
+
+
+def _beside_type(path: Path) -> str | None:
+    return next((it for end, it in _BESIDE.items() if path.name.endswith(end)), None)
+
+
+def _evidence_files(desk: ProofDesk, case: Case, captures: Sequence[_Capture]) -> Iterator[_File]:
+    """Yield the event, the key, the trust file and the rules."""
+    if case.event is not None:
+        name = f"{case.event.event_id}.json"
+        yield _file(name, Role.EVENT, "application/json", case.record)
+        if case.record_proof:
+            proof = f"{name}.{names.LOG_PROOF}"
+            yield _file(proof, Role.EVENT_PROOF, "text/plain", case.record_proof)
+    yield _file("event-key.pem", Role.KEY, "application/x-pem-file", desk.signer.public_key_pem)
+    for name, data in desk.trust_files:
+        yield _file(name, Role.TRUST, "application/octet-stream", data)
+    with captures[1].files[0].open("rb") as stream:
+        for name in bundles.member_names(stream):
+            if name.startswith(_RULES):
+                data = bundles.read_member(stream, name, limit=_MAX_RULES)
+                yield _file(name.rpartition("/")[2], Role.RULES, "application/toml", data)
+
+
+def _file(name: str, role: Role, media_type: str, data: bytes) -> _File:
+    part = Part(
+        name=name,
+        role=role,
+        media_type=media_type,
+        length=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return _File(part=part, data=data)
+
+
+def _pdf(desk: ProofDesk, sheet: str, folder: Path) -> bytes | None:
+    """Print the statement. A pack without it is one that says so."""
+    if desk.printer is None:
+        return None
+    try:
+        return desk.printer(sheet, folder / "sheet", desk.clock.now())
+    except SnapshotterError as error:
+        desk.tell(f"the pack has no PDF: {error.message}")
+        return None
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+# --- the picture ----------------------------------------------------------------------------
+
+
+def _panels(said: Statement, captures: Sequence[_Capture]) -> tuple[Panel, Panel]:
+    """Return both halves, the earlier capture on the left."""
+    by_id = {it.exhibit.observation.bundle_id: it for it in captures}
+    earlier, later = said.in_order
+    return (
+        _panel(by_id[earlier.observation.bundle_id]),
+        _panel(by_id[later.observation.bundle_id]),
+    )
+
+
+def _panel(one: _Capture) -> Panel:
+    exhibit, bundle = one.exhibit, one.files[0]
+    with bundle.open("rb") as stream:
+        png = _member(stream, bundles.member_names(stream), _PICTURE, _MAX_PICTURE)
+    seen = exhibit.observation
+    heading = "It is there" if seen.availability is Availability.AVAILABLE else "It is gone"
+    lines = [words.local(seen.at, exhibit.timezone), statement.one_line(seen.url), seen.bundle_id]
+    if seen.notice:
+        lines.append(statement.one_line(seen.notice))
+    return Panel(
+        heading=f"{heading}: {words.utc(seen.at)}",
+        lines=[it for it in lines if it],
+        png=png,
+        box=_box(exhibit),
+    )
+
+
+def _box(exhibit: Exhibit) -> Box | None:
+    """Return where the notice is, in pixels of the first view; None where nobody knows."""
+    if exhibit.assessment is None:
+        return None
+    scale: Any = exhibit.record["how"]["settings"].get("scale", 1)
+    if not isinstance(scale, int):
+        return None
+    for found in exhibit.assessment.takedown.evidence:
+        box = found.box
+        if box is not None and found.picture in ("", _PICTURE):
+            sides = (box.left, box.top, box.width, box.height)
+            left, top, width, height = (side * scale for side in sides)
+            return Box(left=left, top=top, width=width, height=height)
+    return None

@@ -1,0 +1,53 @@
+"""Which tokens over a bundle's signatures are good, by whom, and where each of them is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from snapshotter.app import bundles
+from snapshotter.formats import names
+from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response
+from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """One token over a signature, good by an authority of the trust."""
+
+    file: str  # member of the bundle, or name of the file beside it
+    slot: int  # of the signature that it is over, from 1
+    place: int  # of its authority in the trust, from 1
+    anchor: Anchor
+    token: Token
+
+
+def stamps(bundle: Path, trust: Trust) -> Iterator[Stamp]:
+    """
+    Yield the tokens that an authority of the trust gave, in the bundle and beside it.
+
+    Raises:
+        EvidenceInvalid: Not a bundle.
+    """
+    with bundle.open("rb") as stream:
+        signatures = bundles.read_signatures(stream)
+        inside = {it for it in bundles.member_names(stream) if it.endswith(".tsr")}
+        responses = [
+            (slot, name, bundles.read_member(stream, name, limit=MAX_SIDECAR_BYTES))
+            for slot in range(1, len(signatures) + 1)
+            for name in (names.token(slot, it) for it in range(1, names.MAX_TOKENS + 1))
+            if name in inside
+        ]
+    for number in range(1, names.MAX_LATE_TOKENS + 1):
+        beside = bundle.with_name(f"{bundle.name}.{names.late_token(number)}")
+        if beside.is_file():
+            data = beside.read_bytes()[: MAX_SIDECAR_BYTES + 1]
+            responses += [(slot, beside.name, data) for slot in range(1, len(signatures) + 1)]
+    for slot, name, response in responses:
+        for place, anchor in enumerate(trust.authorities, start=1):
+            try:
+                token = check_response(response, signatures[slot - 1], anchor)
+            except TokenInvalid:
+                continue  # of another authority, or over another signature: not one to show
+            yield Stamp(file=name, slot=slot, place=place, anchor=anchor, token=token)
+            break

@@ -1,0 +1,124 @@
+"""
+A document of ours on paper: HTML to PDF, by a browser that reaches nobody.
+
+The same browser as for captures, in its sandbox and in a profile of its own, whose way out
+knows no name and lets nothing through. What is printed comes from us; that it can ask
+nobody for anything is its own policy as well (`default-src 'none'`).
+"""
+
+import re
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.capture.browser import Wire, Workplace, choose_browser
+from snapshotter.capture.redact import clean_text
+from snapshotter.capture.standby import Running, Standby
+from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.egress.rules import EgressRules
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.request import Decision, Limits
+from snapshotter.ports import Clock
+
+_LIMIT_S = 60.0  # for all of it, the browser's start included
+_SCALES = (1.0, 0.92, 0.85, 0.78, 0.7, 0.62)  # until it is one page
+_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
+_DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)[0-9]{14}[+-][0-9]{2}'[0-9]{2}'\)")
+
+
+def print_pdf(
+    html: str,
+    beside: Path,
+    *,
+    at: datetime,
+    clock: Clock,
+    executable: Path | None = None,
+    allow_no_sandbox: bool = False,
+) -> bytes:
+    """
+    Return a document as PDF, on one sheet of A4 where a smaller print makes it fit.
+
+    Args:
+        html: Asks nobody for anything: pictures stand in it as `data:`.
+        beside: A path next to which the browser may have files; nothing is left there.
+        at: The date that the file gets: the same words on the same machine are the same bytes.
+        executable: A browser to use; else whichever is found.
+        allow_no_sandbox: Start it without its sandbox where that can not be had.
+
+    Raises:
+        ServiceUnavailable: No browser could be started, or it did not print in time.
+        PolicyRefused: It would have no sandbox.
+    """
+    decision = Decision(
+        policy_name="print", policy_text="", limits=Limits(total_s=_LIMIT_S), locale="en-US"
+    )
+    binary, remark = choose_browser(decision.browser, executable)
+    place = Workplace.create(beside)
+    tee_dir = place.root / "passed"
+    tee_dir.mkdir()
+    rules = EgressRules(total_bytes=1)
+    guard = EgressGuard(rules, clock=clock, tee=tee_dir, resolver=_Nobody(), purpose="print")
+    standby = Standby(
+        decision=decision,
+        binary=binary,
+        remark=remark,
+        place=place,
+        wire=Wire(guard=guard, path="none", key_log=place.root / "keys.log", tee_dir=tee_dir),
+        allow_no_sandbox=allow_no_sandbox,
+    )
+    job = _Print(html)
+    try:
+        standby.start()
+        standby.give(job)
+        standby.thread.join(_LIMIT_S)
+    finally:
+        standby.end()
+    if job.error is not None:
+        raise job.error
+    if job.pdf is None:
+        raise ServiceUnavailable(f"the browser did not print within {_LIMIT_S:g} s")
+    return _dated(job.pdf, at)
+
+
+class _Print:
+    """What the browser's thread does, and what became of it."""
+
+    def __init__(self, html: str) -> None:
+        self._html = html
+        self.pdf: bytes | None = None
+        self.error: Exception | None = None
+
+    async def __call__(self, coming: Awaitable[Running]) -> None:
+        try:
+            running = await coming
+            context = running.launched.context
+            await context.set_offline(True)
+            page = context.pages[0] if context.pages else await context.new_page()
+            await page.set_content(self._html, wait_until="load")
+            for scale in _SCALES:
+                made = await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
+                self.pdf = made
+                if len(_PAGE.findall(made)) <= 1:
+                    break
+        except PlaywrightError as error:
+            self.error = ServiceUnavailable(
+                f"the browser did not print: {clean_text(error.message)[:200]}"
+            )
+        except Exception as error:  # noqa: BLE001 (it is raised where it can be handled)
+            self.error = error
+
+
+class _Nobody:
+    """A resolver that knows no name."""
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        raise ResolutionFailed("dns", f"{host}: nobody is asked while a document is printed")
+
+
+def _dated(pdf: bytes, at: datetime) -> bytes:
+    """Return the file with our date in the place of the browser's, as long as it was."""
+    stamp = f"{at.astimezone(UTC):%Y%m%d%H%M%S}+00'00')".encode("ascii")
+    return _DATE.sub(lambda found: found[1] + stamp, pdf)

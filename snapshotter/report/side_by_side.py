@@ -1,0 +1,132 @@
+"""
+Both ends of a take-down in one picture: the first views, with times, the notice outlined.
+
+A copy for the eye: it is made of the pictures in the captures, which are the evidence. The
+same pictures, words and fonts give the same bytes.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from snapshotter.model.page import Box
+
+WIDTH = 640  # pixels of one picture
+MAX_HEIGHT = 800
+MAX_PIXELS = 40_000_000  # of a picture that is taken in: a page's first view has a few millions
+_MARGIN, _GAP, _LINE = 16, 16, 22
+_INK, _QUIET, _PAPER, _EDGE, _MARK = "#16181d", "#4a4f5a", "#ffffff", "#c9cdd6", "#b3261e"
+_SIZE = 15
+# Fonts that draw Chinese first; whichever is there. What none draws is not shown as boxes.
+_FONTS = (
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/System/Library/Fonts/PingFang.ttc",
+    "/System/Library/Fonts/Hiragino Sans GB.ttc",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One half of the picture."""
+
+    heading: str
+    lines: Sequence[str] = ()  # below it; a line that no font here draws is left out, and said
+    png: bytes = b""  # of the first view; nothing, or what is no picture, is told as such
+    box: Box | None = None  # in pixels of that picture, outlined
+
+
+def render(left: Panel, right: Panel, *, fonts: Sequence[str] = _FONTS) -> bytes:
+    """Return the picture as PNG."""
+    font = _font(tuple(fonts))
+    views = [_view(panel) for panel in (left, right)]
+    rows = max(len(left.lines), len(right.lines)) + 1
+    top = _MARGIN + rows * _LINE + 8
+    height = top + max(view.height for view in views) + _MARGIN
+    canvas = Image.new("RGB", (2 * WIDTH + 2 * _MARGIN + _GAP, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for number, (panel, view) in enumerate(zip((left, right), views, strict=True)):
+        x = _MARGIN + number * (WIDTH + _GAP)
+        draw.text((x, _MARGIN), _fitting(panel.heading, font), _INK, font)
+        for row, line in enumerate(panel.lines, start=1):
+            shown = _fitting(line if _draws(font, line) else _UNDRAWN, font)
+            draw.text((x, _MARGIN + row * _LINE), shown, _QUIET, font)
+        canvas.paste(view, (x, top))
+        draw.rectangle((x - 1, top - 1, x + view.width, top + view.height), outline=_EDGE)
+    out = io.BytesIO()
+    canvas.save(out, "PNG", compress_level=9)
+    return out.getvalue()
+
+
+_UNDRAWN = "(these words are in the statement: no font here draws them)"
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _view(panel: Panel) -> Image.Image:
+    """Return the first view at its place's width, with what is to be seen in it outlined."""
+    try:
+        view = _opened(panel.png)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        view = None  # a capture may hold anything under that name
+    if view is None:
+        blank = Image.new("RGB", (WIDTH, WIDTH * 5 // 8), "#eef0f4")
+        draw = ImageDraw.Draw(blank)
+        draw.text((20, 20), "This capture has no picture.", _QUIET, _font(_FONTS))
+        return blank
+    factor = WIDTH / view.width
+    # The part at the top: a first view is seldom taller, and a picture must stay one.
+    view = view.crop((0, 0, view.width, min(view.height, int(MAX_HEIGHT / factor))))
+    small = view.resize((WIDTH, max(1, round(view.height * factor))), Image.Resampling.LANCZOS)
+    if panel.box is not None:
+        box = panel.box
+        edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+        left, top, right, bottom = (round(edge * factor) for edge in edges)
+        outline = (max(2, left - 5), max(2, top - 5), min(WIDTH - 3, right + 5),
+                   min(small.height - 3, bottom + 5))  # fmt: skip
+        if outline[0] < outline[2] and outline[1] < outline[3]:  # else it is not in this view
+            ImageDraw.Draw(small).rectangle(outline, outline=_MARK, width=3)
+    return small
+
+
+def _opened(png: bytes) -> Image.Image | None:
+    if not png:
+        return None
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+        if opened.width * opened.height > MAX_PIXELS:
+            return None
+        return opened.convert("RGB")
+
+
+@cache
+def _font(paths: tuple[str, ...]) -> _Font:
+    for path in paths:
+        if Path(path).is_file():
+            return ImageFont.truetype(path, _SIZE)
+    return ImageFont.load_default(_SIZE)
+
+
+def _draws(font: _Font, text: str) -> bool:
+    """Whether a font has a form of its own for every character."""
+    missing = _form(font, "\U0010fffe")  # no character: what is drawn where there is none
+    return not any(_form(font, it) == missing for it in set(text) if not it.isspace())
+
+
+def _form(font: _Font, character: str) -> tuple[tuple[int, int], bytes]:
+    mask = font.getmask(character)
+    return mask.size, bytes(mask)
+
+
+def _fitting(text: str, font: _Font) -> str:
+    """Return as much of a line as has room."""
+    if font.getlength(text) <= WIDTH:
+        return text
+    while text and font.getlength(f"{text}…") > WIDTH:
+        text = text[:-1]
+    return f"{text}…"

@@ -1,0 +1,435 @@
+"""
+The statement of a proof pack: all that it says, as values, as JSON and as HTML.
+
+Everything on the page is in `facts`, the twin for programs. What comes from captured pages
+is shown between isolating marks, with control characters written out, and never as markup.
+Nothing here judges: captures were verified and verdicts were made elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from snapshotter.formats.canonical_json import instant, plain
+from snapshotter.formats.printable import printable
+from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.finding import Verdict
+from snapshotter.model.proof import ENDS, Role
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.report import words
+
+FORMAT = "snapshotter-statement/1"
+MAX_TITLE = 200  # characters that are shown of a title or of an address
+MAX_NOTICE = 600
+_MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
+
+NOT_PROVEN: tuple[tuple[str, str], ...] = (
+    (
+        "That the page was the same for others.",
+        "Captures from a second place or network would strengthen it.",
+    ),
+    (
+        "That its author is who the page says.",
+        "The platform's own records would, and captures of the account.",
+    ),
+    (
+        "Who decided, and why: a notice that names the author, or a rule, is a claim too.",
+        "A page of the same author or host from the same hour would strengthen it.",
+    ),
+    (
+        "That what it said is true, or that its counts are right.",
+        "Sources outside the page would.",
+    ),
+    (
+        "What stood there before, after, or between two captures.",
+        "More captures would.",
+    ),
+)
+CHALLENGES: tuple[str, ...] = (
+    "A capture shows that this client received and rendered these bytes at this time; the link "
+    "from the server to the record is the word of whoever ran the software.",
+    "A token of a timestamp authority proves that a capture existed by then, and not how long "
+    "before.",
+    "Pages differ by address, language, time zone and login. Each capture says which it had.",
+    "A page may show an automatic browser something else. The browser does not hide what it is.",
+    "The date inside a page's MHTML file is this machine's clock, and no proof of time.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """A token over a capture's signature, verified."""
+
+    authority: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """One capture, as the statement tells of it."""
+
+    role: Role
+    observation: Observation
+    record: Mapping[str, Any]  # the capture record, verified
+    assessment: Assessment | None = None  # None: made before verdicts were
+    stamps: tuple[Stamp, ...] = ()
+    verdict: Verdict  # of its verification when the pack was made
+    codes: tuple[str, ...] = ()  # what was not established
+    logged: bool = False  # a log proof stands beside it, and holds
+    excerpt: str = ""  # of what it shows, verbatim
+    enclosed: bool = True  # False: it is in the store, and not in this file
+
+    @property
+    def timezone(self) -> str:
+        """What the page was told, IANA."""
+        return str(_at(self.record, "when.timezone") or "UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """All that a pack says of its captures."""
+
+    exhibits: tuple[Exhibit, ...]  # both ends first
+    event: Takedown | None  # None: nothing was concluded, and the statement says so
+    kind: TakedownKind
+    made_at: datetime
+    software: str
+    key_id: str  # who signs the pack
+    root_key_id: str = ""  # of the trust file in it
+    event_logged: bool = False
+    lacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if tuple(it.role for it in self.exhibits[:2]) != ENDS:
+            raise ValueError("a statement begins with both ends")
+
+    @property
+    def seen(self) -> Exhibit:
+        """The capture that shows it."""
+        return self.exhibits[0]
+
+    @property
+    def gone(self) -> Exhibit:
+        """The capture that does not."""
+        return self.exhibits[1]
+
+    @property
+    def in_order(self) -> tuple[Exhibit, Exhibit]:
+        """Both ends, the earlier one first."""
+        earlier, later = sorted(
+            (self.seen, self.gone), key=lambda it: (it.observation.began_at, it.observation.at)
+        )
+        return earlier, later
+
+    @property
+    def bracket(self) -> tuple[datetime, datetime]:
+        """The interval in which it happened (as `Takedown.bracket`)."""
+        earlier, later = self.in_order
+        return earlier.observation.began_at, later.observation.at
+
+    def others(self, role: Role) -> tuple[Exhibit, ...]:
+        """Return the captures of one role."""
+        return tuple(it for it in self.exhibits if it.role is role)
+
+
+# --- as JSON ----------------------------------------------------------------------------------
+
+
+def facts(said: Statement) -> dict[str, Any]:
+    """Return all that a statement says, as canonical JSON takes it."""
+    begin, end = said.bracket
+    return {
+        "bracket": {
+            "from": instant(begin),
+            "length": words.span(end - begin),
+            "timezone": said.seen.timezone,
+            "until": instant(end),
+        },
+        "captures": [_capture(it) for it in said.exhibits],
+        "challenges": list(CHALLENGES),
+        "event": plain(said.event) if said.event else None,
+        "event_logged": said.event_logged,
+        "format": FORMAT,
+        "key_id": said.key_id,
+        "kind": said.kind.value,
+        "lacks": list(said.lacks),
+        "made_at": instant(said.made_at),
+        "not_proven": [{"strengthened": how, "what": what} for what, how in NOT_PROVEN],
+        "notice": _notice(said.gone),
+        "root_key_id": said.root_key_id,
+        "software": said.software,
+        "title": words.TITLES[said.kind],
+    }
+
+
+def _notice(one: Exhibit) -> dict[str, Any]:
+    seen = one.observation
+    verdict = one.assessment.takedown if one.assessment else None
+    return {
+        "cause": seen.cause.value if seen.cause else None,
+        "cause_in_words": words.CAUSES[seen.cause] if seen.cause else "",
+        "cited_rule": seen.cited_rule,
+        "detail": verdict.notice_detail if verdict else "",
+        "grade": verdict.grade if verdict else "",
+        "platform_rule": verdict.rule_id if verdict else "",
+        "rule": seen.rule,
+        "rules": [plain(it) for it in seen.rule_files],
+        "text": seen.notice,
+        "translations": dict(verdict.gloss) if verdict else {},
+    }
+
+
+def _capture(one: Exhibit) -> dict[str, Any]:
+    """Return the fields that a report on a capture has, by the groups in which courts ask."""
+    record, seen = one.record, one.observation
+
+    def at(path: str) -> Any:
+        return _at(record, path)
+
+    tls = at("from_whom.tls") or {}
+    return {
+        "content": {
+            "artifacts": [
+                {name: it.get(name) for name in ("length", "path", "sha256", "step")}
+                for it in (at("content.artifacts") or [])[:_MAX_LISTED]
+            ],
+            "counts": [plain(it) for it in seen.counts],
+            "images": at("content.images"),
+            "language": at("content.document_language"),
+            "main_sha256": seen.main_sha256,
+            "missing_parts": at("content.missing_parts"),
+            "text_characters": at("content.text_characters"),
+        },
+        "from_whom": {
+            "certificates": [it.get("sha256") for it in tls.get("chain", [])],
+            "http_status": at("what.http_status"),
+            "protocol": at("from_whom.protocol"),
+            "remote_ip": at("from_whom.remote_ip"),
+            "tls": tls.get("protocol"),
+        },
+        "how": {
+            "actions": len(at("how.actions") or []),
+            "blocked_requests": at("content.requests.blocked"),
+            "browser": at("how.environment.browser_product"),
+            "browser_sha256": at("how.environment.browser_sha256"),
+            "fonts_sha256": at("how.environment.fonts_sha256"),
+            "light": seen.light,
+            "locale": at("how.settings.locale"),
+            "os": at("how.environment.os"),
+            "policy": at("how.policy.name"),
+            "policy_sha256": at("how.policy.sha256"),
+            "scale": at("how.settings.scale"),
+            "software": at("software"),
+            "user_agent": at("how.environment.user_agent"),
+            "viewport_px": at("how.settings.viewport_px"),
+        },
+        "integrity": {
+            "key_ids": [it.get("key_id") for it in at("signers") or []],
+            "logged": one.logged,
+            "not_established": list(one.codes),
+            "sha256": seen.sha256,
+            "verdict": one.verdict.value,
+        },
+        "limits": at("limits"),
+        "redactions": at("redactions"),
+        "role": one.role.value,
+        "what": {
+            "availability": seen.availability.value,
+            "bundle_id": seen.bundle_id,
+            "enclosed": one.enclosed,
+            "cause": seen.cause.value if seen.cause else None,
+            "content": seen.content.value,
+            "court_minimum": at("court_minimum.line"),
+            "excerpt": one.excerpt,
+            "final_url": at("what.final_url"),
+            "identity": seen.identity,
+            "outcome": at("outcome.state"),
+            "redirects": (at("what.redirects") or [])[:_MAX_LISTED],
+            "requested_url": seen.url,
+            "rule": seen.rule,
+            "title": at("what.title"),
+        },
+        "when": {
+            "clock": at("when.clock"),
+            "ended_at": instant(seen.at),
+            "http_date": at("when.http_date"),
+            "started_at": instant(seen.began_at),
+            "timezone": one.timezone,
+            "token_delay": _delay(one),
+            "tokens": [{"at": instant(it.at), "authority": it.authority} for it in one.stamps],
+        },
+        "who": {
+            "enforced": at("who.network.enforced"),
+            "mode": at("who.mode"),
+            "network_path": at("who.network_path"),
+            "vantage": seen.vantage,
+        },
+    }
+
+
+def _delay(one: Exhibit) -> str:
+    first = min((it.at for it in one.stamps), default=None)
+    if first is None or first - one.observation.at < timedelta(seconds=1):
+        return ""
+    return words.span(first - one.observation.at)
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at a path of the record; None where there is nothing."""
+    value: Any = record
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+# --- as HTML ----------------------------------------------------------------------------------
+
+
+def html(said: Statement, *, picture: str = "") -> Markup:
+    """
+    Return the words of the statement, to stand in a page's `main` element.
+
+    Args:
+        picture: Address of the picture of both ends (a `data:` URL); "": the page has a place
+            for it, which its script fills.
+    """
+    template = _ENVIRONMENT.get_template("statement.html.j2")
+    return Markup(template.render(**_context(said), picture=picture))  # noqa: S704 (our template)
+
+
+def sheet(said: Statement, *, picture: str) -> str:
+    """Return the statement as a document of its own that asks nobody for anything: for paper."""
+    template = _ENVIRONMENT.get_template("sheet.html.j2")
+    return template.render(
+        body=html(said, picture=picture),
+        style=Markup(style()),  # noqa: S704 (a file of ours)
+        title=words.TITLES[said.kind],
+    )
+
+
+def style() -> str:
+    """Return the style of pages and sheets."""
+    return source("pack.css")
+
+
+def source(name: str) -> str:
+    """Return a file of the templates as it is."""
+    loader = _ENVIRONMENT.loader
+    assert loader is not None  # noqa: S101 (set below)
+    return loader.get_source(_ENVIRONMENT, name)[0]
+
+
+def render(name: str, **values: Any) -> str:
+    """Return a template with its values."""
+    return _ENVIRONMENT.get_template(name).render(**values)
+
+
+def foreign(text: str, most: int = MAX_TITLE) -> Markup:
+    """
+    Return a text of a captured page as it can stand in ours.
+
+    It can not become markup, turn the direction of what is around it, or hide in it.
+    """
+    short = text if len(text) <= most else f"{text[: most - 1]}…"
+    lines = [escape(printable(it)) for it in short.splitlines() if it.strip()]
+    return Markup('<bdi dir="auto">{}</bdi>').format(Markup("<br>").join(lines))
+
+
+def one_line(text: str, most: int = MAX_TITLE) -> str:
+    """Return a text of a captured page as one line that misleads nobody, as plain text."""
+    short = " ".join(text.split())
+    return printable(short if len(short) <= most else f"{short[: most - 1]}…")
+
+
+def notice(text: str) -> Markup:
+    """Return a notice of a platform as it can stand in our page."""
+    return foreign(text, MAX_NOTICE)
+
+
+def _context(said: Statement) -> dict[str, Any]:
+    begin, end = said.bracket
+    earlier, later = said.in_order
+    verdict = said.gone.assessment.takedown if said.gone.assessment else None
+    zone = said.seen.timezone
+    return {
+        "begin": words.both(begin, zone),
+        "bracket": words.span(end - begin),
+        "cause": words.CAUSES[said.gone.observation.cause or Cause.NOT_STATED],
+        "challenges": CHALLENGES,
+        "confirmations": said.others(Role.CONFIRMATION),
+        "controls": said.others(Role.CONTROL),
+        "earlier": earlier,
+        "end": words.both(end, zone),
+        "event": said.event,
+        "later": later,
+        "not_proven": NOT_PROVEN,
+        "roles": _ROLES,
+        "said": said,
+        "title": words.TITLES[said.kind],
+        "vantages": said.others(Role.VANTAGE),
+        "verdict": verdict,
+        "was_there": earlier is said.seen,
+        "zone": zone,
+    }
+
+
+def details(said: Statement) -> list[tuple[str, Exhibit, list[tuple[str, list[tuple[str, str]]]]]]:
+    """Return each capture's facts by groups, for people."""
+    return [(_ROLES[it.role], it, _rows(_capture(it))) for it in said.exhibits]
+
+
+_ROLES: Mapping[Role, str] = {
+    Role.LAST_SEEN: "Last seen",
+    Role.FIRST_GONE: "First gone",
+    Role.CONFIRMATION: "Confirmation",
+    Role.CONTROL: "Control: another page of the host",
+    Role.VANTAGE: "By another way",
+}
+
+
+def _rows(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the groups of a capture's facts, each with its fields as text."""
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    for group in ("what", "when", "who", "how", "from_whom", "content", "integrity"):
+        rows = [(name.replace("_", " "), _text(it)) for name, it in value[group].items()]
+        groups.append((group.replace("_", " "), [(name, it) for name, it in rows if it]))
+    groups.append(("redactions", [("replaced", _text(value["redactions"]))]))
+    groups.append(("limits", [("", _text(value["limits"]))]))
+    return [
+        (name, [it for it in rows if it[1]]) for name, rows in groups if any(r[1] for r in rows)
+    ]
+
+
+def _text(value: Any) -> str:
+    """Return a value of a record as a person reads it."""
+    if value is None or value == "" or value == [] or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        pairs = ((name, _text(it)) for name, it in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {it}" for name, it in pairs if it)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "\n".join(filter(None, map(_text, value)))
+    return str(value)
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("snapshotter.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.filters.update(
+    foreign=foreign,
+    language=words.language,
+    notice=notice,
+    shown=words.shown,
+    utc=words.utc,
+)

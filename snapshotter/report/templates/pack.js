@@ -1,0 +1,161 @@
+"use strict";
+// Checks this page's files against its signed list. It asks nobody for anything, and makes no
+// markup: all that it shows is text. What it can find is damage; see "by other means" below.
+(function () {
+  const byId = (id) => document.getElementById(id);
+  const BLOCK = 77 * 4096; // characters: whole lines of base64, each 76 and a newline
+
+  // SHA-256 (FIPS 180-4), for browsers that have none for pages from a disk.
+  const K = new Uint32Array(64), START = new Uint32Array(8);
+  (function () { // the first 32 bits of the fractions of roots of the first primes
+    const fraction = (x) => Math.floor((x - Math.floor(x)) * 4294967296);
+    for (let n = 2, found = 0; found < 64; n++) {
+      let prime = true;
+      for (let d = 2; d * d <= n; d++) if (n % d === 0) { prime = false; break; }
+      if (!prime) continue;
+      if (found < 8) START[found] = fraction(Math.sqrt(n));
+      K[found++] = fraction(Math.cbrt(n));
+    }
+  })();
+  function blocks(state, bytes, from, to) {
+    const w = new Uint32Array(64);
+    for (let at = from; at < to; at += 64) {
+      for (let i = 0; i < 16; i++) {
+        const j = at + 4 * i;
+        w[i] = (bytes[j] << 24) | (bytes[j + 1] << 16) | (bytes[j + 2] << 8) | bytes[j + 3];
+      }
+      for (let i = 16; i < 64; i++) {
+        const x = w[i - 15], y = w[i - 2];
+        const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+        const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+        w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
+      }
+      let [a, b, c, d, e, f, g, h] = state;
+      for (let i = 0; i < 64; i++) {
+        const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+        const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i]) | 0;
+        const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+        const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+        h = g; g = f; f = e; e = (d + t1) | 0; d = c; c = b; b = a; a = (t1 + t2) | 0;
+      }
+      state[0] += a; state[1] += b; state[2] += c; state[3] += d;
+      state[4] += e; state[5] += f; state[6] += g; state[7] += h;
+    }
+  }
+  function ownSha256(bytes) {
+    const state = Uint32Array.from(START);
+    const whole = bytes.length - (bytes.length % 64);
+    blocks(state, bytes, 0, whole);
+    const rest = bytes.subarray(whole);
+    const last = new Uint8Array(rest.length < 56 ? 64 : 128);
+    last.set(rest);
+    last[rest.length] = 0x80;
+    const view = new DataView(last.buffer);
+    view.setUint32(last.length - 8, Math.floor(bytes.length / 536870912));
+    view.setUint32(last.length - 4, (bytes.length * 8) >>> 0);
+    blocks(state, last, 0, last.length);
+    return Array.from(state, (word) => word.toString(16).padStart(8, "0")).join("");
+  }
+  const subtle = window.crypto && window.crypto.subtle;
+  async function sha256(bytes) {
+    if (!subtle) return ownSha256(bytes);
+    const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  function decoded(text) {
+    const pieces = [];
+    let length = 0;
+    for (let at = 0; at < text.length; at += BLOCK) {
+      const raw = atob(text.slice(at, at + BLOCK).replaceAll("\n", ""));
+      const piece = new Uint8Array(raw.length);
+      for (let i = 0; i < raw.length; i++) piece[i] = raw.charCodeAt(i);
+      pieces.push(piece);
+      length += piece.length;
+    }
+    if (pieces.length === 1) return pieces[0];
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) { bytes.set(piece, at); at += piece.length; }
+    return bytes;
+  }
+
+  // ECDSA as the list has it, DER, to how browsers take it: r and s, each as long as the curve.
+  function rawSignature(der, size) {
+    const out = new Uint8Array(2 * size);
+    let at = der[1] & 0x80 ? 3 : 2;
+    for (let half = 0; half < 2; half++) {
+      let length = der[at + 1], from = at + 2;
+      at = from + length;
+      while (length > size) { from++; length--; }
+      out.set(der.subarray(from, from + length), (half + 1) * size - length);
+    }
+    return out;
+  }
+  async function signatureHolds(signed, seal) {
+    if (!subtle) return null;
+    const der = decoded(seal.public_key.replace(/-----[A-Z ]+-----/g, "").trim() + "\n");
+    const curve = der.length > 100 ? ["P-384", "SHA-384", 48] : ["P-256", "SHA-256", 32];
+    const key = await subtle.importKey("spki", der, { name: "ECDSA", namedCurve: curve[0] }, false, ["verify"]);
+    const signature = rawSignature(decoded(seal.signature), curve[2]);
+    const holds = await subtle.verify({ name: "ECDSA", hash: curve[1] }, key, signature, signed);
+    return holds && (await sha256(der)) === seal.key_id;
+  }
+
+  function tell(state, text) {
+    document.documentElement.className = state;
+    document.documentElement.dataset.state = state;
+    byId("verdict").textContent = (state === "good" ? "✓ " : state === "bad" ? "✗ " : "… ") + text;
+  }
+
+  async function check() {
+    const encoder = new TextEncoder();
+    const words = encoder.encode(byId("statement").textContent); // before anything is changed
+    tell("checking", "Checking this file …");
+    const lines = byId("manifest").textContent.split("\n");
+    const manifest = JSON.parse(lines[1]), seal = JSON.parse(lines[2]);
+    const wrong = [];
+    const signature = await signatureHolds(encoder.encode(lines[1] + "\n"), seal);
+    if (signature === false) wrong.push("the signed list");
+    if ((await sha256(words)) !== manifest.text_sha256) wrong.push("the words of this page");
+    const elements = document.querySelectorAll("script.part");
+    const rows = byId("files").tBodies[0].rows;
+    if (elements.length !== manifest.parts.length || rows.length !== manifest.parts.length) {
+      wrong.push("the number of files");
+    }
+    for (let i = 0; i < manifest.parts.length; i++) {
+      const part = manifest.parts[i], element = elements[i], row = rows[i];
+      let bytes = null;
+      try {
+        const text = element.textContent;
+        if (element.dataset.name === part.name && text[0] === "\n") bytes = decoded(text.slice(1));
+      } catch (error) {
+        bytes = null; // not base64: altered
+      }
+      const good = bytes !== null && bytes.length === part.length && (await sha256(bytes)) === part.sha256;
+      const what = row.cells[1].textContent;
+      row.cells[0].textContent = good ? "✓ as listed" : "✗ ALTERED";
+      row.cells[0].className = good ? "good" : "bad";
+      if (!good) { wrong.push(what); continue; }
+      const address = URL.createObjectURL(new Blob([bytes], { type: part.media_type }));
+      const link = document.createElement("a");
+      link.href = address;
+      link.download = part.name;
+      link.textContent = part.name;
+      row.cells[2].replaceChildren(link);
+      if (part.role === "picture" && byId("picture")) byId("picture").src = address;
+      await new Promise((resolve) => setTimeout(resolve)); // the page stays awake between files
+    }
+    const files = manifest.parts.length + " files";
+    if (wrong.length) {
+      tell("bad", "ALTERED: " + wrong.join("; ") + ". Do not rely on this file.");
+    } else if (signature === null) {
+      tell("good", "All " + files + " and the words of this page are as the list has them. This browser could not check the list's signature.");
+    } else {
+      tell("good", "All " + files + " and the words of this page are exactly as the signed list has them.");
+    }
+    byId("key").textContent = "The list names the key " + seal.key_id
+      + ". Compare this fingerprint with what its owner published elsewhere: this page can not know whose key it is.";
+  }
+  check().catch((error) => tell("bad", "This file could not be checked: " + error.message + ". Do not rely on it."));
+})();

@@ -1,0 +1,346 @@
+"""Packs out of a store: what is in one, what is left out, and of what none is made."""
+
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from snapshotter.app import proof, wiring_jobs
+from snapshotter.app.proof import Case, Made, ProofDesk, make
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, pack, statement
+from snapshotter.model.assessment import Evidence, Step
+from snapshotter.model.finding import Code, Verdict
+from snapshotter.model.page import Box
+from snapshotter.model.proof import Role
+from snapshotter.model.takedown import Takedown, TakedownKind
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.trust import Trust, trusted_key
+from tests import bundles, observed
+from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.servers.authority import Chain
+
+CAPTURER, WITNESS = new_signer(), new_signer()
+RULES = b'id = "wechat"\n'
+SHOWN = "菜单\n这是一篇关于某事的文章，正文第一段。\n"
+
+
+def png(color: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (1440, 900), color).save(out, "PNG")
+    return out.getvalue()
+
+
+SEEN = {
+    **bundles.CONTENTS,
+    "capture/page.txt": SHOWN.encode(),
+    "capture/viewport.png": png("#ffffff"),
+}
+GONE = {
+    **bundles.CONTENTS,
+    "capture/rules-wechat.toml": RULES,
+    "capture/viewport.png": png("#eeeeee"),
+}
+NOTICE_BOX = Evidence(
+    rule="wx-01",
+    rules="wechat",
+    step=Step.NOTICE,
+    box=Box(left=400, top=300, width=400, height=60),
+    picture="capture/viewport.png",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store with a removal in it, each capture with a real token."""
+
+    store: DirectoryStore
+    trust: Trust
+    seen: str
+    gone: str
+    again: str
+    control: str
+
+    @property
+    def desk(self) -> ProofDesk:
+        return ProofDesk(
+            store=self.store,
+            signer=WITNESS,
+            trust=self.trust,
+            rules=wiring_jobs.identity_rules(),
+            clock=RealClock(),
+            software="snapshotter 0.0.0-test",
+        )
+
+    @property
+    def case(self) -> Case:
+        captures = (
+            (Role.LAST_SEEN, self.seen),
+            (Role.FIRST_GONE, self.gone),
+            (Role.CONFIRMATION, self.again),
+            (Role.CONTROL, self.control),
+        )
+        return Case(captures=captures)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("proof")
+    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
+    chain.make()
+    authority = ChainAuthority(chain)
+    store = DirectoryStore(folder / "store")
+    begin = RealClock().now() - timedelta(hours=2)
+    ids = []
+    notice = observed.gone(
+        evidence=(NOTICE_BOX,), gloss=(("en", "Deleted by the publisher"),), cited_rule="《规定》"
+    )
+    for minutes, assessed, contents, url in (
+        (0, observed.available(), SEEN, observed.ARTICLE),
+        (26, notice, GONE, observed.ARTICLE),
+        (40, notice, GONE, observed.ARTICLE),
+        (38, observed.available(), SEEN, observed.OTHER),
+    ):
+        made = observed.seal(
+            folder / "spool",
+            begin + timedelta(minutes=minutes),
+            assessed,
+            url=url,
+            signer=CAPTURER,
+            authorities=(authority,),
+            contents=contents,
+        )
+        observed.put(store, made)
+        ids.append(made.id)
+    trust = bundles.trust_in(CAPTURER, authority)
+    known = (*trust.keys, trusted_key(WITNESS.public_key, owner="the witness"))
+    return Place(store, replace(trust, keys=known), *ids)
+
+
+@pytest.fixture(scope="module")
+def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(place.desk, place.case, tmp_path_factory.mktemp("out") / "proof.html")
+
+
+def verified(file: Path, trust: Trust, change: Callable[[bytes], bytes] = bytes) -> PackReport:
+    return verify_pack(io.BytesIO(change(file.read_bytes())), trust, now=RealClock().now())
+
+
+def part_of(made: Made, role: Role) -> bytes:
+    with made.file.open("rb") as stream:
+        found = pack.read(stream)
+        (part,) = found.manifest.of_role(role)
+        return pack.read_part(stream, found, part, limit=1 << 24)
+
+
+def test_a_pack_holds_the_captures_the_key_the_rules_and_what_a_person_looks_at(
+    place: Place, made: Made
+) -> None:
+    report = verified(made.file, place.trust)
+
+    assert report.verdict is Verdict.PASSED, [it.detail for it in report.findings]
+    assert [(it.role.value, it.name) for it in made.manifest.parts] == [
+        ("last-seen", f"{place.seen}.wacz"),
+        ("first-gone", f"{place.gone}.wacz"),
+        ("confirmation", f"{place.again}.wacz"),
+        ("control", f"{place.control}.wacz"),
+        ("key", "event-key.pem"),
+        ("rules", "rules-wechat.toml"),
+        ("picture", "side-by-side.png"),
+        ("facts", "statement.json"),
+    ]
+    assert made.length == made.file.stat().st_size
+    assert part_of(made, Role.RULES) == RULES
+    assert part_of(made, Role.KEY) == WITNESS.public_key_pem
+    assert Image.open(io.BytesIO(part_of(made, Role.PICTURE))).width > 1000
+    assert made.manifest.lacks == ("pdf",)
+    with place.store.open(layout.bundle_key(place.seen)) as stream:
+        assert part_of(made, Role.LAST_SEEN) == stream.read()
+
+
+def test_the_page_and_its_twin_say_what_the_captures_do(place: Place, made: Made) -> None:
+    page = made.file.read_bytes()[: made.manifest.page.length].decode()
+    facts: dict[str, Any] = json.loads(part_of(made, Role.FACTS))
+
+    for words in (
+        "It was there. It is gone.",
+        "这是一篇关于某事的文章，正文第一段。",
+        observed.NOTICE,
+        "Deleted by the publisher",
+        "《规定》",
+        "The notice says that the author took it down.",
+        'says <bdi dir="auto">test authority</bdi>',
+        "No event was concluded from these captures",
+        WITNESS.key_id,
+        CAPTURER.key_id,
+    ):
+        assert words in page, words
+    assert "菜单" not in page
+    assert facts["bracket"]["length"] == "26 minutes and 2 seconds"
+    assert [it["role"] for it in facts["captures"]] == [
+        *("last-seen", "first-gone", "confirmation", "control")
+    ]
+    assert facts["captures"][0]["when"]["tokens"][0]["authority"] == "test authority"
+
+
+@pytest.mark.parametrize(("number", "end"), [(0, "last seen"), (1, "first gone")])
+def test_one_byte_of_either_end_fails_with_its_name(
+    place: Place, made: Made, number: int, end: str
+) -> None:
+    with made.file.open("rb") as stream:
+        found = pack.read(stream)
+        at = found.offset(found.manifest.parts[number]) + 5_000
+
+    report = verified(made.file, place.trust, lambda data: bundles.flipped(data, at))
+
+    failed = [it for it in report.findings if it.verdict is Verdict.FAILED]
+    name = (place.seen, place.gone)[number]
+    assert [it.detail for it in failed] == [f"the capture '{end}' ({name}) was altered"]
+    assert failed[0].code is Code.HASH
+
+
+def test_what_stands_beside_a_bundle_comes_with_it_and_who_looked_at_it_does_not(
+    place: Place, tmp_path: Path
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    for bundle_id in (place.seen, place.gone):
+        key = layout.bundle_key(bundle_id)
+        target = tmp_path / "store" / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with place.store.open(key) as stream:
+            target.write_bytes(stream.read())
+    bundle = tmp_path / "store" / layout.bundle_key(place.seen)
+    beside = bundle.with_name(f"{bundle.name}.late-01.tsr")
+    beside.write_bytes(bundles.unpack(bundle.read_bytes())["seal/sig-01.tsa-01.tsr"])
+    beside.with_name(f"{place.seen}.wacz.custody-000000001.jsonl").write_bytes(b"{}\n")
+    case = Case(captures=place.case.captures[:2])
+
+    found = make(replace(place.desk, store=store), case, tmp_path / "p.html")
+
+    names = [it.name for it in found.manifest.parts[:3]]
+    assert names == [f"{place.seen}.wacz", f"{place.seen}.wacz.late-01.tsr", f"{place.gone}.wacz"]
+
+
+def test_an_event_is_in_its_pack_with_its_record(place: Place, made: Made, tmp_path: Path) -> None:
+    seen, gone, again, control = (it.observation for it in made.statement.exhibits)
+    event = Takedown(
+        event_id="20261127t120000z-cccccccccccccccc",
+        kind=TakedownKind.REMOVED,
+        at=again.at,
+        identity=seen.identity,
+        url=seen.url,
+        last_seen=seen,
+        first_gone=gone,
+        confirmations=(again,),
+        controls=(control,),
+    )
+    record = statement.encode({"format": "a-test/1"}, WITNESS)
+
+    found = make(place.desk, Case.of(event, record, b"a proof\n"), tmp_path / "p.html")
+
+    assert found.manifest.event_id == event.event_id
+    assert part_of(found, Role.EVENT) == record
+    assert part_of(found, Role.EVENT_PROOF) == b"a proof\n"
+    page = found.file.read_bytes()[: found.manifest.page.length].decode()
+    assert "No event was concluded" not in page
+    other = replace(event, first_gone=replace(gone, sha256="0" * 64))
+    with pytest.raises(EvidenceInvalid, match="not the one that the event was concluded from"):
+        make(place.desk, Case.of(other, record), tmp_path / "q.html")
+
+
+def test_what_is_left_out_is_named_and_counted(place: Place, made: Made, tmp_path: Path) -> None:
+    small = make(
+        place.desk,
+        place.case,
+        tmp_path / "p.html",
+        without=frozenset({"confirmations", "controls"}),
+    )
+    page = small.file.read_bytes()[: small.manifest.page.length].decode()
+
+    assert [it.role for it in small.manifest.captures] == ["last-seen", "first-gone"]
+    assert small.manifest.lacks == ("confirmations", "controls", "pdf")
+    assert f"{place.again}</code>, not in this file" in page
+    assert small.length < made.length
+
+
+def test_a_pack_that_is_too_large_is_not_left_there(place: Place, tmp_path: Path) -> None:
+    target = tmp_path / "p.html"
+    target.write_text("what was there before")
+
+    with pytest.raises(SnapshotterError, match=r"at most 0\.0 MB are allowed") as caught:
+        make(place.desk, place.case, target, max_bytes=40_000)
+
+    assert caught.value.hint == "leave something out: --without confirmations --without controls"
+    assert target.read_text() == "what was there before"
+    assert os.listdir(tmp_path) == ["p.html"]
+
+
+def test_a_printer_gives_a_pdf_and_one_that_fails_is_told_of(place: Place, tmp_path: Path) -> None:
+    said: list[str] = []
+    sheets: list[str] = []
+
+    def printed(sheet: str, beside: Path, at: object) -> bytes:
+        sheets.append(sheet)
+        return b"%PDF-1.4"
+
+    def down(sheet: str, beside: Path, at: object) -> bytes:
+        raise ServiceUnavailable("no Chromium was found")
+
+    good = make(replace(place.desk, printer=printed), place.case, tmp_path / "a.html")
+    bad = make(replace(place.desk, printer=down, tell=said.append), place.case, tmp_path / "b.html")
+
+    assert part_of(good, Role.PDF) == b"%PDF-1.4"
+    assert "data:image/png;base64," in sheets[0]
+    assert (good.manifest.lacks, bad.manifest.lacks) == ((), ("pdf",))
+    assert said == ["the pack has no PDF: no Chromium was found"]
+
+
+def test_no_proof_is_made_of_what_is_none(place: Place, tmp_path: Path) -> None:
+    def refusal(*captures: tuple[Role, str], desk: ProofDesk = place.desk) -> SnapshotterError:
+        with pytest.raises(SnapshotterError) as caught:
+            make(desk, Case(captures=captures), tmp_path / "p.html")
+        assert os.listdir(tmp_path) == []
+        return caught.value
+
+    seen, gone = (Role.LAST_SEEN, place.seen), (Role.FIRST_GONE, place.gone)
+    backwards = refusal((Role.LAST_SEEN, place.gone), (Role.FIRST_GONE, place.seen))
+    assert "does not show that the page is available" in str(backwards)
+    other = refusal((Role.LAST_SEEN, place.control), gone)
+    assert "captures of two pages" in str(other)
+    missing = refusal(seen, (Role.FIRST_GONE, "20260101t000000z-aaaaaaaaaaaaaaaa"))
+    assert "has no bundle" in str(missing)
+    compromised = tuple(
+        replace(it, revoked_at=RealClock().now() - timedelta(days=9), revoked_reason="compromised")
+        for it in place.trust.keys
+    )
+    stolen = refusal(
+        seen, gone, desk=replace(place.desk, trust=replace(place.trust, keys=compromised))
+    )
+    assert isinstance(stolen, EvidenceInvalid)
+    assert stolen.hint.startswith("snapshotter verify ")
+
+
+def test_a_capture_without_a_verdict_is_asked_for_again(place: Place, tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    old = observed.seal(
+        tmp_path / "spool", RealClock().now() - timedelta(hours=1), None, signer=CAPTURER
+    )
+    observed.put(store, old)
+    case = Case(captures=((Role.LAST_SEEN, old.id), (Role.FIRST_GONE, old.id)))
+
+    with pytest.raises(SnapshotterError, match="says nothing about whether the page is there"):
+        make(replace(place.desk, store=store), case, tmp_path / "p.html")
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="No such file"):
+        make(place.desk, place.case, tmp_path / "none" / "p.html")
+    assert proof.megabytes(25_000_000) == "25.0 MB"

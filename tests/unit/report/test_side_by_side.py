@@ -1,0 +1,102 @@
+"""The picture of both ends: what is outlined, what can not be shown, and the same bytes."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from snapshotter.model.page import Box
+from snapshotter.report import side_by_side
+from snapshotter.report.side_by_side import WIDTH, Panel, render
+
+LATIN = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+
+
+def png(color: str, width: int = 1280, height: int = 800) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(out, "PNG")
+    return out.getvalue()
+
+
+LEFT = Panel(heading="It is there", lines=("2026", "id"), png=png("#ff0000"))
+RIGHT = Panel(heading="It is gone", lines=("2026", "id"), png=png("#0000ff"))
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=["PNG"])
+
+
+def at(picture: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    found = picture.getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
+
+
+def test_both_pictures_stand_beside_each_other() -> None:
+    picture = opened(render(LEFT, RIGHT))
+    middle = picture.height - 100
+
+    assert picture.width == 2 * WIDTH + 3 * 16
+    assert at(picture, 16 + WIDTH // 2, middle) == (255, 0, 0)
+    assert at(picture, 32 + WIDTH + WIDTH // 2, middle) == (0, 0, 255)
+
+
+def test_the_notice_is_outlined_where_it_is() -> None:
+    box = Box(left=400, top=200, width=300, height=100)
+    plain, marked = (
+        opened(render(LEFT, replace(RIGHT, box=it))).convert("RGB") for it in (None, box)
+    )
+    changed = [
+        (x, y)
+        for y in range(plain.height)
+        for x in range(plain.width)
+        if at(plain, x, y) != at(marked, x, y)
+    ]
+    top = plain.height - 16 - 400
+    left = 32 + WIDTH
+
+    assert min(x for x, _ in changed) == left + 200 - 5
+    assert max(x for x, _ in changed) == left + 350 + 5
+    assert min(y for _, y in changed) == top + 100 - 5
+    assert max(y for _, y in changed) == top + 150 + 5
+
+
+def test_the_same_is_the_same_bytes() -> None:
+    assert render(LEFT, RIGHT) == render(LEFT, RIGHT)
+    assert render(LEFT, RIGHT) != render(RIGHT, LEFT)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"junk", png("#fff")[:60], b"GIF89a" + bytes(20), png("#fff", 7000, 6000)],
+    ids=["none", "junk", "cut", "another format", "too many pixels"],
+)
+def test_what_is_no_picture_is_told_as_such(data: bytes) -> None:
+    picture = opened(render(replace(LEFT, png=data), RIGHT))
+
+    assert at(picture, 16 + WIDTH // 2, picture.height - 100) == (0xEE, 0xF0, 0xF4)
+
+
+def test_a_very_tall_view_is_cut_and_a_box_below_it_is_not_drawn() -> None:
+    tall = replace(RIGHT, png=png("#00ff00", 320, 9000))
+    below = replace(tall, box=Box(left=10, top=8000, width=100, height=50))
+
+    assert opened(render(LEFT, tall)).height < 1000
+    assert render(LEFT, tall) == render(LEFT, below)
+
+
+def test_words_that_no_font_here_draws_are_left_to_the_statement() -> None:
+    """No row of empty boxes in the place of somebody's words."""
+    chinese, other = (
+        render(LEFT, replace(RIGHT, lines=(line,)), fonts=(LATIN,))
+        for line in ("该内容已被发布者删除", side_by_side._UNDRAWN)
+    )
+
+    assert chinese == other
+
+
+def test_without_any_font_there_is_a_picture_all_the_same() -> None:
+    picture = opened(render(LEFT, replace(RIGHT, heading="x" * 500), fonts=("/nowhere.ttf",)))
+
+    assert picture.width == 2 * WIDTH + 3 * 16
