@@ -13,6 +13,7 @@ from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
+from snapshotter.policy.picking import AUTO, known, pick
 from snapshotter.policy.politeness import Politeness
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
@@ -36,6 +37,8 @@ class Wish:
     catch_up: str = CatchUp.SKIP
     max_late: str = ""
     policy: str = ""
+    policies_dir: Path | None = None  # of the user's own
+    urls: tuple[str, ...] = ()  # that are visited, where the address decides which policy
 
 
 def plan_of(wish: Wish) -> Plan:
@@ -45,7 +48,7 @@ def plan_of(wish: Wish) -> Plan:
     Raises:
         SnapshotterError: Something in it is mistyped, or does not go together; it says what.
     """
-    table = policies.load(wish.policy).schedule if wish.policy else ScheduleTable()
+    table = _table(wish)
     cron, every, curve, jitter = wish.cron, wish.every, wish.curve, _jitter(wish.jitter)
     if not (cron or every or curve):
         cron, every, curve = table.cron, table.every, table.curve
@@ -81,17 +84,38 @@ def plan_of(wish: Wish) -> Plan:
         raise SnapshotterError(str(error), hint="snapshotter schedule add --help") from error
 
 
-def named_policy(name_or_path: str) -> str:
+def _table(wish: Wish) -> ScheduleTable:
+    """Return what the policy of a wish says about when to visit."""
+    if wish.policy != AUTO:
+        if not wish.policy:
+            return ScheduleTable()
+        return policies.load(wish.policy, wish.policies_dir).schedule
+    found = known(wish.policies_dir)
+    names = {pick(url, found).winner.name for url in wish.urls}
+    tables = [it.policy.schedule for it in found if it.policy.name in names]
+    same = all(it == tables[0] for it in tables)
+    if not same and not (wish.cron or wish.every or wish.curve):
+        raise SnapshotterError(
+            f"these pages have policies with different schedules: {', '.join(sorted(names))}",
+            hint="say when with --curve, --every or --cron; or add them as several schedules",
+        )
+    return tables[0] if tables and same else ScheduleTable()
+
+
+def named_policy(name_or_path: str, directory: Path | None = None) -> str:
     """
     Return a policy as jobs name it: a worker may run in another folder than whoever adds one.
+
+    Args:
+        directory: Of the user's own policies.
 
     Raises:
         SnapshotterError: There is none, or it can not be read.
     """
-    if not name_or_path:
-        return ""
-    policies.load(name_or_path)
-    found = policies.find(name_or_path)
+    if not name_or_path or name_or_path == AUTO:
+        return name_or_path
+    policies.load(name_or_path, directory)
+    found = policies.find(name_or_path, directory)
     return name_or_path if found.parent == policies.shipped_directory() else str(found.absolute())
 
 

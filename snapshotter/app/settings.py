@@ -84,6 +84,24 @@ class WitnessEntry(BaseModel):
         return _checked_address(url)
 
 
+class VantageEntry(BaseModel):
+    """Another way to the same pages: `[[vantage]]` in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    proxy: str = Field(min_length=1, repr=False)  # as the setting; may hold a password
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, value: str) -> str:
+        return _checked_proxy(value)
+
+
+def _checked_proxy(value: str) -> str:
+    EgressRules(upstream=value, total_bytes=1)  # raises ValueError, which names no password
+    return value
+
+
 class _Authorities(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     authority: tuple[AuthorityEntry, ...] = ()
@@ -93,6 +111,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     store: str = ""
     policy: str = ""
+    policies_dir: str = ""
     key: str = ""
     cosigners: tuple[str, ...] = ()
     passphrase_file: str = ""
@@ -119,6 +138,17 @@ class _File(BaseModel):
     log: bool = True
     log_passphrase_file: str = ""
     witness: tuple[WitnessEntry, ...] = ()
+    vantage: tuple[VantageEntry, ...] = ()
+
+    @field_validator("vantage")
+    @classmethod
+    def _have_names_of_their_own(
+        cls, entries: tuple[VantageEntry, ...]
+    ) -> tuple[VantageEntry, ...]:
+        names = [it.name for it in entries]
+        if len(set(names)) < len(names):
+            raise ValueError("two of them have one name")
+        return entries
 
     @field_validator("cosigners", mode="before")
     @classmethod
@@ -144,8 +174,7 @@ class _File(BaseModel):
     @field_validator("proxy")
     @classmethod
     def _is_a_proxy(cls, value: str) -> str:
-        EgressRules(upstream=value, total_bytes=1)  # raises ValueError, which names no password
-        return value
+        return _checked_proxy(value)
 
 
 # Relative paths in a file are relative to that file, wherever one works from.
@@ -158,6 +187,7 @@ _PATHS = frozenset(
         "log_passphrase_file",
         "notify_file",
         "passphrase_file",
+        "policies_dir",
         "politeness_file",
         "pywb_dir",
         "spool_dir",
@@ -190,6 +220,7 @@ class Settings:
     store: str
     policy: str
     policy_was_found: bool  # the policy was named by a file that only lies here
+    policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
     cosigners: tuple[str, ...]  # further keys that sign each bundle, named in the same way
     passphrase_file: Path | None
@@ -215,6 +246,7 @@ class Settings:
     log: bool  # whether bundles are logged
     log_passphrase_file: Path | None
     witnesses: tuple[WitnessEntry, ...]
+    vantages: tuple[VantageEntry, ...]  # other ways to the same pages, by name
     sources: tuple[str, ...]  # the files that were read, for `doctor`
 
 
@@ -249,7 +281,7 @@ def load(
         policy_was_found = found if "policy" in read else policy_was_found
         values |= read
         sources.append(str(path))
-    names = set(_File.model_fields) - {"authority", "witness"}
+    names = set(_File.model_fields) - {"authority", "witness", "vantage"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
@@ -301,6 +333,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         store=file.store or "captures",
         policy=file.policy or "default",
         policy_was_found=policy_was_found,
+        policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",
         cosigners=file.cosigners,
         passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
@@ -326,6 +359,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         log=file.log,
         log_passphrase_file=Path(file.log_passphrase_file) if file.log_passphrase_file else None,
         witnesses=file.witness,
+        vantages=file.vantage,
         sources=tuple(sources),
     )
 

@@ -45,6 +45,8 @@ from snapshotter.model.capture import ClockFacts
 from snapshotter.model.custody import SUCCESS
 from snapshotter.model.request import Decision
 from snapshotter.policy import load as policies
+from snapshotter.policy.picking import AUTO, Candidate, pick
+from snapshotter.policy.picking import known as known_policies
 from snapshotter.ports import (
     Assessor,
     Capturer,
@@ -117,15 +119,21 @@ class RandomIds:
         return secrets.token_bytes(count)
 
 
-def policy(settings: Settings) -> policies.Policy:
+def policy(settings: Settings, url: str = "") -> policies.Policy:
     """
     Return the configured policy.
+
+    Args:
+        url: The page that it is for, where the address decides; "" means none in particular.
 
     Raises:
         SnapshotterError: It can not be read; or it opens networks, locks for good, or gives
             somebody all that passes, and was only found here.
     """
-    found = policies.load(settings.policy)
+    name = settings.policy
+    if name == AUTO:
+        name = picked(settings, url).name if url else "default"
+    found = policies.load(name, settings.policies_dir)
     if settings.policy_was_found and found.network.allow:
         raise SnapshotterError(
             f"policy {settings.policy} opens networks to pages, and a file that only lies here "
@@ -147,7 +155,17 @@ def policy(settings: Settings) -> policies.Policy:
     return found
 
 
-def policy_for(settings: Settings, named: str) -> policies.Policy:
+def picked(settings: Settings, url: str) -> Candidate:
+    """
+    Return which policy an address decides for.
+
+    Raises:
+        SnapshotterError: One of the policies can not be read.
+    """
+    return pick(url, known_policies(settings.policies_dir)).winner
+
+
+def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy:
     """
     Return the policy that a job or a watch names; the configured one where it names none.
 
@@ -160,13 +178,14 @@ def policy_for(settings: Settings, named: str) -> policies.Policy:
         SnapshotterError: It can not be read.
     """
     if not named:
-        return policy(settings)
-    found = policies.load(named)
+        return policy(settings, url)
+    if named == AUTO:
+        named = picked(settings, url).name if url else "default"
+    found = policies.load(named, settings.policies_dir)
     opens = found.network.allow
     locks = found.retention.days if found.retention.mode == "COMPLIANCE" else 0
-    if not (opens or locks or found.streams.keep_for):
-        return found
-    own = policy(settings)
+    own = policy(settings, url)
+    found = as_closed_as(own, found)
     allowed = [ip_network(it) for it in (*settings.allow_networks, *own.network.allow)]
     for it in map(ip_network, opens):
         if not any(_is_within(it, wider) for wider in allowed):
@@ -187,6 +206,15 @@ def policy_for(settings: Settings, named: str) -> policies.Policy:
             hint=f"if that is what you want: --policy {named} where the worker runs",
         )
     return found
+
+
+def as_closed_as(own: policies.Policy, other: policies.Policy) -> policies.Policy:
+    """Return a policy that others chose: it needs a proxy wherever our own one does."""
+    if not own.network.require_proxy:
+        return other
+    return other.model_copy(
+        update={"network": other.network.model_copy(update={"require_proxy": True})}
+    )
 
 
 def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:

@@ -118,7 +118,12 @@ class _WayOut:
             policy = wiring.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
+        if policy.network.require_proxy and not settings.proxy:
+            raise FetchFailed(
+                "policy", "its policy goes through a proxy or not at all, and none is set"
+            )
         rules = EgressRules(
+            blocked=policy.network.block_hosts,
             allowed=(*settings.allow_networks, *policy.network.allow),
             upstream=settings.proxy,
             total_bytes=MAX_BYTES,

@@ -132,12 +132,12 @@ class CaptureWorkshop:
     def _decision(self, job: CaptureJob) -> Decision:
         settings = self._settings
         try:
-            own = wiring.policy(settings)
+            own = wiring.policy(settings, job.url)
         except SnapshotterError as error:  # it was there when the worker began
             raise ServiceUnavailable(error.message, hint=error.hint) from error
         try:
             check_url(job.url)
-            named = wiring.policy_for(settings, job.policy) if job.policy else own
+            named = wiring.policy_for(settings, job.policy, job.url) if job.policy else own
             return policies.decide(named, allow_networks=settings.allow_networks)
         except (PolicyRefused, ServiceUnavailable):
             raise

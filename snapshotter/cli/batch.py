@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from snapshotter.app.batch.run import Ended
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
+    from snapshotter.policy.load import Effective
 
 _INTERRUPTED = 130
 _SEALING = timedelta(minutes=1)  # and storing, after the page
@@ -204,19 +205,28 @@ class _Decisions:
     def __init__(self, settings: "Settings", how: How) -> None:
         self._settings = settings
         self._how = how
-        self._made: dict[str, Decision | SnapshotterError] = {}
+        # By the name, and whether whoever runs this chose it.
+        self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
+        self._known: tuple[Effective, ...] = ()  # where addresses decide
 
-    def __call__(self, name: str) -> "Decision":
-        """Return what the policy of a row makes; "" is the command's own. Raises as it does."""
-        if name not in self._made:
-            try:
-                self._made[name] = self._decided(name)
-            except SnapshotterError as error:
-                self._made[name] = error
-        made = self._made[name]
-        if isinstance(made, SnapshotterError):
-            raise made
-        return made
+    def __call__(self, name: str, url: str = "") -> "Decision":
+        """
+        Return what the policy of a row makes; "" is the command's own. Raises as it does.
+
+        Where the address decides, and there is none, every policy is made that it could be.
+        """
+        from snapshotter.policy.picking import AUTO, known, pick, pickable
+
+        own = name in ("", self._settings.policy)
+        wanted = name or self._settings.policy
+        if wanted != AUTO:
+            return self._once(wanted, own=own)
+        self._known = self._known or known(self._settings.policies_dir)
+        if url:
+            return self._once(pick(url, self._known).winner.name, own=own)
+        for one in pickable(self._known):
+            self._once(one.policy.name, own=own)
+        return self._once("default", own=own)
 
     def check(self, name: str) -> None:
         """Raise SnapshotterError for a policy that does not hold."""
@@ -235,15 +245,28 @@ class _Decisions:
         made = [it for it in self._made.values() if not isinstance(it, SnapshotterError)]
         return timedelta(seconds=max(it.limits.total_s for it in made))
 
-    def _decided(self, name: str) -> "Decision":
+    def _once(self, name: str, *, own: bool) -> "Decision":
+        if (name, own) not in self._made:
+            try:
+                self._made[name, own] = self._decided(name, own=own)
+            except SnapshotterError as error:
+                self._made[name, own] = error
+        made = self._made[name, own]
+        if isinstance(made, SnapshotterError):
+            raise made
+        return made
+
+    def _decided(self, name: str, *, own: bool) -> "Decision":
         from snapshotter.app import wiring
 
         # A table is data, and may have come from anybody: it chooses among policies, and gives
         # pages no more than the command does (docs/adr, "A file that is found").
-        settings = self._settings
-        if name and name != settings.policy:
-            settings = replace(settings, policy=name, policy_was_found=True)
-        return self._how.decide(wiring.policy(settings), settings)
+        only_found = self._settings.policy_was_found or not own
+        settings = replace(self._settings, policy=name, policy_was_found=only_found)
+        found = wiring.policy(settings)
+        if not own:
+            found = wiring.as_closed_as(wiring.policy(self._settings), found)
+        return self._how.decide(found, settings)
 
 
 class _Batch:

@@ -2,7 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from snapshotter.app.pace import Pace
     from snapshotter.app.pipeline import Result, World
     from snapshotter.app.series import Series
+    from snapshotter.app.settings import Settings
     from snapshotter.model.replay import Replay
     from snapshotter.model.request import Decision
 
@@ -33,6 +35,7 @@ Examples:
   snapshotter capture --viewport phone --element '#article' https://example.org
   snapshotter capture --json - < urls.txt
   snapshotter capture --browser chromium --policy ./slow.toml https://example.org
+  snapshotter capture --policy auto https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOp
   snapshotter capture --enqueue --wait --priority 10 https://example.org
 """
 
@@ -80,7 +83,7 @@ def capture(
         return hand_over(ctx, settings, wanted, refused, how.policy, handover)
     if wait or tags or priority != NORMAL:
         raise click.UsageError("--wait, --tag and --priority go with --enqueue")
-    decision = how.decide(wiring.policy(settings), settings)
+    decisions = _decisions(wanted, refused, how, settings)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
@@ -91,7 +94,7 @@ def capture(
             settings,
             ask=ask_passphrase,
             tell=say,
-            locked=decision.retain_days > 0,
+            locked=any(it.retain_days > 0 for it in decisions.values()),
             check_replay=how.check_replay,
         )
         for kept in pipeline.rescue(world):
@@ -99,7 +102,7 @@ def capture(
             say(f"try: snapshotter store add {kept}")
         owed = retry_in_background(world, say)
         batch = _Batch(
-            world, decision, stop, wiring_jobs.pace(settings, world.clock),
+            world, decisions, stop, wiring_jobs.pace(settings, world.clock),
             as_json=as_json, quiet=quiet, store=settings.store,
         )  # fmt: skip
         code = batch.run(wanted, refused)
@@ -115,7 +118,7 @@ class _Batch:
     def __init__(
         self,
         world: "World",
-        decision: "Decision",
+        decisions: Mapping[int, "Decision"],
         stop: "Interruption",
         pace: "Pace",
         *,
@@ -124,7 +127,7 @@ class _Batch:
         store: str,
     ) -> None:
         self._world = world
-        self._decision = decision
+        self._decisions = decisions  # by the place of each URL that was not refused
         self._stop = stop
         self._pace = pace
         self._as_json = as_json
@@ -165,16 +168,18 @@ class _Batch:
         from snapshotter.app.series import bug
 
         alone = len(wanted) == 1 and not self._as_json
+        decision = self._decisions[number]
         if len(wanted) > 1 and not self._quiet:
             say(f"{number + 1} of {len(wanted)}: {url}")
         try:
-            following = number < len(wanted) - 1
+            # A browser is made ready for the next one where it is captured in the same way.
+            following = self._decisions.get(number + 1) is decision
             with self._polite(url, wanted) as visit, Steps(quiet=self._quiet) as steps:
-                done = series.run(url, self._decision, steps, following=following)
+                done = series.run(url, decision, steps, following=following)
                 visit.append(done)
             for warning in series.warnings(done):
                 say(warning)
-            self._tell(done, last=not following)
+            self._tell(done, decision, last=number == len(wanted) - 1)
         except SnapshotterError as error:
             if alone and not self._stop.wanted:
                 raise
@@ -189,7 +194,7 @@ class _Batch:
             if alone:
                 raise
             return bug(error), 0
-        met = done.capture.court_minimum.met or not self._decision.require_court_minimum
+        met = done.capture.court_minimum.met or not decision.require_court_minimum
         return None, 0 if met else CaptureIncomplete.exit_code
 
     @contextlib.contextmanager
@@ -209,9 +214,9 @@ class _Batch:
         if not self._quiet:
             say(words)
 
-    def _tell(self, done: "Result", *, last: bool) -> None:
+    def _tell(self, done: "Result", decision: "Decision", *, last: bool) -> None:
         if self._as_json:
-            result_json(_object(done))
+            result_json(_object(done) | {"policy": decision.policy_name})
         else:
             _print(done, settings_store=self._store, last=last)
 
@@ -239,6 +244,30 @@ def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
         except SnapshotterError as error:
             refused[number] = error
     return refused
+
+
+def _decisions(
+    wanted: list[str], refused: dict[int, SnapshotterError], how: How, settings: "Settings"
+) -> dict[int, "Decision"]:
+    """Return how each URL is captured, by its place; where addresses decide, say which policy."""
+    from snapshotter.app import wiring
+    from snapshotter.app.addresses import shown
+    from snapshotter.policy.picking import AUTO, known, pick
+
+    places = [number for number in range(len(wanted)) if number not in refused]
+    if settings.policy != AUTO:
+        return dict.fromkeys(places, how.decide(wiring.policy(settings), settings))
+    policies = known(settings.policies_dir)
+    made: dict[str, Decision] = {}
+    found: dict[int, Decision] = {}
+    for number in places:
+        picked = pick(wanted[number], policies).winner
+        if picked.name not in made:
+            named = replace(settings, policy=picked.name)
+            made[picked.name] = how.decide(wiring.policy(named), settings)
+        say(f"{shown(wanted[number])}: policy {picked.name}, for {picked.why}")
+        found[number] = made[picked.name]
+    return found
 
 
 def ask_passphrase() -> bytes:

@@ -73,7 +73,11 @@ class How:
 
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--store", metavar="DIR|s3://…", help="Where bundles go.  [default: captures]"),
-    click.option("--policy", metavar="NAME|FILE", help="How to capture.  [default: default]"),
+    click.option(
+        "--policy",
+        metavar="NAME|FILE|auto",
+        help="How to capture; auto lets the address decide.  [default: default]",
+    ),
     click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary."),
     click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]"),
     click.option(

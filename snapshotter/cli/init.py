@@ -38,6 +38,9 @@ _OWN = """\
 # How pages are captured: a shipped policy, or the path of one of your own.
 # policy = "default"
 
+# Where policies of your own lie, each in a file of its name: they are picked and listed too.
+# policies_dir = ""
+
 # The signing key, by name, and the file whose first line opens it. A key that a key service or
 # a token holds: "kms:alias/NAME?region=…", "pkcs11:token=…;object=…?module-path=/…&pin-source=/…".
 # key = "default"
@@ -116,6 +119,12 @@ _OWN = """\
 # [[witness]]
 # verifier_key = "witness.example/w1+f8481057+BIZEdBIpojNIjDGUupDzMEwKPXYATX3QRiBS/nNXyvXn"
 # url = "https://witness.example/w1"
+
+# Other ways to the same pages, for a second look from elsewhere (takedown.second_vantage of a
+# policy): each with a name and a proxy as above.
+# [[vantage]]
+# name = "abroad"
+# proxy = "socks5://127.0.0.1:1080"
 """
 
 

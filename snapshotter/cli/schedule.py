@@ -102,7 +102,7 @@ Examples:
 @click.option(
     "--max-late", default="", metavar="TIME", help="Later it is a gap.  [default: 1h, for skip]"
 )
-@click.option("--policy", default="", metavar="NAME|FILE", help="How to capture, and its curve.")
+@click.option("--policy", default="", metavar="NAME|FILE|auto", help="How to capture, and when.")
 @click.option(
     "--tag", "tags", multiple=True, metavar="TEXT", help="A word that goes along; may be repeated."
 )
@@ -167,9 +167,13 @@ def add(
         scheduling.Wish(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, catch_up=catch_up, max_late=max_late, policy=policy,
+            policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip
-    name, named = name or derived_name(found, plan), scheduling.named_policy(policy)
+    name, named = (
+        name or derived_name(found, plan),
+        scheduling.named_policy(policy, settings.policies_dir),
+    )
     since = wiring_jobs.now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)

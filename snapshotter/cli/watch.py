@@ -121,7 +121,7 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         callback=_duration,
         help="A capture that begins later after its page was seen is called late.  [default: 120s]",
     ),
-    click.option("--policy", metavar="NAME|FILE", help="How its pages are captured."),
+    click.option("--policy", metavar="NAME|FILE|auto", help="How its pages are captured."),
     click.option(
         "--tag",
         "tags",

@@ -24,7 +24,7 @@ from snapshotter.model.request import (
 )
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import readings
-from snapshotter.policy.files import network, rules_of
+from snapshotter.policy.files import network
 from snapshotter.policy.tables import (
     KINDS,
     PicturesTable,
@@ -33,6 +33,7 @@ from snapshotter.policy.tables import (
     Streams,
     offsets,
 )
+from snapshotter.policy.takedown import load_rules
 from snapshotter.policy.times import parse_duration
 from snapshotter.policy.toml import as_toml
 
@@ -102,7 +103,7 @@ def decide(
     if light or policy.light:
         changes["light"] = True
         changes["require"] = policy.require.model_copy(update={"court_minimum": False})
-    rules = tuple(map(rules_of, policy.takedown.rules))
+    rules = tuple((it.file.id, it.text) for it in load_rules(policy.takedown.rules))
     changes["takedown"] = policy.takedown.model_copy(update={"rules": tuple(it for it, _ in rules)})
     effective = policy.model_copy(update=changes)
     limits = effective.limits.model_dump(exclude={"reason"})

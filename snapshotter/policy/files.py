@@ -75,25 +75,6 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
 
 
-def rules_of(id_or_path: str) -> tuple[str, str]:
-    """
-    Return the id and the text of a file of rules: a shipped one's, or one's at a path.
-
-    Raises:
-        SnapshotterError: There is none, or it can not be read.
-    """
-    directory = shipped_directory() / "takedown"
-    path = Path(id_or_path) if id_or_path.endswith(".toml") else directory / f"{id_or_path}.toml"
-    if path.parent == directory and not path.is_file():
-        known = ", ".join(sorted(it.stem for it in directory.glob("*.toml")))
-        raise SnapshotterError(
-            f"there are no rules called {id_or_path}", hint=f"of {known}, or the path of a file"
-        )
-    data = read_limited(path)
-    named = parse_toml(data, path).get("id")
-    return named if isinstance(named, str) else path.stem, data.decode("utf-8")
-
-
 def public_key(path: Path) -> str:
     """
     Return the text of a public key's file.

@@ -70,19 +70,23 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(it.stem for it in shipped_directory().glob("*.toml")))
 
 
-def find(name_or_path: str) -> Path:
+def find(name_or_path: str, directory: Path | None = None) -> Path:
     """
     Return the file of a policy that was named, or pointed at.
 
+    Args:
+        directory: Of the user's own policies, which stand before the shipped ones.
+
     Raises:
-        SnapshotterError: None of that name is shipped.
+        SnapshotterError: There is none of that name.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml" or os.sep in name_or_path:
         return path  # reading it says whether it is there
-    found = shipped_directory() / f"{name_or_path}.toml"
-    if found.is_file():
-        return found
+    for place in filter(None, (directory, shipped_directory())):
+        found = place / f"{name_or_path}.toml"
+        if found.is_file():
+            return found
     known = shipped()
     near = difflib.get_close_matches(name_or_path, known, n=1)
     raise SnapshotterError(
@@ -93,26 +97,32 @@ def find(name_or_path: str) -> Path:
     )
 
 
-def load(name_or_path: str) -> Policy:
+def load(name_or_path: str, directory: Path | None = None) -> Policy:
     """
     Read a policy, with all that it extends.
+
+    Args:
+        directory: As `find` has it.
 
     Raises:
         SnapshotterError: Not there, not TOML, a key or value that has no meaning, or a
             chain of parents that is too long or leads back to itself.
     """
-    return effective(name_or_path).policy
+    return effective(name_or_path, directory).policy
 
 
-def effective(name_or_path: str) -> Effective:
+def effective(name_or_path: str, directory: Path | None = None) -> Effective:
     """
     Read a policy, and say of each value who says it.
+
+    Args:
+        directory: As `find` has it.
 
     Raises:
         SnapshotterError: As `load`.
     """
-    path = find(name_or_path)
-    chain = tuple(_chain(path))
+    path = find(name_or_path, directory)
+    chain = tuple(_chain(path, directory))
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for link in reversed(chain):
@@ -141,8 +151,13 @@ class _Link:
     sha256: str  # of the file
 
 
-def _chain(path: Path) -> Iterator[_Link]:
-    """Yield a policy and its parents, nearest first."""
+def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
+    """
+    Yield a policy and its parents, nearest first.
+
+    A parent's name is looked for among the user's own policies and the shipped ones; the
+    user's own "default" may so extend the shipped one.
+    """
     seen: dict[Path, str] = {}
     while True:
         data = read_limited(path)
@@ -159,7 +174,8 @@ def _chain(path: Path) -> Iterator[_Link]:
         if parent.endswith(".toml") or os.sep in parent:
             following = path.parent / parent  # as a reader of the file would look for it
         else:
-            following = find(parent)
+            own = find(parent, directory)
+            following = find(parent) if own.resolve() == path.resolve() else own
         if following.resolve() in seen:
             names = (*seen.values(), seen[following.resolve()])
             raise SnapshotterError(
@@ -212,7 +228,11 @@ def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
         first = error.errors(include_url=False)[0]
         where = [str(part) for part in first["loc"]]
         hint = _nearest(where) if first["type"] == "extra_forbidden" else ""
-        message = "no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        message = (
+            "no such key"
+            if first["type"] == "extra_forbidden"
+            else first["msg"].removeprefix("Value error, ")
+        )
         raise SnapshotterError(f"policy {path}: {'.'.join(where)}: {message}", hint=hint) from error
 
 

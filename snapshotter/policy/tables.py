@@ -20,10 +20,14 @@ from pydantic import (
     model_validator,
 )
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
+from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
+from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.retention import MAX_DAYS
+from snapshotter.policy.takedown import shipped_rules
 from snapshotter.policy.times import parse_duration, parse_moment
 
 SCHEMA: Final = "snapshotter/policy@1"
@@ -94,7 +98,9 @@ class Match(_Table):
     @field_validator("urls")
     @classmethod
     def _are_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        return _patterns(patterns)
+        for pattern in patterns:
+            compile_pattern(pattern)  # raises ValueError, which says why
+        return patterns
 
 
 class Browser(_Table):
@@ -162,10 +168,22 @@ class Consent(_Table):
     accept_words: _Words = ()
 
 
+def _is_selector(text: str) -> str:
+    try:
+        parse_selector(text)
+    except SnapshotterError as error:
+        raise ValueError(error.message) from error
+    return text
+
+
+_OurSelector = Annotated[str, AfterValidator(_is_selector)]  # matched by us, not by the browser
+_OurSelectors = Annotated[tuple[_OurSelector, ...], Field(default=(), max_length=100, strict=False)]
+
+
 class MainRegion(_Table):
     """What part of a page its content is, and how much of it there has to be."""
 
-    selectors: _Words = ()
+    selectors: _OurSelectors = ()
     min_characters: int = Field(default=0, ge=0, le=100_000)
 
 
@@ -189,7 +207,8 @@ class Confirm(_Table):
 class TakedownTable(_Table):
     """By what a page is judged, and what it takes to say that one is gone."""
 
-    rules: tuple[_Word, ...] = Field(default=(), max_length=50, strict=False)
+    # Each file is for its own hosts: all of them together do no harm.
+    rules: tuple[_Word, ...] = Field(default_factory=shipped_rules, max_length=50, strict=False)
     control_url: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=2000)
     second_vantage: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
     confirm: Confirm = Confirm()
@@ -206,7 +225,7 @@ class ThresholdTable(_Table):
 class MaskTable(_Table):
     """What two captures are not compared by."""
 
-    selectors: _Words = ()
+    selectors: _OurSelectors = ()
     patterns: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
         default=(), max_length=200, strict=False
     )
@@ -410,6 +429,12 @@ class MonitorTable(_Table):
         return paces
 
 
+def _is_free(name: str) -> str:
+    if name == "auto":
+        raise ValueError('"auto" is no name of a policy: it lets the address decide')
+    return name
+
+
 class Parent(_Table):
     """A policy that this one was made from."""
 
@@ -423,7 +448,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     schema_: Literal["snapshotter/policy@1"] = Field(default=SCHEMA, alias="schema")
-    name: _Name
+    name: Annotated[_Name, AfterValidator(_is_free)]
     reason: str = ""
     light: bool = False
     # What it was made from, nearest first: written when `extends` is resolved.
@@ -437,7 +462,7 @@ class Policy(BaseModel):
     consent: Consent = Consent()
     main_region: MainRegion = MainRegion()
     extract: Extract = Extract()
-    takedown: TakedownTable = TakedownTable()
+    takedown: TakedownTable = Field(default_factory=TakedownTable)
     thresholds: tuple[ThresholdTable, ...] = Field(default=(), max_length=50, strict=False)
     compare: Compare = Compare()
     warn: Warn = Warn()

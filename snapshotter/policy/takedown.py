@@ -40,7 +40,7 @@ from snapshotter.model.rules import (
     Scalar,
     WallRule,
 )
-from snapshotter.policy.load import shipped_directory
+from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.patterns import compile_pattern, literal_beginning
 
 SCHEMA = "snapshotter/takedown-rules@1"

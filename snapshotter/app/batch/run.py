@@ -64,6 +64,9 @@ class Watcher(Protocol):
         """Something has to be known."""
 
 
+Decide = Callable[[str, str], Decision]  # a policy's name, and the page's address
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a run ended."""
@@ -94,7 +97,7 @@ class _Noted:
         """Note nothing: what came of the row is noted as a whole."""
 
 
-def recover(book: Book, world: World, decide: Callable[[str], Decision], watcher: Watcher) -> None:
+def recover(book: Book, world: World, decide: Decide, watcher: Watcher) -> None:
     """
     Write down what runs before this one captured, and could not write down any more.
 
@@ -111,7 +114,9 @@ def recover(book: Book, world: World, decide: Callable[[str], Decision], watcher
             # The last one, or else what a full disk left of one that failed.
             ids = known.bundle_ids[-1:] if known.at_hand else known.bundle_ids[::-1]
             found = (
-                _found(it, entry, world, decide(entry.policy), watcher, stored=known.at_hand)
+                _found(
+                    it, entry, world, decide(entry.policy, entry.url), watcher, stored=known.at_hand
+                )
                 for it in ids
             )
             came = next(filter(None, found), None)
@@ -216,7 +221,7 @@ def capture_all(
     entries: tuple[Entry, ...],
     series: Series,
     line: Line,
-    decide: Callable[[str], Decision],
+    decide: Decide,
     watcher: Watcher,
     *,
     pause: Callable[[float], None],
@@ -226,7 +231,7 @@ def capture_all(
 
     Args:
         line: Of the addresses of `entries`.
-        decide: Returns how a policy captures; it was asked for each of them before.
+        decide: Returns how a policy captures a page; it was asked for each policy before.
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
     """
     run = _Run(book, entries, series, line, decide, watcher)
@@ -255,7 +260,7 @@ class _Run:
         entries: tuple[Entry, ...],
         series: Series,
         line: Line,
-        decide: Callable[[str], Decision],
+        decide: Decide,
         watcher: Watcher,
     ) -> None:
         self._book = book
@@ -284,7 +289,7 @@ class _Run:
         """Capture one row, and write down what came of it."""
         entry = self._entries[turn.number]
         self._left -= 1
-        decision = self._decide(entry.policy)
+        decision = self._decide(entry.policy, entry.url)
         answered = False
         try:
             done = self._series.run(

@@ -127,7 +127,7 @@ class Bench:
         capturer: FakeCapturer,
         *,
         limit: int = 0,
-        decide: Callable[[str], Decision] | None = None,
+        decide: Callable[[str, str], Decision] | None = None,
         change: Callable[[World], World] = lambda here: here,
         then: Callable[[Book, run.Ended], None] = lambda book, ended: None,
         **wanted: object,
@@ -136,11 +136,11 @@ class Bench:
         asked = opening.Wanted(
             data=self.table.read_bytes(), name=str(self.table), **wanted,  # type: ignore[arg-type]  # as the tests say
         )  # fmt: skip
-        decide = decide or (lambda name: replace(bundles.decision(), policy_name=name or "own"))
+        decide = decide or (lambda name, _: replace(bundles.decision(), policy_name=name or "own"))
         here = change(self.world(capturer))
         watcher = Silent()
         with opening.opened(
-            asked, lambda name: _ignore(decide(name)), RULES,
+            asked, lambda name: _ignore(decide(name, "")), RULES,
             store=here.store.url, clock=self.clock, ids=here.ids, tell=self.told.append,
         ) as book:  # fmt: skip
             pipeline.rescue(here)

@@ -108,7 +108,7 @@ def test_a_row_that_can_not_be_captured_is_its_own_error_and_holds_up_no_other(
          header="url,policy")  # fmt: skip
     bench.table.write_text(bench.table.read_text().replace(f"{URLS[1]},", f"{URLS[1]},nonsense"))
 
-    def decide(name: str) -> Decision:
+    def decide(name: str, _: str) -> Decision:
         if name == "nonsense":
             raise SnapshotterError("there is no policy called nonsense", hint="another")
         return bundles.decision()

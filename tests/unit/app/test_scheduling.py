@@ -87,3 +87,22 @@ def test_a_schedule_that_nobody_could_keep_is_refused(tmp_path: Path, line: str)
 
     with pytest.raises(SnapshotterError, match="schedule"):
         plan_of(Wish(policy=str(path)))
+
+
+WECHAT, WEIBO = "https://mp.weixin.qq.com/s/a", "https://weibo.com/1/2"
+
+
+def test_where_the_address_decides_the_schedule_is_that_of_its_policy() -> None:
+    plan = plan_of(Wish(policy="auto", urls=(WECHAT, f"{WECHAT}b")))
+
+    assert plan.curve is not None
+    assert (plan.curve.name, plan.zone) == ("curve-wechat", "Asia/Shanghai")
+
+
+def test_pages_with_several_schedules_have_to_be_told_when() -> None:
+    with pytest.raises(SnapshotterError, match="wechat-article, weibo-post"):
+        plan_of(Wish(policy="auto", urls=(WECHAT, WEIBO)))
+
+    plan = plan_of(Wish(policy="auto", urls=(WECHAT, WEIBO), every="6h"))
+
+    assert (plan.every, plan.zone) == (timedelta(hours=6), "UTC")

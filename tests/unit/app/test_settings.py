@@ -233,3 +233,34 @@ def test_it_is_known_whether_the_policy_was_named_by_a_file_that_was_only_found(
     assert not _load(here, environment={"SNAPSHOTTER_POLICY": "mine"}).policy_was_found
     assert not _load(here, environment={"SNAPSHOTTER_CONFIG": str(path)}).policy_was_found
     assert not _load(tmp_path).policy_was_found
+
+
+def test_other_ways_to_a_page_have_names_and_no_password_in_sight(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        '[[vantage]]\nname = "abroad"\nproxy = "socks5://me:SECRET@proxy.example:1080"\n'
+        '[[vantage]]\nname = "onion"\nproxy = "tor"\n',
+    )
+
+    found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
+
+    assert [it.name for it in found.vantages] == ["abroad", "onion"]
+    assert found.vantages[0].proxy == "socks5://me:SECRET@proxy.example:1080"
+    assert "SECRET" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[vantage]]\nname = "a"\nproxy = "ftp://me:SECRET@p:1"\n',
+        '[[vantage]]\nname = "a"\nproxy = ""\n',
+        '[[vantage]]\nname = "a"\nproxy = "tor"\n' * 2,
+        '[[vantage]]\nname = "a b"\nproxy = "tor"\n',
+    ],
+)
+def test_a_way_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = _write(tmp_path, text)
+
+    with pytest.raises(SnapshotterError, match="vantage") as caught:
+        _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
+    assert "SECRET" not in str(caught.value)

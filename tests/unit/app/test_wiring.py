@@ -304,6 +304,36 @@ def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
     assert wiring.policy(given).streams.keep_for == (pem,)
 
 
+def test_where_the_address_decides_each_page_has_its_own_policy(tmp_path: Path) -> None:
+    settings = replace(_settings(tmp_path), policy="auto")
+
+    assert wiring.policy(settings, "https://m.weibo.cn/status/1").name == "weibo-post"
+    assert wiring.policy(settings, "https://example.org/").name == "default"
+    assert wiring.policy(settings).name == "default"
+    named = replace(settings, policy="legal-hold")
+    assert wiring.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name == "wechat-article"
+    assert wiring.policy_for(settings, "", "https://x.com/a/status/1").name == "social-post"
+
+
+def test_ones_own_policies_are_found_by_name_and_picked(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "forum.toml").write_text('name = "forum"\n[match]\nhosts = ["forum.example"]\n')
+    settings = replace(_settings(tmp_path), policies_dir=own)
+
+    assert wiring.policy(replace(settings, policy="forum")).match.hosts == ("forum.example",)
+    auto = replace(settings, policy="auto")
+    assert wiring.policy(auto, "https://forum.example/t/1").name == "forum"
+    assert wiring.policy_for(auto, "forum").name == "forum"
+
+
+def test_a_job_can_not_name_a_way_around_the_proxy_that_its_worker_needs(tmp_path: Path) -> None:
+    settings = replace(_settings(tmp_path), policy="high-risk-source")
+
+    assert wiring.policy_for(settings, "expanded").network.require_proxy
+    assert not wiring.policy_for(_settings(tmp_path), "expanded").network.require_proxy
+
+
 def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

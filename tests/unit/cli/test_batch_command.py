@@ -171,6 +171,14 @@ def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
     assert "opens networks" not in office.done()[0]["error"]
 
 
+def test_the_address_of_each_row_may_decide_its_policy(office: Office) -> None:
+    office.table(f"url,policy\n{A},\nhttps://weibo.com/1/2,auto\n{B},expanded\n")
+
+    assert office.run("--policy", "auto", "urls.csv") == 0
+
+    assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
+
+
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:
     office.table(f"url\n{A}\nftp://x/\n")
 

@@ -76,6 +76,12 @@ def test_a_url_that_is_refused_holds_up_no_other(shell: Home) -> None:
     assert [it.job.url for it in shell.queue.jobs()] == [URL]
 
 
+def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> None:
+    assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
+
+    assert [it.job.policy for it in shell.queue.jobs()] == ["auto"]
+
+
 def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Home) -> None:
     (shell.folder / "mine.toml").write_text('name = "mine"\n')
 

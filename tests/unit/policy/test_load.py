@@ -421,12 +421,14 @@ def test_visits_that_nobody_could_make_are_refused(tmp_path: Path, paces: str) -
 
 
 def test_rules_of_ones_own_lie_beside_the_policy_and_leave_no_path(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text('id = "our-forum"\n')
+    text = 'schema = "snapshotter/takedown-rules@1"\nid = "our-forum"\nversion = "1.0"\n'
+    text += 'hosts = ["forum.example"]\n'
+    (tmp_path / "mine.toml").write_text(text)
 
     made = decide(load(_write(tmp_path, 'name = "x"\n[takedown]\nrules = ["mine.toml"]\n')))
 
     assert made.verdict.rules == ("our-forum",)
-    assert made.verdict.rule_texts == (("our-forum", 'id = "our-forum"\n'),)
+    assert made.verdict.rule_texts == (("our-forum", text),)
     assert str(tmp_path) not in made.policy_text
     assert tomllib.loads(made.policy_text)["takedown"]["rules"] == ["our-forum"]
 
@@ -434,5 +436,5 @@ def test_rules_of_ones_own_lie_beside_the_policy_and_leave_no_path(tmp_path: Pat
 def test_rules_that_are_not_there_are_told() -> None:
     policy = Policy.model_validate({"name": "x", "takedown": {"rules": ["none"]}})
 
-    with pytest.raises(SnapshotterError, match="no rules called none"):
+    with pytest.raises(SnapshotterError, match="no take-down rules called none"):
         decide(policy)

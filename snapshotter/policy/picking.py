@@ -1,0 +1,137 @@
+"""
+Which policy a page is meant for: what `--policy auto` takes, and what `policy explain` tells.
+
+Only policies that say so (`[match]`) take part, and the default for what is left. The one
+that names the page most closely wins: a pattern of addresses before a host, a host before
+all that lie under another one, longer names before shorter. Of two that are equal it is the
+user's own before a shipped one, and then the first by name: the same on every machine.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy.addresses import is_host
+from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.load import Effective, effective
+from snapshotter.policy.patterns import compile_pattern
+
+AUTO = "auto"
+_DEFAULT = "default"
+_BY_NAME = "by name alone"
+
+_Rank = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One policy, and how it stands to an address."""
+
+    name: str
+    path: Path
+    is_shipped: bool
+    by: str  # the pattern or host that names the page; "" if none does
+    why: str  # a sentence: why it won, or lost
+    rank: _Rank = (0, 0)  # higher is closer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """What was picked for one address, and what was not."""
+
+    winner: Candidate
+    losers: tuple[Candidate, ...]  # the closest first
+
+
+def known(directory: Path | None = None) -> tuple[Effective, ...]:
+    """
+    Return the shipped policies and those of a directory, by name; the latter replace the former.
+
+    Raises:
+        SnapshotterError: One of them can not be read.
+    """
+    found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
+    if directory is not None:
+        found |= {path.stem: path for path in sorted(directory.glob("*.toml"))}
+    read = []
+    for stem, path in sorted(found.items()):
+        one = effective(str(path))
+        if one.policy.name != stem:
+            raise SnapshotterError(
+                f"policy {path} calls itself {one.policy.name}",
+                hint=f"a policy is named as its file: {stem}",
+            )
+        read.append(one)
+    return tuple(read)
+
+
+def pick(url: str, policies: Iterable[Effective]) -> Pick:
+    """
+    Return which policy a page is meant for.
+
+    Args:
+        policies: With one called "default", which takes what no other one names.
+    """
+    stands = [_candidate(url, one) for one in policies]
+    named = sorted((it for it in stands if it.by), key=_order)
+    winner = named[0] if named else next(it for it in stands if it.name == _DEFAULT)
+    losers = sorted((it for it in stands if it is not winner), key=_order)
+    return Pick(
+        winner=_said(winner, f"it names {winner.by}" if winner.by else "no other names the page"),
+        losers=tuple(_said(it, _why_not(it, winner)) for it in losers),
+    )
+
+
+def pickable(policies: Iterable[Effective]) -> Sequence[Effective]:
+    """Return the policies that can ever be picked."""
+    return [
+        it
+        for it in policies
+        if it.policy.match.urls or it.policy.match.hosts or it.policy.name == _DEFAULT
+    ]
+
+
+def _order(it: Candidate) -> tuple[int, int, bool, str]:
+    return (-it.rank[0], -it.rank[1], it.is_shipped, it.name)
+
+
+def _candidate(url: str, one: Effective) -> Candidate:
+    match, host = one.policy.match, (urlsplit(url).hostname or "").rstrip(".").lower()
+    by, rank = "", (0, 0)
+    for pattern in match.urls:
+        if compile_pattern(pattern).search(url):
+            by, rank = max((by, rank), (f"addresses {pattern}", (3, len(pattern))), key=_closeness)
+    for pattern in match.hosts:
+        if is_host(host, (pattern,)):
+            closer = 1 if pattern.startswith("*.") else 2
+            by, rank = max((by, rank), (f"host {pattern}", (closer, len(pattern))), key=_closeness)
+    return Candidate(
+        name=one.policy.name,
+        path=one.path,
+        is_shipped=one.path.parent == shipped_directory(),
+        by=by,
+        why="" if match.urls or match.hosts else _BY_NAME,
+        rank=rank,
+    )
+
+
+def _closeness(found: tuple[str, _Rank]) -> _Rank:
+    return found[1]
+
+
+def _why_not(loser: Candidate, winner: Candidate) -> str:
+    if not loser.by:
+        if loser.name == _DEFAULT:
+            return "it is for what no other policy names"
+        if loser.why == _BY_NAME:
+            return "it is used by name alone"
+        return "it names other pages"
+    if loser.rank < winner.rank:
+        return f"it names {loser.by}, which is not as close"
+    return f"it names {loser.by}, as closely, and comes later"
+
+
+def _said(it: Candidate, why: str) -> Candidate:
+    return replace(it, why=why)

@@ -1,0 +1,109 @@
+"""Which policy a page is meant for: the one that names it most closely, the same everywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy.picking import known, pick, pickable
+
+
+def _own(directory: Path, **policies: str) -> Path:
+    for name, match in policies.items():
+        (directory / f"{name}.toml").write_text(f'name = "{name}"\n[match]\n{match}\n')
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://mp.weixin.qq.com/s/AbCdEf", "wechat-article"),
+        ("http://mp.weixin.qq.com/s?__biz=MzA&mid=1&idx=1&sn=a", "wechat-article"),
+        ("https://mp.weixin.qq.com/mp/appmsg/show?__biz=MzA", "wechat-article"),
+        ("https://mp.weixin.qq.com/mp/profile_ext?action=home", "default"),
+        ("https://example.org/?u=https://mp.weixin.qq.com/s/AbCdEf", "default"),
+        ("https://weibo.com/1234567890/I7ubv9Ktj", "weibo-post"),
+        ("https://M.Weibo.CN/status/4417843292323593", "weibo-post"),
+        ("https://weibo.com.evil.example/1", "default"),
+        ("https://x.com/a/status/1", "social-post"),
+        ("https://www.youtube.com/watch?v=x", "social-post"),
+        ("https://example.org/", "default"),
+        ("http://[::1]:8080/", "default"),
+    ],
+)
+def test_a_page_goes_to_the_shipped_policy_that_is_meant_for_it(url: str, name: str) -> None:
+    assert pick(url, known()).winner.name == name
+
+
+def test_what_names_a_page_more_closely_wins(tmp_path: Path) -> None:
+    _own(
+        tmp_path,
+        everything='hosts = ["*.example.org"]',
+        section='hosts = ["*.news.example.org"]',
+        host='hosts = ["www.news.example.org"]',
+        page="urls = ['^https://www\\.news\\.example\\.org/a']",
+    )
+    policies = known(tmp_path)
+
+    def winner(url: str) -> str:
+        return pick(url, policies).winner.name
+
+    assert winner("https://www.news.example.org/a/1") == "page"
+    assert winner("https://www.news.example.org/b") == "host"
+    assert winner("https://m.news.example.org/a") == "section"
+    assert winner("https://shop.example.org/") == "everything"
+    assert winner("https://example.org/") == "default"
+
+
+def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) -> None:
+    _own(
+        tmp_path,
+        host='hosts = ["x.com"]',
+        wide='hosts = ["*.com"]',
+        elsewhere='hosts = ["example.net"]',
+    )
+
+    found = pick("https://x.com/a", known(tmp_path))
+
+    why = {it.name: it.why for it in found.losers}
+    assert (found.winner.name, found.winner.why) == ("host", "it names host x.com")
+    assert [it.name for it in found.losers[:2]] == ["social-post", "wide"]
+    assert why["social-post"] == "it names host x.com, as closely, and comes later"  # a shipped one
+    assert why["wide"] == "it names host *.com, which is not as close"
+    assert why["elsewhere"] == "it names other pages"
+    assert why["legal-hold"] == "it is used by name alone"
+    assert why["default"] == "it is for what no other policy names"
+
+
+def test_ones_own_policy_takes_the_place_of_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "default.toml").write_text('name = "default"\nextends = "default"\nlight = true\n')
+
+    (found,) = [it for it in known(tmp_path) if it.policy.name == "default"]
+
+    assert found.policy.light
+    assert [it.name for it in found.policy.parents] == ["default"]  # the shipped one
+    assert pick("https://example.org/", known(tmp_path)).winner.is_shipped is False
+
+
+def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('name = "b"\n')
+
+    with pytest.raises(SnapshotterError, match="calls itself b"):
+        known(tmp_path)
+
+
+def test_only_policies_that_say_for_which_pages_they_are_can_be_picked() -> None:
+    names = {it.policy.name for it in pickable(known())}
+
+    assert names == {"default", "social-post", "wechat-article", "weibo-post"}
+    assert "legal-hold" not in names  # nothing that can not be undone happens by itself
+
+
+@pytest.mark.parametrize(
+    "line", ["urls = ['(a+)+$']", "urls = ['(']", 'hosts = ["https://x.com"]', 'hosts = ["a b"]']
+)
+def test_a_match_that_is_none_or_could_take_for_ever_is_refused(tmp_path: Path, line: str) -> None:
+    _own(tmp_path, bad=line)
+
+    with pytest.raises(SnapshotterError, match=r"match\.(urls|hosts)"):
+        known(tmp_path)
