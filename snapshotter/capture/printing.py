@@ -11,11 +11,12 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from playwright.async_api import BrowserContext
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser import Wire, Workplace, choose_browser
 from snapshotter.capture.redact import clean_text
-from snapshotter.capture.standby import Running, Standby
+from snapshotter.capture.standby import Running, Standby, bounded
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.egress.rules import EgressRules
@@ -23,7 +24,8 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.request import Decision, Limits
 from snapshotter.ports import Clock
 
-_LIMIT_S = 60.0  # for all of it, the browser's start included
+_LIMIT_S = 120.0  # for all of it, on a machine that has much else to do
+_CLOSE_S = 5.0  # for browser and driver to end by themselves; they are killed afterwards
 _SCALES = (1.0, 0.92, 0.85, 0.78, 0.7, 0.62)  # until it is one page
 _PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)[0-9]{14}[+-][0-9]{2}'[0-9]{2}'\)")
@@ -53,7 +55,7 @@ def print_pdf(
         PolicyRefused: It would have no sandbox.
     """
     decision = Decision(
-        policy_name="print", policy_text="", limits=Limits(total_s=_LIMIT_S), locale="en-US"
+        policy_name="print", policy_text="", limits=Limits(total_s=_LIMIT_S, launch_s=45.0)
     )
     binary, remark = choose_browser(decision.browser, executable)
     place = Workplace.create(beside)
@@ -94,21 +96,27 @@ class _Print:
     async def __call__(self, coming: Awaitable[Running]) -> None:
         try:
             running = await coming
-            context = running.launched.context
-            await context.set_offline(True)
-            page = context.pages[0] if context.pages else await context.new_page()
-            await page.set_content(self._html, wait_until="load")
-            for scale in _SCALES:
-                made = await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
-                self.pdf = made
-                if len(_PAGE.findall(made)) <= 1:
-                    break
+            try:
+                await self._print(running.launched.context)
+            finally:
+                await bounded(running.launched.context.close(), _CLOSE_S)
+                await bounded(running.playwright.stop(), _CLOSE_S)
         except PlaywrightError as error:
             self.error = ServiceUnavailable(
                 f"the browser did not print: {clean_text(error.message)[:200]}"
             )
         except Exception as error:  # noqa: BLE001 (it is raised where it can be handled)
             self.error = error
+
+    async def _print(self, context: BrowserContext) -> None:
+        await context.set_offline(True)
+        page = context.pages[0] if context.pages else await context.new_page()
+        await page.set_content(self._html, wait_until="load")
+        for scale in _SCALES:
+            made = await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
+            self.pdf = made
+            if len(_PAGE.findall(made)) <= 1:
+                break
 
 
 class _Nobody:

@@ -138,8 +138,8 @@ class Standby:
         if not start.cancelled() and start.exception() is None:
             running = start.result()
             limit = self.decision.limits.close_s / 2
-            await _bounded(running.launched.context.close(), limit)
-            await _bounded(running.playwright.stop(), limit)
+            await bounded(running.launched.context.close(), limit)
+            await bounded(running.playwright.stop(), limit)
 
     async def _launch(self) -> Running:
         """Raises ServiceUnavailable and PolicyRefused."""
@@ -164,7 +164,7 @@ class Standby:
                 if driver.done() and not driver.cancelled() and driver.exception() is None:
                     playwright = driver.result()
             if playwright is not None:
-                await _bounded(playwright.stop(), self.decision.limits.close_s)
+                await bounded(playwright.stop(), self.decision.limits.close_s)
             if not isinstance(error, PlaywrightError | TimeoutError):
                 raise
             why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
@@ -189,7 +189,7 @@ def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     loop.default_exception_handler(context)
 
 
-async def _bounded(work: Awaitable[None], limit_s: float) -> None:
+async def bounded(work: Awaitable[None], limit_s: float) -> None:
     """Close something that is given up: what does not close is killed afterwards."""
     try:
         await asyncio.wait_for(work, limit_s)

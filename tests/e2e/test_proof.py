@@ -1,0 +1,255 @@
+"""It was there, it is gone: two real captures, their pack, and what a browser makes of it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from snapshotter.app import wiring_jobs
+from snapshotter.app.pipeline import World, run
+from snapshotter.app.proof import Case, Made, ProofDesk, make
+from snapshotter.app.tokens import TokenDesk
+from snapshotter.app.wiring import RandomIds
+from snapshotter.assess.assessor import RuleAssessor
+from snapshotter.capture.browser import choose_browser
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.capture.printing import print_pdf
+from snapshotter.formats import pack
+from snapshotter.model.assessment import Cause
+from snapshotter.model.finding import Verdict
+from snapshotter.model.proof import Role
+from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
+from snapshotter.ports import Assessor
+from snapshotter.site.server import FixtureSite
+from snapshotter.site.state import removed
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.trust import Trust, own_trust, trusted_key
+from tests import bundles
+from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.servers.authority import Chain
+
+pytestmark = pytest.mark.e2e
+
+CAPTURER, WITNESS = new_signer(), new_signer()
+SETTLED = "html[data-state=good], html[data-state=bad]"
+LIMIT_MS = 120_000  # on a machine that has much else to do
+
+
+class Loopback:
+    """Every name is a name of the fixture site."""
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        return ("127.0.0.1",)
+
+
+def assessor(decision: Decision) -> Assessor:
+    return RuleAssessor.of(decision.verdict, wiring_jobs.identity_rules())
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A pack of an article that was taken down between two captures."""
+
+    made: Made
+    trust: Trust
+    seen: str
+    gone: str
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
+    folder = tmp_path_factory.mktemp("proof")
+    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
+    chain.make()
+    authority = ChainAuthority(chain)
+    clock, store = RealClock(), DirectoryStore(folder / "store")
+    desk = TokenDesk(
+        authorities=(authority,), anchors=(authority.anchor,), store=store,
+        pending_dir=folder / "pending",
+    )  # fmt: skip
+    capturer = ChromiumCapturer(
+        clock=clock,
+        ids=RandomIds(),
+        version="0",
+        resolver=Loopback(),
+        allow_no_sandbox=True,
+        assessor=assessor,
+    )
+    world = World(
+        clock=clock, ids=RandomIds(), capturer=capturer, signer=CAPTURER, assessor=assessor,
+        authorities=(authority,), timestamp_timeout_s=60, store=store, desk=desk,
+        trust=own_trust([CAPTURER.public_key], [authority.anchor]), spool_dir=folder / "spool",
+        pending_dir=folder / "pending", salts_dir=folder / "salts",
+        rejected_dir=folder / "rejected", unstored_dir=folder / "unstored",
+        software=bundles.SOFTWARE,
+    )  # fmt: skip
+    decision = Decision(
+        policy_name="test",
+        policy_text='name = "test"\n',
+        allow_networks=("127.0.0.0/8",),
+        timezone="Asia/Shanghai",
+        locale="zh-CN",
+        verdict=VerdictRules(rules=("wechat", "generic")),
+    )
+    ids = []
+    with FixtureSite() as site:
+        for state in (None, removed("wx-01")):
+            if state is not None:
+                site.show("wx/article", state)
+            request = CaptureRequest(url=site.url("/wx/article"))
+            result = run(request, decision, world, lambda stage, detail: None)
+            ids.append(result.bundle.id)
+    trust = replace(
+        own_trust([CAPTURER.public_key], [authority.anchor]),
+        keys=tuple(trusted_key(it.public_key, owner="us") for it in (CAPTURER, WITNESS)),
+    )
+    made = make(
+        ProofDesk(
+            store=store,
+            signer=WITNESS,
+            trust=trust,
+            rules=wiring_jobs.identity_rules(),
+            clock=clock,
+            software=bundles.SOFTWARE,
+            printer=lambda html, beside, at: print_pdf(
+                html, beside, at=at, clock=clock, allow_no_sandbox=True
+            ),
+        ),
+        Case(captures=((Role.LAST_SEEN, ids[0]), (Role.FIRST_GONE, ids[1]))),
+        folder / "proof.html",
+    )
+    return Proof(made, trust, *ids)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A reader's browser, none of ours; a file from a disk, and no network."""
+    binary, _ = choose_browser("shell", None)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=binary.path)
+        yield started
+        started.close()
+
+
+class Reader:
+    """Somebody who opens a file by a double click."""
+
+    def __init__(self, browser: Browser, file: Path, *, script: str = "") -> None:
+        self._context = browser.new_context(offline=True)
+        self.page: Page = self._context.new_page()
+        self.asked: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.errors: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if script:
+            self.page.add_init_script(script)
+        self.page.goto(file.as_uri(), timeout=LIMIT_MS)
+        self.page.locator(SETTLED).wait_for(timeout=LIMIT_MS)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.close()
+
+    @property
+    def verdict(self) -> str:
+        return self.page.locator("#verdict").inner_text()
+
+    @property
+    def states(self) -> list[str]:
+        return self.page.locator("#files td:first-child").all_inner_texts()
+
+
+def test_the_pack_holds_by_the_rules_of_the_platform(proof: Proof) -> None:
+    gone = proof.made.statement.gone.observation
+
+    assert (gone.rule, gone.cause) == ("wx-01", Cause.AUTHOR)
+    assert proof.made.report.verdict is Verdict.PASSED, proof.made.report.findings
+    assert proof.made.manifest.lacks == ()
+
+
+def test_a_browser_without_a_network_shows_every_hash_green(
+    proof: Proof, browser: Browser, tmp_path: Path
+) -> None:
+    with Reader(browser, proof.made.file) as reader:
+        count = len(proof.made.manifest.parts)
+
+        assert reader.verdict.startswith(f"✓ All {count} files"), reader.errors
+        assert "exactly as the signed list" in reader.verdict
+        assert reader.states == ["✓ as listed"] * count
+        assert WITNESS.key_id in reader.page.locator("#key").inner_text()
+        assert [it for it in reader.asked if not it.startswith(("file:", "blob:"))] == []
+        assert reader.errors == []
+        # The picture is one of the parts, shown only after it was checked.
+        assert (reader.page.locator("#picture").get_attribute("src") or "").startswith("blob:")
+        box = reader.page.locator("#picture").bounding_box()
+        assert box is not None
+        assert box["height"] > 100
+        with reader.page.expect_download(timeout=LIMIT_MS) as download:
+            reader.page.get_by_role("link", name=f"{proof.seen}.wacz").click()
+        download.value.save_as(tmp_path / "saved.wacz")
+        with proof.made.file.open("rb") as stream:
+            found = pack.read(stream)
+            part = found.manifest.parts[0]
+            original = pack.read_part(stream, found, part, limit=part.length)
+        assert (tmp_path / "saved.wacz").read_bytes() == original
+
+
+def test_our_own_digest_and_the_browsers_agree(proof: Proof, browser: Browser) -> None:
+    without = "Object.defineProperty(window.crypto, 'subtle', {value: undefined})"
+    with Reader(browser, proof.made.file, script=without) as reader:
+        assert "could not check the list's signature" in reader.verdict
+        assert reader.verdict.startswith("✓ All")
+        assert reader.states == ["✓ as listed"] * len(proof.made.manifest.parts)
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_one_altered_byte_is_red_with_the_name_of_its_end(
+    proof: Proof, browser: Browser, tmp_path: Path, end: int
+) -> None:
+    data = bytearray(proof.made.file.read_bytes())
+    with proof.made.file.open("rb") as stream:
+        found = pack.read(stream)
+        at = found.offset(found.manifest.parts[end]) + 77 * 100
+    data[at] = ord("A") if data[at] != ord("A") else ord("B")
+    (tmp_path / "altered.html").write_bytes(data)
+    name = ("last seen", "first gone")[end]
+    bundle_id = (proof.seen, proof.gone)[end]
+
+    with Reader(browser, tmp_path / "altered.html") as reader:
+        assert reader.verdict == (
+            f"✗ ALTERED: the capture '{name}' ({bundle_id}). Do not rely on this file."
+        )
+        others = len(proof.made.manifest.parts) - 1
+        assert sorted(reader.states) == ["✓ as listed"] * others + ["✗ ALTERED"]
+
+
+def test_an_altered_word_or_list_is_red_as_well(
+    proof: Proof, browser: Browser, tmp_path: Path
+) -> None:
+    data = proof.made.file.read_bytes()
+    for before, after, named in (
+        (b"The notice says that the author", b"The notice says that the police", "the words of"),
+        (b'"lacks":[]', b'"lacks":["pdf"]', "the signed list"),
+    ):
+        assert before in data
+        (tmp_path / "altered.html").write_bytes(data.replace(before, after, 1))
+        with Reader(browser, tmp_path / "altered.html") as reader:
+            assert reader.verdict.startswith("✗ ALTERED: "), reader.verdict
+            assert named in reader.verdict
+
+
+def test_the_statement_on_paper_is_one_sheet_of_text(proof: Proof) -> None:
+    with proof.made.file.open("rb") as stream:
+        found = pack.read(stream)
+        (part,) = found.manifest.of_role(Role.PDF)
+        pdf = pack.read_part(stream, found, part, limit=1 << 24)
+
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) == 1
+    assert b"/ToUnicode" in pdf  # what is drawn can be selected as text
+    assert f"(D:{proof.made.manifest.made_at:%Y%m%d}".encode() in pdf
