@@ -83,7 +83,7 @@ def test_what_confirms_it_and_what_stands_beside_it_are_told() -> None:
     assert "Another page of the host, http://mp.weixin.qq.com/s?b=2, at" in told
     assert "It was looked at from one place alone." in told
     assert "existed by 27 November 2026, 14:05:19 UTC, says Authority A" in told
-    assert "In the public log." in told
+    assert "In the log." in told
     for what, how in statement.NOT_PROVEN:
         assert f"{what} {how}" in told
 
