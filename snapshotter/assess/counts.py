@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from snapshotter.assess.dom import Document, matched, text_of
@@ -77,13 +78,13 @@ def parse_count(raw: str, rounding: Rounding = Rounding.ROUNDED) -> Bounds | Non
     text = _INVISIBLE.sub("", raw).strip(f"{_SPACES}\t\r\n")
     if len(text) > _MAX_RAW:
         return None
-    found = NUMBER.fullmatch(_plain_digits(text))
+    found = NUMBER.fullmatch(plain_digits(text))
     if found is None:
         return None
     return _bounds(found, rounding)
 
 
-def _plain_digits(text: str) -> str:
+def plain_digits(text: str) -> str:
     """Return a text with every decimal digit of Unicode as 0 to 9, and full-width signs plain."""
     if text.isascii():
         return text
@@ -187,7 +188,7 @@ def counts_in(text: str, words: Words, rounding: Rounding) -> tuple[tuple[str, s
 
     A sentence that holds a number is none: "reposted 500 times" in an article is its text.
     """
-    plain = _plain_digits(_INVISIBLE.sub("", text))
+    plain = plain_digits(_INVISIBLE.sub("", text))
     if len(plain) > 2 * _MAX_RAW:
         return ()
     for pattern in (words.word_first, words.number_first):
@@ -328,7 +329,7 @@ def _placed(
             for element in matched(document, [rule.place.select] if rule.place.select else ()):
                 name = rule.place.attribute
                 text = (element.get(name) or "") if name else text_of(element, 2 * _MAX_RAW)
-                numbers = list(NUMBER.finditer(_plain_digits(text)))
+                numbers = list(NUMBER.finditer(plain_digits(text)))
                 if len(numbers) == 1 and (bounds := _bounds(numbers[0], rounding)):
                     raw = " ".join(text.split())
                     where = document.selector(element)
@@ -377,6 +378,9 @@ def _unit_beside(
             if found := words.word.search((element.get(name) or "")[:200]):
                 return words.units[found["word"].lower()]
         element = element.getparent()
+    named = document.at(block.selector) if document is not None else None
+    if named is not None and (unit := _unit_of_names(named)):
+        return unit
     for other in (number - 1, number + 1):
         if not 0 <= other < len(blocks) or blocks[other].hidden:
             continue
@@ -384,6 +388,28 @@ def _unit_beside(
         if found and _near(blocks[other].selector, block.selector):
             return words.units[found["word"].lower()]
     return ""
+
+
+# Words in names of classes by which buttons with a number are called everywhere.
+_NAMES = {
+    "retweet": "reposts", "retweets": "reposts", "repost": "reposts", "reposts": "reposts",
+    "comment": "comments", "comments": "comments", "replies": "comments", "like": "likes",
+    "likes": "likes", "heart": "likes", "share": "shares", "shares": "shares", "views": "views",
+    "reads": "reads", "followers": "followers",
+}  # fmt: skip
+
+
+def _unit_of_names(element: Any) -> str:
+    """Return the unit by the names of an element and of the icon in it, or right before it."""
+    for it in (element, *islice(element.iterchildren(), 3), element.getprevious()):
+        names = (it.get("class") or "")[:300] if it is not None and it.tag in _ICONS else ""
+        for word in re.split(r"[\W_]+", names.lower()):
+            if word in _NAMES:
+                return _NAMES[word]
+    return ""
+
+
+_ICONS = frozenset({"i", "svg", "span", "img", "em", "b", "div", "button", "a"})
 
 
 def _near(one: str, other: str) -> bool:

@@ -23,6 +23,7 @@ MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
 _MAX_HTML = 8 << 20  # characters
 _MAX_SCRIPTS = 6 << 20  # characters, of all scripts together
 _MAX_DEPTH = 250  # elements one in another
+_MAX_ROW = 20  # elements side by side that are told apart by their names
 
 # What ends a line of text by the standard's own style sheet, and controls.
 _BLOCK_TAGS = frozenset(
@@ -41,12 +42,13 @@ _NO_TEXT = frozenset(
         "noframes", "object", "svg", "math", "audio", "video", "canvas", "datalist", "textarea",
     }
 )  # fmt: skip
-# In a box that has no text of its own, an element called so is laid out as a block nearly always.
+# In a box that has no text of its own, elements beside one called so are a row nearly always.
 _OWN_LINE = re.compile(r"(?i)(?:^|[\W_])(?:date|time|category|byline|author|meta|cat)(?:$|[\W_])")
 _HIDING = re.compile(
     r"(?i)(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
     r"|opacity\s*:\s*0?(?:\.0*)?(?![.\d]))"
 )
+_ONE_ID = re.compile(r"#[A-Za-z_][\w-]*")  # most rules' selectors: they need no walk
 _STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?", re.IGNORECASE)
 
 
@@ -81,6 +83,7 @@ class Document:
             self.depth[element] = self.depth.get(parent, -1) + 1
         self._scripts = tuple(scripts)
         self._known: dict[str, Any] = {}
+        self._children: dict[Any, list[Any]] = {}
 
     @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
@@ -133,7 +136,10 @@ class Document:
 
     def _child(self, parent: Any, tag: str, number: int) -> Any | None:
         if number:
-            child = parent[number - 1] if number <= len(parent) else None
+            children = self._children.get(parent)
+            if children is None:  # lxml counts to a child each time
+                children = self._children[parent] = list(parent.iterchildren("*"))
+            child = children[number - 1] if number <= len(children) else None
             return child if child is not None and child.tag == tag else None
         return next(iter(parent.iterchildren(tag)), None)
 
@@ -144,6 +150,8 @@ class Document:
         Raises:
             SnapshotterError: It is none, or one that is not matched here.
         """
+        if _ONE_ID.fullmatch(selector):
+            return self._ids.get(selector[1:], [])
         chosen = parse_selector(selector)
         found: list[Any] = []
         inside: set[Any] = set()  # `walk` tells what lies below a match as well
@@ -154,9 +162,13 @@ class Document:
                 inside.add(element)
         return found
 
-    def first(self, selector: str) -> Any | None:
-        """Return the first element that a CSS selector matches."""
-        return next(iter(self.select(selector)), None)
+    @cached_property
+    def _ids(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for element in self.elements:
+            if (name := element.get("id")) is not None:
+                found.setdefault(name, []).append(element)
+        return found
 
 
 def read_document(markup: str) -> Document | None:
@@ -278,14 +290,15 @@ def _state(
 
 
 def _has_own_line(element: Any) -> bool:
-    if element.tag != "time" and not _OWN_LINE.search(element.get("class") or ""):
-        return False
+    """Return whether an element stands in a row of dates, categories and the like."""
     parent = element.getparent()
     if parent is None or parent.tag not in _BLOCK_TAGS or parent.tag in ("p", "td", "th", "pre"):
         return False
-    if len(parent) < 2 or (parent.text or "").strip():
+    if len(parent) < 2 or (parent.text or "").strip() or len(parent) > _MAX_ROW:
         return False
-    return all(not (it.tail or "").strip() for it in parent)
+    if any((it.tail or "").strip() for it in parent):
+        return False
+    return any(it.tag == "time" or _OWN_LINE.search(it.get("class") or "") for it in parent)
 
 
 def _hides(element: Any) -> bool:

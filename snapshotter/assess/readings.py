@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from snapshotter.assess.counts import read_counts
+from snapshotter.assess.dates import read_dates, when_of
 from snapshotter.assess.dom import Document, blocks_of, matched, read_document
+from snapshotter.assess.metadata import conflicts_of, read_metadata
 from snapshotter.assess.regions import Regions, read_regions
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Readings
@@ -30,9 +32,15 @@ def read(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -
     sites = sites_of(page, rules.sites, document)
     blocks = blocks_for(page, document)
     regions = _regions(document, blocks, sites, main_regions)
+    when = when_of(page, sites)
+    metadata = read_metadata(page, document, blocks, regions, sites)
+    dates = read_dates(document, blocks, regions.labels, metadata, when) if rules.dates else ()
     counts = read_counts(page, document, blocks, regions.labels, sites) if rules.counts else ()
     return Readings(
         counts=counts,
+        dates=dates,
+        metadata=metadata,
+        conflicts=conflicts_of(metadata, when),
         regions=regions.labelled,
         main_selector=regions.main_selector,
         main_by=regions.main_by,
@@ -69,7 +77,7 @@ def sites_of(
             if any(host == it or host.endswith(f".{it}") for it in site.hosts):
                 of_host.append(site)
         elif site.detect:
-            if document and next(matched(document, site.detect), None) is not None:
+            if document and next(matched(document, [", ".join(site.detect)]), None) is not None:
                 of_kind.append(site)
         else:
             of_all.append(site)

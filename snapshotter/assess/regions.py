@@ -9,9 +9,9 @@ How it was found is said (`Readings.main_by`), because a guess may differ with t
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -104,7 +104,12 @@ _HEADLINES = frozenset({"h1"})
 _HEADLINE_TOKENS = frozenset(
     {"headline", "entry-title", "post-title", "article-title", "articletitle", "story-title"}
 )
-_STRUCTURE = ("[itemprop~=articleBody]", "article", "main", "[role=main]")
+# What says of itself that it is the main part, the surest first.
+_STRUCTURE: tuple[Callable[[Any], bool], ...] = (
+    lambda it: "articlebody" in (it.get("itemprop") or "").lower().split(),
+    lambda it: it.tag == "article",
+    lambda it: it.tag == "main" or it.get("role") == "main",
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SHORT = 200  # characters of a headline, a byline or a date; more is text
 _LONGEST_NAME = 60  # characters of a class that is a word
@@ -121,6 +126,8 @@ class Regions:
     main_text: str = ""  # verbatim, a line a block
     hidden_text: str = ""  # what stands in the main region and no reader sees
     links: tuple[str, ...] = ()  # of the main region, as they are written
+    # Of elements of the document, as far as their names or those around them say.
+    element_labels: Mapping[Any, Region | None] = field(default_factory=dict)
 
     @property
     def labelled(self) -> tuple[Labelled, ...]:
@@ -181,6 +188,7 @@ class _Reader:
             main_text=_cut("\n".join(it.text for it in texts if not it.hidden)),
             hidden_text=_cut("\n".join(it.text for it in texts if it.hidden)),
             links=self._links(element, of_elements),
+            element_labels=of_elements,
         )
 
     # Where it stands
@@ -202,9 +210,11 @@ class _Reader:
         whole = self._weight.get(self._document.root, 0)
         if not whole:
             return None, ""
-        for css in _STRUCTURE:
+        for says_so in _STRUCTURE:
             heaviest = max(
-                self._document.select(css), key=lambda it: self._weight.get(it, 0), default=None
+                filter(says_so, self._document.elements),
+                key=lambda it: self._weight.get(it, 0),
+                default=None,
             )
             weight = self._weight.get(heaviest, 0)
             if weight >= _LEAST and weight >= _SHARE * whole:
@@ -263,7 +273,13 @@ class _Reader:
 
     def _marked(self) -> Iterator[tuple[Any, Region]]:
         """Yield the elements whose names say what they and all below them are."""
-        around = {it for top in self._document.select("h1, main") for it in _up(top)}
+        tops = (it for it in self._document.elements if it.tag in ("h1", "main"))
+        around: set[Any] = set()
+        for top in tops:
+            for it in _up(top):
+                if it in around:
+                    break
+                around.add(it)
         for element in self._document.elements:
             region = self._named.get(element)
             if region is None:
@@ -294,7 +310,8 @@ class _Reader:
                 continue
             above = found.get(element.getparent())
             # The outermost counts of what is apart: a date in a teaser is part of the teaser.
-            found[element] = above if own is None or above in _APART else own
+            is_part = above in _APART and (above, own) != (Region.COMMENT, Region.COMMENT_FORM)
+            found[element] = above if own is None or is_part else own
         return found
 
     def _label(self, block: Block, labels: Mapping[Any, Region | None], main: Any) -> Region:

@@ -11,6 +11,9 @@ from snapshotter.model.reading import Count, Source
 from snapshotter.model.reading_rules import Rounding
 from snapshotter.model.request import ReadingRules
 from snapshotter.policy.readings import shipped
+from snapshotter.site.catalogue import render
+from snapshotter.site.response import Response
+from snapshotter.site.state import SiteState, available
 
 TRUNCATED, ROUNDED, EITHER = Rounding.TRUNCATED, Rounding.ROUNDED, Rounding.EITHER
 
@@ -256,3 +259,38 @@ def test_nothing_that_a_script_says_later_in_code_is_a_count() -> None:
     html = "<script>if (read_num == '5') {} data.read_num = read_num; x.read_num: ''</script>"
 
     assert counts(html, WECHAT) == ()
+
+
+@pytest.mark.parametrize("reposts", [480, 512, 123_456])
+@pytest.mark.parametrize("name", ["wb/post", "wb/post-desktop"])
+def test_a_post_of_the_fixture_site_is_read(name: str, reposts: int) -> None:
+    state = SiteState()
+    state = state.change("wb/post", state.at, available(reposts=reposts))
+    shown = render(name, state) if name == "wb/post" else desktop(state)
+
+    found = {it.unit: it for it in counts(shown.text, "https://weibo.com/1900000001/O00019Qdw")}
+
+    if name == "wb/post":
+        assert (found["reposts"].lower, found["reposts"].exact) == (reposts, True)
+        assert found["reposts"].source is Source.JSON
+        assert found["reposts"].mismatch == ""
+    elif reposts > 100_000:
+        assert (found["reposts"].lower, found["reposts"].upper) == (100_001, None)
+    else:
+        assert (found["reposts"].lower, found["reposts"].source) == (reposts, Source.DOM)
+    assert (found["comments"].lower, found["likes"].lower) == (96, 3797)
+
+
+def desktop(state: SiteState) -> Response:
+    """Return the post as the desktop's address shows it."""
+    return render("/1900000001/O00019Qdw", state, authority="weibo.com")
+
+
+def test_an_articles_reads_are_exact_though_they_are_shown_shortened() -> None:
+    state = SiteState()
+    state = state.change("wx/article", state.at, available(reads=123_456, likes=12))
+
+    (reads,) = (it for it in counts(render("wx/article", state).text, WECHAT) if it.unit == "reads")
+
+    assert (reads.raw, reads.lower, reads.exact) == ("123456", 123_456, True)
+    assert (reads.source, reads.mismatch) == (Source.SCRIPT, "")
