@@ -256,7 +256,8 @@ def _log(settings: Settings) -> Check:
 def _keys(settings: Settings) -> Iterator[Check]:
     """One check a key: each configured one is made to sign, wherever it is held."""
     try:
-        listed = wiring.key_directory(settings).list()
+        kept = wiring.key_directory(settings).list()
+        listed = [it for it in kept if it.name != settings.event_key]
     except SnapshotterError as error:
         yield Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
         return

@@ -28,6 +28,7 @@ from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
 from snapshotter.policy.load import network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
+EVENT_KEY = "events"  # the usual name of the key that signs take-down events
 _PREFIX = "SNAPSHOTTER_"
 
 
@@ -113,6 +114,7 @@ class _File(BaseModel):
     policy: str = ""
     policies_dir: str = ""
     key: str = ""
+    event_key: str = ""
     cosigners: tuple[str, ...] = ()
     passphrase_file: str = ""
     keys_dir: str = ""
@@ -222,6 +224,7 @@ class Settings:
     policy_was_found: bool  # the policy was named by a file that only lies here
     policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
+    event_key: str  # name of the key that signs take-down events, and never a capture
     cosigners: tuple[str, ...]  # further keys that sign each bundle, named in the same way
     passphrase_file: Path | None
     keys_dir: Path
@@ -335,6 +338,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         policy_was_found=policy_was_found,
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",
+        event_key=file.event_key or EVENT_KEY,
         cosigners=file.cosigners,
         passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
         keys_dir=Path(file.keys_dir) if file.keys_dir else data_dir / "keys",

@@ -35,7 +35,7 @@ from snapshotter.app.log import FileMemory, Logbook
 from snapshotter.app.pipeline import World
 from snapshotter.app.repair import RepairDesk
 from snapshotter.app.replication import ReplicationDesk
-from snapshotter.app.settings import Authority, Settings
+from snapshotter.app.settings import EVENT_KEY, Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats.key_reference import is_reference
@@ -295,7 +295,9 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
     source = ask
     if settings.passphrase_file:
         source = partial(passphrase_from_file, settings.passphrase_file)
-    if settings.key != DEFAULT_NAME or directory.list():
+    # A key for events may have been made before anything was captured here.
+    others = [it for it in directory.list() if it.name != settings.event_key]
+    if settings.key != DEFAULT_NAME or others:
         return _signer(directory, settings.key, source, tell)
     # Two first captures at once make one key between them.
     found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)
@@ -308,6 +310,43 @@ def signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -
             "snapshotter keys init --ask-passphrase makes one with a passphrase."
         )
     return found
+
+
+def event_signer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> Signer:
+    """
+    Return the key that signs take-down events; make it on first use if it has its usual name.
+
+    A key that signs captures does not also say what follows from them: whoever checks an
+    event sees that two keys were needed.
+
+    Raises:
+        ServiceUnavailable: A service or a token holds it, and did not answer.
+        SnapshotterError: No such key, a wrong passphrase, or it is one that signs captures.
+    """
+    directory = key_directory(settings)
+    name, source = settings.event_key, ask
+    if settings.passphrase_file:
+        source = partial(passphrase_from_file, settings.passphrase_file)
+    if name in (settings.key, *settings.cosigners):
+        raise SnapshotterError(
+            f"the key {name} signs captures, and may not sign take-down events as well",
+            hint="leave event_key out: a key for events is then made on first use",
+        )
+    if name != EVENT_KEY or _known_or_none(directory, name) is not None:
+        return _signer(directory, name, source, tell)
+    found, made = directory.ensure(name, source if settings.passphrase_file else None)
+    if made:
+        tell(
+            f"a key for take-down events was made for you: {settings.keys_dir / f'{name}.pem'}\n"
+            f"  its id is {found.key_id}\n"
+            "  It signs no captures. Who is to check events has to know it as well: "
+            f"snapshotter keys export {name}, then snapshotter trust add-key"
+        )
+    return found
+
+
+def _known_or_none(directory: KeyDirectory, name: str) -> StoredKey | None:
+    return next((it for it in directory.list() if it.name == name), None)
 
 
 def cosigners(

@@ -27,10 +27,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from snapshotter.model.assessment import Availability, Cause
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.policy.identity import host_of
 
 BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
 
@@ -235,14 +235,6 @@ def bursts(
             groups.append(group)
         group.append(event)
     return tuple(map(tuple, groups))
-
-
-def host_of(url: str) -> str:
-    """Return host and port of an address in lower case; "" for what has none."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:
-        return ""
 
 
 def event_id(event: Takedown) -> str:

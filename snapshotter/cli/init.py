@@ -49,6 +49,9 @@ _OWN = """\
 # Further keys that sign each bundle, each with tokens of its own: ["court"].
 # cosigners = []
 
+# The key that signs take-down events, and never a capture; made on first use.
+# event_key = "events"
+
 # A browser's binary, instead of the one that is found.
 # browser_path = ""
 

@@ -75,6 +75,19 @@ def parse_gap_key(key: str) -> str:
     return gap_id
 
 
+def takedown_key(event_id: str) -> str:
+    """Return where an event lives. Raises ValueError: its id is not like a bundle's."""
+    return f"{TAKEDOWNS}/{bundle_time(event_id):%Y/%m/%d}/{event_id}.json"
+
+
+def parse_takedown_key(key: str) -> str:
+    """Return the id of the event that lives there. Raises ValueError: none does."""
+    event_id = key.rpartition("/")[2].removesuffix(".json")
+    if key != takedown_key(event_id):
+        raise ValueError(f"not the key of an event: {key!r}")
+    return event_id
+
+
 def sidecar_key(key: str, kind: str) -> str:
     """
     Return where a sidecar of the bundle at `key` lives.

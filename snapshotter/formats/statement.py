@@ -52,19 +52,22 @@ def encode(value: dict[str, Any], signer: Signer) -> bytes:
     return signed + canonical_json.dumps(seal) + b"\n"
 
 
-def parse(data: bytes, kind: str, fields: Mapping[str, type]) -> Statement:
+def parse(
+    data: bytes, kind: str, fields: Mapping[str, type], *, limit: int = MAX_BYTES
+) -> Statement:
     """
     Return a statement of this format, after checking its signature.
 
     Args:
         kind: What its `format` has to be.
         fields: Name and type of every other field; none may be missing, none more.
+        limit: Most bytes that one of this format has.
 
     Raises:
         EvidenceInvalid: Not of that form, or the signature does not hold.
     """
-    if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"longer than {MAX_BYTES} bytes")
+    if len(data) > limit:
+        raise EvidenceInvalid(f"longer than {limit} bytes")
     signed, newline, rest = data.partition(b"\n")
     if not newline or not rest.endswith(b"\n"):
         raise EvidenceInvalid("not two lines")

@@ -159,6 +159,14 @@ def account_of(key: str) -> str:
     return key.rsplit("/", 2)[0] if key.startswith("wechat:") else ""
 
 
+def host_of(url: str) -> str:
+    """Return host and port of an address in lower case; "" for what has none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
 def weibo_number(short: str) -> int:
     """
     Return the number of a Weibo post from its short form: `I7ubv9Ktj` is 4417843292323593.

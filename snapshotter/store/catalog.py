@@ -21,20 +21,23 @@ import contextlib
 import enum
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import canonical_json, layout, typed
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json, layout, takedown, typed
 from snapshotter.formats.canonical_json import plain
-from snapshotter.model.takedown import Observation
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.policy import identity as identities
+from snapshotter.policy.identity import host_of
 from snapshotter.ports import ObjectStore
 
-_VERSION = 1  # of the tables and of how rows are made: rows of another one are thrown away
+_VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
 _WAIT_S = 60.0  # for another process's transaction; each is short
 _LOT = 50  # rows of one transaction
 _PAGE = 500  # rows that are held at once
@@ -47,10 +50,11 @@ CREATE TABLE IF NOT EXISTS bundle (
   print TEXT NOT NULL,
   standing TEXT NOT NULL, problem TEXT NOT NULL,
   bundle_id TEXT NOT NULL, sha256 TEXT NOT NULL,
-  asked TEXT NOT NULL, stated TEXT NOT NULL, account TEXT NOT NULL, url TEXT NOT NULL,
+  asked TEXT NOT NULL, stated TEXT NOT NULL, account TEXT NOT NULL,
+  url TEXT NOT NULL, host TEXT NOT NULL,
   began_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, proven_ms INTEGER,
   content TEXT NOT NULL, availability TEXT NOT NULL, cause TEXT NOT NULL,
-  undecided TEXT NOT NULL, rule TEXT NOT NULL, counts TEXT NOT NULL,
+  undecided TEXT NOT NULL, states TEXT NOT NULL, rule TEXT NOT NULL, counts TEXT NOT NULL,
   main_sha256 TEXT NOT NULL, vantage TEXT NOT NULL, light INTEGER NOT NULL,
   key_id TEXT NOT NULL, observation TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -59,11 +63,21 @@ CREATE INDEX IF NOT EXISTS bundle_by_stated ON bundle (stated, asked);
 CREATE INDEX IF NOT EXISTS bundle_by_account ON bundle (account, at_ms);
 CREATE INDEX IF NOT EXISTS bundle_by_url ON bundle (url, at_ms);
 CREATE INDEX IF NOT EXISTS bundle_by_time ON bundle (at_ms);
+CREATE INDEX IF NOT EXISTS bundle_by_host ON bundle (host, vantage, availability, began_ms);
+CREATE INDEX IF NOT EXISTS bundle_by_verdict ON bundle (availability, states);
+CREATE TABLE IF NOT EXISTS event (
+  key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, data BLOB NOT NULL,
+  event_id TEXT NOT NULL, identity TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, problem TEXT NOT NULL,
+  logged INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS event_by_identity ON event (identity, at_ms);
 """
 _COLUMNS = (
     "key", "print", "standing", "problem", "bundle_id", "sha256", "asked", "stated", "account",
-    "url", "began_ms", "at_ms", "proven_ms", "content", "availability", "cause", "undecided",
-    "rule", "counts", "main_sha256", "vantage", "light", "key_id", "observation",
+    "url", "host", "began_ms", "at_ms", "proven_ms", "content", "availability", "cause",
+    "undecided", "states", "rule", "counts", "main_sha256", "vantage", "light", "key_id",
+    "observation",
 )  # fmt: skip
 # Errors of a file that is no catalog (any more), as SQLite numbers them.
 _RUINED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -99,6 +113,20 @@ class Row:
     standing: Standing
     problem: str
     observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    """One object where take-down events are kept."""
+
+    key: str
+    sha256: str  # of the object
+    data: bytes
+    event: Takedown | None = None  # its signature holds; whose it is says trust
+    key_id: str = ""  # who signed it
+    problem: str = ""  # why there is none
+    logged: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +190,7 @@ class Catalog:
         """Forget every row."""
         with self._translated(), self._database:
             self._database.execute("DELETE FROM bundle")
+            self._database.execute("DELETE FROM event")
 
     def sync(self, store: ObjectStore, read: Reader, *, told: Told = lambda count: None) -> Synced:
         """
@@ -275,6 +304,56 @@ class Catalog:
             ).fetchall()
         return tuple(account for (account,) in rows)
 
+    def doubtful(self) -> tuple[str, ...]:
+        """Return the pages of which a capture says that they, or their account, are not well."""
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT DISTINCT asked FROM bundle WHERE availability = 'unavailable'"
+                " UNION SELECT DISTINCT asked FROM bundle WHERE states != ''"
+            ).fetchall()
+        return tuple(sorted({self.resolved(asked) for (asked,) in rows}))
+
+    def control(
+        self, after: Observation, identity: str, *, without: Collection[str] = ()
+    ) -> Observation | None:
+        """
+        Return the first capture of another page of the host that shows it, since one began.
+
+        Args:
+            after: The capture; a control took the same way through the network.
+            identity: Of the page that it is a control for.
+            without: Ids of bundles that are none.
+        """
+        asked = self.asked_for(identity)
+        pages, bundles = (", ".join("?" * len(it)) for it in (asked, without))
+        with self._translated():
+            row = self._database.execute(
+                "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
+                "WHERE host = ? AND vantage = ? AND availability = 'available' AND began_ms >= ? "
+                f"AND asked NOT IN ({pages}) AND bundle_id NOT IN ({bundles}) "
+                "ORDER BY at_ms, began_ms, bundle_id LIMIT 1",
+                (host_of(after.url), after.vantage, _ms(after.began_at), *asked, *without),
+            ).fetchone()
+        return self._row(row).observation if row else None
+
+    def names(self, bundle_id: str) -> tuple[str, str]:
+        """Return the identity of the address of a capture, and the other one that it states."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT asked, stated FROM bundle WHERE key = ?", (layout.bundle_key(bundle_id),)
+            ).fetchone()
+        return (row[0], row[1]) if row else ("", "")
+
+    def shown_by(self, asked: str, identity: str) -> Observation | None:
+        """Return the first capture that states which page an address leads to."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT key, bundle_id, standing, problem, observation FROM bundle "
+                "WHERE asked = ? AND stated = ? ORDER BY at_ms LIMIT 1",
+                (asked, identity),
+            ).fetchone()
+        return self._row(row).observation if row else None
+
     def standings(self) -> dict[Standing, int]:
         """Return how many bundles there are of each standing."""
         with self._translated():
@@ -282,6 +361,65 @@ class Catalog:
                 "SELECT standing, COUNT(*) FROM bundle GROUP BY standing"
             ).fetchall()
         return {Standing(standing): count for standing, count in rows}
+
+    # Events of the store: their bytes as they were read, and what this machine did with them.
+
+    def sync_events(self, store: ObjectStore) -> None:
+        """
+        Read the events that the store lists and that are not here; forget those that went.
+
+        Raises:
+            ServiceUnavailable: The store did not answer.
+        """
+        with self._translated():
+            known = dict(self._database.execute("SELECT key, sha256 FROM event").fetchall())
+            there = {found.key for found in store.list(f"{layout.TAKEDOWNS}/")}
+            rows = [_event_values(store, key) for key in sorted(there - set(known))]
+            with self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO event (key, sha256, data, event_id, identity, account, "
+                    "kind, at_ms, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [row for row in rows if row is not None],
+                )
+                self._database.executemany(
+                    "DELETE FROM event WHERE key = ?", [(it,) for it in set(known) - there]
+                )
+
+    def events(
+        self, *, identity: str = "", event_id: str = "", pending: bool = False
+    ) -> tuple["KeptEvent", ...]:
+        """
+        Return the events of the store in the order in which they were concluded.
+
+        Args:
+            identity: Of a page, or an account.
+            pending: Those alone that this machine did not log or tell yet.
+        """
+        said, values = ["1"], list[Any]()
+        if identity:
+            said.append("identity = ?")
+            values.append(identity)
+        if event_id:
+            said.append("event_id = ?")
+            values.append(event_id)
+        if pending:
+            said.append("NOT (logged AND told)")
+        with self._translated():
+            rows = self._database.execute(
+                "SELECT key, sha256, data, problem, logged, told FROM event "  # noqa: S608
+                f"WHERE {' AND '.join(said)} ORDER BY at_ms, event_id",
+                values,
+            ).fetchall()
+        return tuple(map(_kept_event, rows))
+
+    def settled(self, key: str, *, logged: bool = False, told: bool = False) -> None:
+        """Note that an event was logged, or told, from here."""
+        with self._translated(), self._database:
+            self._database.execute(
+                "UPDATE event SET logged = logged OR ?, told = told OR ? WHERE key = ?",
+                (logged, told, key),
+            )
 
     def _asked_of(self, account: str) -> tuple[str, ...]:
         """Return the addresses whose pages turned out to be of an account: `wechat:MzA…/…`."""
@@ -297,7 +435,9 @@ class Catalog:
         found = None
         if text:
             found = typed.read(Observation, json.loads(text))
-            found = replace(found, identity=self.resolved(found.identity))
+            identity = self.resolved(found.identity)
+            account = found.account or identities.account_of(identity)
+            found = replace(found, identity=identity, account=account)
         return Row(
             key=key,
             bundle_id=bundle_id,
@@ -371,6 +511,7 @@ class Catalog:
                 version = database.execute("PRAGMA user_version").fetchone()[0]
                 if version not in (0, _VERSION):
                     database.execute("DROP TABLE IF EXISTS bundle")
+                    database.execute("DROP TABLE IF EXISTS event")
                 for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
@@ -422,6 +563,40 @@ def _listed(store: ObjectStore) -> Iterator[tuple[str, int, tuple[str, ...]]]:
         yield key, length, tuple(tokens)
 
 
+def _event_values(store: ObjectStore, key: str) -> tuple[Any, ...] | None:
+    try:
+        with store.open(key) as stream:
+            data = stream.read(takedown.MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    sha256 = digest_bytes(data).sha256
+    try:
+        event_id = layout.parse_takedown_key(key)
+        event, _ = takedown.parse(data)
+        if event.event_id != event_id:
+            raise EvidenceInvalid(f"it is of the event {event.event_id}")
+    except (ValueError, EvidenceInvalid) as error:
+        return key, sha256, data, "", "", "", "", 0, str(error)
+    account = event.last_seen.account or event.first_gone.account
+    about = (event.identity, account, event.kind.value, _ms(event.at), "")
+    return (key, sha256, data, event_id, *about)
+
+
+def _kept_event(row: Any) -> KeptEvent:
+    key, sha256, data, problem, logged, told = row
+    event, key_id = (None, "") if problem else takedown.parse(data)
+    return KeptEvent(
+        key=key,
+        sha256=sha256,
+        data=data,
+        event=event,
+        key_id=key_id,
+        problem=problem,
+        logged=bool(logged),
+        told=bool(told),
+    )
+
+
 def _values(key: str, printed: str, found: Read) -> tuple[Any, ...]:
     bundle_id = layout.parse_bundle_key(key).bundle_id
     it = found.observation
@@ -436,10 +611,11 @@ def _values(key: str, printed: str, found: Read) -> tuple[Any, ...]:
         return (*head, *(row[name] for name in _COLUMNS[6:]))
     return (
         key, printed, found.standing.value, found.problem, bundle_id, it.sha256, it.identity,
-        found.stated if found.stated != it.identity else "", it.account, it.url,
+        found.stated if found.stated != it.identity else "", it.account, it.url, host_of(it.url),
         _ms(it.began_at), _ms(it.at), _ms(it.proven_at) if it.proven_at else None,
         it.content.value, it.availability.value, it.cause.value if it.cause else "",
-        it.undecided.value if it.undecided else "", it.rule,
+        it.undecided.value if it.undecided else "",
+        " ".join(sorted({one.state for one in it.accounts})), it.rule,
         canonical_json.dumps(plain(it.counts)).decode(), it.main_sha256, it.vantage,
         int(it.light), it.key_id, canonical_json.dumps(plain(it)).decode(),
     )  # fmt: skip

@@ -1,0 +1,440 @@
+"""
+Take-down events on their way into the store: concluded, signed, stored, logged, told.
+
+    (1) the catalog follows the store
+    (2) for each page that a capture says is gone: what follows from its captures
+    (3) each bundle that an event rests on is verified; one that FAILED plays no part
+    (4) the record, signed by a key that signed none of them; its id is made of its captures
+    (5) its leaf in the log
+    (6) who wants to know is told
+
+After a crash between two of these the same again completes what is missing: an event that is
+stored is found there, and (5) and (6) are done for all of which this machine does not know
+that they were. An event never changes: the next one is concluded from where the last ended.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from snapshotter.app import bundles, pending
+from snapshotter.app.observations import Observatory, observations
+from snapshotter.assess.events import (
+    BURST,
+    Conclusion,
+    account_of,
+    conclude,
+    conclude_account,
+    ends_with,
+    parts,
+    state_of,
+)
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, takedown
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.policy import identity as identities
+from snapshotter.ports import ObjectStore, Signer
+from snapshotter.store.catalog import KeptEvent
+from snapshotter.verify.audit.beside import counts
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
+
+_WAIT_S: Final = 60.0  # for another process on this machine that concludes events of the store
+_TELL_WITHIN: Final = timedelta(days=7)  # what was concluded longer ago is no news any more
+_KINDS: Final = {
+    TakedownKind.REMOVED: EventKind.TAKEDOWN_CONFIRMED,
+    TakedownKind.REINSTATED: EventKind.TAKEDOWN_REINSTATED,
+    TakedownKind.ACCOUNT_CHANGED: EventKind.ACCOUNT_CHANGED,
+    TakedownKind.ACCOUNT_RESTORED: EventKind.ACCOUNT_CHANGED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakedownDesk:
+    """What is needed to conclude events and to record them."""
+
+    place: Observatory
+    trust: Callable[[], Trust]  # by which bundles are verified, and events believed
+    signer: Callable[[], Signer]  # opened for the first event
+    own_keys: frozenset[str]  # ids of keys of this user, whose events count without a trust file
+    confirm: Callable[[str], ConfirmRules]  # by the policy of an address
+    now: Callable[[], datetime]
+    lock_dir: Path  # of this store, on this machine
+    # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
+    log: Callable[[Sequence[Leaf], bool], object] | None = None
+    notify: Callable[[Event], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event that is in the store."""
+
+    event: Takedown
+    key: str
+    sha256: str  # of its record
+    is_new: bool  # this call put it there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A capture that plays no part, and why."""
+
+    observation: Observation
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """What was concluded about one page, or one account."""
+
+    subject: str  # the identity of the page, or the account
+    conclusion: Conclusion  # what is known now, behind the events
+    recorded: tuple[Recorded, ...]
+    passed: tuple[Passed, ...] = ()
+
+
+def derive(desk: TakedownDesk, urls: Sequence[str] = ()) -> tuple[Derived, ...]:
+    """
+    Conclude what follows from the captures in the store, and record each new event.
+
+    Args:
+        urls: The pages to look at, with their accounts; all of which a capture says that
+            they are gone if none is named.
+
+    Raises:
+        ServiceUnavailable: Store, log or key did not answer. The same again goes on.
+        SnapshotterError: They refuse, `urls` has something that is no address, or another
+            process is at it for a minute.
+    """
+    with pending.locked(desk.lock_dir, wait_s=_WAIT_S) as is_mine:
+        if not is_mine:
+            raise ServiceUnavailable(
+                "another process concludes events of this store", hint="try again"
+            )
+        return _derive(desk, urls)
+
+
+def _derive(desk: TakedownDesk, urls: Sequence[str]) -> tuple[Derived, ...]:
+    place, catalog = desk.place, desk.place.catalog
+    place.sync()  # (1)
+    catalog.sync_events(place.store)
+    pages = tuple(dict.fromkeys(map(place.identity, urls))) if urls else catalog.doubtful()
+    work = _Work(desk)
+    done = [work.page(it) for it in pages]
+    accounts = {it.account for page in pages for it in work.of_page(page) if it.account}
+    done += [work.account(it) for it in sorted(accounts)]
+    work.settle()
+    return tuple(done)
+
+
+class _Work:
+    """One call of `derive`: what was read and verified is kept for its length."""
+
+    def __init__(self, desk: TakedownDesk) -> None:
+        self._desk = desk
+        self._catalog = desk.place.catalog
+        self._trust = desk.trust()
+        self._signer: Signer | None = None
+        self._fresh: set[str] = set()  # keys of records that this call stored
+        self._reports: dict[str, Report | None] = {}
+        self._pages: dict[str, tuple[Observation, ...]] = {}
+
+    def of_page(self, identity: str) -> tuple[Observation, ...]:
+        if identity not in self._pages:
+            found = observations(self._desk.place, identity=identity, sync=False)
+            # An account that one capture names is that of the page in all of them.
+            accounts = {it.account for it in found if it.account}
+            if len(accounts) == 1:
+                (account,) = accounts
+                found = tuple(replace(it, account=account) for it in found)
+            self._pages[identity] = found
+        return self._pages[identity]
+
+    def page(self, identity: str) -> Derived:
+        return self._subject(identity, self.of_page(identity), conclude)
+
+    def account(self, account: str) -> Derived:
+        pages = self._catalog.identities(account=account)
+        found = [it for page in pages for it in self.of_page(page) if it.account == account]
+        return self._subject(account, found, conclude_account)
+
+    def _subject(
+        self, subject: str, mine: Sequence[Observation], rule: Callable[..., Conclusion]
+    ) -> Derived:
+        """Conclude (2), without the bundles that do not verify (3), and record (4)."""
+        chain = self._chain(subject)
+        url = mine[-1].url if mine else ""
+        confirm = self._desk.confirm(url) if url else ConfirmRules()
+        before = chain[-1].event if chain else None
+        last = chain[-1].sha256 if chain else ""
+        passed: dict[str, Passed] = {}
+        while True:
+            left = [it for it in mine if it.bundle_id not in passed]
+            every = [*left, *self._controls_for(left, before, passed)]
+            found = rule(subject, every, confirm, before=before)
+            bad = [it for event in found.events for it in self._bad(event)]
+            if not bad:
+                break
+            passed |= {it.observation.bundle_id: it for it in bad}
+        recorded = []
+        for event in found.events:
+            made = self._record(event, last)
+            recorded.append(made)
+            last = made.sha256
+        return Derived(
+            subject=subject,
+            conclusion=found,
+            recorded=tuple(recorded),
+            passed=tuple(passed.values()),
+        )
+
+    def _chain(self, subject: str) -> list[KeptEvent]:
+        """Return the events of a page or an account whose keys are trusted, the newest last."""
+        return [
+            it
+            for it in self._catalog.events(identity=subject)
+            if it.event is not None and self._is_believed(it.key_id)
+        ]
+
+    def _is_believed(self, key_id: str) -> bool:
+        """Whether events by a key are those of this store: a trusted one, or this user's own."""
+        mine = self._signer is not None and key_id == self._signer.key_id
+        return mine or key_id in self._desk.own_keys or counts(self._trust, key_id)
+
+    def _controls_for(
+        self, mine: Iterable[Observation], before: Takedown | None, passed: dict[str, Passed]
+    ) -> list[Observation]:
+        """Return the pages that were there after each capture that says that something is not."""
+        found: dict[str, Observation] = {}
+        for it in mine:
+            if before is not None and it.at <= before.at:
+                continue
+            if it.cause is None and not it.accounts:
+                continue
+            control = self._catalog.control(it, it.identity, without=passed)
+            if control is not None:
+                found[control.bundle_id] = control
+        known = {it.bundle_id for it in mine}
+        return [it for it in found.values() if it.bundle_id not in known]
+
+    def _bad(self, event: Takedown) -> list[Passed]:
+        """Return the captures of an event that it can not rest on."""
+        signer = self._opened()
+        found = []
+        for it in parts(event):
+            if it.key_id == signer.key_id:
+                why = "it is signed by the key that signs events"
+                found.append(Passed(observation=it, why=why))
+                continue
+            report = self._report(it)
+            if report is None:
+                found.append(Passed(observation=it, why="its bundle can not be read any more"))
+            elif report.sha256 != it.sha256:
+                found.append(
+                    Passed(observation=it, why="its bundle is another than was catalogued")
+                )
+            elif report.verdict is Verdict.FAILED:
+                codes = sorted(
+                    {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
+                )
+                found.append(Passed(observation=it, why=f"its bundle FAILED: {' '.join(codes)}"))
+        return found
+
+    def _report(self, it: Observation) -> Report | None:
+        if it.bundle_id not in self._reports:
+            self._reports[it.bundle_id] = verified(
+                self._desk.place.store, it.bundle_id, self._trust, now=self._desk.now()
+            )
+        return self._reports[it.bundle_id]
+
+    def _opened(self) -> Signer:
+        if self._signer is None:
+            self._signer = self._desk.signer()
+        return self._signer
+
+    def _record(self, event: Takedown, previous: str) -> Recorded:
+        store, signer = self._desk.place.store, self._opened()
+        event = replace(
+            self._proven(event),
+            previous=previous,
+            identified_by=self._identified_by(event),
+            articles=self._articles(event),
+        )
+        key = layout.takedown_key(event.event_id)
+        try:
+            data = takedown.encode(event, signer)
+        except ValueError as error:
+            raise SnapshotterError(f"{key} can not be recorded: {error}") from error
+        is_new = _put(store, key, data)
+        if is_new:
+            self._fresh.add(key)
+        else:  # another was quicker: its record counts
+            data = _there(store, key)
+            self._require_same(key, data, event)
+        self._catalog.sync_events(store)
+        return Recorded(event=event, key=key, sha256=digest_bytes(data).sha256, is_new=is_new)
+
+    def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
+        """See that what stands there is the record of this event, by somebody who counts."""
+        problem = "it is of another event"
+        try:
+            there, key_id = takedown.parse(data)
+            if not self._is_believed(key_id):
+                problem = f"it is signed by the key {key_id}, which is not trusted"
+            elif there.event_id == event.event_id:
+                return
+        except EvidenceInvalid as error:
+            problem = str(error)
+        raise SnapshotterError(
+            f"{key} in {self._desk.place.store.url} is not the record of that event: {problem}",
+            hint="look who may write to this store, then remove it",
+        )
+
+    def settle(self) -> None:
+        """Log (5) and tell (6) what this machine does not know to be logged and told."""
+        desk = self._desk
+        owed = [
+            (it, it.event)
+            for it in self._catalog.events(pending=True)
+            if it.event is not None and self._is_believed(it.key_id)
+        ]
+        leaves = [
+            Leaf(kind=TAKEDOWN, name=event.event_id, sha256=it.sha256)
+            for it, event in owed
+            if not it.logged
+        ]
+        if desk.log is not None and leaves:
+            desk.log(leaves, any(it.key not in self._fresh for it, _ in owed))
+        for it, event in owed:
+            self._catalog.settled(it.key, logged=True)
+            if not it.told:
+                if desk.notify is not None and desk.now() - event.at <= _TELL_WITHIN:
+                    desk.notify(event_of(event))
+                self._catalog.settled(it.key, told=True)
+
+    def _proven(self, event: Takedown) -> Takedown:
+        """Return the event with the times that were verified, and no others."""
+
+        def proven(it: Observation) -> Observation:
+            report = self._report(it)
+            return replace(it, proven_at=report.proven_time if report else None)
+
+        def each(them: tuple[Observation, ...]) -> tuple[Observation, ...]:
+            return tuple(map(proven, them))
+
+        return replace(
+            event,
+            last_seen=proven(event.last_seen),
+            first_gone=proven(event.first_gone),
+            confirmations=each(event.confirmations),
+            controls=each(event.controls),
+            vantages=each(event.vantages),
+        )
+
+    def _identified_by(self, event: Takedown) -> tuple[Observation, ...]:
+        """Return captures that show which page an address leads to, if the event's own do not."""
+        named = [self._catalog.names(it.bundle_id) for it in parts(event)]
+        shown = {asked for asked, stated in named if stated}
+        found = []
+        for asked in sorted({asked for asked, _ in named} - shown):
+            identity = self._catalog.resolved(asked)
+            by = self._catalog.shown_by(asked, identity) if identity != asked else None
+            if by is not None:
+                found.append(by)
+        return tuple(found)
+
+    def _articles(self, event: Takedown) -> tuple[str, ...]:
+        """Return the removals of an account's articles shortly before a change of the account."""
+        if event.kind is not TakedownKind.ACCOUNT_CHANGED:
+            return ()
+        near = [
+            it.event
+            for it in self._catalog.events()
+            if it.event is not None
+            and it.event.kind is TakedownKind.REMOVED
+            and account_of(it.event) == event.identity
+            and event.at - BURST <= it.event.at <= event.at
+            and self._is_believed(it.key_id)
+        ]
+        return tuple(it.event_id for it in near[: takedown.MAX_ARTICLES])
+
+
+def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime) -> Report | None:
+    """Verify a bundle of a store with all that stands beside it; None if it is not there."""
+    key = layout.bundle_key(bundle_id)
+    try:
+        with store.open(key) as stream:
+            return verify_bundle(
+                stream,
+                trust,
+                now=now,
+                late_tokens=bundles.late_tokens(store, key),
+                custody_sidecars=bundles.custody_sidecars(store, key),
+                log_proof=bundles.log_proof(store, key),
+                renewals=bundles.renewals(store, key),
+            )
+    except FileNotFoundError:
+        return None
+
+
+def event_of(it: Takedown) -> Event:
+    """
+    Return what to tell of an event.
+
+    All of one account have one subject: a message lists them as one, with how many there are.
+    """
+    account = account_of(it)
+    subject = digest_bytes((account or it.identity).encode()).sha256[:32]
+    begin, end = it.bracket
+    kind = _KINDS[it.kind]
+    if it.kind is TakedownKind.REMOVED and state_of(ends_with(it)):
+        kind = EventKind.ACCOUNT_CHANGED  # the page went with its account
+    words = _SUMMARIES[it.kind].format(state=it.state)
+    return Event(
+        id=f"{kind}/{it.event_id}",
+        kind=kind,
+        at=it.at,
+        subject=subject,
+        summary=f"{words} between {_minute(begin)} and {_minute(end)}",
+        reasons=tuple(cause.value for cause in it.causes),
+        bundle_id=it.first_gone.bundle_id,
+        url=it.url,
+        host=identities.host_of(it.url)[:MAX_TEXT],
+        detail=it.first_gone.notice[:MAX_TEXT],
+    )
+
+
+_SUMMARIES: Final = {
+    TakedownKind.REMOVED: "a page is gone: it was taken down",
+    TakedownKind.REINSTATED: "a page that was taken down is there again: it came back",
+    TakedownKind.ACCOUNT_CHANGED: "an account has changed to {state}:",
+    TakedownKind.ACCOUNT_RESTORED: "an account is as it was before:",
+}
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _put(store: ObjectStore, key: str, data: bytes) -> bool:
+    """Store a record; False if there is one already."""
+    with tempfile.TemporaryDirectory(prefix="snapshotter-event-") as directory:
+        file = Path(directory) / "event.json"
+        file.write_bytes(data)
+        with contextlib.suppress(FileExistsError):
+            store.put_new(key, file, digest_bytes(data).sha256)
+            return True
+    return False
+
+
+def _there(store: ObjectStore, key: str) -> bytes:
+    with store.open(key) as stream:
+        return stream.read(takedown.MAX_BYTES + 1)

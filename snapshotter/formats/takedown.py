@@ -1,0 +1,112 @@
+"""
+A take-down event: it was there, it is gone, signed by whoever concluded it.
+
+    takedowns/2026/05/27/20260527t091000z-k3v4q2m7xw4c5b6d.json     a signed statement
+
+It names the captures that it rests on by their ids and the digests of their bundles, what
+each of them showed, and what was asked of them to make it an event. So it can be derived
+again from those bundles alone (docs/spec/takedown-event.md). Its digest stands in the log.
+"""
+
+from typing import Any, Protocol
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import statement, typed
+from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.layout import takedown_key
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+
+FORMAT = "snapshotter-takedown/1"
+MAX_BYTES = 1 << 20  # captures say much of themselves: counts, accounts, files of rules
+MAX_CAPTURES = 200
+MAX_ARTICLES = 2_000
+
+_FIELDS: dict[str, type] = {"event": dict}
+_BACK = (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED)
+_HEX = frozenset("0123456789abcdef")
+
+
+class _Signer(Protocol):
+    @property
+    def key_id(self) -> str: ...
+
+    @property
+    def public_key_pem(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+def encode(event: Takedown, signer: _Signer) -> bytes:
+    """
+    Return the event, signed.
+
+    Raises:
+        ValueError: It is none that `parse` would take.
+    """
+    _check(event)
+    data = statement.encode({"event": plain(event), "format": FORMAT}, signer)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"an event of more than {MAX_BYTES} bytes")
+    return data
+
+
+def parse(data: bytes) -> tuple[Takedown, str]:
+    """
+    Return the event and the id of the key that signed it, whose signature holds.
+
+    Whose key it is says trust; that the event follows from its captures says who derives it
+    again.
+
+    Raises:
+        EvidenceInvalid: Anything else.
+    """
+    found = statement.parse(data, FORMAT, _FIELDS, limit=MAX_BYTES)
+    event = typed.read(Takedown, found.value["event"])
+    try:
+        _check(event)
+    except ValueError as error:
+        raise EvidenceInvalid(str(error)) from error
+    return event, found.key_id
+
+
+def is_takedown(data: bytes) -> bool:
+    """Whether these first bytes of a file look like an event's, whatever it is worth."""
+    return data.startswith(b'{"event":{') or f'"format":"{FORMAT}"'.encode() in data
+
+
+def _check(event: Takedown) -> None:
+    """Raise ValueError for what contradicts itself."""
+    key = takedown_key(event.event_id)  # its id is one
+    captures = (
+        event.last_seen, event.first_gone, *event.confirmations, *event.controls,
+        *event.vantages, *event.identified_by,
+    )  # fmt: skip
+    if len(captures) > MAX_CAPTURES or len(event.articles) > MAX_ARTICLES:
+        raise ValueError(f"more captures or articles than an event rests on: {key}")
+    for article in event.articles:
+        takedown_key(article)
+    for it in captures:
+        _check_capture(it)
+    if event.previous and not _is_sha256(event.previous):
+        raise ValueError("what it names as the event before is no digest")
+    if event.confirm.times < 1 or event.confirm.after.total_seconds() < 0:
+        raise ValueError("an event is confirmed by one capture at least, and by time that passes")
+    early, late = event.last_seen, event.first_gone
+    if event.kind in _BACK:
+        early, late = late, early
+    if early.bundle_id == late.bundle_id or early.at > late.at:
+        raise ValueError("its two ends are not two captures in their order")
+    if any(it.at < event.first_gone.at for it in event.confirmations):
+        raise ValueError("a confirmation is older than what it confirms")
+
+
+def _check_capture(it: Observation) -> None:
+    takedown_key(it.bundle_id)  # ids of bundles have the same form
+    if not (_is_sha256(it.sha256) and _is_sha256(it.key_id)):
+        raise ValueError(f"a digest or a key id of {it.bundle_id} is none")
+    if it.began_at > it.at:
+        raise ValueError(f"{it.bundle_id} ends before it begins")
+
+
+def _is_sha256(text: Any) -> bool:
+    return len(text) == 64 and set(text) <= _HEX
