@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from snapshotter.formats import canonical_json, layout
-from snapshotter.formats.canonical_json import plain
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import layout
 from snapshotter.model.assessment import (
     AccountState,
     Assessment,
@@ -113,7 +113,7 @@ def seal(
     """Return a sealed bundle of a capture that ended then and shows that."""
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(tempfile.mkdtemp(dir=folder))
-    told = {} if assessed is None else {_PATH: canonical_json.dumps(plain(assessed))}
+    told = {} if assessed is None else {assessments.PATH: assessments.encode(assessed)}
     made = bundles.capture(spool, at=when, contents={**contents, **told})
     made = replace(made, requested_url=url, final_url=final_url or url)
     name = hashlib.sha256(f"{url} {when.isoformat()}".encode()).hexdigest()[:16]
@@ -139,6 +139,3 @@ def put(store: ObjectStore, made: Bundle) -> str:
     key = layout.bundle_key(made.id)
     store.put_new(key, made.file, made.digests.sha256)
     return key
-
-
-_PATH = "capture/assessment.json"

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 from snapshotter.app import bundles
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import canonical_json, container, names, rfc3161, typed
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import container, names, rfc3161
 from snapshotter.formats.digest import digest
 from snapshotter.formats.rfc3161 import TokenInvalid
 from snapshotter.model.assessment import Assessment
@@ -28,9 +29,6 @@ from snapshotter.verify.files import MAX_SIDECAR_BYTES
 # Makes the verdict of a bundle that has none, by the rules of today; None: it holds too little.
 Reassess = Callable[[BinaryIO], Assessment | None]
 
-_ASSESSMENT = "capture/assessment.json"
-_MAX_ASSESSMENT = 8 << 20  # bytes
-_MAX_VALUES = 200_000
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -138,9 +136,9 @@ def read_bundle(
     url = _text(record, "what", "requested_url")
     standing, found = Standing.ASSESSED, None
     try:
-        if _ASSESSMENT in bundles.member_names(stream):
-            data = bundles.read_member(stream, _ASSESSMENT, limit=_MAX_ASSESSMENT)
-            found = typed.read(Assessment, canonical_json.loads(data, max_values=_MAX_VALUES))
+        if assessments.PATH in bundles.member_names(stream):
+            data = bundles.read_member(stream, assessments.PATH, limit=assessments.MAX_BYTES)
+            found = assessments.parse(data)
         elif reassess is not None:
             standing, found = Standing.REASSESSED, reassess(stream)
         if found is None:

@@ -70,7 +70,7 @@ class TakedownDesk:
     lock_dir: Path  # of this store, on this machine
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
     log: Callable[[Sequence[Leaf], bool], object] | None = None
-    notify: Callable[[Event], None] | None = None
+    notify: Callable[[Sequence[Event]], None] | None = None  # durable when it returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,12 +313,17 @@ class _Work:
         ]
         if desk.log is not None and leaves:
             desk.log(leaves, any(it.key not in self._fresh for it, _ in owed))
-        for it, event in owed:
+        for it, _ in owed:
             self._catalog.settled(it.key, logged=True)
-            if not it.told:
-                if desk.notify is not None and desk.now() - event.at <= _TELL_WITHIN:
-                    desk.notify(event_of(event))
-                self._catalog.settled(it.key, told=True)
+        news = [
+            event_of(event)
+            for it, event in owed
+            if not it.told and desk.now() - event.at <= _TELL_WITHIN
+        ]
+        if desk.notify is not None and news:
+            desk.notify(news)
+        for it, _ in owed:
+            self._catalog.settled(it.key, told=True)
 
     def _proven(self, event: Takedown) -> Takedown:
         """Return the event with the times that were verified, and no others."""

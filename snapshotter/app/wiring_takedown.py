@@ -1,13 +1,24 @@
 """Build what knows captures of a page, and what concludes take-downs from them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
-from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app import assessing, bundles, wiring, wiring_jobs
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
+from snapshotter.app.takedowns import TakedownDesk
+from snapshotter.app.wiring import Tell
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.event import Event
+from snapshotter.model.takedown import ConfirmRules
+from snapshotter.policy import decide as policies
 from snapshotter.store.catalog import Catalog
+
+_DOM = "capture/dom.html"
 
 
 def catalog_path(settings: Settings) -> Path:
@@ -28,4 +39,80 @@ def observatory(settings: Settings) -> Iterator[Observatory]:
             store=wiring.store(settings),
             catalog=catalog,
             rules=wiring_jobs.identity_rules(),
+            reassess=partial(_reassess, settings),
         )
+
+
+@contextmanager
+def desk(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+    notify: Callable[[Sequence[Event]], None] | None = None,
+) -> Iterator[TakedownDesk]:
+    """
+    Lend what concludes take-downs from the captures of the configured store.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets sentences: that a key was made, that nobody could be told.
+        notify: Takes over what people may want to be told; without it they are told now, as far
+            as the settings name anybody.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or the store is not fit for evidence.
+    """
+    store = wiring.store_for_evidence(settings, locked=False, tell=tell)
+    book = wiring.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
+    with ExitStack() as stack:
+        place = stack.enter_context(observatory(settings))
+        yield TakedownDesk(
+            place=place,
+            trust=cache(lambda: wiring.trust(settings)),
+            signer=cache(lambda: wiring.event_signer(settings, ask=ask, tell=tell)),
+            own_keys=_own_keys(settings),
+            confirm=partial(confirm_rules, settings),
+            now=wiring.SystemClock().now,
+            lock_dir=settings.data_dir / "takedowns" / wiring.store_name(settings),
+            log=None
+            if book is None
+            else lambda leaves, again: book.append(leaves, seen=0 if again else None),
+            notify=notify or (_teller(settings, tell) if settings.notify_file else None),
+        )
+
+
+def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
+    """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
+    return policies.monitoring(wiring.policy(settings, url)).confirm
+
+
+def _own_keys(settings: Settings) -> frozenset[str]:
+    """Return the ids of the key that signs events here, as far as it was made."""
+    listed = wiring.key_directory(settings).list()
+    return frozenset(it.key_id for it in listed if it.name == settings.event_key and it.key_id)
+
+
+def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
+    """Return what an older bundle shows, by the rules of today; None: it holds no document."""
+    files = assessing.BundledFiles(stream)
+    if _DOM not in files.names():
+        return None
+    record = bundles.read_record(stream)
+    try:
+        url = str(record["what"]["requested_url"])
+        decision = policies.decide(wiring.policy(settings, url))
+        return assessing.assess(record, files, decision, wiring.assessor)
+    except (KeyError, TypeError, SnapshotterError) as error:
+        if isinstance(error, EvidenceInvalid):
+            return None
+        raise EvidenceInvalid(f"it can not be judged: {error}") from error
+
+
+def _teller(settings: Settings, tell: Tell) -> Callable[[Sequence[Event]], None]:
+    from snapshotter.app import wiring_notify
+
+    def told(events: Sequence[Event]) -> None:
+        wiring_notify.tell_all(settings, lambda: events, tell=tell)
+
+    return told

@@ -1,0 +1,399 @@
+"""Events on their way into a store and its log, also after a crash between two steps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import takedowns
+from snapshotter.app.observations import Observatory
+from snapshotter.app.takedowns import Derived, TakedownDesk, derive
+from snapshotter.assess.events import Lack, Standing, parts
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout, takedown
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
+from snapshotter.seal.signer import FileSigner
+from snapshotter.store.catalog import Catalog
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.trust import own_trust
+from tests import bundles, logs, observed
+from tests.observed import ACCOUNT, ARTICLE, IDENTITY, OTHER, at
+from tests.unit.policy.test_identity import RULES
+
+SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIj_kLmNoPqRsTu"
+SIGNER, EVENTS = bundles.new_signer(), bundles.new_signer()
+
+
+@dataclass
+class Bench:
+    """A store with a log, captures to put into it, and what was told."""
+
+    folder: Path
+    catalog: Catalog
+    told: list[Event] = field(default_factory=list)
+    now: datetime = field(default_factory=lambda: at(24 * 60))
+    signer: FileSigner = EVENTS
+    logging: bool = True
+
+    def __post_init__(self) -> None:
+        self.store = DirectoryStore(self.folder / "store")
+        self.writer = logs.writer(self.store)
+        self.writer.create()
+
+    @property
+    def desk(self) -> TakedownDesk:
+        keys = [SIGNER.public_key, EVENTS.public_key]
+        return TakedownDesk(
+            place=Observatory(store=self.store, catalog=self.catalog, rules=RULES),
+            trust=lambda: own_trust(keys, ()),
+            signer=lambda: self.signer,
+            own_keys=frozenset(),
+            confirm=lambda url: ConfirmRules(),
+            now=lambda: self.now,
+            lock_dir=self.folder / "lock",
+            log=self.log,
+            notify=self.told.extend,
+        )
+
+    def log(self, leaves: Sequence[Leaf], again: bool) -> object:
+        if not self.logging:
+            raise ServiceUnavailable("the log is elsewhere")
+        return self.writer.append(leaves, seen=0 if again else None)
+
+    def put(self, minute: float, assessed: Assessment, **more: object) -> Path:
+        signer = more.pop("signer", SIGNER)
+        made = observed.seal(
+            self.folder / "spool",
+            at(minute),
+            assessed,
+            signer=signer,  # type: ignore[arg-type]  # what a test wants
+            **more,  # type: ignore[arg-type]  # what a test wants
+        )
+        return self.folder / "store" / observed.put(self.store, made)
+
+    def removal(self) -> list[Path]:
+        """Put what makes a removal: seen, gone, a control, gone again."""
+        return [
+            self.put(30, observed.available()),
+            self.put(60, observed.gone()),
+            self.put(65, observed.available(), url=OTHER),
+            self.put(70, observed.gone()),
+        ]
+
+    def derive(self, *urls: str) -> dict[str, Derived]:
+        return {it.subject: it for it in derive(self.desk, urls)}
+
+    @property
+    def stored(self) -> list[Takedown]:
+        found = []
+        for it in self.store.list("takedowns/"):
+            with self.store.open(it.key) as stream:
+                event, key_id = takedown.parse(stream.read())
+            assert key_id == EVENTS.key_id
+            assert it.key == layout.takedown_key(event.event_id)
+            found.append(event)
+        return found
+
+    @property
+    def logged(self) -> list[Leaf]:
+        return [it for it in logs.read_whole(self.store) if it.kind == TAKEDOWN]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        yield Bench(tmp_path, catalog)
+
+
+def test_a_removal_is_signed_stored_logged_and_told_once(bench: Bench) -> None:
+    bench.removal()
+
+    found = bench.derive()
+
+    (event,) = bench.stored
+    assert (event.kind, event.identity, event.url) == (TakedownKind.REMOVED, IDENTITY, ARTICLE)
+    assert event.bracket == (at(30) - timedelta(seconds=2), at(60))
+    assert [it.at for it in (*event.confirmations, *event.controls)] == [at(70), at(65)]
+    (recorded,) = found[IDENTITY].recorded
+    assert (recorded.is_new, recorded.event) == (True, event)
+    assert bench.logged == [Leaf(kind=TAKEDOWN, name=event.event_id, sha256=recorded.sha256)]
+    (told,) = bench.told
+    assert (told.kind, told.at) == (EventKind.TAKEDOWN_CONFIRMED, at(70))
+    assert ARTICLE not in told.summary
+    assert (told.url, told.detail) == (ARTICLE, observed.NOTICE)
+
+    again = bench.derive()
+
+    assert again[IDENTITY].recorded == ()
+    assert again[IDENTITY].conclusion.standing is Standing.GONE
+    assert (len(bench.stored), len(bench.logged), len(bench.told)) == (1, 1, 1)
+
+
+def test_what_is_missing_is_the_answer_where_nothing_is_concluded(bench: Bench) -> None:
+    for path in bench.removal()[2:]:
+        path.unlink()
+
+    found = bench.derive(ARTICLE)
+
+    assert bench.stored == []
+    assert {it.lack for it in found[IDENTITY].conclusion.missing} == {Lack.AGREEING, Lack.CONTROL}
+
+
+def test_each_event_names_the_record_of_the_one_before(bench: Bench) -> None:
+    bench.removal()
+    bench.derive()
+    bench.put(90, observed.available())
+    bench.derive()
+    bench.put(120, observed.gone(Cause.PLATFORM_RULE))
+    bench.put(125, observed.available(), url=OTHER)
+    bench.put(131, observed.gone(Cause.PLATFORM_RULE))
+    bench.derive()
+
+    events = bench.stored
+    assert [it.kind.value for it in events] == ["removed", "reinstated", "removed"]
+    digests = [it.sha256 for it in bench.logged]
+    assert [it.previous for it in events] == ["", *digests[:2]]
+    assert [it.kind for it in bench.told] == [
+        EventKind.TAKEDOWN_CONFIRMED,
+        EventKind.TAKEDOWN_REINSTATED,
+        EventKind.TAKEDOWN_CONFIRMED,
+    ]
+
+
+def test_at_once_or_one_by_one_the_events_are_the_same(bench: Bench, tmp_path: Path) -> None:
+    bench.removal()
+    bench.derive()
+    bench.put(90, observed.available())
+    bench.derive()
+    with Catalog(tmp_path / "other" / "catalog.db") as catalog:
+        other = Bench(tmp_path / "other", catalog)
+        other.removal()
+        other.put(90, observed.available())
+        other.derive()
+
+        # Bundles differ, for each signature does: so the captures are compared by their times.
+        assert [[it.at for it in parts(one)] for one in other.stored] == [
+            [it.at for it in parts(one)] for one in bench.stored
+        ]
+        assert [it.previous for it in other.stored] == ["", other.logged[0].sha256]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["catalog kept", "catalog lost"])
+def test_a_crash_between_store_and_log_is_made_good_by_the_next(bench: Bench, lost: bool) -> None:
+    bench.removal()
+    bench.logging = False
+    with pytest.raises(ServiceUnavailable):
+        bench.derive()
+    assert (len(bench.stored), bench.logged, bench.told) == (1, [], [])
+    if lost:
+        bench.catalog.clear()
+    bench.logging = True
+
+    bench.derive()
+    bench.catalog.clear()
+    bench.derive()
+
+    (event,) = bench.stored
+    assert [it.name for it in bench.logged] == [event.event_id]
+    assert {it.id for it in bench.told} == {f"takedown.confirmed/{event.event_id}"}
+
+
+def test_of_two_who_conclude_the_same_the_first_record_counts(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.removal()
+    put = takedowns._put
+
+    with Catalog(tmp_path / "second.db") as catalog:
+        second = replace(bench.desk, place=replace(bench.desk.place, catalog=catalog))
+        second = replace(second, lock_dir=tmp_path / "lock 2")  # on another machine
+
+        def overtaken(store: DirectoryStore, key: str, data: bytes) -> bool:
+            monkeypatch.setattr(takedowns, "_put", put)
+            derive(second)
+            return put(store, key, data)
+
+        monkeypatch.setattr(takedowns, "_put", overtaken)
+        found = bench.derive()
+
+    (recorded,) = found[IDENTITY].recorded
+    assert not recorded.is_new
+    with bench.store.open(recorded.key) as stream:
+        assert recorded.sha256 == digest_bytes(stream.read()).sha256
+    assert len(bench.stored) == len(bench.logged) == 1
+    assert {it.id for it in bench.told} == {f"takedown.confirmed/{recorded.event.event_id}"}
+
+
+def test_two_on_one_machine_wait_for_each_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.removal()
+    monkeypatch.setattr(takedowns, "_WAIT_S", 0)
+
+    def work() -> None:
+        with pytest.raises(ServiceUnavailable, match="another process"):
+            derive(replace(bench.desk, log=None))
+
+    def log(leaves: Sequence[Leaf], again: bool) -> None:
+        work()  # while the first holds the lock
+
+    derive(replace(bench.desk, log=log))
+
+    assert len(bench.stored) == 1
+
+
+def _flip(path: Path) -> None:
+    path.write_bytes(bundles.flipped(path.read_bytes()))
+
+
+def _reseal(path: Path) -> None:
+    """What somebody with a key of their own makes of it: another page, well sealed."""
+    members = bundles.unpack(path.read_bytes())
+    changed = {"capture/dom.html": b"<p>another page"}
+    path.write_bytes(bundles.pack(bundles.resealed(members, changed, SIGNER, None)))
+
+
+@pytest.mark.parametrize("number", range(4), ids=["seen", "gone", "control", "gone again"])
+def test_no_event_rests_on_a_bundle_that_does_not_verify(bench: Bench, number: int) -> None:
+    path = bench.removal()[number]
+    bench.desk.place.sync()
+    _flip(path)
+
+    found = bench.derive(ARTICLE)
+
+    assert bench.stored == []
+    (passed,) = found[IDENTITY].passed
+    assert passed.observation.bundle_id == path.stem
+    assert passed.why
+
+
+def test_a_bundle_that_was_exchanged_since_it_was_catalogued_plays_no_part(bench: Bench) -> None:
+    path = bench.removal()[1]
+    bench.desk.place.sync()
+    size = path.stat().st_size
+    _reseal(path)
+    bench.catalog._database.execute(
+        "UPDATE bundle SET print = replace(print, ?, ?)", (str(size), str(path.stat().st_size))
+    )
+
+    found = bench.derive(ARTICLE)
+
+    assert bench.stored == []
+    assert [it.why for it in found[IDENTITY].passed] == [
+        "its bundle is another than was catalogued"
+    ]
+
+
+def test_one_bad_bundle_does_not_keep_others_from_making_the_event(bench: Bench) -> None:
+    removal = bench.removal()
+    bench.put(66, observed.available(), url=OTHER)
+    bench.put(80, observed.gone())
+    bench.desk.place.sync()
+    _flip(removal[2])
+    _flip(removal[3])
+
+    found = bench.derive()
+
+    (event,) = bench.stored
+    assert [it.at for it in (*event.confirmations, *event.controls)] == [at(80), at(66)]
+    assert len(found[IDENTITY].passed) == 2
+
+
+def test_the_key_that_signs_events_has_signed_none_of_their_captures(bench: Bench) -> None:
+    bench.removal()[3].unlink()
+    bench.put(70, observed.gone(), signer=EVENTS)
+
+    found = bench.derive()
+
+    assert bench.stored == []
+    assert [it.why for it in found[IDENTITY].passed] == [
+        "it is signed by the key that signs events"
+    ]
+
+
+def test_an_event_by_a_stranger_is_passed_over_and_what_lies_in_its_place_is_told(
+    bench: Bench,
+) -> None:
+    bench.removal()
+    stranger = bundles.new_signer()
+    bench.signer = stranger
+    (made,) = bench.derive()[IDENTITY].recorded
+    bench.signer = EVENTS
+    path = bench.folder / "store" / made.key
+    bench.told.clear()
+
+    with pytest.raises(SnapshotterError, match="is signed by the key"):
+        bench.derive()
+    assert bench.told == []
+
+    path.unlink()
+    bench.derive()
+    assert len(bench.stored) == 1
+
+
+def test_a_notice_behind_a_short_link_names_the_capture_that_shows_where_it_led(
+    bench: Bench,
+) -> None:
+    bench.put(10, observed.available(identity=IDENTITY), url=SHORT)
+    bench.put(30, observed.available())  # by the long address, which says it itself
+    bench.put(60, observed.gone(), url=SHORT)
+    bench.put(65, observed.available(), url=OTHER.replace("http://", "https://"))
+    bench.put(70, observed.gone(), url=SHORT)
+
+    bench.derive()
+
+    (event,) = bench.stored
+    assert (event.identity, event.url) == (IDENTITY, SHORT)
+    assert [it.at for it in event.identified_by] == [at(10)]
+    assert {it.account for it in (event.first_gone, *event.confirmations)} == {ACCOUNT}
+
+
+def _article(number: int) -> str:
+    return ARTICLE.replace("2653001234", f"26530012{number:02}")
+
+
+def test_an_account_that_goes_with_its_articles_is_one_subject(bench: Bench) -> None:
+    for number in range(3):
+        bench.put(number / 60, observed.available(), url=_article(number))
+        bench.put(30 + number / 60, observed.gone(Cause.ACCOUNT_BLOCKED), url=_article(number))
+        bench.put(45 + number / 60, observed.gone(Cause.ACCOUNT_BLOCKED), url=_article(number))
+    bench.put(35, observed.available(), url=OTHER)
+
+    found = bench.derive()
+
+    kinds = sorted(it.kind.value for it in bench.stored)
+    assert kinds == ["account-changed", "removed", "removed", "removed"]
+    account = next(it for it in bench.stored if it.kind is TakedownKind.ACCOUNT_CHANGED)
+    assert (account.identity, account.state) == (ACCOUNT, "blocked")
+    first = min(it.event_id for it in bench.stored if it.kind is TakedownKind.REMOVED)
+    assert account.articles == (first,)
+    assert {(it.kind, it.subject) for it in bench.told} == {
+        (EventKind.ACCOUNT_CHANGED, bench.told[0].subject)
+    }
+    assert found[ACCOUNT].conclusion.standing is Standing.GONE
+
+
+def test_what_was_concluded_long_ago_is_recorded_and_no_news(bench: Bench) -> None:
+    bench.removal()
+    bench.now = at(70) + timedelta(days=8)
+
+    bench.derive()
+
+    assert (len(bench.stored), len(bench.logged), bench.told) == (1, 1, [])
+
+
+def test_nothing_is_opened_or_made_where_nothing_was_taken_down(bench: Bench) -> None:
+    def refuse() -> FileSigner:
+        raise AssertionError("a key was opened")
+
+    bench.put(0, observed.available())
+    desk = replace(bench.desk, signer=refuse)
+
+    assert derive(desk) == ()
+    assert derive(desk, (ARTICLE,))[0].conclusion.standing is Standing.THERE
