@@ -241,9 +241,9 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
 
 def assessor(decision: Decision) -> Assessor:
     """Return what judges pages under a decision."""
-    from snapshotter.assess.plain import PlainAssessor
+    from snapshotter.assess.assessor import RuleAssessor
 
-    return PlainAssessor()
+    return RuleAssessor.of(decision)
 
 
 def _keep_compiled(directory: Path) -> None:

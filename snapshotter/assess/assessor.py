@@ -5,17 +5,18 @@ Pure, and never in the way: a page may be made to break who judges it. Whatever 
 is the verdict "error" with the reason, and never an exception.
 """
 
-import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
 
 from snapshotter.assess.content import kind_of
+from snapshotter.assess.readings import read, regions_of
+from snapshotter.assess.regions import main_digest
 from snapshotter.assess.rules import every_selector
 from snapshotter.assess.takedown import Judged, judge
 from snapshotter.assess.view import View
 from snapshotter.model.assessment import (
+    MAX_EXCERPT,
     Assessment,
     Availability,
     Content,
@@ -26,49 +27,50 @@ from snapshotter.model.assessment import (
     Undecided,
 )
 from snapshotter.model.page import Page
-from snapshotter.model.request import VerdictRules
+from snapshotter.model.reading import Readings
+from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
-from snapshotter.policy.identity import IdentityRules, identity, wechat_page
+from snapshotter.policy.identity import wechat_page
 from snapshotter.policy.takedown import host_of, load_rules, parse_rules, rules_for
 
-_MAX_MAIN = 2_000_000  # characters of the main text that are compared
+_STATED = "wechat:"  # accounts whose pages state the number of the article
 
 
 class RuleAssessor:
     """
-    Judges pages by files of rules.
+    Judges pages by files of rules, and reads them.
 
     Args:
         sets: In the order of matching.
         verdict: What the policy says of main regions.
-        identities: How pages are told apart; without them an assessment names none.
+        readings: What is read off a page.
     """
 
     def __init__(
         self,
         sets: Sequence[RuleSet],
         verdict: VerdictRules | None = None,
-        identities: IdentityRules | None = None,
+        readings: ReadingRules | None = None,
     ) -> None:
         self._sets = tuple(sets)
         self._verdict = verdict or VerdictRules()
-        self._identities = identities
+        self._readings = readings or ReadingRules()
 
     @classmethod
-    def of(cls, verdict: VerdictRules, identities: IdentityRules | None = None) -> "RuleAssessor":
+    def of(cls, decision: Decision) -> "RuleAssessor":
         """
         Return the assessor of a decision: by the texts of its rules, else by those shipped.
 
         Raises:
             SnapshotterError: A file of rules is not there, or is none.
         """
-        texts = verdict.rule_texts
+        verdict = decision.verdict
         sets = (
-            tuple(parse_rules(text, f"rules {id_}") for id_, text in texts)
-            if texts
+            tuple(_parsed(name, text) for name, text in verdict.rule_texts)
+            if verdict.rule_texts
             else load_rules(verdict.rules)
         )
-        return cls(sets, verdict, identities)
+        return cls(sets, verdict, decision.readings)
 
     @property
     def rules(self) -> tuple[RuleSet, ...]:
@@ -77,73 +79,56 @@ class RuleAssessor:
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
         """Return the verdicts alone: quick enough while the browser waits."""
-        content, judged, _ = self._judged(page)
-        return content, judged.verdict
+        try:
+            return self._judged(page)
+        except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
+            return _broken(error)
 
     def assess(self, page: Page) -> Assessment:
         """Return the verdicts, and everything that can be read off the page."""
-        content, judged, view = self._judged(page)
-        main, identity_of = "", ""
+        content, takedown = self.judge(page)
+        readings, stated = Readings(), ""
         try:
-            identity_of = self._identity(page)
-            main = self._main_text(view, judged) if view is not None else ""
-        except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
-            content, judged = _broken(error)
+            readings = read(page, self._readings, main_regions=self._verdict.main_regions)
+            stated = self._stated(page)
+        except Exception as error:  # noqa: BLE001 - told in the verdict: the page made it so
+            words = f"{content.detail}; it could not be read: {type(error).__name__}"
+            content = replace(content, detail=words)
         return Assessment(
             content=content,
-            takedown=judged.verdict,
+            takedown=takedown,
             rule_files=tuple(it.file for it in self._sets),
-            identity=identity_of,
-            main_sha256=main_sha256(main) if main else "",
+            identity=stated,
+            main_sha256=main_digest(readings.main_text),
+            readings=readings,
         )
 
-    def _judged(self, page: Page) -> tuple[ContentVerdict, Judged, View | None]:
-        try:
-            sets = rules_for(self._sets, _hosts(page))
-            selectors = every_selector(sets, self._main_regions)
-            view = View(page, selectors, [it for rules in sets for it in rules.json_scripts])
-            judged = judge(view, sets)
-            content = kind_of(view, judged)
-            if content.kind in (Content.CONTENT, Content.PARTIAL):
-                content, judged = self._long_enough(view, content, judged)
-            return content, judged, view
-        except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
-            return (*_broken(error), None)
-
-    @property
-    def _main_regions(self) -> tuple[str, ...]:
-        return self._verdict.main_regions
-
-    def _main_element(self, view: View, judged: Judged) -> Any:
-        for selector in self._main_regions:
-            for element in view.select(selector):
-                if view.count(element):
-                    return element
-        return judged.main
-
-    def _main_text(self, view: View, judged: Judged) -> str:
-        if judged.verdict.availability is not Availability.AVAILABLE:
-            return judged.verdict.notice
-        element = self._main_element(view, judged)
-        return "" if element is None else view.whole_text(element, _MAX_MAIN)
+    def _judged(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        sets = rules_for(self._sets, _hosts(page))
+        view = View(page, every_selector(sets), [it for rules in sets for it in rules.json_scripts])
+        judged = judge(view, sets)
+        content = kind_of(view, judged, has_rules=bool(sets))
+        if self._verdict.main_characters and content.kind in (Content.CONTENT, Content.PARTIAL):
+            return self._long_enough(page, content, judged)
+        return content, judged.verdict
 
     def _long_enough(
-        self, view: View, content: ContentVerdict, judged: Judged
-    ) -> tuple[ContentVerdict, Judged]:
+        self, page: Page, content: ContentVerdict, judged: Judged
+    ) -> tuple[ContentVerdict, TakedownVerdict]:
         """A main region with less text than the policy asks for is a frame without its text."""
+        if page.media_type not in ("", "text/html", "application/xhtml+xml"):
+            return content, judged.verdict  # a file has no main region
+        regions = regions_of(page, self._readings, main_regions=self._verdict.main_regions)
+        there = sum(1 for it in regions.main_text if not it.isspace())
         wanted = self._verdict.main_characters
-        if not wanted:
-            return content, judged
-        element = self._main_element(view, judged)
-        there = 0 if element is None else view.count(element)
         if there >= wanted:
-            return content, judged
+            return content, judged.verdict
         detail = f"the main region has {there} characters, and the policy asks for {wanted}"
         shown = Evidence(
             rule="content.shell",
             step=Step.CONTENT,
-            region="" if element is None else view.selector(element),
-            excerpt="" if element is None else view.text(element).strip()[:300],
+            region=regions.main_selector,
+            excerpt=regions.main_text[:MAX_EXCERPT],
         )
         verdict = replace(
             judged.verdict,
@@ -151,34 +136,21 @@ class RuleAssessor:
             undecided=Undecided.UNKNOWN,
             detail=detail,
         )
-        return (
-            ContentVerdict(kind=Content.SHELL, detail=detail, evidence=(shown,)),
-            replace(judged, verdict=verdict),
-        )
+        return ContentVerdict(kind=Content.SHELL, detail=detail, evidence=(shown,)), verdict
 
-    def _identity(self, page: Page) -> str:
-        """Return which page was asked for: by its address, else by what the page says itself."""
-        if self._identities is None:
-            return ""
-        asked = ""
-        for url in (page.requested_url, page.final_url):
-            try:
-                found = identity(url, self._identities)
-            except ValueError:
-                continue
-            if found.final:
-                return asked if asked and not found.key.startswith("wechat:") else found.key
-            asked = asked or found.key
-            stated = wechat_page(page.html)
-            if stated is not None:
-                return stated.key
-        return asked
+    def _stated(self, page: Page) -> str:
+        """Return which page it is, where it says that itself: an article behind a short link."""
+        for rules in rules_for(self._sets, _hosts(page)):
+            if rules.account_id is not None and rules.account_id.prefix == _STATED:
+                found = wechat_page(page.html)
+                return found.key if found is not None else ""
+        return ""
 
 
-def main_sha256(text: str) -> str:
-    """Return the hash of a main text as it is compared: NFKC, and white space is one space."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).split())
-    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()
+@lru_cache(maxsize=64)
+def _parsed(name: str, text: str) -> RuleSet:
+    """Return a file of rules; the captures of a batch have the same ones."""
+    return parse_rules(text, f"rules {name}")
 
 
 def _hosts(page: Page) -> tuple[str, ...]:
@@ -187,10 +159,10 @@ def _hosts(page: Page) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in map(host_of, urls) if host)) or ("",)
 
 
-def _broken(error: Exception) -> tuple[ContentVerdict, Judged]:
+def _broken(error: Exception) -> tuple[ContentVerdict, TakedownVerdict]:
     words = " ".join(str(error).split())[:200]
     detail = f"the page could not be judged: {type(error).__name__}: {words}"
     verdict = TakedownVerdict(
         availability=Availability.INCONCLUSIVE, undecided=Undecided.ERROR, detail=detail
     )
-    return ContentVerdict(kind=Content.ERROR, detail=detail), Judged(verdict=verdict)
+    return ContentVerdict(kind=Content.ERROR, detail=detail), verdict

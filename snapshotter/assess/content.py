@@ -9,6 +9,7 @@ there, because a page that came empty can be asked for once more.
 from snapshotter.assess.takedown import Judged
 from snapshotter.assess.view import View
 from snapshotter.model.assessment import (
+    MAX_EXCERPT,
     Availability,
     Content,
     ContentVerdict,
@@ -18,8 +19,14 @@ from snapshotter.model.assessment import (
 )
 
 
-def kind_of(view: View, judged: Judged) -> ContentVerdict:
-    """Return what kind of page was captured."""
+def kind_of(view: View, judged: Judged, *, has_rules: bool = True) -> ContentVerdict:
+    """
+    Return what kind of page was captured.
+
+    Args:
+        has_rules: Whether there are any for the page's host; without them what is shown is
+            content, as far as anybody knows.
+    """
     verdict = judged.verdict
     if verdict.availability is Availability.AVAILABLE:
         return _content(view, judged)
@@ -40,7 +47,7 @@ def kind_of(view: View, judged: Judged) -> ContentVerdict:
         return ContentVerdict(
             kind=kinds[verdict.undecided], detail=verdict.detail, evidence=verdict.evidence
         )
-    return _empty(view)
+    return _empty(view, has_rules=has_rules)
 
 
 def _content(view: View, judged: Judged) -> ContentVerdict:
@@ -64,7 +71,7 @@ def _missing_images(view: View) -> int:
     return images.failed + images.placeholder + images.pending
 
 
-def _empty(view: View) -> ContentVerdict:
+def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
     """A page that no rule knows: something of it is there, or nothing at all."""
     root = view.document.root if view.document is not None else None
     characters = 0 if root is None else view.count(root)
@@ -76,6 +83,9 @@ def _empty(view: View) -> ContentVerdict:
             detail=detail,
             evidence=(Evidence(rule="content.blank", step=Step.NOTHING, excerpt=detail),),
         )
+    if not has_rules:
+        detail = "something is shown, and there are no rules for this host to judge it by"
+        return ContentVerdict(kind=Content.CONTENT, detail=detail)
     return ContentVerdict(
         kind=Content.SHELL,
         detail=f"{characters} characters around a main text that is not there",
@@ -84,7 +94,7 @@ def _empty(view: View) -> ContentVerdict:
                 rule="content.shell",
                 step=Step.NOTHING,
                 region=view.selector(root),
-                excerpt=view.text(root).strip()[:300],
+                excerpt=view.text(root).strip()[:MAX_EXCERPT],
             ),
         ),
     )

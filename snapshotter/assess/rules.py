@@ -15,7 +15,15 @@ from snapshotter.assess.view import MAX_TEXT, MAX_URL, View, address, parameter
 from snapshotter.assess.words import normalised
 from snapshotter.formats.selectors import Selectors
 from snapshotter.model.assessment import MAX_EXCERPT, Evidence, Step
-from snapshotter.model.rules import Extract, JsonTest, Match, Normaliser, NoticeRule, RuleSet
+from snapshotter.model.rules import (
+    Extract,
+    JsonTest,
+    Match,
+    MessageRule,
+    Normaliser,
+    NoticeRule,
+    RuleSet,
+)
 from snapshotter.policy.patterns import compile_pattern
 
 _MAX_EXTRACT = 1_000  # characters of a value that is read off a page
@@ -83,34 +91,35 @@ def is_at(patterns: Sequence[str], where: str) -> bool:
     return any(compile_pattern(it).match(where) for it in patterns)
 
 
-def messages(view: View, rules: RuleSet) -> Iterator[Found]:
+def messages(view: View, rules: RuleSet) -> Iterator[tuple[MessageRule, Found]]:
     """Yield the words of notices that stand in addresses and in data, as a file's rules say."""
     for rule in rules.messages:
         if rule.url:
             words = parameter(view.url, rule.query) if is_at(rule.url, view.address) else ""
             if words.strip():
-                yield Found("url", f"{rule.query} of the address", words)
+                yield rule, Found("url", f"{rule.query} of the address", words)
             continue
-        if rule.json and _in_data(view, rule.json, rules.normalise) is None:
-            continue
-        datum = view.datum(rule.path)
-        if datum is None or not isinstance(datum.value, str):
-            continue
-        words = parameter(datum.value, rule.query) if rule.query else datum.value
+        value = _of_message(view, rule, rules.normalise)
+        words = parameter(value, rule.query) if rule.query else value
         if words.strip():
             region = f"{rule.query} of the address in {rule.path}" if rule.query else rule.path
-            yield Found("json", region, words)
+            yield rule, Found("json", region, words)
 
 
-def addresses_in_data(view: View, rules: RuleSet) -> Iterator[Found]:
+def addresses_in_data(view: View, rules: RuleSet) -> Iterator[tuple[MessageRule, Found]]:
     """Yield the addresses in which a file's rules look for words, whatever is in them."""
     for rule in rules.messages:
         if rule.path and rule.query:
-            datum = view.datum(rule.path)
-            if datum is None or not isinstance(datum.value, str):
-                continue
-            if not rule.json or _in_data(view, rule.json, rules.normalise) is not None:
-                yield Found("json", rule.path, datum.value)
+            value = _of_message(view, rule, rules.normalise)
+            if value:
+                yield rule, Found("json", rule.path, value)
+
+
+def _of_message(view: View, rule: MessageRule, normaliser: Normaliser) -> str:
+    if rule.json and _in_data(view, rule.json, normaliser) is None:
+        return ""
+    datum = view.datum(rule.path)
+    return datum.value[:MAX_URL] if datum is not None and isinstance(datum.value, str) else ""
 
 
 def matches_address(rule: Match, url: str) -> bool:

@@ -47,6 +47,7 @@ from snapshotter.model.rules import (
     ContentRule,
     ErrorRule,
     Match,
+    MessageRule,
     NoticeRule,
     RuleSet,
     WallRule,
@@ -84,7 +85,6 @@ class Judged:
 
     verdict: TakedownVerdict
     content: tuple[Evidence, ...] = ()  # that content is there, or lies in what was received
-    main: Any = None  # the element in which content was found
     partial: tuple[Evidence, ...] = ()  # that some of it is held back
 
 
@@ -96,6 +96,7 @@ class _Notice:
     rule: NoticeRule
     found: Found
     step: Step
+    via: MessageRule | None = None  # the place where its words were, if that is not its own
 
 
 @dataclass(slots=True)
@@ -270,7 +271,7 @@ def _available(view: View, sets: Sequence[RuleSet], present: _Content) -> Judged
         for rule in rules.partials
         if (found := match(view, rule.match, rules.normalise)) is not None
     )
-    return Judged(verdict=verdict, content=(shown,), main=present.main, partial=partial)
+    return Judged(verdict=verdict, content=(shown,), partial=partial)
 
 
 def _labels(view: View, sets: Sequence[RuleSet]) -> Iterator[Label]:
@@ -371,11 +372,11 @@ def _notice(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
             found = match(view, rule.match, rules.normalise, ways=("select",), outside=others)
             if found is not None:
                 return _Notice(rules, rule, found, Step.NOTICE)
-        for found in messages(view, rules):
+        for via, found in messages(view, rules):
             known = _known(rules, found.text)
             if known is not None:
                 step = Step.JSON if found.way == "json" else Step.NOTICE
-                return _Notice(rules, known, found, step)
+                return _Notice(rules, known, found, step, via)
     return None
 
 
@@ -414,7 +415,7 @@ def _errors(view: View, rules: RuleSet, rule: ErrorRule, found: Found) -> Judged
 def _unknown_words(view: View, sets: Sequence[RuleSet]) -> Judged | None:
     """Words of a notice in an address or in data, which no rule knows."""
     for rules in sets:
-        for found in messages(view, rules):
+        for _, found in messages(view, rules):
             return _unknown(view, rules, found, "")
     return None
 
@@ -424,10 +425,10 @@ def _unknown_words(view: View, sets: Sequence[RuleSet]) -> Judged | None:
 
 def _in_data(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
     for rules in sets:
-        for found in addresses_in_data(view, rules):
+        for via, found in addresses_in_data(view, rules):
             for rule in rules.notices:
                 if matches_address(rule.match, found.text):
-                    return _Notice(rules, rule, found, Step.JSON)
+                    return _Notice(rules, rule, found, Step.JSON, via)
         for rule in (*rules.jsons, *rules.notices):
             found_data = match(view, rule.match, rules.normalise, ways=("json",))
             if found_data is not None:
@@ -506,6 +507,8 @@ def _unknown(view: View, rules: RuleSet, found: Found, shape: str) -> Judged:
 def _gone(view: View, sets: Sequence[RuleSet], notice: _Notice) -> Judged:
     rules, rule, found = notice.rules, notice.rule, notice.found
     shown = [evidence(view, rule.about.id, rules.file.id, notice.step, found)]
+    if notice.via is not None:
+        shown.append(evidence(view, notice.via.about.id, rules.file.id, notice.step, found))
     values = extract(view, rule, found)
     for detail in rules.notices:
         if rule.about.id not in detail.detail_of:

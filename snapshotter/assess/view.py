@@ -163,17 +163,6 @@ class View:
             return "\n".join(parts)[: MAX_TEXT + 1]
         return self._text_in_line(element)
 
-    def whole_text(self, element: Any, most: int) -> str:
-        """Return all that a reader sees of an element, block by block, up to so many characters."""
-        parts: list[str] = []
-        for _, block in self._within(element):
-            if not (block.hidden and self.is_laid_out):
-                parts.append(block.text[:most])
-                most -= len(parts[-1]) + 1
-            if most <= 0:
-                break
-        return "\n".join(parts)
-
     def _text_in_line(self, element: Any) -> str:
         """Return the text of an element that is no block: it is seen where the one around it is."""
         around = self._block_around(element.getparent())

@@ -235,3 +235,14 @@ class RuleSet:
     def everywhere(self) -> bool:
         """Whether these rules are for hosts that no other file knows."""
         return "*" in self.hosts
+
+    @property
+    def abouts(self) -> tuple[About, ...]:
+        """Of every rule, in the order of their kinds."""
+        return (
+            *(it.about for it in self.contents), *(it.about for it in self.walls),
+            *(it.about for it in self.notices), *(it.about for it in self.jsons),
+            *(it.about for it in self.statuses), *(it.about for it in self.errors),
+            *(it.about for it in self.labels), *(it.about for it in self.accounts),
+            *(it.about for it in self.partials), *(it.about for it in self.messages),
+        )  # fmt: skip

@@ -46,7 +46,7 @@ class Loopback:
 
 
 def assessor(decision: Decision) -> Assessor:
-    return RuleAssessor.of(decision.verdict, wiring_jobs.identity_rules())
+    return RuleAssessor.of(decision)
 
 
 @dataclass(frozen=True)
