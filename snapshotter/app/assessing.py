@@ -7,13 +7,14 @@ process knew: so a stranger with the bundle alone comes to the same bytes.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app import bundles, network_record
+from snapshotter.assess.qr import Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, page_layout, typed
@@ -170,7 +171,12 @@ def assess(
     Raises:
         EvidenceInvalid: The record or a file is not what it has to be.
     """
-    return assessor_of(decision).assess(page_of(record, files))
+    found = assessor_of(decision).assess(page_of(record, files))
+    if not decision.readings.qr:
+        return found
+    with contextlib.ExitStack() as stack:
+        codes = read_codes(_shots(record, files, stack))
+    return replace(found, readings=replace(found.readings, qr_codes=codes))
 
 
 def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
@@ -273,6 +279,32 @@ def _pictures(pictures: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         if picture["kind"] == kind and picture["viewport"] == "default" and not picture["subject"]
         for file in picture["files"]
     )
+
+
+def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack) -> Iterator[Shot]:
+    """Yield the files of the whole page's picture; of the first view's where there is no such."""
+    try:
+        made = [
+            it
+            for it in record["content"]["pictures"]
+            if it["viewport"] == "default" and not it["subject"]
+        ]
+        wanted = [it for it in made if it["kind"] == PictureKind.PAGE] or [
+            it for it in made if it["kind"] == PictureKind.VIEWPORT
+        ]
+        for picture in wanted:
+            for file in picture["files"]:
+                stream = files.open(str(file["path"]))
+                if stream is not None:
+                    yield Shot(
+                        path=str(file["path"]),
+                        stream=stack.enter_context(stream),
+                        left_px=int(picture["left_px"]),
+                        top_px=int(file["top_px"]),
+                        scale=int(picture["scale"]),
+                    )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceInvalid(f"the record is not what it has to be: {error!r:.200}") from error
 
 
 def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typing_extensions import override
 
 from snapshotter.app import assessing, pipeline
@@ -29,7 +30,8 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.finding import Verdict
 from snapshotter.model.page import Block, Box, Page
-from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
+from snapshotter.model.request import CaptureRequest, Decision, ReadingRules, VerdictRules
+from snapshotter.site.pictures import SHORT_LINK, qr_code
 from tests import bundles
 from tests.fakes.capturer import FakeCapturer
 from tests.tools import ROOT
@@ -251,3 +253,56 @@ def test_a_record_that_a_stranger_wrote_is_refused_with_a_word(name: str, value:
 
     with pytest.raises(EvidenceInvalid):
         page_of(record, files)
+
+
+def pictured(**page: object) -> tuple[dict[str, object], Unpacked]:
+    """Return a record of a page that is photographed in two files, the second with a code."""
+
+    def drawn(height: int, top: int | None) -> bytes:
+        image = Image.new("RGB", (600, height), "white")
+        if top is not None:
+            image.paste(Image.open(io.BytesIO(qr_code())).convert("RGB"), (30, top))
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        return stream.getvalue()
+
+    pictures = [
+        {
+            "files": [{"path": path, "top_px": top} for path, top in files],
+            "kind": kind, "left_px": 0, "scale": 1, "subject": "", "viewport": "default", **page,
+        }
+        for kind, files in (
+            ("viewport", [("capture/viewport.png", 0)]),
+            ("page", [("capture/screenshot.png", 0), ("capture/screenshot-2.png", 400)]),
+        )
+    ]  # fmt: skip
+    record, _ = recorded(content={"images": {}, "pictures": pictures})
+    files = {
+        "capture/viewport.png": drawn(300, 20),
+        "capture/screenshot.png": drawn(400, None),
+        "capture/screenshot-2.png": drawn(400, 100),
+    }
+    return record, Unpacked(files)
+
+
+def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_page() -> None:
+    record, files = pictured()
+
+    (code,) = assessing.assess(record, files, decision(), Words).readings.qr_codes
+
+    assert (code.text, code.picture) == (SHORT_LINK, "capture/screenshot-2.png")
+    assert code.box.top == pytest.approx(524, abs=8)
+
+
+def test_no_code_is_read_where_the_policy_does_not_ask_for_it() -> None:
+    quiet = replace(decision(), readings=ReadingRules(qr=False))
+
+    assert assessing.assess(*pictured(), quiet, Words).readings.qr_codes == ()
+
+
+@pytest.mark.parametrize("page", [{"scale": "x"}, {"left_px": None}, {"files": 7}, {"files": [7]}])
+def test_a_picture_of_a_record_that_a_stranger_wrote_is_refused_with_a_word(
+    page: dict[str, object],
+) -> None:
+    with pytest.raises(EvidenceInvalid):
+        assessing.assess(*pictured(**page), decision(), Words)
