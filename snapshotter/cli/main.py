@@ -29,6 +29,7 @@ COMMANDS = {
     "batch": ("batch", "batch", "Capture a table of addresses, row by row"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
     "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
+    "diff": ("diff", "diff", "Compare two captures of a page"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
     "erase": ("erase", "erase", "Erase bundles by order, and leave a tombstone"),
     "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),
@@ -102,8 +103,9 @@ class _Deferred:
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done or PASSED, 1 failed, 2 usage, 3 sealed but incomplete, 10 FAILED, "
-    "11 INDETERMINATE, 20 refused by policy, 30 try again, 130 interrupted.",
+    epilog="Exit codes: 0 done or PASSED, 1 failed, 2 usage, 3 sealed but incomplete, 4 diff "
+    "--exit-code: they differ, 10 FAILED, 11 INDETERMINATE, 20 refused by policy, 30 try again, "
+    "130 interrupted.",
 )
 @click.version_option(snapshotter.__version__, prog_name="snapshotter")
 @click.pass_context

@@ -35,6 +35,8 @@ def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
         _ground(after, texts.left_out[1]),
     )
     first, second = _readings(before), _readings(after)
+    stated = (first.metadata if first else (), second.metadata if second else ())
+    differing = facts.metadata(*stated)
     return Comparison(
         before=before.side,
         after=after.side,
@@ -43,15 +45,14 @@ def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
         standing=facts.same_standing(before.side.standing, after.side.standing),
         pictures=_pictures(before, after, grounds),
         counts=facts.counts(first.counts if first else (), second.counts if second else ()),
-        metadata=facts.metadata(first.metadata if first else (), second.metadata if second else ()),
+        metadata=differing,
+        metadata_state=facts.state(differing) if any(stated) else State.UNKNOWN,
         links=facts.listed(first.links if first else None, second.links if second else None),
         qr_codes=facts.listed(
             (it.text for it in first.qr_codes) if first else None,
             (it.text for it in second.qr_codes) if second else None,
         ),
-        edits=facts.edits(
-            texts.marks, first.metadata if first else (), second.metadata if second else ()
-        ),
+        edits=facts.edits(texts.marks, *stated),
         answer=facts.changed(_answer(before.side), _answer(after.side)),
         conditions=facts.changed(_tuples(before.conditions), _tuples(after.conditions)),
         masks=texts.masked,

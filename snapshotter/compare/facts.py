@@ -53,6 +53,11 @@ def changed(
     )
 
 
+def state(changes: Sequence[ValueChange]) -> State:
+    """Return whether anything changed."""
+    return State.CHANGED if changes else State.UNCHANGED
+
+
 def listed(before: Iterable[str] | None, after: Iterable[str] | None) -> ListChange:
     """Return which texts only one of two lists has; None: it was not read."""
     if before is None or after is None:

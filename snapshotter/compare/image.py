@@ -170,18 +170,21 @@ def _gap(one: "_Rows", other: "_Rows", end: int, other_end: int, found: "_Found"
             mine, its = (it.crop((0, 0, it.width, rows)) for it in (mine, its))
         found.differing(_differing(mine, its), above, above_other)
     found.close()
-    for rows, last, is_first in ((one, end, True), (other, other_end, False)):
-        top, box = rows.row, None
+    for which, rows, last in ((0, one, end), (1, other, other_end)):
+        box: tuple[int, int, int, int] | None = None
+        pixels = 0
         while rows.row < last:
             at = rows.row
-            band = rows.take(last - at)
-            drawn = _drawn(band)
-            if drawn is not None:
-                left, upper, right, lower = drawn
-                new = (left, at + upper, right, at + lower)
+            drawn = _drawn(rows.take(last - at))
+            found.mask(drawn, which, at)
+            new = drawn.getbbox()
+            if new is not None:
+                pixels += drawn.histogram()[255]
+                left, top, right, bottom = new
+                new = (left, at + top, right, at + bottom)
                 box = new if box is None else _hull(box, new)
-        if last > top and box is not None:
-            found.only(box, is_first=is_first)
+        if box is not None:
+            found.only(box, pixels, which)
 
 
 def _hull(
@@ -195,11 +198,10 @@ def _hull(
     )
 
 
-def _drawn(band: Any) -> tuple[int, int, int, int] | None:
-    """Return the box of all that is not of the colour of the corner; None for one colour."""
+def _drawn(band: Any) -> Any:
+    """Return 255 for all that is not of the colour of the corner."""
     plain = Image.new("RGB", band.size, band.getpixel((0, 0)))
-    box: tuple[int, int, int, int] | None = _over(ImageChops.difference(band, plain)).getbbox()
-    return box
+    return _over(ImageChops.difference(band, plain))
 
 
 def _over(difference: Any, tolerance: int = TOLERANCE) -> Any:
@@ -279,7 +281,7 @@ class _Found:
         if mask.getbbox() is None:
             return
         for which, top in enumerate((row, other_row)):
-            self._mask(mask, which, top)
+            self.mask(mask, which, top)
         if mask.getbbox() is None:
             return
         cells = mask.reduce(_CELL)
@@ -289,17 +291,12 @@ class _Found:
             for start, end in _spans(row_of):
                 self._add(mask, line, start, end, row_of, row, other_row - row)
 
-    def only(self, box: tuple[int, int, int, int], *, is_first: bool) -> None:
+    def only(self, box: tuple[int, int, int, int], pixels: int, which: int) -> None:
         """Take what only one of the pictures has."""
         its = _box(*box, self.scale)
-        for number, masked in enumerate(self.grounds[0 if is_first else 1].masked):
-            if _covers(masked, its):
-                self.masked.add((0 if is_first else 1, number))
-                return
-        pixels = (box[2] - box[0]) * (box[3] - box[1])
         self.regions.append(
             PictureRegion(
-                before=its if is_first else None, after=None if is_first else its, pixels=pixels
+                before=None if which else its, after=its if which else None, pixels=pixels
             )
         )
 
@@ -309,7 +306,8 @@ class _Found:
             self._finish(it)
         self.open.clear()
 
-    def _mask(self, mask: Any, which: int, top: int) -> None:
+    def mask(self, mask: Any, which: int, top: int) -> None:
+        """Blacken what masks of one of the captures cover of a band that begins at this row."""
         scale = self.scale
         for number, it in enumerate(self.grounds[which].masked):
             box = (

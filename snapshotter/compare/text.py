@@ -164,8 +164,8 @@ def _side(page: Page, assessed: Assessment | None, masks: Masks, *, lines: bool)
         block = _Block(number=number, text=text, words=its, key=words.key(its), place=place)
         if not block.key:
             continue
-        if text.strip() in _MARKS and not place.hidden:
-            marks.append(text.strip())  # what a platform says of its own edits is no text of it
+        if text.strip() in _MARKS:  # what a platform says of its own edits is no text of it
+            marks += [] if place.hidden else [text.strip()]
             continue
         group = _HIDDEN if place.hidden else _MAIN if place.region in MAIN_REGIONS else _REST
         groups[group].append(block)

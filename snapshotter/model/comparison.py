@@ -231,6 +231,7 @@ class Comparison:
     pictures: tuple[PictureComparison, ...] = ()
     counts: tuple[CountChange, ...] = ()  # all that were read, also those that are the same
     metadata: tuple[ValueChange, ...] = ()
+    metadata_state: State = State.UNKNOWN  # UNKNOWN: neither says anything of itself
     links: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
     qr_codes: ListChange = field(default_factory=lambda: ListChange(state=State.UNKNOWN))
     edits: EditMarks = field(default_factory=EditMarks)

@@ -1,0 +1,245 @@
+"""`snapshotter diff`: two captures of a page, and what changed between them."""
+
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.model.comparison import Op, State
+
+if TYPE_CHECKING:
+    from snapshotter.app.comparing import Opened
+    from snapshotter.compare.image import Shot
+    from snapshotter.model.comparison import BlockChange, Comparison
+
+DIFFER = 4  # exit code of --exit-code
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter diff https://news.example/story
+  snapshotter diff https://news.example/story@2026-11-20 https://news.example/story
+  snapshotter diff before.wacz 20261124t160642z-k3v4q2m7xw4c5b6d --html diff.html
+  snapshotter diff --json --main-only URL | jq .text.main
+
+\b
+Both bundles are verified first, and the output says what that gave. A bundle that was altered
+is not compared, unless --altered says so. The exit code is 0 whether they differ or not;
+with --exit-code it is 4 where they do (with --main-only: where their main regions do), or
+where that could not be established.
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("captures", nargs=-1, required=True, metavar="FILE|BUNDLE-ID|URL[@TIME]…")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page to look at: pictures over and beside each other, text with what changed.",
+)
+@click.option("--main-only", is_flag=True, help="Show what changed in the main region alone.")
+@click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    help="Mask what this policy masks.  [default: what those of the captures do]",
+)
+@click.option("--no-pictures", is_flag=True, help="Compare no pictures: quicker.")
+@click.option("--altered", is_flag=True, help="Compare also a bundle that does not verify.")
+@click.option("--exit-code", is_flag=True, help="Exit with 4 where they differ.")
+@store_option
+@trust_option
+@root_key_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def diff(
+    ctx: click.Context,
+    captures: tuple[str, ...],
+    page: Path | None,
+    main_only: bool,
+    policy: str | None,
+    no_pictures: bool,
+    altered: bool,
+    exit_code: bool,
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> int:
+    """
+    Compare two captures of a page: text, pictures, counts, metadata, links and verdict.
+
+    Of an address alone its last two captures are compared. The main region is told apart from
+    what stands around it: "main: unchanged" is a result. Nothing is fetched.
+    """
+    from snapshotter.app import comparing, wiring, wiring_jobs, wiring_takedown
+    from snapshotter.policy import load as policies
+    from snapshotter.policy.decide import decide
+
+    if len(captures) > 2:
+        raise click.UsageError("two captures are compared, or the last two of one address")
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
+    trust, now = wiring.trust(settings), wiring.SystemClock().now()
+    with ExitStack() as stack:
+        names = comparing.chosen(
+            captures, lambda: stack.enter_context(wiring_takedown.observatory(settings))
+        )
+        given = []
+        for name in names:
+            it = stack.enter_context(
+                comparing.opened(name, lambda: wiring.store(settings), trust, now)
+            )
+            _tell(it, altered=altered)
+            given.append(it)
+        rules = decide(policies.load(policy)).mask if policy else comparing.masks_of(given)
+        today = decide(wiring.policy(settings))
+        identity_rules = wiring_jobs.identity_rules()
+        before, after = (
+            comparing.captured(it, wiring.assessor, identity_rules, today) for it in given
+        )
+        found = comparing.compare(before, after, rules, pictures=not no_pictures)
+        shots = before.captured.shots, after.captured.shots
+        if page is not None:
+            _write(page, found, shots)
+    if as_json:
+        result_json(_json(found, main_only=main_only))
+    else:
+        _print(found, main_only=main_only)
+    return DIFFER if exit_code and _differs(found, main_only=main_only) else 0
+
+
+def _tell(given: "Opened", *, altered: bool) -> None:
+    """Say what the verification of a bundle gave; stop at one that was altered."""
+    from snapshotter.model.finding import Verdict
+
+    report = given.report
+    codes = sorted({it.code.value for it in report.findings if it.verdict is not Verdict.PASSED})
+    said = " ".join((report.verdict.name, *codes))
+    say(f"verified {given.name}: {said}")
+    if report.verdict is Verdict.FAILED and not altered:
+        raise EvidenceInvalid(
+            f"{given.name} does not verify: what it shows need not be what was captured",
+            hint="snapshotter verify says what does not hold; --altered compares it all the same",
+        )
+
+
+def _write(page: Path, found: "Comparison", shots: "tuple[Mapping[str, Shot], ...]") -> None:
+    from snapshotter.report import diff as pages
+    from snapshotter.report.copies import copy
+
+    copies = {}
+    for it in found.pictures:
+        one, other = (of.get(it.picture) for of in shots)
+        copies[it.picture] = (
+            copy(one.files, one.scale) if one else None,
+            copy(other.files, other.scale) if other else None,
+        )
+    data = pages.page(found, copies)
+    part = page.with_name(f".{page.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(page)
+    except OSError as error:
+        raise SnapshotterError(
+            f"{page} can not be written: {error.strerror or error}", hint="write it somewhere else"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    say(f"wrote {page}")
+
+
+def _differs(found: "Comparison", *, main_only: bool) -> bool:
+    from snapshotter.report.diff import summary
+
+    lines = summary(found)
+    return any(it.state is not State.UNCHANGED for it in (lines[:1] if main_only else lines))
+
+
+def _json(found: "Comparison", *, main_only: bool) -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import plain
+
+    value: dict[str, Any] = plain(found)
+    value["differs"] = _differs(found, main_only=main_only)
+    if main_only:
+        changes = zip(value["text"]["changes"], found.text.changes, strict=True)
+        value["text"]["changes"] = [shown for shown, it in changes if it.in_main]
+    return value
+
+
+def _print(found: "Comparison", *, main_only: bool) -> None:
+    from snapshotter.report.diff import standing, summary
+
+    for name, side in (("earlier", found.before), ("later", found.after)):
+        result(
+            f"{name:<8} {side.bundle_id}  {side.captured_at:%Y-%m-%d %H:%M:%S} UTC  "
+            f"{side.verification.upper()}  {standing(side.standing)}"
+        )
+    if found.same_page is not State.UNCHANGED:
+        is_other = found.same_page is State.CHANGED
+        say("these are captures of two pages" if is_other else "nothing says that it is one page")
+    for it in found.conditions:
+        say(f"not made in the same way: {it.name}: {' '.join(it.before)} and {' '.join(it.after)}")
+    for line in summary(found)[: 1 if main_only else None]:
+        result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
+    for marks, which in ((found.edits.before, "earlier"), (found.edits.after, "later")):
+        if marks:
+            result(f"the platform's mark of an edit, {which}: {' '.join(marks)}")
+    for masked in found.masks:
+        differs = "differs" if masked.differs else "is the same"
+        result(
+            f"masked by {masked.kind} {masked.mask}: {masked.before} and {masked.after} places; "
+            f"what it covers {differs}"
+        )
+    for change in found.text.changes:
+        if change.in_main or not main_only:
+            result()
+            for text in _lines(change):
+                result(text)
+    if not main_only:
+        _print_values(found)
+    for why in found.text.coarse:
+        say(f"compared more coarsely: {why}")
+
+
+def _print_values(found: "Comparison") -> None:
+    for title, values in (("answer", found.answer), ("metadata", found.metadata)):
+        for it in values:
+            before, after = (" | ".join(them) or "nothing" for them in (it.before, it.after))
+            result(f"{title} {it.name}: {before} → {after}")
+    for count in found.counts:
+        raws = (it.raw if it else "none" for it in (count.before, count.after))
+        result(f"count {count.unit}: {' → '.join(raws)} ({count.trend.value})")
+    for title, change in (("link", found.links), ("QR code", found.qr_codes)):
+        for text in change.removed:
+            result(f"{title} removed: {text}")
+        for text in change.added:
+            result(f"{title} added: {text}")
+
+
+def _lines(change: "BlockChange") -> list[str]:
+    """Return a block as `wdiff` writes it: `[-removed-]`, `{+added+}`."""
+    at = change.after or change.before
+    region = at.region.value if at is not None and at.region else "?"
+    hidden = ", hidden" if at is not None and at.hidden else ""
+    marks = {Op.REMOVED: "[-{}-]", Op.ADDED: "{{+{}+}}", Op.MASKED: "[*{}*]"}
+    parts = []
+    for number, it in enumerate(change.pieces):
+        text = re.sub(r"\s+", " ", it.text) if it.op is Op.SAME else it.text
+        if it.op is Op.SAME and len(text) > 2 * _CONTEXT and len(change.pieces) > 1:
+            head = "" if number == 0 else text[:_CONTEXT]
+            tail = "" if number == len(change.pieces) - 1 else text[-_CONTEXT:]
+            text = f"{head}…{tail}"
+        parts.append(marks.get(it.op, "{}").format(text))
+    where = f"  {at.selector}" if at is not None and at.selector else ""
+    return [f"{change.kind.value}, {region}{hidden}{where}", f"  {''.join(parts)}"]
+
+
+_CONTEXT = 60  # characters of what is the same, on either side of what is not

@@ -1,0 +1,99 @@
+"""
+HTML files that stand alone: one file, no network, nothing in them that a page could have put there.
+
+The Content-Security-Policy forbids all but the digests of the one style and the one script that
+are ours, and pictures that lie in the file itself.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def render(template: str, style: str, script: str, **values: Any) -> bytes:
+    """
+    Return a page.
+
+    Args:
+        template: Of `report/templates`; it puts `style`, `script` and `policy` into its head.
+        style, script: Names of files beside it.
+    """
+    its_style, its_script = source(style), source(script)
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=policy(its_style, its_script),
+            script=Markup(its_script),  # noqa: S704  a file of ours
+            style=Markup(its_style),  # noqa: S704  a file of ours
+            **values,
+        )
+    )
+    return text.encode("utf-8", "replace")
+
+
+def policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy (CSP 3) of a page with this one style and one script."""
+    return (
+        f"default-src 'none'; script-src 'sha256-{_digest(script)}'; "
+        f"style-src 'sha256-{_digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def source(name: str) -> str:
+    """Return a file of the templates as it is."""
+    environment = _environment()
+    if environment.loader is None:
+        raise RuntimeError("the templates have no loader")
+    return environment.loader.get_source(environment, name)[0]
+
+
+def verbatim(text: str) -> str:
+    """
+    Return a text of a stranger's as it may be shown: what could turn or hide it, as an escape.
+
+    Joiners stay: scripts and emoji need them, and each text stands in an element of its own.
+    """
+    return "".join(_escaped(it) if _misleads(it) else it for it in text)
+
+
+def _misleads(character: str) -> bool:
+    if character in "\n\t" or " " <= character <= "~":
+        return False
+    return character in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Co", "Zl", "Zp")
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def foreign(text: str) -> Markup:
+    """Return a text of a stranger's, isolated: its direction is its own."""
+    return Markup('<bdi dir="auto">{}</bdi>').format(verbatim(text))
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("snapshotter.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters["foreign"] = foreign
+    found.filters["verbatim"] = lambda text: escape(verbatim(text))
+    return found

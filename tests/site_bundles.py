@@ -1,0 +1,150 @@
+"""
+Sealed bundles of pages of the fixture site, judged by the shipped rules, without a browser.
+
+What a capture keeps is made by hand of what the site answers: document, text, blocks, and a picture
+of the blocks one below the other. Assessment, sealer, keys and store are real.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+
+from PIL import Image, ImageDraw, ImageFont
+
+from snapshotter.app import assessing, wiring
+from snapshotter.assess.dom import blocks_of, read_document
+from snapshotter.formats import page_layout
+from snapshotter.formats.page_layout import PageLayout
+from snapshotter.model.bundle import Bundle
+from snapshotter.model.capture import (
+    Picture,
+    PictureFile,
+    PictureKind,
+)
+from snapshotter.model.page import Block, Box, Page
+from snapshotter.model.request import Decision
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
+from snapshotter.ports import Signer, TimestampAuthority
+from snapshotter.seal import sealer
+from tests import bundles
+from tests.fakes.world import FixedClock
+
+_WIDTH, _LINE = 400, 30  # CSS pixels
+
+
+def decision(policy: str = "default", *, light: bool = False) -> Decision:
+    """Return the decision of a shipped policy that asks for no timestamp."""
+    return replace(decide(load(policy), light=light), require_timestamps=0)
+
+
+def seal(
+    folder: Path,
+    page: Page,
+    when: datetime,
+    *,
+    signer: Signer,
+    by: Decision | None = None,
+    authorities: Sequence[TimestampAuthority] = (),
+) -> Bundle:
+    """Return the sealed bundle of a capture that ended then and shows that page."""
+    by = by or decision()
+    folder.mkdir(parents=True, exist_ok=True)
+    spool = Path(mkdtemp(dir=folder))
+    clock = FixedClock(when)
+    document = read_document(page.html)
+    blocks = _laid_out(blocks_of(document) if document is not None else ())
+    contents = {
+        **bundles.CONTENTS,
+        "capture/dom.html": page.html.encode(),
+        "capture/page.txt": page.text.encode(),
+        "capture/screenshot.png": _picture(blocks),
+        page_layout.PATH: page_layout.encode(PageLayout(blocks=blocks, whole=True)),
+    }
+    made = bundles.capture(spool, at=when, contents=contents)
+    if made.response is None:
+        raise RuntimeError("a capture without an answer")
+    made = replace(
+        made,
+        requested_url=page.requested_url,
+        final_url=page.final_url,
+        redirects=page.redirects,
+        response=replace(
+            made.response,
+            url=page.final_url,
+            status=page.status or 200,
+            headers=tuple(page.headers.items()),
+        ),
+        images=page.images,
+        pictures=(_whole_page(len(blocks)),),
+    )
+    made, _ = assessing.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
+    name = hashlib.sha256(f"{page.requested_url} {when.isoformat()}".encode()).hexdigest()[:16]
+    letters = name.translate(str.maketrans("0189", "ghij"))
+    return sealer.seal(
+        made,
+        by,
+        bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
+        spool=spool,
+        signer=signer,
+        cosigners=(),
+        authorities=authorities,
+        timestamp_timeout_s=30,
+        clock=clock,
+        software=bundles.SOFTWARE,
+        progress=lambda stage, detail: None,
+        log_checkpoint="",
+    )
+
+
+def _laid_out(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    return tuple(
+        replace(it, box=Box(left=0, top=_LINE * number, width=_WIDTH, height=_LINE))
+        for number, it in enumerate(blocks)
+    )
+
+
+def _picture(blocks: Sequence[Block]) -> bytes:
+    image = Image.new("RGB", (_WIDTH, _LINE * max(1, len(blocks))), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
+    for number, it in enumerate(blocks):
+        draw.text((4, _LINE * number + 6), it.text[:200], fill="black", font=font)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _whole_page(lines: int) -> Picture:
+    height = _LINE * max(1, lines)
+    return Picture(
+        kind=PictureKind.PAGE,
+        subject="",
+        viewport="default",
+        viewport_px=(_WIDTH, 300),
+        scale=1,
+        mobile=False,
+        left_px=0,
+        top_px=0,
+        width_px=_WIDTH,
+        height_px=height,
+        captured_width_px=_WIDTH,
+        captured_height_px=height,
+        heights_px=(height,),
+        overlap_px=0,
+        truncated_at=None,
+        reason=None,
+        files=(
+            PictureFile(
+                path="capture/screenshot.png",
+                top_px=0,
+                bottom_px=height,
+                width=_WIDTH,
+                height=height,
+                tiles=(),
+            ),
+        ),
+    )
