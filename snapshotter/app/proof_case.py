@@ -1,0 +1,162 @@
+"""
+Which captures a proof is about: of a page, of an event, or as somebody chose them.
+
+Events are concluded from what is in the store before one is looked for (`takedowns.derive`).
+Where there is none, what is missing is told, and what to type.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from snapshotter.app import takedowns
+from snapshotter.app.proof import Case
+from snapshotter.app.takedowns import Derived, TakedownDesk
+from snapshotter.assess.events import Conclusion, Lack, Missing, Standing
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import layout
+from snapshotter.model.proof import ENDS, Role
+from snapshotter.model.takedown import Observation, TakedownKind
+from snapshotter.report import words
+from snapshotter.store.catalog import KeptEvent
+from snapshotter.verify.audit.beside import counts
+
+Tell = Callable[[str], None]
+ProofOf = Callable[[str], bytes]  # an event's id: that its record is in the log; b"" for none
+
+
+def find(desk: TakedownDesk, wanted: Sequence[str], proof_of: ProofOf, tell: Tell) -> Case:
+    """
+    Return what a pack is to be made of.
+
+    Args:
+        wanted: An address; or the id of an event; or the ids of two captures, the last that
+            shows the page and the first that does not, and of further ones that confirm it.
+        proof_of: Finds an event's proof in the log.
+        tell: Gets what somebody who makes a proof should know.
+
+    Raises:
+        SnapshotterError: Nothing of that name, or no event yet: what is missing, and the
+            command that helps.
+        ServiceUnavailable: The store did not answer.
+    """
+    if len(wanted) > 1:
+        roles = (*ENDS, *(Role.CONFIRMATION for _ in wanted[2:]))
+        return Case(captures=tuple(zip(roles, wanted, strict=True)))
+    (one,) = wanted
+    if "://" in one:
+        return _case(_of_page(desk, one, tell), proof_of)
+    try:
+        layout.takedown_key(one)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"{one} is no address, and no id of an event or a capture",
+            hint="snapshotter proof https://…, or the ids of two captures from snapshotter list",
+        ) from error
+    desk.place.catalog.sync_events(desk.place.store)
+    for kept in desk.place.catalog.events(event_id=one):
+        if kept.event is not None:
+            _require_believed(desk, kept)
+            return _case(kept, proof_of)
+    raise SnapshotterError(
+        f"{desk.place.store.url} has no take-down event {one}",
+        hint="of captures give two: the last that shows the page, and the first that does not",
+    )
+
+
+def _case(kept: KeptEvent, proof_of: ProofOf) -> Case:
+    if kept.event is None:
+        raise ValueError("no event was read")
+    return Case.of(kept.event, kept.data, proof_of(kept.event.event_id))
+
+
+def _of_page(desk: TakedownDesk, url: str, tell: Tell) -> KeptEvent:
+    """Return the latest removal of a page, after concluding what follows from its captures."""
+    derived = takedowns.derive(desk, [url])
+    identity = desk.place.identity(url)
+    believed = [
+        it for it in desk.place.catalog.events(identity=identity) if _is_believed(desk, it)
+    ]
+    removals = [
+        it for it in believed if it.event is not None and it.event.kind is TakedownKind.REMOVED
+    ]
+    if not removals:
+        raise _nothing_yet(url, identity, derived)
+    found, last = removals[-1], believed[-1]
+    if last is not found and last.event is not None:
+        tell(f"it came back since: the event {last.event.event_id} says so")
+    return found
+
+
+def _is_believed(desk: TakedownDesk, kept: KeptEvent) -> bool:
+    return kept.key_id in desk.own_keys or counts(desk.trust(), kept.key_id)
+
+
+def _require_believed(desk: TakedownDesk, kept: KeptEvent) -> None:
+    if not _is_believed(desk, kept):
+        raise SnapshotterError(
+            f"{kept.key} is signed by the key {kept.key_id}, which is not trusted",
+            hint="look who may write to this store, or put the key into the trust file",
+        )
+
+
+# --- what is missing ------------------------------------------------------------------------
+
+
+def _nothing_yet(url: str, identity: str, derived: Sequence[Derived]) -> SnapshotterError:
+    """Return the sentence on why there is no event, and the command that helps."""
+    again = f"snapshotter capture '{url}'"
+    (found,) = (it for it in derived if it.subject == identity)
+    known = found.conclusion
+    if found.passed:
+        why = "; ".join(f"{it.observation.bundle_id}: {it.why}" for it in found.passed)
+        return SnapshotterError(
+            f"no take-down of this page is confirmed: {why}", hint="snapshotter audit"
+        )
+    if known.standing is Standing.UNSEEN and known.first_gone is None:
+        return SnapshotterError("no capture of this page is in the store", hint=again)
+    if known.standing is Standing.THERE:
+        return SnapshotterError("this page is there, by all captures in the store", hint=again)
+    return SnapshotterError(
+        f"no take-down of this page is confirmed: {_doubt(known)}", hint=_help(known, again)
+    )
+
+
+def _doubt(known: Conclusion) -> str:
+    since = known.first_gone
+    gone = f"it is gone since {_minute(since.at)}, and needs " if since else "it needs "
+    return gone + ", and ".join(map(missing_in_words, known.missing))
+
+
+def missing_in_words(missing: Missing) -> str:
+    """Return what is missing for an event, to stand behind "it needs"."""
+    later = f", from {_minute(missing.after)} on" if missing.after else ""
+    match missing.lack:
+        case Lack.SEEN:
+            return "a capture that shows it, from before"
+        case Lack.AGREEING:
+            count = "one more capture" if missing.count == 1 else f"{missing.count} more captures"
+            return f"{count} that says so{later}" if missing.count == 1 else f"{count} that say so{later}"
+        case Lack.TIME:
+            return f"a capture that says so{later or ' later'}"
+        case Lack.CONTROL:
+            return f"a capture of another page of {missing.host} that is there{later}"
+        case Lack.VANTAGE:
+            where = f" ({_by(missing.seen)})" if missing.seen else ""
+            return f"that it is gone by the other way as well{where}"
+
+
+def _by(seen: Observation) -> str:
+    return f"by {seen.vantage} {words.shown(seen)} at {_minute(seen.at)}"
+
+
+def _help(known: Conclusion, again: str) -> str:
+    lacks = [it.lack for it in known.missing]
+    if lacks == [Lack.SEEN]:
+        return "a removal needs a capture from before it: none can be made now"
+    if lacks and lacks[0] is Lack.CONTROL:
+        return "snapshotter capture another page of the host that is there, and this one again"
+    return again
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

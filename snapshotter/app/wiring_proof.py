@@ -1,0 +1,96 @@
+"""Build what makes proof packs."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app.proof import Print, ProofDesk
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import Tell
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.leaf import TAKEDOWN
+from snapshotter.verify.log import LogReader
+from snapshotter.verify.trust import MAX_TRUST_BYTES
+
+
+def proof_desk(
+    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell
+) -> ProofDesk:
+    """
+    Return what is needed to make packs of what is in the configured store.
+
+    Args:
+        ask: Asks the person for a passphrase; None where nobody can be asked.
+        tell: Gets sentences: that a key was made, that a pack has no PDF.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or there is no key that signs events.
+    """
+    signer = wiring.event_signer(settings, ask=ask, tell=tell)
+    trust = wiring.trust(settings)
+    if settings.trust_file is not None and trust.key(signer.key_id) is None:
+        tell(
+            f"the trust file does not name the key {signer.key_id}, which signs events and packs: "
+            "who goes by it will find the pack INDETERMINATE\n"
+            "  snapshotter trust add-key puts it in"
+        )
+    return ProofDesk(
+        store=wiring.store(settings),
+        signer=signer,
+        trust=trust,
+        rules=wiring_jobs.identity_rules(),
+        clock=wiring.SystemClock(),
+        software=wiring.SOFTWARE,
+        printer=_printer(settings),
+        trust_files=_trust_files(settings),
+        root_key_id=settings.trust_root_key if settings.trust_file else "",
+        tell=tell,
+    )
+
+
+def event_proof(settings: Settings) -> Callable[[str], bytes]:
+    """Return what finds the proof that an event is in the log of the store; b"" for none."""
+
+    def find(event_id: str) -> bytes:
+        reader = LogReader(wiring.store(settings), wiring.log_policy(settings))
+        try:
+            signed = reader.checkpoint()
+            entry = reader.find(TAKEDOWN, event_id, signed)
+            return b"" if entry is None else reader.prove(entry, signed)
+        except FileNotFoundError:  # this store has no log
+            return b""
+        except EvidenceInvalid as error:
+            raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
+
+    return find
+
+
+def _printer(settings: Settings) -> Print:
+    def printed(html: str, beside: Path, at: datetime) -> bytes:
+        from snapshotter.capture.printing import print_pdf
+
+        return print_pdf(
+            html,
+            beside,
+            at=at,
+            clock=wiring.SystemClock(),
+            executable=settings.browser_path,
+            allow_no_sandbox=settings.allow_no_sandbox,
+        )
+
+    return printed
+
+
+def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
+    """Return the trust file and its signature, for information."""
+    file = settings.trust_file
+    if file is None:
+        return ()
+    try:
+        return (
+            ("trust.json", file.read_bytes()[: MAX_TRUST_BYTES + 1]),
+            ("trust.json.sig", file.with_name(f"{file.name}.sig").read_bytes()),
+        )
+    except OSError as error:
+        raise SnapshotterError(f"{file} can not be read: {error.strerror}") from error

@@ -1,0 +1,194 @@
+"""`snapshotter proof`: it was there, it is gone, in one file."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.custody import EXPORTING
+from snapshotter.model.finding import Verdict
+
+if TYPE_CHECKING:
+    from snapshotter.app.proof import Case, Made
+    from snapshotter.app.settings import Settings
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter proof 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1&sn=…'
+  snapshotter proof 20261127t145000z-k3v4q2m7xw4c5b6d -o exhibit-7.html
+  snapshotter proof LAST-SEEN FIRST-GONE --without pdf --max-size 25MB
+
+\b
+Of a page it is the latest take-down that is confirmed. What is missing for one is said, and
+which command helps.
+"""
+_SIZE = re.compile(r"([0-9]{1,9})\s*(B|KB|MB|GB)?", re.IGNORECASE)
+_UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+_LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # as `app.proof.LEAVE_OUT`
+
+
+class _Size(click.ParamType):
+    """A length such as 25MB, as mail servers count."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        found = _SIZE.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no size such as 25MB", param, ctx)
+        return int(found[1]) * _UNITS[(found[2] or "B").upper()]
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("wanted", nargs=-1, required=True, metavar="URL|EVENT-ID|BUNDLE-ID…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="The file; - is standard output.  [default: proof-EVENT-ID.html, here]",
+)
+@click.option(
+    "--max-size",
+    type=_Size(),
+    metavar="SIZE",
+    help="Write no larger file: 25MB.  [default: only a warning above 25MB]",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(_LEAVE_OUT),
+    help="Leave this out, and name it on the page; may be repeated.",
+)
+@store_option
+@trust_option
+@root_key_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def proof(
+    ctx: click.Context,
+    wanted: tuple[str, ...],
+    output: Path | None,
+    max_size: int | None,
+    without: tuple[str, ...],
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Make a proof pack: both ends of a take-down in one file that checks itself.
+
+    The file holds the captures as they were sealed, the signed event, the rules, both first
+    views side by side and the statement on a page, in plain words. It opens in any browser
+    without a network. Each capture is verified first: of what does not hold no proof is made.
+    """
+    from snapshotter.app import proof_case, wiring_proof, wiring_takedown
+    from snapshotter.app.proof import MAIL_BYTES, make, megabytes
+
+    if str(output) == "-" and as_json:
+        raise click.UsageError("-o - and --json both want standard output")
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
+    with wiring_takedown.desk(settings, ask=ask_passphrase, tell=say) as desk:
+        found = proof_case.find(desk, wanted, wiring_proof.event_proof(settings), say)
+    target = _target(output, found)
+    _refuse_others(target)
+    made = make(
+        wiring_proof.proof_desk(settings, ask=ask_passphrase, tell=say),
+        found,
+        target,
+        without=frozenset(without),
+        max_bytes=max_size,
+    )
+    _note(settings, made)
+    if max_size is None and made.length > MAIL_BYTES:
+        say(
+            f"the pack has {megabytes(made.length)}: many mail servers take no more than "
+            f"{megabytes(MAIL_BYTES)}\n  --without leaves something out; --max-size sets a limit"
+        )
+    if made.report.verdict is Verdict.INDETERMINATE:
+        say("whoever checks it finds it INDETERMINATE: snapshotter verify says what is missing")
+    if str(output) == "-":
+        _to_stdout(made.file)
+    elif as_json:
+        result_json(_object(made))
+    else:
+        result(str(made.file))
+
+
+def _target(output: Path | None, case: "Case") -> Path:
+    if output is None:
+        name = case.event.event_id if case.event else case.captures[1][1]
+        return Path(f"proof-{name}.html")
+    if str(output) == "-":
+        handle, name = tempfile.mkstemp(prefix="snapshotter-proof-", suffix=".html")
+        os.close(handle)
+        os.unlink(name)
+        return Path(name)
+    return output
+
+
+def _refuse_others(target: Path) -> None:
+    """A pack takes the place of an older one, and of nothing else."""
+    from snapshotter.formats.pack import MAGIC
+
+    try:
+        with target.open("rb") as there:
+            if there.read(len(MAGIC)) == MAGIC:
+                return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SnapshotterError(f"{target}: {error.strerror}") from error
+    raise SnapshotterError(
+        f"{target} is there already, and is no proof pack", hint="give another name with -o"
+    )
+
+
+def _note(settings: "Settings", made: "Made") -> None:
+    """Leave in the custody chain of each capture that it was given out."""
+    from snapshotter.app import wiring
+
+    for part in made.manifest.captures:
+        bundle_id = part.name.removesuffix(".wacz")
+        store = wiring.store(settings)
+        wiring.note_access(settings, store, bundle_id, EXPORTING, tell=say, detail="proof pack")
+
+
+def _to_stdout(file: Path) -> None:
+    try:
+        with file.open("rb") as source:
+            shutil.copyfileobj(source, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    finally:
+        file.unlink()
+
+
+def _object(made: "Made") -> dict[str, object]:
+    from snapshotter.formats.canonical_json import plain
+    from snapshotter.report.statement import facts
+    from snapshotter.verify import pack_report
+
+    return {
+        "event_id": made.manifest.event_id,
+        "file": str(made.file),
+        "key_id": made.report.key_id,
+        "lacks": list(made.manifest.lacks),
+        "length": made.length,
+        "parts": [plain(it) for it in made.manifest.parts],
+        "statement": facts(made.statement),
+        "verification": pack_report.as_json(made.report),
+        "verdict": made.report.verdict.value,
+    }
