@@ -57,7 +57,7 @@ FILES = (
 
 def manifest(files: Sequence[File] = FILES, *, page: bytes = PAGE, end: bytes = END) -> Manifest:
     return Manifest(
-        event_id=EVENT,
+        event_id=EVENT if any(it.role is Role.EVENT for it in files) else "",
         made_at=AT,
         software="snapshotter 0.0.0-test",
         lacks=("pdf",),

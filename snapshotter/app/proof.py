@@ -86,6 +86,7 @@ class Case:
             (Role.CONFIRMATION, event.confirmations),
             (Role.CONTROL, event.controls),
             (Role.VANTAGE, event.vantages),
+            (Role.IDENTITY, event.identified_by),
         ):
             known = {bundle_id for _, bundle_id in captures}
             captures += [(role, it.bundle_id) for it in others if it.bundle_id not in known]
@@ -368,7 +369,7 @@ def _check(case: Case, captures: Sequence[_Capture]) -> None:
             it.bundle_id: it
             for it in (
                 *(case.event.last_seen, case.event.first_gone, *case.event.confirmations),
-                *(*case.event.controls, *case.event.vantages),
+                *(*case.event.controls, *case.event.vantages, *case.event.identified_by),
             )
         }
         for one in captures:

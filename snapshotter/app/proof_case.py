@@ -73,9 +73,7 @@ def _of_page(desk: TakedownDesk, url: str, tell: Tell) -> KeptEvent:
     """Return the latest removal of a page, after concluding what follows from its captures."""
     derived = takedowns.derive(desk, [url])
     identity = desk.place.identity(url)
-    believed = [
-        it for it in desk.place.catalog.events(identity=identity) if _is_believed(desk, it)
-    ]
+    believed = [it for it in desk.place.catalog.events(identity=identity) if _is_believed(desk, it)]
     removals = [
         it for it in believed if it.event is not None and it.event.kind is TakedownKind.REMOVED
     ]
@@ -135,7 +133,11 @@ def missing_in_words(missing: Missing) -> str:
             return "a capture that shows it, from before"
         case Lack.AGREEING:
             count = "one more capture" if missing.count == 1 else f"{missing.count} more captures"
-            return f"{count} that says so{later}" if missing.count == 1 else f"{count} that say so{later}"
+            return (
+                f"{count} that says so{later}"
+                if missing.count == 1
+                else f"{count} that say so{later}"
+            )
         case Lack.TIME:
             return f"a capture that says so{later or ' later'}"
         case Lack.CONTROL:

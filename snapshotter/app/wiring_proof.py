@@ -14,9 +14,7 @@ from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_TRUST_BYTES
 
 
-def proof_desk(
-    settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell
-) -> ProofDesk:
+def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> ProofDesk:
     """
     Return what is needed to make packs of what is in the configured store.
 

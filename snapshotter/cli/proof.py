@@ -36,18 +36,14 @@ _UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _LEAVE_OUT = ("confirmations", "controls", "pdf", "vantages")  # as `app.proof.LEAVE_OUT`
 
 
-class _Size(click.ParamType):
-    """A length such as 25MB, as mail servers count."""
-
-    name = "size"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        found = _SIZE.fullmatch(str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no size such as 25MB", param, ctx)
-        return int(found[1]) * _UNITS[(found[2] or "B").upper()]
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read a length such as 25MB, as mail servers count."""
+    if value is None:
+        return None
+    found = _SIZE.fullmatch(value.strip())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no size such as 25MB")
+    return int(found[1]) * _UNITS[(found[2] or "B").upper()]
 
 
 @click.command(epilog=_EXAMPLES)
@@ -60,7 +56,7 @@ class _Size(click.ParamType):
 )
 @click.option(
     "--max-size",
-    type=_Size(),
+    callback=_size,
     metavar="SIZE",
     help="Write no larger file: 25MB.  [default: only a warning above 25MB]",
 )

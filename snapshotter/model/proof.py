@@ -16,6 +16,7 @@ class Role(enum.StrEnum):
     CONFIRMATION = "confirmation"
     CONTROL = "control"
     VANTAGE = "vantage"
+    IDENTITY = "identity"  # shows which page an address means
     BESIDE = "beside"  # a sidecar of the capture that `of` names
     EVENT = "event"  # the signed record of what the captures say together
     EVENT_PROOF = "event-proof"  # that the record is in the log
@@ -28,7 +29,10 @@ class Role(enum.StrEnum):
 
 
 CAPTURES = frozenset(
-    {Role.LAST_SEEN, Role.FIRST_GONE, Role.CONFIRMATION, Role.CONTROL, Role.VANTAGE}
+    {
+        *(Role.LAST_SEEN, Role.FIRST_GONE, Role.CONFIRMATION),
+        *(Role.CONTROL, Role.VANTAGE, Role.IDENTITY),
+    }
 )
 ENDS = (Role.LAST_SEEN, Role.FIRST_GONE)  # every pack has each of these once
 

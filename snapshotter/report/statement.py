@@ -388,6 +388,7 @@ _ROLES: Mapping[Role, str] = {
     Role.CONFIRMATION: "Confirmation",
     Role.CONTROL: "Control: another page of the host",
     Role.VANTAGE: "By another way",
+    Role.IDENTITY: "Which page the address means",
 }
 
 

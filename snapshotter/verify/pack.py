@@ -8,16 +8,19 @@ page that a pack shows is never interpreted: it is bytes that were signed.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from snapshotter.formats import names, pack, tlog_proof
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import leaf, names, pack, takedown, tlog_proof
 from snapshotter.formats import renewal as renewals
+from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.pack import Manifest, Pack, PackInvalid
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
-from snapshotter.model.proof import Part
+from snapshotter.model.proof import ENDS, Part, Role
+from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
@@ -79,6 +82,7 @@ def verify_pack(stream: BinaryIO, trust: Trust, *, now: datetime) -> PackReport:
             report = _capture(stream, found, part, trust, now)
             captures.append(CaptureReport(part=part, report=report))
             findings += _same(found, part, report)
+        findings += _event(stream, found, trust, captures)
     return PackReport(
         findings=tuple(findings),
         captures=tuple(captures),
@@ -97,15 +101,18 @@ def _as_made(found: Pack) -> str:
 
 
 def _key(found: Pack, trust: Trust) -> Iterator[Finding]:
-    key = trust.key(found.key_id)
+    yield _signer("key", "the pack", found.key_id, trust)
+
+
+def _signer(check: str, what: str, key_id: str, trust: Trust) -> Finding:
+    key = trust.key(key_id)
     if key is None:
-        detail = f"the pack is signed by a key that is not known here: {found.key_id}"
-        yield _unclear("key", Code.KEY_UNKNOWN, detail)
-    elif key.revoked_reason == COMPROMISED:
-        detail = f"the pack is signed by a key of {key.owner} that somebody else may have had"
-        yield _failed("key", Code.KEY_REVOKED, detail)
-    else:
-        yield _passed("key", f"it was signed by the key of {key.owner}")
+        detail = f"{what} is signed by a key that is not known here: {key_id}"
+        return _unclear(check, Code.KEY_UNKNOWN, detail)
+    if key.revoked_reason == COMPROMISED:
+        detail = f"{what} is signed by a key of {key.owner} that somebody else may have had"
+        return _failed(check, Code.KEY_REVOKED, detail)
+    return _passed(check, f"{what} is signed by the key of {key.owner}")
 
 
 # The captures, each by the verifier of bundles, with what stands beside it in the pack.
@@ -166,6 +173,88 @@ def _codes(report: Report, verdict: Verdict) -> list[str]:
 
 def _worst(report: Report, verdict: Verdict) -> Code:
     return next(it.code for it in report.findings if it.verdict is verdict)
+
+
+# The event: by whom, and that the captures in the pack are those that it rests on.
+
+
+def _event(
+    stream: BinaryIO, found: Pack, trust: Trust, captures: Sequence[CaptureReport]
+) -> Iterator[Finding]:
+    manifest = found.manifest
+    records = manifest.of_role(Role.EVENT)
+    if not records:
+        if manifest.event_id:
+            yield _failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")
+        return
+    try:
+        data = pack.read_part(stream, found, records[0], limit=takedown.MAX_BYTES)
+        event, key_id = takedown.parse(data)
+    except EvidenceInvalid as error:
+        yield _failed("event", Code.FORMAT, f"the event's record is none: {error}")
+        return
+    if event.event_id != manifest.event_id:
+        yield _failed("event", Code.FORMAT, f"its record is of the event {event.event_id}")
+        return
+    yield _signer("event", "the event", key_id, trust)
+    if any(key_id in _signers(it.report) for it in captures):
+        detail = "the event is signed by a key that signed one of its captures"
+        yield _failed("event", Code.KEY_MISMATCH, detail)
+    yield from _rests_on(event, manifest)
+    yield from _logged(stream, found, trust, Leaf(
+        kind=leaf.TAKEDOWN, name=event.event_id, sha256=records[0].sha256,
+    ))  # fmt: skip
+
+
+def _signers(report: Report) -> set[str]:
+    return {it["key_id"] for it in report.record.get("signers", ())}
+
+
+def _rests_on(event: Takedown, manifest: Manifest) -> Iterator[Finding]:
+    """Say whether the captures of the event are in the pack, each in its part."""
+    there = {(it.role, it.name): it.sha256 for it in manifest.captures}
+    absent: list[str] = []
+    for role, observations in _parts_of(event):
+        for one in observations:
+            sha256 = there.pop((role, f"{one.bundle_id}.wacz"), None)
+            if sha256 is None and not any(it.sha256 == one.sha256 for it in manifest.captures):
+                absent.append(f"{role} {one.bundle_id}")
+            elif sha256 not in (None, one.sha256):
+                detail = f"the capture {one.bundle_id} is not the one that the event rests on"
+                yield _failed("event", Code.HASH, detail)
+    ends = [it for it in absent if it.startswith((*ENDS,))]
+    if ends:
+        yield _failed("event", Code.MISSING, f"the event rests on other ends: {', '.join(ends)}")
+    elif absent:
+        detail = f"the event rests on captures that are not in the pack: {', '.join(absent)}"
+        yield _unclear("event", Code.MISSING, detail)
+    else:
+        yield _passed("event", "all captures that the event rests on are in the pack")
+    for role, name in there:
+        yield _failed("event", Code.UNLISTED, f"the event does not rest on {name}, a {role}")
+
+
+def _parts_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
+    yield Role.LAST_SEEN, (event.last_seen,)
+    yield Role.FIRST_GONE, (event.first_gone,)
+    yield Role.CONFIRMATION, event.confirmations
+    yield Role.CONTROL, event.controls
+    yield Role.VANTAGE, event.vantages
+    yield Role.IDENTITY, event.identified_by
+
+
+def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterator[Finding]:
+    """Say what the log proof shows; one that does not hold says nothing against the event."""
+    proofs = found.manifest.of_role(Role.EVENT_PROOF)
+    if trust.log is None or not proofs:
+        return
+    try:
+        data = pack.read_part(stream, found, proofs[0], limit=tlog_proof.MAX_BYTES)
+        read, _ = tlog_proof.check(data, entry.encode(), trust.log.key, trust.log.witnesses)
+    except EvidenceInvalid as error:
+        yield _unclear("event", Code.LOG, f"the event's log proof does not hold: {error}")
+        return
+    yield _passed("event", f"the event is entry {read.index} of the log")
 
 
 def _passed(check: str, detail: str) -> Finding:

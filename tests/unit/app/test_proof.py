@@ -15,7 +15,7 @@ from PIL import Image
 from snapshotter.app import proof, wiring_jobs
 from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import layout, pack, statement
+from snapshotter.formats import layout, pack, takedown
 from snapshotter.model.assessment import Evidence, Step
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.page import Box
@@ -134,6 +134,10 @@ def verified(file: Path, trust: Trust, change: Callable[[bytes], bytes] = bytes)
     return verify_pack(io.BytesIO(change(file.read_bytes())), trust, now=RealClock().now())
 
 
+def _details(report: PackReport) -> list[str]:
+    return [it.detail for it in report.findings]
+
+
 def part_of(made: Made, role: Role) -> bytes:
     with made.file.open("rb") as stream:
         found = pack.read(stream)
@@ -242,7 +246,7 @@ def test_an_event_is_in_its_pack_with_its_record(place: Place, made: Made, tmp_p
         confirmations=(again,),
         controls=(control,),
     )
-    record = statement.encode({"format": "a-test/1"}, WITNESS)
+    record = takedown.encode(event, WITNESS)
 
     found = make(place.desk, Case.of(event, record, b"a proof\n"), tmp_path / "p.html")
 
@@ -251,6 +255,17 @@ def test_an_event_is_in_its_pack_with_its_record(place: Place, made: Made, tmp_p
     assert part_of(found, Role.EVENT_PROOF) == b"a proof\n"
     page = found.file.read_bytes()[: found.manifest.page.length].decode()
     assert "No event was concluded" not in page
+    assert found.report.verdict is Verdict.PASSED, found.report.findings
+    assert "all captures that the event rests on are in the pack" in _details(found.report)
+    small = make(
+        place.desk,
+        Case.of(event, record),
+        tmp_path / "small.html",
+        without=frozenset({"confirmations"}),
+    )
+    assert small.report.verdict is Verdict.INDETERMINATE
+    absent = f"captures that are not in the pack: confirmation {place.again}"
+    assert f"the event rests on {absent}" in _details(small.report)
     other = replace(event, first_gone=replace(gone, sha256="0" * 64))
     with pytest.raises(EvidenceInvalid, match="not the one that the event was concluded from"):
         make(place.desk, Case.of(other, record), tmp_path / "q.html")

@@ -9,16 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from snapshotter.formats import note, takedown
+from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.formats.note import Checkpoint, LogPolicy
+from snapshotter.formats.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.proof import Role
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import pack_report
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import COMPROMISED, Trust, TrustedKey, trusted_key
-from tests import bundles, packs
+from tests import bundles, exhibits, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.logs import LOG_KEY, LOG_SIGNER
 from tests.packs import File
 from tests.servers.authority import Chain
 from tests.tools import system_tool
@@ -155,6 +163,114 @@ def test_what_stands_beside_a_capture_counts_for_it(made: Made, tmp_path: Path) 
     assert (without.verdict, codes(without)) == (Verdict.INDETERMINATE, {Code.TS_MISSING})
     assert "TS_MISSING" in "\n".join(pack_report.lines(without))
     assert with_it.verdict is Verdict.PASSED, pack_report.lines(with_it)
+
+
+# --- the event ------------------------------------------------------------------------------
+
+
+def _observation(file: File, **changes: Any) -> Observation:
+    base = exhibits.observation() if file.role is Role.LAST_SEEN else exhibits.gone()
+    return replace(
+        base,
+        bundle_id=file.name[:-5],
+        sha256=file.part.sha256,
+        key_id=CAPTURER.key_id,
+        **changes,
+    )
+
+
+def _event(made: Made, **changes: Any) -> Takedown:
+    seen, gone = map(_observation, made.files)
+    event = Takedown(
+        event_id=packs.EVENT,
+        kind=TakedownKind.REMOVED,
+        at=gone.at,
+        identity=seen.identity,
+        url=seen.url,
+        last_seen=seen,
+        first_gone=gone,
+    )
+    return replace(event, **changes)
+
+
+def _record(event: Takedown, signer: FileSigner = WITNESS) -> File:
+    return File(f"{packs.EVENT}.json", Role.EVENT, takedown.encode(event, signer))
+
+
+def _with(made: Made, *more: File, trust: Trust | None = None) -> PackReport:
+    return judged(packs.written((*made.files, *more), signer=WITNESS), trust or made.trust)
+
+
+def test_an_event_whose_captures_are_there_passes(made: Made) -> None:
+    report = _with(made, _record(_event(made)))
+
+    assert report.verdict is Verdict.PASSED, pack_report.lines(report)
+    assert pack_report.as_json(report)["event_id"] == packs.EVENT
+    assert "the event is signed by the key of the witness" in [it.detail for it in report.findings]
+
+
+def test_an_event_of_other_captures_fails(made: Made) -> None:
+    event = _event(made)
+    seen, gone = event.last_seen, event.first_gone
+    other = replace(gone, bundle_id="20260101t000000z-aaaaaaaaaaaaaaaa", sha256="0" * 64)
+    first = made.files[0]
+    extra = replace(first, role=Role.CONFIRMATION, name=f"{other.bundle_id}.wacz")
+    for changed, more, codes_ in (
+        (replace(event, first_gone=other), (), {Code.MISSING, Code.UNLISTED}),
+        (replace(event, last_seen=replace(seen, sha256="1" * 64)), (), {Code.HASH}),
+        (event, (extra,), {Code.UNLISTED, Code.FORMAT}),
+        (replace(event, event_id="20260101t000000z-aaaaaaaaaaaaaaaa"), (), {Code.FORMAT}),
+    ):
+        report = _with(made, _record(changed), *more)
+
+        assert report.verdict is Verdict.FAILED
+        assert codes(report) == codes_, [it.detail for it in report.findings]
+
+
+def test_what_an_event_rests_on_beyond_its_ends_may_be_left_out_and_is_missed(made: Made) -> None:
+    again = _observation(made.files[1], proven_at=None)
+    again = replace(again, bundle_id="20260101t000000z-aaaaaaaaaaaaaaaa", sha256="0" * 64)
+
+    report = _with(made, _record(_event(made, confirmations=(again,))))
+
+    assert (report.verdict, codes(report)) == (Verdict.INDETERMINATE, {Code.MISSING})
+
+
+def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: Made) -> None:
+    own = _with(made, _record(_event(made), CAPTURER))
+    stranger = _with(made, _record(_event(made), new_signer()))
+
+    assert (own.verdict, codes(own)) == (Verdict.FAILED, {Code.KEY_MISMATCH})
+    assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
+
+
+def test_a_record_that_is_none_or_is_not_there_fails(made: Made) -> None:
+    junk = _with(made, File(f"{packs.EVENT}.json", Role.EVENT, b"{}\n{}\n"))
+    value = packs.value_of(made.pack) | {"event_id": packs.EVENT}
+    blocks = [packs.block(it) for it in made.files]
+    absent = judged(packs.by_hand(value, blocks, signer=WITNESS), made.trust)
+
+    assert (junk.verdict, codes(junk)) == (Verdict.FAILED, {Code.FORMAT})
+    assert (absent.verdict, codes(absent)) == (Verdict.FAILED, {Code.MISSING})
+
+
+def test_an_events_log_proof_counts_for_whoever_believes_the_log(made: Made) -> None:
+    record = _record(_event(made))
+    entry = Leaf(kind=TAKEDOWN, name=packs.EVENT, sha256=record.part.sha256)
+    text = Checkpoint(origin=LOG_KEY.name, size=1, root=entry.hash()).text  # its only entry
+    signed = (note.signature(LOG_KEY, LOG_SIGNER.sign(text.encode())),)
+    checkpoint = note.Note(text=text, signatures=signed).encode()
+    proof = TlogProof(index=0, hashes=(), checkpoint=checkpoint).encode()
+    file = File(f"{record.name}.tlog-proof", Role.EVENT_PROOF, proof)
+    believing = replace(made.trust, log=LogPolicy(key=LOG_KEY))
+
+    good = _with(made, record, file, trust=believing)
+    bad = _with(made, record, replace(file, data=proof[:-3] + b"x=\n"), trust=believing)
+
+    assert "the event is entry 0 of the log" in [it.detail for it in good.findings]
+    assert good.verdict is Verdict.PASSED
+    assert (bad.verdict, codes(bad)) == (Verdict.INDETERMINATE, {Code.LOG})
+    assert _with(made, record, file).verdict is Verdict.PASSED
 
 
 def test_what_is_no_pack_fails_and_says_why(made: Made) -> None:
