@@ -21,9 +21,10 @@ from snapshotter.app import bundles
 from snapshotter.app.observations import read_bundle
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
-from snapshotter.formats import canonical_json, names, pack, typed
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import canonical_json, names, pack
 from snapshotter.formats.pack import BUNDLE_TYPE, Manifest
-from snapshotter.model.assessment import Assessment, Availability
+from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
@@ -51,9 +52,7 @@ _LEFT_OUT = {
     Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
 }  # fmt: skip
 _PICTURE, _TEXT = "capture/viewport.png", "capture/page.txt"
-_ASSESSMENT, _RULES = "capture/assessment.json", "capture/rules-"
-_MAX_PICTURE, _MAX_TEXT, _MAX_RULES = 32 << 20, 1 << 20, 1 << 20  # bytes
-_MAX_ASSESSMENT, _MAX_VALUES = 8 << 20, 200_000
+_MAX_PICTURE, _MAX_TEXT = 32 << 20, 1 << 20  # bytes
 _TELLING = 12  # characters: a shorter line is a button or a name
 _EXCERPT = 300  # characters
 # By the end of its name, what a file beside a bundle is; of custody nothing is handed on.
@@ -323,9 +322,9 @@ def _exhibit(
         )
     there = bundles.member_names(stream)
     assessed = None
-    if _ASSESSMENT in there:
-        data = bundles.read_member(stream, _ASSESSMENT, limit=_MAX_ASSESSMENT)
-        assessed = typed.read(Assessment, canonical_json.loads(data, max_values=_MAX_VALUES))
+    if assessments.PATH in there:
+        data = bundles.read_member(stream, assessments.PATH, limit=assessments.MAX_BYTES)
+        assessed = assessments.parse(data)
     unclear = {it.code.value for it in report.findings if it.verdict is Verdict.INDETERMINATE}
     in_log = {it.verdict for it in report.findings if it.check == "log"}
     text = _member(stream, there, _TEXT, _MAX_TEXT).decode("utf-8", "replace")
@@ -430,10 +429,9 @@ def _evidence_files(desk: ProofDesk, case: Case, captures: Sequence[_Capture]) -
     for name, data in desk.trust_files:
         yield _file(name, Role.TRUST, "application/octet-stream", data)
     with captures[1].files[0].open("rb") as stream:
-        for name in bundles.member_names(stream):
-            if name.startswith(_RULES):
-                data = bundles.read_member(stream, name, limit=_MAX_RULES)
-                yield _file(name.rpartition("/")[2], Role.RULES, "application/toml", data)
+        for path in assessments.rules_in(bundles.member_names(stream)).values():
+            data = bundles.read_member(stream, path, limit=assessments.MAX_RULES_BYTES)
+            yield _file(path.rpartition("/")[2], Role.RULES, "application/toml", data)
 
 
 def _file(name: str, role: Role, media_type: str, data: bytes) -> _File:

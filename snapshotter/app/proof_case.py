@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from snapshotter.app import takedowns
+from snapshotter.app.observations import observations
 from snapshotter.app.proof import Case
 from snapshotter.app.takedowns import Derived, TakedownDesk
 from snapshotter.assess.events import Conclusion, Lack, Missing, Standing
@@ -78,7 +79,8 @@ def _of_page(desk: TakedownDesk, url: str, tell: Tell) -> KeptEvent:
         it for it in believed if it.event is not None and it.event.kind is TakedownKind.REMOVED
     ]
     if not removals:
-        raise _nothing_yet(url, identity, derived)
+        (mine,) = (it for it in derived if it.subject == identity)
+        raise _nothing_yet(url, mine, observations(desk.place, identity=identity, sync=False))
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
         tell(f"it came back since: the event {last.event.event_id} says so")
@@ -86,7 +88,9 @@ def _of_page(desk: TakedownDesk, url: str, tell: Tell) -> KeptEvent:
 
 
 def _is_believed(desk: TakedownDesk, kept: KeptEvent) -> bool:
-    return kept.key_id in desk.own_keys or counts(desk.trust(), kept.key_id)
+    if kept.key_id in desk.own_keys or counts(desk.trust(), kept.key_id):
+        return True
+    return kept.key_id == desk.signer().key_id  # which may have been made just now
 
 
 def _require_believed(desk: TakedownDesk, kept: KeptEvent) -> None:
@@ -100,23 +104,42 @@ def _require_believed(desk: TakedownDesk, kept: KeptEvent) -> None:
 # --- what is missing ------------------------------------------------------------------------
 
 
-def _nothing_yet(url: str, identity: str, derived: Sequence[Derived]) -> SnapshotterError:
+def _nothing_yet(url: str, derived: Derived, captures: Sequence[Observation]) -> SnapshotterError:
     """Return the sentence on why there is no event, and the command that helps."""
     again = f"snapshotter capture '{url}'"
-    (found,) = (it for it in derived if it.subject == identity)
-    known = found.conclusion
-    if found.passed:
-        why = "; ".join(f"{it.observation.bundle_id}: {it.why}" for it in found.passed)
+    known = derived.conclusion
+    if derived.passed:
+        why = "; ".join(f"{it.observation.bundle_id}: {it.why}" for it in derived.passed)
         return SnapshotterError(
             f"no take-down of this page is confirmed: {why}", hint="snapshotter audit"
         )
-    if known.standing is Standing.UNSEEN and known.first_gone is None:
-        return SnapshotterError("no capture of this page is in the store", hint=again)
-    if known.standing is Standing.THERE:
-        return SnapshotterError("this page is there, by all captures in the store", hint=again)
-    return SnapshotterError(
-        f"no take-down of this page is confirmed: {_doubt(known)}", hint=_help(known, again)
-    )
+    match known.standing:
+        case Standing.DOUBTED:
+            return SnapshotterError(
+                f"no take-down of this page is confirmed: {_doubt(known)}", hint=_help(known, again)
+            )
+        case Standing.THERE:
+            return SnapshotterError("this page is there, as the captures in the store say",
+                                    hint=again)  # fmt: skip
+        case Standing.UNSEEN if known.missing:
+            return SnapshotterError(
+                "this page is gone, and no capture in the store shows it: nothing says that it "
+                "was there",
+                hint="look for somebody's capture from before; none can be made now",
+            )
+        case Standing.UNSEEN if captures:
+            return SnapshotterError(
+                f"no capture in the store says whether this page is there; of the last one, "
+                f"{_minute(captures[-1].at)}, {words.shown(captures[-1])}",
+                hint=again,
+            )
+        case Standing.UNSEEN:
+            return SnapshotterError("no capture of this page is in the store", hint=again)
+        case _:
+            return SnapshotterError(
+                "this page is gone, and the event that says so is not of a removal",
+                hint="snapshotter proof EVENT-ID",
+            )
 
 
 def _doubt(known: Conclusion) -> str:
@@ -152,10 +175,7 @@ def _by(seen: Observation) -> str:
 
 
 def _help(known: Conclusion, again: str) -> str:
-    lacks = [it.lack for it in known.missing]
-    if lacks == [Lack.SEEN]:
-        return "a removal needs a capture from before it: none can be made now"
-    if lacks and lacks[0] is Lack.CONTROL:
+    if known.missing and known.missing[0].lack is Lack.CONTROL:
         return "snapshotter capture another page of the host that is there, and this one again"
     return again
 

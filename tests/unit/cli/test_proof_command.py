@@ -1,0 +1,209 @@
+"""`snapshotter proof`: of a page, of an event, of captures; and what is missing for one."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.formats.pack import MAGIC
+from snapshotter.model.assessment import Assessment
+from snapshotter.seal.signer import KeyDirectory
+from snapshotter.store.filesystem import DirectoryStore
+from tests import observed
+from tests.bundles import RealClock
+
+Ended = tuple[int, str, str]
+
+
+@dataclass
+class User:
+    """Somebody with a key, a store and a command line, and no browser."""
+
+    home: Path
+    run: Callable[..., Ended]
+
+    def capture(self, minutes: float, shows: Assessment, url: str = observed.ARTICLE) -> str:
+        """Put a capture into the store that ended so many minutes after the first."""
+        signer = KeyDirectory(self.home / "data" / "keys").load("default", None)
+        when = RealClock().now() - timedelta(hours=2) + timedelta(minutes=minutes)
+        made = observed.seal(self.home / "spool", when, shows, url=url, signer=signer)
+        observed.put(DirectoryStore(self.home / "captures"), made)
+        return made.id
+
+
+@pytest.fixture
+def user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> User:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Ended:
+        capsys.readouterr()
+        code = main([str(it) for it in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    assert run("keys", "init")[0] == 0
+    return User(tmp_path, run)
+
+
+@pytest.fixture
+def gone(user: User) -> list[str]:
+    """A removal with all that confirms it."""
+    return [
+        user.capture(0, observed.available()),
+        user.capture(26, observed.gone()),
+        user.capture(38, observed.available(), observed.OTHER),
+        user.capture(40, observed.gone()),
+    ]
+
+
+def test_a_page_that_is_gone_becomes_one_file(user: User, gone: list[str]) -> None:
+    code, out, err = user.run("proof", observed.ARTICLE, "--without", "pdf")
+
+    assert code == 0, err
+    file = Path(out.strip())
+    assert file.name.startswith("proof-")
+    data = file.read_bytes()
+    assert data.startswith(MAGIC)
+    assert observed.NOTICE in data.decode()
+    assert "INDETERMINATE" in err  # these captures have no tokens
+
+    code, out, err = user.run("proof", observed.ARTICLE, "--without", "pdf", "--json")
+    value = json.loads(out)
+    assert code == 0, err
+    assert value["file"] == str(user.home / file.name)  # an older pack is replaced
+    assert [it["role"] for it in value["statement"]["captures"]] == [
+        *("last-seen", "first-gone", "confirmation", "control")
+    ]
+    assert [it["what"]["bundle_id"] for it in value["statement"]["captures"]] == [
+        *(gone[0], gone[1], gone[3], gone[2])
+    ]
+    assert value["lacks"] == ["pdf"]
+    assert {it["role"] for it in value["parts"]} >= {"event", "key", "facts", "picture"}
+    assert value["key_id"] not in {it["key_ids"][0] for it in _integrity(value)}
+
+
+def _integrity(
+    value: dict[str, dict[str, list[dict[str, dict[str, list[str]]]]]],
+) -> list[dict[str, list[str]]]:
+    return [it["integrity"] for it in value["statement"]["captures"]]
+
+
+def test_an_event_is_proven_by_its_id_as_well(user: User, gone: list[str]) -> None:
+    _, out, _ = user.run("proof", observed.ARTICLE, "--without", "pdf", "--json")
+    event_id = json.loads(out)["event_id"]
+
+    code, out, err = user.run("proof", event_id, "--without", "pdf", "-o", "by-id.html")
+
+    assert code == 0, err
+    assert out.strip() == str(user.home / "by-id.html")
+
+
+def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone: list[str]) -> None:
+    code, out, err = user.run("proof", *gone[:2], "--without", "pdf", "--json")
+
+    value = json.loads(out)
+    assert code == 0, err
+    assert (value["event_id"], value["file"]) == ("", str(user.home / f"proof-{gone[1]}.html"))
+    assert "No event was concluded from these captures" in Path(value["file"]).read_text("utf-8")
+
+
+def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None:
+    def asked() -> str:
+        code, out, err = user.run("proof", observed.ARTICLE)
+        assert (code, out) == (1, "")
+        return err
+
+    again = f"try: snapshotter capture '{observed.ARTICLE}'"
+    said = asked()
+    assert "no capture of this page is in the store" in said
+    assert again in said
+    user.capture(0, observed.available())
+    assert "this page is there, as the captures in the store say" in asked()
+    user.capture(26, observed.gone())
+    said = asked()
+    assert "no take-down of this page is confirmed: it is gone since " in said
+    assert "one more capture that says so" in said
+    user.capture(40, observed.gone())
+    said = asked()
+    assert "a capture of another page of mp.weixin.qq.com that is there" in said
+    assert list(user.home.glob("*.html")) == []
+
+
+def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
+    user.capture(26, observed.gone())
+
+    code, _, err = user.run("proof", observed.ARTICLE)
+
+    assert code == 1
+    assert "this page is gone, and no capture in the store shows it" in err
+    assert "none can be made now" in err
+
+
+def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
+    user.capture(26, observed.wall())
+
+    code, _, err = user.run("proof", observed.ARTICLE)
+
+    assert code == 1
+    assert "a login, a verification or another wall stood in front of it" in err
+
+
+def test_a_page_that_came_back_is_proven_and_the_return_is_told(
+    user: User, gone: list[str]
+) -> None:
+    user.capture(60, observed.available())
+    user.capture(75, observed.available())
+
+    code, _, err = user.run("proof", observed.ARTICLE, "--without", "pdf")
+
+    assert code == 0, err
+    assert "it came back since: the event " in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("proof", "not-an-id"), 1, "is no address, and no id of an event or a capture"),
+        (("proof", "20260101t000000z-aaaaaaaaaaaaaaaa"), 1, "has no take-down event"),
+        (("proof", "https://x.test/", "--max-size", "lots"), 2, "is no size such as 25MB"),
+        (("proof", "https://x.test/", "--without", "everything"), 2, "everything"),
+        (("proof", "https://x.test/", "-o", "-", "--json"), 2, "both want standard output"),
+    ],
+)
+def test_what_can_not_be_is_a_sentence(
+    user: User, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    ended, out, err = user.run(*arguments)
+
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_limit_is_kept_and_other_files_stay(user: User, gone: list[str]) -> None:
+    code, _, err = user.run("proof", observed.ARTICLE, "--max-size", "20KB", "--without", "pdf")
+    assert code == 1
+    assert "at most 0.0 MB are allowed" in err
+    (user.home / "letter.html").write_text("<p>mine")
+
+    code, _, err = user.run("proof", observed.ARTICLE, "-o", "letter.html", "--without", "pdf")
+
+    assert code == 1
+    assert "is there already, and is no proof pack" in err
+    assert (user.home / "letter.html").read_text() == "<p>mine"
+
+
+def test_giving_it_out_stands_in_the_custody_of_each_capture(user: User, gone: list[str]) -> None:
+    assert user.run("proof", observed.ARTICLE, "--without", "pdf")[0] == 0
+
+    _, out, _ = user.run("custody", "show", gone[0], "--json")
+
+    assert "proof pack" in out
