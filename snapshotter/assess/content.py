@@ -74,9 +74,10 @@ def _missing_images(view: View) -> int:
 def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
     """A page that no rule knows: something of it is there, or nothing at all."""
     root = view.document.root if view.document is not None else None
-    characters = 0 if root is None else view.count(root)
-    pictures = 0 if root is None else view.pictures(root, 1)
-    if not characters and not pictures:
+    # What the browser showed counts where the document could not be read to its end.
+    seen = sum(1 for it in view.page.text if not it.isspace())
+    characters = max(seen, 0 if root is None else view.count(root))
+    if not characters and not (root is not None and view.pictures(root, 1)):
         detail = "nothing is shown" if root is not None else "there is no document"
         return ContentVerdict(
             kind=Content.BLANK,
@@ -93,8 +94,8 @@ def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
             Evidence(
                 rule="content.shell",
                 step=Step.NOTHING,
-                region=view.selector(root),
-                excerpt=view.text(root).strip()[:MAX_EXCERPT],
+                region="" if root is None else view.selector(root),
+                excerpt=(view.page.text if root is None else view.text(root)).strip()[:MAX_EXCERPT],
             ),
         ),
     )

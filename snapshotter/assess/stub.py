@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from snapshotter.assess.rules import Found
-from snapshotter.assess.view import View
+from snapshotter.assess.view import MAX_TEXT, View
 from snapshotter.model.rules import RuleSet
 from snapshotter.policy.takedown import SCHEMA, host_of
 
@@ -36,7 +36,7 @@ def stub(view: View, rules: RuleSet, found: Found, shape: str) -> str:
     test = (
         f"equals = [{_quoted(words)}]"
         if len(words) <= _MOST_WORDS
-        else f"starts = [{_quoted(words[:_BEGINNING])}]"
+        else f"starts = [{_quoted(words[:_BEGINNING])}]\nmost_text = {MAX_TEXT}"
     )
     return "\n".join(
         (

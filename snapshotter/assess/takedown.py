@@ -149,6 +149,8 @@ def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | No
     """
     if view.page.status is not None and view.page.status >= _BAD:
         return None
+    if (file := _file(view, sets)) is not None:
+        return file
     own = [it for it in sets if not it.everywhere and it.contents]
     for rules in own or sets:
         notices = _notice_elements(view, rules)
@@ -160,7 +162,7 @@ def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | No
             found = _rich_enough(view, rules, rule, notices)
             if found is not None:
                 return found
-    return _file(view, sets) if last else None
+    return None
 
 
 def _rich_enough(

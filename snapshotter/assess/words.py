@@ -33,5 +33,6 @@ def normalised(text: str, how: Normaliser) -> str:
 
 
 def _is_invisible(letter: str) -> bool:
-    """Whether a character has no width: joiners, marks of direction, byte order marks."""
-    return unicodedata.category(letter) == "Cf"
+    """Whether a character has no width: joiners, marks of direction, controls."""
+    kind = unicodedata.category(letter)
+    return kind == "Cf" or (kind == "Cc" and not letter.isspace())

@@ -24,8 +24,8 @@ def alternatives(selector: str) -> int:
 
 
 def _document(inner: str) -> str:
-    if inner.startswith("<title"):
-        return f"<!doctype html><html><head>{inner}</head><body></body></html>"
+    if inner.startswith("<head"):
+        return f"<!doctype html><html>{inner}<body></body></html>"
     body = inner if inner.startswith("<body") else f"<body>{inner}</body>"
     return f"<!doctype html><html><head><title></title></head>{body}</html>"
 

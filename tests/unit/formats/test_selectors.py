@@ -4,7 +4,7 @@ import pytest
 from lxml import html
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.selectors import parse_selector
+from snapshotter.formats.selectors import Selectors, parse_selector
 
 PAGE = """<main id=m><!-- x --><h2 class="a b">1<a href=/n/1 lang=en-GB>2</a></h2>
 <p>3</p><p>4</p><div><p data-x>5</p><a>6</a></div></main><a href=/m/2>7</a>"""
@@ -71,3 +71,30 @@ def test_each_element_is_looked_at_once_however_deep_it_lies() -> None:
 
     assert len(steps) == sum(1 for _ in tree.iter("*"))
     assert sum(inside for _, inside in steps) == 200
+
+
+SELECTORS = (
+    "*", "main", "H2", "main > a", "main a", "body > a", "#m .a.b", ".ab", "h2 + p", "h2 ~ p",
+    "h2 ~ div > a", "p + p, body > a", "[data-x]", "a[href^='/n/']", "a[lang|=en]", ".a, .b, h2",
+    "p:not([data-x])", "a:not([href]):not(.x)", "div div a, a", "#m", "main.x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [PAGE, "<div><div><a>1</a></div><a>2</a></div>" * 3])
+def test_many_selectors_in_one_walk_find_what_xpath_finds_for_each(page: str) -> None:
+    tree = html.document_fromstring(page)
+
+    found = Selectors(SELECTORS).find(tree, most=1000, elements=1000)
+
+    for selector in SELECTORS:
+        assert found.get(selector, []) == tree.cssselect(selector.lower())
+
+
+def test_of_many_matches_the_first_are_kept_and_of_many_elements_the_first_looked_at() -> None:
+    tree = html.document_fromstring("<a>x</a>" * 50)
+
+    few = Selectors(["a"]).find(tree, most=3, elements=1000)["a"]
+    early = Selectors(["a"]).find(tree, most=1000, elements=12)["a"]
+
+    assert few == tree.findall(".//a")[:3]
+    assert len(early) < 12
