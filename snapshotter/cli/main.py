@@ -40,6 +40,7 @@ COMMANDS = {
     "list": ("bundles", "list_", "List the bundles in a store, newest first"),
     "notify": ("notify", "notify", "Tell people what happened, by webhook or mail"),
     "proof": ("proof", "proof", "Prove a take-down: both ends in one file that checks itself"),
+    "policy": ("policy", "policy", "Look at policies: how pages are captured, judged and visited"),
     "queue": ("queue", "queue", "Show, cancel and retry what waits to be captured"),
     "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
     "schedule": (

@@ -43,20 +43,23 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_limited(path), path)
 
 
-def read_limited(path: Path) -> bytes:
+def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
     """
-    Return the bytes of a file of at most a megabyte.
+    Return the bytes of a file.
+
+    Args:
+        most: Of its bytes; a longer one is refused, and not cut.
 
     Raises:
         SnapshotterError: Not there, not to be read, or too long.
     """
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(most + 1)
     except OSError as error:
         raise SnapshotterError(f"{path} can not be read: {error}") from error
-    if len(data) > MAX_BYTES:
-        raise SnapshotterError(f"{path} is longer than {MAX_BYTES} bytes")
+    if len(data) > most:
+        raise SnapshotterError(f"{path} is longer than {most} bytes")
     return data
 
 

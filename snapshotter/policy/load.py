@@ -63,6 +63,7 @@ class Effective:
     # "limits.total_s" → the name of the policy that says it; what is absent is a default.
     origins: Mapping[str, str] = field(default_factory=dict)
     own: frozenset[str] = frozenset()  # keys that the file itself holds
+    inherited: Mapping[str, Any] = field(default_factory=dict)  # what its parents say, merged
 
 
 def shipped() -> tuple[str, ...]:
@@ -124,13 +125,14 @@ def effective(name_or_path: str, directory: Path | None = None) -> Effective:
     path = find(name_or_path, directory)
     chain = tuple(_chain(path, directory))
     merged: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for link in reversed(chain):
         if link is not chain[0]:
             inherited = {key: it for key, it in link.raw.items() if key not in _OWN}
         else:
             inherited = link.raw
-        merged = _merged(merged, inherited)
+        before, merged = merged, _merged(merged, inherited)
         origins |= dict.fromkeys(_keys(inherited), link.name)
     if len(chain) > 1:
         merged["parents"] = [{"name": it.name, "sha256": it.sha256} for it in chain[1:]]
@@ -139,7 +141,33 @@ def effective(name_or_path: str, directory: Path | None = None) -> Effective:
         path=path,
         origins=origins,
         own=frozenset(_keys(chain[0].raw)),
+        inherited=before,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that a file of a policy gets wrong."""
+
+    key: str
+    message: str
+    hint: str = ""
+
+
+def mistakes(path: Path) -> tuple[Mistake, ...]:
+    """
+    Return all that is wrong with one file, its parents left out.
+
+    Raises:
+        SnapshotterError: Not there, or not TOML.
+    """
+    raw = read_toml(path)
+    raw.pop("extends", None)
+    try:
+        Policy.model_validate(raw)
+    except ValidationError as error:
+        return tuple(map(_mistake, error.errors(include_url=False)))
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,15 +253,17 @@ def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
     try:
         return Policy.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = [str(part) for part in first["loc"]]
-        hint = _nearest(where) if first["type"] == "extra_forbidden" else ""
-        message = (
-            "no such key"
-            if first["type"] == "extra_forbidden"
-            else first["msg"].removeprefix("Value error, ")
-        )
-        raise SnapshotterError(f"policy {path}: {'.'.join(where)}: {message}", hint=hint) from error
+        first = _mistake(error.errors(include_url=False)[0])
+        raise SnapshotterError(
+            f"policy {path}: {first.key}: {first.message}", hint=first.hint
+        ) from error
+
+
+def _mistake(error: Any) -> Mistake:
+    where = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        return Mistake(".".join(where), "no such key", _nearest(where))
+    return Mistake(".".join(where), error["msg"].removeprefix("Value error, "))
 
 
 def _nearest(where: list[str]) -> str:

@@ -126,7 +126,7 @@ def _why_not(loser: Candidate, winner: Candidate) -> str:
         if loser.name == _DEFAULT:
             return "it is for what no other policy names"
         if loser.why == _BY_NAME:
-            return "it is used by name alone"
+            return "used by name alone"
         return "it names other pages"
     if loser.rank < winner.rank:
         return f"it names {loser.by}, which is not as close"

@@ -435,8 +435,10 @@ def _is_free(name: str) -> str:
     return name
 
 
-class Parent(_Table):
+class Parent(BaseModel):
     """A policy that this one was made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: _Name
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -71,7 +71,7 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
     assert why["social-post"] == "it names host x.com, as closely, and comes later"  # a shipped one
     assert why["wide"] == "it names host *.com, which is not as close"
     assert why["elsewhere"] == "it names other pages"
-    assert why["legal-hold"] == "it is used by name alone"
+    assert why["legal-hold"] == "used by name alone"
     assert why["default"] == "it is for what no other policy names"
 
 

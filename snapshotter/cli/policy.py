@@ -1,0 +1,519 @@
+"""`snapshotter policy`: what policies there are, what they do, and whether they are right."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.explaining import Cost, Explanation, HostSum
+    from snapshotter.app.policy_checks import Judgement, Remark, Trial
+    from snapshotter.policy.load import Effective
+
+_FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
+
+_EXCERPT = 120  # characters of a page's words that are printed
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_named = click.option(
+    "--policy", default="", metavar="NAME|FILE", help="This one.  [default: by the address]"
+)
+
+
+@click.group()
+def policy() -> None:
+    """Look at policies: how pages are captured, judged and visited."""
+
+
+@policy.command(
+    "list", epilog="\b\nExamples:\n  snapshotter policy list\n  snapshotter policy list --json"
+)
+@_json
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the policies that are shipped, and your own (setting policies_dir)."""
+    from snapshotter.policy.files import shipped_directory
+    from snapshotter.policy.picking import known
+
+    found = known(ctx.obj.load().policies_dir)
+    width = max(len(it.policy.name) for it in found)
+    for it in found:
+        own = it.path.parent != shipped_directory()
+        match = it.policy.match
+        parents = [one.name for one in it.policy.parents]
+        if as_json:
+            result_json(
+                {
+                    "match": {"hosts": list(match.hosts), "urls": list(match.urls)},
+                    "name": it.policy.name,
+                    "parents": parents,
+                    "path": str(it.path) if own else None,
+                    "reason": it.policy.reason,
+                }
+            )
+            continue
+        more = f"  (yours: {it.path})" if own else ""
+        result(f"{it.policy.name:<{width}}  {it.policy.reason}{more}")
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  snapshotter policy show wechat-article
+  snapshotter policy show --json ./our-forum.toml
+"""
+)
+@click.argument("name", metavar="NAME|FILE")
+@_json
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """
+    Show a policy as it holds, every key of it, and who says each value.
+
+    The text is TOML: it can be kept as a policy of its own.
+    """
+    from snapshotter.policy.load import effective
+
+    found = effective(name, ctx.obj.load().policies_dir)
+    if as_json:
+        result_json(_shown(found))
+        return
+    for line in _toml_with_origins(found):
+        result(line)
+
+
+def _shown(found: "Effective") -> dict[str, Any]:
+    from snapshotter.policy.difference import values
+
+    return {
+        "name": found.policy.name,
+        "parents": [{"name": it.name, "sha256": it.sha256} for it in found.policy.parents],
+        "path": str(found.path),
+        "values": {
+            key: {"from": found.origins.get(key), "value": value}
+            for key, value in values(found.policy).items()
+        },
+    }
+
+
+def _toml_with_origins(found: "Effective") -> Sequence[str]:
+    from snapshotter.policy.load import as_toml
+
+    lines, table = [], ""
+    for line in as_toml(found.policy).splitlines():
+        if line.startswith("["):
+            table = line[1:-1] + "."
+        key, is_value, _ = line.partition(" = ")
+        if not is_value or key in ("parents", "schema"):
+            lines.append(line)
+            continue
+        origin = found.origins.get(f"{table}{key}")
+        told = "" if origin in (None, found.policy.name) else f"  # {origin}"
+        lines.append(line + ("  # a default" if origin is None else told))
+    return lines
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  snapshotter policy explain https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOp
+  snapshotter policy explain --policy high-risk-source https://example.org
+  snapshotter policy explain --list urls.txt
+"""
+)
+@click.argument("url", required=False, metavar="[URL]")
+@_named
+@click.option(
+    "--list",
+    "file",
+    type=click.File("rb"),
+    help="File of URLs, one a line: what all of them ask of each host; - for standard input.",
+)
+@_json
+@click.pass_context
+def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json: bool) -> None:
+    """
+    Say what a capture would be like, before a visit is spent. Nothing is asked of anybody.
+
+    Which policy and which rules, and why; what is taken out; who would see whose address; how
+    long it takes, and what its schedule costs the host.
+    """
+    from snapshotter.app import explaining
+    from snapshotter.app.addresses import check_url
+    from snapshotter.app.scheduling import addresses
+
+    if (url is None) is (file is None):
+        raise click.UsageError("name a URL, or a file of them with --list")
+    settings = ctx.obj.load()
+    if url is not None:
+        found = explaining.explain(settings, check_url(url), policy)
+        if as_json:
+            result_json(_explained(found))
+        else:
+            _explain_in_words(found)
+        return
+    urls = addresses((), file.read())
+    if not urls:
+        raise click.UsageError("the list names no URL")
+    sums = explaining.sum_up(settings, urls, policy)
+    if as_json:
+        for it in sums:
+            result_json(_summed(it))
+        return
+    _sum_in_words(sums)
+
+
+def _explained(found: "Explanation") -> dict[str, Any]:
+    cost = found.cost
+    return {
+        "at_most_s": found.at_most_s,
+        "cost": None if cost is None else _cost_json(cost),
+        "light": found.light,
+        "observers": [
+            {"from": it.from_where, "learns": it.learns, "who": it.who} for it in found.observers
+        ],
+        "others": [{"name": it.name, "why": it.why} for it in found.losers],
+        "policy": found.effective.policy.name,
+        "redaction": {
+            "headers": list(found.redaction.headers),
+            "mode": found.redaction.mode,
+            "salts": found.redaction.salts or None,
+            "stripped": list(found.redaction.parameters),
+            "visited_url": found.redaction.visited,
+        },
+        "rules": [
+            {
+                "applies": it.applies,
+                "id": it.id,
+                "rules": it.count,
+                "version": it.version,
+            }
+            for it in found.rules
+        ],
+        "timestamps_at_most_s": found.tokens_s,
+        "url": found.url,
+        "why": found.why,
+    }
+
+
+def _cost_json(cost: "Cost") -> dict[str, Any]:
+    return {
+        "budget_per_day": cost.budget_per_day,
+        "first_day": cost.first_day,
+        "fits_per_day": cost.fits_per_day,
+        "host": cost.host,
+        "in_all": cost.in_all,
+        "new_pages_per_day": {
+            "by_budget": cost.pages_per_day(cost.in_all, cost.budget_per_day),
+            "by_pace": cost.pages_per_day(cost.in_all, cost.fits_per_day),
+            "by_pace_three_days_only": cost.pages_per_day(cost.three_days, cost.fits_per_day),
+        },
+        "plan": cost.words,
+        "three_days": cost.three_days,
+    }
+
+
+def _explain_in_words(found: "Explanation") -> None:
+    chosen, redaction = found.effective.policy, found.redaction
+    result(f"policy    {chosen.name}: {found.why}")
+    if chosen.reason:
+        result(f"          {chosen.reason}")
+    if chosen.parents:
+        result(f"          made from {', '.join(it.name for it in chosen.parents)}")
+    others: dict[str, list[str]] = {}
+    for it in found.losers:
+        others.setdefault(it.why, []).append(it.name)
+    for why, names in others.items():
+        result(f"not       {', '.join(names)}: {why}")
+    for rules in (it for it in found.rules if it.applies):
+        result(f"rules     {rules.id} {rules.version}, {rules.count} rules: {rules.reason}")
+    if elsewhere := [it.id for it in found.rules if not it.applies]:
+        result(f"          for other hosts: {', '.join(elsewhere)}")
+    if redaction.parameters:
+        result(f"visits    {redaction.visited}")
+        result(
+            f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
+        )
+    result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
+    result(
+        f"          what opens the commitments is kept in {redaction.salts}"
+        if redaction.salts
+        else "          what opens the commitments is thrown away"
+    )
+    for one in found.observers:
+        sees = f" (from {one.from_where})" if one.from_where else ""
+        result(f"seen by   {one.who}: {one.learns}{sees}")
+    tokens = f", and {found.tokens_s:g} s for timestamps" if found.tokens_s else ""
+    light = "a light check: " if found.light else ""
+    result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
+    if found.cost is None:
+        result("visits    once: the policy has no schedule")
+    else:
+        for line in _cost_in_words(found.cost):
+            result(line)
+
+
+def _cost_in_words(cost: "Cost") -> Sequence[str]:
+    whole = "without an end" if cost.in_all is None else f"{cost.in_all} in all"
+    lines = [
+        f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
+        f"days, {whole}"
+    ]
+    if cost.in_all:
+        three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
+        fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
+        lines.append(
+            f"costs     {cost.host} at one visit every {cost.every_s:g} s carries "
+            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} with the first "
+            "three days alone"
+        )
+        if cost.budget_per_day is not None:
+            budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
+            lines.append(
+                f"          its rules allow {cost.budget_per_day} visits a day: about {budget} new "
+                "pages a day (docs/reference/politeness.md)"
+            )
+    return lines
+
+
+def _summed(it: "HostSum") -> dict[str, Any]:
+    return {
+        "budget_per_day": it.budget_per_day,
+        "first_day": it.first_day,
+        "first_visits_take_s": round(it.takes.total_seconds()),
+        "host": it.host,
+        "in_all": it.in_all,
+        "is_over_budget": it.is_over,
+        "pages": it.pages,
+        "policies": list(it.policies),
+        "three_days": it.three_days,
+    }
+
+
+def _sum_in_words(sums: "Sequence[HostSum]") -> None:
+    for it in sums:
+        whole = "without an end" if it.in_all is None else f"{it.in_all} in all"
+        result(
+            f"{it.host}: {_many(it.pages, 'page')} ({', '.join(it.policies)}), "
+            f"{_many(it.first_day, 'visit')} on the first day, {it.three_days} in three days, "
+            f"{whole}; each once takes {_short(it.takes)}"
+        )
+        if it.is_over:
+            say(
+                f"{it.host}: its rules allow {it.budget_per_day} visits in 24 hours, and the first "
+                f"day asks for {it.first_day}: the others would be gaps"
+            )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _short(duration: timedelta) -> str:
+    minutes = duration.total_seconds() / 60
+    if minutes < 2:
+        return f"{duration.total_seconds():.0f} s"
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  snapshotter policy lint ./our-forum.toml
+  snapshotter policy lint ./our-forum-rules.toml
+"""
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE|NAME…")
+@_json
+@click.pass_context
+def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
+    """
+    Find what is wrong with policies or files of rules.
+
+    Unknown keys, keys without effect, rules that never match, pages that are not there.
+    Exit code 1 where something is an error; notes and warnings are none.
+    """
+    from snapshotter.app.policy_checks import Gravity
+    from snapshotter.app.policy_checks import lint as look
+
+    settings = ctx.obj.load()
+    is_bad = False
+    for name in files:
+        remarks = look(name, settings)
+        is_bad = is_bad or any(it.gravity is Gravity.ERROR for it in remarks)
+        for it in remarks:
+            _remark(name, it, as_json)
+        if not remarks and not as_json:
+            say(f"{name}: nothing to say")
+    return _FAILED if is_bad else 0
+
+
+def _remark(name: str, it: "Remark", as_json: bool) -> None:
+    if as_json:
+        result_json(
+            {
+                "file": name,
+                "gravity": it.gravity.value,
+                "hint": it.hint,
+                "key": it.key,
+                "message": it.message,
+            }
+        )
+        return
+    where = f"{name}: {it.key}" if it.key else name
+    result(f"{it.gravity}: {where}: {it.message}{f' ({it.hint})' if it.hint else ''}")
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  snapshotter policy test
+  snapshotter policy test --rules ./our-forum-rules.toml
+  snapshotter policy test --url https://mp.weixin.qq.com/s/AbCd saved-page.html
+"""
+)
+@click.argument(
+    "page", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PAGE.html]"
+)
+@click.option("--url", default="", help="Where the page was: rules are for hosts.")
+@_named
+@click.option(
+    "--rules",
+    multiple=True,
+    metavar="ID|FILE",
+    help="Files of rules; may be repeated.  [default: those shipped, or the policy's]",
+)
+@_json
+@click.pass_context
+def test(
+    ctx: click.Context,
+    page: Path | None,
+    url: str,
+    policy: str,
+    rules: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """
+    Try rules on pages, without a network.
+
+    Without a page each rule is tried on its own good and bad pages of the fixture site: exit
+    code 1 where one is wrong. With one: the verdict, and for a notice that no rule knows a
+    rule to begin with.
+    """
+    from snapshotter.app import policy_checks
+    from snapshotter.app.addresses import check_url
+    from snapshotter.policy.takedown import shipped_rules
+
+    settings = ctx.obj.load()
+    if page is not None:
+        found = policy_checks.judge_page(
+            page, check_url(url) if url else "", settings, policy, rules
+        )
+        _judged(found, as_json)
+        if not url:
+            say("without --url only the rules for all hosts were asked: a platform's have a host")
+        return 0
+    if url or policy:
+        raise click.UsageError("--url and --policy go with a page")
+    own = [it for it in rules if it not in shipped_rules()]
+    trials = policy_checks.try_rules((*own, *shipped_rules()))
+    asked = policy_checks.ids_of(rules)
+    return _tried([it for it in trials if not rules or it.rules in asked], as_json)
+
+
+def _judged(found: "Judgement", as_json: bool) -> None:
+    from snapshotter.app.policy_checks import in_words
+    from snapshotter.formats.canonical_json import plain
+
+    content, takedown = found.content, found.takedown
+    if as_json:
+        result_json(
+            {
+                "content": plain(content),
+                "rules": list(found.rules),
+                "stub": takedown.stub or None,
+                "takedown": plain(takedown),
+            }
+        )
+        return
+    result(in_words(content, takedown))
+    result(f"  {content.detail}")
+    if takedown.detail != content.detail:
+        result(f"  {takedown.detail}")
+    for it in dict.fromkeys((*content.evidence, *takedown.evidence)):
+        where = f" in {it.region}" if it.region else ""
+        words = " ".join(it.excerpt.split())
+        cut = f"{words[:_EXCERPT]}…" if len(words) > _EXCERPT else words
+        result(f"  {it.rule}{where}: {cut}")
+    result(f"  judged by {', '.join(found.rules) or 'no rules'}")
+    if takedown.stub:
+        result()
+        for line in takedown.stub.splitlines():
+            result(line)
+
+
+def _tried(trials: "Sequence[Trial]", as_json: bool) -> int:
+    wrong = [it for it in trials if not it.is_right]
+    for it in trials if as_json else wrong:
+        if as_json:
+            result_json(
+                {
+                    "is_right": it.is_right,
+                    "matched": it.matched,
+                    "page": it.page,
+                    "rule": it.rule,
+                    "rules": it.rules,
+                    "verdict": it.verdict,
+                    "wanted": it.wanted,
+                }
+            )
+            continue
+        what = "does not match" if it.wanted else "matches, and must not"
+        result(f"wrong: {it.rules} {it.rule} {what}: {it.page}, which is {it.verdict}")
+    if not trials:
+        raise SnapshotterError(
+            "no rule has a page to be tried on",
+            hint='[notice.fixtures] match = ["wx/deleted-zh"] names some',
+        )
+    rules = len({(it.rules, it.rule) for it in trials})
+    good = sum(it.wanted for it in trials)
+    say(
+        f"{rules} rules on {good} pages that they have to know and {len(trials) - good} that they "
+        f"must not: {f'{len(wrong)} wrong' if wrong else 'all right'}"
+    )
+    return _FAILED if wrong else 0
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  snapshotter policy diff default wechat-article
+  snapshotter policy diff --json news-article ./ours.toml
+"""
+)
+@click.argument("left", metavar="NAME|FILE")
+@click.argument("right", metavar="NAME|FILE")
+@_json
+@click.pass_context
+def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
+    """Compare what two policies say, key by key, as they hold. Reasons are left out."""
+    from snapshotter.policy.difference import differences
+    from snapshotter.policy.load import load
+    from snapshotter.policy.toml import value_toml
+
+    directory = ctx.obj.load().policies_dir
+    found = differences(load(left, directory), load(right, directory))
+    for it in found:
+        if as_json:
+            result_json({"key": it.key, "left": it.left, "right": it.right})
+            continue
+        result(it.key)
+        result(f"  - {value_toml(it.left)}")
+        result(f"  + {value_toml(it.right)}")
+    if not found and not as_json:
+        say(f"{left} and {right} capture alike")

@@ -1,0 +1,42 @@
+"""A policy key by key, and what two of them say differently. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from snapshotter.policy.tables import Policy
+
+# Said for people, or about the file itself: two policies that differ in these alone capture alike.
+_TEXT = frozenset({"schema", "name", "parents"})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that two policies have differently."""
+
+    key: str
+    left: Any
+    right: Any
+
+
+def values(policy: Policy) -> Mapping[str, Any]:
+    """Return every value of a policy by its key: "limits.total_s". A list stays one value."""
+    return dict(_flat(policy.model_dump(by_alias=True), ""))
+
+
+def differences(left: Policy, right: Policy) -> tuple[Difference, ...]:
+    """Return what two policies say differently, reasons left out, in the order of keys."""
+    ours, theirs = values(left), values(right)
+    return tuple(
+        Difference(key, ours[key], theirs[key])
+        for key in ours
+        if key not in _TEXT and key.rpartition(".")[2] != "reason" and ours[key] != theirs[key]
+    )
+
+
+def _flat(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value

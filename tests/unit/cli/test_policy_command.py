@@ -1,0 +1,339 @@
+"""`policy list|show|explain|lint|test|diff`: nothing of it asks anybody for anything."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from snapshotter.policy.load import Policy, load, shipped
+from snapshotter.site import catalogue
+from tests.unit.cli.shell import Shell
+
+ARTICLE = "https://mp.weixin.qq.com/s?__biz=MzA&mid=1&uin=c4n4ry"
+
+
+class Home(Shell):
+    """A home, in which commands are run."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(folder / "data"))
+        monkeypatch.chdir(folder)
+        self.folder = folder
+        super().__init__(capsys, "policy")
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file, and return its name."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def save(self, page: str) -> str:
+        """Save a page of the fixture site as a person would, and return its name."""
+        name = f"{page.replace('/', '-')}.html"
+        (self.folder / name).write_bytes(catalogue.settle(page).response.body)
+        return name
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Home:
+    return Home(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was made")
+
+    for name in ("socket.socket.connect", "socket.socket.connect_ex", "socket.getaddrinfo"):
+        monkeypatch.setattr(name, refuse)
+
+
+def test_all_policies_are_listed_with_what_they_are_for(shell: Home) -> None:
+    assert shell.run("list", "--json") == 0
+
+    assert [it["name"] for it in shell.objects] == list(shipped())
+    assert all(it["reason"] and it["path"] is None for it in shell.objects)
+    weibo = next(it for it in shell.objects if it["name"] == "weibo-post")
+    assert weibo["parents"] == ["social-post", "expanded", "default"]
+    assert "*.weibo.com" in weibo["match"]["hosts"]
+
+
+def test_ones_own_policies_are_listed_too(shell: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = shell.folder / "own"
+    own.mkdir()
+    (own / "forum.toml").write_text('name = "forum"\nreason = "threads"\n')
+    monkeypatch.setenv("SNAPSHOTTER_POLICIES_DIR", str(own))
+
+    assert shell.run("list") == 0
+
+    (line,) = [it for it in shell.out.splitlines() if it.startswith("forum ")]
+    assert line.endswith(f"threads  (yours: {own / 'forum.toml'})")
+
+
+def test_a_policy_is_shown_whole_with_who_says_what(shell: Home) -> None:
+    assert shell.run("show", "weibo-post") == 0
+
+    assert Policy.model_validate(tomllib.loads(shell.out)) == load("weibo-post")
+    lines = shell.out.splitlines()
+    assert 'timezone = "Asia/Shanghai"' in lines  # its own
+    assert 'viewports = ["phone"]  # social-post' in lines
+    assert "enabled = true  # expanded" in lines
+    assert "hosts = []  # a default" not in lines
+
+    assert shell.run("show", "--json", "weibo-post") == 0
+    values = shell.object["values"]
+    assert values["browser.timezone"] == {"from": "weibo-post", "value": "Asia/Shanghai"}
+    assert values["match.urls"] == {"from": None, "value": []}
+
+
+def test_what_a_capture_would_be_like_is_told(shell: Home) -> None:
+    assert shell.run("explain", "--json", ARTICLE) == 0
+
+    found = shell.object
+    assert (found["policy"], found["light"]) == ("wechat-article", False)
+    assert found["why"].startswith("it names addresses ^https?://mp")
+    assert {it["name"]: it["why"] for it in found["others"]}["weibo-post"] == "it names other pages"
+    assert [it["id"] for it in found["rules"] if it["applies"]] == ["wechat", "generic"]
+    assert found["redaction"]["stripped"] == ["uin"]
+    assert found["redaction"]["visited_url"] == "https://mp.weixin.qq.com/s?__biz=MzA&mid=1"
+    assert "cookie" in found["redaction"]["headers"]
+    seen = {it["who"]: it["from"] for it in found["observers"]}
+    assert seen["mp.weixin.qq.com"] == "this machine"
+    assert seen["the resolver of this machine"] == "this machine"
+    assert seen["timestamp authority DigiCert (timestamp.digicert.com)"] == "this machine"
+    assert seen["the store captures"] == ""
+
+
+def test_what_a_schedule_costs_is_the_sum_of_its_curve_and_of_the_hosts_rules(shell: Home) -> None:
+    assert shell.run("explain", "--json", ARTICLE) == 0
+
+    cost = shell.object["cost"]
+    assert (cost["three_days"], cost["in_all"]) == (15, 49)  # 11 daily and 23 weekly ones
+    assert (cost["fits_per_day"], cost["budget_per_day"]) == (14_400, 500)
+    assert cost["new_pages_per_day"] == {
+        "by_budget": 10, "by_pace": 293, "by_pace_three_days_only": 960,
+    }  # fmt: skip
+
+    assert shell.run("explain", ARTICLE) == 0
+    assert "14400 visits a day: 293 new pages a day, or 960 with the first three" in shell.out
+
+
+def test_behind_a_proxy_it_is_the_proxy_that_is_seen(
+    shell: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_PROXY", "socks5://me:SECRET@proxy.example:1080")
+    monkeypatch.setenv("SNAPSHOTTER_STORE", "s3://evidence/case")
+
+    assert shell.run("explain", "--json", "--policy", "high-risk-source", ARTICLE) == 0
+
+    seen = {it["who"]: it["from"] for it in shell.object["observers"]}
+    assert seen["mp.weixin.qq.com"] == "the proxy"
+    assert seen["the proxy socks5-proxy proxy.example:1080"] == "this machine"
+    assert "the resolver of this machine" not in seen
+    assert seen["the store s3://evidence/case at Amazon S3"] == (
+        "this machine, not through the proxy"
+    )
+    assert "SECRET" not in shell.out
+
+
+def test_a_policy_that_needs_a_proxy_is_seen_by_nobody_without_one(shell: Home) -> None:
+    assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
+
+    seen = [it for it in shell.out.splitlines() if it.startswith("seen by")]
+    assert seen == [
+        "seen by   nobody: the policy wants a proxy, none is set, and a capture is refused"
+    ]
+
+
+def test_a_list_is_summed_up_by_host_and_what_is_too_much_is_told(shell: Home) -> None:
+    urls = [f"https://mp.weixin.qq.com/s?__biz=MzA&mid={number}" for number in range(60)]
+    shell.write("urls.txt", "\n".join([*urls, "https://example.org/"]))
+
+    assert shell.run("explain", "--json", "--list", "urls.txt") == 0
+    wechat, other = shell.objects
+    assert (wechat["host"], wechat["pages"], wechat["policies"]) == (
+        "mp.weixin.qq.com", 60, ["wechat-article"],
+    )  # fmt: skip
+    assert (wechat["first_day"], wechat["three_days"]) == (60 * 9, 60 * 15)
+    assert wechat["is_over_budget"]
+    assert wechat["first_visits_take_s"] >= 59 * 6
+    assert (other["first_day"], other["is_over_budget"]) == (1, False)
+
+    assert shell.run("explain", "--list", "urls.txt") == 0
+    assert "its rules allow 450 visits in 24 hours, and the first day asks for 540" in shell.err
+
+
+def test_either_a_page_or_a_list_is_explained(shell: Home) -> None:
+    shell.write("none.txt", "# nothing\n")
+
+    assert shell.run("explain") == 2
+    assert shell.run("explain", "--list", "none.txt", ARTICLE) == 2
+    assert shell.run("explain", "--list", "none.txt") == 2
+    assert shell.run("explain", "ftp://example.org/") == 1
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_nothing_is_wrong_with_what_is_shipped(shell: Home, name: str) -> None:
+    assert shell.run("lint", name) == 0
+
+    assert "error" not in shell.out
+    assert "warning" not in shell.out
+
+
+RULES = """
+schema = "snapshotter/takedown-rules@1"
+id = "mine"
+version = "1.0"
+hosts = ["mp.weixin.qq.com"]
+normalise = "zh-notice"
+notice_shape = [".weui-msg"]
+
+[[notice]]
+id = "mine-1"
+cause = "author"
+grade = "D"
+select = ".weui-msg__title"
+equals = ["该内容已被发布者删除"]
+
+[notice.fixtures]
+match = ["wx/deleted-zh"]
+no_match = ["wx/quotes-notice"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("[limits]\ntotals = 9\nrequests = 0\n", "limits.totals", "no such key"),
+        ("[limits]\ntotals = 9\nrequests = 0\n", "limits.requests", "greater than 0"),
+        ('[expand]\nwords = ["more"]\n', "expand.words", "nothing is clicked"),
+        ("[expand]\nenabled = true\n", "expand.enabled", "neither words nor selectors"),
+        ('[consent]\nreject_words = ["no"]\n', "consent", "no banner is dismissed"),
+        ('[retention]\nmode = "COMPLIANCE"\n', "retention.mode", "nothing is kept"),
+        ('[schedule]\ncurve = "curve-none"\n', "schedule.curve", "there is no curve"),
+        ("[limits]\ntotal_s = 20\n", "limits.navigate_s", "ends after 20 s"),
+        ('[takedown]\nsecond_vantage = "mars"\n', "takedown.second_vantage", "no [[vantage]] mars"),
+        ('[takedown]\nrules = ["none"]\n', "", "no take-down rules called none"),
+        (
+            '[match]\nhosts = ["x.com"]\n[takedown]\nrules = ["wechat", "x"]\n',
+            "takedown.rules",
+            "wechat is for mp.weixin.qq.com",
+        ),
+    ],
+)
+def test_what_can_not_work_is_found(shell: Home, text: str, key: str, words: str) -> None:
+    shell.write("bad.toml", f'name = "bad"\nreason = "a test"\n{text}')
+
+    assert shell.run("lint", "--json", "bad.toml") == 1
+
+    errors = {it["key"]: it["message"] for it in shell.objects if it["gravity"] == "error"}
+    assert words in errors[key]
+
+
+def test_what_somebody_should_look_at_is_no_error(shell: Home) -> None:
+    shell.write(
+        "odd.toml",
+        'name = "odd"\nextends = "default"\n[match]\nhosts = ["x.com"]\nurls = ["x.com/"]\n'
+        "[wait]\nreloads = 1\n",
+    )
+
+    assert shell.run("lint", "odd.toml") == 0
+
+    for line in (
+        "warning: odd.toml: reason: it does not say what it is for",
+        "warning: odd.toml: wait.reason: it does not say why",
+        "warning: odd.toml: match: social-post names x.com too: one of them wins",
+        "warning: odd.toml: match.urls: x.com/ may stand anywhere in an address (^https?://)",
+        "note: odd.toml: wait.reloads: default says the same: it can be left out",
+    ):
+        assert line in shell.out.splitlines()
+
+
+def test_rules_that_never_match_and_pages_that_are_not_there_are_found(shell: Home) -> None:
+    second = RULES[RULES.index("[[notice]]") :].replace("mine-1", "mine-2")
+    shell.write("mine.toml", RULES + second.replace("wx/deleted-zh", "wx/no-such-page"))
+
+    assert shell.run("lint", "mine.toml") == 1
+
+    assert "mine-2: it never matches: mine-1 has its words, and is first" in shell.out
+    assert "mine-2.fixtures: the fixture site has no page wx/no-such-page" in shell.out
+
+
+def test_each_shipped_rule_is_right_about_its_own_pages(shell: Home) -> None:
+    assert shell.run("test") == 0
+
+    assert "all right" in shell.err
+    assert shell.run("test", "--json", "--rules", "wechat") == 0
+    assert {it["rules"] for it in shell.objects} == {"wechat"}
+    assert {it["wanted"] for it in shell.objects} == {True, False}
+
+
+def test_a_rule_that_takes_an_article_for_a_notice_fails(shell: Home) -> None:
+    """The trap: an article about censorship that quotes the sentence."""
+    greedy = RULES.replace("[[notice]]", "[[label]]").replace("[notice.", "[label.")
+    greedy = greedy.replace('cause = "author"', 'label = "refuted"')
+    greedy = greedy.replace('".weui-msg__title"', '"h1"').replace("equals =", "contains =")
+    shell.write("mine.toml", greedy.replace('match = ["wx/deleted-zh"]', "match = []"))
+
+    assert shell.run("test", "--rules", "mine.toml") == 1
+
+    assert "mine-1 matches, and must not: wx/quotes-notice" in shell.out
+
+
+def test_a_rule_that_misses_its_page_fails(shell: Home) -> None:
+    shell.write("mine.toml", RULES.replace("该内容已被发布者删除", "别的话"))
+
+    assert shell.run("test", "--rules", "mine.toml") == 1
+
+    assert "wrong: mine mine-1 does not match: wx/deleted-zh" in shell.out
+
+
+def test_ones_own_page_gets_a_verdict(shell: Home) -> None:
+    assert shell.run("test", "--url", ARTICLE, shell.save("wx/deleted-zh")) == 0
+    assert shell.out.startswith("notice, unavailable (author)\n")
+    assert "wx-01 in " in shell.out
+
+    assert shell.run("test", "--url", ARTICLE, shell.save("wx/quotes-notice")) == 0
+    assert shell.out.startswith("content, available\n")
+
+
+def test_a_notice_that_no_rule_knows_gets_a_rule_to_begin_with(shell: Home) -> None:
+    page = shell.save("wx/future-wording")
+
+    assert shell.run("test", "--url", ARTICLE, page) == 0
+    assert shell.out.startswith("notice, inconclusive (unknown_notice)\n")
+    stub = shell.out[shell.out.index("# Seen on") :]
+    shell.write("mine.toml", stub.replace('"not_stated"', '"author"'))
+
+    # It is taken as it is, and knows the page from now on.
+    assert shell.run("lint", "mine.toml") == 0
+    assert shell.run("test", "--rules", "mine.toml", "--url", ARTICLE, page) == 0
+    assert shell.out.startswith("notice, unavailable (author)\n")
+    assert shell.run("test", "--json", "--url", ARTICLE, page) == 0
+    assert shell.object["stub"] == stub
+
+
+def test_a_page_without_its_address_is_judged_by_general_rules_and_that_is_told(
+    shell: Home,
+) -> None:
+    assert shell.run("test", shell.save("wx/deleted-zh")) == 0
+
+    assert "judged by generic" in shell.out
+    assert "without --url only the rules for all hosts" in shell.err
+
+
+def test_two_policies_are_compared_key_by_key(shell: Home) -> None:
+    assert shell.run("diff", "--json", "default", "wechat-article") == 0
+    found = {it["key"]: (it["left"], it["right"]) for it in shell.objects}
+    assert found["browser.locale"] == ("en-US", "zh-CN")
+    assert "browser.kind" not in found
+    assert not [it for it in found if it.endswith("reason")]
+
+    assert shell.run("diff", "default", "default") == 0
+    assert shell.out == ""
+    assert "capture alike" in shell.err
+    assert shell.run("diff", "default", "nowhere") == 1
