@@ -46,7 +46,7 @@ _NO_TEXT = frozenset(
 _OWN_LINE = re.compile(r"(?i)(?:^|[\W_])(?:date|time|category|byline|author|meta|cat)(?:$|[\W_])")
 _HIDING = re.compile(
     r"(?i)(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|opacity\s*:\s*0?(?:\.0*)?(?![.\d]))"
+    r"|opacity\s*:\s*(?:0(?:\.0*)?|\.0+)(?![.\d]))"
 )
 _ONE_ID = re.compile(r"#[A-Za-z_][\w-]*")  # most rules' selectors: they need no walk
 _STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?", re.IGNORECASE)

@@ -292,7 +292,9 @@ class View:
         if "json" not in self.page.media_type and not self._looks_like_json():
             return None
         text = decode(self.page.raw[:_MAX_JSON], self.page.headers.get("content-type", ""))
-        return _json(text if text.strip() else self.page.text[:_MAX_JSON])
+        if text.strip():
+            return _json(text)
+        return _json(self.page.text[:_MAX_JSON], whole=False)  # the browser's viewer adds to it
 
     def _looks_like_json(self) -> bool:
         """Whether an answer without a type of its own is data: APIs send it as text too."""

@@ -200,13 +200,6 @@ class AccountId:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """A page of the same host that is there as long as the host is."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
     """One file of rules, whole."""
 
@@ -229,7 +222,6 @@ class RuleSet:
     messages: tuple[MessageRule, ...] = ()
     quoted: Quoted = field(default_factory=Quoted)
     account_id: AccountId | None = None
-    control: Control | None = None
 
     @property
     def everywhere(self) -> bool:

@@ -25,7 +25,6 @@ from snapshotter.model.rules import (
     AccountId,
     AccountRule,
     ContentRule,
-    Control,
     ErrorRule,
     Extract,
     JsonTest,
@@ -78,6 +77,7 @@ def _one_group(text: str) -> str:
 
 
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_FileId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]  # a file's name in bundles
 _LabelWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)$", max_length=253)]
@@ -407,13 +407,9 @@ class _AccountId(_Table):
         return self
 
 
-class _Control(_Table):
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=500)]
-
-
 class _File(_Table):
     schema_: Annotated[Literal["snapshotter/takedown-rules@1"], Field(alias="schema")]
-    id: _Id
+    id: _FileId
     version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,3}$", max_length=40)]
     hosts: Annotated[tuple[_Host, ...], Field(min_length=1, max_length=200, strict=False)]
     normalise: Literal["zh-notice", "notice"] = "notice"
@@ -432,7 +428,6 @@ class _File(_Table):
     message: Annotated[tuple[_Message, ...], _All] = ()
     quoted: _Quoted = _Quoted()
     account_id: _AccountId | None = None
-    control: _Control | None = None
 
     def rules(self) -> tuple[_Rule, ...]:
         return (
@@ -614,7 +609,6 @@ def _rule_set(read: _File, text: str, sha256: str) -> RuleSet:
             json=account.data or "",
             url=account.url or "",
         ),
-        control=None if read.control is None else Control(url=read.control.url),
     )
 
 

@@ -219,3 +219,26 @@ def test_a_page_of_many_blocks_is_read_to_a_bound() -> None:
     found = read(page("<main>" + "<p>text of one of them" * 40_000), RULES)
 
     assert 1_000 < len(found.regions) <= 20_000
+
+
+@pytest.mark.parametrize(
+    ("style", "hidden"),
+    [
+        ("opacity: 1", False),
+        ("opacity:0.5", False),
+        ("opacity: .5;", False),
+        ("opacity: 0", True),
+        ("color: red; opacity:0.00;", True),
+        ("opacity:.0", True),
+        ("visibility: visible; opacity: 1;", False),
+        ("visibility: hidden", True),
+        ("display:none", True),
+    ],
+)
+def test_a_style_of_its_own_hides_an_element_or_does_not(style: str, hidden: bool) -> None:
+    document = read_document(f"<body><p style='{style}'>Words</p></body>")
+    assert document is not None
+
+    (block,) = blocks_of(document)
+
+    assert block.hidden is hidden
