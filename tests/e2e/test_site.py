@@ -1,0 +1,143 @@
+"""
+The fixture site through a real browser: every page gets its one right verdict.
+
+What the product captures with, and nothing in its place but who knows names: the platforms'
+hosts are on loopback here. The same pages are tried without a browser in
+`tests/unit/site/test_verdicts.py`; here it is scripts, redirects and layout that count.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import wiring
+from snapshotter.app.assessing import with_assessment
+from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.model.assessment import Assessment, Availability, Content
+from snapshotter.model.capture import Capture
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.site.catalogue import hosts
+from snapshotter.site.pictures import SHORT_LINK
+from snapshotter.site.server import FixtureSite
+from snapshotter.site.state import available
+from tests.verdicts import differences, judged_by_all
+
+pytestmark = pytest.mark.e2e
+
+GRACE_S = 60.0  # a wall that goes by itself does so much earlier, on the slowest machine too
+
+
+class SiteResolver:
+    """Knows the site's hosts, and no others."""
+
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        if host not in hosts():
+            raise ResolutionFailed("dns", f"{host} is none of the site's")
+        return ("127.0.0.1",)
+
+
+class Visitor:
+    """Captures pages of the site, and assesses them as the product does."""
+
+    def __init__(self, site: FixtureSite, folder: Path) -> None:
+        self.site = site
+        self._folder = folder
+        self._clock = SystemClock()
+
+    def __call__(self, path: str, *, light: bool = True) -> tuple[Capture, Assessment]:
+        decision = Decision(
+            policy_name="test", policy_text="", locale="zh-CN", timezone="Asia/Shanghai",
+            allow_networks=("127.0.0.0/8",), light=light,
+            verdict=judged_by_all(wall_grace_s=GRACE_S),
+        )  # fmt: skip
+        capturer = ChromiumCapturer(
+            clock=self._clock, ids=RandomIds(), version="0", resolver=SiteResolver(),
+            assessor=wiring.assessor,
+        )  # fmt: skip
+        captured = capturer.capture(
+            CaptureRequest(url=self.site.url(path)), decision, self._folder, lambda *_: None
+        )
+        captured, found = with_assessment(
+            captured, decision, wiring.assessor, spool=self._folder, clock=self._clock
+        )
+        assert found is not None, captured.warnings
+        return captured, found
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FixtureSite]:
+    with FixtureSite() as it:
+        it.show("wx/captcha-auto", available(after_s=0.2))
+        yield it
+
+
+@pytest.fixture
+def visit(running: FixtureSite, tmp_path: Path) -> Visitor:
+    running.forget()
+    return Visitor(running, tmp_path)
+
+
+# One capture each. Further forms of the same are tried without a browser (tests/unit/assess).
+ROWS = [
+    "news/2014",
+    "wx/image-post", "wx/deleted-zh", "wx/deleted-en", "wx/violation", "wx/violation-2014",
+    "wx/violation-2017", "wx/violation-csl", "wx/temporarily", "wx/blocked", "wx/closed",
+    "wx/migrated", "wx/frozen-name", "wx/rumor", "wx/captcha-auto", "wx/captcha-hard",
+    "wx/quotes-notice", "wx/future-wording",
+    "wb/post", "wb/repost-deleted", "wb/sorry", "wb/api-20101", "wb/api-20112", "wb/api-20132",
+    "wb/api-20135", "wb/api-link", "wb/api-session", "wb/visitor", "wb/414", "wb/half-year",
+    "soft404", "real404", "410", "451", "legal-451-body",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_page_gets_its_one_right_verdict(name: str, visit: Visitor) -> None:
+    _, found = visit(name)
+
+    assert differences(name, found) == []
+
+
+def test_an_article_has_all_its_images_and_nothing_follows_its_code(visit: Visitor) -> None:
+    captured, found = visit("wx/article", light=False)
+
+    assert differences("wx/article", found) == []
+    assert (captured.images.wanted, captured.images.loaded) == (12, 12)
+    assert captured.images.placeholder == 0
+    assert {it.text for it in found.readings.qr_codes} == {SHORT_LINK}
+    assert {it.host for it in visit.site.requests} == {"mp.weixin.qq.com", "mmbiz.qpic.cn"}
+
+
+def test_two_images_that_are_missing_make_a_capture_partial(visit: Visitor) -> None:
+    visit.site.show("wx/article", available(images_missing=2))
+
+    captured, found = visit("wx/article")
+    visit.site.show("wx/article", available())
+
+    assert (captured.images.wanted, captured.images.loaded) == (12, 10)
+    assert found.content.kind is Content.PARTIAL
+    assert found.takedown.availability is Availability.AVAILABLE
+
+
+# Pages that mean harm
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("hostile/metadata", "forbidden-address"),
+        ("hostile/inside", "images-missing"),
+        ("hostile/loop", "redirect-loop"),
+        ("hostile/sibling", ""),
+    ],
+)
+def test_a_page_that_means_harm_ends_in_a_capture_that_says_so(
+    name: str, code: str, visit: Visitor
+) -> None:
+    captured, found = visit(name)
+
+    assert code in [*(it.code for it in captured.reasons), ""]
+    assert found.takedown.availability is not Availability.UNAVAILABLE
+    assert {it.host for it in visit.site.requests} == {"news.example"}
