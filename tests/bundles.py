@@ -390,6 +390,11 @@ def record_of(members: Mapping[str, bytes]) -> dict[str, Any]:
     return record
 
 
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return digest_bytes(file.read_bytes()).sha256
+
+
 def flipped(data: bytes, offset: int | None = None, value: int = 1) -> bytes:
     """Return `data` with one byte changed; the middle one unless told."""
     at = len(data) // 2 if offset is None else offset

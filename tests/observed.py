@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from snapshotter.app import assessing, wiring
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import layout
 from snapshotter.model.assessment import (
@@ -27,8 +29,15 @@ from snapshotter.model.assessment import (
     WallKind,
 )
 from snapshotter.model.bundle import Bundle
+from snapshotter.model.capture import Capture
+from snapshotter.model.request import Decision
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
 from snapshotter.ports import ObjectStore, Signer, TimestampAuthority
 from snapshotter.seal import sealer
+from snapshotter.site import shown
+from snapshotter.site.catalogue import render
+from snapshotter.site.state import SiteState
 from tests import bundles
 from tests.fakes.world import FixedClock
 
@@ -116,22 +125,8 @@ def seal(
     told = {} if assessed is None else {assessments.PATH: assessments.encode(assessed)}
     made = bundles.capture(spool, at=when, contents={**contents, **told})
     made = replace(made, requested_url=url, final_url=final_url or url)
-    name = hashlib.sha256(f"{url} {when.isoformat()}".encode()).hexdigest()[:16]
-    letters = name.translate(str.maketrans("0189", "ghij"))
-    return sealer.seal(
-        made,
-        bundles.decision(require_timestamps=len(authorities)),
-        bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
-        spool=spool,
-        signer=signer,
-        cosigners=(),
-        authorities=authorities,
-        timestamp_timeout_s=30,
-        clock=FixedClock(when),
-        software=bundles.SOFTWARE,
-        progress=lambda stage, detail: None,
-        log_checkpoint="",
-    )
+    decision = bundles.decision(require_timestamps=len(authorities))
+    return _sealed(made, decision, spool, signer, authorities, FixedClock(when))
 
 
 def put(store: ObjectStore, made: Bundle) -> str:
@@ -139,3 +134,75 @@ def put(store: ObjectStore, made: Bundle) -> str:
     key = layout.bundle_key(made.id)
     store.put_new(key, made.file, made.digests.sha256)
     return key
+
+
+def shoot(
+    folder: Path,
+    when: datetime,
+    state: SiteState,
+    url: str,
+    *,
+    signer: Signer,
+    authorities: tuple[TimestampAuthority, ...] = (),
+    rules: Mapping[str, str] | None = None,
+) -> Bundle:
+    """
+    Return a sealed bundle of a page of the fixture site as it stands then, judged by our rules.
+
+    Args:
+        rules: Files of rules, by id, in the place of those that are shipped.
+    """
+    now = state.until(when)
+    parts = urlsplit(url)
+    answer = render(f"{parts.path}?{parts.query}", now, authority=parts.netloc)
+    page = shown.answered(answer, url, state=now)
+    folder.mkdir(parents=True, exist_ok=True)
+    spool = Path(tempfile.mkdtemp(dir=folder))
+    contents = {"capture/dom.html": page.html.encode(), "capture/page.txt": page.text.encode()}
+    made = bundles.capture(spool, at=when, contents={**bundles.CONTENTS, **contents})
+    assert made.response is not None
+    response = replace(made.response, url=url, status=answer.status, headers=answer.headers)
+    made = replace(
+        made, requested_url=url, final_url=url, response=response, images=page.images, title=""
+    )
+    decision = decide(load("wechat-article"))
+    texts = tuple(dict(decision.verdict.rule_texts, **(rules or {})).items())
+    decision = replace(
+        decision,
+        verdict=replace(decision.verdict, rule_texts=texts),
+        require_timestamps=len(authorities),
+        require_log=False,
+    )
+    clock = FixedClock(when)
+    made, found = assessing.with_assessment(
+        made, decision, wiring.assessor, spool=spool, clock=clock
+    )
+    assert found is not None, made.warnings
+    return _sealed(made, decision, spool, signer, authorities, clock)
+
+
+def _sealed(
+    made: Capture,
+    decision: Decision,
+    spool: Path,
+    signer: Signer,
+    authorities: tuple[TimestampAuthority, ...],
+    clock: FixedClock,
+) -> Bundle:
+    told = f"{made.requested_url} {clock.now().isoformat()}"
+    name = hashlib.sha256(told.encode()).hexdigest()[:16]
+    letters = name.translate(str.maketrans("0189", "ghij"))
+    return sealer.seal(
+        made,
+        decision,
+        bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
+        spool=spool,
+        signer=signer,
+        cosigners=(),
+        authorities=authorities,
+        timestamp_timeout_s=30,
+        clock=clock,
+        software=bundles.SOFTWARE,
+        progress=lambda stage, detail: None,
+        log_checkpoint="",
+    )

@@ -1,22 +1,27 @@
 """Build what knows captures of a page, and what concludes take-downs from them."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.app import assessing, bundles, wiring, wiring_jobs
+from snapshotter.app import assessing, bundles, event_verification, wiring, wiring_jobs
+from snapshotter.app.event_verification import Find, Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.wiring import Tell
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import takedown
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.event import Event
-from snapshotter.model.takedown import ConfirmRules
+from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import decide as policies
 from snapshotter.store.catalog import Catalog
+from snapshotter.verify.trust import Trust
 
 _DOM = "capture/dom.html"
 
@@ -85,6 +90,48 @@ def desk(
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
     """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
     return policies.monitoring(wiring.policy(settings, url)).confirm
+
+
+def rederiver(settings: Settings) -> Rederiver:
+    """Return what comes to an event again: the rules in bundles, and those of today."""
+    return Rederiver(
+        rules=wiring_jobs.identity_rules(),
+        assessor_of=wiring.assessor,
+        decide=lambda url: policies.decide(wiring.policy(settings, url)),
+    )
+
+
+def finder(
+    settings: Settings, trust: Trust, *, folders: Sequence[Path], given: Sequence[Path]
+) -> Find:
+    """Return what finds the bundles of an event: given, in a folder, or in the store."""
+    now = wiring.SystemClock().now()
+    return partial(
+        event_verification.first_of,
+        (
+            lambda bundle_id: event_verification.in_folders(folders, given, trust, now, bundle_id),
+            lambda bundle_id: event_verification.in_store(
+                wiring.store(settings), trust, now, bundle_id
+            ),
+        ),
+    )
+
+
+def event_before(settings: Settings, folders: Sequence[Path]) -> Callable[[str], Takedown | None]:
+    """Return what finds an event by the digest of its record: in a folder, or in the store."""
+
+    def before(sha256: str) -> Takedown | None:
+        for folder in folders:
+            for path in sorted(folder.glob("*.json")):
+                with contextlib.suppress(OSError, EvidenceInvalid):
+                    data = path.read_bytes()[: takedown.MAX_BYTES + 1]
+                    if digest_bytes(data).sha256 == sha256:
+                        return takedown.parse(data)[0]
+        with observatory(settings) as place:
+            place.catalog.sync_events(place.store)
+            return next((it.event for it in place.catalog.events() if it.sha256 == sha256), None)
+
+    return before
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:

@@ -194,6 +194,61 @@ def conclude_account(
     return replace(rest, events=tuple(events), standing=Standing.DOUBTED)
 
 
+def again(event: Takedown, observations: Iterable[Observation]) -> Takedown | None:
+    """
+    Return the event as it follows from these captures alone; None if it does not.
+
+    What is told beside it (`previous`, `articles`, `identified_by`) is left as it is, and
+    so is the time that tokens prove.
+
+    Args:
+        observations: What was made of the event's own captures.
+    """
+    made = {it.bundle_id: it for it in observations}
+    about = {it.bundle_id for it in event.identified_by}
+    about -= {it.bundle_id for it in parts(replace(event, identified_by=()))}
+    ours = [it for it in made.values() if it.bundle_id not in about]
+    of_account = event.kind in _OF_ACCOUNTS
+    conclusion = (conclude_account if of_account else conclude)(
+        event.identity, ours, event.confirm, before=_state_before(event, of_account=of_account)
+    )
+    for found in conclusion.events:
+        told = replace(
+            found,
+            previous=event.previous,
+            articles=event.articles,
+            identified_by=tuple(made.get(it.bundle_id, it) for it in event.identified_by),
+        )
+        if found.event_id == event.event_id and _same(told, event):
+            return told
+    return None
+
+
+def _state_before(event: Takedown, *, of_account: bool) -> Takedown | None:
+    """Return what stands for the event before: that what its earlier end shows was the state."""
+    earlier = event.first_gone if event.kind in _RESTORED else event.last_seen
+    if event.kind is TakedownKind.REMOVED or (
+        event.kind is TakedownKind.ACCOUNT_CHANGED and not state_of(earlier)
+    ):
+        return None
+    kind = TakedownKind.ACCOUNT_CHANGED if of_account else TakedownKind.REMOVED
+    return replace(event, kind=kind, first_gone=earlier, confirmations=(), controls=(), vantages=())
+
+
+def _same(one: Takedown, other: Takedown) -> bool:
+    """Whether two events rest on the same captures, in the same roles, to the same end."""
+    said = [
+        (
+            it.kind, it.at, it.identity, it.url, it.state, it.confirm,
+            it.last_seen.sha256, it.first_gone.sha256,
+            *(tuple(one.sha256 for one in role) for role in (
+                it.confirmations, it.controls, it.vantages)),
+        )
+        for it in (one, other)
+    ]  # fmt: skip
+    return said[0] == said[1]
+
+
 def state_of(it: Observation) -> str | None:
     """
     Return what a capture says of the account behind the page.

@@ -1,10 +1,10 @@
-"""`snapshotter verify`: bundles in, one verdict out."""
+"""`snapshotter verify`: bundles, take-down events and proof packs in, one verdict out."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -14,28 +14,31 @@ from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, Snapshotte
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.model.finding import Report
+    from snapshotter.model.finding import Report, Verdict
     from snapshotter.ports import ObjectStore
     from snapshotter.verify.renewal import RenewalFiles
+    from snapshotter.verify.trust import Trust
 
 _EXAMPLES = """\b
 Examples:
   snapshotter verify captures/bundles/2026/11/24/*.wacz
   snapshotter verify --trust trust.json --root-key 3f1c… exhibit.wacz
   snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
 
 \b
-Without a trust file a bundle is judged by your own keys and the configured
+An event is verified with its bundles, which are looked for among what is given, beside it and
+in the store. Without a trust file a bundle is judged by your own keys and the configured
 authorities, and the output says so.
 """
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("bundles", nargs=-1, required=True, metavar="FILE|BUNDLE-ID…")
+@click.argument("bundles", nargs=-1, required=True, metavar="FILE|ID…")
 @trust_option
 @root_key_option
-@click.option("--store", metavar="DIR|s3://…", help="Where bundle ids are looked up.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a bundle.")
+@click.option("--store", metavar="DIR|s3://…", help="Where ids are looked up.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -46,7 +49,7 @@ def verify(
     as_json: bool,
 ) -> int:
     """
-    Verify bundles, offline.
+    Verify bundles, take-down events and proof packs, offline.
 
     One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
     broken) or INDETERMINATE (intact, but something could not be established).
@@ -55,7 +58,6 @@ def verify(
     """
     from snapshotter.app import wiring
     from snapshotter.verify import report
-    from snapshotter.verify.bundle import verify_bundle
 
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
@@ -66,19 +68,10 @@ def verify(
     for name in bundles:
         try:
             with ExitStack() as stack:
-                given = _open(name, settings, stack)
-                found = verify_bundle(
-                    given.stream,
-                    trust,
-                    now=wiring.SystemClock().now(),
-                    late_tokens=given.late_tokens,
-                    custody_sidecars=given.custody_sidecars,
-                    log_proof=given.log_proof,
-                    renewals=given.renewals,
-                )
+                found = _judged(name, settings, trust, bundles, stack)
             codes.append(report.EXIT_CODES[found.verdict])
-            if given.store is not None:
-                _note(settings, given.store, name, found)
+            if found.noted is not None:
+                _note(settings, *found.noted, name)
             if printing:
                 _print(name, found, as_json=as_json, apart=len(bundles) > 1)
         except NobodyListens:
@@ -92,15 +85,121 @@ def verify(
     return _worst(codes)
 
 
-def _print(name: str, found: "Report", *, as_json: bool, apart: bool) -> None:
-    from snapshotter.verify import report
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What is to be said of one file, of whatever kind."""
 
+    verdict: "Verdict"
+    value: dict[str, Any]  # for `--json`
+    lines: list[str]
+    noted: "tuple[ObjectStore, Report] | None" = None  # a bundle of a store, and its report
+
+
+def _judged(
+    name: str,
+    settings: "Settings",
+    trust: "Trust",
+    given: tuple[str, ...],
+    stack: ExitStack,
+) -> _Judged:
+    """Judge a file by what it is, or else an event or a bundle of the store by its id."""
+    from snapshotter.app import verifying
+    from snapshotter.verify.files import file_named
+
+    file = file_named(name)
+    kind = verifying.Kind.BUNDLE
+    if file is not None:
+        with file:
+            kind = verifying.kind_of(file)
+            if kind is verifying.Kind.TAKEDOWN:
+                return _judged_event(file, name, Path(name).parent, settings, trust, given)
+            if kind is verifying.Kind.PACK:
+                return _judged_pack(file, name, trust)
+    elif (event := _stored_event(name, settings)) is not None:
+        with event:
+            return _judged_event(event, name, None, settings, trust, given)
+    return _judged_bundle(_open(name, settings, stack), name, trust)
+
+
+def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
+    from snapshotter.app import wiring
+    from snapshotter.verify import report
+    from snapshotter.verify.bundle import verify_bundle
+
+    found = verify_bundle(
+        given.stream,
+        trust,
+        now=wiring.SystemClock().now(),
+        late_tokens=given.late_tokens,
+        custody_sidecars=given.custody_sidecars,
+        log_proof=given.log_proof,
+        renewals=given.renewals,
+    )
+    return _Judged(
+        verdict=found.verdict,
+        value={"bundle": name, **report.as_json(found)},
+        lines=report.lines(found),
+        noted=(given.store, found) if given.store is not None else None,
+    )
+
+
+def _judged_pack(file: BinaryIO, name: str, trust: "Trust") -> _Judged:
+    from snapshotter.app import wiring
+    from snapshotter.verify import pack_report
+    from snapshotter.verify.pack import verify_pack
+
+    found = verify_pack(file, trust, now=wiring.SystemClock().now())
+    return _Judged(
+        verdict=found.verdict,
+        value={"file": name, "kind": "pack", **pack_report.as_json(found)},
+        lines=pack_report.lines(found),
+    )
+
+
+def _judged_event(
+    file: BinaryIO,
+    name: str,
+    folder: Path | None,
+    settings: "Settings",
+    trust: "Trust",
+    given: tuple[str, ...],
+) -> _Judged:
+    """Judge an event with its bundles: among what is given, beside it, or in the store."""
+    from snapshotter.app import event_verification, wiring_takedown
+    from snapshotter.formats import takedown
+    from snapshotter.verify import takedown as events
+
+    folders = [folder] if folder is not None else []
+    found = event_verification.verify_event(
+        file.read(takedown.MAX_BYTES + 1),
+        trust,
+        wiring_takedown.finder(settings, trust, folders=folders, given=[Path(it) for it in given]),
+        wiring_takedown.rederiver(settings),
+        before=wiring_takedown.event_before(settings, folders),
+    )
+    return _Judged(
+        verdict=found.verdict,
+        value={"file": name, **events.as_json(found)},
+        lines=events.lines(found),
+    )
+
+
+def _stored_event(event_id: str, settings: "Settings") -> BinaryIO | None:
+    from snapshotter.app import wiring
+    from snapshotter.formats import layout
+
+    with suppress(ValueError, FileNotFoundError):
+        return wiring.store(settings).open(layout.takedown_key(event_id))
+    return None
+
+
+def _print(name: str, found: _Judged, *, as_json: bool, apart: bool) -> None:
     if as_json:
-        result_json({"bundle": name, **report.as_json(found)})
+        result_json(found.value)
         return
     if apart:
         result(f"{name}:")
-    for line in report.lines(found):
+    for line in found.lines:
         result(line)
     if apart:
         result()
@@ -159,7 +258,7 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
     )
 
 
-def _note(settings: "Settings", store: "ObjectStore", bundle_id: str, found: "Report") -> None:
+def _note(settings: "Settings", store: "ObjectStore", found: "Report", bundle_id: str) -> None:
     """Leave a fixity check in the custody chain."""
     from snapshotter.app import wiring
     from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS

@@ -59,6 +59,25 @@ class Code(enum.StrEnum):
     LOG = "LOG"
     LOG_MISSING = "LOG_MISSING"
     INTERNAL = "INTERNAL"
+    # Of take-down events; `docs/spec/takedown-event.md` says when each is given.
+    EVENT = "EVENT"
+    EVENT_KEY = "EVENT_KEY"
+    BUNDLE = "BUNDLE"
+    BUNDLE_MISSING = "BUNDLE_MISSING"
+    BUNDLE_OTHER = "BUNDLE_OTHER"
+    BUNDLE_OPEN = "BUNDLE_OPEN"
+    VERDICT = "VERDICT"
+    IDENTITY = "IDENTITY"
+    CONCLUSION = "CONCLUSION"
+    PREVIOUS = "PREVIOUS"
+
+
+EVENT_CODES = frozenset(
+    {
+        Code.EVENT, Code.EVENT_KEY, Code.BUNDLE, Code.BUNDLE_MISSING, Code.BUNDLE_OTHER,
+        Code.BUNDLE_OPEN, Code.VERDICT, Code.IDENTITY, Code.CONCLUSION, Code.PREVIOUS,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,425 @@
+"""
+Verify a take-down event with its bundles.
+
+In four steps, the first two of which need no rules (`verify/takedown.py`):
+
+    (1) the record: its form, its signature, its key
+    (2) each bundle: here, the one that is named, and verified by itself
+    (3) each verdict: made again from the files in the bundle, by the rules that lie in it
+    (4) the event: concluded again from exactly these captures
+
+The rules of today are asked as well. What they say differently is told, and decides nothing:
+an event was concluded by the rules of its time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from snapshotter.app import assessing, bundles
+from snapshotter.app.assessing import AssessorOf, BundledFiles
+from snapshotter.app.observations import observe, stated
+from snapshotter.assess.events import again, event_id
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import layout
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.assessment import Assessment
+from snapshotter.model.finding import Code, Finding, Report, Verdict
+from snapshotter.model.request import Decision
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.policy import identity as identities
+from snapshotter.policy.identity import IdentityRules
+from snapshotter.ports import ObjectStore
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import (
+    custody_beside,
+    late_tokens_beside,
+    log_proof_beside,
+    open_file,
+    renewals_beside,
+)
+from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
+from snapshotter.verify.trust import Trust
+
+# What a verdict comes down to; the rest says how it was come by.
+_DECIDES: Final = (
+    "content", "availability", "cause", "undecided", "wall", "rule", "takedown", "ambiguous",
+    "needs_control",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A bundle that is here, and what its verification found."""
+
+    report: Report
+    stream: BinaryIO  # open as long as it is lent
+
+
+# Lends the bundle of an id; gives None where it is not here.
+Find = Callable[[str], AbstractContextManager[Found | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rederiver:
+    """What is needed to come to an event again."""
+
+    rules: IdentityRules
+    assessor_of: AssessorOf
+    decide: Callable[[str], Decision]  # by the policy of today, for an address
+
+
+@contextmanager
+def in_folders(
+    folders: Sequence[Path], given: Sequence[Path], trust: Trust, now: datetime, bundle_id: str
+) -> Iterator[Found | None]:
+    """Lend a bundle from among files that were given, or that lie in these folders."""
+    name = f"{bundle_id}{layout.SUFFIX}"
+    for path in (*(it for it in given if it.name == name), *(it / name for it in folders)):
+        try:
+            stream = open_file(path)
+        except (FileNotFoundError, SnapshotterError):
+            continue
+        with stream:
+            report = verify_bundle(
+                stream,
+                trust,
+                now=now,
+                late_tokens=late_tokens_beside(path),
+                custody_sidecars=custody_beside(path),
+                log_proof=log_proof_beside(path),
+                renewals=renewals_beside(path),
+            )
+            yield Found(report=report, stream=stream)
+            return
+    yield None
+
+
+@contextmanager
+def in_store(
+    store: ObjectStore, trust: Trust, now: datetime, bundle_id: str
+) -> Iterator[Found | None]:
+    """Lend a bundle of a store."""
+    key = layout.bundle_key(bundle_id)
+    try:
+        stream = store.open(key)
+    except FileNotFoundError:
+        yield None
+        return
+    with stream:
+        report = verify_bundle(
+            stream,
+            trust,
+            now=now,
+            late_tokens=bundles.late_tokens(store, key),
+            custody_sidecars=bundles.custody_sidecars(store, key),
+            log_proof=bundles.log_proof(store, key),
+            renewals=bundles.renewals(store, key),
+        )
+        yield Found(report=report, stream=stream)
+
+
+@contextmanager
+def first_of(finds: Sequence[Find], bundle_id: str) -> Iterator[Found | None]:
+    """Lend a bundle from the first place that has it."""
+    for find in finds:
+        with find(bundle_id) as found:
+            if found is not None:
+                yield found
+                return
+    yield None
+
+
+def verify_event(
+    data: bytes,
+    trust: Trust,
+    find: Find,
+    by: Rederiver,
+    *,
+    before: Callable[[str], Takedown | None] | None = None,
+) -> EventReport:
+    """
+    Return all findings about an event. Never raises for what is in it, or in its bundles.
+
+    Args:
+        before: Returns the event whose record has a digest, from where events are kept; None
+            where nobody can say.
+
+    Raises:
+        OSError, SnapshotterError: A bundle is here and can not be read.
+    """
+    found = read_event(data, trust)  # (1)
+    event = found.event
+    if event is None:
+        return found
+    looks: dict[str, _Look] = {}
+    parts: list[Part] = []
+    for part in found.parts:
+        bundle_id = part.observation.bundle_id
+        if bundle_id not in looks:
+            with find(bundle_id) as here:
+                looks[bundle_id] = _look(part.observation, here, by)
+        parts.append(replace(part, report=looks[bundle_id].report))
+    found = check_parts(found, parts)  # (2)
+    findings: list[Finding] = []
+    notes: list[str] = []
+    for part in parts:
+        look = looks[part.observation.bundle_id]
+        findings += _verdict(part, look)  # (3)
+        notes += [f"{part.role}: {it}" for it in look.notes]
+    findings += _identity(event, parts, looks)
+    findings += _conclusion(event, parts, looks)  # (4)
+    findings += _previous(event, before)
+    return found.with_more(findings, notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One bundle of an event, and what was made of it again."""
+
+    report: Report | None
+    again: Observation | None = None  # None: the bundle is not here, or not the one
+    asked: str = ""  # identity of its address
+    stated: str = ""  # and the other one that it states
+    problem: str = ""  # why its verdict can not be made again
+    notes: tuple[str, ...] = ()
+
+
+def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
+    if here is None:
+        return _Look(report=None)
+    report = here.report
+    if report.sha256 != said.sha256 or report.verdict is Verdict.FAILED:
+        return _Look(report=report)
+    notes: list[str] = []
+    try:
+        files = BundledFiles(here.stream)
+        record = bundles.read_record(here.stream)
+        today = _today(files, record, by)
+        if assessing.read_assessment(files) is None:
+            if today is None:
+                raise EvidenceInvalid("it holds no verdict, and the rules of today make none")
+            notes.append("it holds no verdict: it was judged by the rules of today")
+            made = today
+        else:
+            rederived = assessing.rederive(files, by.assessor_of)
+            made = rederived.assessment
+            if not rederived.is_same:
+                notes.append("its assessment differs in detail from the one that is made now")
+        again = observe(
+            record, made, sha256=report.sha256, proven_at=said.proven_at, rules=by.rules
+        )
+        shown = stated(record, made, by.rules)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:  # also: a file of rules in it is none
+        return _Look(report=report, problem=error.message)
+    notes += _of_today(made, today)
+    return _Look(report=report, again=again, asked=again.identity, stated=shown, notes=tuple(notes))
+
+
+def _today(files: BundledFiles, record: dict[str, object], by: Rederiver) -> Assessment | None:
+    """Return what the rules of today say; None where they can not be asked."""
+    try:
+        what = record["what"]
+        url = str(what["requested_url"]) if isinstance(what, dict) else ""
+        return assessing.assess(record, files, by.decide(url), by.assessor_of)
+    except (KeyError, SnapshotterError):
+        return None
+
+
+def _of_today(made: Assessment, today: Assessment | None) -> Iterator[str]:
+    if today is None:
+        yield "the rules of today could not be asked"
+        return
+    before, now = made.takedown, today.takedown
+    if (before.availability, before.cause, before.takedown) != (
+        now.availability,
+        now.cause,
+        now.takedown,
+    ):
+        said = _words(before.availability, before.cause)
+        yield (
+            f"the rules of today say something else: {_words(now.availability, now.cause)} by "
+            f"{now.rule or 'no rule'}, and those of the capture {said}"
+        )
+
+
+def _words(availability: object, cause: object) -> str:
+    return f"{availability} ({cause})" if cause else str(availability)
+
+
+def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
+    said, made = part.observation, look.again
+    if look.problem:
+        yield Finding(
+            check=part.role,
+            verdict=Verdict.INDETERMINATE,
+            code=Code.VERDICT,
+            detail=f"its verdict can not be made again: {look.problem}",
+        )
+        return
+    if made is None:
+        return  # what is wrong with the bundle was said
+    other = [name for name in _DECIDES if getattr(said, name) != getattr(made, name)]
+    if other:
+        yield Finding(
+            check=part.role,
+            verdict=Verdict.FAILED,
+            code=Code.VERDICT,
+            detail=f"the event says {_words(said.availability, said.cause)}, and by the rules in "
+            f"its bundle it is {_words(made.availability, made.cause)}: {', '.join(other)}",
+        )
+        return
+    rest = _without(said), _without(made)
+    if rest[0] != rest[1]:
+        names = sorted(name for name in rest[0] if rest[0][name] != rest[1].get(name))
+        yield Finding(
+            check=part.role,
+            verdict=Verdict.FAILED,
+            code=Code.VERDICT,
+            detail=f"the event says of it what its bundle does not: {', '.join(names)}",
+        )
+        return
+    yield Finding(
+        check=part.role,
+        verdict=Verdict.PASSED,
+        code=Code.OK,
+        detail=f"{_words(made.availability, made.cause)} by the rules in its bundle"
+        + (f" ({made.rule})" if made.rule else ""),
+    )
+
+
+def _without(it: Observation) -> dict[str, object]:
+    """Return what has to be the same in an event and its bundle, but for what is judged apart."""
+    value = plain(it)
+    # Which page it is and whose is judged over all captures; the time of its tokens with them.
+    for name in ("identity", "account", "proven_at", "proven_at_ms"):
+        value.pop(name, None)
+    return dict(value)
+
+
+def _named(part: Part, looks: dict[str, _Look]) -> tuple[str, str]:
+    """Return the identity of a capture, and its account, as all captures together show them."""
+    look = looks[part.observation.bundle_id]
+    led = {it.stated for it in looks.values() if it.asked == look.asked and it.stated}
+    identity = led.pop() if len(led) == 1 else look.asked
+    account = look.again.account if look.again is not None else ""
+    return identity, account or identities.account_of(identity)
+
+
+def _identity(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[Finding]:
+    """See that each capture is of the page, or of the account, that the event is about."""
+    of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+    wrong: list[str] = []
+    for part in parts:
+        if looks[part.observation.bundle_id].again is None or part.role.startswith("address"):
+            continue
+        identity, account = _named(part, looks)
+        if part.role.startswith("control"):
+            if identity == event.identity:
+                wrong.append(f"{part.role} is of the page itself")
+        elif of_account and part.observation.account == event.identity:
+            # Its page may name its account nowhere else than in another capture of it.
+            known = {account, *_accounts_of(identity, parts, looks)} - {""}
+            if known != {event.identity}:
+                wrong.append(f"{part.role} is of {account or 'no account that is known'}")
+        elif (account if of_account else identity) != event.identity:
+            wrong.append(f"{part.role} is of {account if of_account else identity}")
+        elif part.observation.identity != identity:
+            wrong.append(f"{part.role} is of {identity}")
+    for detail in wrong:
+        yield Finding(
+            check="identity",
+            verdict=Verdict.FAILED,
+            code=Code.IDENTITY,
+            detail=f"the event is about {event.identity}, and {detail}",
+        )
+
+
+def _accounts_of(identity: str, parts: Sequence[Part], looks: dict[str, _Look]) -> set[str]:
+    return {
+        account
+        for it in parts
+        for page, account in (_named(it, looks),)
+        if page == identity and looks[it.observation.bundle_id].again is not None
+    }
+
+
+def _conclusion(
+    event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]
+) -> Iterator[Finding]:
+    if event_id(event) != event.event_id:
+        yield Finding(
+            check="conclusion",
+            verdict=Verdict.FAILED,
+            code=Code.CONCLUSION,
+            detail="its id is not the one that its captures give",
+        )
+    made = {
+        part.observation.bundle_id: replace(
+            look.again,
+            identity=part.observation.identity,
+            account=part.observation.account,
+        )
+        for part in parts
+        if (look := looks[part.observation.bundle_id]).again is not None
+    }
+    if len(made) < len(looks):
+        yield Finding(
+            check="conclusion",
+            verdict=Verdict.INDETERMINATE,
+            code=Code.CONCLUSION,
+            detail="not all of its captures are here as they have to be: it can not be concluded "
+            "again",
+        )
+        return
+    found = again(event, list(made.values()))
+    if found is None:
+        yield Finding(
+            check="conclusion",
+            verdict=Verdict.FAILED,
+            code=Code.CONCLUSION,
+            detail="the event does not follow from its captures",
+        )
+        return
+    yield Finding(
+        check="conclusion",
+        verdict=Verdict.PASSED,
+        code=Code.OK,
+        detail="concluded again from exactly these captures, and it is the same",
+    )
+
+
+def _previous(
+    event: Takedown, before: Callable[[str], Takedown | None] | None
+) -> Iterator[Finding]:
+    if not event.previous:
+        return
+    found = before(event.previous) if before is not None else None
+    if found is None:
+        if before is not None:
+            yield Finding(
+                check="previous",
+                verdict=Verdict.INDETERMINATE,
+                code=Code.PREVIOUS,
+                detail=f"the event before it is not here (SHA-256 {event.previous[:16]}…)",
+            )
+        return
+    if found.identity != event.identity or found.at > event.at:
+        yield Finding(
+            check="previous",
+            verdict=Verdict.FAILED,
+            code=Code.PREVIOUS,
+            detail=f"the event that it names as the one before is {found.event_id}, which is none",
+        )
+        return
+    yield Finding(
+        check="previous",
+        verdict=Verdict.PASSED,
+        code=Code.OK,
+        detail=f"the event before it is {found.event_id}, {found.kind}",
+    )

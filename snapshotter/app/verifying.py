@@ -1,0 +1,37 @@
+"""
+What a file is that somebody wants verified: its content says it, never its name.
+
+Each kind has a verifier of its own, which is imported only when it is needed: a bundle is
+verified without what judges pages.
+"""
+
+from enum import StrEnum
+from typing import BinaryIO, Final
+
+from snapshotter.formats.pack import looks_like_pack
+from snapshotter.formats.takedown import is_takedown
+
+_LOOK: Final = 4096  # first bytes of a file that say what it is
+
+
+class Kind(StrEnum):
+    """What a file is."""
+
+    BUNDLE = "bundle"
+    TAKEDOWN = "takedown"  # a record of `formats/takedown.py`
+    PACK = "pack"  # a proof pack
+
+
+def kind_of(stream: BinaryIO) -> Kind:
+    """
+    Return what a file is; what is nothing of ours is called a bundle, and judged as one.
+
+    Args:
+        stream: Seekable; stands at its beginning again.
+    """
+    stream.seek(0)
+    head = stream.read(_LOOK)
+    stream.seek(0)
+    if is_takedown(head):
+        return Kind.TAKEDOWN
+    return Kind.PACK if looks_like_pack(head[:256]) else Kind.BUNDLE

@@ -1,0 +1,255 @@
+"""
+Verify a take-down event, as far as that needs no rules: who signed it, and its captures.
+
+    (1) the record is one of this format, and its signature holds
+    (2) its key is trusted, and good
+    (3) that key has signed none of the captures
+    (4) each capture is there, has the digest that the event names, and verifies by itself
+
+That the captures show what the event says, and that the event follows from them, is found
+out by running the rules that lie in them (`app/verifying.py`). Each finding names the
+capture: "last seen", "first gone", "confirmation 1", "control", "other way", "address".
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import takedown
+from snapshotter.formats.canonical_json import instant, plain
+from snapshotter.formats.printable import printable
+from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.verify import report as reports
+from snapshotter.verify.trust import Trust, judge_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One capture that an event rests on."""
+
+    role: str  # "last seen", "first gone", "confirmation 1" …
+    observation: Observation  # as the event has it
+    report: Report | None = None  # of its bundle; None: it is not here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """All findings about one event."""
+
+    findings: tuple[Finding, ...]
+    event: Takedown | None = None  # None: there is no record
+    key_id: str = ""  # who signed it
+    sha256: str = ""  # of the record
+    trust: str = ""  # against what it was judged, in words
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
+
+    @property
+    def verdict(self) -> Verdict:
+        return overall(self.findings)
+
+    def with_more(self, findings: Iterable[Finding], notes: Iterable[str]) -> "EventReport":
+        """Return the report with what was found out beyond it."""
+        return replace(self, findings=(*self.findings, *findings), notes=(*self.notes, *notes))
+
+
+def parts_of(event: Takedown) -> tuple[Part, ...]:
+    """Return the captures of an event by what they are in it; a bundle may be there twice."""
+    lists = (
+        ("confirmation", event.confirmations), ("control", event.controls),
+        ("other way", event.vantages), ("address", event.identified_by),
+    )  # fmt: skip
+    return (
+        Part(role="last seen", observation=event.last_seen),
+        Part(role="first gone", observation=event.first_gone),
+        *(
+            Part(role=f"{role} {number}" if len(them) > 1 or role == "confirmation" else role,
+                 observation=it)
+            for role, them in lists
+            for number, it in enumerate(them, start=1)
+        ),
+    )  # fmt: skip
+
+
+def read_event(data: bytes, trust: Trust) -> EventReport:
+    """Return what can be said of a record by itself: steps (1) and (2)."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        event, key_id = takedown.parse(data)
+    except EvidenceInvalid as error:
+        detail = f"it is no take-down event as it was signed: {error.message}"
+        finding = Finding(check="event", verdict=Verdict.FAILED, code=Code.EVENT, detail=detail)
+        return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
+    findings = [_passed("event", f"a record of {event.kind} with {len(parts_of(event))} captures")]
+    key = trust.key(key_id)
+    if key is None:
+        findings.append(
+            Finding(
+                check="event key",
+                verdict=Verdict.INDETERMINATE,
+                code=Code.KEY_UNKNOWN,
+                detail=f"nobody whom you trust is known to have the key {key_id}",
+            )
+        )
+    else:
+        # The record carries no token: what is proven of its time, its place in the log proves.
+        verdict, code, detail = judge_key(key, None)
+        findings.append(Finding(check="event key", verdict=verdict, code=code, detail=detail))
+    return EventReport(
+        findings=tuple(findings),
+        event=event,
+        key_id=key_id,
+        sha256=sha256,
+        trust=trust.source,
+        parts=parts_of(event),
+    )
+
+
+def check_parts(found: EventReport, parts: Iterable[Part]) -> EventReport:
+    """Return the report with its captures judged: steps (3) and (4)."""
+    known = tuple(parts)
+    findings = [*_key_findings(found, known), *map(_bundle_finding, known)]
+    return replace(found, findings=(*found.findings, *findings), parts=known)
+
+
+def _key_findings(found: EventReport, parts: Iterable[Part]) -> Iterator[Finding]:
+    both = [it.role for it in parts if found.key_id in _signers(it)]
+    if both:
+        yield Finding(
+            check="event key",
+            verdict=Verdict.FAILED,
+            code=Code.EVENT_KEY,
+            detail=f"the key that signed the event has signed captures of it: {', '.join(both)}",
+        )
+    else:
+        yield _passed("event key", "it has signed none of the captures")
+
+
+def _signers(part: Part) -> set[str]:
+    record: Any = part.report.record if part.report is not None else {}
+    listed = record.get("signers", ())
+    return {part.observation.key_id, *(str(it.get("key_id")) for it in listed)}
+
+
+def _bundle_finding(part: Part) -> Finding:
+    it, report = part.observation, part.report
+    if report is None:
+        return Finding(
+            check=part.role,
+            verdict=Verdict.INDETERMINATE,
+            code=Code.BUNDLE_MISSING,
+            detail=f"the bundle {it.bundle_id} is not here: nothing is said against it",
+        )
+    failed = sorted({one.code.value for one in report.findings if one.verdict is Verdict.FAILED})
+    if report.sha256 != it.sha256:
+        more = f", and FAILED by itself: {' '.join(failed)}" if failed else ""
+        return Finding(
+            check=part.role,
+            verdict=Verdict.FAILED,
+            code=Code.BUNDLE_OTHER,
+            detail=f"{it.bundle_id} is not the bundle that the event names (SHA-256 "
+            f"{report.sha256[:16]}… in the place of {it.sha256[:16]}…){more}",
+        )
+    if failed:
+        return Finding(
+            check=part.role,
+            verdict=Verdict.FAILED,
+            code=Code.BUNDLE,
+            detail=f"{it.bundle_id} FAILED: {' '.join(failed)}",
+        )
+    if report.verdict is Verdict.INDETERMINATE:
+        left = sorted(
+            {one.code.value for one in report.findings if one.verdict is not Verdict.PASSED}
+        )
+        return Finding(
+            check=part.role,
+            verdict=Verdict.INDETERMINATE,
+            code=Code.BUNDLE_OPEN,
+            detail=f"{it.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
+        )
+    if it.proven_at is not None and report.proven_time and it.proven_at < report.proven_time:
+        return Finding(
+            check=part.role,
+            verdict=Verdict.FAILED,
+            code=Code.TIME,
+            detail=f"the event says that {it.bundle_id} is proven to be from "
+            f"{instant(it.proven_at)}, and its tokens say {instant(report.proven_time)}",
+        )
+    return _passed(part.role, f"{it.bundle_id} of {instant(it.at)} is exactly as it was sealed")
+
+
+def _passed(check: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
+
+
+def as_json(found: EventReport) -> dict[str, Any]:
+    """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
+    return {
+        "event": plain(found.event),
+        "findings": [
+            {
+                "check": it.check,
+                "code": it.code.value,
+                "detail": it.detail,
+                "verdict": it.verdict.value,
+            }
+            for it in found.findings
+        ],
+        "key_id": found.key_id,
+        "kind": "takedown",
+        "notes": list(found.notes),
+        "parts": [
+            {
+                "bundle": reports.as_json(it.report) if it.report is not None else None,
+                "bundle_id": it.observation.bundle_id,
+                "role": it.role,
+            }
+            for it in found.parts
+        ],
+        "sha256": found.sha256,
+        "trust": found.trust,
+        "verdict": found.verdict.value,
+    }
+
+
+def lines(found: EventReport) -> list[str]:
+    """Return the report for a person: one line a check, then what follows from them."""
+    result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
+    result += [f"note {printable(it)}" for it in found.notes]
+    result += ["", f"{found.verdict.name}: {_summary(found)}"]
+    result.append(f"judged against {printable(found.trust)}")
+    return result
+
+
+def _summary(found: EventReport) -> str:
+    event = found.event
+    if found.verdict is Verdict.FAILED or event is None:
+        return (
+            "this event does not hold. Do not rely on it; the lines marked FAIL say which part of "
+            "it, and why."
+        )
+    said = in_words(event)
+    if found.verdict is Verdict.INDETERMINATE:
+        return (
+            f"{said}. Nothing speaks against it, and not everything could be established: the "
+            "lines marked ? say what is missing."
+        )
+    return f"{said}. Each capture is as it was sealed, and the event follows from them."
+
+
+def in_words(event: Takedown) -> str:
+    """Return what an event says, as one sentence without an end."""
+    begin, end = map(instant, event.bracket)
+    between = f"between {begin} and {end}"
+    about = printable(event.identity)
+    causes = ", ".join(it.value for it in event.causes)
+    return {
+        TakedownKind.REMOVED: f"{about} was taken down {between} ({causes or 'cause not stated'})",
+        TakedownKind.REINSTATED: f"{about} came back {between}",
+        TakedownKind.ACCOUNT_CHANGED: f"the account {about} became "
+        f"{printable(event.state)} {between}",
+        TakedownKind.ACCOUNT_RESTORED: f"the account {about} was as before again {between}",
+    }[event.kind]

@@ -1,0 +1,431 @@
+"""An event, verified from its bundles alone: what holds, and which end does not."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.app import event_verification, wiring
+from snapshotter.app.event_verification import Rederiver, verify_event
+from snapshotter.app.observations import Observatory
+from snapshotter.app.takedowns import TakedownDesk, derive
+from snapshotter.assess.events import event_id
+from snapshotter.formats import layout, statement, takedown
+from snapshotter.model.finding import Code, Verdict
+from snapshotter.model.request import Decision
+from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
+from snapshotter.seal.signer import FileSigner
+from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
+from snapshotter.store.catalog import Catalog
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.takedown import EventReport, as_json, lines
+from snapshotter.verify.trust import Trust, trusted_key
+from tests import bundles, observed
+from tests.bundles import ChainAuthority
+from tests.observed import at
+from tests.servers.authority import Chain
+from tests.unit.policy.test_identity import RULES
+
+HOST = "http://mp.weixin.qq.com"
+ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
+OTHER = f"{HOST}/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1&sn=x"
+PROFILE = f"{HOST}/mp/profile_ext?action=home&__biz="
+IDENTITY = "wechat:MzkwMDAwMDAwMQ==/2650000001/1"
+SIGNER, EVENTS, OTHER_KEY = (bundles.new_signer() for _ in range(3))
+# The time-travel run of the fixture site: there until 40 minutes, a wall at 90, back at 200.
+STATE = (
+    SiteState()
+    .change("wx/article", at(40), removed("wx-02"))
+    .change("wx/article", at(85), wall())
+    .change("wx/article", at(95), removed("wx-02"))
+    .change("wx/article", at(200), PageState(showing=Showing.AVAILABLE))
+)
+OTHER_CAUSE = ('cause = "platform_rule"', 'cause = "complaint_many"')  # in a file of rules
+VISITS = (0, 30, 60, 70, 90, 120, 180, 210)
+CONTROLS = (65,)
+
+
+@dataclass
+class Case:
+    """A folder with the bundles of the run, and the events that were concluded from them."""
+
+    folder: Path
+    trust: Trust
+    now: datetime
+    removed: bytes
+    reinstated: bytes
+
+    @property
+    def event(self) -> Takedown:
+        return takedown.parse(self.removed)[0]
+
+    def path(self, role: str) -> Path:
+        event = self.event
+        bundle = {
+            "last seen": event.last_seen,
+            "first gone": event.first_gone,
+            "confirmation 1": event.confirmations[0],
+            "control": event.controls[0],
+        }[role]
+        return self.folder / f"{bundle.bundle_id}.wacz"
+
+    def verify(self, data: bytes | None = None, **more: Any) -> EventReport:
+        find = partial(
+            event_verification.in_folders,
+            [self.folder],
+            [],
+            more.pop("trust", self.trust),
+            self.now,
+        )
+        by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=more.pop("decide", _today))
+        return verify_event(self.removed if data is None else data, self.trust, find, by, **more)
+
+    def signed(self, change: Callable[[Takedown], Takedown], signer: FileSigner = EVENTS) -> bytes:
+        """What who has the event key can do: another event, signed, with the id that it gives."""
+        event = change(self.event)
+        return takedown.encode(replace(event, event_id=event_id(event)), signer)
+
+
+def _today(url: str) -> Decision:
+    return decide(load("wechat-article"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tmp_path_factory.mktemp("run")
+    chain = Chain(folder, "test authority")
+    chain.make()
+    authority = ChainAuthority(chain)
+    store = DirectoryStore(folder / "store")
+    for minute, url in [*((it, ARTICLE) for it in VISITS), *((it, OTHER) for it in CONTROLS)]:
+        bundle = observed.shoot(folder / "spool", at(minute), STATE, url, signer=SIGNER)
+        key = observed.put(store, bundle)
+        # Captures are of a time that the authority's clock has left behind: late tokens.
+        token = folder / "store" / f"{key}.late-01.tsr"
+        token.write_bytes(authority.response(bundle.signature))
+    now = datetime.now(at(0).tzinfo) + timedelta(minutes=1)
+    trust = Trust(
+        source="a test",
+        keys=tuple(trusted_key(it.public_key, owner="test") for it in (SIGNER, EVENTS, OTHER_KEY)),
+        authorities=(authority.anchor,),
+        max_lag=timedelta(days=3650),
+    )
+    with Catalog(folder / "catalog.db") as catalog:
+        desk = TakedownDesk(
+            place=Observatory(store=store, catalog=catalog, rules=RULES),
+            trust=lambda: trust,
+            signer=lambda: EVENTS,
+            own_keys=frozenset(),
+            confirm=lambda url: ConfirmRules(),
+            now=lambda: now,
+            lock_dir=folder / "lock",
+        )
+        (page, *_) = derive(desk, (ARTICLE,))
+    records = [(folder / "store" / it.key).read_bytes() for it in page.recorded]
+    exhibit = folder / "exhibit"
+    exhibit.mkdir()
+    for path in (folder / "store" / layout.BUNDLES).rglob("*.wacz*"):
+        shutil.copy(path, exhibit)
+    return Case(folder=exhibit, trust=trust, now=now, removed=records[0], reinstated=records[1])
+
+
+@pytest.fixture
+def case(made: Case, tmp_path: Path) -> Case:
+    """The same, to be spoiled."""
+    shutil.copytree(made.folder, tmp_path / "exhibit")
+    return replace(made, folder=tmp_path / "exhibit")
+
+
+def _codes(found: EventReport) -> dict[str, set[Code]]:
+    """Return the codes of the findings that are not PASSED, by what they are about."""
+    codes: dict[str, set[Code]] = {}
+    for it in found.findings:
+        if it.verdict is not Verdict.PASSED:
+            codes.setdefault(it.check, set()).add(it.code)
+    return codes
+
+
+def test_the_run_gives_the_removal_between_two_visits_with_its_notice(made: Case) -> None:
+    event = made.event
+
+    assert (event.kind, event.identity) == (TakedownKind.REMOVED, IDENTITY)
+    assert (event.last_seen.at, event.first_gone.at) == (at(30), at(60))
+    begin, end = event.bracket
+    assert begin <= at(40) <= end
+    assert end - begin <= timedelta(minutes=30, seconds=2)
+    assert event.first_gone.rule == "wx-02"
+    assert event.first_gone.notice == "此内容因违规无法查看"
+    back = takedown.parse(made.reinstated)[0]
+    assert (back.kind, back.first_gone.at, back.last_seen.at) == (
+        TakedownKind.REINSTATED,
+        at(180),
+        at(210),
+    )
+
+
+def test_an_event_verifies_from_its_bundles_alone(made: Case) -> None:
+    found = made.verify()
+
+    assert _codes(found) == {}
+    assert found.verdict is Verdict.PASSED
+    assert found.notes == ()
+    text = "\n".join(lines(found))
+    assert "PASSED: wechat:MzkwMDAwMDAwMQ==/2650000001/1 was taken down between" in text
+    assert "confirmation 1" in text
+    value = json.loads(json.dumps(as_json(found)))
+    assert value["verdict"] == "passed"
+    assert [it["role"] for it in value["parts"]] == [
+        "last seen", "first gone", "confirmation 1", "control",
+    ]  # fmt: skip
+
+
+def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None:
+    digest = takedown.parse(made.reinstated)[0].previous
+
+    def before(sha256: str) -> Takedown | None:
+        return made.event if sha256 == digest else None
+
+    assert made.verify(made.reinstated, before=before).verdict is Verdict.PASSED
+    assert _codes(made.verify(made.reinstated, before=lambda sha256: None)) == {
+        "previous": {Code.PREVIOUS}
+    }
+    other = replace(made.event, identity="//example.test/")
+    assert _codes(made.verify(made.reinstated, before=lambda sha256: other)) == {
+        "previous": {Code.PREVIOUS}
+    }
+
+
+ROLES = ("last seen", "first gone", "confirmation 1", "control")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_one_altered_byte_fails_with_the_name_of_its_end(case: Case, role: str) -> None:
+    path = case.path(role)
+    path.write_bytes(bundles.flipped(path.read_bytes()))
+
+    found = case.verify()
+
+    assert found.verdict is Verdict.FAILED
+    assert _codes(found) == {role: {Code.BUNDLE_OTHER}, "conclusion": {Code.CONCLUSION}}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_bundle_that_is_not_here_leaves_it_open_with_the_name_of_its_end(
+    case: Case, role: str
+) -> None:
+    case.path(role).unlink()
+
+    found = case.verify()
+
+    assert found.verdict is Verdict.INDETERMINATE
+    assert _codes(found) == {role: {Code.BUNDLE_MISSING}, "conclusion": {Code.CONCLUSION}}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_bundle_whose_time_nobody_confirms_leaves_it_open(case: Case, role: str) -> None:
+    for token in case.folder.glob(f"{case.path(role).name}.late-*"):
+        token.unlink()
+
+    found = case.verify()
+
+    assert _codes(found) == {role: {Code.BUNDLE_OPEN}}
+
+
+def _exchanged(case: Case, role: str, changes: dict[str, bytes]) -> bytes:
+    """What who has both keys can do: another bundle, sealed again, and the event to it."""
+    path = case.path(role)
+    members = bundles.unpack(path.read_bytes())
+    path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
+    sha256 = bundles.digest_of(path)
+
+    def change(event: Takedown) -> Takedown:
+        old = path.stem
+
+        def to(it: Any) -> Any:
+            return replace(it, sha256=sha256) if it.bundle_id == old else it
+
+        return replace(
+            event,
+            last_seen=to(event.last_seen),
+            first_gone=to(event.first_gone),
+            confirmations=tuple(map(to, event.confirmations)),
+            controls=tuple(map(to, event.controls)),
+        )
+
+    return case.signed(change)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_verdict_that_the_rules_do_not_give_fails_with_the_name_of_its_end(
+    case: Case, role: str
+) -> None:
+    other = "first gone" if role in ("last seen", "control") else "last seen"
+    document = bundles.unpack(case.path(other).read_bytes())
+    pages = {name: document[name] for name in ("capture/dom.html", "capture/page.txt")}
+
+    found = case.verify(_exchanged(case, role, pages))
+
+    codes = _codes(found)
+    assert Code.VERDICT in codes[role]
+    assert codes["conclusion"] == {Code.CONCLUSION}
+    assert found.verdict is Verdict.FAILED
+
+
+TABLE: dict[str, tuple[Callable[[Takedown], Takedown], dict[str, set[Code]]]] = {
+    "another cause": (
+        lambda it: replace(it, first_gone=replace(it.first_gone, cause=None)),
+        {"first gone": {Code.VERDICT}},
+    ),
+    "another notice": (
+        lambda it: replace(it, first_gone=replace(it.first_gone, notice="so they say")),
+        {"first gone": {Code.VERDICT}},
+    ),
+    "an earlier time": (
+        lambda it: replace(it, last_seen=replace(it.last_seen, at=at(31), began_at=at(31))),
+        {"last seen": {Code.VERDICT}},
+    ),
+    "an earlier proof": (
+        lambda it: replace(it, last_seen=replace(it.last_seen, proven_at=at(0))),
+        {"last seen": {Code.TIME}},
+    ),
+    "another page": (
+        lambda it: replace(it, identity="wechat:MzkwMDAwMDAwMg==/2650000007/1"),
+        {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
+    ),
+    "a control that is the page": (
+        lambda it: replace(it, controls=(it.confirmations[0],)),
+        {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
+    ),
+    "no control": (lambda it: replace(it, controls=()), {"conclusion": {Code.CONCLUSION}}),
+    "no confirmation": (
+        lambda it: replace(it, confirmations=()),
+        {"conclusion": {Code.CONCLUSION}},
+    ),
+    "more asked for than there is": (
+        lambda it: replace(it, confirm=ConfirmRules(times=3)),
+        {"conclusion": {Code.CONCLUSION}},
+    ),
+    "longer asked for than it took": (
+        lambda it: replace(it, confirm=ConfirmRules(after=timedelta(hours=1))),
+        {"conclusion": {Code.CONCLUSION}},
+    ),
+    "another kind": (
+        lambda it: replace(it, kind=TakedownKind.ACCOUNT_CHANGED, state="frozen"),
+        {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
+    ),
+    "another time": (lambda it: replace(it, at=at(75)), {"conclusion": {Code.CONCLUSION}}),
+    "another address": (
+        lambda it: replace(it, url=OTHER),
+        {"conclusion": {Code.CONCLUSION}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_event_that_says_more_than_its_captures_fails(made: Case, name: str) -> None:
+    change, expected = TABLE[name]
+
+    found = made.verify(made.signed(change))
+
+    codes = _codes(found)
+    assert found.verdict is Verdict.FAILED
+    assert {check: codes.get(check) for check in expected} == expected
+
+
+def test_an_id_that_its_captures_do_not_give_fails(made: Case) -> None:
+    event = replace(made.event, event_id=f"{made.event.event_id[:-16]}{'a' * 16}")
+
+    found = made.verify(takedown.encode(event, EVENTS))
+
+    assert _codes(found) == {"conclusion": {Code.CONCLUSION}}
+
+
+def test_a_record_that_was_altered_is_no_event(made: Case) -> None:
+    for data in (bundles.flipped(made.removed), b"{}", made.removed[:-1]):
+        found = made.verify(data)
+        assert (_codes(found), found.verdict) == ({"event": {Code.EVENT}}, Verdict.FAILED)
+    assert "does not hold" in lines(made.verify(b"{}"))[-2]
+
+
+def test_the_key_of_an_event_is_known_good_and_not_that_of_its_captures(made: Case) -> None:
+    stranger = made.signed(lambda it: it, signer=bundles.new_signer())
+    assert _codes(made.verify(stranger)) == {"event key": {Code.KEY_UNKNOWN}}
+    both = made.signed(lambda it: it, signer=SIGNER)
+    found = made.verify(both)
+    assert _codes(found) == {"event key": {Code.EVENT_KEY}}
+    assert found.verdict is Verdict.FAILED
+    assert made.verify(made.signed(lambda it: it, signer=OTHER_KEY)).verdict is Verdict.PASSED
+
+
+def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(made: Case) -> None:
+    def other(url: str) -> Decision:
+        decision = _today(url)
+        texts = dict(decision.verdict.rule_texts)
+        texts["wechat"] = texts["wechat"].replace(*OTHER_CAUSE)
+        rules = replace(decision.verdict, rule_texts=tuple(texts.items()))
+        return replace(decision, verdict=rules)
+
+    found = made.verify(decide=other)
+
+    assert found.verdict is Verdict.PASSED
+    assert len(found.notes) == 2
+    assert found.notes[0].startswith("first gone: the rules of today say something else: ")
+
+
+def test_one_verdict_is_made_by_the_rules_in_the_bundle(case: Case) -> None:
+    path = case.path("first gone")
+    members = bundles.unpack(path.read_bytes())
+    rules = members["capture/rules-wechat.toml"].decode()
+    other = rules.replace(*OTHER_CAUSE).encode()
+
+    found = case.verify(_exchanged(case, "first gone", {"capture/rules-wechat.toml": other}))
+
+    assert Code.VERDICT in _codes(found)["first gone"]
+
+
+def test_a_bundle_of_another_format_and_no_rules_leave_the_verdict_open(case: Case) -> None:
+    data = _exchanged(case, "first gone", {"capture/rules-wechat.toml": b"nonsense ["})
+
+    codes = _codes(case.verify(data))
+
+    assert codes["first gone"] == {Code.BUNDLE_OPEN, Code.VERDICT}  # its token went with its seal
+
+
+def test_bundles_are_found_among_what_is_given_and_in_a_store(made: Case, tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    for path in made.folder.glob("*.wacz*"):
+        name, _, kind = path.name.partition(".wacz")
+        target = tmp_path / "store" / f"{layout.bundle_key(name)}{kind}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    given = list(made.folder.glob("*.wacz"))
+    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=_today)
+
+    @contextmanager
+    def nowhere(bundle_id: str) -> Iterator[None]:
+        yield None
+
+    for find in (
+        partial(event_verification.in_store, store, made.trust, made.now),
+        partial(event_verification.in_folders, [], given, made.trust, made.now),
+        partial(
+            event_verification.first_of,
+            (nowhere, partial(event_verification.in_store, store, made.trust, made.now)),
+        ),
+    ):
+        assert verify_event(made.removed, made.trust, find, by).verdict is Verdict.PASSED
+
+
+def test_what_a_statement_of_ours_is_not_is_no_event(made: Case) -> None:
+    gap = statement.encode({"format": "snapshotter-gap/1", "event": {}}, EVENTS)
+
+    assert _codes(made.verify(gap)) == {"event": {Code.EVENT}}
