@@ -1,6 +1,7 @@
 """Rule files: strict, and every mistake is named with its file, its rule and its key."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,13 @@ def test_rules_are_chosen_by_host_and_those_for_all_come_last(
     sets = (*load_rules(["generic"]), parse_rules(HEAD + NOTICE, "forum.toml"))
 
     assert [it.file.id for it in rules_for(sets, hosts)] == chosen
+
+
+def test_the_example_of_the_reference_is_a_file_of_rules() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "takedown-rules.md"
+    example = re.search(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+
+    rules = parse_rules(example[1], "example")
+
+    assert [it.id for it in rules.abouts] == ["f-thread", "f-w1", "f-01"]
