@@ -218,6 +218,7 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
             readings,
             sites=tuple(site for it in known for site in it.sites),
             rules=tuple((it.file.id, it.text) for it in known),
+            files=tuple(it.file for it in known),
         ),
     )
 

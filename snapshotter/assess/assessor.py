@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from snapshotter.assess.content import kind_of
 from snapshotter.assess.readings import read, regions_of
-from snapshotter.assess.regions import main_digest
 from snapshotter.assess.rules import every_selector
 from snapshotter.assess.takedown import Judged, judge
 from snapshotter.assess.view import View
@@ -97,9 +96,9 @@ class RuleAssessor:
         return Assessment(
             content=content,
             takedown=takedown,
-            rule_files=tuple(it.file for it in self._sets),
+            rule_files=(*(it.file for it in self._sets), *self._readings.files),
             identity=stated,
-            main_sha256=main_digest(readings.main_text),
+            main_sha256=readings.main_sha256,
             readings=readings,
         )
 

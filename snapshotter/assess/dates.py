@@ -26,6 +26,7 @@ from snapshotter.model.reading_rules import Rounding, SiteReadings
 _MAX_TEXT = 120  # characters of a block that is looked at
 _MAX_RAW = 60  # characters that are read as a date
 _MAX_DATES = 200
+_MAX_WHERE = 2000  # characters; a selector that is longer is of no page that people made
 _REST = 40  # characters beside a date, in a block that is about it
 _REST_IN_TEXT = 12  # and in one that is text
 _YEARS = range(1900, 2101)
@@ -481,7 +482,7 @@ def _reading(
         rule=interval.rule,
         source=source,
         kind=kind,
-        where=where,
+        where=where[:_MAX_WHERE],
         timezone=(when.zone.key if isinstance(when.zone, ZoneInfo) else "UTC")
         if interval.by_zone
         else "",

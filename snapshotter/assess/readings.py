@@ -5,20 +5,29 @@ Pure: the same page, the same rules and the same pictures give the same readings
 reader can not make sense of is left out by it, and keeps no other from reading.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from snapshotter.assess.counts import read_counts
 from snapshotter.assess.dates import read_dates, when_of
 from snapshotter.assess.dom import Document, blocks_of, matched, read_document
 from snapshotter.assess.metadata import conflicts_of, read_metadata
-from snapshotter.assess.regions import Regions, read_regions
+from snapshotter.assess.regions import Regions, main_digest, read_regions
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Readings
 from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.request import ReadingRules
 
 _MAX_BLOCKS = 20_000
+# Characters that a record keeps. A page may be made to have more: its assessment must not
+# become too long for a bundle, and there would be none.
+_MAIN_TEXT = 400_000
+_HIDDEN_TEXT = 100_000
+_REGIONS = 1_000_000  # of all selectors together
+_LINKS = 200_000
+
+_T = TypeVar("_T")
 
 
 def read(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Readings:
@@ -41,13 +50,23 @@ def read(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -
         dates=dates,
         metadata=metadata,
         conflicts=conflicts_of(metadata, when),
-        regions=regions.labelled,
+        regions=tuple(_within(_REGIONS, regions.labelled, lambda it: len(it.selector))),
         main_selector=regions.main_selector,
         main_by=regions.main_by,
-        main_text=regions.main_text,
-        hidden_text=regions.hidden_text,
-        links=regions.links if rules.links else (),
+        main_text=regions.main_text[:_MAIN_TEXT],
+        main_sha256=main_digest(regions.main_text),
+        hidden_text=regions.hidden_text[:_HIDDEN_TEXT],
+        links=tuple(_within(_LINKS, regions.links, len)) if rules.links else (),
     )
+
+
+def _within(most: int, values: Iterable[_T], length: Callable[[_T], int]) -> Iterator[_T]:
+    """Yield values from the first on, as long as they are no longer than that together."""
+    for value in values:
+        most -= length(value)
+        if most < 0:
+            return
+        yield value
 
 
 def regions_of(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Regions:

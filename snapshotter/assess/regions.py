@@ -20,7 +20,6 @@ from snapshotter.formats.plain_text import normalised
 from snapshotter.model.page import Block
 from snapshotter.model.reading import Labelled, Region
 
-_MAX_TEXT = 1 << 20  # characters of main text
 _MAX_LINKS = 2000
 _LEAST = 140  # characters that the structure's main part has; Chinese counts double
 _SHARE = 0.4  # of the page's text that is not links, that it has
@@ -185,8 +184,8 @@ class _Reader:
             main=element,
             main_selector=self._document.selector(element) if element is not None else "",
             main_by=by,
-            main_text=_cut("\n".join(it.text for it in texts if not it.hidden)),
-            hidden_text=_cut("\n".join(it.text for it in texts if it.hidden)),
+            main_text="\n".join(it.text for it in texts if not it.hidden),
+            hidden_text="\n".join(it.text for it in texts if it.hidden),
             links=self._links(element, of_elements),
             element_labels=of_elements,
         )
@@ -420,10 +419,6 @@ def _guessed_lines(document: Document) -> str:
         deduplicate=False,
     )
     return _squeezed(found or "")
-
-
-def _cut(text: str) -> str:
-    return text[:_MAX_TEXT]
 
 
 def blocks_in(

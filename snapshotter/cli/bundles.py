@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -16,6 +16,7 @@ from snapshotter.model.finding import Verdict
 if TYPE_CHECKING:
     from snapshotter.app.bundles import Entry
     from snapshotter.app.settings import Settings
+    from snapshotter.model.assessment import Assessment
     from snapshotter.model.takedown import Observation
     from snapshotter.ports import ObjectStore
 
@@ -117,32 +118,45 @@ Examples:
 )
 @click.argument("bundle", metavar="FILE|BUNDLE-ID")
 @store_option
-@click.option("--json", "as_json", is_flag=True, help="Print the whole capture record.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the capture record, and what was read."
+)
 @click.pass_context
 def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> None:
     """
-    Show what a bundle says of itself: what, when, how, from whom, and what is missing.
+    Show what a bundle says of itself: what, when, how, from whom, and what is missing; what the
+    page shows, states and counts, its dates and its QR codes.
 
     Nothing is checked here; `snapshotter verify` does that.
     """
     from snapshotter.app import bundles, wiring
+    from snapshotter.cli.readings_words import assessment_in_words
+    from snapshotter.formats.canonical_json import plain
     from snapshotter.verify.files import file_named
 
     file = file_named(bundle)
     if file is not None:
         with file:
-            record = bundles.read_record(file)
+            record, assessment = bundles.read_record(file), _assessment(file)
     else:
         settings = ctx.obj.load(store=store or "")
         opened = wiring.store(settings)
         with opened.open(bundles.key_of(opened, bundle)) as found:
-            record = bundles.read_record(found)
+            record, assessment = bundles.read_record(found), _assessment(found)
         wiring.note_access(settings, opened, bundle, DISPLAYING, tell=say)
     if as_json:
-        result_json(record)
+        result_json({**record, "assessment": plain(assessment)})
         return
-    for label, text in _summary(record):
+    read = assessment_in_words(assessment) if assessment is not None else []
+    for label, text in (*_summary(record), *read):
         result(f"{label:<14} {text}")
+
+
+def _assessment(stream: BinaryIO) -> "Assessment | None":
+    """Return what a bundle says that it shows; None for one of a time before that was said."""
+    from snapshotter.app import assessing
+
+    return assessing.read_assessment(assessing.BundledFiles(stream))
 
 
 @click.command(

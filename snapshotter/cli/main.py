@@ -28,6 +28,7 @@ COMMANDS = {
     "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
     "batch": ("batch", "batch", "Capture a table of addresses, row by row"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
+    "counts": ("counts", "counts", "Show the counts of a page over its captures"),
     "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
     "diff": ("diff", "diff", "Compare two captures of a page"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),

@@ -99,13 +99,21 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """A count that went over a threshold, between two readings."""
+    """
+    A count that went over a threshold, between two readings.
+
+    With `certain` the number was surely below at `below` and surely at or above at
+    `reached`. Without, no reading is surely at or above: `reached` is the first whose
+    interval holds both, and "maybe" is all that can be said. `below` is "" where the first
+    reading of all was not below any more.
+    """
 
     unit: str
     threshold: int
     source: str  # who says that this number matters: a law, an interpretation
-    below: str  # bundle id of the last reading below
-    below_at: datetime
+    certain: bool
+    below: str  # bundle id of the last reading below, or ""
+    below_at: datetime | None
     below_raw: str
     reached: str  # bundle id of the first reading at or above
     reached_at: datetime
@@ -124,6 +132,7 @@ class Readings:
     regions: tuple[Labelled, ...] = ()
     main_selector: str = ""  # of the smallest element around the main text
     main_by: str = ""  # how it was found: "policy", "structure", "guess"; "" where it was not
-    main_text: str = ""  # verbatim, a line a block
+    main_text: str = ""  # verbatim, a line a block; of a very long one the beginning
+    main_sha256: str = ""  # of all of it, normalised: whether two captures show the same
     hidden_text: str = ""  # stands in the main region, and no reader sees it
     links: tuple[str, ...] = ()  # of the main region

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from snapshotter.model.assessment import RuleFile
 from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.takedown import ConfirmRules
 
@@ -158,6 +159,7 @@ class ReadingRules:
     links: bool = True
     sites: tuple[SiteReadings, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()  # (id, TOML) of their file: what goes into the bundle
+    files: tuple[RuleFile, ...] = ()  # the same, in short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

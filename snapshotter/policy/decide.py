@@ -188,6 +188,7 @@ def _reading_rules(policy: Policy) -> ReadingRules:
         **policy.extract.model_dump(exclude={"reason"}),
         sites=known.sites,
         rules=((known.file.id, known.text),),
+        files=(known.file,),
     )
 
 

@@ -279,8 +279,8 @@ def _settings(decision: Decision) -> dict[str, Any]:
     # The texts of the rules lie beside the record, as files of their own.
     settings["verdict"] = _group(replace(decision.verdict, rule_texts=()))
     del settings["verdict"]["rule_texts"]
-    settings["readings"] = _group(replace(decision.readings, sites=(), rules=()))
-    for name in ("sites", "rules"):
+    settings["readings"] = _group(replace(decision.readings, sites=(), rules=(), files=()))
+    for name in ("sites", "rules", "files"):
         del settings["readings"][name]
     settings["mask"] = _group(decision.mask)
     settings["limits"] = _group(decision.limits)

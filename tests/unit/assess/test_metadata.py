@@ -86,6 +86,8 @@ def test_the_pages_names_are_read_each_with_its_source() -> None:
     assert stated(found, "account") == [("河岸旧书", Source.DOM)]
     assert stated(found, "site") == [("微信公众平台", Source.META)]
     assert stated(found, "place") == [("浙江", Source.DOM)]
+    assert found.main_text.startswith("入冬以后，河边的旧书市停了整整六个星期")
+    assert (found.main_by, found.hidden_text) == ("policy", "")
     assert ("zh_CN", Source.DOM) in stated(found, "language")
     assert "title" not in found.conflicts
 

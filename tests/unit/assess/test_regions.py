@@ -8,6 +8,14 @@ import pytest
 from snapshotter.assess.dom import blocks_of, read_document
 from snapshotter.assess.readings import read
 from snapshotter.assess.regions import main_digest
+from snapshotter.formats import assessment as assessments
+from snapshotter.model.assessment import (
+    Assessment,
+    Availability,
+    Content,
+    ContentVerdict,
+    TakedownVerdict,
+)
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.request import ReadingRules
@@ -122,6 +130,38 @@ def test_the_main_text_is_verbatim(news: Readings) -> None:
 def test_what_is_hidden_is_kept_apart(news: Readings) -> None:
     assert "Nobody reads this" not in news.main_text
     assert news.hidden_text == f"{PARAGRAPH} Nobody reads this."
+
+
+@pytest.mark.parametrize(
+    ("attributes", "hidden"),
+    [
+        ("style='display:none'", True),
+        ("style='color: red; visibility: hidden'", True),
+        ("style='opacity: 0;'", True),
+        ("style='opacity:.0'", True),
+        ("style='opacity: 1;'", False),
+        ("style='opacity: 0.5'", False),
+        ("style='visibility: visible'", False),
+        ("hidden", True),
+        ("hidden=until-found", False),
+        ("", False),
+    ],
+)
+def test_markup_says_what_is_hidden(attributes: str, hidden: bool) -> None:
+    document = read_document(f"<main><div {attributes}><p>words</p></div></main>")
+    assert document is not None
+
+    assert [it.hidden for it in blocks_of(document)] == [hidden]
+
+
+def test_what_is_folded_is_hidden_and_what_it_is_called_is_not() -> None:
+    document = read_document("<details><summary>More</summary><p>words</p></details>")
+    assert document is not None
+
+    assert [(it.text, it.hidden) for it in blocks_of(document)] == [
+        ("More", False),
+        ("words", True),
+    ]
 
 
 def test_links_are_those_of_the_main_region(news: Readings) -> None:
@@ -242,3 +282,25 @@ def test_a_style_of_its_own_hides_an_element_or_does_not(style: str, hidden: boo
     (block,) = blocks_of(document)
 
     assert block.hidden is hidden
+
+
+def test_a_page_that_is_made_long_still_has_an_assessment_that_a_bundle_can_hold() -> None:
+    link = f"<a href='/{'x' * 1900}'>{'字' * 200}</a>"
+    one = "<p>" + "\x01" * 100 + link + "</p>"
+    html = "<main>" + "<div>" * 200 + one * 3_000 + "<p hidden>" + "\U0001f600" * 300_000
+    made = Assessment(
+        content=ContentVerdict(kind=Content.CONTENT, detail=""),
+        takedown=TakedownVerdict(availability=Availability.AVAILABLE, detail=""),
+        readings=read(page(html), RULES),
+    )
+
+    assert len(assessments.encode(made)) < assessments.MAX_BYTES
+    assert assessments.parse(assessments.encode(made)) == made
+
+
+def test_the_digest_is_of_the_whole_main_text_though_the_record_has_its_beginning() -> None:
+    long = "<main>" + f"<p>{'0123456789' * 100}" * 450
+    one, other = read(page(f"{long}<p>a"), RULES), read(page(f"{long}<p>b"), RULES)
+
+    assert one.main_text == other.main_text
+    assert one.main_sha256 != other.main_sha256

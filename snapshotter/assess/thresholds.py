@@ -1,0 +1,99 @@
+"""
+Counts of one page over time, and between which two readings they went over a threshold.
+
+A reading may be an interval: it is below a threshold only if its upper bound is, and at or
+above only if its lower bound is. What lies between is neither, and is never rounded to one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from snapshotter.model.reading import Count, Crossing
+from snapshotter.model.request import Threshold
+from snapshotter.model.takedown import Observation
+
+# What a law calls viewed, a platform may call read.
+_COVERS = {"views": ("views", "reads")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One count in one capture."""
+
+    bundle_id: str
+    at: datetime
+    count: Count
+
+
+def series(observations: Iterable[Observation]) -> dict[str, tuple[Reading, ...]]:
+    """
+    Return the counts of one page by unit, in the order of the captures.
+
+    Of several counts of the same unit in one capture the best founded one is taken, which
+    stands first.
+    """
+    found: dict[str, list[Reading]] = {}
+    for it in sorted(observations, key=lambda it: (it.at, it.bundle_id)):
+        seen: set[str] = set()
+        for count in it.counts:
+            if count.unit not in seen:
+                seen.add(count.unit)
+                reading = Reading(bundle_id=it.bundle_id, at=it.at, count=count)
+                found.setdefault(count.unit, []).append(reading)
+    return {unit: tuple(readings) for unit, readings in found.items()}
+
+
+def crossings(
+    readings: dict[str, tuple[Reading, ...]], thresholds: Sequence[Threshold]
+) -> tuple[Crossing, ...]:
+    """
+    Return each time that a count of one page went over a threshold, in the order of time.
+
+    A count that falls below again and rises again goes over twice.
+    """
+    found = [
+        crossing
+        for threshold in thresholds
+        for unit in _COVERS.get(threshold.unit, (threshold.unit,))
+        for crossing in _of_one(readings.get(unit, ()), threshold, unit)
+    ]
+    return tuple(sorted(found, key=lambda it: (it.reached_at, it.unit, it.threshold)))
+
+
+def _of_one(readings: Iterable[Reading], threshold: Threshold, unit: str) -> Iterator[Crossing]:
+    below: Reading | None = None
+    between: Reading | None = None  # the first since then that may be either
+    is_over = False
+    for reading in readings:
+        count = reading.count
+        if count.lower >= threshold.at:
+            if not is_over:
+                yield _crossing(threshold, unit, below, reading, certain=True)
+            is_over, between = True, None
+        elif count.upper is not None and count.upper < threshold.at:
+            if between is not None:
+                # It may have been over for a while: that stays open.
+                yield _crossing(threshold, unit, below, between, certain=False)
+            below, between, is_over = reading, None, False
+        elif not is_over and between is None:
+            between = reading
+    if between is not None:
+        yield _crossing(threshold, unit, below, between, certain=False)
+
+
+def _crossing(
+    threshold: Threshold, unit: str, below: Reading | None, reached: Reading, *, certain: bool
+) -> Crossing:
+    return Crossing(
+        unit=unit,
+        threshold=threshold.at,
+        source=threshold.source,
+        certain=certain,
+        below=below.bundle_id if below else "",
+        below_at=below.at if below else None,
+        below_raw=below.count.raw if below else "",
+        reached=reached.bundle_id,
+        reached_at=reached.at,
+        reached_raw=reached.count.raw,
+    )

@@ -1,0 +1,196 @@
+"""`snapshotter counts`: what a page counted, capture by capture, and over which thresholds."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
+from snapshotter.cli.readings_words import bounds_in_words
+
+if TYPE_CHECKING:
+    from snapshotter.app.counting import Counted
+    from snapshotter.app.settings import Settings
+    from snapshotter.assess.thresholds import Reading
+    from snapshotter.model.reading import Count, Crossing
+    from snapshotter.model.request import Threshold
+
+_BAR = 40  # characters
+_COLUMNS = (
+    "identity", "unit", "at", "raw", "lower", "upper", "exact", "rounding", "source", "mismatch",
+    "bundle_id",
+)  # fmt: skip
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter counts https://weibo.com/1900000001/O00019Qdw
+  snapshotter counts --chart --threshold reposts=500 https://weibo.com/1900000001/O00019Qdw
+  snapshotter counts --csv 20261124t160642z-k3v4q2m7xw4c5b6d > counts.csv
+
+\b
+A number that its site shortened is an interval: 6.1万 may be 61,000 to 61,999. "Maybe" over a
+threshold is all that can be said where the threshold lies inside. What the thresholds are, and
+who says so, is in your policy, or else in the one that is for the page ([[thresholds]]).
+"""
+)
+@click.argument("pages", nargs=-1, required=True, metavar="URL|IDENTITY|BUNDLE-ID…")
+@store_option
+@click.option(
+    "--threshold",
+    "given",
+    multiple=True,
+    metavar="UNIT=NUMBER",
+    help="Look for this one, too: reposts=500. May be given again.",
+)
+@click.option("--chart", is_flag=True, help="Draw a bar for each reading.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a page.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print one row a reading.")
+@click.pass_context
+def counts(
+    ctx: click.Context,
+    pages: tuple[str, ...],
+    store: str | None,
+    given: tuple[str, ...],
+    chart: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """
+    Show what pages counted: reposts, comments, likes, reads, views.
+
+    Each reading with its time, as it was written, as bounds, and with the bundle that holds
+    it. It is the bundles' own word; `snapshotter verify` checks it.
+    """
+    from snapshotter.app import wiring_takedown
+    from snapshotter.app.counting import counted
+
+    if as_json + as_csv + chart > 1:
+        raise click.UsageError("one of --chart, --json and --csv")
+    settings = ctx.obj.load(store=store or "")
+    asked = tuple(map(_threshold, given))
+    with wiring_takedown.observatory(settings) as place:
+        place.sync()
+        found = [
+            counted(place, it, lambda url: (*_of_policy(settings, url), *asked)) for it in pages
+        ]
+    if as_csv:
+        _print_csv(found)
+        return
+    for it in found:
+        if as_json:
+            result_json(_object(it))
+        else:
+            _print(it, chart=chart)
+
+
+def _threshold(text: str) -> "Threshold":
+    from snapshotter.model.request import Threshold
+
+    unit, _, number = text.partition("=")
+    if not unit.strip() or not number.strip().isdecimal() or not 0 < int(number) < 1 << 53:
+        raise click.BadParameter(f"{text} is none: reposts=500", param_hint="--threshold")
+    return Threshold(unit=unit.strip(), at=int(number), source="")
+
+
+def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
+    """Return those of the configured policy; where it has none, of the one that is for the page."""
+    from snapshotter.app import wiring
+    from snapshotter.policy import load as policies
+    from snapshotter.policy.decide import monitoring
+
+    own = monitoring(wiring.policy(settings, url)).thresholds
+    for_page = wiring.picked(settings, url).name
+    return own or monitoring(policies.load(for_page, settings.policies_dir)).thresholds
+
+
+def _print(it: "Counted", *, chart: bool) -> None:
+    result(f"{it.url}  ({it.identity})")
+    if not it.readings:
+        say(f"none of {it.captures} captures shows a count")
+    for unit, readings in it.readings.items():
+        result(f"  {unit}")
+        most = max(_shown(reading.count) for reading in readings)
+        for reading in readings:
+            bar = "#" * max(1, round(_BAR * _shown(reading.count) / max(1, most)))
+            drawn = f"{bar:<{_BAR}}  " if chart else ""
+            words = bounds_in_words(reading.count)
+            result(f"    {time_in_words(reading.at)}  {drawn}{words}  {reading.bundle_id}")
+    for crossing in it.crossings:
+        result(f"  {_crossing_in_words(crossing)}")
+
+
+def _shown(count: "Count") -> int:
+    """Return what a bar is long by: what is certain."""
+    return count.lower
+
+
+def _crossing_in_words(it: "Crossing") -> str:
+    source = f" ({it.source})" if it.source else ""
+    begin = "went over" if it.certain else "maybe went over"
+    if not it.below_at:
+        begin = "was over" if it.certain else "maybe was over"
+        return (
+            f"{it.unit} {begin} {it.threshold:,} at the first reading that says so,"
+            f' {time_in_words(it.reached_at)} ("{it.reached_raw}", {it.reached}){source}'
+        )
+    return (
+        f"{it.unit} {begin} {it.threshold:,} between {time_in_words(it.below_at)}"
+        f' ("{it.below_raw}", {it.below}) and {time_in_words(it.reached_at)}'
+        f' ("{it.reached_raw}", {it.reached}){source}'
+    )
+
+
+def _object(it: "Counted") -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import plain
+
+    return {
+        "captures": it.captures,
+        "crossings": [plain(crossing) for crossing in it.crossings],
+        "identity": it.identity,
+        "readings": [
+            {
+                "at": instant_json(reading.at),
+                "bundle_id": reading.bundle_id,
+                **plain(reading.count),
+            }
+            for reading in _all(it)
+        ],
+        "url": it.url,
+    }
+
+
+def _all(it: "Counted") -> "Iterator[Reading]":
+    for readings in it.readings.values():
+        yield from readings
+
+
+def _print_csv(found: "Sequence[Counted]") -> None:
+    _print_row(_COLUMNS)
+    for it in found:
+        for reading in _all(it):
+            count = reading.count
+            _print_row(
+                (
+                    it.identity, count.unit, instant_json(reading.at), count.raw, count.lower,
+                    "" if count.upper is None else count.upper, str(count.exact).lower(),
+                    count.rounding, count.source.value, count.mismatch, reading.bundle_id,
+                )
+            )  # fmt: skip
+
+
+def _print_row(values: Sequence[object]) -> None:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow([_cell(it) for it in values])
+    result(line.getvalue())
+
+
+def _cell(value: object) -> object:
+    """A page wrote some of these: none is a formula for whoever opens the table."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
