@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import (
+    assessment,
     canonical_json,
     container,
     names,
@@ -29,6 +30,7 @@ from snapshotter.formats import (
 )
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.formats.tombstone import Tombstone
+from snapshotter.model.assessment import Shown
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import custodian, layout
@@ -55,6 +57,7 @@ class Entry:
     bundle_id: str
     object: StoredObject
     record: dict[str, Any]  # the capture record; empty when it can not be read
+    shown: Shown | None = None  # what the bundle says that it shows
     problem: str = ""  # why it can not be read
     kinds: tuple[str, ...] = ()  # of what is listed: "" for the bundle, then its sidecars
     erased: Tombstone | None = None  # it was, by order
@@ -97,13 +100,20 @@ def _entry(
 ) -> Entry:
     try:
         with store.open(found.key) as stream:
-            record = read_record(stream)
+            record, shown = read_record(stream), read_shown(stream)
         _check_listed(record)
     except (EvidenceInvalid, OSError) as error:
-        record, problem = {}, str(error)
+        record, shown, problem = {}, None, str(error)
     else:
         problem = ""
-    return Entry(bundle_id=bundle_id, object=found, record=record, problem=problem, kinds=kinds)
+    return Entry(
+        bundle_id=bundle_id,
+        object=found,
+        record=record,
+        shown=shown,
+        problem=problem,
+        kinds=kinds,
+    )
 
 
 def tombstone_of(store: ObjectStore, bundle_id: str) -> Tombstone | None:
@@ -166,6 +176,22 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
             stream.seek(member.data_offset)
             return container.exactly(stream, member.length)
     raise EvidenceInvalid(f"the bundle has no {name}")
+
+
+def read_shown(stream: BinaryIO) -> Shown | None:
+    """
+    Return what the bundle in `stream` says that it shows, unverified; None where it says nothing.
+
+    Raises:
+        EvidenceInvalid: Not a bundle, or what it says can not be read.
+    """
+    members = {it.name: it for it in container.read_directory(stream)}
+    if (member := members.get(assessment.PATH)) is None:
+        return None
+    if member.length > assessment.MAX_BYTES:
+        raise EvidenceInvalid(f"{assessment.PATH} is longer than {assessment.MAX_BYTES} bytes")
+    stream.seek(member.data_offset)
+    return Shown.of(assessment.parse(container.exactly(stream, member.length)))
 
 
 def part_of(stream: BinaryIO, member: container.Member) -> BinaryIO:

@@ -27,7 +27,7 @@ from snapshotter.app.tokens import TokenDesk
 from snapshotter.errors import CaptureIncomplete, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import names
 from snapshotter.formats.digest import digest
-from snapshotter.model.assessment import Assessment
+from snapshotter.model.assessment import Assessment, Shown
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.capture import Capture
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
@@ -118,6 +118,11 @@ class Result:
     replay: Replay | None = None  # None: nobody asked for it
     logged: Logged | None = None  # None: there is no log
     assessment: Assessment | None = None  # None: nobody assessed it, or it failed
+
+    @property
+    def shown(self) -> Shown | None:
+        """What the page shows, in short."""
+        return self.sealed.shown
 
 
 def run(
@@ -325,6 +330,7 @@ def _sealed(
         court_minimum=met,
         retry_after=_header(capture, "retry-after"),
         date=response.date_header if response else "",
+        shown=Shown.of(assessment) if assessment is not None else None,
     )
 
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from httpx import BaseTransport
 
     from snapshotter.app.renew import Renewer
+    from snapshotter.assess.assessor import RuleAssessor
     from snapshotter.capture.engine import ChromiumCapturer
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log import LogWriter
@@ -240,7 +241,15 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
 
 
 def assessor(decision: Decision) -> Assessor:
-    """Return what judges pages under a decision."""
+    """
+    Return what judges pages under a decision, by the rules whose texts are in it.
+
+    Raises:
+        SnapshotterError: A file of rules is none.
+    """
+    # Half of the time that a first assessment takes: spent while the browser starts.
+    import trafilatura  # noqa: F401
+
     from snapshotter.assess.assessor import RuleAssessor
 
     return RuleAssessor.of(decision)

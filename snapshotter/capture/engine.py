@@ -10,6 +10,7 @@ capture.
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -126,7 +127,7 @@ class ChromiumCapturer:
                     discloses=decision.redact.mode != "drop",
                 ),
                 gate=self._gate,
-                assessor=self._assessor(decision) if self._assessor is not None else None,
+                assessor=partial(self._assessor, decision) if self._assessor is not None else None,
                 kill_at=kill_at,
             )
             standby.give(session.go)

@@ -42,12 +42,13 @@ class Judging:
     Judges one page, and looks again where that may help.
 
     Args:
+        assessor: Comes while the browser starts.
         requested_url: As it was asked for.
     """
 
     def __init__(
         self,
-        assessor: Assessor,
+        assessor: asyncio.Future[Assessor],
         *,
         requested_url: str,
         stage: Stage,
@@ -112,6 +113,9 @@ class Judging:
     async def _verdicts(self) -> tuple[ContentVerdict, TakedownVerdict]:
         decision, document, ledger = self._stage.decision, self._document, self._ledger
         limit_s = decision.limits.step_s
+        assessor = await self._stage.guard.call(
+            "the rules", asyncio.shield(self._assessor), limit_s
+        )
         seen = await look(self._stage.worlds, limit_s=limit_s)
         page = Page(
             requested_url=self._url,
@@ -128,7 +132,7 @@ class Judging:
             images=ledger.images,
         )
         return await self._stage.guard.call(
-            "judging", asyncio.to_thread(self._assessor.judge, page), limit_s
+            "judging", asyncio.to_thread(assessor.judge, page), limit_s
         )
 
     async def _opens(self, wall: ContentVerdict, grace_s: float) -> bool:

@@ -8,7 +8,7 @@ and made into a `Capture`, whatever became of them.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ class Session:
         wire: Wire,
         recorder: Recorder,
         gate: RasterGate,
-        assessor: Assessor | None,
+        assessor: Callable[[], Assessor] | None,
         kill_at: float,
     ) -> None:
         self._request = request
@@ -127,7 +127,8 @@ class Session:
         self._wire = wire
         self._recorder = recorder
         self._gate = gate
-        self._assessor = assessor
+        self._make_assessor = assessor
+        self._assessor: asyncio.Task[Assessor] | None = None
         self._ending_s = min(_ENDING_S, decision.limits.total_s * _ENDING_SHARE)
         self._guard_deadline = kill_at - self._ending_s
 
@@ -298,6 +299,9 @@ class Session:
         playwright: Playwright | None = None
         context: BrowserContext | None = None
         closing: asyncio.Task[None] | None = None
+        if self._make_assessor is not None:  # it reads its rules while the browser starts
+            self._assessor = asyncio.create_task(asyncio.to_thread(self._make_assessor))
+            self._assessor.add_done_callback(_seen)  # why it failed is for who asks for it
         self._ledger.begin_step("launch")
         try:
             running = await self._started(guard, start)
@@ -674,6 +678,11 @@ class Session:
         if self._guard is None:
             raise RuntimeError("a step was taken before what it needs was there")
         return self._guard
+
+
+def _seen(task: asyncio.Task[Assessor]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def _enter(stage: Stage) -> None:

@@ -234,6 +234,7 @@ def object_of(entry: "Entry", came: "Came") -> dict[str, Any]:
         "tags": list(entry.tags),
         "time": came.time or None,
         "title": came.title,
+        "verdict": came.verdict,
     }
 
 

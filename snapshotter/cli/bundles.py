@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import bytes_in_words, result, result_json, say, time_in_words
+from snapshotter.cli.output import (
+    bytes_in_words,
+    result,
+    result_json,
+    say,
+    time_in_words,
+    verdict_lines,
+    verdict_object,
+)
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import DISPLAYING, EXPORTING
 from snapshotter.model.finding import Verdict
@@ -16,7 +24,7 @@ from snapshotter.model.finding import Verdict
 if TYPE_CHECKING:
     from snapshotter.app.bundles import Entry
     from snapshotter.app.settings import Settings
-    from snapshotter.model.assessment import Assessment
+    from snapshotter.model.assessment import Assessment, Shown
     from snapshotter.model.takedown import Observation
     from snapshotter.ports import ObjectStore
 
@@ -130,8 +138,9 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
     Nothing is checked here; `snapshotter verify` does that.
     """
     from snapshotter.app import bundles, wiring
-    from snapshotter.cli.readings_words import assessment_in_words
+    from snapshotter.cli.readings_words import readings_in_words
     from snapshotter.formats.canonical_json import plain
+    from snapshotter.model.assessment import Shown
     from snapshotter.verify.files import file_named
 
     file = file_named(bundle)
@@ -144,11 +153,13 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
         with opened.open(bundles.key_of(opened, bundle)) as found:
             record, assessment = bundles.read_record(found), _assessment(found)
         wiring.note_access(settings, opened, bundle, DISPLAYING, tell=say)
+    shown = Shown.of(assessment) if assessment is not None else None
     if as_json:
-        result_json({**record, "assessment": plain(assessment)})
+        kept = {"assessment": plain(assessment), "verdict": verdict_object(shown)}
+        result_json({**record, **kept})
         return
-    read = assessment_in_words(assessment) if assessment is not None else []
-    for label, text in (*_summary(record), *read):
+    read = readings_in_words(assessment.readings) if assessment is not None else []
+    for label, text in (*_summary(record, shown), *read):
         result(f"{label:<14} {text}")
 
 
@@ -299,6 +310,7 @@ def _object(entry: "Entry", *, held: bool) -> dict[str, Any]:
         "problem": entry.problem or None,
         "requested_url": what.get("requested_url"),
         "title": what.get("title"),
+        "verdict": verdict_object(entry.shown),
     }
 
 
@@ -313,14 +325,15 @@ def _line(entry: "Entry", *, held: bool) -> str:
     record = entry.record
     what = record["what"]
     status, title = what["http_status"] or "---", what["title"]
+    shown = f"  {entry.shown.words}" if entry.shown is not None else ""
     return (
         f"{entry.bundle_id}  {record['when']['started_at']}  {record['outcome']['state']:<8}  "
-        f"{status}  {what['requested_url']}{f'  {title}' if title else ''}"
+        f"{status}{shown}  {what['requested_url']}{f'  {title}' if title else ''}"
         f"{'  held' if held else ''}"
     )
 
 
-def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
+def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, str]]:
     """Return the record's main facts as label and text."""
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
@@ -336,6 +349,7 @@ def _summary(record: dict[str, Any]) -> list[tuple[str, str]]:
             ),
             ("final", what["final_url"]),
             ("HTTP status", str(what["http_status"] or "none")),
+            *verdict_lines(shown),
             ("outcome", record["outcome"]["state"]),
             *(
                 ("", f"{reason['code']}: {reason['detail']}")

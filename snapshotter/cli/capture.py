@@ -11,7 +11,16 @@ import click
 
 from snapshotter.cli.handing_over import Handover, hand_over, handover_options
 from snapshotter.cli.how import How, how_options
-from snapshotter.cli.output import Steps, bytes_in_words, program, result, result_json, say
+from snapshotter.cli.output import (
+    Steps,
+    bytes_in_words,
+    program,
+    result,
+    result_json,
+    say,
+    verdict_lines,
+    verdict_object,
+)
 from snapshotter.errors import CaptureIncomplete, SnapshotterError
 from snapshotter.model.job import NORMAL
 
@@ -334,6 +343,7 @@ def _object(done: "Result") -> dict[str, Any]:
             for token in signed.tokens
         ],
         "title": captured.title,
+        "verdict": verdict_object(done.shown),
         "warnings": [{"code": it.code, "detail": it.detail} for it in captured.warnings],
         "verification": done.report.verdict.value,
     }
@@ -409,6 +419,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     status = captured.response.status if captured.response else "none"
     images = captured.images
     result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    for label, text in verdict_lines(done.shown):
+        result(f"  {label:<14} {text}")
     if captured.page_size:
         size = captured.page_size
         result(f"  full page      {size.width} x {size.captured_height} CSS pixels")

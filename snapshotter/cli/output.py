@@ -10,11 +10,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.model.assessment import Shown
 
 # What a person reads while each stage runs.
 _WORDS = {
@@ -32,7 +35,10 @@ _WORDS = {
     "mhtml": "saving MHTML",
     "dom": "saving the DOM",
     "text": "saving the text",
+    "judge": "looking at what the page shows",
+    "reload": "asking for the page again",
     "record": "writing the network record",
+    "assess": "saying what the page shows",
     "close": "closing the browser",
     "seal": "sealing",
     "timestamp": "asking timestamp authorities",
@@ -44,6 +50,31 @@ _WORDS = {
     "bundles": "reading bundles",
     "judging": "holding bundles against the log",
 }
+
+
+def verdict_object(shown: "Shown | None") -> dict[str, Any] | None:
+    """Return what a capture shows as `--json` prints it (docs/reference/json.md)."""
+    if shown is None:
+        return None
+    from snapshotter.formats.canonical_json import plain
+
+    fields: dict[str, Any] = plain(shown)
+    del fields["main_sha256"]
+    return fields
+
+
+def verdict_lines(shown: "Shown | None") -> list[tuple[str, str]]:
+    """Return what a capture shows as lines with labels: in few words, then the platform's own."""
+    if shown is None:
+        return []
+    from snapshotter.verify.report import printable
+
+    rule = f", by rule {shown.rule}" if shown.rule else ""
+    lines = [("verdict", f"{shown.words}{printable(rule)}")]
+    lines += [("", printable(text)) for text in (shown.detail,) if text]
+    lines += [("notice", printable(text)) for text in (shown.notice,) if text]
+    lines += [("cites", printable(text)) for text in (shown.cited_rule,) if text]
+    return lines
 
 
 class NobodyListens(BrokenPipeError):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import instant_json, result, result_json, say, time_in_words
+from snapshotter.cli.output import (
+    instant_json,
+    result,
+    result_json,
+    say,
+    time_in_words,
+    verdict_lines,
+    verdict_object,
+)
 from snapshotter.cli.queue_hosts import hosts
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
@@ -324,6 +332,7 @@ def job_object(status: JobStatus) -> dict[str, Any]:
         "state": status.state.value,
         "tags": list(job.tags),
         "title": status.title,
+        "verdict": verdict_object(status.shown),
         "worker": status.worker,
     }
 
@@ -356,6 +365,7 @@ def print_job(status: JobStatus) -> None:
         ("began", _when(status.started_at)),
         ("ended", _when(status.ended_at)),
         ("outcome", status.outcome),
+        *verdict_lines(status.shown),
         ("HTTP status", status.http_status),
         ("final URL", status.final_url),
         ("title", status.title),

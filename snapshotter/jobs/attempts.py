@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from snapshotter.formats import typed
 from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Gate, Met, Wait
@@ -44,6 +45,7 @@ from snapshotter.jobs.table import (
     add_note,
     job_of,
     noted,
+    shown_text,
     status_of,
 )
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, Made, Sealed
@@ -261,7 +263,7 @@ class Attempts:
                     bundle_id=sealed.bundle_id, sha256=sealed.sha256, location=made.location,
                     outcome=sealed.outcome, http_status=sealed.http_status,
                     final_url=sealed.final_url, title=sealed.title,
-                    court_minimum=sealed.court_minimum,
+                    court_minimum=sealed.court_minimum, shown=shown_text(sealed.shown),
                     error=error, hint=_RETRY if attempt.giving_up else "", lapses=0,
                     revisits=JOB.c.revisits + int(again is not None),
                     notes=json.dumps(notes),
@@ -338,7 +340,7 @@ class Attempts:
             return [
                 Orphan(
                     attempt=_attempt(row),
-                    sealed=Sealed(**json.loads(row["attempt_sealed"])),
+                    sealed=typed.read(Sealed, json.loads(row["attempt_sealed"])),
                     process=row["attempt_process"],
                     store_by=row["attempt_store_by"],
                     orphaned_at=row["attempt_orphaned_at"],

@@ -48,7 +48,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 TABLES = MetaData()
 # Raised by a release whose tables an older one would misread; what brings tables of an older
 # release up to date then stands beside `_create_tables`.
-TABLES_VERSION = 1
+TABLES_VERSION = 2
 _MADE_FOR = Table(
     "tables_version",
     TABLES,
@@ -226,19 +226,32 @@ def _create_tables(engine: Engine) -> int:
         # Whoever only looks into a queue waits for no writer.
         if set(inspect(connection).get_table_names()) >= set(TABLES.tables):
             found = connection.execute(asked).scalar()
-            if found is not None:
+            if found is not None and found >= TABLES_VERSION:
                 return int(found)
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        is_new = "job" not in inspect(connection).get_table_names()
         TABLES.create_all(connection)
         found = connection.execute(asked).scalar()
-        if found is None:
-            found = TABLES_VERSION
+        if found is None:  # tables from before they were numbered are those of the first
+            found = TABLES_VERSION if is_new else 1
             connection.execute(_MADE_FOR.insert().values(id=1, version=found))
-        return found
+        if found < TABLES_VERSION:
+            _bring_up_to_date(connection, int(found))
+            found = TABLES_VERSION
+            connection.execute(_MADE_FOR.update().values(version=found))
+        return int(found)
+
+
+def _bring_up_to_date(connection: Connection, version: int) -> None:
+    """Change tables of an older release into those of this one; what is in them stays."""
+    if version < 2:  # what a capture shows, and checks between captures
+        no = "0" if connection.dialect.name == "sqlite" else "false"
+        for column in ("shown TEXT NOT NULL DEFAULT ''", f"light BOOLEAN NOT NULL DEFAULT {no}"):
+            connection.exec_driver_sql(f"ALTER TABLE job ADD COLUMN {column}")
 
 
 @contextlib.contextmanager

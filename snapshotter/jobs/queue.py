@@ -203,7 +203,8 @@ def _retry(connection: Connection, job_id: str) -> Ruling:
         .values(
             state=JobState.WAITING, ready=DUE, due_at=None, not_after=None, attempts=0, lapses=0,
             giving_up="", ended_at=None, bundle_id="", sha256="", location="", outcome="",
-            http_status=None, final_url="", title="", court_minimum=None, exit_code=None,
+            http_status=None, final_url="", title="", court_minimum=None, shown="",
+            exit_code=None,
             error="", hint="", notes=json.dumps(notes),
         )
     )  # fmt: skip
@@ -230,6 +231,7 @@ def _row(job: CaptureJob, host: str) -> dict[str, Any]:
         "enqueued_at": job.enqueued_at,
         "not_before": job.not_before,
         "not_after": job.not_after,
+        "light": job.light,
         "state": JobState.WAITING,
         "ready": DUE_LATER if job.not_before else DUE,
         "due_at": job.not_before,

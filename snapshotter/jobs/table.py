@@ -23,7 +23,10 @@ from sqlalchemy import (
     update,
 )
 
+from snapshotter.formats import typed
+from snapshotter.formats.canonical_json import plain
 from snapshotter.jobs.database import TABLES, Instant, Words
+from snapshotter.model.assessment import Shown
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 
 LONGEST_HOST = 255  # characters
@@ -68,6 +71,8 @@ JOB = Table(
     Column("title", Words, nullable=False, default=""),
     Column("court_minimum", Boolean),
     Column("exit_code", Integer),
+    Column("shown", Words, nullable=False, default=""),  # JSON of `Shown`
+    Column("light", Boolean, nullable=False, default=False),
     Column("error", Words, nullable=False, default=""),
     Column("hint", Words, nullable=False, default=""),
     Column("notes", Words, nullable=False, default="[]"),  # JSON
@@ -129,6 +134,7 @@ def job_of(row: RowMapping) -> CaptureJob:
         tags=tuple(json.loads(row["tags"])),
         not_before=row["not_before"],
         not_after=row["not_after"],
+        light=row["light"],
     )
 
 
@@ -152,7 +158,17 @@ def status_of(row: RowMapping) -> JobStatus:
         title=row["title"],
         court_minimum=row["court_minimum"],
         exit_code=row["exit_code"],
+        shown=_shown(row["shown"]),
         error=row["error"],
         hint=row["hint"],
         notes=tuple(json.loads(row["notes"])),
     )
+
+
+def shown_text(shown: Shown | None) -> str:
+    """Return what a capture shows as it stands in a row."""
+    return json.dumps(plain(shown)) if shown is not None else ""
+
+
+def _shown(text: str) -> Shown | None:
+    return typed.read(Shown, json.loads(text)) if text else None

@@ -178,3 +178,45 @@ class Assessment:
     identity: str = ""  # which page it is (`policy/identity.py`), as far as the page says it
     main_sha256: str = ""  # of the main text, normalised: whether two captures show the same
     readings: Readings = field(default_factory=Readings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a capture shows, in short: for lists, tables and the queue."""
+
+    content: Content
+    availability: Availability
+    cause: Cause | None = None
+    undecided: Undecided | None = None
+    wall: WallKind | None = None
+    rule: str = ""
+    notice: str = ""  # verbatim
+    cited_rule: str = ""
+    detail: str = ""  # a sentence
+    takedown: bool = True  # as TakedownVerdict has it
+    main_sha256: str = ""
+
+    @classmethod
+    def of(cls, assessment: Assessment) -> "Shown":
+        """Return an assessment in short."""
+        verdict = assessment.takedown
+        return cls(
+            content=assessment.content.kind,
+            availability=verdict.availability,
+            cause=verdict.cause,
+            undecided=verdict.undecided,
+            wall=verdict.wall,
+            rule=verdict.rule,
+            notice=verdict.notice,
+            cited_rule=verdict.cited_rule,
+            detail=verdict.detail or assessment.content.detail,
+            takedown=verdict.takedown,
+            main_sha256=assessment.main_sha256,
+        )
+
+    @property
+    def words(self) -> str:
+        """A few words: `content, available`, `notice, unavailable (author)`."""
+        why = self.cause or self.wall or self.undecided
+        kind, state = self.content.value, self.availability.value
+        return f"{kind}, {state} ({why.value})" if why else f"{kind}, {state}"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from snapshotter.model.assessment import Shown
+
 NORMAL = 100  # priority of a capture that nobody ranked
 MOST_PRIORITY = 1_000
 
@@ -47,6 +49,7 @@ class CaptureJob:
     origin: str = ""  # who asked: "cli", "batch:NAME", "schedule:NAME", "watch:NAME"
     priority: int = NORMAL  # 0 to 1,000, lower first
     tags: tuple[str, ...] = ()
+    light: bool = False  # a check between captures (`Decision.light`)
     not_before: datetime | None = None  # UTC
     not_after: datetime | None = None  # UTC; one that has not begun by then is missed: a gap
 
@@ -70,6 +73,7 @@ class JobStatus:
     final_url: str = ""
     title: str = ""
     court_minimum: bool | None = None
+    shown: Shown | None = None  # None: there is no bundle, or nothing is said of it
     exit_code: int | None = None  # that `capture` would have ended with
     error: str = ""  # a sentence
     hint: str = ""
@@ -103,6 +107,7 @@ class Sealed:
     court_minimum: bool
     retry_after: str  # this header of the main response as it was received, or ""
     date: str  # and this one
+    shown: Shown | None = None  # None: nothing is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,7 @@ class WorkerLog(JobObserver):
                 "outcome": status.outcome,
                 "stage_ms": dict(stage_ms),
                 "state": status.state.value,
+                "verdict": status.shown.words if status.shown is not None else "",
                 "worker": status.worker,
             },
         )

@@ -70,6 +70,7 @@ class Book:
         return Came(
             status=DUPLICATE,
             outcome=found.outcome,
+            verdict=found.verdict,
             bundle_id=found.bundle_id,
             sha256=found.sha256,
             time=found.time,

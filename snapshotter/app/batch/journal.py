@@ -34,6 +34,7 @@ class Came:
 
     status: str  # done, incomplete, failed; or a state of a job that is not over
     outcome: str = ""  # of the capture: complete, partial, failed
+    verdict: str = ""  # what the page shows, in a few words (`Shown.words`)
     bundle_id: str = ""
     sha256: str = ""  # of the bundle's file
     time: str = ""  # when the capture began, UTC, by the clock of the machine that made it

@@ -20,6 +20,7 @@ from snapshotter.policy.identity import IdentityRules, identity
 FIELDS = (
     "status",
     "outcome",
+    "verdict",
     "bundle_id",
     "sha256",
     "time",

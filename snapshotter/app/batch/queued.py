@@ -157,6 +157,7 @@ def _came(status: JobStatus) -> Came:
     return Came(
         status=status.state.value,
         outcome=status.outcome,
+        verdict=status.shown.words if status.shown is not None else "",
         bundle_id=status.bundle_id,
         sha256=status.sha256,
         time=instant(bundle_time(status.bundle_id)) if status.bundle_id else "",

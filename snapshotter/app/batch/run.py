@@ -171,6 +171,7 @@ def _stored(
         length = world.store.head(key).length
         with world.store.open(key) as stream:
             record = bundles.read_record(stream)
+            shown = bundles.read_shown(stream)
             stream.seek(0)
             sha256 = digest(stream, limit=length).sha256
     except FileNotFoundError:
@@ -186,6 +187,7 @@ def _stored(
     return Came(
         status=DONE if met else INCOMPLETE,
         outcome=str(record.get("outcome", {}).get("state", "")),
+        verdict=shown.words if shown is not None else "",
         bundle_id=bundle_id,
         sha256=sha256,
         time=str(record.get("when", {}).get("started_at", "")),
@@ -204,6 +206,7 @@ def came_of(done: Result, decision: Decision) -> Came:
     return Came(
         status=DONE if met else INCOMPLETE,
         outcome=captured.outcome.value,
+        verdict=done.shown.words if done.shown is not None else "",
         bundle_id=done.bundle.id,
         sha256=done.bundle.digests.sha256,
         time=instant(captured.started_at),

@@ -34,8 +34,8 @@ def written(data: bytes, named: Mapping[str, str] | None = None) -> list[str]:
 
 def test_our_columns_stand_behind_those_of_the_table() -> None:
     assert written(b"URL,note\nhttps://a/,x\n") == [
-        "URL,note,status,outcome,bundle_id,sha256,time,location,title,error,hint",
-        "https://a/,x,<status>,<outcome>,<bundle_id>,<sha256>,<time>,<location>,<title>,"
+        "URL,note,status,outcome,verdict,bundle_id,sha256,time,location,title,error,hint",
+        "https://a/,x,<status>,<outcome>,<verdict>,<bundle_id>,<sha256>,<time>,<location>,<title>,"
         "<error>,<hint>",
     ]
 
@@ -56,7 +56,7 @@ def test_columns_are_called_as_somebody_wants_and_some_are_not_wanted() -> None:
         named={"url": "Adresse", "status": "Stand", "hint": "", "error": "", "location": ""},
     )
 
-    assert out[0] == "Adresse,x,Stand,outcome,bundle_id,sha256,time,title"
+    assert out[0] == "Adresse,x,Stand,outcome,verdict,bundle_id,sha256,time,title"
 
 
 def test_the_columns_of_auto_archiver_are_known_by_its_header_and_work_as_they_are() -> None:
@@ -69,10 +69,10 @@ def test_the_columns_of_auto_archiver_are_known_by_its_header_and_work_as_they_a
     )
 
     assert out == [
-        f"{header},outcome,bundle_id,error,hint",
+        f"{header},outcome,verdict,bundle_id,error,hint",
         "https://a/,<status>,case,<location>,<time>,mine,<sha256>,<location>,"
-        "<outcome>,<bundle_id>,<error>,<hint>",
-        "https://b/,wayback: success,,x,,,,,,,,",
+        "<outcome>,<verdict>,<bundle_id>,<error>,<hint>",
+        "https://b/,wayback: success,,x,,,,,,,,,",
     ]
 
 

@@ -19,6 +19,8 @@ from snapshotter.jobs.database import (
     database_url,
     open_database,
 )
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.model.job import CaptureJob
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,27 @@ def test_a_queue_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
         open_database(file)
 
     assert "upgrade snapshotter" in caught.value.hint
+
+
+def test_a_queue_of_the_first_release_is_brought_up_to_date_and_keeps_its_jobs(
+    tmp_path: Path,
+) -> None:
+    file, at = f"{tmp_path}/queue.db", datetime(2026, 11, 27, tzinfo=UTC)
+    engine = open_database(file)
+    DatabaseQueue(engine).put([CaptureJob(id="a", url="https://example.org/", enqueued_at=at)])
+    engine.dispose()
+    with closing(sqlite3.connect(file)) as first:
+        for column in ("shown", "light"):
+            first.execute(f"ALTER TABLE job DROP COLUMN {column}")
+        first.execute("UPDATE tables_version SET version = 1")
+        first.commit()
+
+    for _ in range(2):
+        engine = open_database(file)
+        status = DatabaseQueue(engine).get("a")
+        engine.dispose()
+        assert status is not None
+        assert (status.shown, status.job.light) == (None, False)
 
 
 def test_many_who_open_a_new_queue_at_once_all_have_it(tmp_path: Path) -> None:
