@@ -10,10 +10,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app import bundles, network_record
+from snapshotter.assess.assessor import hosts_of
 from snapshotter.assess.qr import Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
@@ -31,7 +33,9 @@ from snapshotter.model.capture import (
 )
 from snapshotter.model.page import Page
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
+from snapshotter.model.rules import RuleSet
 from snapshotter.policy import readings as known_sites
+from snapshotter.policy.takedown import parse_rules, rules_for
 from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
 from snapshotter.verify.record import MAX_BYTES as MAX_RECORD
@@ -122,7 +126,9 @@ def with_assessment(
     files = SpooledFiles({it.path: it.file for it in capture.artifacts})
     try:
         record = records.content(capture, decision, capture.artifacts)
-        found = assess(record, files, decision, assessor_of)
+        page = page_of(record, files)
+        decision = _narrowed(decision, page)
+        found = _assessed(page, record, files, decision, assessor_of)
         made = [(assessments.PATH, "application/json", assessments.encode(found))]
         for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
             path = assessments.rules_path(rules)
@@ -166,12 +172,35 @@ def assess(
     record: Mapping[str, Any], files: Files, decision: Decision, assessor_of: AssessorOf
 ) -> Assessment:
     """
-    Return what the capture of a record shows.
+    Return what the capture of a record shows, by the rules of a decision.
 
     Raises:
         EvidenceInvalid: The record or a file is not what it has to be.
     """
-    found = assessor_of(decision).assess(page_of(record, files))
+    return _assessed(page_of(record, files), record, files, decision, assessor_of)
+
+
+def _narrowed(decision: Decision, page: Page) -> Decision:
+    """Return the decision with those files of rules alone that may say something of the page."""
+    texts = decision.verdict.rule_texts
+    used = {it.file.id for it in rules_for([_rules(*it) for it in texts], hosts_of(page))}
+    kept = tuple(it for it in texts if it[0] in used)
+    return replace(decision, verdict=replace(decision.verdict, rule_texts=kept))
+
+
+@lru_cache(maxsize=64)
+def _rules(rules: str, text: str) -> RuleSet:
+    return parse_rules(text, f"rules {rules}")
+
+
+def _assessed(
+    page: Page,
+    record: Mapping[str, Any],
+    files: Files,
+    decision: Decision,
+    assessor_of: AssessorOf,
+) -> Assessment:
+    found = assessor_of(decision).assess(page)
     if not decision.readings.qr:
         return found
     with contextlib.ExitStack() as stack:
@@ -257,10 +286,16 @@ def _page_of(record: Mapping[str, Any], files: Files) -> Page:
         raw_before=raw_before,
         text=_text(files, "capture/page.txt", _TEXT),
         blocks=page_layout.parse(layout).blocks if layout is not None else (),
-        images=typed.read(ImageCounts, content["images"]),
+        images=_images(content["images"], is_light=record["how"]["settings"].get("light") is True),
         failure=_failure(record["outcome"]),
         pictures=_pictures(content["pictures"]),
     )
+
+
+def _images(counts: Any, *, is_light: bool) -> ImageCounts:
+    """Return the counts of images; a light check asks for none that is out of sight."""
+    images = typed.read(ImageCounts, counts)
+    return images.in_sight if is_light else images
 
 
 def _failure(outcome: Mapping[str, Any]) -> str:

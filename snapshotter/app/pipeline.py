@@ -322,7 +322,7 @@ def _sealed(
         sha256=bundle.digests.sha256,
         length=bundle.digests.length,
         log_size=quoted.size,
-        exit_code=CaptureIncomplete.exit_code if decision.require_court_minimum and not met else 0,
+        exit_code=0 if met or not decision.require_court_minimum else CaptureIncomplete.exit_code,
         outcome=capture.outcome.value,
         http_status=response.status if response else None,
         final_url=capture.final_url,

@@ -74,7 +74,6 @@ if TYPE_CHECKING:
     from httpx import BaseTransport
 
     from snapshotter.app.renew import Renewer
-    from snapshotter.assess.assessor import RuleAssessor
     from snapshotter.capture.engine import ChromiumCapturer
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log import LogWriter

@@ -103,7 +103,7 @@ class RuleAssessor:
         )
 
     def _judged(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
-        sets = rules_for(self._sets, _hosts(page))
+        sets = rules_for(self._sets, hosts_of(page))
         view = View(page, every_selector(sets), [it for rules in sets for it in rules.json_scripts])
         judged = judge(view, sets)
         content = kind_of(view, judged, has_rules=bool(sets))
@@ -139,7 +139,7 @@ class RuleAssessor:
 
     def _stated(self, page: Page) -> str:
         """Return which page it is, where it says that itself: an article behind a short link."""
-        for rules in rules_for(self._sets, _hosts(page)):
+        for rules in rules_for(self._sets, hosts_of(page)):
             if rules.account_id is not None and rules.account_id.prefix == _STATED:
                 found = wechat_page(page.html)
                 return found.key if found is not None else ""
@@ -152,7 +152,7 @@ def _parsed(name: str, text: str) -> RuleSet:
     return parse_rules(text, f"rules {name}")
 
 
-def _hosts(page: Page) -> tuple[str, ...]:
+def hosts_of(page: Page) -> tuple[str, ...]:
     """Return the hosts by which rules are chosen: where it ended, and where it was asked for."""
     urls = (page.final_url, page.requested_url)
     return tuple(dict.fromkeys(host for host in map(host_of, urls) if host)) or ("",)

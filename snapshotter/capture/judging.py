@@ -129,7 +129,7 @@ class Judging:
             html=seen.html,
             text=seen.text,
             blocks=seen.blocks,
-            images=ledger.images,
+            images=ledger.images.in_sight if decision.light else ledger.images,
         )
         return await self._stage.guard.call(
             "judging", asyncio.to_thread(assessor.judge, page), limit_s

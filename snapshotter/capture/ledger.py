@@ -94,6 +94,7 @@ class Ledger:
         self._warnings: list[Reason] = []
         self._clock_checks: tuple[ClockCheck, ...] = ()
         self.has_no_content = False  # the answer forbids a body: 204, 205
+        self.is_light = False  # a check between captures
         self.is_answered = False  # an answer came that is no page, and is evidence as it is
         self.network: NetworkPath | None = None
         self.pictures: tuple[Picture, ...] = ()
@@ -296,7 +297,9 @@ class Ledger:
 
     def _complain_of_what_did_not_load(self, recording: Recording) -> None:
         """A page without its pictures or style sheets is evidence, and not all of the page."""
-        lost = self.images.failed + self.images.pending + self.images.placeholder
+        lost = self.images.failed
+        if not self.is_light:  # which asks for none that is out of sight
+            lost += self.images.pending + self.images.placeholder
         if lost:
             self.complain("images-missing", f"{lost} of {self.images.wanted} images did not load")
         if self.fonts.failed:

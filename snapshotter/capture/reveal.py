@@ -56,7 +56,11 @@ class Reveal:
         self._scrolled: scrolling.Scrolled | None = None
 
     async def everything(self) -> None:
-        """Scroll and settle, again when the page goes to another document meanwhile."""
+        """
+        Scroll and settle, again when the page goes to another document meanwhile.
+
+        A light check looks at the page as it opens: nothing is scrolled, clicked or woken.
+        """
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt == _ATTEMPTS:
                 self._ledger.complain(
@@ -69,11 +73,12 @@ class Reveal:
                 )
             documents, self._steps.moved = self._document.count, False
             stopped = self._remedies.scripts_stopped
-            if self._decision.consent.enabled:
+            is_whole = not self._decision.light
+            if is_whole and self._decision.consent.enabled:
                 await self._steps.take("consent", self._refuse_consent, documents)
-            if not self._steps.moved:
+            if is_whole and not self._steps.moved:
                 await self._steps.take("scroll", self._scroll, documents)
-            if self._decision.expand.enabled and not self._steps.moved:
+            if is_whole and self._decision.expand.enabled and not self._steps.moved:
                 await self._steps.take("expand", self._expand, documents)
             if not self._steps.moved and stopped == self._remedies.scripts_stopped:
                 await self._steps.take("settle", self._settle, documents)
@@ -160,7 +165,7 @@ class Reveal:
             await self._scroll()  # what came meanwhile made the page longer
             settled = await settling.settle(stage, self._document.stuck)
         await self._read_segments(stage)
-        moved = await scrolling.to_top(stage)
+        moved = not self._decision.light and await scrolling.to_top(stage)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
             settled = await settling.settle(stage, self._document.stuck)
         standing = await media.hold_still(stage, self._session, self._navigation.lost_media)

@@ -134,6 +134,7 @@ class Session:
 
         # What the supervisor may read at any time.
         self._ledger = Ledger(requested_url=request.url, clock=clock, progress=progress)
+        self._ledger.is_light = decision.light
         self._note = self._ledger.note
         if request.stripped:
             self._note("strip-params", ", ".join(request.stripped)[:1000])
@@ -359,22 +360,21 @@ class Session:
         self._ledger.final_url = opened.page.url
         album = self._album(opened)
         await steps.take("viewport", album.viewport)
-        whole: list[tuple[str, Body]] = [
-            ("screenshot", lambda: _as_far_as(album.page())),
-            ("mhtml", scribe.mhtml),
-            ("dom", scribe.document),
-            ("text", scribe.text),
-        ]
+        whole: list[tuple[str, Body]] = []
+        if not self._decision.light:
+            whole += [("screenshot", lambda: _as_far_as(album.page())), ("mhtml", scribe.mhtml)]
+        whole += [("dom", scribe.document), ("text", scribe.text)]
         if self._memory_is_low:
             # A photograph beyond the viewport paints the whole page: on one of very much
             # text it may be the last thing that the browser does.
-            whole.append(whole.pop(0))
+            whole.sort(key=lambda it: it[0] == "screenshot")
             for name, body in whole:
                 await steps.take(name, body)
         else:
             await steps.beside(whole)
-        for name, body in self._further_pictures(album):
-            await steps.take(name, body)
+        if not self._decision.light:
+            for name, body in self._further_pictures(album):
+                await steps.take(name, body)
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
 

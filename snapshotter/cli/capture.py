@@ -74,17 +74,8 @@ def capture(
     signed, timestamped and stored. `-` reads URLs from standard input, one a line.
     A page that does not answer is evidence too: it is sealed with what was seen.
     """
-    from snapshotter.app import pipeline, wiring, wiring_jobs
-    from snapshotter.app.interruption import Interruption
-    from snapshotter.app.series import retry_in_background
-
     settings = how.settings(ctx)
-    wanted = _all(urls)
-    if not wanted:
-        raise click.UsageError("standard input named no URL")
-    refused = _refused(wanted)
-    if refused and len(wanted) == 1 and not as_json:
-        raise refused[0]
+    wanted, refused = asked_for(urls, as_json=as_json)
     if enqueue:
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
@@ -92,7 +83,43 @@ def capture(
         return hand_over(ctx, settings, wanted, refused, how.policy, handover)
     if wait or tags or priority != NORMAL:
         raise click.UsageError("--wait, --tag and --priority go with --enqueue")
-    decisions = _decisions(wanted, refused, how, settings)
+    return capture_all(wanted, refused, how, settings, as_json=as_json, quiet=quiet)
+
+
+def asked_for(
+    urls: tuple[str, ...], *, as_json: bool
+) -> tuple[list[str], dict[int, SnapshotterError]]:
+    """Return the URLs that were asked for, and what can not be captured, by its place."""
+    wanted = _all(urls)
+    if not wanted:
+        raise click.UsageError("standard input named no URL")
+    refused = _refused(wanted)
+    if refused and len(wanted) == 1 and not as_json:
+        raise refused[0]
+    return wanted, refused
+
+
+def capture_all(
+    wanted: list[str],
+    refused: dict[int, SnapshotterError],
+    how: How,
+    settings: "Settings",
+    *,
+    as_json: bool,
+    quiet: bool,
+    light: bool = False,
+) -> int:
+    """
+    Capture URLs in this process, one after the other; return the exit code.
+
+    Args:
+        light: Make light checks, and say in few words what came of them.
+    """
+    from snapshotter.app import pipeline, wiring, wiring_jobs
+    from snapshotter.app.interruption import Interruption
+    from snapshotter.app.series import retry_in_background
+
+    decisions = _decisions(wanted, refused, how, settings, light=light)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
@@ -112,7 +139,7 @@ def capture(
         owed = retry_in_background(world, say)
         batch = _Batch(
             world, decisions, stop, wiring_jobs.pace(settings, world.clock),
-            as_json=as_json, quiet=quiet, store=settings.store,
+            as_json=as_json, quiet=quiet, store=settings.store, light=light,
         )  # fmt: skip
         code = batch.run(wanted, refused)
         if code != _INTERRUPTED:
@@ -134,6 +161,7 @@ class _Batch:
         as_json: bool,
         quiet: bool,
         store: str,
+        light: bool,
     ) -> None:
         self._world = world
         self._decisions = decisions  # by the place of each URL that was not refused
@@ -142,6 +170,7 @@ class _Batch:
         self._as_json = as_json
         self._quiet = quiet
         self._store = store
+        self._light = light
 
     def run(self, wanted: list[str], refused: dict[int, SnapshotterError]) -> int:
         """Capture all that was not refused; return the exit code."""
@@ -226,6 +255,8 @@ class _Batch:
     def _tell(self, done: "Result", decision: "Decision", *, last: bool) -> None:
         if self._as_json:
             result_json(_object(done) | {"policy": decision.policy_name})
+        elif self._light:
+            _print_check(done)
         else:
             _print(done, settings_store=self._store, last=last)
 
@@ -256,7 +287,12 @@ def _refused(wanted: list[str]) -> dict[int, SnapshotterError]:
 
 
 def _decisions(
-    wanted: list[str], refused: dict[int, SnapshotterError], how: How, settings: "Settings"
+    wanted: list[str],
+    refused: dict[int, SnapshotterError],
+    how: How,
+    settings: "Settings",
+    *,
+    light: bool,
 ) -> dict[int, "Decision"]:
     """Return how each URL is captured, by its place; where addresses decide, say which policy."""
     from snapshotter.app import wiring
@@ -265,7 +301,7 @@ def _decisions(
 
     places = [number for number in range(len(wanted)) if number not in refused]
     if settings.policy != AUTO:
-        return dict.fromkeys(places, how.decide(wiring.policy(settings), settings))
+        return dict.fromkeys(places, how.decide(wiring.policy(settings), settings, light=light))
     policies = known(settings.policies_dir)
     made: dict[str, Decision] = {}
     found: dict[int, Decision] = {}
@@ -273,7 +309,7 @@ def _decisions(
         picked = pick(wanted[number], policies).winner
         if picked.name not in made:
             named = replace(settings, policy=picked.name)
-            made[picked.name] = how.decide(wiring.policy(named), settings)
+            made[picked.name] = how.decide(wiring.policy(named), settings, light=light)
         say(f"{shown(wanted[number])}: policy {picked.name}, for {picked.why}")
         found[number] = made[picked.name]
     return found
@@ -455,6 +491,26 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
             result(f"next: {program()} verify{where} {bundle.id}")
         else:
             result(f"next: {program()} verify {_from_here(done.location)}")
+
+
+def _print_check(done: "Result") -> None:
+    """Print what a light check found: the verdict first, for that is what it is for."""
+    from snapshotter.app.remarks import timestamp_state
+    from snapshotter.verify.report import printable
+
+    captured = done.capture
+    words = done.shown.words if done.shown is not None else "no verdict"
+    result(f"{words}: {printable(captured.requested_url)}")
+    for reason in captured.reasons:
+        result(f"  {reason.code}: {printable(reason.detail)}")
+    for warning in captured.warnings:
+        result(f"  warning: {warning.code}: {printable(warning.detail)}")
+    for label, text in verdict_lines(done.shown)[1:]:
+        result(f"  {label:<14} {text}")
+    status = captured.response.status if captured.response else "none"
+    result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
+    result(f"  time proof     {timestamp_state(done)}")
+    result(f"  bundle         {_from_here(done.location)} (light: first view, text, network)")
 
 
 def _from_here(location: str) -> str:

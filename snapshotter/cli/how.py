@@ -53,8 +53,8 @@ class How:
         )
         return loaded
 
-    def decide(self, policy: "Policy", settings: "Settings") -> "Decision":
-        """Return what these options and the settings make of a policy."""
+    def decide(self, policy: "Policy", settings: "Settings", *, light: bool = False) -> "Decision":
+        """Return what these options and the settings make of a policy; of a check if `light`."""
         from snapshotter.policy import load as policies
 
         return policies.decide(
@@ -68,6 +68,7 @@ class How:
             elements=self.elements,
             pdf=self.pdf,
             keep_streams_for=tuple(map(policies.public_key, self.keep_streams_for)),
+            light=light,
         )
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "audit": ("audit", "audit", "Audit a whole store: deletions, changes, two histories"),
     "batch": ("batch", "batch", "Capture a table of addresses, row by row"),
     "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
+    "check": ("check", "check", "Look whether a page is still there, and keep the proof"),
     "counts": ("counts", "counts", "Show the counts of a page over its captures"),
     "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
     "diff": ("diff", "diff", "Compare two captures of a page"),
@@ -118,6 +119,7 @@ def cli(ctx: click.Context) -> None:
 
     \b
     snapshotter capture https://example.org      capture, sign, timestamp, store
+    snapshotter check https://example.org        is it still there?
     snapshotter list                             what is there
     snapshotter verify captures/bundles/…        check a bundle, offline
     """

@@ -6,28 +6,10 @@ from typing import TYPE_CHECKING
 from snapshotter.cli.output import time_in_words
 
 if TYPE_CHECKING:
-    from snapshotter.model.assessment import Assessment
     from snapshotter.model.reading import Count, DateReading, Readings
 
 _MOST = 20  # of one kind; all of them are in capture/assessment.json
 _MAIN = 200  # characters of the main text
-
-
-def assessment_in_words(assessed: "Assessment") -> list[tuple[str, str]]:
-    """Return label and text of all that is said about a page."""
-    verdict = assessed.takedown
-    why = verdict.cause or verdict.undecided
-    state = f"{verdict.availability.value}{f' ({why.value})' if why else ''}"
-    rule = f" (rule {verdict.rule})" if verdict.rule else ""
-    lines = [
-        ("page", f"{assessed.content.kind.value}: {assessed.content.detail}"),
-        (
-            "verdict",
-            f"{state}: {verdict.detail}{rule}",
-        ),
-    ]
-    lines += [("notice", verdict.notice)] if verdict.notice else []
-    return [*lines, *readings_in_words(assessed.readings)]
 
 
 def readings_in_words(readings: "Readings") -> list[tuple[str, str]]:

@@ -150,6 +150,16 @@ class ImageCounts:
     failed_urls: tuple[str, ...] = ()  # at most 100
     placeholder_urls: tuple[str, ...] = ()  # of what is held back, at most 100
 
+    @property
+    def in_sight(self) -> "ImageCounts":
+        """The images that came or failed: of a page that was not scrolled, no more is known."""
+        return ImageCounts(
+            wanted=self.loaded + self.failed,
+            loaded=self.loaded,
+            failed=self.failed,
+            failed_urls=self.failed_urls,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FontCounts:

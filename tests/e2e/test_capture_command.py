@@ -520,7 +520,15 @@ def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Ca
     assert shown.code == 0
     assert captured.url in shown.out
     assert "固定頁 · Fixture" in shown.out
-    assert as_json.object == record_of(captured.bundle)
+    assert "verdict        content, available" in shown.out
+    verdict = captured.object["verdict"]
+    assert (verdict["content"], verdict["availability"]) == ("content", "available")
+    told = as_json.object
+    assert (told.pop("verdict"), told.pop("assessment")["readings"]["main_by"] != "") == (
+        verdict,
+        True,
+    )
+    assert told == record_of(captured.bundle)
 
 
 def test_export_copies_the_same_bytes_and_unpacks_every_file(

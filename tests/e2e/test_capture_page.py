@@ -162,7 +162,7 @@ def test_a_page_is_captured_whole(looked: Looked) -> None:
     assert "/image/never-shown.png" not in looked.site.paths()
     assert [one.path for one in it.artifacts] == [
         "archive/data.warc.gz", "capture/console.jsonl", "capture/dom.html",
-        "capture/images.jsonl", "capture/log.jsonl", "capture/network.json",
+        "capture/images.jsonl", "capture/layout.json", "capture/log.jsonl", "capture/network.json",
         "capture/page-normalised.txt", "capture/page.mhtml", "capture/page.txt",
         "capture/screenshot.png", "capture/viewport.png", "indexes/index.cdx", "pages/pages.jsonl",
     ]  # fmt: skip

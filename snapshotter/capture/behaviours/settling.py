@@ -41,7 +41,8 @@ async def settle(stage: Stage, stuck: int) -> Settled:
     end_of_images = max(
         end, begin + min(decision.media.wait_s, stage.guard.remaining_s * _SETTLE_SHARE)
     )
-    wake, honour, rounds = True, False, 0
+    is_light = decision.light  # then it is looked at as it is: what is held back stays so
+    wake, honour, rounds = not is_light, False, 0
     while True:
         rules = {
             "imageMs": round(decision.media.image_s * 1000),
@@ -69,16 +70,16 @@ async def settle(stage: Stage, stuck: int) -> Settled:
         quiet = quiet_in is not None and quiet_in <= 0
         height = int(states[0]["height"]) if states else 0
         now = clock.monotonic()
-        if quiet and fonts and not waiting and not honoured:
-            if honour or rounds == _ROUNDS or not decision.media.honour_data_src:
-                words = f"{pending} images" if pending else ""
+        if quiet and fonts and (is_light or not waiting) and not honoured:
+            if is_light or honour or rounds == _ROUNDS or not decision.media.honour_data_src:
+                words = f"{pending} images" if pending and not is_light else ""
                 return Settled(open_ends=words, height=height)
             # The page had its time to bring itself what it holds back.
             wake, honour, rounds = True, True, rounds + 1
             continue
-        if now >= end and (not waiting or now >= end_of_images):
+        if now >= end and (is_light or not waiting or now >= end_of_images):
             open_ends = (
-                (pending, f"{pending} images"),
+                (pending and not is_light, f"{pending} images"),
                 (recorder.in_flight > stuck, f"{recorder.in_flight - stuck} requests"),
                 (not fonts, "fonts"),
             )

@@ -1,6 +1,5 @@
 """What a capture shows is said in its bundle, and anybody comes to the same with that alone."""
 
-import hashlib
 import io
 import json
 import subprocess
@@ -11,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typing_extensions import override
 
-from snapshotter.app import assessing, pipeline
+from snapshotter.app import assessing, pipeline, wiring
 from snapshotter.app.assessing import BundledFiles, page_of
 from snapshotter.app.pipeline import World
 from snapshotter.errors import EvidenceInvalid
@@ -23,14 +21,13 @@ from snapshotter.formats.page_layout import PageLayout
 from snapshotter.model.assessment import (
     Assessment,
     Availability,
-    Content,
     ContentVerdict,
-    RuleFile,
     TakedownVerdict,
 )
 from snapshotter.model.finding import Verdict
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import CaptureRequest, Decision, ReadingRules, VerdictRules
+from snapshotter.policy.readings import shipped
 from snapshotter.site.pictures import SHORT_LINK, qr_code
 from tests import bundles
 from tests.fakes.capturer import FakeCapturer
@@ -39,42 +36,44 @@ from tests.unit.app.test_network_record import OK, URL, Recorded
 from tests.unit.app.test_pipeline import world
 
 NOTICE = "该内容已被发布者删除"
-RULES = f'id = "test"\nwords = "{NOTICE}"\n'
-BLOCKS = (
-    Block(
-        selector="html > body", tag="body", text=NOTICE, box=Box(left=0, top=0, width=9, height=9)
-    ),
-)
+RULES = f"""\
+schema = "snapshotter/takedown-rules@1"
+id = "test"
+version = "2026.11.1"
+hosts = ["example.test"]
+normalise = "zh-notice"
+reason = "a rule that a test can change"
+
+[[content]]
+id = "t-content"
+reason = "whatever else there is"
+any = ["body"]
+min_text = 1
+last = true
+
+[[notice]]
+id = "t-01"
+reason = "one sentence"
+cause = "author"
+grade = "A"
+select = "h2"
+equals = ["{NOTICE}"]
+"""
+ELSEWHERE = RULES.replace('"test"', '"other"').replace("example.test", "other.test")
+HTML = f"<!DOCTYPE html><html><head></head><body><h2>{NOTICE}</h2></body></html>"
+BOX = Box(left=0, top=0, width=9, height=9)
+BLOCKS = (Block(selector="html > body > h2:nth-child(1)", tag="h2", text=NOTICE, box=BOX),)
 
 
-class Words:
-    """An assessor whose rules are one sentence, so that a test can change them."""
-
-    def __init__(self, decision: Decision) -> None:
-        self._rules = decision.verdict.rule_texts
-
-    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
-        gone = any(it.text in text for it in page.blocks for _, text in self._rules)
-        kind = Content.NOTICE if gone else Content.CONTENT
-        state = Availability.UNAVAILABLE if gone else Availability.AVAILABLE
-        words = f"of {page.final_url}, {page.status}, {len(page.raw)} bytes"
-        return ContentVerdict(kind=kind, detail=words), TakedownVerdict(
-            availability=state, detail=words
-        )
-
-    def assess(self, page: Page) -> Assessment:
-        content, takedown = self.judge(page)
-        files = tuple(
-            RuleFile(id=rules, version="1", sha256=hashlib.sha256(text.encode()).hexdigest())
-            for rules, text in self._rules
-        )
-        return Assessment(content=content, takedown=takedown, rule_files=files)
-
-
-class Broken(Words):
+class Broken:
     """An assessor that a page broke."""
 
-    @override
+    def __init__(self, decision: Decision) -> None:
+        """Take any."""
+
+    def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+        raise NotImplementedError
+
     def assess(self, page: Page) -> Assessment:
         raise RecursionError("maximum recursion depth exceeded")
 
@@ -82,21 +81,25 @@ class Broken(Words):
 def decision(rules: str = RULES) -> Decision:
     return replace(
         bundles.decision(require_timestamps=0),
-        verdict=VerdictRules(rules=("test",), rule_texts=(("test", rules),), main_characters=7),
+        verdict=VerdictRules(
+            rules=("other", "test"), rule_texts=(("other", ELSEWHERE), ("test", rules))
+        ),
+        readings=ReadingRules(sites=shipped().sites, rules=((shipped().file.id, shipped().text),)),
     )
 
 
-def here(folder: Path, assessor: assessing.AssessorOf = Words) -> World:
+def here(folder: Path, assessor: assessing.AssessorOf = wiring.assessor) -> World:
     made = world(folder)
     contents = {
         **bundles.CONTENTS,
         page_layout.PATH: page_layout.encode(PageLayout(blocks=BLOCKS, whole=True)),
         "capture/page.txt": f"{NOTICE}\n".encode(),
+        "capture/dom.html": HTML.encode(),
     }
     return replace(made, assessor=assessor, capturer=FakeCapturer(made.clock, contents=contents))
 
 
-def run(folder: Path, assessor: assessing.AssessorOf = Words) -> pipeline.Result:
+def run(folder: Path, assessor: assessing.AssessorOf = wiring.assessor) -> pipeline.Result:
     return pipeline.run(
         CaptureRequest(url=bundles.URL), decision(), here(folder, assessor), lambda *_: None
     )
@@ -116,11 +119,13 @@ def test_a_bundle_says_what_its_page_shows_and_both_verifiers_pass_it(
     assert done.assessment is not None
     assert done.assessment.takedown.availability is Availability.UNAVAILABLE
     assert assessments.parse(members[assessments.PATH]) == done.assessment
+    assert done.assessment.takedown.rule == "t-01"
     assert members["capture/rules-test.toml"] == RULES.encode()
+    assert "capture/rules-other.toml" not in members  # of other hosts
     assert done.report.verdict is not Verdict.FAILED
     settings = canonical_json.loads(members["capture/capture.json"])["how"]["settings"]
     assert settings["verdict"] == {
-        "main_characters": 7, "main_regions": [], "reloads": 1, "rules": ["test"],
+        "main_characters": 0, "main_regions": [], "reloads": 1, "rules": ["other", "test"],
         "wall_grace_ms": 8000,
     }  # fmt: skip
     assert settings["readings"] == {"counts": True, "dates": True, "links": True, "qr": True}
@@ -137,7 +142,7 @@ def test_a_bundle_says_what_its_page_shows_and_both_verifiers_pass_it(
 
 def test_the_bundle_alone_gives_the_same_assessment_to_the_byte(done: pipeline.Result) -> None:
     with Path(done.location).open("rb") as stream:
-        again = assessing.rederive(BundledFiles(stream), Words)
+        again = assessing.rederive(BundledFiles(stream), wiring.assessor)
 
     assert again.is_same
     assert again.assessment == done.assessment
@@ -145,9 +150,9 @@ def test_the_bundle_alone_gives_the_same_assessment_to_the_byte(done: pipeline.R
 
 def test_other_rules_in_the_bundle_give_another_assessment(done: pipeline.Result) -> None:
     members = bundles.unpack(Path(done.location).read_bytes())
-    members["capture/rules-test.toml"] = RULES.replace("删除", "刪除").encode()
+    members["capture/rules-test.toml"] = RULES.replace(NOTICE, "另一句话").encode()
 
-    again = assessing.rederive(Unpacked(members), Words)
+    again = assessing.rederive(Unpacked(members), wiring.assessor)
 
     assert not again.is_same
     assert again.assessment.takedown.availability is Availability.AVAILABLE
@@ -156,9 +161,10 @@ def test_other_rules_in_the_bundle_give_another_assessment(done: pipeline.Result
 def test_another_text_on_the_page_gives_another_assessment(done: pipeline.Result) -> None:
     members = bundles.unpack(Path(done.location).read_bytes())
     blocks = (replace(BLOCKS[0], text="一篇文章"),)
+    members["capture/dom.html"] = HTML.replace(NOTICE, "一篇文章").encode()
     members[page_layout.PATH] = page_layout.encode(PageLayout(blocks=blocks, whole=True))
 
-    assert not assessing.rederive(Unpacked(members), Words).is_same
+    assert not assessing.rederive(Unpacked(members), wiring.assessor).is_same
 
 
 def test_a_page_that_breaks_its_assessor_costs_the_capture_nothing_but_that(
@@ -173,7 +179,7 @@ def test_a_page_that_breaks_its_assessor_costs_the_capture_nothing_but_that(
     assert {"code": "assessment-failed",
             "detail": "RecursionError: maximum recursion depth exceeded"} in warnings  # fmt: skip
     with Path(done.location).open("rb") as stream, pytest.raises(EvidenceInvalid, match="no capt"):
-        assessing.rederive(BundledFiles(stream), Words)
+        assessing.rederive(BundledFiles(stream), wiring.assessor)
 
 
 class Unpacked:
@@ -288,7 +294,7 @@ def pictured(**page: object) -> tuple[dict[str, object], Unpacked]:
 def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_page() -> None:
     record, files = pictured()
 
-    (code,) = assessing.assess(record, files, decision(), Words).readings.qr_codes
+    (code,) = assessing.assess(record, files, decision(), wiring.assessor).readings.qr_codes
 
     assert (code.text, code.picture) == (SHORT_LINK, "capture/screenshot-2.png")
     assert code.box.top == pytest.approx(524, abs=8)
@@ -297,7 +303,7 @@ def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_pag
 def test_no_code_is_read_where_the_policy_does_not_ask_for_it() -> None:
     quiet = replace(decision(), readings=ReadingRules(qr=False))
 
-    assert assessing.assess(*pictured(), quiet, Words).readings.qr_codes == ()
+    assert assessing.assess(*pictured(), quiet, wiring.assessor).readings.qr_codes == ()
 
 
 @pytest.mark.parametrize("page", [{"scale": "x"}, {"left_px": None}, {"files": 7}, {"files": [7]}])
@@ -305,4 +311,4 @@ def test_a_picture_of_a_record_that_a_stranger_wrote_is_refused_with_a_word(
     page: dict[str, object],
 ) -> None:
     with pytest.raises(EvidenceInvalid):
-        assessing.assess(*pictured(**page), decision(), Words)
+        assessing.assess(*pictured(**page), decision(), wiring.assessor)
