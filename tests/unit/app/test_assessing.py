@@ -84,7 +84,11 @@ def decision(rules: str = RULES) -> Decision:
         verdict=VerdictRules(
             rules=("other", "test"), rule_texts=(("other", ELSEWHERE), ("test", rules))
         ),
-        readings=ReadingRules(sites=shipped().sites, rules=((shipped().file.id, shipped().text),)),
+        readings=ReadingRules(
+            sites=shipped().sites,
+            rules=((shipped().file.id, shipped().text),),
+            files=(shipped().file,),
+        ),
     )
 
 
