@@ -26,7 +26,7 @@ from snapshotter.model.bundle import Bundle
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ObjectStore, Progress
 from snapshotter.seal.log import Appended, LogWriter
-from snapshotter.store import custodian
+from snapshotter.store import catalog, custodian
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import COMPROMISED, Trust
@@ -64,9 +64,9 @@ class Owed:
 class Synced:
     """One bundle that a sweep has dealt with."""
 
-    bundle_id: str  # or a gap's
+    bundle_id: str  # or a gap's, or an event's
     index: int | None  # None: it was passed over, or waits
-    kind: str = leaves.BUNDLE  # or `CUSTODY`: the head of its custody chain; or `GAP`
+    kind: str = leaves.BUNDLE  # or `CUSTODY`: the head of its custody chain; `GAP`; `TAKEDOWN`
     added: bool = False  # it was not in the log before
     detail: str = ""  # why it was passed over
 
@@ -214,34 +214,43 @@ class Logbook:
         yield from self._synced(batch, dry_run=dry_run)
         yield from self._custody_synced(only, dry_run=dry_run)
         if not only:
-            yield from self._gaps_synced(trust, dry_run=dry_run)
+            yield from self._records_synced(trust, dry_run=dry_run)
 
-    def _gaps_synced(self, trust: Trust, *, dry_run: bool) -> Iterator[Synced]:
-        """Log the records of gaps that are not in the log, and that count."""
+    def _records_synced(self, trust: Trust, *, dry_run: bool) -> Iterator[Synced]:
+        """Log the gaps and the take-down events that are not in the log, and that count."""
         reader = LogReader(self._store, None)
         try:
             signed = reader.checkpoint()
         except FileNotFoundError:
             return
         known = {
-            entry.leaf.name
+            (entry.leaf.kind, entry.leaf.name)
             for entry in reader.entries(0, signed.size)
-            if entry.leaf and entry.leaf.kind == leaves.GAP
+            if entry.leaf and entry.leaf.kind in (leaves.GAP, leaves.TAKEDOWN)
         }
-        for kept in gaps.kept(self._store):
-            if kept.record is None or kept.record.gap_id in known:
-                continue  # an audit says what is wrong with it
-            key = trust.key(kept.record.key_id)
-            gap_id = kept.record.gap_id
+        for leaf, key_id in self._records():
+            if (leaf.kind, leaf.name) in known:
+                continue
+            key = trust.key(key_id)
             if key is None or key.revoked_reason == COMPROMISED:
                 detail = "signed by a key that is not ours"
-                yield Synced(bundle_id=gap_id, index=None, kind=leaves.GAP, detail=detail)
+                yield Synced(bundle_id=leaf.name, index=None, kind=leaf.kind, detail=detail)
                 continue
             index = None
             if not dry_run:
-                leaf = Leaf(kind=leaves.GAP, name=gap_id, sha256=kept.sha256)
                 index = self.append((leaf,), seen=signed.size).indexes[0]
-            yield Synced(bundle_id=gap_id, index=index, kind=leaves.GAP, added=not dry_run)
+            yield Synced(bundle_id=leaf.name, index=index, kind=leaf.kind, added=not dry_run)
+
+    def _records(self) -> Iterator[tuple[Leaf, str]]:
+        """Yield the leaf of each record that holds, and the key; an audit tells of the others."""
+        for gap in gaps.kept(self._store):
+            if gap.record is not None:
+                leaf = Leaf(kind=leaves.GAP, name=gap.record.gap_id, sha256=gap.sha256)
+                yield leaf, gap.record.key_id
+        for event in catalog.kept_events(self._store):
+            if event.event is not None:
+                name = event.event.event_id
+                yield Leaf(kind=leaves.TAKEDOWN, name=name, sha256=event.sha256), event.key_id
 
     def _custody_synced(self, only: Sequence[str], *, dry_run: bool) -> Iterator[Synced]:
         """Log the heads of custody chains that are not in the log."""

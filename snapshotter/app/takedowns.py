@@ -390,6 +390,36 @@ def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime)
         return None
 
 
+def export(place: Observatory, found: KeptEvent, directory: Path) -> tuple[Path, ...]:
+    """
+    Copy an event with its bundles and the events before it into a directory; the event first.
+
+    Raises:
+        SnapshotterError: A bundle is not in the store any more, or a file of that name differs.
+    """
+    if found.event is None:
+        raise SnapshotterError(f"{found.key} is no event: {found.problem}")
+    chain = {it.sha256: it for it in place.catalog.events(identity=found.event.identity)}
+    written: list[Path] = []
+    it: KeptEvent | None = found
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        while it is not None and it.event is not None:
+            path = directory / f"{it.event.event_id}.json"
+            if path.exists() and path.read_bytes() != it.data:
+                raise SnapshotterError(
+                    f"{path} is there already, and is another file", hint="export elsewhere"
+                )
+            path.write_bytes(it.data)
+            written.append(path)
+            it = chain.pop(it.event.previous, None)
+    except OSError as error:
+        raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
+    for part in parts(found.event):
+        written += bundles.export(place.store, part.bundle_id, directory)
+    return tuple(dict.fromkeys(written))
+
+
 def event_of(it: Takedown) -> Event:
     """
     Return what to tell of an event.

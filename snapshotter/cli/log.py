@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from snapshotter.seal.witnessing import Witnessing
     from snapshotter.verify.log import LogReader
 
-_WHAT = {"bundle": "the bundle", "custody": "its custody", "gap": "the record of a gap"}
+_WHAT = {
+    "bundle": "the bundle",
+    "custody": "its custody",
+    "gap": "the record of a gap",
+    "takedown": "the take-down event",
+}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _KEY = click.option(
     "--verifier-key",

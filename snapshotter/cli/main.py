@@ -53,9 +53,14 @@ COMMANDS = {
     "show": ("bundles", "show", "Show what a bundle says of itself"),
     "store": ("store", "store", "Check a store, add bundles to it, keep, copy and repair it"),
     "streams": ("streams", "streams", "Open encrypted streams, and check the record by them"),
+    "takedown": (
+        "takedown",
+        "takedown",
+        "Conclude take-downs from captures, and show and export the signed events",
+    ),
     "timestamp": ("timestamp", "timestamp", "Fetch the timestamp tokens still owed"),
     "trust": ("trust", "trust", "Make and show the trust file that an auditor pins"),
-    "verify": ("verify", "verify", "Verify bundles, offline"),
+    "verify": ("verify", "verify", "Verify bundles, take-down events and proof packs, offline"),
     "watch": ("watch", "watch", "Watch feeds, sitemaps and lists for new pages to capture"),
     "worker": ("worker", "worker", "Capture what others hand over to the queue"),
 }

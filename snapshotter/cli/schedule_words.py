@@ -145,7 +145,7 @@ def entry_line(entry: "Entry") -> str:
 
 def tell_signed(kept: "Kept", as_json: bool, trusted: bool) -> None:
     """Print a record that is kept in a store."""
-    from snapshotter.verify.audit.gaps import in_words
+    from snapshotter.verify.audit.statements import in_words
 
     found = kept.record
     if as_json:

@@ -51,6 +51,7 @@ class AuditCode(enum.StrEnum):
     UNRECORDED = "unrecorded"
     ERASED_BY_ORDER = "erased-by-order"
     GAP = "gap"
+    TAKEDOWN = "takedown"
     WAITING = "waiting"
     LOGGED_AGAIN = "logged-again"
     SURPLUS = "surplus"
@@ -99,6 +100,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.ERASED_BY_ORDER: "the tombstone says who ordered it and why",
         AuditCode.GAP: "nothing was captured then, and that is said: docs/reference/schedules.md; "
         "snapshotter schedule history",
+        AuditCode.TAKEDOWN: "what was concluded from captures in this store; snapshotter verify "
+        "ID comes to it again",
         AuditCode.WAITING: "the next audit looks again",
         AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
         AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",

@@ -374,13 +374,13 @@ class Catalog:
         with self._translated():
             known = dict(self._database.execute("SELECT key, sha256 FROM event").fetchall())
             there = {found.key for found in store.list(f"{layout.TAKEDOWNS}/")}
-            rows = [_event_values(store, key) for key in sorted(there - set(known))]
+            read = [_read_event(store, key) for key in sorted(there - set(known))]
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.executemany(
                     "INSERT OR IGNORE INTO event (key, sha256, data, event_id, identity, account, "
                     "kind, at_ms, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [row for row in rows if row is not None],
+                    [_event_values(it) for it in read if it is not None],
                 )
                 self._database.executemany(
                     "DELETE FROM event WHERE key = ?", [(it,) for it in set(known) - there]
@@ -563,7 +563,15 @@ def _listed(store: ObjectStore) -> Iterator[tuple[str, int, tuple[str, ...]]]:
         yield key, length, tuple(tokens)
 
 
-def _event_values(store: ObjectStore, key: str) -> tuple[Any, ...] | None:
+def kept_events(store: ObjectStore) -> Iterator[KeptEvent]:
+    """Yield what a store keeps where events are, in the order of keys, whosever they are."""
+    for found in store.list(f"{layout.TAKEDOWNS}/"):
+        event = _read_event(store, found.key)
+        if event is not None:
+            yield event
+
+
+def _read_event(store: ObjectStore, key: str) -> KeptEvent | None:
     try:
         with store.open(key) as stream:
             data = stream.read(takedown.MAX_BYTES + 1)
@@ -572,14 +580,21 @@ def _event_values(store: ObjectStore, key: str) -> tuple[Any, ...] | None:
     sha256 = digest_bytes(data).sha256
     try:
         event_id = layout.parse_takedown_key(key)
-        event, _ = takedown.parse(data)
+        event, key_id = takedown.parse(data)
         if event.event_id != event_id:
             raise EvidenceInvalid(f"it is of the event {event.event_id}")
     except (ValueError, EvidenceInvalid) as error:
-        return key, sha256, data, "", "", "", "", 0, str(error)
-    account = event.last_seen.account or event.first_gone.account
-    about = (event.identity, account, event.kind.value, _ms(event.at), "")
-    return (key, sha256, data, event_id, *about)
+        return KeptEvent(key=key, sha256=sha256, data=data, problem=str(error))
+    return KeptEvent(key=key, sha256=sha256, data=data, event=event, key_id=key_id)
+
+
+def _event_values(found: KeptEvent) -> tuple[Any, ...]:
+    it = found.event
+    if it is None:
+        return found.key, found.sha256, found.data, "", "", "", "", 0, found.problem
+    account = it.last_seen.account or it.first_gone.account
+    about = (it.event_id, it.identity, account, it.kind.value, _ms(it.at), "")
+    return (found.key, found.sha256, found.data, *about)
 
 
 def _kept_event(row: Any) -> KeptEvent:

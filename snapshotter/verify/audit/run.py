@@ -9,7 +9,7 @@ The order (docs/spec/audit.md):
     (4) the log against the store: what is gone
     (5) every bundle, or those that were asked for, with all that stands beside it
     (6) the log again, for what was captured meanwhile; then each bundle against it
-    (7) the store against the log: what was put in; reports, and records of gaps
+    (7) the store against the log: what was put in; reports, records of gaps, take-downs
 
 An audit that is interrupted in (5) goes on there the next time. Nothing is written but
 into the workspace, which is not in the store.
@@ -39,13 +39,13 @@ from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit import reading
 from snapshotter.verify.audit.beside import in_order, is_known, short
-from snapshotter.verify.audit.gaps import GapJudge
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
 from snapshotter.verify.audit.judging import Judge
 from snapshotter.verify.audit.reading import Assignment, Reading, Task
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.audit.statements import GAPS, TAKEDOWNS, RecordJudge, Records
 from snapshotter.verify.audit.workers import WorkerDied, Workers
 from snapshotter.verify.audit.workspace import Listed, Workspace, encodable
 from snapshotter.verify.trust import Trust
@@ -178,7 +178,8 @@ class Audit:
         judge.unlogged()
         judge.surplus()
         judge.reports()
-        self._gap_judge(rules).run()
+        for records in (GAPS, TAKEDOWNS):
+            self._record_judge(records, rules).run()
         judge.trust_file()
         guard.missing(judge.gone_by_receipt)
         guard.unenforced()
@@ -191,8 +192,9 @@ class Audit:
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
 
-    def _gap_judge(self, rules: Rules) -> GapJudge:
-        return GapJudge(
+    def _record_judge(self, records: Records, rules: Rules) -> RecordJudge:
+        return RecordJudge(
+            records,
             self._store,
             self._workspace,
             rules,

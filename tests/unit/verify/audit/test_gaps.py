@@ -10,7 +10,7 @@ from snapshotter.formats import gap, layout
 from snapshotter.formats.leaf import GAP, Leaf
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.seal.signer import FileSigner
-from snapshotter.verify.audit.gaps import in_words
+from snapshotter.verify.audit.statements import in_words
 from snapshotter.verify.trust import COMPROMISED
 from tests import bundles
 from tests.audited import Audited, Collection

@@ -1,15 +1,17 @@
 """
-The records of gaps in a store, against its log: none is gone, none was changed, what they say.
+Signed records that stand beside bundles, against the log: none is gone, none was changed.
 
-What a schedule missed is no fault of the store: each record is a note, so that nobody reads
-a time without captures as a time in which nothing happened.
+Records of gaps and take-down events are kept alike, one object each, and are judged alike.
+What a schedule missed, and what was taken down, is no fault of the store: each record is a
+note, so that nobody reads a time without captures as a time in which nothing happened.
 """
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import gap, layout, leaf, statement
+from snapshotter.formats import gap, layout, leaf, statement, takedown
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
@@ -18,22 +20,74 @@ from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import counts, short
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
+from snapshotter.verify.takedown import in_words as event_in_words
 from snapshotter.verify.trust import Trust
 
 _LOT = 500  # objects of the listing that are held at once
 
 
-class GapJudge:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """One kind of records: where they are, and how one is read."""
+
+    kind: str  # of their leaves
+    prefix: str  # of their keys
+    noun: str  # for a person: "a gap"
+    limit: int  # bytes of one
+    code: AuditCode  # of the note that one makes
+    key_of: Callable[[str], str]  # raises ValueError for what is no id
+    id_of: Callable[[str], str]  # raises ValueError for what is no key
+    # From its bytes and its id: who signed it, and what it says. Raises EvidenceInvalid.
+    read: Callable[[bytes, str], tuple[str, str]]
+
+
+def _read_gap(data: bytes, gap_id: str) -> tuple[str, str]:
+    found = gap.parse(data, gap_id)
+    return found.key_id, in_words(found)
+
+
+def _read_event(data: bytes, event_id: str) -> tuple[str, str]:
+    event, key_id = takedown.parse(data)
+    if event.event_id != event_id:
+        raise EvidenceInvalid(f"it is of the event {event.event_id}")
+    return key_id, event_in_words(event)
+
+
+GAPS = Records(
+    kind=leaf.GAP,
+    prefix=f"{layout.GAPS}/",
+    noun="a gap",
+    limit=statement.MAX_BYTES,
+    code=AuditCode.GAP,
+    key_of=layout.gap_key,
+    id_of=layout.parse_gap_key,
+    read=_read_gap,
+)
+TAKEDOWNS = Records(
+    kind=leaf.TAKEDOWN,
+    prefix=f"{layout.TAKEDOWNS}/",
+    noun="a take-down event",
+    limit=takedown.MAX_BYTES,
+    code=AuditCode.TAKEDOWN,
+    key_of=layout.takedown_key,
+    id_of=layout.parse_takedown_key,
+    read=_read_event,
+)
+
+
+class RecordJudge:
     """
-    Tells what is wrong with records of gaps, and what the others say.
+    Tells what is wrong with records, and what the others say.
 
     Args:
+        records: Of which kind.
         is_logged: Whether there is a log that the store can be held against.
         tell: Takes what is found.
     """
 
     def __init__(
         self,
+        records: Records,
         store: ObjectStore,
         workspace: Workspace,
         rules: Rules,
@@ -42,6 +96,8 @@ class GapJudge:
         is_logged: bool,
         tell: Callable[[AuditFinding], None],
     ) -> None:
+        self._records = records
+        self._noun = records.noun
         self._store = store
         self._workspace = workspace
         self._rules = rules
@@ -52,77 +108,80 @@ class GapJudge:
     def run(self) -> None:
         """Look at each record of the store, then at each that the log names."""
         lot: list[Listed] = []
-        for found in self._store.list(f"{layout.GAPS}/"):
-            lot.append(Listed(key=found.key, length=found.length, bundle="", kind=leaf.GAP))
+        for found in self._store.list(self._records.prefix):
+            lot.append(
+                Listed(key=found.key, length=found.length, bundle="", kind=self._records.kind)
+            )
             self._listed(found.key)
             if len(lot) == _LOT:
                 self._workspace.add_objects(lot, seed="")
                 lot.clear()
         self._workspace.add_objects(lot, seed="")
-        for entry in self._workspace.entries_of(leaf.GAP):
+        for entry in self._workspace.entries_of(self._records.kind):
             self._logged(entry)
 
     def _listed(self, key: str) -> None:
         try:
-            gap_id = layout.parse_gap_key(key)
+            record_id = self._records.id_of(key)
         except ValueError:
-            self._say(AuditCode.SURPLUS, Severity.NOTE, key, "it is no record of a gap")
+            self._say(AuditCode.SURPLUS, Severity.NOTE, key, f"it is no record of {self._noun}")
             return
-        self._look(key, gap_id)
+        self._look(key, record_id)
 
     def _logged(self, entry: Entry) -> None:
         try:
-            key = layout.gap_key(entry.name)
+            key = self._records.key_of(entry.name)
         except ValueError:
             where = f"entry {entry.number}"
-            words = f"it names a gap of no day that there is: {entry.name}"
+            words = f"it names {self._noun} of no day that there is: {entry.name}"
             self._say(AuditCode.LOG_BROKEN, Severity.FAILED, where, words)
             return
         # A listing may hide what is there: so it is asked for by its name as well.
         if not self._workspace.has_object(key) and not self._look(key, entry.name):
-            words = f"entry {entry.number} of the log names this record of a gap"
+            words = f"entry {entry.number} of the log names this record of {self._noun}"
             self._say(AuditCode.DELETED, Severity.FAILED, key, words)
 
-    def _look(self, key: str, gap_id: str) -> bool:
+    def _look(self, key: str, record_id: str) -> bool:
         """Judge one record; say whether anything is there."""
         try:
             with self._store.open(key) as stream:
-                data = stream.read(statement.MAX_BYTES + 1)
+                data = stream.read(self._records.limit + 1)
         except FileNotFoundError:
             return False  # gone since the listing, if it was listed: the log says whether it may be
         except SnapshotterError as error:
             require_answer(self._store, error)
             self._say(AuditCode.UNREADABLE, Severity.INDETERMINATE, key, str(error))
             return True
-        entries = self._workspace.entries(leaf.GAP, gap_id)
+        entries = self._workspace.entries(self._records.kind, record_id)
         if entries and entries[0].sha256 != hashlib.sha256(data).hexdigest():
-            words = "not the record of a gap that was logged under this name"
+            words = f"not the record of {self._noun} that was logged under this name"
             self._say(AuditCode.ALTERED, Severity.FAILED, key, words)
             return True
         try:
-            found = gap.parse(data, gap_id)
+            key_id, words = self._records.read(data, record_id)
         except EvidenceInvalid as error:
             code = AuditCode.INVALID if entries else AuditCode.ALTERED
-            self._say(code, Severity.FAILED, key, f"the record of a gap does not hold: {error}")
+            words = f"the record of {self._noun} does not hold: {error}"
+            self._say(code, Severity.FAILED, key, words)
             return True
-        if not counts(self._trust, found.key_id):
-            words = f"a gap, says a record by the key {found.key_id}, which you do not trust"
+        if not counts(self._trust, key_id):
+            words = f"{self._noun}, says a record by the key {key_id}, which you do not trust"
             self._say(AuditCode.UNPROVEN, Severity.INDETERMINATE, key, words)
         else:
-            self._say(AuditCode.GAP, Severity.NOTE, key, in_words(found))
+            self._say(self._records.code, Severity.NOTE, key, words)
         if not entries and self._is_logged:
-            self._unlogged(key, gap_id)
+            self._unlogged(key, record_id)
         return True
 
-    def _unlogged(self, key: str, gap_id: str) -> None:
-        at = layout.bundle_time(gap_id)
+    def _unlogged(self, key: str, record_id: str) -> None:
+        at = layout.bundle_time(record_id)
         if -self._rules.skew <= self._rules.now - at <= self._rules.grace:
-            words = f"a gap that was recorded at {instant(at)}, and is not in the log yet"
+            words = f"{self._noun} of {instant(at)} that is not in the log yet"
             self._say(AuditCode.WAITING, Severity.NOTE, key, words)
         else:
             words = (
-                f"a gap of {instant(at)} by its name, and not in the log: nothing shows that it "
-                "was recorded before now"
+                f"{self._noun} of {instant(at)} by its name, and not in the log: nothing shows "
+                "that it was recorded before now"
             )
             self._say(AuditCode.UNLOGGED, Severity.INDETERMINATE, key, words)
 
@@ -131,7 +190,7 @@ class GapJudge:
 
 
 def in_words(found: GapRecord) -> str:
-    """Return what a record says, as one sentence."""
+    """Return what the record of a gap says, as one sentence."""
     by = f" by {found.by}" if found.by else ""
     span = f"from {instant(found.since)}" + (f" to {instant(found.until)}" if found.until else "")
     if found.is_gap:

@@ -1,0 +1,163 @@
+"""`snapshotter takedown`, as a person types it, and `verify` of an event."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import wiring
+from snapshotter.app.settings import load
+from snapshotter.assess.events import Lack, Missing
+from snapshotter.cli.takedown import missing_in_words
+from snapshotter.seal.signer import KeyDirectory
+from snapshotter.site.state import SiteState, removed
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles, observed
+from tests.observed import at
+from tests.unit.app.test_event_verification import ARTICLE, IDENTITY, OTHER
+from tests.unit.cli.shell import Shell
+
+STATE = SiteState().change("wx/article", at(40), removed("wx-01"))
+
+
+class Bench(Shell):
+    """A home with a key, a store with captures, and no trust file."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(capsys)
+        self.folder = folder
+        self.signer, _ = KeyDirectory(folder / "data" / "keys").ensure()
+        self.store = DirectoryStore(folder / "captures")
+
+    def shoot(self, minute: float, url: str = ARTICLE) -> str:
+        made = observed.shoot(self.folder / "spool", at(minute), STATE, url, signer=self.signer)
+        observed.put(self.store, made)
+        return made.id
+
+    @property
+    def events(self) -> list[Path]:
+        return sorted((self.folder / "captures" / "takedowns").rglob("*.json"))
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bench:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
+    monkeypatch.chdir(tmp_path)
+    return Bench(tmp_path, capsys)
+
+
+def test_from_captures_to_an_event_that_verifies_elsewhere(bench: Bench) -> None:
+    seen, gone = bench.shoot(30), bench.shoot(60)
+    assert bench.run("takedown", "derive") == 0
+    assert bench.out.splitlines() == [
+        f"{IDENTITY}  not concluded: unavailable (author) since 2026-05-27 09:00:00 UTC",
+        "  needs a control: another page of mp.weixin.qq.com that is there, captured after "
+        "2026-05-27 09:00:00 UTC and before the last that agrees",
+        "  needs one more agreeing capture, the last one after 2026-05-27 09:10:00 UTC",
+        "wechat:MzkwMDAwMDAwMQ==  is there, or says nothing against its account",
+    ]
+    assert bench.events == []
+    bench.shoot(65, OTHER)
+    confirmed = bench.shoot(70)
+
+    assert bench.run("takedown", "derive", f"{ARTICLE}&scene=21") == 0
+    (record,) = bench.events
+    assert "a key for take-down events was made for you" in bench.err
+    assert bench.out.splitlines()[0] == (
+        f"{record.stem}  {IDENTITY} was taken down between 2026-05-27T08:29:58Z and "
+        "2026-05-27T09:00:00Z (author)"
+    )
+
+    assert bench.run("takedown", "list") == 0
+    assert bench.out.startswith(f"{record.stem}  {IDENTITY} was taken down between")
+    assert "not trusted" not in bench.out
+    assert bench.run("takedown", "list", "--page", ARTICLE, "--since", "2026-05-28") == 0
+    assert (bench.out, "holds no take-down event of that page" in bench.err) == ("", True)
+    assert bench.run("takedown", "list", "--page", IDENTITY, "--json") == 0
+    assert bench.object["event"]["last_seen"]["bundle_id"] == seen
+    assert (bench.object["trusted"], bench.object["burst"]) == (True, None)
+
+    assert bench.run("takedown", "show", record.stem) == 0
+    shown = dict(line.split(maxsplit=1) for line in bench.out.splitlines() if line[0] == "n")
+    assert shown["notice"] == "该内容已被发布者删除"
+    assert f"confirmation 1  2026-05-27 09:10:00 UTC  unavailable (author)  {confirmed}" in (
+        bench.out
+    )
+
+    assert bench.run("takedown", "export", record.stem, "-o", "exhibit") == 0
+    assert sorted(it.name for it in (bench.folder / "exhibit").iterdir()) == sorted(
+        [f"{record.stem}.json", *(f"{it}.wacz" for it in (seen, gone, confirmed, _control(record)))]
+    )
+    elsewhere = bench.folder / "elsewhere"
+    assert bench.run("verify", "--store", elsewhere, f"exhibit/{record.stem}.json") == 11
+    # Nobody's clock stamped these captures: that alone is left open.
+    assert "BUNDLE_OPEN" in bench.out
+    assert "ok   conclusion" in bench.out
+    assert bench.run("verify", "--json", record.stem) == 11  # by its id, from the store
+    assert bench.object["kind"] == "takedown"
+    assert {it["code"] for it in bench.object["findings"]} == {"OK", "BUNDLE_OPEN"}
+
+    bundle = bench.folder / "exhibit" / f"{gone}.wacz"
+    bundle.write_bytes(bundles.flipped(bundle.read_bytes()))
+    assert bench.run("verify", "--store", elsewhere, f"exhibit/{record.stem}.json") == 10
+    assert "FAIL first gone     BUNDLE_OTHER" in bench.out
+
+    assert bench.run("takedown", "derive", "--json") == 0
+    assert [it["standing"] for it in bench.objects] == ["gone", "there"]
+    assert len(bench.events) == 1
+
+
+def _control(record: Path) -> str:
+    event = json.loads(record.read_bytes().partition(b"\n")[0])["event"]
+    return str(event["controls"][0]["bundle_id"])
+
+
+def test_what_is_no_event_is_told(bench: Bench) -> None:
+    assert bench.run("takedown", "derive") == 0
+    assert (bench.out, "says that a page is gone" in bench.err) == ("", True)
+    assert bench.run("takedown", "show", "20260527t091000z-k3v4q2m7xw4c5b6d") == 1
+    assert "has no event" in bench.err
+    stray = bench.folder / "captures" / "takedowns" / "2026" / "05" / "27" / "x.json"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"{}")
+    assert bench.run("takedown", "list") == 0
+    assert "takedowns/2026/05/27/x.json is no event" in bench.err
+
+
+def test_the_key_of_events_is_not_one_that_signs_captures(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_EVENT_KEY", "default")
+    for minute, url in ((30, ARTICLE), (60, ARTICLE), (65, OTHER), (70, ARTICLE)):
+        bench.shoot(minute, url)
+
+    assert bench.run("takedown", "derive") == 1
+    assert "signs captures, and may not sign take-down events" in bench.err
+    assert bench.events == []
+
+
+def test_a_key_of_events_that_was_made_first_is_in_no_captures_way(bench: Bench) -> None:
+    for key in (bench.folder / "data" / "keys").iterdir():
+        key.unlink()
+    KeyDirectory(bench.folder / "data" / "keys").ensure("events")
+
+    assert wiring.signer(load(), ask=None, tell=lambda text: None).key_id
+    assert bench.run("doctor", "--json") in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        (Missing(lack=Lack.AGREEING, count=1, after=at(40)), "needs one more agreeing capture,"),
+        (Missing(lack=Lack.AGREEING, count=2, after=at(40)), "needs 2 more agreeing captures,"),
+        (Missing(lack=Lack.TIME, after=at(40)), "after 2026-05-27 08:40:00 UTC: those that agree"),
+        (Missing(lack=Lack.CONTROL, host="h.test", after=at(0)), "another page of h.test"),
+        (Missing(lack=Lack.SEEN), "no capture by this way shows"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(missing: Missing, words: str) -> None:
+    assert words in missing_in_words(missing)

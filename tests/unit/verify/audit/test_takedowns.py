@@ -1,0 +1,99 @@
+"""Records of take-downs: none can be changed or taken away."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from snapshotter.assess.events import event_id
+from snapshotter.formats import layout, takedown
+from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.model.takedown import Takedown
+from snapshotter.seal.signer import FileSigner
+from tests import bundles
+from tests.audited import Audited, Collection
+from tests.unit.formats import test_takedown as events
+from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
+
+_CASES = Cases()
+case = _CASES.case
+
+
+def given(*, hours_ago: int = 5) -> Takedown:
+    """Return an event that was concluded so long ago."""
+    at = (datetime.now(UTC) - timedelta(hours=hours_ago)).replace(microsecond=0)
+    ends = [
+        replace(one, at=at - timedelta(minutes=back), began_at=at - timedelta(minutes=back))
+        for one, back in ((events.seen(30), 40), (events.gone(60), 10), (events.gone(70), 0))
+    ]
+    made = replace(
+        events.event(), at=at, last_seen=ends[0], first_gone=ends[1], confirmations=(ends[2],)
+    )
+    return replace(made, event_id=event_id(made))
+
+
+def put(
+    it: Collection, event: Takedown, *, log: bool = True, signer: FileSigner | None = None
+) -> tuple[str, bytes]:
+    """Put a record into the store, and into the log."""
+    data, key = takedown.encode(event, signer or it.signer), layout.takedown_key(event.event_id)
+    it.put(key, data)
+    if log:
+        it.append(Leaf(kind=TAKEDOWN, name=event.event_id, sha256=hashlib.sha256(data).hexdigest()))
+    return key, data
+
+
+@case(verdict=PASSED, notes=("takedown",))
+def takedown_that_is_logged(it: Collection, folder: Path) -> None:
+    put(it, given())
+
+
+@case(verdict=PASSED, notes=("takedown", "waiting"))
+def takedown_on_its_way_into_the_log(it: Collection, folder: Path) -> None:
+    put(it, given(hours_ago=0), log=False)
+
+
+@case("unlogged?", verdict=UNCLEAR, notes=("takedown",))
+def takedown_that_was_not_logged(it: Collection, folder: Path) -> None:
+    put(it, given(), log=False)
+
+
+@case("deleted", verdict=FAILED)
+def takedown_taken_away(it: Collection, folder: Path) -> None:
+    key, _ = put(it, given())
+    (it.root / key).unlink()
+
+
+@case("altered", verdict=FAILED)
+def takedown_with_one_byte_changed(it: Collection, folder: Path) -> None:
+    key, data = put(it, given())
+    it.put(key, bundles.flipped(data))
+
+
+@case("altered", verdict=FAILED)
+def takedown_signed_again(it: Collection, folder: Path) -> None:
+    """By our own key, of the same captures, and not the one that was logged."""
+    event = given()
+    key, _ = put(it, event)
+    it.put(key, takedown.encode(replace(event, previous="0" * 64), it.signer))
+
+
+@case("altered", verdict=FAILED)
+def takedown_under_the_name_of_another(it: Collection, folder: Path) -> None:
+    _, data = put(it, given())
+    it.put(layout.takedown_key(given(hours_ago=6).event_id), data)
+
+
+@case("unproven?", verdict=UNCLEAR)
+def takedown_by_a_stranger(it: Collection, folder: Path) -> None:
+    put(it, given(), signer=bundles.new_signer())
+
+
+@case(verdict=PASSED, notes=("surplus",))
+def something_else_among_takedowns(it: Collection, folder: Path) -> None:
+    it.put("takedowns/notes.txt", b"not ours")
+
+
+@_CASES.parametrized
+def test_takedowns(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
+    check(spoilt, spoiled, good, tmp_path)
