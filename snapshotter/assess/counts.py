@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -166,8 +167,16 @@ class Words:
     word: re.Pattern[str]
 
 
-def words_of(units: Mapping[str, str]) -> Words:
-    """Return what is needed to find the words of some units."""
+def words_for(sites: Sequence[SiteReadings]) -> Words:
+    """Return the words of some sites; those of the first one come first."""
+    merged = {word: unit for site in reversed(sites) for word, unit in site.units.items()}
+    return words_of(tuple(sorted(merged.items())))
+
+
+@lru_cache(maxsize=16)
+def words_of(pairs: tuple[tuple[str, str], ...]) -> Words:
+    """Return what is needed to find some words, each with its unit."""
+    units = dict(pairs)
     ordered = sorted(units, key=len, reverse=True)
     inside = "|".join(re.escape(it) for it in ordered) or r"(?!)"
     # A Latin word is whole; Chinese and Japanese words have no boundary.
@@ -229,7 +238,7 @@ def read_counts(
     shown: list[Count] = []
     if document is not None:
         shown += _placed(document, sites, rounding)
-    words = words_of({word: unit for site in reversed(sites) for word, unit in site.units.items()})
+    words = words_for(sites)
     shown += _shown(document, blocks, regions, words, rounding)
     return tuple(_merged(stated, shown))[:_MAX_COUNTS]
 

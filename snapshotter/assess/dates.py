@@ -147,6 +147,12 @@ def find_date(text: str, when: When) -> tuple[str, Interval] | None:
     return text[best[0] : -best[1]], best[2]
 
 
+def changes_daily(text: str) -> bool:
+    """Return whether a short text has a date that the page writes anew as time goes: 昨天 21:03."""
+    plain = plain_digits(text)
+    return any(pattern.search(plain) for pattern, reader in _FORMS if reader in _MOVING)
+
+
 _Reader = Callable[[re.Match[str], When], Interval | None]
 
 
@@ -389,6 +395,9 @@ _FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
 )  # fmt: skip
 
 
+_MOVING = frozenset({_just_now, _ago, _day_word})
+
+
 def when_of(page: Page, sites: Sequence[SiteReadings]) -> When:
     """Return by what the dates of a page are read."""
     try:
@@ -418,8 +427,10 @@ def read_dates(
         *_shown(blocks, labels, when),
         *_timed(document, when),
     ):
-        # The same value at the same place was read already, and its kind was told then.
-        if not any(it.where == reading.where and it.raw == reading.raw for it in found.values()):
+        # The same value in the same place was read already, and its kind was told then.
+        if not any(
+            it.raw == reading.raw and it.where.startswith(reading.where) for it in found.values()
+        ):
             found[reading.where, reading.raw, reading.kind] = reading
         if len(found) == _MAX_DATES:
             break

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from snapshotter.assess.counts import read_counts
-from snapshotter.assess.dates import read_dates, when_of
+from snapshotter.assess.counts import counts_in, read_counts, words_for
+from snapshotter.assess.dates import changes_daily, read_dates, when_of
 from snapshotter.assess.dom import Document, blocks_of, matched, read_document
 from snapshotter.assess.metadata import conflicts_of, read_metadata
 from snapshotter.assess.regions import Regions, main_digest, read_regions
 from snapshotter.model.page import Block, Page
-from snapshotter.model.reading import Readings
-from snapshotter.model.reading_rules import SiteReadings
+from snapshotter.model.reading import Readings, Region
+from snapshotter.model.reading_rules import Rounding, SiteReadings
 from snapshotter.model.request import ReadingRules
 
 _MAX_BLOCKS = 20_000
+_PASSING = 60  # characters of a line that is a count or an age, and no text
 # Characters that a record keeps. A page may be made to have more: its assessment must not
 # become too long for a bundle, and there would be none.
 _MAIN_TEXT = 400_000
@@ -109,9 +110,19 @@ def _regions(
     sites: Sequence[SiteReadings],
     main_regions: Sequence[str],
 ) -> Regions:
+    words = words_for(sites)
+
+    def passing(block: Block) -> Region | None:
+        if len(block.text) > _PASSING or block.tag in ("p", "blockquote", "pre"):
+            return None
+        if changes_daily(block.text):
+            return Region.DATE
+        return Region.OTHER if counts_in(block.text, words, Rounding.EITHER) else None
+
     return read_regions(
         document,
         blocks,
+        passing=passing,
         main=(*main_regions, *(css for site in sites for css in site.main)),
         named=tuple(it for site in sites for it in site.regions),
     )

@@ -146,6 +146,7 @@ def read_regions(
     *,
     main: Sequence[str] = (),
     named: Sequence[tuple[Region, str]] = (),
+    passing: Callable[[Block], Region | None] = lambda block: None,
 ) -> Regions:
     """
     Return the label of every block, and the main region.
@@ -153,10 +154,11 @@ def read_regions(
     Args:
         main: Selectors of the main region, in the order of preference.
         named: Selectors of what is to be labelled so, whatever its structure says.
+        passing: Says of a block in the main region that it is no text of it: a count, an age.
     """
     if document is None:
         return Regions(labels={it.selector: Region.OTHER for it in blocks})
-    return _Reader(document, blocks, named).read(main)
+    return _Reader(document, blocks, named).read(main, passing)
 
 
 class _Reader:
@@ -169,14 +171,18 @@ class _Reader:
         self._named = {
             element: region for region, css in named for element in matched(document, [css])
         }
+        self._name_blocks()
         self._marks = dict(self._marked())
         self._apart = self._all_apart()
         self._weight: dict[Any, int] = {}
 
-    def read(self, main: Sequence[str]) -> Regions:
+    def read(self, main: Sequence[str], passing: Callable[[Block], Region | None]) -> Regions:
         element, by = self._main(main)
         of_elements = self._labels_of_elements(element)
         labels = {it.selector: self._label(it, of_elements, element) for it in self._blocks}
+        for block in self._blocks:
+            if labels[block.selector] is Region.MAIN and (region := passing(block)) is not None:
+                labels[block.selector] = region
         self._give_headline(labels, element)
         texts = [it for it in self._blocks if labels[it.selector] is Region.MAIN]
         return Regions(
@@ -189,6 +195,16 @@ class _Reader:
             links=self._links(element, of_elements),
             element_labels=of_elements,
         )
+
+    def _name_blocks(self) -> None:
+        """A line of a name and a date is one block: it is what the first of its parts is."""
+        of_blocks = {self._of[it.selector]: it for it in self._blocks}
+        for element, region in tuple(self._named.items()):
+            at = element
+            while at is not None and at not in of_blocks:
+                at = at.getparent()
+            if at is not None and len(of_blocks[at].text) <= _SHORT:
+                self._named.setdefault(at, region)
 
     # Where it stands
 

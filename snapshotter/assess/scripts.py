@@ -9,13 +9,23 @@ What a page's scripts say, read as text: variables and data. Nothing is run.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Any
 
 _MAX_VALUE = 300  # characters of a variable
 _MAX_DATA = 4 << 20  # characters of a script that holds data
 _MAX_PLACES = 200  # where a name stands in one script, that are looked at
+_MAX_TRIES = 3  # of one script to read data
 _MAX_STEPS = 20  # of a path
+_PART_OF_NAME = re.compile(r"[\w$.]\Z")
+_GIVEN = re.compile(
+    r"(?P<quote>[\"']?)\s{0,20}[:=](?!=)\s{0,20}(?:JsDecode\(|decodeURIComponent\()?"
+)
+_SOME = rf"{{0,{_MAX_VALUE}}}"
+_VALUE = re.compile(
+    rf"\"(?P<double>[^\"\\\r\n]{_SOME}(?:\\.[^\"\\\r\n]{_SOME}){{0,40}})\""
+    rf"|'(?P<single>[^'\\\r\n]{_SOME}(?:\\.[^'\\\r\n]{_SOME}){{0,40}})'"
+    r"|(?P<number>-?\d{1,18})(?![\w.])"
+)
 _DECODER = json.JSONDecoder()
 _ASCII_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
@@ -28,30 +38,44 @@ def variable(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tuple[st
     Args:
         scripts: Selector and text of each.
     """
-    given = _given(name)
     for where, text in scripts:
-        if name not in text:
-            continue
-        for number, found in enumerate(given.finditer(text)):
-            if number == _MAX_PLACES:
-                break
-            value = found["number"] or _unescaped(found["double"] or found["single"] or "")
+        for at in _places(text, name):
+            found = _VALUE.match(text, at)
+            value = ""
+            if found is not None:
+                value = found["number"] or _unescaped(found["double"] or found["single"] or "")
             if value:
                 yield f"{where}: {name}", value
 
 
 def data_of(scripts: Sequence[tuple[str, str]], name: str) -> Iterator[tuple[str, Any]]:
     """Yield the data (JSON) that scripts give a name; with "" that which a script is as a whole."""
-    given = _begun(name) if name else re.compile(r"\A\s*(?=[\[{])")
     for where, text in scripts:
-        if name not in text or len(text) > _MAX_DATA:
+        if len(text) > _MAX_DATA:
             continue
-        for number, found in enumerate(given.finditer(text)):
-            if number == 3:
-                break
-            value = _decoded(text, found.end())
+        if not name:
+            begins = [0] if text.lstrip()[:1] in ("[", "{") else []
+        else:
+            begins = [at for at in _places(text, name) if text[at : at + 1] in ("[", "{")]
+        for at in begins[:_MAX_TRIES]:
+            value = _decoded(text, at)
             if value is not None:
                 yield (f"{where}: {name}" if name else where), value
+
+
+def _places(text: str, name: str) -> Iterator[int]:
+    """Yield where values begin that a script gives a name, by `=` or as a key of an object."""
+    at = -1
+    for _ in range(_MAX_PLACES):
+        if (at := text.find(name, at + 1)) < 0:
+            return
+        before = text[max(0, at - 8) : at]
+        quote = before[-1:] if before[-1:] in ("'", '"') else ""
+        if _PART_OF_NAME.search(before.removesuffix(quote).removesuffix("window.")):
+            continue
+        given = _GIVEN.match(text, at + len(name))
+        if given is not None and given["quote"] == quote:
+            yield given.end()
 
 
 def parse_json(text: str) -> Any | None:
@@ -90,27 +114,6 @@ def _decoded(text: str, at: int) -> Any | None:
         return _DECODER.raw_decode(text, at)[0]
     except (ValueError, RecursionError):
         return None
-
-
-@cache
-def _given(name: str) -> re.Pattern[str]:
-    some = rf"{{0,{_MAX_VALUE}}}"
-    double = rf"[^\"\\\r\n]{some}(?:\\.[^\"\\\r\n]{some}){{0,40}}"
-    single = rf"[^'\\\r\n]{some}(?:\\.[^'\\\r\n]{some}){{0,40}}"
-    return re.compile(
-        rf"{_name(name)}(?:JsDecode\(|decodeURIComponent\()?(?:\"(?P<double>{double})\""
-        rf"|'(?P<single>{single})'|(?P<number>-?\d{{1,18}})(?![\w.]))"
-    )
-
-
-@cache
-def _begun(name: str) -> re.Pattern[str]:
-    return re.compile(rf"{_name(name)}(?=[\[{{])")
-
-
-def _name(name: str) -> str:
-    """Return a pattern for a name that is given a value: a variable, or a key of an object."""
-    return rf"(?<![\w$.])(?:window\.)?[\"']?{re.escape(name)}[\"']?\s{{0,20}}[:=](?!=)\s{{0,20}}"
 
 
 def _unescaped(text: str) -> str:

@@ -228,6 +228,32 @@ def test_the_digest_of_the_main_text_is_of_its_words() -> None:
     assert main_digest(" \n") == ""
 
 
+def test_a_line_of_a_count_or_an_age_is_no_text_of_the_main_region() -> None:
+    lines = "<div>转发 480 评论 12</div><div>昨天 21:03 · 浙江</div><div>Two of them</div>"
+    html = f"<main>{lines}<p>昨天 21:03 出发。</p><p>{PARAGRAPH * 3}</p></main>"
+
+    found = read(page(html), RULES)
+    later = read(page(html.replace("480", "512").replace("昨天 21:03 · ", "前天 21:03 · ")), RULES)
+
+    assert [it.region for it in found.regions] == [
+        Region.OTHER, Region.DATE, Region.MAIN, Region.MAIN, Region.MAIN,
+    ]  # fmt: skip
+    assert found.main_text == f"Two of them\n昨天 21:03 出发。\n{PARAGRAPH * 3}"
+    assert found.main_sha256 == later.main_sha256 != ""
+
+
+def test_a_line_that_a_named_place_stands_in_has_its_label() -> None:
+    html = (
+        "<div id=js_article><h1 id=activity-name>题</h1><div><span>原创</span> "
+        "<span id=js_author_name>林小满</span> <em id=publish_time>2026-01-02 17:39</em></div>"
+        "<div id=js_content><p>正文</p></div></div>"
+    )
+
+    found = read(page(html, "https://mp.weixin.qq.com/s/x"), RULES)
+
+    assert [it.region for it in found.regions] == [Region.HEADLINE, Region.BYLINE, Region.MAIN]
+
+
 def test_no_space_comes_between_chinese_characters() -> None:
     html = "<main><p><b>该内容</b><span>已被</span>\n<i>发布者</i>删除</p></main>"
 
