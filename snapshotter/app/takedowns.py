@@ -68,6 +68,7 @@ class TakedownDesk:
     confirm: Callable[[str], ConfirmRules]  # by the policy of an address
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
+    burst: timedelta = BURST  # removals of one account within this belong together
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
     log: Callable[[Sequence[Leaf], bool], object] | None = None
     notify: Callable[[Sequence[Event]], None] | None = None  # durable when it returns
@@ -366,7 +367,7 @@ class _Work:
             if it.event is not None
             and it.event.kind is TakedownKind.REMOVED
             and account_of(it.event) == event.identity
-            and event.at - BURST <= it.event.at <= event.at
+            and event.at - self._desk.burst <= it.event.at <= event.at
             and self._is_believed(it.key_id)
         ]
         return tuple(it.event_id for it in near[: takedown.MAX_ARTICLES])

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
@@ -79,6 +80,7 @@ def desk(
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
             now=wiring.SystemClock().now,
+            burst=burst(settings),
             lock_dir=settings.data_dir / "takedowns" / wiring.store_name(settings),
             log=None
             if book is None
@@ -132,6 +134,11 @@ def event_before(settings: Settings, folders: Sequence[Path]) -> Callable[[str],
             return next((it.event for it in place.catalog.events() if it.sha256 == sha256), None)
 
     return before
+
+
+def burst(settings: Settings) -> timedelta:
+    """Return within which time removals of one account belong together, by the usual policy."""
+    return policies.monitoring(wiring.policy(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:

@@ -56,7 +56,8 @@ def list_(
     """
     List the events of a store, in the order in which they were concluded.
 
-    Those of one account that follow each other within 15 minutes stand together.
+    Those of one account that follow each other within a while stand together (15 minutes; the
+    policy says it as [monitor] burst).
     """
     from snapshotter.app import wiring, wiring_takedown
     from snapshotter.assess.events import account_of, bursts
@@ -82,7 +83,8 @@ def list_(
     }
     if not known and not as_json:
         say(f"{where} holds no take-down event{' of that page' if page else ''}")
-    for group in bursts(it.event for it in known.values() if it.event is not None):
+    events = [it.event for it in known.values() if it.event is not None]
+    for group in bursts(events, within=wiring_takedown.burst(settings)):
         if len(group) > 1 and not as_json:
             result(f"{account_of(group[0])}: {len(group)} events")
         for event in group:
