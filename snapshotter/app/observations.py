@@ -41,14 +41,23 @@ class Observatory:
     rules: IdentityRules
     reassess: Reassess | None = None
 
-    def sync(self, *, told: Callable[[int], None] = lambda count: None) -> None:
+    def sync(
+        self,
+        *,
+        until: datetime | None = None,
+        told: Callable[[int], None] = lambda count: None,
+    ) -> None:
         """
         Read what is new in the store.
+
+        Args:
+            until: Look into the newest days alone: quicker where there are many bundles.
 
         Raises:
             ServiceUnavailable: The store did not answer.
         """
-        self.catalog.sync(self.store, reader(self.store, self.rules, self.reassess), told=told)
+        read = reader(self.store, self.rules, self.reassess)
+        self.catalog.sync(self.store, read, until=until, told=told)
 
     def identity(self, url: str) -> str:
         """

@@ -68,6 +68,7 @@ class TakedownDesk:
     confirm: Callable[[str], ConfirmRules]  # by the policy of an address
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
+    quick: bool = False  # look into the newest days of the store alone
     burst: timedelta = BURST  # removals of one account within this belong together
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
     log: Callable[[Sequence[Leaf], bool], object] | None = None
@@ -125,7 +126,7 @@ def derive(desk: TakedownDesk, urls: Sequence[str] = ()) -> tuple[Derived, ...]:
 
 def _derive(desk: TakedownDesk, urls: Sequence[str]) -> tuple[Derived, ...]:
     place, catalog = desk.place, desk.place.catalog
-    place.sync()  # (1)
+    place.sync(until=desk.now() if desk.quick else None)  # (1)
     catalog.sync_events(place.store)
     pages = tuple(dict.fromkeys(map(place.identity, urls))) if urls else catalog.doubtful()
     work = _Work(desk)

@@ -56,6 +56,7 @@ def desk(
     ask: Callable[[], bytes] | None,
     tell: Tell,
     notify: Callable[[Sequence[Event]], None] | None = None,
+    quick: bool = False,
 ) -> Iterator[TakedownDesk]:
     """
     Lend what concludes take-downs from the captures of the configured store.
@@ -65,6 +66,7 @@ def desk(
         tell: Gets sentences: that a key was made, that nobody could be told.
         notify: Takes over what people may want to be told; without it they are told now, as far
             as the settings name anybody.
+        quick: Look into the newest days of the store alone: for a worker that does it often.
 
     Raises:
         SnapshotterError: The settings make no sense, or the store is not fit for evidence.
@@ -80,6 +82,7 @@ def desk(
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
             now=wiring.SystemClock().now,
+            quick=quick,
             burst=burst(settings),
             lock_dir=settings.data_dir / "takedowns" / wiring.store_name(settings),
             log=None

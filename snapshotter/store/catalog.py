@@ -23,7 +23,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +41,7 @@ _VERSION = 2  # of the tables and of how rows are made: rows of another one are 
 _WAIT_S = 60.0  # for another process's transaction; each is short
 _LOT = 50  # rows of one transaction
 _PAGE = 500  # rows that are held at once
+_DAYS = 31  # that are looked at one by one; for more the whole store is
 _ROOT = f"{layout.BUNDLES}/"
 _TOKENS = "late-"  # sidecars that change what a row says
 
@@ -192,16 +193,28 @@ class Catalog:
             self._database.execute("DELETE FROM bundle")
             self._database.execute("DELETE FROM event")
 
-    def sync(self, store: ObjectStore, read: Reader, *, told: Told = lambda count: None) -> Synced:
+    def sync(
+        self,
+        store: ObjectStore,
+        read: Reader,
+        *,
+        until: datetime | None = None,
+        told: Told = lambda count: None,
+    ) -> Synced:
         """
         Read what the store lists and is not here; forget what it does not list any more.
+
+        Args:
+            until: Look only into the days from shortly before the newest row until then: what
+                was put in with an older id is found by the next whole look.
 
         Raises:
             ServiceUnavailable: The store did not answer. The next look goes on where it was.
             SnapshotterError: The store, or the file, can not be used.
         """
         with self._translated():
-            return self._sync(store, read, told)
+            found = [self._sync(store, read, told, it) for it in self._prefixes(until)]
+        return Synced(read=sum(it.read for it in found), removed=sum(it.removed for it in found))
 
     def rows(
         self,
@@ -446,13 +459,25 @@ class Catalog:
             observation=found,
         )
 
-    def _sync(self, store: ObjectStore, read: Reader, told: Told) -> Synced:
+    def _prefixes(self, until: datetime | None) -> list[str]:
+        """Return the beginnings of the keys to look at: of a few days, or of all."""
+        row = self._database.execute("SELECT MAX(key) FROM bundle").fetchone()
+        if until is None or row[0] is None:
+            return [_ROOT]
+        newest = layout.bundle_time(layout.parse_bundle_key(row[0]).bundle_id)
+        first = newest.date() - timedelta(days=1)
+        days = (until.date() - first).days + 2  # a clock that is ahead of ours may be in tomorrow
+        if not 0 < days <= _DAYS:
+            return [_ROOT]
+        return [f"{_ROOT}{first + timedelta(days=it):%Y/%m/%d}/" for it in range(days)]
+
+    def _sync(self, store: ObjectStore, read: Reader, told: Told, prefix: str) -> Synced:
         lot: list[tuple[Any, ...]] = []
         gone: list[str] = []
         count = removed = 0
-        rows = self._known()
+        rows = self._known(prefix)
         row = next(rows, None)
-        for key, length, tokens in _listed(store):
+        for key, length, tokens in _listed(store, prefix):
             while row is not None and row[0] < key:
                 gone.append(row[0])
                 row = next(rows, None)
@@ -480,11 +505,12 @@ class Catalog:
             told(count)
         return Synced(read=count, removed=removed)
 
-    def _known(self) -> Iterator[tuple[str, str]]:
+    def _known(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Yield key and print of each row in the order of keys; others may write in between."""
-        start = ""
+        start, end = prefix, f"{prefix[:-1]}0"  # "0" is the character behind "/"
         while page := self._database.execute(
-            "SELECT key, print FROM bundle WHERE key > ? ORDER BY key LIMIT ?", (start, _PAGE)
+            "SELECT key, print FROM bundle WHERE key > ? AND key < ? ORDER BY key LIMIT ?",
+            (start, end, _PAGE),
         ).fetchall():
             yield from page
             start = page[-1][0]
@@ -545,10 +571,10 @@ class _Ruined(SnapshotterError):
     """The file is no catalog: it is made again."""
 
 
-def _listed(store: ObjectStore) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+def _listed(store: ObjectStore, prefix: str) -> Iterator[tuple[str, int, tuple[str, ...]]]:
     """Yield key and length of each bundle of a store, with the keys of its late tokens."""
     key, length, tokens = "", 0, list[str]()
-    for found in store.list(_ROOT):
+    for found in store.list(prefix):
         try:
             there = layout.parse_bundle_key(found.key)
         except ValueError:

@@ -124,6 +124,28 @@ def test_a_late_token_lets_its_bundle_be_read_again(shelf: Shelf, catalog: Catal
     assert shelf.reads == [layout.bundle_key(IDS[1])]
 
 
+def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
+    shelf: Shelf, catalog: Catalog
+) -> None:
+    shelf.add(0)
+    shelf.sync(catalog)
+    for day in (20, 26, 28):
+        name = f"202605{day}t080000z-{'abcdefgh' * 2}"
+        shelf.put(layout.bundle_key(name), b"a bundle")
+        shelf.known[layout.bundle_key(name)] = Read(
+            standing=Standing.ASSESSED, observation=seen(1, bundle_id=name)
+        )
+    shelf.reads.clear()
+    now = at(26 * 60)
+
+    assert catalog.sync(shelf.store, shelf.read, until=now) == Synced(read=2, removed=0)
+    assert [it.rpartition("/")[2][:8] for it in shelf.reads] == ["20260526", "20260528"]
+    assert catalog.sync(shelf.store, shelf.read, until=now) == Synced(read=0, removed=0)
+    assert shelf.sync(catalog) == Synced(read=1, removed=0)
+    # Far from the newest row all of it is looked at.
+    assert catalog.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
+
+
 def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_of(
     shelf: Shelf,
 ) -> None:
