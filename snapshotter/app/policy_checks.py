@@ -126,6 +126,15 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[Remark]:
     yield from _repeated(one)
     yield from _out_of_reach(one, settings)
     yield from _without_reasons(one)
+    required, there = one.policy.require, len(settings.authorities)
+    if required.timestamps > there:
+        yield _warning(
+            "require.timestamps",
+            f"{required.timestamps} are required, and {there} authorities are configured here",
+            "docs/howto/timestamp-authorities.md",
+        )
+    if required.log and not settings.log:
+        yield _warning("require.log", "it is required, and the setting log is false here")
     for reference in one.policy.takedown.rules:
         if reference.endswith(".toml"):
             yield from _of_rule_file(reference)

@@ -46,8 +46,8 @@ def write(
     redactor: Redactor,
     software: str,
     page: PageLine,
-) -> None:
-    """Write the three files."""
+) -> tuple[cdxj.Entry, ...]:
+    """Write the three files, and return what the index has."""
     entries: list[cdxj.Entry] = []
     with files.create(WARC_PATH, "application/warc", step=_STEP) as sink:
         out = _Archive(warc.Writer(sink), ids, redactor)
@@ -65,6 +65,7 @@ def write(
         at=page.at or clock.now(),
     )
     files.write(PAGES_PATH, "application/jsonl", listing, step=_STEP)
+    return tuple(entries)
 
 
 class _Archive:

@@ -7,8 +7,10 @@ replaced or appended to, never taken apart, and what is here at any moment can
 be told as it is.
 """
 
+import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -49,6 +51,7 @@ _LOG_LINES = 10_000
 _SAME_ACTIONS = 1_000  # of one kind that are told one by one
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
+_PLACEHOLDERS = 100  # of images that another picture stands for
 # What a reader of the page would miss; a beacon or a ping nobody sees.
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
 # No block reason behind it, but perhaps the guard's word.
@@ -294,6 +297,25 @@ class Ledger:
         )
         # Here, because it is all of them: a string that is forgotten would cost the bundle.
         return _whole(capture)
+
+    def mark_placeholders(self, urls: Collection[str]) -> None:
+        """Images that came from these addresses are not what the page meant, and so are missing."""
+        lines: list[bytes] = []
+        found: list[str] = []
+        for line in self.image_lines.splitlines(keepends=True):
+            image = json.loads(line)
+            if image.get("state") == "loaded" and image["current"].partition("#")[0] in urls:
+                found.append(image["current"])
+                line = canonical_json.dumps(image | {"state": "placeholder"}) + b"\n"
+            lines.append(line)
+        if found:
+            self.image_lines = b"".join(lines)
+            self.images = replace(
+                self.images,
+                loaded=self.images.loaded - len(found),
+                placeholder=self.images.placeholder + len(found),
+                placeholder_urls=(*self.images.placeholder_urls, *found)[:_PLACEHOLDERS],
+            )
 
     def _complain_of_what_did_not_load(self, recording: Recording) -> None:
         """A page without its pictures or style sheets is evidence, and not all of the page."""

@@ -102,6 +102,7 @@ class Recording:
     certificate_errors: tuple[str, ...] = ()  # let pass: "host:port: expired (3 answers)"
     documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
     main_body: MainBody | None = None  # the body of `response`, even an empty one
+    picture_digests: frozenset[tuple[str, str]] = frozenset()  # (address, SHA-256) of each picture
 
 
 class Recorder(Protocol):
@@ -270,7 +271,7 @@ class WireRecorder:
         told = way[-1] if way else None
         main = by_told.get(told.number) if told is not None else None
         files = Spool(self._spool, self._clock)
-        archive.write(
+        entries = archive.write(
             found,
             files=files,
             clock=self._clock,
@@ -295,6 +296,11 @@ class WireRecorder:
             main_body_recorded=main is not None and main.is_recorded,
             main_body_cut=main is not None and bool(main.cut),
             main_body=main_body,
+            picture_digests=frozenset(
+                (it.url, it.digest.removeprefix("sha256:"))
+                for it in entries
+                if it.media_type.startswith("image/")
+            ),
             documents=tuple(self._documents(shown, main_body)),
             certificate_errors=_certificate_errors(found),
             redactions=self._redactor.redactions(),

@@ -99,7 +99,11 @@ def diff(
             )
             _tell(it, altered=altered)
             given.append(it)
-        rules = decide(policies.load(policy)).mask if policy else comparing.masks_of(given)
+        rules = (
+            decide(policies.load(policy, settings.policies_dir)).mask
+            if policy
+            else comparing.masks_of(given)
+        )
         today = decide(wiring.policy(settings))
         identity_rules = wiring_jobs.identity_rules()
         before, after = (

@@ -60,6 +60,7 @@ class MediaRules:
     honour_data_src: bool = True  # set the source of an image that its page holds back
     # Where pages write it down, in the order of preference.
     lazy_attributes: tuple[str, ...] = LAZY_ATTRIBUTES
+    placeholder_hashes: tuple[str, ...] = ()  # SHA-256 of pictures that stand for another one
     image_s: float = 5.0  # one image is waited for so long
     wait_s: float = 15.0  # all of them together, at most
 

@@ -140,6 +140,9 @@ class Media(_Table):
     lazy_attributes: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ...] = Field(
         default=LAZY_ATTRIBUTES, max_length=50, strict=False
     )
+    placeholder_hashes: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = Field(
+        default=(), max_length=200, strict=False
+    )
     image_s: float = Field(default=5, gt=0, le=120, strict=False)
     wait_s: float = Field(default=15, gt=0, le=600, strict=False)
 

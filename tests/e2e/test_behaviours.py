@@ -1,6 +1,9 @@
 """What we do to a page so that it shows all it has: a page for each, with a truth to count."""
 
+import hashlib
 import json
+import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +132,14 @@ def test_what_a_policy_says_of_images_and_hosts_holds(site: Site, capture: Engin
     )
 
     assert (it.images.wanted, "set-data-src" in kinds(it)) == (0, False)
+    with urllib.request.urlopen(site.url("/image/wx-3.png")) as answer:  # noqa: S310 - our own site
+        digest = hashlib.sha256(answer.read()).hexdigest()
+    held = capture(site.url("/wx/article"), media=MediaRules(placeholder_hashes=(digest,)))
+    states = Counter(image["state"] for image in lines(held, "capture/images.jsonl"))
+    assert held.images.placeholder == states["placeholder"] > 0
+    assert held.images.loaded + held.images.placeholder == 12
+    assert site.url("/image/wx-3.png") in held.images.placeholder_urls
+    assert codes(held) == ["images-missing"]
     blocked = capture(site.url("/wx/article", origin=2), block_hosts=("127.0.0.2",))
     assert codes(blocked)[:1] == ["blocked"]
     assert "the policy blocks it" in blocked.reasons[0].detail

@@ -57,6 +57,7 @@ wait.wall_grace = "20s"
 wait.reloads = 3
 media.honour_data_src = false
 media.lazy_attributes = ["data-later"]
+media.placeholder_hashes = ["abababababababababababababababababababababababababababababababab"]
 media.image_s = 6
 media.wait_s = 16
 expand.enabled = true

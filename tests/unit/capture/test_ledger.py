@@ -1,6 +1,8 @@
 """What a page makes us do over and over does not fill its record."""
 
 from snapshotter.capture.ledger import Ledger
+from snapshotter.formats import canonical_json
+from snapshotter.model.capture import ImageCounts
 from tests.fakes.world import FixedClock
 
 
@@ -16,3 +18,22 @@ def test_what_is_done_a_thousand_times_is_told_and_the_rest_is_counted(clock: Fi
     held = [it.detail for it in told if it.kind == "hold-page"]
     assert len(held) == 1_001
     assert (held[0], held[-1]) == ("not to https://example.org/0", "500 more of these")
+
+
+def test_a_picture_that_stands_for_another_one_is_no_image_that_loaded(clock: FixedClock) -> None:
+    ledger = Ledger(requested_url="https://example.org/", clock=clock, progress=lambda *_: None)
+    told: list[dict[str, object]] = [
+        {"current": "https://img.example/a#x", "state": "loaded", "wanted": ""},
+        {"current": "https://img.example/b", "state": "loaded", "wanted": ""},
+        {"current": "https://img.example/a", "state": "failed", "wanted": ""},
+        {"more": True},
+    ]
+    ledger.image_lines = b"".join(canonical_json.dumps(it) + b"\n" for it in told)
+    ledger.images = ImageCounts(wanted=3, loaded=2, failed=1)
+
+    ledger.mark_placeholders({"https://img.example/a", "https://img.example/other"})
+
+    lines = [canonical_json.loads(it) for it in ledger.image_lines.splitlines()]
+    assert lines == [told[0] | {"state": "placeholder"}, *told[1:]]
+    assert (ledger.images.loaded, ledger.images.placeholder, ledger.images.failed) == (1, 1, 1)
+    assert ledger.images.placeholder_urls == ("https://img.example/a#x",)
