@@ -379,7 +379,7 @@ def _check(case: Case, captures: Sequence[_Capture]) -> None:
                     hint="snapshotter audit says what became of it",
                 )
     seen, gone = (it.exhibit.observation for it in captures[:2])
-    account = case.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+    account = case.kind in words.OF_ACCOUNTS
     if seen.identity != gone.identity and not account:
         raise SnapshotterError(
             f"{seen.bundle_id} and {gone.bundle_id} are captures of two pages: {seen.url} and "

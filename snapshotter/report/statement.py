@@ -356,6 +356,7 @@ def _context(said: Statement) -> dict[str, Any]:
     verdict = said.gone.assessment.takedown if said.gone.assessment else None
     zone = said.seen.timezone
     return {
+        "account": said.kind in words.OF_ACCOUNTS,
         "begin": words.both(begin, zone),
         "bracket": words.span(end - begin),
         "cause": words.CAUSES[said.gone.observation.cause or Cause.NOT_STATED],
@@ -369,6 +370,7 @@ def _context(said: Statement) -> dict[str, Any]:
         "not_proven": NOT_PROVEN,
         "roles": _ROLES,
         "said": said,
+        "state": said.event.state if said.event else "",
         "title": words.TITLES[said.kind],
         "vantages": said.others(Role.VANTAGE),
         "verdict": verdict,

@@ -11,7 +11,15 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.formats import canonical_json, pack
-from snapshotter.model.assessment import Availability, Cause, Content, Undecided
+from snapshotter.model.assessment import (
+    AccountState,
+    Availability,
+    Cause,
+    Content,
+    Evidence,
+    Step,
+    Undecided,
+)
 from snapshotter.model.proof import Part, Role
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.report import pack as pages
@@ -120,6 +128,33 @@ def test_a_page_that_came_back_is_told_the_other_way_round() -> None:
     assert "It was gone. It is there again." in told
     assert "it was still gone. On 27 November 2026, 16:05:12 UTC" in told
     assert "What stood there before" in told
+
+
+def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> None:
+    made = exhibits.statement()
+    state = AccountState(
+        state="frozen",
+        text="该帐号已冻结",
+        evidence=Evidence(rule="wx-18", rules="wechat", step=Step.NOTICE),
+    )
+    frozen = exhibits.observation(
+        bundle_id=exhibits.GONE,
+        began_at=AT + timedelta(hours=1),
+        at=AT + timedelta(hours=1),
+        accounts=(state,),
+    )
+    assert made.event is not None
+    kind = TakedownKind.ACCOUNT_CHANGED
+    event = replace(made.event, kind=kind, state="frozen", first_gone=frozen)
+
+    told = said(
+        kind=kind, event=event, exhibits=(made.seen, exhibits.exhibit(Role.FIRST_GONE, frozen))
+    )
+
+    assert "The account was there. It has changed." in told
+    assert "On 27 November 2026, 15:05:12 UTC (23:05:12 in Asia/Shanghai) it said: frozen." in told
+    assert "该帐号已冻结 The page says this of the account behind it, and not of itself." in told
+    assert "it was gone" not in told
 
 
 def test_a_statement_begins_with_both_ends() -> None:
