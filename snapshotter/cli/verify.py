@@ -25,11 +25,12 @@ Examples:
   snapshotter verify --trust trust.json --root-key 3f1c… exhibit.wacz
   snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
   snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
+  snapshotter verify proof-20260527t091000z-k3v4q2m7xw4c5b6d.html
 
 \b
 An event is verified with its bundles, which are looked for among what is given, beside it and
-in the store. Without a trust file a bundle is judged by your own keys and the configured
-authorities, and the output says so.
+in the store; a proof pack has its own. Without a trust file all is judged by your own keys and
+the configured authorities, and the output says so.
 """
 
 
@@ -114,7 +115,7 @@ def _judged(
             if kind is verifying.Kind.TAKEDOWN:
                 return _judged_event(file, name, Path(name).parent, settings, trust, given)
             if kind is verifying.Kind.PACK:
-                return _judged_pack(file, name, trust)
+                return _judged_pack(file, name, settings, trust)
     elif (event := _stored_event(name, settings)) is not None:
         with event:
             return _judged_event(event, name, None, settings, trust, given)
@@ -143,12 +144,13 @@ def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
     )
 
 
-def _judged_pack(file: BinaryIO, name: str, trust: "Trust") -> _Judged:
-    from snapshotter.app import wiring
+def _judged_pack(file: BinaryIO, name: str, settings: "Settings", trust: "Trust") -> _Judged:
+    from snapshotter.app import pack_verification, wiring, wiring_takedown
     from snapshotter.verify import pack_report
     from snapshotter.verify.pack import verify_pack
 
-    found = verify_pack(file, trust, now=wiring.SystemClock().now())
+    judge = pack_verification.judge_by_rules(trust, wiring_takedown.rederiver(settings))
+    found = verify_pack(file, trust, now=wiring.SystemClock().now(), judge=judge)
     return _Judged(
         verdict=found.verdict,
         value={"file": name, "kind": "pack", **pack_report.as_json(found)},

@@ -17,6 +17,7 @@ from snapshotter.model.page import Box
 
 WIDTH = 640  # pixels of one picture
 MAX_HEIGHT = 800
+_TALLEST = 2.5  # height of a window by its width
 MAX_PIXELS = 40_000_000  # of a picture that is taken in: a page's first view has a few millions
 _MARGIN, _GAP, _LINE = 16, 16, 22
 _INK, _QUIET, _PAPER, _EDGE, _MARK = "#16181d", "#4a4f5a", "#ffffff", "#c9cdd6", "#b3261e"
@@ -80,15 +81,16 @@ def _view(panel: Panel) -> Image.Image:
         draw = ImageDraw.Draw(blank)
         draw.text((20, 20), "This capture has no picture.", _QUIET, _font(_FONTS))
         return blank
-    factor = WIDTH / view.width
-    # The part at the top: a first view is seldom taller, and a picture must stay one.
-    view = view.crop((0, 0, view.width, min(view.height, int(MAX_HEIGHT / factor))))
-    small = view.resize((WIDTH, max(1, round(view.height * factor))), Image.Resampling.LANCZOS)
+    # All of a first view, a phone's as well; of what is taller than any window, the top.
+    view = view.crop((0, 0, view.width, min(view.height, round(view.width * _TALLEST))))
+    factor = min(WIDTH / view.width, MAX_HEIGHT / view.height)
+    size = (max(1, round(view.width * factor)), max(1, round(view.height * factor)))
+    small = view.resize(size, Image.Resampling.LANCZOS)
     if panel.box is not None:
         box = panel.box
         edges = (box.left, box.top, box.left + box.width, box.top + box.height)
         left, top, right, bottom = (round(edge * factor) for edge in edges)
-        outline = (max(2, left - 5), max(2, top - 5), min(WIDTH - 3, right + 5),
+        outline = (max(2, left - 5), max(2, top - 5), min(small.width - 3, right + 5),
                    min(small.height - 3, bottom + 5))  # fmt: skip
         if outline[0] < outline[2] and outline[1] < outline[3]:  # else it is not in this view
             ImageDraw.Draw(small).rectangle(outline, outline=_MARK, width=3)

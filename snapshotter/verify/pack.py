@@ -8,23 +8,25 @@ page that a pack shows is never interpreted: it is bytes that were signed.
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import leaf, names, pack, takedown, tlog_proof
+from snapshotter.formats import names, pack, takedown, tlog_proof
 from snapshotter.formats import renewal as renewals
-from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.formats.pack import Manifest, Pack, PackInvalid
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
-from snapshotter.model.proof import ENDS, Part, Role
+from snapshotter.model.proof import Part, Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
-from snapshotter.verify.trust import COMPROMISED, Trust
+from snapshotter.verify.takedown import EventReport, check_parts, read_event
+from snapshotter.verify.trust import Trust, judge_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +47,29 @@ class PackReport:
     key_id: str = ""  # who signed it
     length: int = 0  # bytes
     trust: str = ""  # against what it was judged, in words
+    event: EventReport | None = None  # None: there is none, or it was not come to
 
     @property
     def verdict(self) -> Verdict:
-        return overall(
-            [*self.findings, *(it for one in self.captures for it in one.report.findings)]
-        )
+        every = [*self.findings, *(self.event.findings if self.event else ())]
+        return overall([*every, *(it for one in self.captures for it in one.report.findings)])
 
 
-def verify_pack(stream: BinaryIO, trust: Trust, *, now: datetime) -> PackReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A capture in a pack: what was found about it, and what opens it."""
+
+    report: Report
+    open: Callable[[], BinaryIO]
+
+
+# Judges the record of an event by the captures of its pack, by the ids of their bundles.
+Judge = Callable[[bytes, Mapping[str, Packed]], EventReport]
+
+
+def verify_pack(
+    stream: BinaryIO, trust: Trust, *, now: datetime, judge: Judge | None = None
+) -> PackReport:
     """
     Return all findings about the pack in `stream`.
 
@@ -62,6 +78,8 @@ def verify_pack(stream: BinaryIO, trust: Trust, *, now: datetime) -> PackReport:
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock.
+        judge: Judges the event, by rules (`app/event_verification.py`); without it, its record
+            and its captures are.
 
     Raises:
         OSError: As the stream does while it is read, or when it changes meanwhile.
@@ -76,13 +94,16 @@ def verify_pack(stream: BinaryIO, trust: Trust, *, now: datetime) -> PackReport:
     altered = [_failed("parts", Code.HASH, it.detail) for it in pack.altered(stream, found)]
     findings += altered or [_passed("parts", _as_made(found))]
     captures: list[CaptureReport] = []
+    event: EventReport | None = None
     if not altered:  # what follows would judge bytes that nobody vouches for
-        findings += _key(found, trust)
+        findings.append(_key(found, trust))
         for part in found.manifest.captures:
             report = _capture(stream, found, part, trust, now)
             captures.append(CaptureReport(part=part, report=report))
             findings += _same(found, part, report)
-        findings += _event(stream, found, trust, captures)
+        by = judge or partial(_by_record, trust)
+        event, more = _event(stream, found, trust, by, captures)
+        findings += more
     return PackReport(
         findings=tuple(findings),
         captures=tuple(captures),
@@ -90,6 +111,7 @@ def verify_pack(stream: BinaryIO, trust: Trust, *, now: datetime) -> PackReport:
         key_id=found.key_id,
         length=length,
         trust=trust.source,
+        event=event,
     )
 
 
@@ -100,19 +122,13 @@ def _as_made(found: Pack) -> str:
 # Who signed it. A pack has no token: what its time rests on are those of its captures.
 
 
-def _key(found: Pack, trust: Trust) -> Iterator[Finding]:
-    yield _signer("key", "the pack", found.key_id, trust)
-
-
-def _signer(check: str, what: str, key_id: str, trust: Trust) -> Finding:
-    key = trust.key(key_id)
+def _key(found: Pack, trust: Trust) -> Finding:
+    key = trust.key(found.key_id)
     if key is None:
-        detail = f"{what} is signed by a key that is not known here: {key_id}"
-        return _unclear(check, Code.KEY_UNKNOWN, detail)
-    if key.revoked_reason == COMPROMISED:
-        detail = f"{what} is signed by a key of {key.owner} that somebody else may have had"
-        return _failed(check, Code.KEY_REVOKED, detail)
-    return _passed(check, f"{what} is signed by the key of {key.owner}")
+        detail = f"the pack is signed by a key that is not known here: {found.key_id}"
+        return _unclear("key", Code.KEY_UNKNOWN, detail)
+    verdict, code, detail = judge_key(key, None)
+    return Finding(check="key", verdict=verdict, code=code, detail=detail)
 
 
 # The captures, each by the verifier of bundles, with what stands beside it in the pack.
@@ -175,66 +191,65 @@ def _worst(report: Report, verdict: Verdict) -> Code:
     return next(it.code for it in report.findings if it.verdict is verdict)
 
 
-# The event: by whom, and that the captures in the pack are those that it rests on.
+# The event: its record, and that the captures in the pack are those that it rests on.
 
 
 def _event(
-    stream: BinaryIO, found: Pack, trust: Trust, captures: Sequence[CaptureReport]
-) -> Iterator[Finding]:
+    stream: BinaryIO, found: Pack, trust: Trust, judge: Judge, captures: Sequence[CaptureReport]
+) -> tuple[EventReport | None, list[Finding]]:
     manifest = found.manifest
     records = manifest.of_role(Role.EVENT)
     if not records:
-        if manifest.event_id:
-            yield _failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")
-        return
+        if not manifest.event_id:
+            return None, []
+        return None, [_failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")]
+    packed = {
+        it.part.name.removesuffix(".wacz"): Packed(
+            report=it.report, open=partial(pack.open_part, stream, found, it.part)
+        )
+        for it in captures
+    }
     try:
         data = pack.read_part(stream, found, records[0], limit=takedown.MAX_BYTES)
-        event, key_id = takedown.parse(data)
-    except EvidenceInvalid as error:
-        yield _failed("event", Code.FORMAT, f"the event's record is none: {error}")
-        return
-    if event.event_id != manifest.event_id:
-        yield _failed("event", Code.FORMAT, f"its record is of the event {event.event_id}")
-        return
-    yield _signer("event", "the event", key_id, trust)
-    if any(key_id in _signers(it.report) for it in captures):
-        detail = "the event is signed by a key that signed one of its captures"
-        yield _failed("event", Code.KEY_MISMATCH, detail)
-    yield from _rests_on(event, manifest)
-    yield from _logged(stream, found, trust, Leaf(
-        kind=leaf.TAKEDOWN, name=event.event_id, sha256=records[0].sha256,
-    ))  # fmt: skip
+    except PackInvalid as error:
+        return None, [_failed("event", error.code, str(error))]
+    report = judge(data, packed)
+    if report.event is None:
+        return report, []
+    findings = [*_captures_of(report.event, manifest)]
+    if report.event.event_id != manifest.event_id:
+        detail = f"its record is of the event {report.event.event_id}"
+        findings.append(_failed("event", Code.EVENT, detail))
+    leaf = Leaf(kind=TAKEDOWN, name=report.event.event_id, sha256=records[0].sha256)
+    findings += _logged(stream, found, trust, leaf)
+    return report, findings
 
 
-def _signers(report: Report) -> set[str]:
-    return {it["key_id"] for it in report.record.get("signers", ())}
+def _by_record(trust: Trust, data: bytes, packed: Mapping[str, Packed]) -> EventReport:
+    """Judge an event without any rules: its record, and the reports of its captures."""
+    found = read_event(data, trust)
+    parts = []
+    for it in found.parts:
+        here = packed.get(it.observation.bundle_id)
+        parts.append(replace(it, report=here.report if here else None))
+    return check_parts(found, parts) if found.event is not None else found
 
 
-def _rests_on(event: Takedown, manifest: Manifest) -> Iterator[Finding]:
-    """Say whether the captures of the event are in the pack, each in its part."""
-    there = {(it.role, it.name): it.sha256 for it in manifest.captures}
-    absent: list[str] = []
-    for role, observations in _parts_of(event):
+def _captures_of(event: Takedown, manifest: Manifest) -> Iterator[Finding]:
+    """Say which captures of the pack stand in a role that the event does not give them."""
+    wanted: dict[str, set[Role]] = {}
+    for role, observations in _roles_of(event):
         for one in observations:
-            sha256 = there.pop((role, f"{one.bundle_id}.wacz"), None)
-            if sha256 is None and not any(it.sha256 == one.sha256 for it in manifest.captures):
-                absent.append(f"{role} {one.bundle_id}")
-            elif sha256 not in (None, one.sha256):
-                detail = f"the capture {one.bundle_id} is not the one that the event rests on"
-                yield _failed("event", Code.HASH, detail)
-    ends = [it for it in absent if it.startswith((*ENDS,))]
-    if ends:
-        yield _failed("event", Code.MISSING, f"the event rests on other ends: {', '.join(ends)}")
-    elif absent:
-        detail = f"the event rests on captures that are not in the pack: {', '.join(absent)}"
-        yield _unclear("event", Code.MISSING, detail)
-    else:
-        yield _passed("event", "all captures that the event rests on are in the pack")
-    for role, name in there:
-        yield _failed("event", Code.UNLISTED, f"the event does not rest on {name}, a {role}")
+            wanted.setdefault(f"{one.bundle_id}.wacz", set()).add(role)
+    wrong = [it for it in manifest.captures if it.role not in wanted.get(it.name, set())]
+    for part in wrong:
+        what = pack.describe(part, manifest.parts)
+        yield _failed("event", Code.EVENT, f"the event does not rest on {what}")
+    if not wrong:
+        yield _passed("event", "the captures in the pack are those that the event rests on")
 
 
-def _parts_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
+def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
     yield Role.LAST_SEEN, (event.last_seen,)
     yield Role.FIRST_GONE, (event.first_gone,)
     yield Role.CONFIRMATION, event.confirmations

@@ -6,6 +6,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.pack import Manifest, describe
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.verify import report as reports
+from snapshotter.verify import takedown as events
 from snapshotter.verify.pack import CaptureReport, PackReport
 from snapshotter.verify.report import printable
 
@@ -17,6 +18,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
         "captures": [
             {"role": it.part.role.value, **reports.as_json(it.report)} for it in report.captures
         ],
+        "event": events.as_json(report.event) if report.event else None,
         "event_id": made.event_id if made else "",
         "findings": [_finding(it) for it in report.findings],
         "key_id": report.key_id,
@@ -34,6 +36,12 @@ def lines(report: PackReport) -> list[str]:
     if report.manifest is not None:
         for one in report.captures:
             result += _capture(one, report.manifest)
+    if report.event is not None:
+        result += [
+            "",
+            f"the event {printable(report.manifest.event_id if report.manifest else '')}:",
+        ]
+        result += [f"     {it}" for it in events.finding_lines(report.event)]
     result += ["", f"{report.verdict.name}: {_summary(report)}"]
     result.append(f"judged against {printable(report.trust)}")
     return result
@@ -75,4 +83,6 @@ def _summary(report: PackReport) -> str:
             "established: the lines marked ? say what is missing. This says nothing against it."
         )
     count = len(report.captures)
-    return f"the pack and its {count} captures are exactly as they were made and sealed."
+    said = f"the pack and its {count} captures are exactly as they were made and sealed."
+    event = report.event.event if report.event else None
+    return said if event is None else f"{said} It says that {events.in_words(event)}."

@@ -217,11 +217,16 @@ def as_json(found: EventReport) -> dict[str, Any]:
 
 def lines(found: EventReport) -> list[str]:
     """Return the report for a person: one line a check, then what follows from them."""
-    result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
-    result += [f"note {printable(it)}" for it in found.notes]
+    result = finding_lines(found)
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
     return result
+
+
+def finding_lines(found: EventReport) -> list[str]:
+    """Return one line a check, and a line for each note."""
+    result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
+    return result + [f"note {printable(it)}" for it in found.notes]
 
 
 def _summary(found: EventReport) -> str:

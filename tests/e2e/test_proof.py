@@ -3,17 +3,21 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from snapshotter.app import wiring_jobs
+from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app.event_verification import Rederiver
+from snapshotter.app.observations import Observatory
+from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.pipeline import World, run
 from snapshotter.app.proof import Case, Made, ProofDesk, make
+from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.app.tokens import TokenDesk
 from snapshotter.app.wiring import RandomIds
-from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.capture.browser import choose_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.capture.printing import print_pdf
@@ -21,21 +25,35 @@ from snapshotter.formats import pack
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import Role
-from snapshotter.model.request import CaptureRequest, Decision, VerdictRules
-from snapshotter.ports import Assessor
+from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.model.takedown import ConfirmRules
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
+from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify import pack_report
+from snapshotter.verify.pack import verify_pack
 from snapshotter.verify.trust import Trust, own_trust, trusted_key
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.servers.authority import Chain
+from tests.verdicts import judged_by_all
 
 pytestmark = pytest.mark.e2e
 
 CAPTURER, WITNESS = new_signer(), new_signer()
 SETTLED = "html[data-state=good], html[data-state=bad]"
 LIMIT_MS = 120_000  # on a machine that has much else to do
+
+
+DECISION = Decision(
+    policy_name="test",
+    policy_text='name = "test"\n',
+    allow_networks=("127.0.0.0/8",),
+    timezone="Asia/Shanghai",
+    locale="zh-CN",
+    verdict=judged_by_all(),
+)
 
 
 class Loopback:
@@ -45,8 +63,28 @@ class Loopback:
         return ("127.0.0.1",)
 
 
-def assessor(decision: Decision) -> Assessor:
-    return RuleAssessor.of(decision)
+def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> Case:
+    """Conclude the removal from the captures in the store; one is enough here to confirm it."""
+    with Catalog(folder / "catalog.db") as catalog:
+        desk = TakedownDesk(
+            place=Observatory(store=store, catalog=catalog, rules=wiring_jobs.identity_rules()),
+            trust=lambda: trust,
+            signer=lambda: WITNESS,
+            own_keys=frozenset({WITNESS.key_id}),
+            confirm=lambda url: ConfirmRules(times=1, after=timedelta(0), control=False),
+            now=RealClock().now,
+            lock_dir=folder / "locks",
+        )
+        derive(desk)
+        (kept,) = catalog.events()
+        assert kept.event is not None, kept.problem
+        return Case.of(kept.event, kept.data)
+
+
+def rederiver() -> Rederiver:
+    return Rederiver(
+        rules=wiring_jobs.identity_rules(), assessor_of=wiring.assessor, decide=lambda url: DECISION
+    )
 
 
 @dataclass(frozen=True)
@@ -76,36 +114,29 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
         version="0",
         resolver=Loopback(),
         allow_no_sandbox=True,
-        assessor=assessor,
+        assessor=wiring.assessor,
     )
     world = World(
-        clock=clock, ids=RandomIds(), capturer=capturer, signer=CAPTURER, assessor=assessor,
+        clock=clock, ids=RandomIds(), capturer=capturer, signer=CAPTURER, assessor=wiring.assessor,
         authorities=(authority,), timestamp_timeout_s=60, store=store, desk=desk,
         trust=own_trust([CAPTURER.public_key], [authority.anchor]), spool_dir=folder / "spool",
         pending_dir=folder / "pending", salts_dir=folder / "salts",
         rejected_dir=folder / "rejected", unstored_dir=folder / "unstored",
         software=bundles.SOFTWARE,
     )  # fmt: skip
-    decision = Decision(
-        policy_name="test",
-        policy_text='name = "test"\n',
-        allow_networks=("127.0.0.0/8",),
-        timezone="Asia/Shanghai",
-        locale="zh-CN",
-        verdict=VerdictRules(rules=("wechat", "generic")),
-    )
     ids = []
     with FixtureSite() as site:
         for state in (None, removed("wx-01")):
             if state is not None:
                 site.show("wx/article", state)
             request = CaptureRequest(url=site.url("/wx/article"))
-            result = run(request, decision, world, lambda stage, detail: None)
+            result = run(request, DECISION, world, lambda stage, detail: None)
             ids.append(result.bundle.id)
     trust = replace(
         own_trust([CAPTURER.public_key], [authority.anchor]),
         keys=tuple(trusted_key(it.public_key, owner="us") for it in (CAPTURER, WITNESS)),
     )
+    case = concluded(store, trust, folder)
     made = make(
         ProofDesk(
             store=store,
@@ -118,7 +149,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
                 html, beside, at=at, clock=clock, allow_no_sandbox=True
             ),
         ),
-        Case(captures=((Role.LAST_SEEN, ids[0]), (Role.FIRST_GONE, ids[1]))),
+        case,
         folder / "proof.html",
     )
     return Proof(made, trust, *ids)
@@ -171,6 +202,19 @@ def test_the_pack_holds_by_the_rules_of_the_platform(proof: Proof) -> None:
     assert (gone.rule, gone.cause) == ("wx-01", Cause.AUTHOR)
     assert proof.made.report.verdict is Verdict.PASSED, proof.made.report.findings
     assert proof.made.manifest.lacks == ()
+    assert proof.made.statement.event is not None
+
+
+def test_the_event_is_derived_again_from_the_pack_alone(proof: Proof) -> None:
+    """By the rules that lie in the captures: each verdict, and the event that follows."""
+    judge = judge_by_rules(proof.trust, rederiver())
+    with proof.made.file.open("rb") as stream:
+        report = verify_pack(stream, proof.trust, now=RealClock().now(), judge=judge)
+
+    assert report.verdict is Verdict.PASSED, pack_report.lines(report)
+    said = "\n".join(pack_report.lines(report))
+    assert "unavailable (author) by the rules in its bundle (wx-01)" in said
+    assert "concluded again from exactly these captures, and it is the same" in said
 
 
 def test_a_browser_without_a_network_shows_every_hash_green(

@@ -86,6 +86,21 @@ def test_a_very_tall_view_is_cut_and_a_box_below_it_is_not_drawn() -> None:
     assert render(LEFT, tall) == render(LEFT, below)
 
 
+def test_a_phones_view_is_shown_whole_and_its_notice_outlined() -> None:
+    box = Box(left=414, top=2000, width=414, height=150)
+    phone = Panel(heading="It is gone", png=png("#00ff00", 1242, 2688), box=box)
+
+    picture = opened(render(LEFT, phone))
+
+    factor = side_by_side.MAX_HEIGHT / 2688
+    x = 32 + WIDTH + round((414 + 207) * factor)
+    column = [at(picture, x, y) for y in range(picture.height)]
+    marked = [y for y, color in enumerate(column) if color == (0xB3, 0x26, 0x1E)]
+    top = picture.height - 16 - side_by_side.MAX_HEIGHT
+    assert marked[0] == top + round(2000 * factor) - 5
+    assert marked[-1] == top + round(2150 * factor) + 5
+
+
 def test_words_that_no_font_here_draws_are_left_to_the_statement() -> None:
     """No row of empty boxes in the place of somebody's words."""
     chinese, other = (

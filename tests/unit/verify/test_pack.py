@@ -79,7 +79,9 @@ def judged(data: bytes, trust: Trust) -> PackReport:
 
 
 def codes(report: PackReport) -> set[Code]:
-    return {it.code for it in report.findings} - {Code.OK}
+    """Return what is not well about the file and its event."""
+    of_event = report.event.findings if report.event else ()
+    return {it.code for it in (*report.findings, *of_event)} - {Code.OK}
 
 
 def test_a_pack_of_two_good_bundles_passes(made: Made) -> None:
@@ -206,25 +208,28 @@ def test_an_event_whose_captures_are_there_passes(made: Made) -> None:
 
     assert report.verdict is Verdict.PASSED, pack_report.lines(report)
     assert pack_report.as_json(report)["event_id"] == packs.EVENT
-    assert "the event is signed by the key of the witness" in [it.detail for it in report.findings]
+    assert report.event is not None
+    assert [it.role for it in report.event.parts] == ["last seen", "first gone"]
+    said = "\n".join(pack_report.lines(report))
+    assert f"the event {packs.EVENT}:" in said
+    assert "It says that wechat:a/1/1 was taken down between" in said
 
 
 def test_an_event_of_other_captures_fails(made: Made) -> None:
     event = _event(made)
     seen, gone = event.last_seen, event.first_gone
     other = replace(gone, bundle_id="20260101t000000z-aaaaaaaaaaaaaaaa", sha256="0" * 64)
-    first = made.files[0]
-    extra = replace(first, role=Role.CONFIRMATION, name=f"{other.bundle_id}.wacz")
-    for changed, more, codes_ in (
-        (replace(event, first_gone=other), (), {Code.MISSING, Code.UNLISTED}),
-        (replace(event, last_seen=replace(seen, sha256="1" * 64)), (), {Code.HASH}),
-        (event, (extra,), {Code.UNLISTED, Code.FORMAT}),
-        (replace(event, event_id="20260101t000000z-aaaaaaaaaaaaaaaa"), (), {Code.FORMAT}),
+    extra = replace(made.files[0], role=Role.CONFIRMATION, name=f"{other.bundle_id}.wacz")
+    for changed, more, wanted in (
+        (replace(event, first_gone=other), (), {Code.EVENT, Code.BUNDLE_MISSING}),
+        (replace(event, last_seen=replace(seen, sha256="1" * 64)), (), {Code.BUNDLE_OTHER}),
+        (event, (extra,), {Code.EVENT, Code.FORMAT}),
+        (replace(event, event_id="20260101t000000z-aaaaaaaaaaaaaaaa"), (), {Code.EVENT}),
     ):
         report = _with(made, _record(changed), *more)
 
         assert report.verdict is Verdict.FAILED
-        assert codes(report) == codes_, [it.detail for it in report.findings]
+        assert codes(report) == wanted, pack_report.lines(report)
 
 
 def test_what_an_event_rests_on_beyond_its_ends_may_be_left_out_and_is_missed(made: Made) -> None:
@@ -233,14 +238,14 @@ def test_what_an_event_rests_on_beyond_its_ends_may_be_left_out_and_is_missed(ma
 
     report = _with(made, _record(_event(made, confirmations=(again,))))
 
-    assert (report.verdict, codes(report)) == (Verdict.INDETERMINATE, {Code.MISSING})
+    assert (report.verdict, codes(report)) == (Verdict.INDETERMINATE, {Code.BUNDLE_MISSING})
 
 
 def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: Made) -> None:
     own = _with(made, _record(_event(made), CAPTURER))
     stranger = _with(made, _record(_event(made), new_signer()))
 
-    assert (own.verdict, codes(own)) == (Verdict.FAILED, {Code.KEY_MISMATCH})
+    assert (own.verdict, codes(own)) == (Verdict.FAILED, {Code.EVENT_KEY})
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
 
 
@@ -250,7 +255,7 @@ def test_a_record_that_is_none_or_is_not_there_fails(made: Made) -> None:
     blocks = [packs.block(it) for it in made.files]
     absent = judged(packs.by_hand(value, blocks, signer=WITNESS), made.trust)
 
-    assert (junk.verdict, codes(junk)) == (Verdict.FAILED, {Code.FORMAT})
+    assert (junk.verdict, codes(junk)) == (Verdict.FAILED, {Code.EVENT})
     assert (absent.verdict, codes(absent)) == (Verdict.FAILED, {Code.MISSING})
 
 
