@@ -89,9 +89,9 @@ def test_a_part_of_many_blocks_is_read_as_it_was_written() -> None:
 
 
 def test_no_byte_of_a_pack_is_free() -> None:
-    """Each byte of a small pack changed, in a way that differs from byte to byte."""
+    """A thousand bytes of a small pack changed, each in a way that differs from the next."""
     assert faults(GOOD) == []
-    for at in range(len(GOOD)):
+    for at in sorted(_seeded(5).sample(range(len(GOOD)), 1_000)):
         changed = bytearray(GOOD)
         changed[at] ^= (1, 0x20, 0x80)[at % 3]
         assert faults(bytes(changed)), f"byte {at}"
