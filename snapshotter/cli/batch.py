@@ -208,6 +208,7 @@ class _Decisions:
         # By the name, and whether whoever runs this chose it.
         self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
         self._known: tuple[Effective, ...] = ()  # where addresses decide
+        self.picked: dict[str, str] = {}  # by address
 
     def __call__(self, name: str, url: str = "") -> "Decision":
         """
@@ -223,7 +224,8 @@ class _Decisions:
             return self._once(wanted, own=own)
         self._known = self._known or known(self._settings.policies_dir)
         if url:
-            return self._once(pick(url, self._known).winner.name, own=own)
+            self.picked[url] = pick(url, self._known).winner.name
+            return self._once(self.picked[url], own=own)
         for one in pickable(self._known):
             self._once(one.policy.name, own=own)
         return self._once("default", own=own)
@@ -417,8 +419,12 @@ class _Batch:
             database.dispose()
 
     def _summary(self, book: "Book", ended: "Ended", *, queued: bool = False) -> int:
+        from snapshotter.policy import picking
+
         counts = book.counts()
         code = counts.exit_code
+        if picked := self._decisions.picked:
+            say(f"policies by address: {picking.in_words(picked.values())}")
         if ended.stopped is not None:
             code = ended.stopped.exit_code
         if ended.interrupted:

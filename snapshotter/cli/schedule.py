@@ -148,6 +148,7 @@ def add(
     """
     from snapshotter.app import scheduling, wiring_jobs
     from snapshotter.jobs.schedule import derived_name
+    from snapshotter.policy import picking
 
     found = scheduling.addresses(urls, file.read() if file else b"")
     if not found:
@@ -174,6 +175,10 @@ def add(
         name or derived_name(found, plan),
         scheduling.named_policy(policy, settings.policies_dir),
     )
+    if named == picking.AUTO:
+        known = picking.known(settings.policies_dir)
+        names = picking.in_words(picking.pick(it, known).winner.name for it in found)
+        say(f"policies by address: {names}")
     since = wiring_jobs.now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)

@@ -7,6 +7,7 @@ all that lie under another one, longer names before shorter. Of two that are equ
 user's own before a shipped one, and then the first by name: the same on every machine.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,6 +92,13 @@ def pickable(policies: Iterable[Effective]) -> Sequence[Effective]:
         for it in policies
         if it.policy.match.urls or it.policy.match.hosts or it.policy.name == _DEFAULT
     ]
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Return what was picked for many pages: "12 wechat-article, 3 default"."""
+    counted = Counter(names)
+    ordered = sorted(counted, key=lambda it: (-counted[it], it))
+    return ", ".join(f"{counted[name]} {name}" for name in ordered)
 
 
 def _order(it: Candidate) -> tuple[int, int, bool, str]:

@@ -177,6 +177,7 @@ def test_the_address_of_each_row_may_decide_its_policy(office: Office) -> None:
     assert office.run("--policy", "auto", "urls.csv") == 0
 
     assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
+    assert "policies by address: 1 default, 1 weibo-post" in office.err
 
 
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:

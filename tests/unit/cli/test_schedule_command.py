@@ -40,6 +40,17 @@ def shell(
     return Home(tmp_path, monkeypatch, capsys)
 
 
+def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: Home) -> None:
+    posts = ["https://weibo.com/1/2", "https://weibo.com/1/3"]
+
+    assert shell.run("add", "--policy", "auto", "--json", *posts) == 0
+    assert (shell.object["policy"], shell.object["curve"]) == ("auto", "curve-fast")
+    assert "policies by address: 2 weibo-post" in shell.err
+
+    assert shell.run("add", "--policy", "auto", *posts, "https://mp.weixin.qq.com/s/a") == 1
+    assert "different schedules: wechat-article, weibo-post" in shell.err
+
+
 def test_a_schedule_is_added_shown_and_listed(shell: Home) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--jitter", "0", URL, URL) == 0
     assert shell.out.startswith("case-7  next ")
