@@ -14,6 +14,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from lxml import etree
+
 from snapshotter.assess.dom import MAX_ELEMENTS, Document, blocks_of, read_document
 from snapshotter.formats.charset import decode
 from snapshotter.formats.selectors import Selectors
@@ -25,6 +27,7 @@ MAX_URL = 4_000  # characters of an address
 _MAX_MATCHES = 100  # elements of one selector
 _MAX_BLOCKS = 20_000
 _MAX_JSON = 8 << 20  # characters
+_MAX_PARTS = 10_000  # texts of one element
 _MAX_PLACES = 500  # in scripts, at which a pattern is tried
 _MAX_PARAMETERS = 200
 _MAX_LINKS = 50  # in one header
@@ -33,6 +36,7 @@ _REL = re.compile(r'(?:^|;)\s*rel\s*=\s*"?([^";]{1,200})', re.IGNORECASE)
 # What frames a page, and is not what it says.
 _FRAME = frozenset({"nav", "footer", "aside", "button", "dialog", "noscript"})
 _FRAME_ROLES = frozenset({"navigation", "contentinfo", "complementary", "search", "dialog"})
+_SILENT = frozenset({"script", "style", "template", "noscript"})
 _PICTURES = frozenset({"img", "video", "audio", "canvas", "embed", "object"})
 _TINY_PX = 3  # a picture of this side or less counts visitors
 
@@ -166,10 +170,26 @@ class View:
     def _text_in_line(self, element: Any) -> str:
         """Return the text of an element that is no block: it is seen where the one around it is."""
         around = self._block_around(element.getparent())
-        if around is not None:
-            return "" if around.hidden else _own_text(element)
-        # Of the head, or of a document that is not quite the one that was laid out.
-        return "" if _is_hidden_by_markup(element) else _own_text(element)
+        if around is None and _is_hidden_by_markup(element):
+            return ""  # of the head, or of a document that is not quite the one that was laid out
+        if around is not None and around.hidden:
+            return ""
+        hidden = {number for number, block in self._within(element) if block.hidden}
+        parts: list[str] = []
+        length = 0
+        walk = etree.iterwalk(element, events=("start", "end"))
+        for event, it in walk:
+            text = it.tail if event == "end" and it is not element else None
+            if event == "start":
+                if it.tag in _SILENT or self._numbers.get(it) in hidden:
+                    walk.skip_subtree()
+                else:
+                    text = it.text
+            parts.append(text or "")
+            length += len(parts[-1])
+            if length > 4 * MAX_TEXT or len(parts) > _MAX_PARTS:
+                break
+        return " ".join("".join(parts).split())[: MAX_TEXT + 1]
 
     def count(
         self, element: Any, *, links: bool = True, without: Sequence[Any] = (), framed: bool = True
@@ -387,17 +407,6 @@ def _json(text: str, *, whole: bool = True) -> Any:
         return json.loads(text) if whole else json.JSONDecoder().raw_decode(text.lstrip())[0]
     except (ValueError, RecursionError):  # ValueError: numbers without an end, too
         return None
-
-
-def _own_text(element: Any) -> str:
-    parts: list[str] = []
-    length = 0
-    for part in element.itertext():
-        parts.append(part)
-        length += len(part)
-        if length > 4 * MAX_TEXT:
-            break
-    return " ".join("".join(parts).split())[: MAX_TEXT + 1]
 
 
 def _is_hidden_by_markup(element: Any) -> bool:

@@ -16,8 +16,8 @@ ASSESSOR = assessor()
 URLS = ("http://mp.weixin.qq.com/s/x", "https://weibo.com/1/x", "http://news.example/")
 TITLE = '<div class="weui-msg"><h2 class="weui-msg__title">{}</h2></div>'
 PAGES = {
-    "deep": '<div class="weui-msg">' * 20_000 + "x",
-    "wide": TITLE.format("x") * 5_000,
+    "deep": '<div class="weui-msg">' * 5_000 + "x",
+    "wide": TITLE.format("x") * 1_500,
     "long": TITLE.format("删" * 200_000),
     "ligatures": TITLE.format("\ufdfa" * 399),
     "nul": TITLE.format("该内容已被\0发布者删除"),
@@ -30,7 +30,7 @@ PAGES = {
     "selectors": ('<div class="weui-msg"><p class="tips">' * 100 + "接相关投诉") * 20,
     "angles": "<" * 50_000,
     "comment": "<!--" * 20_000,
-    "tables": "<table>" * 5_000 + "x",
+    "tables": "<table>" * 2_000 + "x",
 }  # fmt: skip
 
 

@@ -87,8 +87,9 @@ def test_words_that_stand_elsewhere_or_go_on_say_nothing(html: str) -> None:
     assert verdict.availability is Availability.INCONCLUSIVE
 
 
-def test_content_inside_a_notice_is_none() -> None:
-    html = f'<div class="weui-msg">{ARTICLE}<div class="weui-msg__title">{DELETED}</div></div>'
+@pytest.mark.parametrize("inner", [ARTICLE, "<div id=js_article><img src=/warn.png></div>"])
+def test_content_inside_a_notice_is_none(inner: str) -> None:
+    html = f'<div class="weui-msg">{inner}<div class="weui-msg__title">{DELETED}</div></div>'
 
     _, verdict = ASSESSOR.judge(markup(html, ARTICLE_URL))
 
@@ -155,6 +156,32 @@ def test_a_notice_that_nobody_sees_is_none() -> None:
     content, _ = ASSESSOR.judge(shown)
 
     assert content.kind is Content.CONTENT
+
+
+def test_a_notice_that_nobody_sees_says_nothing_where_there_is_no_content_either() -> None:
+    hidden = Block(selector=TITLE, tag="div", text=DELETED, box=None, hidden=True)
+
+    _, verdict = ASSESSOR.judge(laid_out(NOTICE, hidden))
+
+    assert verdict.undecided is Undecided.UNKNOWN
+
+
+@pytest.mark.parametrize(("hidden", "rule"), [(True, ""), (False, "wx-01")])
+def test_a_notice_in_a_line_is_seen_where_its_block_is(hidden: bool, rule: str) -> None:
+    box = Box(left=1, top=2, width=3, height=4)
+    html = f'<div class="weui-msg"><p>! <span class="weui-msg__title">{DELETED}</span></p></div>'
+    block = Block(
+        selector="html > body > div:nth-child(1) > p:nth-child(1)",
+        tag="p",
+        text=f"! {DELETED}",
+        box=box,
+        hidden=hidden,
+    )
+
+    _, verdict = ASSESSOR.judge(laid_out(html, block))
+
+    assert verdict.rule == rule
+    assert [it.box for it in verdict.evidence] == ([] if hidden else [box])
 
 
 def test_content_that_nobody_sees_does_not_outweigh_a_notice() -> None:
@@ -424,10 +451,15 @@ def test_a_file_is_what_was_asked_for(kind: str) -> None:
         ("<body></body>", Content.BLANK),
         ("<body><script>1</script><img src=/t.gif width=1 height=1></body>", Content.BLANK),
         ("<body><nav>Home News Sport</nav><footer>Imprint</footer></body>", Content.SHELL),
+        ("<body><nav><img src=/logo.png></nav></body>", Content.BLANK),
         ("<body><p>It rains.</p></body>", Content.CONTENT),
         ("<body><nav>Home</nav><img src=/comic.png></body>", Content.CONTENT),
         (STORY.format("404 Not Found"), Content.CONTENT),
         ("<main><h1>404 Not Found</h1><p>nginx</p></main>", Content.NOTICE),
+        (
+            f"<main><h1>Page not found</h1>{'<p><a href=/x>A story of old</a></p>' * 60}</main>",
+            Content.NOTICE,
+        ),
         ("<svg><title>404</title></svg><p>A chart of errors.</p>", Content.CONTENT),
     ],
 )
@@ -492,6 +524,53 @@ def test_without_any_rules_nothing_is_said() -> None:
     assert (content.kind, verdict.undecided) == (Content.CONTENT, Undecided.UNKNOWN)
 
 
+def test_a_notice_about_another_post_does_not_stand_for_the_page() -> None:
+    html = (
+        '<div class="Feed_retweet_JqZJb"><div class="detail_wbtext_4CRf9">'
+        "抱歉，此微博已被作者删除。</div></div>"
+    )
+
+    _, verdict = ASSESSOR.judge(markup(html, "https://weibo.com/1/x"))
+
+    assert verdict.availability is not Availability.UNAVAILABLE
+
+
+OWN = """
+schema = "snapshotter/takedown-rules@1"
+id = "forum"
+version = "1.0"
+hosts = ["forum.example"]
+
+[[notice]]
+id = "f-01"
+cause = "account_frozen"
+account = "frozen"
+select = ".gone p"
+starts = ["Removed"]
+
+[notice.extract]
+detail = { select = ".gone p" }
+cited_rule = { from = "detail", regex = '“([^”]+)”' }
+
+[[account]]
+id = "f-a1"
+state = "frozen"
+select = ".gone h2"
+equals = ["Frozen"]
+"""
+
+
+def test_what_is_read_beside_a_notice_is_not_the_notice_and_a_state_is_told_once() -> None:
+    rules = parse_rules(OWN, "forum.toml")
+    html = '<div class="gone"><h2>Frozen</h2><p>Removed.</p><p>See “House rules”.</p></div>'
+
+    _, verdict = RuleAssessor((rules,)).judge(markup(html, "http://forum.example/1"))
+
+    assert (verdict.notice, verdict.notice_detail) == ("Removed.", "See “House rules”.")
+    assert verdict.cited_rule == "House rules"
+    assert [(it.state, it.evidence.rule) for it in verdict.accounts] == [("frozen", "f-a1")]
+
+
 # Labels and accounts
 
 
@@ -527,10 +606,9 @@ def test_an_assessment_names_its_rule_files_and_the_article_behind_a_short_link(
     assert len(found.main_sha256) == 64
 
 
-def test_a_page_of_another_site_is_not_believed_to_be_an_article() -> None:
-    there = dataclasses.replace(
-        site_page("wx/article"), requested_url="http://a.example/", final_url="http://a.example/"
-    )
+@pytest.mark.parametrize("url", ["http://a.example/", "https://weibo.com/1/x"])
+def test_a_page_of_another_site_is_not_believed_to_be_an_article(url: str) -> None:
+    there = dataclasses.replace(site_page("wx/article"), requested_url=url, final_url=url)
 
     assert ASSESSOR.assess(there).identity == ""
 
