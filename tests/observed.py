@@ -126,7 +126,7 @@ def seal(
     made = bundles.capture(spool, at=when, contents={**contents, **told})
     made = replace(made, requested_url=url, final_url=final_url or url)
     decision = bundles.decision(require_timestamps=len(authorities))
-    return _sealed(made, decision, spool, signer, authorities, FixedClock(when))
+    return sealed(made, decision, spool, signer, authorities, FixedClock(when))
 
 
 def put(store: ObjectStore, made: Bundle) -> str:
@@ -178,10 +178,10 @@ def shoot(
         made, decision, wiring.assessor, spool=spool, clock=clock
     )
     assert found is not None, made.warnings
-    return _sealed(made, decision, spool, signer, authorities, clock)
+    return sealed(made, decision, spool, signer, authorities, clock)
 
 
-def _sealed(
+def sealed(
     made: Capture,
     decision: Decision,
     spool: Path,
@@ -189,6 +189,7 @@ def _sealed(
     authorities: tuple[TimestampAuthority, ...],
     clock: FixedClock,
 ) -> Bundle:
+    """Return a capture as a sealed bundle, whose id is made of its address and its time."""
     told = f"{made.requested_url} {clock.now().isoformat()}"
     name = hashlib.sha256(told.encode()).hexdigest()[:16]
     letters = name.translate(str.maketrans("0189", "ghij"))

@@ -5,7 +5,6 @@ What a capture keeps is made by hand of what the site answers: document, text, b
 of the blocks one below the other. Assessment, sealer, keys and store are real.
 """
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,8 +29,7 @@ from snapshotter.model.request import Decision
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.ports import Signer, TimestampAuthority
-from snapshotter.seal import sealer
-from tests import bundles
+from tests import bundles, observed
 from tests.fakes.world import FixedClock
 
 _WIDTH, _LINE = 400, 30  # CSS pixels
@@ -83,22 +81,7 @@ def seal(
         pictures=(_whole_page(len(blocks)),),
     )
     made, _ = assessing.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
-    name = hashlib.sha256(f"{page.requested_url} {when.isoformat()}".encode()).hexdigest()[:16]
-    letters = name.translate(str.maketrans("0189", "ghij"))
-    return sealer.seal(
-        made,
-        by,
-        bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
-        spool=spool,
-        signer=signer,
-        cosigners=(),
-        authorities=authorities,
-        timestamp_timeout_s=30,
-        clock=clock,
-        software=bundles.SOFTWARE,
-        progress=lambda stage, detail: None,
-        log_checkpoint="",
-    )
+    return observed.sealed(made, by, spool, signer, tuple(authorities), clock)
 
 
 def _laid_out(blocks: Sequence[Block]) -> tuple[Block, ...]:

@@ -8,6 +8,7 @@ verified without what judges pages.
 from enum import StrEnum
 from typing import BinaryIO, Final
 
+from snapshotter.formats.campaign import is_campaign
 from snapshotter.formats.pack import looks_like_pack
 from snapshotter.formats.takedown import is_takedown
 
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     BUNDLE = "bundle"
     TAKEDOWN = "takedown"  # a record of `formats/takedown.py`
     PACK = "pack"  # a proof pack
+    CAMPAIGN = "campaign"  # a report, a record of `formats/campaign.py`
 
 
 def kind_of(stream: BinaryIO) -> Kind:
@@ -32,6 +34,8 @@ def kind_of(stream: BinaryIO) -> Kind:
     stream.seek(0)
     head = stream.read(_LOOK)
     stream.seek(0)
+    if is_campaign(head):
+        return Kind.CAMPAIGN
     if is_takedown(head):
         return Kind.TAKEDOWN
     return Kind.PACK if looks_like_pack(head[:256]) else Kind.BUNDLE

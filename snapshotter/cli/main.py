@@ -45,6 +45,7 @@ COMMANDS = {
     "policy": ("policy", "policy", "Look at policies: how pages are captured, judged and visited"),
     "queue": ("queue", "queue", "Show, cancel and retry what waits to be captured"),
     "renew": ("renew", "renew", "Renew the time proofs of bundles before certificates end"),
+    "report": ("report", "report", "Report what became of the pages of a campaign"),
     "schedule": (
         "schedule",
         "schedule",

@@ -1,4 +1,4 @@
-"""`snapshotter verify`: bundles, take-down events and proof packs in, one verdict out."""
+"""`snapshotter verify`: bundles, take-down events, packs and reports in, one verdict out."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -26,11 +26,13 @@ Examples:
   snapshotter verify --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
   snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
   snapshotter verify proof-20260527t091000z-k3v4q2m7xw4c5b6d.html
+  snapshotter verify --store captures campaign.json
 
 \b
-An event is verified with its bundles, which are looked for among what is given, beside it and
-in the store; a proof pack has its own. Without a trust file all is judged by your own keys and
-the configured authorities, and the output says so.
+An event or a campaign report is verified with its bundles, which are looked for among what is
+given, beside it and in the store; of a report each number is made again. A proof pack has its
+own. Without a trust file all is judged by your own keys and the configured authorities, and the
+output says so.
 """
 
 
@@ -50,7 +52,7 @@ def verify(
     as_json: bool,
 ) -> int:
     """
-    Verify bundles, take-down events and proof packs, offline.
+    Verify bundles, take-down events, proof packs and campaign reports, offline.
 
     One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
     broken) or INDETERMINATE (intact, but something could not be established).
@@ -116,6 +118,8 @@ def _judged(
                 return _judged_event(file, name, Path(name).parent, settings, trust, given)
             if kind is verifying.Kind.PACK:
                 return _judged_pack(file, name, settings, trust)
+            if kind is verifying.Kind.CAMPAIGN:
+                return _judged_campaign(file, name, settings, trust, given)
     elif (event := _stored_event(name, settings)) is not None:
         with event:
             return _judged_event(event, name, None, settings, trust, given)
@@ -183,6 +187,34 @@ def _judged_event(
         verdict=found.verdict,
         value={"file": name, **events.as_json(found)},
         lines=events.lines(found),
+    )
+
+
+def _judged_campaign(
+    file: BinaryIO, name: str, settings: "Settings", trust: "Trust", given: tuple[str, ...]
+) -> _Judged:
+    """Judge a campaign report with its bundles, and by the store that they are in."""
+    from snapshotter.app import campaign_verification, wiring_takedown
+    from snapshotter.formats import campaign
+
+    with wiring_takedown.observatory(settings) as place:
+        found = campaign_verification.verify_campaign(
+            file.read(campaign.MAX_BYTES + 1),
+            trust,
+            wiring_takedown.finder(
+                settings,
+                trust,
+                folders=[Path(name).parent],
+                given=[Path(it) for it in given],
+            ),
+            wiring_takedown.rederiver(settings),
+            place=place,
+            told=say,
+        )
+    return _Judged(
+        verdict=found.verdict,
+        value={"file": name, **campaign_verification.as_json(found)},
+        lines=campaign_verification.lines(found),
     )
 
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats.canonical_json import parse_instant
+from snapshotter.formats.canonical_json import parse_instant, plain
 
 T = TypeVar("T")
 _MS = "_ms"  # what `plain` adds beside an instant
@@ -35,6 +35,32 @@ def read(kind: type[T], value: object) -> T:
     """
     found: T = _read(kind, value, kind.__name__)
     return found
+
+
+def write(value: object) -> Any:
+    """
+    Return what `read` makes the value of again, without the fields that have their default.
+
+    For records of very many values, of which most say nothing: a third of what `plain` writes.
+    """
+    if isinstance(value, tuple):
+        return [write(it) for it in value]
+    if isinstance(value, Mapping):
+        return {name: write(it) for name, it in value.items()}
+    if not is_dataclass(value) or isinstance(value, type):
+        return plain(value)
+    result: dict[str, Any] = {}
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if field.default is not MISSING and content == field.default:
+            continue
+        if field.default_factory is not MISSING and content == field.default_factory():
+            continue
+        result[field.name] = write(content)
+        # To the second is enough where nothing stands behind it.
+        if isinstance(content, datetime) and content.microsecond:
+            result[f"{field.name}{_MS}"] = round(content.timestamp() * 1000)
+    return result
 
 
 def _read(kind: Any, value: object, where: str) -> Any:

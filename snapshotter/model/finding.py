@@ -70,12 +70,16 @@ class Code(enum.StrEnum):
     IDENTITY = "IDENTITY"
     CONCLUSION = "CONCLUSION"
     PREVIOUS = "PREVIOUS"
+    # Of campaign reports; `docs/spec/campaign-report.md`, which uses those of events as well.
+    NUMBER = "NUMBER"
+    LEFT_OUT = "LEFT_OUT"
 
 
 EVENT_CODES = frozenset(
     {
         Code.EVENT, Code.EVENT_KEY, Code.BUNDLE, Code.BUNDLE_MISSING, Code.BUNDLE_OTHER,
         Code.BUNDLE_OPEN, Code.VERDICT, Code.IDENTITY, Code.CONCLUSION, Code.PREVIOUS,
+        Code.NUMBER, Code.LEFT_OUT,
     }
 )  # fmt: skip
 

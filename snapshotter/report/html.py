@@ -23,9 +23,9 @@ def render(template: str, style: str, script: str, **values: Any) -> bytes:
 
     Args:
         template: Of `report/templates`; it puts `style`, `script` and `policy` into its head.
-        style, script: Names of files beside it.
+        style, script: Names of files beside it; "": none.
     """
-    its_style, its_script = source(style), source(script)
+    its_style, its_script = source(style), source(script) if script else ""
     text = (
         _environment()
         .get_template(template)
@@ -41,9 +41,10 @@ def render(template: str, style: str, script: str, **values: Any) -> bytes:
 
 def policy(style: str, script: str) -> str:
     """Return the Content-Security-Policy (CSP 3) of a page with this one style and one script."""
+    scripts = f"script-src 'sha256-{_digest(script)}'; " if script else ""
     return (
-        f"default-src 'none'; script-src 'sha256-{_digest(script)}'; "
-        f"style-src 'sha256-{_digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; {scripts}style-src 'sha256-{_digest(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -1,0 +1,445 @@
+"""
+Verify a campaign report: make each of its numbers again.
+
+    (1) the record: its form, its signature, its key
+    (2) the numbers, from the captures that the record itself names
+    (3) each capture: its bundle is here, is the one that is named, and verifies by itself; what
+        it showed is found out again by the rules that lie in it
+    (4) the numbers, from what (3) found
+    (5) the store: it has no capture of these pages in the period that the report leaves out
+    (6) the signed events and gaps that the report names
+
+Each number that does not come out is named. A bundle that is not here says nothing against
+the report: what rests on it is INDETERMINATE.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from snapshotter.app import assessing, bundles
+from snapshotter.app.assessing import BundledFiles
+from snapshotter.app.event_verification import Find, Found, Rederiver
+from snapshotter.app.observations import Observatory, observations, observe, stated
+from snapshotter.assess import campaign as campaigns
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import campaign as records
+from snapshotter.formats import layout, typed
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.campaign import Campaign, CampaignReport, Findings, Number, WatchedPage
+from snapshotter.model.finding import Code, Finding, Verdict, overall
+from snapshotter.model.takedown import Observation
+from snapshotter.ports import ObjectStore
+from snapshotter.verify import report as reports
+from snapshotter.verify.report import printable
+from snapshotter.verify.trust import Trust, judge_key
+
+_APART: Final = ("identity", "account", "proven_at")  # judged over all captures of a page
+_NAMED: Final = 20  # bundles and numbers of one kind that are named one by one
+_MAX_RECORD: Final = 2 << 20  # bytes of an event or a gap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignVerification:
+    """All findings about one report."""
+
+    findings: tuple[Finding, ...]
+    report: CampaignReport | None = None  # None: there is no record
+    key_id: str = ""
+    sha256: str = ""
+    trust: str = ""
+    checked: int = 0  # bundles that were verified, and whose rules were run again
+
+    @property
+    def verdict(self) -> Verdict:
+        return overall(self.findings)
+
+
+@dataclass(slots=True)
+class _Captures:
+    """What was found of the captures of a report."""
+
+    again: dict[str, Observation] = field(default_factory=dict)  # by bundle id
+    named: dict[str, tuple[str, str]] = field(default_factory=dict)  # asked for, stated
+    missing: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def verify_campaign(
+    data: bytes,
+    trust: Trust,
+    find: Find,
+    by: Rederiver,
+    *,
+    place: Observatory | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> CampaignVerification:
+    """
+    Return all findings about a report. Never raises for what is in it, or in its bundles.
+
+    Args:
+        place: A store to hold the report against; None: what it leaves out is not looked for.
+
+    Raises:
+        OSError, SnapshotterError: A bundle is here and can not be read.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:  # (1)
+        report, key_id = records.parse(data)
+    except EvidenceInvalid as error:
+        detail = f"it is no campaign report as it was signed: {error.message}"
+        failed = _finding("report", Code.EVENT, detail)
+        return CampaignVerification(findings=(failed,), sha256=sha256, trust=trust.source)
+    campaign = report.campaign
+    findings = [
+        _passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),
+        _key(key_id, trust),
+    ]
+    if not campaign.verified:
+        findings.append(
+            _open("bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made")
+        )
+    own = list(_differences(report.findings, campaigns.findings(campaign)))  # (2)
+    findings += own or [_passed("numbers", "each follows from the captures that it names")]
+    found = _captures(campaign, find, by, key_id, told)  # (3)
+    findings += found.findings
+    findings += _again(report, found)  # (4)
+    if place is not None and _has_any(campaign, place):
+        findings += _left_out(report, place)  # (5)
+        findings += _references(campaign, place.store)  # (6)
+    else:
+        detail = "no store that has its captures: whether there are others can not be seen"
+        findings.append(_open("left out", Code.BUNDLE_OPEN, detail))
+    return CampaignVerification(
+        findings=tuple(findings),
+        report=report,
+        key_id=key_id,
+        sha256=sha256,
+        trust=trust.source,
+        checked=len(found.again),
+    )
+
+
+def _key(key_id: str, trust: Trust) -> Finding:
+    key = trust.key(key_id)
+    if key is None:
+        detail = f"nobody whom you trust is known to have the key {key_id}"
+        return _open("report key", Code.KEY_UNKNOWN, detail)
+    # The record carries no token: nothing proves its own time.
+    verdict, code, detail = judge_key(key, None)
+    return Finding(check="report key", verdict=verdict, code=code, detail=detail)
+
+
+# Steps (2) and (4).
+
+
+def _differences(said: Findings, made: Findings) -> Iterator[Finding]:
+    """Yield each number of a report that is another one when it is made again."""
+    first, second = _by_name(said.numbers), _by_name(made.numbers)
+    for name in dict.fromkeys((*first, *second)):
+        one, other = first.get(name), second.get(name)
+        if one == other:
+            continue
+        if one is not None and other is not None and one.value == other.value:
+            detail = f"{name} is {one.value}, and rests on other captures than the report says"
+        else:
+            detail = (
+                f"{name}: the report says {one.value if one else 'nothing'}, and it is "
+                f"{other.value if other else 0}"
+            )
+        yield _finding("numbers", Code.NUMBER, detail)
+    for row, again in zip(said.rows, made.rows, strict=False):
+        if row != again:
+            names = ", ".join(_fields_that_differ(row, again))
+            yield _finding("pages", Code.NUMBER, f"{row.url or row.identity}: {names}")
+    for name in ("accounts", "survivors", "survival", "median_life", "median_removed_after"):
+        if getattr(said, name) != getattr(made, name):
+            words = name.replace("_", " ")
+            yield _finding("numbers", Code.NUMBER, f"{words}: it is another when it is made again")
+    if said.crossings != made.crossings:
+        yield _finding("numbers", Code.NUMBER, "crossings: they are others when made again")
+
+
+def _fields_that_differ(one: Any, other: Any) -> list[str]:
+    first, second = typed.write(one), typed.write(other)
+    return sorted(it for it in {*first, *second} if first.get(it) != second.get(it))
+
+
+def _by_name(numbers: Iterable[Number]) -> Mapping[str, Number]:
+    return {it.name: it for it in numbers}
+
+
+def _again(report: CampaignReport, found: _Captures) -> Iterator[Finding]:
+    """Make the numbers again of what the bundles show."""
+    campaign = report.campaign
+    pages = []
+    for page in campaign.pages:
+        captures, controls = (
+            tuple(found.again[it.bundle_id] for it in them if it.bundle_id in found.again)
+            for them in (page.captures, page.controls)
+        )
+        pages.append(replace(page, captures=captures, controls=controls))
+    made = campaigns.findings(replace(campaign, pages=tuple(pages)))
+    different = list(_differences(report.findings, made))
+    if not different:
+        detail = "each number was made again from the bundles, by the rules that lie in them"
+        yield _passed("bundles", detail)
+        return
+    for it in different:
+        if found.missing:  # what is withheld says nothing: neither for a number nor against it
+            words = f"{it.detail}, without the {len(found.missing)} bundles that are not here"
+            yield _open("again", Code.NUMBER, words)
+        else:
+            yield _finding("again", Code.NUMBER, f"{it.detail}, by what the bundles show")
+
+
+# Step (3).
+
+
+def _captures(
+    campaign: Campaign, find: Find, by: Rederiver, key_id: str, told: Callable[[str], None]
+) -> _Captures:
+    found = _Captures()
+    states: dict[str, Verdict] = {}
+    every: dict[str, Observation] = {}
+    for page in campaign.pages:
+        for it in (*page.captures, *page.controls):
+            if every.setdefault(it.bundle_id, it).sha256 != it.sha256:
+                detail = f"{it.bundle_id} is named with two digests"
+                found.findings.append(_finding("bundles", Code.BUNDLE_OTHER, detail))
+    for number, it in enumerate(every.values(), 1):
+        with find(it.bundle_id) as here:
+            _look(it, here, by, key_id, found, states)
+        if number % 100 == 0:
+            told(f"checked {number} of {len(every)} bundles")
+    if found.missing:
+        named = ", ".join(found.missing[:_NAMED])
+        more = f" and {len(found.missing) - _NAMED} more" if len(found.missing) > _NAMED else ""
+        found.findings.append(
+            _open(
+                "bundles",
+                Code.BUNDLE_MISSING,
+                f"not here: {named}{more}; nothing is said against them",
+            )
+        )
+    unsure = [it for it, verdict in states.items() if verdict is Verdict.INDETERMINATE]
+    if unsure:
+        found.findings.append(
+            _open(
+                "bundles",
+                Code.BUNDLE_OPEN,
+                f"{len(unsure)} of {len(every)} are intact, and INDETERMINATE by themselves, "
+                f"among them {unsure[0]}",
+            )
+        )
+    for page in campaign.pages:
+        found.findings += _of_page(page, found)
+    return found
+
+
+def _look(
+    said: Observation,
+    here: Found | None,
+    by: Rederiver,
+    key_id: str,
+    found: _Captures,
+    states: dict[str, Verdict],
+) -> None:
+    """Verify the bundle of a capture, and find out again what it showed."""
+    name = said.bundle_id
+    if here is None:
+        found.missing.append(name)
+        return
+    report = here.report
+    states[name] = report.verdict
+    if report.sha256 != said.sha256:
+        detail = f"{name} is not the bundle that the report names"
+        found.findings.append(_finding("bundles", Code.BUNDLE_OTHER, detail))
+        return
+    if report.verdict is Verdict.FAILED:
+        codes = {it.code.value for it in report.findings if it.verdict is Verdict.FAILED}
+        detail = f"{name} FAILED: {' '.join(sorted(codes))}"
+        found.findings.append(_finding("bundles", Code.BUNDLE, detail))
+        return
+    if key_id in _signers(report.record):
+        detail = f"the key that signed the report has signed the capture {name}"
+        found.findings.append(_finding("report key", Code.EVENT_KEY, detail))
+    try:
+        record, files = bundles.read_record(here.stream), BundledFiles(here.stream)
+        if assessing.read_assessment(files) is None:
+            url = str(record["what"]["requested_url"])
+            made = assessing.assess(record, files, by.decide(url), by.assessor_of)
+        else:
+            made = assessing.rederive(files, by.assessor_of).assessment
+        again = observe(
+            record, made, sha256=report.sha256, proven_at=said.proven_at, rules=by.rules
+        )
+        found.named[name] = (again.identity, stated(record, made, by.rules))
+    except ServiceUnavailable:
+        raise
+    except (SnapshotterError, KeyError, TypeError) as error:
+        detail = f"what {name} shows can not be found out again: {error}"
+        found.findings.append(_open("bundles", Code.VERDICT, detail))
+        return
+    found.again[name] = again
+    first, second = typed.write(said), typed.write(again)
+    other = sorted(
+        it
+        for it in {*first, *second} - {*_APART, "proven_at_ms"}
+        if first.get(it) != second.get(it)
+    )
+    if other:
+        detail = f"{name}: the report says of it what its bundle does not: {', '.join(other)}"
+        found.findings.append(_finding("bundles", Code.VERDICT, detail))
+
+
+def _signers(record: Mapping[str, Any]) -> set[str]:
+    return {str(it.get("key_id")) for it in record.get("signers", ())}
+
+
+def _of_page(page: WatchedPage, found: _Captures) -> Iterator[Finding]:
+    """See that the captures are of the page, as all of them together show, and the controls not."""
+    names = [found.named[it.bundle_id] for it in page.captures if it.bundle_id in found.named]
+    led: dict[str, set[str]] = {}
+    for asked, shown in names:
+        led.setdefault(asked, set()).update({shown} - {""})
+    for asked in led:
+        resolved = next(iter(led[asked])) if len(led[asked]) == 1 else asked
+        if resolved != page.identity and asked != page.identity:
+            yield _finding(
+                "pages", Code.IDENTITY, f"a capture of {asked} is counted for {page.url}"
+            )
+    for it in page.controls:
+        asked = found.named.get(it.bundle_id, ("", ""))[0]
+        if asked and (asked == page.identity or asked in led):
+            yield _finding("pages", Code.IDENTITY, f"a control of {page.url} is of the page itself")
+
+
+# Steps (5) and (6).
+
+
+def _has_any(campaign: Campaign, place: Observatory) -> bool:
+    """Whether a store has a capture of the report: another store says nothing about it."""
+    place.sync()
+    return any(
+        place.catalog.row(it.bundle_id) is not None
+        for page in campaign.pages
+        for it in page.captures
+    )
+
+
+def _left_out(report: CampaignReport, place: Observatory) -> Iterator[Finding]:
+    """Look in the store for captures that the report does not have."""
+    campaign = report.campaign
+    passed_over = {it.bundle_id for it in campaign.left_out}
+    there: list[str] = []
+    pages = []
+    for page in campaign.pages:
+        known = {it.bundle_id for it in page.captures}
+        more = [
+            it
+            for it in observations(place, identity=page.identity, until=campaign.until, sync=False)
+            if it.bundle_id not in known | passed_over
+        ]
+        there += [it.bundle_id for it in more]
+        captures = tuple(sorted((*page.captures, *more), key=lambda it: (it.at, it.bundle_id)))
+        pages.append(replace(page, captures=captures))
+    if not there:
+        yield _passed("left out", "the store has no other capture of these pages until then")
+        return
+    named = ", ".join(there[:_NAMED])
+    yield _finding(
+        "left out",
+        Code.LEFT_OUT,
+        f"the store has captures that the report does not: {named}"
+        f"{' …' if len(there) > _NAMED else ''} (left out, or put there later)",
+    )
+    made = campaigns.findings(replace(campaign, pages=tuple(pages)))
+    for it in _differences(report.findings, made):
+        yield replace(it, check="left out", detail=f"{it.detail} with them")
+
+
+def _references(campaign: Campaign, store: ObjectStore) -> Iterator[Finding]:
+    """Check the records of events and gaps that a report names."""
+    wanted = [
+        *(("event", layout.takedown_key(it.event_id), it.sha256) for it in campaign.recorded),
+        *(("gap", layout.gap_key(it.gap_id), it.sha256) for it in campaign.gaps),
+    ]
+    good = 0
+    for what, key, sha256 in wanted:
+        data = b""
+        with contextlib.suppress(FileNotFoundError), store.open(key) as stream:
+            data = stream.read(_MAX_RECORD)
+        if not data:
+            yield _open("records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store")
+        elif hashlib.sha256(data).hexdigest() != sha256:
+            yield _finding("records", Code.BUNDLE_OTHER, f"the {what} {key} is another record")
+        else:
+            good += 1
+    if good and good == len(wanted):
+        yield _passed("records", f"{good} signed events and gaps are those that it names")
+
+
+def _period(campaign: Campaign) -> str:
+    return f"{instant(campaign.since)} to {instant(campaign.until)}"
+
+
+def _finding(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.FAILED, code=code, detail=detail)
+
+
+def _open(check: str, code: Code, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.INDETERMINATE, code=code, detail=detail)
+
+
+def _passed(check: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.PASSED, code=Code.OK, detail=detail)
+
+
+def lines(found: CampaignVerification) -> list[str]:
+    """Return the findings for a person: one line a check, then what follows from them."""
+    result = [reports.finding_line(replace(it, check=f"{it.check:<10}")) for it in found.findings]
+    result += ["", f"{found.verdict.name}: {_summary(found)}"]
+    result.append(f"judged against {printable(found.trust)}")
+    return result
+
+
+def as_json(found: CampaignVerification) -> dict[str, Any]:
+    """Return the findings as the object that `verify --json` prints (docs/reference/json.md)."""
+    report = found.report
+    return {
+        "checked": found.checked,
+        "findings": [
+            {
+                "check": it.check,
+                "code": it.code.value,
+                "detail": it.detail,
+                "verdict": it.verdict.value,
+            }
+            for it in found.findings
+        ],
+        "key_id": found.key_id,
+        "kind": "campaign",
+        "made_at": instant(report.campaign.made_at) if report else None,
+        "numbers": {it.name: it.value for it in report.findings.numbers} if report else {},
+        "report_id": report.campaign.report_id if report else "",
+        "sha256": found.sha256,
+        "trust": found.trust,
+        "verdict": found.verdict.value,
+    }
+
+
+def _summary(found: CampaignVerification) -> str:
+    report = found.report
+    if found.verdict is Verdict.FAILED or report is None:
+        return "do not rely on this report; the lines marked FAIL say what does not hold."
+    numbers = {it.name: it.value for it in report.findings.numbers}
+    words = f"{numbers.get('removed', 0)} of {numbers.get('watched', 0)} pages removed"
+    if found.verdict is Verdict.INDETERMINATE:
+        return (
+            f"{words}; nothing is wrong with the report, and not everything about it could be "
+            "established: the lines marked ? say what is missing."
+        )
+    return f"{words}, made again from {found.checked} bundles; each number is what they show."

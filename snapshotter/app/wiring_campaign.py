@@ -1,0 +1,32 @@
+"""Build what makes campaign reports."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from snapshotter.app import wiring, wiring_takedown
+from snapshotter.app.campaigns import CampaignDesk
+from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import RandomIds, SystemClock, Tell
+from snapshotter.policy import decide as policies
+
+
+@contextmanager
+def desk(settings: Settings, *, tell: Tell) -> Iterator[CampaignDesk]:
+    """
+    Lend what makes reports of the configured store.
+
+    Raises:
+        SnapshotterError: The settings make no sense, or the catalog can not be written.
+    """
+    trust = wiring.trust(settings)
+    own = frozenset(it.key_id for it in wiring.key_directory(settings).list() if it.key_id)
+    with wiring_takedown.observatory(settings) as place:
+        yield CampaignDesk(
+            place=place,
+            trust=trust,
+            monitoring=lambda url: policies.monitoring(wiring.policy(settings, url)),
+            own_keys=own,
+            now=SystemClock().now,
+            new_id=RandomIds().bundle_id,
+            told=tell,
+        )

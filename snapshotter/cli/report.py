@@ -1,0 +1,237 @@
+"""`snapshotter report`: what many captures together say, for a case and a period."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.capture import ask_passphrase
+from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.output import result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.campaigns import Scope
+    from snapshotter.app.settings import Settings
+    from snapshotter.model.campaign import CampaignReport
+
+
+@click.group()
+def report() -> None:
+    """Make reports of what is in a store."""
+
+
+@report.command(
+    epilog="""\b
+Examples:
+  snapshotter report campaign --urls accounts.csv --from 2026-05-27 --to 2026-06-27 -o may.json
+  snapshotter report campaign --schedule may --html may.html
+  snapshotter report campaign --watch feed --json | jq .findings.numbers
+  snapshotter verify --store captures may.json
+
+\b
+-o writes the signed report, of which `snapshotter verify` makes each number again from the
+bundles. Without it nothing is signed.
+"""
+)
+@click.option(
+    "--urls",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="The pages: a table (CSV), or one address a line.",
+)
+@click.option("--column", default="", metavar="NAME", help="Of a table: the column of addresses.")
+@click.option("--schedule", metavar="NAME", help="The pages of a schedule, and its gaps alone.")
+@click.option("--watch", metavar="NAME", help="The pages that a watched list named.")
+@click.option("--title", default="", help="What the case is called, on the report.")
+@click.option("--from", "since", metavar="TIME", help="2026-05-27, or 2026-05-27T08:00:00Z.")
+@click.option("--to", "until", metavar="TIME", help="The end; a day is meant to its end.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report here, signed by the key of events.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page to look at.",
+)
+@click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Do not verify the bundles first; the report says that nobody did.",
+)
+@store_option
+@trust_option
+@root_key_option
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.pass_context
+def campaign(
+    ctx: click.Context,
+    urls: Path | None,
+    column: str,
+    schedule: str | None,
+    watch: str | None,
+    title: str,
+    since: str | None,
+    until: str | None,
+    output: Path | None,
+    page: Path | None,
+    no_verify: bool,
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Report what became of the pages of a campaign: how many are gone, why, when.
+
+    Watched, available, removed by cause, reinstated, walls, gaps, accounts, and how long pages
+    lived: as intervals between captures, never as a moment that nobody saw. Each number names
+    the bundles and events that it rests on.
+    """
+    from snapshotter.app import campaigns, wiring, wiring_campaign
+    from snapshotter.formats import campaign as records
+    from snapshotter.formats.canonical_json import plain
+    from snapshotter.report import campaign as pages
+
+    settings = ctx.obj.load(
+        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
+    )
+    scope = _scope(settings, urls, column, schedule, watch, title, since, until)
+    with wiring_campaign.desk(settings, tell=say) as desk:
+        made = campaigns.make(desk, scope, verify=not no_verify)
+    for it in made.campaign.left_out:
+        say(f"left out: {it.bundle_id}: {it.why}")
+    if output is not None:
+        signer = wiring.event_signer(settings, ask=ask_passphrase, tell=say)
+        try:
+            data = records.encode(made, signer)
+        except ValueError as error:
+            raise SnapshotterError(f"the report can not be written: {error}") from error
+        _write(output, data)
+        say(f"wrote {output}; snapshotter verify {output} makes each number again")
+    if page is not None:
+        _write(page, pages.page(made))
+        say(f"wrote {page}")
+    if as_json:
+        result_json(plain(made))
+    else:
+        _print(made)
+
+
+def _scope(
+    settings: "Settings",
+    urls: Path | None,
+    column: str,
+    schedule: str | None,
+    watch: str | None,
+    title: str,
+    since: str | None,
+    until: str | None,
+) -> "Scope":
+    from snapshotter.app import wiring_jobs, wiring_watch
+    from snapshotter.app.campaigns import Scope
+    from snapshotter.formats.link_lists import read_table
+    from snapshotter.formats.listing import NotAList
+
+    if [urls is None, schedule is None, watch is None].count(False) != 1:
+        raise click.UsageError("name the pages by one of --urls, --schedule and --watch")
+    if urls is not None:
+        try:
+            listed = read_table(urls.read_bytes(), "", column=column)
+        except NotAList as error:
+            raise SnapshotterError(
+                f"{urls}: {error}", hint="one address a line, or a table with a column of them"
+            ) from error
+        found = [it.url for it in listed.items]
+        words = f"a list of {len(found)}"
+    elif schedule is not None:
+        with wiring_jobs.schedules(settings) as book:
+            book.get(schedule)
+            found = [it.url for it in book.targets(schedule)]
+        words = f"the schedule {schedule}"
+    else:
+        with wiring_jobs.opened(settings) as database:
+            items = wiring_watch.book(settings, database).items(watch or "")
+            found = [it.url for it in reversed(items)]
+        words = f"the watched list {watch}"
+    return Scope(
+        urls=tuple(found),
+        words=words,
+        title=title,
+        schedule=schedule or "",
+        since=_time(since, at_end=False),
+        until=_time(until, at_end=True),
+    )
+
+
+def _time(text: str | None, *, at_end: bool) -> datetime | None:
+    """Return an instant, of a day its first one, or the first behind it."""
+    from datetime import timedelta
+
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no time: 2026-05-27, or 2026-05-27T08:00:00Z"
+        ) from error
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at + timedelta(days=1) if at_end and len(text) == len("2026-05-27") else at
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise SnapshotterError(
+            f"{path} can not be written: {error.strerror or error}", hint="write it somewhere else"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _print(made: "CampaignReport") -> None:
+    for line in _lines(made):
+        result(line)
+
+
+def _lines(made: "CampaignReport") -> Iterator[str]:
+    from snapshotter.report import campaign as pages
+
+    campaign, found = made.campaign, made.findings
+    if campaign.title:
+        yield campaign.title
+    yield f"{pages.period(campaign)}, {campaign.scope}"
+    yield ""
+    for number in found.numbers:
+        if number.value or number.name in pages.ALWAYS:
+            yield f"{number.value:>6}  {pages.words(number.name)}"
+    yield ""
+    if found.survivors:
+        yield f"life of the {found.survivors} pages that were seen: {pages.span(found.median_life)}"
+    if found.median_removed_after is not None:
+        yield (
+            "removed after (median of those that were): "
+            f"{pages.span(found.median_removed_after)} since first seen"
+        )
+    for row in found.rows:
+        if row.removals:
+            it = row.removals[-1]
+            yield (
+                f"{pages.fate(row)}  {it.cause.value if it.cause else 'not stated'}  "
+                f"{it.began:%Y-%m-%d %H:%M:%S} to {it.ended:%Y-%m-%d %H:%M:%S} UTC  {row.url}"
+            )
+    if not campaign.verified:
+        yield "nobody verified the bundles of this report"

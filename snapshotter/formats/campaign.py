@@ -1,0 +1,86 @@
+"""
+A campaign report: what became of the pages that were watched, signed by whoever made it.
+
+    {"format":"snapshotter-campaign/1","report":{…}}\n      what is stated
+    {"key_id":"…","public_key":"…","signature":"…"}\n        who says so
+
+It names every capture that a number rests on by its id and the digest of its bundle, with
+what it showed. So each number can be made again from the record alone, and what each
+capture showed from its bundle (docs/spec/campaign-report.md).
+"""
+
+from typing import Final
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import statement, typed
+from snapshotter.formats.layout import bundle_time
+from snapshotter.formats.statement import Signer
+from snapshotter.model.campaign import CampaignReport
+
+FORMAT: Final = "snapshotter-campaign/1"
+MAX_BYTES: Final = 64 << 20
+MAX_PAGES: Final = 20_000
+MAX_CAPTURES: Final = 100_000
+
+_FIELDS: Final[dict[str, type]] = {"report": dict}
+
+
+def encode(report: CampaignReport, signer: Signer) -> bytes:
+    """
+    Return the report, signed.
+
+    Raises:
+        ValueError: It is none that `parse` would take.
+    """
+    _check(report)
+    data = statement.encode({"format": FORMAT, "report": typed.write(report)}, signer)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"a report of more than {MAX_BYTES} bytes")
+    return data
+
+
+def parse(data: bytes) -> tuple[CampaignReport, str]:
+    """
+    Return the report and the id of the key that signed it, whose signature holds.
+
+    Whose key it is says trust; that its numbers follow says who makes them again.
+
+    Raises:
+        EvidenceInvalid: Anything else.
+    """
+    found = statement.parse(data, FORMAT, _FIELDS, limit=MAX_BYTES)
+    report = typed.read(CampaignReport, found.value["report"])
+    try:
+        _check(report)
+    except ValueError as error:
+        raise EvidenceInvalid(str(error)) from error
+    return report, found.key_id
+
+
+def is_campaign(head: bytes) -> bool:
+    """Whether these first bytes of a file look like a report's, whatever it is worth."""
+    return head.startswith(f'{{"format":"{FORMAT}",'.encode())
+
+
+def _check(report: CampaignReport) -> None:
+    """Raise ValueError for what contradicts itself."""
+    campaign, found = report.campaign, report.findings
+    bundle_time(campaign.report_id)  # its id is one
+    captures = sum(len(it.captures) + len(it.controls) for it in campaign.pages)
+    if len(campaign.pages) > MAX_PAGES or captures > MAX_CAPTURES:
+        raise ValueError(
+            f"a report of more than {MAX_PAGES} pages or {MAX_CAPTURES} captures: take a shorter "
+            "period, or fewer pages"
+        )
+    if campaign.since >= campaign.until:
+        raise ValueError("its period ends before it begins")
+    if [it.identity for it in found.rows] != [it.identity for it in campaign.pages]:
+        raise ValueError("its rows are not those of its pages")
+    names = [it.name for it in found.numbers]
+    if len(set(names)) != len(names):
+        raise ValueError("a number stands there twice")
+    for page in campaign.pages:
+        for it in (*page.captures, *page.controls):
+            bundle_time(it.bundle_id)
+            if len(it.sha256) != 64 or it.began_at > it.at:
+                raise ValueError(f"{it.bundle_id} is no capture")

@@ -1,0 +1,179 @@
+"""A campaign report as one HTML file: its numbers, its curve, and each page with its bundles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from snapshotter.model.campaign import (
+    Campaign,
+    CampaignReport,
+    Fate,
+    Findings,
+    Number,
+    PageRow,
+    Span,
+    Survival,
+)
+from snapshotter.report import html
+
+_TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
+
+# Numbers that are told also where they are 0.
+ALWAYS = frozenset({"watched", "removed", "reinstated", "fate.available", "captures", "gaps"})
+
+_WORDS: Mapping[str, str] = {
+    "watched": "pages watched",
+    "removed": "pages removed in the period",
+    "reinstated": "of them there again at some time",
+    "captures": "captures in the period",
+    "accounts": "accounts that are known",
+    "accounts.all-gone": "accounts of which every page is gone",
+    "crossings": "times that a count went over a threshold",
+    "gaps": "gaps in the schedules",
+    "gaps.visits": "visits that were due and not made",
+    "fate.available": "at the end: available",
+    "fate.gone": "at the end: gone, confirmed in the period",
+    "fate.gone-before": "at the end: gone since before the period",
+    "fate.unconfirmed": "at the end: gone, not confirmed",
+    "fate.never-seen": "gone whenever it was captured",
+    "fate.inconclusive": "nothing can be said: walls, errors",
+    "fate.owner-setting": "not shown by its owner's setting",
+    "fate.uncaptured": "never captured",
+}
+_PREFIXES: Mapping[str, str] = {
+    "removed.cause.": "removed, as the notice says: ",
+    "captures.wall.": "captures of a wall: ",
+    "captures.": "captures that show: ",
+    "accounts.state.": "accounts that became: ",
+}
+_FATES: Mapping[Fate, str] = {
+    Fate.AVAILABLE: "available",
+    Fate.GONE: "gone",
+    Fate.GONE_BEFORE: "gone before",
+    Fate.UNCONFIRMED: "gone, not confirmed",
+    Fate.NEVER_SEEN: "never seen",
+    Fate.INCONCLUSIVE: "inconclusive",
+    Fate.OWNER_SETTING: "owner's setting",
+    Fate.UNCAPTURED: "never captured",
+}
+_WIDTH, _HEIGHT = 720, 260  # of the curve, in units of its own
+_LISTED = 200  # bundles named under a number; the others are named under their pages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Band:
+    """One step of the curve, between its two edges."""
+
+    left: int
+    width: int
+    top: int
+    height: int
+
+
+def page(report: CampaignReport) -> bytes:
+    """Return the page."""
+    campaign, found = report.campaign, report.findings
+    return html.render(
+        _TEMPLATE,
+        _STYLE,
+        "",
+        bands=_bands(found),
+        campaign=campaign,
+        curve=[(_length(it.after_ms), it) for it in found.survival],
+        fate=fate,
+        found=found,
+        height=_HEIGHT,
+        listed=_LISTED,
+        numbers=[it for it in found.numbers if it.value or it.name in ALWAYS],
+        of=_pages_of,
+        page_captures={
+            number: [it for it in page.captures if campaign.since <= it.at < campaign.until]
+            for number, page in enumerate(campaign.pages)
+        },
+        period=period(campaign),
+        rows=list(enumerate(found.rows)),
+        span=span,
+        utc=_utc,
+        width=_WIDTH,
+        words=words,
+    )
+
+
+def words(name: str) -> str:
+    """Return what a number is of."""
+    if name in _WORDS:
+        return _WORDS[name]
+    for prefix, said in _PREFIXES.items():
+        if name.startswith(prefix):
+            return said + name.removeprefix(prefix).replace("_", " ")
+    return name
+
+
+def fate(row: PageRow) -> str:
+    """Return what became of a page."""
+    said = _FATES[row.fate]
+    return (
+        f"{said}, removed and there again"
+        if row.reinstated and row.removals and (row.fate is Fate.AVAILABLE)
+        else said
+    )
+
+
+def period(campaign: Campaign) -> str:
+    """Return the period in words."""
+    return f"{_utc(campaign.since)} to {_utc(campaign.until)}"
+
+
+def span(of: Span | None) -> str:
+    """Return a length of time that is not known exactly."""
+    if of is None:
+        return "not known"
+    least = _length(of.at_least_ms)
+    if of.at_most_ms is None:
+        return f"at least {least}; more than half may still be there"
+    return f"between {least} and {_length(of.at_most_ms)}"
+
+
+def _length(ms: int) -> str:
+    total = timedelta(milliseconds=ms)
+    days, rest = total.days, total.seconds
+    hours, minutes, seconds = rest // 3600, rest % 3600 // 60, rest % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _utc(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
+
+
+def _pages_of(number: Number, rows: Sequence[PageRow]) -> str:
+    """Return the numbers of the pages that a number is of, runs shortened: 1–40, 43."""
+    if len(number.pages) == len(rows):
+        return "all"
+    runs: list[list[int]] = []
+    for it in number.pages:
+        if runs and it == runs[-1][1] + 1:
+            runs[-1][1] = it
+        else:
+            runs.append([it, it])
+    return ", ".join(f"{a + 1}" if a == b else f"{a + 1}–{b + 1}" for a, b in runs)
+
+
+def _bands(found: Findings) -> list[_Band]:
+    """Return the curve: of each step the stretch between its two edges."""
+    if not found.survival or found.survivors < 1:
+        return []
+    end = max(1, found.survival[-1].after_ms)
+    bands = []
+    following: Sequence[Survival | None] = [*found.survival[1:], None]
+    for step, behind in zip(found.survival, following, strict=True):
+        left = step.after_ms * _WIDTH // end
+        right = behind.after_ms * _WIDTH // end if behind else _WIDTH
+        top = _HEIGHT - step.at_most * _HEIGHT // found.survivors
+        bottom = _HEIGHT - step.at_least * _HEIGHT // found.survivors
+        if right > left:
+            bands.append(_Band(left=left, width=right - left, top=top, height=max(2, bottom - top)))
+    return bands

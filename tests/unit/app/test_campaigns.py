@@ -1,0 +1,319 @@
+"""A campaign of 45 accounts of which 41 are removed: the report says 41, and it is made again."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import campaigns, wiring
+from snapshotter.app.campaign_verification import CampaignVerification, verify_campaign
+from snapshotter.app.campaigns import CampaignDesk, Scope
+from snapshotter.app.event_verification import Found, Rederiver, in_store
+from snapshotter.app.observations import Observatory
+from snapshotter.app.verifying import Kind, kind_of
+from snapshotter.assess.campaign import findings
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats import campaign as records
+from snapshotter.formats import layout, names
+from snapshotter.model.assessment import Cause
+from snapshotter.model.campaign import CampaignReport, Fate
+from snapshotter.model.finding import Verdict
+from snapshotter.model.request import Monitoring
+from snapshotter.model.takedown import ConfirmRules
+from snapshotter.site.shown import shown
+from snapshotter.site.state import BEGIN, SiteState, campaign
+from snapshotter.site.wechat import account_story
+from snapshotter.store.catalog import Catalog
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.trust import Trust, trusted_key
+from tests import bundles, observed, site_bundles
+from tests.bundles import ChainAuthority
+from tests.servers.authority import Chain
+from tests.unit.policy.test_identity import RULES
+
+SIGNER, EVENTS = bundles.new_signer(), bundles.new_signer()
+NOW = BEGIN + timedelta(days=30)
+DECISION = site_bundles.decision()
+TRUST = replace(
+    bundles.trust_in(SIGNER, timestamps=0),
+    keys=(trusted_key(SIGNER.public_key, owner="a"), trusted_key(EVENTS.public_key, owner="b")),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A store with the captures of a campaign."""
+
+    store: DirectoryStore
+    catalog: Path
+    urls: tuple[str, ...]
+    trust: Trust = TRUST
+    now: datetime = NOW
+
+
+def address(number: int) -> str:
+    """Return the address of the one article of an account."""
+    return f"http://mp.weixin.qq.com{account_story(number, 0).address}"
+
+
+def case(folder: Path, accounts: int, removed: int) -> Case:
+    """Capture each account while it is there, and twice after the first so many are gone."""
+    store = DirectoryStore(folder / "store")
+    before = SiteState()
+    after = campaign(before, removed, BEGIN)
+    looks = ((before, 0), (after, 60), (after, 90))
+    for hour, (state, minutes) in enumerate(looks):
+        for number in range(accounts if hour < 2 else removed):
+            when = BEGIN + timedelta(minutes=minutes, seconds=3 * number)
+            its = replace(
+                shown(f"wx/account/{number}/0", state),
+                requested_url=address(number),
+                final_url=address(number),
+            )
+            made = site_bundles.seal(folder / "spool", its, when, signer=SIGNER, by=DECISION)
+            observed.put(store, made)
+    return Case(
+        store=store,
+        catalog=folder / "catalog.db",
+        urls=tuple(address(number) for number in range(accounts)),
+    )
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case(tmp_path_factory.mktemp("large"), 45, 41)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case(tmp_path_factory.mktemp("small"), 4, 2)
+
+
+@pytest.fixture(scope="module")
+def stamped(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The same, proven by tokens that came late: the authority's clock has left them behind."""
+    folder = tmp_path_factory.mktemp("stamped")
+    chain = Chain(folder, "test authority")
+    chain.make()
+    authority = ChainAuthority(chain)
+    its = case(folder, 2, 1)
+    for path in (folder / "store" / layout.BUNDLES).rglob("*.wacz"):
+        signature = bundles.unpack(path.read_bytes())[names.signature(1)]
+        path.with_name(f"{path.name}.late-01.tsr").write_bytes(authority.response(signature))
+    trust = replace(
+        bundles.trust_in(SIGNER, authority),
+        keys=TRUST.keys,
+        max_lag=timedelta(days=3650),
+    )
+    return replace(its, trust=trust, now=datetime.now(UTC) + timedelta(minutes=1))
+
+
+@contextmanager
+def desk(of: Case) -> Iterator[CampaignDesk]:
+    with Catalog(of.catalog) as catalog:
+        yield CampaignDesk(
+            place=Observatory(store=of.store, catalog=catalog, rules=RULES),
+            trust=of.trust,
+            monitoring=lambda url: Monitoring(confirm=ConfirmRules()),
+            own_keys=frozenset(),
+            now=lambda: of.now,
+            new_id=lambda at: f"{at:%Y%m%dt%H%M%Sz}-abcdefghijklmnop",
+        )
+
+
+def made(of: Case, urls: tuple[str, ...] = (), **more: object) -> CampaignReport:
+    scope = Scope(urls=urls or of.urls, words="a list", **more)  # type: ignore[arg-type]
+    with desk(of) as its:
+        return campaigns.make(its, scope)
+
+
+def checked(
+    of: Case,
+    report: CampaignReport,
+    *,
+    without: str = "",
+    signer: object = EVENTS,
+) -> CampaignVerification:
+    @contextmanager
+    def find(bundle_id: str) -> Iterator[Found | None]:
+        if bundle_id == without:
+            yield None
+            return
+        with in_store(of.store, of.trust, of.now, bundle_id) as found:
+            yield found
+
+    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
+    with desk(of) as its:
+        data = records.encode(report, signer)  # type: ignore[arg-type]  # one of ours
+        assert kind_of(io.BytesIO(data)) is Kind.CAMPAIGN
+        return verify_campaign(data, of.trust, find, by, place=its.place)
+
+
+def numbers(of: CampaignReport) -> dict[str, int]:
+    return {it.name: it.value for it in of.findings.numbers}
+
+
+def failed(found: CampaignVerification) -> list[str]:
+    return [it.detail for it in found.findings if it.verdict is Verdict.FAILED]
+
+
+def with_number(of: CampaignReport, name: str, value: int) -> CampaignReport:
+    its = tuple(replace(it, value=value) if it.name == name else it for it in of.findings.numbers)
+    return replace(of, findings=replace(of.findings, numbers=its))
+
+
+def test_of_45_accounts_41_are_removed_and_each_number_is_made_again(large: Case) -> None:
+    report = made(large)
+
+    said = numbers(report)
+    assert (said["watched"], said["removed"], said["fate.gone"], said["fate.available"]) == (
+        45, 41, 41, 4,
+    )  # fmt: skip
+    assert said["captures"] == 45 * 2 + 41
+    removed = next(it for it in report.findings.numbers if it.name == "removed")
+    assert (len(removed.pages), len(removed.events)) == (41, 41)
+    assert len(removed.bundles) >= 3 * 41
+    begins, ends = zip(
+        *((it.began, it.ended) for row in report.findings.rows for it in row.removals), strict=True
+    )
+    assert min(begins) >= BEGIN - timedelta(seconds=5)
+    assert max(ends) <= BEGIN + timedelta(minutes=64)
+
+    found = checked(large, report)
+
+    assert failed(found) == []
+    assert found.checked == 45 * 2 + 41
+    # Of bundles without a token nobody proves the time; each number is made again all the same.
+    assert [it.detail for it in found.findings if it.verdict is Verdict.PASSED][-2:] == [
+        "each number was made again from the bundles, by the rules that lie in them",
+        "the store has no other capture of these pages until then",
+    ]
+
+
+def test_a_report_whose_bundles_are_proven_passes(stamped: Case) -> None:
+    found = checked(stamped, made(stamped))
+
+    assert [(it.code, it.detail) for it in found.findings if it.verdict is not Verdict.PASSED] == []
+    assert found.verdict is Verdict.PASSED
+
+
+def test_a_number_that_was_altered_is_named(small: Case) -> None:
+    found = checked(small, with_number(made(small), "removed", 3))
+
+    assert found.verdict is Verdict.FAILED
+    assert "removed: the report says 3, and it is 2" in failed(found)
+
+
+def test_without_any_bundle_a_number_that_was_altered_is_named_all_the_same(large: Case) -> None:
+    report = with_number(made(large), "removed", 40)
+
+    @contextmanager
+    def none(bundle_id: str) -> Iterator[None]:
+        yield None
+
+    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
+    found = verify_campaign(records.encode(report, EVENTS), TRUST, none, by)
+
+    assert failed(found) == ["removed: the report says 40, and it is 41"]
+
+
+def test_a_bundle_that_is_not_here_leaves_open_what_rests_on_it(small: Case) -> None:
+    report = made(small)
+    gone = report.campaign.pages[0].captures[-1].bundle_id
+
+    found = checked(small, report, without=gone)
+
+    assert found.verdict is Verdict.INDETERMINATE
+    said = [it.detail for it in found.findings if it.verdict is Verdict.INDETERMINATE]
+    assert f"not here: {gone}; nothing is said against them" in said
+    assert any(it.startswith("removed: the report says 2, and it is 1, without") for it in said)
+
+
+def test_a_capture_that_the_report_leaves_out_is_found_in_the_store(small: Case) -> None:
+    report = made(small)
+    page = report.campaign.pages[0]
+    shorter = replace(page, captures=page.captures[:-1])
+    its = replace(report.campaign, pages=(shorter, *report.campaign.pages[1:]))
+    cut = CampaignReport(campaign=its, findings=findings(its))
+
+    found = checked(small, cut)
+
+    assert found.verdict is Verdict.FAILED
+    assert any(page.captures[-1].bundle_id in it for it in failed(found))
+    assert "removed: the report says 1, and it is 2 with them" in failed(found)
+
+
+def test_what_a_capture_shows_is_found_out_by_the_rules_in_its_bundle(small: Case) -> None:
+    report = made(small)
+    page = report.campaign.pages[0]
+    other = replace(page.captures[-1], cause=Cause.AUTHOR)
+    lied = replace(page, captures=(*page.captures[:-1], other))
+    its = replace(report.campaign, pages=(lied, *report.campaign.pages[1:]))
+
+    found = checked(small, CampaignReport(campaign=its, findings=findings(its)))
+
+    assert f"{other.bundle_id}: the report says of it what its bundle does not: cause" in failed(
+        found
+    )
+
+
+def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
+    tmp_path: Path,
+) -> None:
+    its = case(tmp_path, 2, 1)
+    whole = made(its)
+    assert numbers(whole)["removed"] == 1
+    key = layout.bundle_key(whole.campaign.pages[0].captures[1].bundle_id)
+    file = tmp_path / "store" / key
+    file.chmod(0o644)
+    file.write_bytes(bundles.flipped(file.read_bytes()))
+
+    found = checked(its, whole)
+    report = made(its)
+
+    assert found.verdict is Verdict.FAILED
+    assert [it.bundle_id for it in report.campaign.left_out]
+    assert numbers(report)["removed"] == 0
+    assert numbers(report)["fate.unconfirmed"] == 1
+
+
+def test_the_key_of_a_report_has_signed_none_of_its_captures(small: Case) -> None:
+    found = checked(small, made(small), signer=SIGNER)
+
+    assert found.verdict is Verdict.FAILED
+    assert any("has signed the capture" in it for it in failed(found))
+
+
+def test_a_page_that_was_never_captured_is_watched_all_the_same(small: Case) -> None:
+    report = made(small, urls=(*small.urls, address(99)))
+
+    assert numbers(report)["watched"] == 5
+    assert report.findings.rows[-1].fate is Fate.UNCAPTURED
+
+
+def test_only_removals_of_the_period_are_removals_in_it(small: Case) -> None:
+    report = made(small, since=BEGIN + timedelta(days=1), until=BEGIN + timedelta(days=2))
+
+    assert numbers(report)["removed"] == 0
+    assert numbers(report)["fate.gone-before"] == 2
+    with pytest.raises(SnapshotterError, match="the period ends before it begins"):
+        made(small, since=BEGIN + timedelta(days=2), until=BEGIN + timedelta(days=1))
+
+
+def test_a_report_comes_back_as_it_went_and_no_other_way(small: Case) -> None:
+    report = made(small)
+    data = records.encode(report, EVENTS)
+
+    assert records.parse(data) == (report, EVENTS.key_id)
+    found = verify_campaign(
+        data.replace(b'"value":2', b'"value":3', 1),
+        TRUST,
+        lambda bundle_id: in_store(small.store, TRUST, NOW, bundle_id),
+        Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION),
+    )
+    assert found.verdict is Verdict.FAILED
+    assert "the signature does not hold" in failed(found)[0]

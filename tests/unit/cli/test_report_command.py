@@ -1,0 +1,99 @@
+"""`snapshotter report campaign`: what it prints and writes, and that `verify` takes it."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.cli.main import main
+from snapshotter.site.state import BEGIN
+from tests.unit.app.test_campaigns import Case, address, case
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case(tmp_path_factory.mktemp("report"), 3, 2)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Case) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SNAPSHOTTER_STORE", small.store.url)
+    rows = "\n".join(f"account {number},{address(number)}" for number in range(3))
+    (tmp_path / "accounts.csv").write_text(f"name,url\n{rows}\n")
+
+
+def run(*arguments: str) -> int:
+    return main(["report", "campaign", "--urls", "accounts.csv", *arguments])
+
+
+def test_it_tells_what_became_of_the_pages_and_signs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--title", "The May campaign") == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith("The May campaign\n")
+    assert "     3  pages watched\n" in out
+    assert "     2  pages removed in the period\n" in out
+    assert "     2  removed, as the notice says: account blocked\n" in out
+    assert "life of the 3 pages that were seen: between 0 s and 1 h 0 min" in out
+    assert len(re.findall(r"^gone  account_blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
+    assert not (tmp_path / "data" / "keys").exists()
+
+
+def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-o", "may.json", "--html", "may.html") == 0
+    capsys.readouterr()
+
+    # Nobody is known to trust the key of the captures here, and they have no token.
+    assert main(["verify", "may.json"]) == 11
+    out = capsys.readouterr().out
+    assert "each number was made again from the bundles" in out
+    assert "INDETERMINATE: 2 of 3 pages removed" in out
+    report = (tmp_path / "may.json").read_bytes()
+    (tmp_path / "may.json").write_bytes(report.replace(b'"value":2', b'"value":1', 1))
+    assert main(["verify", "--json", "may.json"]) == 10
+    assert json.loads(capsys.readouterr().out)["verdict"] == "failed"
+    page = (tmp_path / "may.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<script" not in page
+    assert page.count("pages removed in the period") == 1
+
+
+def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--json") == 0
+
+    report = json.loads(capsys.readouterr().out)
+    removed = next(it for it in report["findings"]["numbers"] if it["name"] == "removed")
+    assert (removed["value"], removed["pages"]) == (2, [0, 1])
+    assert len(removed["events"]) == 2
+    assert set(removed["bundles"]) <= {
+        it["bundle_id"] for page in report["campaign"]["pages"] for it in page["captures"]
+    } | {it["bundle_id"] for page in report["campaign"]["pages"] for it in page["controls"]}
+
+
+def test_a_period_is_given_by_days_or_moments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json", "--from", "2026-01-08", "--to", "2026-01-08") == 0
+    report = json.loads(capsys.readouterr().out)["campaign"]
+    assert (report["since"], report["until"]) == ("2026-01-08T00:00:00Z", "2026-01-09T00:00:00Z")
+
+    until = (BEGIN + timedelta(minutes=30)).isoformat()
+    assert run("--json", "--to", until) == 0
+    numbers = json.loads(capsys.readouterr().out)["findings"]["numbers"]
+    assert next(it["value"] for it in numbers if it["name"] == "removed") == 0
+    assert run("--from", "yesterday") == 2
+
+
+def test_what_is_asked_wrongly_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "campaign"]) == 2
+    (tmp_path / "accounts.csv").write_text("name\nnobody\n")
+    assert run() == 1
+    assert "one address a line" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""The page of a campaign report: closed, and honest about what nobody saw."""
+
+import base64
+import hashlib
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from snapshotter.assess.campaign import findings
+from snapshotter.model.campaign import Campaign, CampaignReport, Span
+from snapshotter.report import campaign as pages
+from tests.unit.assess.test_campaign import GONE, T0, THERE, page
+
+HOSTILE = '</td><script>alert(1)</script>"\u202e'
+
+
+def made(title: str = "") -> CampaignReport:
+    campaign = Campaign(
+        report_id="20260701t000000z-abcdefghijklmnop",
+        made_at=T0 + timedelta(hours=50),
+        title=title,
+        scope="a list of 2",
+        since=T0,
+        until=T0 + timedelta(hours=50),
+        pages=(
+            page("a", (0, THERE), (4, THERE), (5, GONE), (6, GONE)),
+            page(f"b{HOSTILE}", (0, THERE), (9, THERE)),
+        ),
+    )
+    return CampaignReport(campaign=campaign, findings=findings(campaign))
+
+
+def test_the_page_runs_nothing_and_loads_nothing() -> None:
+    text = pages.page(made(HOSTILE)).decode()
+
+    style = re.search("<style>(.*?)</style>", text, re.S)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in unescape(text)
+    assert "script-src" not in text
+    assert "<script" not in text
+    assert "\u202e" not in text
+    assert not re.search(r"\s(?:src|href|style|on\w+)=(?!\"#)", text)
+
+
+def test_the_curve_is_a_band_and_each_step_of_it_stands_in_a_table() -> None:
+    report = made()
+
+    text = pages.page(report).decode()
+
+    assert text.count('<rect class="band"') >= 2
+    assert text.count('<td class="number">2</td><td class="number">2</td>') >= 1
+    for it in report.findings.rows[0].removals:
+        assert it.event_id in text
+        assert all(bundle in text for bundle in it.bundles)
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (None, "not known"),
+        (Span(at_least_ms=60_000, at_most_ms=3_600_000), "between 1 min 0 s and 1 h 0 min"),
+        (
+            Span(at_least_ms=90_000_000, at_most_ms=None),
+            "at least 1 d 1 h; more than half may still be there",
+        ),
+    ],
+)
+def test_a_length_that_is_not_known_exactly_is_told_as_that(
+    span: Span | None, expected: str
+) -> None:
+    assert pages.span(span) == expected
