@@ -145,6 +145,7 @@ def shoot(
     signer: Signer,
     authorities: tuple[TimestampAuthority, ...] = (),
     rules: Mapping[str, str] | None = None,
+    light: bool = False,
 ) -> Bundle:
     """
     Return a sealed bundle of a page of the fixture site as it stands then, judged by our rules.
@@ -172,6 +173,7 @@ def shoot(
         verdict=replace(decision.verdict, rule_texts=texts),
         require_timestamps=len(authorities),
         require_log=False,
+        light=light,
     )
     clock = FixedClock(when)
     made, found = assessing.with_assessment(

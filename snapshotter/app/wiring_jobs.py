@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import snapshotter
@@ -38,7 +38,15 @@ if TYPE_CHECKING:
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
     # Every module that declares tables, so that they are made whoever opens it first.
-    from snapshotter.jobs import attempts, belonging, politeness, roster, sweep, watch  # noqa: F401
+    from snapshotter.jobs import (  # noqa: F401
+        attempts,
+        belonging,
+        monitor,
+        politeness,
+        roster,
+        sweep,
+        watch,
+    )
     from snapshotter.jobs.database import open_database
 
     return open_database(settings.queue)
@@ -242,7 +250,41 @@ def duties(
         Duty(name="schedules", every_s=EVERY_S, work=due.turn),
         trimming(opened),
         wiring_watch.duty(settings, opened, tell=tell, observer=observer),
+        monitoring(settings, opened, tell=tell),
     )
+
+
+def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
+    """
+    Return what follows captures of watched pages up: events, and what is captured next.
+
+    One worker at a time does it. Two that overlap do the same, and nothing comes of it twice.
+    """
+    from snapshotter.jobs.duty import Duty
+    from snapshotter.jobs.monitor import EVERY_S, EndedJobs
+
+    ended, jobs = EndedJobs(opened), queue(settings, opened)
+
+    def turn() -> None:
+        if not ended.untold():
+            return
+        # Only now: what judges captures takes memory, and most workers watch nothing.
+        from snapshotter.app import wiring_takedown
+        from snapshotter.app.monitoring import Monitor, World
+        from snapshotter.policy.decide import monitoring as rules_of
+
+        Monitor(
+            World(
+                ended=ended,
+                queue=jobs,
+                rules=cache(lambda named, url: rules_of(wiring.policy_for(settings, named, url))),
+                desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell),
+                tell=tell,
+                now=wiring.SystemClock().now,
+            )
+        ).turn()
+
+    return Duty(name="monitor", every_s=EVERY_S, work=turn)
 
 
 def now() -> datetime:

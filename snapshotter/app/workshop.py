@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import snapshotter
-from snapshotter.app import pipeline, remarks, tokens, wiring
+from snapshotter.app import pipeline, remarks, tokens, wiring, wiring_takedown
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
 from snapshotter.app.copying import sha256_of
+from snapshotter.app.observations import observations
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
 from snapshotter.capture.unrendered import UnrenderedCapturer
@@ -29,6 +30,7 @@ from snapshotter.seal import sealer
 from snapshotter.store import layout
 
 _CHORES_S = 20.0  # of a slot, in which nothing is captured meanwhile
+_VISITS = ("schedule:", "watch:")  # origins of jobs
 _SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
 
 
@@ -43,8 +45,9 @@ class CaptureWorkshop:
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
         self._settings = settings
         self._tell = tell
-        self._worlds: dict[bool, World] = {}  # by whether bundles will be locked
-        self._ahead: dict[bool, Ahead] = {}
+        # By whether bundles will be locked, and the other way to the page, if it has one.
+        self._worlds: dict[tuple[bool, str], World] = {}
+        self._ahead: dict[tuple[bool, str], Ahead] = {}
         self._unsafe: set[str] = set()  # what was said of the browser's confinement
         self._owed: set[str] = set()  # why something was still owed the last time
 
@@ -62,9 +65,9 @@ class CaptureWorkshop:
         """See `Workshop.capture`. The next one's browser starts while this one is sealed."""
         decision = self._decision(job)
         locked = decision.retain_days > 0
-        world = self._world(locked=locked)
+        world = self._world(locked=locked, vantage=job.vantage)
         self._require_space(world, decision)
-        ahead = self._ahead[locked]
+        ahead = self._ahead[locked, job.vantage]
         return self._made(
             pipeline.run(
                 _request(job), decision, world, _silent, lease=lease, ahead=ahead, more=more
@@ -138,19 +141,49 @@ class CaptureWorkshop:
         try:
             check_url(job.url)
             named = wiring.policy_for(settings, job.policy, job.url) if job.policy else own
-            return policies.decide(named, allow_networks=settings.allow_networks)
+            light = job.light or self._is_checked(job, named)
+            return policies.decide(named, allow_networks=settings.allow_networks, light=light)
         except (PolicyRefused, ServiceUnavailable):
             raise
         except SnapshotterError as error:
             raise Hopeless(error.message, hint=error.hint) from error
 
-    def _world(self, *, locked: bool) -> World:
-        if locked not in self._worlds:
-            world = wiring.world(self._settings, ask=None, tell=self._tell, locked=locked)
+    def _world(self, *, locked: bool, vantage: str = "") -> World:
+        if (locked, vantage) not in self._worlds:
+            settings = self._settings
+            if vantage:
+                settings = replace(settings, proxy=self._way(vantage))
+            world = wiring.world(settings, ask=None, tell=self._tell, locked=locked)
             world = replace(world, capturer=_OfThisMachine(world.capturer))
-            self._worlds[locked] = world
-            self._ahead[locked] = Ahead(world.capturer, world.spool_dir, world.ids)
-        return self._worlds[locked]
+            self._worlds[locked, vantage] = world
+            self._ahead[locked, vantage] = Ahead(world.capturer, world.spool_dir, world.ids)
+        return self._worlds[locked, vantage]
+
+    def _way(self, vantage: str) -> str:
+        """Return the proxy of another way to a page. Raises Hopeless: none is called so here."""
+        found = next((it.proxy for it in self._settings.vantages if it.name == vantage), "")
+        if not found:
+            raise Hopeless(
+                f"there is no vantage called {vantage} here",
+                hint="[[vantage]] with this name and a proxy, in the settings of the worker",
+            )
+        return found
+
+    def _is_checked(self, job: CaptureJob, policy: policies.Policy) -> bool:
+        """
+        Whether a visit of a schedule is a light check: its page was captured whole before.
+
+        As far as this machine knows: it may be captured whole once more, and never too seldom.
+        """
+        if not policy.monitor.light or not job.origin.startswith(_VISITS):
+            return False
+        try:
+            with wiring_takedown.observatory(self._settings) as place:
+                seen = observations(place, url=job.url, sync=False)
+        except SnapshotterError as error:  # no reason not to capture it
+            self._tell(f"whether {job.url} was captured before is not known: {error}")
+            return False
+        return any(not it.light for it in seen)
 
     def _require_space(self, world: World, decision: Decision) -> None:
         """Ask for no page that there is no room for. Raises ServiceUnavailable."""

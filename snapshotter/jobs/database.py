@@ -250,7 +250,11 @@ def _bring_up_to_date(connection: Connection, version: int) -> None:
     """Change tables of an older release into those of this one; what is in them stays."""
     if version < 2:  # what a capture shows, and checks between captures
         no = "0" if connection.dialect.name == "sqlite" else "false"
-        for column in ("shown TEXT NOT NULL DEFAULT ''", f"light BOOLEAN NOT NULL DEFAULT {no}"):
+        for column in (
+            "shown TEXT NOT NULL DEFAULT ''",
+            f"light BOOLEAN NOT NULL DEFAULT {no}",
+            "vantage VARCHAR(64) NOT NULL DEFAULT ''",
+        ):
             connection.exec_driver_sql(f"ALTER TABLE job ADD COLUMN {column}")
 
 

@@ -232,6 +232,7 @@ def _row(job: CaptureJob, host: str) -> dict[str, Any]:
         "not_before": job.not_before,
         "not_after": job.not_after,
         "light": job.light,
+        "vantage": job.vantage,
         "state": JobState.WAITING,
         "ready": DUE_LATER if job.not_before else DUE,
         "due_at": job.not_before,

@@ -73,6 +73,7 @@ JOB = Table(
     Column("exit_code", Integer),
     Column("shown", Words, nullable=False, default=""),  # JSON of `Shown`
     Column("light", Boolean, nullable=False, default=False),
+    Column("vantage", String(64), nullable=False, default=""),
     Column("error", Words, nullable=False, default=""),
     Column("hint", Words, nullable=False, default=""),
     Column("notes", Words, nullable=False, default="[]"),  # JSON
@@ -135,6 +136,7 @@ def job_of(row: RowMapping) -> CaptureJob:
         not_before=row["not_before"],
         not_after=row["not_after"],
         light=row["light"],
+        vantage=row["vantage"],
     )
 
 

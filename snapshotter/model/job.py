@@ -50,6 +50,7 @@ class CaptureJob:
     priority: int = NORMAL  # 0 to 1,000, lower first
     tags: tuple[str, ...] = ()
     light: bool = False  # a check between captures (`Decision.light`)
+    vantage: str = ""  # name of a `[[vantage]]` of the settings where the worker runs; "": its own
     not_before: datetime | None = None  # UTC
     not_after: datetime | None = None  # UTC; one that has not begun by then is missed: a gap
 

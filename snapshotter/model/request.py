@@ -198,7 +198,7 @@ class Threshold:
 class Monitoring:
     """What is made of many captures of one page; `policy.decide.monitoring` reads it."""
 
-    light: bool = True  # what the schedule makes between whole captures are light checks
+    light: bool = False  # pages are watched: light checks between whole captures, and follow-ups
     confirm: ConfirmRules = field(default_factory=ConfirmRules)
     # Asked between two captures that say "gone", where no other watched page of its host is up.
     control_url: str = ""

@@ -349,6 +349,25 @@ class Catalog:
             ).fetchone()
         return self._row(row).observation if row else None
 
+    def alive(self, host: str, vantage: str, *, without: str) -> Observation | None:
+        """
+        Return the newest capture that shows a page of a host.
+
+        Args:
+            vantage: The way through the network by which it was seen.
+            without: The identity of a page that is not meant.
+        """
+        asked = self.asked_for(without)
+        pages = ", ".join("?" * len(asked))
+        with self._translated():
+            row = self._database.execute(
+                "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
+                "WHERE host = ? AND vantage = ? AND availability = 'available' "
+                f"AND asked NOT IN ({pages}) ORDER BY at_ms DESC LIMIT 1",
+                (host, vantage, *asked),
+            ).fetchone()
+        return self._row(row).observation if row else None
+
     def names(self, bundle_id: str) -> tuple[str, str]:
         """Return the identity of the address of a capture, and the other one that it states."""
         with self._translated():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.app import settings, wiring
+from snapshotter.app import settings, wiring, wiring_takedown
 from snapshotter.app.settings import Settings
 from snapshotter.app.workshop import CaptureWorkshop
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -309,3 +309,35 @@ def test_a_worker_asks_a_spaced_authority_again_when_it_may_be_asked(tmp_path: P
     assert second.missed == (("authority", "no token of spaced"),)
     assert too_soon == []
     assert late.name.startswith(second.sealed.bundle_id)
+
+
+def is_light(made: Made) -> bool:
+    with zipfile.ZipFile(made.location) as bundle:
+        record = json.loads(bundle.read("capture/capture.json"))
+    light: bool = record["how"]["settings"]["light"]
+    return light
+
+
+def test_visits_of_a_watched_page_are_light_once_it_was_captured_whole(
+    here: Settings, workshop: CaptureWorkshop
+) -> None:
+    visit = replace(job(), origin="schedule:watch", policy="monitor-takedown")
+
+    first = given_up(workshop, Lease(), visit)
+    with wiring_takedown.observatory(here) as place:
+        place.sync()
+    second = given_up(workshop, Lease(), visit)
+
+    assert (is_light(first), is_light(second)) == (False, True)
+    assert second.sealed.exit_code == 0  # it has no whole picture, and needs none
+    # What follows up and has to be whole is, and so is what no schedule asked for.
+    for one in (replace(visit, origin="monitor:schedule:watch"), replace(visit, origin="cli")):
+        assert not is_light(given_up(workshop, Lease(), one))
+    assert is_light(given_up(workshop, Lease(), replace(job(), light=True)))
+
+
+def test_a_way_to_a_page_that_the_settings_do_not_have_ends_the_job(
+    workshop: CaptureWorkshop,
+) -> None:
+    with pytest.raises(Hopeless, match="no vantage called abroad"):
+        workshop.capture(replace(job(), vantage="abroad"), Lease(), more=False)

@@ -146,7 +146,7 @@ def test_a_queue_of_the_first_release_is_brought_up_to_date_and_keeps_its_jobs(
     DatabaseQueue(engine).put([CaptureJob(id="a", url="https://example.org/", enqueued_at=at)])
     engine.dispose()
     with closing(sqlite3.connect(file)) as first:
-        for column in ("shown", "light"):
+        for column in ("shown", "light", "vantage"):
             first.execute(f"ALTER TABLE job DROP COLUMN {column}")
         first.execute("UPDATE tables_version SET version = 1")
         first.commit()

@@ -1,0 +1,288 @@
+"""
+Watch pages for removals: what follows from each capture, and what is captured next.
+
+    a capture of a watched page has ended
+      (1) events are concluded from all captures of the page (`takedowns.derive`)
+      (2) verdict or main text changed, and only a light check saw it:  a whole capture, now
+      (3) the page is doubted:   what the event still lacks: a control, a look later, another way
+      (4) the page is gone:      visits later, for it may come back
+
+Each job that follows has an id made of what it follows from, and the queue takes an id once:
+so all of this may be done again, after a crash or by another worker, and nothing is done twice.
+Nothing is kept here: the store knows what was seen, the queue what was asked for.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from snapshotter.app.observations import observations
+from snapshotter.app.takedowns import Derived, TakedownDesk, derive
+from snapshotter.assess.events import Lack, Missing, Standing
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.monitor import ORIGIN
+from snapshotter.model.assessment import Availability, Undecided
+from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.model.request import Monitoring
+from snapshotter.model.takedown import Observation, TakedownKind
+from snapshotter.ports import JobQueue
+
+_TRIES: Final = 6  # of one kind of follow-up for one doubt
+_A_MOMENT: Final = timedelta(seconds=1)  # behind the earliest that a look would do at
+_WHOLE: Final = "-whole"
+# Follow-ups of a doubt name the bundle with which it began.
+_OF_DOUBT: Final = re.compile(r"monitor-(?P<began>[0-9a-z-]{1,64})-(?:confirm|control|vantage)-\d+")
+
+
+class Ended(Protocol):
+    """Where captures that have ended come from (`jobs.monitor.EndedJobs`)."""
+
+    def untold(self) -> Sequence[JobStatus]:
+        """Return those that were not followed up, the oldest first."""
+
+    def mark(self, jobs: Sequence[JobStatus]) -> None:
+        """Note that these were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What watching pages needs."""
+
+    ended: Ended
+    queue: JobQueue
+    rules: Callable[[str, str], Monitoring]  # of a policy by its name, for an address
+    desk: Callable[[], AbstractContextManager[TakedownDesk]]
+    tell: Callable[[str], None]
+    now: Callable[[], datetime]
+
+
+class Monitor:
+    """What a worker does about captures of watched pages, again and again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def turn(self) -> int:
+        """
+        Follow up what has ended; return how many jobs were handed over.
+
+        Raises:
+            ServiceUnavailable: Store, queue, log or key did not answer. The next turn goes on.
+        """
+        handed_over = 0
+        while found := self._world.ended.untold():
+            watched = [(it, rules) for it in found if (rules := self._rules(it)) is not None]
+            if watched:
+                with self._world.desk() as desk:
+                    for status, rules in watched:
+                        handed_over += self._follow(desk, status, rules)
+            self._world.ended.mark(found)
+        return handed_over
+
+    def _rules(self, status: JobStatus) -> Monitoring | None:
+        """Return by what a page is watched; None where it is not."""
+        try:
+            found = self._world.rules(status.job.policy, status.job.url)
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError as error:
+            self._world.tell(f"{status.job.url} is not followed up: {error}")
+            return None
+        return found if found.light else None
+
+    def _follow(self, desk: TakedownDesk, status: JobStatus, rules: Monitoring) -> int:
+        url = self._page_of(desk, status)
+        try:
+            # By the policy under which the page is watched, whatever this process captures by.
+            pages = derive(replace(desk, confirm=lambda _: rules.confirm), (url,))  # (1)
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError as error:  # what stands in its way is told, and holds up no other
+            self._world.tell(f"{url} is not followed up: {error}")
+            return 0
+        for it in pages:
+            for recorded in it.recorded:
+                if recorded.is_new:
+                    event = recorded.event
+                    self._world.tell(f"{event.kind.value}: {event.url} (event {event.event_id})")
+        page = pages[0]
+        seen = observations(desk.place, identity=page.subject, sync=False)
+        jobs = [
+            *self._whole(status, seen),  # (2)
+            *self._of_doubt(desk, url, page, status, rules),  # (3)
+            *self._behind_a_removal(desk, url, page, status, rules),  # (4)
+        ]
+        return sum(self._world.queue.put(jobs)) if jobs else 0
+
+    def _page_of(self, desk: TakedownDesk, status: JobStatus) -> str:
+        """Return the address that a capture is about: a control's is that of the doubt."""
+        of_doubt = _OF_DOUBT.fullmatch(status.job.id)
+        if of_doubt is None:
+            return status.job.url
+        desk.place.sync()
+        row = desk.place.catalog.row(of_doubt["began"])
+        known = row.observation if row is not None else None
+        return known.url if known is not None else status.job.url
+
+    def _whole(self, status: JobStatus, seen: Sequence[Observation]) -> Iterator[CaptureJob]:
+        """Yield a whole capture of a page that a light check found changed."""
+        this = next((it for it in seen if it.bundle_id == status.bundle_id), None)
+        if this is None or not this.light or not _says_something(this):
+            return
+        earlier = [
+            it
+            for it in seen
+            if it.at < this.at and it.vantage == this.vantage and _says_something(it)
+        ]
+        if not earlier or _differ(earlier[-1], this):
+            yield self._job(status, f"{status.job.id}{_WHOLE}"[-120:], light=False)
+
+    def _of_doubt(
+        self,
+        desk: TakedownDesk,
+        url: str,
+        page: Derived,
+        status: JobStatus,
+        rules: Monitoring,
+    ) -> Iterator[CaptureJob]:
+        """Yield what a removal still needs to be certain."""
+        first = page.conclusion.first_gone
+        if page.conclusion.standing is not Standing.DOUBTED or first is None:
+            return
+        wanted = {it.lack: it for it in page.conclusion.missing}
+        if (control := wanted.get(Lack.CONTROL)) is not None:
+            yield from self._next(status, first, "control", url=None, pick=self._controls(
+                desk, first, page.subject, control, rules
+            ))  # fmt: skip
+        if (more := wanted.get(Lack.TIME) or wanted.get(Lack.AGREEING)) is not None:
+            ripe = (more.after or first.at) + _A_MOMENT
+            yield from self._next(
+                status, first, "confirm", url=url, at=ripe, apart=rules.confirm.after
+            )
+        if rules.second_vantage:
+            often = _TRIES if Lack.VANTAGE in wanted else 1
+            yield from self._next(
+                status, first, "vantage", url=url, vantage=rules.second_vantage, most=often
+            )
+
+    def _controls(
+        self,
+        desk: TakedownDesk,
+        first: Observation,
+        subject: str,
+        missing: Missing,
+        rules: Monitoring,
+    ) -> Callable[[int], str]:
+        """
+        Return what gives the control page of each try.
+
+        Another page of the host that was there when it was last seen; where it is not, or there
+        is none, the page that the policy names, or the host's front page.
+        """
+        parts = urlsplit(first.url)
+        named = rules.control_url
+        if urlsplit(named).netloc != parts.netloc:
+            named = f"{parts.scheme}://{parts.netloc}/"
+        other = desk.place.catalog.alive(missing.host, first.vantage, without=subject)
+
+        def pick(number: int) -> str:
+            return other.url if other is not None and number % 2 else named
+
+        return pick
+
+    def _next(
+        self,
+        status: JobStatus,
+        first: Observation,
+        kind: str,
+        *,
+        url: str | None,
+        pick: Callable[[int], str] | None = None,
+        at: datetime | None = None,
+        apart: timedelta = timedelta(),
+        vantage: str = "",
+        most: int = _TRIES,
+    ) -> Iterator[CaptureJob]:
+        """Yield the next try of a follow-up, unless one is under way or all were made."""
+        now = self._world.now()
+        for number in range(1, most + 1):
+            job_id = f"monitor-{first.bundle_id}-{kind}-{number}"
+            known = self._world.queue.get(job_id)
+            if known is None:
+                due = max(at, now) if at is not None else None
+                if number > 1 and due is not None and at is not None and at < now:
+                    due = now + apart * (number > 2)  # the second time at once, then at a pace
+                target = pick(number) if pick is not None else url
+                if target is not None:
+                    yield self._job(
+                        status, job_id, url=target, light=True, not_before=due, vantage=vantage
+                    )
+                return
+            if not known.state.over:
+                return
+
+    def _behind_a_removal(
+        self,
+        desk: TakedownDesk,
+        url: str,
+        page: Derived,
+        status: JobStatus,
+        rules: Monitoring,
+    ) -> Iterator[CaptureJob]:
+        """Yield the visits of a page that is gone, as long as they lie ahead."""
+        if page.conclusion.standing is not Standing.GONE:
+            return
+        events = [it.event for it in desk.place.catalog.events(identity=page.subject) if it.event]
+        if not events or events[-1].kind is not TakedownKind.REMOVED:
+            return
+        event, now = events[-1], self._world.now()
+        for number, offset in enumerate(rules.after_gone, start=1):
+            if (due := event.at + offset) > now:
+                job_id = f"monitor-{event.event_id}-gone-{number:02}"
+                yield self._job(status, job_id, url=url, light=True, not_before=due)
+
+    def _job(
+        self,
+        status: JobStatus,
+        job_id: str,
+        *,
+        light: bool,
+        url: str = "",
+        not_before: datetime | None = None,
+        vantage: str = "",
+    ) -> CaptureJob:
+        of = status.job
+        origin = of.origin if of.origin.startswith(ORIGIN) else f"{ORIGIN}{of.origin}"
+        return replace(
+            of,
+            id=job_id,
+            url=url or of.url,
+            enqueued_at=self._world.now(),
+            origin=origin[:200],
+            light=light,
+            not_before=not_before,
+            not_after=None,
+            vantage=vantage or of.vantage,
+        )
+
+
+def _says_something(it: Observation) -> bool:
+    """Whether a capture says anything of its page; a wall and an error do not."""
+    undecided = it.availability is Availability.INCONCLUSIVE
+    return not undecided or it.undecided is Undecided.UNKNOWN_NOTICE
+
+
+def _differ(before: Observation, now: Observation) -> bool:
+    """Whether verdict or main text are others."""
+    if (before.availability, before.cause, before.undecided) != (
+        now.availability,
+        now.cause,
+        now.undecided,
+    ):
+        return True
+    texts = {it.main_sha256 for it in (before, now) if it.main_sha256}
+    return len(texts) > 1

@@ -1,0 +1,72 @@
+"""
+Which captures of watched pages have come to their end, each told once.
+
+Whoever follows them up may die in the middle: what was not marked is told again. So what is
+done about a capture has to bear being done twice.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Column, Engine, String, Table, delete, exists, or_, select
+
+from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
+from snapshotter.jobs.schedule import Now
+from snapshotter.jobs.table import JOB, status_of
+from snapshotter.model.job import JobState, JobStatus
+
+ORIGIN: Final = "monitor:"  # of the jobs that follow others up
+EVERY_S: Final = 5.0
+
+_ORIGINS: Final = ("schedule:", "watch:", ORIGIN)
+_LOT: Final = 50
+_BACK: Final = timedelta(days=1)  # captures that ended longer ago are not followed up any more
+_KEPT: Final = timedelta(days=2)  # longer than that, so that none is told twice
+
+FOLLOWED = Table(
+    "monitor_followed",
+    TABLES,
+    Column("job_id", String(120), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+
+class EndedJobs:
+    """
+    Jobs of schedules, lists and follow-ups that left a bundle.
+
+    Args:
+        engine: From `database.open_database`.
+    """
+
+    def __init__(self, engine: Engine, *, now: Now = database_now) -> None:
+        self._engine = engine
+        self._now = now
+
+    def untold(self) -> Sequence[JobStatus]:
+        """Return those that nobody has followed up, the oldest first, a few at a time."""
+        with reading(self._engine) as connection:
+            now = self._now(connection)
+            rows = connection.execute(
+                select(JOB)
+                .where(
+                    JOB.c.state.in_((JobState.DONE, JobState.INCOMPLETE)),
+                    JOB.c.ended_at > now - _BACK,
+                    JOB.c.bundle_id != "",
+                    or_(*(JOB.c.origin.startswith(it, autoescape=True) for it in _ORIGINS)),
+                    ~exists().where(FOLLOWED.c.job_id == JOB.c.id),
+                )
+                .order_by(JOB.c.ended_at, JOB.c.seq)
+                .limit(_LOT)
+            )
+            return [status_of(row) for row in rows.mappings().all()]
+
+    def mark(self, jobs: Sequence[JobStatus]) -> None:
+        """Note that these were followed up."""
+        with writing(self._engine) as connection:
+            now = self._now(connection)
+            rows = [{"job_id": it.job.id, "at": now} for it in jobs]
+            if rows:
+                connection.execute(insert_new(connection, FOLLOWED), rows)
+            connection.execute(delete(FOLLOWED).where(FOLLOWED.c.at < now - _KEPT))

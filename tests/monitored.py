@@ -1,0 +1,180 @@
+"""
+A watched page on a clock that a test moves: schedule, queue, monitor and store are real.
+
+Who captures is given by the test: without a browser (`shot`), or with one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, event, update
+
+from snapshotter.app import bundles as stored
+from snapshotter.app.monitoring import Monitor, World
+from snapshotter.app.observations import Observatory, observations
+from snapshotter.app.takedowns import TakedownDesk
+from snapshotter.formats import takedown
+from snapshotter.jobs.database import open_database
+from snapshotter.jobs.monitor import EndedJobs
+from snapshotter.jobs.plan import Plan
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.schedule import Schedules
+from snapshotter.jobs.sweep import Sweep
+from snapshotter.jobs.table import JOB, shown_text
+from snapshotter.model.event import Event
+from snapshotter.model.job import CaptureJob, JobState
+from snapshotter.model.request import Monitoring
+from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.seal.signer import FileSigner
+from snapshotter.site.state import SiteState
+from snapshotter.store.catalog import Catalog
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.store.layout import bundle_key
+from snapshotter.verify.trust import own_trust
+from tests import bundles, observed
+from tests.unit.policy.test_identity import RULES
+
+MINUTE = timedelta(minutes=1)
+SIGNER, EVENTS = bundles.new_signer(), bundles.new_signer()
+RULES_OF_MONITORS = Monitoring(light=True, after_gone=(timedelta(days=1), timedelta(days=2)))
+
+# Captures for a job, light or not, at a moment; returns the id of the bundle in the store.
+Capture = Callable[["Watched", CaptureJob, bool], str]
+
+
+@dataclass
+class Watched:
+    """One schedule of one page, from `begin` on."""
+
+    folder: Path
+    catalog: Catalog
+    begin: datetime
+    capture: Capture
+    url: str
+    site: SiteState = field(default_factory=SiteState)
+    rules: Monitoring = RULES_OF_MONITORS
+    signer: FileSigner = SIGNER
+    told: list[Event] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.time = self.begin
+        self.engine = open_database(f"{self.folder}/queue.db")
+        event.listen(self.engine, "connect", _in_a_hurry)  # no machine dies in these tests
+        self.engine.dispose()  # what was opened before is not
+        self.queue = DatabaseQueue(self.engine)
+        self.schedules = Schedules(self.engine, now=self._now)
+        self.store = DirectoryStore(self.folder / "store")
+        self.place = Observatory(store=self.store, catalog=self.catalog, rules=RULES)
+        self.ended = EndedJobs(self.engine, now=self._now)
+        self.sweep = Sweep(
+            self.engine, self.queue, record=None, new_id=str, tell=self.said.append, now=self._now
+        )
+        self.monitor = Monitor(
+            World(
+                ended=self.ended,
+                queue=self.queue,
+                rules=lambda policy, url: self.rules,
+                desk=self.desk,
+                tell=self.said.append,
+                now=lambda: self.time,
+            )
+        )
+
+    def _now(self, _: Connection) -> datetime:
+        return self.time
+
+    @contextmanager
+    def desk(self) -> Iterator[TakedownDesk]:
+        keys = [self.signer.public_key, EVENTS.public_key]
+        yield TakedownDesk(
+            place=self.place,
+            trust=lambda: own_trust(keys, ()),
+            signer=lambda: EVENTS,
+            own_keys=frozenset(),
+            confirm=lambda url: self.rules.confirm,
+            now=lambda: self.time,
+            lock_dir=self.folder / "lock",
+            notify=self.told.extend,
+        )
+
+    def watch(self, every: timedelta = 30 * MINUTE) -> None:
+        self.schedules.add("watch", Plan(every=every), [self.url], policy="monitor-takedown")
+
+    def until(self, minutes: float) -> None:
+        """Let time pass, a minute at a time: what is due is captured, and followed up."""
+        while self.time < self.begin + minutes * MINUTE:
+            self.time += MINUTE
+            self.work()
+
+    def work(self) -> None:
+        """Do all that is due now."""
+        self.sweep.run()
+        while due := [it for it in self.waiting if (it.not_before or self.time) <= self.time]:
+            for job in due:
+                self.do(job)
+            self.monitor.turn()
+
+    def do(self, job: CaptureJob) -> str:
+        """Capture for a job, as a worker would; return the id of its bundle."""
+        seen = observations(self.place, url=job.url, sync=False)
+        by_schedule = job.origin.startswith("schedule:")
+        light = job.light or (by_schedule and any(not it.light for it in seen))
+        self.time += timedelta(seconds=2)
+        bundle_id = self.capture(self, job, light)
+        with self.store.open(bundle_key(bundle_id)) as stream:
+            shown = stored.read_shown(stream)
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(JOB)
+                .where(JOB.c.id == job.id)
+                .values(
+                    state=JobState.DONE, ready=0, ended_at=self.time, bundle_id=bundle_id,
+                    shown=shown_text(shown), exit_code=0,
+                )
+            )  # fmt: skip
+        return bundle_id
+
+    @property
+    def waiting(self) -> list[CaptureJob]:
+        states = frozenset({JobState.WAITING, JobState.DEFERRED})
+        return [it.job for it in self.queue.jobs(states=states)]
+
+    @property
+    def jobs(self) -> list[CaptureJob]:
+        return [it.job for it in self.queue.jobs()]
+
+    @property
+    def seen(self) -> tuple[Observation, ...]:
+        return observations(self.place, url=self.url)
+
+    @property
+    def events(self) -> list[Takedown]:
+        found = []
+        for it in self.store.list("takedowns/"):
+            with self.store.open(it.key) as stream:
+                found.append(takedown.parse(stream.read())[0])
+        return found
+
+    def minute(self, at: datetime) -> float:
+        """Return a moment as minutes since the beginning."""
+        return (at - self.begin) / MINUTE
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def shot(here: Watched, job: CaptureJob, light: bool) -> str:
+    """Capture a page of the fixture site as it stands, without a browser."""
+    made = observed.shoot(
+        here.folder / "spool", here.time, here.site, job.url, signer=here.signer, light=light
+    )
+    observed.put(here.store, made)
+    return made.id
+
+
+def _in_a_hurry(connection: object, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined] # of the DB-API

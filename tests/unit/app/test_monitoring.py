@@ -1,0 +1,184 @@
+"""A page is watched until it goes, and behind that: what is captured, and what is concluded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.model.event import EventKind
+from snapshotter.model.takedown import TakedownKind
+from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
+from snapshotter.store.catalog import Catalog
+from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
+
+PAGE = "http://mp.weixin.qq.com/wx/article"
+SITE = SiteState(at=BEGIN)
+Make = Callable[..., Watched]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Make]:
+    made: list[Watched] = []
+    with Catalog(tmp_path / "catalog.db") as catalog:
+
+        def make(site: SiteState = SITE, **more: object) -> Watched:
+            settings = {"url": PAGE, **more}
+            here = Watched(tmp_path, catalog, BEGIN, shot, site=site, **settings)  # type: ignore[arg-type]
+            made.append(here)
+            return here
+
+        yield make
+        for it in made:
+            it.close()
+
+
+def gone_at(minutes: float, site: SiteState = SITE, variant: str = "wx-01") -> SiteState:
+    return site.change("wx/article", BEGIN + minutes * MINUTE, removed(variant))
+
+
+def kinds(here: Watched) -> list[str]:
+    """What was captured in turn: how, and why."""
+    names = {"confirm": "confirm", "control": "control", "whole": "whole", "gone": "behind"}
+    found = []
+    for it in here.jobs:
+        status = here.queue.get(it.id)
+        if status is not None and status.bundle_id:
+            word = next((word for name, word in names.items() if f"-{name}" in it.id), "visit")
+            found.append((status.ended_at, word))
+    return [word for _, word in sorted(found, key=lambda it: str(it[0]))]
+
+
+def test_a_removal_is_bracketed_by_the_pace_confirmed_and_told(watched: Make) -> None:
+    here = watched(gone_at(40))
+    here.watch(30 * MINUTE)
+
+    here.until(80)
+
+    (event,) = here.events
+    assert event.kind is TakedownKind.REMOVED
+    assert (event.first_gone.rule, event.first_gone.notice != "") == ("wx-01", True)
+    length = timedelta(seconds=4)  # of the two captures, which count as part of it
+    begin, end = event.bracket
+    assert 25 < here.minute(begin) < 40 < here.minute(end) < 65
+    assert end - begin <= 30 * MINUTE + length
+    # The first visit is whole, later ones are light, and what changed is captured whole at once.
+    assert kinds(here) == ["visit", "visit", "visit", "whole", "control", "confirm"]
+    assert [it.light for it in here.seen] == [False, True, True, False, True]
+    (control,) = event.controls
+    assert control.url == "http://mp.weixin.qq.com/"
+    assert event.first_gone.at < control.at < event.confirmations[-1].at
+    assert event.confirmations[-1].at - event.first_gone.at >= here.rules.confirm.after
+    assert [it.kind for it in here.told] == [EventKind.TAKEDOWN_CONFIRMED]
+
+
+def test_a_wall_in_between_is_no_event_and_is_not_captured_again(watched: Make) -> None:
+    site = SITE.change("wx/article", BEGIN + 40 * MINUTE, wall())
+    here = watched(site.change("wx/article", BEGIN + 70 * MINUTE, available()))
+    here.watch(30 * MINUTE)
+
+    here.until(130)
+
+    assert here.events == []
+    assert kinds(here) == ["visit"] * 5
+    assert [it.availability.value for it in here.seen] == [
+        "available", "available", "inconclusive", "available", "available",
+    ]  # fmt: skip
+
+
+def test_a_page_that_comes_back_is_an_event_of_its_own(watched: Make) -> None:
+    here = watched(gone_at(40).change("wx/article", BEGIN + 100 * MINUTE, available()))
+    here.watch(30 * MINUTE)
+
+    here.until(125)
+
+    removed_, back = here.events
+    assert (removed_.kind, back.kind) == (TakedownKind.REMOVED, TakedownKind.REINSTATED)
+    assert back.previous != ""
+    assert kinds(here)[-2:] == ["visit", "whole"]
+    assert [it.kind for it in here.told] == [
+        EventKind.TAKEDOWN_CONFIRMED, EventKind.TAKEDOWN_REINSTATED,
+    ]  # fmt: skip
+
+
+def test_a_page_that_is_gone_is_visited_behind_that(watched: Make) -> None:
+    here = watched(gone_at(10))
+    here.watch(30 * MINUTE)
+
+    here.until(50)
+
+    (event,) = here.events
+    behind = {it.id: it for it in here.waiting if "-gone-" in it.id}
+    assert [it.not_before for it in behind.values()] == [
+        event.at + timedelta(days=1), event.at + timedelta(days=2),
+    ]  # fmt: skip
+    assert {(it.url, it.light, it.origin) for it in behind.values()} == {
+        (PAGE, True, "monitor:schedule:watch")
+    }
+
+
+def test_a_text_that_changed_is_captured_whole(watched: Make) -> None:
+    story = SITE.change("news/2014", BEGIN + 40 * MINUTE, available(figure=41))
+    here = watched(story, url="http://news.example/news/2014")
+    here.watch(30 * MINUTE)
+
+    here.until(95)
+
+    first, second, changed, whole, last = [it.main_sha256 for it in here.seen]
+    assert first == second != changed == whole == last
+    assert kinds(here) == ["visit", "visit", "visit", "whole", "visit"]
+    assert here.events == []
+
+
+def test_another_page_of_the_host_that_was_there_is_the_control(watched: Make) -> None:
+    here = watched(gone_at(40))
+    here.watch(30 * MINUTE)
+    here.until(31)
+    here.url = "http://mp.weixin.qq.com/wx/image-post"
+    here.schedules.add("other", here.schedules.get("watch").plan, [here.url])
+
+    here.until(80)
+
+    (event,) = here.events
+    (control,) = event.controls
+    assert control.url == here.url
+
+
+def test_the_same_again_after_a_crash_hands_nothing_over_twice(watched: Make) -> None:
+    here = watched(gone_at(10))
+    here.watch(30 * MINUTE)
+    here.until(31)
+    before = [it.id for it in here.jobs]
+    for status in here.queue.jobs():  # as if nobody had marked anything
+        with here.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "DELETE FROM monitor_followed WHERE job_id = ?", (status.job.id,)
+            )
+
+    here.monitor.turn()
+
+    assert [it.id for it in here.jobs] == before
+    assert any("-confirm-1" in it for it in before)
+    assert here.ended.untold() == []
+
+
+def test_another_way_to_the_page_is_asked_once_where_one_is_named(watched: Make) -> None:
+    rules = replace(RULES_OF_MONITORS, second_vantage="abroad")
+    here = watched(gone_at(10), rules=rules)
+    here.watch(30 * MINUTE)
+
+    here.until(50)
+
+    (asked,) = [it for it in here.jobs if it.vantage]
+    assert (asked.vantage, asked.light, asked.url) == ("abroad", True, PAGE)
+
+
+def test_a_page_whose_policy_watches_nothing_is_left_alone(watched: Make) -> None:
+    here = watched(gone_at(10), rules=replace(RULES_OF_MONITORS, light=False))
+    here.watch(30 * MINUTE)
+
+    here.until(35)
+
+    assert kinds(here) == ["visit", "visit"]
+    assert here.events == []
