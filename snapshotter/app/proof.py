@@ -42,7 +42,7 @@ from snapshotter.verify.files import (
     log_proof_beside,
     renewals_beside,
 )
-from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.pack import Judge, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 
 MAIL_BYTES = 25_000_000  # what most mail servers still take, in decimal megabytes as they count
@@ -112,6 +112,7 @@ class ProofDesk:
     trust_files: tuple[tuple[str, bytes], ...] = ()  # (name, bytes), for information
     root_key_id: str = ""
     tell: Tell = lambda text: None
+    judge: Judge | None = None  # of the event, by rules; None: its record and captures alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ def _make(
     now = desk.clock.now().replace(microsecond=0)
     captures = [_capture(desk, role, it, folder / it, now) for role, it in case.captures]
     _check(case, captures)
+    desk.tell(f"{len(captures)} captures are copied and verified")
     inside = [it for it in captures if _LEFT_OUT.get(it.exhibit.role) not in without]
     files = [file for it in inside for file in _bundle_files(it)]
     files += _evidence_files(desk, case, captures)
@@ -217,9 +219,12 @@ def _make(
     files.append(_file("statement.json", Role.FACTS, "application/json", facts))
     length, manifest = _write(desk, said, files, folder / "pack", max_bytes, captures)
     with (folder / "pack").open("rb") as stream:
-        report = verify_pack(stream, desk.trust, now=desk.clock.now())
+        report = verify_pack(stream, desk.trust, now=desk.clock.now(), judge=desk.judge)
     if report.verdict is Verdict.FAILED:
-        raise EvidenceInvalid(f"the pack that was made does not hold: {_why(report)}")
+        raise EvidenceInvalid(
+            f"the pack would not hold, and was not kept: {_why(report)}",
+            hint="snapshotter verify says more of the event and of each capture",
+        )
     os.replace(folder / "pack", target)
     return Made(file=target, length=length, manifest=manifest, statement=said, report=report)
 
@@ -270,7 +275,8 @@ def megabytes(length: int) -> str:
 
 
 def _why(report: PackReport) -> str:
-    return "; ".join(it.detail for it in report.findings if it.verdict is Verdict.FAILED)
+    findings = (*report.findings, *(report.event.findings if report.event else ()))
+    return "; ".join(it.detail for it in findings if it.verdict is Verdict.FAILED)
 
 
 # --- captures -------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app import wiring, wiring_jobs, wiring_takedown
+from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Print, ProofDesk
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import Tell
@@ -44,6 +45,7 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",
         tell=tell,
+        judge=judge_by_rules(trust, wiring_takedown.rederiver(settings)),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.pack import Manifest, describe
-from snapshotter.model.finding import Finding, Verdict
+from snapshotter.model.finding import Finding, Verdict, overall
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.pack import CaptureReport, PackReport
@@ -72,6 +72,11 @@ def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:
 
 
 def _summary(report: PackReport) -> str:
+    if overall(report.findings) is not Verdict.FAILED and report.verdict is Verdict.FAILED:
+        return (
+            "the file is as it was made, and what it says does not follow from what is in it. Do "
+            "not rely on it; the lines marked FAIL say what does not."
+        )
     if report.verdict is Verdict.FAILED:
         return (
             "this is not a proof pack as it was made. Do not rely on it; "

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from snapshotter.app import proof, wiring_jobs
+from snapshotter.app import proof, wiring, wiring_jobs
+from snapshotter.app.event_verification import Rederiver
+from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout, pack, takedown
@@ -21,6 +23,8 @@ from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.page import Box
 from snapshotter.model.proof import Role
 from snapshotter.model.takedown import Takedown, TakedownKind
+from snapshotter.policy.decide import decide
+from snapshotter.policy.load import load
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import Trust, trusted_key
@@ -268,6 +272,16 @@ def test_an_event_is_in_its_pack_with_its_record(place: Place, made: Made, tmp_p
     assert small.report.event is not None
     (absent,) = (it for it in small.report.event.findings if it.code is Code.BUNDLE_MISSING)
     assert (absent.check, place.again in absent.detail) == ("confirmation 1", True)
+    # These captures are made by hand: by the rules in them nothing follows, and no pack is kept.
+    by = Rederiver(
+        rules=place.desk.rules,
+        assessor_of=wiring.assessor,
+        decide=lambda url: decide(load("default")),
+    )
+    judging = replace(place.desk, judge=judge_by_rules(place.trust, by))
+    with pytest.raises(EvidenceInvalid, match="would not hold, and was not kept: the event says"):
+        make(judging, Case.of(event, record), tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()
     other = replace(event, first_gone=replace(gone, sha256="0" * 64))
     with pytest.raises(EvidenceInvalid, match="not the one that the event was concluded from"):
         make(place.desk, Case.of(other, record), tmp_path / "q.html")
@@ -321,7 +335,10 @@ def test_a_printer_gives_a_pdf_and_one_that_fails_is_told_of(place: Place, tmp_p
     assert part_of(good, Role.PDF) == b"%PDF-1.4"
     assert "data:image/png;base64," in sheets[0]
     assert (good.manifest.lacks, bad.manifest.lacks) == ((), ("pdf",))
-    assert said == ["the pack has no PDF: no Chromium was found"]
+    assert said == [
+        "4 captures are copied and verified",
+        "the pack has no PDF: no Chromium was found",
+    ]
 
 
 def test_no_proof_is_made_of_what_is_none(place: Place, tmp_path: Path) -> None:

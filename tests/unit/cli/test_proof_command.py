@@ -10,12 +10,15 @@ import pytest
 
 from snapshotter.cli.main import main
 from snapshotter.formats.pack import MAGIC
-from snapshotter.model.assessment import Assessment
 from snapshotter.seal.signer import KeyDirectory
+from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
 from tests.bundles import RealClock
 
+HOST = "http://mp.weixin.qq.com"
+ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
+OTHER = f"{HOST}/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1&sn=x"
 Ended = tuple[int, str, str]
 
 
@@ -26,11 +29,12 @@ class User:
     home: Path
     run: Callable[..., Ended]
 
-    def capture(self, minutes: float, shows: Assessment, url: str = observed.ARTICLE) -> str:
+    def capture(self, minutes: float, shows: PageState, url: str = ARTICLE) -> str:
         """Put a capture into the store that ended so many minutes after the first."""
         signer = KeyDirectory(self.home / "data" / "keys").load("default", None)
         when = RealClock().now() - timedelta(hours=2) + timedelta(minutes=minutes)
-        made = observed.seal(self.home / "spool", when, shows, url=url, signer=signer)
+        state = SiteState().change("wx/article", BEGIN, shows)
+        made = observed.shoot(self.home / "spool", when, state, url, signer=signer)
         observed.put(DirectoryStore(self.home / "captures"), made)
         return made.id
 
@@ -57,15 +61,15 @@ def user(
 def gone(user: User) -> list[str]:
     """A removal with all that confirms it."""
     return [
-        user.capture(0, observed.available()),
-        user.capture(26, observed.gone()),
-        user.capture(38, observed.available(), observed.OTHER),
-        user.capture(40, observed.gone()),
+        user.capture(0, available()),
+        user.capture(26, removed("wx-01")),
+        user.capture(38, available(), OTHER),
+        user.capture(40, removed("wx-01")),
     ]
 
 
 def test_a_page_that_is_gone_becomes_one_file(user: User, gone: list[str]) -> None:
-    code, out, err = user.run("proof", observed.ARTICLE, "--without", "pdf")
+    code, out, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
     file = Path(out.strip())
@@ -75,7 +79,12 @@ def test_a_page_that_is_gone_becomes_one_file(user: User, gone: list[str]) -> No
     assert observed.NOTICE in data.decode()
     assert "INDETERMINATE" in err  # these captures have no tokens
 
-    code, out, err = user.run("proof", observed.ARTICLE, "--without", "pdf", "--json")
+    code, out, err = user.run("verify", file)
+    assert code == 11, out
+    assert "concluded again from exactly these captures, and it is the same" in out
+    assert "FAIL" not in out
+
+    code, out, err = user.run("proof", ARTICLE, "--without", "pdf", "--json")
     value = json.loads(out)
     assert code == 0, err
     assert value["file"] == str(user.home / file.name)  # an older pack is replaced
@@ -97,7 +106,7 @@ def _integrity(
 
 
 def test_an_event_is_proven_by_its_id_as_well(user: User, gone: list[str]) -> None:
-    _, out, _ = user.run("proof", observed.ARTICLE, "--without", "pdf", "--json")
+    _, out, _ = user.run("proof", ARTICLE, "--without", "pdf", "--json")
     event_id = json.loads(out)["event_id"]
 
     code, out, err = user.run("proof", event_id, "--without", "pdf", "-o", "by-id.html")
@@ -117,30 +126,30 @@ def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone:
 
 def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None:
     def asked() -> str:
-        code, out, err = user.run("proof", observed.ARTICLE)
+        code, out, err = user.run("proof", ARTICLE)
         assert (code, out) == (1, "")
         return err
 
-    again = f"try: snapshotter capture '{observed.ARTICLE}'"
+    again = f"try: snapshotter capture '{ARTICLE}'"
     said = asked()
     assert "no capture of this page is in the store" in said
     assert again in said
-    user.capture(0, observed.available())
+    user.capture(0, available())
     assert "this page is there, as the captures in the store say" in asked()
-    user.capture(26, observed.gone())
+    user.capture(26, removed("wx-01"))
     said = asked()
     assert "no take-down of this page is confirmed: it is gone since " in said
     assert "one more capture that says so" in said
-    user.capture(40, observed.gone())
+    user.capture(40, removed("wx-01"))
     said = asked()
     assert "a capture of another page of mp.weixin.qq.com that is there" in said
     assert list(user.home.glob("*.html")) == []
 
 
 def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
-    user.capture(26, observed.gone())
+    user.capture(26, removed("wx-01"))
 
-    code, _, err = user.run("proof", observed.ARTICLE)
+    code, _, err = user.run("proof", ARTICLE)
 
     assert code == 1
     assert "this page is gone, and no capture in the store shows it" in err
@@ -148,21 +157,22 @@ def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
 
 
 def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
-    user.capture(26, observed.wall())
+    user.capture(26, wall())
 
-    code, _, err = user.run("proof", observed.ARTICLE)
+    code, _, err = user.run("proof", ARTICLE)
 
     assert code == 1
-    assert "a login, a verification or another wall stood in front of it" in err
+    assert "no capture in the store says whether this page is there" in err
+    assert "it says nothing: " in err
 
 
 def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     user: User, gone: list[str]
 ) -> None:
-    user.capture(60, observed.available())
-    user.capture(75, observed.available())
+    user.capture(60, available())
+    user.capture(75, available())
 
-    code, _, err = user.run("proof", observed.ARTICLE, "--without", "pdf")
+    code, _, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
     assert "it came back since: the event " in err
@@ -189,12 +199,12 @@ def test_what_can_not_be_is_a_sentence(
 
 
 def test_a_limit_is_kept_and_other_files_stay(user: User, gone: list[str]) -> None:
-    code, _, err = user.run("proof", observed.ARTICLE, "--max-size", "20KB", "--without", "pdf")
+    code, _, err = user.run("proof", ARTICLE, "--max-size", "20KB", "--without", "pdf")
     assert code == 1
     assert "at most 0.0 MB are allowed" in err
     (user.home / "letter.html").write_text("<p>mine")
 
-    code, _, err = user.run("proof", observed.ARTICLE, "-o", "letter.html", "--without", "pdf")
+    code, _, err = user.run("proof", ARTICLE, "-o", "letter.html", "--without", "pdf")
 
     assert code == 1
     assert "is there already, and is no proof pack" in err
@@ -202,7 +212,7 @@ def test_a_limit_is_kept_and_other_files_stay(user: User, gone: list[str]) -> No
 
 
 def test_giving_it_out_stands_in_the_custody_of_each_capture(user: User, gone: list[str]) -> None:
-    assert user.run("proof", observed.ARTICLE, "--without", "pdf")[0] == 0
+    assert user.run("proof", ARTICLE, "--without", "pdf")[0] == 0
 
     _, out, _ = user.run("custody", "show", gone[0], "--json")
 

@@ -246,6 +246,7 @@ def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: 
     stranger = _with(made, _record(_event(made), new_signer()))
 
     assert (own.verdict, codes(own)) == (Verdict.FAILED, {Code.EVENT_KEY})
+    assert "what it says does not follow from what is in it" in pack_report.lines(own)[-2]
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
 
 
