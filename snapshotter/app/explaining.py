@@ -26,7 +26,7 @@ from snapshotter.policy.addresses import without_parameters
 from snapshotter.policy.load import Effective, decide, effective
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
 from snapshotter.policy.politeness import Politeness
-from snapshotter.policy.takedown import load_rules, rules_for
+from snapshotter.policy.takedown import parse_rules, rules_for
 from snapshotter.store.layout import DirectoryLocation, parse_store_url
 
 DAYS = 3  # of the densest part of a curve, which is what a host feels
@@ -185,7 +185,7 @@ def sum_up(settings: Settings, urls: Sequence[str], named: str = "") -> tuple[Ho
 
 
 def _rules(decision: Decision, url: str) -> Iterator[Rules]:
-    sets = load_rules(tuple(id_ for id_, _ in decision.verdict.rule_texts))
+    sets = tuple(parse_rules(text, id_) for id_, text in decision.verdict.rule_texts)
     applying = rules_for(sets, (politeness.host_of(url), urlsplit(url).hostname or ""))
     for one in sets:
         yield Rules(

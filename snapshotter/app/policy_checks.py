@@ -16,6 +16,7 @@ from snapshotter.app import wiring
 from snapshotter.app.settings import Settings
 from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.assess.words import normalised
+from snapshotter.compare import masks
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import charset
 from snapshotter.model.assessment import ContentVerdict, TakedownVerdict
@@ -116,8 +117,8 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[Remark]:
         return
     try:
         one = effective(str(path), settings.policies_dir)
-        decide(one.policy)
-    except SnapshotterError as error:  # a parent, a file of rules
+        masks.read(decide(one.policy).mask)
+    except SnapshotterError as error:  # a parent, a file of rules, a mask that could take for ever
         yield _error("", error.message, error.hint)
         return
     if one.policy.name != path.stem:
@@ -278,7 +279,7 @@ def _of_rule_file(path: str) -> Iterator[Remark]:
     if untried:
         yield _note(
             "fixtures",
-            f"{len(untried)} rules have no pages that policy test could try: {', '.join(untried)}",
+            f"no pages that policy test could try, of {', '.join(untried)}",
         )
     yield from _dead(rules)
 

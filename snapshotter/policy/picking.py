@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.addresses import is_host
-from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.load import Effective, effective
 from snapshotter.policy.patterns import compile_pattern
+from snapshotter.policy.takedown import SCHEMA as RULES
 
 AUTO = "auto"
 _DEFAULT = "default"
@@ -55,7 +56,8 @@ def known(directory: Path | None = None) -> tuple[Effective, ...]:
     """
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
     if directory is not None:
-        found |= {path.stem: path for path in sorted(directory.glob("*.toml"))}
+        own = sorted(it for it in directory.glob("*.toml") if not _has_rules(it))
+        found |= {path.stem: path for path in own}
     read = []
     for stem, path in sorted(found.items()):
         one = effective(str(path))
@@ -66,6 +68,11 @@ def known(directory: Path | None = None) -> tuple[Effective, ...]:
             )
         read.append(one)
     return tuple(read)
+
+
+def _has_rules(path: Path) -> bool:
+    """Whether a file beside policies is one of rules, which they name."""
+    return read_toml(path).get("schema") == RULES
 
 
 def pick(url: str, policies: Iterable[Effective]) -> Pick:

@@ -140,6 +140,32 @@ def test_behind_a_proxy_it_is_the_proxy_that_is_seen(
     assert "SECRET" not in shell.out
 
 
+def test_rules_of_ones_own_are_told_and_judge_a_page(
+    shell: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/howto/write-a-policy.md has it."""
+    own = shell.folder / "policies"
+    own.mkdir()
+    monkeypatch.setenv("SNAPSHOTTER_POLICIES_DIR", str(own))
+    rules = RULES.replace("mp.weixin.qq.com", "forum.example")
+    (own / "forum-rules.toml").write_text(rules.replace('match = ["wx/deleted-zh"]', "match = []"))
+    (own / "forum.toml").write_text(
+        'name = "forum"\nextends = "social-post"\nreason = "threads"\n'
+        "[match]\nreason = 'threads'\nurls = ['^https://forum\\.example/t/']\n"
+        '[takedown]\nreason = "ours"\nrules = ["forum-rules.toml", "generic"]\n'
+    )
+    url = "https://forum.example/t/4711"
+
+    assert shell.run("lint", "forum") == 0
+    assert "warning" not in shell.out
+    assert shell.run("explain", "--json", url) == 0
+    assert shell.object["policy"] == "forum"
+    assert [it["id"] for it in shell.object["rules"] if it["applies"]] == ["mine", "generic"]
+    assert shell.run("test", "--json", "--url", url, shell.save("wx/deleted-zh")) == 0
+    assert shell.object["takedown"]["rule"] == "mine-1"
+    assert shell.object["rules"] == ["mine", "generic"]
+
+
 def test_a_policy_that_needs_a_proxy_is_seen_by_nobody_without_one(shell: Home) -> None:
     assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
 
@@ -218,6 +244,7 @@ no_match = ["wx/quotes-notice"]
         ("[limits]\ntotal_s = 20\n", "limits.navigate_s", "ends after 20 s"),
         ('[takedown]\nsecond_vantage = "mars"\n', "takedown.second_vantage", "no [[vantage]] mars"),
         ('[takedown]\nrules = ["none"]\n', "", "no take-down rules called none"),
+        ("[compare.mask]\npatterns = ['(a+)+x']\n", "", "(a+)+x"),
         (
             '[match]\nhosts = ["x.com"]\n[takedown]\nrules = ["wechat", "x"]\n',
             "takedown.rules",

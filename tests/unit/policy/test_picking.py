@@ -85,6 +85,13 @@ def test_ones_own_policy_takes_the_place_of_the_shipped_one_of_its_name(tmp_path
     assert pick("https://example.org/", known(tmp_path)).winner.is_shipped is False
 
 
+def test_files_of_rules_may_lie_beside_the_policies_that_name_them(tmp_path: Path) -> None:
+    _own(tmp_path, forum='hosts = ["forum.example"]')
+    (tmp_path / "forum-rules.toml").write_text('schema = "snapshotter/takedown-rules@1"\n')
+
+    assert pick("https://forum.example/", known(tmp_path)).winner.name == "forum"
+
+
 def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "b"\n')
 
