@@ -21,19 +21,24 @@ def shell(
     for minute, assessed in ((0, observed.available()), (30, observed.gone()), (40, None)):
         made = observed.seal(tmp_path / "spool", at(minute), assessed, signer=signer)
         observed.put(store, made)
+    # From a time before verdicts were made, and without what one could be made of.
+    bare = {path: data for path, data in bundles.CONTENTS.items() if path != "capture/dom.html"}
+    made = observed.seal(tmp_path / "spool", at(50), None, signer=signer, contents=bare)
+    observed.put(store, made)
     return Shell(capsys)
 
 
 def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> None:
     assert shell.run("list", "--identity", f"{ARTICLE}&scene=21") == 0
     lines = shell.out.splitlines()
-    assert len(lines) == 2
-    assert "2026-05-27 08:30:00 UTC  unavailable (author)" in lines[0]
-    assert "2026-05-27 08:00:00 UTC  available  " in lines[1]
+    assert len(lines) == 3
+    assert "2026-05-27 08:40:00 UTC  inconclusive (unknown)  " in lines[0]
+    assert "2026-05-27 08:30:00 UTC  unavailable (author)" in lines[1]
+    assert "2026-05-27 08:00:00 UTC  available  " in lines[2]
 
-    assert shell.run("list", "--identity", IDENTITY, "--limit", "1", "--json") == 0
-    assert shell.object["identity"] == IDENTITY
-    assert shell.object["availability"] == "unavailable"
+    assert shell.run("list", "--identity", IDENTITY, "--limit", "2", "--json") == 0
+    assert [it["identity"] for it in shell.objects] == [IDENTITY] * 2
+    assert [it["availability"] for it in shell.objects] == ["inconclusive", "unavailable"]
 
     assert shell.run("list", "--identity", "http://example.test/never") == 0
     assert (shell.out, "holds no capture" in shell.err) == ("", True)
@@ -43,11 +48,13 @@ def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: 
     assert shell.run("store", "reindex") == 0
     assert shell.out.splitlines()[1:] == [
         "     2 with the verdict that stands in them",
+        "     1 older, judged by the rules of today",
         "     1 older, and hold too little for a verdict",
     ]
     (file,) = (tmp_path / "data" / "catalog").glob("*.db")
     file.write_bytes(b"ruined")
 
     assert shell.run("store", "reindex", "--json") == 0
-    assert shell.object["bundles"] == 3
-    assert (shell.object["assessed"], shell.object["unassessed"]) == (2, 1)
+    assert shell.object["bundles"] == 4
+    counts = [shell.object[it] for it in ("assessed", "reassessed", "unassessed", "unreadable")]
+    assert counts == [2, 1, 1, 0]
