@@ -14,7 +14,7 @@ from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
 from snapshotter.policy.picking import AUTO, known, pick
-from snapshotter.policy.politeness import Politeness
+from snapshotter.policy.politeness import Politeness, parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 
@@ -34,6 +34,7 @@ class Wish:
     end: str = ""
     jitter: str = ""
     seasons: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
     catch_up: str = CatchUp.SKIP
     max_late: str = ""
     policy: str = ""
@@ -74,6 +75,7 @@ def plan_of(wish: Wish) -> Plan:
             start=parse_moment(start, zone, is_end=False) if start else None,
             end=parse_moment(end, zone, is_end=True) if end else None,
             seasons=seasons,
+            quiet=tuple(map(parse_quiet, wish.quiet or table.quiet_hours)),
             catch_up=CatchUp(wish.catch_up),
             max_late=DEFAULT_LATE if wish.catch_up == CatchUp.SKIP else None,
         )

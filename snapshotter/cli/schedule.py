@@ -93,6 +93,13 @@ Examples:
     help="Visit more often on these days of each year; may be repeated.",
 )
 @click.option(
+    "--quiet-hours",
+    "quiet",
+    multiple=True,
+    metavar="HH:MM-HH:MM",
+    help="Nothing is due then, by the zone's clock; may be repeated.",
+)
+@click.option(
     "--catch-up",
     type=click.Choice(["skip", "latest", "all"]),
     default="skip",
@@ -131,6 +138,7 @@ def add(
     end: str,
     jitter: str,
     seasons: tuple[str, ...],
+    quiet: tuple[str, ...],
     catch_up: str,
     max_late: str,
     policy: str,
@@ -167,8 +175,8 @@ def add(
     plan = scheduling.plan_of(
         scheduling.Wish(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
-            jitter=jitter, seasons=seasons, catch_up=catch_up, max_late=max_late, policy=policy,
-            policies_dir=settings.policies_dir, urls=tuple(found),
+            jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
+            policy=policy, policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip
     name, named = (

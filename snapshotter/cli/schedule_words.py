@@ -94,6 +94,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "every_ms": _ms(plan.every),
         "jitter_percent": round(plan.jitter * 100),
         "max_late_ms": _ms(plan.max_late),
+        "quiet_hours": [str(it) for it in plan.quiet],
         "rule": plan.words,
         "seasons": [
             {

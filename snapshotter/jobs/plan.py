@@ -25,6 +25,7 @@ from snapshotter.policy.curve import (
     share_of,
     visits,
 )
+from snapshotter.policy.politeness import Quiet, covered, parse_quiet
 from snapshotter.policy.times import duration_words
 
 SHORTEST = timedelta(seconds=60)  # of `--every`
@@ -32,6 +33,7 @@ DEFAULT_LATE = timedelta(hours=1)
 MOST_DUE = 1_000  # slots of one address that are looked at in one go
 MOST_MADE_UP = 100  # visits of one address that `all` makes up for in one go
 _MOMENT = timedelta(microseconds=1)
+_MINUTES = 24 * 60
 
 
 class CatchUp(StrEnum):
@@ -68,6 +70,7 @@ class Plan:
     end: datetime | None = None  # UTC; nothing is due then or later
     jitter: float = 0.0  # share of the time to the nearer visit beside it
     seasons: tuple[Season, ...] = ()
+    quiet: tuple[Quiet, ...] = ()  # hours of each day, by `zone`, in which nothing is due
     catch_up: CatchUp = CatchUp.SKIP
     max_late: timedelta | None = DEFAULT_LATE  # None: however late, if `catch_up` allows
 
@@ -83,6 +86,8 @@ class Plan:
             raise ValueError("--every is of 60 s or more")
         if not 0 <= self.jitter <= MAX_JITTER:
             raise ValueError(f"jitter is from 0 to {MAX_JITTER:.0%}")
+        if len(covered(self.quiet)) >= _MINUTES:
+            raise ValueError("the quiet hours leave no minute of a day")
         if self.start and self.end and self.end <= self.start:
             raise ValueError("a schedule ends after it begins")
         if self.max_late is not None and self.max_late < SHORTEST:
@@ -98,20 +103,33 @@ class Plan:
         """
         Return the first slot after a moment; None when there is none.
 
+        What would be visited in quiet hours has no slot, and is no gap; but for the first sight,
+        which does not come again.
+
         Args:
             since: When the page was first seen: whole seconds, UTC.
             name: Of the watch; jitter is a function of it.
         """
         begins = self._begins(since)
         moment = max(moment, begins - _MOMENT)
-        found: Slot | None
-        if self.cron:
-            found = self._cron_after(moment, begins, name)
-        elif self.every is not None:
-            found = self._pace_after(self.every, moment, begins, name)
-        else:
-            found = self._curve_after(moment, begins, name)
+        found = self._next(moment, begins, name)
+        while found is not None and found.nominal != begins and self._is_quiet(found.at):
+            if self.end and found.nominal >= self.end:
+                return None
+            found = self._next(found.nominal, begins, name)
         return None if found is None or (self.end and found.nominal >= self.end) else found
+
+    def _is_quiet(self, moment: datetime) -> bool:
+        here = zone(self.zone)
+        return any(it.around(moment, here) is not None for it in self.quiet)
+
+    def _next(self, moment: datetime, begins: datetime, name: str) -> Slot | None:
+        """Return the first slot after a moment, quiet hours or not."""
+        if self.cron:
+            return self._cron_after(moment, begins, name)
+        if self.every is not None:
+            return self._pace_after(self.every, moment, begins, name)
+        return self._curve_after(moment, begins, name)
 
     def _begins(self, since: datetime) -> datetime:
         return max(since, self.start) if self.start else since
@@ -177,6 +195,8 @@ class Plan:
             "start": instant(self.start) if self.start else None,
             "zone": self.zone,
         }
+        if self.quiet:  # names of schedules are made of this text: without any it is as it was
+            value["quiet"] = [str(it) for it in self.quiet]
         return json.dumps(value, sort_keys=True)
 
     @classmethod
@@ -205,6 +225,7 @@ class Plan:
                     )
                     for it in value["seasons"]
                 ),
+                quiet=tuple(map(parse_quiet, value.get("quiet", ()))),
                 catch_up=CatchUp(value["catch_up"]),
                 max_late=_duration(value["max_late_s"]),
             )

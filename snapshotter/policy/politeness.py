@@ -25,11 +25,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import Capture
 from snapshotter.model.job import NORMAL
-from snapshotter.policy.load import read_toml, shipped_directory
+from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.times import parse_duration
 
 DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
@@ -88,6 +89,10 @@ class Quiet:
     def __post_init__(self) -> None:
         if self.begins == self.ends:
             raise ValueError("quiet hours begin and end at different times")
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
 
     def around(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
         """Return when the hours that hold at a moment end, UTC; None if none do."""
@@ -149,7 +154,7 @@ class HostRules:
     def __post_init__(self) -> None:
         if self.per_day and self.urgent >= self.per_day:
             raise ValueError("urgent is less than per_day: it is a part of it")
-        if len(_covered(self.quiet)) >= _MINUTES:
+        if len(covered(self.quiet)) >= _MINUTES:
             raise ValueError("the quiet hours leave no minute of a day")
 
     def free_at(self, moment: datetime) -> datetime:
@@ -169,7 +174,8 @@ class HostRules:
         return self.per_day if urgent else self.per_day - self.urgent
 
 
-def _covered(quiet: Iterable[Quiet]) -> set[int]:
+def covered(quiet: Iterable[Quiet]) -> set[int]:
+    """Return the minutes of a day that quiet hours take."""
     minutes: set[int] = set()
     for hours in quiet:
         first = hours.begins.hour * 60 + hours.begins.minute
@@ -707,7 +713,7 @@ def _rules(name: str, values: Mapping[str, Any], *, together: bool = False) -> H
             jitter=values["jitter"],
             per_day=values["per_day"],
             urgent=min(values["urgent"], max(values["per_day"] - 1, 0)),
-            quiet=tuple(_quiet(it) for it in values["quiet"]),
+            quiet=tuple(parse_quiet(it) for it in values["quiet"]),
             zone=_zone(values["zone"]),
             throttled_statuses=frozenset(values["throttled_statuses"]),
             throttled=_range(values["throttled"]),
@@ -726,7 +732,13 @@ def _range(pair: tuple[str, str]) -> Backoff:
     return Backoff(floor=parse_duration(pair[0]), cap=parse_duration(pair[1]))
 
 
-def _quiet(text: str) -> Quiet:
+def parse_quiet(text: str) -> Quiet:
+    """
+    Return quiet hours from "22:00-06:30".
+
+    Raises:
+        ValueError: They are none.
+    """
     begins, dash, ends = text.partition("-")
     try:
         if not dash or len(begins) != 5 or len(ends) != 5:
@@ -801,7 +813,7 @@ def estimate(
 def per_day(rules: HostRules, visit: timedelta) -> int:
     """Return how many visits of a host 24 hours carry at most: 14,400 at one every 6 s."""
     spacing = _spacing(rules, visit)
-    free = DAY * (1 - len(_covered(rules.quiet)) / _MINUTES)
+    free = DAY * (1 - len(covered(rules.quiet)) / _MINUTES)
     fitting = int(free / spacing) if spacing else _MOST_PER_DAY
     return min(fitting, rules.per_day) if rules.per_day else fitting
 

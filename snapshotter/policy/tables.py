@@ -26,6 +26,7 @@ from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.patterns import compile_pattern
+from snapshotter.policy.politeness import parse_quiet
 from snapshotter.policy.retention import MAX_DAYS
 from snapshotter.policy.takedown import shipped_rules
 from snapshotter.policy.times import parse_duration, parse_moment
@@ -364,6 +365,11 @@ class Every(_Table):
     until: _Duration
 
 
+def _is_quiet(text: str) -> str:
+    parse_quiet(text)  # raises ValueError, which says how they are written
+    return text
+
+
 class SeasonTable(_Table):
     """Days of each year on which visits come closer together."""
 
@@ -392,6 +398,9 @@ class ScheduleTable(_Table):
     end: str = ""
     jitter_percent: int = Field(default=15, ge=0, le=45)
     seasons: tuple[SeasonTable, ...] = Field(default=(), max_length=20, strict=False)
+    quiet_hours: tuple[Annotated[str, AfterValidator(_is_quiet)], ...] = Field(
+        default=(), max_length=20, strict=False
+    )
 
     @field_validator("every")
     @classmethod

@@ -135,6 +135,7 @@ schedule.zone = "Asia/Shanghai"
 schedule.start = "2027-05-27"
 schedule.end = "2027-06-27"
 schedule.jitter_percent = 3
+schedule.quiet_hours = ["02:00-07:00"]
 schedule.seasons = [{ from = "05-27", to = "06-10", factor = 0.5 }]
 schedule.seasons.from = [{ from = "05-28", to = "06-10", factor = 0.5 }]
 schedule.seasons.to = [{ from = "05-27", to = "06-11", factor = 0.5 }]
@@ -149,6 +150,7 @@ monitor.after_gone.until = [{ every = "1d", until = "3d" }]
 _BESIDE = {
     "thresholds.": 'thresholds = [{ unit = "views", at = 5000, source = "a law" }]',
     "schedule.jitter_percent": 'schedule.every = "1h"',
+    "schedule.quiet_hours": 'schedule.every = "1h"',
     "schedule.seasons": 'schedule.every = "1h"',
     "schedule.seasons.": 'schedule.every = "1h"\n'
     'schedule.seasons = [{ from = "05-27", to = "06-10", factor = 0.5 }]',

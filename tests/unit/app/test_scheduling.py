@@ -18,6 +18,7 @@ start = "2027-05-27"
 end = "2027-06-27"
 jitter_percent = 7
 seasons = [{ from = "05-27", to = "06-10", factor = 0.5 }]
+quiet_hours = ["02:00-07:00"]
 """
 
 
@@ -35,13 +36,14 @@ def test_a_schedule_is_all_that_its_policy_says(campaign: str) -> None:
     assert plan.start == datetime(2027, 5, 26, 16, tzinfo=UTC)  # a day of the policy's zone
     assert plan.end == datetime(2027, 6, 27, 16, tzinfo=UTC)  # the last day is whole
     assert plan.seasons == (Season(begins=(5, 27), ends=(6, 10), factor=0.5),)
+    assert [str(it) for it in plan.quiet] == ["02:00-07:00"]
 
 
 def test_what_options_say_stands_before_the_policy(campaign: str) -> None:
     plan = plan_of(
         Wish(
             policy=campaign, curve="curve-news", zone="UTC", start="2027-06-01",
-            jitter="1", seasons=("01-01:01-02:0.25",),
+            jitter="1", seasons=("01-01:01-02:0.25",), quiet=("12:00-13:00",),
         )
     )  # fmt: skip
 
@@ -55,6 +57,7 @@ def test_what_options_say_stands_before_the_policy(campaign: str) -> None:
     assert plan.start == datetime(2027, 6, 1, tzinfo=UTC)
     assert plan.end == datetime(2027, 6, 28, tzinfo=UTC)
     assert [it.factor for it in plan.seasons] == [0.25]
+    assert [str(it) for it in plan.quiet] == ["12:00-13:00"]
 
 
 def test_a_time_of_day_has_no_seasons_of_a_policy(campaign: str) -> None:
@@ -75,6 +78,7 @@ def test_a_policy_may_name_a_time_of_day(tmp_path: Path) -> None:
     [
         'every = "6h"\ncron = "@daily"',
         'every = "5s"',
+        'quiet_hours = ["at night"]',
         'zone = "Mars/Olympus"',
         'start = "next week"',
         'seasons = [{ from = "05-27", to = "13-01", factor = 0.5 }]',

@@ -40,6 +40,14 @@ def shell(
     return Home(tmp_path, monkeypatch, capsys)
 
 
+def test_quiet_hours_are_kept_and_shown(shell: Home) -> None:
+    assert shell.run("add", "--every", "1h", "--quiet-hours", "22:00-06:30", "--json", URL) == 0
+    assert shell.object["quiet_hours"] == ["22:00-06:30"]
+
+    assert shell.run("add", "--every", "1h", "--quiet-hours", "at night", URL) == 1
+    assert "no quiet hours; write 22:00-06:30" in shell.err
+
+
 def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: Home) -> None:
     posts = ["https://weibo.com/1/2", "https://weibo.com/1/3"]
 

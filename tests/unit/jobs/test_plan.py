@@ -1,5 +1,6 @@
 """When visits are due, on a simulated clock; and what becomes of those that were not made."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from snapshotter.jobs.plan import (
     with_defaults,
 )
 from snapshotter.policy.curve import parse_curves, parse_season
+from snapshotter.policy.politeness import parse_quiet
 
 CURVES = parse_curves(
     (Path(__file__).resolve().parents[3] / "policies/schedules/curves.toml").read_text(), "curves"
@@ -185,6 +187,7 @@ def test_until_when_a_visit_has_to_begin() -> None:
             catch_up=CatchUp.LATEST, max_late=None,
         ),
         Plan(curve=CURVES["curve-wechat"], zone="Asia/Shanghai", max_late=2 * DAY),
+        Plan(every=HOUR, quiet=(parse_quiet("22:00-06:30"),), zone="Asia/Shanghai"),
     ],
 )  # fmt: skip
 def test_a_plan_is_kept_as_text_and_is_the_same_again(plan: Plan) -> None:
@@ -202,12 +205,44 @@ def test_a_plan_is_kept_as_text_and_is_the_same_again(plan: Plan) -> None:
         ({"every": HOUR, "start": SEEN, "end": SEEN}, "ends after"),
         ({"every": HOUR, "max_late": timedelta(seconds=5)}, "60 s or more"),
         ({"every": HOUR, "max_late": None}, "--max-late"),
+        (
+            {"every": HOUR, "quiet": (parse_quiet("00:00-23:59"), parse_quiet("23:59-00:00"))},
+            "no minute",
+        ),
         ({"cron": "0 9 * * *", "seasons": (parse_season("05-27", "06-10", 0.5),)}, "season"),
     ],
 )
 def test_what_makes_no_plan_is_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Plan(**options)  # type: ignore[arg-type]
+
+
+def test_in_quiet_hours_nothing_is_due_and_nothing_is_missed() -> None:
+    """By the clock of the zone, over midnight; jitter included."""
+    begins = datetime(2027, 5, 26, 16, 30, tzinfo=UTC)  # 00:30 in Shanghai, which is quiet
+    night = (parse_quiet("22:00-06:00"),)
+    plan = Plan(
+        every=HOUR, zone="Asia/Shanghai", quiet=night, jitter=0.4, start=begins, end=begins + DAY
+    )
+
+    found = slots(plan)
+
+    here = ZoneInfo("Asia/Shanghai")
+    hours = [it.at.astimezone(here).hour for it in found]
+    assert found[0].nominal == begins  # the first sight does not come again
+    assert all(6 <= it < 22 for it in hours[1:])
+    assert len(found) >= 15
+    without = [it.nominal for it in slots(replace(plan, quiet=()))]
+    assert [it.nominal for it in found if it.nominal not in without] == []  # the others stay
+    late = decide(plan, found[0], SEEN, "watch", begins + 5 * HOUR)
+    assert (late.missed, [it.nominal for it in late.run]) == ((begins,), [])
+
+
+def test_quiet_hours_that_were_not_known_yet_are_none() -> None:
+    text = Plan(every=HOUR).as_json()
+
+    assert "quiet" not in text
+    assert Plan.from_json(text).quiet == ()
 
 
 def test_what_was_not_asked_for_depends_on_the_rule() -> None:
