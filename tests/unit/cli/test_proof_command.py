@@ -68,7 +68,9 @@ def gone(user: User) -> list[str]:
     ]
 
 
-def test_a_page_that_is_gone_becomes_one_file(user: User, gone: list[str]) -> None:
+def test_a_page_that_is_gone_becomes_one_file_and_so_does_its_event(
+    user: User, gone: list[str]
+) -> None:
     code, out, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
@@ -79,14 +81,18 @@ def test_a_page_that_is_gone_becomes_one_file(user: User, gone: list[str]) -> No
     assert observed.NOTICE in data.decode()
     assert "INDETERMINATE" in err  # these captures have no tokens
 
+    _, out, _ = user.run("custody", "show", gone[0], "--json")
+    assert "proof pack" in out  # that it was given out
     code, out, err = user.run("verify", file)
     assert code == 11, out
     assert "concluded again from exactly these captures, and it is the same" in out
     assert "FAIL" not in out
 
-    code, out, err = user.run("proof", ARTICLE, "--without", "pdf", "--json")
+    event_id = file.stem.removeprefix("proof-")
+    code, out, err = user.run("proof", event_id, "--without", "pdf", "--json")
     value = json.loads(out)
     assert code == 0, err
+    assert value["event_id"] == event_id
     assert value["file"] == str(user.home / file.name)  # an older pack is replaced
     assert [it["role"] for it in value["statement"]["captures"]] == [
         *("last-seen", "first-gone", "confirmation", "control")
@@ -103,16 +109,6 @@ def _integrity(
     value: dict[str, dict[str, list[dict[str, dict[str, list[str]]]]]],
 ) -> list[dict[str, list[str]]]:
     return [it["integrity"] for it in value["statement"]["captures"]]
-
-
-def test_an_event_is_proven_by_its_id_as_well(user: User, gone: list[str]) -> None:
-    _, out, _ = user.run("proof", ARTICLE, "--without", "pdf", "--json")
-    event_id = json.loads(out)["event_id"]
-
-    code, out, err = user.run("proof", event_id, "--without", "pdf", "-o", "by-id.html")
-
-    assert code == 0, err
-    assert out.strip() == str(user.home / "by-id.html")
 
 
 def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone: list[str]) -> None:
@@ -199,21 +195,13 @@ def test_what_can_not_be_is_a_sentence(
 
 
 def test_a_limit_is_kept_and_other_files_stay(user: User, gone: list[str]) -> None:
-    code, _, err = user.run("proof", ARTICLE, "--max-size", "20KB", "--without", "pdf")
+    code, _, err = user.run("proof", *gone[:2], "--max-size", "20KB", "--without", "pdf")
     assert code == 1
     assert "at most 0.0 MB are allowed" in err
     (user.home / "letter.html").write_text("<p>mine")
 
-    code, _, err = user.run("proof", ARTICLE, "-o", "letter.html", "--without", "pdf")
+    code, _, err = user.run("proof", *gone[:2], "-o", "letter.html", "--without", "pdf")
 
     assert code == 1
     assert "is there already, and is no proof pack" in err
     assert (user.home / "letter.html").read_text() == "<p>mine"
-
-
-def test_giving_it_out_stands_in_the_custody_of_each_capture(user: User, gone: list[str]) -> None:
-    assert user.run("proof", ARTICLE, "--without", "pdf")[0] == 0
-
-    _, out, _ = user.run("custody", "show", gone[0], "--json")
-
-    assert "proof pack" in out
