@@ -19,11 +19,11 @@ from snapshotter.egress.rules import parse_upstream
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.jobs.plan import Plan
-from snapshotter.model.request import Decision
+from snapshotter.model.request import Decision, Monitoring
 from snapshotter.model.rules import RuleSet
 from snapshotter.policy import politeness
 from snapshotter.policy.addresses import without_parameters
-from snapshotter.policy.load import Effective, decide, effective
+from snapshotter.policy.load import Effective, decide, effective, monitoring
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
 from snapshotter.policy.politeness import Politeness
 from snapshotter.policy.takedown import parse_rules, rules_for
@@ -53,6 +53,7 @@ class Redaction:
     parameters: tuple[str, ...]  # of this address, taken out before the visit
     visited: str  # the address that is asked for
     mode: str
+    viewer_fields: tuple[str, ...]  # lists of what pages say of their visitor
     salts: str  # where what opens the commitments is kept; "" where nobody keeps it
 
 
@@ -98,6 +99,7 @@ class Explanation:
     tokens_s: float  # and then the timestamp authorities together
     light: bool
     cost: Cost | None  # None: one visit
+    watch: Monitoring | None  # by what a removal counts; None: nothing is watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def explain(settings: Settings, url: str, named: str = "") -> Explanation:
         tokens_s=settings.timestamp_timeout_s if settings.authorities else 0,
         light=decision.light,
         cost=_cost(settings, chosen, url),
+        watch=watch if (watch := monitoring(chosen.policy)).light else None,
     )
 
 
@@ -218,6 +221,7 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> Redaction:
         parameters=gone,
         visited=visited,
         mode=decision.redact.mode,
+        viewer_fields=decision.redact.viewer_fields,
         salts="" if drops else str(wiring.salts_dir(settings)),
     )
 

@@ -13,6 +13,7 @@ from snapshotter.errors import SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.app.explaining import Cost, Explanation, HostSum
     from snapshotter.app.policy_checks import Judgement, Remark, Trial
+    from snapshotter.model.request import Monitoring
     from snapshotter.policy.load import Effective
 
 _FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
@@ -184,6 +185,7 @@ def _explained(found: "Explanation") -> dict[str, Any]:
             "mode": found.redaction.mode,
             "salts": found.redaction.salts or None,
             "stripped": list(found.redaction.parameters),
+            "viewer_fields": list(found.redaction.viewer_fields),
             "visited_url": found.redaction.visited,
         },
         "rules": [
@@ -197,7 +199,18 @@ def _explained(found: "Explanation") -> dict[str, Any]:
         ],
         "timestamps_at_most_s": found.tokens_s,
         "url": found.url,
+        "watch": None if found.watch is None else _watch_json(found.watch),
         "why": found.why,
+    }
+
+
+def _watch_json(watch: "Monitoring") -> dict[str, Any]:
+    return {
+        "confirm_after_s": round(watch.confirm.after.total_seconds()),
+        "confirm_times": watch.confirm.times,
+        "control": watch.confirm.control,
+        "second_vantage": watch.second_vantage or None,
+        "visits_after_a_removal": len(watch.after_gone),
     }
 
 
@@ -245,6 +258,8 @@ def _explain_in_words(found: "Explanation") -> None:
         if redaction.salts
         else "          what opens the commitments is thrown away"
     )
+    if redaction.viewer_fields:
+        result(f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}")
     for one in found.observers:
         sees = f" (from {one.from_where})" if one.from_where else ""
         result(f"seen by   {one.who}: {one.learns}{sees}")
@@ -256,6 +271,20 @@ def _explain_in_words(found: "Explanation") -> None:
     else:
         for line in _cost_in_words(found.cost):
             result(line)
+    if found.watch is not None:
+        result(_watch_in_words(found.watch))
+
+
+def _watch_in_words(watch: "Monitoring") -> str:
+    from snapshotter.policy.times import duration_words
+
+    confirm = watch.confirm
+    control = ", with another page of the host in between" if confirm.control else ""
+    return (
+        "watches   light checks behind the first capture, a whole one on a change; a removal "
+        f"counts after {confirm.times} looks {duration_words(confirm.after)} apart{control}; "
+        f"{len(watch.after_gone)} visits behind it"
+    )
 
 
 def _cost_in_words(cost: "Cost") -> Sequence[str]:
