@@ -1,11 +1,12 @@
 """
-Make the README's picture: a real capture of the test site, in a terminal.
+Make the README's pictures: real runs, in a terminal.
 
-    python -m scripts.make_picture        writes docs/assets/first-capture.svg
+    python -m scripts.make_picture                 both of them
+    python -m scripts.make_picture demo            docs/assets/demo.svg alone
 
-Nothing in it is written by hand. The commands run against the site and the timestamp
-authority of our tests, on this machine, and what they print is what is drawn. The third one
-verifies a copy in which one byte was changed.
+Nothing in them is written by hand. For `first-capture` the commands run against the site and
+the timestamp authority of our tests, on this machine, and what they print is what is drawn; the
+third one verifies a copy in which one byte was changed. `demo` is `snapshotter demo`.
 """
 
 import os
@@ -22,7 +23,7 @@ from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "assets" / "first-capture.svg"
+PICTURES = ROOT / "docs" / "assets"
 COLUMNS = 112
 LIMIT_S = 120
 
@@ -36,23 +37,34 @@ entry()
 
 
 def main() -> None:
-    """Run the commands and write the picture."""
-    with tempfile.TemporaryDirectory() as folder, Site() as site:
-        home = Path(folder)
-        with TestAuthority(home / "authority") as authority:
-            _install(home, authority)
-            _run(home, "snapshotter keys init")
+    """Run the commands and write the pictures."""
+    pictures = {"first-capture": _first_capture, "demo": _demo}
+    for name in sys.argv[1:] or list(pictures):
+        with tempfile.TemporaryDirectory() as folder:
             console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115  lives as long as this program
-            captured = _show(console, home, f"snapshotter capture {site.url('/')}")
-            bundle = captured.split("next: snapshotter verify ")[1].strip()
-            _show(console, home, f"snapshotter verify {bundle}")
-            (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
-            _show(console, home, "snapshotter verify copy.wacz   # one byte of it was changed")
-    svg = console.export_svg(title="snapshotter", unique_id="first-capture")
-    # Whatever font the reader has: a picture in a document must not ask a server for one.
-    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    PICTURE.write_text(svg, encoding="utf-8")
+            pictures[name](console, Path(folder))
+        svg = console.export_svg(title="snapshotter", unique_id=name)
+        # Whatever font the reader has: a picture in a document must not ask a server for one.
+        svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        (PICTURES / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+def _first_capture(console: Console, home: Path) -> None:
+    with Site() as site, TestAuthority(home / "authority") as authority:
+        _install(home, authority)
+        _run(home, "snapshotter keys init")
+        captured = _show(console, home, f"snapshotter capture {site.url('/')}")
+        bundle = captured.split("next: snapshotter verify ")[1].strip()
+        _show(console, home, f"snapshotter verify {bundle}")
+        (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
+        _show(console, home, "snapshotter verify copy.wacz   # one byte of it was changed")
+
+
+def _demo(console: Console, home: Path) -> None:
+    with TestAuthority(home / "authority") as authority:
+        _install(home, authority)
+    _show(console, home, "snapshotter demo")
 
 
 def _install(home: Path, authority: TestAuthority) -> None:
@@ -99,7 +111,11 @@ def _style(line: str) -> str:
     for beginning, style in (("FAIL", "bold red"), ("PASSED", "bold green"), ("ok", "green")):
         if line.startswith(beginning):
             return style
-    return ""
+    # Of the demo: its steps, what each of them proves, and its two verdicts.
+    for word, style in ((" FAILED with", "bold red"), (" PASSED: ", "bold green")):
+        if word in line:
+            return style
+    return "dim" if line.startswith(" " * 12) else ""
 
 
 def _with_one_other_byte(data: bytes) -> bytes:

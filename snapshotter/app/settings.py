@@ -309,6 +309,19 @@ def load(
     )
 
 
+def only(values: Mapping[str, Any]) -> Settings:
+    """
+    Return the settings of these values, named as in the file, and of nothing else.
+
+    No file and no variable is read: for what must not depend on whoever runs it, or touch
+    what is theirs. Paths are absolute.
+
+    Raises:
+        SnapshotterError: A value that can not be understood.
+    """
+    return _resolve(_validate(values, "the settings"), [], policy_was_found=False)
+
+
 def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:
     """Yield the files to read in their order, and whether each was only found."""
     if user_file().is_file():

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 
     from snapshotter.app.renew import Renewer
     from snapshotter.capture.engine import ChromiumCapturer
+    from snapshotter.egress.resolver import Resolver
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log import LogWriter
     from snapshotter.seal.log_key import FileLogSigner
@@ -223,8 +224,15 @@ def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Netw
     return isinstance(wider, IPv6Network) and network.subnet_of(wider)
 
 
-def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
-    """Return the browser as it is configured."""
+def capturer(
+    settings: Settings, clock: Clock, *, resolver: "Resolver | None" = None
+) -> "ChromiumCapturer":
+    """
+    Return the browser as it is configured.
+
+    Args:
+        resolver: Who knows names; the system's if not given.
+    """
     from snapshotter.capture.engine import ChromiumCapturer
 
     _keep_compiled(settings.data_dir / "driver")
@@ -236,6 +244,7 @@ def capturer(settings: Settings, clock: Clock) -> "ChromiumCapturer":
         upstream=settings.proxy,
         allow_no_sandbox=settings.allow_no_sandbox,
         assessor=assessor,
+        resolver=resolver,
     )
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "counts": ("counts", "counts", "Show the counts of a page over its captures"),
     "custody": ("custody", "custody", "Show who did what to a bundle, its chain checked"),
     "diff": ("diff", "diff", "Compare two captures of a page"),
+    "demo": ("demo", "demo", "Prove that a page is gone, without a network: two dozen seconds"),
     "doctor": ("doctor", "doctor", "Check that everything a capture needs is there"),
     "erase": ("erase", "erase", "Erase bundles by order, and leave a tombstone"),
     "export": ("bundles", "export", "Copy a bundle and its sidecars out of the store"),

@@ -45,6 +45,8 @@ _WORDS = {
     "store": "storing",
     "append": "adding it to the log",
     "replay": "replaying the bundle",
+    "conclude": "concluding what follows from the captures",
+    "pack": "making the proof",
     "log": "building the log's tree again",
     "listing": "listing the store",
     "bundles": "reading bundles",

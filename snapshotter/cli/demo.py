@@ -1,0 +1,148 @@
+"""`snapshotter demo`: a take-down from its beginning to its proof, on this machine alone."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.output import Steps, on_terminal, program, result, result_json, say
+from snapshotter.errors import SnapshotterError
+
+if TYPE_CHECKING:
+    from snapshotter.app.demo import Demo, Step
+
+_NAME = 14  # characters of the first column
+_WORDS = {
+    "site": "a newspaper",
+    "there": "it was there",
+    "removed": "taken down",
+    "gone": "it is gone",
+    "control": "a control",
+    "again": "once more",
+    "event": "the event",
+    "proof": "the proof",
+    "verify": "verified",
+    "forgery": "a forgery",
+}
+
+_EXAMPLES = """\b
+Examples:
+  snapshotter demo
+  snapshotter demo --keep ./demo --no-open
+  snapshotter demo --json
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Leave everything in a new directory: bundles, keys, event, proof.",
+)
+@click.option("--no-open", is_flag=True, help="Do not open the proof in a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) -> int:
+    """
+    Prove that a page was there and is gone, without a network.
+
+    Serves a newspaper of its own on this machine, captures a story, takes it down,
+    captures what is left, concludes the take-down, makes the proof in one file and
+    verifies that. Nothing of yours is read or changed: keys, store and timestamp
+    authority are made for the demo, and removed with it.
+    """
+    from snapshotter.app import demo as demos
+
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise SnapshotterError(
+            f"{keep} is there, and something is in it", hint="--keep takes a new directory"
+        )
+    with contextlib.ExitStack() as open_:
+        folder = keep
+        if folder is None:
+            made = tempfile.TemporaryDirectory(prefix="snapshotter-demo-")
+            folder = Path(open_.enter_context(made))
+        if not as_json:
+            result("It was there. It is gone. On this machine alone: nothing of yours is touched.")
+            result()
+        with Steps(quiet=as_json or not on_terminal()) as steps:
+            number = 0
+
+            def told(step: "Step") -> None:
+                nonlocal number
+                number += 1
+                if not as_json:
+                    _print(number, step)
+
+            done = demos.run(ctx.obj, folder.absolute(), steps, told, say)
+        shown = _open(done, keep) if _is_wanted(no_open, as_json) else None
+        if as_json:
+            result_json(_object(done, keep))
+        else:
+            _end(done, keep, shown)
+    return done.exit_code
+
+
+def _print(number: int, step: "Step") -> None:
+    result(f"{number:>3}  {_WORDS.get(step.name, step.name):<{_NAME}}{step.did}")
+    if step.proves:
+        result(f"     {'':<{_NAME}}{step.proves}")
+
+
+def _is_wanted(no_open: bool, as_json: bool) -> bool:
+    """Whether there is a person at a desktop to show the proof to."""
+    if no_open or as_json or not (sys.stdout.isatty() and on_terminal()):
+        return False
+    # What the session can show is not a setting of ours.
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform == "darwin" or any(map(os.environ.get, names))  # noqa: TID251  see above
+
+
+def _open(done: "Demo", keep: Path | None) -> Path | None:
+    """Open the proof in the person's browser; of a demo that is not kept it stays behind."""
+    file = done.proof
+    if keep is None:
+        folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))
+        file = Path(shutil.move(file, folder / file.name))
+    return file if webbrowser.open(file.as_uri()) else None
+
+
+def _end(done: "Demo", keep: Path | None, shown: Path | None) -> None:
+    result()
+    result("Only the world was small: paper, authority and keys were made for this, and their word")
+    result("counts for nothing outside it. What captured, signed, concluded and verified is what")
+    result("does so in earnest.")
+    result()
+    if keep is not None:
+        proof = keep / done.proof.name
+        result(f"kept: {keep}; {done.proof.name} opens in any browser")
+        result(f"next: SNAPSHOTTER_CONFIG={keep / 'snapshotter.toml'} {program()} verify {proof}")
+    elif shown is not None:
+        result(f"opened: {shown}; delete it when you like")
+    else:
+        result(f"next: {program()} demo --keep DIR leaves everything in a directory, to look at")
+    result(f"      {program()} capture https://example.org")
+
+
+def _object(done: "Demo", keep: Path | None) -> dict[str, Any]:
+    from snapshotter.formats.canonical_json import plain
+
+    return {
+        "authority": done.has_authority,
+        "event": plain(done.event),
+        "folder": str(keep) if keep is not None else None,
+        "proof": str(done.proof) if keep is not None else None,
+        "steps": [
+            {"did": it.did, "name": it.name, "proves": it.proves, "seconds": it.seconds}
+            | dict(it.facts)
+            for it in done.steps
+        ],
+        "verdict": done.report.verdict.value,
+    }

@@ -1,0 +1,103 @@
+"""The demo's world: small, its own, and nobody's outside it."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app import demo, settings, wiring
+from snapshotter.cli.main import main
+from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.policy import load as policies
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    return tmp_path / "demo"
+
+
+def _silent(*words: str) -> None:
+    pass
+
+
+def test_everything_lies_in_its_own_folder_and_only_the_browser_is_the_users(
+    tmp_path: Path, staged: Path
+) -> None:
+    own = settings.only(
+        {
+            "store": str(tmp_path / "mine"),
+            "browser_path": "/opt/browser",
+            "keys_dir": str(tmp_path / "keys"),
+            "proxy": "http://192.0.2.1:3128",
+        }
+    )
+
+    with demo.stage(own, staged, _silent, _silent) as it:
+        found = it.settings
+        assert it.has_authority
+        assert [entry.name for entry in found.authorities] == ["demo authority"]
+
+    assert found.browser_path == Path("/opt/browser")
+    assert found.proxy == ""
+    for path in (Path(found.store), found.data_dir, found.keys_dir, found.spool_dir):
+        assert path.is_relative_to(staged)
+    assert not (tmp_path / "mine").exists()
+    assert not (tmp_path / "keys").exists()
+
+
+def test_without_openssl_there_is_no_authority_and_none_is_asked_for(
+    staged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with demo.stage(settings.only({}), staged, _silent, _silent) as it:
+        assert not it.has_authority
+        assert it.settings.authorities == ()
+        assert it.decision.require_timestamps == 0
+
+
+def test_its_rules_know_the_papers_notice_and_confirm_within_seconds(staged: Path) -> None:
+    with demo.stage(settings.only({}), staged, _silent, _silent) as it:
+        assert [name for name, _ in it.decision.verdict.rule_texts] == ["lantern", "generic"]
+        confirm = policies.monitoring(wiring.policy(it.settings)).confirm
+        assert (confirm.times, confirm.control) == (2, True)
+        assert confirm.after.total_seconds() < 10
+
+
+def test_no_host_that_exists_is_known_to_it() -> None:
+    resolver = demo.SiteResolver()
+
+    assert asyncio.run(resolver.resolve("news.example")) == ("127.0.0.1",)
+    with pytest.raises(ResolutionFailed):
+        asyncio.run(resolver.resolve("mp.weixin.qq.com"))
+
+
+def test_a_machine_without_loopback_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, staged: Path
+) -> None:
+    def unreachable(*arguments: object, **more: object) -> socket.socket:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    monkeypatch.setattr("snapshotter.egress.enter.raise_loopback", lambda: None)
+
+    with (
+        pytest.raises(ServiceUnavailable, match="nothing can be reached") as error,
+        demo.stage(settings.only({}), staged, _silent, _silent),
+    ):
+        pass
+    assert "ip link set lo up" in error.value.hint
+
+
+def test_a_folder_with_something_in_it_is_not_written_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+
+    code = main(["demo", "--keep", str(tmp_path)])
+
+    assert code == 1
+    assert "takes a new directory" in capsys.readouterr().err
+    assert [it.name for it in tmp_path.iterdir()] == ["mine.txt"]
