@@ -230,7 +230,7 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
         if row.removals:
             it = row.removals[-1]
             yield (
-                f"{pages.fate(row)}  {it.cause.value if it.cause else 'not stated'}  "
+                f"{pages.fate(row)}  {pages.cause(it)}  "
                 f"{it.began:%Y-%m-%d %H:%M:%S} to {it.ended:%Y-%m-%d %H:%M:%S} UTC  {row.url}"
             )
     if not campaign.verified:

@@ -11,6 +11,7 @@ from snapshotter.model.campaign import (
     Findings,
     Number,
     PageRow,
+    Removal,
     Span,
     Survival,
 )
@@ -85,7 +86,7 @@ def page(report: CampaignReport) -> bytes:
         height=_HEIGHT,
         listed=_LISTED,
         numbers=[it for it in found.numbers if it.value or it.name in ALWAYS],
-        of=_pages_of,
+        of=_rests_on,
         page_captures={
             number: [it for it in page.captures if campaign.since <= it.at < campaign.until]
             for number, page in enumerate(campaign.pages)
@@ -119,6 +120,11 @@ def fate(row: PageRow) -> str:
     )
 
 
+def cause(of: Removal) -> str:
+    """Return what the notice gives as the cause of a removal."""
+    return of.cause.value.replace("_", " ") if of.cause is not None else "not stated"
+
+
 def period(campaign: Campaign) -> str:
     """Return the period in words."""
     return f"{_utc(campaign.since)} to {_utc(campaign.until)}"
@@ -149,12 +155,24 @@ def _utc(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
 
 
-def _pages_of(number: Number, rows: Sequence[PageRow]) -> str:
-    """Return the numbers of the pages that a number is of, runs shortened: 1–40, 43."""
-    if len(number.pages) == len(rows):
-        return "all"
+def _rests_on(number: Number, rows: Sequence[PageRow]) -> str:
+    """Return what a number rests on, in short: "pages 1–40, 43; 120 bundles; 41 events"."""
+    said = []
+    if number.pages:
+        every = len(number.pages) == len(rows)
+        said.append("all pages" if every else f"pages {_runs(number.pages)}")
+    said += [
+        f"{len(them)} {what}{'s' if len(them) != 1 else ''}"
+        for them, what in ((number.bundles, "bundle"), (number.events, "event"))
+        if them
+    ]
+    return "; ".join(said)
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Return numbers counted from 1, those behind each other as one run."""
     runs: list[list[int]] = []
-    for it in number.pages:
+    for it in numbers:
         if runs and it == runs[-1][1] + 1:
             runs[-1][1] = it
         else:

@@ -41,7 +41,7 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, as the notice says: account blocked\n" in out
     assert "life of the 3 pages that were seen: between 0 s and 1 h 0 min" in out
-    assert len(re.findall(r"^gone  account_blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
+    assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
 
 
@@ -97,3 +97,19 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "accounts.csv").write_text("name\nnobody\n")
     assert run() == 1
     assert "one address a line" in capsys.readouterr().err
+
+
+def test_the_pages_of_a_schedule_are_those_that_it_visits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    urls = [address(number) for number in range(2)]
+    add = ("schedule", "add", "--name", "may", "--every", "6h", *urls)
+    assert main([*add]) == 0
+    capsys.readouterr()
+
+    assert main(["report", "campaign", "--schedule", "may", "--json"]) == 0
+
+    campaign = json.loads(capsys.readouterr().out)["campaign"]
+    assert campaign["scope"] == "the schedule may"
+    assert [it["url"] for it in campaign["pages"]] == urls
+    assert main(["report", "campaign", "--schedule", "june"]) == 1
