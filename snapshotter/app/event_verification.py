@@ -185,6 +185,7 @@ class _Look:
     asked: str = ""  # identity of its address
     stated: str = ""  # and the other one that it states
     problem: str = ""  # why its verdict can not be made again
+    by_today: bool = False  # it holds no rules: the verdict is that of today's
     notes: tuple[str, ...] = ()
 
 
@@ -199,7 +200,8 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
         files = BundledFiles(here.stream)
         record = bundles.read_record(here.stream)
         today = _today(files, record, by)
-        if assessing.read_assessment(files) is None:
+        by_today = assessing.read_assessment(files) is None
+        if by_today:
             if today is None:
                 raise EvidenceInvalid("it holds no verdict, and the rules of today make none")
             notes.append("it holds no verdict: it was judged by the rules of today")
@@ -218,7 +220,14 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
     except SnapshotterError as error:  # also: a file of rules in it is none
         return _Look(report=report, problem=error.message)
     notes += _of_today(made, today)
-    return _Look(report=report, again=again, asked=again.identity, stated=shown, notes=tuple(notes))
+    return _Look(
+        report=report,
+        again=again,
+        asked=again.identity,
+        stated=shown,
+        by_today=by_today,
+        notes=tuple(notes),
+    )
 
 
 def _today(files: BundledFiles, record: dict[str, object], by: Rederiver) -> Assessment | None:
@@ -264,17 +273,19 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
         return
     if made is None:
         return  # what is wrong with the bundle was said
+    rules = "the rules of today" if look.by_today else "the rules in its bundle"
     other = [name for name in _DECIDES if getattr(said, name) != getattr(made, name)]
     if other:
         yield Finding(
             check=part.role,
-            verdict=Verdict.FAILED,
+            # Rules that do not lie in the bundle may have been others then.
+            verdict=Verdict.INDETERMINATE if look.by_today else Verdict.FAILED,
             code=Code.VERDICT,
-            detail=f"the event says {_words(said.availability, said.cause)}, and by the rules in "
-            f"its bundle it is {_words(made.availability, made.cause)}: {', '.join(other)}",
+            detail=f"the event says {_words(said.availability, said.cause)}, and by {rules} it is "
+            f"{_words(made.availability, made.cause)}: {', '.join(other)}",
         )
         return
-    rest = _without(said), _without(made)
+    rest = _without(said, look), _without(made, look)
     if rest[0] != rest[1]:
         names = sorted(name for name in rest[0] if rest[0][name] != rest[1].get(name))
         yield Finding(
@@ -288,16 +299,19 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
         check=part.role,
         verdict=Verdict.PASSED,
         code=Code.OK,
-        detail=f"{_words(made.availability, made.cause)} by the rules in its bundle"
+        detail=f"{_words(made.availability, made.cause)} by {rules}"
         + (f" ({made.rule})" if made.rule else ""),
     )
 
 
-def _without(it: Observation) -> dict[str, object]:
+def _without(it: Observation, look: _Look) -> dict[str, object]:
     """Return what has to be the same in an event and its bundle, but for what is judged apart."""
     value = plain(it)
     # Which page it is and whose is judged over all captures; the time of its tokens with them.
-    for name in ("identity", "account", "proven_at", "proven_at_ms"):
+    apart = ["identity", "account", "proven_at", "proven_at_ms"]
+    if look.by_today:  # what is read off a page changes with the rules, too
+        apart += ["rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts"]
+    for name in apart:
         value.pop(name, None)
     return dict(value)
 

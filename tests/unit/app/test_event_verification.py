@@ -17,6 +17,7 @@ from snapshotter.app.event_verification import Rederiver, verify_event
 from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.assess.events import event_id
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, statement, takedown
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
@@ -97,6 +98,13 @@ class Case:
 
 def _today(url: str) -> Decision:
     return decide(load("wechat-article"))
+
+
+def _other_rules(url: str) -> Decision:
+    decision = _today(url)
+    texts = dict(decision.verdict.rule_texts)
+    texts["wechat"] = texts["wechat"].replace(*OTHER_CAUSE)
+    return replace(decision, verdict=replace(decision.verdict, rule_texts=tuple(texts.items())))
 
 
 @pytest.fixture(scope="module")
@@ -240,28 +248,43 @@ def test_a_bundle_whose_time_nobody_confirms_leaves_it_open(case: Case, role: st
     assert _codes(found) == {role: {Code.BUNDLE_OPEN}}
 
 
-def _exchanged(case: Case, role: str, changes: dict[str, bytes]) -> bytes:
-    """What who has both keys can do: another bundle, sealed again, and the event to it."""
+def _named(case: Case, role: str) -> bytes:
+    """What who has the event key can do: an event that names what lies there now."""
     path = case.path(role)
-    members = bundles.unpack(path.read_bytes())
-    path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
     sha256 = bundles.digest_of(path)
 
-    def change(event: Takedown) -> Takedown:
-        old = path.stem
+    def to(it: Any) -> Any:
+        return replace(it, sha256=sha256) if it.bundle_id == path.stem else it
 
-        def to(it: Any) -> Any:
-            return replace(it, sha256=sha256) if it.bundle_id == old else it
-
-        return replace(
+    return case.signed(
+        lambda event: replace(
             event,
             last_seen=to(event.last_seen),
             first_gone=to(event.first_gone),
             confirmations=tuple(map(to, event.confirmations)),
             controls=tuple(map(to, event.controls)),
         )
+    )
 
-    return case.signed(change)
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_bundle_that_fails_by_itself_fails_the_event_that_names_it(case: Case, role: str) -> None:
+    path = case.path(role)
+    members = bundles.unpack(path.read_bytes())
+    path.write_bytes(bundles.pack({**members, "capture/dom.html": b"<p>another page"}))
+
+    found = case.verify(_named(case, role))
+
+    assert _codes(found) == {role: {Code.BUNDLE}, "conclusion": {Code.CONCLUSION}}
+    assert found.verdict is Verdict.FAILED
+
+
+def _exchanged(case: Case, role: str, changes: dict[str, bytes]) -> bytes:
+    """What who has both keys can do: another bundle, sealed again, and the event to it."""
+    path = case.path(role)
+    members = bundles.unpack(path.read_bytes())
+    path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
+    return _named(case, role)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -318,6 +341,10 @@ TABLE: dict[str, tuple[Callable[[Takedown], Takedown], dict[str, set[Code]]]] = 
         lambda it: replace(it, confirm=ConfirmRules(after=timedelta(hours=1))),
         {"conclusion": {Code.CONCLUSION}},
     ),
+    "another page at one end": (
+        lambda it: replace(it, first_gone=it.controls[0], controls=(it.first_gone,)),
+        {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
+    ),
     "another kind": (
         lambda it: replace(it, kind=TakedownKind.ACCOUNT_CHANGED, state="frozen"),
         {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
@@ -367,18 +394,41 @@ def test_the_key_of_an_event_is_known_good_and_not_that_of_its_captures(made: Ca
 
 
 def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(made: Case) -> None:
-    def other(url: str) -> Decision:
-        decision = _today(url)
-        texts = dict(decision.verdict.rule_texts)
-        texts["wechat"] = texts["wechat"].replace(*OTHER_CAUSE)
-        rules = replace(decision.verdict, rule_texts=tuple(texts.items()))
-        return replace(decision, verdict=rules)
-
-    found = made.verify(decide=other)
+    found = made.verify(decide=_other_rules)
 
     assert found.verdict is Verdict.PASSED
     assert len(found.notes) == 2
     assert found.notes[0].startswith("first gone: the rules of today say something else: ")
+
+
+def test_rules_of_today_that_can_not_be_asked_are_told(made: Case) -> None:
+    def refuse(url: str) -> Decision:
+        raise SnapshotterError("there is no such policy")
+
+    found = made.verify(decide=refuse)
+
+    assert found.verdict is Verdict.PASSED
+    assert set(found.notes) == {f"{role}: the rules of today could not be asked" for role in ROLES}
+
+
+def test_a_bundle_of_a_time_before_verdicts_is_judged_by_the_rules_of_today(case: Case) -> None:
+    path = case.path("first gone")
+    members = bundles.unpack(path.read_bytes())
+    del members["capture/assessment.json"]
+    path.write_bytes(bundles.pack(bundles.resealed(members, {}, SIGNER, None)))
+
+    data = _named(case, "first gone")
+    found = case.verify(data)
+
+    assert "first gone: it holds no verdict: it was judged by the rules of today" in found.notes
+    assert _codes(found) == {"first gone": {Code.BUNDLE_OPEN}}  # its token went with its seal
+
+    # Those of today may be others than those by which it was judged: nothing is said against it.
+    found = case.verify(data, decide=_other_rules)
+    assert _codes(found)["first gone"] == {Code.BUNDLE_OPEN, Code.VERDICT}
+    assert {it.verdict for it in found.findings if it.code is Code.VERDICT} == {
+        Verdict.INDETERMINATE
+    }
 
 
 def test_one_verdict_is_made_by_the_rules_in_the_bundle(case: Case) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app import takedowns
+from snapshotter.app.log import Logbook
 from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import Derived, TakedownDesk, derive
 from snapshotter.assess.events import Lack, Standing, parts
@@ -23,6 +24,7 @@ from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
 from tests import bundles, logs, observed
+from tests.fakes.world import FixedClock
 from tests.observed import ACCOUNT, ARTICLE, IDENTITY, OTHER, at
 from tests.unit.policy.test_identity import RULES
 
@@ -252,6 +254,19 @@ def _flip(path: Path) -> None:
     path.write_bytes(bundles.flipped(path.read_bytes()))
 
 
+def test_a_bundle_that_was_bad_when_it_was_catalogued_plays_no_part_either(bench: Bench) -> None:
+    path = bench.removal()[1]
+    members = bundles.unpack(path.read_bytes())
+    # Not what is catalogued of it, and not as it was sealed.
+    path.write_bytes(bundles.pack({**members, "capture/dom.html": b"<p>another page"}))
+
+    found = bench.derive()
+
+    assert bench.stored == []
+    (passed,) = found[IDENTITY].passed
+    assert passed.why == "its bundle FAILED: BLAKE3 HASH"
+
+
 def _reseal(path: Path) -> None:
     """What somebody with a key of their own makes of it: another page, well sealed."""
     members = bundles.unpack(path.read_bytes())
@@ -377,6 +392,44 @@ def test_an_account_that_goes_with_its_articles_is_one_subject(bench: Bench) -> 
         (EventKind.ACCOUNT_CHANGED, bench.told[0].subject)
     }
     assert found[ACCOUNT].conclusion.standing is Standing.GONE
+
+
+def test_what_is_not_in_the_log_a_sweep_of_it_logs_if_its_key_counts(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.removal()
+    derive(replace(bench.desk, log=None))
+    (event,) = bench.stored
+    book = Logbook(bench.store, lambda: bench.writer, tmp_path / "unlogged")
+
+    def sweep(*keys: FileSigner) -> list[tuple[bool, str]]:
+        trust = own_trust([it.public_key for it in keys], ())
+        swept = book.sync(trust, clock=FixedClock(bench.now))
+        return [(it.added, it.detail) for it in swept if it.kind == TAKEDOWN]
+
+    assert sweep(SIGNER) == [(False, "signed by a key that is not ours")]
+    assert sweep(SIGNER, EVENTS) == [(True, "")]
+    assert sweep(SIGNER, EVENTS) == []
+    assert [it.name for it in bench.logged] == [event.event_id]
+
+
+def test_an_event_is_copied_with_its_bundles_and_those_before_it_and_over_nothing(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.removal()
+    bench.derive()
+    bench.put(90, observed.available())
+    bench.derive()
+    last = bench.catalog.events()[-1]
+
+    files = takedowns.export(bench.desk.place, last, tmp_path / "exhibit")
+
+    assert [it.stem for it in files[:2]] == [it.event_id for it in bench.stored[::-1]]
+    assert len(files) == 4
+    assert takedowns.export(bench.desk.place, last, tmp_path / "exhibit") == files
+    files[0].write_bytes(b"{}")
+    with pytest.raises(SnapshotterError, match="is another file"):
+        takedowns.export(bench.desk.place, last, tmp_path / "exhibit")
 
 
 def test_what_was_concluded_long_ago_is_recorded_and_no_news(bench: Bench) -> None:

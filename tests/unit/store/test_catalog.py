@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
@@ -268,6 +268,39 @@ def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
         it.join()
 
     assert ended == [10, 10]
+
+
+def test_a_catalog_that_others_hold_for_long_is_tried_again_later(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add(0)
+    monkeypatch.setattr("snapshotter.store.catalog._WAIT_S", 0.0)
+    with Catalog(shelf.path) as mine, Catalog(shelf.path) as theirs:
+        theirs._database.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(ServiceUnavailable, match="in use by another process"):
+            shelf.sync(mine)
+
+
+def test_a_place_that_can_not_be_written_is_told(shelf: Shelf) -> None:
+    (shelf.folder / "file").write_bytes(b"")
+    with pytest.raises(SnapshotterError, match="can not be made"):
+        Catalog(shelf.folder / "file" / "catalog.db")
+    (shelf.folder / "directory").mkdir()
+    with pytest.raises(SnapshotterError, match="can not be used"):
+        Catalog(shelf.folder / "directory")
+
+
+def test_one_bundle_is_found_by_its_id(shelf: Shelf, catalog: Catalog) -> None:
+    shelf.add(0)
+    shelf.put("bundles/2026/05/27/notes.txt", b"not ours")
+    shelf.sync(catalog)
+
+    found = catalog.row(IDS[0])
+
+    assert found is not None
+    assert found.observation == seen(0)
+    assert catalog.row(IDS[1]) is None
 
 
 _KILLED = """
