@@ -17,6 +17,7 @@ from snapshotter.model.reading import QrCode
 
 MAX_PIXELS = 64_000_000  # of all pictures of a page; what stands further down is not looked at
 _MAX_WIDTH = 20_000  # device pixels
+_AT_ONCE = 24_000_000  # pixels of a picture that is decoded whole: in half of the time
 _STRIP = 2048  # rows that are looked at together
 _OVERLAP = 1024  # rows that the next strip sees again: a code of that height is found whole
 _MAX_CODES = 100
@@ -83,6 +84,9 @@ def _codes(rows: PngRows, most: int) -> Iterator[tuple[str, Box]]:
     """Yield the codes in the first rows of a picture: text, and place in device pixels."""
     from PIL import Image
 
+    if rows.header.width * rows.header.height <= _AT_ONCE:
+        yield from _in_whole(rows.whole(), most)
+        return
     strip: Any = None  # grey, what was not looked at yet with what is seen again
     top = seen = 0
     for band in rows.bands():
@@ -100,6 +104,14 @@ def _codes(rows: PngRows, most: int) -> Iterator[tuple[str, Box]]:
             strip, top = strip.crop((0, cut, strip.width, strip.height)), top + cut
     if strip is not None and (strip.height > _OVERLAP or not top):
         yield from _in_strip(strip, top)
+
+
+def _in_whole(picture: Any, most: int) -> Iterator[tuple[str, Box]]:
+    """Yield the codes in the first rows of a picture that is decoded, strip by strip."""
+    grey = picture.convert("L")
+    for top in range(0, max(most - _OVERLAP, 1), _STRIP - _OVERLAP):
+        below = min(top + _STRIP, most)
+        yield from _in_strip(grey.crop((0, top, grey.width, below)), top)
 
 
 def _in_strip(strip: Any, top: int) -> Iterator[tuple[str, Box]]:
