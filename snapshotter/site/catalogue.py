@@ -137,6 +137,13 @@ def _frozen(visit: Visit) -> Response:
     )
 
 
+def _quoting(visit: Visit, host: str, text: str, detail: str) -> Response:
+    """Return an article, post or video that quotes a notice: as its title, and as a paragraph."""
+    others = ("上个星期六，河边的旧书市又开张了。", "The ferry leaves at ten past six.")
+    quotes = (text, *([detail] if detail else []))
+    return article(host, text, (others[0], *quotes, others[1]), state=visit.state)
+
+
 def _api(case: str) -> Callable[[Visit], Response]:
     return lambda visit: weibo.api(visit, case)
 
@@ -286,12 +293,28 @@ _HOSTILE_PAGES = tuple(
     for name, (make, says) in hostile.PAGES.items()
 )
 
+# Each of `NOTICES` in its place, and as the title and a paragraph of something that is there:
+# what files of rules are tried on.
+_NOTICE_PAGES = tuple(
+    _page(f"notice/{variant}", it.host, f"{variant} in its place",
+          lambda visit, variant=variant: notice(variant), None)  # type: ignore[misc]
+    for variant, it in NOTICES.items()
+)  # fmt: skip
+_QUOTED_PAGES = tuple(
+    _page(f"quoted/{variant}", it.host, f"{variant}, quoted by something that is there",
+          lambda visit, it=it: _quoting(visit, it.host, it.text, it.detail), None)  # type: ignore[misc]
+    for variant, it in NOTICES.items()
+)  # fmt: skip
+
 PAGES: Mapping[str, FixturePage] = MappingProxyType(
     {
         it.name: it
-        for it in (*_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_HOSTILE_PAGES)
+        for it in (
+            *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_HOSTILE_PAGES,
+            *_NOTICE_PAGES, *_QUOTED_PAGES,
+        )
     }
-)
+)  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
