@@ -6,6 +6,7 @@ is shown between isolating marks, with control characters written out, and never
 Nothing here judges: captures were verified and verdicts were made elsewhere.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from snapshotter.report import words
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
 MAX_NOTICE = 600
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
@@ -87,6 +89,15 @@ class Exhibit:
     def timezone(self) -> str:
         """What the page was told, IANA."""
         return str(_at(self.record, "when.timezone") or "UTC")
+
+    @property
+    def language(self) -> str:
+        """Of the page, BCP 47, as it says or was asked to be; "" where neither is one."""
+        for path in ("content.document_language", "how.settings.locale"):
+            found = _at(self.record, path)
+            if isinstance(found, str) and _LANGUAGE.fullmatch(found):
+                return found
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.e2e
 
 CAPTURER, WITNESS = new_signer(), new_signer()
 SETTLED = "html[data-state=good], html[data-state=bad]"
+PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")  # one sheet of a PDF
 LIMIT_MS = 120_000  # on a machine that has much else to do
 
 
@@ -234,6 +235,7 @@ def test_a_browser_without_a_network_shows_every_hash_green(
         box = reader.page.locator("#picture").bounding_box()
         assert box is not None
         assert box["height"] > 100
+        assert len(PAGE.findall(reader.page.pdf(prefer_css_page_size=True))) == 1
         with reader.page.expect_download(timeout=LIMIT_MS) as download:
             reader.page.get_by_role("link", name=f"{proof.seen}.wacz").click()
         download.value.save_as(tmp_path / "saved.wacz")
@@ -294,6 +296,6 @@ def test_the_statement_on_paper_is_one_sheet_of_text(proof: Proof) -> None:
         (part,) = found.manifest.of_role(Role.PDF)
         pdf = pack.read_part(stream, found, part, limit=1 << 24)
 
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) == 1
+    assert len(PAGE.findall(pdf)) == 1
     assert b"/ToUnicode" in pdf  # what is drawn can be selected as text
     assert f"(D:{proof.made.manifest.made_at:%Y%m%d}".encode() in pdf

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -296,6 +297,26 @@ def test_the_page_asks_nobody_for_anything() -> None:
     addresses = [value for name, value in found.attributes if name in fetching]
     assert addresses == ["#statement"]
     assert not re.search(r"url\(|@import|eval\(|innerHTML|fetch\(|XMLHttp|import\(", whole)
+
+
+def test_the_page_can_be_read_out_and_gone_through_by_keyboard() -> None:
+    found = Elements()
+    found.feed(pages.page(exhibits.statement(), PARTS).decode())
+    levels = [int(tag[1]) for tag in found.tags if re.fullmatch(r"h[1-6]", tag)]
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    attributes = dict(found.attributes)
+    assert attributes["role"] == "status"
+    assert attributes["aria-live"] == "polite"
+    assert "Both captures side by side" in (attributes["alt"] or "")
+    assert found.tags.count("th") == [it for it, _ in found.attributes].count("scope")
+    assert found.tags[:2] == ["html", "head"]
+    assert ("lang", "en") in found.attributes
+    assert ("lang", "zh-CN") in found.attributes  # of what the captured page says
+    assert not [value for name, value in found.attributes if name == "tabindex"]
+    assert found.tags.count("summary") == found.tags.count("details") == 4
 
 
 def test_the_same_statement_is_the_same_page() -> None:
