@@ -41,7 +41,9 @@ Examples:
     is_flag=True,
     help="Go on with this store where the queue belongs to another one.",
 )
-@click.option("--policy", metavar="NAME|FILE", help="For jobs that name none.  [default: default]")
+@click.option(
+    "--policy", metavar="NAME|FILE|auto", help="For jobs that name none.  [default: default]"
+)
 @click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
 @click.option(
     "--passphrase-file",
