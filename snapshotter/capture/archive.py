@@ -13,6 +13,7 @@ from snapshotter.capture.heads import Head
 from snapshotter.capture.redact import REQUEST_HEADER, RESPONSE_HEADER, Redactor
 from snapshotter.capture.scratch import Body
 from snapshotter.capture.spool import Spool, whole
+from snapshotter.capture.viewer import REDACTED, Concealer
 from snapshotter.capture.wire import WireExchange
 from snapshotter.formats import cdxj, pages, warc
 from snapshotter.formats.http import Direction
@@ -44,13 +45,14 @@ def write(
     clock: Clock,
     ids: IdSource,
     redactor: Redactor,
+    concealer: Concealer,
     software: str,
     page: PageLine,
 ) -> tuple[cdxj.Entry, ...]:
     """Write the three files, and return what the index has."""
     entries: list[cdxj.Entry] = []
     with files.create(WARC_PATH, "application/warc", step=_STEP) as sink:
-        out = _Archive(warc.Writer(sink), ids, redactor)
+        out = _Archive(warc.Writer(sink), ids, redactor, concealer)
         out.begin(clock.now(), software)
         for exchange in exchanges:
             entry = out.add(exchange)
@@ -59,9 +61,9 @@ def write(
     files.write(CDXJ_PATH, "application/cdxj", cdxj.encode(entries), step=_STEP)
     listing = pages.encode(
         page_id=ids.random_bytes(16).hex(),
-        url=page.url,
-        title=whole(page.title),
-        text=whole(page.text),
+        url=concealer.of_text(page.url),
+        title=concealer.of_text(whole(page.title)),
+        text=concealer.of_text(whole(page.text)),
         at=page.at or clock.now(),
     )
     files.write(PAGES_PATH, "application/jsonl", listing, step=_STEP)
@@ -71,10 +73,13 @@ def write(
 class _Archive:
     """Turns exchanges into WARC records."""
 
-    def __init__(self, writer: warc.Writer, ids: IdSource, redactor: Redactor) -> None:
+    def __init__(
+        self, writer: warc.Writer, ids: IdSource, redactor: Redactor, concealer: Concealer
+    ) -> None:
         self._writer = writer
         self._ids = ids
         self._redactor = redactor
+        self._concealer = concealer
 
     def begin(self, at: datetime, software: str) -> None:
         block = warc.fields(
@@ -112,23 +117,27 @@ class _Archive:
     def _add_response(
         self, exchange: Exchange, wire: WireExchange, answer: Head, record_id: str
     ) -> cdxj.Entry | None:
-        fields = [*_shared_fields(exchange, wire), ("Snapshotter-Body", exchange.body.value)]
-        if exchange.cut:
-            fields.append(("WARC-Truncated", exchange.cut))
-        record = warc.Record(
-            kind="response",
-            id=record_id,
-            at=exchange.at,
-            url=exchange.url,
-            fields=tuple(fields),
-            head=answer.written(RESPONSE_HEADER, self._redactor),
-        )
+        url = self._concealer.of_text(exchange.url)
         with wire.received.open() as body:
-            written = self._writer.write(record, body)
+            head = answer.written(RESPONSE_HEADER, self._redactor)
+            shown = self._concealer.of_body(answer, head, body, wire.received.length)
+            kept = REDACTED if shown.is_changed else exchange.body.value
+            fields = [*self._shared_fields(exchange, wire), ("Snapshotter-Body", kept)]
+            if exchange.cut:
+                fields.append(("WARC-Truncated", exchange.cut))
+            record = warc.Record(
+                kind="response",
+                id=record_id,
+                at=exchange.at,
+                url=url,
+                fields=tuple(fields),
+                head=shown.head,
+            )
+            written = self._writer.write(record, shown.body)
         if wire.frames is not None:
             return None  # nothing that an index could lead to
         return cdxj.Entry(
-            url=exchange.url,
+            url=url,
             at=exchange.at,
             media_type=answer.media_type or "unk",
             status=answer.status,
@@ -137,27 +146,31 @@ class _Archive:
             length=written.length,
             method=exchange.method,
             request_type=wire.request.header("content-type"),
-            request_body=wire.sent.beginning(_KEY_BODY),
+            request_body=self._concealer.of_bytes(wire.sent.beginning(_KEY_BODY)),
         )
 
     def _add_request(
         self, exchange: Exchange, wire: WireExchange, record_id: str, *, concurrent_to: str
     ) -> None:
-        fields = list(_shared_fields(exchange, wire))
+        fields = list(self._shared_fields(exchange, wire))
         if concurrent_to:
             fields.append(("WARC-Concurrent-To", f"<{concurrent_to}>"))
         if not wire.request_is_whole:
             fields.append(("WARC-Truncated", "disconnect"))
-        record = warc.Record(
-            kind="request",
-            id=record_id,
-            at=exchange.at,
-            url=exchange.url,
-            fields=tuple(fields),
-            head=wire.request.written(REQUEST_HEADER, self._redactor),
-        )
         with wire.sent.open() as body:
-            self._writer.write(record, body)
+            head = wire.request.written(REQUEST_HEADER, self._redactor)
+            shown = self._concealer.of_body(wire.request, head, body, wire.sent.length)
+            if shown.is_changed:
+                fields.append(("Snapshotter-Body", REDACTED))
+            record = warc.Record(
+                kind="request",
+                id=record_id,
+                at=exchange.at,
+                url=self._concealer.of_text(exchange.url),
+                fields=tuple(fields),
+                head=shown.head,
+            )
+            self._writer.write(record, shown.body)
 
     def _add_interim(
         self, exchange: Exchange, wire: WireExchange, head: Head, concerns: str
@@ -168,11 +181,11 @@ class _Archive:
                 kind="metadata",
                 id=self._new_id(),
                 at=exchange.at,
-                url=exchange.url,
-                fields=(*_shared_fields(exchange, wire), *_concerning(concerns)),
+                url=self._concealer.of_text(exchange.url),
+                fields=(*self._shared_fields(exchange, wire), *_concerning(concerns)),
                 content_type="application/http; msgtype=response",
             ),
-            head.written(RESPONSE_HEADER, self._redactor),
+            self._concealer.of_bytes(head.written(RESPONSE_HEADER, self._redactor)),
         )
 
     def _add_frames(
@@ -184,8 +197,8 @@ class _Archive:
             kind="metadata",
             id=self._new_id(),
             at=exchange.at,
-            url=exchange.url,
-            fields=(*_shared_fields(exchange, wire), *_concerning(concerns), *cut),
+            url=self._concealer.of_text(exchange.url),
+            fields=(*self._shared_fields(exchange, wire), *_concerning(concerns), *cut),
             content_type=FRAMES_TYPE,
         )
         with frames.open() as lines:
@@ -217,10 +230,15 @@ class _Archive:
             kind="metadata",
             id=self._new_id(),
             at=exchange.at,
-            url=exchange.url,
+            url=self._concealer.of_text(exchange.url),
             fields=_concerning(concerns) if concerns else (),
         )
-        self._writer.write_block(record, warc.fields(tuple(pair for pair in pairs if pair[1])))
+        block = warc.fields(tuple(pair for pair in pairs if pair[1]))
+        self._writer.write_block(record, self._concealer.of_bytes(block))
+
+    def _shared_fields(self, exchange: Exchange, wire: WireExchange) -> Iterator[tuple[str, str]]:
+        for name, value in _shared_fields(exchange, wire):
+            yield name, self._concealer.of_text(value)
 
     def _new_id(self) -> str:
         return warc.record_id(self._ids.random_bytes(16))

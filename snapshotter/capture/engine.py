@@ -125,6 +125,7 @@ class ChromiumCapturer:
                     keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
                     original=request.original,
                     discloses=decision.redact.mode != "drop",
+                    redact=decision.redact,
                 ),
                 gate=self._gate,
                 assessor=partial(self._assessor, decision) if self._assessor is not None else None,

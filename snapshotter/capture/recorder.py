@@ -30,6 +30,7 @@ from snapshotter.capture.observation import Observer
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.scratch import Scratch
 from snapshotter.capture.spool import Spool
+from snapshotter.capture.viewer import Concealer
 from snapshotter.capture.wire import CarriedConnection, read
 from snapshotter.egress import tee
 from snapshotter.errors import SnapshotterError
@@ -46,7 +47,7 @@ from snapshotter.model.capture import (
     Redirect,
     RequestCounts,
 )
-from snapshotter.model.request import Limits
+from snapshotter.model.request import Limits, RedactRules
 from snapshotter.ports import Clock, IdSource
 
 TOO_MANY_REQUESTS = "too-many-requests"
@@ -103,6 +104,7 @@ class Recording:
     documents: tuple[ReceivedDocument, ...] = ()  # in turn, as far as they are on the wire
     main_body: MainBody | None = None  # the body of `response`, even an empty one
     picture_digests: frozenset[tuple[str, str]] = frozenset()  # (address, SHA-256) of each picture
+    concealer: Concealer | None = None  # what it concealed is to be concealed elsewhere, too
 
 
 class Recorder(Protocol):
@@ -167,6 +169,7 @@ class WireRecorder:
         keep_for: Who can open the streams and keys in the bundle; nobody: they are not kept.
         original: The address that was asked for, where another one is visited; "" otherwise.
         discloses: Whether the salts of what is replaced are handed out.
+        redact: What says who made the capture; see `viewer.Concealer`.
     """
 
     def __init__(
@@ -182,6 +185,7 @@ class WireRecorder:
         keep_for: Sequence[Recipient] = (),
         original: str = "",
         discloses: bool = True,
+        redact: RedactRules | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -194,6 +198,7 @@ class WireRecorder:
         self._redactor = Redactor(names=redact_headers, ids=ids, discloses=discloses)
         if original:
             self._redactor.replace(REQUESTED_URL, "original", original)
+        self._concealer = Concealer.of(self._redactor, redact or RedactRules())
         self._observer = Observer(clock=clock, limits=limits, redactor=self._redactor)
         self._scratch = Scratch(spool / _SCRATCH)
         self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
@@ -271,12 +276,14 @@ class WireRecorder:
         told = way[-1] if way else None
         main = by_told.get(told.number) if told is not None else None
         files = Spool(self._spool, self._clock)
+        self._learn(found)
         entries = archive.write(
             found,
             files=files,
             clock=self._clock,
             ids=self._ids,
             redactor=self._redactor,
+            concealer=self._concealer,
             software=self._software,
             page=archive.PageLine(
                 url=self._redactor.clean_url(final_url),
@@ -305,9 +312,22 @@ class WireRecorder:
             certificate_errors=_certificate_errors(found),
             redactions=self._redactor.redactions(),
             disclosures=self._redactor.disclosures(),
-            missing_parts=self._missing_parts(found, carried) + not_kept,
+            missing_parts=self._missing_parts(found, carried) + not_kept + self._unchecked(),
             artifacts=files.artifacts,
+            concealer=self._concealer,
         )
+
+    def _learn(self, found: Iterable[Exchange]) -> None:
+        """Look through what is recorded for values that say who made the capture."""
+        if not self._concealer.is_needed:
+            return
+        for it in found:
+            self._concealer.learn(it.url.encode("utf-8", "surrogatepass"))
+            if it.wire is not None and it.wire.answer is not None:
+                with it.wire.received.open() as body:
+                    self._concealer.look(it.wire.answer, body, it.wire.received.length)
+        for file in sorted((self._spool / "capture").glob("*.html")):
+            self._concealer.learn(file.read_bytes())
 
     def _documents(
         self, way: Iterable[Exchange], main_body: MainBody | None
@@ -381,6 +401,12 @@ class WireRecorder:
                 )
             )
         return tuple(carried)
+
+    def _unchecked(self) -> tuple[str, ...]:
+        if not self._concealer.unchecked:
+            return ()
+        words = "bodies in which what says who made the capture could not be looked for"
+        return (f"{words}: {self._concealer.unchecked}",)
 
     def _write_connections(
         self,

@@ -23,7 +23,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import comparison, documents, environment, kernel, target
+from snapshotter.capture import comparison, documents, environment, kernel, target, viewer
 from snapshotter.capture.album import Album, Shown, set_window
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.browser import (
@@ -244,7 +244,8 @@ class Session:
         self._compare_texts(self._recording)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
-        return self._ledger.compose(self._recording, facts, self._spool)
+        made = self._ledger.compose(self._recording, facts, self._spool)
+        return viewer.conceal(made, self._recording.concealer)
 
     def _compare_texts(self, recording: Recording) -> None:
         """Warn where the page that was shown says something else than its documents did."""

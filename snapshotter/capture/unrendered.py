@@ -12,6 +12,7 @@ from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.recorder import Recording
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
+from snapshotter.capture.viewer import Concealer, conceal
 from snapshotter.model.capture import Capture, RequestCounts
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
@@ -46,12 +47,15 @@ class UnrenderedCapturer:
         )
         if request.original:
             redactor.replace(REQUESTED_URL, "original", request.original)
+        concealer = Concealer.of(redactor, decision.redact)
+        concealer.learn(request.url.encode("utf-8", "surrogatepass"))
         archive.write(
             (),
             files=files,
             clock=self._clock,
             ids=self._ids,
             redactor=redactor,
+            concealer=concealer,
             software=f"snapshotter/{self._version}",
             page=archive.PageLine(url=redactor.clean_url(request.url), title="", text="", at=None),
         )
@@ -67,7 +71,8 @@ class UnrenderedCapturer:
             missing_parts=(),
             artifacts=(),
         )
-        return ledger.compose(nothing, environment.without_browser(self._version), files)
+        made = ledger.compose(nothing, environment.without_browser(self._version), files)
+        return conceal(made, concealer)
 
     def prepare(self, decision: Decision, spool: Path) -> None:
         """Do nothing: there is no browser."""

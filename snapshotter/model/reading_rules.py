@@ -67,4 +67,5 @@ class SiteReadings:
     regions: tuple[tuple[Region, str], ...] = ()  # CSS of what is to be labelled so
     counts: tuple[CountPlace, ...] = ()
     metadata: tuple[MetadataPlace, ...] = ()
+    viewer_fields: tuple[str, ...] = ()  # names of what its pages say of their visitor
     units: Mapping[str, str] = field(default_factory=dict)  # word, lowercase → unit

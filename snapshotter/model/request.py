@@ -182,6 +182,7 @@ class RedactRules:
     # Lowercase names of parameters in addresses; one that ends in "*" names all that begin so.
     url_params: tuple[str, ...] = ()
     viewer_fields: tuple[str, ...] = ()  # ids of lists of what a site's page says of its visitor
+    viewer_names: tuple[str, ...] = ()  # of the fields in these lists, lowercase
     mode: str = "commit"  # salts are kept beside the store; "drop": nobody can ever open one
 
 

@@ -131,7 +131,7 @@ def decide(
             **limits, settle_s=effective.wait.settle_s, scroll_steps=effective.scroll.steps
         ),
         redact_headers=redacted_headers(effective.redact.headers),
-        redact=RedactRules(mode=effective.redact.mode),
+        redact=_redact_rules(effective),
         keep_streams_for=effective.streams.keep_for,
         allow_networks=effective.network.allow,
         block_hosts=effective.network.block_hosts,
@@ -180,6 +180,26 @@ def monitoring(policy: Policy) -> Monitoring:
 def redacted_headers(names: Iterable[str]) -> frozenset[str]:
     """Return the headers whose values are replaced, lowercase: those named, and the standards'."""
     return frozenset(name.lower() for name in names) | _ALWAYS_REDACTED
+
+
+def _redact_rules(policy: Policy) -> RedactRules:
+    lists = {it.id: it.viewer_fields for it in readings.shipped().sites if it.viewer_fields}
+    for name in policy.redact.viewer_fields:
+        if name not in lists:
+            raise SnapshotterError(
+                f"there is no list of viewer fields called {name}",
+                hint=f"one of {', '.join(sorted(lists))}",
+            )
+    return RedactRules(
+        url_params=policy.redact.url_params,
+        viewer_fields=policy.redact.viewer_fields,
+        viewer_names=tuple(
+            dict.fromkeys(
+                field.lower() for name in policy.redact.viewer_fields for field in lists[name]
+            )
+        ),
+        mode=policy.redact.mode,
+    )
 
 
 def _reading_rules(policy: Policy) -> ReadingRules:

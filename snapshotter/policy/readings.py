@@ -47,6 +47,7 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z_$][\w$]*$", max_length=100)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 _Word = Annotated[str, Field(min_length=1, max_length=60)]
 _Unit = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,29}$")]
+_Field = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{1,60}\*?$")]
 _MetadataName = Literal[
     "title", "byline", "site", "canonical", "published", "modified", "language", "server",
     "account", "place", "title_modified",
@@ -99,6 +100,7 @@ class _Site(_Table):
     regions: dict[str, _Selectors] = Field(default_factory=dict)
     count: Annotated[tuple[_Count, ...], Field(max_length=200, strict=False)] = ()
     metadata: Annotated[tuple[_Metadatum, ...], Field(max_length=200, strict=False)] = ()
+    viewer_fields: Annotated[tuple[_Field, ...], Field(max_length=100, strict=False)] = ()
     units: dict[_Unit, Annotated[tuple[_Word, ...], Field(max_length=200, strict=False)]] = Field(
         default_factory=dict
     )
@@ -125,6 +127,7 @@ class _Site(_Table):
                 MetadataPlace(name=it.name, place=it.place(), epoch=it.epoch)
                 for it in self.metadata
             ),
+            viewer_fields=self.viewer_fields,
             units={word.lower(): unit for unit, words in self.units.items() for word in words},
         )
 

@@ -38,6 +38,7 @@ KINDS = frozenset({"shell", "chromium"})
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 _SHORTEST = timedelta(seconds=60)
 _MOST_VISITS = 1_000  # after a removal
+_Parameter = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]{0,60}\*?$")]  # of an address
 _Word = Annotated[str, Field(min_length=1, max_length=500, strict=True)]
 _Selector = Annotated[str, Field(min_length=1, max_length=1000)]
 _Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
@@ -314,6 +315,8 @@ class Redact(_Table):
     headers: tuple[str, ...] = Field(
         default=("authorization", "cookie", "proxy-authorization", "set-cookie"), strict=False
     )
+    url_params: tuple[_Parameter, ...] = Field(default=(), max_length=200, strict=False)
+    viewer_fields: tuple[_Word, ...] = Field(default=(), max_length=20, strict=False)
 
 
 class RequestTable(_Table):

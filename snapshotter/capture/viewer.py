@@ -1,0 +1,377 @@
+"""
+Take out of a capture what it says of whoever made it: fields of pages, parameters of addresses.
+
+A page that was opened from a client names its visitor: `window.uin = "…"`, and links carry who
+shared them: `?sharer_shareid=…`. The values of the names that a policy lists are replaced by
+commitments (`capture/redact.py`), in every text that a bundle holds: bodies as received, the
+document, MHTML, layout, text, logs, addresses. A body in which something is replaced is kept
+without its framing and codings, and says so. What was learnt as such a value, and looks like an
+identifier, is replaced wherever it stands, under any name or none.
+
+Pictures and PDFs show what the page showed. Streams that are kept for somebody are encrypted and
+whole. See docs/spec/network-record.md and docs/explanation/what-we-do-to-a-page.md.
+"""
+
+import binascii
+import io
+import quopri
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from snapshotter.capture.heads import Head
+from snapshotter.capture.redact import Redactor
+from snapshotter.formats import brotli, content_coding, http1_chunks
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.capture import Artifact, Capture
+from snapshotter.model.request import RedactRules
+
+VIEWER_FIELD = "viewer-field"
+URL_PARAMETER = "url-parameter"
+REDACTED = "redacted"  # what a response record says of its body: `Snapshotter-Body`
+
+T = TypeVar("T")
+
+_MAX_BODY = 32 << 20  # bytes of a text that is looked through
+_MAX_VALUES = 200  # that are looked for under other names
+_LEAST = 8  # characters of a value that is an identifier, and not a word of the page
+_TOKEN = b"redacted:sha256:"
+_DECLINED = frozenset({b"true", b"false", b"null", b"none", b"undefined"})
+_TEXTS = re.compile(
+    r"text/.*|.*[/+](?:json|xml|javascript|ecmascript|x-javascript|ndjson)|image/svg\+xml"
+    r"|application/x-www-form-urlencoded|multipart/.*|message/.*|"
+)
+_SUFFIXES = frozenset({".html", ".txt", ".json", ".jsonl", ".mhtml", ".xml", ".csv", ".js", ".css"})
+_BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx"})
+
+# A quotation mark, as JSON in a script, in an attribute or in an address writes it.
+_QUOTE = rb"""(?:\\?["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
+_FRAMING = re.compile(rb"(?im)^(?:transfer-encoding|content-encoding|content-length)[ \t]*:.*\r?\n")
+_PART_HEAD = re.compile(rb"\r?\n\r?\n")
+_CODING = re.compile(rb"(?im)^content-transfer-encoding:[ \t]*([a-z0-9-]+)")
+_TYPE = re.compile(rb"(?im)^content-type:[ \t]*([a-z0-9+./-]+)")
+_BOUNDARY = re.compile(rb'(?i)boundary="?([^"\r\n;]+)')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concealed:
+    """A body as it is written, and the head that fits it."""
+
+    head: bytes
+    body: BinaryIO
+    is_changed: bool
+
+
+class Concealer:
+    """
+    Replaces the values of names in texts of one capture.
+
+    Args:
+        params: Names of parameters in addresses; one that ends in `*` names all that begin so.
+        viewer_fields: The same, of fields in pages.
+    """
+
+    def __init__(
+        self, redactor: Redactor, *, params: Sequence[str], viewer_fields: Sequence[str]
+    ) -> None:
+        self.redactor = redactor
+        self.unchecked = 0  # bodies that could not be looked through
+        self._patterns: list[tuple[re.Pattern[bytes], str, bytes]] = []
+        if params:
+            self._patterns += ((it, URL_PARAMETER, b"") for it in _parameters(params))
+        if viewer_fields:
+            self._patterns += ((it, VIEWER_FIELD, quote) for it, quote in _fields(viewer_fields))
+        self._known: dict[bytes, tuple[str, str]] = {}  # value → place, name
+        self._spellings: re.Pattern[bytes] | None = None
+
+    @classmethod
+    def of(cls, redactor: Redactor, rules: RedactRules) -> "Concealer":
+        """Return what conceals what a policy names."""
+        return cls(redactor, params=rules.url_params, viewer_fields=rules.viewer_names)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the policy names anything."""
+        return bool(self._patterns)
+
+    def learn(self, data: bytes) -> None:
+        """Take note of the values in a text, so that they are found elsewhere as well."""
+        for pattern, place, _ in self._patterns:
+            for found in pattern.finditer(data):
+                value = _plain(found["value"])
+                if len(self._known) < _MAX_VALUES and _is_identifier(value):
+                    self._known.setdefault(value, (place, _name(found)))
+        self._spellings = _spelt(self._known) if self._known else None
+
+    def of_bytes(self, data: bytes) -> bytes:
+        """Return a text without what says who made the capture."""
+        for pattern, place, quote in self._patterns:
+            data = pattern.sub(self._replaced(place, quote), data)
+        if self._spellings is not None:
+            data = self._spellings.sub(self._of_known, data)
+        return data
+
+    def of_text(self, text: str) -> str:
+        """Return the same of a text that UTF-8 has a form for."""
+        if not self.is_needed:
+            return text
+        return self.of_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def of_body(self, head: Head, written: bytes, body: BinaryIO, length: int) -> Concealed:
+        """
+        Return a body and its head as they are written.
+
+        Args:
+            written: The head's octets.
+            length: Bytes of `body`.
+        """
+        same = Concealed(head=self.of_bytes(written), body=body, is_changed=False)
+        if not length or not _TEXTS.fullmatch(head.media_type):
+            return same
+        text = _decoded(head, body, length)
+        body.seek(0)
+        if text is None:
+            self.unchecked += 1
+            return same
+        self.learn(text)
+        shown = self.of_bytes(text)
+        if shown == text:
+            return same
+        return Concealed(
+            head=_with_length(same.head, len(shown)), body=io.BytesIO(shown), is_changed=True
+        )
+
+    def look(self, head: Head, body: BinaryIO, length: int) -> None:
+        """Take note of the values in a body, as far as it is a text."""
+        if length and _TEXTS.fullmatch(head.media_type):
+            self.learn(_decoded(head, body, length) or b"")
+
+    def _replaced(self, place: str, quote: bytes) -> Callable[[re.Match[bytes]], bytes]:
+        def replaced(found: re.Match[bytes]) -> bytes:
+            value = found["value"]
+            if value.startswith(_TOKEN) or value.lower() in _DECLINED:
+                return found[0]
+            token = self._token(place, _name(found), _plain(value))
+            return found["before"] + quote + token + quote
+
+        return replaced
+
+    def _of_known(self, found: re.Match[bytes]) -> bytes:
+        value = _plain(found[0])
+        if value not in self._known:
+            return found[0]
+        return self._token(*self._known[value], value)
+
+    def _token(self, place: str, name: str, value: bytes) -> bytes:
+        return self.redactor.replace(place, name, value).encode()
+
+
+def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
+    """
+    Return a capture whose files and values say nothing of whoever made it.
+
+    What the recorder wrote is concealed already; here it is the rest: the document, MHTML, text,
+    layout and logs, and all texts of the capture itself.
+    """
+    if concealer is None or not concealer.is_needed:
+        return capture
+    artifacts = capture.artifacts
+    for artifact in artifacts:
+        if _is_text(artifact):
+            concealer.learn(artifact.file.read_bytes())
+    artifacts = tuple(_rewritten(it, concealer) for it in artifacts)
+    shown = _swept(replace(capture, artifacts=(), redactions=(), disclosures=()), concealer)
+    return replace(
+        shown,
+        artifacts=artifacts,
+        redactions=concealer.redactor.redactions(),
+        disclosures=concealer.redactor.disclosures(),
+    )
+
+
+def _swept(value: T, concealer: Concealer) -> T:
+    """Return a value of the model with every text in it concealed."""
+    made: Any = value
+    if type(made) is str:
+        made = concealer.of_text(made)
+    elif isinstance(made, tuple):
+        made = tuple(_swept(item, concealer) for item in made)
+    elif isinstance(made, dict):
+        made = {key: _swept(item, concealer) for key, item in made.items()}
+    elif is_dataclass(made) and not isinstance(made, type):
+        made = replace(
+            made,
+            **{it.name: _swept(getattr(made, it.name), concealer) for it in fields(made)},
+        )
+    return made  # type: ignore[no-any-return]  # of the same type as `value`
+
+
+def _is_text(artifact: Artifact) -> bool:
+    return (
+        artifact.path not in _BY_RECORDER
+        and Path(artifact.path).suffix in _SUFFIXES
+        and artifact.digests.length <= _MAX_BODY
+    )
+
+
+def _rewritten(artifact: Artifact, concealer: Concealer) -> Artifact:
+    note = concealer.of_text(artifact.note)
+    if not _is_text(artifact):
+        return replace(artifact, note=note)
+    data = artifact.file.read_bytes()
+    change = _mhtml if artifact.path.endswith(".mhtml") else Concealer.of_bytes
+    shown = change(concealer, data)
+    if shown == data:
+        return replace(artifact, note=note)
+    artifact.file.unlink()
+    artifact.file.write_bytes(shown)
+    return replace(artifact, note=note, digests=digest_bytes(shown))
+
+
+def _mhtml(concealer: Concealer, data: bytes) -> bytes:
+    """Conceal MHTML (RFC 2557): each part in its own coding, quoted-printable or base64."""
+    found = _BOUNDARY.search(data[:4096])
+    if found is None:
+        return concealer.of_bytes(data)
+    mark = b"--" + found[1]
+    return mark.join(_part(concealer, part) for part in data.split(mark))
+
+
+def _part(concealer: Concealer, part: bytes) -> bytes:
+    split = _PART_HEAD.search(part)
+    if split is None:
+        return concealer.of_bytes(part)
+    head, body = part[: split.end()], part[split.end() :]
+    coding, kind = _CODING.search(head), _TYPE.search(head)
+    head = concealer.of_bytes(head)
+    way = coding[1].lower() if coding else b""
+    if way == b"quoted-printable":
+        text = quopri.decodestring(body)
+        concealer.learn(text)
+        shown = concealer.of_bytes(text)
+        return head + (body if shown == text else _quoted_printable(shown))
+    if way == b"base64" and kind is not None and _TEXTS.fullmatch(kind[1].decode().lower()):
+        try:
+            text = binascii.a2b_base64(body)
+        except binascii.Error:
+            return head + body
+        shown = concealer.of_bytes(text)
+        return head + (body if shown == text else _base64(shown))
+    return head + (body if way in (b"base64", b"binary") else concealer.of_bytes(body))
+
+
+def _quoted_printable(text: bytes) -> bytes:
+    coded = binascii.b2a_qp(text.replace(b"\r\n", b"\n"), istext=True)
+    return coded.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _base64(data: bytes) -> bytes:
+    coded = binascii.b2a_base64(data, newline=False)
+    lines = (coded[at : at + 76] for at in range(0, len(coded), 76))
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+# Bodies as they were received
+
+
+def _decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
+    """Return a body without framing and codings; None where that can not be, or is too long."""
+    if length > _MAX_BODY:
+        return None
+    is_chunked = "chunked" in head.header("transfer-encoding").lower()
+    data = b"".join(http1_chunks.unchunked(body) if is_chunked else http1_chunks.parts(body))
+    coding = head.header("content-encoding").strip().lower()
+    if coding == "br":
+        try:
+            text: bytes | None = brotli.decompress(data, limit=_MAX_BODY)
+        except brotli.BrotliInvalid:
+            return None
+        return text
+    text = content_coding.undone(data, coding, _MAX_BODY + 1)
+    return None if text is None or len(text) > _MAX_BODY else text
+
+
+def _with_length(head: bytes, length: int) -> bytes:
+    """Return a head for a body that has no framing and no coding."""
+    kept = _FRAMING.sub(b"", head)
+    lines, end, _ = kept.partition(b"\r\n\r\n")
+    if not end:
+        return kept
+    return lines + b"\r\nContent-Length: %d\r\n\r\n" % length
+
+
+# What is looked for
+
+
+def _names(names: Iterable[str]) -> bytes:
+    """Return a pattern for names; the longest first, because one may begin as another does."""
+    some = sorted({it.lower() for it in names}, key=len, reverse=True)
+    return b"|".join(
+        re.escape(it.removesuffix("*").encode()) + (rb"[\w.-]{0,60}" if it.endswith("*") else b"")
+        for it in some
+    )
+
+
+def _fields(names: Sequence[str]) -> tuple[tuple[re.Pattern[bytes], bytes], ...]:
+    """Return patterns for what a page gives a name, and what stands around a replacement."""
+    name = rb"(?<![\w$])(?P<name>" + _names(names) + rb")"
+    given = rb"\s{0,20}(?:[:=](?![=])|%3A)\s{0,20}(?:JsDecode\(|decodeURIComponent\()?"
+    begin = rb"(?P<before>" + name + _QUOTE + rb"?" + given
+    value = rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})"
+    return (
+        (re.compile(rb"(?i)" + begin + rb"\")(?P<value>[^\"\\\r\n<>]{1,300})(?=\")"), b""),
+        (re.compile(rb"(?i)" + begin + rb"')(?P<value>[^'\\\r\n<>]{1,300})(?=')"), b""),
+        (re.compile(rb"(?i)" + begin + _QUOTE + rb")" + value + rb"(?=" + _QUOTE + rb")"), b""),
+        # Not in an address, where a number has no quotation marks either.
+        (
+            re.compile(
+                rb"(?i)(?<![?&])(?<!&amp;)" + begin + rb")(?P<value>[1-9]\d{0,18})(?![\w.%])"
+            ),
+            b'"',
+        ),
+    )
+
+
+def _parameters(names: Sequence[str]) -> tuple[re.Pattern[bytes], ...]:
+    """Return patterns for parameters of addresses: as they are, and percent-encoded."""
+    name = rb"(?P<name>" + _names(names) + rb")"
+    lead = rb"(?:[?]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026|\A)"
+    equals = rb"(?:=(?!=)|\\x3d|\\u003d|&\#61;)"
+    plain = rb"(?P<before>" + lead + name + equals + rb")(?P<value>[^&\#\"'<>\s\\=]{1,1000}={0,2})"
+    coded = (
+        rb"(?P<before>(?:%3F|%26(?:amp%3B)?)" + name + rb"%3D)"
+        rb"(?P<value>(?:(?!%26|%23|%22|%27|%3C|%20)[^&\#\"'<>\s\\=]){1,1000})"
+    )
+    return re.compile(rb"(?i)" + plain), re.compile(rb"(?i)" + coded)
+
+
+def _name(found: re.Match[bytes]) -> str:
+    return found["name"].decode("ascii", "replace").lower()
+
+
+def _plain(value: bytes) -> bytes:
+    """Return a value without percent-encoding: in every spelling it is the same one."""
+    return unquote_to_bytes(value) if b"%" in value else value
+
+
+def _is_identifier(value: bytes) -> bool:
+    """Return whether a value can be nothing else, wherever it stands: long, and with a digit."""
+    return (
+        len(value) >= _LEAST
+        and re.search(rb"\d", value) is not None
+        and re.fullmatch(rb"[\w+/=.@-]+", value) is not None
+        and not value.startswith(b"redacted:")
+    )
+
+
+def _spelt(values: Iterable[bytes]) -> re.Pattern[bytes]:
+    spellings = {
+        spelling
+        for value in values
+        for spelling in (value, quote_from_bytes(value, safe="").encode())
+    }
+    some = b"|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    return re.compile(rb"(?<![0-9A-Za-z])(?:" + some + rb")(?![0-9A-Za-z])")

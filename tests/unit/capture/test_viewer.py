@@ -1,0 +1,242 @@
+"""What a capture says of whoever made it is replaced in every text, and nothing else is."""
+
+import base64
+import binascii
+import gzip
+import io
+import quopri
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from snapshotter.capture.heads import Head
+from snapshotter.capture.redact import Redactor, commitment
+from snapshotter.capture.viewer import Concealer, conceal
+from snapshotter.formats.digest import digest_bytes
+from tests import bundles
+from tests.fakes.world import SeededIds
+
+AT = datetime(2026, 1, 8, tzinfo=UTC)
+UIN, SHARER = "2893715520", "f3a1c29e7d5b4860"
+FIELDS = ("uin", "user_uin", "devicetype", "isoversea", "sharer_*")
+PARAMS = ("uin", "sharer_*", "key", "pass_ticket")
+
+
+def concealer(
+    params: tuple[str, ...] = PARAMS, viewer_fields: tuple[str, ...] = FIELDS
+) -> Concealer:
+    redactor = Redactor(names=frozenset(), ids=SeededIds("1"))
+    return Concealer(redactor, params=params, viewer_fields=viewer_fields)
+
+
+def shown(text: str) -> str:
+    return concealer().of_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'window.uin = "{UIN}" || "";',
+        f"uin: '{UIN}',",
+        f'{{"uin":"{UIN}"}}',
+        f'{{"uin": {UIN}}}',
+        rf'"{{\"uin\":\"{UIN}\"}}"',
+        f"data-x='{{&quot;uin&quot;:&quot;{UIN}&quot;}}'",
+        f'<i data-uin="{UIN}">',
+        f"user_uin = '{UIN}' * 1",
+        f"uin: JsDecode('{UIN}')",
+        f"UIN = '{UIN}'",
+        f"href='/s?uin={UIN}&a=1'",
+        f"href='/s?a=1&amp;uin={UIN}#x'",
+        f"https://h/?url=https%3A%2F%2Fh%2Fs%3Fa%3D1%26uin%3D{UIN}%26b%3D2",
+        rf"'/s?a=1\x26uin={UIN}'",
+        f"uin={UIN}&a=1",
+    ],
+)
+def test_a_value_is_replaced_in_whatever_spelling(text: str) -> None:
+    assert UIN not in shown(text)
+    assert shown(text).count("redacted:sha256:") == 1
+
+
+def test_what_stands_around_a_value_stays() -> None:
+    before, _, after = shown(f"a = 1; window.uin = '{UIN}' || ''; b = 2").partition("redacted:")
+
+    assert before == "a = 1; window.uin = '"
+    assert after[len("sha256:") + 64 :] == "' || ''; b = 2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uin: '',", "uin: 0,", "uin = uin || this.uin;", "if (devicetype == 'x') {}",
+        "obj.devicetype = window.devicetype;", "ruin: '12345678'", "uin_other: '12345678'",
+        "the uin of a visitor", "isoversea === '1'", "a&&key=1", "x;key=1", "monkey=12345678",
+        "/s?monkey=12345678", "/s?uin=", "uin: true",
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_these_names_stays(text: str) -> None:
+    assert shown(text) == text
+
+
+def test_a_short_value_is_replaced_under_its_name_alone() -> None:
+    text = shown(
+        "isoversea: '1' * 1, count: '1', devicetype: 'Windows 11 x64', text: 'Windows 11 x64'"
+    )
+
+    assert text.count("redacted:") == 2
+    assert "count: '1'" in text
+    assert "text: 'Windows 11 x64'" in text
+
+
+def test_an_identifier_is_replaced_under_any_name_once_it_is_known() -> None:
+    it = concealer()
+    it.learn(f"uin: '{UIN}'".encode())
+
+    text = it.of_text(f"<b>{UIN}</b> /path/{UIN}/x other: '{UIN}' 1{UIN} {UIN}5")
+
+    assert text.count("redacted:") == 3
+    assert f" 1{UIN} {UIN}5" in text  # of other numbers it is a part
+
+
+def test_equal_values_are_one_commitment_that_its_salt_opens() -> None:
+    it = concealer()
+    text = it.of_text(f"uin: '{UIN}' /s?uin={UIN}&sharer_shareid={SHARER}")
+
+    tokens = [part[: len("sha256:") + 64] for part in text.split("redacted:")[1:]]
+    assert tokens[0] == tokens[1] != tokens[2]
+    opened = {it.name: it for it in it.redactor.disclosures()}
+    assert commitment(bytes.fromhex(opened["uin"].salt), "uin", UIN.encode()) == tokens[0]
+    assert {(it.place, it.name, it.count) for it in it.redactor.redactions()} == {
+        ("viewer-field", "uin", 1), ("url-parameter", "uin", 1),
+        ("url-parameter", "sharer_shareid", 1),
+    }  # fmt: skip
+
+
+def test_what_is_replaced_is_not_replaced_again() -> None:
+    it = concealer()
+    once = it.of_text(f"uin: '{UIN}' /s?uin={UIN}")
+
+    assert it.of_text(once) == once
+
+
+PAGE = f"<script>uin: '{UIN}'</script><p>text</p>".encode()
+
+
+def head(*lines: str) -> tuple[Head, bytes]:
+    data = "\r\n".join(("HTTP/1.1 200 OK", *lines, "", "")).encode()
+    headers = tuple((name, value) for name, _, value in (line.partition(": ") for line in lines))
+    return (
+        Head(data=data, headers=headers, first_line="HTTP/1.1 200 OK", status=200, secrets=()),
+        data,
+    )
+
+
+def chunked(data: bytes) -> bytes:
+    return b"5\r\n" + data[:5] + b"\r\n" + b"%x\r\n" % (len(data) - 5) + data[5:] + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (("Content-Length: 46",), PAGE),
+        (("Content-Encoding: gzip",), gzip.compress(PAGE)),
+        (("Content-Encoding: deflate",), zlib.compress(PAGE)),
+        (("Transfer-Encoding: chunked",), chunked(PAGE)),
+        (("Transfer-Encoding: chunked", "Content-Encoding: gzip"), chunked(gzip.compress(PAGE))),
+    ],
+)
+def test_a_body_is_looked_into_through_its_codings(lines: tuple[str, ...], body: bytes) -> None:
+    made, written = head("Content-Type: text/html; charset=utf-8", *lines, "X-A: 1")
+
+    it = concealer().of_body(made, written, io.BytesIO(body), len(body))
+
+    kept = it.body.read()
+    assert it.is_changed
+    assert kept.startswith(b"<script>uin: 'redacted:sha256:")
+    assert kept.endswith(b"'</script><p>text</p>")
+    assert it.head == (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nX-A: 1\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(kept)
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (("Content-Type: text/html", "Content-Encoding: gzip"), gzip.compress(b"<p>nothing</p>")),
+        (("Content-Type: image/png",), PAGE),
+    ],
+)
+def test_a_body_without_such_a_value_stays_as_it_was_received(
+    lines: tuple[str, ...], body: bytes
+) -> None:
+    made, written = head(*lines)
+
+    it = concealer().of_body(made, written, io.BytesIO(body), len(body))
+
+    assert (it.head, it.body.read(), it.is_changed) == (written, body, False)
+
+
+@pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])
+def test_a_body_that_can_not_be_looked_into_is_counted(coding: str) -> None:
+    made, written = head("Content-Type: text/html", f"Content-Encoding: {coding}")
+    it = concealer()
+
+    kept = it.of_body(made, written, io.BytesIO(b"\xff\xff nonsense"), 11)
+
+    assert not kept.is_changed
+    assert it.unchecked == 1
+
+
+def test_every_text_of_a_capture_is_swept_and_its_digests_are_right(tmp_path: Path) -> None:
+    page = f"<p>caf\u00e9 {'long line ' * 20}</p><script>uin: '{UIN}'</script>"
+    mhtml = (
+        'Content-Type: multipart/related; boundary="--b"\r\n\r\n----b\r\n'
+        f"Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        f"Content-Location: https://h/s?uin={UIN}\r\n\r\n"
+    ).encode() + quopri.encodestring(page.encode()).replace(b"\n", b"\r\n")
+    mhtml += b"\r\n----b\r\nContent-Type: text/css\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    mhtml += base64.b64encode(f"/* /s?uin={UIN} */".encode()) + b"\r\n----b--\r\n"
+    contents = {
+        **bundles.CONTENTS,
+        "capture/dom.html": page.encode(),
+        "capture/page.mhtml": mhtml,
+        "capture/page.txt": f"you are {UIN}\n".encode(),
+        "capture/log.jsonl": f'{{"url":"https://h/?uin={UIN}"}}\n'.encode(),
+    }
+    made = bundles.capture(tmp_path, at=AT, contents=contents)
+    url = f"https://h/s?uin={UIN}"
+
+    done = conceal(replace(made, requested_url=url, final_url=url), concealer())
+
+    for artifact in done.artifacts:
+        data = artifact.file.read_bytes()
+        assert digest_bytes(data) == artifact.digests
+        assert UIN.encode() not in data
+        assert UIN.encode() not in quopri.decodestring(data)
+    for it in done.artifacts:
+        if it.path == "capture/page.mhtml":
+            text = quopri.decodestring(it.file.read_bytes())
+            assert "caf\u00e9 long line long line".encode() in text
+            css = it.file.read_bytes().split(b"base64\r\n\r\n")[1].split(b"\r\n----b")[0]
+            assert b"uin=redacted:" in binascii.a2b_base64(css)
+    assert UIN not in repr(done)
+    assert {it.place for it in done.redactions} == {"viewer-field", "url-parameter"}
+    assert done.disclosures
+
+
+def test_without_rules_nothing_is_read_and_nothing_changes(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT)
+
+    assert conceal(made, concealer((), ())) is made
+    assert conceal(made, None) is made
+
+
+@pytest.mark.parametrize("size", [1_000, 60_000])
+def test_no_text_makes_it_slow(size: int) -> None:
+    for unit in ("uin", "&uin", "uin:", "uin : '", "%26uin%3D", '"uin\\"', "?key=", " "):
+        text = (unit * size)[: 3 * size]
+        assert len(shown(text)) >= len(text) // 2
