@@ -50,6 +50,7 @@ class Redaction:
     """What never reaches a file in clear."""
 
     headers: tuple[str, ...]
+    url_params: tuple[str, ...]  # whose values are replaced in every address
     parameters: tuple[str, ...]  # of this address, taken out before the visit
     visited: str  # the address that is asked for
     mode: str
@@ -218,6 +219,7 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> Redaction:
     drops = decision.redact.mode == "drop"
     return Redaction(
         headers=tuple(sorted(decision.redact_headers)),
+        url_params=decision.redact.url_params,
         parameters=gone,
         visited=visited,
         mode=decision.redact.mode,

@@ -10,7 +10,7 @@ be told as it is.
 import json
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -298,13 +298,23 @@ class Ledger:
         # Here, because it is all of them: a string that is forgotten would cost the bundle.
         return _whole(capture)
 
-    def mark_placeholders(self, urls: Collection[str]) -> None:
-        """Images that came from these addresses are not what the page meant, and so are missing."""
+    def mark_placeholders(
+        self, urls: Collection[str], recorded: Callable[[str], str] = str
+    ) -> None:
+        """
+        Images that came from these addresses are not what the page meant, and so are missing.
+
+        Args:
+            recorded: Returns an address as it is recorded.
+        """
         lines: list[bytes] = []
         found: list[str] = []
         for line in self.image_lines.splitlines(keepends=True):
             image = json.loads(line)
-            if image.get("state") == "loaded" and image["current"].partition("#")[0] in urls:
+            if (
+                image.get("state") == "loaded"
+                and recorded(image["current"].partition("#")[0]) in urls
+            ):
                 found.append(image["current"])
                 line = canonical_json.dumps(image | {"state": "placeholder"}) + b"\n"
             lines.append(line)

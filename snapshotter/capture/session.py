@@ -240,7 +240,9 @@ class Session:
         self._ledger.check_clocks(self._recording.response, self._decision.clock_skew_s)
         if hashes := frozenset(self._decision.media.placeholder_hashes):
             digests = self._recording.picture_digests
-            self._ledger.mark_placeholders({url for url, digest in digests if digest in hashes})
+            found = {url for url, digest in digests if digest in hashes}
+            concealer = self._recording.concealer
+            self._ledger.mark_placeholders(found, concealer.of_text if concealer else str)
         self._compare_texts(self._recording)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()

@@ -333,6 +333,13 @@ def _line(entry: "Entry", *, held: bool) -> str:
     )
 
 
+def _replaced(place: str, name: str, count: int) -> tuple[str, str]:
+    """Return label and text of values that a commitment stands in place of."""
+    if place == "viewer-field":
+        return "removed", f"viewer field removed: {name} ({count} times)"
+    return "replaced", f"{count} {name} values ({place})"
+
+
 def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, str]]:
     """Return the record's main facts as label and text."""
     try:
@@ -390,7 +397,7 @@ def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, s
             ),
             *(("missing", part) for part in content["missing_parts"]),
             *(
-                ("replaced", f"{item['count']} {item['name']} values ({item['place']})")
+                _replaced(item["place"], item["name"], item["count"])
                 for item in record["redactions"]
             ),
             *(

@@ -185,6 +185,7 @@ def _explained(found: "Explanation") -> dict[str, Any]:
             "mode": found.redaction.mode,
             "salts": found.redaction.salts or None,
             "stripped": list(found.redaction.parameters),
+            "url_params": list(found.redaction.url_params),
             "viewer_fields": list(found.redaction.viewer_fields),
             "visited_url": found.redaction.visited,
         },
@@ -253,6 +254,8 @@ def _explain_in_words(found: "Explanation") -> None:
             f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
         )
     result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
+    if redaction.url_params:
+        result(f"          in addresses: {', '.join(redaction.url_params)}")
     result(
         f"          what opens the commitments is kept in {redaction.salts}"
         if redaction.salts

@@ -264,6 +264,8 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "quiet_ms": round(decision.quiet_s * 1000),
         "redact_headers": sorted(decision.redact_headers),
         "redact_mode": decision.redact.mode,
+        "redact_url_params": list(decision.redact.url_params),
+        "redact_viewer_fields": list(decision.redact.viewer_names),
         "require_court_minimum": decision.require_court_minimum,
         "require_proxy": decision.require_proxy,
         "retain_days": decision.retain_days,

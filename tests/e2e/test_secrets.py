@@ -7,7 +7,6 @@ a challenge. User information stands in URLs, in every spelling that browsers re
 """
 
 import base64
-import gzip
 import hashlib
 import http.server
 import json
@@ -18,11 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from typing_extensions import override
 
+from tests.canaries import spellings, unfolded
 from tests.e2e.product import Done, Installation, traffic_of, trusting
 from tests.servers.authority import TestAuthority
 
@@ -185,27 +184,6 @@ def _captured(
     for server in site.servers:
         server.shutdown()
         server.server_close()
-
-
-def spellings(secret: str) -> Iterator[bytes]:
-    """Yield what a secret may look like: plain, percent-encoded, base64 at any offset."""
-    yield secret.encode()
-    yield quote(secret, safe="").encode()
-    for offset in range(3):
-        coded = base64.b64encode(b"\0" * offset + secret.encode())
-        # Characters that hold bits of what stands before or behind are not the secret's alone.
-        inner = coded[-(-offset * 8 // 6) if offset else 0 : len(secret.encode()) * 8 // 6]
-        yield inner
-        yield inner.replace(b"+", b"-").replace(b"/", b"_")
-    yield secret.encode().hex().encode()
-
-
-def unfolded(data: bytes) -> Iterator[bytes]:
-    """Yield data, what is inside when it is a zip or gzip, and it without its line breaks."""
-    yield data
-    yield re.sub(rb"=?\r?\n", b"", data)  # quoted-printable and base64 are folded
-    if data.startswith(b"\x1f\x8b"):
-        yield from unfolded(gzip.decompress(data))
 
 
 def left_behind(it: Leaky) -> Iterator[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ hosts are on loopback here. The same pages are tried without a browser in
 `tests/unit/site/test_verdicts.py`; here it is scripts, redirects and layout that count.
 """
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from snapshotter.app.assessing import with_assessment
 from snapshotter.app.wiring import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment, Availability, Content
 from snapshotter.model.capture import Capture
-from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.model.request import CaptureRequest, Decision, RedactRules
+from snapshotter.policy.load import decide, load
 from snapshotter.site.catalogue import hosts
 from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import available
+from snapshotter.site.wechat import CLIENT, DEVICE, SHARER, UIN
+from tests.canaries import spellings, unfolded
 from tests.verdicts import differences, judged_by_all
 
 pytestmark = pytest.mark.e2e
@@ -47,11 +52,13 @@ class Visitor:
         self._folder = folder
         self._clock = SystemClock()
 
-    def __call__(self, path: str, *, light: bool = True) -> tuple[Capture, Assessment]:
+    def __call__(
+        self, path: str, *, light: bool = True, redact: RedactRules | None = None
+    ) -> tuple[Capture, Assessment]:
         decision = Decision(
             policy_name="test", policy_text="", locale="zh-CN", timezone="Asia/Shanghai",
             allow_networks=("127.0.0.0/8",), light=light,
-            verdict=judged_by_all(wall_grace_s=GRACE_S),
+            verdict=judged_by_all(wall_grace_s=GRACE_S), redact=redact or RedactRules(),
         )  # fmt: skip
         capturer = ChromiumCapturer(
             clock=self._clock, ids=RandomIds(), version="0", resolver=SiteResolver(),
@@ -101,13 +108,38 @@ def test_a_page_gets_its_one_right_verdict(name: str, visit: Visitor) -> None:
 
 
 def test_an_article_has_all_its_images_and_nothing_follows_its_code(visit: Visitor) -> None:
-    captured, found = visit("wx/article", light=False)
+    """In one capture with what a page says of its visitor taken out: both cost a browser."""
+    rules = decide(load("wechat-article")).redact
+    shared = f"wx/article?uin={UIN}&sharer_shareid={SHARER}&scene=1"
+    captured, found = visit(shared, light=False, redact=rules)
 
     assert differences("wx/article", found) == []
     assert (captured.images.wanted, captured.images.loaded) == (12, 12)
     assert captured.images.placeholder == 0
     assert {it.text for it in found.readings.qr_codes} == {SHORT_LINK}
     assert {it.host for it in visit.site.requests} == {"mp.weixin.qq.com", "mmbiz.qpic.cn"}
+    assert any(UIN in it.path for it in visit.site.requests)  # the page was asked for as given
+    nothing_is_left_of(captured, UIN, SHARER, DEVICE, CLIENT)
+    removed = {it.name for it in captured.redactions if it.place == "viewer-field"}
+    assert removed >= {"uin", "user_uin", "devicetype", "clientversion", "isoversea", "req_id"}
+    assert {it.name for it in captured.redactions if it.place == "url-parameter"} == {
+        "uin", "sharer_shareid",
+    }  # fmt: skip
+    assert captured.final_url.endswith("&scene=1")
+
+
+def nothing_is_left_of(captured: Capture, *secrets: str) -> None:
+    """Look for secrets in every byte of a capture, and see that its digests are right."""
+    kept = {it.path: it.file.read_bytes() for it in captured.artifacts}
+    assert b"Snapshotter-Body: redacted" in gzip.decompress(kept["archive/data.warc.gz"])
+    assert b"redacted:sha256:" in kept["capture/page.mhtml"].replace(b"=\r\n", b"")
+    for it in captured.artifacts:
+        assert digest_bytes(kept[it.path]) == it.digests
+        for data in unfolded(kept[it.path]):
+            for secret in secrets:
+                assert not any(form in data for form in spellings(secret)), (it.path, secret)
+    for secret in secrets:
+        assert secret not in repr(captured)
 
 
 def test_two_images_that_are_missing_make_a_capture_partial(visit: Visitor) -> None:

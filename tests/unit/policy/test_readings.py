@@ -1,5 +1,7 @@
 """The file of what is known of sites: strict, and shipped in good order."""
 
+from pathlib import Path
+
 import pytest
 
 from snapshotter.errors import SnapshotterError
@@ -61,3 +63,30 @@ def test_a_key_or_value_without_a_meaning_is_refused_with_its_name(text: str, sa
         parse(text)
 
     assert said in str(caught.value)
+
+
+def test_a_policy_names_lists_of_what_pages_say_of_their_visitor() -> None:
+    rules = decide(load("wechat-article")).redact
+
+    assert {"uin", "devicetype", "isoversea", "sharer_*"} <= set(rules.viewer_names)
+    assert "uin" in rules.url_params
+    assert decide(load("default")).redact.viewer_names == ()
+
+
+def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
+    policy = tmp_path / "own.toml"
+    policy.write_text('name = "own"\nextends = "default"\n[redact]\nviewer_fields = ["weixin"]\n')
+
+    with pytest.raises(SnapshotterError, match="no list of viewer fields called weixin") as caught:
+        decide(load(str(policy)))
+
+    assert caught.value.hint == "one of wechat"
+
+
+@pytest.mark.parametrize("name", ["*", "a b", "", "9x", "ä"])
+def test_a_parameter_that_can_be_none_is_refused(tmp_path: Path, name: str) -> None:
+    policy = tmp_path / "own.toml"
+    policy.write_text(f'name = "own"\nextends = "default"\n[redact]\nurl_params = ["{name}"]\n')
+
+    with pytest.raises(SnapshotterError, match=r"redact\.url_params"):
+        load(str(policy))
