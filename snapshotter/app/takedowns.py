@@ -73,6 +73,7 @@ class TakedownDesk:
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
     log: Callable[[Sequence[Leaf], bool], object] | None = None
     notify: Callable[[Sequence[Event]], None] | None = None  # durable when it returns
+    tell: Callable[[str], None] = lambda text: None  # of what could not be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +324,11 @@ class _Work:
             if not it.told and desk.now() - event.at <= _TELL_WITHIN
         ]
         if desk.notify is not None and news:
-            desk.notify(news)
+            try:
+                desk.notify(news)
+            except SnapshotterError as error:  # it takes nothing from the events: the next call
+                desk.tell(f"WARNING: nobody was told yet: {error.message}")
+                return
         for it, _ in owed:
             self._catalog.settled(it.key, told=True)
 

@@ -278,7 +278,7 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
                 ended=ended,
                 queue=jobs,
                 rules=cache(lambda named, url: rules_of(wiring.policy_for(settings, named, url))),
-                desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell),
+                desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell, quick=True),
                 tell=tell,
                 now=wiring.SystemClock().now,
             )

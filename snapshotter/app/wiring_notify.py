@@ -1,6 +1,6 @@
 """Build what tells people: the channels of `notify.toml`, the outbox, and who listens to both."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -67,19 +67,11 @@ def tell_once(settings: Settings, make: Callable[[], "Event"], *, tell: wiring.T
         make: Returns the event; called only where somebody is to be told.
         tell: Gets a sentence for what could not be told. It changes nothing else.
     """
-    tell_all(settings, lambda: (make(),), tell=tell)
-
-
-def tell_all(
-    settings: Settings, make: "Callable[[], Sequence[Event]]", *, tell: wiring.Tell
-) -> None:
-    """Tell people of several things at once, as `tell_once` does: those of a kind together."""
     if settings.notify_file is None:
         return
     try:
         with closing(notification_desk(settings)) as desk:
-            for event in make():
-                desk.notify(event)
+            desk.notify(make())
             for problem in desk.round(hurry=True).problems:
                 tell(f"WARNING: not told yet: {problem}; snapshotter notify send tries again")
     except SnapshotterError as error:

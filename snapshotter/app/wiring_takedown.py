@@ -55,7 +55,6 @@ def desk(
     *,
     ask: Callable[[], bytes] | None,
     tell: Tell,
-    notify: Callable[[Sequence[Event]], None] | None = None,
     quick: bool = False,
 ) -> Iterator[TakedownDesk]:
     """
@@ -64,9 +63,8 @@ def desk(
     Args:
         ask: Asks the person for a passphrase; None where nobody can be asked.
         tell: Gets sentences: that a key was made, that nobody could be told.
-        notify: Takes over what people may want to be told; without it they are told now, as far
-            as the settings name anybody.
-        quick: Look into the newest days of the store alone: for a worker that does it often.
+        quick: For a worker that does it often: it looks into the newest days of the store alone,
+            and leaves it to its own rounds to hand messages over.
 
     Raises:
         SnapshotterError: The settings make no sense, or the store is not fit for evidence.
@@ -88,7 +86,8 @@ def desk(
             log=None
             if book is None
             else lambda leaves, again: book.append(leaves, seen=0 if again else None),
-            notify=notify or (_teller(settings, tell) if settings.notify_file else None),
+            notify=_teller(settings, tell, now=not quick) if settings.notify_file else None,
+            tell=tell,
         )
 
 
@@ -166,10 +165,25 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
         raise EvidenceInvalid(f"it can not be judged: {error}") from error
 
 
-def _teller(settings: Settings, tell: Tell) -> Callable[[Sequence[Event]], None]:
-    from snapshotter.app import wiring_notify
+def _teller(settings: Settings, tell: Tell, *, now: bool) -> Callable[[Sequence[Event]], None]:
+    """
+    Return what takes over what people may want to be told.
+
+    Args:
+        now: Hand it over at once, for nobody comes again soon; else a worker's rounds do, and
+            make one message of many.
+    """
 
     def told(events: Sequence[Event]) -> None:
-        wiring_notify.tell_all(settings, lambda: events, tell=tell)
+        from snapshotter.app import wiring_notify
+
+        try:
+            with contextlib.closing(wiring_notify.notification_desk(settings)) as desk:
+                for event in events:
+                    desk.notify(event)
+                for problem in desk.round(hurry=True).problems if now else ():
+                    tell(f"WARNING: not told yet: {problem}; snapshotter notify send tries again")
+        except ModuleNotFoundError as error:
+            raise SnapshotterError(f"{error.name} is not installed") from error
 
     return told

@@ -432,6 +432,24 @@ def test_an_event_is_copied_with_its_bundles_and_those_before_it_and_over_nothin
         takedowns.export(bench.desk.place, last, tmp_path / "exhibit")
 
 
+def test_whoever_could_not_be_told_is_told_by_the_next_call(bench: Bench) -> None:
+    bench.removal()
+    said: list[str] = []
+
+    def refuse(events: Sequence[Event]) -> None:
+        raise ServiceUnavailable("the outbox does not answer")
+
+    (page, _) = derive(replace(bench.desk, notify=refuse, tell=said.append))
+
+    assert len(page.recorded) == len(bench.logged) == 1
+    assert said == ["WARNING: nobody was told yet: the outbox does not answer"]
+
+    bench.derive()
+
+    assert [it.kind for it in bench.told] == [EventKind.TAKEDOWN_CONFIRMED]
+    assert len(bench.logged) == 1
+
+
 def test_what_was_concluded_long_ago_is_recorded_and_no_news(bench: Bench) -> None:
     bench.removal()
     bench.now = at(70) + timedelta(days=8)
