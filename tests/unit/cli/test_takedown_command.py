@@ -1,6 +1,7 @@
 """`snapshotter takedown`, as a person types it, and `verify` of an event."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from snapshotter.assess.events import Lack, Missing
 from snapshotter.cli.takedown import missing_in_words
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
+from snapshotter.site.wechat import account_story
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed
 from tests.observed import at
+from tests.servers.receiver import Receiver
 from tests.unit.app.test_event_verification import ARTICLE, IDENTITY, OTHER
 from tests.unit.cli.shell import Shell
 
@@ -28,6 +31,8 @@ class Bench(Shell):
         self.folder = folder
         self.signer, _ = KeyDirectory(folder / "data" / "keys").ensure()
         self.store = DirectoryStore(folder / "captures")
+
+    account = f"wechat:{account_story(3, 0).biz}"
 
     def shoot(self, minute: float, url: str = ARTICLE) -> str:
         made = observed.shoot(self.folder / "spool", at(minute), STATE, url, signer=self.signer)
@@ -147,6 +152,46 @@ def test_a_key_of_events_that_was_made_first_is_in_no_captures_way(bench: Bench)
 
     assert wiring.signer(load(), ask=None, tell=lambda text: None).key_id
     assert bench.run("doctor", "--json") in (0, 1)
+
+
+def test_who_wants_to_know_is_told_once_of_all_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+    state = SiteState().change("wx/account/3/*", begin + timedelta(minutes=40), removed("wx-01"))
+    articles = [f"http://mp.weixin.qq.com{account_story(3, it).address}" for it in range(3)]
+    visits = [(minute, url) for minute in (30, 60, 75) for url in articles]
+    for minute, url in [*visits, (65, OTHER)]:
+        when = begin + timedelta(minutes=minute)
+        made = observed.shoot(bench.folder / "spool", when, state, url, signer=bench.signer)
+        observed.put(bench.store, made)
+    with Receiver() as receiver:
+        (bench.folder / "notify.toml").write_text(
+            f'''
+            [[channel]]
+            name = "desk"
+            type = "webhook"
+            url = "{receiver.url}"
+            secret_file = "desk.secret"
+            allow_networks = ["127.0.0.1"]
+            [[rule]]
+            kinds = ["takedown.confirmed"]
+            channels = ["desk"]
+            '''
+        )
+        assert bench.run("notify", "secret", "desk.secret") == 0
+        monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(bench.folder / "notify.toml"))
+
+        assert bench.run("takedown", "derive") == 0, bench.err
+        assert bench.run("takedown", "derive") == 0, bench.err
+
+        (posted,) = receiver.posted
+    message = json.loads(posted.body)
+    assert (message["type"], message["data"]["count"]) == ("takedown.confirmed", 3)
+    assert len(message["data"]["events"]) == 1  # one account: one item
+    assert "mp.weixin" not in posted.body.decode()
+    assert bench.run("takedown", "list") == 0
+    assert bench.out.splitlines()[0] == f"{bench.account}: 3 events"
 
 
 @pytest.mark.parametrize(
