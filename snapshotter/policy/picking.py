@@ -55,6 +55,10 @@ def known(directory: Path | None = None) -> tuple[Effective, ...]:
         SnapshotterError: One of them can not be read.
     """
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
+    if directory is not None and not directory.is_dir():
+        raise SnapshotterError(
+            f"the policies_dir {directory} is no directory", hint="make it, or correct the setting"
+        )
     if directory is not None:
         own = sorted(it for it in directory.glob("*.toml") if not _has_rules(it))
         found |= {path.stem: path for path in own}

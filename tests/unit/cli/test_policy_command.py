@@ -1,7 +1,11 @@
 """`policy list|show|explain|lint|test|diff`: nothing of it asks anybody for anything."""
 
+import socket
+import threading
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,11 +49,24 @@ def shell(
 
 @pytest.fixture(autouse=True)
 def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a connection was made")
+    """Fail on a connection of this thread; what earlier tests have left running is its own."""
+    ours = threading.get_ident()
 
-    for name in ("socket.socket.connect", "socket.socket.connect_ex", "socket.getaddrinfo"):
-        monkeypatch.setattr(name, refuse)
+    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            assert threading.get_ident() != ours, "a connection was made"
+            return real(*arguments, **more)
+
+        return call
+
+    monkeypatch.setattr(socket.socket, "connect", watched(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", watched(socket.socket.connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", watched(socket.getaddrinfo))
+
+
+def test_a_connection_would_be_noticed() -> None:
+    with pytest.raises(AssertionError, match="a connection was made"):
+        socket.create_connection(("127.0.0.1", 9))
 
 
 def test_all_policies_are_listed_with_what_they_are_for(shell: Home) -> None:

@@ -99,6 +99,11 @@ def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) ->
         known(tmp_path)
 
 
+def test_a_directory_of_policies_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotterError, match="is no directory"):
+        known(tmp_path / "none")
+
+
 def test_only_policies_that_say_for_which_pages_they_are_can_be_picked() -> None:
     names = {it.policy.name for it in pickable(known())}
 
