@@ -131,9 +131,11 @@ def event_before(settings: Settings, folders: Sequence[Path]) -> Callable[[str],
                     data = path.read_bytes()[: takedown.MAX_BYTES + 1]
                     if digest_bytes(data).sha256 == sha256:
                         return takedown.parse(data)[0]
-        with observatory(settings) as place:
+        # Without rights to make a catalog here, or without a store, nobody can say.
+        with contextlib.suppress(SnapshotterError), observatory(settings) as place:
             place.catalog.sync_events(place.store)
             return next((it.event for it in place.catalog.events() if it.sha256 == sha256), None)
+        return None
 
     return before
 

@@ -7,6 +7,8 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.identity import (
+    account,
+    account_of,
     identity,
     parse_rules,
     wechat,
@@ -36,6 +38,27 @@ def test_six_addresses_of_one_article_are_one_identity() -> None:
 
     assert {key(it) for it in aliases} == {f"wechat:{BIZ}/2653001234/2"}
     assert key(ARTICLE.replace("idx=2", "idx=3")) != key(ARTICLE)
+
+
+def test_what_a_policy_had_replaced_in_an_address_tells_no_pages_apart() -> None:
+    addresses = [
+        f"https://example.test/page?id=7&key=redacted:sha256:{digit * 64}" for digit in "ab"
+    ]
+
+    assert {key(it) for it in addresses} == {"//example.test/page?id=7"}
+    assert key("https://example.test/page?id=7&key=red") == "//example.test/page?id=7&key=red"
+
+
+def test_whose_page_an_address_is() -> None:
+    assert account(ARTICLE, RULES) == f"wechat:{BIZ}"
+    assert account(f"https://mp.weixin.qq.com/mp/profile_ext?__biz={BIZ}", RULES) == f"wechat:{BIZ}"
+    assert account("https://mp.weixin.qq.com/s/AbCdEfGhIj_kLmNoPqRsTu", RULES) == ""
+    assert account("https://weibo.com/1234567890/I7ubv9Ktj", RULES) == "weibo-user:1234567890"
+    assert account("https://m.weibo.cn/u/1234567890?x=1", RULES) == "weibo-user:1234567890"
+    assert account("https://m.weibo.cn/status/4417843292323593", RULES) == ""
+    assert account("https://example.test/1234567890/", RULES) == ""
+    assert account_of(f"wechat:{BIZ}/2653001234/2") == f"wechat:{BIZ}"
+    assert account_of("weibo:4417843292323593") == ""
 
 
 def test_a_short_link_is_known_only_after_it_was_loaded() -> None:
