@@ -238,6 +238,11 @@ def _write(
     captures: Sequence[_Capture],
 ) -> tuple[int, Manifest]:
     parts = [it.part for it in files]
+    if len(parts) > pack.MAX_PARTS:
+        raise SnapshotterError(
+            f"the pack would have {len(parts)} parts, and at most {pack.MAX_PARTS} are possible",
+            hint="leave something out: --without confirmations",
+        )
     page = pages.page(said, [(it, pack.describe(it, parts)) for it in parts])
     end = pages.end()
     manifest = Manifest(

@@ -171,6 +171,7 @@ class Reader:
 
     def __init__(self, browser: Browser, file: Path, *, script: str = "") -> None:
         self._context = browser.new_context(offline=True)
+        self._context.set_default_timeout(LIMIT_MS)
         self.page: Page = self._context.new_page()
         self.asked: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))

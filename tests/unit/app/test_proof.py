@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from snapshotter.app import proof, wiring, wiring_jobs
 from snapshotter.app.event_verification import Rederiver
 from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Case, Made, ProofDesk, make
+from snapshotter.capture.printing import print_pdf
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout, pack, takedown
 from snapshotter.model.assessment import Evidence, Step
@@ -316,6 +317,32 @@ def test_a_pack_that_is_too_large_is_not_left_there(
     assert caught.value.hint == "leave something out: --without confirmations --without controls"
     assert target.read_text() == "what was there before"
     assert os.listdir(tmp_path) == ["p.html"]
+
+
+def test_more_parts_than_a_pack_has_is_a_sentence(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "MAX_PARTS", 6)
+
+    with pytest.raises(SnapshotterError, match="would have 8 parts, and at most 6 are possible"):
+        make(place.desk, place.case, tmp_path / "p.html")
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_browser_the_pack_has_no_pdf_and_says_so(place: Place, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def printer(html: str, beside: Path, at: datetime) -> bytes:
+        return print_pdf(
+            html, beside, at=at, clock=RealClock(), executable=tmp_path / "no" / "chromium"
+        )
+
+    case = Case(captures=place.case.captures[:2])
+    made = make(replace(place.desk, printer=printer, tell=said.append), case, tmp_path / "p.html")
+
+    assert made.manifest.lacks == ("pdf",)
+    assert "the pack has no PDF: no browser at " in said[-1]
+    assert b"Left out of this file: pdf." in made.file.read_bytes()
 
 
 def test_a_printer_gives_a_pdf_and_one_that_fails_is_told_of(place: Place, tmp_path: Path) -> None:

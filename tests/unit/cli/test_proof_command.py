@@ -119,6 +119,12 @@ def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone:
     assert (value["event_id"], value["file"]) == ("", str(user.home / f"proof-{gone[1]}.html"))
     assert "No event was concluded from these captures" in Path(value["file"]).read_text("utf-8")
 
+    code, out, err = user.run("proof", *gone[:2], "--without", "pdf", "-o", "-")
+
+    assert code == 0, err
+    assert out.encode().startswith(MAGIC)
+    assert out.endswith("</html>\n")
+
 
 def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None:
     def asked() -> str:
