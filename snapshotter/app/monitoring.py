@@ -2,7 +2,8 @@
 Watch pages for removals: what follows from each capture, and what is captured next.
 
     a capture of a watched page has ended
-      (1) events are concluded from all captures of the page (`takedowns.derive`)
+      (1) events are concluded from all captures of the page (`takedowns.derive`), and what else
+          is new is told: a count over a threshold, another text, an unknown notice (`alerts`)
       (2) verdict or main text changed, and only a light check saw it:  a whole capture, now
       (3) the page is doubted:   what the event still lacks: a control, a look later, another way
       (4) the page is gone:      visits later, for it may come back
@@ -20,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from snapshotter.app.alerts import alerts
 from snapshotter.app.observations import observations
 from snapshotter.app.takedowns import Derived, TakedownDesk, derive
 from snapshotter.assess.events import Lack, Missing, Standing
@@ -111,6 +113,9 @@ class Monitor:
                     self._world.tell(f"{event.kind.value}: {event.url} (event {event.event_id})")
         page = pages[0]
         seen = observations(desk.place, identity=page.subject, sync=False)
+        news = alerts(seen, status.bundle_id, rules.thresholds)  # (1)
+        if news and desk.notify is not None:
+            desk.notify(news)
         jobs = [
             *self._whole(status, seen),  # (2)
             *self._of_doubt(desk, url, page, status, rules),  # (3)

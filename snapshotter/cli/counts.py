@@ -131,9 +131,9 @@ def _shown(count: "Count") -> int:
 
 def _crossing_in_words(it: "Crossing") -> str:
     source = f" ({it.source})" if it.source else ""
-    begin = "went over" if it.certain else "maybe went over"
+    begin = "reached" if it.certain else "maybe reached"
     if not it.below_at:
-        begin = "was over" if it.certain else "maybe was over"
+        begin = "was at or above" if it.certain else "maybe was at or above"
         return (
             f"{it.unit} {begin} {it.threshold:,} at the first reading that says so,"
             f' {time_in_words(it.reached_at)} ("{it.reached_raw}", {it.reached}){source}'

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.model.event import EventKind
+from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
 from snapshotter.store.catalog import Catalog
@@ -182,3 +183,19 @@ def test_a_page_whose_policy_watches_nothing_is_left_alone(watched: Make) -> Non
 
     assert kinds(here) == ["visit", "visit"]
     assert here.events == []
+
+
+def test_a_count_that_goes_over_a_threshold_is_told_with_its_bracket(watched: Make) -> None:
+    post = "http://m.weibo.cn/wb/post"
+    limit = Threshold(unit="reposts", at=500, source="an interpretation")
+    site = SITE.change("wb/post", BEGIN + 40 * MINUTE, available(reposts=512))
+    here = watched(site, url=post, rules=replace(RULES_OF_MONITORS, thresholds=(limit,)))
+    here.watch(30 * MINUTE)
+
+    here.until(70)
+
+    (told,) = (it for it in here.told if it.kind is EventKind.COUNT_CROSSED)
+    assert told.summary.startswith("reposts reached 500 between")
+    assert told.detail == '"480", then "512"; an interpretation'
+    (crossed,) = (it for it in here.seen if it.bundle_id == told.bundle_id)
+    assert 40 <= here.minute(crossed.at) < 65

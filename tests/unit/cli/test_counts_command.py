@@ -69,11 +69,11 @@ def test_counts_are_shown_with_their_bounds_and_the_crossing_between_two_bundles
     assert '61,000 to 61,999 ("6.1万", json, truncated)' in shell.out
     assert '100,001 or more ("10万+", json, capped)' in shell.out
     assert 'BUT THE PAGE SHOWS "=HYPERLINK' in shell.out
-    crossing = next(it for it in lines if "reposts went over 500" in it)
+    crossing = next(it for it in lines if "reposts reached 500" in it)
     assert 'between 2026-05-27 08:15:00 UTC ("480", 2026' in crossing
     assert 'and 2026-05-27 08:30:00 UTC ("512", 2026' in crossing
     assert "SPC/SPP interpretation 2013-09" in crossing
-    assert "reads was over 5,000 at the first reading" in shell.out
+    assert "reads was at or above 5,000 at the first reading" in shell.out
 
 
 def test_the_same_is_had_as_json_by_an_identity_or_a_bundle(shell: Shell) -> None:
@@ -95,10 +95,10 @@ def test_the_same_is_had_as_json_by_an_identity_or_a_bundle(shell: Shell) -> Non
 def test_a_threshold_of_ones_own_is_looked_for(shell: Shell) -> None:
     assert shell.run("counts", "--threshold", "reads=61500", "--threshold", "likes=5", POST) == 0
 
-    assert "reads went over 61,500" not in shell.out
+    assert "reads reached 61,500" not in shell.out
     assert "reads maybe" not in shell.out  # 10万+ is surely over; 6.1万 may have been
     assert (
-        "reads was over 61,500 at the first reading that says so, 2026-05-27 08:15:00 UTC"
+        "reads was at or above 61,500 at the first reading that says so, 2026-05-27 08:15:00 UTC"
         in shell.out
     )
 

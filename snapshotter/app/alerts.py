@@ -1,0 +1,119 @@
+"""
+What one more capture of a watched page tells beside a removal: a count that went over a
+threshold, a main text that is another one, a notice that no rule knows.
+
+Pure, and the same each time: an event's id is made of the bundle with which it came, so telling it
+again after a crash tells nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from snapshotter.assess.thresholds import crossings, series
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.assessment import Availability, Undecided
+from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.reading import Crossing
+from snapshotter.model.request import Threshold
+from snapshotter.model.takedown import Observation
+from snapshotter.policy import identity as identities
+
+_SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a subject
+
+
+def alerts(
+    seen: Sequence[Observation], bundle_id: str, thresholds: Sequence[Threshold]
+) -> tuple[Event, ...]:
+    """
+    Return what a capture tells that those before it did not.
+
+    Args:
+        seen: All captures of the page, in the order in which they ended.
+        bundle_id: The capture that ended now.
+    """
+    this = next((it for it in seen if it.bundle_id == bundle_id), None)
+    if this is None:
+        return ()
+    before = [it for it in seen if (it.at, it.bundle_id) < (this.at, this.bundle_id)]
+    return (
+        *_crossed([*before, this], this, thresholds),
+        *_changed(before, this),
+        *_unknown(before, this),
+    )
+
+
+def _crossed(
+    until_now: Sequence[Observation], this: Observation, thresholds: Sequence[Threshold]
+) -> Iterator[Event]:
+    for it in crossings(series(until_now), thresholds):
+        if it.reached == this.bundle_id:
+            yield _event(
+                EventKind.COUNT_CROSSED,
+                this,
+                summary=_in_words(it),
+                detail=f'"{it.below_raw}", then "{it.reached_raw}"; {it.source}',
+                about=f"/{it.unit}-{it.threshold}",
+            )
+
+
+def _in_words(it: Crossing) -> str:
+    maybe = "" if it.certain else "maybe "
+    if it.below_at is None:
+        return f"{it.unit} {maybe}stood at {it.threshold} or more at {_minute(it.reached_at)}"
+    return (
+        f"{it.unit} {maybe}reached {it.threshold} between {_minute(it.below_at)}"
+        f" and {_minute(it.reached_at)}"
+    )
+
+
+def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+    """Yield that the main text is another one; one that is gone is no other text."""
+    last = next((it for it in reversed(before) if _has_text(it, this)), None)
+    if _has_text(this, this) and last is not None and last.main_sha256 != this.main_sha256:
+        yield _event(
+            EventKind.PAGE_CHANGED,
+            this,
+            summary=(
+                f"the main text of a page changed between {_minute(last.at)} and {_minute(this.at)}"
+            ),
+            detail=f"before: {last.bundle_id}",
+        )
+
+
+def _has_text(it: Observation, like: Observation) -> bool:
+    is_there = it.availability is Availability.AVAILABLE and bool(it.main_sha256)
+    return is_there and it.vantage == like.vantage
+
+
+def _unknown(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+    if this.undecided is not Undecided.UNKNOWN_NOTICE:
+        return
+    if before and before[-1].undecided is this.undecided and before[-1].notice == this.notice:
+        return
+    yield _event(
+        EventKind.NOTICE_UNKNOWN,
+        this,
+        summary=f"a notice that no rule knows stood in the place of a page at {_minute(this.at)}",
+        detail=this.notice,
+    )
+
+
+def _event(
+    kind: EventKind, this: Observation, *, summary: str, detail: str, about: str = ""
+) -> Event:
+    return Event(
+        id=f"{kind}/{this.bundle_id}{about}",
+        kind=kind,
+        at=this.at,
+        subject=digest_bytes(f"{this.identity}{about}".encode()).sha256[:_SUBJECT],
+        summary=summary,
+        bundle_id=this.bundle_id,
+        url=this.url,
+        host=identities.host_of(this.url)[:MAX_TEXT],
+        detail=detail[:MAX_TEXT],
+    )
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

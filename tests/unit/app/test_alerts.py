@@ -1,0 +1,112 @@
+"""What one more capture of a watched page tells beside a removal."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from snapshotter.app.alerts import alerts
+from snapshotter.model.assessment import Availability, Content, Undecided
+from snapshotter.model.event import EventKind
+from snapshotter.model.reading import Count, Source
+from snapshotter.model.request import Threshold
+from snapshotter.model.takedown import Observation
+
+T0 = datetime(2026, 5, 27, 14, 5, tzinfo=UTC)
+LIMIT = Threshold(unit="reposts", at=500, source="an interpretation")
+
+
+def seen(number: int, reposts: int = 0, *, upper: int | None = -1, main: str = "a") -> Observation:
+    at = T0 + timedelta(minutes=15 * number)
+    count = Count(
+        unit="reposts",
+        raw=f"{reposts} of them",
+        lower=reposts,
+        upper=reposts if upper == -1 else upper,
+        exact=upper == -1,
+        source=Source.JSON,
+    )
+    return Observation(
+        bundle_id=f"b{number}",
+        sha256="0" * 64,
+        identity="weibo:1",
+        url="https://weibo.com/1/A",
+        at=at,
+        began_at=at,
+        content=Content.CONTENT,
+        availability=Availability.AVAILABLE,
+        counts=(count,),
+        main_sha256=main,
+    )
+
+
+def gone(number: int, undecided: Undecided, notice: str) -> Observation:
+    return replace(
+        seen(number, main=""),
+        availability=Availability.INCONCLUSIVE,
+        undecided=undecided,
+        notice=notice,
+    )
+
+
+def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once() -> None:
+    made = [seen(1, 120), seen(2, 480), seen(3, 512), seen(4, 600)]
+
+    assert alerts(made, "b2", [LIMIT]) == alerts(made, "b4", [LIMIT]) == ()
+    (event,) = alerts(made, "b3", [LIMIT])
+    assert event.kind is EventKind.COUNT_CROSSED
+    assert event.id == "count.crossed/b3/reposts-500"
+    assert event.summary == (
+        "reposts reached 500 between 2026-05-27 14:35 UTC and 2026-05-27 14:50 UTC"
+    )
+    assert event.detail == '"480 of them", then "512 of them"; an interpretation'
+    assert (event.bundle_id, event.host) == ("b3", "weibo.com")
+    assert "weibo" not in event.subject + event.summary
+    assert alerts(made, "b3", [LIMIT]) == (event,)
+
+
+def test_a_count_that_may_have_gone_over_is_told_as_that() -> None:
+    (event,) = alerts([seen(1, 480), seen(2, 490, upper=509)], "b2", [LIMIT])
+
+    assert "maybe reached 500" in event.summary
+
+
+def test_a_count_that_was_over_from_the_first_on_is_told() -> None:
+    (event,) = alerts([seen(1, 600)], "b1", [LIMIT])
+
+    assert event.summary == "reposts stood at 500 or more at 2026-05-27 14:20 UTC"
+
+
+def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:
+    other = replace(seen(3, main="b"), vantage="tor")
+    made = [seen(1), seen(2, main="b"), other, seen(4, main="b")]
+
+    (event,) = alerts(made, "b2", [])
+    assert (event.kind, event.detail) == (EventKind.PAGE_CHANGED, "before: b1")
+    assert event.summary.endswith("between 2026-05-27 14:20 UTC and 2026-05-27 14:35 UTC")
+    for bundle in ("b1", "b3", "b4"):
+        assert alerts(made, bundle, []) == ()
+
+
+def test_a_page_that_is_gone_has_no_other_text() -> None:
+    made = [seen(1), gone(2, Undecided.WALL, ""), seen(3)]
+
+    assert alerts(made, "b2", []) == alerts(made, "b3", []) == ()
+
+
+def test_an_unknown_notice_is_told_when_it_comes() -> None:
+    made = [
+        seen(1), gone(2, Undecided.UNKNOWN_NOTICE, "此内容在休息"),
+        gone(3, Undecided.UNKNOWN_NOTICE, "此内容在休息"),
+        gone(4, Undecided.UNKNOWN_NOTICE, "又一句"),
+    ]  # fmt: skip
+
+    (event,) = alerts(made, "b2", [])
+    assert (event.kind, event.detail) == (EventKind.NOTICE_UNKNOWN, "此内容在休息")
+    assert alerts(made, "b3", []) == ()
+    assert len(alerts(made, "b4", [])) == 1
+
+
+@pytest.mark.parametrize("bundle", ["", "b9"])
+def test_a_capture_that_is_not_there_tells_nothing(bundle: str) -> None:
+    assert alerts([seen(1, 600)], bundle, [LIMIT]) == ()
