@@ -42,6 +42,11 @@ capture: ## Capture a page: make capture URL=https://example.org [STORE=captures
 	  echo "make capture: snapshotter ended with exit code $$code (docs/reference/exit-codes.md); make itself says 2" >&2; fi; \
 	exit $$code
 
+.PHONY: demo
+demo: ## Prove that a page is gone, without a network: make demo [ARGS=--keep DIR]
+	@scripts/setup.sh capture
+	@$(BIN)/snapshotter demo $(ARGS)
+
 .PHONY: test test-unit test-e2e pytest check
 test: setup-test lint types imports pytest ## Everything CI checks: lint, types, imports, all tests
 
