@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -493,6 +494,7 @@ def find_rules(id_or_path: str) -> Path:
     )
 
 
+@lru_cache(maxsize=64)  # a worker reads the same files for each job
 def parse_rules(text: str, source: str) -> RuleSet:
     """
     Return the rules of a file.
