@@ -87,9 +87,12 @@ def _empty(view: View, *, has_rules: bool) -> ContentVerdict:
     if not has_rules:
         detail = "something is shown, and there are no rules for this host to judge it by"
         return ContentVerdict(kind=Content.CONTENT, detail=detail)
+    detail = f"{characters} characters around a main text that is not there"
+    if view.led_to_front_page:
+        detail = "the front page of its host came in its place"
     return ContentVerdict(
         kind=Content.SHELL,
-        detail=f"{characters} characters around a main text that is not there",
+        detail=detail,
         evidence=(
             Evidence(
                 rule="content.shell",

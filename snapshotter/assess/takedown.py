@@ -145,9 +145,12 @@ def content(view: View, sets: Sequence[RuleSet], *, last: bool) -> _Content | No
     Return where a page's content is; None where there is none, or too little.
 
     Files for all hosts are asked only about hosts that no other file knows: a page that a
-    site's own file does not call content is none, however much text it has.
+    site's own file does not call content is none, however much text it has. A front page
+    that came for another one is content of itself alone.
     """
     if view.page.status is not None and view.page.status >= _BAD:
+        return None
+    if view.led_to_front_page:
         return None
     if (file := _file(view, sets)) is not None:
         return file
@@ -588,7 +591,10 @@ def _nothing(view: View, sets: Sequence[RuleSet]) -> Judged:
                 evidence(view, "content.error", "", Step.STATUS, found),
             )
         )
-    verdict = _undecided(Undecided.UNKNOWN, "no rule knows what this page shows")
+    words = "no rule knows what this page shows"
+    if view.led_to_front_page:
+        words = "the front page of its host came in its place, and says nothing about it"
+    verdict = _undecided(Undecided.UNKNOWN, words)
     return Judged(verdict=replace(verdict, accounts=tuple(_accounts(view, sets))))
 
 

@@ -84,6 +84,17 @@ class View:
         """Whether the page ended at another address than was asked for."""
         return self.address != address(self.page.requested_url)
 
+    @cached_property
+    def led_to_front_page(self) -> bool:
+        """Whether a page was asked for, and the front page of its own host came instead."""
+        asked, came = address(self.page.requested_url), self.address
+        (asked_host, _, asked_path), (host, _, path) = asked.partition("/"), came.partition("/")
+        has_mark = bool(urlsplit(self.url[:MAX_URL]).fragment) if came else False
+        # "/?q=x" and "/#/x" are pages; what leads to a front page elsewhere is a short link.
+        is_own = bool(host) and _bare(asked_host) == _bare(host)
+        asked_page = asked_path.partition("?")[0]
+        return is_own and not path and not has_mark and asked_page not in ("", "index.html")
+
     # Elements
 
     def select(self, selector: str) -> list[Any]:
@@ -372,6 +383,10 @@ def address(url: str) -> str:
     if not host:
         return ""
     return f"{host}{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+
+
+def _bare(host: str) -> str:
+    return host.removeprefix("www.").removeprefix("m.")
 
 
 def parameter(url: str, name: str) -> str:

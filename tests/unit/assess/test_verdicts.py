@@ -441,6 +441,30 @@ def test_a_file_is_what_was_asked_for(kind: str) -> None:
     assert content.evidence[0].rule == "content.file"
 
 
+@pytest.mark.parametrize(
+    ("asked", "came", "kind"),
+    [
+        ("http://news.example/story/7", "http://news.example/", Content.SHELL),
+        ("http://news.example/story/7", "https://www.news.example", Content.SHELL),
+        ("http://news.example/", "https://www.news.example/", Content.CONTENT),
+        ("http://news.example/?utm_source=x", "http://news.example/", Content.CONTENT),
+        ("http://short.example/x7", "http://news.example/", Content.CONTENT),
+        ("http://news.example/app/", "http://news.example/#/story/7", Content.CONTENT),
+        ("http://news.example/story/7", "http://news.example/?p=7", Content.CONTENT),
+        ("http://news.example/story/7", "http://news.example/story/7-new-name", Content.CONTENT),
+    ],
+)
+def test_a_front_page_in_the_place_of_a_page_is_not_that_page(
+    asked: str, came: str, kind: Content
+) -> None:
+    there = dataclasses.replace(markup(STORY.format("News"), came), requested_url=asked)
+
+    content, verdict = ASSESSOR.judge(there)
+
+    assert content.kind is kind
+    assert verdict.availability is not Availability.UNAVAILABLE
+
+
 # Kinds of content
 
 
