@@ -39,7 +39,7 @@ from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.servers.authority import Chain
 from tests.verdicts import judged_by_all
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("proof")]  # they share two captures
 
 CAPTURER, WITNESS = new_signer(), new_signer()
 SETTLED = "html[data-state=good], html[data-state=bad]"

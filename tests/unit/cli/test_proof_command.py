@@ -1,6 +1,7 @@
 """`snapshotter proof`: of a page, of an event, of captures; and what is missing for one."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -177,7 +178,12 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     code, _, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
-    assert "it came back since: the event " in err
+    (back,) = re.findall(r"it came back since: the event (\S+) says so", err)
+    code, out, err = user.run("proof", back, "--without", "pdf")
+    assert code == 0, err
+    page = Path(out.strip()).read_text("utf-8")
+    assert "It was gone. It is there again." in page
+    assert "It came back between these two moments" in page
 
 
 @pytest.mark.parametrize(
