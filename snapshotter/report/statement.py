@@ -27,6 +27,7 @@ FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
 MAX_NOTICE = 600
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
@@ -190,8 +191,17 @@ def _notice(one: Exhibit) -> dict[str, Any]:
         "rule": seen.rule,
         "rules": [plain(it) for it in seen.rule_files],
         "text": seen.notice,
-        "translations": dict(verdict.gloss) if verdict else {},
+        "translations": dict(_translations(one)),
     }
+
+
+def _translations(one: Exhibit) -> list[tuple[str, str]]:
+    """Return the rule file's translations of a notice, without that into its own language."""
+    if one.assessment is None:
+        return []
+    chinese = _HAN.search(one.observation.notice) is not None
+    gloss = one.assessment.takedown.gloss
+    return [(tag, text) for tag, text in gloss if tag.startswith("zh") is not chinese]
 
 
 def _capture(one: Exhibit) -> dict[str, Any]:
@@ -381,8 +391,9 @@ def _context(said: Statement) -> dict[str, Any]:
         "not_proven": NOT_PROVEN,
         "roles": _ROLES,
         "said": said,
-        "state": said.event.state if said.event else "",
+        "state": words.states(said.gone.observation),
         "title": words.TITLES[said.kind],
+        "translations": _translations(said.gone),
         "vantages": said.others(Role.VANTAGE),
         "verdict": verdict,
         "was_there": earlier is said.seen,

@@ -118,7 +118,14 @@ def shown(one: Observation) -> str:
         return f"it says nothing: {UNDECIDED[one.undecided or Undecided.UNKNOWN]}"
     if one.availability is Availability.UNAVAILABLE:
         return f"it was gone, and there was {_CONTENT[one.content]}"
-    return f"it was there: {_CONTENT[one.content]}"
+    of_account = states(one)
+    account = f", and it said that the account behind it is {of_account}" if of_account else ""
+    return f"it was there: {_CONTENT[one.content]}{account}"
+
+
+def states(one: Observation) -> str:
+    """Return what a capture says of the account behind the page; "" for nothing."""
+    return ", ".join(sorted({it.state for it in one.accounts}))
 
 
 def language(tag: str) -> str:

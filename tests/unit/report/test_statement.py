@@ -74,6 +74,20 @@ def test_the_notice_stands_there_in_the_original_and_its_translation_is_marked_a
     assert "Read by rule wx-01 (grade A) of wechat 2026.11.1" in text(html)
 
 
+def test_a_notice_is_not_translated_into_its_own_language() -> None:
+    seen, first, *_ = exhibits.statement().exhibits
+    assert first.assessment is not None
+    both = (("en", GLOSS), ("zh", NOTICE))
+    takedown = replace(first.assessment.takedown, gloss=both)
+    chinese = replace(first, assessment=replace(first.assessment, takedown=takedown))
+    english = replace(chinese, observation=replace(first.observation, notice=GLOSS))
+
+    assert "In English, a fixed translation" in said(exhibits=(seen, chinese))
+    assert "In Chinese, a fixed translation" not in said(exhibits=(seen, chinese))
+    assert "In Chinese, a fixed translation" in said(exhibits=(seen, english))
+    assert "In English, a fixed translation" not in said(exhibits=(seen, english))
+
+
 @pytest.mark.parametrize("cause", list(Cause))
 def test_a_cause_is_what_is_stated_and_never_a_motive(cause: Cause) -> None:
     told = words.CAUSES[cause]
@@ -153,9 +167,21 @@ def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> 
     )
 
     assert "The account was there. It has changed." in told
-    assert "On 27 November 2026, 15:05:12 UTC (23:05:12 in Asia/Shanghai) it said: frozen." in told
+    end = "On 27 November 2026, 15:05:12 UTC (23:05:12 in Asia/Shanghai)"
+    assert f"{end} it said that the account is frozen. The account changed between" in told
     assert "该帐号已冻结 The page says this of the account behind it, and not of itself." in told
     assert "it was gone" not in told
+
+    back = exhibits.exhibit(
+        Role.LAST_SEEN,
+        exhibits.observation(began_at=AT + timedelta(hours=3), at=AT + timedelta(hours=3)),
+    )
+    told = said(
+        kind=TakedownKind.ACCOUNT_RESTORED,
+        exhibits=(back, exhibits.exhibit(Role.FIRST_GONE, frozen)),
+    )
+    assert "the page said that the account behind it is frozen." in told
+    assert "it did not say so any more." in told
 
 
 def test_a_statement_begins_with_both_ends() -> None:
