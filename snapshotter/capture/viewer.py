@@ -16,7 +16,7 @@ import binascii
 import io
 import quopri
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -49,6 +49,30 @@ _BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx"})
 
 # A quotation mark, as JSON in a script, in an attribute or in an address writes it.
 _QUOTE = rb"""(?:\\?["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
+_CONTEXT = 10  # bytes before a name that are looked at
+_REST = re.compile(rb"[\w.-]{0,60}")  # of a name that begins as the policy says
+# A field: what stands before its name, between name and value, and the value.
+_INSIDE = re.compile(rb"(?:[\w$?&]|&amp;)\Z")  # a part of another name, or of an address
+_QUOTED = re.compile(_QUOTE + rb"\Z")
+_GIVEN = re.compile(
+    rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?:[:=](?!=)|%3A)\s{0,20}"
+    rb"(?:JsDecode\(|decodeURIComponent\()?"
+)
+_FIELD_VALUES = (
+    re.compile(rb"\"(?P<value>[^\"\\\r\n<>]{1,300})\""),
+    re.compile(rb"'(?P<value>[^'\\\r\n<>]{1,300})'"),
+    re.compile(_QUOTE + rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})(?=" + _QUOTE + rb")"),
+    re.compile(rb"(?P<bare>(?P<value>[1-9]\d{0,18})(?![\w.%]))"),
+)
+# A parameter: the same, as it is and percent-encoded.
+_LEAD = re.compile(rb"(?i)(?:[?]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026)\Z")
+_LEAD_CODED = re.compile(rb"(?i)(?:%3F|%26(?:amp%3B)?)\Z")
+_PARAMETER_VALUE = re.compile(
+    rb"(?i)(?:=(?!=)|\\x3d|\\u003d|&\#61;)(?P<value>[^&\#\"'<>\s\\=]{1,1000}={0,2})"
+)
+_CODED_VALUE = re.compile(
+    rb"(?i)%3D(?P<value>(?:(?!%26|%23|%22|%27|%3C|%20)[^&\#\"'<>\s\\=]){1,1000})"
+)
 _FRAMING = re.compile(rb"(?im)^(?:transfer-encoding|content-encoding|content-length)[ \t]*:.*\r?\n")
 _PART_HEAD = re.compile(rb"\r?\n\r?\n")
 _CODING = re.compile(rb"(?im)^content-transfer-encoding:[ \t]*([a-z0-9-]+)")
@@ -79,13 +103,11 @@ class Concealer:
     ) -> None:
         self.redactor = redactor
         self.unchecked = 0  # bodies that could not be looked through
-        self._patterns: list[tuple[re.Pattern[bytes], str, bytes]] = []
-        if params:
-            self._patterns += ((it, URL_PARAMETER, b"") for it in _parameters(params))
-        if viewer_fields:
-            self._patterns += ((it, VIEWER_FIELD, quote) for it, quote in _fields(viewer_fields))
+        self._names = (
+            *((it, URL_PARAMETER, _parameter) for it in _stems(params)),
+            *((it, VIEWER_FIELD, _field) for it in _stems(viewer_fields)),
+        )
         self._known: dict[bytes, tuple[str, str]] = {}  # value → place, name
-        self._spellings: re.Pattern[bytes] | None = None
 
     @classmethod
     def of(cls, redactor: Redactor, rules: RedactRules) -> "Concealer":
@@ -95,24 +117,27 @@ class Concealer:
     @property
     def is_needed(self) -> bool:
         """Whether the policy names anything."""
-        return bool(self._patterns)
+        return bool(self._names)
 
     def learn(self, data: bytes) -> None:
         """Take note of the values in a text, so that they are found elsewhere as well."""
-        for pattern, place, _ in self._patterns:
-            for found in pattern.finditer(data):
-                value = _plain(found["value"])
-                if len(self._known) < _MAX_VALUES and _is_identifier(value):
-                    self._known.setdefault(value, (place, _name(found)))
-        self._spellings = _spelt(self._known) if self._known else None
+        for it in self._values(data):
+            value = _plain(it.value)
+            if len(self._known) < _MAX_VALUES and _is_identifier(value):
+                self._known.setdefault(value, (it.place, it.name))
 
     def of_bytes(self, data: bytes) -> bytes:
         """Return a text without what says who made the capture."""
-        for pattern, place, quote in self._patterns:
-            data = pattern.sub(self._replaced(place, quote), data)
-        if self._spellings is not None:
-            data = self._spellings.sub(self._of_known, data)
-        return data
+        found = sorted((*self._values(data), *self._again(data)), key=lambda it: it.begin)
+        pieces: list[bytes] = []
+        done = 0
+        for it in found:
+            if it.begin < done:
+                continue
+            token = self.redactor.replace(it.place, it.name, _plain(it.value)).encode()
+            pieces += [data[done : it.begin], b'"%s"' % token if it.bare else token]
+            done = it.begin + len(it.value)
+        return b"".join((*pieces, data[done:])) if pieces else data
 
     def of_text(self, text: str) -> str:
         """Return the same of a text that UTF-8 has a form for."""
@@ -149,24 +174,47 @@ class Concealer:
         if length and _TEXTS.fullmatch(head.media_type):
             self.learn(_decoded(head, body, length) or b"")
 
-    def _replaced(self, place: str, quote: bytes) -> Callable[[re.Match[bytes]], bytes]:
-        def replaced(found: re.Match[bytes]) -> bytes:
-            value = found["value"]
-            if value.startswith(_TOKEN) or value.lower() in _DECLINED:
-                return found[0]
-            token = self._token(place, _name(found), _plain(value))
-            return found["before"] + quote + token + quote
+    def _values(self, data: bytes) -> Iterator["_Value"]:
+        """Yield the values that a text gives the names. Names are looked for, not all of it."""
+        lower = data.lower()
+        for (stem, begins), place, read in self._names:
+            at = lower.find(stem)
+            while at >= 0:
+                end = at + len(stem)
+                if begins and (rest := _REST.match(data, end)) is not None:
+                    end = rest.end()
+                found = read(data, at, end)
+                if found is not None and _is_a_value(found["value"], lower[at:end]):
+                    yield _Value(
+                        begin=found.start("value"),
+                        value=found["value"],
+                        place=place,
+                        name=lower[at:end].decode("ascii", "replace"),
+                        bare="bare" in found.groupdict(),
+                    )
+                at = lower.find(stem, end)
 
-        return replaced
+    def _again(self, data: bytes) -> Iterator["_Value"]:
+        """Yield what is known as such a value, under another name or none."""
+        for value, (place, name) in self._known.items():
+            for spelling in {value, quote_from_bytes(value, safe="").encode()}:
+                at = data.find(spelling)
+                while at >= 0:
+                    end = at + len(spelling)
+                    if not data[at - 1 : at].isalnum() and not data[end : end + 1].isalnum():
+                        yield _Value(begin=at, value=spelling, place=place, name=name, bare=False)
+                    at = data.find(spelling, end)
 
-    def _of_known(self, found: re.Match[bytes]) -> bytes:
-        value = _plain(found[0])
-        if value not in self._known:
-            return found[0]
-        return self._token(*self._known[value], value)
 
-    def _token(self, place: str, name: str, value: bytes) -> bytes:
-        return self.redactor.replace(place, name, value).encode()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """A value in a text, and where it begins."""
+
+    begin: int
+    value: bytes
+    place: str
+    name: str
+    bare: bool  # a number of a script, without quotation marks
 
 
 def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
@@ -306,50 +354,37 @@ def _with_length(head: bytes, length: int) -> bytes:
 # What is looked for
 
 
-def _names(names: Iterable[str]) -> bytes:
-    """Return a pattern for names; the longest first, because one may begin as another does."""
-    some = sorted({it.lower() for it in names}, key=len, reverse=True)
-    return b"|".join(
-        re.escape(it.removesuffix("*").encode()) + (rb"[\w.-]{0,60}" if it.endswith("*") else b"")
-        for it in some
+def _stems(names: Sequence[str]) -> tuple[tuple[bytes, bool], ...]:
+    """Return how names begin, lowercase, and whether more of the name may follow."""
+    return tuple(
+        dict.fromkeys((it.lower().removesuffix("*").encode(), it.endswith("*")) for it in names)
     )
 
 
-def _fields(names: Sequence[str]) -> tuple[tuple[re.Pattern[bytes], bytes], ...]:
-    """Return patterns for what a page gives a name, and what stands around a replacement."""
-    name = rb"(?<![\w$])(?P<name>" + _names(names) + rb")"
-    given = rb"\s{0,20}(?:[:=](?![=])|%3A)\s{0,20}(?:JsDecode\(|decodeURIComponent\()?"
-    begin = rb"(?P<before>" + name + _QUOTE + rb"?" + given
-    value = rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})"
-    return (
-        (re.compile(rb"(?i)" + begin + rb"\")(?P<value>[^\"\\\r\n<>]{1,300})(?=\")"), b""),
-        (re.compile(rb"(?i)" + begin + rb"')(?P<value>[^'\\\r\n<>]{1,300})(?=')"), b""),
-        (re.compile(rb"(?i)" + begin + _QUOTE + rb")" + value + rb"(?=" + _QUOTE + rb")"), b""),
-        # Not in an address, where a number has no quotation marks either.
-        (
-            re.compile(
-                rb"(?i)(?<![?&])(?<!&amp;)" + begin + rb")(?P<value>[1-9]\d{0,18})(?![\w.%])"
-            ),
-            b'"',
-        ),
-    )
+def _field(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+    """Return the value of a field of a page whose name stands here."""
+    before = data[max(0, at - _CONTEXT) : at]
+    if _INSIDE.search(before) or (given := _GIVEN.match(data, end)) is None:
+        return None
+    # In quotation marks or not: of `"uin=" + x` the text begins before the name and ends there.
+    if (_QUOTED.search(before) is None) != (given["quote"] is None):
+        return None
+    found = (it.match(data, given.end()) for it in _FIELD_VALUES)
+    return next((it for it in found if it is not None), None)
 
 
-def _parameters(names: Sequence[str]) -> tuple[re.Pattern[bytes], ...]:
-    """Return patterns for parameters of addresses: as they are, and percent-encoded."""
-    name = rb"(?P<name>" + _names(names) + rb")"
-    lead = rb"(?:[?]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026|\A)"
-    equals = rb"(?:=(?!=)|\\x3d|\\u003d|&\#61;)"
-    plain = rb"(?P<before>" + lead + name + equals + rb")(?P<value>[^&\#\"'<>\s\\=]{1,1000}={0,2})"
-    coded = (
-        rb"(?P<before>(?:%3F|%26(?:amp%3B)?)" + name + rb"%3D)"
-        rb"(?P<value>(?:(?!%26|%23|%22|%27|%3C|%20)[^&\#\"'<>\s\\=]){1,1000})"
-    )
-    return re.compile(rb"(?i)" + plain), re.compile(rb"(?i)" + coded)
+def _parameter(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+    """Return the value of a parameter of an address whose name stands here."""
+    before = data[max(0, at - _CONTEXT) : at]
+    if not at or _LEAD.search(before):
+        return _PARAMETER_VALUE.match(data, end)
+    return _CODED_VALUE.match(data, end) if _LEAD_CODED.search(before) else None
 
 
-def _name(found: re.Match[bytes]) -> str:
-    return found["name"].decode("ascii", "replace").lower()
+def _is_a_value(value: bytes, name: bytes) -> bool:
+    """Return whether this was not replaced before, and is no word of a program."""
+    shown = value.lower()
+    return not value.startswith(_TOKEN) and shown not in _DECLINED and name not in shown
 
 
 def _plain(value: bytes) -> bytes:
@@ -365,13 +400,3 @@ def _is_identifier(value: bytes) -> bool:
         and re.fullmatch(rb"[\w+/=.@-]+", value) is not None
         and not value.startswith(b"redacted:")
     )
-
-
-def _spelt(values: Iterable[bytes]) -> re.Pattern[bytes]:
-    spellings = {
-        spelling
-        for value in values
-        for spelling in (value, quote_from_bytes(value, safe="").encode())
-    }
-    some = b"|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
-    return re.compile(rb"(?<![0-9A-Za-z])(?:" + some + rb")(?![0-9A-Za-z])")
