@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from snapshotter.app import gaps
-from snapshotter.app.observations import Observatory, observations
+from snapshotter.app.observations import Observatory, observations, unassessed
 from snapshotter.app.takedowns import verified
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
@@ -151,6 +151,10 @@ def _pages(
         identity = desk.place.identity(url)
         if identity in pages:
             continue
+        judge.left_out += [
+            LeftOut(bundle_id=it.bundle_id, why=it.problem)
+            for it in unassessed(desk.place, identity=identity)
+        ]
         mine = judge.good(observations(desk.place, identity=identity, until=until, sync=False))
         monitoring = desk.monitoring(url)
         pages[identity] = WatchedPage(

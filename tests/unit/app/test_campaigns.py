@@ -19,6 +19,7 @@ from snapshotter.assess.campaign import findings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import campaign as records
 from snapshotter.formats import layout, names
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Cause
 from snapshotter.model.campaign import CampaignReport, Fate
 from snapshotter.model.finding import Verdict
@@ -268,15 +269,19 @@ def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
     whole = made(its)
     assert numbers(whole)["removed"] == 1
     key = layout.bundle_key(whole.campaign.pages[0].captures[1].bundle_id)
-    file = tmp_path / "store" / key
-    file.chmod(0o644)
-    file.write_bytes(bundles.flipped(file.read_bytes()))
+    with its.store.open(key) as stream:
+        members = bundles.unpack(stream.read())
+    text = bundles.flipped(members["capture/page.txt"])
+    altered = tmp_path / "altered.wacz"
+    altered.write_bytes(bundles.pack({**members, "capture/page.txt": text}))
+    its.store.set_aside(key)  # as somebody can who may write there
+    its.store.put_new(key, altered, digest_bytes(altered.read_bytes()).sha256)
 
     found = checked(its, whole)
-    report = made(its)
+    report = made(replace(its, catalog=tmp_path / "new.db"))
 
     assert found.verdict is Verdict.FAILED
-    assert [it.bundle_id for it in report.campaign.left_out]
+    assert [it.why.split(":")[0] for it in report.campaign.left_out] == ["its bundle FAILED"]
     assert numbers(report)["removed"] == 0
     assert numbers(report)["fate.unconfirmed"] == 1
 

@@ -193,6 +193,29 @@ def test_masks_of_a_policy_are_applied_and_counted(
     assert picture["masked"] > 0
 
 
+def test_the_masks_of_the_captures_own_policies_are_applied_where_no_other_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "masked.toml"
+    policy.write_text('name = "masked"\nextends = "default"\n[compare.mask]\nselectors = [".ad"]\n')
+    by = site_bundles.decision(str(policy))
+    files = []
+    for number, its in enumerate((available(), available(figure=41))):
+        sealed = site_bundles.seal(
+            tmp_path / "spool",
+            shown(STORY, state(STORY, its)),
+            T0 + timedelta(hours=number),
+            signer=bundles.new_signer(),
+            by=by,
+        )
+        files.append(str(sealed.file))
+
+    assert main(["diff", "--json", "--no-pictures", *files]) == 0
+
+    masks = json.loads(capsys.readouterr().out)["masks"]
+    assert [(it["kind"], it["mask"]) for it in masks] == [("selector", ".ad")]
+
+
 def test_a_page_to_look_at_is_written_whole(
     made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,13 @@ def test_two_long_sequences_without_likeness_cost_no_more_than_the_budget() -> N
     assert budget.steps > -2_000_000  # one step further than there was, and no more
 
 
+def test_looking_for_anchors_is_paid_for_as_well() -> None:
+    found = align(list(range(1000)), list(range(999, -1, -1)), Budget(100))
+
+    assert found.runs == ()
+    assert found.coarse == ((0, 1000, 0, 1000),)
+
+
 def test_a_sequence_that_was_turned_round_is_aligned_in_its_longer_part() -> None:
     first = list(range(3000))
 

@@ -63,6 +63,15 @@ def test_one_changed_figure_is_exactly_that_word_in_the_main_region() -> None:
     assert change.before.region is MAIN
 
 
+def test_a_cell_of_one_figure_is_one_block_that_changed() -> None:
+    before: list[Line] = [(MAIN, "accounts"), (MAIN, "40"), (MAIN, "removed"), (MAIN, "9")]
+    after = changed(1, "41", changed(2, "gone", before))
+
+    found = compared(before, after).comparison
+
+    assert [(it.kind, len(it.pieces)) for it in found.changes] == [(BlockKind.CHANGED, 2)] * 2
+
+
 def test_two_captures_of_the_same_text_differ_in_nothing() -> None:
     found = compared(ARTICLE, ARTICLE).comparison
 
