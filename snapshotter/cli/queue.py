@@ -320,6 +320,7 @@ def job_object(status: JobStatus) -> dict[str, Any]:
         "hint": status.hint,
         "http_status": status.http_status,
         "job_id": job.id,
+        "light": job.light,
         "not_after": instant_json(job.not_after),
         "not_before": instant_json(job.not_before),
         "notes": list(status.notes),
@@ -332,6 +333,7 @@ def job_object(status: JobStatus) -> dict[str, Any]:
         "state": status.state.value,
         "tags": list(job.tags),
         "title": status.title,
+        "vantage": job.vantage,
         "verdict": verdict_object(status.shown),
         "worker": status.worker,
     }

@@ -6,7 +6,8 @@
 
 const BLOCKS = 10000;
 const BLOCK_CHARACTERS = 1e6;  // of all together
-const BLOCK_MS = 400;
+const KEPT_MS = 1000;  // that a layout takes which is kept
+const LOOK_MS = 300;  // and one that is only looked at
 const DEPTH = 200;  // elements one in another; what stands deeper belongs to the one there
 const MOST_PX = 1e7;
 const INLINE = /^(inline|contents|ruby)/;
@@ -46,8 +47,8 @@ function selectors() {
   };
 }
 
-function textBlocks() {
-  const end = performance.now() + BLOCK_MS, selectorOf = selectors();
+function textBlocks(ms) {
+  const all = roots(), end = performance.now() + ms, selectorOf = selectors();
   const facts = new Map();  // of an element: what its own text belongs to
   const found = new Map();  // blocks by element, in the order in which their text begins
   const across = scrollX, down = scrollY, range = new Range();
@@ -104,7 +105,7 @@ function textBlocks() {
   };
 
   let seen = 0;
-  for (const root of roots(true)) {
+  for (const root of all) {
     const walk = bind(Document.prototype.createTreeWalker)(
       document, root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     while (walk.nextNode() && isWhole) {
@@ -147,13 +148,13 @@ function textBlocks() {
 // The document and its text blocks, of one moment: nothing of the page runs in between.
 lib.page = () => {
   const answer = {...lib.html(), blocks: [], isWhole: false, failure: ''};
-  try { Object.assign(answer, textBlocks()); } catch (error) { answer.failure = `${error}`; }
+  try { Object.assign(answer, textBlocks(KEPT_MS)); } catch (error) { answer.failure = `${error}`; }
   return answer;
 };
 // The same with its text, while there is time to look again.
 lib.look = (most) => {
   const read = doc.body() ?? doc.documentElement();
   const html = lib.html().html;
-  return {...textBlocks(), html: html.length > most ? '' : html,
+  return {...textBlocks(LOOK_MS), html: html.length > most ? '' : html,
     text: cut(read ? rendered(read) ?? '' : '', most)};
 };
