@@ -81,7 +81,7 @@ class Monitor:
             if watched:
                 with self._world.desk() as desk:
                     for status, rules in watched:
-                        handed_over += self._follow(desk, status, rules)
+                        handed_over += self._safely(desk, status, rules)
             self._world.ended.mark(found)
         return handed_over
 
@@ -95,6 +95,16 @@ class Monitor:
             self._world.tell(f"{status.job.url} is not followed up: {error}")
             return None
         return found if found.light else None
+
+    def _safely(self, desk: TakedownDesk, status: JobStatus, rules: Monitoring) -> int:
+        try:
+            return self._follow(desk, status, rules)
+        except ServiceUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - told, and it holds up no other page
+            words = f"{type(error).__name__}: {error}"
+            self._world.tell(f"a bug: {status.job.url} is not followed up: {words}")
+            return 0
 
     def _follow(self, desk: TakedownDesk, status: JobStatus, rules: Monitoring) -> int:
         url = self._page_of(desk, status)
