@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from snapshotter.app import assessing, bundles
+from snapshotter.app import assessing, bundles, gaps
 from snapshotter.app.assessing import BundledFiles
 from snapshotter.app.event_verification import Find, Found, Rederiver
 from snapshotter.app.observations import Observatory, observations, observe, stated
@@ -33,6 +33,7 @@ from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.takedown import Observation
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import report as reports
+from snapshotter.verify.audit.beside import counts
 from snapshotter.verify.report import printable
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -108,7 +109,7 @@ def verify_campaign(
     findings += _again(report, found)  # (4)
     if place is not None and _has_any(campaign, place):
         findings += _left_out(report, place)  # (5)
-        findings += _references(campaign, place.store)  # (6)
+        findings += _references(campaign, place.store, trust)  # (6)
     else:
         detail = "no store that has its captures: whether there are others can not be seen"
         findings.append(_open("left out", Code.BUNDLE_OPEN, detail))
@@ -361,12 +362,26 @@ def _left_out(report: CampaignReport, place: Observatory) -> Iterator[Finding]:
         yield replace(it, check="left out", detail=f"{it.detail} with them")
 
 
-def _references(campaign: Campaign, store: ObjectStore) -> Iterator[Finding]:
+def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterator[Finding]:
     """Check the records of events and gaps that a report names."""
     wanted = [
         *(("event", layout.takedown_key(it.event_id), it.sha256) for it in campaign.recorded),
         *(("gap", layout.gap_key(it.gap_id), it.sha256) for it in campaign.gaps),
     ]
+    named = {it.gap_id for it in campaign.gaps}
+    schedules = {it.schedule for it in campaign.gaps}
+    for kept in gaps.kept(store):
+        record = kept.record
+        if record is None or record.gap_id in named or record.at > campaign.made_at:
+            continue
+        if not counts(trust, record.key_id):
+            continue  # whoever may write to the store could put it there
+        if record.since >= campaign.until or (record.until or record.at) <= campaign.since:
+            continue
+        # Of other schedules it may be that nobody asked for them.
+        if record.schedule in schedules:
+            detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
+            yield _finding("records", Code.LEFT_OUT, detail)
     good = 0
     for what, key, sha256 in wanted:
         data = b""

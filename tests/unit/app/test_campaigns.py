@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import campaigns, wiring
+from snapshotter.app import campaigns, gaps, takedowns, wiring
 from snapshotter.app.campaign_verification import CampaignVerification, verify_campaign
 from snapshotter.app.campaigns import CampaignDesk, Scope
 from snapshotter.app.event_verification import Found, Rederiver, in_store
+from snapshotter.app.gaps import GapDesk
 from snapshotter.app.observations import Observatory
+from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.verifying import Kind, kind_of
 from snapshotter.assess.campaign import findings
 from snapshotter.errors import SnapshotterError
@@ -23,6 +25,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Cause
 from snapshotter.model.campaign import CampaignReport, Fate
 from snapshotter.model.finding import Verdict
+from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.site.shown import shown
@@ -33,6 +36,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import bundles, observed, site_bundles
 from tests.bundles import ChainAuthority
+from tests.fakes.world import SeededIds
 from tests.servers.authority import Chain
 from tests.unit.policy.test_identity import RULES
 
@@ -284,6 +288,66 @@ def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
     assert [it.why.split(":")[0] for it in report.campaign.left_out] == ["its bundle FAILED"]
     assert numbers(report)["removed"] == 0
     assert numbers(report)["fate.unconfirmed"] == 1
+
+
+def test_gaps_and_events_that_lie_signed_in_the_store_are_named_and_checked(
+    tmp_path: Path,
+) -> None:
+    its = case(tmp_path, 2, 1)
+    gap_ids = [f"20260108t02000{number}z-k3v4q2m7xw4c5b6d" for number in range(2)]
+    for gap_id in gap_ids:
+        gaps.record(
+            GapDesk(
+                store=its.store, signer=SIGNER, ids=SeededIds(), salts_dir=tmp_path / "salts",
+                log=None,
+            ),
+            [_gap(gap_id)],
+        )  # fmt: skip
+    with desk(its) as by:
+        derived = takedowns.derive(
+            TakedownDesk(
+                place=by.place, trust=lambda: TRUST, signer=lambda: EVENTS,
+                own_keys=frozenset(), confirm=lambda url: ConfirmRules(), now=lambda: NOW,
+                lock_dir=tmp_path / "lock",
+            )
+        )  # fmt: skip
+    events = {it.event.event_id for page in derived for it in page.recorded}
+
+    report = made(its)
+
+    assert {it.event_id for it in report.campaign.recorded} == events
+    assert len(events) == 2  # of the article, and of the account
+    assert (numbers(report)["gaps"], numbers(report)["gaps.visits"]) == (2, 4)
+    assert failed(checked(its, report)) == []
+    campaign_ = replace(report.campaign, gaps=report.campaign.gaps[:1])
+    fewer = CampaignReport(campaign=campaign_, findings=findings(campaign_))
+    assert failed(checked(its, fewer)) == [
+        f"the gap {gap_ids[1]} of case-7 falls into the period as well"
+    ]
+    its.store.set_aside(layout.gap_key(gap_ids[0]))
+    found = checked(its, report)
+    assert failed(found) == []
+    assert f"the gap {layout.gap_key(gap_ids[0])} is not in the store" in [
+        it.detail for it in found.findings
+    ]
+
+
+def _gap(gap_id: str) -> Gap:
+    return Gap(
+        gap_id=gap_id,
+        at=BEGIN + timedelta(minutes=50),
+        schedule="case-7",
+        event=GapEvent.MISSED,
+        reason=GapReason.NO_WORKER,
+        since=BEGIN + timedelta(minutes=10),
+        until=BEGIN + timedelta(minutes=40),
+        missed=(
+            Missed(
+                slots=(BEGIN + timedelta(minutes=10), BEGIN + timedelta(minutes=40)),
+                urls=(address(0),),
+            ),
+        ),
+    )
 
 
 def test_the_key_of_a_report_has_signed_none_of_its_captures(small: Case) -> None:
