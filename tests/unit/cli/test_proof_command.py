@@ -3,19 +3,20 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from snapshotter.cli.main import main
+from snapshotter.formats import layout, takedown
 from snapshotter.formats.pack import MAGIC
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
-from tests.bundles import RealClock
+from tests.bundles import RealClock, new_signer
 
 HOST = "http://mp.weixin.qq.com"
 ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
@@ -125,6 +126,44 @@ def test_captures_that_somebody_chose_make_a_pack_that_says_so(user: User, gone:
     assert code == 0, err
     assert out.encode().startswith(MAGIC)
     assert out.endswith("</html>\n")
+
+
+def test_a_trust_file_goes_with_the_pack_and_has_to_know_its_key(
+    user: User, gone: list[str]
+) -> None:
+    _, root, _ = user.run("trust", "init", "trust.json")
+    user.run("keys", "export", "default", "-o", "signer.pem")
+    assert user.run("trust", "add-key", "trust.json", "signer.pem", "--owner", "us")[0] == 0
+    trust = ("--trust", "trust.json", "--root-key", root.strip())
+
+    code, out, err = user.run("proof", *gone[:2], *trust, "--without", "pdf", "--json")
+
+    assert code == 0, err
+    value = json.loads(out)
+    files = {it["name"] for it in value["parts"] if it["role"] == "trust"}
+    assert files == {"trust.json", "trust.json.sig"}
+    assert value["statement"]["root_key_id"] == root.strip()
+    assert f"the trust file does not name the key {value['key_id']}" in err
+
+    user.run("keys", "export", "events", "-o", "events.pem")
+    assert user.run("trust", "add-key", "trust.json", "events.pem", "--owner", "us")[0] == 0
+    code, _, err = user.run("proof", *gone[:2], *trust, "--without", "pdf")
+    assert (code, "does not name the key" in err) == (0, False), err
+
+
+def test_an_event_of_a_stranger_is_not_proven(user: User, gone: list[str]) -> None:
+    """Whoever may write into the store can put a record there."""
+    _, out, _ = user.run("proof", ARTICLE, "--without", "pdf", "--json")
+    event_id = json.loads(out)["event_id"]
+    record = user.home / "captures" / layout.takedown_key(event_id)
+    event, _ = takedown.parse(record.read_bytes())
+    forged = replace(event, event_id=f"{event_id[:-1]}{'a' if event_id[-1] != 'a' else 'b'}")
+    record.with_name(f"{forged.event_id}.json").write_bytes(takedown.encode(forged, new_signer()))
+
+    code, out, err = user.run("proof", forged.event_id)
+
+    assert (code, out) == (1, "")
+    assert "which is not trusted" in err
 
 
 def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None:

@@ -309,6 +309,23 @@ def test_a_part_that_changes_after_it_was_checked_is_not_read_as_another() -> No
         opened.read(1)
 
 
+def test_a_manifest_that_changes_after_it_was_read_is_named() -> None:
+    stream = io.BytesIO(GOOD)
+    found = pack.read(stream)
+    stream.seek(GOOD.index(b'"software"'))
+    stream.write(b"!")
+
+    assert [it.what for it in pack.altered(stream, found)] == ["the manifest"]
+
+
+def test_no_manifest_is_made_of_what_none_holds() -> None:
+    made = packs.manifest()
+    with pytest.raises(ValueError, match="more than 200 parts"):
+        replace(made, parts=made.parts * 50)
+    with pytest.raises(ValueError, match=r"a capture is a \.wacz"):
+        replace(made, parts=(replace(made.parts[0], name=SEEN), *made.parts[2:]))
+
+
 def test_a_file_is_taken_for_a_pack_by_how_it_begins() -> None:
     assert pack.looks_like_pack(GOOD)
     assert pack.looks_like_pack(b"X" + GOOD[1:])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from snapshotter.formats import note, takedown
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
@@ -167,6 +168,53 @@ def test_what_stands_beside_a_capture_counts_for_it(made: Made, tmp_path: Path) 
     assert with_it.verdict is Verdict.PASSED, pack_report.lines(with_it)
 
 
+def test_a_renewal_in_the_pack_is_looked_at_as_one_beside_a_bundle(made: Made) -> None:
+    """One that does not hold says nothing against the bundle; half of one is none."""
+    first, second = made.files
+    renewal = (
+        File(f"{first.name}.renewal-01.txt", Role.BESIDE, b"junk", of=first.name),
+        File(f"{first.name}.renewal-01.tsr", Role.BESIDE, b"junk", of=first.name),
+        File(f"{first.name}.renewal-02.txt", Role.BESIDE, b"junk", of=first.name),
+    )
+
+    report = judged(packs.written((first, *renewal, second), signer=WITNESS), made.trust)
+
+    assert report.verdict is Verdict.PASSED
+    assert [it.number for it in report.captures[0].report.renewals] == [1]
+
+
+class Turncoat(io.BytesIO):
+    """A file in which there is something else as soon as it was read to its end."""
+
+    def __init__(self, data: bytes, other: bytes, at: int) -> None:
+        super().__init__(data)
+        self._other, self._at = other, at
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        if self._other and self.tell() == len(self.getbuffer()) and self.tell() > len(found):
+            self.seek(self._at)
+            self.write(self._other)
+            self._other = b""
+        return found
+
+
+def test_a_capture_that_changes_while_it_is_read_fails(made: Made) -> None:
+    first, data = made.files[0], made.pack
+    members = bundles.unpack(first.data)
+    members["capture/dom.html"] = bundles.flipped(members["capture/dom.html"])
+    there, other = (packs.block(it) for it in (first, replace(first, data=bundles.pack(members))))
+    begin = there.index(b">\n") + 2  # of its lines
+    stream = Turncoat(data, other[begin:-10], data.index(there) + begin)
+
+    report = verify_pack(stream, made.trust, now=NOW())
+
+    assert (report.verdict, codes(report)) == (Verdict.FAILED, {Code.HASH})
+    changed = f"the capture 'last seen' ({made.names()[0]}) changed while it was read"
+    assert changed in [it.detail for it in report.findings]
+
+
 # --- the event ------------------------------------------------------------------------------
 
 
@@ -248,6 +296,14 @@ def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: 
     assert (own.verdict, codes(own)) == (Verdict.FAILED, {Code.EVENT_KEY})
     assert "what it says does not follow from what is in it" in pack_report.lines(own)[-2]
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
+
+
+def test_a_record_that_is_too_long_is_none(made: Made) -> None:
+    long = File(f"{packs.EVENT}.json", Role.EVENT, b"x" * (takedown.MAX_BYTES + 1))
+
+    report = _with(made, long)
+
+    assert (report.verdict, codes(report)) == (Verdict.FAILED, {Code.CONTAINER})
 
 
 def test_a_record_that_is_none_or_is_not_there_fails(made: Made) -> None:
