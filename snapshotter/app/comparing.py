@@ -26,7 +26,7 @@ from snapshotter.compare.captures import Captured
 from snapshotter.compare.facts import standing
 from snapshotter.compare.image import Shot
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import container
+from snapshotter.formats import container, page_layout
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import PictureKind
@@ -176,6 +176,7 @@ def captured(
             assessment=assessed,
             shots=_shots(record, files),
             conditions=_conditions(record),
+            whole=_is_whole(files),
         ),
         decision=decision,
     )
@@ -324,10 +325,26 @@ def _identity(record: Mapping[str, Any], assessed: Assessment | None, rules: Ide
         return ""
 
 
+def _is_whole(files: BundledFiles) -> bool:
+    """Whether the layout holds all blocks; of a bundle without one they are read elsewhere."""
+    stream = files.open(page_layout.PATH)
+    if stream is None:
+        return True
+    with stream:
+        return page_layout.parse(stream.read(page_layout.MAX_BYTES + 1)).whole
+
+
 def _shots(record: Mapping[str, Any], files: BundledFiles) -> dict[str, Shot]:
+    try:
+        return _pictured(record["content"]["pictures"], files)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceInvalid("the pictures in the record are not as they have to be") from error
+
+
+def _pictured(pictures: Iterable[Mapping[str, Any]], files: BundledFiles) -> dict[str, Shot]:
     found: dict[str, Shot] = {}
     there = set(files.names())
-    for picture in record["content"]["pictures"]:
+    for picture in pictures:
         words = PICTURES.get(picture["kind"])
         if words is None or picture["viewport"] != "default" or picture["subject"]:
             continue

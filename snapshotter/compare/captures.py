@@ -5,13 +5,19 @@ What was kept of each comes in as values, and pictures as streams; nothing is lo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from snapshotter.compare import facts, image, text
 from snapshotter.compare.image import Ground, Shot, Under
 from snapshotter.compare.masks import Masks
 from snapshotter.model.assessment import Assessment
-from snapshotter.model.comparison import Comparison, PictureComparison, Side, State
+from snapshotter.model.comparison import (
+    Comparison,
+    PictureComparison,
+    Side,
+    State,
+    TextComparison,
+)
 from snapshotter.model.page import Box, Page
 from snapshotter.model.reading import Readings
 
@@ -25,11 +31,15 @@ class Captured:
     assessment: Assessment | None  # None: none could be made
     shots: Mapping[str, Shot] = field(default_factory=dict)  # by what they show, in words
     conditions: Mapping[str, str] = field(default_factory=dict)  # how it was made, by name
+    whole: bool = True  # False: the page has more text than its blocks hold
 
 
 def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
     """Return what differs between two captures."""
     texts = text.compare(before.page, after.page, before.assessment, after.assessment, masks)
+    comparison = texts.comparison
+    if not (before.whole and after.whole):
+        comparison = _of_cut_pages(comparison, before.page, after.page)
     grounds = (
         _ground(before, texts.left_out[0]),
         _ground(after, texts.left_out[1]),
@@ -41,7 +51,7 @@ def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
         before=before.side,
         after=after.side,
         same_page=_same_page(before.side, after.side),
-        text=texts.comparison,
+        text=comparison,
         standing=facts.same_standing(before.side.standing, after.side.standing),
         pictures=_pictures(before, after, grounds),
         counts=facts.counts(first.counts if first else (), second.counts if second else ()),
@@ -57,6 +67,15 @@ def compare(before: Captured, after: Captured, masks: Masks) -> Comparison:
         conditions=facts.changed(_tuples(before.conditions), _tuples(after.conditions)),
         masks=texts.masked,
     )
+
+
+def _of_cut_pages(found: TextComparison, before: Page, after: Page) -> TextComparison:
+    """Return what can be said where blocks hold a part of the text: the same only if all is."""
+    why = "a page has more text than its layout keeps: what stands behind that was not told apart"
+    coarse = (*found.coarse, why)
+    if before.text == after.text or found.main is State.CHANGED:
+        return replace(found, coarse=coarse)
+    return replace(found, coarse=coarse, main=State.UNKNOWN, detail=why)
 
 
 def _readings(capture: Captured) -> Readings | None:

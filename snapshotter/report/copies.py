@@ -17,6 +17,7 @@ from snapshotter.formats.png import PngRows
 MAX_HEIGHT: Final = 40_000  # CSS pixels that are shown
 MAX_WIDTH: Final = 4_000
 _PIECE = 2_048  # CSS pixels
+_WIDEST = 40_000  # device pixels
 _QUALITY = 80  # of WebP
 
 
@@ -91,7 +92,10 @@ def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> Copy:
 def _bands(files: Sequence[Callable[[], BinaryIO]]) -> Iterator[Any]:
     for opener in files:
         with opener() as stream:
-            yield from PngRows(stream).bands()
+            rows = PngRows(stream)
+            if rows.header.width > _WIDEST:  # a band of it would not fit into memory
+                raise SnapshotterError("a picture is too wide to be shown")
+            yield from rows.bands()
 
 
 def _piece(canvas: Any, filled: int, scale: int, top: int) -> Piece:

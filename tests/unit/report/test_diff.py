@@ -170,6 +170,13 @@ def test_what_is_no_picture_is_shown_as_none() -> None:
     assert copy([partial(io.BytesIO, broken)], 1) is None
 
 
+def test_a_picture_that_is_wider_than_any_is_not_read() -> None:
+    wide = bytearray(picture(ARTICLE).files[0]().read())
+    wide[16:20] = (1 << 30).to_bytes(4, "big")
+
+    assert copy([partial(io.BytesIO, bytes(wide))], 1) is None
+
+
 def test_the_slider_and_the_switches_have_names_for_who_does_not_see_them() -> None:
     found = read(made(compared(ARTICLE)))
 
