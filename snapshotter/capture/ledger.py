@@ -244,7 +244,8 @@ class Ledger:
         self.log("outcome", outcome.value)
         for name, lines in (("console", self._console), ("log", self._log)):
             data = b"".join(canonical_json.dumps(_whole(line)) + b"\n" for line in lines)
-            spool.write(f"capture/{name}.jsonl", _JSON_LINES, data, step="record")
+            if data:  # validators of the container take an empty list of lines for a broken one
+                spool.write(f"capture/{name}.jsonl", _JSON_LINES, data, step="record")
         if self.image_lines:
             spool.write(
                 "capture/images.jsonl", _JSON_LINES, self.image_lines, step="settle",
