@@ -5,6 +5,7 @@ Events are concluded from what is in the store before one is looked for (`takedo
 Where there is none, what is missing is told, and what to type.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -106,7 +107,7 @@ def _require_believed(desk: TakedownDesk, kept: KeptEvent) -> None:
 
 def _nothing_yet(url: str, derived: Derived, captures: Sequence[Observation]) -> SnapshotterError:
     """Return the sentence on why there is no event, and the command that helps."""
-    again = f"snapshotter capture '{url}'"
+    again = f"snapshotter capture {shlex.quote(url)}"
     known = derived.conclusion
     if derived.passed:
         why = "; ".join(f"{it.observation.bundle_id}: {it.why}" for it in derived.passed)
