@@ -8,6 +8,7 @@ are ours, and pictures that lie in the file itself.
 import base64
 import hashlib
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -39,11 +40,16 @@ def render(template: str, style: str, script: str, **values: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy (CSP 3) of a page with this one style and one script."""
+def policy(style: str, script: str, *, pictures: str = "data:") -> str:
+    """
+    Return the Content-Security-Policy (CSP 3) of a page with this one style and one script.
+
+    Args:
+        pictures: Where they come from: `data:`, or `blob:` where the script makes them.
+    """
     scripts = f"script-src 'sha256-{_digest(script)}'; " if script else ""
     return (
-        f"default-src 'none'; {scripts}style-src 'sha256-{_digest(style)}'; img-src data:; "
+        f"default-src 'none'; {scripts}style-src 'sha256-{_digest(style)}'; img-src {pictures}; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -79,6 +85,13 @@ def _escaped(character: str) -> str:
 def foreign(text: str) -> Markup:
     """Return a text of a stranger's, isolated: its direction is its own."""
     return Markup('<bdi dir="auto">{}</bdi>').format(verbatim(text))
+
+
+def environment(**filters: Callable[..., object]) -> Environment:
+    """Return what renders our templates, with filters of one's own."""
+    found = _environment().overlay()
+    found.filters = {**found.filters, **filters}
+    return found
 
 
 def _digest(text: str) -> str:

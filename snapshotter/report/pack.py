@@ -6,7 +6,6 @@ style and its one script, and forbids all else. What it shows beyond its own wor
 picture, links to save the files) its script makes of parts that it has checked.
 """
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -16,7 +15,7 @@ from typing_extensions import override
 
 from snapshotter.formats.pack import MAGIC
 from snapshotter.model.proof import Part
-from snapshotter.report import statement, words
+from snapshotter.report import html, statement, words
 from snapshotter.report.statement import CHALLENGES, Statement
 
 _SCRIPT, _STYLE = "pack.js", "pack.css"
@@ -29,16 +28,15 @@ def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
     Args:
         parts: What will stand behind it, in order, each with its description for people.
     """
-    style = statement.source(_STYLE)
     text = statement.render(
         "pack.html.j2",
         body=statement.html(said),
         challenges=CHALLENGES,
         details=statement.details(said),
         parts=parts,
-        policy=_policy(style),
+        policy=_policy(),
         said=said,
-        style=Markup(style),  # noqa: S704 (a file of ours)
+        style=Markup(html.source(_STYLE)),  # noqa: S704 (a file of ours)
         title=words.TITLES[said.kind],
     )
     data = text.encode("utf-8")
@@ -49,7 +47,7 @@ def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
 
 def end() -> bytes:
     """Return what stands behind the parts: the script that checks them."""
-    return f"<script>{statement.source(_SCRIPT)}</script>\n</body>\n</html>\n".encode()
+    return f"<script>{html.source(_SCRIPT)}</script>\n</body>\n</html>\n".encode()
 
 
 def text_sha256(page: bytes) -> str:
@@ -60,15 +58,9 @@ def text_sha256(page: bytes) -> str:
     return hashlib.sha256("".join(words_of.found).encode("utf-8")).hexdigest()
 
 
-def _policy(style: str) -> str:
-    def digest(text: str) -> str:
-        return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest(statement.source(_SCRIPT))}'; "
-        f"style-src 'sha256-{digest(style)}'; img-src blob:; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'"
-    )
+def _policy() -> str:
+    allowed = html.policy(html.source(_STYLE), html.source(_SCRIPT), pictures="blob:")
+    return f"{allowed}; require-trusted-types-for 'script'"
 
 
 class _Words(HTMLParser):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from snapshotter.formats.canonical_json import instant, plain
@@ -21,6 +20,7 @@ from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.report import html as documents
 from snapshotter.report import words
 
 FORMAT = "snapshotter-statement/1"
@@ -334,14 +334,7 @@ def sheet(said: Statement, *, picture: str) -> str:
 
 def style() -> str:
     """Return the style of pages and sheets."""
-    return source("pack.css")
-
-
-def source(name: str) -> str:
-    """Return a file of the templates as it is."""
-    loader = _ENVIRONMENT.loader
-    assert loader is not None  # noqa: S101 (set below)
-    return loader.get_source(_ENVIRONMENT, name)[0]
+    return documents.source("pack.css")
 
 
 def render(name: str, **values: Any) -> str:
@@ -356,7 +349,7 @@ def foreign(text: str, most: int = MAX_TITLE) -> Markup:
     It can not become markup, turn the direction of what is around it, or hide in it.
     """
     short = text if len(text) <= most else f"{text[: most - 1]}…"
-    lines = [escape(printable(it)) for it in short.splitlines() if it.strip()]
+    lines = [escape(documents.verbatim(it)) for it in short.splitlines() if it.strip()]
     return Markup('<bdi dir="auto">{}</bdi>').format(Markup("<br>").join(lines))
 
 
@@ -443,15 +436,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("snapshotter.report"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_ENVIRONMENT.filters.update(
+_ENVIRONMENT = documents.environment(
     foreign=foreign,
     language=words.language,
     notice=notice,
