@@ -2,6 +2,7 @@
 What two captures say in single values: counts, metadata, links, codes, verdicts.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,9 @@ from snapshotter.model.comparison import (
 )
 from snapshotter.model.reading import Count, Metadatum
 
+_CLOCK = "server"  # the name of one: what a server's clock said, which no two captures share
+# What stands in place of a value that a policy had replaced: fresh for each capture.
+_REPLACED = re.compile(r"redacted:sha256:[0-9a-f]{64}")
 _MODIFIED = "modified"  # the name of a metadatum: when a page says that it was last edited
 
 
@@ -62,9 +66,9 @@ def listed(before: Iterable[str] | None, after: Iterable[str] | None) -> ListCha
     """Return which texts only one of two lists has; None: it was not read."""
     if before is None or after is None:
         return ListChange(state=State.UNKNOWN)
-    first, second = dict.fromkeys(before), dict.fromkeys(after)
-    removed = tuple(it for it in first if it not in second)
-    added = tuple(it for it in second if it not in first)
+    first, second = ({_comparable(it): it for it in some} for some in (before, after))
+    removed = tuple(it for key, it in first.items() if key not in second)
+    added = tuple(it for key, it in second.items() if key not in first)
     return ListChange(
         state=State.CHANGED if removed or added else State.UNCHANGED,
         removed=removed,
@@ -115,8 +119,14 @@ def edits(
 def _named(values: Iterable[Metadatum]) -> dict[str, tuple[str, ...]]:
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for it in values:
-        found[it.name][it.value] = None
+        if it.name != _CLOCK:
+            found[it.name][_comparable(it.value)] = None
     return {name: tuple(them) for name, them in found.items()}
+
+
+def _comparable(text: str) -> str:
+    """Return a text without what is another one in each capture of the same thing."""
+    return _REPLACED.sub("redacted", text)
 
 
 def _by_unit(counts: Iterable[Count]) -> defaultdict[str, list[Count]]:

@@ -72,6 +72,21 @@ def test_only_values_that_are_not_the_same_are_listed() -> None:
     )
 
 
+def test_a_servers_clock_and_what_was_replaced_are_no_change() -> None:
+    def told(clock: str, token: str) -> list[Metadatum]:
+        address = f"https://h/s?uin=redacted:sha256:{token * 64}&a=1"
+        return [
+            Metadatum(name="server", value=clock, source=Source.SCRIPT),
+            Metadatum(name="canonical", value=address, source=Source.META),
+        ]
+
+    before, after = told("2026-01-08T01:51:38Z", "a"), told("2026-01-09T01:51:38Z", "b")
+
+    assert facts.metadata(before, after) == ()
+    links = [[it.value for it in some if it.name == "canonical"] for some in (before, after)]
+    assert facts.listed(*links).state is State.UNCHANGED
+
+
 def test_a_list_that_was_not_read_is_not_unchanged() -> None:
     assert facts.listed(None, ["a"]).state is State.UNKNOWN
     assert facts.listed(["a", "a"], ["a"]).state is State.UNCHANGED
