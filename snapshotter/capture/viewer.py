@@ -153,6 +153,8 @@ class Concealer:
             written: The head's octets.
             length: Bytes of `body`.
         """
+        if not self.is_needed:
+            return Concealed(head=written, body=body, is_changed=False)
         same = Concealed(head=self.of_bytes(written), body=body, is_changed=False)
         if not length or not _TEXTS.fullmatch(head.media_type):
             return same

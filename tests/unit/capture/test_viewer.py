@@ -194,6 +194,15 @@ def test_a_body_that_can_not_be_looked_into_is_counted(coding: str) -> None:
     assert it.unchecked == 1
 
 
+def test_without_rules_no_body_is_opened() -> None:
+    made, written = head("Content-Type: text/html", "Content-Encoding: gzip")
+    it = concealer((), ())
+
+    kept = it.of_body(made, written, io.BytesIO(b"\xff nonsense"), 10)
+
+    assert (kept.head, kept.body.read(), it.unchecked) == (written, b"\xff nonsense", 0)
+
+
 def test_every_text_of_a_capture_is_swept_and_its_digests_are_right(tmp_path: Path) -> None:
     page = f"<p>caf\u00e9 {'long line ' * 20}</p><script>uin: '{UIN}'</script>"
     mhtml = (
