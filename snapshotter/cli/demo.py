@@ -82,7 +82,8 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
                     _print(number, step)
 
             done = demos.run(ctx.obj, folder.absolute(), steps, told, say)
-        shown = _open(done, keep) if _is_wanted(no_open, as_json) else None
+        wanted = not (no_open or as_json) and has_desktop()
+        shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:
             result_json(_object(done, keep))
         else:
@@ -96,22 +97,31 @@ def _print(number: int, step: "Step") -> None:
         result(f"     {'':<{_NAME}}{step.proves}")
 
 
-def _is_wanted(no_open: bool, as_json: bool) -> bool:
-    """Whether there is a person at a desktop to show the proof to."""
-    if no_open or as_json or not (sys.stdout.isatty() and on_terminal()):
+def has_desktop() -> bool:
+    """Whether there is a person at a desktop to show something to."""
+    if not (sys.stdout.isatty() and on_terminal()):
         return False
     # What the session can show is not a setting of ours.
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     return sys.platform == "darwin" or any(map(os.environ.get, names))  # noqa: TID251  see above
 
 
-def _open(done: "Demo", keep: Path | None) -> Path | None:
-    """Open the proof in the person's browser; of a demo that is not kept it stays behind."""
-    file = done.proof
-    if keep is None:
+def open_proof(file: Path, *, stays: bool) -> Path | None:
+    """
+    Open a proof in the person's browser; return where it is, None if no browser took it.
+
+    Args:
+        stays: The file is kept anyway. Otherwise it moves to where nobody removes it while the
+            browser still reads it.
+    """
+    if not stays:
         folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))
         file = Path(shutil.move(file, folder / file.name))
-    return file if webbrowser.open(file.as_uri()) else None
+    if webbrowser.open(file.as_uri()):
+        return file
+    if not stays:
+        shutil.rmtree(file.parent)
+    return None
 
 
 def _end(done: "Demo", keep: Path | None, shown: Path | None) -> None:

@@ -1,0 +1,74 @@
+"""`snapshotter demo`: when a proof is opened, and where it is then."""
+
+import sys
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from snapshotter.cli import demo
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    seen: list[str] = []
+
+    def open_(url: str) -> bool:
+        seen.append(url)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", open_)
+    return seen
+
+
+@pytest.fixture
+def proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file = tmp_path / "demo" / "proof.html"
+    file.parent.mkdir()
+    file.write_text("<!DOCTYPE html>")
+    return file
+
+
+def test_a_proof_that_is_opened_outlives_the_demo(proof: Path, opened: list[str]) -> None:
+    shown = demo.open_proof(proof, stays=False)
+
+    assert shown is not None
+    assert shown.read_text() == "<!DOCTYPE html>"
+    assert not shown.is_relative_to(proof.parent)
+    assert opened == [shown.as_uri()]
+
+
+def test_one_that_is_kept_is_opened_where_it_is(proof: Path, opened: list[str]) -> None:
+    assert demo.open_proof(proof, stays=True) == proof
+    assert opened == [proof.as_uri()]
+
+
+def test_without_a_browser_nothing_is_left_behind(
+    proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+
+    assert demo.open_proof(proof, stays=False) is None
+    assert [it.name for it in tmp_path.iterdir()] == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("terminal", "display", "platform", "is_there"),
+    [
+        (True, ":0", "linux", True),
+        (True, "", "linux", False),
+        (True, "", "darwin", True),
+        (False, ":0", "linux", False),
+    ],
+)
+def test_only_somebody_at_a_desktop_is_shown_a_proof(
+    terminal: bool, display: str, platform: str, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setattr(demo, "on_terminal", lambda: terminal)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+    assert demo.has_desktop() is is_there
