@@ -1,6 +1,7 @@
 """Undo the content codings of an answer (RFC 9110, section 8.4.1), as far as it came."""
 
 import zlib
+from functools import lru_cache
 from typing import Final
 
 from snapshotter.formats import brotli
@@ -31,7 +32,16 @@ def undone(data: bytes, coding: str, most: int) -> bytes | None:
             wrapped = data[:1] and data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             return zlib.decompressobj(15 if wrapped else -15).decompress(data, most)
         if coding == "br" and len(data) <= _BROTLI_BYTES:
-            return brotli.decompress(data, limit=_BROTLI_OPENED_BYTES)[:most]
-    except (zlib.error, brotli.BrotliInvalid):
+            opened = _unbrotlied(data)
+            return opened[:most] if opened is not None else None
+    except zlib.error:
         return None
     return None
+
+
+@lru_cache(maxsize=2)  # one capture asks twice: what was received, and what its record holds
+def _unbrotlied(data: bytes) -> bytes | None:
+    try:
+        return brotli.decompress(data, limit=_BROTLI_OPENED_BYTES)
+    except brotli.BrotliInvalid:
+        return None
