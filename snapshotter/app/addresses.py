@@ -73,7 +73,7 @@ def _problem(url: str) -> SnapshotterError | None:
             hint="leave out the part before the @",
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        hint = ""
+        hint = "give the whole address, as a browser shows it: https://…"
         if "://" not in url and "." in url and "@" not in url:
             hint = f"did you mean https://{told}"
         if "\\" in url and other.scheme in {"http", "https"} and other.hostname:

@@ -357,7 +357,10 @@ def key_of(store: ObjectStore, bundle_id: str) -> str:
         key = layout.bundle_key(bundle_id)
         store.head(key)
     except ValueError as error:
-        raise SnapshotterError(f"{bundle_id} is neither a file nor a bundle's id") from error
+        raise SnapshotterError(
+            f"{bundle_id} is neither a file nor a bundle's id",
+            hint="snapshotter list shows the ids",
+        ) from error
     except FileNotFoundError as error:
         erased = tombstone_of(store, bundle_id)
         if erased is not None:

@@ -28,6 +28,7 @@ from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
+from snapshotter.model.reading import Readings, Region
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import Clock, ObjectStore, Signer
@@ -52,6 +53,7 @@ _LEFT_OUT = {
     Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
 }  # fmt: skip
 _PICTURE, _TEXT = "capture/viewport.png", "capture/page.txt"
+_WHOLE_PAGE = "capture/screenshot.png"  # in whose pixels most boxes are
 _MAX_PICTURE, _MAX_TEXT = 32 << 20, 1 << 20  # bytes
 _TELLING = 12  # characters: a shorter line is a button or a name
 _EXCERPT = 300  # characters
@@ -352,7 +354,11 @@ def _exhibit(
         verdict=report.verdict,
         codes=tuple(sorted(unclear)),
         logged=has_proof and in_log == {Verdict.PASSED},
-        excerpt=_excerpt(text) if read.observation.availability is Availability.AVAILABLE else "",
+        excerpt=(
+            _excerpt(text, assessed.readings if assessed else Readings())
+            if read.observation.availability is Availability.AVAILABLE
+            else ""
+        ),
     )
 
 
@@ -365,11 +371,21 @@ def _member(stream: BinaryIO, there: Sequence[str], name: str, limit: int) -> by
     return b""
 
 
-def _excerpt(text: str) -> str:
-    """Return the beginning of what a page says, without the words around it."""
-    lines = [" ".join(it.split()) for it in text.splitlines()]
-    telling = [it for it in lines if len(it) >= _TELLING]
-    return "\n".join(telling[:3])[:_EXCERPT]
+def _excerpt(text: str, readings: Readings) -> str:
+    """
+    Return the beginning of what a page says: its headline, and its main text.
+
+    Where no main text was found, of the whole text without the words around it.
+    """
+    headlines = {it.selector for it in readings.regions if it.region is Region.HEADLINE}
+    titles = [
+        " ".join(it.value.split())
+        for it in readings.metadata
+        if it.name == "title" and it.where in headlines
+    ]
+    lines = [" ".join(it.split()) for it in (readings.main_text or text).splitlines()]
+    telling = [it for it in lines if len(it) >= _TELLING and it not in titles]
+    return "\n".join([*titles[:1], *telling][:3])[:_EXCERPT]
 
 
 def _check(case: Case, captures: Sequence[_Capture]) -> None:
@@ -487,7 +503,12 @@ def _panels(said: Statement, captures: Sequence[_Capture]) -> tuple[Panel, Panel
 def _panel(one: _Capture) -> Panel:
     exhibit, bundle = one.exhibit, one.files[0]
     with bundle.open("rb") as stream:
-        png = _member(stream, bundles.member_names(stream), _PICTURE, _MAX_PICTURE)
+        there = bundles.member_names(stream)
+        png = _member(stream, there, _PICTURE, _MAX_PICTURE)
+        box, picture = _box(exhibit)
+        if box is not None and picture == _WHOLE_PAGE:
+            page = _member(stream, there, _WHOLE_PAGE, _MAX_PICTURE)
+            box = box if side_by_side.same_there(png, page, box) else None
     seen = exhibit.observation
     heading = "It is there" if seen.availability is Availability.AVAILABLE else "It is gone"
     lines = [words.local(seen.at, exhibit.timezone), statement.one_line(seen.url), seen.bundle_id]
@@ -497,21 +518,26 @@ def _panel(one: _Capture) -> Panel:
         heading=f"{heading}: {words.utc(seen.at)}",
         lines=[it for it in lines if it],
         png=png,
-        box=_box(exhibit),
+        box=box,
     )
 
 
-def _box(exhibit: Exhibit) -> Box | None:
-    """Return where the notice is, in pixels of the first view; None where nobody knows."""
+def _box(exhibit: Exhibit) -> tuple[Box | None, str]:
+    """
+    Return where the notice is, in pixels, and in which picture; None where nobody knows.
+
+    The picture of the whole page begins where the first view does. That something moved in
+    between is for whoever has both pictures to see.
+    """
     if exhibit.assessment is None:
-        return None
+        return None, ""
     scale: Any = exhibit.record["how"]["settings"].get("scale", 1)
     if not isinstance(scale, int):
-        return None
+        return None, ""
     for found in exhibit.assessment.takedown.evidence:
         box = found.box
-        if box is not None and found.picture in ("", _PICTURE):
+        if box is not None and found.picture in ("", _PICTURE, _WHOLE_PAGE):
             sides = (box.left, box.top, box.width, box.height)
             left, top, width, height = (side * scale for side in sides)
-            return Box(left=left, top=top, width=width, height=height)
-    return None
+            return Box(left=left, top=top, width=width, height=height), found.picture
+    return None, ""

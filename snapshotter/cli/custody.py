@@ -85,7 +85,10 @@ def _of_store(bundle_id: str, store: Any) -> "Chain":
     try:
         found = custodian.chain(store, bundle_id)
     except ValueError as error:
-        raise SnapshotterError(f"{bundle_id} is neither a file nor a bundle's id") from error
+        raise SnapshotterError(
+            f"{bundle_id} is neither a file nor a bundle's id",
+            hint="snapshotter list shows the ids",
+        ) from error
     if not found.events and not found.problems:
         bundles.key_of(store, bundle_id)  # says that there is no such bundle
     return found

@@ -240,6 +240,7 @@ def _object(it: "KeptEvent") -> dict[str, Any]:
 
 def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     from snapshotter.cli.bundles import verdict_in_words
+    from snapshotter.report.words import span
     from snapshotter.verify.takedown import in_words, parts_of
 
     event = it.event
@@ -250,7 +251,7 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     yield "what", in_words(event)
     yield "page", event.url
     yield "not before", time_in_words(begin)
-    yield "not after", f"{time_in_words(end)}  ({(end - begin).total_seconds() / 60:.0f} min)"
+    yield "not after", f"{time_in_words(end)}  ({span(end - begin)})"
     for label, text in (
         ("notice", event.first_gone.notice),
         ("it cites", event.first_gone.cited_rule),

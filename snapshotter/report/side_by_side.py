@@ -66,6 +66,27 @@ def render(left: Panel, right: Panel, *, fonts: Sequence[str] = _FONTS) -> bytes
     return out.getvalue()
 
 
+def same_there(view: bytes, page: bytes, box: Box) -> bool:
+    """
+    Return whether a first view shows what the picture of the whole page shows in a box.
+
+    Args:
+        view: PNG, whose top left corner is that of `page`.
+        box: In pixels of both.
+    """
+    edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+    try:
+        first, whole = _opened(view), _opened(page)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # a capture may hold anything under that name
+    if first is None or whole is None:
+        return False
+    inside = (*edges[:2], min(edges[2], first.width), min(edges[3], first.height))
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return False  # it is further down
+    return first.crop(inside).tobytes() == whole.crop(inside).tobytes()
+
+
 _UNDRAWN = "(these words are in the statement: no font here draws them)"
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

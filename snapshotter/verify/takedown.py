@@ -249,7 +249,7 @@ def in_words(event: Takedown) -> str:
     """Return what an event says, as one sentence without an end."""
     begin, end = map(instant, event.bracket)
     between = f"between {begin} and {end}"
-    about = printable(event.identity)
+    about = printable(event.identity.removeprefix("//"))
     causes = ", ".join(it.value for it in event.causes)
     return {
         TakedownKind.REMOVED: f"{about} was taken down {between} ({causes or 'cause not stated'})",

@@ -23,6 +23,7 @@ from snapshotter.model.assessment import Evidence, Step
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.page import Box
 from snapshotter.model.proof import Role
+from snapshotter.model.reading import Labelled, Metadatum, Readings, Region, Source
 from snapshotter.model.takedown import Takedown, TakedownKind
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
@@ -52,6 +53,7 @@ SEEN = {
 GONE = {
     **bundles.CONTENTS,
     "capture/rules-wechat.toml": RULES,
+    "capture/screenshot.png": png("#eeeeee"),
     "capture/viewport.png": png("#eeeeee"),
 }
 NOTICE_BOX = Evidence(
@@ -59,7 +61,7 @@ NOTICE_BOX = Evidence(
     rules="wechat",
     step=Step.NOTICE,
     box=Box(left=400, top=300, width=400, height=60),
-    picture="capture/viewport.png",
+    picture="capture/screenshot.png",
 )
 
 
@@ -135,6 +137,24 @@ def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make(place.desk, place.case, tmp_path_factory.mktemp("out") / "proof.html")
 
 
+def test_what_was_seen_is_the_headline_and_the_beginning_of_the_main_text() -> None:
+    heading = "body > main > h1"
+    readings = Readings(
+        main_text="Published\nThe first  paragraph of it.\nThe second one of it.\nA third.",
+        metadata=(
+            Metadatum(name="title", value="A page – A paper", source=Source.DOM, where="title"),
+            Metadatum(name="title", value="The\nheadline", source=Source.DOM, where=heading),
+        ),
+        regions=(Labelled(selector=heading, region=Region.HEADLINE),),
+    )
+    text = "News Business Lifestyle\nThe headline\nPublished"
+
+    assert proof._excerpt(text, readings).splitlines() == [
+        *("The headline", "The first paragraph of it.", "The second one of it."),
+    ]
+    assert proof._excerpt(text, Readings()).startswith("News Business Lifestyle\nThe headline")
+
+
 def verified(file: Path, trust: Trust, change: Callable[[bytes], bytes] = bytes) -> PackReport:
     return verify_pack(io.BytesIO(change(file.read_bytes())), trust, now=RealClock().now())
 
@@ -169,7 +189,10 @@ def test_a_pack_holds_the_captures_the_key_the_rules_and_what_a_person_looks_at(
     assert made.length == made.file.stat().st_size
     assert part_of(made, Role.RULES) == RULES
     assert part_of(made, Role.KEY) == WITNESS.public_key_pem
-    assert Image.open(io.BytesIO(part_of(made, Role.PICTURE))).width > 1000
+    picture = Image.open(io.BytesIO(part_of(made, Role.PICTURE)))
+    assert picture.width > 1000
+    outlined = {color for _, color in picture.getcolors(1 << 20) or ()}
+    assert (0xB3, 0x26, 0x1E) in outlined, "the notice, in the first view"
     assert made.manifest.lacks == ("pdf",)
     with place.store.open(layout.bundle_key(place.seen)) as stream:
         assert part_of(made, Role.LAST_SEEN) == stream.read()

@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 
 from snapshotter.model.page import Box
 from snapshotter.report import side_by_side
-from snapshotter.report.side_by_side import WIDTH, Panel, render
+from snapshotter.report.side_by_side import WIDTH, Panel, render, same_there
 
 LATIN = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
@@ -54,6 +54,25 @@ def test_the_notice_is_outlined_where_it_is() -> None:
         *(left + 200 - 5, top + 100 - 5),
         *(left + 350 + 5 + 1, top + 150 + 5 + 1),
     )
+
+
+def test_a_place_in_the_picture_of_the_whole_page_holds_for_a_first_view_that_shows_it() -> None:
+    """A box is known in one of them: what moved in between is not outlined somewhere else."""
+    page = Image.new("RGB", (1280, 3000), "#ffffff")
+    page.paste((200, 0, 0), (400, 200, 700, 300))
+    box = Box(left=400, top=200, width=300, height=100)
+
+    def encoded(picture: Image.Image) -> bytes:
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        return out.getvalue()
+
+    first, moved = page.crop((0, 0, 1280, 800)), page.crop((0, 20, 1280, 820))
+    assert same_there(encoded(first), encoded(page), box)
+    assert not same_there(encoded(moved), encoded(page), box)
+    assert not same_there(encoded(first), encoded(page), replace(box, top=900))
+    assert not same_there(encoded(first), b"", box)
+    assert not same_there(b"junk", encoded(page), box)
 
 
 def test_the_same_is_the_same_bytes() -> None:
