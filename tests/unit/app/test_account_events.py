@@ -138,9 +138,22 @@ def test_each_event_follows_from_its_bundles(run: Run, number: int) -> None:
 
 
 def test_an_account_event_is_of_no_other_account(run: Run) -> None:
-    event = replace(run.events[0], identity="wechat:MzkxMDAwMDAwNA==")
+    other = "wechat:MzkxMDAwMDAwNA=="
+    event = replace(run.events[0], identity=other)
     event = replace(event, event_id=event_id(event))
 
     found = run.verify(takedown.encode(event, EVENTS))
 
     assert {Code.IDENTITY, Code.CONCLUSION} <= {it.code for it in found.findings}
+
+    # Nor where the record says of each capture that it is of that other account.
+    event = replace(
+        event,
+        last_seen=replace(event.last_seen, account=other),
+        first_gone=replace(event.first_gone, account=other),
+        confirmations=tuple(replace(it, account=other) for it in event.confirmations),
+    )
+
+    found = run.verify(takedown.encode(event, EVENTS))
+
+    assert Code.IDENTITY in {it.code for it in found.findings}

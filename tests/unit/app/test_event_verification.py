@@ -376,6 +376,28 @@ def test_an_id_that_its_captures_do_not_give_fails(made: Case) -> None:
     assert _codes(found) == {"conclusion": {Code.CONCLUSION}}
 
 
+def test_an_id_is_found_wrong_without_the_bundles_too(case: Case) -> None:
+    event = replace(case.event, event_id=f"{case.event.event_id[:-16]}{'a' * 16}")
+    case.path("control").unlink()
+
+    found = case.verify(takedown.encode(event, EVENTS))
+
+    assert found.verdict is Verdict.FAILED
+
+
+def test_another_bundle_in_the_place_of_one_is_told_once_however_well_it_is_sealed(
+    case: Case,
+) -> None:
+    _exchanged(case, "first gone", {})
+
+    found = case.verify()
+
+    assert _codes(found) == {
+        "first gone": {Code.BUNDLE_OTHER},
+        "conclusion": {Code.CONCLUSION},
+    }
+
+
 def test_a_record_that_was_altered_is_no_event(made: Case) -> None:
     for data in (bundles.flipped(made.removed), b"{}", made.removed[:-1]):
         found = made.verify(data)

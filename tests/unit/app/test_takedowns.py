@@ -450,6 +450,21 @@ def test_whoever_could_not_be_told_is_told_by_the_next_call(bench: Bench) -> Non
     assert len(bench.logged) == 1
 
 
+def test_a_page_whose_account_one_address_names_is_of_that_account(bench: Bench) -> None:
+    post, mobile = "https://weibo.com/1234567890/I7ubv9Ktj", "https://m.weibo.cn/status/I7ubv9Ktj"
+    bench.put(0, observed.available(), url=post)
+    bench.put(30, observed.available(), url=mobile)
+    bench.put(60, observed.gone(), url=mobile)
+    bench.put(65, observed.available(), url="https://m.weibo.cn/status/I7ubv9Ktk")
+    bench.put(70, observed.gone(), url=mobile)
+
+    found = bench.derive(mobile)
+
+    assert set(found) == {"weibo:4417843292323593", "weibo-user:1234567890"}
+    (event,) = bench.stored
+    assert event.first_gone.account == "weibo-user:1234567890"
+
+
 def test_what_was_concluded_long_ago_is_recorded_and_no_news(bench: Bench) -> None:
     bench.removal()
     bench.now = at(70) + timedelta(days=8)
