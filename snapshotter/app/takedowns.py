@@ -352,13 +352,26 @@ class _Work:
         )
 
     def _identified_by(self, event: Takedown) -> tuple[Observation, ...]:
-        """Return captures that show which page an address leads to, if the event's own do not."""
+        """
+        Return captures that show which page an address leads to, if the event's own do not.
+
+        Of an account also one that names it, where the address of the page does not.
+        """
         named = [self._catalog.names(it.bundle_id) for it in parts(event)]
         shown = {asked for asked, stated in named if stated}
         found = []
         for asked in sorted({asked for asked, _ in named} - shown):
             identity = self._catalog.resolved(asked)
             by = self._catalog.shown_by(asked, identity) if identity != asked else None
+            if by is not None:
+                found.append(by)
+        of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+        if of_account and not any(
+            identities.account_of(it.identity) or self._catalog.names_account(it.bundle_id)
+            for it in parts(event)
+            if it.account == event.identity
+        ):
+            by = self._catalog.of_account(event.first_gone.identity, event.identity)
             if by is not None:
                 found.append(by)
         return tuple(found)

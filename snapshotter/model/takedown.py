@@ -92,7 +92,7 @@ class Takedown:
     confirmations: tuple[Observation, ...] = ()  # behind the first
     controls: tuple[Observation, ...] = ()
     vantages: tuple[Observation, ...] = ()  # by another way
-    identified_by: tuple[Observation, ...] = ()  # that show which page an address leads to
+    identified_by: tuple[Observation, ...] = ()  # that show where an address leads, or whose it is
     confirm: ConfirmRules = field(default_factory=ConfirmRules)
     state: str = ""  # of an account
     articles: tuple[str, ...] = ()  # ids of the events of its articles that belong to one burst

@@ -376,6 +376,26 @@ class Catalog:
             ).fetchone()
         return (row[0], row[1]) if row else ("", "")
 
+    def names_account(self, bundle_id: str) -> bool:
+        """Whether a capture says by itself whose page it is of."""
+        with self._translated():
+            row = self._database.execute(
+                "SELECT account FROM bundle WHERE key = ?", (layout.bundle_key(bundle_id),)
+            ).fetchone()
+        return bool(row and row[0])
+
+    def of_account(self, identity: str, account: str) -> Observation | None:
+        """Return the first capture of a page that says by itself that it is of an account."""
+        asked = self.asked_for(identity)
+        pages = ", ".join("?" * len(asked))
+        with self._translated():
+            row = self._database.execute(
+                "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
+                f"WHERE account = ? AND asked IN ({pages}) ORDER BY at_ms LIMIT 1",
+                (account, *asked),
+            ).fetchone()
+        return self._row(row).observation if row else None
+
     def shown_by(self, asked: str, identity: str) -> Observation | None:
         """Return the first capture that states which page an address leads to."""
         with self._translated():

@@ -465,6 +465,23 @@ def test_a_page_whose_account_one_address_names_is_of_that_account(bench: Bench)
     assert event.first_gone.account == "weibo-user:1234567890"
 
 
+def test_an_event_of_an_account_holds_a_capture_that_names_it(bench: Bench) -> None:
+    mobile = "https://m.weibo.cn/status/I7ubv9Ktj"
+    named = bench.put(0, observed.available(), url="https://weibo.com/1234567890/I7ubv9Ktj")
+    bench.put(30, observed.available(), url=mobile)
+    for minute in (60, 75):
+        bench.put(minute, observed.gone(Cause.ACCOUNT_BLOCKED), url=mobile)
+    bench.put(65, observed.available(), url="https://m.weibo.cn/status/I7ubv9Ktk")
+
+    bench.derive(mobile)
+
+    events = {it.kind: it for it in bench.stored}
+    assert set(events) == {TakedownKind.REMOVED, TakedownKind.ACCOUNT_CHANGED}
+    (found,) = events[TakedownKind.ACCOUNT_CHANGED].identified_by
+    assert found.bundle_id == named.stem
+    assert events[TakedownKind.REMOVED].identified_by == ()
+
+
 def test_what_was_concluded_long_ago_is_recorded_and_no_news(bench: Bench) -> None:
     bench.removal()
     bench.now = at(70) + timedelta(days=8)
