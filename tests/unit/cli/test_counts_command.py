@@ -39,22 +39,29 @@ def counting(**raws: str) -> Assessment:
     return replace(observed.available(), readings=Readings(counts=tuple(made)))
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    store, signer = DirectoryStore(tmp_path / "captures"), bundles.new_signer()
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with four captures of one post, the last of which shows that it is gone."""
+    folder = tmp_path_factory.mktemp("counted")
+    store, signer = DirectoryStore(folder / "captures"), bundles.new_signer()
     for minute, assessed in (
         (0, counting(reposts="120", reads="6.1万")),
         (15, counting(reposts="480", reads="10万+")),
         (30, counting(reposts="512")),
         (45, observed.gone()),
     ):
-        made = observed.seal(tmp_path / "spool", at(minute), assessed, url=POST, signer=signer)
+        made = observed.seal(folder / "spool", at(minute), assessed, url=POST, signer=signer)
         observed.put(store, made)
+    return folder
+
+
+@pytest.fixture
+def shell(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(place / "data"))
+    monkeypatch.chdir(place)
     return Shell(capsys)
 
 
