@@ -16,6 +16,7 @@ from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.app.demo import Demo, Step
+    from snapshotter.app.settings import Settings
 
 _NAME = 14  # characters of the first column
 _WORDS = {
@@ -81,7 +82,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
                 if not as_json:
                     _print(number, step)
 
-            done = demos.run(ctx.obj, folder.absolute(), steps, told, say)
+            done = demos.run(_own(ctx), folder.absolute(), steps, told, say)
         wanted = not (no_open or as_json) and has_desktop()
         shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:
@@ -89,6 +90,18 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
         else:
             _end(done, keep, shown)
     return done.exit_code
+
+
+def _own(ctx: click.Context) -> "Settings":
+    """Return this user's settings; without them where they can not be read."""
+    from snapshotter.app import settings
+
+    try:
+        found: Settings = ctx.obj.load()
+    except SnapshotterError as error:
+        say(f"your settings can not be read, and the demo needs none of them: {error}")
+        return settings.only({})
+    return found
 
 
 def _print(number: int, step: "Step") -> None:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.app import demo as demos
+from snapshotter.app.settings import Settings
 from snapshotter.cli import demo
+from snapshotter.cli.main import main
+from snapshotter.errors import ServiceUnavailable
 
 
 @pytest.fixture
@@ -72,3 +76,22 @@ def test_only_somebody_at_a_desktop_is_shown_a_proof(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
     assert demo.has_desktop() is is_there
+
+
+def test_settings_that_can_not_be_read_are_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "snapshotter.toml").write_text("keys_dir = 7\n")
+    monkeypatch.setenv("SNAPSHOTTER_CONFIG", str(tmp_path / "snapshotter.toml"))
+    given: list[Settings] = []
+
+    def run(own: Settings, *arguments: object) -> None:
+        given.append(own)
+        raise ServiceUnavailable("far enough")
+
+    monkeypatch.setattr(demos, "run", run)
+
+    assert main(["demo", "--json"]) == ServiceUnavailable.exit_code
+
+    assert [it.browser_path for it in given] == [None]
+    assert "the demo needs none of them" in capsys.readouterr().err
