@@ -6,13 +6,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from snapshotter.app import settings, wiring, wiring_jobs, wiring_takedown
+from snapshotter.app.observations import observations
+from snapshotter.app.workshop import CaptureWorkshop
+from snapshotter.jobs.monitor import EndedJobs
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.table import JOB
 from snapshotter.model.event import EventKind
+from snapshotter.model.job import JobState
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
 from snapshotter.store.catalog import Catalog
 from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
+from tests.unit.app.test_workshop import Lease
+from tests.unit.jobs.making import job
 
 PAGE = "http://mp.weixin.qq.com/wx/article"
 SITE = SiteState(at=BEGIN)
@@ -25,8 +35,8 @@ def watched(tmp_path: Path) -> Iterator[Make]:
     with Catalog(tmp_path / "catalog.db") as catalog:
 
         def make(site: SiteState = SITE, **more: object) -> Watched:
-            settings = {"url": PAGE, **more}
-            here = Watched(tmp_path, catalog, BEGIN, shot, site=site, **settings)  # type: ignore[arg-type]
+            how = {"url": PAGE, **more}
+            here = Watched(tmp_path, catalog, BEGIN, shot, site=site, **how)  # type: ignore[arg-type]
             made.append(here)
             return here
 
@@ -199,3 +209,34 @@ def test_a_count_that_goes_over_a_threshold_is_told_with_its_bracket(watched: Ma
     assert told.detail == '"480", then "512"; an interpretation'
     (crossed,) = (it for it in here.seen if it.bundle_id == told.bundle_id)
     assert 40 <= here.minute(crossed.at) < 65
+
+
+def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "snapshotter.toml"
+    file.write_text(
+        'data_dir = "data"\nspool_dir = "spool"\nstore = "store"\nqueue = "queue.db"\n'
+        "authority = []\n"
+    )
+    here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
+    visit = job(origin="schedule:a", policy="monitor-takedown")
+    made = CaptureWorkshop(here, lambda _: None).record_failure(visit, "it crashes", Lease())
+    opened = wiring_jobs.database(here)
+    DatabaseQueue(opened).put([visit])
+    with opened.begin() as connection:
+        connection.execute(
+            update(JOB).values(
+                state=JobState.DONE, ended_at=wiring.SystemClock().now(),
+                bundle_id=made.sealed.bundle_id,
+            )
+        )  # fmt: skip
+    said: list[str] = []
+    duty = wiring_jobs.monitoring(here, opened, tell=said.append)
+
+    duty.work()
+
+    assert said == []
+    assert EndedJobs(opened).untold() == []
+    assert [it.job.id for it in DatabaseQueue(opened).jobs()] == [visit.id]
+    with wiring_takedown.observatory(here) as place:  # the catalog has followed the store
+        assert [it.bundle_id for it in observations(place, sync=False)] == [made.sealed.bundle_id]
+    opened.dispose()
