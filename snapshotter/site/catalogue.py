@@ -35,7 +35,6 @@ from snapshotter.site.notices import (
     notice,
     notice_page,
 )
-from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.response import Response, Visit, document, number_of, redirect
 from snapshotter.site.state import SiteState
 
@@ -67,7 +66,6 @@ class FixturePage:
     says: str  # a line about it
     make: Callable[[Visit], Response]
     expected: Expected | None  # None: what is right depends on who captures, and how
-    final_host: str = ""  # where redirects and scripts lead, if elsewhere
     rule: str = ""  # number of the rule that knows it
     scripted_to: str = ""  # a page whose script goes on there: path of the last one
 
@@ -239,7 +237,7 @@ _WEIBO_PAGES = (
     _page("wb/api-session", WEIBO, "data: the session has ended", _api("session"),
           _walled(WallKind.SESSION_EXPIRED), rule="wb-w3"),
     _page("wb/visitor", WEIBO, "sent to the visitor system", weibo.to_visitor,
-          _walled(WallKind.LOGIN), final_host=weibo.PASSPORT, rule="wb-w1"),
+          _walled(WallKind.LOGIN), rule="wb-w1"),
     _page("wb/414", WEIBO, "throttled", lambda visit: weibo.throttled(),
           _walled(WallKind.RATE_LIMITED), rule="wb-w2"),
     _words("wb/search", "wb-s1", "a search whose results are held back", _gone(_PLATFORM)),
@@ -548,19 +546,3 @@ def hosts() -> frozenset[str]:
 
 def _ours(host: str) -> bool:
     return host in hosts()
-
-
-__all__ = [
-    "PAGES",
-    "SHORT_LINK",
-    "Expected",
-    "FixturePage",
-    "Settled",
-    "article",
-    "host_of",
-    "hosts",
-    "names",
-    "notice_page",
-    "render",
-    "settle",
-]

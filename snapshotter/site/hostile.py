@@ -5,7 +5,7 @@ from collections.abc import Callable
 from snapshotter.site.response import Response, Visit, document, html, redirect
 
 METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
-REBINDING = "rebinding.example"  # a name whose addresses change: see `FixtureSite.addresses`
+REBINDING = "rebinding.example"  # a name whose addresses change, as whoever resolves it decides
 FLOOD_BYTES = 5 << 30
 
 _MIB = 1 << 20

@@ -12,6 +12,7 @@ from html import escape
 from types import MappingProxyType
 from urllib.parse import quote
 
+from snapshotter.model.assessment import WallKind
 from snapshotter.site.response import Response, data, document, html
 
 WECHAT = "mp.weixin.qq.com"
@@ -148,6 +149,19 @@ NOTICES: Mapping[str, Notice] = MappingProxyType(
         "bili-hidden": Notice(host=BILIBILI, text="稿件不可见"),
         "tieba-closed": Notice(host=TIEBA, text="抱歉，根据相关法律法规和政策，本吧暂不开放。"),
         "douban-search": Notice(host=DOUBAN, text="根据相关法律法规和政策，搜索结果未予显示。"),
+    }
+)
+
+
+# What can stand before a page, by the number of the rule that knows it.
+WALLS: Mapping[str, WallKind] = MappingProxyType(
+    {
+        "wx-w1": WallKind.VERIFICATION,
+        "wx-w2": WallKind.RATE_LIMITED,
+        "wx-w3": WallKind.APP_ONLY,
+        "wb-w1": WallKind.LOGIN,
+        "wb-w2": WallKind.RATE_LIMITED,
+        "wb-w3": WallKind.SESSION_EXPIRED,
     }
 )
 

@@ -31,7 +31,6 @@ class Seen:
     host: str  # without a port
     path: str  # with its query
     referer: str = ""
-    user_agent: str = ""
 
 
 class FixtureSite:
@@ -176,7 +175,6 @@ class _Handler(BaseHTTPRequestHandler):
                 host=host,
                 path=self.path,
                 referer=self.headers.get("Referer", ""),
-                user_agent=self.headers.get("User-Agent", ""),
             )
         )
         # Under a bare address it is each page's own host that answers.

@@ -400,10 +400,6 @@ def captcha(visit: Visit, story: Story, *, passes: bool) -> Response:
     )
 
 
-# Walls by their number in the files of rules.
-WALLS = ("wx-w1", "wx-w2", "wx-w3")
-
-
 def gone(visit: Visit) -> Response:
     """Return what stands in an article's place."""
     page = visit.page

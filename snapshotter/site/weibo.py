@@ -44,7 +44,6 @@ ERRORS = {
     "20132": "抱歉，该内容暂时无法查看。如需帮助，请联系客服",
     "20135": "源微博已被删除",
 }
-WALLS = ("wb-w1", "wb-w2", "wb-w3")
 
 
 def status(visit: Visit, post: Post) -> dict[str, object]:

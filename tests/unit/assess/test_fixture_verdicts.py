@@ -2,8 +2,11 @@
 
 import pytest
 
-from snapshotter.model.assessment import Availability
+from snapshotter.model.assessment import Availability, Content
 from snapshotter.site import catalogue
+from snapshotter.site.notices import WALLS
+from snapshotter.site.shown import shown
+from snapshotter.site.state import BEGIN, SiteState, wall
 from tests.unit.assess.pages import assessor, site_page
 
 ASSESSOR = assessor()
@@ -28,6 +31,24 @@ def test_a_page_of_the_fixture_site_gets_its_one_right_verdict(name: str) -> Non
         assert verdict.takedown is expected.takedown
     if expected.account:
         assert expected.account in {it.state for it in verdict.accounts}
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        (name, variant)
+        for name in ("wx/article", "wb/post", "wb/post-desktop")
+        for variant in WALLS
+        if variant[:2] == name[:2]
+    ],
+)
+def test_every_wall_can_stand_before_a_page_and_is_no_removal(name: str, variant: str) -> None:
+    state = SiteState().change(name, BEGIN, wall(variant))
+
+    content, verdict = ASSESSOR.judge(shown(name, state))
+
+    assert (content.kind, verdict.wall) == (Content.WALL, WALLS[variant])
+    assert verdict.availability is Availability.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("name", [name for name in catalogue.names() if catalogue.PAGES[name].rule])

@@ -19,12 +19,18 @@ from snapshotter.site.catalogue import (
     host_of,
     hosts,
     names,
-    notice_page,
     render,
     settle,
 )
 from snapshotter.site.news import TEASERS
-from snapshotter.site.notices import NOTICES, WECHAT, WEIBO, WEIBO_MOBILE, notice
+from snapshotter.site.notices import (
+    NOTICES,
+    WECHAT,
+    WEIBO,
+    WEIBO_MOBILE,
+    notice,
+    notice_page,
+)
 from snapshotter.site.pictures import SHORT_LINK, placeholder, qr_code, scene
 from snapshotter.site.response import Response
 from snapshotter.site.server import FixtureSite
