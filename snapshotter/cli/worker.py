@@ -200,7 +200,7 @@ _WORDS = {
     "health.failed": "{check} is not as it should be: {error}",
     "chores.failed": "what is owed could not be done: {error}",
     "job.began": "{job}: {url}",
-    "job.done": "{job}: {outcome}, bundle {bundle}",
+    "job.done": "{job}: {verdict}, {outcome}, bundle {bundle}",
     "job.failed": "{job}: {error}",
     "job.found": "{job}: bundle {bundle} was found in the store",
     "job.lost": "{job}: {error}",

@@ -315,6 +315,7 @@ class Worker:
             self._pause_s = 0.0
             status = self._finish(attempt, product)
             self._done += status is not None
+            shown = product.sealed.shown
             self._heard(status, product)
             for service, why in product.missed:
                 self._observer.service_failed(service, why)
@@ -323,6 +324,7 @@ class Worker:
                 job=attempt.job.id, bundle=product.sealed.bundle_id, url=attempt.job.url,
                 outcome=product.sealed.outcome, exit_code=product.sealed.exit_code,
                 given_up=attempt.giving_up,
+                verdict=shown.words if shown is not None else "no verdict",
             )  # fmt: skip
         elif outcome.failure is not None:
             failure = outcome.failure
