@@ -25,6 +25,7 @@ from snapshotter.policy.load import decide, load
 from snapshotter.site.catalogue import hosts
 from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.server import FixtureSite
+from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, available
 from snapshotter.site.wechat import CLIENT, DEVICE, SHARER, UIN
 from tests.canaries import spellings, unfolded
@@ -136,6 +137,11 @@ def test_an_article_has_all_its_images_and_nothing_follows_its_code(visit: Visit
         "uin", "sharer_shareid",
     }  # fmt: skip
     assert captured.final_url.endswith("&scene=1")
+    # What `shown` has done by hand is what the page's script did.
+    (dom,) = (it.file for it in captured.artifacts if it.path == "capture/dom.html")
+    for markup in (dom.read_text(encoding="utf-8"), shown("wx/article").html):
+        assert "2026-01-02 17:39</em>" in markup
+        assert "visibility: hidden" not in markup
 
 
 def nothing_is_left_of(captured: Capture, *secrets: str) -> None:
