@@ -17,7 +17,7 @@ from tests import site_bundles
 from tests.e2e.test_site import SiteResolver
 from tests.unit.app.test_pipeline import world
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("diff")]  # one pair for all of it
 
 STORY = "news/2014"
 

@@ -14,6 +14,8 @@ from snapshotter.site.state import BEGIN, PageState, SiteState, available, remov
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed, site_bundles
 
+pytestmark = pytest.mark.xdist_group("diff-command")  # its captures are made once
+
 STORY, ARTICLE = "news/2014", "wx/article"
 T0 = datetime(2026, 5, 27, 8, 0, tzinfo=UTC)
 

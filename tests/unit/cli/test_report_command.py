@@ -11,6 +11,8 @@ from snapshotter.cli.main import main
 from snapshotter.site.state import BEGIN
 from tests.unit.app.test_campaigns import Case, address, case
 
+pytestmark = pytest.mark.xdist_group("report-command")  # its captures are made once
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Case:
