@@ -153,7 +153,10 @@ class Monitor:
             for it in seen
             if it.at < this.at and it.vantage == this.vantage and _says_something(it)
         ]
-        if not earlier or _differ(earlier[-1], this):
+        # A whole capture scrolls and opens what is hidden: it has another text of the same page.
+        checks = [it for it in earlier if it.light]
+        is_other = not earlier or _verdicts_differ(earlier[-1], this)
+        if is_other or (checks and _texts_differ(checks[-1], this)):
             yield self._job(status, f"{status.job.id}{_WHOLE}"[-120:], light=False)
 
     def _of_doubt(
@@ -291,13 +294,10 @@ def _says_something(it: Observation) -> bool:
     return not undecided or it.undecided is Undecided.UNKNOWN_NOTICE
 
 
-def _differ(before: Observation, now: Observation) -> bool:
-    """Whether verdict or main text are others."""
-    if (before.availability, before.cause, before.undecided) != (
-        now.availability,
-        now.cause,
-        now.undecided,
-    ):
-        return True
-    texts = {it.main_sha256 for it in (before, now) if it.main_sha256}
-    return len(texts) > 1
+def _verdicts_differ(before: Observation, now: Observation) -> bool:
+    was, is_now = ((it.availability, it.cause, it.undecided) for it in (before, now))
+    return was != is_now
+
+
+def _texts_differ(before: Observation, now: Observation) -> bool:
+    return len({it.main_sha256 for it in (before, now) if it.main_sha256}) > 1

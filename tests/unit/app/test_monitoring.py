@@ -15,7 +15,7 @@ from snapshotter.jobs.monitor import EndedJobs
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.table import JOB
 from snapshotter.model.event import EventKind
-from snapshotter.model.job import JobState
+from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
@@ -35,8 +35,8 @@ def watched(tmp_path: Path) -> Iterator[Make]:
     with Catalog(tmp_path / "catalog.db") as catalog:
 
         def make(site: SiteState = SITE, **more: object) -> Watched:
-            how = {"url": PAGE, **more}
-            here = Watched(tmp_path, catalog, BEGIN, shot, site=site, **how)  # type: ignore[arg-type]
+            how = {"url": PAGE, "capture": shot, **more}
+            here = Watched(tmp_path, catalog, BEGIN, site=site, **how)  # type: ignore[arg-type]
             made.append(here)
             return here
 
@@ -142,6 +142,21 @@ def test_a_text_that_changed_is_captured_whole(watched: Make) -> None:
     assert here.events == []
 
 
+def test_a_whole_capture_that_opens_more_of_a_text_is_no_change(watched: Make) -> None:
+    def capture(here: Watched, job: CaptureJob, light: bool) -> str:
+        more = available(figure=40 if light else 99)  # as clicks on "Continue reading" show it
+        here.site = SITE.change("news/2014", BEGIN, more)
+        return shot(here, job, light)
+
+    here = watched(url="http://news.example/news/2014", capture=capture)
+    here.watch(30 * MINUTE)
+
+    here.until(95)
+
+    assert len({it.main_sha256 for it in here.seen}) == 2
+    assert kinds(here) == ["visit"] * 4
+
+
 def test_another_page_of_the_host_that_was_there_is_the_control(watched: Make) -> None:
     here = watched(gone_at(40))
     here.watch(30 * MINUTE)
@@ -214,8 +229,8 @@ def test_a_count_that_goes_over_a_threshold_is_told_with_its_bracket(watched: Ma
 def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None:
     file = tmp_path / "snapshotter.toml"
     file.write_text(
-        'data_dir = "data"\nspool_dir = "spool"\nstore = "store"\nqueue = "queue.db"\n'
-        "authority = []\n"
+        'data_dir = "data"\nspool_dir = "spool"\nstore = "store"\nauthority = []\n'
+        f'queue = "{tmp_path}/queue.db"\n'
     )
     here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
     visit = job(origin="schedule:a", policy="monitor-takedown")
