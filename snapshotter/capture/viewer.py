@@ -24,7 +24,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from snapshotter.capture.heads import Head
 from snapshotter.capture.redact import Redactor
-from snapshotter.formats import brotli, content_coding, http1_chunks
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import brotli, canonical_json, content_coding, http1_chunks
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capture import Artifact, Capture
 from snapshotter.model.request import RedactRules
@@ -45,7 +46,8 @@ _TEXTS = re.compile(
     r"|application/x-www-form-urlencoded|multipart/.*|message/.*|"
 )
 _SUFFIXES = frozenset({".html", ".txt", ".json", ".jsonl", ".mhtml", ".xml", ".csv", ".js", ".css"})
-_BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx"})
+_BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx", "pages/pages.jsonl"})
+_OURS = re.compile(r"capture/(?!target\.)[a-z-]+\.jsonl?")  # canonical JSON
 
 # A quotation mark, as JSON in a script, in an attribute or in an address writes it.
 _QUOTE = rb"""(?:\\?["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
@@ -62,8 +64,10 @@ _FIELD_VALUES = (
     re.compile(rb"\"(?P<value>[^\"\\\r\n<>]{1,300})\""),
     re.compile(rb"'(?P<value>[^'\\\r\n<>]{1,300})'"),
     re.compile(_QUOTE + rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})(?=" + _QUOTE + rb")"),
-    re.compile(rb"(?P<bare>(?P<value>[1-9]\d{0,18})(?![\w.%]))"),
 )
+_NUMBER = re.compile(rb"(?P<value>[1-9]\d{0,18})(?![\w.%])")
+_BEFORE_NUMBER = re.compile(rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?P<mark>[:=,\[(])\s{0,20}\Z")
+_BEHIND_NUMBER = re.compile(rb"\s{0,20}[,}\]);]")
 # A parameter: the same, as it is and percent-encoded.
 _LEAD = re.compile(rb"(?i)(?:[?]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026)\Z")
 _LEAD_CODED = re.compile(rb"(?i)(?:%3F|%26(?:amp%3B)?)\Z")
@@ -135,7 +139,7 @@ class Concealer:
             if it.begin < done:
                 continue
             token = self.redactor.replace(it.place, it.name, _plain(it.value)).encode()
-            pieces += [data[done : it.begin], b'"%s"' % token if it.bare else token]
+            pieces += [data[done : it.begin], it.quote, token, it.quote]
             done = it.begin + len(it.value)
         return b"".join((*pieces, data[done:])) if pieces else data
 
@@ -185,26 +189,28 @@ class Concealer:
                 end = at + len(stem)
                 if begins and (rest := _REST.match(data, end)) is not None:
                     end = rest.end()
-                found = read(data, at, end)
+                found, quote = read(data, at, end)
                 if found is not None and _is_a_value(found["value"], lower[at:end]):
                     yield _Value(
                         begin=found.start("value"),
                         value=found["value"],
                         place=place,
                         name=lower[at:end].decode("ascii", "replace"),
-                        bare="bare" in found.groupdict(),
+                        quote=quote,
                     )
                 at = lower.find(stem, end)
 
     def _again(self, data: bytes) -> Iterator["_Value"]:
         """Yield what is known as such a value, under another name or none."""
+        usual = b'"' if data.lstrip()[:1] in (b"{", b"[") else b"'"
         for value, (place, name) in self._known.items():
             for spelling in {value, quote_from_bytes(value, safe="").encode()}:
                 at = data.find(spelling)
                 while at >= 0:
                     end = at + len(spelling)
                     if not data[at - 1 : at].isalnum() and not data[end : end + 1].isalnum():
-                        yield _Value(begin=at, value=spelling, place=place, name=name, bare=False)
+                        quote = _quote_of_number(data, at, end, usual) if value.isdigit() else b""
+                        yield _Value(begin=at, value=spelling, place=place, name=name, quote=quote)
                     at = data.find(spelling, end)
 
 
@@ -216,7 +222,7 @@ class _Value:
     value: bytes
     place: str
     name: str
-    bare: bool  # a number of a script, without quotation marks
+    quote: bytes  # around what stands in its place: a number has none, and a text needs some
 
 
 def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
@@ -249,6 +255,8 @@ def _swept(value: T, concealer: Concealer) -> T:
         made = concealer.of_text(made)
     elif isinstance(made, tuple):
         made = tuple(_swept(item, concealer) for item in made)
+    elif isinstance(made, list):
+        made = [_swept(item, concealer) for item in made]
     elif isinstance(made, dict):
         made = {key: _swept(item, concealer) for key, item in made.items()}
     elif is_dataclass(made) and not isinstance(made, type):
@@ -272,13 +280,31 @@ def _rewritten(artifact: Artifact, concealer: Concealer) -> Artifact:
     if not _is_text(artifact):
         return replace(artifact, note=note)
     data = artifact.file.read_bytes()
-    change = _mhtml if artifact.path.endswith(".mhtml") else Concealer.of_bytes
-    shown = change(concealer, data)
+    shown = _shown(artifact.path, data, concealer)
     if shown == data:
         return replace(artifact, note=note)
     artifact.file.unlink()
     artifact.file.write_bytes(shown)
     return replace(artifact, note=note, digests=digest_bytes(shown))
+
+
+def _shown(path: str, data: bytes, concealer: Concealer) -> bytes:
+    if path.endswith(".mhtml"):
+        return _mhtml(concealer, data)
+    if not _OURS.fullmatch(path):
+        return concealer.of_bytes(data)
+    # Text by text: a quotation mark in one of them would end it.
+    lines = data.splitlines(keepends=True) if path.endswith("l") else [data]
+    return b"".join(_json(line, concealer) for line in lines)
+
+
+def _json(data: bytes, concealer: Concealer) -> bytes:
+    try:
+        value = canonical_json.loads(data.removesuffix(b"\n"))
+    except EvidenceInvalid:  # a file of somebody else's that is called like one of ours
+        return concealer.of_bytes(data)
+    end = b"\n" if data.endswith(b"\n") else b""
+    return canonical_json.dumps(_swept(value, concealer)) + end
 
 
 def _mhtml(concealer: Concealer, data: bytes) -> bytes:
@@ -363,24 +389,38 @@ def _stems(names: Sequence[str]) -> tuple[tuple[bytes, bool], ...]:
     )
 
 
-def _field(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+_Found = tuple[re.Match[bytes] | None, bytes]  # a value, and the quotation marks that it needs
+
+
+def _field(data: bytes, at: int, end: int) -> _Found:
     """Return the value of a field of a page whose name stands here."""
     before = data[max(0, at - _CONTEXT) : at]
     if _INSIDE.search(before) or (given := _GIVEN.match(data, end)) is None:
-        return None
+        return None, b""
     # In quotation marks or not: of `"uin=" + x` the text begins before the name and ends there.
     if (_QUOTED.search(before) is None) != (given["quote"] is None):
-        return None
-    found = (it.match(data, given.end()) for it in _FIELD_VALUES)
-    return next((it for it in found if it is not None), None)
+        return None, b""
+    for pattern in _FIELD_VALUES:
+        if (found := pattern.match(data, given.end())) is not None:
+            return found, b""
+    # As its name is quoted: in JSON, and in JSON that is a text of a script.
+    return _NUMBER.match(data, given.end()), given["quote"] or b"'"
 
 
-def _parameter(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+def _quote_of_number(data: bytes, at: int, end: int, usual: bytes) -> bytes:
+    """Return the quotation marks for what stands in place of a number; none inside of a text."""
+    before = _BEFORE_NUMBER.search(data, max(0, at - 60), at)
+    if before is None or not _BEHIND_NUMBER.match(data, end):
+        return b""
+    return before["quote"] if before["quote"] and before["mark"] in b":=" else usual
+
+
+def _parameter(data: bytes, at: int, end: int) -> _Found:
     """Return the value of a parameter of an address whose name stands here."""
     before = data[max(0, at - _CONTEXT) : at]
     if not at or _LEAD.search(before):
-        return _PARAMETER_VALUE.match(data, end)
-    return _CODED_VALUE.match(data, end) if _LEAD_CODED.search(before) else None
+        return _PARAMETER_VALUE.match(data, end), b""
+    return (_CODED_VALUE.match(data, end) if _LEAD_CODED.search(before) else None), b""
 
 
 def _is_a_value(value: bytes, name: bytes) -> bool:

@@ -5,6 +5,7 @@ import binascii
 import gzip
 import io
 import quopri
+import re
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import pytest
 from snapshotter.capture.heads import Head
 from snapshotter.capture.redact import Redactor, commitment
 from snapshotter.capture.viewer import Concealer, conceal
+from snapshotter.formats import canonical_json
 from snapshotter.formats.digest import digest_bytes
 from tests import bundles
 from tests.fakes.world import SeededIds
@@ -125,6 +127,39 @@ def test_what_is_replaced_is_not_replaced_again() -> None:
     assert it.of_text(once) == once
 
 
+@pytest.mark.parametrize(
+    ("text", "shown_as"),
+    [
+        (f'{{"uin":{UIN},"a":1}}', '{"uin":"TOKEN","a":1}'),
+        (rf'"{{\"uin\":{UIN}}}"', r'"{\"uin\":\"TOKEN\"}"'),
+        (f"uin: {UIN},", "uin: 'TOKEN',"),
+        (f"uin = {UIN};", "uin = 'TOKEN';"),
+    ],
+)
+def test_a_number_without_quotation_marks_gets_those_of_its_name(text: str, shown_as: str) -> None:
+    assert re.sub("redacted:sha256:[0-9a-f]{64}", "TOKEN", shown(text)) == shown_as
+
+
+@pytest.mark.parametrize(
+    ("text", "shown_as"),
+    [
+        (f'{{"user":{UIN}}}', '{"user":"TOKEN"}'),
+        (f"[1, {UIN}]", '[1, "TOKEN"]'),
+        (f"f({UIN});", "f('TOKEN');"),
+        (f"/a/{UIN}/b?x={UIN}&y", "/a/TOKEN/b?x=TOKEN&y"),
+        (f"you are {UIN}.", "you are TOKEN."),
+        (f"'{UIN}'", "'TOKEN'"),
+    ],
+)
+def test_a_number_that_is_known_is_replaced_so_that_data_stays_data(
+    text: str, shown_as: str
+) -> None:
+    it = concealer()
+    it.learn(f"uin: '{UIN}'".encode())
+
+    assert re.sub("redacted:sha256:[0-9a-f]{64}", "TOKEN", it.of_text(text)) == shown_as
+
+
 PAGE = f"<script>uin: '{UIN}'</script><p>text</p>".encode()
 
 
@@ -217,7 +252,10 @@ def test_every_text_of_a_capture_is_swept_and_its_digests_are_right(tmp_path: Pa
         "capture/dom.html": page.encode(),
         "capture/page.mhtml": mhtml,
         "capture/page.txt": f"you are {UIN}\n".encode(),
-        "capture/log.jsonl": f'{{"url":"https://h/?uin={UIN}"}}\n'.encode(),
+        "capture/log.jsonl": canonical_json.dumps(
+            {"text": f'{{"uin":{UIN}}} uin: {UIN}, [{UIN}]', "url": f"https://h/?uin={UIN}"}
+        )
+        + b"\n",
     }
     made = bundles.capture(tmp_path, at=AT, contents=contents)
     url = f"https://h/s?uin={UIN}"
@@ -235,6 +273,9 @@ def test_every_text_of_a_capture_is_swept_and_its_digests_are_right(tmp_path: Pa
             assert "caf\u00e9 long line long line".encode() in text
             css = it.file.read_bytes().split(b"base64\r\n\r\n")[1].split(b"\r\n----b")[0]
             assert b"uin=redacted:" in binascii.a2b_base64(css)
+        if it.path == "capture/log.jsonl":
+            line = canonical_json.loads(it.file.read_bytes().rstrip(b"\n"))
+            assert line["text"].startswith('{"uin":"redacted:sha256:')
     assert UIN not in repr(done)
     assert {it.place for it in done.redactions} == {"viewer-field", "url-parameter"}
     assert done.disclosures
