@@ -68,7 +68,14 @@ def _in_words(it: Crossing) -> str:
 
 
 def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
-    """Yield that the main text is another one; one that is gone is no other text."""
+    """
+    Yield that the main text is another one; one that is gone is no other text.
+
+    A whole capture scrolls and opens what is hidden: it has another text of the same page than
+    a light check. Where there are checks, they tell.
+    """
+    if not this.light and any(it.light for it in before):
+        return
     last = next((it for it in reversed(before) if _has_text(it, this)), None)
     if _has_text(this, this) and last is not None and last.main_sha256 != this.main_sha256:
         yield _event(
@@ -83,7 +90,7 @@ def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event
 
 def _has_text(it: Observation, like: Observation) -> bool:
     is_there = it.availability is Availability.AVAILABLE and bool(it.main_sha256)
-    return is_there and it.vantage == like.vantage
+    return is_there and (it.vantage, it.light) == (like.vantage, like.light)
 
 
 def _unknown(before: Sequence[Observation], this: Observation) -> Iterator[Event]:

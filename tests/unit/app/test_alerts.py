@@ -88,6 +88,15 @@ def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:
         assert alerts(made, bundle, []) == ()
 
 
+def test_what_a_whole_capture_opens_is_no_other_text() -> None:
+    def light(number: int, main: str) -> Observation:
+        return replace(seen(number, main=main), light=True)
+
+    made = [seen(1, main="all"), light(2, "a"), light(3, "b"), seen(4, main="all of b")]
+
+    assert [len(alerts(made, f"b{number}", [])) for number in (1, 2, 3, 4)] == [0, 0, 1, 0]
+
+
 def test_a_page_that_is_gone_has_no_other_text() -> None:
     made = [seen(1), gone(2, Undecided.WALL, ""), seen(3)]
 
