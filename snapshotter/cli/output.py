@@ -76,6 +76,12 @@ def verdict_lines(shown: "Shown | None") -> list[tuple[str, str]]:
     lines += [("", printable(text)) for text in (shown.detail,) if text]
     lines += [("notice", printable(text)) for text in (shown.notice,) if text]
     lines += [("cites", printable(text)) for text in (shown.cited_rule,) if text]
+    lines += [("account", f"{printable(it)}, as this page says") for it in shown.accounts]
+    lines += [("label", f"{printable(it)}, says the platform") for it in shown.labels]
+    lines += [("quoted", f"is gone itself, by rule {printable(it)}") for it in shown.quoted]
+    if shown.stub:
+        lines.append(("rule", "a notice like this could be known by:"))
+        lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
     return lines
 
 

@@ -195,6 +195,10 @@ class Shown:
     detail: str = ""  # a sentence
     takedown: bool = True  # as TakedownVerdict has it
     main_sha256: str = ""
+    accounts: tuple[str, ...] = ()  # states of the account behind it, which are not the page's
+    labels: tuple[str, ...] = ()  # what the platform says of what it still shows
+    quoted: tuple[str, ...] = ()  # rules of things in the page: the original of a repost is gone
+    stub: str = ""  # as TakedownVerdict has it
 
     @classmethod
     def of(cls, assessment: Assessment) -> "Shown":
@@ -212,6 +216,10 @@ class Shown:
             detail=verdict.detail or assessment.content.detail,
             takedown=verdict.takedown,
             main_sha256=assessment.main_sha256,
+            accounts=tuple(dict.fromkeys(it.state for it in verdict.accounts)),
+            labels=tuple(dict.fromkeys(it.label for it in verdict.labels)),
+            quoted=tuple(dict.fromkeys(it.rule for it in verdict.quoted)),
+            stub=verdict.stub,
         )
 
     @property

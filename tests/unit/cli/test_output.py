@@ -5,8 +5,10 @@ import json
 import pytest
 
 from snapshotter.cli.main import main
-from snapshotter.cli.output import Steps, complain, result, result_json, say
+from snapshotter.cli.output import Steps, complain, result, result_json, say, verdict_lines
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.assessment import Assessment, Shown
+from tests.unit.assess.pages import assessor, site_page
 
 BAD = "a\x1b[31mred\x9b2J\u202e\ud800\U000e0001\rb"
 SAFE = "a\\u001b[31mred\\u009b2J\\u202e\\ud800\\U000e0001\\u000db"
@@ -75,3 +77,23 @@ def test_a_step_is_said_in_words(stage: str, said: str, capsys: pytest.CaptureFi
         steps(stage, "")
 
     assert capsys.readouterr().err == f"snapshotter: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("wx/frozen-name", [("account", "frozen, as this page says")]),
+        ("wb/repost-deleted", [("quoted", "is gone itself, by rule wb-01")]),
+        ("wx/future-wording", [("rule", "a notice like this could be known by:")]),
+        ("wx/deleted-zh", []),
+    ],
+)
+def test_what_a_page_says_beside_its_verdict_is_told(
+    name: str, told: list[tuple[str, str]]
+) -> None:
+    content, verdict = assessor().judge(site_page(name))
+
+    lines = verdict_lines(Shown.of(Assessment(content=content, takedown=verdict)))
+
+    assert [it for it in lines if it[0] in {"account", "label", "quoted", "rule"}] == told
+    assert (("", 'cause = "not_stated"') in lines) is (name == "wx/future-wording")
