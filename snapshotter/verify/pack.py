@@ -101,6 +101,7 @@ def verify_pack(
             report = _capture(stream, found, part, trust, now)
             captures.append(CaptureReport(part=part, report=report))
             findings += _same(found, part, report)
+        findings += _signed_apart(found, captures)
         by = judge or partial(_by_record, trust)
         event, more = _event(stream, found, trust, by, captures)
         findings += more
@@ -129,6 +130,18 @@ def _key(found: Pack, trust: Trust) -> Finding:
         return _unclear("key", Code.KEY_UNKNOWN, detail)
     verdict, code, detail = judge_key(key, None)
     return Finding(check="key", verdict=verdict, code=code, detail=detail)
+
+
+def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Finding]:
+    """Whoever stole a key that captures must not be able to make the page around them as well."""
+    both = [
+        pack.describe(it.part, found.manifest.parts)
+        for it in captures
+        if found.key_id in {str(one.get("key_id")) for one in it.report.record.get("signers", ())}
+    ]
+    if both:
+        detail = f"the key that signed the pack has signed captures in it: {', '.join(both)}"
+        yield _failed("key", Code.EVENT_KEY, detail)
 
 
 # The captures, each by the verifier of bundles, with what stands beside it in the pack.

@@ -90,4 +90,8 @@ def _summary(report: PackReport) -> str:
     count = len(report.captures)
     said = f"the pack and its {count} captures are exactly as they were made and sealed."
     event = report.event.event if report.event else None
-    return said if event is None else f"{said} It says that {events.in_words(event)}."
+    if event is None:
+        said += " No event is in it: that a page was taken down was neither concluded nor checked."
+    else:
+        said += f" It says that {events.in_words(event)}."
+    return f"{said} The words, the picture and the PDF of its page are its signer's own."

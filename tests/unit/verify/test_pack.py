@@ -126,6 +126,23 @@ def test_a_pack_by_a_stranger_says_nothing_and_a_stolen_key_fails(made: Made) ->
     assert "INDETERMINATE: the pack is intact" in "\n".join(pack_report.lines(stranger))
 
 
+def test_the_key_of_the_captures_makes_no_pack_of_them(made: Made) -> None:
+    """Who stole it could write a page of their own around captures that are good."""
+    report = judged(packs.written(made.files, signer=CAPTURER), made.trust)
+
+    assert (report.verdict, codes(report)) == (Verdict.FAILED, {Code.EVENT_KEY})
+
+
+def test_a_pack_says_what_nobody_checked_of_it(made: Made) -> None:
+    without = pack_report.lines(judged(made.pack, made.trust))[-2]
+    with_event = pack_report.lines(_with(made, _record(_event(made))))[-2]
+
+    assert "No event is in it: that a page was taken down was neither concluded" in without
+    assert "No event" not in with_event
+    for said in (without, with_event):
+        assert "words, the picture and the PDF of its page are its signer's own" in said
+
+
 def test_a_bundle_that_does_not_hold_fails_though_its_pack_is_signed(made: Made) -> None:
     """Whoever signs a pack can not make good what its capture is not."""
     bad = replace(made.files[0], data=bundles.flipped(made.files[0].data))
