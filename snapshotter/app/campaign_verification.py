@@ -21,16 +21,25 @@ from typing import Any, Final
 
 from snapshotter.app import assessing, bundles, gaps
 from snapshotter.app.assessing import BundledFiles
+from snapshotter.app.campaigns import gap_ref
 from snapshotter.app.event_verification import Find, Found, Rederiver
 from snapshotter.app.observations import Observatory, observations, observe, stated
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import campaign as records
+from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, typed
 from snapshotter.formats.canonical_json import instant
-from snapshotter.model.campaign import Campaign, CampaignReport, Findings, Number, WatchedPage
+from snapshotter.model.campaign import (
+    Campaign,
+    CampaignReport,
+    Findings,
+    GapRef,
+    Number,
+    WatchedPage,
+)
 from snapshotter.model.finding import Code, Finding, Verdict, overall
-from snapshotter.model.takedown import Observation
+from snapshotter.model.takedown import ConfirmRules, Observation
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import report as reports
 from snapshotter.verify.audit.beside import counts
@@ -102,13 +111,14 @@ def verify_campaign(
         findings.append(
             _open("bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made")
         )
+    findings += _held_to(campaign)
     own = list(_differences(report.findings, campaigns.findings(campaign)))  # (2)
     findings += own or [_passed("numbers", "each follows from the captures that it names")]
     found = _captures(campaign, find, by, key_id, told)  # (3)
     findings += found.findings
     findings += _again(report, found)  # (4)
     if place is not None and _has_any(campaign, place):
-        findings += _left_out(report, place)  # (5)
+        findings += _left_out(report, place, find)  # (5)
         findings += _references(campaign, place.store, trust)  # (6)
     else:
         detail = "no store that has its captures: whether there are others can not be seen"
@@ -131,6 +141,25 @@ def _key(key_id: str, trust: Trust) -> Finding:
     # The record carries no token: nothing proves its own time.
     verdict, code, detail = judge_key(key, None)
     return Finding(check="report key", verdict=verdict, code=code, detail=detail)
+
+
+def _held_to(campaign: Campaign) -> Iterator[Finding]:
+    """Say of how many pages a removal was held to less than is usual: its signer chose that."""
+    usual = ConfirmRules()
+    lax = [
+        it
+        for it in campaign.pages
+        if it.confirm.times < usual.times
+        or it.confirm.after < usual.after
+        or not it.confirm.control
+    ]
+    if lax:
+        yield _passed(
+            "numbers",
+            f"of {len(lax)} of {len(campaign.pages)} pages a removal was held to less than is "
+            f"usual: {usual.times} captures that agree, {usual.after.total_seconds():.0f} s apart, "
+            "with another page of the host in between",
+        )
 
 
 # Steps (2) and (4).
@@ -331,10 +360,10 @@ def _has_any(campaign: Campaign, place: Observatory) -> bool:
     )
 
 
-def _left_out(report: CampaignReport, place: Observatory) -> Iterator[Finding]:
+def _left_out(report: CampaignReport, place: Observatory, find: Find) -> Iterator[Finding]:
     """Look in the store for captures that the report does not have."""
     campaign = report.campaign
-    passed_over = {it.bundle_id for it in campaign.left_out}
+    passed_over = {it.bundle_id for it in campaign.left_out if not _holds(it.bundle_id, find)}
     there: list[str] = []
     pages = []
     for page in campaign.pages:
@@ -346,7 +375,11 @@ def _left_out(report: CampaignReport, place: Observatory) -> Iterator[Finding]:
         ]
         there += [it.bundle_id for it in more]
         captures = tuple(sorted((*page.captures, *more), key=lambda it: (it.at, it.bundle_id)))
-        pages.append(replace(page, captures=captures))
+        page = replace(page, captures=captures)
+        controls = tuple(_controls(page, campaign, place, find))
+        there += [it.bundle_id for it in controls]
+        pages.append(replace(page, controls=(*page.controls, *controls)))
+    there = list(dict.fromkeys(there))
     if not there:
         yield _passed("left out", "the store has no other capture of these pages until then")
         return
@@ -362,11 +395,39 @@ def _left_out(report: CampaignReport, place: Observatory) -> Iterator[Finding]:
         yield replace(it, check="left out", detail=f"{it.detail} with them")
 
 
+def _holds(bundle_id: str, find: Find) -> bool:
+    """Whether a bundle is here and does not FAIL: then no report may pass it over."""
+    with find(bundle_id) as here:
+        return here is not None and here.report.verdict is not Verdict.FAILED
+
+
+def _controls(
+    page: WatchedPage, campaign: Campaign, place: Observatory, find: Find
+) -> Iterator[Observation]:
+    """
+    Yield controls that the report does not have.
+
+    Without one a removal is not confirmed: so to leave it out makes the numbers smaller.
+    """
+    known = {it.bundle_id for it in page.controls}
+    bad: list[str] = []
+    for it in page.captures:
+        if it.cause is None and not it.accounts:
+            continue
+        found = place.catalog.control(it, page.identity, without=bad)
+        while found is not None and not _holds(found.bundle_id, find):
+            bad.append(found.bundle_id)
+            found = place.catalog.control(it, page.identity, without=bad)
+        if found is not None and found.at < campaign.until and found.bundle_id not in known:
+            known.add(found.bundle_id)
+            yield found
+
+
 def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterator[Finding]:
     """Check the records of events and gaps that a report names."""
     wanted = [
-        *(("event", layout.takedown_key(it.event_id), it.sha256) for it in campaign.recorded),
-        *(("gap", layout.gap_key(it.gap_id), it.sha256) for it in campaign.gaps),
+        *(("event", layout.takedown_key(it.event_id), it.sha256, None) for it in campaign.recorded),
+        *(("gap", layout.gap_key(it.gap_id), it.sha256, it) for it in campaign.gaps),
     ]
     named = {it.gap_id for it in campaign.gaps}
     schedules = {it.schedule for it in campaign.gaps}
@@ -383,7 +444,7 @@ def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterato
             detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
             yield _finding("records", Code.LEFT_OUT, detail)
     good = 0
-    for what, key, sha256 in wanted:
+    for what, key, sha256, said in wanted:
         data = b""
         with contextlib.suppress(FileNotFoundError), store.open(key) as stream:
             data = stream.read(_MAX_RECORD)
@@ -391,10 +452,21 @@ def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterato
             yield _open("records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store")
         elif hashlib.sha256(data).hexdigest() != sha256:
             yield _finding("records", Code.BUNDLE_OTHER, f"the {what} {key} is another record")
+        elif said is not None and not _is_gap(said, data):
+            detail = f"the report says of the {what} {key} what its record does not"
+            yield _finding("records", Code.NUMBER, detail)
         else:
             good += 1
     if good and good == len(wanted):
         yield _passed("records", f"{good} signed events and gaps are those that it names")
+
+
+def _is_gap(said: GapRef, data: bytes) -> bool:
+    """Whether the record of a gap says what a report says of it."""
+    try:
+        return gap_ref(gap_records.parse(data, said.gap_id), said.sha256) == said
+    except EvidenceInvalid:
+        return False
 
 
 def _period(campaign: Campaign) -> str:

@@ -18,6 +18,7 @@ from snapshotter.app.observations import Observatory, observations, unassessed
 from snapshotter.app.takedowns import verified
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.gap import GapRecord
 from snapshotter.model.campaign import (
     Campaign,
     CampaignReport,
@@ -205,19 +206,22 @@ def gaps_of(
             continue
         if record.since >= until or (record.until or record.at) <= since:
             continue
-        found.append(
-            GapRef(
-                gap_id=record.gap_id,
-                sha256=it.sha256,
-                schedule=record.schedule,
-                event=record.event,
-                reason=record.reason,
-                since=record.since,
-                until=record.until,
-                visits=record.visits if record.is_gap else 0,
-            )
-        )
+        found.append(gap_ref(record, it.sha256))
     return sorted(found, key=lambda it: (it.since, it.gap_id))
+
+
+def gap_ref(record: GapRecord, sha256: str) -> GapRef:
+    """Return what a report says of a gap, by its record and the digest of that."""
+    return GapRef(
+        gap_id=record.gap_id,
+        sha256=sha256,
+        schedule=record.schedule,
+        event=record.event,
+        reason=record.reason,
+        since=record.since,
+        until=record.until,
+        visits=record.visits if record.is_gap else 0,
+    )
 
 
 def _recorded(desk: CampaignDesk, found: Findings) -> Iterable[EventRef]:

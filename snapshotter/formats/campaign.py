@@ -79,7 +79,16 @@ def _check(report: CampaignReport) -> None:
     names = [it.name for it in found.numbers]
     if len(set(names)) != len(names):
         raise ValueError("a number stands there twice")
+    if len({it.identity for it in campaign.pages}) != len(campaign.pages):
+        raise ValueError("a page is counted twice")
+    counted = [it.bundle_id for page in campaign.pages for it in page.captures]
+    if len(set(counted)) != len(counted):
+        raise ValueError("a capture is counted twice")
     for page in campaign.pages:
+        if page.confirm.times < 1 or page.confirm.after.total_seconds() < 0:
+            raise ValueError(
+                "a removal is confirmed by one capture at least, and by time that passes"
+            )
         for it in (*page.captures, *page.controls):
             bundle_time(it.bundle_id)
             if len(it.sha256) != 64 or it.began_at > it.at:

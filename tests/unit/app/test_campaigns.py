@@ -20,10 +20,11 @@ from snapshotter.app.verifying import Kind, kind_of
 from snapshotter.assess.campaign import findings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import campaign as records
+from snapshotter.formats import gap as gaps
 from snapshotter.formats import layout, names
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Cause
-from snapshotter.model.campaign import CampaignReport, Fate
+from snapshotter.model.campaign import CampaignReport, Fate, LeftOut
 from snapshotter.model.finding import Verdict
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.request import Monitoring
@@ -252,6 +253,86 @@ def test_a_capture_that_the_report_leaves_out_is_found_in_the_store(small: Case)
     assert found.verdict is Verdict.FAILED
     assert any(page.captures[-1].bundle_id in it for it in failed(found))
     assert "removed: the report says 1, and it is 2 with them" in failed(found)
+
+
+def _changed(report: CampaignReport, number: int, **changes: object) -> CampaignReport:
+    """What who has the key of reports can do: another report, with the numbers that follow."""
+    pages = list(report.campaign.pages)
+    pages[number] = replace(pages[number], **changes)  # type: ignore[arg-type]
+    its = replace(report.campaign, pages=tuple(pages))
+    return CampaignReport(campaign=its, findings=findings(its))
+
+
+def test_a_good_capture_that_is_called_a_bad_one_is_found_in_the_store(small: Case) -> None:
+    report = made(small)
+    last = report.campaign.pages[0].captures[-1]
+    cut = _changed(report, 0, captures=report.campaign.pages[0].captures[:-1])
+    why = LeftOut(bundle_id=last.bundle_id, why="its bundle FAILED: HASH")
+    cut = replace(cut, campaign=replace(cut.campaign, left_out=(why,)))
+
+    found = checked(small, cut)
+
+    assert "removed: the report says 1, and it is 2 with them" in failed(found)
+
+
+def test_a_control_that_the_report_leaves_out_is_found_in_the_store(small: Case) -> None:
+    cut = _changed(made(small), 0, controls=())
+    assert numbers(cut)["removed"] == 1
+
+    assert "removed: the report says 1, and it is 2 with them" in failed(checked(small, cut))
+
+
+def test_a_page_or_a_capture_that_is_counted_twice_is_refused(small: Case) -> None:
+    """One removal under two addresses would be two."""
+    report = made(small)
+    page = report.campaign.pages[0]
+    for again in (page, replace(page, identity="//mp.weixin.qq.com/s/short", url="http://x.test/")):
+        its = replace(report.campaign, pages=(*report.campaign.pages, again))
+        twice = CampaignReport(campaign=its, findings=findings(its))
+        assert numbers(twice)["removed"] == 3
+
+        with pytest.raises(ValueError, match="is counted twice"):
+            records.encode(twice, EVENTS)
+
+
+def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> None:
+    lax = ConfirmRules(times=1, after=timedelta(), control=False)
+
+    found = checked(small, _changed(made(small), 0, confirm=lax))
+
+    said = [it.detail for it in found.findings]
+    assert any(it.startswith("of 1 of 4 pages a removal was held to less than") for it in said)
+    with pytest.raises(ValueError, match="one capture at least"):
+        records.encode(_changed(made(small), 0, confirm=ConfirmRules(times=0)), EVENTS)
+
+
+def test_a_gap_is_what_its_record_says(tmp_path: Path) -> None:
+    its = case(tmp_path, 1, 0)
+    since, url = BEGIN + timedelta(minutes=20), its.urls[0]
+    gap = Gap(
+        gap_id=f"{since:%Y%m%dt%H%M%Sz}-abcdefghijklmnop",
+        schedule="watch",
+        event=GapEvent.MISSED,
+        reason=GapReason.NO_WORKER,
+        at=since + timedelta(minutes=20),
+        since=since,
+        until=since + timedelta(minutes=10),
+        missed=(Missed(slots=(since,), urls=(url,)),),
+    )
+    data = gaps.encode(gap, gaps.disclosures(gap, [bytes(gaps.SALT_BYTES)]), EVENTS)
+    key = layout.gap_key(gap.gap_id)
+    path = tmp_path / "store" / key
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    report = made(its)
+    (told,) = report.campaign.gaps
+    smaller = replace(report.campaign, gaps=(replace(told, visits=told.visits - 1),))
+
+    good = checked(its, report)
+    found = checked(its, CampaignReport(campaign=smaller, findings=findings(smaller)))
+
+    assert failed(good) == []
+    assert failed(found) == [f"the report says of the gap {key} what its record does not"]
 
 
 def test_what_a_capture_shows_is_found_out_by_the_rules_in_its_bundle(small: Case) -> None:
