@@ -38,7 +38,7 @@ from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.event import MAX_TEXT, Event, EventKind
-from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
 from snapshotter.ports import ObjectStore, Signer
@@ -249,6 +249,9 @@ class _Work:
                     {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
                 )
                 found.append(Passed(observation=it, why=f"its bundle FAILED: {' '.join(codes)}"))
+            elif any(one.code is Code.KEY_UNKNOWN for one in report.findings):
+                why = f"it is signed by the key {it.key_id}, which is not trusted"
+                found.append(Passed(observation=it, why=why))
         return found
 
     def _report(self, it: Observation) -> Report | None:

@@ -305,6 +305,22 @@ def test_a_bundle_that_was_exchanged_since_it_was_catalogued_plays_no_part(bench
     ]
 
 
+def test_no_event_rests_on_a_bundle_by_a_stranger(bench: Bench) -> None:
+    """Whoever may write to the store could have the event key sign what they made up."""
+    bench.put(30, observed.available())
+    stranger = bundles.new_signer()
+    bench.put(60, observed.gone(), signer=stranger)
+    bench.put(65, observed.available(), url=OTHER)
+    bench.put(70, observed.gone())
+
+    found = bench.derive()
+
+    assert bench.stored == []
+    assert [it.why for it in found[IDENTITY].passed] == [
+        f"it is signed by the key {stranger.key_id}, which is not trusted"
+    ]
+
+
 def test_one_bad_bundle_does_not_keep_others_from_making_the_event(bench: Bench) -> None:
     removal = bench.removal()
     bench.put(66, observed.available(), url=OTHER)
