@@ -425,6 +425,8 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         values[name] = _beside(path, values[name])
     for entry in values.get("authority", []):
         entry["root"] = _beside(path, entry["root"])
+    if str(values.get("policy", "")).endswith(".toml"):  # a file of one's own, and no name
+        values["policy"] = _beside(path, values["policy"])
     store = values.get("store", "")
     if store and "://" not in store:
         values["store"] = _beside(path, store)

@@ -56,6 +56,7 @@ def test_a_path_in_a_file_is_relative_to_that_file(tmp_path: Path) -> None:
     path = _write(
         tmp_path / "project",
         'store = "evidence"\nspool_dir = "tmp"\nnotify_file = "told/notify.toml"\n'
+        'policy = "own.toml"\n'
         '[[authority]]\nname = "A"\nurl = "http://a/"\nroot = "roots/a.pem"\n',
     )
 
@@ -65,6 +66,7 @@ def test_a_path_in_a_file_is_relative_to_that_file(tmp_path: Path) -> None:
     assert found.spool_dir == tmp_path / "project" / "tmp"
     assert found.authorities[0].root == tmp_path / "project" / "roots" / "a.pem"
     assert found.notify_file == tmp_path / "project" / "told" / "notify.toml"
+    assert found.policy == str(tmp_path / "project" / "own.toml")
 
 
 def test_a_store_in_a_bucket_is_no_path(tmp_path: Path) -> None:
