@@ -15,7 +15,7 @@ an event was concluded by the rules of its time.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,7 +29,7 @@ from snapshotter.formats.canonical_json import plain
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.request import Decision
-from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
@@ -173,7 +173,30 @@ def verify_event(
     findings += _identity(event, parts, looks)
     findings += _conclusion(event, parts, looks)  # (4)
     findings += _previous(event, before)
-    return found.with_more(findings, notes)
+    return found.with_more(findings, [*_held_to(event.confirm), *notes])
+
+
+def _held_to(confirm: ConfirmRules) -> Iterator[str]:
+    """Say where an event was held to less than is usual: whoever signed it chose that."""
+    usual = ConfirmRules()
+    said = []
+    if confirm.times < usual.times:
+        said.append("one capture alone had to say that it is gone")
+    if confirm.after < usual.after:
+        said.append(f"captures that agree had to be {_span(confirm.after)} apart")
+    if not confirm.control:
+        said.append("no other page of the host had to be there")
+    if said:
+        yield (
+            f"it was held to less than is usual ({usual.times} captures that agree, "
+            f"{_span(usual.after)} apart, with another page of the host in between): "
+            + "; ".join(said)
+        )
+
+
+def _span(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    return f"{seconds} s" if seconds % 60 or not seconds else f"{seconds // 60} min"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +243,8 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
     except SnapshotterError as error:  # also: a file of rules in it is none
         return _Look(report=report, problem=error.message)
     notes += _of_today(made, today)
+    if not by_today:
+        notes += _own_rules(made, today)
     return _Look(
         report=report,
         again=again,
@@ -255,6 +280,20 @@ def _of_today(made: Assessment, today: Assessment | None) -> Iterator[str]:
             f"the rules of today say something else: {_words(now.availability, now.cause)} by "
             f"{now.rule or 'no rule'}, and those of the capture {said}"
         )
+
+
+def _own_rules(made: Assessment, today: Assessment | None) -> Iterator[str]:
+    """Name the files of rules in a bundle whose like is not among those of today."""
+    if today is None:
+        return
+    known = {it.id: it for it in today.rule_files}
+    for it in made.rule_files:
+        now = known.get(it.id)
+        if now is None or (now.version == it.version and now.sha256 != it.sha256):
+            yield (
+                f"its verdict is by rules that are none of those of today: {it.id} {it.version} "
+                f"(SHA-256 {it.sha256[:16]}…); read them before you believe them"
+            )
 
 
 def _words(availability: object, cause: object) -> str:
@@ -328,14 +367,19 @@ def _named(part: Part, looks: dict[str, _Look]) -> tuple[str, str]:
 def _identity(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[Finding]:
     """See that each capture is of the page, or of the account, that the event is about."""
     of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+    about = {event.identity}
+    if of_account:  # its captures are of one page, which no control is of
+        about |= {_named(it, looks)[0] for it in parts if it.role in ("last seen", "first gone")}
     wrong: list[str] = []
     for part in parts:
         if looks[part.observation.bundle_id].again is None or part.role.startswith("address"):
             continue
         identity, account = _named(part, looks)
         if part.role.startswith("control"):
-            if identity == event.identity:
+            if identity in about:
                 wrong.append(f"{part.role} is of the page itself")
+        elif part.observation.identity != identity:
+            wrong.append(f"{part.role} is of {identity}")
         elif of_account and part.observation.account == event.identity:
             # Its page may name its account nowhere else than in another capture of it.
             known = {account, *_accounts_of(identity, parts, looks)} - {""}
@@ -343,8 +387,6 @@ def _identity(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -
                 wrong.append(f"{part.role} is of {account or 'no account that is known'}")
         elif (account if of_account else identity) != event.identity:
             wrong.append(f"{part.role} is of {account if of_account else identity}")
-        elif part.observation.identity != identity:
-            wrong.append(f"{part.role} is of {identity}")
     for detail in wrong:
         yield Finding(
             check="identity",
@@ -412,6 +454,13 @@ def _previous(
     event: Takedown, before: Callable[[str], Takedown | None] | None
 ) -> Iterator[Finding]:
     if not event.previous:
+        if event.kind in (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED):
+            yield Finding(
+                check="previous",
+                verdict=Verdict.FAILED,
+                code=Code.PREVIOUS,
+                detail="what comes back was gone by an event before, and it names none",
+            )
         return
     found = before(event.previous) if before is not None else None
     if found is None:

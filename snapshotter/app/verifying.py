@@ -12,6 +12,7 @@ from snapshotter.formats.campaign import is_campaign
 from snapshotter.formats.pack import looks_like_pack
 from snapshotter.formats.takedown import is_takedown
 
+_ZIP: Final = b"PK\x03\x04"
 _LOOK: Final = 4096  # first bytes of a file that say what it is
 
 
@@ -34,6 +35,8 @@ def kind_of(stream: BinaryIO) -> Kind:
     stream.seek(0)
     head = stream.read(_LOOK)
     stream.seek(0)
+    if head.startswith(_ZIP):  # what lies in a bundle may look like anything
+        return Kind.BUNDLE
     if is_campaign(head):
         return Kind.CAMPAIGN
     if is_takedown(head):

@@ -242,7 +242,10 @@ def _summary(found: EventReport) -> str:
             f"{said}. Nothing speaks against it, and not everything could be established: the "
             "lines marked ? say what is missing."
         )
-    return f"{said}. Each capture is as it was sealed, and the event follows from them."
+    return (
+        f"{said}. Each capture is as it was sealed, and the event follows from them; of captures "
+        "that it does not name it says nothing."
+    )
 
 
 def in_words(event: Takedown) -> str:

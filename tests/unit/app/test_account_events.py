@@ -157,3 +157,20 @@ def test_an_account_event_is_of_no_other_account(run: Run) -> None:
     found = run.verify(takedown.encode(event, EVENTS))
 
     assert Code.IDENTITY in {it.code for it in found.findings}
+
+
+def test_two_pages_of_an_account_are_not_one_page_of_it(run: Run) -> None:
+    """One that shows no state says nothing against another one that does."""
+    restored = run.events[-1]
+    article = next(it for it in run.events if it.kind is TakedownKind.REMOVED).last_seen
+    other = replace(article, identity=restored.first_gone.identity)
+    forged = replace(restored, last_seen=other, at=other.at)
+    forged = replace(forged, event_id=event_id(forged))
+
+    found = run.verify(takedown.encode(forged, EVENTS))
+
+    failed = [it.detail for it in found.findings if it.code is Code.IDENTITY]
+    assert failed == [
+        f"the event is about {ACCOUNT}, and last seen is of {article.identity}",
+    ]
+    assert found.verdict is Verdict.FAILED

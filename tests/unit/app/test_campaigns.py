@@ -20,7 +20,7 @@ from snapshotter.app.verifying import Kind, kind_of
 from snapshotter.assess.campaign import findings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import campaign as records
-from snapshotter.formats import gap as gaps
+from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, names
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Cause
@@ -319,7 +319,8 @@ def test_a_gap_is_what_its_record_says(tmp_path: Path) -> None:
         until=since + timedelta(minutes=10),
         missed=(Missed(slots=(since,), urls=(url,)),),
     )
-    data = gaps.encode(gap, gaps.disclosures(gap, [bytes(gaps.SALT_BYTES)]), EVENTS)
+    opened = gap_records.disclosures(gap, [bytes(gap_records.SALT_BYTES)])
+    data = gap_records.encode(gap, opened, EVENTS)
     key = layout.gap_key(gap.gap_id)
     path = tmp_path / "store" / key
     path.parent.mkdir(parents=True)

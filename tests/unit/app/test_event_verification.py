@@ -419,8 +419,44 @@ def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(mad
     found = made.verify(decide=_other_rules)
 
     assert found.verdict is Verdict.PASSED
-    assert len(found.notes) == 2
-    assert found.notes[0].startswith("first gone: the rules of today say something else: ")
+    other = [it for it in found.notes if "the rules of today say something else: " in it]
+    assert [it.partition(":")[0] for it in other] == ["first gone", "confirmation 1"]
+
+
+def test_rules_that_are_none_of_those_of_today_are_named(made: Case) -> None:
+    """Whoever has the key that captures can put rules into a bundle that say anything."""
+    found = made.verify(decide=_other_rules)  # another text under the same id and version
+    generic = replace(_today("").verdict, rules=("generic",), rule_texts=())
+    unknown = made.verify(decide=lambda url: replace(_today(url), verdict=generic))
+
+    for notes in (found.notes, unknown.notes):
+        named = [it for it in notes if "by rules that are none of those of today: wechat" in it]
+        assert [it.partition(":")[0] for it in named] == list(ROLES)
+
+
+def test_an_event_that_was_held_to_less_than_is_usual_says_so(made: Case) -> None:
+    """Whoever signs an event chooses by what it is concluded."""
+    lax = ConfirmRules(times=1, after=timedelta(), control=False)
+    event = replace(made.event, confirm=lax, confirmations=(), controls=(), at=at(60))
+
+    found = made.verify(takedown.encode(replace(event, event_id=event_id(event)), EVENTS))
+
+    assert found.verdict is Verdict.PASSED
+    assert found.notes == (
+        "it was held to less than is usual (2 captures that agree, 10 min apart, with another page "
+        "of the host in between): one capture alone had to say that it is gone; captures that "
+        "agree had to be 0 s apart; no other page of the host had to be there",
+    )
+    assert "of captures that it does not name it says nothing" in lines(found)[-2]
+
+
+def test_what_came_back_names_the_event_by_which_it_was_gone(made: Case) -> None:
+    back = replace(takedown.parse(made.reinstated)[0], previous="")
+
+    found = made.verify(takedown.encode(back, EVENTS))
+
+    assert _codes(found) == {"previous": {Code.PREVIOUS}}
+    assert found.verdict is Verdict.FAILED
 
 
 def test_rules_of_today_that_can_not_be_asked_are_told(made: Case) -> None:
