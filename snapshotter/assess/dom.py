@@ -15,6 +15,7 @@ from typing import Any
 from lxml import etree, html
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.element_path import ElementPaths
 from snapshotter.formats.plain_markup import plain_markup
 from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.page import Block
@@ -22,7 +23,6 @@ from snapshotter.model.page import Block
 MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
 _MAX_HTML = 8 << 20  # characters
 _MAX_SCRIPTS = 6 << 20  # characters, of all scripts together
-_MAX_DEPTH = 250  # elements one in another
 _MAX_ROW = 20  # elements side by side that are told apart by their names
 
 # What ends a line of text by the standard's own style sheet, and controls.
@@ -49,7 +49,6 @@ _HIDING = re.compile(
     r"|opacity\s*:\s*(?:0(?:\.0*)?|\.0+)(?![.\d]))"
 )
 _ONE_ID = re.compile(r"#[A-Za-z_][\w-]*")  # most rules' selectors: they need no walk
-_STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -82,8 +81,7 @@ class Document:
             self._number[element] = counts[parent]
             self.depth[element] = self.depth.get(parent, -1) + 1
         self._scripts = tuple(scripts)
-        self._known: dict[str, Any] = {}
-        self._children: dict[Any, list[Any]] = {}
+        self._paths = ElementPaths(root)
 
     @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
@@ -120,28 +118,7 @@ class Document:
 
     def at(self, selector: str) -> Any | None:
         """Return the element of a block's selector; None where the document has no such one."""
-        if selector in self._known:
-            return self._known[selector]
-        before, _, last = selector.rpartition(" > ")
-        step = _STEP.fullmatch(last)
-        found = None
-        if step is not None and selector.count(" > ") <= _MAX_DEPTH:
-            tag = step[1].lower()
-            if not before:
-                found = self.root if self.root.tag == tag else None
-            elif (parent := self.at(before)) is not None:
-                found = self._child(parent, tag, int(step[2] or 0))
-        self._known[selector] = found
-        return found
-
-    def _child(self, parent: Any, tag: str, number: int) -> Any | None:
-        if number:
-            children = self._children.get(parent)
-            if children is None:  # lxml counts to a child each time
-                children = self._children[parent] = list(parent.iterchildren("*"))
-            child = children[number - 1] if number <= len(children) else None
-            return child if child is not None and child.tag == tag else None
-        return next(iter(parent.iterchildren(tag)), None)
+        return self._paths.at(selector)
 
     def select(self, selector: str) -> list[Any]:
         """

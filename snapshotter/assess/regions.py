@@ -9,7 +9,7 @@ How it was found is said (`Readings.main_by`), because a guess may differ with t
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -435,10 +435,3 @@ def _guessed_lines(document: Document) -> str:
         deduplicate=False,
     )
     return _squeezed(found or "")
-
-
-def blocks_in(
-    labels: Mapping[str, Region], blocks: Iterable[Block], *regions: Region
-) -> list[Block]:
-    """Return the blocks of some regions, in their order."""
-    return [it for it in blocks if labels.get(it.selector) in regions]

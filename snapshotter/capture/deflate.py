@@ -24,7 +24,6 @@ from typing import Any
 
 WINDOW = 32_768  # bytes that a block may refer back to (RFC 1951 §2)
 HEADER = b"\x78\x01"  # of a zlib stream (RFC 1950 §2.2): deflate, window of 32 KiB, no dictionary
-HEADER_BITS = 16
 END = b"\x03\x00"  # a last block without content (RFC 1951 §3.2.6), and the rest of its byte
 
 # A block without content that has the fixed code (RFC 1951 §3.2.6), first bit lowest.

@@ -9,9 +9,9 @@ it covered differs is said: a mask hides nothing from who looks for it.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.element_path import ElementPaths
 from snapshotter.formats.plain_markup import plain_markup
 from snapshotter.formats.selectors import Selector, parse_selector
 from snapshotter.model.comparison import Masked
@@ -23,8 +23,6 @@ SELECTOR, PATTERN = "selector", "pattern"
 _TEXT = 5_000  # characters of a block that patterns are looked for in
 _PATTERN = 500  # characters of a pattern
 _HTML = 32 << 20  # characters of a document that is parsed for selectors
-_DEPTH = 250  # elements one in another
-_STEP = re.compile(r"([a-z_][a-z0-9_:.-]*)(?::nth-child\((\d{1,6})\))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,40 +166,19 @@ class _Covered:
             raise SnapshotterError(f"a document of more than {_HTML} characters")
         try:
             # Comments are gone: what is left are elements, and numbers count those.
-            self._root = html.document_fromstring(plain_markup(page.html))
+            root = html.document_fromstring(plain_markup(page.html))
         except (etree.LxmlError, ValueError) as error:
             raise SnapshotterError("the document can not be read") from error
-        self._known: dict[str, Any] = {}
+        self._paths = ElementPaths(root)
         self._inside = {
-            text: frozenset(element for element, is_in in selector.walk(self._root) if is_in)
+            text: frozenset(element for element, is_in in selector.walk(root) if is_in)
             for text, selector in selectors
         }
 
     def masks_of(self, block: Block) -> list[str]:
         """Return the masks that cover a block."""
-        element = self._at(block.selector)
+        element = self._paths.at(block.selector)
         return [mask for mask, elements in self._inside.items() if element in elements]
-
-    def _at(self, selector: str) -> Any | None:
-        """Return the element of a block's selector, as model/page.py has it; None: not there."""
-        if selector not in self._known:
-            before, _, last = selector.rpartition(" > ")
-            step = _STEP.fullmatch(last)
-            found = None
-            if step is not None and selector.count(" > ") <= _DEPTH:
-                if not before:
-                    found = self._root if self._root.tag == step[1] else None
-                elif (parent := self._at(before)) is not None:
-                    found = _child(parent, step[1], int(step[2] or 0))
-            self._known[selector] = found
-        return self._known[selector]
-
-
-def _child(parent: Any, tag: str, number: int) -> Any | None:
-    if not number:
-        return next(iter(parent.iterchildren(tag)), None)
-    child = parent[number - 1] if number <= len(parent) else None
-    return child if child is not None and child.tag == tag else None
 
 
 def _stretches(
