@@ -498,15 +498,7 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
     report = found.report
     return {
         "checked": found.checked,
-        "findings": [
-            {
-                "check": it.check,
-                "code": it.code.value,
-                "detail": it.detail,
-                "verdict": it.verdict.value,
-            }
-            for it in found.findings
-        ],
+        "findings": [reports.finding_json(it) for it in found.findings],
         "key_id": found.key_id,
         "kind": "campaign",
         "made_at": instant(report.campaign.made_at) if report else None,

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from snapshotter.app import assessing, bundles
 from snapshotter.app.assessing import AssessorOf, BundledFiles
+from snapshotter.app.bundle_verification import verified_in_store, verified_on_disk
 from snapshotter.app.observations import Observatory, observations, stated
 from snapshotter.assess import readings
 from snapshotter.assess.dom import blocks_of, read_document
@@ -37,7 +38,6 @@ from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import files as on_disk
-from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
 # What pictures are called when they are compared, and which of a record's those are.
@@ -114,17 +114,8 @@ def opened(
     """
     file = on_disk.file_named(name)
     if file is not None:
-        path = Path(name)
         with file:
-            report = verify_bundle(
-                file,
-                trust,
-                now=now,
-                late_tokens=on_disk.late_tokens_beside(path),
-                custody_sidecars=on_disk.custody_beside(path),
-                log_proof=on_disk.log_proof_beside(path),
-                renewals=on_disk.renewals_beside(path),
-            )
+            report = verified_on_disk(file, Path(name), trust, now=now)
             yield Opened(name=name, stream=file, report=report)
         return
     there = store()
@@ -137,15 +128,7 @@ def opened(
                 if left < 0:
                     raise EvidenceInvalid(f"{name} is longer than a bundle can be")
                 copy.write(chunk)
-        report = verify_bundle(
-            copy,
-            trust,
-            now=now,
-            late_tokens=bundles.late_tokens(there, key),
-            custody_sidecars=bundles.custody_sidecars(there, key),
-            log_proof=bundles.log_proof(there, key),
-            renewals=bundles.renewals(there, key),
-        )
+        report = verified_in_store(copy, there, key, trust, now=now)
         yield Opened(name=name, stream=copy, report=report)
 
 

@@ -21,6 +21,7 @@ from typing import BinaryIO, Final
 
 from snapshotter.app import assessing, bundles
 from snapshotter.app.assessing import AssessorOf, BundledFiles
+from snapshotter.app.bundle_verification import verified_in_store, verified_on_disk
 from snapshotter.app.observations import observe, stated
 from snapshotter.assess.events import again, event_id
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -33,14 +34,7 @@ from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, Take
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
-from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import (
-    custody_beside,
-    late_tokens_beside,
-    log_proof_beside,
-    open_file,
-    renewals_beside,
-)
+from snapshotter.verify.files import open_file
 from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
 from snapshotter.verify.trust import Trust
 
@@ -84,15 +78,7 @@ def in_folders(
         except (FileNotFoundError, SnapshotterError):
             continue
         with stream:
-            report = verify_bundle(
-                stream,
-                trust,
-                now=now,
-                late_tokens=late_tokens_beside(path),
-                custody_sidecars=custody_beside(path),
-                log_proof=log_proof_beside(path),
-                renewals=renewals_beside(path),
-            )
+            report = verified_on_disk(stream, path, trust, now=now)
             yield Found(report=report, stream=stream)
             return
     yield None
@@ -110,15 +96,7 @@ def in_store(
         yield None
         return
     with stream:
-        report = verify_bundle(
-            stream,
-            trust,
-            now=now,
-            late_tokens=bundles.late_tokens(store, key),
-            custody_sidecars=bundles.custody_sidecars(store, key),
-            log_proof=bundles.log_proof(store, key),
-            renewals=bundles.renewals(store, key),
-        )
+        report = verified_in_store(stream, store, key, trust, now=now)
         yield Found(report=report, stream=stream)
 
 

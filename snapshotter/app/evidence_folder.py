@@ -24,6 +24,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.app import bundles
+from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import keys, names
@@ -31,13 +32,6 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
-from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import (
-    custody_beside,
-    late_tokens_beside,
-    log_proof_beside,
-    renewals_beside,
-)
 from snapshotter.verify.report import printable
 from snapshotter.verify.trust import MAX_TRUST_BYTES, Trust, load_document
 
@@ -131,15 +125,7 @@ def _fill(
     _write_trust(part, trust_file, root_key_id, trust)
     shutil.copyfile(verifier(), part / VERIFIER)
     with bundle.open("rb") as stream:
-        report = verify_bundle(
-            stream,
-            trust,
-            now=now,
-            late_tokens=late_tokens_beside(bundle),
-            custody_sidecars=custody_beside(bundle),
-            log_proof=log_proof_beside(bundle),
-            renewals=renewals_beside(bundle),
-        )
+        report = verified_on_disk(stream, bundle, trust, now=now)
     known = [it.name for it in sidecars if _SIDECAR.fullmatch(it.name)]
     text = _readme(bundle, known, root_key_id, trust, report)
     (part / "README.md").write_text(text, encoding="utf-8")

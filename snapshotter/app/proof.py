@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter.app import bundles
+from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.observations import read_bundle
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
@@ -36,12 +37,9 @@ from snapshotter.report import pack as pages
 from snapshotter.report import side_by_side, statement, words
 from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
-from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
-    custody_beside,
     late_tokens_beside,
     log_proof_beside,
-    renewals_beside,
 )
 from snapshotter.verify.pack import Judge, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
@@ -292,23 +290,15 @@ def _why(report: PackReport) -> str:
 def _capture(desk: ProofDesk, role: Role, bundle_id: str, folder: Path, now: datetime) -> _Capture:
     """Copy a bundle out of the store, verify it, and read what it shows."""
     files = bundles.export(desk.store, bundle_id, folder)
-    bundle, log_proof = files[0], log_proof_beside(files[0])
+    bundle = files[0]
     with bundle.open("rb") as stream:
-        report = verify_bundle(
-            stream,
-            desk.trust,
-            now=now,
-            late_tokens=late_tokens_beside(bundle),
-            custody_sidecars=custody_beside(bundle),
-            log_proof=log_proof,
-            renewals=renewals_beside(bundle),
-        )
+        report = verified_on_disk(stream, bundle, desk.trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
                 f"the capture {bundle_id} does not hold, and no proof is made of it",
                 hint=f"snapshotter verify {bundle_id} says what is wrong with it",
             )
-        exhibit = _exhibit(desk, role, stream, bundle, report, log_proof is not None)
+        exhibit = _exhibit(desk, role, stream, bundle, report, log_proof_beside(bundle) is not None)
     return _Capture(
         exhibit=exhibit,
         files=tuple(it for it in files if it == bundle or _beside_type(it) is not None),

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from snapshotter.app import bundles, pending
+from snapshotter.app.bundle_verification import verified_in_store
 from snapshotter.app.observations import Observatory, observations
 from snapshotter.assess.events import (
     BURST,
@@ -44,7 +45,6 @@ from snapshotter.policy import identity as identities
 from snapshotter.ports import ObjectStore, Signer
 from snapshotter.store.catalog import KeptEvent
 from snapshotter.verify.audit.beside import counts
-from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
 _WAIT_S: Final = 60.0  # for another process on this machine that concludes events of the store
@@ -400,15 +400,7 @@ def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime)
     key = layout.bundle_key(bundle_id)
     try:
         with store.open(key) as stream:
-            return verify_bundle(
-                stream,
-                trust,
-                now=now,
-                late_tokens=bundles.late_tokens(store, key),
-                custody_sidecars=bundles.custody_sidecars(store, key),
-                log_proof=bundles.log_proof(store, key),
-                renewals=bundles.renewals(store, key),
-            )
+            return verified_in_store(stream, store, key, trust, now=now)
     except FileNotFoundError:
         return None
 

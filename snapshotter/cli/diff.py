@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import result, result_json, say
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.cli.output import result, result_json, say, write_file
+from snapshotter.errors import EvidenceInvalid
 from snapshotter.model.comparison import Op, State
 
 if TYPE_CHECKING:
@@ -146,17 +146,7 @@ def _write(page: Path, found: "Comparison", shots: "tuple[Mapping[str, Shot], ..
             copy(one.files, one.scale) if one else None,
             copy(other.files, other.scale) if other else None,
         )
-    data = pages.page(found, copies)
-    part = page.with_name(f".{page.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(page)
-    except OSError as error:
-        raise SnapshotterError(
-            f"{page} can not be written: {error.strerror or error}", hint="write it somewhere else"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_file(page, pages.page(found, copies))
     say(f"wrote {page}")
 
 

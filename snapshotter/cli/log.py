@@ -275,15 +275,7 @@ def check(
     if as_json:
         result_json(
             {
-                "findings": [
-                    {
-                        "check": it.check,
-                        "code": it.code.value,
-                        "detail": it.detail,
-                        "verdict": it.verdict.value,
-                    }
-                    for it in found
-                ],
+                "findings": [report.finding_json(it) for it in found],
                 "verdict": verdict.value,
             }
         )

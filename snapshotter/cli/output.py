@@ -54,6 +54,26 @@ _WORDS = {
 }
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """
+    Write a file that was asked for, whole or not at all; one that stood there is replaced.
+
+    Raises:
+        SnapshotterError: It can not be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise SnapshotterError(
+            f"{path} can not be written: {error.strerror or error}", hint="write it somewhere else"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def verdict_object(shown: "Shown | None") -> dict[str, Any] | None:
     """Return what a capture shows as `--json` prints it (docs/reference/json.md)."""
     if shown is None:

@@ -1,6 +1,5 @@
 """`snapshotter report`: what many captures together say, for a case and a period."""
 
-import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import result, result_json, say
+from snapshotter.cli.output import result, result_json, say, write_file
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -115,10 +114,10 @@ def campaign(
             data = records.encode(made, signer)
         except ValueError as error:
             raise SnapshotterError(f"the report can not be written: {error}") from error
-        _write(output, data)
+        write_file(output, data)
         say(f"wrote {output}; snapshotter verify {output} makes each number again")
     if page is not None:
-        _write(page, pages.page(made))
+        write_file(page, pages.page(made))
         say(f"wrote {page}")
     if as_json:
         result_json(plain(made))
@@ -186,20 +185,6 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
         ) from error
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at + timedelta(days=1) if at_end and len(text) == len("2026-05-27") else at
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise SnapshotterError(
-            f"{path} can not be written: {error.strerror or error}", hint="write it somewhere else"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _print(made: "CampaignReport") -> None:

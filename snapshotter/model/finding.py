@@ -75,6 +75,7 @@ class Code(enum.StrEnum):
     LEFT_OUT = "LEFT_OUT"
 
 
+# Never of a bundle by itself.
 EVENT_CODES = frozenset(
     {
         Code.EVENT, Code.EVENT_KEY, Code.BUNDLE, Code.BUNDLE_MISSING, Code.BUNDLE_OTHER,

@@ -4,7 +4,7 @@ from typing import Any
 
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.pack import Manifest, describe
-from snapshotter.model.finding import Finding, Verdict, overall
+from snapshotter.model.finding import Verdict, overall
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.pack import CaptureReport, PackReport
@@ -20,7 +20,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
         ],
         "event": events.as_json(report.event) if report.event else None,
         "event_id": made.event_id if made else "",
-        "findings": [_finding(it) for it in report.findings],
+        "findings": [reports.finding_json(it) for it in report.findings],
         "key_id": report.key_id,
         "lacks": list(made.lacks) if made else [],
         "length": report.length,
@@ -45,15 +45,6 @@ def lines(report: PackReport) -> list[str]:
     result += ["", f"{report.verdict.name}: {_summary(report)}"]
     result.append(f"judged against {printable(report.trust)}")
     return result
-
-
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.check,
-        "code": finding.code.value,
-        "detail": finding.detail,
-        "verdict": finding.verdict.value,
-    }
 
 
 def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:

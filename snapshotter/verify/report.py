@@ -23,21 +23,23 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "bundle_id": report.bundle_id,
         "captured_at": instant(report.captured_at) if report.captured_at else None,
-        "findings": [
-            {
-                "check": finding.check,
-                "code": finding.code.value,
-                "detail": finding.detail,
-                "verdict": finding.verdict.value,
-            }
-            for finding in report.findings
-        ],
+        "findings": [finding_json(it) for it in report.findings],
         "length": report.length,
         "proven_time": instant(report.proven_time) if report.proven_time else None,
         "requested_url": report.requested_url,
         "sha256": report.sha256,
         "trust": report.trust,
         "verdict": report.verdict.value,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """Return one check's answer as every `--json` prints it."""
+    return {
+        "check": finding.check,
+        "code": finding.code.value,
+        "detail": finding.detail,
+        "verdict": finding.verdict.value,
     }
 
 

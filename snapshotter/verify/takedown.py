@@ -189,15 +189,7 @@ def as_json(found: EventReport) -> dict[str, Any]:
     """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
     return {
         "event": plain(found.event),
-        "findings": [
-            {
-                "check": it.check,
-                "code": it.code.value,
-                "detail": it.detail,
-                "verdict": it.verdict.value,
-            }
-            for it in found.findings
-        ],
+        "findings": [reports.finding_json(it) for it in found.findings],
         "key_id": found.key_id,
         "kind": "takedown",
         "notes": list(found.notes),
