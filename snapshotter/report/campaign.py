@@ -137,11 +137,14 @@ def span(of: Span | None) -> str:
     least = _length(of.at_least_ms)
     if of.at_most_ms is None:
         return f"at least {least}; more than half may still be there"
-    return f"between {least} and {_length(of.at_most_ms)}"
+    # Rounded outwards: what is not known is never told more exactly than it is.
+    return f"between {least} and {_length(of.at_most_ms, up=True)}"
 
 
-def _length(ms: int) -> str:
-    total = timedelta(milliseconds=ms)
+def _length(ms: int, *, up: bool = False) -> str:
+    """Return a length by its two largest units, rounded down, or up."""
+    unit = 3_600_000 if ms >= 86_400_000 else 60_000 if ms >= 3_600_000 else 1_000
+    total = timedelta(milliseconds=(ms + (unit - 1 if up else 0)) // unit * unit)
     days, rest = total.days, total.seconds
     hours, minutes, seconds = rest // 3600, rest % 3600 // 60, rest % 60
     if days:

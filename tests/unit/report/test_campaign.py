@@ -62,6 +62,8 @@ def test_the_curve_is_a_band_and_each_step_of_it_stands_in_a_table() -> None:
     [
         (None, "not known"),
         (Span(at_least_ms=60_000, at_most_ms=3_600_000), "between 1 min 0 s and 1 h 0 min"),
+        (Span(at_least_ms=999, at_most_ms=4_001), "between 0 s and 5 s"),
+        (Span(at_least_ms=3_659_999, at_most_ms=3_660_001), "between 1 h 0 min and 1 h 2 min"),
         (
             Span(at_least_ms=90_000_000, at_most_ms=None),
             "at least 1 d 1 h; more than half may still be there",
