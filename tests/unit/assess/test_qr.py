@@ -86,6 +86,7 @@ def test_pixels_are_looked_at_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     "png",
     [b"", b"GIF89a", picture(300)[:200], picture(300).replace(b"IDAT", b"IDAX"), b"\x89PNG" * 99],
+    ids=["empty", "another-kind", "cut-off", "without-data", "nonsense"],
 )
 def test_what_is_no_picture_has_no_codes(png: bytes) -> None:
     assert read_codes([shot(png)]) == ()
