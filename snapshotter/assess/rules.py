@@ -47,6 +47,7 @@ def match(
     *,
     ways: Collection[str] = ("url", "select", "script", "json", "status"),
     outside: Sequence[Any] = (),
+    seen: bool = False,
 ) -> Found | None:
     """
     Return what a rule matches on a page; None if it does not match.
@@ -54,6 +55,8 @@ def match(
     Args:
         ways: That are tried.
         outside: Elements in which nothing counts.
+        seen: An element counts only where it is not hidden. One whose words are asked for is
+            always looked at so; one that has only to be there is not.
     """
     if rule.status and view.page.status not in rule.status:
         return None
@@ -62,7 +65,7 @@ def match(
     if rule.url and "url" in ways and is_at(rule.url, view.address):
         return Found("url", view.url[:MAX_URL], view.url[:MAX_EXCERPT])
     if rule.select and "select" in ways:
-        found = _in_elements(view, rule, normaliser, outside)
+        found = _in_elements(view, rule, normaliser, outside, seen=seen)
         if found is not None:
             return found
     if rule.script and "script" in ways:
@@ -171,6 +174,7 @@ def _parsed(texts: tuple[str, ...]) -> Selectors:
 
 def _selectors(rules: RuleSet) -> Iterator[str]:
     yield from rules.notice_shape
+    yield from rules.authored
     yield from rules.quoted.select
     for content in rules.contents:
         yield from (*content.any, *content.all)
@@ -189,10 +193,12 @@ def _selectors(rules: RuleSet) -> Iterator[str]:
 
 
 def _in_elements(
-    view: View, rule: Match, normaliser: Normaliser, outside: Sequence[Any]
+    view: View, rule: Match, normaliser: Normaliser, outside: Sequence[Any], *, seen: bool
 ) -> Found | None:
     for element in view.select(rule.select):
         if outside and view.is_inside(element, outside):
+            continue
+        if seen and not view.is_seen(element):
             continue
         text = view.text(element)
         if not rule.has_words or (text.strip() and says(rule, text, normaliser)):

@@ -210,12 +210,18 @@ def _outside(view: View, selector: str, notices: Sequence[Any]) -> list[Any]:
 
 
 def _notice_elements(view: View, rules: RuleSet) -> list[Any]:
+    authored = _authored(view, rules)
     return [
         element
         for selector in rules.notice_shape
         for element in view.select(selector)
-        if view.text(element).strip()
+        if not view.is_inside(element, authored) and view.text(element).strip()
     ]
+
+
+def _authored(view: View, rules: RuleSet) -> list[Any]:
+    """Return the elements that authors fill: what looks like a notice in there is theirs."""
+    return [it for selector in rules.authored for it in view.select(selector)]
 
 
 # (1) Walls
@@ -227,8 +233,13 @@ def _wall(view: View, sets: Sequence[RuleSet], inside: Sequence[Any]) -> Judged 
     articles = [it for it in inside if it is not None and it.tag not in ("html", "body")]
     for ways in (("url",), ("select", "script", "json", "status")):
         for rules in sets:
+            outside = [*articles, *_authored(view, rules)]
             for rule in rules.walls:
-                found = match(view, rule.match, rules.normalise, ways=ways, outside=articles)
+                # Sites ship their walls hidden, with every page. Of a page that shows nothing
+                # else a hidden one tells more than nothing.
+                found = match(
+                    view, rule.match, rules.normalise, ways=ways, outside=outside, seen=bool(inside)
+                )
                 if found is not None:
                     return _walled(view, rules, rule, found)
     return None
@@ -373,6 +384,7 @@ def _known(rules: RuleSet, text: str) -> NoticeRule | None:
 def _notice(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
     for rules in sets:
         others = [it for selector in rules.quoted.select for it in view.select(selector)]
+        others += _authored(view, rules)
         for rule in rules.notices:
             found = match(view, rule.match, rules.normalise, ways=("select",), outside=others)
             if found is not None:
@@ -458,8 +470,11 @@ def _by_status(view: View, sets: Sequence[RuleSet]) -> _Notice | None:
 
 def _of_unknown_shape(view: View, sets: Sequence[RuleSet]) -> Judged | None:
     for rules in sets:
+        authored = _authored(view, rules)
         for selector in (*rules.notice_shape, *_places_without_content(view, rules)):
             for element in view.select(selector):
+                if view.is_inside(element, authored):
+                    continue
                 text = view.text(element).strip()
                 if text:
                     inner, words = _heading(view, element, text)

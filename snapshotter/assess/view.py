@@ -180,6 +180,8 @@ class View:
 
     def _text_in_line(self, element: Any) -> str:
         """Return the text of an element that is no block: it is seen where the one around it is."""
+        if _is_silent(element):
+            return ""  # a template is a part of no page until a script takes it out
         around = self._block_around(element.getparent())
         if around is None and _is_hidden_by_markup(element):
             return ""  # of the head, or of a document that is not quite the one that was laid out
@@ -201,6 +203,16 @@ class View:
             if length > 4 * MAX_TEXT or len(parts) > _MAX_PARTS:
                 break
         return " ".join("".join(parts).split())[: MAX_TEXT + 1]
+
+    def is_seen(self, element: Any) -> bool:
+        """Whether nothing says that an element is hidden: neither its markup nor the layout."""
+        if _is_silent(element) or _is_hidden_by_markup(element):
+            return False
+        within = [block for _, block in self._within(element)]
+        if within:
+            return any(not it.hidden for it in within)
+        around = self._block_around(element)
+        return around is None or not around.hidden
 
     def count(
         self, element: Any, *, links: bool = True, without: Sequence[Any] = (), framed: bool = True
@@ -422,6 +434,11 @@ def _json(text: str, *, whole: bool = True) -> Any:
         return json.loads(text) if whole else json.JSONDecoder().raw_decode(text.lstrip())[0]
     except (ValueError, RecursionError):  # ValueError: numbers without an end, too
         return None
+
+
+def _is_silent(element: Any) -> bool:
+    """Whether an element lies in what shows nothing: a template, a `noscript`."""
+    return next(element.iterancestors(*_SILENT), None) is not None
 
 
 def _is_hidden_by_markup(element: Any) -> bool:

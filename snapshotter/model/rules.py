@@ -209,6 +209,7 @@ class RuleSet:
     normalise: Normaliser = Normaliser.NOTICE
     reason: str = ""
     notice_shape: tuple[str, ...] = ()  # CSS: what is in such an element is a notice
+    authored: tuple[str, ...] = ()  # CSS: authors fill it; nothing in it is a notice or a wall
     json_scripts: tuple[str, ...] = ()  # variables of scripts that hold the page's data
     contents: tuple[ContentRule, ...] = ()
     walls: tuple[WallRule, ...] = ()

@@ -416,6 +416,7 @@ class _File(_Table):
     normalise: Literal["zh-notice", "notice"] = "notice"
     reason: str = ""
     notice_shape: _Selectors = ()
+    authored: _Selectors = ()
     json_scripts: _Names = ()
     content: Annotated[tuple[_Content, ...], _All] = ()
     wall: Annotated[tuple[_Wall, ...], _All] = ()
@@ -590,6 +591,7 @@ def _rule_set(read: _File, text: str, sha256: str) -> RuleSet:
         normalise=Normaliser(read.normalise),
         reason=read.reason,
         notice_shape=read.notice_shape,
+        authored=read.authored,
         json_scripts=read.json_scripts,
         contents=_values(read.content, _Content.value),
         walls=_values(read.wall, _Wall.value),

@@ -87,6 +87,35 @@ def test_words_that_stand_elsewhere_or_go_on_say_nothing(html: str) -> None:
     assert verdict.availability is Availability.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    "imitation",
+    [
+        f"<section class=weui-msg><h2 class=weui-msg__title>{DELETED}</h2>{'字' * 90}</section>",
+        f"<div class=page_msg>{'字' * 90}</div>",
+        f"<div class=weui-msg><h2 class=weui-msg__title>环境异常</h2>{'字' * 90}</div>",
+    ],
+    ids=["notice", "shape of a notice", "wall"],
+)
+def test_what_an_author_makes_look_like_a_notice_is_the_article(imitation: str) -> None:
+    html = f"<div id=js_article><h1>短</h1><div id=js_content>{imitation}</div></div>"
+
+    content, verdict = ASSESSOR.judge(markup(html, ARTICLE_URL))
+
+    assert (content.kind, verdict.rule) == (Content.CONTENT, "wx-article")
+
+
+@pytest.mark.parametrize("tag", ["template", "noscript"])
+@pytest.mark.parametrize("is_laid_out", [True, False])
+def test_a_notice_in_what_shows_nothing_is_none(tag: str, is_laid_out: bool) -> None:
+    html = f"<html><body><div>Loading<{tag}>{NOTICE}</{tag}></div></body></html>"
+    there = markup(html, ARTICLE_URL)
+    shown = Block(selector="html > body > div:nth-child(1)", tag="div", text="Loading", box=None)
+
+    _, verdict = ASSESSOR.judge(dataclasses.replace(there, blocks=(shown,) if is_laid_out else ()))
+
+    assert verdict.undecided is Undecided.UNKNOWN
+
+
 @pytest.mark.parametrize("inner", [ARTICLE, "<div id=js_article><img src=/warn.png></div>"])
 def test_content_inside_a_notice_is_none(inner: str) -> None:
     html = f'<div class="weui-msg">{inner}<div class="weui-msg__title">{DELETED}</div></div>'
@@ -258,6 +287,28 @@ def test_what_an_article_shows_of_a_wall_is_none() -> None:
     content, _ = ASSESSOR.judge(markup(html, ARTICLE_URL))
 
     assert content.kind is Content.CONTENT
+
+
+@pytest.mark.parametrize(
+    ("html", "url"),
+    [
+        (ARTICLE + "<div class=weui-msg hidden><a id=js_verify>去验证</a></div>", ARTICLE_URL),
+        (
+            f"<main>{'word ' * 200}</main><div id=px-captcha style='display: none'></div>",
+            "http://news.example/1",
+        ),
+        (
+            f"<main>{'word ' * 200}</main><template><form id=challenge-form></form></template>",
+            "http://news.example/1",
+        ),
+    ],
+    ids=["hidden", "style", "template"],
+)
+def test_a_wall_that_is_shipped_with_every_page_and_hidden_is_none(html: str, url: str) -> None:
+    hidden, _ = ASSESSOR.judge(markup(html, url))
+    alone, _ = ASSESSOR.judge(markup("<form hidden id=challenge-form></form>", url, 403))
+
+    assert (hidden.kind, alone.kind) == (Content.CONTENT, Content.WALL)
 
 
 def test_a_form_that_was_asked_for_is_no_wall_and_one_that_was_not_is() -> None:
