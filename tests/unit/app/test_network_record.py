@@ -58,10 +58,10 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n%s\r\n"
     [
         (OK % b"", PAGE),
         (OK % b"Transfer-Encoding: chunked\r\n", chunked(PAGE)),
-        (OK % b"content-encoding: gzip\r\n", gzip.compress(PAGE)),
+        (OK % b"content-encoding: gzip\r\n", gzip.compress(PAGE, mtime=0)),
         (
             OK % b"Transfer-Encoding: Chunked\r\nContent-Encoding: gzip\r\n",
-            chunked(gzip.compress(PAGE)),
+            chunked(gzip.compress(PAGE, mtime=0)),
         ),
         (b"HTTP/1.0 200 OK\nServer: old\n\n", PAGE),
     ],
