@@ -94,7 +94,8 @@ def instant(at: datetime) -> str:
     """Return an instant as bundles write it: UTC, whole seconds, `Z`."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    return at.astimezone(UTC).strftime(_INSTANT)
+    # Not strftime: it writes the years before 1000 with fewer digits than are read.
+    return f"{at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def parse_instant(text: object) -> datetime:

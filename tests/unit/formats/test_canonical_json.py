@@ -108,6 +108,13 @@ def test_an_instant_is_in_utc_with_whole_seconds() -> None:
     )
 
 
+def test_every_instant_that_can_be_written_can_be_read() -> None:
+    """A record may say that it is of any year; what was noted of it has to be read again."""
+    for year in (1, 999, 1000, 9999):
+        at = datetime(year, 2, 3, tzinfo=UTC)
+        assert canonical_json.parse_instant(canonical_json.instant(at)) == at
+
+
 def test_an_instant_without_a_zone_is_not_written() -> None:
     with pytest.raises(ValueError, match="time zone"):
         canonical_json.instant(datetime(2026, 1, 1))  # noqa: DTZ001  that is the point
