@@ -44,6 +44,12 @@ _DECIDES: Final = (
     "needs_control",
 )  # fmt: skip
 
+# Which page it is and whose is judged over all captures; the time of its tokens with them.
+_APART: Final = frozenset({"identity", "account", "proven_at", "proven_at_ms"})
+_READ: Final = frozenset(
+    {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -109,6 +115,35 @@ def first_of(finds: Sequence[Find], bundle_id: str) -> Iterator[Found | None]:
                 yield found
                 return
     yield None
+
+
+def unlike(by: Rederiver, said: Observation, stream: BinaryIO) -> str:
+    """
+    Return why a bundle does not show what is said of it, by the rules in it; "" if it does.
+
+    Of one from before verdicts were made nothing is said: it holds no rules.
+
+    Raises:
+        ServiceUnavailable: What runs the rules did not answer.
+    """
+    try:
+        files = BundledFiles(stream)
+        if assessing.read_assessment(files) is None:
+            return ""
+        made = assessing.rederive(files, by.assessor_of).assessment
+        again = observe(
+            bundles.read_record(stream),
+            made,
+            sha256=said.sha256,
+            proven_at=said.proven_at,
+            rules=by.rules,
+        )
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        return f"its verdict can not be made again: {error.message}"
+    other = _differing(said, again, _APART)
+    return f"by the rules in it, it shows something else: {', '.join(other)}" if other else ""
 
 
 def verify_event(
@@ -302,9 +337,9 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
             f"{_words(made.availability, made.cause)}: {', '.join(other)}",
         )
         return
-    rest = _without(said, look), _without(made, look)
-    if rest[0] != rest[1]:
-        names = sorted(name for name in rest[0] if rest[0][name] != rest[1].get(name))
+    # What is read off a page changes with the rules, too.
+    names = _differing(said, made, _APART | _READ if look.by_today else _APART)
+    if names:
         yield Finding(
             check=part.role,
             verdict=Verdict.FAILED,
@@ -321,16 +356,10 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
     )
 
 
-def _without(it: Observation, look: _Look) -> dict[str, object]:
-    """Return what has to be the same in an event and its bundle, but for what is judged apart."""
-    value = plain(it)
-    # Which page it is and whose is judged over all captures; the time of its tokens with them.
-    apart = ["identity", "account", "proven_at", "proven_at_ms"]
-    if look.by_today:  # what is read off a page changes with the rules, too
-        apart += ["rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts"]
-    for name in apart:
-        value.pop(name, None)
-    return dict(value)
+def _differing(said: Observation, made: Observation, apart: frozenset[str]) -> list[str]:
+    """Return the fields in which two differ, but for those that are judged apart."""
+    one, other = plain(said), plain(made)
+    return sorted(name for name in one if name not in apart and one[name] != other.get(name))
 
 
 def _named(part: Part, looks: dict[str, _Look]) -> tuple[str, str]:

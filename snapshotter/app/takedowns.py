@@ -3,7 +3,8 @@ Take-down events on their way into the store: concluded, signed, stored, logged,
 
     (1) the catalog follows the store
     (2) for each page that a capture says is gone: what follows from its captures
-    (3) each bundle that an event rests on is verified; one that FAILED plays no part
+    (3) each bundle that an event rests on is verified, and its rules are run again; one that
+        FAILED, is by a stranger or shows something else plays no part
     (4) the record, signed by a key that signed none of them; its id is made of its captures
     (5) its leaf in the log
     (6) who wants to know is told
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from snapshotter.app import bundles, pending
 from snapshotter.app.bundle_verification import verified_in_store
@@ -68,6 +69,8 @@ class TakedownDesk:
     confirm: Callable[[str], ConfirmRules]  # by the policy of an address
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
+    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    unlike: Callable[[Observation, BinaryIO], str] = lambda said, stream: ""
     quick: bool = False  # look into the newest days of the store alone
     burst: timedelta = BURST  # removals of one account within this belong together
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
@@ -148,6 +151,7 @@ class _Work:
         self._signer: Signer | None = None
         self._fresh: set[str] = set()  # keys of records that this call stored
         self._reports: dict[str, Report | None] = {}
+        self._shown: dict[str, str] = {}
         self._pages: dict[str, tuple[Observation, ...]] = {}
 
     def of_page(self, identity: str) -> tuple[Observation, ...]:
@@ -252,7 +256,15 @@ class _Work:
             elif any(one.code is Code.KEY_UNKNOWN for one in report.findings):
                 why = f"it is signed by the key {it.key_id}, which is not trusted"
                 found.append(Passed(observation=it, why=why))
+            elif why := self._unlike(it):
+                found.append(Passed(observation=it, why=why))
         return found
+
+    def _unlike(self, it: Observation) -> str:
+        if it.bundle_id not in self._shown:
+            with self._desk.place.store.open(layout.bundle_key(it.bundle_id)) as stream:
+                self._shown[it.bundle_id] = self._desk.unlike(it, stream)
+        return self._shown[it.bundle_id]
 
     def _report(self, it: Observation) -> Report | None:
         if it.bundle_id not in self._reports:

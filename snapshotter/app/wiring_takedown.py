@@ -79,6 +79,7 @@ def desk(
             signer=cache(lambda: wiring.event_signer(settings, ask=ask, tell=tell)),
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
+            unlike=partial(event_verification.unlike, rederiver(settings)),
             now=wiring.SystemClock().now,
             quick=quick,
             burst=burst(settings),

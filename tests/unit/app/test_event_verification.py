@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app import event_verification, wiring
-from snapshotter.app.event_verification import Rederiver, verify_event
+from snapshotter.app.event_verification import Rederiver, unlike, verify_event
 from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.assess.events import event_id
@@ -21,7 +21,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, statement, takedown
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
-from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.seal.signer import FileSigner
@@ -112,6 +112,9 @@ def _other_rules(url: str) -> Decision:
     return replace(decision, verdict=replace(decision.verdict, rule_texts=tuple(texts.items())))
 
 
+BY = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=_today)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("run")
@@ -139,6 +142,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Case:
             signer=lambda: EVENTS,
             own_keys=frozenset(),
             confirm=lambda url: ConfirmRules(),
+            unlike=partial(unlike, BY),
             now=lambda: now,
             lock_dir=folder / "lock",
         )
@@ -426,6 +430,22 @@ def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(mad
     assert found.verdict is Verdict.PASSED
     other = [it for it in found.notes if "the rules of today say something else: " in it]
     assert [it.partition(":")[0] for it in other] == ["first gone", "confirmation 1"]
+
+
+def test_what_is_said_of_a_bundle_is_held_against_its_own_rules(case: Case) -> None:
+    gone = case.event.first_gone
+    path = case.path("first gone")
+
+    def said_of_it(said: Observation) -> str:
+        with path.open("rb") as stream:
+            return unlike(BY, said, stream)
+
+    assert said_of_it(gone) == ""
+    assert said_of_it(replace(gone, cause=None, notice="so they say")) == (
+        "by the rules in it, it shows something else: cause, notice"
+    )
+    _exchanged(case, "first gone", {"capture/rules-wechat.toml": b"nonsense ["})
+    assert said_of_it(gone).startswith("its verdict can not be made again: ")
 
 
 def test_rules_that_are_none_of_those_of_today_are_named(made: Case) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -18,7 +19,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.event import Event, EventKind
-from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
@@ -318,6 +319,22 @@ def test_no_event_rests_on_a_bundle_by_a_stranger(bench: Bench) -> None:
     assert bench.stored == []
     assert [it.why for it in found[IDENTITY].passed] == [
         f"it is signed by the key {stranger.key_id}, which is not trusted"
+    ]
+
+
+def test_no_event_rests_on_a_bundle_that_shows_something_else(bench: Bench) -> None:
+    """Who has the key that captures can seal a verdict that no rule gives."""
+    gone = bench.removal()[1]
+
+    def unlike(said: Observation, stream: BinaryIO) -> str:
+        assert bundles.unpack(stream.read())
+        return "it shows something else" if said.bundle_id == gone.stem else ""
+
+    (found, *_) = derive(replace(bench.desk, unlike=unlike), (ARTICLE,))
+
+    assert bench.stored == []
+    assert [(it.observation.bundle_id, it.why) for it in found.passed] == [
+        (gone.stem, "it shows something else")
     ]
 
 
