@@ -12,12 +12,12 @@ from typing import Final
 
 from snapshotter.assess.thresholds import crossings, series
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.hosts import host_of
 from snapshotter.model.assessment import Availability, Undecided
 from snapshotter.model.event import MAX_TEXT, Event, EventKind
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
-from snapshotter.policy import identity as identities
 
 _SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a subject
 
@@ -117,7 +117,7 @@ def _event(
         summary=summary,
         bundle_id=this.bundle_id,
         url=this.url,
-        host=identities.host_of(this.url)[:MAX_TEXT],
+        host=host_of(this.url)[:MAX_TEXT],
         detail=detail[:MAX_TEXT],
     )
 

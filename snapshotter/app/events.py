@@ -8,8 +8,8 @@ may name a page stands in `url`, `host` and `detail`, and never in `summary`.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
+from snapshotter.formats.hosts import host_of
 from snapshotter.model.audit import AuditReport, Severity
 from snapshotter.model.event import MAX_TEXT, Event, EventKind
 from snapshotter.model.job import JobState, JobStatus
@@ -42,7 +42,7 @@ def of_job(status: JobStatus, at: datetime) -> Event | None:
         tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
         worker=status.worker,
         url=job.url,
-        host=(_host(job.url))[:MAX_TEXT],
+        host=host_of(job.url)[:MAX_TEXT],
         detail=status.error[:MAX_TEXT],
     )
 
@@ -102,13 +102,6 @@ def _summary(status: JobStatus) -> str:
         case _:
             code = f"; capture would have ended with exit code {status.exit_code}"
             return "no bundle was made" + (code if status.exit_code is not None else "")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _key(name: str) -> str:

@@ -17,6 +17,7 @@ from snapshotter.app.scheduling import Wish, plan_of
 from snapshotter.app.settings import Settings
 from snapshotter.egress.rules import parse_upstream
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.hosts import host_of
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.jobs.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
@@ -190,7 +191,7 @@ def sum_up(settings: Settings, urls: Sequence[str], named: str = "") -> tuple[Ho
 
 def _rules(decision: Decision, url: str) -> Iterator[Rules]:
     sets = tuple(parse_rules(text, id_) for id_, text in decision.verdict.rule_texts)
-    applying = rules_for(sets, (politeness.host_of(url), urlsplit(url).hostname or ""))
+    applying = rules_for(sets, (host_of(url),))
     for one in sets:
         yield Rules(
             id=one.file.id,

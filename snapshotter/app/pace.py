@@ -38,7 +38,7 @@ from snapshotter.policy.politeness import (
     after,
     begun,
     budget_at,
-    host_of,
+    counted_host,
     in_words,
     judge,
 )
@@ -335,16 +335,16 @@ class Pace:
                 return found
             now = self._clock.now()
             left_s = (found.until - now).total_seconds() if found.until is not None else 1.0
-            why = in_words(found, rules)
+            why, host = in_words(found, rules), counted_host(url)
             if now + timedelta(seconds=left_s) - began > self._patience:
                 raise HostBusy(
-                    f"{host_of(url)} is not asked before {found.until:%Y-%m-%d %H:%M} UTC: {why}"
+                    f"{host} is not asked before {found.until:%Y-%m-%d %H:%M} UTC: {why}"
                     if found.until is not None
-                    else f"{host_of(url)} is not asked now: {why}",
+                    else f"{host} is not asked now: {why}",
                     hint="later, by the queue, or with other rules: docs/reference/politeness.md",
                 )
             if left_s >= 1 and not told:
-                tell(f"waiting {left_s:.0f} s for {host_of(url)}: {why}")
+                tell(f"waiting {left_s:.0f} s for {host}: {why}")
                 told = True
             self._pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 

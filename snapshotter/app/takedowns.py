@@ -38,6 +38,7 @@ from snapshotter.assess.events import (
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.hosts import host_of
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.event import MAX_TEXT, Event, EventKind
 from snapshotter.model.finding import Code, Report, Verdict
@@ -469,7 +470,7 @@ def event_of(it: Takedown) -> Event:
         reasons=tuple(cause.value for cause in it.causes),
         bundle_id=it.first_gone.bundle_id,
         url=it.url,
-        host=identities.host_of(it.url)[:MAX_TEXT],
+        host=host_of(it.url)[:MAX_TEXT],
         detail=it.first_gone.notice[:MAX_TEXT],
     )
 

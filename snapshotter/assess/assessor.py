@@ -14,6 +14,7 @@ from snapshotter.assess.readings import read, regions_of
 from snapshotter.assess.rules import every_selector
 from snapshotter.assess.takedown import Judged, judge
 from snapshotter.assess.view import View
+from snapshotter.formats.hosts import host_of
 from snapshotter.model.assessment import (
     MAX_EXCERPT,
     Assessment,
@@ -30,7 +31,7 @@ from snapshotter.model.reading import Readings
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
 from snapshotter.policy.identity import wechat_page
-from snapshotter.policy.takedown import host_of, load_rules, parse_rules, rules_for
+from snapshotter.policy.takedown import load_rules, parse_rules, rules_for
 
 _STATED = "wechat:"  # accounts whose pages state the number of the article
 

@@ -30,7 +30,7 @@ from datetime import datetime, timedelta
 
 from snapshotter.model.assessment import Availability, Cause
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
-from snapshotter.policy.identity import host_of
+from snapshotter.policy.identity import host_and_port
 
 BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
 
@@ -484,7 +484,7 @@ class _Machine:
             )
             control = self._control(begin) if needs else None
             if needs and control is None:
-                host = host_of(end.url)
+                host = host_and_port(end.url)
                 found.append(Missing(lack=Lack.CONTROL, host=host, after=begin.at))
             elif control is not None and order(control) > order(end):
                 want = max(want, 1)  # the control has to lie before the last that agrees
@@ -497,7 +497,7 @@ class _Machine:
 
     def _control(self, begin: Observation) -> Observation | None:
         """Return the first page of the same host that was seen to be there since `begin`."""
-        known = self._controls.get((host_of(begin.url), begin.vantage), ())
+        known = self._controls.get((host_and_port(begin.url), begin.vantage), ())
         start = bisect.bisect_left(known, begin.began_at, key=lambda it: it.at)
         for it in known[start:]:
             if it.identity != self._page and it.began_at >= begin.began_at:
@@ -562,5 +562,5 @@ def _controls(observations: Iterable[Observation]) -> _Controls:
     found: dict[tuple[str, str], list[Observation]] = {}
     for it in observations:
         if it.availability is Availability.AVAILABLE:
-            found.setdefault((host_of(it.url), it.vantage), []).append(it)
+            found.setdefault((host_and_port(it.url), it.vantage), []).append(it)
     return found

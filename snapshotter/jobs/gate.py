@@ -9,10 +9,10 @@ gate writes down (a budget that is used up, a back-off) holds exactly if the ste
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from snapshotter.formats.hosts import host_of
 from snapshotter.model.job import CaptureJob
 
 
@@ -109,8 +109,3 @@ class OpenGate:
     def finished(self, connection: Connection, job: CaptureJob, host: str, met: Met) -> Wait | None:
         """Learn nothing."""
         return None
-
-
-def host_of(url: str) -> str:
-    """Return what limits are kept by: the host of a URL in lower case, without its port."""
-    return (urlsplit(url).hostname or "").rstrip(".")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 from snapshotter.egress.fetch import Fetched, FetchFailed
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.hosts import host_of
 from snapshotter.formats.link_lists import matching
 from snapshotter.formats.listing import Listed, Listing, NotAList
 from snapshotter.formats.lists import read_list
@@ -271,7 +271,7 @@ class ListReader:
 
 def site_of(url: str) -> str:
     """Return whose a list is: its host, without `www.`."""
-    return (urlsplit(url).hostname or "").removeprefix("www.")
+    return host_of(url).removeprefix("www.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

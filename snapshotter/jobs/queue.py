@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.hosts import host_of
 from snapshotter.jobs.attempts import ATTEMPT, cancel_within
 from snapshotter.jobs.database import database_now, insert_new, reading, writing
-from snapshotter.jobs.gate import host_of
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, LONGEST_HOST, Ruling, noted, status_of
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 

@@ -162,7 +162,7 @@ def account_of(key: str) -> str:
     return key.rsplit("/", 2)[0] if key.startswith("wechat:") else ""
 
 
-def host_of(url: str) -> str:
+def host_and_port(url: str) -> str:
     """Return host and port of an address in lower case; "" for what has none."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()

@@ -219,7 +219,7 @@ class Politeness:
         Raises:
             ValueError: It has no host.
         """
-        host = host_of(url)
+        host = counted_host(url)
         rules = self._of_host(host)
         return f"{GROUP}{rules.name}" if rules.together else host
 
@@ -239,7 +239,7 @@ class Politeness:
         return next((it.rules for it in self.overrides if it.holds(host)), self.default)
 
 
-def host_of(url: str) -> str:
+def counted_host(url: str) -> str:
     """
     Return the host of an address as it is counted: lower case, in ASCII, without port and "www.".
 
@@ -699,7 +699,7 @@ def _override(table: _Host, values: Mapping[str, Any]) -> _Override:
                 f"{table.name}: {pattern!r} is no host; write weibo.com, *.weibo.com or 127.0.0.0/8"
             )
         else:
-            names.add(host_of(f"http://{text}/"))
+            names.add(counted_host(f"http://{text}/"))
     rules = _rules(table.name, values, together=table.together)
     return _Override(rules, frozenset(names), tuple(below), tuple(networks))
 

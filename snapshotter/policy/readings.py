@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.assessment import RuleFile
 from snapshotter.model.reading import Region
 from snapshotter.model.reading_rules import (
@@ -26,22 +25,15 @@ from snapshotter.model.reading_rules import (
     SiteReadings,
 )
 from snapshotter.policy.files import read_limited, shipped_directory
+from snapshotter.policy.selectors import OurSelector
 
 SCHEMA = "snapshotter/reading-rules@1"
 _MAX_BYTES = 1 << 18  # of a file
 
 
-def _selector(text: str) -> str:
-    try:
-        parse_selector(text)
-    except SnapshotterError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _Host = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]
-_Selector = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_selector)]
+_Selector = Annotated[OurSelector, Field(min_length=1, max_length=500)]
 _Selectors = Annotated[tuple[_Selector, ...], Field(max_length=50, strict=False)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z_$][\w$]*$", max_length=100)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]

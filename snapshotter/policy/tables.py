@@ -20,14 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from snapshotter.errors import SnapshotterError
 from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
-from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.politeness import parse_quiet
 from snapshotter.policy.retention import MAX_DAYS
+from snapshotter.policy.selectors import OurSelector
 from snapshotter.policy.takedown import shipped_rules
 from snapshotter.policy.times import parse_duration, parse_moment
 
@@ -173,16 +172,7 @@ class Consent(_Table):
     accept_words: _Words = ()
 
 
-def _is_selector(text: str) -> str:
-    try:
-        parse_selector(text)
-    except SnapshotterError as error:
-        raise ValueError(error.message) from error
-    return text
-
-
-_OurSelector = Annotated[str, AfterValidator(_is_selector)]  # matched by us, not by the browser
-_OurSelectors = Annotated[tuple[_OurSelector, ...], Field(default=(), max_length=100, strict=False)]
+_OurSelectors = Annotated[tuple[OurSelector, ...], Field(default=(), max_length=100, strict=False)]
 
 
 class MainRegion(_Table):

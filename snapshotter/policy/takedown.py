@@ -14,12 +14,10 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.selectors import parse_selector
 from snapshotter.model.assessment import Cause, RuleFile, WallKind
 from snapshotter.model.rules import (
     About,
@@ -42,6 +40,7 @@ from snapshotter.model.rules import (
 )
 from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.patterns import compile_pattern, literal_beginning
+from snapshotter.policy.selectors import OurSelector
 
 SCHEMA = "snapshotter/takedown-rules@1"
 MAX_BYTES = 1 << 20  # of a file
@@ -63,14 +62,6 @@ def _script_pattern(text: str) -> str:
     return text
 
 
-def _selector(text: str) -> str:
-    try:
-        parse_selector(text)
-    except SnapshotterError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
 def _one_group(text: str) -> str:
     if compile_pattern(text).groups != 1:
         raise ValueError("has to have one group (…): what is taken from the page")
@@ -82,7 +73,7 @@ _FileId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]  # a file'
 _LabelWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)$", max_length=253)]
-_Selector = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_selector)]
+_Selector = Annotated[OurSelector, Field(min_length=1, max_length=500)]
 _Pattern = Annotated[str, AfterValidator(_pattern)]
 _ScriptPattern = Annotated[str, AfterValidator(_script_pattern)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
@@ -541,14 +532,6 @@ def rules_for(sets: Sequence[RuleSet], hosts: Sequence[str]) -> tuple[RuleSet, .
         it for it in sets if any(_is_of(host, pattern) for host in hosts for pattern in it.hosts)
     ]
     return tuple(sorted(chosen, key=lambda it: it.everywhere))
-
-
-def host_of(url: str) -> str:
-    """Return the host of an address as rules name it; "" if it has none."""
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".").lower()
-    except ValueError:
-        return ""
 
 
 def _is_of(host: str, pattern: str) -> bool:

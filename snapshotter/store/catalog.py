@@ -34,7 +34,7 @@ from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.policy import identity as identities
-from snapshotter.policy.identity import host_of
+from snapshotter.policy.identity import host_and_port
 from snapshotter.ports import ObjectStore
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
@@ -345,7 +345,7 @@ class Catalog:
                 "WHERE host = ? AND vantage = ? AND availability = 'available' AND began_ms >= ? "
                 f"AND asked NOT IN ({pages}) AND bundle_id NOT IN ({bundles}) "
                 "ORDER BY at_ms, began_ms, bundle_id LIMIT 1",
-                (host_of(after.url), after.vantage, _ms(after.began_at), *asked, *without),
+                (host_and_port(after.url), after.vantage, _ms(after.began_at), *asked, *without),
             ).fetchone()
         return self._row(row).observation if row else None
 
@@ -691,8 +691,9 @@ def _values(key: str, printed: str, found: Read) -> tuple[Any, ...]:
         return (*head, *(row[name] for name in _COLUMNS[6:]))
     return (
         key, printed, found.standing.value, found.problem, bundle_id, it.sha256, it.identity,
-        found.stated if found.stated != it.identity else "", it.account, it.url, host_of(it.url),
-        _ms(it.began_at), _ms(it.at), _ms(it.proven_at) if it.proven_at else None,
+        found.stated if found.stated != it.identity else "", it.account, it.url,
+        host_and_port(it.url), _ms(it.began_at), _ms(it.at),
+        _ms(it.proven_at) if it.proven_at else None,
         it.content.value, it.availability.value, it.cause.value if it.cause else "",
         it.undecided.value if it.undecided else "",
         " ".join(sorted({one.state for one in it.accounts})), it.rule,

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, Final, TextIO
-from urllib.parse import urlsplit
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from typing_extensions import override
 
+from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import LEFT_OUT, for_log, text_for_log
 from snapshotter.model.event import Event
 from snapshotter.model.job import CaptureJob, JobStatus
@@ -100,7 +100,7 @@ class WorkerLog(JobObserver):
     def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
         self._known[job.id] = {
             "attempt": attempt,
-            "host": _host(job.url),
+            "host": host_of(job.url),
             "job_id": job.id,
             "worker": worker,
         }
@@ -117,7 +117,7 @@ class WorkerLog(JobObserver):
                 "bytes": length,
                 "error": status.error,
                 "exit_code": status.exit_code,
-                "host": _host(status.job.url),
+                "host": host_of(status.job.url),
                 "http_status": status.http_status,
                 "job_id": status.job.id,
                 "origin": status.job.origin,
@@ -220,13 +220,6 @@ def _in_order(_logger: object, _method: str, fields: EventDict) -> MutableMappin
     """When, how much it matters and what come first: people read these lines as well."""
     first = {name: fields.pop(name) for name in ("at", "level", "event") if name in fields}
     return first | dict(sorted(fields.items()))
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 _SHARED: Final[list[Processor]] = [

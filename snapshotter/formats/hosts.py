@@ -1,0 +1,15 @@
+"""The host that an address names."""
+
+from urllib.parse import urlsplit
+
+
+def host_of(url: str) -> str:
+    """
+    Return the host of an address in lower case, without port and final dot; "" if it has none.
+
+    Any text may be asked about: addresses come from strangers.
+    """
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
