@@ -516,6 +516,8 @@ def _box(exhibit: Exhibit) -> tuple[Box | None, str]:
     """
     Return where the notice is, in pixels, and in which picture; None where nobody knows.
 
+    Of a page that is there it is what it says of the account behind it.
+
     The picture of the whole page begins where the first view does. That something moved in
     between is for whoever has both pictures to see.
     """
@@ -524,7 +526,9 @@ def _box(exhibit: Exhibit) -> tuple[Box | None, str]:
     scale: Any = exhibit.record["how"]["settings"].get("scale", 1)
     if not isinstance(scale, int):
         return None, ""
-    for found in exhibit.assessment.takedown.evidence:
+    said = exhibit.assessment.takedown
+    is_there = said.availability is Availability.AVAILABLE
+    for found in [it.evidence for it in said.accounts] if is_there else said.evidence:
         box = found.box
         if box is not None and found.picture in ("", _PICTURE, _WHOLE_PAGE):
             sides = (box.left, box.top, box.width, box.height)
