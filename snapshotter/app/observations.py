@@ -30,6 +30,7 @@ from snapshotter.verify.files import MAX_SIDECAR_BYTES
 Reassess = Callable[[BinaryIO], Assessment | None]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_TOO_LATE = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +311,9 @@ def _moment(record: dict[str, Any], name: str) -> datetime:
     if type(ms) is not int:
         raise EvidenceInvalid(f"the capture record has no when.{name}")
     try:
-        return _EPOCH + timedelta(milliseconds=ms)
+        at = _EPOCH + timedelta(milliseconds=ms)
     except OverflowError as error:
         raise EvidenceInvalid(f"when.{name} is no time") from error
+    if not _EPOCH <= at < _TOO_LATE:  # to which nothing could be added
+        raise EvidenceInvalid(f"when.{name} is no time of a capture")
+    return at

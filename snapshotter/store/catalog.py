@@ -166,9 +166,6 @@ class Catalog:
             with self._translated():
                 self._database = self._open()
         except _Ruined:
-            for ending in ("", "-journal"):
-                with contextlib.suppress(FileNotFoundError):
-                    path.with_name(path.name + ending).unlink()
             with self._translated():
                 self._database = self._open()
 
@@ -186,6 +183,11 @@ class Catalog:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+    def _discard(self) -> None:
+        for ending in ("", "-journal"):
+            with contextlib.suppress(OSError):
+                self._path.with_name(self._path.name + ending).unlink()
 
     def clear(self) -> None:
         """Forget every row."""
@@ -592,9 +594,11 @@ class Catalog:
         except sqlite3.DatabaseError as error:
             code = error.sqlite_errorcode & 0xFF
             if code in _RUINED:
+                # It is an index: whoever opens it next makes it anew.
+                self._discard()
                 raise _Ruined(
-                    f"the catalog {self._path} is damaged: {error}",
-                    hint="delete it: it is made again from the store",
+                    f"the catalog {self._path} was damaged, and is thrown away: {error}",
+                    hint="try again: it is made again from the store",
                 ) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise ServiceUnavailable(

@@ -1,5 +1,6 @@
 """Observations out of sealed bundles: which page it was, what it showed, when."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 
 from snapshotter.app.observations import Observatory, observations, unassessed
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import names
+from snapshotter.formats import canonical_json, layout, names
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment, Availability, Cause, Content, WallKind
 from snapshotter.model.reading import Count, Readings, Source
@@ -188,3 +189,23 @@ def test_an_account_is_known_by_what_addresses_say(desk: Desk) -> None:
     assert [it.bundle_id for it in observations(desk.place, account=ACCOUNT)] == [page]
     (found,) = observations(desk.place, account="weibo-user:1234567890")
     assert found.bundle_id == post
+
+
+@pytest.mark.parametrize("ms", [-62_135_596_800_000, 253_402_300_799_999, 2**53 - 1])
+def test_a_bundle_of_no_time_is_no_capture_and_stops_no_other(desk: Desk, ms: int) -> None:
+    """A bundle is a stranger's word: times to which nothing can be added would end every look."""
+    desk.put(0, observed.available())
+    bundle_id = desk.put(30, observed.gone())
+    path = desk.folder / "store" / layout.bundle_key(bundle_id)
+    members = bundles.unpack(path.read_bytes())
+    record = json.loads(members[names.CAPTURE_RECORD])
+    record["when"]["ended_at_ms"] = ms
+    members[names.CAPTURE_RECORD] = canonical_json.dumps(record)
+    path.write_bytes(bundles.pack(members))
+
+    (found,) = observations(desk.place, url=ARTICLE)
+    (left,) = unassessed(desk.place, identity=IDENTITY)
+
+    assert found.at == at(0)
+    assert left.bundle_id == bundle_id
+    assert "when.ended_at_ms is no time" in left.problem

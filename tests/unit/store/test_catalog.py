@@ -217,6 +217,21 @@ def test_a_file_that_is_ruined_or_lost_is_made_again(shelf: Shelf, ruin: bytes |
     assert len(shelf.reads) == 2
 
 
+def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
+    shelf: Shelf,
+) -> None:
+    shelf.add(0)
+    assert shelf.ids() == IDS[:1]
+    whole = shelf.path.read_bytes()
+    shelf.path.write_bytes(whole[:4096] + bytes(~it & 0xFF for it in whole[4096:]))
+
+    with pytest.raises(SnapshotterError, match="was damaged, and is thrown away"):
+        shelf.ids()
+
+    assert shelf.ids() == IDS[:1]
+    assert len(shelf.reads) == 2
+
+
 def test_rows_of_another_version_are_thrown_away(shelf: Shelf) -> None:
     shelf.add(0)
     assert shelf.ids() == IDS[:1]
