@@ -50,34 +50,54 @@ _BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx", "pages/pa
 _OURS = re.compile(r"capture/(?!target\.)[a-z-]+\.jsonl?")  # canonical JSON
 
 # A quotation mark, as JSON in a script, in an attribute or in an address writes it.
-_QUOTE = rb"""(?:\\?["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
-_CONTEXT = 10  # bytes before a name that are looked at
+_QUOTE = rb"""(?:\\{0,7}["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
+_CONTEXT = 24  # bytes before a name that are looked at
 _REST = re.compile(rb"[\w.-]{0,60}")  # of a name that begins as the policy says
 # A field: what stands before its name, between name and value, and the value.
 _INSIDE = re.compile(rb"(?:[\w$?&]|&amp;)\Z")  # a part of another name, or of an address
 _QUOTED = re.compile(_QUOTE + rb"\Z")
 _GIVEN = re.compile(
     rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?:[:=](?!=)|%3A)\s{0,20}"
-    rb"(?:JsDecode\(|decodeURIComponent\()?"
+    rb"(?:JsDecode\(|decodeURIComponent\()?(?:(?:\"\"|'')\s{0,9}\|\|\s{0,9})?"
 )
 _FIELD_VALUES = (
     re.compile(rb"\"(?P<value>[^\"\\\r\n<>]{1,300})\""),
     re.compile(rb"'(?P<value>[^'\\\r\n<>]{1,300})'"),
+    re.compile(rb"`(?P<value>[^`$\\\r\n<>]{1,300})`"),
     re.compile(_QUOTE + rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})(?=" + _QUOTE + rb")"),
+)
+_IN_TAG = 600  # bytes of an element before its name
+# A field of a form or of a head, `<input name=uin value=…>`, in both orders of its attributes.
+_NAMED = re.compile(rb"(?i)[\s\"']name\s?=\s?[\"']?\Z")
+_VALUE_BEHIND = tuple(
+    re.compile(rb"(?i)[\"']?\s(?:[^<>]{0,200}[\s\"'])??(?:value|content)\s?=\s?" + value)
+    for value in (
+        rb"\"(?P<value>[^\"<>]{1,300})\"",
+        rb"'(?P<value>[^'<>]{1,300})'",
+        rb"(?P<value>[^\s\"'<>]{1,300})",
+    )
+)
+_VALUE_BEFORE = re.compile(
+    rb"(?i)[\s\"'](?:value|content)\s?=\s?(?P<quote>[\"'])(?P<value>[^\"'<>]{1,300})(?P=quote)"
+    rb"(?:\s[^<>]{0,200})?[\s\"']name\s?=\s?[\"']?\Z"
 )
 _NUMBER = re.compile(rb"(?P<value>[1-9]\d{0,18})(?![\w.%])")
 _BEFORE_NUMBER = re.compile(rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?P<mark>[:=,\[(])\s{0,20}\Z")
 _BEHIND_NUMBER = re.compile(rb"\s{0,20}[,}\]);]")
 # A parameter: the same, as it is and percent-encoded.
-_LEAD = re.compile(rb"(?i)(?:[?]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026)\Z")
-_LEAD_CODED = re.compile(rb"(?i)(?:%3F|%26(?:amp%3B)?)\Z")
+_LEAD = re.compile(rb"(?i)(?:[?#]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026)\Z")
+# Also in an address inside an address inside an address: %253F.
+_LEAD_CODED = re.compile(rb"(?i)%(?:25){0,3}(?:3F|23|26(?:amp%(?:25){0,3}3B)?)\Z")
 _PARAMETER_VALUE = re.compile(
     rb"(?i)(?:=(?!=)|\\x3d|\\u003d|&\#61;)(?P<value>[^&\#\"'<>\s\\=]{1,1000}={0,2})"
 )
 _CODED_VALUE = re.compile(
-    rb"(?i)%3D(?P<value>(?:(?!%26|%23|%22|%27|%3C|%20)[^&\#\"'<>\s\\=]){1,1000})"
+    rb"(?i)%(?:25){0,3}3D(?P<value>(?:(?!%(?:25){0,3}(?:26|23|22|27|3C|20))[^&\#\"'<>\s\\=]){1,1000})"
 )
 _FRAMING = re.compile(rb"(?im)^(?:transfer-encoding|content-encoding|content-length)[ \t]*:.*\r?\n")
+_FRAME = re.compile(
+    rb"(?im)^(?:transfer-encoding|content-encoding|content-length|content-type)[ \t]*:.*"
+)
 _PART_HEAD = re.compile(rb"\r?\n\r?\n")
 _CODING = re.compile(rb"(?im)^content-transfer-encoding:[ \t]*([a-z0-9-]+)")
 _TYPE = re.compile(rb"(?im)^content-type:[ \t]*([a-z0-9+./-]+)")
@@ -159,12 +179,12 @@ class Concealer:
         """
         if not self.is_needed:
             return Concealed(head=written, body=body, is_changed=False)
-        same = Concealed(head=self.of_bytes(written), body=body, is_changed=False)
+        same = Concealed(head=self._of_head(written), body=body, is_changed=False)
         if not length or not _TEXTS.fullmatch(head.media_type):
             return same
         text = _decoded(head, body, length)
         body.seek(0)
-        if text is None:
+        if text is None or _is_wide(head, text):
             self.unchecked += 1
             return same
         self.learn(text)
@@ -174,6 +194,14 @@ class Concealer:
         return Concealed(
             head=_with_length(same.head, len(shown)), body=io.BytesIO(shown), is_changed=True
         )
+
+    def _of_head(self, written: bytes) -> bytes:
+        """Return a head as it is written; what a body is read by stays, whatever it equals."""
+        pieces, done = [], 0
+        for it in _FRAME.finditer(written):
+            pieces += [self.of_bytes(written[done : it.start()]), it[0]]
+            done = it.end()
+        return b"".join((*pieces, self.of_bytes(written[done:])))
 
     def look(self, head: Head, body: BinaryIO, length: int) -> None:
         """Take note of the values in a body, as far as it is a text."""
@@ -370,6 +398,12 @@ def _decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
     return None if text is None or len(text) > _MAX_BODY else text
 
 
+def _is_wide(head: Head, text: bytes) -> bool:
+    """Whether a text is written in two or four bytes a character, in which no name is found."""
+    kind = head.header("content-type").lower()
+    return "utf-16" in kind or "utf-32" in kind or text.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
 def _with_length(head: bytes, length: int) -> bytes:
     """Return a head for a body that has no framing and no coding."""
     kept = _FRAMING.sub(b"", head)
@@ -395,6 +429,8 @@ _Found = tuple[re.Match[bytes] | None, bytes]  # a value, and the quotation mark
 def _field(data: bytes, at: int, end: int) -> _Found:
     """Return the value of a field of a page whose name stands here."""
     before = data[max(0, at - _CONTEXT) : at]
+    if _NAMED.search(before):
+        return _of_form(data, at, end), b""
     if _INSIDE.search(before) or (given := _GIVEN.match(data, end)) is None:
         return None, b""
     # In quotation marks or not: of `"uin=" + x` the text begins before the name and ends there.
@@ -405,6 +441,15 @@ def _field(data: bytes, at: int, end: int) -> _Found:
             return found, b""
     # As its name is quoted: in JSON, and in JSON that is a text of a script.
     return _NUMBER.match(data, given.end()), given["quote"] or b"'"
+
+
+def _of_form(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
+    """Return the value of an element that has a field's name: `<input name="uin" value="…">`."""
+    for pattern in _VALUE_BEHIND:
+        if (found := pattern.match(data, end)) is not None:
+            return found
+    begin = data.rfind(b"<", max(0, at - _IN_TAG), at)
+    return None if begin < 0 else _VALUE_BEFORE.search(data, begin, at)
 
 
 def _quote_of_number(data: bytes, at: int, end: int, usual: bytes) -> bytes:
@@ -441,4 +486,14 @@ def _is_identifier(value: bytes) -> bool:
         and re.search(rb"\d", value) is not None
         and re.fullmatch(rb"[\w+/=.@-]+", value) is not None
         and not value.startswith(b"redacted:")
+        and _OF_A_RECORD.fullmatch(value) is None
     )
+
+
+# Whoever writes a page can write `uin = "HTTP/1.1"` into it. Versions, numbers with points, days,
+# media types, paths and schemas are what a record is made of, and identify nobody.
+_OF_A_RECORD = re.compile(
+    rb"\d+(?:\.\d+)+|\d{4}-\d\d-\d\d.*|[a-z]{1,20}/[\w.+-]{1,20}|[^/]*/.*[.@].*|[^/.]*\..*/.*"
+    rb"|[^@]*@[^.@]*",
+    re.DOTALL,
+)

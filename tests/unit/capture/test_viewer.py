@@ -57,6 +57,16 @@ def shown(text: str) -> str:
         f"https://h/?url=https%3A%2F%2Fh%2Fs%3Fa%3D1%26uin%3D{UIN}%26b%3D2",
         rf"'/s?a=1\x26uin={UIN}'",
         f"uin={UIN}&a=1",
+        f"https://h/s#uin={UIN}&a=1",
+        f"u=https%3A%2F%2Fh%2Fs%23uin%3D{UIN}",
+        f"u=https%253A%252F%252Fh%252Fs%253Fa%253D1%2526uin%253D{UIN}%2526b%253D2",
+        rf'"{{\\\"uin\\\":\\\"{UIN}\\\"}}"',
+        f"uin = `{UIN}`",
+        f"window.uin = '' || '{UIN}';",
+        f'<input type="hidden" name="uin" value="{UIN}">',
+        f"<input name=uin id=x value={UIN}>",
+        f"<input value='{UIN}' type=hidden name='uin'>",
+        f'<meta name="uin" content="{UIN}">',
     ],
 )
 def test_a_value_is_replaced_in_whatever_spelling(text: str) -> None:
@@ -79,7 +89,7 @@ def test_what_stands_around_a_value_stays() -> None:
         "the uin of a visitor", "isoversea === '1'", "a&&key=1", "x;key=1", "monkey=12345678",
         "/s?monkey=12345678", "/s?uin=", "uin: true", "uin: 'data-uin'",
         """u = "/s?a=1&uin=".concat(x, "&b=")""", """u = 'uin=' + x + '&b=';""",
-        """u = "uin=" + x + "&b=";""",
+        """u = "uin=" + x + "&b=";""", "<i name=uin>", "<input name=uin><b title=x value=12345678>",
     ],
 )  # fmt: skip
 def test_what_is_no_value_of_these_names_stays(text: str) -> None:
@@ -104,6 +114,29 @@ def test_an_identifier_is_replaced_under_any_name_once_it_is_known() -> None:
 
     assert text.count("redacted:") == 3
     assert f" 1{UIN} {UIN}5" in text  # of other numbers it is a part
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "HTTP/1.1", "http/1.1", "127.0.0.1", "141.0.7390.37", "2026-01-08", "2026-01-08T00",
+        "snapshotter/layout@1", "capture/picture1.png", "audio/mp4",
+    ],
+)  # fmt: skip
+def test_words_that_a_record_is_made_of_are_nobodys_identifier(word: str) -> None:
+    it = concealer()
+    it.learn(f"uin: '{word}'".encode())
+
+    assert it.of_text(f"a {word} b") == f"a {word} b"
+    assert word not in it.of_text(f"uin: '{word}'")
+
+
+@pytest.mark.parametrize("value", ["a1b2c3d4", "Zm9v/YmFy+MTIz==", "me@mail1.example", "a.b.c1d2"])
+def test_what_identifies_somebody_is_known_under_any_name(value: str) -> None:
+    it = concealer()
+    it.learn(f"uin: '{value}'".encode())
+
+    assert value not in it.of_text(f"a {value} b")
 
 
 def test_equal_values_are_one_commitment_that_its_salt_opens() -> None:
@@ -226,6 +259,27 @@ def test_a_body_without_such_a_value_stays_as_it_was_received(
     assert (it.head, it.body.read(), it.is_changed) == (written, body, False)
 
 
+def test_what_a_body_is_read_by_stays_in_its_head() -> None:
+    made, written = head("Content-Type: image/png", f"Content-Length: {UIN}", f"X-Of: {UIN}")
+    it = concealer()
+    it.learn(f"uin: '{UIN}'".encode())
+
+    kept = it.of_body(made, written, io.BytesIO(b""), 0)
+
+    assert f"Content-Length: {UIN}\r\nX-Of: redacted:".encode() in kept.head
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16le"])
+def test_a_text_of_two_bytes_a_character_is_counted_as_not_looked_through(charset: str) -> None:
+    made, written = head(f"Content-Type: text/html; charset={charset}")
+    body = f"uin: '{UIN}'".encode(charset)
+    it = concealer()
+
+    kept = it.of_body(made, written, io.BytesIO(body), len(body))
+
+    assert (kept.is_changed, it.unchecked) == (False, 1)
+
+
 @pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])
 def test_a_body_that_can_not_be_looked_into_is_counted(coding: str) -> None:
     made, written = head("Content-Type: text/html", f"Content-Encoding: {coding}")
@@ -298,6 +352,17 @@ def test_without_rules_nothing_is_read_and_nothing_changes(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("size", [1_000, 30_000])
 def test_no_text_makes_it_slow(size: int) -> None:
-    for unit in ("uin", "&uin", "uin:", "uin : '", "%26uin%3D", '"uin\\"', "?key=", " "):
+    for unit in (
+        "uin",
+        "&uin",
+        "uin:",
+        "uin : '",
+        "%26uin%3D",
+        '"uin\\"',
+        "?key=",
+        "name=uin ",
+        "<a value='1'",
+        " ",
+    ):
         text = (unit * size)[: 3 * size]
         assert len(shown(text)) >= len(text) // 2
