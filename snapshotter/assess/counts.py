@@ -204,7 +204,7 @@ def counts_in(text: str, words: Words, rounding: Rounding) -> tuple[tuple[str, s
         found: list[tuple[str, str, Bounds]] = []
         at = 0
         while at < len(plain):
-            if plain[at] in _SEPARATORS:
+            if plain[at] in _SEPARATORS and not _is_sign(plain, at):
                 at += 1
                 continue
             item = pattern.match(plain, at)
@@ -218,6 +218,16 @@ def counts_in(text: str, words: Words, rounding: Rounding) -> tuple[tuple[str, s
     return ()
 
 
+def _is_sign(text: str, at: int) -> bool:
+    """Whether a number below zero begins here: no count, and not the one without its sign."""
+    return (
+        text[at] in _DASHES
+        and (at == 0 or text[at - 1].isspace())
+        and text[at + 1 : at + 2].isdecimal()
+    )
+
+
+_DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d")
 _SEPARATORS = frozenset(f"{_SPACES}\t\r\n|·•,，、/-–—;；")
 
 
@@ -338,8 +348,11 @@ def _placed(
             for element in matched(document, [rule.place.select] if rule.place.select else ()):
                 name = rule.place.attribute
                 text = (element.get(name) or "") if name else text_of(element, 2 * _MAX_RAW)
-                numbers = list(NUMBER.finditer(plain_digits(text)))
-                if len(numbers) == 1 and (bounds := _bounds(numbers[0], rounding)):
+                plain = plain_digits(text)
+                numbers = list(NUMBER.finditer(plain))
+                if len(numbers) != 1 or _is_sign(plain, max(0, numbers[0].start() - 1)):
+                    continue
+                if bounds := _bounds(numbers[0], rounding):
                     raw = " ".join(text.split())
                     where = document.selector(element)
                     yield _count(rule.unit, raw, bounds, Source.DOM, where)

@@ -111,7 +111,11 @@ _CLOCK = (
     r"(?P<hour>\d{1,2})\s?[:：时點点]\s?(?P<minute>\d{2})分?(?:[:：](?P<second>\d{2})(?:\.\d{1,9})?)?"
     r"(?:\s?(?P<ampm>[ap]\.?m\b\.?))?"
 )
-_ZONE = r"(?:\s?(?P<zone>z\b|(?:utc|gmt)?\s?[+-]\d{1,2}:?\d{2}\b|[a-z]{2,5}\b))?"
+_MINUS = "-\u2212\u2013"  # hyphen, minus, dash
+_ZONE = (
+    rf"(?:\s?\(?(?P<zone>z\b|(?:utc|gmt)?\s?[+{_MINUS}]\d{{1,2}}:?\d{{2}}\b"
+    rf"|(?:utc|gmt)\s?[+{_MINUS}]\d{{1,2}}\b|(?<=\d)[+{_MINUS}]\d{{2}}\b|(?<!\()[a-z]{{2,5}}\b)\)?)?"
+)
 _AT = r"(?:,?\s*(?:at\s+|um\s+|-\s+|—\s+)?|\s*T)"
 _EDGE = r"(?<![\w.:/-])"
 _END = r"(?![\w/:-]|\.\d)"
@@ -280,6 +284,8 @@ def _hour(hour: int, half: str, ampm: str) -> int:
         if not 1 <= hour <= 12:
             raise ValueError(f"{hour} {ampm}")
         return hour % 12 + (12 if ampm.startswith("p") else 0)
+    if hour == 12 and half in ("上午", "晚上"):
+        raise ValueError(f"{half}{hour} is noon to some, and midnight to others")
     if half in ("下午", "晚上", "傍晚") and 1 <= hour < 12:
         return hour + 12
     if half == "中午" and hour == 1:
@@ -292,13 +298,16 @@ def _hour(hour: int, half: str, ampm: str) -> int:
 def _offset(written: str) -> timedelta | None:
     if written in _ZONES:
         return timedelta(hours=_ZONES[written])
-    found = re.fullmatch(r"(?:utc|gmt)?([+-])(\d{1,2}):?(\d{2})", written)
+    found = re.fullmatch(
+        rf"(?:(?:utc|gmt)?([+{_MINUS}])(\d{{1,2}}):?(\d{{2}})|(?:utc|gmt)([+{_MINUS}])(\d{{1,2}}))",
+        written,
+    )
     if found is None:
-        return None
-    offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return None  # "10:00-12" is an offset in ISO 8601, and hours of opening elsewhere
+    offset = timedelta(hours=int(found[2] or found[5]), minutes=int(found[3] or 0))
     if offset > _FARTHEST:
         raise ValueError(f"an offset of {offset}")
-    return -offset if found[1] == "-" else offset
+    return -offset if (found[1] or found[4]) in _MINUS else offset
 
 
 def _utc(local: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -322,7 +331,9 @@ _FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (
         _pattern(
             rf"(?:(?P<about>about|around|over|more than|almost|nearly|less than)\s+)?"
-            rf"(?P<number>\d{{1,4}}|half an|{_EN_NUMERAL})\s?(?P<unit>(?:{_EN_UNIT})s?)\.?\s+ago",
+            # A word stands alone: in "a few days ago" there is no "a y".
+            rf"(?P<number>\d{{1,4}}|(?<![^\W\d_])(?:half an|{_EN_NUMERAL})(?=\s))"
+            rf"\s?(?P<unit>(?:{_EN_UNIT})s?)\.?\s+ago",
             edge=r"(?<![\d.:/-])",  # "in Vancouver2 weeks ago": glued by what made the text
         ),
         _ago,

@@ -231,6 +231,8 @@ def test_a_short_text_that_counts_is_read(html: str, expected: dict[str, str]) -
         "<p>这条微博被转发500次以上，评论12条。</p>",
         "<p>Chapter 3</p>",
         "<p>5 min read</p>",
+        "<p>-5 likes</p>",
+        "<p>3 reposts · -5 likes</p>",
         "<p hidden>480 reposts</p>",
         "<p>Likes</p>",
     ],

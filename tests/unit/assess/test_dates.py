@@ -133,6 +133,11 @@ def test_a_day_is_that_of_the_browsers_zone(raw: str, first: str, end: str) -> N
         ("May 28, 2014 at 12:10 AM EDT", "2014-05-28T04:10", "2014-05-28T04:11"),
         # Central, China, Cuba: whatever it is, the moment is in here.
         ("May 28, 2014 at 12:10 AM CST", "2014-05-27T10:10", "2014-05-28T14:11"),
+        ("2014-05-28 12:10 UTC+8", "2014-05-28T04:10", "2014-05-28T04:11"),
+        ("2014-05-28 12:10 (GMT+8)", "2014-05-28T04:10", "2014-05-28T04:11"),
+        ("2014-05-28 12:10 GMT\u22125", "2014-05-28T17:10", "2014-05-28T17:11"),
+        # An offset, or hours from ten to twelve.
+        ("2014-05-28 10:00-12", "2014-05-27T20:00", "2014-05-29T00:01"),
     ],
 )
 def test_a_date_with_a_zone_of_its_own_needs_none(raw: str, first: str, end: str) -> None:
@@ -169,10 +174,19 @@ def test_a_change_of_clocks_widens_and_never_shifts(
         "", "ago", "weeks ago", "03/04/2014", "2014-13-01", "2014-02-30", "31月1日", "25:00",
         "昨天 25:00", "1.2.3", "127.0.0.1", "10-20-30", "99999 weeks ago", "3 weeks", "May",
         "2014", "12:30", "0000-01-01", "13-45", "version 2014.05", "几小时前",
+        "2014年5月28日 晚上12:10", "2014年5月28日 上午12:10",
     ],
 )  # fmt: skip
 def test_what_is_no_date_or_several_is_not_read(raw: str) -> None:
     assert parse_date(raw, when(NOW, "Asia/Shanghai")) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a few days ago", "many days ago", "999999 days ago", "3 Sundays ago", "Posted days ago"],
+)
+def test_letters_at_the_end_of_a_word_are_no_age(text: str) -> None:
+    assert find_date(text, when(NOW)) is None
 
 
 @pytest.mark.parametrize(
