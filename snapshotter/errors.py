@@ -13,6 +13,8 @@ crash. An exit code that a caller does not know is a failure.
 """
 
 import errno
+import traceback
+from pathlib import Path
 
 
 class SnapshotterError(Exception):
@@ -65,3 +67,12 @@ class ServiceUnavailable(SnapshotterError):
 def is_disk_full(error: OSError) -> bool:
     """Return whether an error says that a disk, or what one may use of it, is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def bug(error: Exception) -> SnapshotterError:
+    """Return what nobody expected as a sentence, with what a report of it needs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
+    return SnapshotterError(text, hint="this is a bug, please report it")

@@ -342,8 +342,8 @@ def _counted(settings: Settings, chosen: Effective, url: str) -> _Counted:
     if not (table.curve or table.every or table.cron):
         return _Counted(plan=None, first_day=1, three_days=1, in_all=1)
     plan = plan_of(Wish(policy=str(chosen.path), policies_dir=settings.policies_dir, urls=(url,)))
-    since = max(plan.start, wiring_jobs.now()) if plan.start else wiring_jobs.now()
-    since = since.replace(microsecond=0)
+    now = wiring.SystemClock().now()
+    since = (max(plan.start, now) if plan.start else now).replace(microsecond=0)
     return _Counted(
         plan=plan,
         first_day=_until(plan, since, since + timedelta(days=1)),
@@ -399,7 +399,7 @@ def _sum(
     pages = sum(of.values())
     ends = [counted[path].in_all for path in of]
     host = rules.rules(key)
-    now = wiring_jobs.now()
+    now = wiring.SystemClock().now()
     takes = politeness.estimate(rules, {key: pages}, now=now, visit=_VISIT, at_once=1).takes
     return HostSum(
         host=key,

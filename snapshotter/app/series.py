@@ -6,9 +6,7 @@ tokens are asked for meanwhile, in the background.
 """
 
 import threading
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Self
 
 from snapshotter.app import pipeline, remarks, tokens
@@ -73,16 +71,6 @@ class Series:
             *remarks.log_warnings(done),
             *remarks.replay_warnings(done),
         )
-
-
-def bug(error: Exception) -> SnapshotterError:
-    """Return what nobody expected as a sentence, with what a report of it needs."""
-    lines: list[str] = traceback.format_exception_only(error)
-    said = lines[-1].strip()
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
-    return SnapshotterError(text, hint="this is a bug, please report it")
 
 
 def retry_in_background(world: World, tell: Tell) -> threading.Thread:

@@ -8,7 +8,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.sweep import Sweep
     from snapshotter.jobs.worker import Rules, Worker
-    from snapshotter.policy.identity import IdentityRules
     from snapshotter.policy.politeness import Politeness
 
 
@@ -287,11 +286,6 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
     return Duty(name="monitor", every_s=EVERY_S, work=turn)
 
 
-def now() -> datetime:
-    """Return this machine's time, UTC: for what is only shown."""
-    return wiring.SystemClock().now()
-
-
 def worker(
     settings: Settings,
     rules: "Rules",
@@ -349,11 +343,3 @@ def open_workshop(settings: Settings, tell: Tell) -> "Workshop":
     from snapshotter.app.workshop import CaptureWorkshop
 
     return CaptureWorkshop(settings, tell)
-
-
-def identity_rules() -> "IdentityRules":
-    """Return by what addresses are told to mean one page."""
-    from snapshotter.policy import identity, load
-
-    file = load.shipped_directory() / "schedules" / "identity.toml"
-    return identity.parse_rules(file.read_text(encoding="utf-8"), str(file))

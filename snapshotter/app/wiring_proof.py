@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app import wiring, wiring_jobs, wiring_takedown
+from snapshotter.app import wiring, wiring_takedown
 from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Print, ProofDesk
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import Tell
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.leaf import TAKEDOWN
+from snapshotter.policy import identity
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_TRUST_BYTES
 
@@ -38,7 +39,7 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
         store=wiring.store(settings),
         signer=signer,
         trust=trust,
-        rules=wiring_jobs.identity_rules(),
+        rules=identity.shipped_rules(),
         clock=wiring.SystemClock(),
         software=wiring.SOFTWARE,
         printer=_printer(settings),

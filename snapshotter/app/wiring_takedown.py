@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.app import assessing, bundles, event_verification, wiring, wiring_jobs
+from snapshotter.app import assessing, bundles, event_verification, wiring
 from snapshotter.app.event_verification import Find, Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
@@ -21,6 +21,7 @@ from snapshotter.model.assessment import Assessment
 from snapshotter.model.event import Event
 from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import decide as policies
+from snapshotter.policy import identity
 from snapshotter.store.catalog import Catalog
 from snapshotter.verify.trust import Trust
 
@@ -44,7 +45,7 @@ def observatory(settings: Settings) -> Iterator[Observatory]:
         yield Observatory(
             store=wiring.store(settings),
             catalog=catalog,
-            rules=wiring_jobs.identity_rules(),
+            rules=identity.shipped_rules(),
             reassess=partial(_reassess, settings),
         )
 
@@ -100,7 +101,7 @@ def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
 def rederiver(settings: Settings) -> Rederiver:
     """Return what comes to an event again: the rules in bundles, and those of today."""
     return Rederiver(
-        rules=wiring_jobs.identity_rules(),
+        rules=identity.shipped_rules(),
         assessor_of=wiring.assessor,
         decide=lambda url: policies.decide(wiring.policy(settings, url)),
     )

@@ -9,6 +9,7 @@ from snapshotter.app.wiring import Tell
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobStatus
 from snapshotter.model.watch import Watch
+from snapshotter.policy import identity
 from snapshotter.ports import JobObserver
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def poller(
         found,
         wiring_jobs.queue(settings, found.engine),
         fetch=_WayOut(settings),
-        rules=wiring_jobs.identity_rules(),
+        rules=identity.shipped_rules(),
         ids=wiring.RandomIds(),
         hooks=Hooks(
             gate=wiring_jobs.gate(settings, observer),

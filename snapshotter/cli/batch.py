@@ -285,7 +285,8 @@ class _Batch:
         as_json: bool,
         quiet: bool,
     ) -> None:
-        from snapshotter.app import wiring, wiring_jobs
+        from snapshotter.app import wiring
+        from snapshotter.policy import identity
 
         self._settings = settings
         self._how = how
@@ -295,7 +296,7 @@ class _Batch:
         self._as_json = as_json
         self._quiet = quiet
         self._clock = wiring.SystemClock()
-        self._rules = wiring_jobs.identity_rules()
+        self._rules = identity.shipped_rules()
         self._decisions = _Decisions(settings, how)
         self._decisions("")  # the command's own: without it there is nothing to do
 

@@ -21,7 +21,7 @@ from snapshotter.cli.output import (
     verdict_lines,
     verdict_object,
 )
-from snapshotter.errors import CaptureIncomplete, SnapshotterError
+from snapshotter.errors import CaptureIncomplete, SnapshotterError, bug
 from snapshotter.model.job import NORMAL
 
 if TYPE_CHECKING:
@@ -203,8 +203,6 @@ class _Batch:
         self, number: int, url: str, wanted: list[str], series: "Series"
     ) -> tuple[SnapshotterError | None, int]:
         """Capture one URL; return why it failed, or the exit code."""
-        from snapshotter.app.series import bug
-
         alone = len(wanted) == 1 and not self._as_json
         decision = self._decisions[number]
         if len(wanted) > 1 and not self._quiet:

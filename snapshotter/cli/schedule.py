@@ -154,7 +154,7 @@ def add(
     at once. A worker (`snapshotter worker`) makes the visits; while none runs, they are
     missed, and what was missed is recorded.
     """
-    from snapshotter.app import scheduling, wiring_jobs
+    from snapshotter.app import scheduling, wiring, wiring_jobs
     from snapshotter.jobs.schedule import derived_name
     from snapshotter.policy import picking
 
@@ -187,7 +187,7 @@ def add(
         known = picking.known(settings.policies_dir)
         names = picking.in_words(picking.pick(it, known).winner.name for it in found)
         say(f"policies by address: {names}")
-    since = wiring_jobs.now().replace(microsecond=0)
+    since = wiring.SystemClock().now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)
     if dry_run:

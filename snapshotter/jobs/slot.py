@@ -27,6 +27,7 @@ from snapshotter.errors import (
     PolicyRefused,
     ServiceUnavailable,
     SnapshotterError,
+    bug,
     is_disk_full,
 )
 from snapshotter.jobs.failure import Failure, Fault
@@ -412,7 +413,10 @@ def _failed(error: Exception, lease: "_PipeLease") -> _Ended:
 def _sentence(error: Exception) -> str:
     if isinstance(error, SnapshotterError):
         return error.message
-    return f"a disk is full: {error}" if _disk_is_full(error) else _bug(error)
+    if _disk_is_full(error):
+        return f"a disk is full: {error}"
+    found = bug(error)
+    return f"{found.message}; {found.hint}"
 
 
 def _fault_of(error: BaseException) -> Fault:
@@ -433,18 +437,6 @@ def _disk_is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _bug(error: Exception) -> str:
-    """Return what nobody expected as a sentence, with where it was."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = ""
-    if trace is not None:
-        where = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    words = f"{type(error).__name__}: {error}{where}; this is a bug, please report it"
-    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _resident() -> int:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy.files import shipped_directory
 
 _BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right
@@ -102,6 +103,12 @@ def parse_rules(text: str, source: str) -> IdentityRules:
         wechat=frozenset(read.wechat.hosts),
         weibo=frozenset(read.weibo.hosts),
     )
+
+
+def shipped_rules() -> IdentityRules:
+    """Return the rules that are shipped (`policies/schedules/identity.toml`)."""
+    path = shipped_directory() / "schedules" / "identity.toml"
+    return parse_rules(path.read_text(encoding="utf-8"), str(path))
 
 
 def identity(url: str, rules: IdentityRules) -> Identity:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app import wiring
 from snapshotter.app.event_verification import Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.pack_verification import judge_by_rules
@@ -27,6 +27,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.model.takedown import ConfirmRules
+from snapshotter.policy import identity
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
 from snapshotter.store.catalog import Catalog
@@ -68,7 +69,7 @@ def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> Case:
     """Conclude the removal from the captures in the store; one is enough here to confirm it."""
     with Catalog(folder / "catalog.db") as catalog:
         desk = TakedownDesk(
-            place=Observatory(store=store, catalog=catalog, rules=wiring_jobs.identity_rules()),
+            place=Observatory(store=store, catalog=catalog, rules=identity.shipped_rules()),
             trust=lambda: trust,
             signer=lambda: WITNESS,
             own_keys=frozenset({WITNESS.key_id}),
@@ -84,7 +85,7 @@ def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> Case:
 
 def rederiver() -> Rederiver:
     return Rederiver(
-        rules=wiring_jobs.identity_rules(), assessor_of=wiring.assessor, decide=lambda url: DECISION
+        rules=identity.shipped_rules(), assessor_of=wiring.assessor, decide=lambda url: DECISION
     )
 
 
@@ -143,7 +144,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
             store=store,
             signer=WITNESS,
             trust=trust,
-            rules=wiring_jobs.identity_rules(),
+            rules=identity.shipped_rules(),
             clock=clock,
             software=bundles.SOFTWARE,
             printer=lambda html, beside, at: print_pdf(

@@ -25,12 +25,13 @@ from snapshotter.app.batch.journal import DEFERRED, Came
 from snapshotter.app.batch.plan import Entry
 from snapshotter.app.pace import Held, Line, Turn
 from snapshotter.app.pipeline import Result, World, location
-from snapshotter.app.series import Series, bug
+from snapshotter.app.series import Series
 from snapshotter.errors import (
     CaptureIncomplete,
     EvidenceInvalid,
     ServiceUnavailable,
     SnapshotterError,
+    bug,
 )
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest

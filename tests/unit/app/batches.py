@@ -17,10 +17,9 @@ from snapshotter.app.interruption import Interruption
 from snapshotter.app.pace import Line, MemoryVisits
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.series import Series
-from snapshotter.app.wiring_jobs import identity_rules
 from snapshotter.model.capture import Capture, MainResponse
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy import politeness
+from snapshotter.policy import identity, politeness
 from snapshotter.ports import Progress
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
@@ -29,7 +28,7 @@ from tests.fakes.capturer import FakeCapturer
 from tests.fakes.world import FixedClock
 from tests.unit.app.test_pipeline import world
 
-RULES = identity_rules()
+RULES = identity.shipped_rules()
 
 
 class Pages(FakeCapturer):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from snapshotter.app import proof, wiring, wiring_jobs
+from snapshotter.app import proof, wiring
 from snapshotter.app.event_verification import Rederiver
 from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Case, Made, ProofDesk, make
@@ -25,6 +25,7 @@ from snapshotter.model.page import Box
 from snapshotter.model.proof import Role
 from snapshotter.model.reading import Labelled, Metadatum, Readings, Region, Source
 from snapshotter.model.takedown import Takedown, TakedownKind
+from snapshotter.policy import identity
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.store.filesystem import DirectoryStore
@@ -84,7 +85,7 @@ class Place:
             store=self.store,
             signer=WITNESS,
             trust=self.trust,
-            rules=wiring_jobs.identity_rules(),
+            rules=identity.shipped_rules(),
             clock=RealClock(),
             software="snapshotter 0.0.0-test",
         )
