@@ -59,6 +59,7 @@ _MAX_RAW = 3  # answers in which content is looked for that the page does not sh
 _ERRORS = 500  # HTTP statuses from here on are the server's own trouble
 _BAD = 400  # statuses from here on show no content
 _FILE = ContentRule(about=About(id="content.file"))  # the same for all hosts
+_CONVENTION = ", as researchers read this code; the platform does not say so"
 _CAUSES = {
     Cause.AUTHOR: "deleted by its author",
     Cause.PLATFORM_RULE: "removed under the platform's rules",
@@ -552,7 +553,7 @@ def _gone(view: View, sets: Sequence[RuleSet], notice: _Notice) -> Judged:
     has_words = found.way in ("select", "json") or bool(rule.match.has_words)
     verdict = TakedownVerdict(
         availability=Availability.UNAVAILABLE,
-        detail=_CAUSES[rule.cause],
+        detail=_CAUSES[rule.cause] + (_CONVENTION if rule.convention else ""),
         cause=rule.cause,
         rule=rule.about.id,
         rules=rules.file.id,
@@ -563,6 +564,7 @@ def _gone(view: View, sets: Sequence[RuleSet], notice: _Notice) -> Judged:
         cited_rule=values.get("cited_rule", ""),
         rule_id=values.get("rule_id", ""),
         moved_to=values.get("moved_to", ""),
+        convention=rule.convention,
         ambiguous=rule.ambiguous,
         needs_control=rule.needs_control,
         takedown=rule.takedown,

@@ -123,6 +123,7 @@ class NoticeRule:
     match: Match
     cause: Cause
     takedown: bool = True  # False: an owner's setting, a link that ended
+    convention: bool = False  # the cause is how researchers read it, and not the platform's word
     ambiguous: bool = False
     needs_control: bool = False
     detail_of: tuple[str, ...] = ()  # ids of notices of which this is the small print

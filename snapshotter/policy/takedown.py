@@ -279,6 +279,7 @@ class _Notice(_Matching):
         "owner_setting", "temporary", "expired", "refuted", "legal", "not_stated",
     ]  # fmt: skip
     takedown: bool = True
+    convention: bool = False
     ambiguous: bool = False
     needs_control: bool = False
     detail_of: _Ids = ()
@@ -303,6 +304,7 @@ class _Notice(_Matching):
             match=self.match(),
             cause=Cause(self.cause),
             takedown=self.takedown,
+            convention=self.convention,
             ambiguous=self.ambiguous,
             needs_control=self.needs_control,
             detail_of=self.detail_of,

@@ -183,7 +183,7 @@ def _notice(one: Exhibit) -> dict[str, Any]:
     verdict = one.assessment.takedown if one.assessment else None
     return {
         "cause": seen.cause.value if seen.cause else None,
-        "cause_in_words": words.CAUSES[seen.cause] if seen.cause else "",
+        "cause_in_words": _cause(one) if seen.cause else "",
         "cited_rule": seen.cited_rule,
         "detail": verdict.notice_detail if verdict else "",
         "grade": verdict.grade if verdict else "",
@@ -193,6 +193,12 @@ def _notice(one: Exhibit) -> dict[str, Any]:
         "text": seen.notice,
         "translations": dict(_translations(one)),
     }
+
+
+def _cause(one: Exhibit) -> str:
+    verdict = one.assessment.takedown if one.assessment else None
+    cause = one.observation.cause or Cause.NOT_STATED
+    return words.cause(cause, convention=verdict is not None and verdict.convention)
 
 
 def _translations(one: Exhibit) -> list[tuple[str, str]]:
@@ -373,7 +379,7 @@ def _context(said: Statement) -> dict[str, Any]:
         "account": said.kind in words.OF_ACCOUNTS,
         "begin": words.both(begin, zone),
         "bracket": words.span(end - begin),
-        "cause": words.CAUSES[said.gone.observation.cause or Cause.NOT_STATED],
+        "cause": _cause(said.gone),
         "challenges": CHALLENGES,
         "confirmations": said.others(Role.CONFIRMATION),
         "controls": said.others(Role.CONTROL),

@@ -34,11 +34,29 @@ CAUSES: Mapping[Cause, str] = {
     Cause.REVIEW_FAILED: "The notice says that it did not pass a review.",
     Cause.OWNER_SETTING: "The notice says that its owner does not show it to everybody.",
     Cause.TEMPORARY: "The notice says that it is not to be seen for the time being.",
-    Cause.EXPIRED: "The notice says that its time is over.",
+    Cause.EXPIRED: "The notice says that the link has expired.",
     Cause.REFUTED: "The notice says that it was refuted.",
     Cause.LEGAL: "The server says that it is withheld for legal reasons (HTTP 451), and no more.",
     Cause.NOT_STATED: "No reason is stated.",
 }
+
+# Of a cause that is a convention of researchers (`TakedownVerdict.convention`).
+_CONVENTION = (
+    "Researchers take the code that the platform answers with for %s. The platform itself does "
+    "not say so."
+)
+_AS_READ: Mapping[Cause, str] = {
+    Cause.AUTHOR: "a deletion by the author",
+    Cause.PLATFORM_RULE: "a removal by the platform",
+}
+
+
+def cause(cause: Cause, *, convention: bool = False) -> str:
+    """Return what is said of a cause, as a sentence."""
+    if convention:
+        return _CONVENTION % _AS_READ.get(cause, f"this: {cause.value.replace('_', ' ')}")
+    return CAUSES[cause]
+
 
 UNDECIDED: Mapping[Undecided, str] = {
     Undecided.WALL: "a login, a verification or another wall stood in front of it",

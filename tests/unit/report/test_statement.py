@@ -74,6 +74,19 @@ def test_the_notice_stands_there_in_the_original_and_its_translation_is_marked_a
     assert "Read by rule wx-01 (grade A) of wechat 2026.11.1" in text(html)
 
 
+def test_a_cause_that_researchers_read_into_a_code_is_not_told_as_the_platforms_word() -> None:
+    seen, first, *_ = exhibits.statement().exhibits
+    assert first.assessment is not None
+    takedown = replace(first.assessment.takedown, convention=True)
+    read_so = replace(first, assessment=replace(first.assessment, takedown=takedown))
+
+    told = said(exhibits=(seen, read_so))
+
+    assert "Researchers take the code that the platform answers with for a deletion by" in told
+    assert "The notice says that the author took it down." not in told
+    assert "The notice says that the author took it down." in said(exhibits=(seen, first))
+
+
 def test_a_notice_is_not_translated_into_its_own_language() -> None:
     seen, first, *_ = exhibits.statement().exhibits
     assert first.assessment is not None
