@@ -173,10 +173,13 @@ def _bundle_finding(part: Part) -> Finding:
     if it.proven_at is not None and report.proven_time and it.proven_at < report.proven_time:
         return Finding(
             check=part.role,
-            verdict=Verdict.FAILED,
+            # Whoever concluded the event may have trusted an authority more, or one that has
+            # been revoked since: it is a claim, and nothing against the event.
+            verdict=Verdict.INDETERMINATE,
             code=Code.TIME,
             detail=f"the event says that {it.bundle_id} is proven to be from "
-            f"{instant(it.proven_at)}, and its tokens say {instant(report.proven_time)}",
+            f"{instant(it.proven_at)}, and by the tokens that you trust it is from "
+            f"{instant(report.proven_time)}",
         )
     return _passed(part.role, f"{it.bundle_id} of {instant(it.at)} is exactly as it was sealed")
 

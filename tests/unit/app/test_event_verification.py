@@ -325,10 +325,6 @@ TABLE: dict[str, tuple[Callable[[Takedown], Takedown], dict[str, set[Code]]]] = 
         lambda it: replace(it, last_seen=replace(it.last_seen, at=at(31), began_at=at(31))),
         {"last seen": {Code.VERDICT}},
     ),
-    "an earlier proof": (
-        lambda it: replace(it, last_seen=replace(it.last_seen, proven_at=at(0))),
-        {"last seen": {Code.TIME}},
-    ),
     "another page": (
         lambda it: replace(it, identity="wechat:MzkwMDAwMDAwMg==/2650000007/1"),
         {"identity": {Code.IDENTITY}, "conclusion": {Code.CONCLUSION}},
@@ -474,6 +470,17 @@ def test_an_event_that_was_held_to_less_than_is_usual_says_so(made: Case) -> Non
         "agree had to be 0 s apart; no other page of the host had to be there",
     )
     assert "of captures that it does not name it says nothing" in lines(found)[-2]
+
+
+def test_an_earlier_proof_than_one_trusts_is_a_claim_and_no_forgery(made: Case) -> None:
+    """An authority that is revoked later takes its tokens with it, and not the event."""
+    earlier = made.signed(lambda it: replace(it, last_seen=replace(it.last_seen, proven_at=at(0))))
+
+    found = made.verify(earlier)
+
+    assert _codes(found) == {"last seen": {Code.TIME}}
+    assert found.verdict is Verdict.INDETERMINATE
+    assert any("by the tokens that you trust it is from" in it.detail for it in found.findings)
 
 
 def test_what_came_back_names_the_event_by_which_it_was_gone(made: Case) -> None:
