@@ -34,6 +34,7 @@ from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import JobQueue
 
 _TRIES: Final = 6  # of one kind of follow-up for one doubt
+_MOST_TRIES: Final = 60  # of controls, with those that later visits of the page ask for
 _A_MOMENT: Final = timedelta(seconds=1)  # behind the earliest that a look would do at
 _WHOLE: Final = "-whole"
 # Follow-ups of a doubt name the bundle with which it began.
@@ -173,9 +174,13 @@ class Monitor:
             return
         wanted = {it.lack: it for it in page.conclusion.missing}
         if (control := wanted.get(Lack.CONTROL)) is not None:
-            yield from self._next(status, first, "control", url=None, pick=self._controls(
-                desk, first, page.subject, control, rules
-            ))  # fmt: skip
+            pick = self._controls(desk, first, page.subject, control, rules)
+            # A host that is in trouble may be so for longer than all tries take. So each visit
+            # of the page itself may ask for one more.
+            most = _TRIES if _OF_DOUBT.fullmatch(status.job.id) else _MOST_TRIES
+            yield from self._next(
+                status, first, "control", url=None, pick=pick, apart=rules.confirm.after, most=most
+            )
         if (more := wanted.get(Lack.TIME) or wanted.get(Lack.AGREEING)) is not None:
             ripe = (more.after or first.at) + _A_MOMENT
             yield from self._next(
@@ -184,8 +189,9 @@ class Monitor:
         if rules.second_vantage:
             often = _TRIES if Lack.VANTAGE in wanted else 1
             yield from self._next(
-                status, first, "vantage", url=url, vantage=rules.second_vantage, most=often
-            )
+                status, first, "vantage", url=url, vantage=rules.second_vantage, most=often,
+                apart=rules.confirm.after,
+            )  # fmt: skip
 
     def _controls(
         self,
@@ -232,7 +238,7 @@ class Monitor:
             known = self._world.queue.get(job_id)
             if known is None:
                 due = max(at, now) if at is not None else None
-                if number > 1 and due is not None and at is not None and at < now:
+                if number > 1 and (at is None or at < now):
                     due = now + apart * (number > 2)  # the second time at once, then at a pace
                 target = pick(number) if pick is not None else url
                 if target is not None:

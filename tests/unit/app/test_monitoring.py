@@ -20,6 +20,7 @@ from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
 from snapshotter.store.catalog import Catalog
+from tests import observed
 from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
 from tests.unit.app.test_workshop import Lease
 from tests.unit.jobs.making import job
@@ -155,6 +156,39 @@ def test_a_whole_capture_that_opens_more_of_a_text_is_no_change(watched: Make) -
 
     assert len({it.main_sha256 for it in here.seen}) == 2
     assert kinds(here) == ["visit"] * 4
+
+
+def test_a_host_that_answers_no_control_is_asked_at_a_pace_and_again_when_it_is_back(
+    watched: Make,
+) -> None:
+    back = 200.0  # minutes: until then all other pages of the host show a wall
+
+    def capture(here: Watched, job: CaptureJob, light: bool) -> str:
+        if job.url == PAGE or here.minute(here.time) > back:
+            return shot(here, job, light)
+        made = observed.seal(
+            here.folder / "spool", here.time, observed.wall(), url=job.url, signer=here.signer
+        )
+        observed.put(here.store, made)
+        return made.id
+
+    here = watched(gone_at(40), capture=capture)
+    here.watch(30 * MINUTE)
+
+    here.until(back + 65)
+
+    asked = [
+        here.minute(status.ended_at)
+        for it in here.jobs
+        if "-control-" in it.id
+        and (status := here.queue.get(it.id)) is not None
+        and status.ended_at is not None
+    ]
+    # Two at once, four at a pace, and then one with each visit of the page.
+    assert len([it for it in asked if it < min(asked) + 9]) == 2
+    assert len(asked) <= 6 + 6
+    (event,) = here.events
+    assert here.minute(event.controls[0].at) > back
 
 
 def test_another_page_of_the_host_that_was_there_is_the_control(watched: Make) -> None:
