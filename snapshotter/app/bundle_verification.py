@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.app import bundles
+from snapshotter.formats import layout
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import files
@@ -32,6 +33,16 @@ def verified_in_store(
         log_proof=bundles.log_proof(store, key),
         renewals=bundles.renewals(store, key),
     )
+
+
+def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime) -> Report | None:
+    """Return what the verification of a bundle of a store found; None if it is not there."""
+    key = layout.bundle_key(bundle_id)
+    try:
+        with store.open(key) as stream:
+            return verified_in_store(stream, store, key, trust, now=now)
+    except FileNotFoundError:
+        return None
 
 
 def verified_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime) -> Report:

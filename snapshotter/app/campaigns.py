@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from snapshotter.app import gaps
+from snapshotter.app.bundle_verification import verified
 from snapshotter.app.observations import Observatory, observations, unassessed
-from snapshotter.app.takedowns import verified
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.gap import GapRecord

@@ -9,13 +9,11 @@ A gap has its id before it gets here, so that after a crash the same again finds
 that is there and completes what is missing. A record never changes.
 """
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.app import pending
+from snapshotter.app import pending, records
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import gap as gaps
 from snapshotter.formats import layout, statement
@@ -96,18 +94,10 @@ def _put(desk: GapDesk, key: str, gap: Gap) -> bytes:
     there = pending.keep_salts_once(desk.salts_dir, gap.gap_id, list(opened.values()))  # (1)
     opened = gaps.disclosures(gap, [bytes.fromhex(it.salt) for it in there])
     data = gaps.encode(gap, opened, desk.signer)
-    with tempfile.TemporaryDirectory(prefix="snapshotter-gap-") as directory:
-        file = Path(directory) / "gap.json"
-        file.write_bytes(data)
-        with contextlib.suppress(FileExistsError):  # another was quicker: its record counts
-            desk.store.put_new(key, file, digest_bytes(data).sha256)  # (2)
-            return data
-    return _there(desk.store, key) or b""
+    if records.put(desk.store, key, data):  # (2)
+        return data
+    return _there(desk.store, key) or b""  # another was quicker: its record counts
 
 
 def _there(store: ObjectStore, key: str) -> bytes | None:
-    try:
-        with store.open(key) as stream:
-            return stream.read(statement.MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
+    return records.read(store, key, limit=statement.MAX_BYTES)

@@ -10,12 +10,11 @@ looking, the store is the truth. Nothing here costs a capture.
 import contextlib
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snapshotter.app import bundles, gaps, pending
+from snapshotter.app import bundles, gaps, pending, records
 from snapshotter.app.interruption import Interruption
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json, custody_sidecars, layout, names
@@ -329,13 +328,8 @@ class Logbook:
 
     def _put_proof(self, bundle_id: str, proof: bytes) -> None:
         key = layout.sidecar_key(layout.bundle_key(bundle_id), names.LOG_PROOF)
-        with tempfile.TemporaryDirectory(prefix="snapshotter-proof-") as directory:
-            file = Path(directory) / "proof"
-            file.write_bytes(proof)
-            try:
-                self._store.put_new(key, file, hashlib.sha256(proof).hexdigest())
-            except FileExistsError:
-                return  # of an earlier try, of the same leaf in a smaller tree
+        # One that is there is of an earlier try, of the same leaf in a smaller tree.
+        records.put(self._store, key, proof)
 
     def _looked_at(
         self, bundle_id: str, trust: Trust, clock: Clock, *, named: bool

@@ -14,16 +14,14 @@ stored is found there, and (5) and (6) are done for all of which this machine do
 that they were. An event never changes: the next one is concluded from where the last ended.
 """
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from snapshotter.app import bundles, pending
-from snapshotter.app.bundle_verification import verified_in_store
+from snapshotter.app import bundles, pending, records
+from snapshotter.app.bundle_verification import verified
 from snapshotter.app.observations import Observatory, observations
 from snapshotter.assess.events import (
     BURST,
@@ -44,7 +42,7 @@ from snapshotter.model.event import MAX_TEXT, Event, EventKind
 from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
-from snapshotter.ports import ObjectStore, Signer
+from snapshotter.ports import Signer
 from snapshotter.store.catalog import KeptEvent
 from snapshotter.verify.audit.beside import counts
 from snapshotter.verify.trust import Trust
@@ -292,11 +290,11 @@ class _Work:
             data = takedown.encode(event, signer)
         except ValueError as error:
             raise SnapshotterError(f"{key} can not be recorded: {error}") from error
-        is_new = _put(store, key, data)
+        is_new = records.put(store, key, data)
         if is_new:
             self._fresh.add(key)
         else:  # another was quicker: its record counts
-            data = _there(store, key)
+            data = records.read(store, key, limit=takedown.MAX_BYTES) or b""
             self._require_same(key, data, event)
         self._catalog.sync_events(store)
         return Recorded(event=event, key=key, sha256=digest_bytes(data).sha256, is_new=is_new)
@@ -408,16 +406,6 @@ class _Work:
         return tuple(it.event_id for it in near[: takedown.MAX_ARTICLES])
 
 
-def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime) -> Report | None:
-    """Verify a bundle of a store with all that stands beside it; None if it is not there."""
-    key = layout.bundle_key(bundle_id)
-    try:
-        with store.open(key) as stream:
-            return verified_in_store(stream, store, key, trust, now=now)
-    except FileNotFoundError:
-        return None
-
-
 def export(place: Observatory, found: KeptEvent, directory: Path) -> tuple[Path, ...]:
     """
     Copy an event with its bundles and the events before it into a directory; the event first.
@@ -485,19 +473,3 @@ _SUMMARIES: Final = {
 
 def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _put(store: ObjectStore, key: str, data: bytes) -> bool:
-    """Store a record; False if there is one already."""
-    with tempfile.TemporaryDirectory(prefix="snapshotter-event-") as directory:
-        file = Path(directory) / "event.json"
-        file.write_bytes(data)
-        with contextlib.suppress(FileExistsError):
-            store.put_new(key, file, digest_bytes(data).sha256)
-            return True
-    return False
-
-
-def _there(store: ObjectStore, key: str) -> bytes:
-    with store.open(key) as stream:
-        return stream.read(takedown.MAX_BYTES + 1)

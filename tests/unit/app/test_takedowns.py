@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from snapshotter.app import takedowns
+from snapshotter.app import records, takedowns
 from snapshotter.app.log import Logbook
 from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import Derived, TakedownDesk, derive
@@ -20,6 +20,7 @@ from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.ports import ObjectStore
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
@@ -211,18 +212,18 @@ def test_of_two_who_conclude_the_same_the_first_record_counts(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.removal()
-    put = takedowns._put
+    put = records.put
 
     with Catalog(tmp_path / "second.db") as catalog:
         second = replace(bench.desk, place=replace(bench.desk.place, catalog=catalog))
         second = replace(second, lock_dir=tmp_path / "lock 2")  # on another machine
 
-        def overtaken(store: DirectoryStore, key: str, data: bytes) -> bool:
-            monkeypatch.setattr(takedowns, "_put", put)
+        def overtaken(store: ObjectStore, key: str, data: bytes) -> bool:
+            monkeypatch.setattr(records, "put", put)
             derive(second)
             return put(store, key, data)
 
-        monkeypatch.setattr(takedowns, "_put", overtaken)
+        monkeypatch.setattr(records, "put", overtaken)
         found = bench.derive()
 
     (recorded,) = found[IDENTITY].recorded

@@ -1,0 +1,33 @@
+"""Small records of their own in a store (gaps, events, proofs): written once, read whole."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.ports import ObjectStore
+
+
+def put(store: ObjectStore, key: str, data: bytes) -> bool:
+    """
+    Store a record under a key that is free; False if something stands there: nothing is changed.
+
+    Raises:
+        ServiceUnavailable, SnapshotterError: As `ObjectStore.put_new`.
+    """
+    with tempfile.TemporaryDirectory(prefix="snapshotter-record-") as directory:
+        file = Path(directory) / "record"
+        file.write_bytes(data)
+        with contextlib.suppress(FileExistsError):
+            store.put_new(key, file, digest_bytes(data).sha256)
+            return True
+    return False
+
+
+def read(store: ObjectStore, key: str, *, limit: int) -> bytes | None:
+    """Return what stands under a key, at most one byte more than `limit`; None for nothing."""
+    try:
+        with store.open(key) as stream:
+            return stream.read(limit + 1)
+    except FileNotFoundError:
+        return None
