@@ -109,7 +109,13 @@ class Rederived:
 
     @property
     def is_same(self) -> bool:
-        return self.stored == self.again
+        """Whether both say the same: a field that came later is there as its default."""
+        if self.stored == self.again:
+            return True
+        try:
+            return assessments.parse(self.stored) == assessments.parse(self.again)
+        except EvidenceInvalid:
+            return False  # what is stored is no assessment
 
 
 def with_assessment(

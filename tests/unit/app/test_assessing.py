@@ -148,8 +148,26 @@ def test_the_bundle_alone_gives_the_same_assessment_to_the_byte(done: pipeline.R
     with Path(done.location).open("rb") as stream:
         again = assessing.rederive(BundledFiles(stream), wiring.assessor)
 
-    assert again.is_same
+    assert again.stored == again.again
     assert again.assessment == done.assessment
+
+
+def test_a_bundle_from_before_a_field_was_there_gives_the_same_assessment(
+    done: pipeline.Result,
+) -> None:
+    members = bundles.unpack(Path(done.location).read_bytes())
+    said = json.loads(members[assessments.PATH])
+    del said["takedown"]["convention"]
+    members[assessments.PATH] = canonical_json.dumps(said)
+    again = assessing.rederive(Unpacked(members), wiring.assessor)
+
+    assert again.stored != again.again
+    assert again.is_same
+    said["takedown"]["detail"] = "something else"
+    members[assessments.PATH] = canonical_json.dumps(said)
+    assert not assessing.rederive(Unpacked(members), wiring.assessor).is_same
+    members[assessments.PATH] = b"junk"
+    assert not assessing.rederive(Unpacked(members), wiring.assessor).is_same
 
 
 def test_other_rules_in_the_bundle_give_another_assessment(done: pipeline.Result) -> None:
