@@ -9,6 +9,7 @@ it covered differs is said: a mask hides nothing from who looks for it.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.element_path import ElementPaths
@@ -20,7 +21,9 @@ from snapshotter.model.request import MaskRules
 
 SELECTOR, PATTERN = "selector", "pattern"
 
-_TEXT = 5_000  # characters of a block that patterns are looked for in
+_TEXT = 5_000  # characters of a block that patterns are looked for in, at most
+_LEAST_TEXT = 200  # and at least; a pattern that can not be bounded so is refused
+_STEPS = 25_000_000  # that a pattern may take for one block, at worst
 _PATTERN = 500  # characters of a pattern
 _HTML = 32 << 20  # characters of a document that is parsed for selectors
 
@@ -122,7 +125,105 @@ def _pattern(text: str) -> re.Pattern[str]:
             f"the mask {text!r} repeats what repeats, or refers back: that can take for ever",
             hint="write it without + or * on a group that has one inside",
         )
+    if _reach(text) < _LEAST_TEXT:
+        raise SnapshotterError(
+            f"the mask {text!r} can match one text in too many ways: that can take for ever",
+            hint="write fewer repeats and choices, or a letter between them: '[0-9]+:[0-9]+'",
+        )
     return compiled
+
+
+@lru_cache(maxsize=1024)
+def _reach(pattern: str) -> int:
+    """
+    Return in how many characters of a block a pattern can be looked for in bounded work.
+
+    Each repeat without end that can take what the next one takes multiplies the work by the
+    length of the text; each choice multiplies it by the number of its ways.
+    """
+    ways, depth = _effort(pattern)
+    return min(_TEXT, int((_STEPS / ways) ** (1 / (depth + 1))))
+
+
+def _effort(pattern: str) -> tuple[int, int]:
+    """Return the ways through a pattern's choices, and how many endless repeats overlap in it."""
+    # Of each group that is open: ways of this alternative and of those before it, repeats of
+    # this one and most of those before it.
+    groups = [[1, 0, 0, 0]]
+    running: list[str] = []  # atoms that repeat without end, outside of groups, and may overlap
+    at = 0
+    while at < len(pattern):
+        atom = _ATOM.match(pattern, at)
+        at = atom.end() if atom else at + 1
+        word = atom[0] if atom else ""
+        ways, depth, is_group = 1, 0, False
+        if word == "(":
+            begins = _GROUP.match(pattern, at)
+            at = begins.end() if begins else at
+            if not begins or not begins[0].endswith(")"):  # "(?i)" is no group
+                groups.append([1, 0, 0, 0])
+            continue
+        if word == "|":
+            group = groups[-1]
+            group[:] = [1, group[0] + group[1], 0, max(group[2], group[3])]
+            running.clear()
+            continue
+        if word == ")" and len(groups) > 1:
+            group = groups.pop()
+            ways, depth, is_group = group[0] + group[1], max(group[2], group[3]), True
+        least, most, at = _count(pattern, at)
+        group = groups[-1]
+        if most is None:
+            ways = _MANY if ways > 1 else 1
+            depth += 1
+        else:
+            ways = min(_MANY, ways ** min(most, 20)) * (most - least + 1)
+            depth *= most
+        if len(groups) == 1 and least and not is_group and _separates(word, running):
+            running.clear()
+            group[2:] = [0, max(group[2], group[3])]
+        if len(groups) == 1 and most is None and not is_group:
+            running.append(word)
+        elif depth:
+            running.append(".")
+        group[0] = min(_MANY, group[0] * ways)
+        group[2] = min(_MANY, group[2] + depth)
+    return groups[0][0] + groups[0][1], max(groups[0][2:])
+
+
+def _count(pattern: str, at: int) -> tuple[int, int | None, int]:
+    """Return how often what ends here is repeated, at least and at most, and where that ends."""
+    found = _ANY_REPEAT.match(pattern, at)
+    if found is None:
+        return 1, 1, at
+    mark = found[1]
+    if mark in ("*", "+"):
+        return (1 if mark == "+" else 0), None, found.end()
+    if mark == "?":
+        return 0, 1, found.end()
+    least, comma, most = mark[1:-1].partition(",")
+    if not comma:
+        return int(least), int(least), found.end()
+    return int(least or 0), (int(most) if most else None), found.end()
+
+
+def _separates(atom: str, running: Iterable[str]) -> bool:
+    """Whether an atom is something that no repeat before it could have taken."""
+    letters = _letters(atom)
+    return bool(letters) and not any(letters & _letters(it) for it in running)
+
+
+@lru_cache(maxsize=256)
+def _letters(atom: str) -> frozenset[str]:
+    """Return the letters that a character, an escape or a class can be, in either case."""
+    return frozenset(re.findall(atom, _ALPHABET, re.IGNORECASE | re.DOTALL)) - {""}
+
+
+_ALPHABET = "".join(map(chr, range(0xD800)))
+_MANY = 1_000_000
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_GROUP = re.compile(r"(?:\?(?:P<\w+>|[a-zA-Z-]*[:)]|<?[=!]))?")  # how a group begins, behind "("
+_ANY_REPEAT = re.compile(r"([*+?]|\{\d+\}|\{\d*,\d*\})[?+]?")
 
 
 def _can_take_for_ever(pattern: str) -> bool:
@@ -189,7 +290,7 @@ def _stretches(
     for mask, pattern in patterns:
         found += [
             (it.start(), it.end(), mask)
-            for it in pattern.finditer(text, 0, _TEXT)
+            for it in pattern.finditer(text, 0, _reach(mask))
             if it.end() > it.start()
         ]
     kept: list[tuple[int, int, str]] = []

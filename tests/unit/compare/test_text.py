@@ -201,18 +201,34 @@ def test_a_mask_that_can_not_be_applied_is_said() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(a+)+$", "(?:x*)*", "([a-z]+)*!", r"(.)\1", "(a|b+){2,}", "((a))+(", "((a+)b)+", "(a|a)*"],
-)
+    ["(a+)+$", "(?:x*)*", "([a-z]+)*!", r"(.)\1", "(a|b+){2,}", "((a))+(", "((a+)b)+", "(a|a)*",
+        "a*a*a*a*b", r"\d+\d+\d+x", "(?:a?){40}b", "a?" * 40 + "b", "(a|a)" * 40 + "b",
+        "(?i)a+a+a+b", r"(?:\w+,){4}", "(a?b?)*c", "(?=.*x)(?=.*y).*z",
+    ],
+)  # fmt: skip
 def test_a_pattern_that_can_take_for_ever_is_refused(pattern: str) -> None:
     with pytest.raises(SnapshotterError):
         masks.read(MaskRules(patterns=(pattern,)))
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\d+ (?:minutes?|hours?) ago", r"[(*+)]+", r"阅读\s*\d+万?\+?"]
-)
+    "pattern",
+    [
+        r"\d+ (?:minutes?|hours?) ago", r"[(*+)]+", r"阅读\s*\d+万?\+?", r"(?i)updated .* ago",
+        r"\d{4}-\d{2}-\d{2}T\d+:\d+:\d+\.\d+Z", r"\d+ (?:views|likes), \d+ (?:min|h) ago",
+        r"\d{1,2}:\d{2}(?::\d{2})?", r"\d+(?:,\d+)? views",
+    ],
+)  # fmt: skip
 def test_an_ordinary_pattern_is_taken(pattern: str) -> None:
     assert len(masks.read(MaskRules(patterns=(pattern,))).patterns) == 1
+
+
+def test_a_pattern_whose_repeats_overlap_is_looked_for_in_the_beginning_of_a_block() -> None:
+    lines = [(MAIN, "a 12x"), (MAIN, f"{'word ' * 99} 12x")]
+
+    found = compared(lines, lines, MaskRules(patterns=(r"\d+\d+x",)))
+
+    assert [(it.before, it.after) for it in found.masked] == [(1, 1)]
 
 
 def test_thousands_of_blocks_that_all_differ_are_compared_within_the_budget() -> None:
