@@ -1,7 +1,6 @@
 """`snapshotter policy`: what policies there are, what they do, and whether they are right."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,7 @@ from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
-    from snapshotter.app.explaining import Cost, Explanation, HostSum
     from snapshotter.app.policy_checks import Judgement, Remark, Trial
-    from snapshotter.model.request import Monitoring
     from snapshotter.policy.load import Effective
 
 _FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
@@ -147,6 +144,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     from snapshotter.app import explaining
     from snapshotter.app.addresses import check_url
     from snapshotter.app.scheduling import addresses
+    from snapshotter.cli import explain_words
 
     if (url is None) is (file is None):
         raise click.UsageError("name a URL, or a file of them with --list")
@@ -154,9 +152,9 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     if url is not None:
         found = explaining.explain(settings, check_url(url), policy)
         if as_json:
-            result_json(_explained(found))
+            result_json(explain_words.as_json(found))
         else:
-            _explain_in_words(found)
+            explain_words.tell(found)
         return
     urls = addresses((), file.read())
     if not urls:
@@ -164,193 +162,9 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     sums = explaining.sum_up(settings, urls, policy)
     if as_json:
         for it in sums:
-            result_json(_summed(it))
+            result_json(explain_words.sum_as_json(it))
         return
-    _sum_in_words(sums)
-
-
-def _explained(found: "Explanation") -> dict[str, Any]:
-    cost = found.cost
-    return {
-        "at_most_s": found.at_most_s,
-        "cost": None if cost is None else _cost_json(cost),
-        "light": found.light,
-        "observers": [
-            {"from": it.from_where, "learns": it.learns, "who": it.who} for it in found.observers
-        ],
-        "others": [{"name": it.name, "why": it.why} for it in found.losers],
-        "policy": found.effective.policy.name,
-        "redaction": {
-            "headers": list(found.redaction.headers),
-            "mode": found.redaction.mode,
-            "salts": found.redaction.salts or None,
-            "stripped": list(found.redaction.parameters),
-            "url_params": list(found.redaction.url_params),
-            "viewer_fields": list(found.redaction.viewer_fields),
-            "visited_url": found.redaction.visited,
-        },
-        "rules": [
-            {
-                "applies": it.applies,
-                "id": it.id,
-                "rules": it.count,
-                "version": it.version,
-            }
-            for it in found.rules
-        ],
-        "timestamps_at_most_s": found.tokens_s,
-        "url": found.url,
-        "watch": None if found.watch is None else _watch_json(found.watch),
-        "why": found.why,
-    }
-
-
-def _watch_json(watch: "Monitoring") -> dict[str, Any]:
-    return {
-        "confirm_after_s": round(watch.confirm.after.total_seconds()),
-        "confirm_times": watch.confirm.times,
-        "control": watch.confirm.control,
-        "second_vantage": watch.second_vantage or None,
-        "visits_after_a_removal": len(watch.after_gone),
-    }
-
-
-def _cost_json(cost: "Cost") -> dict[str, Any]:
-    return {
-        "budget_per_day": cost.budget_per_day,
-        "first_day": cost.first_day,
-        "fits_per_day": cost.fits_per_day,
-        "host": cost.host,
-        "in_all": cost.in_all,
-        "new_pages_per_day": {
-            "by_budget": cost.pages_per_day(cost.in_all, cost.budget_per_day),
-            "by_pace": cost.pages_per_day(cost.in_all, cost.fits_per_day),
-            "by_pace_three_days_only": cost.pages_per_day(cost.three_days, cost.fits_per_day),
-        },
-        "plan": cost.words,
-        "three_days": cost.three_days,
-    }
-
-
-def _explain_in_words(found: "Explanation") -> None:
-    chosen, redaction = found.effective.policy, found.redaction
-    result(f"policy    {chosen.name}: {found.why}")
-    if chosen.reason:
-        result(f"          {chosen.reason}")
-    if chosen.parents:
-        result(f"          made from {', '.join(it.name for it in chosen.parents)}")
-    others: dict[str, list[str]] = {}
-    for it in found.losers:
-        others.setdefault(it.why, []).append(it.name)
-    for why, names in others.items():
-        result(f"not       {', '.join(names)}: {why}")
-    for rules in (it for it in found.rules if it.applies):
-        result(f"rules     {rules.id} {rules.version}, {rules.count} rules: {rules.reason}")
-    if elsewhere := [it.id for it in found.rules if not it.applies]:
-        result(f"          for other hosts: {', '.join(elsewhere)}")
-    if redaction.parameters:
-        result(f"visits    {redaction.visited}")
-        result(
-            f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
-        )
-    result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
-    if redaction.url_params:
-        result(f"          in addresses: {', '.join(redaction.url_params)}")
-    result(
-        f"          what opens the commitments is kept in {redaction.salts}"
-        if redaction.salts
-        else "          what opens the commitments is thrown away"
-    )
-    if redaction.viewer_fields:
-        result(f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}")
-    for one in found.observers:
-        sees = f" (from {one.from_where})" if one.from_where else ""
-        result(f"seen by   {one.who}: {one.learns}{sees}")
-    tokens = f", and {found.tokens_s:g} s for timestamps" if found.tokens_s else ""
-    light = "a light check: " if found.light else ""
-    result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
-    if found.cost is None:
-        result("visits    once: the policy has no schedule")
-    else:
-        for line in _cost_in_words(found.cost):
-            result(line)
-    if found.watch is not None:
-        result(_watch_in_words(found.watch))
-
-
-def _watch_in_words(watch: "Monitoring") -> str:
-    from snapshotter.policy.times import duration_words
-
-    confirm = watch.confirm
-    control = ", with another page of the host in between" if confirm.control else ""
-    return (
-        "watches   light checks behind the first capture, a whole one on a change; a removal "
-        f"counts after {confirm.times} looks {duration_words(confirm.after)} apart{control}; "
-        f"{len(watch.after_gone)} visits behind it"
-    )
-
-
-def _cost_in_words(cost: "Cost") -> Sequence[str]:
-    whole = "without an end" if cost.in_all is None else f"{cost.in_all} in all"
-    lines = [
-        f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
-        f"days, {whole}"
-    ]
-    if cost.in_all:
-        three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
-        fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
-        lines.append(
-            f"costs     {cost.host} at one visit every {cost.every_s:g} s carries "
-            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} with the first "
-            "three days alone"
-        )
-        if cost.budget_per_day is not None:
-            budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
-            lines.append(
-                f"          its rules allow {cost.budget_per_day} visits a day: about {budget} new "
-                "pages a day (docs/reference/politeness.md)"
-            )
-    return lines
-
-
-def _summed(it: "HostSum") -> dict[str, Any]:
-    return {
-        "budget_per_day": it.budget_per_day,
-        "first_day": it.first_day,
-        "first_visits_take_s": round(it.takes.total_seconds()),
-        "host": it.host,
-        "in_all": it.in_all,
-        "is_over_budget": it.is_over,
-        "pages": it.pages,
-        "policies": list(it.policies),
-        "three_days": it.three_days,
-    }
-
-
-def _sum_in_words(sums: "Sequence[HostSum]") -> None:
-    for it in sums:
-        whole = "without an end" if it.in_all is None else f"{it.in_all} in all"
-        result(
-            f"{it.host}: {_many(it.pages, 'page')} ({', '.join(it.policies)}), "
-            f"{_many(it.first_day, 'visit')} on the first day, {it.three_days} in three days, "
-            f"{whole}; each once takes {_short(it.takes)}"
-        )
-        if it.is_over:
-            say(
-                f"{it.host}: its rules allow {it.budget_per_day} visits in 24 hours, and the first "
-                f"day asks for {it.first_day}: the others would be gaps"
-            )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _short(duration: timedelta) -> str:
-    minutes = duration.total_seconds() / 60
-    if minutes < 2:
-        return f"{duration.total_seconds():.0f} s"
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    explain_words.tell_sums(sums)
 
 
 @policy.command(

@@ -1,0 +1,188 @@
+"""What `snapshotter policy explain` says: in words, and as JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from snapshotter.cli.batch_words import in_words, many
+from snapshotter.cli.output import result, say
+
+if TYPE_CHECKING:
+    from snapshotter.app.explaining import Cost, Explanation, HostSum
+    from snapshotter.model.request import Monitoring
+
+
+def as_json(found: "Explanation") -> dict[str, Any]:
+    """Return what `policy explain --json` prints (docs/reference/json.md)."""
+    cost = found.cost
+    return {
+        "at_most_s": found.at_most_s,
+        "cost": None if cost is None else _cost_json(cost),
+        "light": found.light,
+        "observers": [
+            {"from": it.from_where, "learns": it.learns, "who": it.who} for it in found.observers
+        ],
+        "others": [{"name": it.name, "why": it.why} for it in found.losers],
+        "policy": found.effective.policy.name,
+        "redaction": {
+            "headers": list(found.redaction.headers),
+            "mode": found.redaction.mode,
+            "salts": found.redaction.salts or None,
+            "stripped": list(found.redaction.parameters),
+            "url_params": list(found.redaction.url_params),
+            "viewer_fields": list(found.redaction.viewer_fields),
+            "visited_url": found.redaction.visited,
+        },
+        "rules": [
+            {
+                "applies": it.applies,
+                "id": it.id,
+                "rules": it.count,
+                "version": it.version,
+            }
+            for it in found.rules
+        ],
+        "timestamps_at_most_s": found.tokens_s,
+        "url": found.url,
+        "watch": None if found.watch is None else _watch_json(found.watch),
+        "why": found.why,
+    }
+
+
+def _watch_json(watch: "Monitoring") -> dict[str, Any]:
+    return {
+        "confirm_after_s": round(watch.confirm.after.total_seconds()),
+        "confirm_times": watch.confirm.times,
+        "control": watch.confirm.control,
+        "second_vantage": watch.second_vantage or None,
+        "visits_after_a_removal": len(watch.after_gone),
+    }
+
+
+def _cost_json(cost: "Cost") -> dict[str, Any]:
+    return {
+        "budget_per_day": cost.budget_per_day,
+        "first_day": cost.first_day,
+        "fits_per_day": cost.fits_per_day,
+        "host": cost.host,
+        "in_all": cost.in_all,
+        "new_pages_per_day": {
+            "by_budget": cost.pages_per_day(cost.in_all, cost.budget_per_day),
+            "by_pace": cost.pages_per_day(cost.in_all, cost.fits_per_day),
+            "by_pace_three_days_only": cost.pages_per_day(cost.three_days, cost.fits_per_day),
+        },
+        "plan": cost.words,
+        "three_days": cost.three_days,
+    }
+
+
+def tell(found: "Explanation") -> None:
+    """Print what a capture would be like."""
+    chosen, redaction = found.effective.policy, found.redaction
+    result(f"policy    {chosen.name}: {found.why}")
+    if chosen.reason:
+        result(f"          {chosen.reason}")
+    if chosen.parents:
+        result(f"          made from {', '.join(it.name for it in chosen.parents)}")
+    others: dict[str, list[str]] = {}
+    for it in found.losers:
+        others.setdefault(it.why, []).append(it.name)
+    for why, names in others.items():
+        result(f"not       {', '.join(names)}: {why}")
+    for rules in (it for it in found.rules if it.applies):
+        result(f"rules     {rules.id} {rules.version}, {rules.count} rules: {rules.reason}")
+    if elsewhere := [it.id for it in found.rules if not it.applies]:
+        result(f"          for other hosts: {', '.join(elsewhere)}")
+    if redaction.parameters:
+        result(f"visits    {redaction.visited}")
+        result(
+            f"          without {', '.join(redaction.parameters)}, of which a commitment is kept"
+        )
+    result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
+    if redaction.url_params:
+        result(f"          in addresses: {', '.join(redaction.url_params)}")
+    result(
+        f"          what opens the commitments is kept in {redaction.salts}"
+        if redaction.salts
+        else "          what opens the commitments is thrown away"
+    )
+    if redaction.viewer_fields:
+        result(f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}")
+    for one in found.observers:
+        sees = f" (from {one.from_where})" if one.from_where else ""
+        result(f"seen by   {one.who}: {one.learns}{sees}")
+    tokens = f", and {found.tokens_s:g} s for timestamps" if found.tokens_s else ""
+    light = "a light check: " if found.light else ""
+    result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
+    if found.cost is None:
+        result("visits    once: the policy has no schedule")
+    else:
+        for line in _cost_in_words(found.cost):
+            result(line)
+    if found.watch is not None:
+        result(_watch_in_words(found.watch))
+
+
+def _watch_in_words(watch: "Monitoring") -> str:
+    from snapshotter.policy.times import duration_words
+
+    confirm = watch.confirm
+    control = ", with another page of the host in between" if confirm.control else ""
+    return (
+        "watches   light checks behind the first capture, a whole one on a change; a removal "
+        f"counts after {confirm.times} looks {duration_words(confirm.after)} apart{control}; "
+        f"{len(watch.after_gone)} visits behind it"
+    )
+
+
+def _cost_in_words(cost: "Cost") -> Sequence[str]:
+    whole = "without an end" if cost.in_all is None else f"{cost.in_all} in all"
+    lines = [
+        f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
+        f"days, {whole}"
+    ]
+    if cost.in_all:
+        three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
+        fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
+        lines.append(
+            f"costs     {cost.host} at one visit every {cost.every_s:g} s carries "
+            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} with the first "
+            "three days alone"
+        )
+        if cost.budget_per_day is not None:
+            budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
+            lines.append(
+                f"          its rules allow {cost.budget_per_day} visits a day: about {budget} new "
+                "pages a day (docs/reference/politeness.md)"
+            )
+    return lines
+
+
+def sum_as_json(it: "HostSum") -> dict[str, Any]:
+    """Return what `policy explain --list --json` prints of one host."""
+    return {
+        "budget_per_day": it.budget_per_day,
+        "first_day": it.first_day,
+        "first_visits_take_s": round(it.takes.total_seconds()),
+        "host": it.host,
+        "in_all": it.in_all,
+        "is_over_budget": it.is_over,
+        "pages": it.pages,
+        "policies": list(it.policies),
+        "three_days": it.three_days,
+    }
+
+
+def tell_sums(sums: "Sequence[HostSum]") -> None:
+    """Print what the pages of a list ask of each host."""
+    for it in sums:
+        whole = "without an end" if it.in_all is None else f"{it.in_all} in all"
+        result(
+            f"{it.host}: {many(it.pages, 'page')} ({', '.join(it.policies)}), "
+            f"{many(it.first_day, 'visit')} on the first day, {it.three_days} in three days, "
+            f"{whole}; each once takes {in_words(it.takes)}"
+        )
+        if it.is_over:
+            say(
+                f"{it.host}: its rules allow {it.budget_per_day} visits in 24 hours, and the first "
+                f"day asks for {it.first_day}: the others would be gaps"
+            )
