@@ -22,7 +22,7 @@ from typing import BinaryIO, Final
 from snapshotter.app import assessing, bundles
 from snapshotter.app.assessing import AssessorOf, BundledFiles
 from snapshotter.app.bundle_verification import verified_in_store, verified_on_disk
-from snapshotter.app.observations import observe, stated
+from snapshotter.app.observations import is_of_its_host, observe, stated
 from snapshotter.assess.events import again, event_id
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout
@@ -385,6 +385,8 @@ def _identity(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -
         if part.role.startswith("control"):
             if identity in about:
                 wrong.append(f"{part.role} is of the page itself")
+            elif part.report is not None and not is_of_its_host(part.report.record):
+                wrong.append(f"{part.role} led to another host")
         elif part.observation.identity != identity:
             wrong.append(f"{part.role} is of {identity}")
         elif of_account and part.observation.account == event.identity:

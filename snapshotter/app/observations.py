@@ -7,7 +7,7 @@ on it has to.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, rfc3161
 from snapshotter.formats.digest import digest
+from snapshotter.formats.hosts import host_of
 from snapshotter.formats.rfc3161 import TokenInvalid
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.takedown import Observation
@@ -235,6 +236,18 @@ def stated(record: dict[str, Any], assessed: Assessment, rules: IdentityRules) -
         if not asked.final and not final.final and assessed.identity.startswith("wechat:"):
             return assessed.identity
     return ""
+
+
+def is_of_its_host(record: Mapping[str, Any]) -> bool:
+    """Whether what a capture shows came from the host that was asked, or from one of its site."""
+    what = record.get("what")
+    if not isinstance(what, Mapping):
+        return False
+    asked, shown = (
+        host_of(str(what.get(name, ""))).removeprefix("www.")
+        for name in ("requested_url", "final_url")
+    )
+    return asked == shown or asked.endswith(f".{shown}") or shown.endswith(f".{asked}")
 
 
 def _asked(record: dict[str, Any], rules: IdentityRules) -> str:

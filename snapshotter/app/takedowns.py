@@ -22,7 +22,7 @@ from typing import BinaryIO, Final
 
 from snapshotter.app import bundles, pending, records
 from snapshotter.app.bundle_verification import verified
-from snapshotter.app.observations import Observatory, observations
+from snapshotter.app.observations import Observatory, is_of_its_host, observations
 from snapshotter.assess.events import (
     BURST,
     Conclusion,
@@ -254,6 +254,9 @@ class _Work:
                 found.append(Passed(observation=it, why=f"its bundle FAILED: {' '.join(codes)}"))
             elif any(one.code is Code.KEY_UNKNOWN for one in report.findings):
                 why = f"it is signed by the key {it.key_id}, which is not trusted"
+                found.append(Passed(observation=it, why=why))
+            elif it in event.controls and not is_of_its_host(report.record):
+                why = "as a control it led to another host"
                 found.append(Passed(observation=it, why=why))
             elif why := self._unlike(it):
                 found.append(Passed(observation=it, why=why))

@@ -18,7 +18,7 @@ from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.assess.events import event_id
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, statement, takedown
+from snapshotter.formats import canonical_json, layout, names, statement, takedown
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
@@ -426,6 +426,19 @@ def test_what_the_rules_of_today_say_differently_is_told_and_decides_nothing(mad
     assert found.verdict is Verdict.PASSED
     other = [it for it in found.notes if "the rules of today say something else: " in it]
     assert [it.partition(":")[0] for it in other] == ["first gone", "confirmation 1"]
+
+
+def test_a_control_that_led_to_another_host_is_none(case: Case) -> None:
+    members = bundles.unpack(case.path("control").read_bytes())
+    record = json.loads(members[names.CAPTURE_RECORD])
+    record["what"]["final_url"] = "https://parking.example/lander"
+
+    found = case.verify(
+        _exchanged(case, "control", {names.CAPTURE_RECORD: canonical_json.dumps(record)})
+    )
+
+    said = [it.detail for it in found.findings if it.code is Code.IDENTITY]
+    assert said == [f"the event is about {IDENTITY}, and control led to another host"]
 
 
 def test_what_is_said_of_a_bundle_is_held_against_its_own_rules(case: Case) -> None:

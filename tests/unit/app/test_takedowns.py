@@ -339,6 +339,27 @@ def test_no_event_rests_on_a_bundle_that_shows_something_else(bench: Bench) -> N
     ]
 
 
+def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:
+    """A site that has moved shows its pages elsewhere: that host says nothing of this one."""
+    bench.put(30, observed.available())
+    bench.put(60, observed.gone())
+    bench.put(65, observed.available(), url=OTHER, final_url="https://parking.example/lander")
+    bench.put(70, observed.gone())
+
+    found = bench.derive()[IDENTITY]
+
+    assert bench.stored == []
+    assert [it.why for it in found.passed] == ["as a control it led to another host"]
+    assert [it.lack for it in found.conclusion.missing] == [Lack.CONTROL]
+
+    bench.put(80, observed.available(), url=OTHER, final_url="https://www.mp.weixin.qq.com/x")
+    bench.put(90, observed.gone())
+    bench.derive()
+
+    (event,) = bench.stored
+    assert [it.at for it in event.controls] == [at(80)]
+
+
 def test_one_bad_bundle_does_not_keep_others_from_making_the_event(bench: Bench) -> None:
     removal = bench.removal()
     bench.put(66, observed.available(), url=OTHER)
