@@ -19,7 +19,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from snapshotter.app import pipeline, proof, proof_case, wiring, wiring_proof, wiring_takedown
+from snapshotter.app import (
+    pipeline,
+    policy_choice,
+    proof,
+    proof_case,
+    wiring,
+    wiring_proof,
+    wiring_takedown,
+)
 from snapshotter.app import settings as configuration
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
@@ -322,7 +330,9 @@ def stage(
         site = open_.enter_context(FixtureSite(SiteState(at=wiring.SystemClock().now())))
         world = wiring.world(settings, ask=None, tell=lambda words: None)
         capturer = wiring.capturer(settings, world.clock, resolver=SiteResolver())
-        decision = policies.decide(wiring.policy(settings), allow_networks=settings.allow_networks)
+        decision = policies.decide(
+            policy_choice.configured(settings), allow_networks=settings.allow_networks
+        )
         if authority is None:
             decision = replace(decision, require_timestamps=0)
         yield Stage(

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app import wiring, wiring_notify
+from snapshotter.app import policy_choice, wiring, wiring_notify
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spooled
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -88,7 +88,7 @@ def _browser(settings: Settings) -> Iterator[Check]:
     capturer = wiring.capturer(replace(settings, proxy=""), wiring.SystemClock())
     name = f"doctor-{wiring.RandomIds().random_bytes(8).hex()}"
     try:
-        decision = policies.decide(wiring.policy(settings), allow_networks=(_LOOPBACK,))
+        decision = policies.decide(policy_choice.configured(settings), allow_networks=(_LOOPBACK,))
         with (
             _served() as url,
             spooled(settings.spool_dir, name) as spool,

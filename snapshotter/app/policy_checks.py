@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import wiring
+from snapshotter.app import policy_choice, wiring
 from snapshotter.app.settings import Settings
 from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.assess.words import normalised
@@ -378,7 +378,7 @@ def judge_page(
     policy = (
         load(named, settings.policies_dir)
         if named
-        else wiring.policy(replace(settings, policy="auto"), address)
+        else policy_choice.configured(replace(settings, policy="auto"), address)
     )
     verdict = decide(policy).verdict
     sets = (*load_rules(rules), *load_rules(policy.takedown.rules))

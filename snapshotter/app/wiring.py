@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,16 +36,13 @@ from snapshotter.app.repair import RepairDesk
 from snapshotter.app.replication import ReplicationDesk
 from snapshotter.app.settings import EVENT_KEY, Authority, Settings
 from snapshotter.app.tokens import SpacedAuthority, TokenDesk
-from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.custody import SUCCESS
 from snapshotter.model.request import Decision
-from snapshotter.policy import load as policies
-from snapshotter.policy.picking import AUTO, Candidate, pick
-from snapshotter.policy.picking import known as known_policies
 from snapshotter.ports import (
     Assessor,
     Capturer,
@@ -118,110 +114,6 @@ class RandomIds:
 
     def random_bytes(self, count: int) -> bytes:
         return secrets.token_bytes(count)
-
-
-def policy(settings: Settings, url: str = "") -> policies.Policy:
-    """
-    Return the configured policy.
-
-    Args:
-        url: The page that it is for, where the address decides; "" means none in particular.
-
-    Raises:
-        SnapshotterError: It can not be read; or it opens networks, locks for good, or gives
-            somebody all that passes, and was only found here.
-    """
-    name = settings.policy
-    if name == AUTO:
-        name = picked(settings, url).name if url else "default"
-    found = policies.load(name, settings.policies_dir)
-    if settings.policy_was_found and found.network.allow:
-        raise SnapshotterError(
-            f"policy {settings.policy} opens networks to pages, and a file that only lies here "
-            "names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
-        )
-    if settings.policy_was_found and found.retention.days and found.retention.mode == "COMPLIANCE":
-        raise SnapshotterError(
-            f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
-            "only lies here names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
-        )
-    if settings.policy_was_found and found.streams.keep_for:
-        raise SnapshotterError(
-            f"policy {settings.policy} keeps cookies, passwords and all that passes for somebody "
-            "who has a key, and a file that only lies here names it",
-            hint=f"if that is what you want: --policy {settings.policy}",
-        )
-    return found
-
-
-def picked(settings: Settings, url: str) -> Candidate:
-    """
-    Return which policy an address decides for.
-
-    Raises:
-        SnapshotterError: One of the policies can not be read.
-    """
-    return pick(url, known_policies(settings.policies_dir)).winner
-
-
-def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy:
-    """
-    Return the policy that a job or a watch names; the configured one where it names none.
-
-    It comes out of a database that others write to: it may narrow what whoever runs this
-    process has allowed, and open nothing.
-
-    Raises:
-        PolicyRefused: It opens networks, locks for good, or gives somebody all that passes,
-            and neither the settings nor the policy of this process do.
-        SnapshotterError: It can not be read.
-    """
-    if not named:
-        return policy(settings, url)
-    if named == AUTO:
-        named = picked(settings, url).name if url else "default"
-    found = policies.load(named, settings.policies_dir)
-    opens = found.network.allow
-    locks = found.retention.days if found.retention.mode == "COMPLIANCE" else 0
-    own = policy(settings, url)
-    found = as_closed_as(own, found)
-    allowed = [ip_network(it) for it in (*settings.allow_networks, *own.network.allow)]
-    for it in map(ip_network, opens):
-        if not any(_is_within(it, wider) for wider in allowed):
-            raise PolicyRefused(
-                f"policy {named} opens {it} to pages, and it was only named by a job",
-                hint=f'if that is what you want: allow_networks = ["{it}"] where the worker runs',
-            )
-    if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
-        raise PolicyRefused(
-            f"policy {named} locks bundles so that nobody can undo it, and it was only named by "
-            "a job",
-            hint=f"if that is what you want: --policy {named} where the worker runs",
-        )
-    if not set(found.streams.keep_for) <= set(own.streams.keep_for):
-        raise PolicyRefused(
-            f"policy {named} keeps cookies, passwords and all that passes for somebody who has a "
-            "key, and it was only named by a job",
-            hint=f"if that is what you want: --policy {named} where the worker runs",
-        )
-    return found
-
-
-def as_closed_as(own: policies.Policy, other: policies.Policy) -> policies.Policy:
-    """Return a policy that others chose: it needs a proxy wherever our own one does."""
-    if not own.network.require_proxy:
-        return other
-    return other.model_copy(
-        update={"network": other.network.model_copy(update={"require_proxy": True})}
-    )
-
-
-def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:
-    if isinstance(network, IPv4Network):
-        return isinstance(wider, IPv4Network) and network.subnet_of(wider)
-    return isinstance(wider, IPv6Network) and network.subnet_of(wider)
 
 
 def capturer(

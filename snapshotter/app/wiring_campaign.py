@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from snapshotter.app import wiring, wiring_takedown
+from snapshotter.app import policy_choice, wiring, wiring_takedown
 from snapshotter.app.campaigns import CampaignDesk
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import RandomIds, SystemClock, Tell
@@ -24,7 +24,7 @@ def desk(settings: Settings, *, tell: Tell) -> Iterator[CampaignDesk]:
         yield CampaignDesk(
             place=place,
             trust=trust,
-            monitoring=lambda url: policies.monitoring(wiring.policy(settings, url)),
+            monitoring=lambda url: policies.monitoring(policy_choice.configured(settings, url)),
             own_keys=own,
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,

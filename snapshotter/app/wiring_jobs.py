@@ -268,7 +268,7 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
         if not ended.untold():
             return
         # Only now: what judges captures takes memory, and most workers watch nothing.
-        from snapshotter.app import wiring_takedown
+        from snapshotter.app import policy_choice, wiring_takedown
         from snapshotter.app.monitoring import Monitor, World
         from snapshotter.policy.decide import monitoring as rules_of
 
@@ -276,7 +276,9 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
             World(
                 ended=ended,
                 queue=jobs,
-                rules=cache(lambda named, url: rules_of(wiring.policy_for(settings, named, url))),
+                rules=cache(
+                    lambda named, url: rules_of(policy_choice.policy_for(settings, named, url))
+                ),
                 desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell, quick=True),
                 tell=tell,
                 now=wiring.SystemClock().now,

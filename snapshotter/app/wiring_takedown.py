@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.app import assessing, bundles, event_verification, wiring
+from snapshotter.app import assessing, bundles, event_verification, policy_choice, wiring
 from snapshotter.app.event_verification import Find, Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
@@ -95,7 +95,7 @@ def desk(
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
     """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
-    return policies.monitoring(wiring.policy(settings, url)).confirm
+    return policies.monitoring(policy_choice.configured(settings, url)).confirm
 
 
 def rederiver(settings: Settings) -> Rederiver:
@@ -103,7 +103,7 @@ def rederiver(settings: Settings) -> Rederiver:
     return Rederiver(
         rules=identity.shipped_rules(),
         assessor_of=wiring.assessor,
-        decide=lambda url: policies.decide(wiring.policy(settings, url)),
+        decide=lambda url: policies.decide(policy_choice.configured(settings, url)),
     )
 
 
@@ -144,7 +144,7 @@ def event_before(settings: Settings, folders: Sequence[Path]) -> Callable[[str],
 
 def burst(settings: Settings) -> timedelta:
     """Return within which time removals of one account belong together, by the usual policy."""
-    return policies.monitoring(wiring.policy(settings)).burst
+    return policies.monitoring(policy_choice.configured(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:
@@ -161,7 +161,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     record = bundles.read_record(stream)
     try:
         url = str(record["what"]["requested_url"])
-        decision = policies.decide(wiring.policy(settings, url))
+        decision = policies.decide(policy_choice.configured(settings, url))
         return assessing.assess(record, files, decision, wiring.assessor)
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from snapshotter.app import bundles, wiring, wiring_jobs
+from snapshotter.app import bundles, policy_choice, wiring, wiring_jobs
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import Tell
 from snapshotter.errors import SnapshotterError
@@ -116,7 +116,7 @@ class _WayOut:
 
         settings = self._settings
         try:
-            policy = wiring.policy_for(settings, watch.policy)
+            policy = policy_choice.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed("policy", f"its policy can not be used: {error.message}") from error
         if policy.network.require_proxy and not settings.proxy:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import snapshotter
-from snapshotter.app import pipeline, remarks, tokens, wiring, wiring_takedown
+from snapshotter.app import pipeline, policy_choice, remarks, tokens, wiring, wiring_takedown
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
 from snapshotter.app.copying import sha256_of
@@ -53,7 +53,7 @@ class CaptureWorkshop:
 
     def open(self) -> None:
         """See `Workshop.open`."""
-        wiring.policy(self._settings)
+        policy_choice.configured(self._settings)
         self._world(locked=False)
 
     def rest(self) -> None:
@@ -135,12 +135,12 @@ class CaptureWorkshop:
     def _decision(self, job: CaptureJob) -> Decision:
         settings = self._settings
         try:
-            own = wiring.policy(settings, job.url)
+            own = policy_choice.configured(settings, job.url)
         except SnapshotterError as error:  # it was there when the worker began
             raise ServiceUnavailable(error.message, hint=error.hint) from error
         try:
             check_url(job.url)
-            named = wiring.policy_for(settings, job.policy, job.url) if job.policy else own
+            named = policy_choice.policy_for(settings, job.policy, job.url) if job.policy else own
             light = job.light or self._is_checked(job, named)
             return policies.decide(named, allow_networks=settings.allow_networks, light=light)
         except (PolicyRefused, ServiceUnavailable):

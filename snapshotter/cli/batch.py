@@ -259,15 +259,15 @@ class _Decisions:
         return made
 
     def _decided(self, name: str, *, own: bool) -> "Decision":
-        from snapshotter.app import wiring
+        from snapshotter.app import policy_choice
 
         # A table is data, and may have come from anybody: it chooses among policies, and gives
         # pages no more than the command does (docs/adr, "A file that is found").
         only_found = self._settings.policy_was_found or not own
         settings = replace(self._settings, policy=name, policy_was_found=only_found)
-        found = wiring.policy(settings)
+        found = policy_choice.configured(settings)
         if not own:
-            found = wiring.as_closed_as(wiring.policy(self._settings), found)
+            found = policy_choice.as_closed_as(policy_choice.configured(self._settings), found)
         return self._how.decide(found, settings)
 
 

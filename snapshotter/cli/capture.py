@@ -293,13 +293,15 @@ def _decisions(
     light: bool,
 ) -> dict[int, "Decision"]:
     """Return how each URL is captured, by its place; where addresses decide, say which policy."""
-    from snapshotter.app import wiring
+    from snapshotter.app import policy_choice
     from snapshotter.app.addresses import shown
     from snapshotter.policy.picking import AUTO, known, pick
 
     places = [number for number in range(len(wanted)) if number not in refused]
     if settings.policy != AUTO:
-        return dict.fromkeys(places, how.decide(wiring.policy(settings), settings, light=light))
+        return dict.fromkeys(
+            places, how.decide(policy_choice.configured(settings), settings, light=light)
+        )
     policies = known(settings.policies_dir)
     made: dict[str, Decision] = {}
     found: dict[int, Decision] = {}
@@ -307,7 +309,7 @@ def _decisions(
         picked = pick(wanted[number], policies).winner
         if picked.name not in made:
             named = replace(settings, policy=picked.name)
-            made[picked.name] = how.decide(wiring.policy(named), settings, light=light)
+            made[picked.name] = how.decide(policy_choice.configured(named), settings, light=light)
         say(f"{shown(wanted[number])}: policy {picked.name}, for {picked.why}")
         found[number] = made[picked.name]
     return found

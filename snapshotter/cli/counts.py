@@ -99,12 +99,12 @@ def _threshold(text: str) -> "Threshold":
 
 def _of_policy(settings: "Settings", url: str) -> "Sequence[Threshold]":
     """Return those of the configured policy; where it has none, of the one that is for the page."""
-    from snapshotter.app import wiring
+    from snapshotter.app import policy_choice
     from snapshotter.policy import load as policies
     from snapshotter.policy.decide import monitoring
 
-    own = monitoring(wiring.policy(settings, url)).thresholds
-    for_page = wiring.picked(settings, url).name
+    own = monitoring(policy_choice.configured(settings, url)).thresholds
+    for_page = policy_choice.picked(settings, url).name
     return own or monitoring(policies.load(for_page, settings.policies_dir)).thresholds
 
 

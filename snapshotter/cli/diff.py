@@ -78,7 +78,7 @@ def diff(
     Of an address alone its last two captures are compared. The main region is told apart from
     what stands around it: "main: unchanged" is a result. Nothing is fetched.
     """
-    from snapshotter.app import comparing, wiring, wiring_takedown
+    from snapshotter.app import comparing, policy_choice, wiring, wiring_takedown
     from snapshotter.policy import identity
     from snapshotter.policy import load as policies
     from snapshotter.policy.decide import decide
@@ -105,7 +105,7 @@ def diff(
             if policy
             else comparing.masks_of(given)
         )
-        today = decide(wiring.policy(settings))
+        today = decide(policy_choice.configured(settings))
         identity_rules = identity.shipped_rules()
         before, after = (
             comparing.captured(it, wiring.assessor, identity_rules, today) for it in given

@@ -76,11 +76,11 @@ def hand_over(
         UsageError: An option that no job takes along.
         ServiceUnavailable: The queue can not be reached. Nothing was handed over.
     """
-    from snapshotter.app import wiring, wiring_jobs
+    from snapshotter.app import policy_choice, wiring_jobs
 
     _refuse_what_stays(ctx)
     if policy:
-        wiring.policy(settings)  # a name that is none is told here and now
+        policy_choice.configured(settings)  # a name that is none is told here and now
     with wiring_jobs.opened(settings) as database:
         queue = wiring_jobs.queue(settings, database)
         jobs = [

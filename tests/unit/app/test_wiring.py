@@ -10,7 +10,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app import doctor, wiring
+from snapshotter.app import doctor, policy_choice, wiring
 from snapshotter.app.settings import Settings, load
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.cms import Recipient
@@ -251,9 +251,9 @@ def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> 
     policy.write_text('name = "x"\n[retention]\ndays = 3\nmode = "COMPLIANCE"\n')
     settings = replace(_settings(tmp_path), policy=str(policy))
 
-    assert wiring.policy(settings).retention.days == 3
+    assert policy_choice.configured(settings).retention.days == 3
     with pytest.raises(SnapshotterError, match="nobody can undo"):
-        wiring.policy(replace(settings, policy_was_found=True))
+        policy_choice.configured(replace(settings, policy_was_found=True))
 
 
 @pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])
@@ -279,12 +279,12 @@ def test_a_policy_that_was_only_found_opens_no_network(
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{tmp_path}/theirs.toml"\n')
 
     with pytest.raises(SnapshotterError, match="opens networks"):
-        wiring.policy(load(directory=tmp_path, environment={}))
+        policy_choice.configured(load(directory=tmp_path, environment={}))
 
     given = load(
         directory=tmp_path, environment={}, overrides={"policy": f"{tmp_path}/theirs.toml"}
     )
-    assert wiring.policy(given).network.allow == ("0.0.0.0/0",)
+    assert policy_choice.configured(given).network.allow == ("0.0.0.0/0",)
 
 
 def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
@@ -297,22 +297,25 @@ def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{theirs}"\n')
 
     with pytest.raises(SnapshotterError, match="for somebody who has a key") as caught:
-        wiring.policy(load(directory=tmp_path, environment={}))
+        policy_choice.configured(load(directory=tmp_path, environment={}))
     assert f"--policy {theirs}" in caught.value.hint
 
     given = load(directory=tmp_path, environment={}, overrides={"policy": str(theirs)})
-    assert wiring.policy(given).streams.keep_for == (pem,)
+    assert policy_choice.configured(given).streams.keep_for == (pem,)
 
 
 def test_where_the_address_decides_each_page_has_its_own_policy(tmp_path: Path) -> None:
     settings = replace(_settings(tmp_path), policy="auto")
 
-    assert wiring.policy(settings, "https://m.weibo.cn/status/1").name == "weibo-post"
-    assert wiring.policy(settings, "https://example.org/").name == "default"
-    assert wiring.policy(settings).name == "default"
+    assert policy_choice.configured(settings, "https://m.weibo.cn/status/1").name == "weibo-post"
+    assert policy_choice.configured(settings, "https://example.org/").name == "default"
+    assert policy_choice.configured(settings).name == "default"
     named = replace(settings, policy="legal-hold")
-    assert wiring.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name == "wechat-article"
-    assert wiring.policy_for(settings, "", "https://x.com/a/status/1").name == "social-post"
+    assert (
+        policy_choice.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name
+        == "wechat-article"
+    )
+    assert policy_choice.policy_for(settings, "", "https://x.com/a/status/1").name == "social-post"
 
 
 def test_ones_own_policies_are_found_by_name_and_picked(tmp_path: Path) -> None:
@@ -321,17 +324,19 @@ def test_ones_own_policies_are_found_by_name_and_picked(tmp_path: Path) -> None:
     (own / "forum.toml").write_text('name = "forum"\n[match]\nhosts = ["forum.example"]\n')
     settings = replace(_settings(tmp_path), policies_dir=own)
 
-    assert wiring.policy(replace(settings, policy="forum")).match.hosts == ("forum.example",)
+    assert policy_choice.configured(replace(settings, policy="forum")).match.hosts == (
+        "forum.example",
+    )
     auto = replace(settings, policy="auto")
-    assert wiring.policy(auto, "https://forum.example/t/1").name == "forum"
-    assert wiring.policy_for(auto, "forum").name == "forum"
+    assert policy_choice.configured(auto, "https://forum.example/t/1").name == "forum"
+    assert policy_choice.policy_for(auto, "forum").name == "forum"
 
 
 def test_a_job_can_not_name_a_way_around_the_proxy_that_its_worker_needs(tmp_path: Path) -> None:
     settings = replace(_settings(tmp_path), policy="high-risk-source")
 
-    assert wiring.policy_for(settings, "expanded").network.require_proxy
-    assert not wiring.policy_for(_settings(tmp_path), "expanded").network.require_proxy
+    assert policy_choice.policy_for(settings, "expanded").network.require_proxy
+    assert not policy_choice.policy_for(_settings(tmp_path), "expanded").network.require_proxy
 
 
 def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
