@@ -13,8 +13,10 @@ from pathlib import Path
 from sqlalchemy import Connection, event, update
 
 from snapshotter.app import bundles as stored
+from snapshotter.app import proof_case
 from snapshotter.app.monitoring import Monitor, World
 from snapshotter.app.observations import Observatory, observations
+from snapshotter.app.proof import ProofDesk
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.formats import takedown
 from snapshotter.jobs.database import open_database
@@ -35,6 +37,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.layout import bundle_key
 from snapshotter.verify.trust import own_trust
 from tests import bundles, observed
+from tests.fakes.world import FixedClock
 from tests.unit.policy.test_identity import RULES
 
 MINUTE = timedelta(minutes=1)
@@ -79,6 +82,8 @@ class Watched:
                 queue=self.queue,
                 rules=lambda policy, url: self.rules,
                 desk=self.desk,
+                proofs=self.folder / "proofs",
+                prove=self.prove,
                 tell=self.said.append,
                 now=lambda: self.time,
             )
@@ -100,6 +105,18 @@ class Watched:
             lock_dir=self.folder / "lock",
             notify=self.told.extend,
         )
+
+    def prove(self, desk: TakedownDesk, event_id: str, target: Path) -> None:
+        packs = ProofDesk(
+            store=self.store, signer=EVENTS, trust=desk.trust(), rules=RULES,
+            clock=FixedClock(self.time), software="snapshotter 0.0.0-test",
+        )  # fmt: skip
+        proof_case.write(desk, packs, event_id, target, lambda _: b"")
+
+    @property
+    def proofs(self) -> list[str]:
+        """Whose packs are there, and whatever else lies beside them."""
+        return sorted(it.name for it in self.folder.glob("proofs/*"))
 
     def watch(self, every: timedelta = 30 * MINUTE) -> None:
         self.schedules.add("watch", Plan(every=every), [self.url], policy="monitor-takedown")

@@ -7,10 +7,12 @@ Watch pages for removals: what follows from each capture, and what is captured n
       (2) verdict or main text changed, and only a light check saw it:  a whole capture, now
       (3) the page is doubted:   what the event still lacks: a control, a look later, another way
       (4) the page is gone:      visits later, for it may come back
+      (5) an event has no proof pack, and the policy wants one:   it is written
 
 Each job that follows has an id made of what it follows from, and the queue takes an id once:
 so all of this may be done again, after a crash or by another worker, and nothing is done twice.
-Nothing is kept here: the store knows what was seen, the queue what was asked for.
+Nothing is kept here: the store knows what was seen, the queue what was asked for, and the
+folder of packs which were written.
 """
 
 import re
@@ -18,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -25,7 +28,7 @@ from snapshotter.app.alerts import alerts
 from snapshotter.app.observations import observations
 from snapshotter.app.takedowns import Derived, TakedownDesk, derive
 from snapshotter.assess.events import Lack, Missing, Standing
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError, bug
 from snapshotter.jobs.monitor import ORIGIN
 from snapshotter.model.assessment import Availability, Undecided
 from snapshotter.model.job import CaptureJob, JobStatus
@@ -35,6 +38,8 @@ from snapshotter.ports import JobQueue
 
 _TRIES: Final = 6  # of one kind of follow-up for one doubt
 _MOST_TRIES: Final = 60  # of controls, with those that later visits of the page ask for
+_PROVE_WITHIN: Final = timedelta(days=7)  # of an older event a person makes the pack
+_PROVEN: Final = frozenset({TakedownKind.REMOVED, TakedownKind.REINSTATED})
 _A_MOMENT: Final = timedelta(seconds=1)  # behind the earliest that a look would do at
 _WHOLE: Final = "-whole"
 # Follow-ups of a doubt name the bundle with which it began.
@@ -59,6 +64,8 @@ class World:
     queue: JobQueue
     rules: Callable[[str, str], Monitoring]  # of a policy by its name, for an address
     desk: Callable[[], AbstractContextManager[TakedownDesk]]
+    proofs: Path  # where packs are
+    prove: Callable[[TakedownDesk, str, Path], None]  # writes that of an event, whole or not at all
     tell: Callable[[str], None]
     now: Callable[[], datetime]
 
@@ -83,6 +90,10 @@ class Monitor:
                 with self._world.desk() as desk:
                     for status, rules in watched:
                         handed_over += self._safely(desk, status, rules)
+                    # Last: it takes a while, and no capture has to wait for it.
+                    for status, rules in watched:
+                        if rules.proof:
+                            self._prove(desk, status)  # (5)
             self._world.ended.mark(found)
         return handed_over
 
@@ -133,6 +144,35 @@ class Monitor:
             *self._behind_a_removal(desk, url, page, status, rules),  # (4)
         ]
         return sum(self._world.queue.put(jobs)) if jobs else 0
+
+    def _prove(self, desk: TakedownDesk, status: JobStatus) -> None:
+        """Write the packs that a page's latest events lack. A failure is told, and ends nothing."""
+        try:
+            lacking = self._unproven(desk, status)
+        except Exception as error:  # noqa: BLE001 - told: events stand without their packs
+            self._world.tell(f"{status.job.url} has no proof pack yet: {_in_words(error)}")
+            return
+        for event_id, target in lacking:
+            try:
+                self._world.prove(desk, event_id, target)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._world.tell(
+                    f"the event {event_id} has no proof pack yet: {_in_words(error)}\n"
+                    f"  snapshotter proof {event_id} makes it"
+                )
+            else:
+                self._world.tell(f"proof pack of the event {event_id}: {target}")
+
+    def _unproven(self, desk: TakedownDesk, status: JobStatus) -> list[tuple[str, Path]]:
+        """Return the latest events of a page that have no pack, and where it has to be."""
+        page = desk.place.identity(self._page_of(desk, status))
+        oldest = self._world.now() - _PROVE_WITHIN
+        wanted = [
+            (it.event.event_id, self._world.proofs / f"{it.event.event_id}.html")
+            for it in desk.place.catalog.events(identity=page)
+            if it.event is not None and it.event.kind in _PROVEN and it.event.at >= oldest
+        ]
+        return [(event_id, target) for event_id, target in wanted if not target.exists()]
 
     def _page_of(self, desk: TakedownDesk, status: JobStatus) -> str:
         """Return the address that a capture is about: a control's is that of the doubt."""
@@ -292,6 +332,12 @@ class Monitor:
             not_after=None,
             vantage=vantage or of.vantage,
         )
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SnapshotterError):
+        return error.message
+    return f"a bug: {bug(error).message}"
 
 
 def _says_something(it: Observation) -> bool:

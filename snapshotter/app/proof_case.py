@@ -8,10 +8,11 @@ Where there is none, what is missing is told, and what to type.
 import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from snapshotter.app import takedowns
 from snapshotter.app.observations import observations
-from snapshotter.app.proof import Case
+from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.app.takedowns import Derived, TakedownDesk
 from snapshotter.assess.events import Conclusion, Lack, Missing, Standing
 from snapshotter.errors import SnapshotterError
@@ -63,6 +64,25 @@ def find(desk: TakedownDesk, wanted: Sequence[str], proof_of: ProofOf, tell: Tel
         f"{desk.place.store.url} has no take-down event {one}",
         hint="of captures give two: the last that shows the page, and the first that does not",
     )
+
+
+def write(
+    desk: TakedownDesk, packs: ProofDesk, event_id: str, target: Path, proof_of: ProofOf
+) -> Made:
+    """
+    Write the pack of an event where nobody asked for it: without the PDF.
+
+    A worker's browsers are there for captures, and one more than it has memory for ends one.
+
+    Raises:
+        SnapshotterError: As `find` and `proof.make` do, or there can be no such file.
+    """
+    case = find(desk, (event_id,), proof_of, packs.tell)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SnapshotterError(f"{target.parent}: {error.strerror or error}") from error
+    return make(packs, case, target, without=frozenset({"pdf"}))
 
 
 def _case(kept: KeptEvent, proof_of: ProofOf) -> Case:

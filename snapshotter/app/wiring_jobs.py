@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import snapshotter
@@ -22,6 +23,7 @@ from snapshotter.ports import Clock, JobObserver
 if TYPE_CHECKING:
     from snapshotter.app.gaps import GapDesk
     from snapshotter.app.pace import Pace, Visits
+    from snapshotter.app.takedowns import TakedownDesk
     from snapshotter.jobs.database import Database
     from snapshotter.jobs.duty import Duty
     from snapshotter.jobs.engine import Limits
@@ -270,6 +272,12 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
         # Only now: what judges captures takes memory, and most workers watch nothing.
         from snapshotter.app import policy_choice, wiring_takedown
         from snapshotter.app.monitoring import Monitor, World
+
+        def prove(desk: "TakedownDesk", event_id: str, target: Path) -> None:
+            from snapshotter.app import wiring_proof  # what draws and prints, for the few events
+
+            wiring_proof.prove(settings, desk, event_id, target, tell=tell)
+
         from snapshotter.policy.decide import monitoring as rules_of
 
         Monitor(
@@ -280,6 +288,8 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
                     lambda named, url: rules_of(policy_choice.policy_for(settings, named, url))
                 ),
                 desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell, quick=True),
+                proofs=wiring_takedown.proofs_dir(settings),
+                prove=prove,
                 tell=tell,
                 now=wiring.SystemClock().now,
             )

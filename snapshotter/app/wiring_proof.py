@@ -1,16 +1,19 @@
 """Build what makes proof packs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app import wiring, wiring_takedown
+from snapshotter.app import proof_case, wiring, wiring_takedown
 from snapshotter.app.pack_verification import judge_by_rules
-from snapshotter.app.proof import Print, ProofDesk
+from snapshotter.app.proof import Made, Print, ProofDesk
 from snapshotter.app.settings import Settings
+from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.wiring import Tell
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.leaf import TAKEDOWN
+from snapshotter.model.custody import EXPORTING
 from snapshotter.policy import identity
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_TRUST_BYTES
@@ -48,6 +51,28 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
         tell=tell,
         judge=judge_by_rules(trust, wiring_takedown.rederiver(settings)),
     )
+
+
+def prove(
+    settings: Settings, desk: TakedownDesk, event_id: str, target: Path, *, tell: Tell
+) -> None:
+    """
+    Write the pack of an event without being asked, as a worker does.
+
+    Raises:
+        SnapshotterError: As `proof_case.write` does, or there is no key that signs events.
+    """
+    # How far it has come interests nobody here.
+    packs = replace(proof_desk(settings, ask=None, tell=tell), tell=lambda _: None)
+    note(settings, proof_case.write(desk, packs, event_id, target, event_proof(settings)), tell)
+
+
+def note(settings: Settings, made: Made, tell: Tell) -> None:
+    """Leave in the custody chain of each capture that it was given out."""
+    store = wiring.store(settings)
+    for part in made.manifest.captures:
+        bundle_id = part.name.removesuffix(".wacz")
+        wiring.note_access(settings, store, bundle_id, EXPORTING, tell=tell, detail="proof pack")
 
 
 def event_proof(settings: Settings) -> Callable[[str], bytes]:

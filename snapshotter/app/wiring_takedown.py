@@ -33,6 +33,11 @@ def catalog_path(settings: Settings) -> Path:
     return settings.data_dir / "catalog" / f"{wiring.store_name(settings)}.db"
 
 
+def proofs_dir(settings: Settings) -> Path:
+    """Return where proof packs are that are made without being asked for, one an event."""
+    return settings.data_dir / "proofs"
+
+
 @contextmanager
 def observatory(settings: Settings) -> Iterator[Observatory]:
     """

@@ -53,6 +53,7 @@ def _watch_json(watch: "Monitoring") -> dict[str, Any]:
         "confirm_after_s": round(watch.confirm.after.total_seconds()),
         "confirm_times": watch.confirm.times,
         "control": watch.confirm.control,
+        "proof": watch.proof,
         "second_vantage": watch.second_vantage or None,
         "visits_after_a_removal": len(watch.after_gone),
     }
@@ -127,10 +128,11 @@ def _watch_in_words(watch: "Monitoring") -> str:
 
     confirm = watch.confirm
     control = ", with another page of the host in between" if confirm.control else ""
+    proof = "; a proof pack of each removal" if watch.proof else ""
     return (
         "watches   light checks behind the first capture, a whole one on a change; a removal "
         f"counts after {confirm.times} looks {duration_words(confirm.after)} apart{control}; "
-        f"{len(watch.after_gone)} visits behind it"
+        f"{len(watch.after_gone)} visits behind it{proof}"
     )
 
 

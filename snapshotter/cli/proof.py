@@ -14,12 +14,10 @@ from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.custody import EXPORTING
 from snapshotter.model.finding import Verdict
 
 if TYPE_CHECKING:
     from snapshotter.app.proof import Case, Made
-    from snapshotter.app.settings import Settings
 
 _EXAMPLES = """\b
 Examples:
@@ -108,7 +106,7 @@ def proof(
         without=frozenset(without),
         max_bytes=max_size,
     )
-    _note(settings, made)
+    wiring_proof.note(settings, made, say)
     if max_size is None and made.length > MAIL_BYTES:
         say(
             f"the pack has {megabytes(made.length)}: many mail servers take no more than "
@@ -151,16 +149,6 @@ def _refuse_others(target: Path) -> None:
     raise SnapshotterError(
         f"{target} is there already, and is no proof pack", hint="give another name with -o"
     )
-
-
-def _note(settings: "Settings", made: "Made") -> None:
-    """Leave in the custody chain of each capture that it was given out."""
-    from snapshotter.app import wiring
-
-    for part in made.manifest.captures:
-        bundle_id = part.name.removesuffix(".wacz")
-        store = wiring.store(settings)
-        wiring.note_access(settings, store, bundle_id, EXPORTING, tell=say, detail="proof pack")
 
 
 def _to_stdout(file: Path) -> None:

@@ -209,6 +209,7 @@ class Monitoring:
     after_gone: tuple[
         timedelta, ...
     ] = ()  # visits after a removal was confirmed, counted from then
+    proof: bool = False  # of a removal and a reinstatement a proof pack is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -420,6 +420,7 @@ class MonitorTable(_Table):
     """How a page is watched until it goes, and behind that."""
 
     light: bool = False
+    proof: bool = False
     burst: Annotated[_Duration, _at_most(timedelta(days=1))] = "15m"
     after_gone: tuple[Every, ...] = Field(
         default=(Every(every="1d", until="7d"), Every(every="7d", until="63d")),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -11,15 +12,18 @@ from sqlalchemy import update
 from snapshotter.app import settings, wiring, wiring_jobs, wiring_takedown
 from snapshotter.app.observations import observations
 from snapshotter.app.workshop import CaptureWorkshop
+from snapshotter.formats import pack
 from snapshotter.jobs.monitor import EndedJobs
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.jobs.table import JOB
 from snapshotter.model.event import EventKind
+from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
 from snapshotter.store.catalog import Catalog
+from snapshotter.verify.pack import verify_pack
 from tests import observed
 from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
 from tests.unit.app.test_workshop import Lease
@@ -232,6 +236,109 @@ def test_another_way_to_the_page_is_asked_once_where_one_is_named(watched: Make)
 
     (asked,) = [it for it in here.jobs if it.vantage]
     assert (asked.vantage, asked.light, asked.url) == ("abroad", True, PAGE)
+
+
+PROVING = replace(RULES_OF_MONITORS, proof=True)
+
+
+def again(here: Watched) -> None:
+    """Follow all captures up once more, as if nobody had marked them."""
+    with here.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM monitor_followed")
+    here.monitor.turn()
+
+
+def test_a_removal_and_a_return_get_one_proof_pack_each(watched: Make) -> None:
+    site = gone_at(10).change("wx/article", BEGIN + 55 * MINUTE, available())
+    here = watched(site, rules=PROVING)
+    here.watch(30 * MINUTE)
+
+    here.until(75)
+
+    there, back = here.events
+    assert (there.kind, back.kind) == (TakedownKind.REMOVED, TakedownKind.REINSTATED)
+    assert here.proofs == sorted(f"{it.event_id}.html" for it in (there, back))
+    for event in (there, back):
+        file = here.folder / "proofs" / f"{event.event_id}.html"
+        with file.open("rb") as stream, here.desk() as desk:
+            report = verify_pack(stream, desk.trust(), now=here.time)
+            manifest = pack.read(stream).manifest
+        assert Verdict.FAILED not in {it.verdict for it in report.findings}
+        assert (manifest.event_id, manifest.lacks) == (event.event_id, ("pdf",))
+        assert here.said.count(f"proof pack of the event {event.event_id}: {file}") == 1
+    stood = {it: it.stat().st_ino for it in here.folder.glob("proofs/*")}
+
+    again(here)
+
+    assert {it: it.stat().st_ino for it in here.folder.glob("proofs/*")} == stood
+
+
+def test_no_proof_pack_is_made_where_the_policy_wants_none(watched: Make) -> None:
+    here = watched(gone_at(10))
+    here.watch(30 * MINUTE)
+
+    here.until(45)
+
+    assert len(here.events) == 1
+    assert here.proofs == []
+    assert not any("proof" in it for it in here.said)
+
+
+def test_a_proof_pack_that_fails_is_told_ends_nothing_and_is_made_later(watched: Make) -> None:
+    here = watched(gone_at(10), rules=PROVING)
+    (here.folder / "proofs").write_text("a file stands in its way")
+    here.watch(30 * MINUTE)
+
+    here.until(45)
+
+    (event,) = here.events
+    assert any("-gone-" in it.id for it in here.waiting), "what follows is not held up"
+    assert here.ended.untold() == []
+    (said,) = (it for it in here.said if "proof" in it)
+    assert said.startswith(f"the event {event.event_id} has no proof pack yet: {here.folder}")
+    assert said.endswith(f"  snapshotter proof {event.event_id} makes it")
+
+    (here.folder / "proofs").unlink()
+    here.until(65)  # with the next visit
+
+    assert here.proofs == [f"{event.event_id}.html"]
+
+
+def test_a_worker_that_dies_before_the_pack_leaves_it_to_the_next(watched: Make) -> None:
+    here = watched(gone_at(10), rules=PROVING)
+    here.watch(30 * MINUTE)
+    die, prove = [KeyboardInterrupt], here.monitor._world.prove
+
+    def dying(*told: Any) -> None:
+        if die:
+            raise die.pop()
+        prove(*told)
+
+    here.monitor._world = replace(here.monitor._world, prove=dying)
+    with pytest.raises(KeyboardInterrupt):
+        here.until(45)
+    assert (len(here.events), here.proofs) == (1, [])
+
+    here.monitor.turn()
+
+    assert here.proofs == [f"{here.events[0].event_id}.html"]
+
+
+@pytest.mark.parametrize(("days", "packs"), [(6, 1), (8, 0)])
+def test_of_an_event_that_is_no_news_any_more_a_person_makes_the_pack(
+    watched: Make, days: int, packs: int
+) -> None:
+    here = watched(gone_at(10))
+    here.watch(30 * MINUTE)
+    here.until(45)
+    here.rules = PROVING
+    here.time += timedelta(days=days)
+
+    here.do(next(it for it in here.waiting if "-gone-" in it.id))
+    here.monitor.turn()
+
+    assert len(here.events) == 1
+    assert len(here.proofs) == packs
 
 
 def test_a_page_whose_policy_watches_nothing_is_left_alone(watched: Make) -> None:

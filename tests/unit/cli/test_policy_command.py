@@ -142,12 +142,16 @@ def test_what_a_schedule_costs_is_the_sum_of_its_curve_and_of_the_hosts_rules(sh
 def test_how_a_page_is_watched_is_told(shell: Home) -> None:
     assert shell.run("explain", "--json", "--policy", "monitor-takedown", ARTICLE) == 0
     assert shell.object["watch"] == {
-        "confirm_after_s": 600, "confirm_times": 2, "control": True, "second_vantage": None,
-        "visits_after_a_removal": 15,
+        "confirm_after_s": 600, "confirm_times": 2, "control": True, "proof": True,
+        "second_vantage": None, "visits_after_a_removal": 15,
     }  # fmt: skip
 
     assert shell.run("explain", "--policy", "monitor-takedown", ARTICLE) == 0
     assert "a removal counts after 2 looks 10m apart, with another page" in shell.out
+    assert "; a proof pack of each removal" in shell.out
+    assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
+    assert "watches  " in shell.out
+    assert "proof pack" not in shell.out
     assert shell.run("explain", "--json", "--policy", "compliance-site", ARTICLE) == 0
     assert shell.object["watch"] is None
 

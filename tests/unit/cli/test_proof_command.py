@@ -1,6 +1,7 @@
 """`snapshotter proof`: of a page, of an event, of captures; and what is missing for one."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,15 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from snapshotter.app import settings, wiring_jobs
 from snapshotter.cli.main import main
 from snapshotter.formats import layout, takedown
 from snapshotter.formats.pack import MAGIC
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.table import JOB
+from snapshotter.model.job import JobState
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
 from tests.bundles import RealClock, new_signer
+from tests.unit.jobs.making import job
 
 HOST = "http://mp.weixin.qq.com"
 ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
@@ -105,6 +112,31 @@ def test_a_page_that_is_gone_becomes_one_file_and_so_does_its_event(
     assert value["lacks"] == ["pdf"]
     assert {it["role"] for it in value["parts"]} >= {"event", "key", "facts", "picture"}
     assert value["key_id"] not in {it["key_ids"][0] for it in _integrity(value)}
+
+
+def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: list[str]) -> None:
+    here = settings.load(directory=user.home, environment=dict(os.environ))
+    opened = wiring_jobs.database(here)
+    visit = job(url=ARTICLE, origin="schedule:a", policy="monitor-takedown")
+    DatabaseQueue(opened).put([visit])
+    with opened.begin() as connection:
+        done = {"state": JobState.DONE, "ended_at": RealClock().now(), "bundle_id": gone[3]}
+        connection.execute(update(JOB).values(done))
+    said: list[str] = []
+
+    wiring_jobs.monitoring(here, opened, tell=said.append).work()
+    opened.dispose()
+
+    (target,) = (user.home / "data" / "proofs").iterdir()
+    event_id = target.stem
+    assert f"proof pack of the event {event_id}: {target}" in said
+    assert target.parent.stat().st_mode & 0o077 == 0
+    code, out, _ = user.run("verify", target)
+    assert code == 11, out  # these captures have no tokens
+    assert "concluded again from exactly these captures, and it is the same" in out
+    assert not any("copied" in it for it in said)  # nobody waits for it
+    _, out, _ = user.run("custody", "show", gone[0], "--json")
+    assert "proof pack" in out
 
 
 def _integrity(
