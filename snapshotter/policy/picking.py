@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.policy.addresses import is_host
@@ -118,9 +118,10 @@ def _order(it: Candidate) -> tuple[int, int, bool, str]:
 
 def _candidate(url: str, one: Effective) -> Candidate:
     match, host = one.policy.match, (urlsplit(url).hostname or "").rstrip(".").lower()
+    written = _as_written(url)
     by, rank = "", (0, 0)
     for pattern in match.urls:
-        if compile_pattern(pattern).search(url):
+        if compile_pattern(pattern).search(written):
             by, rank = max((by, rank), (f"addresses {pattern}", (3, len(pattern))), key=_closeness)
     for pattern in match.hosts:
         if is_host(host, (pattern,)):
@@ -134,6 +135,17 @@ def _candidate(url: str, one: Effective) -> Candidate:
         why="" if match.urls or match.hosts else _BY_NAME,
         rank=rank,
     )
+
+
+def _as_written(url: str) -> str:
+    """Return an address as patterns spell it: scheme and host lowercase, no default port."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower()
+    host = host.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ":"))
+    name, colon, port = host.partition(":")
+    if not host.startswith("["):
+        host = f"{name.rstrip('.')}{colon}{port}"
+    return urlunsplit(parts._replace(netloc=host))
 
 
 def _closeness(found: tuple[str, _Rank]) -> _Rank:

@@ -29,6 +29,11 @@ def _own(directory: Path, **policies: str) -> Path:
         ("https://www.youtube.com/watch?v=x", "social-post"),
         ("https://example.org/", "default"),
         ("http://[::1]:8080/", "default"),
+        ("HTTPS://MP.Weixin.QQ.com/s/x", "wechat-article"),
+        ("https://mp.weixin.qq.com.:443/s/x", "wechat-article"),
+        ("https://mp.weixin.qq.com:444/s/x", "default"),
+        ("https://evil.example/?https://mp.weixin.qq.com/s/x", "default"),
+        ("https://mp.weixin.qq.com.evil.example/s/x", "default"),
     ],
 )
 def test_a_page_goes_to_the_shipped_policy_that_is_meant_for_it(url: str, name: str) -> None:
