@@ -7,7 +7,6 @@ a second time need not be what it handed out before.
 
 import re
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from snapshotter.compare.captures import Captured
 from snapshotter.compare.facts import standing
 from snapshotter.compare.image import Shot
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import container, page_layout
+from snapshotter.formats import container, page_layout, toml
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import PictureKind
@@ -225,10 +224,10 @@ def masks_of(given: Iterable[Opened]) -> MaskRules:
         with stream:
             text = stream.read(_MAX_POLICY).decode("utf-8", "replace")
         try:
-            table = tomllib.loads(text).get("compare", {}).get("mask", {})
+            table = toml.loads(text).get("compare", {}).get("mask", {})
             selectors |= dict.fromkeys(map(str, table.get("selectors", ())))
             patterns |= dict.fromkeys(map(str, table.get("patterns", ())))
-        except (tomllib.TOMLDecodeError, AttributeError, TypeError, RecursionError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise EvidenceInvalid(f"the policy in {it.name} can not be read: {error}") from error
     return MaskRules(selectors=tuple(selectors), patterns=tuple(patterns))
 

@@ -1,12 +1,12 @@
 """Files that a policy is read from and names: TOML, curves, public keys."""
 
-import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
 from snapshotter.policy.curve import Curve, parse_curves
 
 MAX_BYTES = 1 << 20
@@ -71,7 +71,7 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
         SnapshotterError: Not TOML; it names the path.
     """
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return toml.loads(data.decode("utf-8"))
     except RecursionError as error:
         raise SnapshotterError(f"{path} is nested too deeply") from error
     except ValueError as error:  # not UTF-8, not TOML, endless numbers

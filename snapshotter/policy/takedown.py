@@ -8,7 +8,6 @@ anything but the page.
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
 from snapshotter.model.assessment import Cause, RuleFile, WallKind
 from snapshotter.model.rules import (
     About,
@@ -505,7 +505,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
     if len(data) > MAX_BYTES:
         raise SnapshotterError(f"{source} is longer than {MAX_BYTES} bytes")
     try:
-        table = tomllib.loads(text)
+        table = toml.loads(text)
     except RecursionError as error:
         raise SnapshotterError(f"{source} is nested too deeply") from error
     except ValueError as error:  # no TOML, endless numbers
