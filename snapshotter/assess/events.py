@@ -13,6 +13,8 @@ are taken in the order in which they ended. One at a time changes the state:
 - Captures by one way through the network (`vantage`) confirm each other. A page that is gone
   by one way and then seen by another is a difference between the two, and no removal:
   the doubt begins anew, and needs that other way to say the same.
+- A page of few words on a host that no rule file knows (`ambiguous`) may be a notice that nobody
+  has described. Once a capture has certainly shown the page, only the same main text shows it.
 - An event is concluded by a capture, and rests on what came before it. Captures that come
   later never change an event: they make further ones.
 
@@ -353,6 +355,7 @@ class _Machine:
         self._elsewhere: Observation | None = None  # by another way it was well after that
         self._paths: dict[str, _Path] = {}
         self._events: list[Takedown] = []
+        self._text = ""  # digest of the main text that the page was last certain to show, or ""
 
     def run(self, observations: Sequence[Observation], before: Takedown | None) -> Conclusion:
         """Go through the captures of the page, in their order."""
@@ -364,7 +367,7 @@ class _Machine:
             self._begin(before)
         for it in observations:
             state = self._state(it)
-            if state is None:
+            if state is None or self._may_be_a_notice(it):
                 continue
             if state == self._holds:
                 self._holds_still(it)
@@ -374,10 +377,22 @@ class _Machine:
                 self._is_well(it)
         return self._conclusion(passed_over)
 
+    def _may_be_a_notice(self, it: Observation) -> bool:
+        """Whether what a capture shows may be a notice in the page's place; takes note of texts."""
+        if it.availability is not Availability.AVAILABLE:
+            return False
+        if it.ambiguous:
+            return bool(self._text) and it.main_sha256 != self._text
+        self._text = it.main_sha256
+        return False
+
     def _begin(self, event: Takedown) -> None:
         """Stand as after an event: nothing that came before it plays a part any more."""
         self._paths.clear()
         self._elsewhere = None
+        seen = event.last_seen
+        certain = seen.availability is Availability.AVAILABLE and not seen.ambiguous
+        self._text = seen.main_sha256 if certain else ""
         last = ends_with(event)
         if last.identity == self._page:
             self._path(last).seen = last

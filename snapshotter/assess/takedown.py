@@ -100,6 +100,12 @@ class _Notice:
     via: MessageRule | None = None  # the place where its words were, if that is not its own
 
 
+_LITTLE = (
+    "something is there, and little: no rule knows how this host says that something is gone, "
+    "and its words would look the same"
+)
+
+
 @dataclass(slots=True)
 class _Content:
     """Where content is, on a page or in what was received."""
@@ -271,9 +277,14 @@ def _walled(view: View, rules: RuleSet, rule: WallRule, found: Found) -> Judged:
 def _available(view: View, sets: Sequence[RuleSet], present: _Content) -> Judged:
     shown = evidence(view, present.rule.about.id, present.rules, Step.CONTENT, present.found)
     quoted = tuple(_quoted(view, sets))
+    detail = "the content is there" + (", and something that it shows is gone" if quoted else "")
+    if present.rule.last:
+        detail = _LITTLE
     verdict = TakedownVerdict(
         availability=Availability.AVAILABLE,
-        detail="the content is there" + (", and something that it shows is gone" if quoted else ""),
+        detail=detail,
+        # What is little enough to be a notice, on a host whose notices nobody has described.
+        ambiguous=present.rule.last,
         rule=present.rule.about.id,
         rules=present.rules,
         grade=present.rule.about.grade,

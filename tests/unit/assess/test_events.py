@@ -255,6 +255,25 @@ def test_a_control_is_another_page_of_the_host_that_was_there_in_between(
     assert run(seen(0), gone(30), gone(45), control(40)).events != ()
 
 
+def test_few_words_where_a_page_was_are_not_the_page() -> None:
+    """On a host that no rule file knows they may be a notice; the same words are the page."""
+    page, other = "a" * 64, "b" * 64
+    few = {"ambiguous": True, "rule": "gen-short"}
+    ends = (gone(60), control(65), gone(70))
+
+    certain = seen(0, main_sha256=page)
+    assert run(certain, seen(30, main_sha256=other, **few), *ends).events[0].last_seen == certain
+    same = seen(30, main_sha256=page, **few)
+    assert run(certain, same, *ends).events[0].last_seen == same
+    only = seen(30, main_sha256=other, **few)
+    assert run(seen(0, main_sha256=page, **few), only, *ends).events[0].last_seen == only
+
+    removed = [TakedownKind.REMOVED]
+    assert kinds(run(certain, *ends, seen(90, main_sha256=other, **few))) == removed
+    returned = run(certain, *ends, seen(90, main_sha256=page, **few))
+    assert kinds(returned) == [*removed, TakedownKind.REINSTATED]
+
+
 def test_a_page_that_another_way_still_shows_is_not_removed() -> None:
     here = [seen(0), gone(30), control(35), gone(45)]
     elsewhere = seen(40, vantage="tor")
@@ -423,7 +442,9 @@ def test_what_captures_say_of_an_account() -> None:
 
 # --- what holds for all captures -----------------------------------------------------------
 
-WORDS = st.sampled_from(["seen", "gone", "gone", "other", "wall", "hidden", "doubtful", "control"])
+WORDS = st.sampled_from(
+    ["seen", "gone", "gone", "other", "wall", "hidden", "doubtful", "control", "few"]
+)
 
 
 @st.composite
@@ -436,7 +457,10 @@ def histories(draw: st.DrawFn) -> list[Observation]:
         made_of: dict[str, Any] = {"vantage": vantage, "bundle_id": f"{number:03}"}
         match draw(WORDS):
             case "seen":
-                it = seen(minute, **made_of)
+                it = seen(minute, main_sha256="a" * 64, **made_of)
+            case "few":
+                text = draw(st.sampled_from("ab")) * 64
+                it = seen(minute, main_sha256=text, ambiguous=True, **made_of)
             case "gone":
                 it = gone(minute, **made_of)
             case "other":

@@ -153,6 +153,8 @@ def test_the_rules_of_one_host_say_nothing_of_another() -> None:
     _, verdict = ASSESSOR.judge(markup(NOTICE, "http://elsewhere.example/x"))
 
     assert verdict.rule == "gen-short"
+    assert verdict.ambiguous  # it may be a notice of that host, and nobody has described those
+    assert "would look the same" in verdict.detail
 
 
 # What is shown
