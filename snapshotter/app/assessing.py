@@ -20,10 +20,8 @@ from snapshotter.assess.qr import Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, page_layout, typed
-from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import (
-    Artifact,
     Capture,
     ImageCounts,
     Outcome,
@@ -38,6 +36,7 @@ from snapshotter.policy import readings as known_sites
 from snapshotter.policy.takedown import parse_rules, rules_for
 from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
+from snapshotter.seal.sealer import own_file
 from snapshotter.verify.record import MAX_BYTES as MAX_RECORD
 from snapshotter.verify.record import loads
 
@@ -143,7 +142,7 @@ def with_assessment(
         words = str(error).partition("\n")[0][:200]
         warning = Reason(code=_FAILED, detail=f"{type(error).__name__}: {words}")
         return replace(capture, warnings=(*capture.warnings, warning)), None
-    own = [_written(spool, *it, clock) for it in made]
+    own = [own_file(spool, *it, step=_STEP, made_at=clock.now()) for it in made]
     artifacts = tuple(sorted((*capture.artifacts, *own), key=lambda it: it.path))
     return replace(capture, artifacts=artifacts), found
 
@@ -415,17 +414,3 @@ def _stored_record(files: Files) -> Mapping[str, Any]:
     if not isinstance(record, dict):
         raise EvidenceInvalid("the capture record is not an object")
     return record
-
-
-def _written(spool: Path, path: str, media_type: str, data: bytes, clock: Clock) -> Artifact:
-    file = spool / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
-    return Artifact(
-        path=path,
-        media_type=media_type,
-        file=file,
-        digests=digest_bytes(data),
-        step=_STEP,
-        made_at=clock.now(),
-    )

@@ -105,15 +105,21 @@ def seal(
     artifacts = sorted(
         (
             *capture.artifacts,
-            _own_file(
-                spool, "capture/policy.toml", "application/toml", decision.policy_text, capture
+            own_file(
+                spool,
+                "capture/policy.toml",
+                "application/toml",
+                decision.policy_text.encode(),
+                step="seal",
+                made_at=capture.ended_at,
             ),
-            _own_file(
+            own_file(
                 spool,
                 "capture/README.txt",
                 "text/plain",
-                _README.format(software=software),
-                capture,
+                _README.format(software=software).encode(),
+                step="seal",
+                made_at=capture.ended_at,
             ),
         ),
         key=lambda artifact: artifact.path,
@@ -287,8 +293,10 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
     return lambda: path.open("rb")
 
 
-def _own_file(spool: Path, path: str, media_type: str, text: str, capture: Capture) -> Artifact:
-    data = text.encode()
+def own_file(
+    spool: Path, path: str, media_type: str, data: bytes, *, step: str, made_at: datetime
+) -> Artifact:
+    """Write a file of ours beside those of a capture; `path` is the one in the bundle."""
     file = spool / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
@@ -297,8 +305,8 @@ def _own_file(spool: Path, path: str, media_type: str, text: str, capture: Captu
         media_type=media_type,
         file=file,
         digests=digest_bytes(data),
-        step="seal",
-        made_at=capture.ended_at,
+        step=step,
+        made_at=made_at,
     )
 
 
