@@ -7,7 +7,6 @@ again after a crash tells nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 from snapshotter.assess.thresholds import crossings, series
@@ -18,6 +17,7 @@ from snapshotter.model.event import MAX_TEXT, Event, EventKind
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
+from snapshotter.report.words import minute
 
 _SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a subject
 
@@ -60,10 +60,10 @@ def _crossed(
 def _in_words(it: Crossing) -> str:
     maybe = "" if it.certain else "maybe "
     if it.below_at is None:
-        return f"{it.unit} {maybe}stood at {it.threshold} or more at {_minute(it.reached_at)}"
+        return f"{it.unit} {maybe}stood at {it.threshold} or more at {minute(it.reached_at)}"
     return (
-        f"{it.unit} {maybe}reached {it.threshold} between {_minute(it.below_at)}"
-        f" and {_minute(it.reached_at)}"
+        f"{it.unit} {maybe}reached {it.threshold} between {minute(it.below_at)}"
+        f" and {minute(it.reached_at)}"
     )
 
 
@@ -82,7 +82,7 @@ def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event
             EventKind.PAGE_CHANGED,
             this,
             summary=(
-                f"the main text of a page changed between {_minute(last.at)} and {_minute(this.at)}"
+                f"the main text of a page changed between {minute(last.at)} and {minute(this.at)}"
             ),
             detail=f"before: {last.bundle_id}",
         )
@@ -101,7 +101,7 @@ def _unknown(before: Sequence[Observation], this: Observation) -> Iterator[Event
     yield _event(
         EventKind.NOTICE_UNKNOWN,
         this,
-        summary=f"a notice that no rule knows stood in the place of a page at {_minute(this.at)}",
+        summary=f"a notice that no rule knows stood in the place of a page at {minute(this.at)}",
         detail=this.notice,
     )
 
@@ -120,7 +120,3 @@ def _event(
         host=host_of(this.url)[:MAX_TEXT],
         detail=detail[:MAX_TEXT],
     )
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

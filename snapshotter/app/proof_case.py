@@ -7,14 +7,13 @@ Where there is none, what is missing is told, and what to type.
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from snapshotter.app import takedowns
 from snapshotter.app.observations import observations
 from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.app.takedowns import Derived, TakedownDesk
-from snapshotter.assess.events import Conclusion, Lack, Missing, Standing
+from snapshotter.assess.events import Conclusion, Lack, Standing
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout
 from snapshotter.model.proof import ENDS, Role
@@ -151,7 +150,7 @@ def _nothing_yet(url: str, derived: Derived, captures: Sequence[Observation]) ->
         case Standing.UNSEEN if captures:
             return SnapshotterError(
                 f"no capture in the store says whether this page is there; of the last one, "
-                f"{_minute(captures[-1].at)}, {words.shown(captures[-1])}",
+                f"{words.moment(captures[-1].at)}, {words.shown(captures[-1])}",
                 hint=again,
             )
         case Standing.UNSEEN:
@@ -165,41 +164,11 @@ def _nothing_yet(url: str, derived: Derived, captures: Sequence[Observation]) ->
 
 def _doubt(known: Conclusion) -> str:
     since = known.first_gone
-    gone = f"it is gone since {_minute(since.at)}, and needs " if since else "it needs "
-    return gone + ", and ".join(map(missing_in_words, known.missing))
-
-
-def missing_in_words(missing: Missing) -> str:
-    """Return what is missing for an event, to stand behind "it needs"."""
-    later = f", from {_minute(missing.after)} on" if missing.after else ""
-    match missing.lack:
-        case Lack.SEEN:
-            return "a capture that shows it, from before"
-        case Lack.AGREEING:
-            count = "one more capture" if missing.count == 1 else f"{missing.count} more captures"
-            return (
-                f"{count} that says so{later}"
-                if missing.count == 1
-                else f"{count} that say so{later}"
-            )
-        case Lack.TIME:
-            return f"a capture that says so{later or ' later'}"
-        case Lack.CONTROL:
-            return f"a capture of another page of {missing.host} that is there{later}"
-        case Lack.VANTAGE:
-            where = f" ({_by(missing.seen)})" if missing.seen else ""
-            return f"that it is gone by the other way as well{where}"
-
-
-def _by(seen: Observation) -> str:
-    return f"by {seen.vantage} {words.shown(seen)} at {_minute(seen.at)}"
+    gone = f"it is gone since {words.moment(since.at)}, and needs " if since else "it needs "
+    return gone + ", and ".join(map(takedowns.missing_in_words, known.missing))
 
 
 def _help(known: Conclusion, again: str) -> str:
     if known.missing and known.missing[0].lack is Lack.CONTROL:
         return "snapshotter capture another page of the host that is there, and this one again"
     return again
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

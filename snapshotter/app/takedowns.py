@@ -26,6 +26,8 @@ from snapshotter.app.observations import Observatory, is_of_its_host, observatio
 from snapshotter.assess.events import (
     BURST,
     Conclusion,
+    Lack,
+    Missing,
     account_of,
     conclude,
     conclude_account,
@@ -43,6 +45,7 @@ from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
 from snapshotter.ports import Signer
+from snapshotter.report.words import minute, moment
 from snapshotter.store.catalog import KeptEvent
 from snapshotter.verify.audit.beside import counts
 from snapshotter.verify.trust import Trust
@@ -457,7 +460,7 @@ def event_of(it: Takedown) -> Event:
         kind=kind,
         at=it.at,
         subject=subject,
-        summary=f"{words} between {_minute(begin)} and {_minute(end)}",
+        summary=f"{words} between {minute(begin)} and {minute(end)}",
         reasons=tuple(cause.value for cause in it.causes),
         bundle_id=it.first_gone.bundle_id,
         url=it.url,
@@ -474,5 +477,33 @@ _SUMMARIES: Final = {
 }
 
 
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+# --- what is missing ------------------------------------------------------------------------
+
+
+def missing_in_words(missing: Missing) -> str:
+    """Return one thing that is missing for an event, to stand behind "it needs"."""
+    after = f" after {moment(missing.after)}" if missing.after is not None else ""
+    match missing.lack:
+        case Lack.SEEN:
+            return "a capture by this way that shows it, from before"
+        case Lack.AGREEING:
+            many = "one more agreeing capture"
+            if missing.count != 1:
+                many = f"{missing.count} more agreeing captures"
+            return f"{many}, the last one{after}" if after else many
+        case Lack.TIME:
+            return f"one more agreeing capture{after}: those that agree are too close"
+        case Lack.CONTROL:
+            return (
+                f"a control: another page of {missing.host} that is there, captured{after} and "
+                "before the last that agrees"
+            )
+        case Lack.VANTAGE if missing.seen is not None:
+            other = missing.seen
+            return (
+                f"{other.vantage} to say so too: by {other.vantage} it was there at "
+                f"{moment(other.at)} ({other.bundle_id}), and a difference between two ways is no "
+                "removal"
+            )
+        case Lack.VANTAGE:
+            return "the other way to say so too: a difference between two ways is no removal"

@@ -15,7 +15,6 @@ from snapshotter.errors import SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.app.observations import Observatory
     from snapshotter.app.takedowns import Derived
-    from snapshotter.assess.events import Missing
     from snapshotter.store.catalog import KeptEvent
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
@@ -306,6 +305,7 @@ def _derived_object(it: "Derived") -> dict[str, Any]:
 
 
 def _derived_lines(it: "Derived") -> Iterator[str]:
+    from snapshotter.app.takedowns import missing_in_words
     from snapshotter.assess.events import Standing
     from snapshotter.verify.takedown import in_words
 
@@ -320,7 +320,7 @@ def _derived_lines(it: "Derived") -> Iterator[str]:
     elif not it.recorded:
         yield f"{it.subject}  {_STANDINGS[found.standing.value]}"
     for lack in found.missing:
-        yield f"  {missing_in_words(lack)}"
+        yield f"  needs {missing_in_words(lack)}"
     if len(found.said) > 1:
         yield f"  its captures name different causes, which do not agree: {', '.join(found.said)}"
     for passed in it.passed:
@@ -337,31 +337,3 @@ _STANDINGS = {
     "there": "is there, or says nothing against its account",
     "gone": "is gone, and that is recorded",
 }
-
-
-def missing_in_words(it: "Missing") -> str:
-    """Return one thing that is missing for an event, as a sentence without an end."""
-    from snapshotter.assess.events import Lack
-
-    after = time_in_words(it.after) if it.after is not None else ""
-    if it.lack is Lack.AGREEING:
-        many = "capture" if it.count == 1 else "captures"
-        return f"needs {_number(it.count)} more agreeing {many}, the last one after {after}"
-    if it.lack is Lack.TIME:
-        return f"needs one more agreeing capture after {after}: those that agree are too close"
-    if it.lack is Lack.CONTROL:
-        return (
-            f"needs a control: another page of {it.host} that is there, captured after {after} and "
-            "before the last that agrees"
-        )
-    if it.lack is Lack.VANTAGE and it.seen is not None:
-        return (
-            f"by {it.seen.vantage} it was there at {time_in_words(it.seen.at)}: a difference "
-            f"between two ways, and no removal until {it.seen.vantage} says so too "
-            f"({it.seen.bundle_id})"
-        )
-    return "no capture by this way shows that it was there before"
-
-
-def _number(count: int) -> str:
-    return "one" if count == 1 else str(count)

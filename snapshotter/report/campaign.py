@@ -16,6 +16,7 @@ from snapshotter.model.campaign import (
     Survival,
 )
 from snapshotter.report import html
+from snapshotter.report.words import moment
 
 _TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
 
@@ -155,7 +156,7 @@ def _length(ms: int, *, up: bool = False) -> str:
 
 
 def _utc(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
+    return moment(at) if at is not None else "never"
 
 
 def _rests_on(number: Number, rows: Sequence[PageRow]) -> str:

@@ -105,6 +105,16 @@ def both(at: datetime, timezone: str) -> str:
     return f"{utc(at)} ({there})" if there else utc(at)
 
 
+def moment(at: datetime) -> str:
+    """Return an instant in digits, to the second: `2026-11-27 14:05:12 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def minute(at: datetime) -> str:
+    """Return an instant in digits, to the minute it is in: `2026-11-27 14:05 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def span(length: timedelta) -> str:
     """
     Return a length of time by its two largest units: `26 minutes and 31 seconds`.

@@ -11,8 +11,8 @@ import pytest
 from snapshotter.app import records, takedowns
 from snapshotter.app.log import Logbook
 from snapshotter.app.observations import Observatory
-from snapshotter.app.takedowns import Derived, TakedownDesk, derive
-from snapshotter.assess.events import Lack, Standing, parts
+from snapshotter.app.takedowns import Derived, TakedownDesk, derive, missing_in_words
+from snapshotter.assess.events import Lack, Missing, Standing, parts
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
@@ -25,7 +25,7 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
-from tests import bundles, logs, observed
+from tests import bundles, exhibits, logs, observed
 from tests.fakes.world import FixedClock
 from tests.observed import ACCOUNT, ARTICLE, IDENTITY, OTHER, at
 from tests.unit.policy.test_identity import RULES
@@ -555,3 +555,40 @@ def test_nothing_is_opened_or_made_where_nothing_was_taken_down(bench: Bench) ->
 
     assert derive(desk) == ()
     assert derive(desk, (ARTICLE,))[0].conclusion.standing is Standing.THERE
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (Missing(lack=Lack.SEEN), "a capture by this way that shows it, from before"),
+        (
+            Missing(lack=Lack.AGREEING, count=1, after=at(40)),
+            "one more agreeing capture, the last one after 2026-05-27 08:40:00 UTC",
+        ),
+        (Missing(lack=Lack.AGREEING, count=2), "2 more agreeing captures"),
+        (
+            Missing(lack=Lack.TIME, after=at(40)),
+            "one more agreeing capture after 2026-05-27 08:40:00 UTC: those that agree are too "
+            "close",
+        ),
+        (
+            Missing(lack=Lack.CONTROL, host="x.test", after=at(0)),
+            "a control: another page of x.test that is there, captured after "
+            "2026-05-27 08:00:00 UTC and before the last that agrees",
+        ),
+        (
+            Missing(
+                lack=Lack.VANTAGE,
+                seen=replace(exhibits.observation(), vantage="tor", bundle_id="b-1"),
+            ),
+            "tor to say so too: by tor it was there at 2026-11-27 14:05:15 UTC (b-1), and a "
+            "difference between two ways is no removal",
+        ),
+    ],
+)
+def test_what_is_missing_stands_behind_it_needs(missing: Missing, told: str) -> None:
+    assert missing_in_words(missing) == told
+
+
+def test_every_lack_has_its_words() -> None:
+    assert all(missing_in_words(Missing(lack=it, count=1)) for it in Lack)

@@ -213,7 +213,7 @@ def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None
     user.capture(26, removed("wx-01"))
     said = asked()
     assert "no take-down of this page is confirmed: it is gone since " in said
-    assert "one more capture that says so" in said
+    assert "one more agreeing capture" in said
     user.capture(40, removed("wx-01"))
     said = asked()
     assert "a capture of another page of mp.weixin.qq.com that is there" in said

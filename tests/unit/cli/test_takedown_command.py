@@ -8,8 +8,6 @@ import pytest
 
 from snapshotter.app import wiring
 from snapshotter.app.settings import load
-from snapshotter.assess.events import Lack, Missing
-from snapshotter.cli.takedown import missing_in_words
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
 from snapshotter.site.wechat import account_story
@@ -193,17 +191,3 @@ def test_who_wants_to_know_is_told_once_of_all_at_once(
     assert "mp.weixin" not in posted.body.decode()
     assert bench.run("takedown", "list") == 0
     assert bench.out.splitlines()[0] == f"{bench.account}: 3 events"
-
-
-@pytest.mark.parametrize(
-    ("missing", "words"),
-    [
-        (Missing(lack=Lack.AGREEING, count=1, after=at(40)), "needs one more agreeing capture,"),
-        (Missing(lack=Lack.AGREEING, count=2, after=at(40)), "needs 2 more agreeing captures,"),
-        (Missing(lack=Lack.TIME, after=at(40)), "after 2026-05-27 08:40:00 UTC: those that agree"),
-        (Missing(lack=Lack.CONTROL, host="h.test", after=at(0)), "another page of h.test"),
-        (Missing(lack=Lack.SEEN), "no capture by this way shows"),
-    ],
-)
-def test_what_is_missing_is_said_in_words(missing: Missing, words: str) -> None:
-    assert words in missing_in_words(missing)
