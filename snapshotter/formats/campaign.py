@@ -11,7 +11,6 @@ capture showed from its bundle (docs/spec/campaign-report.md).
 
 from typing import Final
 
-from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import statement, typed
 from snapshotter.formats.layout import bundle_time
 from snapshotter.formats.statement import Signer
@@ -21,8 +20,6 @@ FORMAT: Final = "snapshotter-campaign/1"
 MAX_BYTES: Final = 64 << 20
 MAX_PAGES: Final = 20_000
 MAX_CAPTURES: Final = 100_000
-
-_FIELDS: Final[dict[str, type]] = {"report": dict}
 
 
 def encode(report: CampaignReport, signer: Signer) -> bytes:
@@ -48,13 +45,7 @@ def parse(data: bytes) -> tuple[CampaignReport, str]:
     Raises:
         EvidenceInvalid: Anything else.
     """
-    found = statement.parse(data, FORMAT, _FIELDS, limit=MAX_BYTES)
-    report = typed.read(CampaignReport, found.value["report"])
-    try:
-        _check(report)
-    except ValueError as error:
-        raise EvidenceInvalid(str(error)) from error
-    return report, found.key_id
+    return statement.parse_one(data, FORMAT, "report", CampaignReport, _check, limit=MAX_BYTES)
 
 
 def is_campaign(head: bytes) -> bool:

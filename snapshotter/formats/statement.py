@@ -12,13 +12,14 @@ Holds and tombstones are statements (docs/spec/holds.md, docs/spec/tombstone.md)
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import canonical_json, keys
+from snapshotter.formats import canonical_json, keys, typed
 
+T = TypeVar("T")
 MAX_BYTES = 1 << 16
 _SEAL_KEYS = {"key_id", "public_key", "signature"}
 
@@ -93,3 +94,28 @@ def parse(
     if not keys.verify_signature(key, signature, signed + b"\n"):
         raise EvidenceInvalid("the signature does not hold")
     return Statement(value=value, key_id=seal["key_id"])
+
+
+def parse_one(
+    data: bytes, kind: str, name: str, of: type[T], check: Callable[[T], None], *, limit: int
+) -> tuple[T, str]:
+    """
+    Return the one value that a statement is about, and the id of the key that signed it.
+
+    Args:
+        kind: What its `format` has to be.
+        name: The field that holds the value: the only one beside `format`.
+        of: The dataclass of `model/` that it is made into.
+        check: Raises ValueError for a value that contradicts itself.
+        limit: Most bytes that one of this format has.
+
+    Raises:
+        EvidenceInvalid: Not of that form, the signature does not hold, or `check` refuses it.
+    """
+    found = parse(data, kind, {name: dict}, limit=limit)
+    value = typed.read(of, found.value[name])
+    try:
+        check(value)
+    except ValueError as error:
+        raise EvidenceInvalid(str(error)) from error
+    return value, found.key_id

@@ -8,12 +8,12 @@ each of them showed, and what was asked of them to make it an event. So it can b
 again from those bundles alone (docs/spec/takedown-event.md). Its digest stands in the log.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
-from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import statement, typed
+from snapshotter.formats import statement
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.layout import takedown_key
+from snapshotter.formats.statement import Signer
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 
 FORMAT = "snapshotter-takedown/1"
@@ -21,22 +21,11 @@ MAX_BYTES = 1 << 20  # captures say much of themselves: counts, accounts, files 
 MAX_CAPTURES = 200
 MAX_ARTICLES = 2_000
 
-_FIELDS: dict[str, type] = {"event": dict}
 _BACK = (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED)
 _HEX = frozenset("0123456789abcdef")
 
 
-class _Signer(Protocol):
-    @property
-    def key_id(self) -> str: ...
-
-    @property
-    def public_key_pem(self) -> bytes: ...
-
-    def sign(self, message: bytes) -> bytes: ...
-
-
-def encode(event: Takedown, signer: _Signer) -> bytes:
+def encode(event: Takedown, signer: Signer) -> bytes:
     """
     Return the event, signed.
 
@@ -60,13 +49,7 @@ def parse(data: bytes) -> tuple[Takedown, str]:
     Raises:
         EvidenceInvalid: Anything else.
     """
-    found = statement.parse(data, FORMAT, _FIELDS, limit=MAX_BYTES)
-    event = typed.read(Takedown, found.value["event"])
-    try:
-        _check(event)
-    except ValueError as error:
-        raise EvidenceInvalid(str(error)) from error
-    return event, found.key_id
+    return statement.parse_one(data, FORMAT, "event", Takedown, _check, limit=MAX_BYTES)
 
 
 def is_takedown(data: bytes) -> bool:

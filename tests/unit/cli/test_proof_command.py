@@ -216,7 +216,7 @@ def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None
     assert "one more agreeing capture" in said
     user.capture(40, removed("wx-01"))
     said = asked()
-    assert "a capture of another page of mp.weixin.qq.com that is there" in said
+    assert "a control: another page of mp.weixin.qq.com that is there" in said
     assert list(user.home.glob("*.html")) == []
 
 
