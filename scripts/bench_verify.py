@@ -6,8 +6,9 @@ Time verifying and sealing by size: docs/performance.md comes from here.
 A bundle of each size is sealed for real, without a token, around network traffic that is
 random bytes. Then `sha256sum`, `b3sum` and our verifier, in a process of its own each, read
 the same file in turn, so that a machine whose speed drifts drifts for all. A verifier
-reads each byte once and computes CRC-32, SHA-256 twice (of the member and of the whole)
-and BLAKE3. Sealing is what a larger capture costs more than the smallest one, by the MB;
+reads each byte once and computes CRC-32 and BLAKE3, and in two threads beside it SHA-256
+of the member and of the whole. With fewer idle cores than two it takes twice as long.
+Sealing is what a larger capture costs more than the smallest one, by the MB;
 hashing of the capture's files, which is done as they are written, is in it.
 """
 

@@ -7,6 +7,7 @@ key can do, an insider, is `resealed`. `RawEntry` and `raw_zip` write zips that
 our own writer would refuse, by code that shares nothing with it.
 """
 
+import hashlib
 import io
 import json
 import struct
@@ -51,6 +52,7 @@ from snapshotter.model.capture import (
     Step,
     StepState,
 )
+from snapshotter.model.digests import FileDigest
 from snapshotter.model.request import Decision
 from snapshotter.ports import Clock, Signer, TimestampAuthority
 from snapshotter.seal import sealer
@@ -301,6 +303,11 @@ def unpack(data: bytes) -> Members:
     """Return the members of a canonical container."""
     stream = io.BytesIO(data)
     return container.read(stream, lambda member: True).kept
+
+
+def file_digest(data: bytes) -> FileDigest:
+    """What a file of these bytes is stored, logged and named by."""
+    return FileDigest(length=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:

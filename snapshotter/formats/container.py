@@ -10,15 +10,19 @@ hidden members, second directories, odd flags and bytes between members can
 not be there (docs/spec/bundle.md, "Container").
 """
 
+import hashlib
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from blake3 import blake3
+
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats.digest import CHUNK, Digester
+from snapshotter.formats.digest import CHUNK, Digester, Lane
 from snapshotter.formats.names import MAX_NAME, is_member_name
-from snapshotter.model.digests import Digests
+from snapshotter.model.digests import Digests, FileDigest
 from snapshotter.model.finding import Code
 
 MAX_BYTES = (1 << 32) - 1  # no zip64: limits keep captures far below
@@ -65,9 +69,9 @@ class Member:
 def write(
     files: Iterable[tuple[str, Digests, Callable[[], BinaryIO]]],
     out: BinaryIO,
-) -> Digests:
+) -> FileDigest:
     """
-    Write the container of `files` and return its own digests, all in one pass.
+    Write the container of `files` and return its own digest, all in one pass.
 
     Args:
         files: Name, digests and a function that opens the file for reading.
@@ -91,31 +95,34 @@ def write(
         )
     directory = b"".join(_central(member) for member in members)
 
-    whole = Digester()
+    whole = hashlib.sha256()
+    length = start + size + _END.size
+    with Lane(length) as lane:
 
-    def emit(data: bytes) -> None:
-        out.write(data)
-        whole.update(data)
+        def emit(data: bytes) -> None:
+            lane.put(whole.update, data)
+            out.write(data)
 
-    for member, (_, digests, opener) in zip(members, ordered, strict=True):
-        emit(_local(member))
-        digester = Digester()
-        with opener() as source:
-            while chunk := source.read(CHUNK):
-                digester.update(chunk)
-                emit(chunk)
-        if digester.digests() != digests:
-            raise SnapshotterError(f"{member.name} changed on disk while it was being sealed")
-    emit(directory)
-    emit(_end(len(members), len(directory), start))
-    return whole.digests()
+        for member, (_, digests, opener) in zip(members, ordered, strict=True):
+            emit(_local(member))
+            digester = Digester()
+            with opener() as source:
+                while chunk := source.read(CHUNK):
+                    emit(chunk)
+                    digester.update(chunk)
+            if digester.digests() != digests:
+                raise SnapshotterError(f"{member.name} changed on disk while it was being sealed")
+        emit(directory)
+        emit(_end(len(members), len(directory), start))
+        lane.settle()
+    return FileDigest(length=length, sha256=whole.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """All that a container holds, digested in one pass over the whole file."""
 
-    whole: Digests
+    whole: FileDigest
     members: dict[str, Member]
     digests: dict[str, Digests]
     kept: dict[str, bytes]
@@ -170,42 +177,70 @@ def read(stream: BinaryIO, keep: Callable[[Member], bool]) -> Contents:
         ContainerInvalid: Not a canonical zip, or a checksum that does not match.
     """
     members = read_directory(stream)
-    whole = Digester()
-    digests: dict[str, Digests] = {}
+    # The directory and the end record were compared just now, but from an earlier
+    # reading: they are compared again as they are hashed, in case the file changes under us.
+    start = members[-1].end if members else 0
+    tail = b"".join(_central(member) for member in members)
+    tail += _end(len(members), len(tail), start)
+    length = start + len(tail)
+    whole = hashlib.sha256()
+    reading = {member.name: _Reading() for member in members}
     kept: dict[str, bytes] = {}
     stream.seek(0)
-    for member in members:
-        header = exactly(stream, member.data_offset - member.offset)
-        if header != _local(member):
-            raise ContainerInvalid(f"the header of {member.name} differs from the directory")
-        whole.update(header)
-        digester = Digester()
-        held: list[bytes] = []
-        wanted = keep(member)
-        for chunk in chunks(stream, member.length):
-            whole.update(chunk)
-            digester.update(chunk)
+    # Two SHA-256 of every byte, of the member and of the file: each in a lane of its own,
+    # beside the reading, the checksum and BLAKE3.
+    with Lane(length) as of_file, Lane(length) as of_members:
+        for member in members:
+            header = exactly(stream, member.data_offset - member.offset)
+            if header != _local(member):
+                raise ContainerInvalid(f"the header of {member.name} differs from the directory")
+            of_file.put(whole.update, header)
+            it = reading[member.name]
+            held: list[bytes] = []
+            wanted = keep(member)
+            for chunk in chunks(stream, member.length):
+                of_file.put(whole.update, chunk)
+                of_members.put(it.sha256.update, chunk)
+                it.update(chunk)
+                if wanted:
+                    held.append(chunk)
+            if it.crc32 != member.crc32:
+                raise ContainerInvalid(f"the checksum of {member.name} does not match its bytes")
             if wanted:
-                held.append(chunk)
-        digests[member.name] = digester.digests()
-        if digests[member.name].crc32 != member.crc32:
-            raise ContainerInvalid(f"the checksum of {member.name} does not match its bytes")
-        if wanted:
-            kept[member.name] = b"".join(held)
-    # The directory and the end record were compared above, but from an earlier
-    # reading: compare again what is hashed, in case the file changes under us.
-    tail = b"".join(_central(member) for member in members)
-    start = members[-1].end if members else 0
-    tail += _end(len(members), len(tail), start)
-    if exactly(stream, len(tail)) != tail or stream.read(1):
-        raise ContainerInvalid("the file changed while it was being read")
-    whole.update(tail)
+                kept[member.name] = b"".join(held)
+        if exactly(stream, len(tail)) != tail or stream.read(1):
+            raise ContainerInvalid("the file changed while it was being read")
+        of_file.put(whole.update, tail)
+        of_file.settle()
+        of_members.settle()
     return Contents(
-        whole=whole.digests(),
+        whole=FileDigest(length=length, sha256=whole.hexdigest()),
         members={member.name: member for member in members},
-        digests=digests,
+        digests={member.name: reading[member.name].digests(member) for member in members},
         kept=kept,
     )
+
+
+class _Reading:
+    """The digests of a member while it is read; its SHA-256 is fed by another thread."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+        self.crc32 = 0
+        self._blake3 = blake3()
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes, but for the SHA-256."""
+        self.crc32 = zlib.crc32(data, self.crc32)
+        self._blake3.update(data)
+
+    def digests(self, member: Member) -> Digests:
+        return Digests(
+            length=member.length,
+            crc32=self.crc32,
+            sha256=self.sha256.hexdigest(),
+            blake3=self._blake3.hexdigest(),
+        )
 
 
 def _lay_out(files: Iterable[tuple[str, Digests]]) -> list[Member]:

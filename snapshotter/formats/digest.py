@@ -5,11 +5,18 @@ Two algorithms stand side by side, SHA-256 (FIPS 180-4) and BLAKE3, so that a
 break of one leaves the other; the CRC-32 is what a zip member needs. Files are
 digested as they are written or read, in chunks: a large network record costs
 no more memory than a small screenshot.
+
+All three leave the interpreter free while they work (they release its lock), so a
+`Lane` lets a second core do what would else wait for the first.
 """
 
 import hashlib
 import zlib
-from typing import BinaryIO
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from blake3 import blake3
 
@@ -17,6 +24,55 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.digests import Digests
 
 CHUNK = 1 << 20  # bytes per read; peak memory does not grow with the file
+
+_WORTH_A_THREAD = 4 << 20  # bytes; less is hashed before a thread has begun
+_AHEAD = 4  # chunks that may wait in a lane: so much memory, and no more
+
+
+class Lane:
+    """
+    Work done in order, a few chunks behind the caller, in a thread of its own.
+
+    Where there is little to do it is done at once, in the caller's. What the work raises is
+    raised by a later call, by `settle` at the latest.
+
+    Args:
+        length: Bytes that are expected to go through it.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._thread = (
+            ThreadPoolExecutor(1, thread_name_prefix="digest")
+            if length >= _WORTH_A_THREAD
+            else None
+        )
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+
+    def put(self, work: Callable[[bytes], None], data: bytes) -> None:
+        """Have `work` take `data`, behind all that was put before."""
+        if self._thread is None:
+            work(data)
+            return
+        if len(self._waiting) >= _AHEAD:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(work, data))
+
+    def settle(self) -> None:
+        """Return when all that was put is done."""
+        while self._waiting:
+            self._waiting.popleft().result()
 
 
 class Digester:

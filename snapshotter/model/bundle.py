@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from snapshotter.model.digests import Digests
+from snapshotter.model.digests import FileDigest
 
 
 class TokenState(enum.StrEnum):
@@ -45,7 +45,7 @@ class Bundle:
 
     id: str
     file: Path
-    digests: Digests  # of the whole file
+    digests: FileDigest
     key_id: str
     captured_at: datetime
     sealed_at: datetime

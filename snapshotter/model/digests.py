@@ -7,6 +7,18 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileDigest:
+    """Length and SHA-256 of a whole file: what a bundle is stored, logged and named by."""
+
+    length: int  # bytes
+    sha256: str  # 64 lowercase hex digits
+
+    def __post_init__(self) -> None:
+        if self.length < 0 or not _HEX64.fullmatch(self.sha256):
+            raise ValueError("a length is not negative, and a digest is 64 lowercase hex digits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
     """Length, checksum and digests of one run of bytes, all from one reading."""
 

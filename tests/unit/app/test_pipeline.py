@@ -22,7 +22,6 @@ from snapshotter.app.pipeline import World, run
 from snapshotter.app.tokens import TokenDesk, ask_again
 from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.bundle import Retention, StoredObject, TokenState
 from snapshotter.model.capture import Capture, Disclosure
@@ -99,7 +98,7 @@ def test_a_capture_becomes_a_stored_bundle_that_passes(
 
     data = Path(result.location).read_bytes()
     assert result.report.verdict is Verdict.PASSED
-    assert digest_bytes(data) == result.bundle.digests
+    assert bundles.file_digest(data) == result.bundle.digests
     assert list(here.spool_dir.iterdir()) == []
     assert not here.pending_dir.exists()
     assert result.stage_ms["total"] >= result.stage_ms["seal"]
@@ -318,7 +317,7 @@ def test_an_authority_that_is_down_owes_a_token_and_pays_it_later(tmp_path: Path
         )
     assert report.verdict is Verdict.PASSED
     assert list(pending.remembered(base.pending_dir)) == []
-    assert digest_bytes(file.read_bytes()) == result.bundle.digests
+    assert bundles.file_digest(file.read_bytes()) == result.bundle.digests
 
 
 def test_no_token_is_put_beside_a_bundle_that_never_came(

@@ -1,6 +1,8 @@
 """The canonical zip: one table of files, one encoding; every other zip is refused."""
 
+import hashlib
 import io
+import threading
 import zipfile
 from dataclasses import replace
 from typing import BinaryIO
@@ -12,6 +14,7 @@ from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import container
+from snapshotter.formats import digest as digest_module
 from snapshotter.formats.container import ContainerInvalid
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.finding import Code
@@ -30,7 +33,40 @@ def test_what_is_written_is_read_again(files: dict[str, bytes]) -> None:
 
     assert contents.kept == files
     assert contents.digests == {name: digest_bytes(content) for name, content in files.items()}
-    assert contents.whole == digest_bytes(data)
+    assert contents.whole == bundles.file_digest(data)
+
+
+def test_a_large_file_is_read_by_threads_as_a_small_one_is_without() -> None:
+    size = digest_module._WORTH_A_THREAD
+    data = hashlib.shake_128(b"large").digest(size)
+    files = {"archive/a.bin": data, "b.bin": data[: size // 3], "c/c.txt": b"", "d.txt": b"d"}
+
+    packed = pack(files)
+    contents = container.read(io.BytesIO(packed), lambda member: member.name == "b.bin")
+
+    assert packed == bundles.raw_zip(bundles.raw_entries(files))
+    assert contents.whole == bundles.file_digest(packed)
+    assert contents.digests == {name: digest_bytes(content) for name, content in files.items()}
+    assert contents.kept == {"b.bin": files["b.bin"]}
+    assert not [it for it in threading.enumerate() if it.name.startswith("digest")]
+
+
+def test_a_large_file_that_ends_too_early_leaves_no_thread_behind() -> None:
+    class Cut(io.BytesIO):
+        """Has no more bytes, from the moment on that it is read from its start."""
+
+        @override
+        def seek(self, offset: int, whence: int = 0) -> int:
+            if (offset, whence) == (0, 0):
+                self.truncate(digest_module._WORTH_A_THREAD // 2)
+            return super().seek(offset, whence)
+
+    packed = pack({"archive/a.bin": bytes(digest_module._WORTH_A_THREAD)})
+
+    with pytest.raises(ContainerInvalid, match="ends too early"):
+        container.read(Cut(packed), lambda member: False)
+
+    assert not [it for it in threading.enumerate() if it.name.startswith("digest")]
 
 
 @given(FILES)

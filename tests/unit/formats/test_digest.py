@@ -1,5 +1,6 @@
 """Digests: one pass, any chunks, and the numbers of the specifications."""
 
+import hashlib
 import io
 
 import pytest
@@ -7,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.digest import CHUNK, Digester, DigestingWriter, digest, digest_bytes
+from snapshotter.formats import digest as module
+from snapshotter.formats.digest import (
+    CHUNK,
+    Digester,
+    DigestingWriter,
+    Lane,
+    digest,
+    digest_bytes,
+)
 from snapshotter.model.digests import Digests
 
 
@@ -70,3 +79,51 @@ def test_digests_that_can_not_be_are_not_built(fields: dict[str, object]) -> Non
 
     with pytest.raises(ValueError, match=r"digest|length"):
         Digests(**{**good, **fields})  # type: ignore[arg-type]
+
+
+_LENGTHS = pytest.mark.parametrize("length", [0, module._WORTH_A_THREAD])  # without a thread, with
+
+
+@_LENGTHS
+def test_a_lane_does_all_of_its_work_in_order(length: int) -> None:
+    done: list[bytes] = []
+
+    with Lane(length) as lane:
+        for number in range(100):
+            lane.put(done.append, bytes([number]))
+        lane.settle()
+
+    assert done == [bytes([number]) for number in range(100)]
+
+
+def test_no_more_waits_in_a_lane_than_it_may() -> None:
+    put, done, most = 0, 0, 0
+
+    def work(data: bytes) -> None:
+        nonlocal done, most
+        most = max(most, put - done)
+        hashlib.sha256(data)
+        done += 1
+
+    with Lane(module._WORTH_A_THREAD) as lane:
+        for _ in range(32):
+            lane.put(work, bytes(CHUNK))
+            put += 1
+        lane.settle()
+
+    assert done == put == 32
+    assert most <= module._AHEAD + 1
+
+
+@_LENGTHS
+def test_what_breaks_in_a_lane_is_raised_and_not_lost(length: int) -> None:
+    def work(data: bytes) -> None:
+        raise ZeroDivisionError(data)
+
+    def run() -> None:
+        with Lane(length) as lane:
+            lane.put(work, b"")
+            lane.settle()
+
+    with pytest.raises(ZeroDivisionError):
+        run()

@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import manifest, names
-from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.bundle import Bundle, TokenState
 from snapshotter.model.capture import Artifact, Capture, Redaction
 from snapshotter.model.finding import Verdict
@@ -64,7 +63,7 @@ def test_a_sealed_bundle_passes_the_verifier(tmp_path: Path, authority: ChainAut
     assert report.proven_time == made.tokens[0].time
     assert report.bundle_id == made.id
     assert (report.sha256, report.length) == (made.digests.sha256, made.digests.length)
-    assert digest_bytes(made.file.read_bytes()) == made.digests
+    assert bundles.file_digest(made.file.read_bytes()) == made.digests
     assert sum(length for _, length in made.part_bytes) < made.digests.length
 
 
