@@ -192,7 +192,8 @@ class Reveal:
         in_box = bool(facts.container) and not self._decision.pictures.inner_box
         if not facts.virtualised and not in_box:
             return
-        read = await segments.read_segments(stage, self._session, self._spool, scrolled)
+        shutter = self._camera.shutter
+        read = await segments.read_segments(stage, shutter, self._spool, scrolled)
         self._ledger.scrolling = replace(facts, segments=read.count)
         stretches = f"{read.count} stretches were read one by one, stopped at: {read.stopped}"
         if facts.virtualised:

@@ -9,9 +9,6 @@ What every file and tile shows goes into a `Picture`, and so does what it lacks.
 """
 
 import asyncio
-import base64
-import binascii
-import gc
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -25,6 +22,7 @@ from snapshotter.capture.gate import RasterGate
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 from snapshotter.capture.layout import Area, InnerBox, Layout
 from snapshotter.capture.png import PngPart, PngStitcher, one_colour
+from snapshotter.capture.shutter import Shutter, from_base64
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.world import WorldError
 from snapshotter.errors import SnapshotterError
@@ -41,7 +39,6 @@ from snapshotter.model.request import Decision, Viewport
 DEFAULT = "default"  # name of the window that every capture has
 
 _TILE_PIXELS = 6_000_000  # device pixels of one shot: what of a picture is in memory at once
-_UNCOLLECTED = 24 << 20  # bytes of shots that may be held as garbage
 _TALL_PIXELS = 40_000_000  # device pixels of a window that is made tall; all of it is painted
 _WIDTH_PX = 10_000  # CSS pixels of page width that are photographed
 _FILES = 100  # most files of one picture
@@ -67,12 +64,16 @@ class _Progress:
     tiles: int = 0
 
 
-async def paints_below(session: CDPSession, guard: Guard, limit_s: float) -> bool:
+async def paints_below(session: CDPSession, shutter: Shutter, guard: Guard, limit_s: float) -> bool:
     """
     Say whether this browser shows a part of a page below the window, tried on the blank page.
 
     One that does not returns white, without an error: that has to be known before a picture
     is believed.
+
+    Raises:
+        TimeLimit, PageLost, CaptureTimeout, PlaywrightError, SnapshotterError: It could not be
+            tried.
     """
 
     async def fill(html: str) -> None:
@@ -83,13 +84,9 @@ async def paints_below(session: CDPSession, guard: Guard, limit_s: float) -> boo
 
     await fill("<body style='margin:0;height:9000px;background:#0f0'>")
     clip = {"x": 0, "y": 8_900, "width": 8, "height": 8, "scale": 1}
-    answer = await guard.call(
-        "a trial",
-        session.send("Page.captureScreenshot", {"format": "png", "clip": clip}),
-        limit_s,
-    )
+    data = await shutter.take("a trial", limit_s, clip=clip)
     await fill("")
-    colour = one_colour(_decoded(answer["data"]))
+    colour = one_colour(data)
     return colour is not None and colour[:3] == b"\x00\xff\x00"
 
 
@@ -108,6 +105,7 @@ class Camera:
     def __init__(
         self,
         session: CDPSession,
+        shutter: Shutter,
         spool: Spool,
         guard: Guard,
         decision: Decision,
@@ -120,6 +118,7 @@ class Camera:
         warn: Callable[[str], None],
     ) -> None:
         self._session = session
+        self.shutter = shutter
         self._spool = spool
         self._guard = guard
         self._limits = decision.limits
@@ -127,7 +126,6 @@ class Camera:
         self._pictures = decision.pictures
         self._gate = gate
         self._beyond = beyond
-        self._uncollected = 0  # bytes of shots since the last collection
         self._work = work
         self._say = say
         self._warn = warn
@@ -331,7 +329,7 @@ class Camera:
                         self._session.send("IO.read", {"handle": stream, "size": _PDF_READ}),
                         limit_s,
                     )
-                    data = _decoded(piece["data"]) if piece.get("base64Encoded") else b""
+                    data = from_base64(piece["data"]) if piece.get("base64Encoded") else b""
                     if not length and not data.startswith(b"%PDF-"):
                         raise SnapshotterError("the browser returned something that is no PDF")
                     length += len(data)
@@ -597,19 +595,10 @@ class Camera:
             return await self._shot(area, part, self._limits.tile_s)
 
     async def _shot(self, area: Area, part: dict[str, Any] | None, limit_s: float) -> bytes:
-        asked: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
+        asked: dict[str, Any] = {"optimizeForSpeed": True}
         if part is not None:
             asked |= {"clip": part, "captureBeyondViewport": self._beyond}
-        answer = await self._guard.call(
-            "a screenshot", self._session.send("Page.captureScreenshot", asked), limit_s
-        )
-        data = await asyncio.to_thread(_decoded, answer.pop("data"))
-        # Playwright keeps each answer in a cycle of objects, and text of megabytes does not
-        # make a collection come sooner.
-        self._uncollected += len(data)
-        if self._uncollected > _UNCOLLECTED:
-            self._uncollected = 0
-            await asyncio.to_thread(gc.collect)
+        data = await self.shutter.take("a screenshot", limit_s, **asked)
         header = read_header(data)
         scale = self.window.scale
         expected = (area.width * scale, area.height * scale)
@@ -710,10 +699,3 @@ class _Strip:
 
 def _cut(progress: _Progress, reason: CutReason) -> Picture:
     return replace(progress.picture, reason=reason, truncated_at=progress.done)
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise SnapshotterError("the browser returned a picture that is no base64") from error

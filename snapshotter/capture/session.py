@@ -47,6 +47,7 @@ from snapshotter.capture.remedies import Remedies
 from snapshotter.capture.reveal import Reveal
 from snapshotter.capture.screenshot import DEFAULT, Camera, paints_below
 from snapshotter.capture.scribe import Scribe
+from snapshotter.capture.shutter import Shutter
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.standby import Running
 from snapshotter.capture.steps import Body, End, Steps, first_line, reason
@@ -472,21 +473,21 @@ class Session:
         width, height = self._decision.viewport_px
         window = Viewport(name=DEFAULT, width=width, height=height, scale=self._decision.scale)
         await set_window(stage, cdp, window)
-        if self._binary.path not in _PAINTS_BELOW:
-            _PAINTS_BELOW[self._binary.path] = await paints_below(cdp, guard, limit)
+        shutter = Shutter(cdp, guard, lambda words: ledger.log("again", words))
         camera = Camera(
             cdp,
+            shutter,
             self._spool,
             guard,
             self._decision,
             layout=Layout(cdp, worlds, guard, limit),
             gate=self._gate,
-            beyond=not _PAINTS_BELOW[self._binary.path],
+            beyond=not await self._paints_below(cdp, shutter),
             work=self._place.root,
             say=ledger.say,
             warn=lambda words: self._complain("picture-blank", words),
         )
-        steps = Steps(ledger, guard, self._document, remedies.revive)
+        steps = Steps(ledger, self._document, remedies.revive)
         reveal = Reveal(
             stage,
             cdp,
@@ -532,6 +533,27 @@ class Session:
             ),
             judging=judging,
         )
+
+    async def _paints_below(self, cdp: CDPSession, shutter: Shutter) -> bool:
+        """
+        Say whether pictures may be taken in the way that leaves the page alone.
+
+        A browser that can not be tried is photographed in the way that works in every one.
+        """
+        path = self._binary.path
+        if path not in _PAINTS_BELOW:
+            guard, limit = self._need_guard(), self._limits.step_s
+            try:
+                _PAINTS_BELOW[path] = await paints_below(cdp, shutter, guard, limit)
+            except (TimeLimit, PlaywrightError, SnapshotterError) as error:
+                self._ledger.warn(
+                    "trial-failed",
+                    "whether this browser shows what lies below a window could not be tried "
+                    f"({first_line(error)}): parts of the page were photographed in a window "
+                    "made for each, as the page may notice",
+                )
+                return False
+        return _PAINTS_BELOW[path]
 
     def _album(self, opened: _Opened) -> Album:
         return Album(

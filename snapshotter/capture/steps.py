@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.document import Document
-from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
+from snapshotter.capture.guard import CaptureTimeout, PageLost, TimeLimit
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.redact import clean_text
 from snapshotter.capture.targets import ProtocolError
@@ -20,8 +20,6 @@ from snapshotter.capture.world import WorldError, WorldGone
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import StepState
 
-_NO_PICTURE = "Unable to capture screenshot"  # the browser's words
-_NEW_PROCESS_S = 0.3  # for it to start a process in place of one that went
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 
 
@@ -47,12 +45,10 @@ class Steps:
     def __init__(
         self,
         ledger: Ledger,
-        guard: Guard,
         document: Document,
         revive: Callable[[], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
-        self._guard = guard
         self._document = document
         self._revive = revive
         self.moved = False  # a step failed because the page went to another document
@@ -74,7 +70,7 @@ class Steps:
         ledger = self._ledger
         ledger.begin_step(name)
         try:
-            end = await self._done(body)
+            end = await body()
         except (PageLost, CaptureTimeout) as error:
             code, detail = reason(name, error)
             self._ledger.complain(code, detail)
@@ -114,17 +110,6 @@ class Steps:
         for error in ended:
             if isinstance(error, BaseException):
                 raise error
-
-    async def _done(self, body: Body) -> End | str | None:
-        """Do the work of a step; once more when the browser has just lost its GPU process."""
-        try:
-            return await body()
-        except PlaywrightError as error:
-            if _NO_PICTURE not in error.message:
-                raise
-            self._ledger.log("again", first_line(error))
-            await self._guard.pause(_NEW_PROCESS_S)
-            return await body()
 
 
 def reason(step: str, error: Exception) -> tuple[str, str]:

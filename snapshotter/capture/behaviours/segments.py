@@ -8,17 +8,13 @@ that the stretch before had not, and a picture of its own.
 """
 
 import asyncio
-import base64
-import binascii
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from playwright.async_api import CDPSession
-
 from snapshotter.capture.behaviours.scrolling import Scrolled
 from snapshotter.capture.behaviours.stage import Stage
+from snapshotter.capture.shutter import Shutter
 from snapshotter.capture.spool import Spool, whole
-from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.png import read_header
 
@@ -39,14 +35,14 @@ class Segments:
 
 
 async def read_segments(
-    stage: Stage, cdp: CDPSession, spool: Spool, scrolled: Scrolled
+    stage: Stage, shutter: Shutter, spool: Spool, scrolled: Scrolled
 ) -> Segments:
     """
     Go from the top to the bottom once more; write `capture/segments.jsonl` and the pictures.
 
     Raises:
-        TimeLimit, WorldError, SnapshotterError: A stretch could not be read. What was read
-            before is written all the same.
+        TimeLimit, WorldError, PlaywrightError, SnapshotterError: A stretch could not be read.
+            What was read before is written all the same.
     """
     decision, clock = stage.decision, stage.clock
     end = clock.monotonic() + min(
@@ -72,7 +68,10 @@ async def read_segments(
             length += len(words)
             name = f"capture/segment-{len(lines) + 1:03}.png"
             note = f"the viewport, scrolled to CSS pixel {at['top']} of {at['height']}"
-            png = await _photograph(stage, cdp)
+            png = await shutter.take(
+                "a picture of a stretch", decision.limits.tile_s, optimizeForSpeed=True
+            )
+            read_header(png)  # an empty answer is no picture
             await asyncio.to_thread(spool.write, name, "image/png", png, step="settle", note=note)
             now = clock.now()
             line = {
@@ -111,20 +110,6 @@ async def _rows(stage: Stage, top: int, which: int) -> tuple[dict[str, int], str
             return {name: int(answer[name]) for name in ("top", "view", "height")}, text
         if stage.recorder.in_flight:
             await stage.guard.pause(_LOOK_S)
-
-
-async def _photograph(stage: Stage, cdp: CDPSession) -> bytes:
-    answer = await stage.guard.call(
-        "a picture of a stretch",
-        cdp.send("Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True}),
-        stage.decision.limits.tile_s,
-    )
-    try:
-        data = base64.b64decode(answer["data"], validate=True)
-    except binascii.Error as error:
-        raise SnapshotterError("the browser returned a picture that is no base64") from error
-    read_header(data)  # an empty answer is no picture
-    return data
 
 
 def _new_lines(before: list[str], here: list[str]) -> list[str]:
