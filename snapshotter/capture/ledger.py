@@ -141,9 +141,9 @@ class Ledger:
         for name in tuple(self._running):
             self.end_step(state, detail, name)
 
-    def say(self, words: str) -> None:
-        """Tell whoever watches how the running step goes."""
-        if name := next(reversed(self._running), ""):
+    def say(self, name: str, words: str) -> None:
+        """Tell whoever watches how a step goes, beside which others may run."""
+        if name in self._running:
             self._progress(name, words)
 
     def note(self, kind: str, detail: str, change: DomChange | None = None) -> None:

@@ -98,7 +98,7 @@ class Camera:
         gate: Passed by each shot.
         beyond: Ask for parts below the window with `captureBeyondViewport`; see `browser.py`.
         work: A directory for temporary files.
-        say: Takes progress in words.
+        say: Takes the name of a step and its progress in words.
         warn: Takes a sentence about a picture that may not show what it should.
     """
 
@@ -114,7 +114,7 @@ class Camera:
         gate: RasterGate,
         beyond: bool,
         work: Path,
-        say: Callable[[str], None],
+        say: Callable[[str, str], None],
         warn: Callable[[str], None],
     ) -> None:
         self._session = session
@@ -442,7 +442,7 @@ class Camera:
             try:
                 while progress.done < end:
                     at = min(progress.done + tile, end)
-                    self._say(f"tile {progress.tiles + 1}, {progress.done} of {end} px")
+                    self._say(step, f"tile {progress.tiles + 1}, {progress.done} of {end} px")
                     area = Area(
                         left=picture.left_px,
                         top=progress.done,

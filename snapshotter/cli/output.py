@@ -221,6 +221,7 @@ class Steps:
         self._live = on_terminal()
         self._lock = threading.Lock()
         self._stage = ""
+        self._told: set[str] = set()  # stages of this round: a capture may be one of several
         self._status: Any = None
 
     def __enter__(self) -> Self:
@@ -253,8 +254,11 @@ class Steps:
                 from snapshotter.verify.report import printable
 
                 self._status.update(escape(printable(text)))
-            elif stage != self._stage:
-                say(words)
+            elif stage != self._stage and not (detail and stage in self._told):
+                say(words)  # how it goes on is no line of its own, also where others run beside it
+            if not detail and stage in self._told:
+                self._told.clear()
+            self._told.add(stage)
             self._stage = stage
 
 

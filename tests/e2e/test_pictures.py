@@ -269,9 +269,8 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
         hangs.set()
         return "yes"
 
-    def watch(_: str, words: str) -> None:
-        # Other steps run beside this one, and progress names the one that began last.
-        if words.startswith("tile 3"):
+    def watch(step: str, words: str) -> None:
+        if step == "screenshot" and words.startswith("tile 3"):
             pages.answers["/hang"] = hang_now
             assert hangs.wait(30)  # it is told before there is one more tile
 
@@ -318,9 +317,8 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
       setTimeout(ask, 120);
     </script>"""
 
-    def watch(_: str, words: str) -> None:
-        # Other steps run beside this one, and progress names the one that began last.
-        if words.startswith("tile 2"):
+    def watch(step: str, words: str) -> None:
+        if step == "screenshot" and words.startswith("tile 2"):
             pages.answers["/grown"] = "yes"
             assert has_grown.wait(30)  # the next tile waits for the page, however busy it is
 

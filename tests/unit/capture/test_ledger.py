@@ -2,7 +2,7 @@
 
 from snapshotter.capture.ledger import Ledger
 from snapshotter.formats import canonical_json
-from snapshotter.model.capture import ImageCounts
+from snapshotter.model.capture import ImageCounts, StepState
 from tests.fakes.world import FixedClock
 
 
@@ -37,3 +37,20 @@ def test_a_picture_that_stands_for_another_one_is_no_image_that_loaded(clock: Fi
     assert lines == [told[0] | {"state": "placeholder"}, *told[1:]]
     assert (ledger.images.loaded, ledger.images.placeholder, ledger.images.failed) == (1, 1, 1)
     assert ledger.images.placeholder_urls == ("https://img.example/a#x",)
+
+
+def test_how_a_step_goes_is_told_under_its_own_name_also_where_others_run_beside_it(
+    clock: FixedClock,
+) -> None:
+    told: list[tuple[str, str]] = []
+    ledger = Ledger(
+        requested_url="https://example.org/", clock=clock, progress=lambda *it: told.append(it)
+    )
+    for name in ("screenshot", "dom"):
+        ledger.begin_step(name)
+
+    ledger.say("screenshot", "tile 1, 0 of 900 px")
+    ledger.end_step(StepState.OK, name="screenshot")
+    ledger.say("screenshot", "of a step that has ended, nobody is told")
+
+    assert told == [("screenshot", ""), ("dom", ""), ("screenshot", "tile 1, 0 of 900 px")]

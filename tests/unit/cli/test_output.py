@@ -79,6 +79,20 @@ def test_a_step_is_said_in_words(stage: str, said: str, capsys: pytest.CaptureFi
     assert capsys.readouterr().err == f"snapshotter: {said}\n"
 
 
+def test_steps_that_run_beside_each_other_are_said_once_a_capture(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Steps() as steps:
+        for _ in range(2):
+            steps("pdf", "")
+            steps("viewport-phone", "")
+            steps("pdf", "tile 1")
+            steps("viewport-phone", "tile 1")
+
+    said = ["printing to PDF", "photographing it in window phone"]
+    assert capsys.readouterr().err.splitlines() == [f"snapshotter: {it}" for it in 2 * said]
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
