@@ -16,55 +16,9 @@ from tests.tools import tools_are_required
 settings.register_profile("snapshotter", derandomize=True, deadline=None)
 settings.load_profile("snapshotter")
 
+pytest_plugins = ("tests.second_try",)
+
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
-_MAY_BE_UNSTEADY = ("e2e", "interop")  # a browser's, or another program's, share of two cores
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--again",
-        type=int,
-        default=0,
-        metavar="N",
-        help="run a test with a browser that fails once more; more than N such tests are a failure",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what may be run a second time (docs/adr/0051-a-second-try.md)."""
-    if config.getoption("--again"):
-        for item in items:
-            if any(item.get_closest_marker(name) for name in _MAY_BE_UNSTEADY):
-                item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def _second_tries(config: pytest.Config) -> dict[str, pytest.TestReport]:
-    """Return the first failure of each test that was run again, by name."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    again = reporter.stats.get("rerun", []) if reporter is not None else []
-    return {report.nodeid: report for report in again}
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Many tests that pass at the second try are no accident."""
-    if hasattr(session.config, "workerinput"):  # a worker of xdist: the one who hears all judges
-        return
-    again = session.config.getoption("--again")
-    if again and len(_second_tries(session.config)) > again and session.exitstatus == 0:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Show why a test was run again: it is not to be forgotten because it passed then."""
-    if tries := _second_tries(config):
-        most = config.getoption("--again")
-        terminalreporter.section(f"unsteady: {len(tries)} run a second time, at most {most}")
-        for name, report in tries.items():
-            terminalreporter.line(name)
-            terminalreporter.line(report.longreprtext)
 
 
 @pytest.fixture
@@ -116,9 +70,20 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+_TOKENS = pytest.StashKey[tuple[softhsm.Token, ...]]()
+
+
 @pytest.fixture(scope="session")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[softhsm.Token, ...]:
-    """Two tokens in software, the first with a P-384 key named `sealing`."""
-    made = softhsm.make(tmp_path_factory.mktemp("softhsm"), "evidence", "locking")
-    made[0].add_key("sealing", id="01")
-    return made
+def tokens(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[softhsm.Token, ...]:
+    """
+    Two tokens in software, the first with a P-384 key named `sealing`.
+
+    Kept when a second try tears the session down: a process knows its first tokens alone.
+    """
+    if _TOKENS not in pytestconfig.stash:
+        made = softhsm.make(tmp_path_factory.mktemp("softhsm"), "evidence", "locking")
+        made[0].add_key("sealing", id="01")
+        pytestconfig.stash[_TOKENS] = made
+    return pytestconfig.stash[_TOKENS]
