@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from snapshotter.app import gaps  # noqa: E402  the line above finds these
 from snapshotter.app.gaps import GapDesk  # noqa: E402
-from snapshotter.app.wiring import RandomIds  # noqa: E402
+from snapshotter.app.machine import RandomIds  # noqa: E402
 from snapshotter.jobs import attempts, roster  # noqa: E402, F401  their tables
 from snapshotter.jobs.database import open_database, writing  # noqa: E402
 from snapshotter.jobs.plan import Plan  # noqa: E402

@@ -1,7 +1,7 @@
 """
 The world on one page: everything outside the core, as small contracts.
 
-Only `app/wiring.py` builds what stands behind them.
+Only `app/wiring.py` and its neighbours build what stands behind them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +26,9 @@ from snapshotter.model.request import CaptureRequest, Decision
 # Called when a step begins ("navigate", "") and when it has something to say
 # ("screenshot", "tile 3 of 5"). Called from the capture's own thread.
 Progress = Callable[[str, str], None]
+
+# Says a sentence to the person at the terminal, or to a worker's log.
+Tell = Callable[[str], None]
 
 
 class Clock(Protocol):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from snapshotter.app import (
+    machine,
     pipeline,
     policy_choice,
     proof,
@@ -27,6 +28,7 @@ from snapshotter.app import (
     wiring,
     wiring_proof,
     wiring_takedown,
+    wiring_trust,
 )
 from snapshotter.app import settings as configuration
 from snapshotter.app.pipeline import Result, World
@@ -268,7 +270,7 @@ class Stage:
     def wait(self, first: Result) -> None:
         """Wait until a capture can confirm this one, by the demo's policy."""
         after = wiring_takedown.confirm_rules(self.settings, self.site.url(STORY)).after
-        left = first.capture.ended_at + after - wiring.SystemClock().now()
+        left = first.capture.ended_at + after - machine.SystemClock().now()
         time.sleep(max(left, timedelta()).total_seconds())
 
     def prove(self, url: str, target: Path) -> tuple[Takedown, proof.Made]:
@@ -285,7 +287,9 @@ class Stage:
     def verify(self, file: Path) -> PackReport:
         """Verify a proof by the keys of the demo, as anybody would who was given them."""
         with file.open("rb") as stream:
-            return verify_pack(stream, wiring.trust(self.settings), now=wiring.SystemClock().now())
+            return verify_pack(
+                stream, wiring_trust.trust(self.settings), now=machine.SystemClock().now()
+            )
 
     def verify_forged(self, file: Path) -> tuple[PackReport, str]:
         """Verify a copy in which one byte of the older capture is another; return why it fails."""
@@ -327,7 +331,7 @@ def stage(
                 tell(str(error))
         settings = demo_settings(own, folder, authority)
         _write_settings(settings, folder / "snapshotter.toml")
-        site = open_.enter_context(FixtureSite(SiteState(at=wiring.SystemClock().now())))
+        site = open_.enter_context(FixtureSite(SiteState(at=machine.SystemClock().now())))
         world = wiring.world(settings, ask=None, tell=lambda words: None)
         capturer = wiring.capturer(settings, world.clock, resolver=SiteResolver())
         decision = policies.decide(

@@ -16,7 +16,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
-from snapshotter.app import policy_choice, wiring, wiring_notify
+from snapshotter.app import (
+    machine,
+    policy_choice,
+    wiring,
+    wiring_authorities,
+    wiring_keys,
+    wiring_log,
+    wiring_notify,
+    wiring_store,
+)
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spooled
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -85,8 +94,8 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Check]:
 
 def _browser(settings: Settings) -> Iterator[Check]:
     # From this machine, which no proxy can reach.
-    capturer = wiring.capturer(replace(settings, proxy=""), wiring.SystemClock())
-    name = f"doctor-{wiring.RandomIds().random_bytes(8).hex()}"
+    capturer = wiring.capturer(replace(settings, proxy=""), machine.SystemClock())
+    name = f"doctor-{machine.RandomIds().random_bytes(8).hex()}"
     try:
         decision = policies.decide(policy_choice.configured(settings), allow_networks=(_LOOPBACK,))
         with (
@@ -178,7 +187,7 @@ def _has_font(language: str) -> bool:
 
 
 def _clock() -> Check:
-    facts = wiring.SystemClock().facts()
+    facts = machine.SystemClock().facts()
     fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
     if facts.synchronised is None:
         return Check(
@@ -201,7 +210,7 @@ def _clock() -> Check:
 
 def _store(settings: Settings) -> Check:
     try:
-        probe = wiring.probe_store(settings)
+        probe = wiring_store.probe_store(settings)
     except SnapshotterError as error:
         return Check(name="store", state=State.FAILURE, detail=error.message, fix=error.hint)
     broken = [promise for promise in probe.promises if promise.kept is False]
@@ -221,17 +230,19 @@ def _log(settings: Settings) -> Check:
     if not settings.log:
         return Check(name="log", state=State.OK, detail="switched off: bundles are not logged")
     try:
-        store = wiring.store(settings)
-        origin = wiring.log_origin(store)
-        owed = wiring.logbook(settings, proofs=store, ask=None, tell=lambda _: None).owed_count()
-        if not origin and wiring.log_memory(settings).load():
+        store = wiring_store.store(settings)
+        origin = wiring_log.log_origin(store)
+        owed = wiring_log.logbook(
+            settings, proofs=store, ask=None, tell=lambda _: None
+        ).owed_count()
+        if not origin and wiring_log.log_memory(settings).load():
             return Check(
                 name="log",
                 state=State.WARNING,
                 detail=f"the log of {store.url} is gone",
                 fix="restore log/; if you emptied the store yourself: snapshotter log init --again",
             )
-        known = wiring.has_log_key(settings, origin)
+        known = wiring_log.has_log_key(settings, origin)
     except SnapshotterError as error:
         return Check(name="log", state=State.WARNING, detail=error.message, fix=error.hint)
     if owed:
@@ -256,7 +267,7 @@ def _log(settings: Settings) -> Check:
 def _keys(settings: Settings) -> Iterator[Check]:
     """One check a key: each configured one is made to sign, wherever it is held."""
     try:
-        kept = wiring.key_directory(settings).list()
+        kept = wiring_keys.key_directory(settings).list()
         listed = [it for it in kept if it.name != settings.event_key]
     except SnapshotterError as error:
         yield Check(name="keys", state=State.FAILURE, detail=error.message, fix=error.hint)
@@ -278,7 +289,7 @@ def _key(settings: Settings, *, cosigns: bool) -> Check:
         raise SnapshotterError("nobody is asked here")
 
     try:
-        signer = wiring.signer(settings, ask=ask, tell=lambda _: None)
+        signer = wiring_keys.signer(settings, ask=ask, tell=lambda _: None)
         signer.sign(b"doctor")
     except SnapshotterError as error:
         if not asked:
@@ -300,7 +311,7 @@ def _key(settings: Settings, *, cosigns: bool) -> Check:
 
 def _authorities(settings: Settings, *, offline: bool) -> Iterator[Check]:
     try:
-        found = wiring.authorities(settings)
+        found = wiring_authorities.authorities(settings)
     except SnapshotterError as error:
         yield Check(name="authority", state=State.FAILURE, detail=error.message, fix=error.hint)
         return

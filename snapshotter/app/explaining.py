@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import wiring, wiring_jobs
+from snapshotter.app import machine, wiring_jobs, wiring_store
 from snapshotter.app.scheduling import Wish, plan_of
 from snapshotter.app.settings import Settings
 from snapshotter.egress.rules import parse_upstream
@@ -225,7 +225,7 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> Redaction:
         visited=visited,
         mode=decision.redact.mode,
         viewer_fields=decision.redact.viewer_fields,
-        salts="" if drops else str(wiring.salts_dir(settings)),
+        salts="" if drops else str(wiring_store.salts_dir(settings)),
     )
 
 
@@ -342,7 +342,7 @@ def _counted(settings: Settings, chosen: Effective, url: str) -> _Counted:
     if not (table.curve or table.every or table.cron):
         return _Counted(plan=None, first_day=1, three_days=1, in_all=1)
     plan = plan_of(Wish(policy=str(chosen.path), policies_dir=settings.policies_dir, urls=(url,)))
-    now = wiring.SystemClock().now()
+    now = machine.SystemClock().now()
     since = (max(plan.start, now) if plan.start else now).replace(microsecond=0)
     return _Counted(
         plan=plan,
@@ -399,7 +399,7 @@ def _sum(
     pages = sum(of.values())
     ends = [counted[path].in_all for path in of]
     host = rules.rules(key)
-    now = wiring.SystemClock().now()
+    now = machine.SystemClock().now()
     takes = politeness.estimate(rules, {key: pages}, now=now, visit=_VISIT, at_once=1).takes
     return HostSum(
         host=key,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import policy_choice, wiring
+from snapshotter.app import machine, policy_choice
 from snapshotter.app.settings import Settings
 from snapshotter.assess.assessor import RuleAssessor
 from snapshotter.assess.words import normalised
@@ -387,7 +387,7 @@ def judge_page(
     page = Page(
         requested_url=address,
         final_url=address,
-        captured_at=wiring.SystemClock().now(),
+        captured_at=machine.SystemClock().now(),
         timezone=policy.browser.timezone,
         locale=policy.browser.locale,
         status=200,

@@ -32,7 +32,7 @@ from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.policy.identity import IdentityRules
-from snapshotter.ports import Clock, ObjectStore, Signer
+from snapshotter.ports import Clock, ObjectStore, Signer, Tell
 from snapshotter.report import pack as pages
 from snapshotter.report import side_by_side, statement, words
 from snapshotter.report.side_by_side import Panel
@@ -63,7 +63,6 @@ _BESIDE = {
 }
 
 Print = Callable[[str, Path, datetime], bytes]  # HTML, a path to work beside, the date: PDF
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

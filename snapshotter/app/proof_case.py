@@ -18,11 +18,11 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
+from snapshotter.ports import Tell
 from snapshotter.report import words
 from snapshotter.store.catalog import KeptEvent
 from snapshotter.verify.audit.beside import counts
 
-Tell = Callable[[str], None]
 ProofOf = Callable[[str], bytes]  # an event's id: that its record is in the log; b"" for none
 
 

@@ -6,7 +6,6 @@ tokens are asked for meanwhile, in the background.
 """
 
 import threading
-from collections.abc import Callable
 from typing import Self
 
 from snapshotter.app import pipeline, remarks, tokens
@@ -15,9 +14,7 @@ from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import Result, World
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Lease, Progress
-
-Tell = Callable[[str], None]  # says a sentence to the person at the terminal
+from snapshotter.ports import Lease, Progress, Tell
 
 
 class Series:

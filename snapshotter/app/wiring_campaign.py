@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from snapshotter.app import policy_choice, wiring, wiring_takedown
+from snapshotter.app import policy_choice, wiring_keys, wiring_takedown, wiring_trust
 from snapshotter.app.campaigns import CampaignDesk
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import RandomIds, SystemClock, Tell
 from snapshotter.policy import decide as policies
+from snapshotter.ports import Tell
 
 
 @contextmanager
@@ -18,8 +19,8 @@ def desk(settings: Settings, *, tell: Tell) -> Iterator[CampaignDesk]:
     Raises:
         SnapshotterError: The settings make no sense, or the catalog can not be written.
     """
-    trust = wiring.trust(settings)
-    own = frozenset(it.key_id for it in wiring.key_directory(settings).list() if it.key_id)
+    trust = wiring_trust.trust(settings)
+    own = frozenset(it.key_id for it in wiring_keys.key_directory(settings).list() if it.key_id)
     with wiring_takedown.observatory(settings) as place:
         yield CampaignDesk(
             place=place,

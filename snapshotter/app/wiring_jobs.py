@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import snapshotter
-from snapshotter.app import wiring
+from snapshotter.app import machine, wiring_keys, wiring_log, wiring_store
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import Tell
 from snapshotter.model.gap import Gap
-from snapshotter.ports import Clock, JobObserver
+from snapshotter.ports import Clock, JobObserver, Tell
 
 if TYPE_CHECKING:
     from snapshotter.app.gaps import GapDesk
@@ -62,7 +61,7 @@ def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueu
 
 def new_job_id() -> str:
     """Return an id for a job that nobody makes a second time; they sort by time."""
-    return f"job-{wiring.RandomIds().bundle_id(wiring.SystemClock().now())}"
+    return f"job-{machine.RandomIds().bundle_id(machine.SystemClock().now())}"
 
 
 def politeness(settings: Settings) -> "Politeness":
@@ -197,7 +196,7 @@ def sweep(
         opened,
         queue(settings, opened),
         record=gap_recorder(settings, ask=ask, tell=tell) if records else None,
-        new_id=wiring.RandomIds().bundle_id,
+        new_id=machine.RandomIds().bundle_id,
         tell=tell,
         observer=observer,
     )
@@ -224,13 +223,13 @@ def gap_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell)
     """Return what records gaps in the configured store. Raises as `wiring.world` does."""
     from snapshotter.app.gaps import GapDesk
 
-    store = wiring.store_for_evidence(settings, locked=False, tell=tell)
-    book = wiring.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
+    store = wiring_store.store_for_evidence(settings, locked=False, tell=tell)
+    book = wiring_log.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
     return GapDesk(
         store=store,
-        signer=wiring.signer(settings, ask=ask, tell=tell),
-        ids=wiring.RandomIds(),
-        salts_dir=wiring.salts_dir(settings),
+        signer=wiring_keys.signer(settings, ask=ask, tell=tell),
+        ids=machine.RandomIds(),
+        salts_dir=wiring_store.salts_dir(settings),
         log=None
         if book is None
         else lambda leaves, again: book.append(leaves, seen=0 if again else None),
@@ -291,7 +290,7 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
                 proofs=wiring_takedown.proofs_dir(settings),
                 prove=prove,
                 tell=tell,
-                now=wiring.SystemClock().now,
+                now=machine.SystemClock().now,
             )
         ).turn()
 
@@ -341,7 +340,9 @@ def worker(
         duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
         rules=rules,
         limits=limits(settings),
-        store=Belonging(store=wiring.receipts_place(settings), place=wiring.store(settings).url),
+        store=Belonging(
+            store=wiring_store.receipts_place(settings), place=wiring_store.store(settings).url
+        ),
         adopt=adopt,
         version=snapshotter.__version__,
         told=told,

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.app import wiring
+from snapshotter.app import machine
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
-from snapshotter.ports import Channel
+from snapshotter.ports import Channel, Tell
 
 if TYPE_CHECKING:
     from snapshotter.app.notifying import NotificationDesk
@@ -53,13 +53,13 @@ def notification_desk(settings: Settings) -> "NotificationDesk":
         read,
         outbox(settings),
         {it.name: _channel(it, read.source.parent, settings) for it in read.channels},
-        clock=wiring.SystemClock(),
-        ids=wiring.RandomIds(),
+        clock=machine.SystemClock(),
+        ids=machine.RandomIds(),
         policy=settings.policy,
     )
 
 
-def tell_once(settings: Settings, make: Callable[[], "Event"], *, tell: wiring.Tell) -> None:
+def tell_once(settings: Settings, make: Callable[[], "Event"], *, tell: Tell) -> None:
     """
     Tell people of something now, from a command that ends: what can not be sent is owed.
 
@@ -111,7 +111,7 @@ def _channel(entry: "WebhookEntry | MailEntry", beside: Path, settings: Settings
     from snapshotter.notify.webhook import HttpWebhook
     from snapshotter.seal.key_files import passphrase_from_file
 
-    clock = wiring.SystemClock()
+    clock = machine.SystemClock()
     way_out = WayOut(
         clock=clock,
         timeout_s=entry.timeout_s,

@@ -5,16 +5,24 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.app import proof_case, wiring, wiring_takedown
+import snapshotter
+from snapshotter.app import (
+    machine,
+    proof_case,
+    wiring_keys,
+    wiring_store,
+    wiring_takedown,
+    wiring_trust,
+)
 from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Made, Print, ProofDesk
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedowns import TakedownDesk
-from snapshotter.app.wiring import Tell
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.leaf import TAKEDOWN
 from snapshotter.model.custody import EXPORTING
 from snapshotter.policy import identity
+from snapshotter.ports import Tell
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_TRUST_BYTES
 
@@ -30,8 +38,8 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
     Raises:
         SnapshotterError: The settings make no sense, or there is no key that signs events.
     """
-    signer = wiring.event_signer(settings, ask=ask, tell=tell)
-    trust = wiring.trust(settings)
+    signer = wiring_keys.event_signer(settings, ask=ask, tell=tell)
+    trust = wiring_trust.trust(settings)
     if settings.trust_file is not None and trust.key(signer.key_id) is None:
         tell(
             f"the trust file does not name the key {signer.key_id}, which signs events and packs: "
@@ -39,12 +47,12 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
             "  snapshotter trust add-key puts it in"
         )
     return ProofDesk(
-        store=wiring.store(settings),
+        store=wiring_store.store(settings),
         signer=signer,
         trust=trust,
         rules=identity.shipped_rules(),
-        clock=wiring.SystemClock(),
-        software=wiring.SOFTWARE,
+        clock=machine.SystemClock(),
+        software=snapshotter.SOFTWARE,
         printer=_printer(settings),
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",
@@ -69,17 +77,19 @@ def prove(
 
 def note(settings: Settings, made: Made, tell: Tell) -> None:
     """Leave in the custody chain of each capture that it was given out."""
-    store = wiring.store(settings)
+    store = wiring_store.store(settings)
     for part in made.manifest.captures:
         bundle_id = part.name.removesuffix(".wacz")
-        wiring.note_access(settings, store, bundle_id, EXPORTING, tell=tell, detail="proof pack")
+        wiring_store.note_access(
+            settings, store, bundle_id, EXPORTING, tell=tell, detail="proof pack"
+        )
 
 
 def event_proof(settings: Settings) -> Callable[[str], bytes]:
     """Return what finds the proof that an event is in the log of the store; b"" for none."""
 
     def find(event_id: str) -> bytes:
-        reader = LogReader(wiring.store(settings), wiring.log_policy(settings))
+        reader = LogReader(wiring_store.store(settings), wiring_trust.log_policy(settings))
         try:
             signed = reader.checkpoint()
             entry = reader.find(TAKEDOWN, event_id, signed)
@@ -100,7 +110,7 @@ def _printer(settings: Settings) -> Print:
             html,
             beside,
             at=at,
-            clock=wiring.SystemClock(),
+            clock=machine.SystemClock(),
             executable=settings.browser_path,
             allow_no_sandbox=settings.allow_no_sandbox,
         )

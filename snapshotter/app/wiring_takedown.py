@@ -8,12 +8,22 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.app import assessing, bundles, event_verification, policy_choice, wiring
+from snapshotter.app import (
+    assessing,
+    bundles,
+    event_verification,
+    machine,
+    policy_choice,
+    wiring,
+    wiring_keys,
+    wiring_log,
+    wiring_store,
+    wiring_trust,
+)
 from snapshotter.app.event_verification import Find, Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedowns import TakedownDesk
-from snapshotter.app.wiring import Tell
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import takedown
 from snapshotter.formats.digest import digest_bytes
@@ -22,6 +32,7 @@ from snapshotter.model.event import Event
 from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import decide as policies
 from snapshotter.policy import identity
+from snapshotter.ports import Tell
 from snapshotter.store.catalog import Catalog
 from snapshotter.verify.trust import Trust
 
@@ -30,7 +41,7 @@ _DOM = "capture/dom.html"
 
 def catalog_path(settings: Settings) -> Path:
     """Return where the catalog of the configured store is."""
-    return settings.data_dir / "catalog" / f"{wiring.store_name(settings)}.db"
+    return settings.data_dir / "catalog" / f"{wiring_store.store_name(settings)}.db"
 
 
 def proofs_dir(settings: Settings) -> Path:
@@ -48,7 +59,7 @@ def observatory(settings: Settings) -> Iterator[Observatory]:
     """
     with Catalog(catalog_path(settings)) as catalog:
         yield Observatory(
-            store=wiring.store(settings),
+            store=wiring_store.store(settings),
             catalog=catalog,
             rules=identity.shipped_rules(),
             reassess=partial(_reassess, settings),
@@ -75,21 +86,21 @@ def desk(
     Raises:
         SnapshotterError: The settings make no sense, or the store is not fit for evidence.
     """
-    store = wiring.store_for_evidence(settings, locked=False, tell=tell)
-    book = wiring.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
+    store = wiring_store.store_for_evidence(settings, locked=False, tell=tell)
+    book = wiring_log.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
     with ExitStack() as stack:
         place = stack.enter_context(observatory(settings))
         yield TakedownDesk(
             place=place,
-            trust=cache(lambda: wiring.trust(settings)),
-            signer=cache(lambda: wiring.event_signer(settings, ask=ask, tell=tell)),
+            trust=cache(lambda: wiring_trust.trust(settings)),
+            signer=cache(lambda: wiring_keys.event_signer(settings, ask=ask, tell=tell)),
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
             unlike=partial(event_verification.unlike, rederiver(settings)),
-            now=wiring.SystemClock().now,
+            now=machine.SystemClock().now,
             quick=quick,
             burst=burst(settings),
-            lock_dir=settings.data_dir / "takedowns" / wiring.store_name(settings),
+            lock_dir=settings.data_dir / "takedowns" / wiring_store.store_name(settings),
             log=None
             if book is None
             else lambda leaves, again: book.append(leaves, seen=0 if again else None),
@@ -116,13 +127,13 @@ def finder(
     settings: Settings, trust: Trust, *, folders: Sequence[Path], given: Sequence[Path]
 ) -> Find:
     """Return what finds the bundles of an event: given, in a folder, or in the store."""
-    now = wiring.SystemClock().now()
+    now = machine.SystemClock().now()
     return partial(
         event_verification.first_of,
         (
             lambda bundle_id: event_verification.in_folders(folders, given, trust, now, bundle_id),
             lambda bundle_id: event_verification.in_store(
-                wiring.store(settings), trust, now, bundle_id
+                wiring_store.store(settings), trust, now, bundle_id
             ),
         ),
     )
@@ -154,7 +165,7 @@ def burst(settings: Settings) -> timedelta:
 
 def _own_keys(settings: Settings) -> frozenset[str]:
     """Return the ids of the key that signs events here, as far as it was made."""
-    listed = wiring.key_directory(settings).list()
+    listed = wiring_keys.key_directory(settings).list()
     return frozenset(it.key_id for it in listed if it.name == settings.event_key and it.key_id)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import snapshotter
-from snapshotter.app import wiring, wiring_jobs, wiring_notify
+from snapshotter.app import machine, wiring_jobs, wiring_notify, wiring_store
 from snapshotter.app.observers import Listeners, Telling
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState
-from snapshotter.ports import JobObserver
+from snapshotter.ports import JobObserver, Tell
 
 if TYPE_CHECKING:
     from snapshotter.app.notifying import NotificationDesk
@@ -43,7 +43,7 @@ class Watched:
     """What a worker is given so that it can be watched."""
 
     told: Told  # events with fields, for the log
-    tell: wiring.Tell  # sentences, for the log
+    tell: Tell  # sentences, for the log
     observer: JobObserver
     duties: "tuple[Duty, ...]"
     url: str  # of metrics and health; "" where there are none
@@ -58,7 +58,7 @@ def watched(
     listen: str,
     listen_anywhere: bool,
     words: Told,
-    say: wiring.Tell,
+    say: Tell,
 ) -> Iterator[Watched]:
     """
     Give what watches a worker; it ends with the block.
@@ -91,7 +91,7 @@ def watched(
                 log("said", text=text)
 
             told, tell = both, line
-        clock = wiring.SystemClock()
+        clock = machine.SystemClock()
         database = wiring_jobs.database(settings)
         stack.callback(database.dispose)
         metrics = None
@@ -131,7 +131,7 @@ def _served(
     from snapshotter.telemetry.metrics import CONTENT_TYPE, Metrics
 
     host, port = parse_address(listen, anywhere=anywhere)
-    clock = wiring.SystemClock()
+    clock = machine.SystemClock()
     spool = settings.spool_dir
     metrics = Metrics(
         version=snapshotter.__version__,
@@ -140,7 +140,7 @@ def _served(
         monotonic=time.monotonic,
         now=lambda: clock.now().timestamp(),
     )
-    found = wiring.store(settings)
+    found = wiring_store.store(settings)
 
     def database_answers() -> None:
         now_of(database)
@@ -207,7 +207,7 @@ def _notification_duties(
     ]
 
 
-def _disk_duty(settings: Settings, observer: JobObserver, clock: wiring.SystemClock) -> "Duty":
+def _disk_duty(settings: Settings, observer: JobObserver, clock: machine.SystemClock) -> "Duty":
     from snapshotter.app import events
     from snapshotter.jobs.duty import Duty
 

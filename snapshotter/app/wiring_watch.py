@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from snapshotter.app import bundles, policy_choice, wiring, wiring_jobs
+from snapshotter.app import bundles, machine, policy_choice, wiring_jobs, wiring_store
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import Tell
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobStatus
 from snapshotter.model.watch import Watch
 from snapshotter.policy import identity
-from snapshotter.ports import JobObserver
+from snapshotter.ports import JobObserver, Tell
 
 if TYPE_CHECKING:
     from snapshotter.egress.fetch import Fetched
@@ -91,7 +90,7 @@ def poller(
         wiring_jobs.queue(settings, found.engine),
         fetch=_WayOut(settings),
         rules=identity.shipped_rules(),
-        ids=wiring.RandomIds(),
+        ids=machine.RandomIds(),
         hooks=Hooks(
             gate=wiring_jobs.gate(settings, observer),
             observer=observer or JobObserver(),
@@ -107,7 +106,7 @@ class _WayOut:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._clock = wiring.SystemClock()
+        self._clock = machine.SystemClock()
 
     def __call__(self, watch: Watch, url: str, known: Mapping[str, Mapping[str, str]]) -> "Fetched":
         from snapshotter.egress.fetch import FetchFailed, fetch
@@ -178,7 +177,7 @@ class _Documents:
         if not status.bundle_id:
             return ""
         try:
-            store = wiring.store(self._settings)
+            store = wiring_store.store(self._settings)
             with store.open(bundles.key_of(store, status.bundle_id)) as stream:
                 document = bundles.read_member(stream, _DOM, limit=_DOM_BYTES)
         except (SnapshotterError, OSError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import snapshotter
 from snapshotter.cli.capture import ask_passphrase
 from snapshotter.cli.options import root_key_option, trust_option
 from snapshotter.cli.output import NobodyListens, Steps, complain, result, result_json, say
@@ -109,7 +110,14 @@ def audit(
     was interrupted goes on when it is called again. If it is FAILED, whoever the setting
     notify_file names is told.
     """
-    from snapshotter.app import auditing, wiring, wiring_notify
+    from snapshotter.app import (
+        auditing,
+        machine,
+        wiring_log,
+        wiring_notify,
+        wiring_store,
+        wiring_trust,
+    )
     from snapshotter.model.finding import Verdict
     from snapshotter.verify.report import EXIT_CODES
 
@@ -119,26 +127,26 @@ def audit(
         store=store or "",
         passphrase_file=str(passphrase_file or ""),
     )
-    trust = wiring.trust(settings)
+    trust = wiring_trust.trust(settings)
     signer = None if no_report else _signer(settings)
     printer = _Printer(as_json=as_json)
-    clock = wiring.SystemClock()
+    clock = machine.SystemClock()
     try:
         with Steps(quiet=not sys.stderr.isatty()) as steps:
             done = auditing.audit(
-                partial(wiring.store, settings),
+                partial(wiring_store.store, settings),
                 trust,
                 auditing.Memory(folder=options["state_dir"] or settings.data_dir / "audit"),
-                _wanted(options, wiring.log_memory(settings).load()),
+                _wanted(options, wiring_log.log_memory(settings).load()),
                 signer=signer,
                 clock=clock,
-                ids=wiring.RandomIds(),
-                software=wiring.SOFTWARE,
+                ids=machine.RandomIds(),
+                software=snapshotter.SOFTWARE,
                 progress=partial(_show, steps),
                 each=printer.finding if as_json else None,
-                receipts=wiring.receipts(settings),
-                place=wiring.receipts_place(settings),
-                log_report=partial(wiring.log_report, settings, ask=ask_passphrase, tell=say),
+                receipts=wiring_store.receipts(settings),
+                place=wiring_store.receipts_place(settings),
+                log_report=partial(wiring_log.log_report, settings, ask=ask_passphrase, tell=say),
             )
     except KeyboardInterrupt:
         say("what was read is kept: the same command goes on with it")
@@ -155,10 +163,10 @@ def audit(
 
 
 def _event(done: "Done", settings: "Settings") -> "Event":
-    from snapshotter.app import events, wiring
+    from snapshotter.app import events, machine, wiring_store
 
-    now = wiring.SystemClock().now()
-    return events.of_audit(done.report, done.report_id, wiring.receipts_place(settings), now)
+    now = machine.SystemClock().now()
+    return events.of_audit(done.report, done.report_id, wiring_store.receipts_place(settings), now)
 
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:
@@ -197,12 +205,12 @@ def _cores() -> int:
 
 def _signer(settings: "Settings") -> "Signer | None":
     """Return the key that signs the report. An auditor who has none gets none made."""
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_keys
 
-    if not wiring.key_directory(settings).list():
+    if not wiring_keys.key_directory(settings).list():
         say("no report will be signed: you have no signing key (snapshotter keys init makes one)")
         return None
-    return wiring.signer(settings, ask=ask_passphrase, tell=say)
+    return wiring_keys.signer(settings, ask=ask_passphrase, tell=say)
 
 
 def _show(steps: Steps, stage: str, done: int, of: int) -> None:

@@ -285,7 +285,7 @@ class _Batch:
         as_json: bool,
         quiet: bool,
     ) -> None:
-        from snapshotter.app import wiring
+        from snapshotter.app import machine
         from snapshotter.policy import identity
 
         self._settings = settings
@@ -295,7 +295,7 @@ class _Batch:
         self._hosts = hosts
         self._as_json = as_json
         self._quiet = quiet
-        self._clock = wiring.SystemClock()
+        self._clock = machine.SystemClock()
         self._rules = identity.shipped_rules()
         self._decisions = _Decisions(settings, how)
         self._decisions("")  # the command's own: without it there is nothing to do
@@ -382,19 +382,19 @@ class _Batch:
 
     def enqueue(self, *, wait: bool) -> int:
         """Hand rows to the queue, and write down what came of them up to now."""
-        from snapshotter.app import wiring, wiring_jobs
+        from snapshotter.app import machine, wiring_jobs, wiring_store
         from snapshotter.app.batch import opening, queued, run
         from snapshotter.jobs.roster import LIVE, Roster
 
         opening.look(self._wanted, self._decisions.check, self._rules)
-        store = wiring.store(self._settings).url
+        store = wiring_store.store(self._settings).url
         database = wiring_jobs.database(self._settings)
         try:
             queue = wiring_jobs.queue(self._settings, database)
             with (
                 opening.opened(
                     self._wanted, self._decisions.check, self._rules,
-                    store=store, clock=self._clock, ids=wiring.RandomIds(), tell=say,
+                    store=store, clock=self._clock, ids=machine.RandomIds(), tell=say,
                 ) as book,
                 Display(book, quiet=self._quiet, as_json=self._as_json) as display,
             ):  # fmt: skip

@@ -63,13 +63,13 @@ def list_(
 
     What is shown is the bundles' own word; `snapshotter verify` checks it.
     """
-    from snapshotter.app import bundles, holds, wiring
+    from snapshotter.app import bundles, holds, wiring_store, wiring_trust
 
     settings = ctx.obj.load(store=store or "")
     if identity:
         _list_identity(settings, identity, limit, since, as_json=as_json)
         return
-    opened, is_trusted = wiring.store(settings), wiring.trusted_keys(settings)
+    opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
     day: date | None = since.date() if since else None
     count = 0
     for entry in islice(bundles.entries(opened, since=day), limit):
@@ -137,7 +137,7 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
 
     Nothing is checked here; `snapshotter verify` does that.
     """
-    from snapshotter.app import bundles, wiring
+    from snapshotter.app import bundles, wiring_store
     from snapshotter.cli.readings_words import readings_in_words
     from snapshotter.formats.canonical_json import plain
     from snapshotter.model.assessment import Shown
@@ -149,10 +149,10 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
             record, assessment = bundles.read_record(file), _assessment(file)
     else:
         settings = ctx.obj.load(store=store or "")
-        opened = wiring.store(settings)
+        opened = wiring_store.store(settings)
         with opened.open(bundles.key_of(opened, bundle)) as found:
             record, assessment = bundles.read_record(found), _assessment(found)
-        wiring.note_access(settings, opened, bundle, DISPLAYING, tell=say)
+        wiring_store.note_access(settings, opened, bundle, DISPLAYING, tell=say)
     shown = Shown.of(assessment) if assessment is not None else None
     if as_json:
         kept = {"assessment": plain(assessment), "verdict": verdict_object(shown)}
@@ -221,7 +221,7 @@ def export(
 
     The copies are the same bytes: they verify as the originals do.
     """
-    from snapshotter.app import bundles, wiring
+    from snapshotter.app import bundles, wiring_store
 
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
@@ -230,13 +230,13 @@ def export(
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
-    opened = wiring.store(settings)
+    opened = wiring_store.store(settings)
     if evidence:
         _evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
         return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
-        wiring.note_access(settings, opened, bundle_id, EXPORTING, tell=say)
+        wiring_store.note_access(settings, opened, bundle_id, EXPORTING, tell=say)
         folder = bundles.unpack(files[0], output) if unpack else None
         if as_json:
             result_json(
@@ -254,7 +254,7 @@ def export(
 def _evidence(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    from snapshotter.app import evidence_folder, wiring
+    from snapshotter.app import evidence_folder, machine, wiring_store, wiring_trust
 
     if settings.trust_file is None:
         raise SnapshotterError(
@@ -267,10 +267,10 @@ def _evidence(
         output if output != Path() else Path(bundle_id),
         trust_file=settings.trust_file,
         root_key_id=settings.trust_root_key,
-        trust=wiring.trust(settings),
-        now=wiring.SystemClock().now(),
+        trust=wiring_trust.trust(settings),
+        now=machine.SystemClock().now(),
     )
-    wiring.note_access(settings, store, bundle_id, EXPORTING, tell=say)
+    wiring_store.note_access(settings, store, bundle_id, EXPORTING, tell=say)
     codes = sorted({it.code.value for it in made.report.findings if it.verdict is not _PASSED})
     if as_json:
         result_json(

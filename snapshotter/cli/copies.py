@@ -64,11 +64,11 @@ def replicate(
     erased by order is not copied. The same command again copies what is missing. Ends in 1
     when the copy lags or differs.
     """
-    from snapshotter.app import replication, wiring
+    from snapshotter.app import replication, wiring_desks
 
     source = ctx.obj.load(store=store or "")
     target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
-    desk = wiring.replication_desk(source, target, tell=say)
+    desk = wiring_desks.replication_desk(source, target, tell=say)
     if desk.source.url == desk.target.url and not endpoint:
         raise click.UsageError("DEST is the store itself")
 
@@ -141,11 +141,11 @@ def repair(
     What was erased by order stays erased. Ends in 1 when something is left.
     """
     from snapshotter.app import repair as repairs
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_desks
 
     target = ctx.obj.load(store=store or "")
     source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
-    desk = wiring.repair_desk(target, source, tell=say)
+    desk = wiring_desks.repair_desk(target, source, tell=say)
     if desk.source.url == desk.target.url and not endpoint:
         raise click.UsageError("SOURCE is the store itself")
 

@@ -37,12 +37,12 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     that was erased it is what is left. What is broken is named, with exit code 11. That
     its end was not cut off is for the log to show: snapshotter audit.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_store
 
     settings = ctx.obj.load(store=store or "")
     found = _of_file(bundle)
     if found is None:
-        found = _of_store(bundle, wiring.store(settings))
+        found = _of_store(bundle, wiring_store.store(settings))
     if as_json:
         result_json(
             {

@@ -78,7 +78,15 @@ def diff(
     Of an address alone its last two captures are compared. The main region is told apart from
     what stands around it: "main: unchanged" is a result. Nothing is fetched.
     """
-    from snapshotter.app import comparing, policy_choice, wiring, wiring_takedown
+    from snapshotter.app import (
+        comparing,
+        machine,
+        policy_choice,
+        wiring,
+        wiring_store,
+        wiring_takedown,
+        wiring_trust,
+    )
     from snapshotter.policy import identity
     from snapshotter.policy import load as policies
     from snapshotter.policy.decide import decide
@@ -88,7 +96,7 @@ def diff(
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
-    trust, now = wiring.trust(settings), wiring.SystemClock().now()
+    trust, now = wiring_trust.trust(settings), machine.SystemClock().now()
     with ExitStack() as stack:
         names = comparing.chosen(
             captures, lambda: stack.enter_context(wiring_takedown.observatory(settings))
@@ -96,7 +104,7 @@ def diff(
         given = []
         for name in names:
             it = stack.enter_context(
-                comparing.opened(name, lambda: wiring.store(settings), trust, now)
+                comparing.opened(name, lambda: wiring_store.store(settings), trust, now)
             )
             _tell(it, altered=altered)
             given.append(it)

@@ -45,11 +45,11 @@ def erase(
     deleted, and this machine's salts of it. The custody chain stays. What was erased is
     not stored again by any command. Replicas are erased each by itself, with --store.
     """
-    from snapshotter.app import erasure, wiring
+    from snapshotter.app import erasure, wiring_desks
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
-    desk = wiring.erasure_desk(settings, ask=ask_passphrase, tell=say)
+    desk = wiring_desks.erasure_desk(settings, ask=ask_passphrase, tell=say)
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check(desk, bundle_id)
     if not (yes or _is_wanted(bundle_ids, desk.store.url)):

@@ -58,9 +58,11 @@ def place(
     one is lifted. A bucket with Object Lock then refuses to delete it, and everybody's
     commands do. The record is signed and goes into the store.
     """
-    from snapshotter.app import holds, wiring
+    from snapshotter.app import holds, wiring_desks
 
-    desk = wiring.hold_desk(_settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say)
+    desk = wiring_desks.hold_desk(
+        _settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say
+    )
     for bundle_id in bundle_ids:
         try:
             done = holds.place(desk, bundle_id, name=name, matter=matter, reason=reason)
@@ -96,9 +98,11 @@ def lift(
 
     A lifting counts for whoever trusts the key that signs it.
     """
-    from snapshotter.app import holds, wiring
+    from snapshotter.app import holds, wiring_desks
 
-    desk = wiring.hold_desk(_settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say)
+    desk = wiring_desks.hold_desk(
+        _settings(ctx, store, passphrase_file), ask=ask_passphrase, tell=say
+    )
     for bundle_id in bundle_ids:
         done = holds.lift(desk, bundle_id, name=name, reason=reason)
         _tell(done, as_json, "lifted" if done.changed else "was lifted already")
@@ -124,10 +128,10 @@ def list_(
 
     A record that is missing or can not be read counts as a hold, and is told of.
     """
-    from snapshotter.app import bundles, holds, wiring
+    from snapshotter.app import bundles, holds, wiring_store, wiring_trust
 
     settings = ctx.obj.load(store=store or "")
-    opened, is_trusted = wiring.store(settings), wiring.trusted_keys(settings)
+    opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
     if bundle_ids:
         found = [
             holds.Held(bundle_id=it, holds=holds.read(opened, it, is_trusted))

@@ -69,11 +69,11 @@ def init(
     The first capture into a store does the same by itself, with a name that is nobody's.
     A log that is there is left alone.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_log, wiring_store
 
     settings = ctx.obj.load(store=store or "")
     passphrase: bytes | None = None
-    there = wiring.log_origin(wiring.store(settings))
+    there = wiring_log.log_origin(wiring_store.store(settings))
     if there:
         raise SnapshotterError(
             f"{settings.store} has a log already: {there}",
@@ -82,7 +82,7 @@ def init(
     if ask_passphrase:
         text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
         passphrase = text.encode()
-    writer = wiring.open_log(
+    writer = wiring_log.open_log(
         settings, ask=None, tell=say, name=name, passphrase=passphrase, again=again
     )
     key = writer.policy.key
@@ -252,7 +252,7 @@ def check(
     has seen. Whether bundles and log fit each other is `snapshotter audit`'s question.
     Ends in 0, 10 or 11, as verify does.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_log
     from snapshotter.model.finding import overall
     from snapshotter.verify import report
     from snapshotter.verify.log import check_log
@@ -260,7 +260,7 @@ def check(
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
     _checkpoint_there(reader, settings)
-    remembered = wiring.log_memory(settings).load()
+    remembered = wiring_log.log_memory(settings).load()
     seen = [(str(path), path.read_bytes()) for path in against]
     if remembered:
         seen.append(("what this machine saw last", remembered))
@@ -314,19 +314,19 @@ def sync(
     that are not trusted here are passed over, unless they are named. Ends in 11 when some
     were passed over.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import machine, wiring_log, wiring_store, wiring_trust
     from snapshotter.cli.capture import ask_passphrase
 
     settings = ctx.obj.load(store=store or "")
-    book = wiring.logbook(
+    book = wiring_log.logbook(
         settings,
-        proofs=wiring.custodial(settings, wiring.store(settings), tell=say),
+        proofs=wiring_store.custodial(settings, wiring_store.store(settings), tell=say),
         ask=ask_passphrase,
         tell=say,
     )
     passed_over = 0
     for it in book.sync(
-        wiring.trust(settings), wiring.SystemClock(), only=bundle_ids, dry_run=dry_run
+        wiring_trust.trust(settings), machine.SystemClock(), only=bundle_ids, dry_run=dry_run
     ):
         passed_over += bool(it.detail)
         if as_json:
@@ -353,7 +353,7 @@ def sync(
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
     """Open the log of a store for reading, by the key that is given or known."""
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_store, wiring_trust
     from snapshotter.formats.note import ED25519, LogPolicy, parse_verifier_key
     from snapshotter.verify.log import LogReader
 
@@ -367,8 +367,8 @@ def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
             raise click.UsageError("--verifier-key: that is the key of a witness, not of a log")
         policy = LogPolicy(key=key)
     else:
-        policy = wiring.log_policy(settings)
-    return LogReader(wiring.store(settings), policy)
+        policy = wiring_trust.log_policy(settings)
+    return LogReader(wiring_store.store(settings), policy)
 
 
 def _checkpoint_there(reader: "LogReader", settings: "Settings") -> None:
@@ -428,10 +428,10 @@ def witness(
     """
     import asyncio
 
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_log
 
     settings = ctx.obj.load()
-    signer = wiring.witness_signer(settings, name=name, tell=say)
+    signer = wiring_log.witness_signer(settings, name=name, tell=say)
     if print_key:
         if as_json:
             result_json({"verifier_key": signer.key.text})
@@ -441,7 +441,7 @@ def witness(
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or not host or int(port) > 65_535:
         raise click.UsageError(f"--listen {listen}: not HOST:PORT")
-    serving = wiring.witnessing(settings, signer, log_keys, directory)
+    serving = wiring_log.witnessing(settings, signer, log_keys, directory)
     asyncio.run(_serve(serving, host.strip("[]"), int(port), as_json=as_json))
 
 

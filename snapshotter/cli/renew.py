@@ -49,11 +49,11 @@ def renew(
     get one each. Ends in 11 when something could not be renewed: its certificates have
     ended, or nothing proves its time.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_desks
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    renewer = wiring.renewer(settings, tell=say)
+    renewer = wiring_desks.renewer(settings, tell=say)
     left = 0
     for it in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
         left += it.state in ("late", "unproven", "failed")

@@ -95,7 +95,7 @@ def campaign(
     lived: as intervals between captures, never as a moment that nobody saw. Each number names
     the bundles and events that it rests on.
     """
-    from snapshotter.app import campaigns, wiring, wiring_campaign
+    from snapshotter.app import campaigns, wiring_campaign, wiring_keys
     from snapshotter.formats import campaign as records
     from snapshotter.formats.canonical_json import plain
     from snapshotter.report import campaign as pages
@@ -109,7 +109,7 @@ def campaign(
     for it in made.campaign.left_out:
         say(f"left out: {it.bundle_id}: {it.why}")
     if output is not None:
-        signer = wiring.event_signer(settings, ask=ask_passphrase, tell=say)
+        signer = wiring_keys.event_signer(settings, ask=ask_passphrase, tell=say)
         try:
             data = records.encode(made, signer)
         except ValueError as error:

@@ -154,7 +154,7 @@ def add(
     at once. A worker (`snapshotter worker`) makes the visits; while none runs, they are
     missed, and what was missed is recorded.
     """
-    from snapshotter.app import scheduling, wiring, wiring_jobs
+    from snapshotter.app import machine, scheduling, wiring_jobs
     from snapshotter.jobs.schedule import derived_name
     from snapshotter.policy import picking
 
@@ -187,7 +187,7 @@ def add(
         known = picking.known(settings.policies_dir)
         names = picking.in_words(picking.pick(it, known).winner.name for it in found)
         say(f"policies by address: {names}")
-    since = wiring.SystemClock().now().replace(microsecond=0)
+    since = machine.SystemClock().now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)
     if dry_run:
@@ -404,12 +404,12 @@ def history(
     --signed reads what everybody can read who has the store: the records of gaps, each with
     whether its signature is by a key that you trust. A URL in them is a commitment.
     """
-    from snapshotter.app import gaps, wiring, wiring_jobs
+    from snapshotter.app import gaps, wiring_jobs, wiring_store, wiring_trust
 
     settings = ctx.obj.load(store=store or "")
     if signed:
-        is_trusted, left = wiring.trusted_keys(settings), newest
-        for kept in gaps.kept(wiring.store(settings)):
+        is_trusted, left = wiring_trust.trusted_keys(settings), newest
+        for kept in gaps.kept(wiring_store.store(settings)):
             if left and (not names or (kept.record and kept.record.schedule in names)):
                 left -= 1
                 tell_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))

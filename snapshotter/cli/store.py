@@ -39,10 +39,10 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     An endpoint that takes a header and does nothing with it is found out here,
     before evidence depends on it.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_store
     from snapshotter.store.probe import refuse_unlocked
 
-    probe = wiring.probe_store(ctx.obj.load(store=url or ""))
+    probe = wiring_store.probe_store(ctx.obj.load(store=url or ""))
     if as_json:
         result_json(
             {
@@ -99,14 +99,14 @@ def retain(
 
     What is there is only ever extended; a date before it is refused with exit code 20.
     """
-    from snapshotter.app import bundles, holds, wiring
+    from snapshotter.app import bundles, holds, machine, wiring_store
     from snapshotter.formats.canonical_json import instant
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
-    found = wiring.store_for_evidence(settings, locked=True, tell=say)
-    target = wiring.custodial(settings, found, tell=say)
-    wanted = retention.for_days(days, lock_mode or "GOVERNANCE", wiring.SystemClock().now())
+    found = wiring_store.store_for_evidence(settings, locked=True, tell=say)
+    target = wiring_store.custodial(settings, found, tell=say)
+    wanted = retention.for_days(days, lock_mode or "GOVERNANCE", machine.SystemClock().now())
     if wanted is None:
         raise click.UsageError("--days is at least 1")
     for bundle_id in bundle_ids:
@@ -164,15 +164,15 @@ def add(
     Late tokens beside a bundle come along when they are over its signature; which do not is
     said on stderr. What was added is not in the log until `snapshotter log sync`.
     """
-    from snapshotter.app import keeping, pipeline, wiring
+    from snapshotter.app import keeping, machine, pipeline, wiring_desks, wiring_store, wiring_trust
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
-    found = wiring.store_for_evidence(settings, locked=lock_days is not None, tell=say)
-    target, trust = wiring.custodial(settings, found, tell=say), wiring.trust(settings)
-    graves = wiring.graves(settings)
+    found = wiring_store.store_for_evidence(settings, locked=lock_days is not None, tell=say)
+    target, trust = wiring_store.custodial(settings, found, tell=say), wiring_trust.trust(settings)
+    graves = wiring_desks.graves(settings)
     for file in files:
-        now = wiring.SystemClock().now()
+        now = machine.SystemClock().now()
         retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
         added = keeping.add(file, target, trust, now=now, retention=retain, graves=graves)
         where = pipeline.location(target, added.stored.key)

@@ -69,8 +69,8 @@ def check(
     Says nothing of signature and time; `snapshotter verify` does that. Exit code 0
     when all is alike, 10 when anything differs.
     """
+    from snapshotter.app import machine
     from snapshotter.app import streams as room
-    from snapshotter.app import wiring
 
     key = _private_key(key_file, passphrase_file)
     settings = ctx.obj.load(store=store or "")
@@ -79,8 +79,8 @@ def check(
             stream,
             key,
             spool_dir=settings.spool_dir,
-            clock=wiring.SystemClock(),
-            ids=wiring.RandomIds(),
+            clock=machine.SystemClock(),
+            ids=machine.RandomIds(),
         )
     if as_json:
         result_json(_object(found))
@@ -140,12 +140,12 @@ def open_(
 @contextlib.contextmanager
 def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[BinaryIO]:
     """Open a bundle by the name of its file, or by its id in a store."""
-    from snapshotter.app import bundles, wiring
+    from snapshotter.app import bundles, wiring_store
     from snapshotter.verify.files import file_named
 
     file = file_named(bundle)
     if file is None:
-        opened = wiring.store(ctx.obj.load(store=store or ""))
+        opened = wiring_store.store(ctx.obj.load(store=store or ""))
         file = opened.open(bundles.key_of(opened, bundle))
     with file:
         yield file

@@ -58,12 +58,12 @@ def list_(
     Those of one account that follow each other within a while stand together (15 minutes; the
     policy says it as [monitor] burst).
     """
-    from snapshotter.app import wiring, wiring_takedown
+    from snapshotter.app import wiring_takedown, wiring_trust
     from snapshotter.assess.events import account_of, bursts
     from snapshotter.verify.takedown import in_words
 
     settings = ctx.obj.load(store=store or "")
-    is_trusted = wiring.trusted_keys(settings)
+    is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
     with wiring_takedown.observatory(settings) as place:
         if page and "://" in page:
@@ -189,7 +189,7 @@ def export(
 
     The copies are the same bytes: `snapshotter verify` of the event finds its bundles beside it.
     """
-    from snapshotter.app import takedowns, wiring, wiring_takedown
+    from snapshotter.app import takedowns, wiring_store, wiring_takedown
     from snapshotter.assess.events import parts
     from snapshotter.model.custody import EXPORTING
 
@@ -198,7 +198,7 @@ def export(
         found = _found(place, event_id)
         files = takedowns.export(place, found, output or Path(event_id))
     for it in parts(found.event) if found.event is not None else ():
-        wiring.note_access(settings, place.store, it.bundle_id, EXPORTING, tell=say)
+        wiring_store.note_access(settings, place.store, it.bundle_id, EXPORTING, tell=say)
     if as_json:
         result_json({"event_id": event_id, "files": [str(it) for it in files]})
         return

@@ -33,11 +33,11 @@ def timestamp(
     waiting. With ids: for these, remembered or not. The start of each capture does
     the same in the background.
     """
-    from snapshotter.app import tokens, wiring
+    from snapshotter.app import tokens, wiring_desks
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    desk = wiring.token_desk(settings, tell=say)
+    desk = wiring_desks.token_desk(settings, tell=say)
     waiting: list[str] = []
 
     def report(bundle_id: str, authority: str, time: datetime | None) -> None:

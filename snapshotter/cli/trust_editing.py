@@ -210,7 +210,7 @@ def fingerprint(certificate: "x509.Certificate") -> str:
 
 def now() -> datetime:
     """Return this second."""
-    from snapshotter.app.wiring import SystemClock
+    from snapshotter.app.machine import SystemClock
 
     return SystemClock().now().replace(microsecond=0)
 

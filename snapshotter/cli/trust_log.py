@@ -137,13 +137,13 @@ def publish(
     Whoever reads the log then knows of every version that was published: an auditor who was
     shown an older one, or another file of the same version, can find it out.
     """
-    from snapshotter.app import trust_files, wiring
+    from snapshotter.app import trust_files, wiring_log
     from snapshotter.verify.trust import load_document
 
     settings = ctx.obj.load(store=store or "")
     pin = root_key or settings.trust_root_key or key_directory(ctx).find(root_key_name).key_id
     document = load_document(*trust_files.read_pair(file), pinned_root=pin)
-    log = wiring.open_log(settings, ask=None, tell=say)
+    log = wiring_log.open_log(settings, ask=None, tell=say)
     done = log.append([document.leaf], seen=0)
     if as_json:
         result_json(

@@ -59,13 +59,13 @@ def verify(
     The exit code is the worst of all bundles: 0, 10 or 11. What can not be read is told of
     on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it.
     """
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_trust
     from snapshotter.verify import report
 
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
-    trust = wiring.trust(settings)
+    trust = wiring_trust.trust(settings)
     codes: list[int] = []
     printing = True
     for name in bundles:
@@ -127,14 +127,14 @@ def _judged(
 
 
 def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
-    from snapshotter.app import wiring
+    from snapshotter.app import machine
     from snapshotter.verify import report
     from snapshotter.verify.bundle import verify_bundle
 
     found = verify_bundle(
         given.stream,
         trust,
-        now=wiring.SystemClock().now(),
+        now=machine.SystemClock().now(),
         late_tokens=given.late_tokens,
         custody_sidecars=given.custody_sidecars,
         log_proof=given.log_proof,
@@ -149,12 +149,12 @@ def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
 
 
 def _judged_pack(file: BinaryIO, name: str, settings: "Settings", trust: "Trust") -> _Judged:
-    from snapshotter.app import pack_verification, wiring, wiring_takedown
+    from snapshotter.app import machine, pack_verification, wiring_takedown
     from snapshotter.verify import pack_report
     from snapshotter.verify.pack import verify_pack
 
     judge = pack_verification.judge_by_rules(trust, wiring_takedown.rederiver(settings))
-    found = verify_pack(file, trust, now=wiring.SystemClock().now(), judge=judge)
+    found = verify_pack(file, trust, now=machine.SystemClock().now(), judge=judge)
     return _Judged(
         verdict=found.verdict,
         value={"file": name, "kind": "pack", **pack_report.as_json(found)},
@@ -219,11 +219,11 @@ def _judged_campaign(
 
 
 def _stored_event(event_id: str, settings: "Settings") -> BinaryIO | None:
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_store
     from snapshotter.formats import layout
 
     with suppress(ValueError, FileNotFoundError):
-        return wiring.store(settings).open(layout.takedown_key(event_id))
+        return wiring_store.store(settings).open(layout.takedown_key(event_id))
     return None
 
 
@@ -278,9 +278,9 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
             log_proof=log_proof_beside(Path(name)),
             renewals=renewals_beside(Path(name)),
         )
-    from snapshotter.app import bundles, wiring
+    from snapshotter.app import bundles, wiring_store
 
-    store = wiring.store(settings)
+    store = wiring_store.store(settings)
     key = bundles.key_of(store, name)
     return _Given(
         stream=stack.enter_context(store.open(key)),
@@ -294,13 +294,13 @@ def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
 
 def _note(settings: "Settings", store: "ObjectStore", found: "Report", bundle_id: str) -> None:
     """Leave a fixity check in the custody chain."""
-    from snapshotter.app import wiring
+    from snapshotter.app import wiring_store
     from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS
     from snapshotter.model.finding import Verdict
 
     codes = sorted({it.code.value for it in found.findings if it.verdict is not Verdict.PASSED})
     failed = found.verdict is Verdict.FAILED
-    wiring.note_access(
+    wiring_store.note_access(
         settings,
         store,
         bundle_id,

@@ -62,7 +62,7 @@ from snapshotter.jobs.schedule import (
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
-from snapshotter.ports import JobObserver, JobQueue
+from snapshotter.ports import JobObserver, JobQueue, Tell
 
 EVERY_S = 5.0  # between two sweeps of a worker
 
@@ -86,7 +86,6 @@ TURN = Table(
 )
 
 Record = Callable[[Sequence[Gap]], None]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ the custody sidecars have receipts alone.
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -40,14 +40,12 @@ from snapshotter.model.custody import (
     CustodyEvent,
     receipt_of,
 )
-from snapshotter.ports import Clock, IdSource, ObjectStore
+from snapshotter.ports import Clock, IdSource, ObjectStore, Tell
 from snapshotter.store import layout
 from snapshotter.store.ledger import ReceiptFile, ReceiptFiles
 
 _TRIES = 50  # each is lost to a writer that got its own event in
 _SILENT_ENDS = (".tlog-proof",)
-
-Tell = Callable[[str], None]
 
 
 class CustodialStore:

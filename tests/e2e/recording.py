@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 from warcio.archiveiterator import ArchiveIterator
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import Wire, find_browser
 from snapshotter.capture.recorder import Recording, WireRecorder
 from snapshotter.egress.guard import EgressGuard

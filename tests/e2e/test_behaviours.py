@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import Capture, FrameState, Outcome

@@ -15,7 +15,7 @@ from PIL import Image
 from typing_extensions import override
 from warcio.archiveiterator import ArchiveIterator
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import BrowserProcesses, Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app import pipeline, wiring
-from snapshotter.app.wiring import RandomIds
+from snapshotter.app.machine import RandomIds
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.cli.main import main
 from snapshotter.model.request import CaptureRequest

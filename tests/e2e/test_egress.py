@@ -25,7 +25,7 @@ import pytest
 from playwright.async_api import async_playwright
 from typing_extensions import override
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import find_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.assess.dom import read_document
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.formats import page_layout

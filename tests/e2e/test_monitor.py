@@ -9,7 +9,7 @@ import pytest
 
 from snapshotter.app import pipeline, wiring
 from snapshotter.app.clock import AnchoredClock
-from snapshotter.app.wiring import RandomIds
+from snapshotter.app.machine import RandomIds
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob

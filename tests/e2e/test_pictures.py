@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typing_extensions import override
 
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.capture.gate import GATE, RasterGate
 from snapshotter.model.capture import (

@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from snapshotter.app import wiring
 from snapshotter.app.event_verification import Rederiver
+from snapshotter.app.machine import RandomIds
 from snapshotter.app.observations import Observatory
 from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.pipeline import World, run
 from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.app.tokens import TokenDesk
-from snapshotter.app.wiring import RandomIds
 from snapshotter.capture.browser import choose_browser
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.capture.printing import print_pdf

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = """
 import dataclasses, json, sys
 from pathlib import Path
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision

@@ -14,7 +14,7 @@ import pytest
 
 from snapshotter.app import wiring
 from snapshotter.app.assessing import with_assessment
-from snapshotter.app.wiring import RandomIds, SystemClock
+from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.formats.digest import digest_bytes

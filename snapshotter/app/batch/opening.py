@@ -13,9 +13,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import tables
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.policy.identity import IdentityRules
-from snapshotter.ports import Clock, IdSource
-
-Tell = Callable[[str], None]
+from snapshotter.ports import Clock, IdSource, Tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app.ahead import Ahead
+from snapshotter.app.machine import RandomIds
 from snapshotter.app.spool import sweep
-from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.request import Decision
 from tests.bundles import RealClock

@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app.auditing import Done, Memory, audit
-from snapshotter.app.wiring import RandomIds
+from snapshotter.app.machine import RandomIds
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json, keys
 from snapshotter.model.audit import AuditFinding

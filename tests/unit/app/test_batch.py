@@ -20,7 +20,7 @@ from snapshotter.app.batch.book import Book
 from snapshotter.app.batch.journal import Journal
 from snapshotter.app.batch.plan import Plan
 from snapshotter.app.batch.run import Ended
-from snapshotter.app.wiring import RandomIds
+from snapshotter.app.machine import RandomIds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.request import Decision

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from snapshotter.app.batch import opening, queued
 from snapshotter.app.batch.book import Book
-from snapshotter.app.wiring import RandomIds
+from snapshotter.app.machine import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database import open_database
 from snapshotter.model.job import CaptureJob, JobState

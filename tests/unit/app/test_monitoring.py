@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from snapshotter.app import settings, wiring, wiring_jobs, wiring_takedown
+from snapshotter.app import machine, settings, wiring_jobs, wiring_takedown
 from snapshotter.app.observations import observations
 from snapshotter.app.workshop import CaptureWorkshop
 from snapshotter.formats import pack
@@ -381,7 +381,7 @@ def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None
     with opened.begin() as connection:
         connection.execute(
             update(JOB).values(
-                state=JobState.DONE, ended_at=wiring.SystemClock().now(),
+                state=JobState.DONE, ended_at=machine.SystemClock().now(),
                 bundle_id=made.sealed.bundle_id,
             )
         )  # fmt: skip

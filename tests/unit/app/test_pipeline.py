@@ -18,9 +18,9 @@ from typing_extensions import override
 from snapshotter.app import pending, pipeline, remarks
 from snapshotter.app.addresses import check_url, shown
 from snapshotter.app.clock import AnchoredClock
+from snapshotter.app.machine import RandomIds
 from snapshotter.app.pipeline import World, run
 from snapshotter.app.tokens import TokenDesk, ask_again
-from snapshotter.app.wiring import RandomIds
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.bundle import Retention, StoredObject, TokenState

@@ -10,7 +10,16 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app import doctor, policy_choice, wiring
+from snapshotter.app import (
+    doctor,
+    machine,
+    policy_choice,
+    wiring,
+    wiring_authorities,
+    wiring_keys,
+    wiring_store,
+    wiring_trust,
+)
 from snapshotter.app.settings import Settings, load
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.cms import Recipient
@@ -43,8 +52,8 @@ def test_several_configured_keys_sign_in_their_order(tmp_path: Path) -> None:
     keys = KeyDirectory(settings.keys_dir)
     ids = [keys.create(name).key_id for name in ("default", "court", "archive")]
 
-    first = wiring.signer(settings, ask=None, tell=lambda _: None)
-    others = wiring.cosigners(settings, ask=None, tell=lambda _: None)
+    first = wiring_keys.signer(settings, ask=None, tell=lambda _: None)
+    others = wiring_keys.cosigners(settings, ask=None, tell=lambda _: None)
 
     assert [it.key_id for it in (first, *others)] == ids
     world = wiring.world(settings, ask=None, tell=lambda _: None)
@@ -57,22 +66,22 @@ def test_custody_events_name_who_has_said_so_and_nobody_by_a_name_of_the_system(
     tmp_path: Path, operator: str
 ) -> None:
     settings = _settings(tmp_path, operator=operator)
-    store = wiring.custodial(settings, wiring.store(settings), tell=lambda _: None)
+    store = wiring_store.custodial(settings, wiring_store.store(settings), tell=lambda _: None)
 
     assert store.event("capture", "x.wacz").by == operator
-    assert wiring.operator(settings)  # a hold and an erasure have somebody to answer for them
+    assert wiring_keys.operator(settings)  # a hold and an erasure have somebody to answer for them
 
 
 def test_a_process_that_asks_authorities_for_months_is_not_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "_EXCHANGES", 2)
-    monkeypatch.setattr(wiring, "_CONNECTIONS_EACH", 1)  # a third one would be refused
+    monkeypatch.setattr(wiring_authorities, "_EXCHANGES", 2)
+    monkeypatch.setattr(wiring_authorities, "_CONNECTIONS_EACH", 1)  # a third one would be refused
     read = replace(_settings(tmp_path), allow_networks=("127.0.0.1/32",))
     threads = sum(it.name == "egress" for it in threading.enumerate())
 
     with Receiver() as receiver:
-        carry = wiring._way_out(read, wiring.SystemClock())
+        carry = wiring_authorities.way_out(read, machine.SystemClock())
         for _ in range(7):
             with httpx.Client(transport=carry(), trust_env=False) as client:
                 assert client.post(receiver.url, content=b"x").status_code == 204
@@ -96,15 +105,15 @@ def test_a_key_on_a_token_is_used_by_its_reference_and_then_known_by_a_name(
     settings = _settings(tmp_path, key=reference)
     said: list[str] = []
 
-    first = wiring.signer(settings, ask=None, tell=said.append)
-    again = wiring.signer(settings, ask=None, tell=said.append)
+    first = wiring_keys.signer(settings, ask=None, tell=said.append)
+    again = wiring_keys.signer(settings, ask=None, tell=said.append)
 
     (stored,) = KeyDirectory(settings.keys_dir).list()
     assert first.key_id == again.key_id == stored.key_id
     assert (stored.name, stored.reference) == (f"held-{first.key_id[:12]}", reference)
     assert len(said) == 1
     # So that bundles are verified without asking the token.
-    assert wiring.trust(settings).key(first.key_id) is not None
+    assert wiring_trust.trust(settings).key(first.key_id) is not None
     (check,) = doctor._keys(settings)
     assert (check.state, "held elsewhere" in check.detail) == (doctor.State.OK, True)
 
@@ -129,12 +138,12 @@ def test_a_trust_file_older_than_one_seen_before_is_refused(
     settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
     first = TrustDocument.new(root.public_key)
     _publish(first.with_expiry(None), root, file)
-    assert wiring.trust(settings).version == 2
+    assert wiring_trust.trust(settings).version == 2
 
     _publish(first, root, file)
 
     with pytest.raises(EvidenceUnverifiable, match="older"):
-        wiring.trust(settings)
+        wiring_trust.trust(settings)
 
 
 def test_another_trust_file_of_a_version_that_was_seen_is_refused(
@@ -144,13 +153,13 @@ def test_another_trust_file_of_a_version_that_was_seen_is_refused(
     settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
     document = TrustDocument.new(root.public_key)
     _publish(document, root, file)
-    assert wiring.trust(settings).version == 1
-    assert wiring.trust(settings).version == 1
+    assert wiring_trust.trust(settings).version == 1
+    assert wiring_trust.trust(settings).version == 1
 
     _publish(replace(document, max_lag=timedelta(days=1)), root, file)
 
     with pytest.raises(EvidenceUnverifiable, match="another version 1"):
-        wiring.trust(settings)
+        wiring_trust.trust(settings)
 
 
 def test_what_was_seen_of_one_root_says_nothing_of_another(
@@ -162,7 +171,7 @@ def test_what_was_seen_of_one_root_says_nothing_of_another(
         file = tmp_path / f"{version}.json"
         _publish(document, signer, file)
         settings = _settings(tmp_path, trust_file=str(file), trust_root_key=signer.key_id)
-        assert wiring.trust(settings).version == version
+        assert wiring_trust.trust(settings).version == version
 
 
 @pytest.mark.parametrize("content", ["", "x", "5 abc", "0", "-1", "5\n6\n"])
@@ -172,11 +181,11 @@ def test_a_memory_that_can_not_be_read_is_no_empty_memory(
     file = tmp_path / "trust.json"
     settings = _settings(tmp_path, trust_file=str(file), trust_root_key=root.key_id)
     _publish(TrustDocument.new(root.public_key), root, file)
-    wiring.trust(settings)
+    wiring_trust.trust(settings)
     (settings.data_dir / "trust" / root.key_id).write_text(content)
 
     with pytest.raises(SnapshotterError, match="can not be read") as caught:
-        wiring.trust(settings)
+        wiring_trust.trust(settings)
 
     assert "delete that file" in caught.value.hint
 
@@ -191,14 +200,14 @@ def test_a_memory_of_the_number_alone_still_counts(tmp_path: Path, root: FileSig
     _publish(TrustDocument.new(root.public_key), root, file)
 
     with pytest.raises(EvidenceUnverifiable, match="older"):
-        wiring.trust(settings)
+        wiring_trust.trust(settings)
 
 
 def test_a_pin_is_checked_before_it_names_a_file(tmp_path: Path) -> None:
     settings = _settings(tmp_path, trust_file="x", trust_root_key="../../etc/passwd")
 
     with pytest.raises(SnapshotterError, match="fingerprint"):
-        wiring.trust(settings)
+        wiring_trust.trust(settings)
 
 
 def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: FileSigner) -> None:
@@ -206,7 +215,7 @@ def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: Fil
     _publish(TrustDocument.new(root.public_key), root, file)
 
     with pytest.raises(SnapshotterError, match="whose it is"):
-        wiring.trust(_settings(tmp_path, trust_file=str(file)))
+        wiring_trust.trust(_settings(tmp_path, trust_file=str(file)))
 
 
 def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_the_root_key(
@@ -217,7 +226,7 @@ def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_the_ro
     own = directory.create("default")
     root = directory.create("root")
 
-    trust = wiring.trust(settings)
+    trust = wiring_trust.trust(settings)
 
     assert trust.key(own.key_id) is not None
     assert trust.key(root.key_id) is None
@@ -227,8 +236,8 @@ def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) 
     settings = _settings(tmp_path)
     said: list[str] = []
 
-    first = wiring.signer(settings, ask=None, tell=said.append)
-    again = wiring.signer(settings, ask=None, tell=said.append)
+    first = wiring_keys.signer(settings, ask=None, tell=said.append)
+    again = wiring_keys.signer(settings, ask=None, tell=said.append)
 
     assert first.key_id == again.key_id
     assert len(said) == 1
@@ -238,9 +247,9 @@ def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) 
 def test_a_directory_says_that_it_notes_retention_and_enforces_none(tmp_path: Path) -> None:
     said: list[str] = []
 
-    wiring.store_for_evidence(_settings(tmp_path), locked=False, tell=said.append)
+    wiring_store.store_for_evidence(_settings(tmp_path), locked=False, tell=said.append)
     assert said == []
-    wiring.store_for_evidence(_settings(tmp_path), locked=True, tell=said.append)
+    wiring_store.store_for_evidence(_settings(tmp_path), locked=True, tell=said.append)
 
     assert len(said) == 1
     assert "whoever can write there can delete all the same" in said[0]
@@ -259,13 +268,13 @@ def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> 
 @pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])
 def test_a_store_that_is_none_ends_as_a_sentence(tmp_path: Path, store: str) -> None:
     with pytest.raises(SnapshotterError):
-        wiring.store(_settings(tmp_path, store=store))
+        wiring_store.store(_settings(tmp_path, store=store))
 
 
 def test_salts_stand_next_to_a_directory_store_and_never_inside(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
 
-    place = wiring.salts_dir(settings)
+    place = wiring_store.salts_dir(settings)
 
     assert place.parent == tmp_path
     assert not place.is_relative_to(settings.store)
@@ -349,14 +358,14 @@ def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
     place.mkdir(parents=True)
     place.chmod(0o777)
 
-    wiring.capturer(settings, wiring.SystemClock())
+    wiring.capturer(settings, machine.SystemClock())
     assert "NODE_COMPILE_CACHE" not in os.environ
 
     place.rmdir()
-    wiring.capturer(settings, wiring.SystemClock())
+    wiring.capturer(settings, machine.SystemClock())
     assert os.environ["NODE_COMPILE_CACHE"] == str(place)
     assert place.stat().st_mode & 0o777 == 0o700
 
     monkeypatch.setenv("NODE_COMPILE_CACHE", "/elsewhere")
-    wiring.capturer(settings, wiring.SystemClock())
+    wiring.capturer(settings, machine.SystemClock())
     assert os.environ["NODE_COMPILE_CACHE"] == "/elsewhere"

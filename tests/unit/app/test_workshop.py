@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from snapshotter.app import settings, wiring, wiring_takedown
+from snapshotter.app import machine, settings, wiring_takedown, wiring_trust
 from snapshotter.app.settings import Settings
 from snapshotter.app.workshop import CaptureWorkshop
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -92,7 +92,7 @@ def test_a_page_that_is_given_up_has_a_sealed_stored_and_logged_record(
     assert record["outcome"]["reasons"] == [{"code": "given-up", "detail": WHY}]
     assert record["what"]["requested_url"] == "http://example.test/"
     with Path(made.location).open("rb") as stream:
-        report = verify_bundle(stream, wiring.trust(here), now=wiring.SystemClock().now())
+        report = verify_bundle(stream, wiring_trust.trust(here), now=machine.SystemClock().now())
     assert report.verdict is not Verdict.FAILED
     assert entries(here) == [made.sealed.bundle_id]
 

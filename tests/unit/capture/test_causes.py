@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from snapshotter.app.wiring import SystemClock
+from snapshotter.app.machine import SystemClock
 from snapshotter.capture.causes import cause
 from snapshotter.egress.errors import EgressError
 from snapshotter.egress.guard import EgressGuard

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.app.wiring import SystemClock
+from snapshotter.app.machine import SystemClock
 from snapshotter.capture import guard as guards
 from snapshotter.capture.guard import CaptureTimeout, Guard, PageLost, TimeLimit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.wiring import SystemClock
+from snapshotter.app.machine import SystemClock
 from snapshotter.capture import target
 from snapshotter.capture.recorder import MainBody
 from snapshotter.capture.spool import Spool

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from snapshotter.app import wiring
+from snapshotter.app import wiring_keys, wiring_trust
 from snapshotter.app.settings import Settings, load
 from snapshotter.cli.keys import keys
 from snapshotter.cli.trust import trust
@@ -60,7 +60,7 @@ class _House:
 
     def signer(self, said: list[str] | None = None, settings: Settings | None = None) -> Signer:
         tell = (said if said is not None else []).append
-        return wiring.signer(settings or self.settings, ask=None, tell=tell)
+        return wiring_keys.signer(settings or self.settings, ask=None, tell=tell)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_rotated_key_is_followed_at_once_here_and_in_the_trust_file(house: _Ho
     assert after is not None
     assert (old.revoked_reason, after.revoked_at, after.owner) == (SUPERSEDED, None, "Agency")
     # Both are still known here, and the old one as what it is.
-    own = wiring.trust(house.settings)
+    own = wiring_trust.trust(house.settings)
     mine = own.key(house.old)
     assert mine is not None
     assert (mine.revoked_at, mine.revoked_reason) == (old.revoked_at, SUPERSEDED)
@@ -225,7 +225,7 @@ def test_a_revoked_key_signs_no_more_and_counts_no_more(house: _House) -> None:
     value = json.loads(done.stdout)
     assert (value["trust_version"], value["where_the_root_key_is"]) == (3, None)
     assert value["old"]["retired"]["reason"] == "compromised"
-    for found in (house.trust(), wiring.trust(house.settings)):
+    for found in (house.trust(), wiring_trust.trust(house.settings)):
         key = found.key(house.old)
         assert key is not None
         assert (key.revoked_at, key.revoked_reason) == (at, COMPROMISED)
@@ -244,7 +244,7 @@ def test_a_revoked_key_may_not_cosign_either(house: _House) -> None:
     )
 
     with pytest.raises(SnapshotterError, match="must not sign"):
-        wiring.cosigners(settings, ask=None, tell=lambda _: None)
+        wiring_keys.cosigners(settings, ask=None, tell=lambda _: None)
 
 
 def test_a_retirement_can_be_made_worse_and_never_better(house: _House) -> None:

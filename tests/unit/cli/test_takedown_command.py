@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app import wiring
+from snapshotter.app import wiring_keys
 from snapshotter.app.settings import load
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
@@ -149,7 +149,7 @@ def test_a_key_of_events_that_was_made_first_is_in_no_captures_way(bench: Bench)
         key.unlink()
     KeyDirectory(bench.folder / "data" / "keys").ensure("events")
 
-    assert wiring.signer(load(), ask=None, tell=lambda text: None).key_id
+    assert wiring_keys.signer(load(), ask=None, tell=lambda text: None).key_id
     assert bench.run("doctor", "--json") in (0, 1)
 
 

@@ -9,8 +9,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+from snapshotter.app.machine import SystemClock
 from snapshotter.app.pace import Held, Line
-from snapshotter.app.wiring import SystemClock
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.politeness import DatabaseVisits
 from snapshotter.policy import politeness

@@ -1,0 +1,76 @@
+"""
+This machine: its clock and its random bytes, which are ports to everything else.
+
+Nothing but this module asks for the wall's time; whoever needs it takes a `Clock`.
+"""
+
+import base64
+import ctypes
+import ctypes.util
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+
+from snapshotter.model.capture import ClockFacts
+
+
+class SystemClock:
+    """The machine's clock, and what the kernel says of it (adjtimex(2))."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def facts(self) -> ClockFacts:
+        return _adjtimex() or ClockFacts(
+            source="system", synchronised=None, max_error_ms=None, offset_ms=None
+        )
+
+
+class RandomIds:
+    """Identifiers that begin with their second and end in 80 random bits."""
+
+    def bundle_id(self, at: datetime) -> str:
+        suffix = base64.b32encode(secrets.token_bytes(10)).decode("ascii").lower()
+        return f"{at.astimezone(UTC):%Y%m%dt%H%M%Sz}-{suffix}"
+
+    def random_bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of Linux, as far as we read it; the rest is padding."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 512),
+    )
+
+
+_STA_UNSYNC, _STA_NANO, _TIME_ERROR = 0x0040, 0x2000, 5
+
+
+def _adjtimex() -> ClockFacts | None:
+    """Return what the kernel says of its clock, or None where it can not be asked."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+    timex = _Timex()
+    state = library.adjtimex(ctypes.byref(timex))
+    if state < 0:
+        return None
+    unit = 1_000_000 if timex.status & _STA_NANO else 1_000  # nanoseconds or microseconds
+    return ClockFacts(
+        source="adjtimex",
+        synchronised=not timex.status & _STA_UNSYNC and state != _TIME_ERROR,
+        max_error_ms=round(timex.maxerror / 1_000),
+        offset_ms=round(timex.offset / unit),
+    )

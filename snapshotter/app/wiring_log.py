@@ -1,0 +1,257 @@
+"""Build the log of the configured store, its writer and its reader's memory; and its witnesses."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.app import pending, wiring_authorities, wiring_store
+from snapshotter.app.log import FileMemory, Logbook
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.settings import Settings
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.ports import ObjectStore, Tell, Witness
+from snapshotter.seal.key_files import passphrase_from_file
+from snapshotter.store.layout import DirectoryLocation
+
+if TYPE_CHECKING:
+    from snapshotter.formats.note import LogPolicy
+    from snapshotter.seal.log import LogWriter
+    from snapshotter.seal.log_key import FileLogSigner
+    from snapshotter.seal.witnessing import Witnessing
+    from snapshotter.store.filesystem import DirectoryStore
+    from snapshotter.store.s3 import S3Store
+
+
+def logbook(
+    settings: Settings,
+    *,
+    proofs: ObjectStore,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+) -> Logbook:
+    """
+    Return the log of the configured store; it is opened at its first use, and begun if new.
+
+    Args:
+        proofs: Where bundles are and proofs go: the store as it writes down what it does.
+        ask: Asks the person for the passphrase of the log's key; None where nobody can be.
+        tell: Gets what a person has to know, among it that a key was made.
+    """
+    return Logbook(
+        proofs,
+        lambda: open_log(settings, ask=ask, tell=tell),
+        settings.data_dir / "unlogged",
+    )
+
+
+def open_log(
+    settings: Settings,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+    name: str = "",
+    passphrase: bytes | None = None,
+    again: bool = False,
+) -> "LogWriter":
+    """
+    Return a writer of the log in the configured store; begin the log if there is none.
+
+    Args:
+        name: The origin of a log that is begun; one that is nobody's host if empty.
+        passphrase: Encrypts the key of a log that is begun.
+        again: Begin one also where this machine remembers that there was one.
+
+    Raises:
+        SnapshotterError: The key of this log is not here, the store can not keep a log, or
+            a log that was there is gone.
+    """
+    from snapshotter.seal.log import LogDamaged, LogWriter
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = wiring_store.store(settings)
+    wiring_store.refuse_unfit_for_log(settings, found)
+    keys, memory = LogKeyDirectory(path=settings.keys_dir), log_memory(settings)
+
+    def writer(origin: str) -> LogWriter:
+        return LogWriter(
+            found,
+            keys.load(name=origin, passphrase=source),
+            clock=SystemClock(),
+            ids=RandomIds(),
+            witnesses=witnesses(settings),
+            memory=memory,
+            told=tell,
+        )
+
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    origin = log_origin(found)
+    if origin:
+        return writer(origin)
+    if memory.load() and not again:
+        raise LogDamaged(
+            f"the log of {found.url} is gone: this machine has seen one there",
+            hint="if you emptied the store yourself: snapshotter log init --again",
+        )
+    # Two first captures at once make one log, and no key that nobody needs.
+    with pending.locked(settings.data_dir / "log", wait_s=30):
+        origin = log_origin(found)
+        if origin:
+            return writer(origin)
+        memory.forget()
+        key = keys.create(name=name, passphrase=passphrase)
+        if passphrase is not None:
+            source = lambda: passphrase  # noqa: E731  what was asked for a moment ago
+        begun = writer(key.name)
+        begun.create()
+    tell(
+        f"a log was begun for {found.url}; its verifier key, for a trust file and for witnesses:\n"
+        f"  {key.text}\n"
+        f"  Back up {keys.file(key)}: without it nothing more can be logged there, and whoever "
+        "has it can sign\n  another history. A witness makes that evident: docs/howto/log.md"
+    )
+    return begun
+
+
+def log_report(
+    settings: Settings,
+    report_id: str,
+    sha256: str,
+    *,
+    ask: Callable[[], bytes] | None,
+    tell: Tell,
+) -> None:
+    """
+    Put the report of an audit into the log, if the store has one that this user writes.
+
+    Raises:
+        SnapshotterError: It can not be put there.
+    """
+    from snapshotter.formats.leaf import REPORT, Leaf
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = wiring_store.store(settings)
+    origin = log_origin(found)
+    if not origin:
+        return
+    if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
+        tell(f"the report is not in the log: the key of {origin} is not here")
+        return
+    leaf = Leaf(kind=REPORT, name=report_id, sha256=sha256)
+    logbook(settings, proofs=found, ask=ask, tell=tell).append((leaf,), seen=None)
+
+
+def log_origin(found: "DirectoryStore | S3Store") -> str:
+    """
+    Return the origin of the log in a store, as it says itself; nothing if it has none.
+
+    Raises:
+        SnapshotterError: The store does not answer, or has something else in its place.
+    """
+    from snapshotter.formats import log_state, note
+    from snapshotter.seal.log import LogDamaged
+
+    try:
+        lock = log_state.parse_lock(found.read(log_state.LOCK, log_state.MAX_LOCK).data)
+        return note.parse_checkpoint(note.parse(lock.checkpoint).text).origin
+    except FileNotFoundError:
+        return ""
+    except EvidenceInvalid as error:
+        raise LogDamaged(
+            f"{log_state.LOCK} in {found.url} is not the lock of a log",
+            hint="snapshotter log check; restore the folder log/ from a backup",
+        ) from error
+
+
+def log_memory(settings: Settings) -> FileMemory:
+    """Return what this machine remembers of the log in the configured store."""
+    return FileMemory(settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint")
+
+
+def own_log(settings: Settings) -> "LogPolicy | None":
+    """Return the log of this user's own that bundles of the configured store are in, if known."""
+    from snapshotter.formats.note import LogPolicy
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir).list()
+    if len(keys) > 1:
+        # Several stores, each with its log. Nothing is asked of a network for this.
+        here = isinstance(wiring_store.location(settings), DirectoryLocation)
+        origin = log_origin(wiring_store.store(settings)) if here else ""
+        keys = tuple(key for key in keys if key.name == origin)
+    return LogPolicy(key=keys[0]) if len(keys) == 1 else None
+
+
+def has_log_key(settings: Settings, origin: str) -> bool:
+    """Return whether the key of the log of that name is here. Raises SnapshotterError."""
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    return any(key.name == origin for key in LogKeyDirectory(path=settings.keys_dir).list())
+
+
+def witnesses(settings: Settings) -> "tuple[Witness, ...]":
+    """Return the configured witnesses of the log."""
+    if not settings.witnesses:
+        return ()
+    from snapshotter.formats.note import parse_verifier_key
+    from snapshotter.seal.witness import HttpWitness
+
+    clock = SystemClock()
+    carry = wiring_authorities.way_out(settings, clock, purpose="witness")
+    return tuple(
+        HttpWitness(parse_verifier_key(it.verifier_key), it.url, clock=clock, transport=carry)
+        for it in settings.witnesses
+    )
+
+
+def witness_signer(settings: Settings, *, name: str, tell: Tell) -> "FileLogSigner":
+    """
+    Return the key of this installation's witness; make it on first use.
+
+    Raises:
+        SnapshotterError: It has another name already, or can not be read.
+    """
+    from snapshotter.seal.log_key import WITNESS, LogKeyDirectory
+
+    keys = LogKeyDirectory(path=settings.keys_dir)
+    source = None
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    there = keys.list(WITNESS)
+    if not there:
+        made = keys.create(WITNESS, name=name)
+        tell(f"a key of a witness was made: {keys.file(made)}; back it up")
+    elif name and name != there[0].name:
+        raise SnapshotterError(
+            f"this witness is named {there[0].name}",
+            hint="leave --name out; another witness is another key directory",
+        )
+    return keys.load(WITNESS, passphrase=source)
+
+
+def witnessing(
+    settings: Settings, signer: "FileLogSigner", log_keys: Sequence[str], directory: Path | None
+) -> "Witnessing":
+    """
+    Return a witness of these logs.
+
+    Raises:
+        SnapshotterError: No log is named, or not by its verifier key.
+    """
+    from snapshotter.formats.note import ED25519, parse_verifier_key
+    from snapshotter.seal.witnessing import Witnessing
+
+    try:
+        logs = [parse_verifier_key(text) for text in log_keys]
+    except EvidenceInvalid as error:
+        raise SnapshotterError(
+            f"--log: {error}", hint="snapshotter log show prints a log's verifier key"
+        ) from error
+    if not logs or any(it.kind != ED25519 for it in logs):
+        raise SnapshotterError(
+            "a witness has to know the logs that it witnesses",
+            hint="name each by its verifier key: --log KEY; snapshotter log show prints it",
+        )
+    return Witnessing(directory or settings.data_dir / "witness", signer, logs, SystemClock())

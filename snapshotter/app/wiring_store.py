@@ -1,0 +1,201 @@
+"""Build where bundles are: the configured store, put to the test, and what is kept of it here."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter import SOFTWARE
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.app.settings import Settings
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.receipts import store_id
+from snapshotter.model.custody import SUCCESS
+from snapshotter.ports import ObjectStore, Tell
+from snapshotter.store.custodian import CustodialStore
+from snapshotter.store.layout import DirectoryLocation, S3Location, parse_store_url
+from snapshotter.store.ledger import ReceiptFiles
+
+if TYPE_CHECKING:
+    from snapshotter.store.filesystem import DirectoryStore
+    from snapshotter.store.probe import StoreProbe
+    from snapshotter.store.s3 import S3Store
+
+_PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
+
+
+def store(settings: Settings) -> "DirectoryStore | S3Store":
+    """Return the configured store. Raises SnapshotterError for a name that is none."""
+    where = location(settings)
+    if isinstance(where, DirectoryLocation):
+        from snapshotter.store.filesystem import DirectoryStore
+
+        return DirectoryStore(where.path.absolute())
+    from snapshotter.store.s3 import S3Store
+
+    try:
+        return S3Store(
+            where.bucket,
+            where.prefix,
+            endpoint_url=settings.s3_endpoint,
+            region=settings.s3_region,
+        )
+    except ValueError as error:
+        raise SnapshotterError(f"the S3 settings can not be used: {error}") from error
+
+
+def store_for_evidence(
+    settings: Settings, *, locked: bool, tell: Tell
+) -> "DirectoryStore | S3Store":
+    """
+    Return the configured store, after it was seen to keep its promises.
+
+    A bucket is put to the test once and then remembered for a week: an endpoint that
+    takes `If-None-Match` and overwrites all the same must not hold evidence.
+
+    Args:
+        locked: Retention will be asked for; then a bucket is tested each time.
+        tell: Gets the warning that a directory enforces nothing.
+
+    Raises:
+        SnapshotterError: It does not keep a promise that evidence depends on.
+        ServiceUnavailable: It does not answer.
+    """
+    found = store(settings)
+    if isinstance(location(settings), DirectoryLocation):
+        if locked:
+            tell(
+                f"WARNING: {found.url} is a directory: it notes the retention, our commands honour "
+                "it, and whoever can write there can delete all the same\n"
+                "  A bucket with Object Lock enforces it: docs/howto/s3.md"
+            )
+        return found
+    from snapshotter.store.probe import probe, refuse_unlocked
+
+    clock = SystemClock()
+    name = hashlib.sha256(f"{settings.s3_endpoint} {found.url}".encode()).hexdigest()
+    seal = settings.data_dir / "probes" / name
+    if not locked and _is_fresh(seal, clock.now()):
+        return found
+    result = probe(found, clock, RandomIds())
+    if not result.usable:
+        raise SnapshotterError(
+            f"{found.url} does not keep what evidence depends on",
+            hint="snapshotter store check says which promises; use another endpoint",
+        )
+    if locked:
+        refuse_unlocked(result)
+    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
+    return found
+
+
+def custodial(settings: Settings, found: ObjectStore, *, tell: Tell) -> CustodialStore:
+    """
+    Return a store that keeps receipts and writes custody events.
+
+    Args:
+        tell: Gets a sentence for what could not be written down.
+    """
+    place = receipts_place(settings)
+    return CustodialStore(
+        found,
+        place=place,
+        receipts=receipts(settings),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        software=SOFTWARE,
+        # These events go out with every exhibit, and who captures may be at risk: nobody is
+        # named who has not said so, and never by a name that the system happens to know.
+        by=settings.operator,
+        tell=tell,
+    )
+
+
+def note_access(
+    settings: Settings,
+    found: ObjectStore,
+    bundle_id: str,
+    event: str,
+    *,
+    tell: Tell,
+    detail: str = "",
+    outcome: str = SUCCESS,
+) -> None:
+    """
+    Write to the custody chain that a bundle was looked at, checked or given out.
+
+    What can not be written is told, and ends nothing: a store that may only be read is.
+    """
+    if settings.record_access:
+        custodial(settings, found, tell=tell).note(bundle_id, event, detail=detail, outcome=outcome)
+
+
+def receipts(settings: Settings) -> ReceiptFiles:
+    """Return what this machine kept of the configured store's answers."""
+    return ReceiptFiles(settings.data_dir / "receipts" / receipts_place(settings))
+
+
+def receipts_place(settings: Settings) -> str:
+    """Return how receipts name the configured store (docs/spec/custody.md, "Receipts")."""
+    where = location(settings)
+    if isinstance(where, DirectoryLocation):
+        return store_id(str(where.path.resolve()))
+    url = f"s3://{where.bucket}" + (f"/{where.prefix}" if where.prefix else "")
+    return store_id(f"{settings.s3_endpoint} {url}")
+
+
+def _is_fresh(path: Path, now: datetime) -> bool:
+    try:
+        return now.timestamp() - path.stat().st_mtime < _PROBE_HOLDS_S
+    except FileNotFoundError:
+        return False
+
+
+def location(settings: Settings) -> DirectoryLocation | S3Location:
+    try:
+        return parse_store_url(settings.store)
+    except ValueError as error:
+        raise SnapshotterError(
+            f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
+        ) from error
+
+
+def probe_store(settings: Settings) -> "StoreProbe":
+    """Put the configured store's promises to the test. Raises as `store` and `probe` do."""
+    from snapshotter.store.probe import probe
+
+    return probe(store(settings), SystemClock(), RandomIds())
+
+
+def salts_dir(settings: Settings) -> Path:
+    """Return where the salts of captures go: next to a directory store, never inside it."""
+    where = location(settings)
+    if isinstance(where, DirectoryLocation):
+        root = where.path.resolve()  # "..", links: what counts is where it really is
+        return root.with_name(f"{root.name}.private")
+    return settings.data_dir / "salts" / where.bucket
+
+
+def store_name(settings: Settings) -> str:
+    """Return a name of the store for files: the endpoint is configuration, and tells two apart."""
+    return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
+
+
+def pending_dir(settings: Settings) -> Path:
+    return settings.data_dir / "pending"
+
+
+def refuse_unfit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:
+    """Put a bucket to the test once a week; a directory refuses by itself."""
+    if isinstance(location(settings), DirectoryLocation):
+        return
+    from snapshotter.store.probe import probe, refuse_log
+
+    seal = settings.data_dir / "probes" / f"{store_name(settings)}.log"
+    clock = SystemClock()
+    if _is_fresh(seal, clock.now()):
+        return
+    refuse_log(probe(found, clock, RandomIds()))
+    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
