@@ -26,7 +26,8 @@ from typing_extensions import override
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from snapshotter.app.wiring import RandomIds, SystemClock, assessor  # noqa: E402  the line above
+from snapshotter.app.machine import RandomIds, SystemClock  # noqa: E402  the line above
+from snapshotter.app.wiring import assessor  # noqa: E402
 from snapshotter.capture import session  # noqa: E402
 from snapshotter.capture.engine import ChromiumCapturer  # noqa: E402
 from snapshotter.errors import ServiceUnavailable  # noqa: E402

@@ -10,7 +10,7 @@ from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 from typing_extensions import override
 
-from snapshotter.app.wiring import SystemClock
+from snapshotter.app.machine import SystemClock
 from snapshotter.capture import shutter as shutters
 from snapshotter.capture.guard import Guard, PageLost, TimeLimit
 from snapshotter.capture.shutter import Shutter
