@@ -16,7 +16,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Capture, ClockFacts
-from snapshotter.model.custody import KeptReceipts
+from snapshotter.model.custody import SUCCESS, CustodyEvent, KeptReceipts
 from snapshotter.model.event import Delivery, Event, OwedMessage
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, Sealed
 from snapshotter.model.page import Page
@@ -326,6 +326,44 @@ class ObjectStore(Protocol):
             PolicyRefused: One is under hold or retention, as we see it or as the store says.
             SnapshotterError: The store refused, or still has something of it afterwards.
         """
+
+
+class CustodyStore(ObjectStore, Protocol):
+    """
+    A store that writes to the custody chain of a bundle what is done to it.
+
+    A chain that can not be written costs no bundle: what is missing is noted on this machine,
+    told, and completed by the next write.
+    """
+
+    def put_as(
+        self,
+        event: str,
+        detail: str,
+        key: str,
+        source: Path,
+        sha256: str,
+        *,
+        retention: Retention | None = None,
+        before: Sequence[CustodyEvent] = (),
+    ) -> StoredObject:
+        """
+        Put an object as `put_new` does, as part of an event of this type.
+
+        Args:
+            before: What happened before, to be written in the same append.
+        """
+
+    def event(
+        self,
+        event: str,
+        about: str,
+        detail: str = "",
+        outcome: str = SUCCESS,
+        *,
+        at: datetime | None = None,
+    ) -> CustodyEvent:
+        """Return an event of whoever acts here, at this moment if no other is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from snapshotter.app import bundles, pending
 from snapshotter.app.graves import Graves
+from snapshotter.app.spool import sweep
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.formats.rfc3161 import check_subject, is_over
 from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
@@ -47,6 +48,18 @@ class Places(Protocol):
     @property
     def salts_dir(self) -> Path:
         """What opens the commitments of captures."""
+
+
+class Rescuable(Places, Protocol):
+    """The same, with the spool where an earlier run may have left a bundle, and its store."""
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where captures are made."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Where the bundles were on their way to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +199,38 @@ def keep(file: Path, directory: Path, salts_dir: Path) -> Path:
         except OSError:
             _move(salts, directory / salts.name)
     return _move(file, directory / file.name)
+
+
+def rescue(places: Rescuable) -> tuple[Path, ...]:
+    """
+    Find the sealed bundles that runs before this one left in the spool; return where they are.
+
+    They are moved to where bundles are kept that the store did not take; one that
+    can not be moved stays, and is named each time. One that is in the store is done.
+    """
+    found: list[Path] = []
+
+    def take(file: Path) -> None:
+        if _is_stored(file, places.store):
+            with contextlib.suppress(OSError):
+                file.unlink()
+            return
+        try:
+            found.append(keep(file, places.unstored_dir, places.salts_dir))
+        except OSError:
+            found.append(file)
+
+    sweep(places.spool_dir, take)
+    return tuple(found)
+
+
+def _is_stored(file: Path, store: ObjectStore) -> bool:
+    try:
+        with store.open(layout.bundle_key(file.stem)) as there, file.open("rb") as here:
+            length = file.stat().st_size
+            return digest(there, limit=length) == digest(here, limit=length)
+    except (OSError, ValueError, SnapshotterError):
+        return False  # not there, not the same, or nobody can say: then it is kept
 
 
 def _move(file: Path, target: Path) -> Path:

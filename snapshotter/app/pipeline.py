@@ -9,7 +9,7 @@ bundle, so that a bundle never stands in the store without them.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,26 +20,25 @@ from snapshotter.app.ahead import Ahead
 from snapshotter.app.assessing import AssessorOf, with_assessment
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.interruption import Interruption
-from snapshotter.app.keeping import Refused, keep, never_lost
+from snapshotter.app.keeping import Refused, never_lost
 from snapshotter.app.log import Logbook, Logged, Quoted, log_bundle, quoted_checkpoint, remember
 from snapshotter.app.spool import sweep
+from snapshotter.app.stages import Timer, stage_ms
+from snapshotter.app.storing import Alone, location, store_while
 from snapshotter.app.tokens import TokenDesk
-from snapshotter.errors import CaptureIncomplete, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import names
-from snapshotter.formats.digest import digest
+from snapshotter.errors import CaptureIncomplete
 from snapshotter.model.assessment import Assessment, Shown
-from snapshotter.model.bundle import Bundle, StoredObject, TokenState
+from snapshotter.model.bundle import Bundle, StoredObject
 from snapshotter.model.capture import Capture
-from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.job import Sealed
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy import retention
 from snapshotter.policy.addresses import as_visited
 from snapshotter.ports import (
     Capturer,
     Clock,
+    CustodyStore,
     IdSource,
     Lease,
     ObjectStore,
@@ -49,33 +48,8 @@ from snapshotter.ports import (
     TimestampAuthority,
 )
 from snapshotter.seal import sealer
-from snapshotter.store import layout
-from snapshotter.store.custodian import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
-
-# The stages that `capture --json` reports, in the order in which they come.
-STAGES = (
-    "launch",
-    "navigate",
-    "settle",
-    "screenshot",
-    "mhtml",
-    "dom",
-    "text",
-    "record",
-    "assess",
-    "seal",
-    "timestamp",
-    "store",
-)
-# A capture has finer steps than the promised stages; each counts into one of them.
-_STAGE_OF_STEP: Mapping[str, str] = {
-    "scroll": "settle",
-    "judge": "settle",
-    "reload": "settle",
-    "viewport": "screenshot",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +71,7 @@ class World:
     rejected_dir: Path  # bundles that our own verifier refused: a bug, and its evidence
     unstored_dir: Path  # sealed bundles that the store did not take
     software: str
+    custody: CustodyStore | None = None  # the store, as it writes custody events; None: none are
     replayer: Replayer | None = None  # None: bundles are not replayed
     assessor: AssessorOf | None = None  # None: what captures show is not said
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
@@ -161,12 +136,12 @@ def run(
     # loads must not put them out of order.
     clock = world.clock if isinstance(world.clock, AnchoredClock) else AnchoredClock(world.clock)
     clock.anchor()
-    timer = _Timer(clock, progress)
+    timer = Timer(clock, progress)
     sweep(world.spool_dir)
     quoted = quoted_checkpoint(world.logbook)
     began = clock.now()
     bundle_id = world.ids.bundle_id(began)
-    right = lease or _Alone()
+    right = lease or Alone()
     right.began(bundle_id)
     made_ready = ahead or Ahead(world.capturer, world.spool_dir, world.ids)
     with made_ready.spooled(bundle_id) as spool:
@@ -206,7 +181,7 @@ def run(
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
             remember(bundle, world.logbook, quoted)
             sealed = _sealed(capture, bundle, decision, quoted, assessment)
-            stored = _stored(bundle, decision, world, clock, right, sealed)
+            stored = store_while(right, bundle, decision, world, clock, sealed)
         logged = log_bundle(bundle, world.logbook, quoted, timer, stop)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
@@ -220,7 +195,7 @@ def run(
         stored=stored,
         location=location(world.store, stored.key),
         sealed=sealed,
-        stage_ms=_stage_ms(
+        stage_ms=stage_ms(
             capture,
             timer,
             more=[
@@ -246,43 +221,6 @@ def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelt
     return replace(capture, started_at=began, ended_at=ended)
 
 
-def rescue(world: World) -> tuple[Path, ...]:
-    """
-    Find the sealed bundles that runs before this one left in the spool; return where they are.
-
-    They are moved to where bundles are kept that the store did not take; one that
-    can not be moved stays, and is named each time. One that is in the store is done.
-    """
-    found: list[Path] = []
-
-    def take(file: Path) -> None:
-        if _is_stored(file, world.store):
-            with contextlib.suppress(OSError):
-                file.unlink()
-            return
-        try:
-            found.append(keep(file, world.unstored_dir, world.salts_dir))
-        except OSError:
-            found.append(file)
-
-    sweep(world.spool_dir, take)
-    return tuple(found)
-
-
-def _is_stored(file: Path, store: ObjectStore) -> bool:
-    try:
-        with store.open(layout.bundle_key(file.stem)) as there, file.open("rb") as here:
-            length = file.stat().st_size
-            return digest(there, limit=length) == digest(here, limit=length)
-    except (OSError, ValueError, SnapshotterError):
-        return False  # not there, not the same, or nobody can say: then it is kept
-
-
-def location(store: ObjectStore, key: str) -> str:
-    """Return where an object is, as a person would open it."""
-    return f"{store.url.rstrip('/')}/{key}"
-
-
 def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
     """Run our own verifier on what we made: a bundle that it refuses is never stored."""
     with bundle.file.open("rb") as stream:
@@ -291,22 +229,6 @@ def _verified(bundle: Bundle, world: World, clock: Clock) -> Report:
         failed = next(it for it in report.findings if it.verdict is Verdict.FAILED)
         raise Refused(f"our own verifier refuses the new bundle: {failed.code} {failed.detail}")
     return report
-
-
-class _Alone:
-    """The right of a command that nobody else does (`ports.Lease`)."""
-
-    def began(self, bundle_id: str) -> None:
-        return
-
-    def may_store(self, sealed: Sealed) -> None:
-        return
-
-    def wait(self, error: ServiceUnavailable) -> None:
-        raise error
-
-    def stored(self) -> None:
-        return
 
 
 def _sealed(
@@ -340,77 +262,6 @@ def _header(capture: Capture, name: str) -> str:
     return next((value for it, value in headers if it.lower() == name), "")
 
 
-def _stored(
-    bundle: Bundle, decision: Decision, world: World, clock: Clock, right: Lease, sealed: Sealed
-) -> StoredObject:
-    """Store a bundle, for as long as the right to do so lasts."""
-    while True:
-        right.may_store(sealed)
-        try:
-            stored = _store(bundle, decision, world, clock)
-        except ServiceUnavailable as error:
-            right.wait(error)
-            continue
-        right.stored()
-        return stored
-
-
-def _store(bundle: Bundle, decision: Decision, world: World, clock: Clock) -> StoredObject:
-    retain = retention.of_decision(decision, clock.now())
-    key = layout.bundle_key(bundle.id)
-    for slot, signed in enumerate(bundle.signatures, start=1):
-        owing = sealer.pending(signed.tokens)
-        if not owing:
-            continue
-        # Before the bundle: a reminder of a bundle that never came is harmless, a bundle
-        # that nobody remembers is not.
-        pending.remember(
-            world.pending_dir,
-            pending.PendingToken(
-                bundle_id=bundle.id,
-                store=world.store.url,
-                key=key,
-                signature=signed.signature,
-                authorities=owing,
-                slot=slot,
-            ),
-        )
-    store = world.store
-    if isinstance(store, CustodialStore):
-        return store.put_as(
-            INGESTION,
-            "",
-            key,
-            bundle.file,
-            bundle.digests.sha256,
-            retention=retain,
-            before=_seal_events(bundle, store),
-        )
-    return store.put_new(key, bundle.file, bundle.digests.sha256, retention=retain)
-
-
-def _seal_events(bundle: Bundle, store: CustodialStore) -> tuple[CustodyEvent, ...]:
-    """Return what happened after the chain inside the bundle was closed: signatures, tokens."""
-    events: list[CustodyEvent] = []
-    for slot, signed in enumerate(bundle.signatures, start=1):
-        events.append(
-            store.event(
-                SIGNATURE, names.signature(slot), f"by key {signed.key_id}", at=bundle.sealed_at
-            )
-        )
-        granted = [it for it in signed.tokens if it.state is TokenState.GRANTED]
-        events += [
-            store.event(
-                SIGNATURE,
-                names.token(slot, number),
-                f"timestamp by {token.authority}",
-                at=token.time,
-            )
-            for number, token in enumerate(granted, start=1)
-        ]
-    return tuple(events)
-
-
 def _replayed(
     request: CaptureRequest,
     decision: Decision,
@@ -418,7 +269,7 @@ def _replayed(
     bundle: Bundle,
     world: World,
     folder: Path,
-    timer: "_Timer",
+    timer: Timer,
     stop: Interruption,
 ) -> Replay | None:
     """
@@ -439,43 +290,3 @@ def _replayed(
         return unchecked("interrupted")
     finally:
         stop.hold()
-
-
-def _stage_ms(capture: Capture, timer: "_Timer", *, more: Sequence[str]) -> dict[str, int]:
-    result = dict.fromkeys(STAGES, 0)
-    for step in capture.steps:
-        stage = _STAGE_OF_STEP.get(step.name, step.name)
-        if stage in result:
-            result[stage] += step.duration_ms
-    for stage in ("assess", "seal", "timestamp", "store", *more):
-        result[stage] = timer.ms("append" if stage == "log" else stage)
-    result["total"] = timer.total_ms
-    return result
-
-
-class _Timer:
-    """Passes progress on and counts how long each stage after the capture took."""
-
-    def __init__(self, clock: Clock, progress: Progress) -> None:
-        self._clock = clock
-        self._progress = progress
-        self._began = self._since = clock.monotonic()
-        self._stage = ""
-        self._seconds: dict[str, float] = {}
-
-    def __call__(self, stage: str, detail: str) -> None:
-        self.stop()
-        self._stage = stage
-        self._progress(stage, detail)
-
-    def stop(self) -> None:
-        now = self._clock.monotonic()
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
-        self._since = now
-
-    def ms(self, stage: str) -> int:
-        return round(self._seconds.get(stage, 0.0) * 1000)
-
-    @property
-    def total_ms(self) -> int:
-        return round((self._since - self._began) * 1000)

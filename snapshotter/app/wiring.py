@@ -146,6 +146,7 @@ def world(
         authorities=asked,
         timestamp_timeout_s=settings.timestamp_timeout_s,
         store=evidence,
+        custody=evidence,
         trust=own_trust([it.public_key for it in (key, *others)], roots),
         spool_dir=settings.spool_dir,
         # The capture's own token comes first where an authority asks for time in between; what

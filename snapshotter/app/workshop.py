@@ -11,7 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import snapshotter
-from snapshotter.app import pipeline, policy_choice, remarks, tokens, wiring, wiring_takedown
+from snapshotter.app import (
+    keeping,
+    pipeline,
+    policy_choice,
+    remarks,
+    storing,
+    tokens,
+    wiring,
+    wiring_takedown,
+)
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
 from snapshotter.app.copying import sha256_of
@@ -105,7 +114,7 @@ class CaptureWorkshop:
                 world.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
             except SnapshotterError as error:
                 notes.append(f"it is not in the log yet: {error.message}")
-        return Made(sealed=sealed, location=pipeline.location(world.store, key), notes=tuple(notes))
+        return Made(sealed=sealed, location=storing.location(world.store, key), notes=tuple(notes))
 
     def chores(self) -> tuple[Kept, ...]:
         """See `Workshop.chores`."""
@@ -116,7 +125,7 @@ class CaptureWorkshop:
                 words=f"bundle {file.stem} was sealed by an attempt that was cut off, and is not "
                 f"in the store; it is kept: snapshotter store add {file}",
             )
-            for file in pipeline.rescue(world)
+            for file in keeping.rescue(world)
         )
         # Also who asks for time in between: each turn is one that a capture would have had, and
         # who is not to be asked now is passed over until the next round.

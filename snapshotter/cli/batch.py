@@ -330,7 +330,7 @@ class _Batch:
 
     def run(self) -> int:
         """Capture in this process; return the exit code."""
-        from snapshotter.app import pipeline, wiring, wiring_jobs
+        from snapshotter.app import keeping, wiring, wiring_jobs
         from snapshotter.app.batch import opening, queued, run
         from snapshotter.app.interruption import Interruption
         from snapshotter.app.pace import Line
@@ -358,7 +358,7 @@ class _Batch:
                 ) as book,
             ):  # fmt: skip
                 queued.check_not_queued(book.plan, book.journal)
-                kept = pipeline.rescue(world)
+                kept = keeping.rescue(world)
                 with Display(book, quiet=self._quiet, as_json=self._as_json) as display:
                     run.recover(book, world, self._decisions, display)
                     for file in kept:

@@ -115,7 +115,7 @@ def capture_all(
     Args:
         light: Make light checks, and say in few words what came of them.
     """
-    from snapshotter.app import pipeline, wiring, wiring_jobs
+    from snapshotter.app import keeping, wiring, wiring_jobs
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.series import retry_in_background
 
@@ -133,7 +133,7 @@ def capture_all(
             locked=any(it.retain_days > 0 for it in decisions.values()),
             check_replay=how.check_replay,
         )
-        for kept in pipeline.rescue(world):
+        for kept in keeping.rescue(world):
             say(f"an earlier capture was sealed and not stored, for its run was ended: {kept}")
             say(f"try: snapshotter store add {kept}")
         owed = retry_in_background(world, say)

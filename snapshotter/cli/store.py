@@ -164,7 +164,7 @@ def add(
     Late tokens beside a bundle come along when they are over its signature; which do not is
     said on stderr. What was added is not in the log until `snapshotter log sync`.
     """
-    from snapshotter.app import keeping, machine, pipeline, wiring_desks, wiring_store, wiring_trust
+    from snapshotter.app import keeping, machine, storing, wiring_desks, wiring_store, wiring_trust
     from snapshotter.policy import retention
 
     settings = ctx.obj.load(store=url or "")
@@ -175,7 +175,7 @@ def add(
         now = machine.SystemClock().now()
         retain = retention.for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)
         added = keeping.add(file, target, trust, now=now, retention=retain, graves=graves)
-        where = pipeline.location(target, added.stored.key)
+        where = storing.location(target, added.stored.key)
         if as_json:
             result_json(
                 {

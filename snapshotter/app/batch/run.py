@@ -24,8 +24,9 @@ from snapshotter.app.batch.book import DONE, FAILED, INCOMPLETE, Book
 from snapshotter.app.batch.journal import DEFERRED, Came
 from snapshotter.app.batch.plan import Entry
 from snapshotter.app.pace import Held, Line, Turn
-from snapshotter.app.pipeline import Result, World, location
+from snapshotter.app.pipeline import Result, World
 from snapshotter.app.series import Series
+from snapshotter.app.storing import location
 from snapshotter.errors import (
     CaptureIncomplete,
     EvidenceInvalid,
@@ -102,7 +103,7 @@ def recover(book: Book, world: World, decide: Decide, watcher: Watcher) -> None:
     """
     Write down what runs before this one captured, and could not write down any more.
 
-    Call it after `pipeline.rescue`.
+    Call it after `keeping.rescue`.
 
     Raises:
         ServiceUnavailable: The store does not answer.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from snapshotter.app import pipeline
+from snapshotter.app import keeping
 from snapshotter.app.batch import opening, run
 from snapshotter.app.batch.book import Book
 from snapshotter.app.batch.journal import Came
@@ -142,7 +142,7 @@ class Bench:
             asked, lambda name: _ignore(decide(name, "")), RULES,
             store=here.store.url, clock=self.clock, ids=here.ids, tell=self.told.append,
         ) as book:  # fmt: skip
-            pipeline.rescue(here)
+            keeping.rescue(here)
             run.recover(book, here, decide, watcher)
             entries = book.to_do(retry_failed=asked.retry_failed)
             entries = entries[:limit] if limit else entries

@@ -15,13 +15,14 @@ import pytest
 from cryptography import x509
 from typing_extensions import override
 
-from snapshotter.app import pending, pipeline, remarks
+from snapshotter.app import keeping, pending, remarks
 from snapshotter.app.addresses import check_url, shown
 from snapshotter.app.clock import AnchoredClock
 from snapshotter.app.machine import RandomIds
 from snapshotter.app.pipeline import World, run
 from snapshotter.app.tokens import TokenDesk, ask_again
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.bundle import Retention, StoredObject, TokenState
 from snapshotter.model.capture import Capture, Disclosure
@@ -30,7 +31,10 @@ from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, Progress
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.store import custodian
+from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.store.ledger import ReceiptFiles
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import late_tokens_beside
 from snapshotter.verify.trust import own_trust
@@ -103,6 +107,31 @@ def test_a_capture_becomes_a_stored_bundle_that_passes(
     assert not here.pending_dir.exists()
     assert result.stage_ms["total"] >= result.stage_ms["seal"]
     assert remarks.timestamp_state(result).startswith("test authority 2")
+
+
+def test_where_custody_is_kept_the_bundle_comes_with_what_happened_since_its_seal(
+    tmp_path: Path, authority: ChainAuthority
+) -> None:
+    here = world(tmp_path, authority)
+    kept = CustodialStore(
+        here.store,
+        place=store_id("a store"),
+        receipts=ReceiptFiles(tmp_path / "receipts"),
+        clock=RealClock(),
+        ids=RandomIds(),
+        software="a test",
+        by="",
+        tell=pytest.fail,
+    )
+
+    result = run(REQUEST, bundles.decision(), replace(here, store=kept, custody=kept), _quiet)
+
+    beside = [it for it in custodian.chain(here.store, result.bundle.id).events if it.number]
+    assert [(it.event.event, it.number) for it in beside] == [
+        ("signature", 1),  # of the bundle
+        ("signature", 1),  # of the authority, over it
+        ("ingestion", 1),
+    ]
 
 
 def test_a_store_that_refuses_leaves_the_sealed_bundle_and_says_where(tmp_path: Path) -> None:
@@ -229,12 +258,12 @@ def test_a_bundle_that_can_not_be_moved_stays_in_the_spool_until_it_can(tmp_path
 
     (left,) = here.spool_dir.glob("*/files/*.wacz")
     assert f"is left in {left}" in caught.value.hint
-    assert pipeline.rescue(here) == (left,)
+    assert keeping.rescue(here) == (left,)
     here.unstored_dir.unlink()
-    (kept,) = pipeline.rescue(here)
+    (kept,) = keeping.rescue(here)
     assert kept.parent == here.unstored_dir
     assert unpack(kept.read_bytes())
-    assert pipeline.rescue(here) == ()
+    assert keeping.rescue(here) == ()
     assert list(here.spool_dir.iterdir()) == []
 
 
@@ -544,7 +573,7 @@ def test_kill_9_leaves_no_bundle_or_a_whole_one_and_the_next_run_sweeps(
     assert len(list((tmp_path / "spool").iterdir())) == 1
 
     here = world(tmp_path)
-    rescued = pipeline.rescue(here)
+    rescued = keeping.rescue(here)
     assert len(rescued) == (1 if point in {"verify", "store"} else 0)
     for bundle in rescued:
         assert unpack(bundle.read_bytes())
