@@ -26,6 +26,7 @@ from snapshotter.formats.receipts import store_id
 from snapshotter.formats.rfc3161 import Anchor
 from snapshotter.model.bundle import Retention, StoredObject, TokenState
 from snapshotter.model.capture import Capture, Disclosure
+from snapshotter.model.custody import INGESTION, SIGNATURE
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, Progress
@@ -128,9 +129,9 @@ def test_where_custody_is_kept_the_bundle_comes_with_what_happened_since_its_sea
 
     beside = [it for it in custodian.chain(here.store, result.bundle.id).events if it.number]
     assert [(it.event.event, it.number) for it in beside] == [
-        ("signature", 1),  # of the bundle
-        ("signature", 1),  # of the authority, over it
-        ("ingestion", 1),
+        (SIGNATURE, 1),  # of the bundle
+        (SIGNATURE, 1),  # of the authority, over it
+        (INGESTION, 1),
     ]
 
 
