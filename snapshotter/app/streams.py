@@ -5,7 +5,6 @@ What is opened is in clear while it is looked at. For a comparison that is in th
 whose directories the next run sweeps away after a crash.
 """
 
-import tomllib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +14,7 @@ from snapshotter.capture.archive import WARC_PATH
 from snapshotter.capture.rederivation import Comparison
 from snapshotter.capture.streams import Streams, StreamsInvalid
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import cms, container, names, server_signature
+from snapshotter.formats import cms, container, names, server_signature, toml
 from snapshotter.policy.load import redacted_headers
 from snapshotter.ports import Clock, IdSource
 
@@ -151,9 +150,9 @@ def _redacted(bundle: BinaryIO) -> frozenset[str]:
     """Return the names of the headers whose values the policy of the capture replaces."""
     data = _read(bundle, _POLICY, limit=_MAX_POLICY)
     try:
-        headers = tomllib.loads((data or b"").decode())["redact"]["headers"]
+        headers = toml.loads((data or b"").decode())["redact"]["headers"]
         return redacted_headers(str(name) for name in headers)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceInvalid(f"{_POLICY} does not say which headers are secret") from error
 
 

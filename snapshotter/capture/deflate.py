@@ -65,11 +65,6 @@ def inflate(stream: bytes, *, blocks: bool = True) -> Iterator[Piece]:
     return _inflate_plainly(stream) if library is None else _inflate_blocks(library, stream)
 
 
-def tells_blocks() -> bool:
-    """Say whether `inflate` can tell blocks here."""
-    return _library() is not None
-
-
 def move(stream: bytes, start: int, last_header: int, end: int) -> Iterator[bytes | bytearray]:
     """
     Yield blocks of a stream as they can follow a whole byte of another, and end in one.

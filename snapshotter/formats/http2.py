@@ -80,11 +80,6 @@ _OF_A_BLOCK = (_Type.HEADERS, _Type.PUSH_PROMISE, _Type.CONTINUATION)
 _HELD = (*_OF_A_BLOCK, _Type.RST_STREAM, _Type.SETTINGS, _Type.GOAWAY)
 
 
-def is_http2_preface(data: bytes) -> bool:
-    """Say whether a client that begins like this (four bytes or more) speaks HTTP/2."""
-    return len(data) >= 4 and PREFACE.startswith(data[: len(PREFACE)])
-
-
 class Http2Connection:
     """Both directions of one connection; feed the pieces in the order in which they were sent."""
 

@@ -63,7 +63,6 @@ class Written:
     offset: int  # bytes
     length: int  # bytes, compressed
     payload_digest: str  # "sha256:<hex>"
-    payload_length: int  # bytes
 
 
 class Writer:
@@ -125,7 +124,6 @@ class Writer:
             offset=offset,
             length=self._sink.tell() - offset,
             payload_digest=payload_digest,
-            payload_length=length,
         )
 
 

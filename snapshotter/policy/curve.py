@@ -13,7 +13,6 @@ asks for more: what lies between two listed times is divided, and the listed tim
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
 from snapshotter.policy.times import LONGEST, parse_duration
 
 MAX_JITTER = 0.45  # below one half, neighbours can not change places
@@ -223,8 +223,8 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
         SnapshotterError: Not TOML, an unknown key, or a curve that is none; it says which.
     """
     try:
-        tables: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        tables: dict[str, Any] = toml.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SnapshotterError(f"{source} is not TOML: {error}") from error
     curves: dict[str, Curve] = {}
     for name, table in tables.items():

@@ -13,7 +13,6 @@ Pure; the lists of parameters and hosts are data (`policies/schedules/identity.t
 import base64
 import binascii
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,6 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
 from snapshotter.policy.files import shipped_directory
 
 _BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -90,13 +90,13 @@ def parse_rules(text: str, source: str) -> IdentityRules:
         SnapshotterError: Not TOML, or an unknown key; it says which.
     """
     try:
-        read = _File.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SnapshotterError(f"{source} is not TOML: {error}") from error
+        read = _File.model_validate(toml.loads(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(it) for it in first["loc"])
         raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise SnapshotterError(f"{source} is not TOML: {error}") from error
     return IdentityRules(
         parameters=frozenset(it.lower() for it in read.tracking.parameters),
         prefixes=tuple(it.lower() for it in read.tracking.prefixes),

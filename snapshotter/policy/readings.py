@@ -6,7 +6,6 @@ data. Its selectors are those of `formats/selectors.py`, and it holds no pattern
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import toml
 from snapshotter.model.assessment import RuleFile
 from snapshotter.model.reading import Region
 from snapshotter.model.reading_rules import (
@@ -159,7 +159,7 @@ def parse(text: str, name: str = "the file") -> KnownSites:
     if len(data) > _MAX_BYTES:
         raise SnapshotterError(f"{name} is longer than {_MAX_BYTES} bytes")
     try:
-        values: Mapping[str, object] = tomllib.loads(text)
+        values: Mapping[str, object] = toml.loads(text)
         file = _File.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -27,7 +27,6 @@ from snapshotter.formats.http2 import (
     MAX_OPEN,
     PREFACE,
     Http2Connection,
-    is_http2_preface,
 )
 from tests.unit.formats.wire_events import C, Pieces, S, Told, coalesced, cut, told
 
@@ -435,21 +434,6 @@ def test_bytes_after_the_end_are_named_and_a_second_end_says_nothing() -> None:
     assert connection.close(S) == []
     (trouble,) = connection.feed(S, b"late")
     assert "after the end" in str(trouble)
-
-
-@pytest.mark.parametrize(
-    ("begin", "answer"),
-    [
-        (PREFACE, True),
-        (PREFACE + b"\0\0", True),
-        (b"PRI ", True),
-        (b"PRI", False),
-        (b"PRI * HTTP/1.1\r\n", False),
-        (b"GET / HTTP/1.1\r\n", False),
-    ],
-)
-def test_the_preface_is_recognised(begin: bytes, *, answer: bool) -> None:
-    assert is_http2_preface(begin) is answer
 
 
 # Any bytes, in any pieces
