@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.digest import CHUNK
@@ -17,6 +18,8 @@ from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import ObjectStore
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
+
+_Found = TypeVar("_Found")
 
 _MAX_OBJECT = 4 << 30  # bytes; no bundle is larger
 _MAX_SIDECAR = 1 << 18  # bytes; no kind that goes along is longer
@@ -28,6 +31,10 @@ class Group:
 
     bundle_id: str
     objects: dict[str, StoredObject] = field(default_factory=dict)  # by kind; "" is the bundle
+
+    def name(self) -> str:
+        """By what listings are in order."""
+        return self.bundle_id
 
     @property
     def key(self) -> str:
@@ -43,15 +50,15 @@ def groups(store: ObjectStore, prefix: str = f"{layout.BUNDLES}/") -> Iterator[G
 
 
 def paired(
-    one: Iterator[Group], other: Iterator[Group]
-) -> Iterator[tuple[Group | None, Group | None]]:
-    """Yield two listings side by side, by their bundles' ids."""
+    one: Iterator[_Found], other: Iterator[_Found], name: Callable[[_Found], str]
+) -> Iterator[tuple[_Found | None, _Found | None]]:
+    """Yield two listings side by side, each in the order of `name`."""
     left, right = next(one, None), next(other, None)
     while left is not None or right is not None:
-        if right is None or (left is not None and left.bundle_id < right.bundle_id):
+        if right is None or (left is not None and name(left) < name(right)):
             yield left, None
             left = next(one, None)
-        elif left is None or right.bundle_id < left.bundle_id:
+        elif left is None or name(right) < name(left):
             yield None, right
             right = next(other, None)
         else:

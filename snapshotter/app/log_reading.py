@@ -19,6 +19,8 @@ class LogContents:
     bundles: dict[str, str] = field(default_factory=dict)  # id: SHA-256 of its first entry
     erased: frozenset[str] = frozenset()  # ids with a tombstone
     custody: frozenset[Leaf] = frozenset()  # heads of custody chains
+    # Records of their own, by kind of leaf and name: SHA-256 of the first entry.
+    records: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
@@ -41,6 +43,7 @@ def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
     bundles: dict[str, str] = {}
     erased: set[str] = set()
     heads: set[Leaf] = set()
+    records: dict[tuple[str, str], str] = {}
 
     def hashes() -> Iterator[bytes]:
         for entry in reader.entries(0, signed.size):
@@ -51,6 +54,8 @@ def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
                 erased.add(found.name)
             elif found is not None and found.kind == leaf.CUSTODY:
                 heads.add(found)
+            elif found is not None and found.kind in (leaf.GAP, leaf.TAKEDOWN, leaf.REPORT):
+                records.setdefault((found.kind, found.name), found.sha256)
             yield merkle.leaf_hash(entry.data)
 
     if merkle.root(hashes()) != signed.root:
@@ -59,5 +64,9 @@ def read_log(store: ObjectStore, policy: LogPolicy | None) -> LogContents:
             hint="snapshotter log check, snapshotter audit",
         )
     return LogContents(
-        size=signed.size, bundles=bundles, erased=frozenset(erased), custody=frozenset(heads)
+        size=signed.size,
+        bundles=bundles,
+        erased=frozenset(erased),
+        custody=frozenset(heads),
+        records=records,
     )

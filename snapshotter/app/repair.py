@@ -1,5 +1,6 @@
 """
-Put back what is missing or damaged in a store, from another one.
+Put back what is missing or damaged in a store, from another one: bundles, what stands beside
+them, and the records (gaps, take-down events, reports of audits) that the log names.
 
 Only bytes that are known to belong there: by a receipt of this machine or by the log;
 where there is neither, by what the store itself still says of this very bundle (its
@@ -24,6 +25,7 @@ from snapshotter.app import bundles, genuine, holds
 from snapshotter.app.copying import Group, fetch, groups, paired, put, sibling_in
 from snapshotter.app.genuine import Sibling, Subject
 from snapshotter.app.graves import Graves
+from snapshotter.app.record_copies import RecordCopies, RecordDesk, key_of
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -43,6 +45,7 @@ from snapshotter.verify.trust import Trust
 
 # "repaired", "missing", "damaged" (neither could be put back), "refused" (the source has
 # something else), "erased", "unclear"; and what of the bundle: "" is the bundle itself.
+# For a record of its own its key stands in the place of the id.
 Told = Callable[[str, str, str, str], None]  # state, bundle id, kind, detail
 
 
@@ -58,6 +61,8 @@ class RepairDesk:
     clock: Clock
     logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
     erased: Collection[str] = ()  # bundle ids with a tombstone in the log
+    # Gaps, take-down events and reports in the log: SHA-256, by kind of leaf and name.
+    records: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,10 +101,12 @@ def repair(
     """
     this = _Repair(desk, told, dry_run=dry_run)
     known = (Group(bundle_id=it) for it in _known_ids(desk))
-    for there, expected in paired(groups(desk.target), known):
+    for there, expected in paired(groups(desk.target), known, Group.name):
         bundle_id = (there or expected or Group(bundle_id="")).bundle_id
         if not only or bundle_id in only:
             this.bundle(there or Group(bundle_id=bundle_id))
+    if not only:
+        this.records()
     return this.done
 
 
@@ -135,6 +142,38 @@ class _Repair:
             raise
         except (SnapshotterError, OSError) as error:
             self._left("unclear", there.bundle_id, "", str(error))
+
+    def records(self) -> None:
+        """Look at each record that the log names."""
+        desk = self._desk
+        copies = RecordCopies(
+            RecordDesk(
+                source=desk.source,
+                source_name=desk.source_name,
+                target=desk.target,
+                trust=desk.trust,
+                clock=desk.clock,
+                logged=desk.records,
+            ),
+            lambda state, key, detail: self._told(state, key, "", detail),
+            dry_run=self._dry_run,
+        )
+        for name, sha256 in desk.records.items():
+            try:
+                key = key_of(*name)
+            except ValueError:
+                continue  # of no day that there is: an audit tells of it
+            try:
+                state, detail = copies.repair(name, sha256, key)
+            except ServiceUnavailable:
+                raise
+            except (SnapshotterError, OSError) as error:
+                state, detail = "unclear", str(error)
+            if state == "repaired":
+                self.done.repaired += 1
+                self._told(state, key, "", detail)
+            elif state:
+                self._left(state, key, "", detail)
 
     def _known(self, there: Group) -> _Known:
         desk = self._desk

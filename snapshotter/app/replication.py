@@ -1,12 +1,17 @@
 """
-Copy a store's bundles to another one, with what stands beside them and what keeps them.
+Copy a store to another one: bundles, what stands beside and what keeps them, records, the log.
 
+    the log                  which entries it has: what they name is there by now
     for each bundle of either store, in the order of ids
       erased in either?      nothing is copied; what is left elsewhere is told
       missing there?         read ─ verified, and of this id ─ written ─ read back
       there already?         compared, never overwritten; another one is a divergence
       its sidecars           each only if it is about this very bundle
+      its custody            what went on in the source since it was copied, beside it
       retention and holds    at least those of the source
+    each record              gaps, take-down events, reports of audits
+    what was logged since    the same
+    the log                  last, so that it names nothing that is not there (docs/adr/0055)
 
 A crash leaves whole objects; the same command again copies what is missing. Each store
 has a custody chain of its own: a copy begins with the source's, and goes on by itself.
@@ -17,7 +22,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snapshotter.app import genuine, holds
+from snapshotter.app import genuine, holds, mirror, records
 from snapshotter.app.copying import (
     Group,
     fetch,
@@ -29,6 +34,8 @@ from snapshotter.app.copying import (
 )
 from snapshotter.app.genuine import Subject
 from snapshotter.app.graves import Graves
+from snapshotter.app.log_reading import LogContents, read_log
+from snapshotter.app.record_copies import RecordCopies, RecordDesk
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -36,17 +43,22 @@ from snapshotter.errors import (
     ServiceUnavailable,
     SnapshotterError,
 )
-from snapshotter.formats import custody_sidecars, tombstone
+from snapshotter.formats import custody_sidecars, leaf, tombstone
+from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
-from snapshotter.ports import Clock, ObjectStore
+from snapshotter.ports import Clock, ObjectStore, SwapStore
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
+from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import Trust
 
 # What came of one bundle: "copied", "present", "lagging" (not copied), "divergent",
-# "damaged", "erased", "surplus" (only there), "unlocked", "passed-over".
-Told = Callable[[str, str, str], None]  # state, bundle id, detail
+# "damaged", "erased", "surplus" (only there), "unlocked", "passed-over", and of the log "apart"
+# (the target has one of its own).
+Told = Callable[[str, str, str], None]  # state; bundle id, key of a record, or "log"; detail
+
+LOG = "log"  # how the log is told of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +67,10 @@ class ReplicationDesk:
 
     source: ObjectStore
     source_name: str  # as the copies' custody events name it
+    source_place: str  # as receipts name it
+    source_log: LogReader
     target: CustodialStore
+    target_log: SwapStore
     trust: Trust
     graves: Graves
     clock: Clock
@@ -71,12 +86,15 @@ class Replicated:
     present: int = 0  # bundles that were there already
     erased: int = 0  # not copied, by order
     lagging: list[str] = field(default_factory=list)  # bundles that are still missing there
+    records: int = 0  # gaps, take-down events, reports, custody of the source: objects copied
+    entries: int | None = None  # of the log that the copy has now; None: it has no copy of it
+    log_lag: int = 0  # entries that the copy's log lacks
     problems: int = 0  # divergent, damaged, unlocked, surplus, left over after an erasure
 
     @property
     def in_step(self) -> bool:
         """Whether the copy is whole."""
-        return not self.problems and not self.lagging
+        return not self.problems and not self.lagging and not self.log_lag
 
 
 def replicate(
@@ -94,7 +112,7 @@ def replicate(
 
     Args:
         told: Called for each bundle, and again for what is wrong with it.
-        only: Bundle ids; empty: all.
+        only: Bundle ids, and then neither records nor the log; empty: all.
         dry_run: Say what is missing and what differs, and write nothing.
         deep: Compare what is there already byte by byte, and not by length and the
             digests that the stores keep.
@@ -102,18 +120,53 @@ def replicate(
     Raises:
         ServiceUnavailable: A store does not answer; what was copied is whole.
     """
-    this = _Replication(desk, told, dry_run=dry_run, deep=deep)
-    for here, there in paired(groups(desk.source), groups(desk.target)):
+    logged = LogContents() if only else _logged(desk, told)
+    this = _Replication(desk, told, logged or LogContents(), dry_run=dry_run, deep=deep)
+    for here, there in paired(groups(desk.source), groups(desk.target), Group.name):
         bundle_id = (here or there or Group(bundle_id="")).bundle_id
         if not only or bundle_id in only:
             this.bundle(bundle_id, here or Group(bundle_id=bundle_id), there)
+    if not only:
+        this.records()
+        if logged is None:
+            this.done.problems += 1  # told: what can not be read is not copied
+        else:
+            this.log(logged.size)
     return this.done
 
 
+def _logged(desk: ReplicationDesk, told: Told) -> LogContents | None:
+    """Return what the source's log names at this moment; None if it can not be relied on."""
+    try:
+        if desk.source_log.policy is None:  # nobody's word: how long it is, and no more
+            return LogContents(size=desk.source_log.checkpoint().size)
+        return read_log(desk.source, desk.source_log.policy)
+    except FileNotFoundError:
+        return LogContents()
+    except EvidenceInvalid as error:
+        told("damaged", LOG, f"not copied: {error}")
+        return None
+
+
 class _Replication:
-    def __init__(self, desk: ReplicationDesk, told: Told, *, dry_run: bool, deep: bool) -> None:
+    def __init__(
+        self, desk: ReplicationDesk, told: Told, logged: LogContents, *, dry_run: bool, deep: bool
+    ) -> None:
         self._desk = desk
         self._told = told
+        self._logged = logged
+        self._records = RecordCopies(
+            RecordDesk(
+                source=desk.source,
+                source_name=desk.source_name,
+                target=desk.target,
+                trust=desk.trust,
+                clock=desk.clock,
+                logged=logged.records,
+            ),
+            self._record_told,
+            dry_run=dry_run,
+        )
         self._dry_run = dry_run
         self._deep = deep
         self.done = Replicated()
@@ -140,6 +193,128 @@ class _Replication:
             self._wrong("damaged", bundle_id, f"not copied: {error}")
         except (SnapshotterError, OSError) as error:
             self._lags(bundle_id, f"not copied: {error}")
+
+    def records(self) -> None:
+        """Bring the records over that stand beside the bundles."""
+        self._records.run()
+        self._count_records()
+
+    def _count_records(self) -> None:
+        self.done.records = self._records.copied
+        self.done.bytes += self._records.bytes
+        self._records.bytes = 0
+
+    def _record_told(self, state: str, key: str, detail: str) -> None:
+        if state == "lagging":
+            self._lags(key, detail)
+        elif state == "copied":
+            self._told(state, key, detail)
+        else:
+            self._wrong(state, key, detail)
+
+    def log(self, known: int) -> None:
+        """
+        Bring the log over, after what it names that was not there when we began.
+
+        Args:
+            known: Entries that it had then.
+        """
+        desk = self._desk
+        try:
+            signed = self._newest()
+            if signed is not None and signed.size > known and not self._dry_run:
+                self._since(known, signed)
+            done = mirror.mirror(
+                desk.source_log,
+                desk.target_log,
+                source_place=desk.source_place,
+                dry_run=self._dry_run,
+                signed=signed,
+            )
+        except mirror.Apart as error:
+            self._told("apart", LOG, error.message)
+        except ServiceUnavailable:
+            raise
+        except EvidenceInvalid as error:
+            self._wrong("divergent", LOG, str(error))
+        except (SnapshotterError, OSError) as error:
+            self._wrong("lagging", LOG, f"not copied: {error}")
+        else:
+            if done is None:
+                return
+            if self._dry_run:
+                self.done.log_lag = done.lag
+                self.done.entries = done.begin or None
+                if done.lag:
+                    self._told("lagging", LOG, f"{done.lag} of {done.size} entries")
+                return
+            self.done.entries = done.size
+            state = "copied" if done.lag else "present"
+            self._told(state, LOG, f"{done.lag} of {done.size} entries copied")
+
+    def _newest(self) -> SignedCheckpoint | None:
+        try:
+            return self._desk.source_log.checkpoint()
+        except FileNotFoundError:
+            return None
+
+    def _since(self, known: int, signed: SignedCheckpoint) -> None:
+        """Copy what was logged while we copied: captures go on meanwhile."""
+        ids: dict[str, None] = {}
+        has_records = False
+        for entry in self._desk.source_log.entries(known, signed.size):
+            kind = entry.leaf.kind if entry.leaf else ""
+            if entry.leaf and kind in (leaf.BUNDLE, leaf.CUSTODY, leaf.TOMBSTONE):
+                ids[entry.leaf.name] = None
+            has_records = has_records or kind in (leaf.GAP, leaf.TAKEDOWN, leaf.REPORT)
+        present = self.done.present
+        for bundle_id in ids:
+            here, there = self._group(self._desk.source, bundle_id), None
+            if here.objects:
+                there = self._group(self._desk.target, bundle_id)
+                self.bundle(bundle_id, here, there if there.objects else None)
+        self.done.present = present  # those were counted
+        if has_records:
+            self.records()
+
+    def _group(self, store: ObjectStore, bundle_id: str) -> Group:
+        empty = Group(bundle_id=bundle_id)
+        return next(groups(store, empty.key), empty)
+
+    def _carry(self, here: Group, copies: Mapping[str, StoredObject]) -> None:
+        """
+        Carry along what was written to the source's custody chain since the bundle was copied.
+
+        Both chains begin alike, and link each event to the one before: so from the last
+        link that is the same in both, all before it are.
+        """
+        numbered = {custody_sidecars.number_of(kind): kind for kind in here.objects}
+        numbers = sorted((it for it in numbered if it is not None), reverse=True)
+        desk, limit = self._desk, custody_sidecars.MAX_BYTES
+        there: frozenset[str] | None = None
+        found: list[tuple[str, bytes]] = []
+        for number in numbers:
+            kind = numbered[number]
+            data = records.read(desk.source, layout.sidecar_key(here.key, kind), limit=limit)
+            if data is None:
+                continue  # gone since it was listed
+            if kind in copies:
+                mine = records.read(desk.target, layout.sidecar_key(here.key, kind), limit=limit)
+                if mine == data:
+                    break
+            if there is None:
+                prefix = layout.carried_prefix(here.bundle_id)
+                there = frozenset(it.key for it in desk.target.list(prefix))
+            key = layout.carried_key(here.bundle_id, desk.source_place, kind)
+            if key in there:
+                break  # and so are those before it: they are written in their order
+            found.append((kind, data))
+        for kind, data in reversed(found):
+            try:
+                self._records.carry(here.bundle_id, kind, desk.source_place, data)
+            except FileExistsError:
+                self._wrong("divergent", here.bundle_id, f"another {kind} of the source is there")
+        self._count_records()
 
     def _is_erased(self, bundle_id: str, here: Group, there: Group | None) -> bool:
         desk, copies = self._desk, there.objects if there else {}
@@ -219,6 +394,8 @@ class _Replication:
         if subject is not None:
             self._sidecars(here, others, subject, retention, folder / "sidecar")
         self._compare_sidecars(here, copies)
+        if not missing:  # what was copied just now is all that there is
+            self._carry(here, copies)
         self._keep(here, retention)
 
     def _goes_along(self, kind: str, copies: Mapping[str, StoredObject]) -> bool:

@@ -56,13 +56,18 @@ def replication_desk(source: Settings, target: Settings, *, tell: Tell) -> Repli
     Args:
         target: The same settings, with the other store.
     """
+    from snapshotter.verify.log import LogReader
+
     here = wiring_store.store(source)
     there = wiring_store.store_for_evidence(target, locked=False, tell=tell)
     named = here.url if here.url.startswith("s3://") else "a directory"  # no path of this machine
     return ReplicationDesk(
         source=here,
         source_name=f"{named} ({wiring_store.receipts_place(source)})",
+        source_place=wiring_store.receipts_place(source),
+        source_log=LogReader(here, wiring_trust.log_policy(source)),
         target=wiring_store.custodial(target, there, tell=tell),
+        target_log=there,
         trust=wiring_trust.trust(source),
         graves=graves(source),
         clock=SystemClock(),
@@ -93,6 +98,7 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
         clock=copying.clock,
         logged=contents.bundles,
         erased=contents.erased,
+        records=contents.records,
     )
 
 

@@ -1,5 +1,6 @@
 """Build the log of the configured store, its writer and its reader's memory; and its witnesses."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -165,6 +166,18 @@ def log_origin(found: "DirectoryStore | S3Store") -> str:
         ) from error
 
 
+def log_shown(found: "DirectoryStore | S3Store") -> str:
+    """Return the origin of the log in a store, also of one that is a copy and has no lock."""
+    from snapshotter.formats import log_state, note
+
+    with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
+        if not (origin := log_origin(found)):
+            data = found.read(log_state.CHECKPOINT, note.MAX_BYTES).data
+            origin = note.parse_checkpoint(note.parse(data).text).origin
+        return origin
+    return ""
+
+
 def log_memory(settings: Settings) -> FileMemory:
     """Return what this machine remembers of the log in the configured store."""
     return FileMemory(settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint")
@@ -179,7 +192,7 @@ def own_log(settings: Settings) -> "LogPolicy | None":
     if len(keys) > 1:
         # Several stores, each with its log. Nothing is asked of a network for this.
         here = isinstance(wiring_store.location(settings), DirectoryLocation)
-        origin = log_origin(wiring_store.store(settings)) if here else ""
+        origin = log_shown(wiring_store.store(settings)) if here else ""
         keys = tuple(key for key in keys if key.name == origin)
     return LogPolicy(key=keys[0]) if len(keys) == 1 else None
 

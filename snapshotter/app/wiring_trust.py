@@ -87,7 +87,7 @@ def log_policy(settings: Settings) -> "LogPolicy | None":
 
     if settings.trust_file:
         return trust(settings).log
-    origin = wiring_log.log_origin(wiring_store.store(settings))
+    origin = wiring_log.log_shown(wiring_store.store(settings))
     asked = tuple(parse_verifier_key(it.verifier_key) for it in settings.witnesses)
     known = tuple(it for it in asked if it.kind == COSIGNATURE_V1)
     for key in LogKeyDirectory(path=settings.keys_dir).list():

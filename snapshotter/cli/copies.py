@@ -57,12 +57,14 @@ def replicate(
     as_json: bool,
 ) -> None:
     """
-    Copy bundles and what belongs to them to another store: DIR or s3://….
+    Copy bundles, records and the log to another store: DIR or s3://….
 
     Each bundle is verified before it is written and read back after; sidecars go along
-    when they are about it, retention and holds too. Nothing is overwritten, and what was
-    erased by order is not copied. The same command again copies what is missing. Ends in 1
-    when the copy lags or differs.
+    when they are about it, retention and holds too. Then come gaps, take-down events and
+    reports of audits, and the log, as a copy that nobody writes to: so that DEST can be
+    audited by itself. Of single bundles only those are copied. Nothing is overwritten, and
+    what was erased by order is not copied. The same command again copies what is missing.
+    Ends in 1 when the copy lags or differs.
     """
     from snapshotter.app import replication, wiring_desks
 
@@ -76,7 +78,8 @@ def replicate(
         if state == "present" and not as_json:
             return
         if as_json:
-            result_json({"bundle_id": bundle_id, "detail": detail, "state": state})
+            named = "object" if "/" in bundle_id or bundle_id == replication.LOG else "bundle_id"
+            result_json({named: bundle_id, "detail": detail, "state": state})
         else:
             result(f"{bundle_id}  {state}{f'  {detail}' if detail else ''}")
 
@@ -90,18 +93,23 @@ def replicate(
                 "erased": done.erased,
                 "in_step": done.in_step,
                 "lagging": len(done.lagging),
+                "log_entries": done.entries,
+                "log_lag": done.log_lag,
                 "objects": done.objects,
                 "oldest_lagging": oldest or None,
                 "present": done.present,
                 "problems": done.problems,
+                "records": done.records,
             }
         )
     else:
         lag = f", {len(done.lagging)} lag behind (the oldest: {oldest})" if done.lagging else ""
         erased = f", {done.erased} erased by order" if done.erased else ""
+        more = f", {done.records} records copied" if done.records else ""
+        log = f", a log of {done.entries} entries" if done.entries is not None else ""
         result(
             f"{done.copied} copied ({bytes_in_words(done.bytes)}), {done.present} there before"
-            f"{lag}{erased}, {done.problems} problems"
+            f"{more}{log}{lag}{erased}, {done.problems} problems"
         )
     if not done.in_step:
         raise _Incomplete(
@@ -137,7 +145,8 @@ def repair(
     Put back what is missing or damaged, from another store.
 
     Only bytes that belong there: by this machine's receipts, by the log, or by what the
-    store still says of that very bundle. What is damaged is set aside, not overwritten.
+    store still says of that very bundle; of gaps, take-down events and reports of audits
+    only those that the log names. What is damaged is set aside, not overwritten.
     What was erased by order stays erased. Ends in 1 when something is left.
     """
     from snapshotter.app import repair as repairs
@@ -151,6 +160,8 @@ def repair(
 
     def told(state: str, bundle_id: str, kind: str, detail: str) -> None:
         name = f"{bundle_id}.wacz{f'.{kind}' if kind else ''}"
+        if "/" in bundle_id:  # a record of its own
+            name = bundle_id
         if as_json:
             result_json({"detail": detail, "object": name, "state": state})
         else:

@@ -19,6 +19,7 @@ BUNDLES = "bundles"
 AUDITS = "audits"  # reports, by the same days
 GAPS = "gaps"  # what schedules missed, by the same days
 TAKEDOWNS = "takedowns"  # events, by the same days
+CARRIED = "custody"  # in a replica: what went on in the store that it is a copy of
 SUFFIX = ".wacz"
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
 MAX_KEY = 1024  # bytes, S3's own limit
@@ -27,6 +28,7 @@ MAX_KEY = 1024  # bytes, S3's own limit
 # is where a directory store keeps what is not an object.
 _SEGMENT = re.compile(r"[A-Za-z0-9_=@-][A-Za-z0-9._=@-]*")
 _BUNDLE_ID = re.compile(r"([0-9]{8}t[0-9]{6}z)-[a-z2-7]{16}")
+_PLACE = re.compile(r"[0-9a-f]{32}")  # of a store, as receipts name it
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 
 
@@ -86,6 +88,43 @@ def parse_takedown_key(key: str) -> str:
     if key != takedown_key(event_id):
         raise ValueError(f"not the key of an event: {key!r}")
     return event_id
+
+
+def parse_report_key(key: str) -> str:
+    """Return the id of the audit's report that lives there. Raises ValueError: none does."""
+    report_id = key.rpartition("/")[2].removesuffix(".json")
+    if key != report_key(report_id):
+        raise ValueError(f"not the key of a report: {key!r}")
+    return report_id
+
+
+def carried_prefix(bundle_id: str) -> str:
+    """Return how the keys begin of what a replica carries of a bundle's custody elsewhere."""
+    return f"{CARRIED}/{bundle_time(bundle_id):%Y/%m/%d}/{bundle_id}."
+
+
+def carried_key(bundle_id: str, place: str, kind: str) -> str:
+    """
+    Return where a replica keeps a custody sidecar of the store that it is a copy of.
+
+    Args:
+        place: That store, as receipts name it: 32 hex digits.
+        kind: "custody-0007.jsonl" and the like.
+
+    Raises:
+        ValueError: There is no such bundle, place or kind.
+    """
+    if not (_PLACE.fullmatch(place) and _KIND.fullmatch(kind)):
+        raise ValueError(f"no custody of any store: {place!r} {kind!r}")
+    return check_key(f"{carried_prefix(bundle_id)}{place}.{kind}")
+
+
+def parse_carried_key(key: str) -> tuple[str, str, str]:
+    """Return bundle, place and kind of a key of `carried_key`. Raises ValueError: it is none."""
+    bundle_id, place, kind = [*key.rpartition("/")[2].split(".", 2), "", ""][:3]
+    if key != carried_key(bundle_id, place, kind):
+        raise ValueError(f"not the key of carried custody: {key!r}")
+    return bundle_id, place, kind
 
 
 def sidecar_key(key: str, kind: str) -> str:

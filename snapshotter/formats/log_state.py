@@ -23,11 +23,14 @@ FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
 LOCK = f"{FOLDER}/lock"
 STAGING = f"{FOLDER}/staging"
+MIRROR = f"{FOLDER}/mirror"  # where a log is a copy: nobody writes to it
 
 MAX_LOCK = note.MAX_BYTES + 256  # bytes
 MAX_BATCH = 64 << 20  # bytes of a staged batch
+MAX_SIGNATURES = 16  # that a published checkpoint keeps; every reader takes as many
 
 _LOCK_FORMAT = "snapshotter-log-lock/1"
+_MIRROR_FORMAT = "snapshotter-log-mirror/1"
 _BATCH_FORMAT = "snapshotter-log-staging/1"
 _NAME = re.compile(r"(0|[1-9][0-9]{0,15})-[0-9a-f]{64}-[0-9a-f]{16}")
 _HEAD = re.compile(rb"([^ \n]{1,80}) (0|[1-9][0-9]{0,8})\n")
@@ -78,6 +81,17 @@ def parse_lock(data: bytes) -> Lock:
         if lock.encode() == data:
             return lock
     raise EvidenceInvalid("not the lock of a log")
+
+
+def encode_mirror(origin: str, source: str) -> bytes:
+    """
+    Return the mark of a log that is a copy of another store's.
+
+    Args:
+        origin: Of the log.
+        source: The store that is copied, as receipts name it.
+    """
+    return f"{_MIRROR_FORMAT}\norigin {origin}\nsource {source}\n".encode()
 
 
 def staging_name(size: int, root: bytes, nonce: bytes) -> str:

@@ -57,6 +57,7 @@ class AuditCode(enum.StrEnum):
     SURPLUS = "surplus"
     UNREAD = "unread"
     UNENFORCED = "unenforced"
+    MIRROR = "mirror"
 
 
 # What to do, for the person who reads the finding.
@@ -106,6 +107,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
         AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",
         AuditCode.UNREAD: "audit without --sample and --since to read everything",
+        AuditCode.MIRROR: "audit the store that this one is a copy of as well, or copy anew: "
+        "snapshotter store replicate",
         AuditCode.UNENFORCED: "for retention that a deletion runs into, use a bucket with Object "
         "Lock",
     }

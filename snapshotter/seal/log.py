@@ -44,7 +44,6 @@ WITNESS_S = 10.0  # for all witnesses together
 _PATIENCE_S = 60.0  # for other writers that are quicker, again and again
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.5
-_MAX_SIGNATURES = 16  # that a published checkpoint keeps; every reader takes as many
 
 
 class LogDamaged(SnapshotterError):
@@ -241,6 +240,8 @@ class LogWriter:
                 if held is None:
                     if shown is not None and self._read(log_state.LOCK) is not None:
                         continue  # it was made just now
+                    if shown is not None and self._read(log_state.MIRROR) is not None:
+                        raise EvidenceInvalid("it is a copy of another store's log")
                     self._refuse_less(None if shown is None else self._open(shown.data))
                     if shown is not None:
                         raise EvidenceInvalid("it has a checkpoint and no lock")
@@ -347,7 +348,7 @@ class LogWriter:
         merged = note.with_signatures(before, more)
         known = [(key.name, key.id) for key in (self._key, *self._policy.witnesses)]
         ordered = sorted(merged.signatures, key=lambda it: (it.name, it.id) not in known)
-        return replace(merged, signatures=tuple(ordered[:_MAX_SIGNATURES]))
+        return replace(merged, signatures=tuple(ordered[: log_state.MAX_SIGNATURES]))
 
     def _cosigned(
         self, committed: SignedCheckpoint, tree: TileTree, published: SignedCheckpoint | None

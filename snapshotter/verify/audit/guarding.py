@@ -8,7 +8,7 @@ these, what stands in the store can be junk: it makes an audit INDETERMINATE, an
 only as far as a head in the log covers it or a trusted key has signed it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,8 @@ from snapshotter.verify.audit.workspace import Listed, Workspace
 
 _FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
 
+# Of a bundle, by its id and the heads of its chain: those of chains that are carried here.
+Carried = Callable[[str, Collection[str]], frozenset[str]]
 Say = Callable[[AuditCode, Severity, str, str], None]  # code, severity, key, sentence
 
 
@@ -43,6 +45,7 @@ class Guard:
     Tells of locks that are gone, and of custody that was tampered with.
 
     Args:
+        carried: Finds what a replica carries of custody elsewhere.
         place: How receipts name this store; "" where that is not known.
         kept: The receipts of this machine, if it is one that writes.
     """
@@ -53,12 +56,14 @@ class Guard:
         rules: Rules,
         say: Say,
         *,
+        carried: Carried,
         place: str = "",
         kept: Receipts | None = None,
     ) -> None:
         self._workspace = workspace
         self._rules = rules
         self._say = say
+        self._carried = carried
         self._place = place
         self._kept = kept
         self._unenforced = 0
@@ -119,12 +124,16 @@ class Guard:
         """Judge the chain; return how many of its events a head in the log covers."""
         custody = facts["custody"]
         places = {head: place for place, head in enumerate(custody["heads"])}
-        covered = 0
+        covered, elsewhere = 0, None
         for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
             place = places.get(entry.sha256)
             if place is not None:
                 covered = max(covered, place + 1)
             elif not facts["altered"]:
+                if elsewhere is None:
+                    elsewhere = self._carried(listed.bundle, places)
+                if entry.sha256 in elsewhere:
+                    continue  # of the chain in the store that this one is a copy of
                 self._say(
                     AuditCode.CUSTODY_BROKEN,
                     _FAILED,

@@ -209,6 +209,28 @@ class History:
             _, where, said = self._orphan
             self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
 
+    def judge_mirror(self) -> None:
+        """Say of a log that it is a copy: what the first store has logged since is not here."""
+        if self._seen is not None and self._is_mirror():
+            self._tell(
+                AuditFinding(
+                    code=AuditCode.MIRROR,
+                    severity=Severity.NOTE,
+                    key=log_state.MIRROR,
+                    detail=f"a copy of the log {self._seen.origin[:100]!r} up to "
+                    f"{self._seen.head.size} entries: what came after is not audited here",
+                )
+            )
+
+    def _is_mirror(self) -> bool:
+        try:
+            self._store.head(log_state.MIRROR)
+        except FileNotFoundError:
+            return False
+        except SnapshotterError as error:
+            asking.require_answer(self._store, error)
+        return True
+
     def read_lock(self) -> None:
         """Read what the log's writers have committed; `judge_lock` holds it against the log."""
         self._lock = None
@@ -273,6 +295,11 @@ class History:
         except FileNotFoundError:
             if self._seen is not None:
                 self._failed(AuditCode.ROLLED_BACK, "while this audit ran the log was taken away")
+            elif self._is_mirror():
+                self._unclear(
+                    AuditCode.NO_LOG,
+                    "a copy of a log was begun and is not finished: snapshotter store replicate",
+                )
             elif next(self._store.list(PREFIX), None) is not None:
                 self._failed(
                     AuditCode.LOG_BROKEN, "parts of a log are there, and no checkpoint of it"

@@ -24,6 +24,7 @@ from snapshotter.formats import (
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.audit import carried
 from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, short, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
@@ -406,6 +407,9 @@ class Judge:
         chain = custody_sidecars.check(None, sidecars)
         there = {it.head for it in chain.events}
         missing = {head: number for head, number in logged.items() if head not in there}
+        if missing:
+            elsewhere = carried.heads(self._store, bundle_id, there)
+            missing = {head: number for head, number in missing.items() if head not in elsewhere}
         # One head may be that of the chain inside the bundle, which went with it: what
         # comes first names it. Where nothing comes, its eraser may have died before it wrote.
         for number, data in sidecars:

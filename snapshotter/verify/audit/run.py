@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,7 +38,7 @@ from snapshotter.model.audit import (
 )
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
-from snapshotter.verify.audit import reading
+from snapshotter.verify.audit import carried, reading
 from snapshotter.verify.audit.beside import in_order, is_known, short
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
@@ -154,13 +155,21 @@ class Audit:
             renewal_within=wanted.renewal_within,
         )
         judge = Judge(self._store, self._workspace, self._history, rules, self._trust, self._tell)
-        guard = Guard(self._workspace, rules, self._say, place=self._place, kept=self._receipts)
+        guard = Guard(
+            self._workspace,
+            rules,
+            self._say,
+            carried=partial(carried.heads, self._store),
+            place=self._place,
+            kept=self._receipts,
+        )
         # Steps 1 and 2.
         self._history.advance(lambda done, of: progress("log", done, of))
         self._history.judge_witnesses(
             now=started, skew=self._trust.max_skew, stale_after=wanted.stale_after
         )
         known = self._history.size
+        self._history.judge_mirror()
         self._memories(wanted)
         # Step 3.
         self._workspace.add_objects(self._listed(judge, progress), seed=wanted.seed)

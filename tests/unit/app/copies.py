@@ -13,6 +13,7 @@ from snapshotter.app.repair import RepairDesk, repair
 from snapshotter.app.replication import Replicated, ReplicationDesk, replicate
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import Leaf
+from snapshotter.formats.note import LogPolicy
 from snapshotter.formats.receipts import store_id
 from snapshotter.model.bundle import Bundle, Retention
 from snapshotter.ports import ObjectStore
@@ -21,6 +22,7 @@ from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.ledger import ReceiptFiles
+from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import own_trust
 from tests import bundles
 from tests.bundles import RealClock
@@ -56,6 +58,7 @@ class Shelf:
     inner: ObjectStore | None = None
     said: list[str] = field(default_factory=list)
     logged: list[Leaf] = field(default_factory=list)
+    log_policy: LogPolicy | None = None
 
     @property
     def plain(self) -> ObjectStore:
@@ -143,7 +146,10 @@ class Shelf:
         desk = ReplicationDesk(
             source=self.plain,
             source_name=self.name,
+            source_place=store_id(self.name),
+            source_log=LogReader(self.plain, self.log_policy),
             target=other.store,
+            target_log=DirectoryStore(other.folder / other.name),
             trust=own_trust([self.signer.public_key], []),
             graves=self.graves,
             clock=RealClock(),
@@ -157,7 +163,12 @@ class Shelf:
         return done, told
 
     def repair_from(
-        self, other: "Shelf", *, dry_run: bool = False, logged: dict[str, str] | None = None
+        self,
+        other: "Shelf",
+        *,
+        dry_run: bool = False,
+        logged: dict[str, str] | None = None,
+        records: dict[tuple[str, str], str] | None = None,
     ) -> tuple[int, int, list[tuple[str, str, str]]]:
         """Repair; return how many objects were repaired and left, and what was told."""
         told: list[tuple[str, str, str]] = []
@@ -169,6 +180,7 @@ class Shelf:
             graves=self.graves,
             clock=RealClock(),
             logged=logged or {},
+            records=records or {},
         )
         done = repair(
             desk,

@@ -1,0 +1,198 @@
+"""
+Copy the log of a store into a replica, so that an audit of the replica can be held against it.
+
+    the source's tree, from all of its entries ─ has it the root that is signed?
+      ─ does it extend what the replica shows? ─ the mark ─ files, each read back
+      ─ the checkpoint: from here on the replica shows the larger tree
+
+A mirror has no lock of writers and a mark (`log/mirror`): nobody appends to it, for two
+stores that both go on with one log sign two histories. A crash leaves files that no
+checkpoint needs yet; the same again finds them there and goes on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import log_state, merkle, note, tiles
+from snapshotter.formats.note import SignedCheckpoint
+from snapshotter.formats.tiles import WIDTH, Tile, TileTree
+from snapshotter.ports import SwapStore, Tagged
+from snapshotter.verify.log import LogReader
+
+_STEP = 4 * WIDTH  # entries that are held at once
+
+
+class Apart(SnapshotterError):
+    """The target has another log of its own: nothing is copied over it, and nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored:
+    """What became of a mirror."""
+
+    begin: int  # entries that the target showed before
+    size: int  # and that it shows now, or would
+    files: int  # that were written
+
+    @property
+    def lag(self) -> int:
+        """Entries that it lacked."""
+        return self.size - self.begin
+
+
+def mirror(
+    reader: LogReader,
+    target: SwapStore,
+    *,
+    source_place: str,
+    dry_run: bool = False,
+    signed: SignedCheckpoint | None = None,
+) -> Mirrored | None:
+    """
+    Bring a target up to the log that `reader` shows; None where neither has one.
+
+    Args:
+        source_place: The store that is copied, as receipts name it.
+        dry_run: Compare, and write nothing.
+        signed: The checkpoint to come up to; None: the published one.
+
+    Raises:
+        Apart: The target has another log, of its own.
+        EvidenceInvalid: The two do not agree, or the source's is not what it signed.
+        ServiceUnavailable, SnapshotterError: As the stores say.
+    """
+    there = _read(target, log_state.CHECKPOINT)
+    shown = _opened(there) if there else None
+    if signed is None:
+        try:
+            signed = reader.checkpoint()
+        except FileNotFoundError:
+            if shown is None:
+                return None
+            raise EvidenceInvalid("the source has no log, and the copy has one") from None
+    origin = signed.checkpoint.origin
+    _refuse_written(target, origin, shown)
+    begin = shown.size if shown else 0
+    if begin > signed.size:
+        raise EvidenceInvalid(
+            f"the copy's has {begin} entries, and the source's {signed.size}: somebody put an "
+            "older state in the source's place"
+        )
+    _check(reader, signed, begin, shown)
+    if dry_run:
+        return Mirrored(begin=begin, size=signed.size, files=0)
+    # A mark that is there already may name another place: the source was moved.
+    target.swap(log_state.MIRROR, log_state.encode_mirror(origin, source_place), "")
+    written = _copy(reader, target, begin, signed)
+    _publish(target, signed, there)
+    return Mirrored(begin=begin, size=signed.size, files=written)
+
+
+def _refuse_written(target: SwapStore, origin: str, shown: SignedCheckpoint | None) -> None:
+    """Raise where somebody appends to the target's log, or it is another one."""
+    lock = _read(target, log_state.LOCK)
+    if lock is not None or (shown is not None and shown.checkpoint.origin != origin):
+        name = shown.checkpoint.origin if shown else ""
+        if name == origin:
+            raise EvidenceInvalid(
+                f"{origin} is written to in both stores: two that go on with one log sign two "
+                "histories"
+            )
+        raise Apart(f"not copied: a log of its own is there{f', {name}' if name else ''}")
+
+
+def _check(
+    reader: LogReader, signed: SignedCheckpoint, begin: int, shown: SignedCheckpoint | None
+) -> None:
+    """Build the source's tree from its entries, and hold both checkpoints against it."""
+    tree = merkle.Frontier()
+    for data in _entries(reader, 0, signed.size):
+        if shown is not None and tree.size == begin:
+            _require_root(tree.root, shown.root, begin)
+        tree.append(merkle.leaf_hash(data))
+    if shown is not None and tree.size == begin:
+        _require_root(tree.root, shown.root, begin)
+    if tree.root != signed.root:
+        raise EvidenceInvalid("the source's has other entries than its checkpoint says")
+
+
+def _require_root(root: bytes, wanted: bytes, size: int) -> None:
+    if root != wanted:
+        raise EvidenceInvalid(
+            f"the two show two histories of {size} entries: keep both checkpoints, they prove it"
+        )
+
+
+def _copy(reader: LogReader, target: SwapStore, begin: int, signed: SignedCheckpoint) -> int:
+    """Write the files that the larger tree has; return how many. Each is read back."""
+    kept: dict[str, bytes] = {}  # the right edge of the tree that stands
+
+    def fetch(path: str) -> bytes:
+        if path in kept:
+            return kept[path]
+        return target.read(log_state.key(path), tiles.MAX_FILE).data
+
+    written, size = 0, begin
+    while size < signed.size:
+        # To the end of an entry bundle: so that its partial files are of the last tree alone.
+        end = min((size // WIDTH) * WIDTH + _STEP, signed.size)
+        chunk = list(_entries(reader, size, end))
+        files = tiles.extend(TileTree(size, fetch), chunk)
+        for tile, data in files.items():
+            if _stays(tile, signed.size):
+                _write(target, tile, data)
+                written += 1
+        kept = {
+            it.path: files[it] if it in files else kept[it.path]
+            for it in tiles.right_edge(end)
+            if it in files or it.path in kept
+        }
+        size = end
+    if signed.size and TileTree(signed.size, fetch).root() != signed.root:
+        raise EvidenceInvalid("the source's changed while it was copied")
+    return written
+
+
+def _stays(tile: Tile, size: int) -> bool:
+    """Whether a file of a smaller tree is one of the last as well."""
+    return tiles.tile_at(tile.level, tile.index, size) == tile
+
+
+def _write(target: SwapStore, tile: Tile, data: bytes) -> None:
+    key = log_state.key(tile.path)
+    if not target.swap(key, data, "") or target.read(key, tiles.MAX_FILE).data != data:
+        raise EvidenceInvalid(f"{key} holds other bytes in the copy")
+
+
+def _publish(target: SwapStore, signed: SignedCheckpoint, there: Tagged | None) -> None:
+    """Show the tree, unless another copier was quicker and shows at least as much."""
+    wanted = signed.note
+    while True:
+        if there is not None:
+            shown = _opened(there)
+            if shown.size > signed.size:
+                return
+            if shown.size == signed.size:  # with what more witnesses have said since
+                wanted = note.with_signatures(shown.note, signed.note.signatures)
+                if wanted == shown.note or len(wanted.signatures) > log_state.MAX_SIGNATURES:
+                    return
+        if target.swap(log_state.CHECKPOINT, wanted.encode(), there.tag if there else ""):
+            return
+        there = _read(target, log_state.CHECKPOINT)
+
+
+def _entries(reader: LogReader, begin: int, end: int) -> Iterator[bytes]:
+    return (entry.data for entry in reader.entries(begin, end))
+
+
+def _opened(there: Tagged) -> SignedCheckpoint:
+    parsed = note.parse(there.data)
+    return SignedCheckpoint(checkpoint=note.parse_checkpoint(parsed.text), note=parsed)
+
+
+def _read(store: SwapStore, key: str) -> Tagged | None:
+    try:
+        return store.read(key, log_state.MAX_LOCK)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,301 @@
+"""
+Copy what a store has beside its bundles: gaps, take-down events, reports of audits.
+
+    every record of either store, in the order of keys
+      of the source's log?     its bytes have to be those that were logged
+      missing there?           read ─ seen to be one ─ written ─ read back
+      there already?           compared, never overwritten; another one is a divergence
+
+And of custody: each bundle's chain goes on in the store and in its copy, apart from each
+other. What goes on in the source is carried beside (`custody/` in the copy), so that an
+audit of the copy finds each head that the source's log names.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from snapshotter.app import records
+from snapshotter.app.copying import paired, put
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json, custody_sidecars, keys, layout, leaf
+from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.custody import RECOVERY, REPLICATION
+from snapshotter.ports import Clock, ObjectStore
+from snapshotter.store.custodian import CustodialStore
+from snapshotter.verify.audit.statements import GAPS, TAKEDOWNS
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
+
+MAX_REPORT = 64 << 20  # bytes; one has some hundred kilobytes
+_REPORT_FORMAT = "snapshotter-audit/1"
+SIGNATURE = ".sig"  # behind the key of a report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of records, as they are copied."""
+
+    leaf: str  # the kind of their leaves
+    prefix: str  # of their keys
+    limit: int  # bytes of one
+    id_of: Callable[[str], str]  # raises ValueError for what is no key of one
+    # Says nothing of whose a record is. Raises EvidenceInvalid for what is none of that id.
+    check: Callable[[bytes, str], object]
+    is_of_copies: bool = False  # a copy has some of its own
+
+
+def _check_report(data: bytes, report_id: str) -> None:
+    value = canonical_json.loads(data)
+    if not isinstance(value, dict) or value.get("format") != _REPORT_FORMAT:
+        raise EvidenceInvalid("it is no report of an audit")
+    if value.get("report_id") != report_id:
+        raise EvidenceInvalid("it is the report of another audit")
+
+
+_REPORTS = Kind(
+    leaf=leaf.REPORT,
+    prefix=f"{layout.AUDITS}/",
+    limit=MAX_REPORT,
+    id_of=layout.parse_report_key,
+    check=_check_report,
+)
+
+
+def _check_carried(data: bytes, name: object) -> None:
+    if not custody_sidecars.is_readable(data):
+        raise EvidenceInvalid("it is not lines of custody events")
+
+
+_CARRIED = Kind(
+    leaf="",
+    prefix=f"{layout.CARRIED}/",
+    limit=custody_sidecars.MAX_BYTES,
+    id_of=lambda key: ".".join(layout.parse_carried_key(key)),
+    check=_check_carried,
+    is_of_copies=True,
+)
+KINDS = (
+    *(
+        Kind(leaf=it.kind, prefix=it.prefix, limit=it.limit, id_of=it.id_of, check=it.read)
+        for it in (GAPS, TAKEDOWNS)
+    ),
+    _REPORTS,
+    _CARRIED,
+)
+
+
+def key_of(kind: str, name: str) -> str:
+    """Return where a record lives that a log names. Raises ValueError for a day that is none."""
+    return _KEYS[kind](name)
+
+
+_KEYS = {
+    leaf.GAP: layout.gap_key,
+    leaf.TAKEDOWN: layout.takedown_key,
+    leaf.REPORT: layout.report_key,
+}
+
+
+def _is(data: bytes | None, sha256: str) -> TypeGuard[bytes]:
+    return data is not None and hashlib.sha256(data).hexdigest() == sha256
+
+
+def report_signature_holds(document: bytes, signature: bytes, trust: Trust) -> bool | None:
+    """Whether a report's signature holds; None where its key is not known here."""
+    try:
+        value = canonical_json.loads(document)
+    except EvidenceInvalid:
+        return False
+    signer = value.get("signer") if isinstance(value, dict) else None
+    known = trust.key(signer) if isinstance(signer, str) else None
+    if known is None:
+        return None
+    return keys.verify_signature(known.public_key, signature, document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDesk:
+    """From where to where records are copied."""
+
+    source: ObjectStore
+    source_name: str
+    target: CustodialStore
+    trust: Trust
+    clock: Clock
+    logged: Mapping[tuple[str, str], str]  # SHA-256 by kind of leaf and name, in the source's log
+
+
+class RecordCopies:
+    """
+    Copies records, one by one.
+
+    Args:
+        told: Takes what came of each: a state, its key, and a detail.
+    """
+
+    def __init__(
+        self, desk: RecordDesk, told: Callable[[str, str, str], None], *, dry_run: bool
+    ) -> None:
+        self._desk = desk
+        self._told = told
+        self._dry_run = dry_run
+        self.copied = 0
+        self.bytes = 0
+
+    def run(self) -> None:
+        """Copy all records. Raises ServiceUnavailable when a store does not answer."""
+        for kind in KINDS:
+            both = self._listed(self._desk.source, kind), self._listed(self._desk.target, kind)
+            for here, there in paired(*both, _key):
+                found = here or there
+                if found is not None:
+                    self._one(kind, found.key, here, there)
+
+    def _listed(self, store: ObjectStore, kind: Kind) -> Iterator[StoredObject]:
+        """Yield the records; a report's signature goes along with it."""
+        return (it for it in store.list(kind.prefix) if not it.key.endswith(SIGNATURE))
+
+    def _one(
+        self, kind: Kind, key: str, here: StoredObject | None, there: StoredObject | None
+    ) -> None:
+        try:
+            record_id = kind.id_of(key)
+        except ValueError:
+            if here is not None and there is None:
+                self._told("passed-over", key, "it is no record of ours")
+            return
+        try:
+            if here is None and kind.is_of_copies:
+                return
+            if here is None:
+                self._told("surplus", key, "the source does not have it")
+                return
+            data = self._read(kind, key, record_id, there)
+            if data is None:
+                return  # it is there, as it should be
+            if self._dry_run:
+                self._told("lagging", key, "")
+                return
+            if kind is _REPORTS:
+                self._copy_signature(key, data)
+            self._put(key, data)
+            self._told("copied", key, "")
+        except ServiceUnavailable:
+            raise
+        except FileNotFoundError:
+            self._told("lagging", key, "it went away while it was read")
+        except FileExistsError:
+            self._told("divergent", key, "another one stands there")
+        except EvidenceInvalid as error:
+            self._told("damaged", key, f"not copied: {error}")
+        except SnapshotterError as error:
+            self._told("lagging", key, f"not copied: {error}")
+
+    def _read(
+        self, kind: Kind, key: str, record_id: str, there: StoredObject | None
+    ) -> bytes | None:
+        """Return a record of the source that has to be copied; None where it need not."""
+        data = records.read(self._desk.source, key, limit=kind.limit)
+        if data is None:
+            raise FileNotFoundError(key)
+        wanted = self._desk.logged.get((kind.leaf, record_id))
+        if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
+            raise EvidenceInvalid("it is not what was logged under this name")
+        if len(data) > kind.limit:
+            raise EvidenceInvalid(f"longer than {kind.limit} bytes")
+        if wanted is None:  # else it is what was logged, whatever it is
+            kind.check(data, record_id)
+        if there is None:
+            return data
+        if records.read(self._desk.target, key, limit=kind.limit) != data:
+            raise FileExistsError(key)
+        return None
+
+    def _copy_signature(self, key: str, document: bytes) -> None:
+        name = f"{key}{SIGNATURE}"
+        data = records.read(self._desk.source, name, limit=MAX_SIGNATURE_BYTES)
+        if data is None:
+            raise EvidenceInvalid("its signature is gone")
+        if report_signature_holds(document, data, self._desk.trust) is False:
+            raise EvidenceInvalid("its signature does not hold")
+        self._put(name, data)
+
+    def repair(self, name: tuple[str, str], sha256: str, key: str) -> tuple[str, str]:
+        """
+        Put a record back that the target's log names.
+
+        Returns:
+            What came of it ("", "repaired", "missing", "damaged", "refused") and why.
+        """
+        kind = next(it for it in KINDS if it.leaf == name[0])
+        there = records.read(self._desk.target, key, limit=kind.limit)
+        if _is(there, sha256):
+            return self._repair_signature(key, there) if kind is _REPORTS else ("", "")
+        state = "missing" if there is None else "damaged"
+        data = records.read(self._desk.source, key, limit=kind.limit)
+        if data is None:
+            return state, "and the source does not have it"
+        if not _is(data, sha256):
+            return "refused", f"{state}, and the source's is not what was logged"
+        if self._dry_run:
+            return state, "the source has it"
+        if there is not None:
+            self._desk.target.set_aside(key)
+        self._put(key, data, RECOVERY)
+        if kind is _REPORTS:
+            again, why = self._repair_signature(key, data)
+            if again not in ("", "repaired"):
+                return again, f"its signature: {why}"
+        return "repaired", f"it was {state}"
+
+    def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
+        name = f"{key}{SIGNATURE}"
+        both = [
+            records.read(it, name, limit=MAX_SIGNATURE_BYTES)
+            for it in (self._desk.target, self._desk.source)
+        ]
+        holds = [
+            it is not None and report_signature_holds(document, it, self._desk.trust) for it in both
+        ]
+        there, candidate = both
+        # By a key that is not known here nothing can be said of what is there.
+        if holds[0] or (there is not None and holds[0] is None):
+            return "", ""
+        state = "missing" if there is None else "damaged"
+        if candidate is None or not holds[1]:
+            return state, "the source's does not hold, by a key that is known here"
+        if self._dry_run:
+            return state, "the source has its signature"
+        if there is not None:
+            self._desk.target.set_aside(name)
+        self._put(name, candidate, RECOVERY)
+        return "repaired", f"its signature was {state}"
+
+    def carry(self, bundle_id: str, kind: str, place: str, data: bytes) -> None:
+        """Keep a custody sidecar of the source beside the copy, if it is not there yet."""
+        self._put(layout.carried_key(bundle_id, place, kind), data)
+
+    def _put(self, key: str, data: bytes, event: str = REPLICATION) -> None:
+        desk = self._desk
+        kept: Retention | None = None
+        if not key.startswith(f"{layout.CARRIED}/"):
+            kept = desk.source.head(key).retention
+        if kept is not None and kept.until <= desk.clock.now():
+            kept = None
+        with tempfile.TemporaryDirectory(prefix="snapshotter-record-") as folder:
+            file = Path(folder) / "record"
+            file.write_bytes(data)
+            sha256 = hashlib.sha256(data).hexdigest()
+            detail = f"from {desk.source_name}"
+            told = put(desk.target, event, detail, key, file, sha256, kept)
+        self.copied += 1
+        self.bytes += len(data)
+        if told:
+            self._told("unlocked", key, told)
+
+
+def _key(found: StoredObject) -> str:
+    return found.key
