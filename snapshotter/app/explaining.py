@@ -22,11 +22,11 @@ from snapshotter.formats.key_reference import is_reference
 from snapshotter.jobs.plan import Plan
 from snapshotter.model.request import Decision, Monitoring
 from snapshotter.model.rules import RuleSet
-from snapshotter.policy import politeness
+from snapshotter.policy import politeness_estimate
 from snapshotter.policy.addresses import without_parameters
+from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.load import Effective, decide, effective, monitoring
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
-from snapshotter.policy.politeness import Politeness
 from snapshotter.policy.takedown import parse_rules, rules_for
 from snapshotter.store.layout import DirectoryLocation, parse_store_url
 
@@ -384,7 +384,7 @@ def _cost(settings: Settings, chosen: Effective, url: str) -> Cost | None:
         in_all=counted.in_all,
         host=key,
         every_s=rules.every.total_seconds(),
-        fits_per_day=politeness.per_day(replace(rules, per_day=0, urgent=0), _VISIT),
+        fits_per_day=politeness_estimate.per_day(replace(rules, per_day=0, urgent=0), _VISIT),
         budget_per_day=rules.per_day or None,
     )
 
@@ -400,7 +400,9 @@ def _sum(
     ends = [counted[path].in_all for path in of]
     host = rules.rules(key)
     now = machine.SystemClock().now()
-    takes = politeness.estimate(rules, {key: pages}, now=now, visit=_VISIT, at_once=1).takes
+    takes = politeness_estimate.estimate(
+        rules, {key: pages}, now=now, visit=_VISIT, at_once=1
+    ).takes
     return HostSum(
         host=key,
         pages=pages,

@@ -25,20 +25,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.policy.host_answers import Answer
+from snapshotter.policy.host_rules import DAY, Politeness, counted_host
 from snapshotter.policy.politeness import (
-    DAY,
     After,
-    Answer,
     Cause,
     HostState,
     Load,
-    Politeness,
     Visit,
     Wait,
     after,
     begun,
     budget_at,
-    counted_host,
     in_words,
     judge,
 )

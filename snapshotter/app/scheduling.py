@@ -13,8 +13,9 @@ from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
+from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.picking import AUTO, known, pick
-from snapshotter.policy.politeness import Politeness, parse_quiet
+from snapshotter.policy.quiet import parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.sweep import Sweep
     from snapshotter.jobs.worker import Rules, Worker
-    from snapshotter.policy.politeness import Politeness
+    from snapshotter.policy.host_rules import Politeness
 
 
 def database(settings: Settings) -> "Database":
@@ -66,9 +66,9 @@ def new_job_id() -> str:
 
 def politeness(settings: Settings) -> "Politeness":
     """Return how hard hosts may be worked. Raises SnapshotterError."""
-    from snapshotter.policy import politeness
+    from snapshotter.policy import politeness_file
 
-    return politeness.load(settings.politeness_file)
+    return politeness_file.load(settings.politeness_file)
 
 
 def gate(settings: Settings, observer: JobObserver | None = None) -> "Gate":

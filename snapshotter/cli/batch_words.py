@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snapshotter.app.batch.journal import Came
     from snapshotter.app.batch.plan import Entry, Plan
     from snapshotter.app.pipeline import Result
-    from snapshotter.policy.politeness import Politeness
+    from snapshotter.policy.host_rules import Politeness
     from snapshotter.ports import Progress
 
 _VISIT = timedelta(seconds=3)  # that a page takes, before any was captured (docs/performance.md)
@@ -202,11 +202,11 @@ class Display:
         return f"{failed}{self._done * 60 / took:.1f} a minute, {in_words(left_s)} left"
 
     def _time_left(self, visit: timedelta = _VISIT) -> timedelta:
-        from snapshotter.policy import politeness
+        from snapshotter.policy import politeness_estimate
 
         if self._rules is None:
             return timedelta(0)
-        return politeness.estimate(
+        return politeness_estimate.estimate(
             self._rules, self._left, now=self._book.now(), visit=visit, at_once=1
         ).takes
 
@@ -259,13 +259,15 @@ class Forecast:
 
     def tell(self, rules: "Politeness", *, as_json: bool) -> None:
         """Print it."""
-        from snapshotter.policy import politeness
+        from snapshotter.policy import politeness_estimate
 
         per_host: dict[str, int] = {}
         for entry in self._visited:
             key = rules.key(entry.url)
             per_host[key] = per_host.get(key, 0) + 1
-        found = politeness.estimate(rules, per_host, now=self._now, visit=_VISIT, at_once=1)
+        found = politeness_estimate.estimate(
+            rules, per_host, now=self._now, visit=_VISIT, at_once=1
+        )
         plan = self._plan
         bad = [it for it in plan.entries if it.problem is not None]
         same = sum(1 for it in plan.entries if it.same_as)

@@ -236,7 +236,7 @@ class _Batch:
     @contextlib.contextmanager
     def _polite(self, url: str, wanted: list[str]) -> Iterator[list["Result"]]:
         """Wait until the host may be asked, and take what came of it; one URL never waits."""
-        from snapshotter.policy.politeness import answer_of
+        from snapshotter.policy.host_answers import answer_of
 
         done: list[Result] = []
         visit = self._pace.wait(url, self._say_wait) if len(wanted) > 1 else None

@@ -9,7 +9,7 @@ from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
     from snapshotter.jobs.politeness import HostView
-    from snapshotter.policy.politeness import Politeness
+    from snapshotter.policy.host_rules import Politeness
 
 
 @click.command(
@@ -71,7 +71,7 @@ def hosts(
 
 
 def _key(rules: "Politeness", name: str) -> str:
-    from snapshotter.policy.politeness import GROUP
+    from snapshotter.policy.host_rules import GROUP
 
     if name.startswith(GROUP):
         return name

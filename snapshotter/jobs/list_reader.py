@@ -21,8 +21,8 @@ from snapshotter.formats.lists import read_list
 from snapshotter.jobs.items import Found
 from snapshotter.jobs.watch import Claim, Look, Part
 from snapshotter.model.watch import ListState, Watch
+from snapshotter.policy.host_answers import parse_retry_after
 from snapshotter.policy.identity import IdentityRules, identity
-from snapshotter.policy.politeness import parse_retry_after
 
 MAX_BYTES: Final = 16 << 20  # of a list as it comes
 FETCH_S: Final = 30.0  # for one document

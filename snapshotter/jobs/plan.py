@@ -25,7 +25,7 @@ from snapshotter.policy.curve import (
     share_of,
     visits,
 )
-from snapshotter.policy.politeness import Quiet, covered, parse_quiet
+from snapshotter.policy.quiet import Quiet, covered, parse_quiet
 from snapshotter.policy.times import duration_words
 
 SHORTEST = timedelta(seconds=60)  # of `--every`

@@ -42,16 +42,13 @@ from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState
+from snapshotter.policy.host_answers import Answer, Sign
+from snapshotter.policy.host_rules import DAY, HostRules, Politeness
 from snapshotter.policy.politeness import (
-    DAY,
     After,
-    Answer,
     Cause,
-    HostRules,
     HostState,
     Load,
-    Politeness,
-    Sign,
     Visit,
     Wait,
     after,

@@ -24,7 +24,7 @@ from snapshotter.formats.cms import MAX_RECIPIENTS, Recipient
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.patterns import compile_pattern
-from snapshotter.policy.politeness import parse_quiet
+from snapshotter.policy.quiet import parse_quiet
 from snapshotter.policy.retention import MAX_DAYS
 from snapshotter.policy.selectors import OurSelector
 from snapshotter.policy.takedown import shipped_rules

@@ -15,8 +15,10 @@ import pytest
 from snapshotter.app.pace import MemoryVisits, Visits
 from snapshotter.jobs import politeness as table
 from snapshotter.jobs.database import open_database, writing
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Answer, Cause, Politeness, Sign, Visit, Wait
+from snapshotter.policy import politeness_file
+from snapshotter.policy.host_answers import Answer, Sign
+from snapshotter.policy.host_rules import Politeness
+from snapshotter.policy.politeness import Cause, Visit, Wait
 from tests.fakes.world import FixedClock
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
@@ -62,7 +64,7 @@ def visits(
     def make(text: str) -> Visits:
         file = tmp_path / "polite.toml"
         file.write_text(text)
-        rules: Politeness = politeness.load(file)
+        rules: Politeness = politeness_file.load(file)
         if request.param == "memory":
             return MemoryVisits(rules, time, lambda: 0.5)
         engines.append(open_database(address(request.param, tmp_path, request)))
@@ -171,11 +173,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.politeness import DatabaseVisits
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Answer, Visit
+from snapshotter.policy import politeness_file
+from snapshotter.policy.host_answers import Answer
+from snapshotter.policy.politeness import Visit
 
 database = open_database(sys.argv[1])
-visits = DatabaseVisits(database, politeness.load(Path(sys.argv[2])), lambda: 0.5)
+visits = DatabaseVisits(database, politeness_file.load(Path(sys.argv[2])), lambda: 0.5)
 print("ready", flush=True)
 sys.stdin.readline()
 won = 0
@@ -200,7 +203,7 @@ def test_of_several_processes_that_want_the_last_place_of_a_budget_one_has_it(
     )
     url = address(kind, tmp_path, request)
     engine = open_database(url)
-    known = table.DatabaseVisits(engine, politeness.load(rules), lambda: 0.5)
+    known = table.DatabaseVisits(engine, politeness_file.load(rules), lambda: 0.5)
     for number in range(20):  # there is nothing to be made any more, which they would wait for
         known.end(started(known.begin(f"last{number}.example")), None)
     engine.dispose()

@@ -161,7 +161,7 @@ def main() -> None:
     from snapshotter.jobs.gate import Gate, OpenGate
     from snapshotter.jobs.politeness import DatabaseGate
     from snapshotter.jobs.worker import Rules, Worker
-    from snapshotter.policy import politeness
+    from snapshotter.policy import politeness_file
 
     parser = argparse.ArgumentParser()
     parser.add_argument("queue")
@@ -188,7 +188,7 @@ def main() -> None:
         patience=Patience(attempts=2, first=soon),
     )
     if arguments.politeness:
-        polite = politeness.load(arguments.politeness)
+        polite = politeness_file.load(arguments.politeness)
         gate = DatabaseGate(polite, chance)
         limits = Limits(per_host=polite.most_at_once, in_all=polite.all_at_once)
         # Whoever is killed is seen to be gone; one that is slow is not taken for dead here.

@@ -40,7 +40,7 @@ from snapshotter.model.job import Sealed
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
 from snapshotter.policy.addresses import without_parameters
-from snapshotter.policy.politeness import answer_of
+from snapshotter.policy.host_answers import answer_of
 from snapshotter.ports import Progress
 from snapshotter.store import layout
 

@@ -19,7 +19,7 @@ from snapshotter.app.pipeline import Result, World
 from snapshotter.app.series import Series
 from snapshotter.model.capture import Capture, MainResponse
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.policy import identity, politeness
+from snapshotter.policy import identity, politeness_file
 from snapshotter.ports import Progress
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
@@ -146,7 +146,7 @@ class Bench:
             run.recover(book, here, decide, watcher)
             entries = book.to_do(retry_failed=asked.retry_failed)
             entries = entries[:limit] if limit else entries
-            visits = MemoryVisits(politeness.load(), self.clock, lambda: 0.5)
+            visits = MemoryVisits(politeness_file.load(), self.clock, lambda: 0.5)
             with Series(here, self.stop) as series:
                 ended = run.capture_all(
                     book, entries, series,

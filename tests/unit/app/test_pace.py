@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app.pace import Held, HostBusy, Line, MemoryVisits, Pace, Turn
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Answer, Politeness, Visit
+from snapshotter.policy import politeness_file
+from snapshotter.policy.host_answers import Answer
+from snapshotter.policy.host_rules import Politeness
+from snapshotter.policy.politeness import Visit
 from tests.fakes.world import FixedClock
 
 SECOND = timedelta(seconds=1)
@@ -20,7 +22,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def rules(folder: Path, text: str) -> Politeness:
     file = folder / "polite.toml"
     file.write_text(text)
-    return politeness.load(file)
+    return politeness_file.load(file)
 
 
 def visits(rules: Politeness, clock: FixedClock) -> MemoryVisits:
@@ -51,7 +53,7 @@ def walk(
 def test_a_host_that_has_to_wait_does_not_hold_up_the_others() -> None:
     clock = FixedClock(NOW)
     urls = [f"https://{host}.example/{n}" for host, n in ("a1", "a2", "b1", "a3", "b2")]
-    line = Pace(visits(politeness.load(), clock), clock).line(urls)
+    line = Pace(visits(politeness_file.load(), clock), clock).line(urls)
 
     assert walk(line, clock) == [(0, 0), (2, 2), (1, 5), (4, 7), (3, 10)]
     assert line.next() is None
@@ -96,7 +98,7 @@ def test_every_address_has_one_turn_and_no_host_more_than_it_bears(tmp_path: Pat
 def test_a_throttled_page_can_be_put_back_and_rests_with_its_host() -> None:
     clock = FixedClock(NOW)
     urls = ["https://a.example/1", "https://a.example/2", "https://b.example/1"]
-    line = Pace(visits(politeness.load(), clock), clock).line(urls)
+    line = Pace(visits(politeness_file.load(), clock), clock).line(urls)
     first = line.next()
     assert isinstance(first, Turn)
 
@@ -151,7 +153,7 @@ def test_a_redirect_is_a_visit_to_where_it_leads(tmp_path: Path) -> None:
 
 def test_waiting_is_told_once_and_ends_when_the_host_is_free() -> None:
     clock, told = FixedClock(NOW), list[str]()
-    pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
+    pace = Pace(visits(politeness_file.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://weibo.com/1", told.append), answer(clock))
     assert told == []
 
@@ -164,7 +166,7 @@ def test_waiting_is_told_once_and_ends_when_the_host_is_free() -> None:
 
 def test_a_long_wait_is_told_once_too() -> None:
     clock, told = FixedClock(NOW), list[str]()
-    pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
+    pace = Pace(visits(politeness_file.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://a.example/", told.append), answer(clock, 503, "300"))
 
     pace.wait("https://a.example/", told.append)
@@ -175,7 +177,7 @@ def test_a_long_wait_is_told_once_too() -> None:
 
 def test_a_host_that_asks_for_more_than_our_patience_is_not_waited_for() -> None:
     clock = FixedClock(NOW)
-    pace = Pace(visits(politeness.load(), clock), clock, pause=clock.sleep)
+    pace = Pace(visits(politeness_file.load(), clock), clock, pause=clock.sleep)
     pace.done(pace.wait("https://a.example/", pytest.fail), answer(clock, 503, "3600"))
 
     with pytest.raises(HostBusy, match="too much") as caught:

@@ -19,7 +19,7 @@ from snapshotter.jobs.plan import (
     with_defaults,
 )
 from snapshotter.policy.curve import parse_curves, parse_season
-from snapshotter.policy.politeness import parse_quiet
+from snapshotter.policy.quiet import parse_quiet
 
 CURVES = parse_curves(
     (Path(__file__).resolve().parents[3] / "policies/schedules/curves.toml").read_text(), "curves"

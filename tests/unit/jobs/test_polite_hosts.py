@@ -13,8 +13,8 @@ from snapshotter.app.machine import SystemClock
 from snapshotter.app.pace import Held, Line
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.politeness import DatabaseVisits
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Answer
+from snapshotter.policy import politeness_file
+from snapshotter.policy.host_answers import Answer
 from tests.servers.visited import Visited
 
 SLOW, QUICK = "127.0.0.9", ("127.0.0.2", "127.0.0.3", "127.0.0.4")
@@ -47,7 +47,7 @@ def test_a_host_that_hangs_holds_up_no_other_and_none_has_more_visitors_than_it_
         urls = [server.url(host, f"{number}/visit") for number, host in enumerate(hosts)]
         lines = []
         for half, database in enumerate(databases):
-            visits = DatabaseVisits(database, politeness.load(rules), lambda: 0.5)
+            visits = DatabaseVisits(database, politeness_file.load(rules), lambda: 0.5)
             lines.append((Line(visits, clock, urls[half::2]), urls[half::2]))
         workers = [
             threading.Thread(target=work, args=lines[number % 2])

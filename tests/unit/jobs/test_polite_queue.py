@@ -15,7 +15,7 @@ from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.politeness import DatabaseGate
 from snapshotter.jobs.queue import DatabaseQueue
 from snapshotter.model.job import JobState
-from snapshotter.policy import politeness
+from snapshotter.policy import politeness_file
 from tests.unit.jobs.making import job, made
 
 SECOND = timedelta(seconds=1)
@@ -41,7 +41,7 @@ class Town:
         for module in (attempts, dispatch, queue, table):
             monkeypatch.setattr(module, "database_now", lambda _: self.now)
         chance = random.Random(3).random  # noqa: S311  the same each time
-        gate = DatabaseGate(politeness.load(), chance)
+        gate = DatabaseGate(politeness_file.load(), chance)
         self.queue = DatabaseQueue(database, host=gate.host)
         self.dispatcher = Dispatcher(database, gate, per_host=16)
         self.attempts = Attempts(database, gate, Patience(), chance)
@@ -94,7 +94,7 @@ def test_a_job_that_is_handed_back_spends_no_budget(town: Town, database: Engine
 
     town.attempts.hand_back(handed.job_id, handed.run)
 
-    (host,) = table.hosts(database, politeness.load())
+    (host,) = table.hosts(database, politeness_file.load())
     assert host.visits == 0
 
 

@@ -13,8 +13,9 @@ from snapshotter.jobs.gate import Met, Wait
 from snapshotter.jobs.politeness import DatabaseGate, DatabaseVisits, forgive, hosts, trim
 from snapshotter.model.event import EventKind
 from snapshotter.model.job import CaptureJob
-from snapshotter.policy import politeness
-from snapshotter.policy.politeness import Cause, Sign, Visit
+from snapshotter.policy import politeness_file
+from snapshotter.policy.host_answers import Sign
+from snapshotter.policy.politeness import Cause, Visit
 from snapshotter.policy.politeness import Wait as HostWait
 from tests.unit.jobs.heard import Heard
 
@@ -30,7 +31,7 @@ class Desk:
         file.write_text(text)
         self.engine = engine
         self.heard = Heard()
-        self.rules = politeness.load(file)
+        self.rules = politeness_file.load(file)
         self.gate = DatabaseGate(self.rules, lambda: 0.5, self.heard)
 
     def start(

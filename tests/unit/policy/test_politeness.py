@@ -11,32 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy import politeness
+from snapshotter.policy import politeness, politeness_file
+from snapshotter.policy.host_answers import Answer, Heard, Sign, hear, parse_retry_after
+from snapshotter.policy.host_rules import DAY, HostRules, Politeness
 from snapshotter.policy.politeness import (
-    DAY,
-    Answer,
     Cause,
-    Heard,
-    HostRules,
     HostState,
     Load,
-    Politeness,
-    Quiet,
-    Sign,
     Wait,
     after,
     begun,
     budget_at,
-    estimate,
-    hear,
     heard,
     judge,
-    parse_retry_after,
-    per_day,
     revisit_at,
 )
+from snapshotter.policy.politeness_estimate import estimate, per_day
+from snapshotter.policy.quiet import Quiet
 
-RULES = politeness.load()
+RULES = politeness_file.load()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -51,7 +44,7 @@ CHANCES = st.floats(0, 1, exclude_max=True)
 def written(folder: Path, text: str) -> Politeness:
     file = folder / "polite.toml"
     file.write_text(text)
-    return politeness.load(file)
+    return politeness_file.load(file)
 
 
 def rules_of(folder: Path, text: str) -> HostRules:

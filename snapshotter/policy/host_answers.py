@@ -1,0 +1,112 @@
+"""
+What the answer to a page says about its host: that it is well, in trouble, or asks for a rest.
+
+It is heard from the answer to the page alone (docs/adr, "What a host is").
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from snapshotter.model.capture import Capture
+from snapshotter.policy.host_rules import HostRules
+
+_WITH_RETRY_AFTER = {403, 503}  # throttling when they come with Retry-After
+_MOST_SECONDS = 10**9  # of a Retry-After: more digits are nobody's wish
+
+
+class Sign(StrEnum):
+    """What the end of a visit says about its host."""
+
+    WELL = "well"  # an answer: also 403, 404, 451, and a notice that comes as 200
+    THROTTLED = "throttled"  # too much, says the host: by status, or by status and Retry-After
+    UNWELL = "unwell"  # 5xx
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a visit ended with, as far as its host is concerned."""
+
+    sign: Sign
+    retry_after: timedelta | None = None  # as the host asked, unbounded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from the page that a visit shows in the end."""
+
+    status: int | None  # None: no answer came
+    at: datetime  # by our clock, UTC
+    retry_after: str = ""  # that field as it was received, or ""
+    date: str = ""  # that field as it was received, or ""
+    final_url: str = ""  # where that page is; "" for where it was asked for
+
+
+def answer_of(captured: Capture) -> Answer:
+    """Return what a capture met."""
+    found = captured.response
+    return Answer(
+        status=found.status if found else None,
+        at=captured.ended_at,
+        retry_after=header(captured, "retry-after"),
+        date=found.date_header if found else "",
+        final_url=captured.final_url,
+    )
+
+
+def header(captured: Capture, name: str) -> str:
+    """Return the first field of a name, lower case, of the answer to the page; "" if none."""
+    fields = captured.response.headers if captured.response else ()
+    return next((value for field, value in fields if field.lower() == name), "")
+
+
+def hear(answer: Answer, rules: HostRules) -> Heard:
+    """Return what an answer says about its host."""
+    if answer.status is None:
+        return Heard(sign=Sign.UNREACHABLE)
+    asked = parse_retry_after(answer.retry_after, said_at=answer.date, ours=answer.at)
+    return Heard(sign=sign_of(answer.status, asked, rules), retry_after=asked)
+
+
+def sign_of(status: int, retry_after: timedelta | None, rules: HostRules) -> Sign:
+    """Return what a status says about a host."""
+    if status in rules.throttled_statuses:
+        return Sign.THROTTLED
+    if status in _WITH_RETRY_AFTER and retry_after is not None:
+        return Sign.THROTTLED
+    return Sign.UNWELL if 500 <= status <= 599 else Sign.WELL
+
+
+def parse_retry_after(text: str, *, said_at: str, ours: datetime) -> timedelta | None:
+    """
+    Return how long a host asks to be left alone (RFC 9110, section 10.2.3); None if it does not.
+
+    A date is read by the clock of whoever wrote it.
+
+    Args:
+        said_at: The answer's Date field, or "".
+        ours: When the answer came by our clock, for an answer without one.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return timedelta(seconds=min(int(text[:10]), _MOST_SECONDS))
+    at = _http_date(text)
+    if at is None:
+        return None
+    return max(at - (_http_date(said_at) or ours), timedelta(0))
+
+
+def _http_date(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        at: datetime = parsedate_to_datetime(text)
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None
+    try:
+        # asctime names no zone, and "-0000" none that is known: HTTP has no other than UTC.
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:  # year 1 or 9999, a few hours beyond
+        return None

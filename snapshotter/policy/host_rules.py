@@ -1,0 +1,155 @@
+"""
+The rules by which hosts are worked, as values.
+
+A host is a name without its port and without "www.", or a group of names that the rules
+declare to be one party.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from snapshotter.policy.quiet import MINUTES_OF_DAY, Quiet, covered
+
+DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
+GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there
+MOST_AT_ONCE = 1_000
+MOST_PER_DAY = 1_000_000
+_LONGEST_HOST = 253  # characters of a name that can be asked (RFC 1035 section 2.3.4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """A range to draw from: from `floor` to twice, four times … of it, and never over `cap`."""
+
+    floor: timedelta
+    cap: timedelta
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) <= self.floor <= self.cap:
+            raise ValueError("a back-off is [at least, at most]")
+
+    def draw(self, strikes: int, chance: float) -> timedelta:
+        """Return a time with full jitter over the range of the n-th strike in a row, from 1."""
+        widest = min(self.cap, self.floor * 2 ** min(strikes, 40)) if self.floor else self.cap
+        return self.floor + (widest - self.floor) * chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRules:
+    """What holds for one host, or for a group of them."""
+
+    name: str  # of the table that they come from
+    at_once: int
+    every: timedelta  # from start to start
+    jitter: float  # share of `every` to either side, 0 to 0.9
+    per_day: int  # starts in any 24 hours; 0: no limit
+    urgent: int  # of `per_day`, kept for what is urgent
+    quiet: tuple[Quiet, ...]
+    zone: ZoneInfo
+    throttled_statuses: frozenset[int]
+    throttled: Backoff
+    unwell: Backoff
+    unreachable: Backoff
+    retry_after_at_most: timedelta
+    revisits: int
+    revisit_after: timedelta
+    together: bool = False  # all hosts of this table are one
+
+    def __post_init__(self) -> None:
+        if self.per_day and self.urgent >= self.per_day:
+            raise ValueError("urgent is less than per_day: it is a part of it")
+        if len(covered(self.quiet)) >= MINUTES_OF_DAY:
+            raise ValueError("the quiet hours leave no minute of a day")
+
+    def free_at(self, moment: datetime) -> datetime:
+        """Return the first moment from this one on that is not in quiet hours, UTC."""
+        at = moment
+        for _ in range(4 * len(self.quiet) + 4):
+            ends = [end for it in self.quiet if (end := it.around(at, self.zone)) is not None]
+            if not ends:
+                return at
+            at = max(ends)
+        raise AssertionError("quiet hours that leave a minute of a day have an end")
+
+    def budget(self, *, urgent: bool) -> int | None:
+        """Return how many visits may start in 24 hours for this one to be among them."""
+        if not self.per_day:
+            return None
+        return self.per_day if urgent else self.per_day - self.urgent
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    rules: HostRules
+    names: frozenset[str]
+    below: tuple[str, ...]  # ".weibo.com"
+    networks: tuple[Any, ...]
+
+    def holds(self, host: str) -> bool:
+        if host in self.names or host.endswith(self.below):
+            return True
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False
+        return any(address in it for it in self.networks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Politeness:
+    """All rules, as a file says them."""
+
+    source: str  # the file, for people
+    all_at_once: int
+    worker_at_once: int
+    default: HostRules
+    overrides: tuple[Override, ...]  # the first that holds for a host counts
+
+    def key(self, url: str) -> str:
+        """
+        Return under what name visits to an address are counted: a host, or `group:NAME`.
+
+        Raises:
+            ValueError: It has no host.
+        """
+        host = counted_host(url)
+        rules = self._of_host(host)
+        return f"{GROUP}{rules.name}" if rules.together else host
+
+    def rules(self, key: str) -> HostRules:
+        """Return what holds for a key; the default for a group that the file has no more."""
+        if key.startswith(GROUP):
+            name = key.removeprefix(GROUP)
+            return next((it.rules for it in self.overrides if it.rules.name == name), self.default)
+        return self._of_host(key)
+
+    @property
+    def most_at_once(self) -> int:
+        """Visits at a time that any host may have at most."""
+        return max(self.default.at_once, *(it.rules.at_once for it in self.overrides), 1)
+
+    def _of_host(self, host: str) -> HostRules:
+        return next((it.rules for it in self.overrides if it.holds(host)), self.default)
+
+
+def counted_host(url: str) -> str:
+    """
+    Return the host of an address as it is counted: lower case, in ASCII, without port and "www.".
+
+    Raises:
+        ValueError: It has none.
+    """
+    host = (urlsplit(url.replace("\\", "/")).hostname or "").rstrip(".")
+    if not host.isascii():
+        with contextlib.suppress(UnicodeError):  # no name that is; it is a host all the same
+            host = host.encode("idna").decode("ascii")
+    host = host[:_LONGEST_HOST]  # a longer one can not be asked: it is counted, and that is all
+    shorter = host.removeprefix("www.")
+    if not host:
+        raise ValueError("an address without a host")
+    return shorter if "." in shorter else host

@@ -1,0 +1,193 @@
+"""
+Read the rules by which hosts are worked: TOML, strict, over those that are shipped.
+
+The keys are in docs/reference/politeness.md.
+"""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.policy.files import read_toml, shipped_directory
+from snapshotter.policy.host_rules import (
+    MOST_AT_ONCE,
+    MOST_PER_DAY,
+    Backoff,
+    HostRules,
+    Override,
+    Politeness,
+    counted_host,
+)
+from snapshotter.policy.quiet import parse_quiet
+from snapshotter.policy.times import parse_duration
+
+
+class _Limit(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    reason: str = ""
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = None
+
+
+_Pair = Annotated[tuple[str, str], Field(strict=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    reason: str = ""
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = None
+    every: str | None = None
+    jitter: Annotated[float, Field(ge=0, le=0.9, strict=False)] | None = None
+    per_day: Annotated[int, Field(ge=0, le=MOST_PER_DAY)] | None = None
+    urgent: Annotated[int, Field(ge=0, le=MOST_PER_DAY)] | None = None
+    quiet: Annotated[tuple[str, ...], Field(max_length=20, strict=False)] | None = None
+    zone: str | None = None
+    throttled_statuses: (
+        Annotated[
+            tuple[Annotated[int, Field(ge=400, le=599)], ...], Field(max_length=50, strict=False)
+        ]
+        | None
+    ) = None
+    throttled: _Pair | None = None
+    unwell: _Pair | None = None
+    unreachable: _Pair | None = None
+    retry_after_at_most: str | None = None
+    revisits: Annotated[int, Field(ge=0, le=20)] | None = None
+    revisit_after: str | None = None
+
+
+class _Host(_Table):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    hosts: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=255)], ...],
+        Field(min_length=1, max_length=10_000, strict=False),
+    ]
+    together: bool = False
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    all: _Limit = _Limit()
+    worker: _Limit = _Limit()
+    default: _Table = _Table()
+    host: Annotated[tuple[_Host, ...], Field(max_length=1_000, strict=False)] = ()
+
+    @field_validator("host")
+    @classmethod
+    def _have_names_of_their_own(cls, hosts: tuple[_Host, ...]) -> tuple[_Host, ...]:
+        names = [it.name for it in hosts]
+        if len(set(names)) < len(names):
+            raise ValueError("two tables have one name")
+        return hosts
+
+
+def shipped_file() -> Path:
+    """Return the rules that hold when none are named."""
+    return shipped_directory() / "politeness" / "default.toml"
+
+
+def load(path: Path | None = None) -> Politeness:
+    """
+    Read the rules: those of a file, over those that are shipped.
+
+    What the file leaves out is as shipped; its `[[host]]` tables come before the shipped
+    ones, and take the place of one of the same name.
+
+    Raises:
+        SnapshotterError: Not there, not TOML, or a key or value that has no meaning.
+    """
+    shipped = _read(shipped_file())
+    if path is None:
+        return _resolved(str(shipped_file()), shipped, shipped)
+    return _resolved(str(path), _read(path), shipped)
+
+
+def _read(path: Path) -> _File:
+    try:
+        return _File.model_validate(read_toml(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotterError(f"politeness in {path}: {where}: {first['msg']}") from error
+
+
+def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
+    base = _values(shipped.default)
+    default = base | _values(file.default)
+    own = {it.name for it in file.host}
+    tables = [*file.host, *(it for it in shipped.host if it.name not in own)]
+    try:
+        return Politeness(
+            source=source,
+            all_at_once=file.all.at_once or shipped.all.at_once or 1,
+            worker_at_once=file.worker.at_once or shipped.worker.at_once or 1,
+            default=_rules("default", default),
+            overrides=tuple(_override(it, default | _values(it)) for it in tables),
+        )
+    except ValueError as error:
+        raise SnapshotterError(f"politeness in {source}: {error}") from error
+
+
+def _values(table: _Table) -> dict[str, Any]:
+    return table.model_dump(exclude={"reason", "name", "hosts", "together"}, exclude_none=True)
+
+
+def _override(table: _Host, values: Mapping[str, Any]) -> Override:
+    names: set[str] = set()
+    below: list[str] = []
+    networks: list[Any] = []
+    for pattern in table.hosts:
+        text = pattern.lower().rstrip(".")
+        if "/" in text:
+            networks.append(ip_network(text))  # ValueError says what is wrong with it
+        elif text.startswith("*.") and "*" not in text[2:]:
+            below.append(text[1:])
+        elif "*" in text or ":" in text:
+            raise ValueError(
+                f"{table.name}: {pattern!r} is no host; write weibo.com, *.weibo.com or 127.0.0.0/8"
+            )
+        else:
+            names.add(counted_host(f"http://{text}/"))
+    rules = _rules(table.name, values, together=table.together)
+    return Override(rules, frozenset(names), tuple(below), tuple(networks))
+
+
+def _rules(name: str, values: Mapping[str, Any], *, together: bool = False) -> HostRules:
+    try:
+        return HostRules(
+            name=name,
+            at_once=values["at_once"],
+            every=parse_duration(values["every"]),
+            jitter=values["jitter"],
+            per_day=values["per_day"],
+            urgent=min(values["urgent"], max(values["per_day"] - 1, 0)),
+            quiet=tuple(parse_quiet(it) for it in values["quiet"]),
+            zone=_zone(values["zone"]),
+            throttled_statuses=frozenset(values["throttled_statuses"]),
+            throttled=_range(values["throttled"]),
+            unwell=_range(values["unwell"]),
+            unreachable=_range(values["unreachable"]),
+            retry_after_at_most=parse_duration(values["retry_after_at_most"]),
+            revisits=values["revisits"],
+            revisit_after=parse_duration(values["revisit_after"]),
+            together=together,
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _range(pair: tuple[str, str]) -> Backoff:
+    return Backoff(floor=parse_duration(pair[0]), cap=parse_duration(pair[1]))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"{name!r} is no time zone of the IANA list; write Asia/Shanghai"
+        ) from None
