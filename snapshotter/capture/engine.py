@@ -42,6 +42,8 @@ _KILL_SHARE = 0.15  # of a short limit
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
 _JOIN_SHARE = 0.05  # of a short limit
 _AHEAD = "started ahead, while the capture before was sealed"
+_AGAIN_SHARE = 0.5  # of the time, until which a browser of no use is replaced by another
+_NEVER = float("-inf")
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
 
@@ -91,16 +93,41 @@ class ChromiumCapturer:
         """
         Render the page; see `ports.Capturer`.
 
+        A browser that is of no use before anything was asked for is replaced, once.
+
         Raises:
             ServiceUnavailable: No browser could be started.
             PolicyRefused: It would have no sandbox, or leave without the proxy that it has to take.
             ValueError: The URL is not one of http or https, or carries a password.
         """
         _require_web_address(request.url)
-        started = self._clock.monotonic()
-        standby = self._take(decision, spool)
         total = decision.limits.total_s
-        kill_at = started + total - min(_KILL_S, total * _KILL_SHARE)
+        began = self._clock.monotonic()
+        kill_at = began + total - min(_KILL_S, total * _KILL_SHARE)
+        again_until = began + total * _AGAIN_SHARE
+        before = ""
+        while True:
+            made = self._attempt(
+                request, decision, spool, progress,
+                kill_at=kill_at, before=before, again_until=again_until,
+            )  # fmt: skip
+            if isinstance(made, Capture):
+                return made
+            before, again_until = made, _NEVER
+
+    def _attempt(
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        kill_at: float,
+        before: str,
+        again_until: float,
+    ) -> Capture | str:
+        """Capture with one browser; return why it was of no use if another one may be tried."""
+        standby = self._take(decision, spool)
         try:
             session = Session(
                 request=request,
@@ -130,6 +157,8 @@ class ChromiumCapturer:
                 gate=self._gate,
                 assessor=partial(self._assessor, decision) if self._assessor is not None else None,
                 kill_at=kill_at,
+                before=before,
+                again_until=again_until,
             )
             standby.give(session.go)
             try:
@@ -138,7 +167,7 @@ class ChromiumCapturer:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
                 standby.processes.kill()
                 standby.wire.guard.stop()
-            return session.result()
+            return session.unready or session.result()
         finally:
             standby.end()
 

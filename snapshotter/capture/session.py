@@ -93,6 +93,8 @@ class Session:
 
     Args:
         kill_at: When the supervisor will kill everything, on the clock's monotonic scale.
+        before: Why another browser was given up before its page was asked for; "" if none was.
+        again_until: Until when another browser may be tried, on the clock's monotonic scale.
     """
 
     def __init__(
@@ -113,7 +115,10 @@ class Session:
         gate: RasterGate,
         assessor: Callable[[], Assessor] | None,
         kill_at: float,
+        before: str,
+        again_until: float,
     ) -> None:
+        self._again_until = again_until
         self._request = request
         self._decision = decision
         self._limits = decision.limits
@@ -139,6 +144,8 @@ class Session:
         self._note = self._ledger.note
         if request.stripped:
             self._note("strip-params", ", ".join(request.stripped)[:1000])
+        if before:
+            self._note("fresh-browser", f"the one before was of no use: {before}"[:1000])
         self._complain = self._ledger.complain
         self._recording: Recording | None = None
         self._version_facts: dict[str, str] = {}
@@ -146,6 +153,7 @@ class Session:
         self._sandbox: SandboxFacts | None = None
         self._environment: Environment | None = None
         self._unavailable: ServiceUnavailable | PolicyRefused | None = None
+        self._unready = ""  # why the browser is of no use; nothing was asked for with it
         self._bug: Exception | None = None
         self._killed = False
         self._closing = False
@@ -216,6 +224,24 @@ class Session:
         """Take note that the browser is being killed from outside."""
         self._killed = True
         self.give_up(code, detail)
+
+    @property
+    def unready(self) -> str:
+        """
+        Why this browser is of no use, when nothing was asked for with it; "" otherwise.
+
+        Then another one may do what this one did not, and `result` is of no interest.
+        """
+        if self._killed:
+            return ""
+        if isinstance(self._unavailable, ServiceUnavailable) and not self._is_last:
+            return self._unavailable.message
+        return self._unready
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether what this browser does not do is not done."""
+        return self._clock.monotonic() >= self._again_until
 
     def result(self) -> Capture:
         """
@@ -317,16 +343,19 @@ class Session:
             context = launched.context
             self._launched = launched
             self._ledger.network = launched.network
-            self._ledger.end_step(StepState.OK, self._binary_remark)
             watch = asyncio.create_task(self._watch_limits(context))
             try:
-                await self._visit(context)
-            except (PageLost, CaptureTimeout) as error:
+                self._opened = opened = await self._ready(context)
+                if opened is not None:
+                    await self._visit(opened)
+            except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
                 # What happened outside a step has not been said yet.
                 self._complain(*reason("capture", error))
                 await self._rescue()
             finally:
                 watch.cancel()
+            if self._unready:
+                return
             await self._keep_first_look()
             if self._description is not None:
                 self._environment = await self._description
@@ -345,8 +374,22 @@ class Session:
                 f"the browser did not start: {first_line(error)}", hint="snapshotter doctor"
             ) from error
 
-    async def _visit(self, context: BrowserContext) -> None:
-        self._opened = opened = await self._prepare(context)
+    async def _ready(self, context: BrowserContext) -> _Opened | None:
+        """Make everything ready for the first request; return nothing if that can not be."""
+        try:
+            opened = await self._prepare(context)
+        except Exception as error:  # noqa: BLE001 - whatever it is: no page has been asked for
+            code, detail = reason("launch", error)
+            if self._is_last or isinstance(error, CaptureTimeout):
+                self._complain(code, detail)
+                self._ledger.end_step(StepState.FAILED, detail)
+            else:
+                self._unready = detail
+            return None
+        self._ledger.end_step(StepState.OK, self._binary_remark)
+        return opened
+
+    async def _visit(self, opened: _Opened) -> None:
         steps, navigation, scribe = opened.steps, opened.navigation, opened.scribe
         watch = asyncio.create_task(opened.glance.watch())
         try:
@@ -354,7 +397,7 @@ class Session:
         finally:
             watch.cancel()
         # Beside the other steps: it hashes the browser.
-        self._description = asyncio.create_task(self._describe(opened.session))
+        self._description = asyncio.create_task(self._describe())
         if not arrived or not self._document.count:
             return
         # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
@@ -546,6 +589,8 @@ class Session:
             try:
                 _PAINTS_BELOW[path] = await paints_below(cdp, shutter, guard, limit)
             except (TimeLimit, PlaywrightError, SnapshotterError) as error:
+                if not self._is_last:
+                    raise
                 self._ledger.warn(
                     "trial-failed",
                     "whether this browser shows what lies below a window could not be tried "
@@ -614,15 +659,13 @@ class Session:
 
     # Parts of steps
 
-    async def _describe(self, session: CDPSession) -> Environment:
+    async def _describe(self) -> Environment:
         launched = self._launched
         if launched is None:
             raise RuntimeError("there is no browser to describe")
         self._sandbox = await asyncio.to_thread(
             self._processes.sandbox, asked=launched.sandbox_asked, how=launched.sandbox_how
         )
-        if self._version_facts == {}:
-            self._version_facts = dict(await session.send("Browser.getVersion"))
         return await asyncio.to_thread(self._environment_now)
 
     def _environment_now(self) -> Environment:

@@ -331,14 +331,16 @@ def test_a_browser_that_does_not_start_has_the_last_word(tmp_path: Path) -> None
         clock=SystemClock(), ids=RandomIds(), version="0", executable=program
     )
     (spool := tmp_path / "spool").mkdir()
+    progress: list[tuple[str, str]] = []
 
     with pytest.raises(ServiceUnavailable, match=r"did not start: .*libnone\.so: no such file$"):
         capturer.capture(
             CaptureRequest(url="http://127.0.0.1/"),
-            Decision(policy_name="test", policy_text=""),
+            Decision(policy_name="test", policy_text="", limits=Limits(total_s=600)),
             spool,
-            lambda *_: None,
+            lambda *words: progress.append(words),
         )
+    assert progress.count(("launch", "")) == 2  # another one was tried
 
 
 def test_a_refused_connection_an_unknown_name_and_bad_tls_have_their_own_reasons(

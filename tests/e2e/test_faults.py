@@ -1,0 +1,62 @@
+"""A browser that refuses: a real one, with one call to it made to fail (`tests/faults.py`)."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.machine import RandomIds, SystemClock
+from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.model.capture import Capture, Outcome, StepState
+from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.e2e.test_pictures import ROOMY
+from tests.faults import Fault, faults
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.e2e
+
+
+def captured(site: Site, folder: Path, limits: Limits = ROOMY) -> Capture:
+    spool = folder / "spool"
+    spool.mkdir()
+    decision = Decision(
+        policy_name="test", policy_text="", limits=limits, allow_networks=("127.0.0.0/8",)
+    )
+    capturer = ChromiumCapturer(clock=SystemClock(), ids=RandomIds(), version="0")
+    return capturer.capture(CaptureRequest(url=site.url("/")), decision, spool, lambda *_: None)
+
+
+def left(folder: Path) -> list[str]:
+    """Return what stands beside the spool, and what of it is no file of a bundle."""
+    hidden = [it.name for it in (folder / "spool").iterdir() if it.name.startswith(".")]
+    return [it.name for it in folder.iterdir() if it.name != "spool"] + hidden
+
+
+def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_another(
+    fixture_site: Site, tmp_path: Path
+) -> None:
+    with faults(Fault(call="BrowserContext.new_cdp_session")) as calls:
+        it = captured(fixture_site, tmp_path)
+
+    assert calls.made["BrowserType.launch_persistent_context"] == 2
+    assert calls.made["Page.goto"] == 1
+    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+    (fresh,) = (one for one in it.actions if one.kind == "fresh-browser")
+    assert fresh.detail == "the one before was of no use: Protocol error: made to fail"
+    assert left(tmp_path) == []
+
+
+def test_where_another_browser_is_of_no_use_either_the_capture_is_sealed_and_says_so(
+    fixture_site: Site, tmp_path: Path
+) -> None:
+    with faults(Fault(call="BrowserContext.new_cdp_session", lasts=True)) as calls:
+        it = captured(fixture_site, tmp_path)
+
+    assert calls.made["BrowserType.launch_persistent_context"] == 2
+    assert calls.made["Page.goto"] == 0
+    assert it.outcome is Outcome.FAILED
+    assert [(one.code, one.detail) for one in it.reasons] == [
+        ("launch-failed", "Protocol error: made to fail")
+    ]
+    assert [one.name for one in it.steps if one.state is StepState.FAILED] == ["launch"]
+    assert "archive/data.warc.gz" in {one.path for one in it.artifacts}
+    assert left(tmp_path) == []
