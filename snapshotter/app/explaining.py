@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.app import machine, wiring_jobs, wiring_store
+from snapshotter.app import machine, own_names, wiring_jobs, wiring_store
 from snapshotter.app.scheduling import Wish, plan_of
 from snapshotter.app.settings import Settings
 from snapshotter.egress.rules import parse_upstream
@@ -56,6 +56,8 @@ class Redaction:
     visited: str  # the address that is asked for
     mode: str
     viewer_fields: tuple[str, ...]  # lists of what pages say of their visitor
+    identity: str  # what is done where the capture shows who makes it
+    own_names: int  # texts that say so, in the user's own file
     salts: str  # where what opens the commitments is kept; "" where nobody keeps it
 
 
@@ -225,6 +227,8 @@ def _redaction(settings: Settings, decision: Decision, url: str) -> Redaction:
         visited=visited,
         mode=decision.redact.mode,
         viewer_fields=decision.redact.viewer_fields,
+        identity=decision.redact.identity,
+        own_names=len(own_names.load(settings.identity_file)),
         salts="" if drops else str(wiring_store.salts_dir(settings)),
     )
 

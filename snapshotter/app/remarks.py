@@ -34,6 +34,29 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
     return tuple(said)
 
 
+def identity_warnings(result: Result) -> tuple[str, ...]:
+    """Return what to say of a capture that shows who made it: kinds and places, never the text."""
+    found, boxes = result.capture.own_found, result.capture.shown_in_pictures
+    said: list[str] = []
+    if found:
+        kinds = ", ".join(sorted({it.kind for it in found}))
+        where = ", ".join(sorted({it.where for it in found}))
+        said.append(
+            f"WARNING: your own {kinds} was taken out of {where}"
+            if result.decision.redact.identity == "redact"
+            else f"WARNING: the capture shows your own {kinds}: {where}\n"
+            "  The bundle does not say so. Think before you pass it on; [redact] identity in the "
+            "policy takes it out, or stops"
+        )
+    if boxes:
+        said.append(
+            f"WARNING: pictures of the page show what was taken out of its text, in {len(boxes)} "
+            "places that the bundle names\n"
+            "  For publication: snapshotter export --masked DIR"
+        )
+    return tuple(said)
+
+
 def log_warnings(result: Result) -> tuple[str, ...]:
     """Return what to say of a bundle that is not in the log yet."""
     if result.logged is None or result.logged.index is not None:

@@ -64,6 +64,7 @@ class Series:
         self._told.update(unsafe)
         return (
             *remarks.clock_warnings(done),
+            *remarks.identity_warnings(done),
             *unsafe,
             *remarks.log_warnings(done),
             *remarks.replay_warnings(done),

@@ -127,6 +127,7 @@ class _File(BaseModel):
     queue: str = ""
     notify_file: str = ""
     politeness_file: str = ""
+    identity_file: str = ""
     pywb_dir: str = ""
     operator: str = Field(default="", max_length=200)
     record_access: bool = True
@@ -185,6 +186,7 @@ _PATHS = frozenset(
         "authorities_file",
         "browser_path",
         "data_dir",
+        "identity_file",
         "keys_dir",
         "log_passphrase_file",
         "notify_file",
@@ -236,6 +238,7 @@ class Settings:
     proxy: str = field(repr=False)  # "", "http://…", "socks5://…" or "tor"; may hold a password
     queue: str = field(repr=False)  # sqlite:///FILE or postgresql://…; may hold a password
     notify_file: Path | None  # who is told of what; None: nobody of anything
+    identity_file: Path | None  # what says who captures; None: nothing is looked for
     politeness_file: Path | None  # how hard hosts may be worked; None: as it is shipped
     operator: str  # who acts; "": nobody in custody events, this machine's user in holds, erasures
     record_access: bool  # looking at a bundle and giving it out leave custody events
@@ -363,6 +366,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         proxy=file.proxy,
         queue=file.queue or f"sqlite:///{data_dir / 'queue.db'}",
         notify_file=Path(file.notify_file) if file.notify_file else None,
+        identity_file=Path(file.identity_file) if file.identity_file else None,
         politeness_file=Path(file.politeness_file) if file.politeness_file else None,
         operator=file.operator,
         record_access=file.record_access,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import snapshotter
 from snapshotter.app import (
+    own_names,
     wiring_authorities,
     wiring_keys,
     wiring_log,
@@ -62,6 +63,7 @@ def capturer(
         allow_no_sandbox=settings.allow_no_sandbox,
         assessor=assessor,
         resolver=resolver,
+        own=own_names.load(settings.identity_file),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import snapshotter
 from snapshotter.app import (
     keeping,
+    own_names,
     pipeline,
     policy_choice,
     remarks,
@@ -27,6 +28,7 @@ from snapshotter.app.copying import sha256_of
 from snapshotter.app.observations import observations
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
+from snapshotter.capture.own_names import OwnNameShown
 from snapshotter.capture.unrendered import UnrenderedCapturer
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.slot import Hopeless, Kept, Taken
@@ -88,7 +90,11 @@ class CaptureWorkshop:
         decision = self._decision(job)
         world = self._world(locked=decision.retain_days > 0)
         nothing = UnrenderedCapturer(
-            clock=world.clock, ids=world.ids, version=snapshotter.__version__, why=why
+            clock=world.clock,
+            ids=world.ids,
+            version=snapshotter.__version__,
+            why=why,
+            own=own_names.load(self._settings.identity_file),
         )
         world = replace(world, capturer=nothing)
         return self._made(pipeline.run(_request(job), decision, world, _silent, lease=lease))
@@ -214,7 +220,11 @@ class CaptureWorkshop:
         return Made(
             sealed=done.sealed,
             location=done.location,
-            notes=(*remarks.clock_warnings(done), *remarks.log_warnings(done)),
+            notes=(
+                *remarks.clock_warnings(done),
+                *remarks.log_warnings(done),
+                *remarks.identity_warnings(done),
+            ),
             stage_ms=done.stage_ms,
             missed=_missed(done),
         )
@@ -245,9 +255,11 @@ class _OfThisMachine:
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
     ) -> Capture:
-        """See `Capturer.capture`. Raises ServiceUnavailable alone."""
+        """See `Capturer.capture`. Raises ServiceUnavailable, and OwnNameShown: the job's own."""
         try:
             return self._capturer.capture(request, decision, spool, progress)
+        except OwnNameShown:
+            raise
         except PolicyRefused as error:
             raise ServiceUnavailable(error.message, hint=error.hint) from error
 

@@ -51,6 +51,7 @@ def write(
 ) -> tuple[cdxj.Entry, ...]:
     """Write the three files, and return what the index has."""
     entries: list[cdxj.Entry] = []
+    concealer.where = WARC_PATH
     with files.create(WARC_PATH, "application/warc", step=_STEP) as sink:
         out = _Archive(warc.Writer(sink), ids, redactor, concealer)
         out.begin(clock.now(), software)
@@ -59,6 +60,7 @@ def write(
             if entry is not None:
                 entries.append(entry)
     files.write(CDXJ_PATH, "application/cdxj", cdxj.encode(entries), step=_STEP)
+    concealer.where = PAGES_PATH
     listing = pages.encode(
         page_id=ids.random_bytes(16).hex(),
         url=concealer.of_text(page.url),
@@ -202,7 +204,7 @@ class _Archive:
             content_type=FRAMES_TYPE,
         )
         with frames.open() as lines:
-            self._writer.write(record, lines)
+            self._writer.write(record, self._concealer.of_frames(lines, frames.length))
 
     def _add_metadata(self, exchange: Exchange, concerns: str, note: str) -> None:
         """Say what no head and no body shows: how it ended, trailers, what was odd."""

@@ -9,11 +9,12 @@ capture.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from snapshotter.capture import viewer
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.gate import GATE, RasterGate
 from snapshotter.capture.recorder import WireRecorder
@@ -25,6 +26,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import PolicyRefused
 from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
+from snapshotter.model.own_names import OwnName
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, IdSource, Progress
 
@@ -59,6 +61,7 @@ class ChromiumCapturer:
         resolver: Finds the addresses of names; the system's if not given.
         gate: What captures that run at once share, so that no more of them paint than there
             are cores; the one of this process if not given.
+        own: What says who captures, and is looked for in all that is captured.
         assessor: Makes what judges pages under a decision, so that one that came to nothing is
             looked at again; without it none is.
     """
@@ -75,6 +78,7 @@ class ChromiumCapturer:
         resolver: Resolver | None = None,
         gate: RasterGate = GATE,
         assessor: Callable[[Decision], Assessor] | None = None,
+        own: Sequence[OwnName] = (),
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -86,6 +90,7 @@ class ChromiumCapturer:
         self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
         self._gate = gate
         self._assessor = assessor
+        self._own = tuple(own)
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -97,10 +102,12 @@ class ChromiumCapturer:
 
         Raises:
             ServiceUnavailable: No browser could be started.
-            PolicyRefused: It would have no sandbox, or leave without the proxy that it has to take.
+            PolicyRefused: It would have no sandbox, or leave without the proxy that it has to take;
+                or the capture says who makes it (`OwnNameShown`), and the policy says to stop.
             ValueError: The URL is not one of http or https, or carries a password.
         """
         _require_web_address(request.url)
+        viewer.check_address(request.url, decision.redact, self._own)
         total = decision.limits.total_s
         began = self._clock.monotonic()
         kill_at = began + total - min(_KILL_S, total * _KILL_SHARE)
@@ -153,6 +160,7 @@ class ChromiumCapturer:
                     original=request.original,
                     discloses=decision.redact.mode != "drop",
                     redact=decision.redact,
+                    own=self._own,
                 ),
                 gate=self._gate,
                 assessor=partial(self._assessor, decision) if self._assessor is not None else None,

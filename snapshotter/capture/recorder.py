@@ -47,6 +47,7 @@ from snapshotter.model.capture import (
     Redirect,
     RequestCounts,
 )
+from snapshotter.model.own_names import OwnName
 from snapshotter.model.request import Limits, RedactRules
 from snapshotter.ports import Clock, IdSource
 
@@ -170,6 +171,7 @@ class WireRecorder:
         original: The address that was asked for, where another one is visited; "" otherwise.
         discloses: Whether the salts of what is replaced are handed out.
         redact: What says who made the capture; see `viewer.Concealer`.
+        own: The user's own names, which `redact` says what to do with.
     """
 
     def __init__(
@@ -186,6 +188,7 @@ class WireRecorder:
         original: str = "",
         discloses: bool = True,
         redact: RedactRules | None = None,
+        own: Sequence[OwnName] = (),
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -198,7 +201,7 @@ class WireRecorder:
         self._redactor = Redactor(names=redact_headers, ids=ids, discloses=discloses)
         if original:
             self._redactor.replace(REQUESTED_URL, "original", original)
-        self._concealer = Concealer.of(self._redactor, redact or RedactRules())
+        self._concealer = Concealer.of(self._redactor, redact or RedactRules(), own)
         self._observer = Observer(clock=clock, limits=limits, redactor=self._redactor)
         self._scratch = Scratch(spool / _SCRATCH)
         self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
@@ -327,7 +330,7 @@ class WireRecorder:
                 with it.wire.received.open() as body:
                     self._concealer.look(it.wire.answer, body, it.wire.received.length)
         for file in sorted((self._spool / "capture").glob("*.html")):
-            self._concealer.learn(file.read_bytes())
+            self._concealer.look_through(file.read_bytes())
 
     def _documents(
         self, way: Iterable[Exchange], main_body: MainBody | None

@@ -5,6 +5,7 @@ A page that ends its browser and its worker each time can not be rendered again 
 What is sealed then has an outcome, a reason and the circumstances, and no page.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from snapshotter.capture import archive, environment
@@ -14,6 +15,7 @@ from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.viewer import Concealer, conceal
 from snapshotter.model.capture import Capture, RequestCounts
+from snapshotter.model.own_names import OwnName
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Clock, IdSource, Progress
 
@@ -27,13 +29,17 @@ class UnrenderedCapturer:
     Args:
         version: Ours, for the record.
         why: The reason, a sentence.
+        own: What says who captures: also an address can.
     """
 
-    def __init__(self, *, clock: Clock, ids: IdSource, version: str, why: str) -> None:
+    def __init__(
+        self, *, clock: Clock, ids: IdSource, version: str, why: str, own: Sequence[OwnName] = ()
+    ) -> None:
         self._clock = clock
         self._ids = ids
         self._version = version
         self._why = why
+        self._own = tuple(own)
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -47,7 +53,7 @@ class UnrenderedCapturer:
         )
         if request.original:
             redactor.replace(REQUESTED_URL, "original", request.original)
-        concealer = Concealer.of(redactor, decision.redact)
+        concealer = Concealer.of(redactor, decision.redact, self._own)
         concealer.learn(request.url.encode("utf-8", "surrogatepass"))
         archive.write(
             (),

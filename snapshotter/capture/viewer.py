@@ -12,35 +12,48 @@ Pictures and PDFs show what the page showed. Streams that are kept for somebody 
 whole. See docs/spec/network-record.md and docs/explanation/what-we-do-to-a-page.md.
 """
 
-import binascii
 import io
-import quopri
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote_from_bytes
 
+from snapshotter.capture import coded, own_names
+from snapshotter.capture.fields import (
+    REST,
+    field,
+    is_a_value,
+    is_identifier,
+    parameter,
+    plain,
+    quote_of_number,
+    stems,
+)
 from snapshotter.capture.heads import Head
+from snapshotter.capture.own_names import OwnNames
 from snapshotter.capture.redact import Redactor
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import brotli, canonical_json, content_coding, http1_chunks
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capture import Artifact, Capture
+from snapshotter.model.own_names import OwnFound, OwnName, ShownBox
 from snapshotter.model.request import RedactRules
 
 VIEWER_FIELD = "viewer-field"
 URL_PARAMETER = "url-parameter"
+OWN_NAME = "own-name"
 REDACTED = "redacted"  # what a response record says of its body: `Snapshotter-Body`
 
 T = TypeVar("T")
 
 _MAX_BODY = 32 << 20  # bytes of a text that is looked through
 _MAX_VALUES = 200  # that are looked for under other names
-_LEAST = 8  # characters of a value that is an identifier, and not a word of the page
-_TOKEN = b"redacted:sha256:"
-_DECLINED = frozenset({b"true", b"false", b"null", b"none", b"undefined"})
+_BOXES = 500  # of blocks whose text was replaced, that are named
+_LAYOUT = "capture/layout.json"
 _TEXTS = re.compile(
     r"text/.*|.*[/+](?:json|xml|javascript|ecmascript|x-javascript|ndjson)|image/svg\+xml"
     r"|application/x-www-form-urlencoded|multipart/.*|message/.*|"
@@ -49,51 +62,6 @@ _SUFFIXES = frozenset({".html", ".txt", ".json", ".jsonl", ".mhtml", ".xml", ".c
 _BY_RECORDER = frozenset({"archive/data.warc.gz", "indexes/index.cdx", "pages/pages.jsonl"})
 _OURS = re.compile(r"capture/(?!target\.)[a-z-]+\.jsonl?")  # canonical JSON
 
-# A quotation mark, as JSON in a script, in an attribute or in an address writes it.
-_QUOTE = rb"""(?:\\{0,7}["']|&quot;|&\#(?:34|39|x22|x27);|\\[xX]2[27]|\\u002[27]|%22|%27)"""
-_CONTEXT = 24  # bytes before a name that are looked at
-_REST = re.compile(rb"[\w.-]{0,60}")  # of a name that begins as the policy says
-# A field: what stands before its name, between name and value, and the value.
-_INSIDE = re.compile(rb"(?:[\w$?&]|&amp;)\Z")  # a part of another name, or of an address
-_QUOTED = re.compile(_QUOTE + rb"\Z")
-_GIVEN = re.compile(
-    rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?:[:=](?!=)|%3A)\s{0,20}"
-    rb"(?:JsDecode\(|decodeURIComponent\()?(?:(?:\"\"|'')\s{0,9}\|\|\s{0,9})?"
-)
-_FIELD_VALUES = (
-    re.compile(rb"\"(?P<value>[^\"\\\r\n<>]{1,300})\""),
-    re.compile(rb"'(?P<value>[^'\\\r\n<>]{1,300})'"),
-    re.compile(rb"`(?P<value>[^`$\\\r\n<>]{1,300})`"),
-    re.compile(_QUOTE + rb"(?P<value>[^\"'\\\r\n<>&%]{1,300})(?=" + _QUOTE + rb")"),
-)
-_IN_TAG = 600  # bytes of an element before its name
-# A field of a form or of a head, `<input name=uin value=…>`, in both orders of its attributes.
-_NAMED = re.compile(rb"(?i)[\s\"']name\s?=\s?[\"']?\Z")
-_VALUE_BEHIND = tuple(
-    re.compile(rb"(?i)[\"']?\s(?:[^<>]{0,200}[\s\"'])??(?:value|content)\s?=\s?" + value)
-    for value in (
-        rb"\"(?P<value>[^\"<>]{1,300})\"",
-        rb"'(?P<value>[^'<>]{1,300})'",
-        rb"(?P<value>[^\s\"'<>]{1,300})",
-    )
-)
-_VALUE_BEFORE = re.compile(
-    rb"(?i)[\s\"'](?:value|content)\s?=\s?(?P<quote>[\"'])(?P<value>[^\"'<>]{1,300})(?P=quote)"
-    rb"(?:\s[^<>]{0,200})?[\s\"']name\s?=\s?[\"']?\Z"
-)
-_NUMBER = re.compile(rb"(?P<value>[1-9]\d{0,18})(?![\w.%])")
-_BEFORE_NUMBER = re.compile(rb"(?P<quote>" + _QUOTE + rb")?\]?\s{0,20}(?P<mark>[:=,\[(])\s{0,20}\Z")
-_BEHIND_NUMBER = re.compile(rb"\s{0,20}[,}\]);]")
-# A parameter: the same, as it is and percent-encoded.
-_LEAD = re.compile(rb"(?i)(?:[?#]|(?<!&)&(?:amp;|\#38;|\#x26;)?|\\x3f|\\x26|\\u003f|\\u0026)\Z")
-# Also in an address inside an address inside an address: %253F.
-_LEAD_CODED = re.compile(rb"(?i)%(?:25){0,3}(?:3F|23|26(?:amp%(?:25){0,3}3B)?)\Z")
-_PARAMETER_VALUE = re.compile(
-    rb"(?i)(?:=(?!=)|\\x3d|\\u003d|&\#61;)(?P<value>[^&\#\"'<>\s\\=]{1,1000}={0,2})"
-)
-_CODED_VALUE = re.compile(
-    rb"(?i)%(?:25){0,3}3D(?P<value>(?:(?!%(?:25){0,3}(?:26|23|22|27|3C|20))[^&\#\"'<>\s\\=]){1,1000})"
-)
 _FRAMING = re.compile(rb"(?im)^(?:transfer-encoding|content-encoding|content-length)[ \t]*:.*\r?\n")
 _FRAME = re.compile(
     rb"(?im)^(?:transfer-encoding|content-encoding|content-length|content-type)[ \t]*:.*"
@@ -102,6 +70,12 @@ _PART_HEAD = re.compile(rb"\r?\n\r?\n")
 _CODING = re.compile(rb"(?im)^content-transfer-encoding:[ \t]*([a-z0-9-]+)")
 _TYPE = re.compile(rb"(?im)^content-type:[ \t]*([a-z0-9+./-]+)")
 _BOUNDARY = re.compile(rb'(?i)boundary="?([^"\r\n;]+)')
+_FORM_NAME = re.compile(
+    rb'(?im)^content-disposition:[ \t]*form-data\b[^\r\n]{0,300}?[; \t]name="?([^"\r\n;]{1,200})'
+)
+_HEAD_OF_PART = re.compile(rb"(?im)^(?!content-(?:transfer-encoding|type)[ \t]*:).+")
+_LONGEST_VALUE = 1000  # bytes of a form's field that is a value, and no text
+_RECORD = "capture/capture.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,51 +89,82 @@ class Concealed:
 
 class Concealer:
     """
-    Replaces the values of names in texts of one capture.
+    Replaces the values of names in texts of one capture, and finds the user's own texts in them.
 
     Args:
         params: Names of parameters in addresses; one that ends in `*` names all that begin so.
         viewer_fields: The same, of fields in pages.
+        own: What says who captures, wherever it stands.
+        action: What is done with it: "redact", "stop", "warn" or "ignore".
     """
 
     def __init__(
-        self, redactor: Redactor, *, params: Sequence[str], viewer_fields: Sequence[str]
+        self,
+        redactor: Redactor,
+        *,
+        params: Sequence[str],
+        viewer_fields: Sequence[str],
+        own: Sequence[OwnName] = (),
+        action: str = "ignore",
     ) -> None:
         self.redactor = redactor
         self.unchecked = 0  # bodies that could not be looked through
+        self.where = ""  # the file that is being written, for who wants to know where it was
+        self.action = action
+        self._own = OwnNames(own if action != "ignore" else ())
+        self._own_found: Counter[tuple[str, str]] = Counter()  # kind, file
+        self._own_in_bytes = all(it.value.isascii() for it in own)
         self._names = (
-            *((it, URL_PARAMETER, _parameter) for it in _stems(params)),
-            *((it, VIEWER_FIELD, _field) for it in _stems(viewer_fields)),
+            *((it, URL_PARAMETER, parameter) for it in stems(params)),
+            *((it, VIEWER_FIELD, field) for it in stems(viewer_fields)),
         )
         self._known: dict[bytes, tuple[str, str]] = {}  # value → place, name
 
     @classmethod
-    def of(cls, redactor: Redactor, rules: RedactRules) -> "Concealer":
+    def of(cls, redactor: Redactor, rules: RedactRules, own: Sequence[OwnName] = ()) -> "Concealer":
         """Return what conceals what a policy names."""
-        return cls(redactor, params=rules.url_params, viewer_fields=rules.viewer_names)
+        return cls(
+            redactor,
+            params=rules.url_params,
+            viewer_fields=rules.viewer_names,
+            own=own,
+            action=rules.identity,
+        )
 
     @property
     def is_needed(self) -> bool:
-        """Whether the policy names anything."""
-        return bool(self._names)
+        """Whether there is anything to look for."""
+        return bool(self._names) or bool(self._own)
+
+    @property
+    def own_found(self) -> tuple[OwnFound, ...]:
+        """Where the user's own texts stood, as far as was looked."""
+        return tuple(
+            OwnFound(kind=kind, where=where, count=count)
+            for (kind, where), count in sorted(self._own_found.items())
+        )
 
     def learn(self, data: bytes) -> None:
         """Take note of the values in a text, so that they are found elsewhere as well."""
         for it in self._values(data):
-            value = _plain(it.value)
-            if len(self._known) < _MAX_VALUES and _is_identifier(value):
+            value = plain(it.value)
+            if len(self._known) < _MAX_VALUES and is_identifier(value):
                 self._known.setdefault(value, (it.place, it.name))
 
     def of_bytes(self, data: bytes) -> bytes:
-        """Return a text without what says who made the capture."""
-        found = sorted((*self._values(data), *self._again(data)), key=lambda it: it.begin)
+        """Return a text in UTF-8 without what says who made the capture."""
+        found = sorted(
+            (*self._values(data), *self._again(data), *self._of_own(data)), key=lambda it: it.begin
+        )
         pieces: list[bytes] = []
         done = 0
         for it in found:
             if it.begin < done:
                 continue
-            token = self.redactor.replace(it.place, it.name, _plain(it.value)).encode()
-            pieces += [data[done : it.begin], it.quote, token, it.quote]
+            token = self.redactor.replace(it.place, it.name, it.committed or plain(it.value))
+            if it.in_host:
+                token = own_names.in_host(token)
+            pieces += [data[done : it.begin], it.quote, token.encode(), it.quote]
             done = it.begin + len(it.value)
         return b"".join((*pieces, data[done:])) if pieces else data
 
@@ -168,6 +173,17 @@ class Concealer:
         if not self.is_needed:
             return text
         return self.of_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def names_in(self, text: str) -> tuple[str, ...]:
+        """Return the names under which something of a text is replaced."""
+        data = text.encode("utf-8", "surrogatepass")
+        own = self._of_own(data, count=False)
+        return tuple(sorted({it.name for it in (*self._values(data), *self._again(data), *own)}))
+
+    def of_file(self, content_type: str, data: bytes) -> bytes:
+        """Return a text of any encoding, and the texts in base64 inside of it, concealed."""
+        shown = self._through(content_type, data, self.of_bytes)
+        return data if shown is None else shown
 
     def of_body(self, head: Head, written: bytes, body: BinaryIO, length: int) -> Concealed:
         """
@@ -184,16 +200,56 @@ class Concealer:
             return same
         text = _decoded(head, body, length)
         body.seek(0)
-        if text is None or _is_wide(head, text):
+        shown = None
+        if text is not None:
+            content_type = head.header("content-type")
+            self._through(content_type, text, self.learning)
+            shown = self._through(content_type, text, self.of_bytes)
+        if shown is None:
             self.unchecked += 1
             return same
-        self.learn(text)
-        shown = self.of_bytes(text)
         if shown == text:
             return same
         return Concealed(
             head=_with_length(same.head, len(shown)), body=io.BytesIO(shown), is_changed=True
         )
+
+    def of_frames(self, lines: BinaryIO, length: int) -> BinaryIO:
+        """
+        Return the frames of a WebSocket (docs/spec/network-record.md) concealed.
+
+        Of a compressed message in which something is replaced, the frames that carried it lose
+        their payload: what is left of it is the message.
+        """
+        if not self.is_needed or not length:
+            return lines
+        if length > _MAX_BODY:
+            self.unchecked += 1
+            return lines
+        listed = [canonical_json.loads(it.rstrip(b"\n")) for it in lines]
+        shown = [self._of_frame(it) for it in listed]
+        is_withheld = any(
+            a.get("message") != b.get("message") for a, b in zip(listed, shown, strict=True)
+        )
+        if is_withheld:
+            shown = [_without_payload(it) for it in shown]
+        if shown == listed:
+            lines.seek(0)
+            return lines
+        return io.BytesIO(b"".join(canonical_json.dumps(it) + b"\n" for it in shown))
+
+    def _of_frame(self, frame: dict[str, Any]) -> dict[str, Any]:
+        made = dict(frame)
+        if isinstance(made.get("text"), str):
+            made["text"] = self.of_text(made["text"])
+        elif isinstance(coded_payload := made.get("base64"), str) and not made.get("compressed"):
+            inner = coded.text_in_base64(coded_payload.encode())
+            if inner is not None and (shown := self.of_bytes(inner)) != inner:
+                del made["base64"]
+                made["text"] = shown.decode("utf-8", "replace")
+        if isinstance(made.get("message"), dict):
+            made["message"] = self._of_frame(made["message"])
+        return made
 
     def _of_head(self, written: bytes) -> bytes:
         """Return a head as it is written; what a body is read by stays, whatever it equals."""
@@ -206,19 +262,98 @@ class Concealer:
     def look(self, head: Head, body: BinaryIO, length: int) -> None:
         """Take note of the values in a body, as far as it is a text."""
         if length and _TEXTS.fullmatch(head.media_type):
-            self.learn(_decoded(head, body, length) or b"")
+            text = _decoded(head, body, length)
+            if text is not None:
+                self._through(head.header("content-type"), text, self.learning)
+
+    def look_through(self, data: bytes) -> None:
+        """Take note of the values in a file that is a text, and in texts in base64 inside of it."""
+        self._through("", data, self.learning)
+
+    def learning(self, data: bytes) -> bytes:
+        """Take note of the values in a text, and return it as it is."""
+        self.learn(data)
+        return data
+
+    def _through(self, content_type: str, data: bytes, rewrite: coded.Rewrite) -> bytes | None:
+        """Return a body with each text in it rewritten; None where its encoding is not followed."""
+
+        def inside(text: bytes) -> bytes:
+            return rewrite(coded.in_base64(text, rewrite))
+
+        boundary = _BOUNDARY.search(content_type.encode("latin-1", "replace"))
+        if content_type.strip().lower().startswith("multipart/") and boundary:
+            return self.of_parts(data, boundary[1].strip(), rewrite)
+        encoding = coded.encoding_of(content_type, data)
+        if coded.is_wide(encoding):
+            return coded.rewritten(data, encoding, inside)
+        if self._own_in_bytes:
+            return inside(data)
+        # Names that ASCII has no letters for are other bytes in other encodings.
+        shown = coded.rewritten(data, encoding, inside)
+        return inside(data) if shown is None else shown
+
+    def of_parts(self, data: bytes, boundary: bytes, rewrite: coded.Rewrite) -> bytes:
+        """Return a body of several parts: a form (RFC 7578) or MIME, each in its own coding."""
+        mark = b"--" + boundary
+        return mark.join(self._of_part(part, rewrite) for part in data.split(mark))
+
+    def _of_part(self, part: bytes, rewrite: coded.Rewrite) -> bytes:
+        split = _PART_HEAD.search(part)
+        if split is None:
+            return rewrite(part)
+        head, body = part[: split.end()], part[split.end() :]
+        coding, kind, named = _CODING.search(head), _TYPE.search(head), _FORM_NAME.search(head)
+        head = _HEAD_OF_PART.sub(lambda it: rewrite(it[0]), head)
+        way = coding[1].lower() if coding else b""
+        is_text = kind is None or _TEXTS.fullmatch(kind[1].decode().lower()) is not None
+        content_type = kind[0].partition(b":")[2].decode("latin-1") if kind else ""
+
+        def through(text: bytes) -> bytes:
+            return self._through(content_type, text, rewrite) or text
+
+        if named is not None and (value := self._of_form_value(named[1], body)) is not None:
+            return head + (value if rewrite == self.of_bytes else body)
+        if way == b"quoted-printable":
+            text = coded.from_quoted_printable(body)
+            shown = through(text)
+            return head + (body if shown == text else coded.quoted_printable(shown))
+        if way == b"base64" and is_text and (kind is not None or named is not None):
+            inner = coded.text_in_base64(body.strip())
+            if inner is None:
+                return head + body
+            shown = through(inner)
+            return head + (body if shown == inner else coded.base64_lines(shown))
+        if way in (b"base64", b"binary") or not is_text:
+            return head + body
+        return head + through(body)
+
+    def _of_form_value(self, name: bytes, body: bytes) -> bytes | None:
+        """Return the value of a form's field that the policy names, replaced; None: it does not."""
+        value = body.rstrip(b"\r\n")
+        lower = name.lower()
+        for (stem, begins), place, _ in self._names:
+            if lower == stem or (begins and lower.startswith(stem)):
+                if not value or len(value) > _LONGEST_VALUE or not is_a_value(value, lower):
+                    return None
+                shown = lower.decode("ascii", "replace")
+                if is_identifier(value) and len(self._known) < _MAX_VALUES:
+                    self._known.setdefault(value, (place, shown))
+                token = self.redactor.replace(place, shown, value).encode()
+                return token + body[len(value) :]
+        return None
 
     def _values(self, data: bytes) -> Iterator["_Value"]:
         """Yield the values that a text gives the names. Names are looked for, not all of it."""
-        lower = data.lower()
+        lower = data.lower() if self._names else b""
         for (stem, begins), place, read in self._names:
             at = lower.find(stem)
             while at >= 0:
                 end = at + len(stem)
-                if begins and (rest := _REST.match(data, end)) is not None:
+                if begins and (rest := REST.match(data, end)) is not None:
                     end = rest.end()
                 found, quote = read(data, at, end)
-                if found is not None and _is_a_value(found["value"], lower[at:end]):
+                if found is not None and is_a_value(found["value"], lower[at:end]):
                     yield _Value(
                         begin=found.start("value"),
                         value=found["value"],
@@ -230,16 +365,52 @@ class Concealer:
 
     def _again(self, data: bytes) -> Iterator["_Value"]:
         """Yield what is known as such a value, under another name or none."""
-        usual = b'"' if data.lstrip()[:1] in (b"{", b"[") else b"'"
+        usual = _usual_quote(data)
         for value, (place, name) in self._known.items():
             for spelling in {value, quote_from_bytes(value, safe="").encode()}:
                 at = data.find(spelling)
                 while at >= 0:
                     end = at + len(spelling)
                     if not data[at - 1 : at].isalnum() and not data[end : end + 1].isalnum():
-                        quote = _quote_of_number(data, at, end, usual) if value.isdigit() else b""
+                        quote = quote_of_number(data, at, end, usual) if value.isdigit() else b""
                         yield _Value(begin=at, value=spelling, place=place, name=name, quote=quote)
                     at = data.find(spelling, end)
+
+    def _of_own(self, data: bytes, *, count: bool = True) -> Iterator["_Value"]:
+        """Count the user's own texts; yield them where they are to be replaced."""
+        done = 0
+        for it in sorted(self._own.find(data), key=lambda it: (it.begin, -it.end)):
+            if it.begin < done:
+                continue
+            done = it.end
+            if count:
+                self._own_found[it.name.kind, self.where] += 1
+            if self.action != "redact":
+                continue
+            text = data[it.begin : it.end]
+            usual, quote = _usual_quote(data), b""
+            if text.isdigit():
+                quote = quote_of_number(data, it.begin, it.end, usual)
+            yield _Value(
+                begin=it.begin,
+                value=text,
+                place=OWN_NAME,
+                name=it.name.kind,
+                quote=quote,
+                committed=it.name.value.encode(),
+                in_host=own_names.is_in_host(data, it.begin),
+            )
+
+
+def _usual_quote(data: bytes) -> bytes:
+    return b'"' if data.lstrip()[:1] in (b"{", b"[") else b"'"
+
+
+def _without_payload(frame: dict[str, Any]) -> dict[str, Any]:
+    """Return a frame of a compressed message, or what continues one, without what it carried."""
+    if "base64" not in frame or not (frame.get("compressed") or frame.get("opcode") == 0):
+        return frame
+    return {name: value for name, value in frame.items() if name != "base64"} | {"withheld": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +422,29 @@ class _Value:
     place: str
     name: str
     quote: bytes  # around what stands in its place: a number has none, and a text needs some
+    committed: bytes = b""  # what is committed to, where that is not the value as it stands
+    in_host: bool = False  # of an address: there a commitment has to be a label of DNS
+
+
+def check_address(url: str, rules: RedactRules, own: Sequence[OwnName]) -> None:
+    """
+    Refuse an address that says who captures before it is visited.
+
+    Raises:
+        OwnNameShown: The policy says to stop; or to take the name out, and it is in the host,
+            which the record can not do without.
+    """
+    if rules.identity not in ("stop", "redact"):
+        return
+    data = url.encode("utf-8", "surrogatepass")
+    hits = [
+        it
+        for it in OwnNames(own).find(data)
+        if rules.identity == "stop" or own_names.is_in_host(data, it.begin)
+    ]
+    kinds = sorted({it.name.kind for it in hits})
+    if kinds:
+        raise own_names.refusal([OwnFound(kind=it, where="the address", count=1) for it in kinds])
 
 
 def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
@@ -259,21 +453,45 @@ def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
 
     What the recorder wrote is concealed already; here it is the rest: the document, MHTML, text,
     layout and logs, and all texts of the capture itself.
+
+    Raises:
+        OwnNameShown: A text of the user's own is in it, and the policy says to stop.
     """
     if concealer is None or not concealer.is_needed:
         return capture
     artifacts = capture.artifacts
+    boxes: tuple[ShownBox, ...] = ()
     for artifact in artifacts:
         if _is_text(artifact):
-            concealer.learn(artifact.file.read_bytes())
+            concealer.look_through(artifact.file.read_bytes())
+    for artifact in artifacts:
+        if artifact.path == _LAYOUT:
+            boxes = _boxes(artifact.file.read_bytes(), concealer)
     artifacts = tuple(_rewritten(it, concealer) for it in artifacts)
+    concealer.where = _RECORD
     shown = _swept(replace(capture, artifacts=(), redactions=(), disclosures=()), concealer)
+    if concealer.action == "stop" and concealer.own_found:
+        raise own_names.refusal(concealer.own_found)
     return replace(
         shown,
         artifacts=artifacts,
         redactions=concealer.redactor.redactions(),
         disclosures=concealer.redactor.disclosures(),
+        shown_in_pictures=boxes,
+        own_found=concealer.own_found,
     )
+
+
+def _boxes(layout: bytes, concealer: Concealer) -> tuple[ShownBox, ...]:
+    """Return the blocks of a page that a reader saw, and whose text is going to be replaced."""
+    found: list[ShownBox] = []
+    for block in json.loads(layout)["blocks"]:
+        box = block["box"]
+        if box is None or block["hidden"] or len(found) == _BOXES:
+            continue
+        if names := concealer.names_in(block["text"]):
+            found.append(ShownBox(**box, names=names))
+    return tuple(found)
 
 
 def _swept(value: T, concealer: Concealer) -> T:
@@ -304,6 +522,7 @@ def _is_text(artifact: Artifact) -> bool:
 
 
 def _rewritten(artifact: Artifact, concealer: Concealer) -> Artifact:
+    concealer.where = artifact.path
     note = concealer.of_text(artifact.note)
     if not _is_text(artifact):
         return replace(artifact, note=note)
@@ -320,7 +539,7 @@ def _shown(path: str, data: bytes, concealer: Concealer) -> bytes:
     if path.endswith(".mhtml"):
         return _mhtml(concealer, data)
     if not _OURS.fullmatch(path):
-        return concealer.of_bytes(data)
+        return concealer.of_file("", data)
     # Text by text: a quotation mark in one of them would end it.
     lines = data.splitlines(keepends=True) if path.endswith("l") else [data]
     return b"".join(_json(line, concealer) for line in lines)
@@ -340,42 +559,8 @@ def _mhtml(concealer: Concealer, data: bytes) -> bytes:
     found = _BOUNDARY.search(data[:4096])
     if found is None:
         return concealer.of_bytes(data)
-    mark = b"--" + found[1]
-    return mark.join(_part(concealer, part) for part in data.split(mark))
-
-
-def _part(concealer: Concealer, part: bytes) -> bytes:
-    split = _PART_HEAD.search(part)
-    if split is None:
-        return concealer.of_bytes(part)
-    head, body = part[: split.end()], part[split.end() :]
-    coding, kind = _CODING.search(head), _TYPE.search(head)
-    head = concealer.of_bytes(head)
-    way = coding[1].lower() if coding else b""
-    if way == b"quoted-printable":
-        text = quopri.decodestring(body)
-        concealer.learn(text)
-        shown = concealer.of_bytes(text)
-        return head + (body if shown == text else _quoted_printable(shown))
-    if way == b"base64" and kind is not None and _TEXTS.fullmatch(kind[1].decode().lower()):
-        try:
-            text = binascii.a2b_base64(body)
-        except binascii.Error:
-            return head + body
-        shown = concealer.of_bytes(text)
-        return head + (body if shown == text else _base64(shown))
-    return head + (body if way in (b"base64", b"binary") else concealer.of_bytes(body))
-
-
-def _quoted_printable(text: bytes) -> bytes:
-    coded = binascii.b2a_qp(text.replace(b"\r\n", b"\n"), istext=True)
-    return coded.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b"\r\n"
-
-
-def _base64(data: bytes) -> bytes:
-    coded = binascii.b2a_base64(data, newline=False)
-    lines = (coded[at : at + 76] for at in range(0, len(coded), 76))
-    return b"".join(line + b"\r\n" for line in lines)
+    concealer.of_parts(data, found[1], concealer.learning)
+    return concealer.of_parts(data, found[1], concealer.of_bytes)
 
 
 # Bodies as they were received
@@ -398,12 +583,6 @@ def _decoded(head: Head, body: BinaryIO, length: int) -> bytes | None:
     return None if text is None or len(text) > _MAX_BODY else text
 
 
-def _is_wide(head: Head, text: bytes) -> bool:
-    """Whether a text is written in two or four bytes a character, in which no name is found."""
-    kind = head.header("content-type").lower()
-    return "utf-16" in kind or "utf-32" in kind or text.startswith((b"\xff\xfe", b"\xfe\xff"))
-
-
 def _with_length(head: bytes, length: int) -> bytes:
     """Return a head for a body that has no framing and no coding."""
     kept = _FRAMING.sub(b"", head)
@@ -411,89 +590,3 @@ def _with_length(head: bytes, length: int) -> bytes:
     if not end:
         return kept
     return lines + b"\r\nContent-Length: %d\r\n\r\n" % length
-
-
-# What is looked for
-
-
-def _stems(names: Sequence[str]) -> tuple[tuple[bytes, bool], ...]:
-    """Return how names begin, lowercase, and whether more of the name may follow."""
-    return tuple(
-        dict.fromkeys((it.lower().removesuffix("*").encode(), it.endswith("*")) for it in names)
-    )
-
-
-_Found = tuple[re.Match[bytes] | None, bytes]  # a value, and the quotation marks that it needs
-
-
-def _field(data: bytes, at: int, end: int) -> _Found:
-    """Return the value of a field of a page whose name stands here."""
-    before = data[max(0, at - _CONTEXT) : at]
-    if _NAMED.search(before):
-        return _of_form(data, at, end), b""
-    if _INSIDE.search(before) or (given := _GIVEN.match(data, end)) is None:
-        return None, b""
-    # In quotation marks or not: of `"uin=" + x` the text begins before the name and ends there.
-    if (_QUOTED.search(before) is None) != (given["quote"] is None):
-        return None, b""
-    for pattern in _FIELD_VALUES:
-        if (found := pattern.match(data, given.end())) is not None:
-            return found, b""
-    # As its name is quoted: in JSON, and in JSON that is a text of a script.
-    return _NUMBER.match(data, given.end()), given["quote"] or b"'"
-
-
-def _of_form(data: bytes, at: int, end: int) -> re.Match[bytes] | None:
-    """Return the value of an element that has a field's name: `<input name="uin" value="…">`."""
-    for pattern in _VALUE_BEHIND:
-        if (found := pattern.match(data, end)) is not None:
-            return found
-    begin = data.rfind(b"<", max(0, at - _IN_TAG), at)
-    return None if begin < 0 else _VALUE_BEFORE.search(data, begin, at)
-
-
-def _quote_of_number(data: bytes, at: int, end: int, usual: bytes) -> bytes:
-    """Return the quotation marks for what stands in place of a number; none inside of a text."""
-    before = _BEFORE_NUMBER.search(data, max(0, at - 60), at)
-    if before is None or not _BEHIND_NUMBER.match(data, end):
-        return b""
-    return before["quote"] if before["quote"] and before["mark"] in b":=" else usual
-
-
-def _parameter(data: bytes, at: int, end: int) -> _Found:
-    """Return the value of a parameter of an address whose name stands here."""
-    before = data[max(0, at - _CONTEXT) : at]
-    if not at or _LEAD.search(before):
-        return _PARAMETER_VALUE.match(data, end), b""
-    return (_CODED_VALUE.match(data, end) if _LEAD_CODED.search(before) else None), b""
-
-
-def _is_a_value(value: bytes, name: bytes) -> bool:
-    """Return whether this was not replaced before, and is no word of a program."""
-    shown = value.lower()
-    return not value.startswith(_TOKEN) and shown not in _DECLINED and name not in shown
-
-
-def _plain(value: bytes) -> bytes:
-    """Return a value without percent-encoding: in every spelling it is the same one."""
-    return unquote_to_bytes(value) if b"%" in value else value
-
-
-def _is_identifier(value: bytes) -> bool:
-    """Return whether a value can be nothing else, wherever it stands: long, and with a digit."""
-    return (
-        len(value) >= _LEAST
-        and re.search(rb"\d", value) is not None
-        and re.fullmatch(rb"[\w+/=.@-]+", value) is not None
-        and not value.startswith(b"redacted:")
-        and _OF_A_RECORD.fullmatch(value) is None
-    )
-
-
-# Whoever writes a page can write `uin = "HTTP/1.1"` into it. Versions, numbers with points, days,
-# media types, paths and schemas are what a record is made of, and identify nobody.
-_OF_A_RECORD = re.compile(
-    rb"\d+(?:\.\d+)+|\d{4}-\d\d-\d\d.*|[a-z]{1,20}/[\w.+-]{1,20}|[^/]*/.*[.@].*|[^/.]*\..*/.*"
-    rb"|[^@]*@[^.@]*",
-    re.DOTALL,
-)

@@ -175,12 +175,17 @@ def _assessment(stream: BinaryIO) -> "Assessment | None":
 Examples:
   snapshotter export 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --unpack 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --masked 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-press
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
 
 \b
 --evidence makes a folder that needs nothing else: bundle, sidecars, trust file, keys and roots,
 a verifier of one file, and a README with every command.
+
+\b
+--masked writes no bundle: copies of its pictures, with what was taken out of its text painted over
+(docs/howto/stay-unnamed.md). The bundle itself stays as it was sealed.
 """
 )
 @click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
@@ -193,6 +198,9 @@ a verifier of one file, and a README with every command.
 )
 @store_option
 @click.option("--unpack", is_flag=True, help="Also write the files inside: pictures, text, DOM …")
+@click.option(
+    "--masked", is_flag=True, help="Write copies of the pictures alone, masked, for publication."
+)
 @click.option(
     "--evidence", is_flag=True, help="Write a new folder with all that checks the bundle."
 )
@@ -211,6 +219,7 @@ def export(
     output: Path,
     store: str | None,
     unpack: bool,
+    masked: bool,
     evidence: bool,
     trust_file: Path | None,
     root_key: str | None,
@@ -225,6 +234,8 @@ def export(
 
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError("--evidence makes one folder of one bundle, and unpacks nothing")
+    if masked and (unpack or evidence):
+        raise click.UsageError("--masked writes pictures alone")
     if not evidence and (trust_file or root_key):
         raise click.UsageError("--trust and --root-key go with --evidence")
     settings = ctx.obj.load(
@@ -233,6 +244,10 @@ def export(
     opened = wiring_store.store(settings)
     if evidence:
         _evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
+        return
+    if masked:
+        for bundle_id in bundle_ids:
+            _masked(settings, opened, bundle_id, output, as_json=as_json)
         return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
@@ -249,6 +264,35 @@ def export(
         else:
             for file in (*files, *([folder] if folder else [])):
                 result(str(file))
+
+
+def _masked(
+    settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
+) -> None:
+    import tempfile
+
+    from snapshotter.app import bundles, masking, wiring_store
+
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.spool_dir, prefix="masked-") as folder:
+        bundle = bundles.export(store, bundle_id, Path(folder))[0]
+        wiring_store.note_access(settings, store, bundle_id, EXPORTING, tell=say)
+        made = masking.write(bundle, output)
+    if as_json:
+        result_json(
+            {
+                "boxes": made.boxes,
+                "bundle_id": bundle_id,
+                "files": [str(it) for it in made.files],
+                "left_out": list(made.left_out),
+            }
+        )
+        return
+    for file in made.files:
+        result(str(file))
+    if made.left_out:
+        say(f"not copied, for nobody knows what they show: {', '.join(made.left_out)}")
+    say("painted over is what was text on the page; look at the copies before you publish them")
 
 
 def _evidence(

@@ -7,7 +7,7 @@ from snapshotter.cli.batch_words import in_words, many
 from snapshotter.cli.output import result, say
 
 if TYPE_CHECKING:
-    from snapshotter.app.explaining import Cost, Explanation, HostSum
+    from snapshotter.app.explaining import Cost, Explanation, HostSum, Redaction
     from snapshotter.model.request import Monitoring
 
 
@@ -25,7 +25,9 @@ def as_json(found: "Explanation") -> dict[str, Any]:
         "policy": found.effective.policy.name,
         "redaction": {
             "headers": list(found.redaction.headers),
+            "identity": found.redaction.identity,
             "mode": found.redaction.mode,
+            "own_names": found.redaction.own_names,
             "salts": found.redaction.salts or None,
             "stripped": list(found.redaction.parameters),
             "url_params": list(found.redaction.url_params),
@@ -46,6 +48,17 @@ def as_json(found: "Explanation") -> dict[str, Any]:
         "watch": None if found.watch is None else _watch_json(found.watch),
         "why": found.why,
     }
+
+
+def _identity_in_words(redaction: "Redaction") -> str:
+    if not redaction.own_names:
+        return "none are looked for (setting identity_file)"
+    return {
+        "warn": "you are told where the capture shows them, and it is stored",
+        "redact": "they are taken out of texts; pictures show what they show",
+        "stop": "a capture that shows one is not kept",
+        "ignore": "the policy does not look for them",
+    }[redaction.identity]
 
 
 def _watch_json(watch: "Monitoring") -> dict[str, Any]:
@@ -108,6 +121,7 @@ def tell(found: "Explanation") -> None:
     )
     if redaction.viewer_fields:
         result(f"          what the page says of its visitor: {', '.join(redaction.viewer_fields)}")
+    result(f"          your own names: {_identity_in_words(redaction)}")
     for one in found.observers:
         sees = f" (from {one.from_where})" if one.from_where else ""
         result(f"seen by   {one.who}: {one.learns}{sees}")

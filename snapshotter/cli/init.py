@@ -66,6 +66,10 @@ _OWN = """\
 # with user:password@ where it wants them, or "tor" (socks5 on 127.0.0.1:9050).
 # proxy = ""
 
+# What says who you are (names, handles, addresses): looked for in each capture, as the policy
+# says. A file that only you can read (docs/howto/stay-unnamed.md).
+# identity_file = ""
+
 # How hard hosts may be worked: a file of your own over the shipped rules.
 # politeness_file = ""
 

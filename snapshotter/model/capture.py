@@ -14,6 +14,7 @@ from pathlib import Path
 
 from snapshotter.model.digests import Digests
 from snapshotter.model.network import NetworkPath
+from snapshotter.model.own_names import OwnFound, ShownBox
 
 
 class Outcome(enum.StrEnum):
@@ -479,3 +480,5 @@ class Capture:
     documents: tuple[Document, ...] = ()  # that were shown in turn, the final one last
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started
+    shown_in_pictures: tuple[ShownBox, ...] = ()  # what was replaced in texts, and not in pictures
+    own_found: tuple[OwnFound, ...] = field(default=(), repr=False)  # never written into the bundle

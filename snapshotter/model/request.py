@@ -184,6 +184,9 @@ class RedactRules:
     viewer_fields: tuple[str, ...] = ()  # ids of lists of what a site's page says of its visitor
     viewer_names: tuple[str, ...] = ()  # of the fields in these lists, lowercase
     mode: str = "commit"  # salts are kept beside the store; "drop": nobody can ever open one
+    # What is done where a capture shows its maker's own names: "warn" (whoever captures is told,
+    # and the bundle says nothing), "redact", "stop" (nothing is kept) or "ignore".
+    identity: str = "warn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,6 +200,7 @@ def _redact_rules(policy: Policy) -> RedactRules:
             )
         ),
         mode=policy.redact.mode,
+        identity=policy.redact.identity,
     )
 
 

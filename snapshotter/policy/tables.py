@@ -307,6 +307,7 @@ class Redact(_Table):
     )
     url_params: tuple[_Parameter, ...] = Field(default=(), max_length=200, strict=False)
     viewer_fields: tuple[_Word, ...] = Field(default=(), max_length=20, strict=False)
+    identity: Literal["warn", "redact", "stop", "ignore"] = "warn"
 
 
 class RequestTable(_Table):

@@ -125,6 +125,7 @@ def _content(
                 "pictures": _pictures(capture.pictures),
                 "requests": plain(capture.requests),
                 "scrolling": plain(capture.scrolling),
+                "shown_in_pictures": plain(capture.shown_in_pictures),
                 "text_characters": capture.text_characters,
             },
             "court_minimum": {
@@ -263,6 +264,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         },
         "quiet_ms": round(decision.quiet_s * 1000),
         "redact_headers": sorted(decision.redact_headers),
+        "redact_identity": decision.redact.identity,
         "redact_mode": decision.redact.mode,
         "redact_url_params": list(decision.redact.url_params),
         "redact_viewer_fields": list(decision.redact.viewer_names),

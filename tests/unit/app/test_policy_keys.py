@@ -123,6 +123,7 @@ redact.mode = "drop"
 redact.headers = ["x-token"]
 redact.url_params = ["uin"]
 redact.viewer_fields = ["wechat"]
+redact.identity = "stop"
 streams.keep_for = ["PEM"]
 require.court_minimum = false
 require.timestamps = 2

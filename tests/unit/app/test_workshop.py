@@ -341,3 +341,24 @@ def test_a_way_to_a_page_that_the_settings_do_not_have_ends_the_job(
 ) -> None:
     with pytest.raises(Hopeless, match="no vantage called abroad"):
         workshop.capture(replace(job(), vantage="abroad"), Lease(), more=False)
+
+
+def test_a_job_that_would_say_who_captures_is_ended_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "who.toml").write_text('[[identity]]\nkind = "handle"\nvalue = "@maria_lang"\n')
+    (tmp_path / "stop.toml").write_text('name = "stop"\n[redact]\nidentity = "stop"\n')
+    file = tmp_path / "snapshotter.toml"
+    file.write_text(
+        'data_dir = "data"\nspool_dir = "spool"\nstore = "store"\nauthority = []\n'
+        'identity_file = "who.toml"\npolicy = "stop.toml"\n'
+    )
+    here = settings.load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
+    workshop = CaptureWorkshop(here, lambda _: None)
+    url = "https://example.org/of/%40Maria_Lang"
+
+    with pytest.raises(PolicyRefused, match="who makes it"):  # of the job, and not this machine's
+        workshop.capture(replace(job(), url=url), Lease(), more=False)
+    with pytest.raises(PolicyRefused, match="who makes it"):
+        given_up(workshop, Lease(), replace(job(), url=url))
+
+    assert list((tmp_path / "spool").glob("*")) == []
+    assert list((tmp_path / "store").rglob("*.wacz")) == []

@@ -7,6 +7,7 @@ import io
 import quopri
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -269,15 +270,145 @@ def test_what_a_body_is_read_by_stays_in_its_head() -> None:
     assert f"Content-Length: {UIN}\r\nX-Of: redacted:".encode() in kept.head
 
 
-@pytest.mark.parametrize("charset", ["utf-16", "utf-16le"])
-def test_a_text_of_two_bytes_a_character_is_counted_as_not_looked_through(charset: str) -> None:
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16le", "utf-32be"])
+def test_a_text_of_two_or_four_bytes_a_character_is_looked_through(charset: str) -> None:
     made, written = head(f"Content-Type: text/html; charset={charset}")
-    body = f"uin: '{UIN}'".encode(charset)
+    body = f"a 世 uin: '{UIN}' b".encode(charset)
     it = concealer()
 
     kept = it.of_body(made, written, io.BytesIO(body), len(body))
 
-    assert (kept.is_changed, it.unchecked) == (False, 1)
+    text = kept.body.read().decode(charset)
+    assert (kept.is_changed, it.unchecked) == (True, 0)
+    assert text.startswith("a 世 uin: 'redacted:sha256:")
+    assert text.endswith("' b")
+
+
+def test_a_text_that_is_not_in_the_encoding_it_names_is_counted_as_not_looked_through() -> None:
+    made, written = head("Content-Type: text/html; charset=utf-16le")
+    body = f"uin: '{UIN}'".encode()  # an odd number of bytes
+    assert len(body) % 2
+    it = concealer()
+
+    kept = it.of_body(made, written, io.BytesIO(body), len(body))
+
+    assert (kept.is_changed, kept.body.read(), it.unchecked) == (False, body, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<uin>{UIN}</uin>",
+        f"<a:uin b='1'> {UIN} </a:uin>",
+        f"<uin><![CDATA[{UIN}]]></uin>",
+        f"<dict><key>uin</key><string>{UIN}</string></dict>",
+        f"<key>uin</key>\n <integer>{UIN}</integer>",
+    ],
+)
+def test_an_element_of_xml_is_a_field(text: str) -> None:
+    assert UIN not in shown(text)
+    assert re.sub("redacted:sha256:[0-9a-f]{64}", UIN, shown(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["<uin/>", "<uin></uin>", "<uin><b>1</b></uin>", "<uin>", "<ruin>1234</ruin>"]
+)
+def test_an_element_without_a_text_stays(text: str) -> None:
+    assert shown(text) == text
+
+
+def test_each_part_of_a_form_is_looked_through_in_its_own_coding() -> None:
+    inner = base64.b64encode(f'{{"uin":"{UIN}"}}'.encode())
+    body = (
+        b'--xY\r\nContent-Disposition: form-data; name="uin"\r\n\r\n' + UIN.encode() + b"\r\n"
+        b'--xY\r\nContent-Disposition: form-data; name="a"\r\n\r\nstays\r\n'
+        b'--xY\r\nContent-Disposition: form-data; name="b"\r\nContent-Type: application/json\r\n'
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + inner + b"\r\n"
+        b'--xY\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x89PNG uin='" + UIN.encode() + b"'\r\n--xY--\r\n"
+    )
+    made, written = head('Content-Type: multipart/form-data; boundary="xY"')
+    it = concealer()
+
+    kept = it.of_body(made, written, io.BytesIO(body), len(body))
+
+    first, second, third, fourth = kept.body.read().split(b"--xY")[1:5]
+    assert first.startswith(
+        b'\r\nContent-Disposition: form-data; name="uin"\r\n\r\nredacted:sha256:'
+    )
+    assert first.endswith(b"\r\n")
+    assert second.endswith(b"\r\n\r\nstays\r\n")
+    told = canonical_json.loads(binascii.a2b_base64(third.split(b"\r\n\r\n")[1]))
+    assert told["uin"].startswith("redacted:sha256:")
+    assert b"\x89PNG uin='" + UIN.encode() in fourth  # a file that is no text is left as it is
+    assert kept.is_changed
+
+
+@pytest.mark.parametrize("coding", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_text_in_base64_is_looked_into(coding: Callable[[bytes], bytes]) -> None:
+    inner = f'{{"a":"\u00fb\u00ff?>~ 世","uin":"{UIN}","c":"{"x" * 40}"}}'.encode()
+    text = b"var t = '" + coding(inner) + b"', u = 'data:text/html;base64," + coding(inner) + b"';"
+
+    kept = concealer().of_file("", text)
+
+    runs = re.findall(rb"[A-Za-z0-9+/_=-]{60,}", kept)
+    assert len(runs) == 2
+    for run in runs:
+        opened = base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")))
+        assert UIN.encode() not in opened
+        assert opened.startswith('{"a":"\u00fb\u00ff?>~ 世","uin":"redacted:sha256:'.encode())
+        assert opened.endswith(b'","c":"' + b"x" * 40 + b'"}')
+    assert kept.startswith(b"var t = '")
+    assert kept.endswith(b"';")
+
+
+@pytest.mark.parametrize("padding", ["=", "%3D"])
+def test_base64_keeps_its_alphabet_and_its_padding(padding: str) -> None:
+    for spare in range(3):
+        inner = f'{{"uin":"{UIN}","p":"{"y" * spare}"}}'.encode()
+        run = base64.b64encode(inner).decode().replace("=", padding)
+
+        kept = concealer().of_file("", f"t={run}&u=1".encode()).decode()
+
+        found = re.fullmatch(r"t=([A-Za-z0-9+/]+)((?:=|%3D)*)&u=1", kept)
+        assert found is not None
+        assert UIN.encode() not in base64.b64decode(found[1] + "==")
+
+
+def test_what_is_no_text_in_base64_stays_as_it_is() -> None:
+    data = (
+        b"'" + base64.b64encode(bytes(range(256))) + b"' " + b"a" * 3000 + b" /path/to/" + b"b" * 90
+    )
+
+    assert concealer().of_file("", data) == data
+
+
+def frames(*lines: dict[str, object]) -> bytes:
+    return b"".join(canonical_json.dumps(it) + b"\n" for it in lines)
+
+
+def test_frames_of_a_websocket_are_looked_through() -> None:
+    said = {"text": f'{{"uin":"{UIN}"}}'}
+    plain = {"at_us": 1, "compressed": False, "final": True, "from": "server", "opcode": 1}
+    packed = {**plain, "compressed": True, "base64": "qlbKSy", "message": said}
+    other = {**plain, "compressed": True, "base64": "c3Rh", "message": {"text": "nobody"}}
+    data = frames({**plain, **said}, packed, other, {**plain, "text": "nobody"})
+
+    kept = concealer().of_frames(io.BytesIO(data), len(data)).read()
+
+    first, second, third, fourth = map(canonical_json.loads, kept.splitlines())
+    assert UIN.encode() not in kept
+    assert first["text"].startswith('{"uin":"redacted:sha256:')
+    assert second["message"]["text"] == first["text"]
+    # A later message refers to what the ones before it carried: none of that is left.
+    assert [(it.get("withheld"), "base64" in it) for it in (second, third)] == [(True, False)] * 2
+    assert fourth == {**plain, "text": "nobody"}
+
+
+def test_frames_in_which_nothing_is_found_are_the_same_bytes() -> None:
+    data = frames({"at_us": 1, "compressed": True, "opcode": 1, "base64": "qlbKSy"})
+
+    assert concealer().of_frames(io.BytesIO(data), len(data)).read() == data
 
 
 @pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])

@@ -1,0 +1,151 @@
+"""
+Find what says who captures: the user's own names, addresses and accounts, in whatever spelling.
+
+A text of the user stands in a page as it is, percent-encoded in an address, escaped in a script,
+as a reference in HTML, composed or decomposed, in another case. All spellings are made before and
+looked for as bytes: that is fast in a text of any length, and no page can make it slow. Texts in
+other encodings are brought into UTF-8 before (`capture/coded.py`).
+"""
+
+import html
+import ipaddress
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+from snapshotter.errors import PolicyRefused
+from snapshotter.model.own_names import OwnFound, OwnName
+
+_ALNUM = re.compile(rb"[0-9A-Za-z_]")
+# Before a name, these are no part of its word although they end in a letter or a digit.
+_ESCAPE = re.compile(
+    rb"(?i)(?:%(?:25){0,3}[0-9a-f]{2}|\\{1,4}[nrtbfv]|\\{1,4}u[0-9a-f]{4}|\\{1,4}x[0-9a-f]{2})\Z"
+)
+_LONGEST_ESCAPE = 12  # bytes that are looked at before a name
+_BEFORE_V4, _BEHIND_V4 = re.compile(rb"[\d.]\Z"), re.compile(rb"\d|\.\d")
+_IN_V6 = re.compile(rb"(?i)[\da-f:]")
+_IN_HOST = re.compile(rb"(?i)(?://|%2f%2f|\\/\\/)[^/?#\s\"'<>\\]{0,250}\Z")
+_HOST_BYTES = 260
+
+
+class OwnNameShown(PolicyRefused):
+    """The capture shows who makes it, and the policy says to stop. A further try would, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """An own name in a text."""
+
+    begin: int
+    end: int
+    name: OwnName
+
+
+class OwnNames:
+    """The texts of one user, ready to be looked for."""
+
+    def __init__(self, names: Sequence[OwnName]) -> None:
+        found: dict[bytes, OwnName] = {}
+        for name in names:
+            for spelling in spellings(name):
+                found.setdefault(spelling.lower(), name)
+        # The longest first: of two that begin alike, the whole of it is the one that is meant.
+        self._spellings = sorted(found.items(), key=lambda it: (-len(it[0]), it[0]))
+
+    def __bool__(self) -> bool:
+        return bool(self._spellings)
+
+    def find(self, data: bytes) -> Iterator[Hit]:
+        """Yield where they stand in a text in UTF-8; hits may overlap."""
+        if not self._spellings:
+            return
+        lower = data.lower()
+        for spelling, name in self._spellings:
+            at = lower.find(spelling)
+            while at >= 0:
+                end = at + len(spelling)
+                if _stands_alone(data, at, end, name.kind):
+                    yield Hit(begin=at, end=end, name=name)
+                at = lower.find(spelling, end)
+
+
+def spellings(name: OwnName) -> Iterator[bytes]:
+    """Yield the forms in which a text stands in pages, addresses and scripts, as UTF-8."""
+    for text in dict.fromkeys(_forms(name)):
+        raw = text.encode()
+        yield raw
+        coded = quote(text, safe="")
+        for one in (coded, quote_plus(text), quote(text, safe="@:.+"), quote(coded, safe="")):
+            yield one.encode()
+        yield "".join(f"%{byte:02x}" for byte in raw).encode()
+        escaped = json.dumps(text)[1:-1]  # \uXXXX, in surrogates beyond the first plane
+        yield escaped.encode()
+        yield escaped.replace("\\", "\\\\").encode()
+        yield html.escape(text).encode()
+        for entity in ("&#{};", "&#x{:x};"):
+            yield "".join(entity.format(ord(it)) if _is_odd(it) else it for it in text).encode()
+            yield "".join(entity.format(ord(it)) for it in text).encode()
+        for at in ("&commat;", "&#64;", "&#x40;", "\\u0040", "\\x40"):
+            yield text.replace("@", at).encode()
+        if " " in text:
+            for space in ("&nbsp;", "\u00a0", "&#160;", "\\u00a0"):
+                yield text.replace(" ", space).encode()
+
+
+def _forms(name: OwnName) -> Iterator[str]:
+    """Yield a text, and the same in other cases and compositions."""
+    for form in ("NFC", "NFD", "NFKC"):
+        text = unicodedata.normalize(form, name.value)
+        # ASCII is looked for in any case as it is.
+        yield from (text, text.lower(), text.upper(), text.title())
+    if name.kind == "ip":
+        address = ipaddress.ip_address(name.value)
+        yield from (address.compressed, address.exploded)
+        if address.version == 4:
+            yield str(address).replace(".", "-")  # in names of hosts that providers make
+
+
+def _is_odd(character: str) -> bool:
+    return not character.isascii() or not (character.isalnum() or character in " _-.")
+
+
+def _stands_alone(data: bytes, at: int, end: int, kind: str) -> bool:
+    """Whether this is the text, and not a part of a longer word or number."""
+    before, behind = data[max(0, at - _LONGEST_ESCAPE) : at], data[end : end + 2]
+    is_escaped = _ESCAPE.search(before) is not None
+    if kind == "ip" and data[at : at + 1] not in (b"%", b"&", b"\\"):
+        if b":" in data[at:end]:
+            begins, ends = is_escaped or not _IN_V6.match(before[-1:]), not _IN_V6.match(behind)
+        else:
+            begins = is_escaped or not _BEFORE_V4.search(before)
+            ends = not _BEHIND_V4.match(behind)
+        return begins and ends
+    if _ALNUM.match(data[at : at + 1]) and _ALNUM.match(before[-1:]) and not is_escaped:
+        return False
+    return not (_ALNUM.match(data[end - 1 : end]) and _ALNUM.match(behind))
+
+
+def is_in_host(data: bytes, at: int) -> bool:
+    """Whether what begins here is a part of the host of an address."""
+    return _IN_HOST.search(data, max(0, at - _HOST_BYTES), at) is not None
+
+
+def in_host(token: str) -> str:
+    """Return what stands in a host's name in place of an own text: as long as a label can be."""
+    return "redacted-" + token.rpartition(":")[2][:40]
+
+
+def refusal(found: Sequence[OwnFound]) -> OwnNameShown:
+    """Return why a capture is not kept; it names kinds and places, and never the text."""
+    where: dict[str, list[str]] = {}
+    for it in found:
+        where.setdefault(it.kind, []).append(f"{it.where} ({it.count})")
+    words = "; ".join(f"your own {kind} in {', '.join(places)}" for kind, places in where.items())
+    return OwnNameShown(
+        f"the capture shows who makes it, and nothing of it was kept: {words}",
+        hint='log out or take another way there; [redact] identity = "redact" in the policy '
+        "takes it out of texts, and leaves pictures as they are",
+    )

@@ -1,0 +1,262 @@
+"""Who captures is warned of what says so, or it is taken out, or nothing is kept."""
+
+import base64
+import html
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from snapshotter.capture.own_names import OwnNameShown
+from snapshotter.capture.redact import Redactor, commitment
+from snapshotter.capture.viewer import Concealer, check_address, conceal
+from snapshotter.formats import canonical_json
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.own_names import OwnFound, OwnName, ShownBox
+from snapshotter.model.request import RedactRules
+from tests import bundles
+from tests.fakes.world import SeededIds
+from tests.unit.capture.test_viewer import head
+
+AT = datetime(2026, 1, 8, tzinfo=UTC)
+HANDLE = OwnName(kind="handle", value="@Maria_Lang")
+MAIL = OwnName(kind="email", value="maria.lang+x@mail.example")
+NAME = OwnName(kind="name", value="Maria Lübeck Lang")
+HAN = OwnName(kind="name", value="张伟")
+V4 = OwnName(kind="ip", value="203.0.113.7")
+V6 = OwnName(kind="ip", value="2001:db8::17")
+ACCOUNT = OwnName(kind="account", value="48215501")
+ALL = (HANDLE, MAIL, NAME, HAN, V4, V6, ACCOUNT)
+
+
+def concealer(*own: OwnName, action: str = "redact") -> Concealer:
+    redactor = Redactor(names=frozenset(), ids=SeededIds("1"))
+    return Concealer(redactor, params=(), viewer_fields=(), own=own or ALL, action=action)
+
+
+@pytest.mark.parametrize("name", [HANDLE, MAIL, NAME, HAN, V4, V6], ids=lambda it: it.value)
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        str.upper,
+        str.lower,
+        quote,
+        quote_plus,
+        lambda text: quote(text, safe=""),
+        lambda text: quote(quote(text, safe=""), safe=""),
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(json.dumps(text))[3:-3],
+        html.escape,
+        lambda text: "".join(f"&#{ord(it)};" for it in text),
+        lambda text: "".join(f"&#x{ord(it):X};" for it in text),
+        lambda text: text.replace("@", "&#64;").replace(" ", "&nbsp;"),
+        lambda text: text.replace("@", "\\u0040"),
+    ],
+)
+def test_a_name_is_found_in_whatever_spelling(name: OwnName, spell: object) -> None:
+    text = spell(name.value)  # type: ignore[operator]
+
+    shown = concealer(name).of_text(f"a <b>{text}</b> c")
+
+    assert shown.startswith("a <b>redacted:sha256:")
+    assert shown.endswith("</b> c")
+    assert concealer(name).of_text(f"/s?x={quote('=')}{text}").startswith("/s?x=%3Dredacted:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@maria_langer", "x@maria_lang2", "amaria.lang+x@mail.example", "1203.0.113.7",
+        "203.0.113.71", "203.0.113.7.5", "2001:db8::171", "482155011", "048215501",
+        "张大伟", "Maria Lübeck",
+    ],
+)  # fmt: skip
+def test_a_part_of_another_word_is_nobody(text: str) -> None:
+    assert concealer().of_text(f"a {text} b") == f"a {text} b"
+
+
+def test_all_spellings_are_one_commitment_that_the_users_own_text_opens() -> None:
+    it = concealer(MAIL)
+
+    shown = it.of_text(f"{MAIL.value} {quote(MAIL.value, safe='')} {MAIL.value.upper()}")
+
+    assert len(set(shown.split())) == 1
+    (opened,) = it.redactor.disclosures()
+    token = commitment(bytes.fromhex(opened.salt), "email", MAIL.value.encode())
+    assert shown.split()[0] == f"redacted:{token}"
+    (told,) = it.redactor.redactions()
+    assert (told.place, told.name, told.count) == ("own-name", "email", 3)
+
+
+def test_in_a_host_stands_what_a_host_can_be_called() -> None:
+    it = concealer(OwnName(kind="handle", value="marialang"))
+
+    shown = it.of_text('https://marialang.example/marialang "https:\\/\\/www.MariaLang.example\\/"')
+
+    host = shown.removeprefix("https://").partition(".")[0]
+    assert len(host) < 64
+    assert shown.count(f"{host}.example") == 2  # what leads somewhere in the record still does
+    assert shown.partition("/redacted:sha256:")[2].startswith(host.removeprefix("redacted-"))
+
+
+def test_a_number_in_json_stays_json() -> None:
+    shown = concealer(ACCOUNT).of_text('{"id":48215501,"l":[48215501],"t":"no 48215501"}')
+
+    told = json.loads(shown)
+    assert told["id"] == told["l"][0] == told["t"].removeprefix("no ")
+
+
+@pytest.mark.parametrize("charset", ["gbk", "gb18030", "big5", "utf-16", "shift_jis", "utf-8"])
+def test_a_name_is_found_in_the_encoding_of_the_page(charset: str) -> None:
+    name = OwnName(kind="name", value="山本")
+    made, written = head(f"Content-Type: text/html; charset={charset}")
+    body = "<p>山田　山本 大</p>".encode(charset)
+
+    kept = concealer(name).of_body(made, written, io.BytesIO(body), len(body))
+
+    text = kept.body.read().decode(charset)
+    assert text.startswith("<p>山田　redacted:sha256:")
+    assert text.endswith(" 大</p>")
+
+
+def test_bytes_that_are_none_of_the_encoding_stay_as_they_are() -> None:
+    made, written = head("Content-Type: text/html; charset=gbk")
+    body = b"\xff\x80 " + HAN.value.encode("gbk") + b" \x81"
+
+    kept = concealer(HAN).of_body(made, written, io.BytesIO(body), len(body)).body.read()
+
+    assert kept.startswith(b"\xff\x80 redacted:sha256:")
+    assert kept.endswith(b" \x81")
+
+
+def layout(*blocks: tuple[str, bool, bool]) -> bytes:
+    return canonical_json.dumps(
+        {
+            "blocks": [
+                {
+                    "box": {"height": 20, "left": 10, "top": 30 * number, "width": 200}
+                    if laid
+                    else None,
+                    "font_px": 16,
+                    "hidden": hidden,
+                    "link_characters": 0,
+                    "selector": "html > body",
+                    "tag": "p",
+                    "text": text,
+                }
+                for number, (text, laid, hidden) in enumerate(blocks)
+            ],
+            "format": "snapshotter-layout/1",
+            "whole": True,
+        }
+    )
+
+
+CONTENTS = {
+    **bundles.CONTENTS,
+    "capture/dom.html": f"<p>Welcome, {HANDLE.value}</p>".encode(),
+    "capture/layout.json": layout(
+        (f"Welcome, {HANDLE.value}", True, False),
+        ("nobody", True, False),
+        (f"hidden {HANDLE.value}", True, True),
+        (f"not there {HANDLE.value}", False, False),
+        (f"write to {MAIL.value}", True, False),
+    ),
+    "capture/page.txt": f"Welcome, {HANDLE.value} {MAIL.value}".encode(),
+}
+
+
+def test_what_is_taken_out_of_the_text_is_named_where_pictures_show_it(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT, contents=CONTENTS)
+
+    done = conceal(replace(made, title=f"for {HANDLE.value}"), concealer())
+
+    assert done.shown_in_pictures == (
+        ShownBox(left=10, top=0, width=200, height=20, names=("handle",)),
+        ShownBox(left=10, top=120, width=200, height=20, names=("email",)),
+    )
+    for it in done.artifacts:
+        data = it.file.read_bytes()
+        assert digest_bytes(data) == it.digests
+        assert b"aria" not in data
+    assert done.title.startswith("for redacted:sha256:")
+    assert OwnFound(kind="handle", where="capture/dom.html", count=1) in done.own_found
+    assert {it.place for it in done.redactions} == {"own-name"}
+
+
+def test_a_warning_is_for_the_user_and_leaves_no_trace_in_what_is_sealed(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT, contents=CONTENTS)
+    before = {it.path: it.file.read_bytes() for it in made.artifacts}
+
+    done = conceal(made, concealer(action="warn"))
+
+    assert {it.path: it.file.read_bytes() for it in done.artifacts} == before
+    assert replace(done, own_found=()) == replace(made, own_found=())
+    assert done.own_found == (
+        OwnFound(kind="email", where="capture/layout.json", count=1),
+        OwnFound(kind="email", where="capture/page.txt", count=1),
+        OwnFound(kind="handle", where="capture/dom.html", count=1),
+        OwnFound(kind="handle", where="capture/layout.json", count=3),
+        OwnFound(kind="handle", where="capture/page.txt", count=1),
+    )
+
+
+def test_to_stop_is_to_keep_nothing_and_to_say_where_without_saying_what(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT, contents=CONTENTS)
+
+    with pytest.raises(OwnNameShown) as caught:
+        conceal(made, concealer(action="stop"))
+
+    said = f"{caught.value.message} {caught.value.hint}"
+    assert "your own handle in capture/dom.html (1)" in said
+    assert "maria" not in said.lower()
+    assert caught.value.exit_code == 20
+
+
+def test_a_capture_without_them_is_kept(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT)
+
+    assert conceal(made, concealer(action="stop")).own_found == ()
+
+
+def test_what_the_recorder_wrote_counts_too(tmp_path: Path) -> None:
+    it = concealer(action="stop")
+    it.where = "archive/data.warc.gz"
+    made, written = head("Content-Type: text/plain")
+    body = base64.b64encode(f"for {MAIL.value} and nobody else".encode())
+    assert not it.of_body(made, written, io.BytesIO(body), len(body)).is_changed
+
+    with pytest.raises(OwnNameShown, match=r"archive/data\.warc\.gz"):
+        conceal(bundles.capture(tmp_path, at=AT), it)
+
+
+def test_ignored_names_are_not_looked_for(tmp_path: Path) -> None:
+    made = bundles.capture(tmp_path, at=AT, contents=CONTENTS)
+
+    assert conceal(made, concealer(action="ignore")) is made
+
+
+@pytest.mark.parametrize(
+    ("action", "url", "is_visited"),
+    [
+        ("stop", "https://h.example/u/%40maria_lang", False),
+        ("stop", "https://h.example/u/somebody", True),
+        ("redact", "https://h.example/u/%40maria_lang", True),
+        ("redact", "https://48215501.h.example/", False),
+        ("warn", "https://48215501.h.example/@maria_lang", True),
+    ],
+)
+def test_an_address_that_says_who_captures_is_not_visited(
+    action: str, url: str, is_visited: bool
+) -> None:
+    rules = RedactRules(identity=action)
+    if is_visited:
+        check_address(url, rules, ALL)
+        return
+    with pytest.raises(OwnNameShown, match="in the address"):
+        check_address(url, rules, ALL)
