@@ -117,8 +117,23 @@ privilege() {
 
 _lists_are_fresh=
 
-# install_packages LOG THING...: install, or return 1 with the reason in _why.
+# install_packages LOG THING...: install, or return 1 with the reason in _why. One at a time:
+# apt-get waits for others when it installs, and not when it updates its lists.
 install_packages() {
+  mkdir -p .tools
+  if have flock; then
+    local code=0
+    exec 9>.tools/packages.lock
+    flock 9
+    install_packages_alone "$@" || code=$?
+    flock -u 9 # not by closing it alone: a server that a package starts has it too
+    exec 9>&-
+    return $code
+  fi
+  install_packages_alone "$@"
+}
+
+install_packages_alone() {
   local log=$1 manager prefix thing names=""
   shift
   manager=$(package_manager)

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Install what `make capture` needs; with the word "test", what `make test` needs too.
+# Install what `make capture` needs; with the word "dev" what our own checks and tests are run
+# with, and with "tools" other people's programs that tests hold our bundles against. The
+# last two can run at the same time.
 #
 # Everything ours goes into this directory (.venv, .venv-tools, .tools); only a browser,
 # fonts and a few commands come from the system's package manager, and only if missing.
@@ -11,19 +13,20 @@ cd "$(dirname "$0")/.."
 
 main() {
   local purpose=${1:-capture} started=$SECONDS
+  setup_log=.tools/setup-$purpose.log # of one run: what fails in another is not a reason here
   case "$purpose" in
   capture) ensure_venv .venv requirements/capture.txt ours "capture" ;;
-  test) ensure_venv .venv requirements/dev.txt ours "capture and tests" ;;
-  *) fail "set-up does not know \"$purpose\"" "make setup, or make setup-test" ;;
-  esac
-  scripts/setup_browser.sh
-  if [ "$purpose" = test ]; then
-    ensure_full_browser
+  dev) ensure_venv .venv requirements/dev.txt ours "capture and tests" ;;
+  tools)
     ensure_commands
     ensure_venv .venv-tools requirements/tools.txt theirs "other people's readers, for tests"
     ensure_npm_tools
-  fi
-  [ $((SECONDS - started)) -lt 2 ] || say "set up in $((SECONDS - started)) s"
+    ;;
+  *) fail "set-up does not know \"$purpose\"" "make setup, or make setup-test" ;;
+  esac
+  [ "$purpose" = tools ] || scripts/setup_browser.sh
+  [ "$purpose" != dev ] || ensure_full_browser
+  [ $((SECONDS - started)) -lt 2 ] || say "set up for $purpose in $((SECONDS - started)) s"
 }
 
 # ensure_venv DIR LOCK ours|theirs WHAT: a venv that holds exactly what LOCK pins, and our package.
@@ -64,15 +67,15 @@ make_venv() {
   local python=$1 venv=$2 log
   if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     mkdir -p .tools
-    log=.tools/setup.log
+    log=$setup_log
     install_packages "$log" venv ||
       fail "$python cannot make virtual environments: $_why" "$(packages_hint venv)"
   fi
   mkdir -p .tools
-  quietly .tools/setup.log "$python" -m venv "$venv" || {
+  quietly "$setup_log" "$python" -m venv "$venv" || {
     rm -rf "$venv"
     local why
-    why=$(reason_in .tools/setup.log)
+    why=$(reason_in "$setup_log")
     fail "$python could not make $venv: $why" "$(hint_for "$why")"
   }
 }
@@ -89,7 +92,7 @@ ensure_full_browser() {
   local found
   if [ -x "$(cat .tools/full-browser.path 2>/dev/null)" ]; then return; fi
   if ! found=$(full_browser); then
-    install_packages .tools/setup.log chromium || true
+    install_packages "$setup_log" chromium || true
     found=$(full_browser) || {
       warn "tests of full Chromium will fail: there is none${_why:+, and $_why}"
       warn "try: $(packages_hint chromium)"
@@ -116,7 +119,7 @@ ensure_commands() {
   # It reads the units of deploy/systemd; a system without systemd has no use for them.
   [ "$(package_manager)" != apt-get ] || have systemd-analyze || missing+=(systemd)
   [ ${#missing[@]} -gt 0 ] || return 0
-  install_packages .tools/setup.log "${missing[@]}" || {
+  install_packages "$setup_log" "${missing[@]}" || {
     warn "tests that need ${missing[*]} will be skipped: $_why"
     warn "try: $(packages_hint "${missing[@]}")"
   }
