@@ -58,6 +58,7 @@ class AuditCode(enum.StrEnum):
     UNREAD = "unread"
     UNENFORCED = "unenforced"
     MIRROR = "mirror"
+    EVENTS_FORKED = "events-forked"
 
 
 # What to do, for the person who reads the finding.
@@ -107,6 +108,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.LOGGED_AGAIN: "nothing: the log says the same thing twice",
         AuditCode.SURPLUS: "find out who wrote it; it is no part of any bundle",
         AuditCode.UNREAD: "audit without --sample and --since to read everything",
+        AuditCode.EVENTS_FORKED: "verify both: two machines with different captures concluded "
+        "apart, or somebody with the events' key told two stories; each names its captures",
         AuditCode.MIRROR: "audit the store that this one is a copy of as well, or copy anew: "
         "snapshotter store replicate",
         AuditCode.UNENFORCED: "for retention that a deletion runs into, use a bucket with Object "

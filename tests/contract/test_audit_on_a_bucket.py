@@ -44,13 +44,13 @@ class Bucket:
         self.client.put_object(Bucket=_BUCKET, Key=self.name(key), Body=data, **more)
 
     def upload(self, *, mode: Any = "GOVERNANCE") -> None:
-        """Copy the collection as it is on disk; the bundles get the lock of the policy."""
+        """Copy the collection as it is on disk; bundles, with what is beside, get the lock."""
         until = datetime.now(UTC) + timedelta(days=DAYS)
         for path in sorted(self.it.root.rglob("*")):
             key = path.relative_to(self.it.root).as_posix()
             lock = {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
             if path.is_file():
-                self.put(key, path.read_bytes(), **(lock if key.endswith(".wacz") else {}))
+                self.put(key, path.read_bytes(), **(lock if ".wacz" in key else {}))
 
     def version(self, key: str) -> str:
         answer = self.client.head_object(Bucket=_BUCKET, Key=self.name(key))
@@ -171,6 +171,19 @@ def test_a_lock_that_was_shortened_is_named(bucket: Bucket, tmp_path: Path) -> N
 
     assert [(it.code.value, it.key) for it in found.findings] == [("unlocked", key)]
     assert found.kinds == {"unlocked"}
+
+
+def test_a_sidecar_that_is_not_locked_as_its_bundle_is_named(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.upload()
+    key = f"{bucket.it.key(2)}.tlog-proof"
+    bucket.put(key, bucket.it.path(2, "tlog-proof").read_bytes())  # the same bytes, and no lock
+
+    found = bucket.audit(tmp_path)
+
+    assert [(it.code.value, it.key) for it in found.findings] == [("unlocked", key)]
+    assert found.kinds == {"unlocked?"}
 
 
 def test_compliance_is_kept_by_the_server_and_its_absence_is_named(

@@ -8,6 +8,7 @@ these, what stands in the store can be junk: it makes an audit INDETERMINATE, an
 only as far as a head in the log covers it or a trusted key has signed it.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,8 +20,9 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import KeptReceipts, Receipt
-from snapshotter.ports import Receipts
+from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit.beside import Facts
+from snapshotter.verify.audit.reading import lock_of, retention_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Listed, Workspace
 
@@ -67,6 +69,7 @@ class Guard:
         self._place = place
         self._kept = kept
         self._unenforced = 0
+        self._enforced = 0  # bundles that a server keeps from being deleted
 
     def bundle(self, listed: Listed, facts: Facts, lock: Any) -> None:
         """Judge the custody and the lock of a bundle that was read."""
@@ -78,6 +81,7 @@ class Guard:
             wanted += self._by_receipts(_in_chain(facts, covered), listed.key)
             wanted += self._by_receipts([(it, True) for it in kept.receipts], listed.key)
             self._lock(listed, wanted, lock)
+            self._beside(listed, facts, covered, kept, lock)
         if facts["holds"]["problems"]:
             self._say(
                 AuditCode.CUSTODY_BROKEN,
@@ -209,12 +213,51 @@ class Guard:
         if here and here[-1][0].legal_hold:
             yield _Wanted(None, "by a receipt of a legal hold", here[-1][1])
 
+    def _beside(
+        self, listed: Listed, facts: Facts, covered: int, kept: KeptReceipts, lock: Facts
+    ) -> None:
+        """Judge the locks of what stands beside a bundle, which are to be those of the bundle."""
+        self._enforced += bool(lock.get("enforced") and (lock["hold"] or lock["until"]))
+        for kind, state in lock.get("beside", {}).items():
+            key = layout.sidecar_key(listed.key, kind)
+            wanted = [*self._by_receipts(_in_chain(facts, covered), key)]
+            wanted += self._by_receipts([(it, True) for it in kept.receipts], key)
+            retention = retention_of(lock)
+            if retention is not None:
+                wanted.append(_Wanted(retention, "as its bundle is kept", False))
+            if lock["hold"]:
+                wanted.append(_Wanted(None, "as its bundle is kept", False))
+            self._lock(Listed(key=key, length=0, bundle=listed.bundle, kind=kind), wanted, state)
+
+    def records(self, store: ObjectStore, keys: Iterable[str]) -> None:
+        """
+        Tell once of what is kept beside the bundles and under no lock: records, and the log.
+
+        Args:
+            keys: Of records, and of files of the log that never change.
+        """
+        if not self._enforced:
+            return  # nothing is locked here: of each bundle that has to be, it was told
+        bare, of, first = 0, 0, ""
+        for key in keys:
+            with contextlib.suppress(FileNotFoundError):  # told of, or gone since the listing
+                state = lock_of(store, key, self._rules.now)
+                kept = retention_of(state)
+                of += 1
+                if not state.get("hold") and (kept is None or kept.until <= self._rules.now):
+                    bare += 1
+                    first = first or key
+        if bare:
+            self._say(
+                AuditCode.UNLOCKED,
+                _NOTE,
+                "",
+                f"{bare} of {of} records and files of the log are under no lock, as {first} is, "
+                "and bundles here are: a default retention of the bucket locks them too",
+            )
+
     def _lock(self, listed: Listed, wanted: list[_Wanted], lock: Facts) -> None:
-        there = (
-            Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
-            if lock.get("until")
-            else None
-        )
+        there = retention_of(lock)
         now = self._rules.now
         open_ = [it for it in wanted if it.retention is None or it.retention.until > now]
         open_.sort(key=lambda it: not it.sure)

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import snapshotter
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import container, names
-from snapshotter.formats.canonical_json import dumps, instant
+from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
-from snapshotter.model.bundle import LOCK_MODES
+from snapshotter.model.bundle import LOCK_MODES, Retention
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.asking import require_answer
@@ -117,7 +117,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
         if task.known:
             if task.known == f"{sha256_of(stream, limit=container.MAX_BYTES)}.{rest}":
                 return Reading(
-                    fingerprint=task.known, facts=None, lock=_lock(store, task.key, assignment.now)
+                    fingerprint=task.known, facts=None, lock=_locks(store, task, assignment.now)
                 )
             stream.seek(0)
         report = verify_bundle(
@@ -151,15 +151,51 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     return Reading(
         fingerprint="" if _is_of_the_moment(report) else f"{sha256}.{rest}",
         facts=facts,
-        lock=_lock(store, task.key, assignment.now),
+        lock=_locks(store, task, assignment.now),
     )
 
 
-def _lock(store: ObjectStore, key: str, now: datetime) -> Facts:
+def _locks(store: ObjectStore, task: Task, now: datetime) -> Facts:
+    """
+    Return what is said of a bundle's lock, and `beside` it of those that are less.
+
+    What stands beside a bundle gets the bundle's lock. That is looked at only where a server
+    enforces it: elsewhere a lock is a record, and keeps nothing.
+    """
+    try:
+        lock = lock_of(store, task.key, now)
+    except FileNotFoundError as error:
+        return {"unknown": short(str(error))}
+    kept = retention_of(lock)
+    if "unknown" in lock or not lock["enforced"]:
+        return lock
+    if not lock["hold"] and (kept is None or kept.until <= now):
+        return lock
+    lock["beside"] = {}
+    for listed in task.sidecars:
+        with contextlib.suppress(FileNotFoundError):  # gone since the listing
+            state = lock_of(store, listed.key, now)
+            less = "unknown" in state or not state["enforced"] or state["hold"] < lock["hold"]
+            if kept is not None and kept.until > now and not less:
+                mine = retention_of(state)
+                less = mine is None or not mine.covers(kept)
+            if less:
+                lock["beside"][listed.kind] = state
+    return lock
+
+
+def retention_of(lock: Facts) -> Retention | None:
+    """Return the retention that was read of an object; None for none."""
+    if not lock.get("until"):
+        return None
+    return Retention(until=parse_instant(lock["until"]), mode=lock["mode"])
+
+
+def lock_of(store: ObjectStore, key: str, now: datetime) -> Facts:
     """Return what the store says of an object's lock, or why that can not be known."""
     try:
         state = store.lock_state(key)
-    except ServiceUnavailable:
+    except (ServiceUnavailable, FileNotFoundError):
         raise
     except (SnapshotterError, OSError) as error:
         return {"unknown": short(str(error))}

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import layout, note
+from snapshotter.formats import layout, log_state, note, tiles
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import (
     AuditCode,
@@ -192,6 +192,7 @@ class Audit:
         judge.trust_file()
         guard.missing(judge.gone_by_receipt)
         guard.unenforced()
+        guard.records(self._store, self._apart())
         for finding in judge_entries(self._workspace):
             self._tell(finding)
         self._history.judge_lock()
@@ -200,6 +201,13 @@ class Audit:
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
+
+    def _apart(self) -> Iterator[str]:
+        """Yield the keys of what stands beside the bundles and never changes."""
+        for prefix in (layout.GAPS, layout.TAKEDOWNS, layout.AUDITS):
+            yield from (it.key for it in self._store.list(f"{prefix}/"))
+        for index in range(self._history.size // tiles.WIDTH):
+            yield log_state.key(tiles.Tile(level=tiles.ENTRIES, index=index).path)
 
     def _record_judge(self, records: Records, rules: Rules) -> RecordJudge:
         return RecordJudge(

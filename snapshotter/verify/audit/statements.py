@@ -37,20 +37,31 @@ class Records:
     code: AuditCode  # of the note that one makes
     key_of: Callable[[str], str]  # raises ValueError for what is no id
     id_of: Callable[[str], str]  # raises ValueError for what is no key
-    # From its bytes and its id: who signed it, and what it says. Raises EvidenceInvalid.
-    read: Callable[[bytes, str], tuple[str, str]]
+    # From its bytes and its id. Raises EvidenceInvalid.
+    read: Callable[[bytes, str], "Said"]
 
 
-def _read_gap(data: bytes, gap_id: str) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one record says."""
+
+    key_id: str  # who signed it
+    words: str  # for a person
+    follows: tuple[str, str] | None = None  # of a chain: whose it is, and the link before
+
+
+def _read_gap(data: bytes, gap_id: str) -> Said:
     found = gap.parse(data, gap_id)
-    return found.key_id, in_words(found)
+    return Said(key_id=found.key_id, words=in_words(found))
 
 
-def _read_event(data: bytes, event_id: str) -> tuple[str, str]:
+def _read_event(data: bytes, event_id: str) -> Said:
     event, key_id = takedown.parse(data)
     if event.event_id != event_id:
         raise EvidenceInvalid(f"it is of the event {event.event_id}")
-    return key_id, event_in_words(event)
+    return Said(
+        key_id=key_id, words=event_in_words(event), follows=(event.identity, event.previous)
+    )
 
 
 GAPS = Records(
@@ -104,6 +115,7 @@ class RecordJudge:
         self._trust = trust
         self._is_logged = is_logged
         self._tell = tell
+        self._links: dict[bytes, str] = {}  # the first record behind each link; 0.2 kB each
 
     def run(self) -> None:
         """Look at each record of the store, then at each that the log names."""
@@ -158,20 +170,33 @@ class RecordJudge:
             self._say(AuditCode.ALTERED, Severity.FAILED, key, words)
             return True
         try:
-            key_id, words = self._records.read(data, record_id)
+            said = self._records.read(data, record_id)
         except EvidenceInvalid as error:
             code = AuditCode.INVALID if entries else AuditCode.ALTERED
             words = f"the record of {self._noun} does not hold: {error}"
             self._say(code, Severity.FAILED, key, words)
             return True
-        if not counts(self._trust, key_id):
-            words = f"{self._noun}, says a record by the key {key_id}, which you do not trust"
+        if not counts(self._trust, said.key_id):
+            words = f"{self._noun}, says a record by the key {said.key_id}, which you do not trust"
             self._say(AuditCode.UNPROVEN, Severity.INDETERMINATE, key, words)
         else:
-            self._say(self._records.code, Severity.NOTE, key, words)
+            self._say(self._records.code, Severity.NOTE, key, said.words)
+            self._follows(key, said)
         if not entries and self._is_logged:
             self._unlogged(key, record_id)
         return True
+
+    def _follows(self, key: str, said: Said) -> None:
+        """Tell when another event of the same page, or account, follows the same one before it."""
+        if said.follows is None:
+            return
+        identity, previous = said.follows
+        link = hashlib.sha256(f"{previous} {identity}".encode()).digest()
+        first = self._links.setdefault(link, key)
+        if first != key:
+            before = "the same event before them" if previous else "none before them"
+            words = f"two chains of events are told of {identity}: this and {first} name {before}"
+            self._say(AuditCode.EVENTS_FORKED, Severity.INDETERMINATE, key, words)
 
     def _unlogged(self, key: str, record_id: str) -> None:
         at = layout.bundle_time(record_id)

@@ -11,13 +11,14 @@ from typing_extensions import override
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import layout, names, tlog_proof, tombstone
 from snapshotter.formats.leaf import CUSTODY, Leaf
-from snapshotter.model.bundle import Retention
+from snapshotter.model.bundle import LockState, Retention
 from snapshotter.model.custody import INGESTION, KeptReceipts, Receipt
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import COMPROMISED, Trust, trusted_key
 from tests import audited, bundles
 from tests.audited import Audited, Collection, ReceiptsOf
 from tests.unit.verify.audit.cases import FAILED, PASSED, UNCLEAR, Case, Cases, check
+from tests.unit.verify.audit.test_tampering import _report
 
 _CASES = Cases()
 case = _CASES.case
@@ -447,6 +448,66 @@ def receipt_that_can_not_be_read(it: Collection, folder: Path) -> dict[str, Any]
 @case(verdict=PASSED)
 def receipts_of_another_store_of_this_machine(it: Collection, folder: Path) -> dict[str, Any]:
     return _receipts(it, 2, store="f" * 32, sha256="0" * 64)
+
+
+# --- locks of what stands beside ---------------------------------------------------------------
+
+
+class Enforcing(DirectoryStore):
+    """A directory whose records of locks are taken for a server's: what a bucket would answer."""
+
+    @override
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        return replace(super().lock_state(key, version), enforced=True)
+
+
+def _lock_all(it: Collection, number: int, days: int, *, but: str = "") -> None:
+    bundle = it.path(number)
+    for path in sorted(bundle.parent.glob(f"{bundle.name}*")):
+        if not (but and path.name.endswith(but)):
+            Enforcing(it.root).retain(str(path.relative_to(it.root)), Retention(until=_in(days)))
+
+
+@case(verdict=PASSED, notes=("unlocked",))
+def sidecars_locked_as_their_bundle(it: Collection, folder: Path) -> dict[str, Any]:
+    """Of the report and the log, which no command of ours locks, it is told once."""
+    _report(it)
+    _lock_all(it, 2, 30)
+    return {"open_store": Enforcing}
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def sidecar_without_the_lock_of_its_bundle(it: Collection, folder: Path) -> dict[str, Any]:
+    _lock_all(it, 2, 30, but="tlog-proof")
+    return {"open_store": Enforcing}
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def sidecar_locked_for_less_long(it: Collection, folder: Path) -> dict[str, Any]:
+    _lock_all(it, 2, 30)
+    _lock_all(it, 2, 40, but="tlog-proof")
+    return {"open_store": Enforcing}
+
+
+@case("unlocked?", verdict=UNCLEAR)
+def sidecar_not_held_as_its_bundle(it: Collection, folder: Path) -> dict[str, Any]:
+    Enforcing(it.root).set_legal_hold(it.key(2), on=True)
+    return {"open_store": Enforcing}
+
+
+@case("unlocked", verdict=FAILED)
+def lock_of_a_sidecar_gone_that_the_store_answered(it: Collection, folder: Path) -> dict[str, Any]:
+    key = layout.sidecar_key(it.key(2), "tlog-proof")
+    it.record(2, INGESTION, receipt=_locked(it.receipt(2, key=key)))
+    _lock_all(it, 2, 30, but="tlog-proof")
+    return {"open_store": Enforcing}
+
+
+@case(verdict=PASSED, notes=("unenforced",))
+def sidecars_where_nothing_enforces_a_lock(it: Collection, folder: Path) -> None:
+    """A record keeps nothing: that is told once, and of no sidecar."""
+    it.hold(2)
+    DirectoryStore(it.root).set_legal_hold(it.key(2), on=True)
 
 
 @_CASES.parametrized

@@ -84,6 +84,34 @@ def takedown_under_the_name_of_another(it: Collection, folder: Path) -> None:
     it.put(layout.takedown_key(given(hours_ago=6).event_id), data)
 
 
+@case(verdict=PASSED, notes=("takedown",))
+def takedown_that_follows_another(it: Collection, folder: Path) -> None:
+    event = given(hours_ago=9)
+    _, data = put(it, event)
+    put(it, replace(given(), previous=hashlib.sha256(data).hexdigest()))
+
+
+@case("events-forked?", verdict=UNCLEAR, notes=("takedown",))
+def takedown_begun_twice_from_different_captures(it: Collection, folder: Path) -> None:
+    """As two machines do that do not have each other's captures."""
+    put(it, given(hours_ago=9))
+    put(it, given())
+
+
+@case("events-forked?", verdict=UNCLEAR, notes=("takedown",))
+def takedown_that_two_others_follow(it: Collection, folder: Path) -> None:
+    _, data = put(it, given(hours_ago=9))
+    for hours_ago in (6, 7):
+        put(it, replace(given(hours_ago=hours_ago), previous=hashlib.sha256(data).hexdigest()))
+
+
+@case("unproven?", verdict=UNCLEAR, notes=("takedown",))
+def takedown_begun_by_a_stranger_as_well(it: Collection, folder: Path) -> None:
+    """Else anybody could make a chain look like two."""
+    put(it, given(hours_ago=9))
+    put(it, given(), signer=bundles.new_signer())
+
+
 @case("unproven?", verdict=UNCLEAR)
 def takedown_by_a_stranger(it: Collection, folder: Path) -> None:
     put(it, given(), signer=bundles.new_signer())
