@@ -25,7 +25,7 @@ from snapshotter.model.bundle import Bundle
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ObjectStore, Progress
 from snapshotter.seal.log import Appended, LogWriter
-from snapshotter.store import catalog, custodian
+from snapshotter.store import custodian, events
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import COMPROMISED, Trust
@@ -246,7 +246,7 @@ class Logbook:
             if gap.record is not None:
                 leaf = Leaf(kind=leaves.GAP, name=gap.record.gap_id, sha256=gap.sha256)
                 yield leaf, gap.record.key_id
-        for event in catalog.kept_events(self._store):
+        for event in events.kept_events(self._store):
             if event.event is not None:
                 name = event.event.event_id
                 yield Leaf(kind=leaves.TAKEDOWN, name=name, sha256=event.sha256), event.key_id

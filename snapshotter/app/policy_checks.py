@@ -28,8 +28,8 @@ from snapshotter.policy.difference import values
 from snapshotter.policy.files import curves, read_limited, read_toml
 from snapshotter.policy.load import Effective, effective, find, load, mistakes
 from snapshotter.policy.picking import known
+from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.tables import Policy
-from snapshotter.policy.takedown import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.takedown import load_rules, rules_for
 from snapshotter.site import catalogue, shown
 

@@ -20,7 +20,7 @@ from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import Tell
 from snapshotter.report import words
-from snapshotter.store.catalog import KeptEvent
+from snapshotter.store.events import KeptEvent
 from snapshotter.verify.audit.beside import counts
 
 ProofOf = Callable[[str], bytes]  # an event's id: that its record is in the log; b"" for none

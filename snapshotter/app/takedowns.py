@@ -46,7 +46,7 @@ from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, Take
 from snapshotter.policy import identity as identities
 from snapshotter.ports import Signer
 from snapshotter.report.words import minute, moment
-from snapshotter.store.catalog import KeptEvent
+from snapshotter.store.events import KeptEvent
 from snapshotter.verify.audit.beside import counts
 from snapshotter.verify.trust import Trust
 

@@ -13,7 +13,7 @@ from snapshotter.assess.rules import Found
 from snapshotter.assess.view import MAX_TEXT, View
 from snapshotter.formats.hosts import host_of
 from snapshotter.model.rules import RuleSet
-from snapshotter.policy.takedown import SCHEMA
+from snapshotter.policy.rule_tables import SCHEMA
 
 _MOST_WORDS = 400  # characters; of a longer notice the rule has the beginning
 _BEGINNING = 80

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from snapshotter.app.gaps import Kept
     from snapshotter.formats.gap import GapRecord
     from snapshotter.jobs.plan import Plan, Slot
-    from snapshotter.jobs.schedule import Entry, Schedule
+    from snapshotter.jobs.schedule import Schedule
+    from snapshotter.jobs.schedule_history import Entry
 
 
 def details(entry: "Schedule") -> str:

@@ -15,7 +15,7 @@ from snapshotter.errors import SnapshotterError
 if TYPE_CHECKING:
     from snapshotter.app.observations import Observatory
     from snapshotter.app.takedowns import Derived
-    from snapshotter.store.catalog import KeptEvent
+    from snapshotter.store.events import KeptEvent
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.output import (
-    instant_json,
-    milliseconds,
     result,
     result_json,
     say,
-    time_in_words,
+)
+from snapshotter.cli.watch_words import (
+    every,
+    item_object,
+    poll_in_words,
+    poll_object,
+    source_of,
+    state,
+    time_or_never,
+    watch_object,
 )
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
@@ -23,9 +30,8 @@ from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapshotter.app.watching import Capture, Summary
+    from snapshotter.app.watching import Summary
     from snapshotter.jobs.watch import WatchBook
-    from snapshotter.model.watch import Poll
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _SHOWN = 20  # pages that a dry run names
@@ -205,9 +211,9 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         book.add(wanted)
         status = book.status(wanted.name)
     if as_json:
-        result_json(_object(status))
+        result_json(watch_object(status))
         return
-    result(f"{wanted.name}  watched, {_every(wanted)}")
+    result(f"{wanted.name}  watched, {every(wanted)}")
     if wanted.existing is Existing.CAPTURE:
         say(
             f"of the pages that it has now at most {wanted.existing_limit} are captured; "
@@ -327,11 +333,11 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         found = list(book.statuses())
     for it in found:
         if as_json:
-            result_json(_object(it))
+            result_json(watch_object(it))
         else:
             waiting = f"  {it.waiting} waiting" if it.waiting else ""
             result(
-                f"{it.watch.name:<20} {_state(it):<12} {it.items:>6} items{waiting}  {_source(it)}"
+                f"{it.watch.name:<20} {state(it):<12} {it.items:>6} items{waiting}  {source_of(it)}"
             )
     if not found and not as_json:
         say("nothing is watched; snapshotter watch add NAME URL watches a list")
@@ -360,10 +366,10 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     if as_json:
         result_json(
             {
-                **_object(found.status),
+                **watch_object(found.status),
                 "jobs": dict(found.jobs),
                 "late": found.late,
-                "last_polls": [_poll_object(it) for it in found.polls],
+                "last_polls": [poll_object(it) for it in found.polls],
                 "unlearnt": found.unlearnt,
             }
         )
@@ -375,14 +381,14 @@ def _show(found: "Summary") -> None:
     from snapshotter.policy.times import duration_words
 
     status, watched = found.status, found.status.watch
-    result(f"{watched.name}  {_state(status)}  {status.title}".rstrip())
+    result(f"{watched.name}  {state(status)}  {status.title}".rstrip())
     if status.detail:
         result(f"  why       {status.detail}")
     if status.state.is_trouble and status.since is not None:
         times = f", {status.failures} polls in a row" if status.failures else ""
-        result(f"  since     {_time(status.since)}{times}")
+        result(f"  since     {time_or_never(status.since)}{times}")
     kind = f"  ({status.kind})" if status.kind else ""
-    result(f"  list      {_source(status)}{kind}")
+    result(f"  list      {source_of(status)}{kind}")
     rules = [f"--match {it}" for it in watched.match] + [
         f"--exclude {it}" for it in watched.exclude
     ]
@@ -391,9 +397,9 @@ def _show(found: "Summary") -> None:
     rules += ["--render"] if watched.render else []
     if rules:
         result(f"  items     {'  '.join(rules)}")
-    pace = f"{_every(watched)} ± {watched.jitter:.0%}"
-    result(f"  polled    {pace}, {status.polls} times, last {_time(status.last_poll_at)}")
-    result(f"  next      {_time(status.next_at) if status.next_at else 'not any more'}")
+    pace = f"{every(watched)} ± {watched.jitter:.0%}"
+    result(f"  polled    {pace}, {status.polls} times, last {time_or_never(status.last_poll_at)}")
+    result(f"  next      {time_or_never(status.next_at) if status.next_at else 'not any more'}")
     result(f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting")
     captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
     result(f"  captures  {captures or 'none'}")
@@ -404,7 +410,7 @@ def _show(found: "Summary") -> None:
     if status.missed:
         result(f"  gaps      {status.missed} polls were not made")
     for it in found.polls:
-        result(f"  {_time(it.at)}  {_poll_words(it)}")
+        result(f"  {time_or_never(it.at)}  {poll_in_words(it)}")
 
 
 @watch.command(
@@ -499,21 +505,21 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         last = book.polls(name, 1)
     if status.watch.render and status.polls == before.polls:
         if as_json:
-            result_json({**_object(status), "last_polls": []})
+            result_json({**watch_object(status), "last_polls": []})
         else:
             result(f"{name}  its page is captured first, and read when that is done")
         return
     if as_json:
-        result_json({**_object(status), "last_polls": [_poll_object(it) for it in last]})
+        result_json({**watch_object(status), "last_polls": [poll_object(it) for it in last]})
     else:
         counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
-        result(f"{name}  {_state(status)}  {status.listed} listed, {counts}")
+        result(f"{name}  {state(status)}  {status.listed} listed, {counts}")
         for note in filter(None, (last[0].detail if last else "",)):
             say(note)
     if not status.state.was_read:
         raise ServiceUnavailable(
             f"the list {name!r} is {status.state}: {status.detail}",
-            hint=f"it is polled again at {_time(status.next_at)}",
+            hint=f"it is polled again at {time_or_never(status.next_at)}",
         )
 
 
@@ -552,11 +558,13 @@ def items(
         queue = wiring_jobs.queue(settings, book.engine)
         for found in watching.captures(book, queue, name, state=wanted, newest=newest):
             if as_json:
-                result_json(_item_object(found))
+                result_json(item_object(found))
                 continue
             item, job = found.item, found.job
             what = job.state.value if job is not None else item.state.value
-            result(f"{_time(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip())
+            result(
+                f"{time_or_never(item.first_seen)}  {what:<10} {item.url}  {item.title}".rstrip()
+            )
 
 
 @contextmanager
@@ -570,113 +578,6 @@ def _opened(ctx: click.Context) -> "Iterator[tuple[Any, WatchBook]]":
 
 def _tell(status: WatchStatus, done: str, as_json: bool) -> None:
     if as_json:
-        result_json(_object(status))
+        result_json(watch_object(status))
     else:
         result(f"{status.watch.name}  {done}")
-
-
-def _state(status: WatchStatus) -> str:
-    if status.ended:
-        return "ended"
-    return "paused" if status.paused else status.state.value
-
-
-def _source(status: WatchStatus) -> str:
-    from snapshotter.app.addresses import shown
-
-    return status.watch.source if status.watch.is_file else shown(status.watch.source)
-
-
-def _time(at: datetime | None) -> str:
-    return time_in_words(at) if at is not None else "never"
-
-
-def _every(watched: Watch) -> str:
-    from snapshotter.policy.times import duration_words
-
-    return f"every {duration_words(watched.every)}"
-
-
-def _poll_words(poll: "Poll") -> str:
-    if poll.state is None:
-        return f"{'GAP':<12} {poll.detail}"
-    counts = f"{poll.listed} listed, {poll.new} new, {poll.queued} handed over"
-    return f"{poll.state.value:<12} {counts}  {poll.detail}".rstrip()
-
-
-def _object(status: WatchStatus) -> dict[str, Any]:
-    watched = status.watch
-    return {
-        "column": watched.column,
-        "created_at": instant_json(watched.created_at),
-        "detail": status.detail,
-        "end": instant_json(watched.ends_at),
-        "ended": status.ended,
-        "every_ms": milliseconds(watched.every),
-        "exclude": list(watched.exclude),
-        "existing": watched.existing.value,
-        "existing_limit": watched.existing_limit,
-        "failures": status.failures,
-        "final_url": status.final_url,
-        "http_status": status.http_status,
-        "items": status.items,
-        "jitter_percent": round(watched.jitter * 100),
-        "kind": status.kind,
-        "last_poll_at": instant_json(status.last_poll_at),
-        "last_read_at": instant_json(status.last_read_at),
-        "listed": status.listed,
-        "match": list(watched.match),
-        "missed": status.missed,
-        "name": watched.name,
-        "next_at": instant_json(status.next_at),
-        "paused": status.paused,
-        "policy": watched.policy,
-        "poll_limit": watched.poll_limit,
-        "polls": status.polls,
-        "render": watched.render,
-        "select": watched.select,
-        "since": instant_json(status.since),
-        "source": watched.source,
-        "start": instant_json(watched.starts_at),
-        "state": status.state.value,
-        "tags": list(watched.tags),
-        "then": watched.then,
-        "title": status.title,
-        "waiting": status.waiting,
-        "within_ms": milliseconds(watched.within),
-    }
-
-
-def _poll_object(poll: "Poll") -> dict[str, Any]:
-    return {
-        "at": instant_json(poll.at),
-        "detail": poll.detail,
-        "ended_at": instant_json(poll.ended_at),
-        "gap_id": poll.gap_id,
-        "http_status": poll.http_status,
-        "listed": poll.listed,
-        "missed": poll.missed,
-        "new": poll.new,
-        "queued": poll.queued,
-        "state": None if poll.state is None else poll.state.value,
-    }
-
-
-def _item_object(found: "Capture") -> dict[str, Any]:
-    item, job = found.item, found.job
-    return {
-        "aliases": list(item.aliases),
-        "backlog": item.backlog,
-        "bundle_id": job.bundle_id if job else "",
-        "final": item.final,
-        "first_seen": instant_json(item.first_seen),
-        "identity": item.key,
-        "job_id": item.job_id,
-        "job_state": job.state.value if job else None,
-        "listed_at": item.stamp,
-        "same_as": item.same_as,
-        "state": item.state.value,
-        "title": item.title,
-        "took_ms": milliseconds(found.took) if found.took is not None else None,
-        "url": item.url,
-    }

@@ -9,7 +9,7 @@ the index of what was, never a bundle.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -308,6 +308,10 @@ def _translated(engine: Engine) -> Iterator[None]:
             f"the queue at {shown} does not answer: {why}",
             hint="is the database running, and is there space on its disk?",
         ) from error
+
+
+# Says what time it is, to whoever is in a transaction.
+Now = Callable[[Connection], datetime]
 
 
 def database_now(connection: Connection) -> datetime:

@@ -11,8 +11,15 @@ from typing import Final
 
 from sqlalchemy import Column, Engine, String, Table, delete, exists, or_, select
 
-from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
-from snapshotter.jobs.schedule import Now
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    Now,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
 from snapshotter.jobs.table import JOB, status_of
 from snapshotter.model.job import JobState, JobStatus
 

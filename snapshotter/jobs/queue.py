@@ -149,7 +149,7 @@ class DatabaseQueue:
         Raises:
             ServiceUnavailable: The database does not answer.
         """
-        from snapshotter.jobs.schedule import VISIT
+        from snapshotter.jobs.schedule_tables import VISIT
 
         asked_for: Any = true()
         with reading(self._engine) as connection:

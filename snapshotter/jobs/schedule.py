@@ -1,5 +1,5 @@
 """
-The table of schedules, and what people do with it.
+What people do with schedules: add, change, pause, remove, and look at them.
 
 A schedule is a plan and the addresses that it is for; each address has its own next
 visit. Nobody fires here: `sweep.py` looks what is due. Removing only marks, so that the
@@ -17,16 +17,9 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import (
-    Boolean,
-    Column,
     Connection,
     Engine,
-    ForeignKey,
-    Index,
-    Integer,
     RowMapping,
-    String,
-    Table,
     func,
     insert,
     select,
@@ -36,9 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import (
-    TABLES,
-    Instant,
-    Words,
+    Now,
     database_now,
     insert_new,
     reading,
@@ -46,98 +37,25 @@ from snapshotter.jobs.database import (
 )
 from snapshotter.jobs.overdue import gaps_of
 from snapshotter.jobs.plan import Pause, Plan, Slot, decide
+from snapshotter.jobs.schedule_history import Entry, as_of_now, entries
+from snapshotter.jobs.schedule_tables import (
+    ACTIVE,
+    GAP,
+    PAUSE,
+    PAUSED,
+    PLANNED,
+    REMOVED,
+    SCHEDULE,
+    TARGET,
+    VISIT,
+)
 from snapshotter.model.gap import GapEvent, GapReason
 from snapshotter.model.job import NORMAL, JobStatus
-
-ACTIVE, PAUSED, REMOVED = "active", "paused", "removed"
-PLANNED, QUEUED, DONE, INCOMPLETE, MISSED, UNKNOWN = (
-    "planned", "queued", "done", "incomplete", "missed", "unknown",
-)  # fmt: skip
-
-SCHEDULE = Table(
-    "schedule",
-    TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(64), nullable=False),
-    Column("live_name", String(64), unique=True),  # None: removed, and the name is free again
-    Column("plan", Words, nullable=False),  # JSON, whole
-    Column("policy", Words, nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("tags", Words, nullable=False),  # JSON
-    Column("state", String(16), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("changed_at", Instant, nullable=False),  # when its state changed last
-)
-TARGET = Table(
-    "schedule_target",
-    TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
-    Column("key", String(16), nullable=False),
-    Column("url", Words, nullable=False),
-    Column("since", Instant, nullable=False),  # first sight, whole seconds
-    Column("next_slot", Instant),  # the first that nothing was done about; None: none is left
-    Column("next_at", Instant),  # the same with jitter
-    Index("schedule_target_key", "schedule_id", "key", unique=True),
-    Index("schedule_target_due", "next_at"),
-)
-PAUSE = Table(
-    "schedule_pause",
-    TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("schedule_id", ForeignKey("schedule.id"), nullable=False, index=True),
-    Column("since", Instant, nullable=False),
-    Column("until", Instant),
-    Column("by", String(200), nullable=False),
-)
-VISIT = Table(
-    "schedule_visit",
-    TABLES,
-    Column("job_id", String(120), primary_key=True),
-    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
-    Column("target_id", ForeignKey("schedule_target.id"), nullable=False),
-    Column("slot", Instant, nullable=False),
-    Column("at", Instant, nullable=False),  # when it was due
-    Column("not_after", Instant),
-    Column("state", String(16), nullable=False),
-    Column("check_at", Instant),  # when to ask the queue what became of it; None: it is known
-    Column("checks", Integer, nullable=False, default=0),
-    Column("was_held", Boolean, nullable=False, default=False),  # its host could not be asked
-    Column("ended_at", Instant),
-    Column("bundle_id", String(64), nullable=False, default=""),
-    Column("outcome", String(16), nullable=False, default=""),
-    Column("error", Words, nullable=False, default=""),
-    Index("schedule_visit_of", "schedule_id", "at"),
-    Index("schedule_visit_check", "check_at"),
-    Index("schedule_visit_state", "state"),
-)
-GAP = Table(
-    "schedule_gap",
-    TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("schedule_id", ForeignKey("schedule.id"), nullable=False),
-    Column("target_id", ForeignKey("schedule_target.id")),  # None: about the whole schedule
-    Column("event", String(16), nullable=False),
-    Column("reason", String(16), nullable=False),
-    Column("detail", Words, nullable=False, default=""),
-    Column("by", String(200), nullable=False, default=""),
-    Column("slots", Words, nullable=False, default="[]"),  # JSON, instants
-    Column("since", Instant, nullable=False),
-    Column("until", Instant),
-    Column("noted_at", Instant, nullable=False),
-    Column("gap_id", String(64), nullable=False, default="", index=True),  # of its record
-    Column("claimed_at", Instant),
-    Column("stored", Boolean, nullable=False, default=False),  # signed, stored, and logged
-    Index("schedule_gap_of", "schedule_id", "since"),
-    Index("schedule_gap_owed", "stored", "noted_at"),
-)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _SECOND = timedelta(seconds=1)
 _JUST_DUE = timedelta(seconds=60)
 _MAX_DETAIL = 500  # characters
-
-Now = Callable[[Connection], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,26 +90,6 @@ class Target:
     url: str
     since: datetime
     following: Slot | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of a schedule's history: a visit, or what was recorded of visits not made."""
-
-    at: datetime
-    url: str  # "" for what is about the whole schedule
-    kind: str  # "visit", or the word of a `GapEvent`
-    state: str = ""  # of a visit
-    job_id: str = ""
-    slot: datetime | None = None
-    bundle_id: str = ""
-    outcome: str = ""
-    reason: str = ""
-    detail: str = ""
-    by: str = ""
-    slots: tuple[datetime, ...] = ()
-    until: datetime | None = None
-    gap_id: str = ""  # of the signed record; "" while it is not stored
 
 
 def check_name(name: str) -> str:
@@ -486,26 +384,8 @@ class Schedules:
             mine = list(ids)
             if not mine:
                 raise _unknown(connection, name)
-            gaps = connection.execute(
-                select(GAP, TARGET.c.url)
-                .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
-                .where(GAP.c.schedule_id.in_(mine))
-                .order_by(GAP.c.since.desc(), GAP.c.id.desc())
-                .limit(newest)
-            )
-            found = [_entry_of_gap(row) for row in gaps.mappings().all()]
-            if not gaps_only:
-                visits = connection.execute(
-                    select(VISIT, TARGET.c.url)
-                    .join(TARGET, TARGET.c.id == VISIT.c.target_id)
-                    .where(VISIT.c.schedule_id.in_(mine), VISIT.c.state != MISSED)
-                    .order_by(VISIT.c.at.desc())
-                    .limit(newest)
-                )
-                found += [_entry_of_visit(row) for row in visits.mappings().all()]
-        found.sort(key=lambda it: it.at, reverse=True)
-        found = found[:newest]
-        return found if look is None else [_as_of_now(it, look) for it in found]
+            found = entries(connection, mine, newest=newest, gaps_only=gaps_only)
+        return found if look is None else [as_of_now(it, look) for it in found]
 
     def _note_overdue(self, connection: Connection, row: RowMapping, now: datetime) -> str:
         """Write down what was missed of a schedule that ends; return why that is not known."""
@@ -705,44 +585,3 @@ def _note(
             since=now, noted_at=now,
         )
     )  # fmt: skip
-
-
-def _entry_of_visit(row: RowMapping) -> Entry:
-    return Entry(
-        at=row["at"],
-        url=row["url"],
-        kind="visit",
-        state=row["state"],
-        job_id=row["job_id"],
-        slot=row["slot"],
-        bundle_id=row["bundle_id"],
-        outcome=row["outcome"],
-        detail=row["error"],
-    )
-
-
-def _as_of_now(entry: Entry, look: Callable[[str], JobStatus | None]) -> Entry:
-    status = look(entry.job_id) if entry.state == QUEUED else None
-    if status is None:
-        return entry
-    return replace(
-        entry,
-        state=status.state.value,
-        bundle_id=status.bundle_id,
-        outcome=status.outcome,
-        detail=status.error,
-    )
-
-
-def _entry_of_gap(row: RowMapping) -> Entry:
-    return Entry(
-        at=row["since"],
-        url=row["url"] or "",
-        kind=row["event"],
-        reason=row["reason"],
-        detail=row["detail"],
-        by=row["by"],
-        slots=tuple(datetime.fromisoformat(it) for it in json.loads(row["slots"])),
-        until=row["until"],
-        gap_id=row["gap_id"] if row["stored"] else "",
-    )

@@ -38,10 +38,19 @@ from sqlalchemy import (
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
-from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    Now,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
 from snapshotter.jobs.overdue import gaps_of, slots_json
 from snapshotter.jobs.plan import Due, Plan, Slot, begun_by, decide
-from snapshotter.jobs.schedule import (
+from snapshotter.jobs.schedule import job_id, pauses_of, watch_name
+from snapshotter.jobs.schedule_tables import (
     ACTIVE,
     DONE,
     GAP,
@@ -54,10 +63,6 @@ from snapshotter.jobs.schedule import (
     TARGET,
     UNKNOWN,
     VISIT,
-    Now,
-    job_id,
-    pauses_of,
-    watch_name,
 )
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed

@@ -18,7 +18,7 @@ from snapshotter.policy.addresses import is_host
 from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.load import Effective, effective
 from snapshotter.policy.patterns import compile_pattern
-from snapshotter.policy.takedown import SCHEMA as RULES
+from snapshotter.policy.rule_tables import SCHEMA as RULES
 
 AUTO = "auto"
 _DEFAULT = "default"

@@ -28,14 +28,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, layout, takedown, typed
 from snapshotter.formats.canonical_json import plain
-from snapshotter.formats.digest import digest_bytes
-from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.model.takedown import Observation
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import host_and_port
 from snapshotter.ports import ObjectStore
+from snapshotter.store.events import KeptEvent, read_event
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
 _WAIT_S = 60.0  # for another process's transaction; each is short
@@ -114,20 +114,6 @@ class Row:
     standing: Standing
     problem: str
     observation: Observation | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptEvent:
-    """One object where take-down events are kept."""
-
-    key: str
-    sha256: str  # of the object
-    data: bytes
-    event: Takedown | None = None  # its signature holds; whose it is says trust
-    key_id: str = ""  # who signed it
-    problem: str = ""  # why there is none
-    logged: bool = False
-    told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,7 +414,7 @@ class Catalog:
         with self._translated():
             known = dict(self._database.execute("SELECT key, sha256 FROM event").fetchall())
             there = {found.key for found in store.list(f"{layout.TAKEDOWNS}/")}
-            read = [_read_event(store, key) for key in sorted(there - set(known))]
+            read = [read_event(store, key) for key in sorted(there - set(known))]
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.executemany(
@@ -630,31 +616,6 @@ def _listed(store: ObjectStore, prefix: str) -> Iterator[tuple[str, int, tuple[s
             tokens.append(found.key)
     if key:
         yield key, length, tuple(tokens)
-
-
-def kept_events(store: ObjectStore) -> Iterator[KeptEvent]:
-    """Yield what a store keeps where events are, in the order of keys, whosever they are."""
-    for found in store.list(f"{layout.TAKEDOWNS}/"):
-        event = _read_event(store, found.key)
-        if event is not None:
-            yield event
-
-
-def _read_event(store: ObjectStore, key: str) -> KeptEvent | None:
-    try:
-        with store.open(key) as stream:
-            data = stream.read(takedown.MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    sha256 = digest_bytes(data).sha256
-    try:
-        event_id = layout.parse_takedown_key(key)
-        event, key_id = takedown.parse(data)
-        if event.event_id != event_id:
-            raise EvidenceInvalid(f"it is of the event {event.event_id}")
-    except (ValueError, EvidenceInvalid) as error:
-        return KeptEvent(key=key, sha256=sha256, data=data, problem=str(error))
-    return KeptEvent(key=key, sha256=sha256, data=data, event=event, key_id=key_id)
 
 
 def _event_values(found: KeptEvent) -> tuple[Any, ...]:

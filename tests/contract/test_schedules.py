@@ -12,7 +12,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs import database
 from snapshotter.jobs.database import database_url
 from snapshotter.jobs.plan import Plan
-from snapshotter.jobs.schedule import TARGET
+from snapshotter.jobs.schedule_tables import TARGET
 from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs import test_sweep
 from tests.unit.jobs.schedules import HOUR, START, URL, Desk

@@ -12,7 +12,7 @@ from snapshotter.app import wiring_jobs
 from snapshotter.app.settings import load
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
-from snapshotter.jobs.schedule import TARGET
+from snapshotter.jobs.schedule_tables import TARGET
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.heard import Heard
 

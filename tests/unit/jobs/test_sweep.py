@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.gap import disclosures, encode
 from snapshotter.jobs.plan import CatchUp, Due, Plan, decide
-from snapshotter.jobs.schedule import SCHEDULE, key_of, watch_name
+from snapshotter.jobs.schedule import key_of, watch_name
+from snapshotter.jobs.schedule_tables import SCHEDULE
 from snapshotter.model.event import EventKind
 from snapshotter.model.gap import GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState

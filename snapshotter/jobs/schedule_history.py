@@ -1,0 +1,98 @@
+"""What was and was not visited of a schedule: its visits and its gaps, the newest first."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select
+
+from snapshotter.jobs.schedule_tables import GAP, MISSED, QUEUED, TARGET, VISIT
+from snapshotter.model.job import JobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a schedule's history: a visit, or what was recorded of visits not made."""
+
+    at: datetime
+    url: str  # "" for what is about the whole schedule
+    kind: str  # "visit", or the word of a `GapEvent`
+    state: str = ""  # of a visit
+    job_id: str = ""
+    slot: datetime | None = None
+    bundle_id: str = ""
+    outcome: str = ""
+    reason: str = ""
+    detail: str = ""
+    by: str = ""
+    slots: tuple[datetime, ...] = ()
+    until: datetime | None = None
+    gap_id: str = ""  # of the signed record; "" while it is not stored
+
+
+def entries(
+    connection: Connection, schedule_ids: Sequence[int], *, newest: int, gaps_only: bool
+) -> list[Entry]:
+    """Return the visits and gaps of schedules, the newest first, as their rows have them."""
+    gaps = connection.execute(
+        select(GAP, TARGET.c.url)
+        .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
+        .where(GAP.c.schedule_id.in_(schedule_ids))
+        .order_by(GAP.c.since.desc(), GAP.c.id.desc())
+        .limit(newest)
+    )
+    found = [_entry_of_gap(row) for row in gaps.mappings().all()]
+    if not gaps_only:
+        visits = connection.execute(
+            select(VISIT, TARGET.c.url)
+            .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+            .where(VISIT.c.schedule_id.in_(schedule_ids), VISIT.c.state != MISSED)
+            .order_by(VISIT.c.at.desc())
+            .limit(newest)
+        )
+        found += [_entry_of_visit(row) for row in visits.mappings().all()]
+    found.sort(key=lambda it: it.at, reverse=True)
+    return found[:newest]
+
+
+def as_of_now(entry: Entry, look: Callable[[str], JobStatus | None]) -> Entry:
+    """Return a visit with what the queue says of its job, where its end is not known yet."""
+    status = look(entry.job_id) if entry.state == QUEUED else None
+    if status is None:
+        return entry
+    return replace(
+        entry,
+        state=status.state.value,
+        bundle_id=status.bundle_id,
+        outcome=status.outcome,
+        detail=status.error,
+    )
+
+
+def _entry_of_visit(row: RowMapping) -> Entry:
+    return Entry(
+        at=row["at"],
+        url=row["url"],
+        kind="visit",
+        state=row["state"],
+        job_id=row["job_id"],
+        slot=row["slot"],
+        bundle_id=row["bundle_id"],
+        outcome=row["outcome"],
+        detail=row["error"],
+    )
+
+
+def _entry_of_gap(row: RowMapping) -> Entry:
+    return Entry(
+        at=row["since"],
+        url=row["url"] or "",
+        kind=row["event"],
+        reason=row["reason"],
+        detail=row["detail"],
+        by=row["by"],
+        slots=tuple(datetime.fromisoformat(it) for it in json.loads(row["slots"])),
+        until=row["until"],
+        gap_id=row["gap_id"] if row["stored"] else "",
+    )
