@@ -56,9 +56,12 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
         if elements > _ELEMENTS:
             missing.append(f"text of closed shadow trees: {elements} elements are too many")
         else:
-            await worlds.adopt_closed_roots(limit_s)
+            failures = await worlds.adopt_closed_roots(limit_s)
+            missing += [f"text of closed shadow trees: {words}" for words in failures]
     except (TimeLimit, WorldError, ProtocolError) as error:
         missing.append(f"text of closed shadow trees: {_first_line(error)}")
+    if worlds.not_followed:
+        missing.append(f"text of frames that can not be asked (processes: {worlds.not_followed})")
     rules = {"shadowRoots": _SHADOW_ROOTS}
     answers = await worlds.ask_all("read", rules, limit_s=limit_s, frame_s=_FRAME_S)
     parts: list[str] = []

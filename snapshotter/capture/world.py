@@ -96,6 +96,9 @@ class Worlds:
         self._main: Session | None = None
         self._main_id = ""
         self._children: dict[str, Session] = {}  # by the id of their outermost frame
+        self._urls: dict[str, str] = {}  # of those frames, as they were told last
+        self._lost: set[Session] = set()  # that could not be followed, though they are there
+        self._ended: set[Session] = set()
         self._contexts: dict[str, tuple[Session, int]] = {}  # by frame
         self._order: dict[str, int] = {}  # frames as they were put in, by id
         self._numbers = itertools.count()
@@ -114,12 +117,19 @@ class Worlds:
         cdp = await self._guard.call("a session", context.new_cdp_session(page), limit_s)
         await self._guard.call("following frames", self._follow(cdp), limit_s)
 
+    @property
+    def not_followed(self) -> int:
+        """Processes with frames of the page that are there and can not be asked."""
+        return len(self._lost)
+
     async def frames(self, limit_s: float) -> tuple[Frame, ...]:
         """
         Return the frames, the main one first, each before those inside it.
 
+        Of a process that does not say which it has, the outermost one alone.
+
         Raises:
-            TimeLimit: The main process did not answer. Other ones that do not are left out.
+            TimeLimit: The main process did not answer.
         """
         return await self._guard.call("the frames", self._frames(), limit_s)
 
@@ -167,24 +177,30 @@ class Worlds:
             for task in (main, *others):
                 task.cancel()
 
-    async def adopt_closed_roots(self, limit_s: float) -> int:
+    async def adopt_closed_roots(self, limit_s: float) -> tuple[str, ...]:
         """
         Hand closed shadow roots, which no script can find, to the library of their frames.
 
         Returns:
-            How many there are.
+            What could not be handed over, in words.
         """
         sessions = [self._need_main(), *self._children.values()]
-        counts = await self._guard.call(
+        failures = await self._guard.call(
             "closed shadow trees",
             asyncio.gather(*[self._adopt(it) for it in sessions], return_exceptions=True),
             limit_s,
         )
-        if isinstance(counts[0], ProtocolError):
-            raise _translated(counts[0]) from counts[0]
-        if isinstance(counts[0], BaseException):
-            raise counts[0]
-        return sum(count for count in counts if isinstance(count, int))
+        if isinstance(failures[0], ProtocolError):
+            raise _translated(failures[0]) from failures[0]
+        said: list[str] = []
+        for session, words in zip(sessions, failures, strict=True):
+            if isinstance(words, ProtocolError | WorldError):
+                said += [] if session in self._ended else [clean_text(str(words))[:200]]
+            elif isinstance(words, BaseException):
+                raise words
+            else:
+                said += [words] if words else []
+        return tuple(said)
 
     async def stop_page_scripts(self, limit_s: float) -> tuple[str, ...]:
         """
@@ -226,12 +242,19 @@ class Worlds:
         self._main_id = tree["frameTree"]["frame"]["id"]
 
     async def _begin(self, session: Session) -> None:
-        tree, *_ = await asyncio.gather(
-            session.send("Page.getFrameTree"),
-            session.send("Page.enable"),
-            self._targets.follow(session, ("iframe",), wait=False),
-        )
-        self._children[tree["frameTree"]["frame"]["id"]] = session
+        try:
+            tree, *_ = await asyncio.gather(
+                session.send("Page.getFrameTree"),
+                session.send("Page.enable"),
+                self._targets.follow(session, ("iframe",), wait=False),
+            )
+        except ProtocolError:
+            if session not in self._ended:
+                self._lost.add(session)
+            raise
+        frame = tree["frameTree"]["frame"]
+        self._children[frame["id"]] = session
+        self._urls[frame["id"]] = str(frame.get("url", ""))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(self._quietly(work))
@@ -245,16 +268,22 @@ class Worlds:
             return  # a frame that went before it was followed
 
     def _forget(self, session: Session) -> None:
+        self._ended.add(session)
+        self._lost.discard(session)
         for known in (self._children, self._contexts):
             for name, value in tuple(known.items()):
                 if value is session or (isinstance(value, tuple) and value[0] is session):
                     del known[name]
+                    self._urls.pop(name, None)
 
     def _on_event(self, session: Session, method: str, params: Params) -> None:
         if method == "Page.frameAttached":
             self._order.setdefault(params["frameId"], next(self._numbers))
         elif method == "Page.frameNavigated":
-            self._contexts.pop(params["frame"]["id"], None)
+            frame = params["frame"]
+            self._contexts.pop(frame["id"], None)
+            if self._children.get(frame["id"]) is session:
+                self._urls[frame["id"]] = str(frame.get("url", ""))
         elif method == "Page.frameDetached":
             if params.get("reason") == "remove":
                 self._order.pop(params["frameId"], None)
@@ -264,10 +293,10 @@ class Worlds:
 
     async def _frames(self) -> tuple[Frame, ...]:
         main = self._need_main()
-        children = tuple(self._children.values())
+        children = tuple(self._children.items())
         trees = await asyncio.gather(
             main.send("Page.getFrameTree"),
-            *[child.send("Page.getFrameTree") for child in children],
+            *[child.send("Page.getFrameTree") for _, child in children],
             return_exceptions=True,
         )
         if isinstance(trees[0], ProtocolError):
@@ -275,9 +304,18 @@ class Worlds:
         if isinstance(trees[0], BaseException):
             raise trees[0]
         below: dict[str, list[Frame]] = {}
-        for session, tree in zip((main, *children), trees, strict=True):
+        for (name, session), tree in zip((("", main), *children), trees, strict=True):
             if not isinstance(tree, BaseException):
                 _collect(tree["frameTree"], session, self._main_id, below)
+            elif session not in self._ended:
+                outermost = Frame(
+                    id=name,
+                    url=self._urls.get(name, ""),
+                    is_main=False,
+                    is_unreachable=False,
+                    session=session,
+                )
+                below.setdefault("?", []).append(outermost)
         found: list[Frame] = []
         seen: set[str] = set()
         pending = below.pop("", [])
@@ -356,26 +394,34 @@ class Worlds:
         self._contexts[frame_id] = (session, number)
         return number
 
-    async def _adopt(self, session: Session) -> int:
+    async def _adopt(self, session: Session) -> str:
+        """Hand over the closed roots of one process; return what could not be, in words."""
         tree = await session.send("DOM.getDocument", {"depth": -1, "pierce": True})
         found = _closed_roots(tree["root"], tree["root"].get("frameId", ""))
         root_frame = self._main_id
         for frame_id, known in self._children.items():
             if known is session:
                 root_frame = frame_id
-        await asyncio.gather(
+        handing = [
+            self._hand_over(session, frame or root_frame, it) for frame, it in found[:_ROOTS]
+        ]
+        _, *ends = await asyncio.gather(
             session.send("DOM.disable"),  # or each change of the document would be told from now on
-            *[self._hand_over(session, frame or root_frame, node) for frame, node in found],
+            *handing,
             return_exceptions=True,
         )
-        return len(found)
+        # One that its page took away meanwhile has no text to miss.
+        failed = [it for it in ends if it is not None and _NO_NODE not in str(it)]
+        if failed:
+            return f"{len(failed)} of {len(found)}: {clean_text(str(failed[0]))[:200]}"
+        return f"{len(found) - _ROOTS} of {len(found)} are too many" if found[_ROOTS:] else ""
 
     async def _hand_over(self, session: Session, frame_id: str, node: int) -> None:
         context = await self._context(frame_id, session)
         handle = await session.send(
             "DOM.resolveNode", {"backendNodeId": node, "executionContextId": context}
         )
-        await session.send(
+        answer = await session.send(
             "Runtime.callFunctionOn",
             {
                 "objectId": handle["object"]["objectId"],
@@ -383,6 +429,7 @@ class Worlds:
                 "arguments": [{"value": self._library}],
             },
         )
+        _value(answer)
 
     def _need_main(self) -> Session:
         if self._main is None:
@@ -392,6 +439,7 @@ class Worlds:
 
 _EVENTS = ("Page.frameAttached", "Page.frameNavigated", "Page.frameDetached")
 _ROOTS = 500  # closed shadow roots of one process
+_NO_NODE = "No node with given id"
 
 
 @cache
@@ -432,7 +480,7 @@ def _closed_roots(root: dict[str, Any], frame_id: str) -> list[tuple[str, int]]:
     while pending:
         node, frame = pending.pop()
         for shadow in node.get("shadowRoots", []):
-            if shadow.get("shadowRootType") == "closed" and len(found) < _ROOTS:
+            if shadow.get("shadowRootType") == "closed":
                 found.append((frame, shadow["backendNodeId"]))
             pending.append((shadow, frame))
         pending += [(child, frame) for child in node.get("children", [])]

@@ -1,0 +1,144 @@
+"""What a page's frames do not say is named: none of them is left out in silence."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Error as PlaywrightError
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.capture.guard import Guard
+from snapshotter.capture.text import read_text
+from snapshotter.capture.world import Worlds
+
+Refuses = Callable[[str, str], bool]  # whether it refuses a call: of which process, which method
+
+MAIN, CHILD = "main", "child"
+CLOSED = {"shadowRootType": "closed", "backendNodeId": 7, "children": []}
+
+
+class Browser:
+    """
+    Stands for the protocol's end of a page with a frame in another process, and closed trees.
+
+    Real ones never refuse these calls at will; `scripts/fault_matrix.py` makes one do so.
+    """
+
+    def __init__(self, refuses: Refuses, roots: int = 1) -> None:
+        self._refuses = refuses
+        self._roots = roots
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self.guard = Guard(SystemClock(), time.monotonic() + 60)
+        self.worlds = Worlds(self.guard)
+
+    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        self._handlers[event] = handler
+
+    def tell(self, event: str, **params: Any) -> None:
+        self._handlers[event](params)
+
+    async def new_cdp_session(self, _page: object) -> "Browser":
+        return self
+
+    async def send(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if method != "Target.sendMessageToTarget":
+            return self._answer(MAIN, method, params)
+        call = json.loads(params["message"])
+        try:
+            said = {"result": self._answer(CHILD, call["method"], call["params"])}
+        except PlaywrightError as error:
+            said = {"error": {"message": error.message}}
+        self.tell(
+            "Target.receivedMessageFromTarget",
+            sessionId=params["sessionId"],
+            message=json.dumps({"id": call["id"], **said}),
+        )
+        return {}
+
+    def _answer(self, process: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if self._refuses(process, method):
+            raise PlaywrightError("Protocol error: made to fail")
+        if method == "Page.getFrameTree":
+            return {"frameTree": {"frame": {"id": process, "url": f"https://{process}.example/"}}}
+        if method == "DOM.getDocument":
+            return {"root": {"frameId": process, "shadowRoots": self._roots * [CLOSED]}}
+        if method == "DOM.resolveNode":
+            return {"object": {"objectId": "1"}}
+        if method == "Page.createIsolatedWorld":
+            return {"executionContextId": 1}
+        if method != "Runtime.callFunctionOn" or "objectId" in params:
+            return {}
+        text = {"text": f"of {process}", "shadows": [], "more": 0, "hidden": [], "glyphs": []}
+        value = {"measure": {"nodes": 9}, "read": {**text, "failed": []}}
+        return {"result": {"value": value[params["arguments"][1]["value"]]}}
+
+    def read(self, *, goes: bool = False) -> tuple[str, tuple[str, ...]]:
+        """Return the page's text, and what is missing of it."""
+
+        async def main() -> tuple[str, tuple[str, ...]]:
+            context, page = cast("BrowserContext", self), cast("Page", None)
+            await self.worlds.attach(context, page, 30)
+            self.tell("Target.attachedToTarget", sessionId="1")
+            await asyncio.gather(*self.worlds._tasks)  # it is followed, or it could not be
+            if goes:
+                self.tell("Target.detachedFromTarget", sessionId="1")
+            read = await read_text(self.worlds, limit_s=30)
+            return read.text, read.missing
+
+        return asyncio.run(main())
+
+
+ALL = "of main\n\n--- frame: https://child.example/ ---\n\nof child\n"
+
+
+def test_a_page_that_answers_lacks_nothing() -> None:
+    assert Browser(lambda *_: False).read() == (ALL, ())
+
+
+@pytest.mark.parametrize("method", ["Page.enable", "Page.getFrameTree", "Target.setAutoAttach"])
+def test_a_frame_that_can_not_be_followed_is_missing(method: str) -> None:
+    browser = Browser(lambda process, called: (process, called) == (CHILD, method))
+
+    text, missing = browser.read()
+
+    assert text == "of main\n"
+    assert missing == ("text of frames that can not be asked (processes: 1)",)
+
+
+def test_a_frame_that_could_not_be_followed_and_is_gone_is_not_missing() -> None:
+    browser = Browser(lambda process, called: (process, called) == (CHILD, "Page.enable"))
+
+    assert browser.read(goes=True) == ("of main\n", ())
+
+
+def test_a_frame_whose_process_does_not_say_what_it_holds_is_asked_all_the_same() -> None:
+    seen: list[str] = []
+
+    def later(process: str, method: str) -> bool:
+        seen.append(f"{process} {method}")
+        return seen.count("child Page.getFrameTree") > 1 and seen[-1] == "child Page.getFrameTree"
+
+    assert Browser(later).read() == (ALL, ())
+
+
+@pytest.mark.parametrize("method", ["DOM.getDocument", "DOM.resolveNode"])
+@pytest.mark.parametrize("process", [MAIN, CHILD])
+def test_a_closed_tree_that_can_not_be_read_is_missing(process: str, method: str) -> None:
+    browser = Browser(lambda *called: called == (process, method))
+
+    text, missing = browser.read()
+
+    assert text == ALL
+    (said,) = missing
+    assert said.startswith("text of closed shadow trees: ")
+    assert said.endswith("Protocol error: made to fail")
+
+
+def test_closed_trees_beyond_the_limit_are_missing() -> None:
+    _, missing = Browser(lambda *_: False, roots=502).read()
+
+    assert missing == 2 * ("text of closed shadow trees: 2 of 502 are too many",)
