@@ -16,7 +16,7 @@ from snapshotter.app import bundles as stored
 from snapshotter.app import proof_case
 from snapshotter.app.monitoring import Monitor, World
 from snapshotter.app.observations import Observatory, observations
-from snapshotter.app.proof import ProofDesk
+from snapshotter.app.proof import Print, ProofDesk
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.formats import takedown
 from snapshotter.jobs.database import open_database
@@ -60,6 +60,7 @@ class Watched:
     site: SiteState = field(default_factory=SiteState)
     rules: Monitoring = RULES_OF_MONITORS
     signer: FileSigner = SIGNER
+    printer: Print | None = None
     told: list[Event] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -106,12 +107,14 @@ class Watched:
             notify=self.told.extend,
         )
 
-    def prove(self, desk: TakedownDesk, event_id: str, target: Path) -> None:
+    def prove(self, desk: TakedownDesk, event_id: str, target: Path, pdf: bool) -> None:
         packs = ProofDesk(
             store=self.store, signer=EVENTS, trust=desk.trust(), rules=RULES,
-            clock=FixedClock(self.time), software="snapshotter 0.0.0-test",
+            clock=FixedClock(self.time), software="snapshotter 0.0.0-test", printer=self.printer,
         )  # fmt: skip
-        proof_case.write(desk, packs, event_id, target, lambda _: b"")
+        written = proof_case.write(desk, packs, event_id, target, lambda _: b"")
+        if pdf and self.printer is not None and (why := proof_case.with_pdf(packs, written)):
+            self.said.append(f"no PDF: {why}")
 
     @property
     def proofs(self) -> list[str]:

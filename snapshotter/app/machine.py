@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from snapshotter.model.capture import ClockFacts
 
@@ -39,6 +40,32 @@ class RandomIds:
 
     def random_bytes(self, count: int) -> bytes:
         return secrets.token_bytes(count)
+
+
+def free_bytes() -> int | None:
+    """Return the memory that is free for another program here; None where nobody says (Linux)."""
+    found = [_available(), _left_of_the_container()]
+    known = [it for it in found if it is not None]
+    return min(known) if known else None
+
+
+def _available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(it.split()[1]) << 10 for it in lines if it.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+
+
+def _left_of_the_container() -> int | None:
+    """Return what a limit on this group of processes leaves (cgroup v2); None without one."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = (group / "memory.current").read_text(encoding="ascii").strip()
+        return None if most == "max" else max(0, int(most) - int(used))
+    except (OSError, ValueError):
+        return None
 
 
 class _Timex(ctypes.Structure):

@@ -65,7 +65,8 @@ class World:
     rules: Callable[[str, str], Monitoring]  # of a policy by its name, for an address
     desk: Callable[[], AbstractContextManager[TakedownDesk]]
     proofs: Path  # where packs are
-    prove: Callable[[TakedownDesk, str, Path], None]  # writes that of an event, whole or not at all
+    # Writes that of an event, whole or not at all; True: with a PDF, if that can be.
+    prove: Callable[[TakedownDesk, str, Path, bool], None]
     tell: Callable[[str], None]
     now: Callable[[], datetime]
 
@@ -93,7 +94,7 @@ class Monitor:
                     # Last: it takes a while, and no capture has to wait for it.
                     for status, rules in watched:
                         if rules.proof:
-                            self._prove(desk, status)  # (5)
+                            self._prove(desk, status, pdf=rules.proof_pdf)  # (5)
             self._world.ended.mark(found)
         return handed_over
 
@@ -145,7 +146,7 @@ class Monitor:
         ]
         return sum(self._world.queue.put(jobs)) if jobs else 0
 
-    def _prove(self, desk: TakedownDesk, status: JobStatus) -> None:
+    def _prove(self, desk: TakedownDesk, status: JobStatus, *, pdf: bool) -> None:
         """Write the packs that a page's latest events lack. A failure is told, and ends nothing."""
         try:
             lacking = self._unproven(desk, status)
@@ -154,7 +155,7 @@ class Monitor:
             return
         for event_id, target in lacking:
             try:
-                self._world.prove(desk, event_id, target)
+                self._world.prove(desk, event_id, target, pdf)
             except Exception as error:  # noqa: BLE001 - as above
                 self._world.tell(
                     f"the event {event_id} has no proof pack yet: {_in_words(error)}\n"

@@ -7,6 +7,8 @@ Where there is none, what is missing is told, and what to type.
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from snapshotter.app import takedowns
@@ -65,13 +67,19 @@ def find(desk: TakedownDesk, wanted: Sequence[str], proof_of: ProofOf, tell: Tel
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A pack, and what it is about."""
+
+    case: Case
+    made: Made
+
+
 def write(
     desk: TakedownDesk, packs: ProofDesk, event_id: str, target: Path, proof_of: ProofOf
-) -> Made:
+) -> Written:
     """
-    Write the pack of an event where nobody asked for it: without the PDF.
-
-    A worker's browsers are there for captures, and one more than it has memory for ends one.
+    Write the pack of an event where nobody asked for it: without the PDF, which `with_pdf` adds.
 
     Raises:
         SnapshotterError: As `find` and `proof.make` do, or there can be no such file.
@@ -81,7 +89,35 @@ def write(
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SnapshotterError(f"{target.parent}: {error.strerror or error}") from error
-    return make(packs, case, target, without=frozenset({"pdf"}))
+    return Written(case=case, made=make(packs, case, target, without=frozenset({"pdf"})))
+
+
+def with_pdf(packs: ProofDesk, written: Written) -> str:
+    """
+    Make a pack once more, with the statement on paper; return why it has none, "" if it has.
+
+    The first one stands until the second is whole: a browser that fails, or the worker that ends
+    with it, costs nothing, and is not tried again.
+    """
+    printer = packs.printer
+    if printer is None:
+        return "there is no browser"
+
+    def printed(html: str, beside: Path, at: datetime) -> bytes:
+        try:
+            return printer(html, beside, at)
+        except SnapshotterError as error:  # with it `make` would write one without
+            raise _NotPrintedError(error.message) from error
+
+    try:
+        make(replace(packs, printer=printed), written.case, written.made.file)
+    except _NotPrintedError as error:
+        return str(error)
+    return ""
+
+
+class _NotPrintedError(Exception):
+    """There is no PDF; what says why is its text."""
 
 
 def _case(kept: KeptEvent, proof_of: ProofOf) -> Case:

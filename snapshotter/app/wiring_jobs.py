@@ -272,10 +272,10 @@ def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
         from snapshotter.app import policy_choice, wiring_takedown
         from snapshotter.app.monitoring import Monitor, World
 
-        def prove(desk: "TakedownDesk", event_id: str, target: Path) -> None:
+        def prove(desk: "TakedownDesk", event_id: str, target: Path, pdf: bool) -> None:
             from snapshotter.app import wiring_proof  # what draws and prints, for the few events
 
-            wiring_proof.prove(settings, desk, event_id, target, tell=tell)
+            wiring_proof.prove(settings, desk, event_id, target, pdf=pdf, tell=tell)
 
         from snapshotter.policy.decide import monitoring as rules_of
 

@@ -26,6 +26,8 @@ from snapshotter.ports import Tell
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_TRUST_BYTES
 
+_PRINTER_BYTES = 768 << 20  # free memory below which a worker prints nothing
+
 
 def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> ProofDesk:
     """
@@ -62,17 +64,35 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
 
 
 def prove(
-    settings: Settings, desk: TakedownDesk, event_id: str, target: Path, *, tell: Tell
+    settings: Settings, desk: TakedownDesk, event_id: str, target: Path, *, pdf: bool, tell: Tell
 ) -> None:
     """
     Write the pack of an event without being asked, as a worker does.
+
+    Args:
+        pdf: With the statement on paper, if there is memory for a browser more.
 
     Raises:
         SnapshotterError: As `proof_case.write` does, or there is no key that signs events.
     """
     # How far it has come interests nobody here.
     packs = replace(proof_desk(settings, ask=None, tell=tell), tell=lambda _: None)
-    note(settings, proof_case.write(desk, packs, event_id, target, event_proof(settings)), tell)
+    written = proof_case.write(desk, packs, event_id, target, event_proof(settings))
+    note(settings, written.made, tell)
+    if not pdf:
+        return
+    free = machine.free_bytes()
+    if free is not None and free < _PRINTER_BYTES:
+        # The worker's browsers are there for captures: one too many would end one of them.
+        needed = _PRINTER_BYTES >> 20
+        why = f"{free >> 20} MB of memory are free, and printing may take {needed} MB"
+    else:
+        why = proof_case.with_pdf(packs, written)
+    if why:
+        tell(
+            f"the pack of the event {event_id} has no PDF: {why}\n"
+            f"  snapshotter proof {event_id} makes one that has"
+        )
 
 
 def note(settings: Settings, made: Made, tell: Tell) -> None:

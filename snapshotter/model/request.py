@@ -213,6 +213,7 @@ class Monitoring:
         timedelta, ...
     ] = ()  # visits after a removal was confirmed, counted from then
     proof: bool = False  # of a removal and a reinstatement a proof pack is written
+    proof_pdf: bool = True  # with the statement on paper, where there is memory for a browser more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

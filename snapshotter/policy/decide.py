@@ -175,6 +175,7 @@ def monitoring(policy: Policy) -> Monitoring:
         burst=parse_duration(policy.monitor.burst),
         after_gone=offsets(policy.monitor.after_gone),
         proof=policy.monitor.proof,
+        proof_pdf=policy.monitor.proof_pdf,
     )
 
 

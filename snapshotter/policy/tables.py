@@ -422,6 +422,7 @@ class MonitorTable(_Table):
 
     light: bool = False
     proof: bool = False
+    proof_pdf: bool = True
     burst: Annotated[_Duration, _at_most(timedelta(days=1))] = "15m"
     after_gone: tuple[Every, ...] = Field(
         default=(Every(every="1d", until="7d"), Every(every="7d", until="63d")),

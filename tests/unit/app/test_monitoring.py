@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import update
 from snapshotter.app import machine, settings, wiring_jobs, wiring_takedown
 from snapshotter.app.observations import observations
 from snapshotter.app.workshop import CaptureWorkshop
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats import pack
 from snapshotter.jobs.monitor import EndedJobs
 from snapshotter.jobs.queue import DatabaseQueue
@@ -19,6 +20,7 @@ from snapshotter.jobs.table import JOB
 from snapshotter.model.event import EventKind
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, JobState
+from snapshotter.model.proof import Role
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
@@ -271,6 +273,63 @@ def test_a_removal_and_a_return_get_one_proof_pack_each(watched: Make) -> None:
     again(here)
 
     assert {it: it.stat().st_ino for it in here.folder.glob("proofs/*")} == stood
+
+
+def test_a_pack_gets_its_statement_on_paper_once_it_is_there(watched: Make) -> None:
+    here = watched(gone_at(10), rules=PROVING)
+    stood: list[list[str]] = []
+
+    def printer(html: str, beside: Path, at: datetime) -> bytes:
+        stood.append(here.proofs)  # the pack without it is there by then: it can not be lost
+        assert PAGE in html
+        return b"%PDF-1.4 on paper"
+
+    here.printer = printer
+    here.watch(30 * MINUTE)
+
+    here.until(45)
+
+    (event,) = here.events
+    assert [[it for it in names if not it.startswith(".")] for names in stood] == [here.proofs]
+    with (here.folder / "proofs" / f"{event.event_id}.html").open("rb") as stream:
+        manifest = pack.read(stream).manifest
+    assert manifest.lacks == ()
+    assert [it.length for it in manifest.parts if it.role is Role.PDF] == [17]
+    assert here.proofs == [f"{event.event_id}.html"]
+
+
+def test_a_pack_that_could_not_be_printed_is_a_pack_and_printing_is_not_tried_again(
+    watched: Make,
+) -> None:
+    here = watched(gone_at(10), rules=PROVING)
+    tries: list[str] = []
+
+    def printer(html: str, beside: Path, at: datetime) -> bytes:
+        tries.append(html)
+        raise ServiceUnavailable("the browser did not start")
+
+    here.printer = printer
+    here.watch(30 * MINUTE)
+
+    here.until(45)
+    again(here)
+
+    (event,) = here.events
+    assert len(tries) == 1
+    assert here.proofs == [f"{event.event_id}.html"]
+    assert [it for it in here.said if "PDF" in it] == ["no PDF: the browser did not start"]
+    with (here.folder / "proofs" / f"{event.event_id}.html").open("rb") as stream:
+        assert pack.read(stream).manifest.lacks == ("pdf",)
+
+
+def test_no_paper_is_asked_for_where_the_policy_wants_none(watched: Make) -> None:
+    here = watched(gone_at(10), rules=replace(PROVING, proof_pdf=False))
+    here.printer = lambda html, beside, at: pytest.fail("asked for")
+    here.watch(30 * MINUTE)
+
+    here.until(45)
+
+    assert len(here.proofs) == 1
 
 
 def test_no_proof_pack_is_made_where_the_policy_wants_none(watched: Make) -> None:

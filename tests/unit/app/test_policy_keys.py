@@ -145,6 +145,7 @@ schedule.seasons.to = [{ from = "05-27", to = "06-11", factor = 0.5 }]
 schedule.seasons.factor = [{ from = "05-27", to = "06-10", factor = 0.25 }]
 monitor.light = true
 monitor.proof = true
+monitor.proof_pdf = false
 monitor.burst = "5m"
 monitor.after_gone = [{ every = "1d", until = "2d" }]
 monitor.after_gone.every = [{ every = "2d", until = "2d" }]
