@@ -57,6 +57,7 @@ class Fault:
     kind: str = "refused"  # or "lost", "silent"
     lasts: bool = False  # all later ones, too
     words: str = "Protocol error: made to fail"
+    error: type[Exception] = PlaywrightError
 
     def is_met(self, call: str, number: int) -> bool:
         return call == self.call and (
@@ -100,7 +101,7 @@ def _patched(
                     await asyncio.Event().wait()
                 if fault.kind == "lost":
                     await real(self, *args, **named)
-                raise PlaywrightError(fault.words)
+                raise fault.error(fault.words)
         return await real(self, *args, **named)
 
     with patch.object(owner, method, call), _patched(rest, calls, chosen):

@@ -165,7 +165,10 @@ class Standby:
                     playwright = driver.result()
             if playwright is not None:
                 await bounded(playwright.stop(), self.decision.limits.close_s)
-            if not isinstance(error, PlaywrightError | TimeoutError):
+            # A driver that can not be started is an error of the system's (no process is to be
+            # had, no memory); one that dies meanwhile raises a plain one.
+            is_ours = isinstance(error, PlaywrightError | TimeoutError | OSError)
+            if not is_ours and type(error) is not Exception:
                 raise
             why = clean_text(str(error))[:200].partition("\n")[0] or f"not within {limit:g} s"
             if words := clean_text(last_words(str(error))):
@@ -193,5 +196,5 @@ async def bounded(work: Awaitable[None], limit_s: float) -> None:
     """Close something that is given up: what does not close is killed afterwards."""
     try:
         await asyncio.wait_for(work, limit_s)
-    except (TimeoutError, PlaywrightError):
+    except Exception:  # noqa: BLE001 - a driver that dies raises plain ones; nobody needs it any more
         return

@@ -5,16 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.capture.standby import Standby
-from snapshotter.errors import PolicyRefused
-from snapshotter.model.request import Decision
+from snapshotter.errors import PolicyRefused, ServiceUnavailable
+from snapshotter.model.request import CaptureRequest, Decision, Limits
 from tests.bundles import RealClock
 from tests.fakes.world import SeededIds
+from tests.faults import Fault, faults
 from tests.unit.egress.parts import guard_threads
 
-DECISION = Decision(policy_name="default", policy_text="")
+DECISION = Decision(policy_name="default", policy_text="", limits=Limits(total_s=600))
 
 
 @pytest.fixture
@@ -72,3 +74,21 @@ def test_where_a_proxy_is_required_and_none_is_set_no_browser_is_started(
     assert "--proxy tor" in caught.value.hint
     assert guard_threads() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError, Exception, PlaywrightError])
+def test_a_driver_that_does_not_start_is_tried_twice_and_is_no_fault_of_ours(
+    tmp_path: Path, capturer: ChromiumCapturer, error: type[Exception]
+) -> None:
+    """No process is to be had, or the driver dies (a plain exception of Playwright's)."""
+    before = guard_threads()
+    (spool := tmp_path / "spool").mkdir()
+    request = CaptureRequest(url="http://127.0.0.1/")
+    fault = Fault(call="Playwright.start", lasts=True, words="no more of them", error=error)
+
+    with faults(fault) as calls, pytest.raises(ServiceUnavailable, match="no more of them"):
+        capturer.capture(request, DECISION, spool, lambda *_: None)
+
+    assert calls.met == 2
+    assert guard_threads() == before
+    assert list(tmp_path.rglob("*")) == [spool]
