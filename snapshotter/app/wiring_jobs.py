@@ -1,19 +1,15 @@
 """
-Build what works through the queue: the second page of `wiring.py`, for whatever uses `jobs`.
+Build the queue, its schedules and its politeness; `wiring_worker.py` builds who works through it.
 
-As there, each builder imports what it needs when it is called.
+As in `wiring.py`, each builder imports what it needs when it is called.
 """
 
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import snapshotter
 from snapshotter.app import machine, wiring_keys, wiring_log, wiring_store
 from snapshotter.app.settings import Settings
 from snapshotter.model.gap import Gap
@@ -22,16 +18,12 @@ from snapshotter.ports import Clock, JobObserver, Tell
 if TYPE_CHECKING:
     from snapshotter.app.gaps import GapDesk
     from snapshotter.app.pace import Pace, Visits
-    from snapshotter.app.takedowns import TakedownDesk
     from snapshotter.jobs.database import Database
-    from snapshotter.jobs.duty import Duty
     from snapshotter.jobs.engine import Limits
     from snapshotter.jobs.gate import Gate
     from snapshotter.jobs.queue import DatabaseQueue
     from snapshotter.jobs.schedule import Schedules
-    from snapshotter.jobs.slot import Workshop
     from snapshotter.jobs.sweep import Sweep
-    from snapshotter.jobs.worker import Rules, Worker
     from snapshotter.policy.host_rules import Politeness
 
 
@@ -234,125 +226,3 @@ def gap_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell)
         if book is None
         else lambda leaves, again: book.append(leaves, seen=0 if again else None),
     )
-
-
-def duties(
-    settings: Settings, opened: "Database", *, tell: Tell, observer: JobObserver | None = None
-) -> "tuple[Duty, ...]":
-    """Return what a worker does beside captures; each is added here by who makes it."""
-    from snapshotter.app import wiring_watch
-    from snapshotter.jobs.duty import Duty
-    from snapshotter.jobs.politeness import trimming
-    from snapshotter.jobs.sweep import EVERY_S
-
-    due = sweep(settings, opened, ask=None, tell=tell, observer=observer)
-    return (
-        Duty(name="schedules", every_s=EVERY_S, work=due.turn),
-        trimming(opened),
-        wiring_watch.duty(settings, opened, tell=tell, observer=observer),
-        monitoring(settings, opened, tell=tell),
-    )
-
-
-def monitoring(settings: Settings, opened: "Database", *, tell: Tell) -> "Duty":
-    """
-    Return what follows captures of watched pages up: events, and what is captured next.
-
-    One worker at a time does it. Two that overlap do the same, and nothing comes of it twice.
-    """
-    from snapshotter.jobs.duty import Duty
-    from snapshotter.jobs.monitor import EVERY_S, EndedJobs
-
-    ended, jobs = EndedJobs(opened), queue(settings, opened)
-
-    def turn() -> None:
-        if not ended.untold():
-            return
-        # Only now: what judges captures takes memory, and most workers watch nothing.
-        from snapshotter.app import policy_choice, wiring_takedown
-        from snapshotter.app.monitoring import Monitor, World
-
-        def prove(desk: "TakedownDesk", event_id: str, target: Path, pdf: bool) -> None:
-            from snapshotter.app import wiring_proof  # what draws and prints, for the few events
-
-            wiring_proof.prove(settings, desk, event_id, target, pdf=pdf, tell=tell)
-
-        from snapshotter.policy.decide import monitoring as rules_of
-
-        Monitor(
-            World(
-                ended=ended,
-                queue=jobs,
-                rules=cache(
-                    lambda named, url: rules_of(policy_choice.policy_for(settings, named, url))
-                ),
-                desk=partial(wiring_takedown.desk, settings, ask=None, tell=tell, quick=True),
-                proofs=wiring_takedown.proofs_dir(settings),
-                prove=prove,
-                tell=tell,
-                now=machine.SystemClock().now,
-            )
-        ).turn()
-
-    return Duty(name="monitor", every_s=EVERY_S, work=turn)
-
-
-def worker(
-    settings: Settings,
-    rules: "Rules",
-    *,
-    tell: Tell,
-    told: Callable[..., Any],
-    observer: JobObserver | None = None,
-    more: "Sequence[Duty]" = (),
-    adopt: bool = False,
-) -> "Worker":
-    """
-    Return a worker of the configured queue.
-
-    Args:
-        tell: Says a sentence to whoever runs it.
-        told: Hears what happens: an event's name, and its fields.
-        observer: Hears what is counted, and what people may want to be told.
-        more: Duties beside those of every worker.
-        adopt: Move a queue that belongs to another store to the configured one.
-
-    Raises:
-        ServiceUnavailable: The database does not answer.
-        SnapshotterError: What is configured makes no sense.
-    """
-    from snapshotter.jobs.belonging import Belonging
-    from snapshotter.jobs.worker import Worker
-
-    polite = politeness(settings)
-    if rules.slots > polite.worker_at_once:
-        tell(
-            f"{polite.worker_at_once} captures at a time, not {rules.slots}: so many may a worker "
-            f"have at most, as {polite.source} says"
-        )
-        rules = replace(rules, slots=polite.worker_at_once)
-    heard, opened = observer or JobObserver(), database(settings)
-    return Worker(
-        url=settings.queue,
-        database=opened,
-        opener=partial(open_workshop, settings),
-        gate=gate(settings, heard),
-        duties=(*duties(settings, opened, tell=tell, observer=heard), *more),
-        rules=rules,
-        limits=limits(settings),
-        store=Belonging(
-            store=wiring_store.receipts_place(settings), place=wiring_store.store(settings).url
-        ),
-        adopt=adopt,
-        version=snapshotter.__version__,
-        told=told,
-        observer=heard,
-        chance=random.SystemRandom().random,
-    )
-
-
-def open_workshop(settings: Settings, tell: Tell) -> "Workshop":
-    """Return what does the work in a slot; called in the slot's own process."""
-    from snapshotter.app.workshop import CaptureWorkshop
-
-    return CaptureWorkshop(settings, tell)

@@ -128,7 +128,7 @@ def worker(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from snapshotter.app import wiring_jobs, wiring_telemetry
+    from snapshotter.app import wiring_telemetry, wiring_worker
     from snapshotter.jobs.attempts import Patience
     from snapshotter.jobs.worker import Rules
 
@@ -154,7 +154,7 @@ def worker(
         words=_Log(as_json, quiet=log_format == "json", level=log_level),
         say=say,
     ) as watched:
-        made = wiring_jobs.worker(
+        made = wiring_worker.worker(
             settings, rules, tell=watched.tell, told=watched.told, observer=watched.observer,
             more=watched.duties, adopt=adopt_store,
         )  # fmt: skip

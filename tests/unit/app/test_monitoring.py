@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from snapshotter.app import machine, settings, wiring_jobs, wiring_takedown
+from snapshotter.app import machine, settings, wiring_jobs, wiring_takedown, wiring_worker
 from snapshotter.app.observations import observations
 from snapshotter.app.workshop import CaptureWorkshop
 from snapshotter.errors import ServiceUnavailable
@@ -445,7 +445,7 @@ def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None
             )
         )  # fmt: skip
     said: list[str] = []
-    duty = wiring_jobs.monitoring(here, opened, tell=said.append)
+    duty = wiring_worker.monitoring(here, opened, tell=said.append)
 
     duty.work()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from snapshotter.app import settings, wiring_jobs
+from snapshotter.app import settings, wiring_jobs, wiring_worker
 from snapshotter.cli.main import main
 from snapshotter.formats import layout, takedown
 from snapshotter.formats.pack import MAGIC
@@ -124,7 +124,7 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
         connection.execute(update(JOB).values(done))
     said: list[str] = []
 
-    wiring_jobs.monitoring(here, opened, tell=said.append).work()
+    wiring_worker.monitoring(here, opened, tell=said.append).work()
     opened.dispose()
 
     (target,) = (user.home / "data" / "proofs").iterdir()

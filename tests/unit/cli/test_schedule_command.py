@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from snapshotter.app import wiring_jobs
+from snapshotter.app import wiring_jobs, wiring_worker
 from snapshotter.app.settings import load
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
@@ -248,7 +248,7 @@ def test_every_worker_sweeps(shell: Home) -> None:
     _a_day_passes()
     settings, heard = load(), Heard()
     engine = wiring_jobs.database(settings)
-    duties = wiring_jobs.duties(settings, engine, tell=heard.told.append, observer=heard)
+    duties = wiring_worker.duties(settings, engine, tell=heard.told.append, observer=heard)
     (sweep,) = [it for it in duties if it.name == "schedules"]
 
     sweep.work()
