@@ -68,9 +68,11 @@ class SpooledFiles:
     files: Mapping[str, Path]
 
     def names(self) -> Iterable[str]:
+        """See `Files.names`."""
         return self.files
 
     def open(self, path: str) -> BinaryIO | None:
+        """See `Files.open`."""
         file = self.files.get(path)
         return file.open("rb") if file is not None else None
 
@@ -91,9 +93,11 @@ class BundledFiles:
         self._members = {it.name: it for it in container.read_directory(stream)}
 
     def names(self) -> Iterable[str]:
+        """See `Files.names`."""
         return self._members
 
     def open(self, path: str) -> BinaryIO | None:
+        """See `Files.open`."""
         member = self._members.get(path)
         return bundles.part_of(self._stream, member) if member is not None else None
 

@@ -64,6 +64,7 @@ class CampaignVerification:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its findings."""
         return overall(self.findings)
 
 

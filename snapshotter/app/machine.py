@@ -20,12 +20,15 @@ class SystemClock:
     """The machine's clock, and what the kernel says of it (adjtimex(2))."""
 
     def now(self) -> datetime:
+        """See `Clock.now`."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
         return time.monotonic()
 
     def facts(self) -> ClockFacts:
+        """See `Clock.facts`; on Linux what the kernel measured."""
         return _adjtimex() or ClockFacts(
             source="system", synchronised=None, max_error_ms=None, offset_ms=None
         )
@@ -35,10 +38,12 @@ class RandomIds:
     """Identifiers that begin with their second and end in 80 random bits."""
 
     def bundle_id(self, at: datetime) -> str:
+        """See `IdSource.bundle_id`."""
         suffix = base64.b32encode(secrets.token_bytes(10)).decode("ascii").lower()
         return f"{at.astimezone(UTC):%Y%m%dt%H%M%Sz}-{suffix}"
 
     def random_bytes(self, count: int) -> bytes:
+        """See `IdSource.random_bytes`."""
         return secrets.token_bytes(count)
 
 

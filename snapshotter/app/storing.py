@@ -43,15 +43,19 @@ class Alone:
     """The right of a command that nobody else does (`ports.Lease`)."""
 
     def began(self, bundle_id: str) -> None:
+        """Nobody is to be told."""
         return
 
     def may_store(self, sealed: Sealed) -> None:
+        """It always may."""
         return
 
     def wait(self, error: ServiceUnavailable) -> None:
+        """Raise: a person decides whether to try again."""
         raise error
 
     def stored(self) -> None:
+        """Nobody is to be told."""
         return
 
 

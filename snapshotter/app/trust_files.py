@@ -162,6 +162,7 @@ def _writing(file: Path) -> Iterator[None]:
 
 
 def read_pair(file: Path) -> tuple[bytes, bytes]:
+    """Return a trust file and its signature, b"" where there is none. Raises SnapshotterError."""
     signature = _beside(file, ".sig")
     data = _read(file)
     # No signature is a signature that does not hold: `load_document` says so.

@@ -153,6 +153,7 @@ def _is_fresh(path: Path, now: datetime) -> bool:
 
 
 def location(settings: Settings) -> DirectoryLocation | S3Location:
+    """Return where the configured store is. Raises SnapshotterError: it is no store."""
     try:
         return parse_store_url(settings.store)
     except ValueError as error:
@@ -183,6 +184,7 @@ def store_name(settings: Settings) -> str:
 
 
 def pending_dir(settings: Settings) -> Path:
+    """Return where reminders of tokens that are owed go."""
     return settings.data_dir / "pending"
 
 

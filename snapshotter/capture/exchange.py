@@ -79,6 +79,7 @@ class Observed:
 
     @property
     def is_main_request(self) -> bool:
+        """Whether it asked for the document of its frame."""
         return self.resource_type == "Document" and self.request_id == self.loader_id
 
     @property
@@ -100,10 +101,12 @@ class Exchange:
 
     @property
     def url(self) -> str:
+        """What was asked for."""
         return self._either.url
 
     @property
     def method(self) -> str:
+        """The request's method, upper case as it was sent."""
         return self._either.method
 
     @property
@@ -118,6 +121,7 @@ class Exchange:
 
     @property
     def status(self) -> int:
+        """The status of the answer, by the wire before the browser; 0 without one."""
         if self.wire is not None and self.wire.answer is not None:
             return self.wire.answer.status
         answer = self.observed.answer if self.observed is not None else None
@@ -139,6 +143,7 @@ class Exchange:
 
     @property
     def body(self) -> Body:
+        """Whether bytes of a body came over the wire."""
         there = self.wire is not None and self.wire.received.length
         return Body.AS_RECEIVED if there else Body.EMPTY
 

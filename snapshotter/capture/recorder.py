@@ -209,18 +209,22 @@ class WireRecorder:
         self._recording: Recording | None = None
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
+        """See `Recorder.attach`."""
         await self._observer.attach(context, page, cdp)
 
     @property
     def in_flight(self) -> int:
+        """See `Recorder.in_flight`."""
         return self._observer.in_flight
 
     @property
     def quiet_since(self) -> float:
+        """See `Recorder.quiet_since`."""
         return self._observer.quiet_since
 
     @property
     def over_limit(self) -> str:
+        """See `Recorder.over_limit`."""
         if self._observer.requests > self._limits.requests:
             return TOO_MANY_REQUESTS
         if self._guard.over_limit or self._observer.bytes_received > self._limits.capture_bytes:
@@ -229,19 +233,24 @@ class WireRecorder:
 
     @property
     def document_in_flight(self) -> int:
+        """See `Recorder.document_in_flight`."""
         return self._observer.document_in_flight
 
     def asked_again(self) -> None:
+        """See `Recorder.asked_again`."""
         self._observer.asked_again()
 
     async def cut_off(self, cause: str) -> None:
+        """See `Recorder.cut_off`."""
         self._stopped_for = self._stopped_for or cause
 
     async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
+        """See `Recorder.finish`."""
         self._observer.stop()  # what the browser tells from here on is our doing
         return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
 
     def finish_now(self, *, final_url: str, title: str) -> Recording:
+        """See `Recorder.finish_now`."""
         self._observer.stop()
         return self._write(final_url=final_url, title=title, text="")
 

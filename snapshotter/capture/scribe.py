@@ -42,6 +42,7 @@ class Scribe:
         self._limits = limits
 
     async def mhtml(self) -> None:
+        """Keep the page as MHTML, as the browser saves it."""
         limit = self._limits.mhtml_s
         answer = await self._guard.call(
             "MHTML", self._session.send("Page.captureSnapshot", {"format": "mhtml"}), limit
@@ -52,6 +53,7 @@ class Scribe:
         )
 
     async def document(self) -> End | str | None:
+        """Keep the main frame's document and its layout; say how many blocks of text it has."""
         read = await read_page(self._worlds, limit_s=self._limits.step_s)
         self._ledger.page_times = await asyncio.to_thread(clocks.of_page, read.html[:_TIMES_IN])
         await asyncio.to_thread(self._write_document, read)
@@ -70,6 +72,7 @@ class Scribe:
         )  # fmt: skip
 
     async def text(self) -> End | str | None:
+        """Keep the text of all frames: as laid out, normalised, and what is hidden."""
         read = await read_text(self._worlds, limit_s=self._limits.step_s)
         self._ledger.text = read.text
         self._ledger.missing = read.missing

@@ -44,6 +44,7 @@ class DirectSession:
         self._cdp = cdp
 
     async def send(self, method: str, params: Params | None = None) -> Params:
+        """See `Session.send`."""
         try:
             result = await self._cdp.send(method, params or {})
         except PlaywrightError as error:
@@ -62,6 +63,7 @@ class TunnelledSession:
         self._waiting: dict[int, asyncio.Future[Params]] = {}
 
     async def send(self, method: str, params: Params | None = None) -> Params:
+        """See `Session.send`."""
         self._next += 1
         number = self._next
         answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()

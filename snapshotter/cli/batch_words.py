@@ -27,6 +27,7 @@ _NAMED = 5  # rows that are named; the table has them all
 
 
 def counts_in_words(counts: "Counts") -> str:
+    """Return what became of the rows so far: `5 rows: 3 done, 2 to do`."""
     parts = [f"{count:,} {status}" for status, count in counts.by_status.items()]
     if counts.handled:
         parts.append(f"{counts.handled:,} left as they were")
@@ -37,6 +38,7 @@ def counts_in_words(counts: "Counts") -> str:
 
 
 def name_failures(book: "Book") -> None:
+    """Say which rows failed and why, the first of them, and what to do."""
     from snapshotter.app.addresses import shown
 
     failed = [
@@ -336,6 +338,7 @@ _WHY = {
 
 
 def many(count: int, what: str) -> str:
+    """Return a number with its noun: `1 row`, `1,200 rows`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 

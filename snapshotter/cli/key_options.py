@@ -92,6 +92,7 @@ def json_option(command: _Command) -> _Command:
 
 
 def state(key: "StoredKey") -> str:
+    """Return where a key is and whether it still signs, in words."""
     from snapshotter.formats.canonical_json import instant
 
     where = _where(key)
@@ -110,6 +111,7 @@ def _where(key: "StoredKey") -> str:
 
 
 def key_object(key: "StoredKey") -> dict[str, Any]:
+    """Return a key for `--json`."""
     from snapshotter.formats.canonical_json import instant
 
     return {

@@ -81,6 +81,7 @@ class Switchboard:
 
     @property
     def via(self) -> str:
+        """By what way it goes out; see `Dialer.via`."""
         return self._dialer.via
 
     async def dial(self, host: str, port: int, sock: socket.socket, limit_s: float) -> None:
@@ -112,9 +113,11 @@ class Switchboard:
 
     @property
     def credentials(self) -> bytes:
+        """What a client has to show; see `Dialer.credentials`."""
         return self._dialer.credentials
 
     def ask(self, kind: str, host: str, port: int) -> Entry:
+        """Write down that somebody asks for a host, before it is decided."""
         entry = Entry(
             number=len(self.entries) + 1,
             purpose=self._purpose,
@@ -132,6 +135,7 @@ class Switchboard:
         return entry
 
     async def open(self, entry: Entry) -> Opened:
+        """Connect to where an entry asks. Raises EgressRefused or EgressFailed."""
         if self.over_limit:
             raise EgressRefused("limit", f"{self._rules.total_bytes} bytes were reached")
         if self.closed:
@@ -145,6 +149,7 @@ class Switchboard:
         return await self._dialer.open(entry)
 
     def connected(self, entry: Entry) -> None:
+        """Note that a connection stands, and begin the file of its bytes. Raises EgressFailed."""
         entry.connected_at = self._now()
         self._touch(0)
         if self._tee is None:
@@ -155,11 +160,13 @@ class Switchboard:
             raise EgressFailed("record", f"its bytes can not be kept: {error.strerror}") from None
 
     def allow(self, count: int) -> int:
+        """Return how many of `count` bytes may still pass, and count them."""
         allowed = min(count, self._rules.total_bytes - self.total_bytes)
         self.total_bytes += allowed
         return allowed
 
     def record(self, entry: Entry, direction: Direction, data: bytes) -> None:
+        """Keep bytes that passed, with their time."""
         at_s = self.last_activity = self._clock.monotonic()
         tee = self._tees.get(entry.number)
         if tee is None:
@@ -170,6 +177,7 @@ class Switchboard:
             self._unrecorded(error)
 
     def ended(self, entry: Entry) -> None:
+        """Close the file of a connection that has ended."""
         self._dialer.end(entry)
         tee = self._tees.pop(entry.number, None)
         try:
@@ -182,16 +190,19 @@ class Switchboard:
         self._touch(-1)
 
     def exceeded(self) -> None:
+        """End everything: as many bytes as are allowed have passed."""
         self.over_limit = True
         self.end_all("limit", f"{self._rules.total_bytes} bytes were reached")
 
     def joined(self, conversation: Conversation) -> bool:
+        """Take a conversation in; False: there are too many."""
         if len(self._conversations) >= self._rules.connections + _SPARE_CLIENTS:
             return False
         self._conversations.add(conversation)
         return True
 
     def left(self, conversation: Conversation) -> None:
+        """Forget a conversation."""
         self._conversations.discard(conversation)
 
     def _is_ours(self, side: Side) -> bool:

@@ -249,7 +249,7 @@ def _translated(
 def _as_httpx() -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # httpcore has no parent of its own for what it raises
         for theirs, ours in _ERRORS:
             if isinstance(error, theirs):
                 raise ours(str(error)) from error

@@ -25,6 +25,8 @@ _SEAL_KEYS = {"key_id", "public_key", "signature"}
 
 
 class Signer(Protocol):
+    """What signs a statement (`ports.Signer`, of which a format knows no more)."""
+
     @property
     def key_id(self) -> str: ...
 

@@ -101,6 +101,7 @@ class ServerHello:
 
     @property
     def is_retry(self) -> bool:
+        """Whether it asks for another hello (RFC 8446 section 4.1.3)."""
         return self.random == HELLO_RETRY_REQUEST
 
 
@@ -161,9 +162,11 @@ class Reader:
 
     @property
     def left(self) -> int:
+        """Bytes that were not taken yet."""
         return len(self.data) - self.at
 
     def take(self, count: int) -> bytes:
+        """Return the next bytes. Raises TlsMalformed: there are not so many."""
         end = self.at + count
         if end > len(self.data):
             raise TlsMalformed("a length points behind the end of a message")
@@ -172,6 +175,7 @@ class Reader:
         return piece
 
     def number(self, size: int) -> int:
+        """Return an unsigned number of `size` bytes, big-endian. Raises TlsMalformed."""
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int) -> bytes:
@@ -179,6 +183,7 @@ class Reader:
         return self.take(self.number(size))
 
     def end(self) -> None:
+        """Raise TlsMalformed if anything is left."""
         if self.left:
             raise TlsMalformed("a message is longer than what it holds")
 

@@ -143,6 +143,7 @@ class OpenerTls13:
         self._sequence = 0
 
     def open(self, record: Record) -> tuple[int, bytes]:
+        """Return content type and content of the next record. Raises TlsMalformed."""
         sealed = record.fragment
         if not _TAG < len(sealed) <= _MAX_PLAIN + 256:
             raise TlsMalformed("a sealed record is too short or too long")
@@ -171,6 +172,7 @@ class OpenerTls12:
         self._sequence = 0
 
     def open(self, record: Record) -> tuple[int, bytes]:
+        """Return content type and content of the next record. Raises TlsMalformed."""
         sealed = record.fragment
         explicit = 0 if self._suite.chacha else 8
         length = len(sealed) - explicit - _TAG

@@ -284,7 +284,7 @@ class Slot:
             raise SlotDied(f"the process that captured it ended: {_end_of(process)}") from error
         except SlotDied:
             raise
-        except Exception:
+        except Exception:  # raised again, whatever it is
             self.kill()  # it waits for an answer, and would take the next order for it
             process.join(_END_S)
             raise

@@ -429,10 +429,12 @@ class CourtMinimum:
 
     @property
     def met(self) -> bool:
+        """Whether all of it is there."""
         return self.url and self.html_source and self.full_page_capture
 
     @property
     def missing(self) -> tuple[str, ...]:
+        """What of it is not there, by name."""
         named = (
             ("URL", self.url),
             ("HTML source", self.html_source),

@@ -143,4 +143,5 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its findings."""
         return overall(self.findings)

@@ -85,12 +85,15 @@ class HostRules:
 
 @dataclass(frozen=True, slots=True)
 class Override:
+    """The rules of a `[[host]]` table, and the hosts that they hold for."""
+
     rules: HostRules
     names: frozenset[str]
     below: tuple[str, ...]  # ".weibo.com"
     networks: tuple[Any, ...]
 
     def holds(self, host: str) -> bool:
+        """Whether they hold for a host: a name, or an address in one of the networks."""
         if host in self.names or host.endswith(self.below):
             return True
         try:

@@ -124,7 +124,7 @@ class _Token:
             raise
         try:
             return self._find_key(self._session)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: a session that nobody has must not stay open
             self._close()
             raise
 

@@ -191,7 +191,7 @@ class Witnessing:
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(temporary).replace(file)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half a file must not stay
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise

@@ -51,6 +51,7 @@ class PackReport:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its findings."""
         every = [*self.findings, *(self.event.findings if self.event else ())]
         return overall([*every, *(it for one in self.captures for it in one.report.findings)])
 

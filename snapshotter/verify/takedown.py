@@ -49,6 +49,7 @@ class EventReport:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its findings."""
         return overall(self.findings)
 
     def with_more(self, findings: Iterable[Finding], notes: Iterable[str]) -> "EventReport":

@@ -134,7 +134,7 @@ class Journal:
                 path.unlink()
                 raise FileNotFoundError(path)
             os.ftruncate(descriptor, found._read())  # what a crash left of a line
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody else knows the descriptor yet
             os.close(descriptor)
             raise
         return found
