@@ -1,5 +1,6 @@
 """What every test may use: a clock, identifiers, and the rules about skipping."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Generator
@@ -9,7 +10,7 @@ from hypothesis import settings
 
 from tests import softhsm
 from tests.fakes.world import FixedClock, SeededIds
-from tests.tools import tools_are_required
+from tests.tools import ROOT, tools_are_required
 
 # The same examples on every run and machine: a red test must be red for the next person too.
 # No deadline: two cores shared with browsers say nothing about our speed.
@@ -17,6 +18,10 @@ settings.register_profile("snapshotter", derandomize=True, deadline=None)
 settings.load_profile("snapshotter")
 
 pytest_plugins = ("tests.second_try",)
+
+# A user keeps the driver's compiled scripts from capture to capture (`_keep_compiled` in
+# app/wiring.py). Each test is a new user, who would compile and write them anew: they share.
+os.environ.setdefault("NODE_COMPILE_CACHE", str(ROOT / ".tools" / "driver"))
 
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
 

@@ -25,7 +25,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
-from snapshotter.policy.load import network, read_toml, shipped_directory
+from snapshotter.policy.files import network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import for_message, text_for_message, without_addresses
 from snapshotter.model.event import MAX_TEXT, Event, EventKind, Waiting
-from snapshotter.policy.load import network, read_toml
+from snapshotter.policy.files import network, read_toml
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600

@@ -145,7 +145,8 @@ class Installation:
     def _environ(self) -> dict[str, str]:
         # Of the tester's own environment only what finds programs: no setting, no key, no
         # credential of theirs may decide a test.
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        names = ("PATH", "LANG", "NODE_COMPILE_CACHE")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {
             **kept,
             "HOME": str(self.home),

@@ -1,5 +1,7 @@
 """Settings: where each comes from, and which wins."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,18 @@ def test_a_way_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SnapshotterError, match="vantage") as caught:
         _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(path)})
     assert "SECRET" not in str(caught.value)
+
+
+def test_settings_are_read_without_what_a_policy_is_read_with() -> None:
+    """Every command reads them, and the tables of a policy take longer to load than most do."""
+    code = (
+        "import sys, snapshotter.app.settings, snapshotter.notify.rules\n"
+        "print([it for it in sys.modules if it.startswith('snapshotter.policy.')])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "snapshotter.policy.files" in done.stdout
+    assert "snapshotter.policy.tables" not in done.stdout
