@@ -96,6 +96,7 @@ def make(desk: CampaignDesk, scope: Scope, *, verify: bool = True) -> CampaignRe
         gaps=tuple(gaps_of(desk, scope.schedule, since, until)),
         left_out=tuple(judge.left_out),
         verified=verify,
+        certain=True,
     )
     found = campaigns.findings(campaign)  # (4)
     campaign = replace(campaign, recorded=tuple(_recorded(desk, found)))  # (5)

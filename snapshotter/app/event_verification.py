@@ -186,7 +186,7 @@ def verify_event(
     findings += _identity(event, parts, looks)
     findings += _conclusion(event, parts, looks)  # (4)
     findings += _previous(event, before)
-    return found.with_more(findings, [*_held_to(event.confirm), *notes])
+    return found.with_more(findings, [*_held_to(event.confirm), *_few_words(event), *notes])
 
 
 def _held_to(confirm: ConfirmRules) -> Iterator[str]:
@@ -205,6 +205,16 @@ def _held_to(confirm: ConfirmRules) -> Iterator[str]:
             f"{_span(usual.after)} apart, with another page of the host in between): "
             + "; ".join(said)
         )
+
+
+def _few_words(event: Takedown) -> Iterator[str]:
+    """Say of a control that it shows few words: those may be a notice of a host in trouble."""
+    for it in event.controls:
+        if it.ambiguous:
+            yield (
+                f"its control {it.bundle_id} is a page of few words, which may be a notice that no "
+                "rule knows: events of today rest on none such"
+            )
 
 
 def _span(length: timedelta) -> str:

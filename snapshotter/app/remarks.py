@@ -52,7 +52,7 @@ def identity_warnings(result: Result) -> tuple[str, ...]:
         said.append(
             f"WARNING: pictures of the page show what was taken out of its text, in {len(boxes)} "
             "places that the bundle names\n"
-            "  For publication: snapshotter export --masked DIR"
+            f"  For publication: snapshotter export --masked -o DIR {result.bundle.id}"
         )
     return tuple(said)
 
@@ -85,8 +85,10 @@ def replay_warnings(result: Result) -> tuple[str, ...]:
         return ()
     if found.verdict is ReplayVerdict.UNCHECKED:
         return (f"WARNING: the replay could not be checked: {found.detail}",)
+    hidden = result.capture.shown_in_pictures
     return (
-        "WARNING: the replay differs from what was captured\n"
+        "WARNING: the replay differs from what was captured"
+        f"{'; what was taken out of its texts is not in it' if hidden else ''}\n"
         "  The bundle is sealed and stored, and no worse as evidence: its pictures show what was "
         "seen. Pages that depend on time, chance or a server do not replay alike",
     )

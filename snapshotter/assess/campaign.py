@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
-from snapshotter.assess.events import Standing, conclude, conclude_account, order, parts
+from snapshotter.assess.events import (
+    Standing,
+    certainly_shown,
+    conclude,
+    conclude_account,
+    order,
+    parts,
+)
 from snapshotter.assess.thresholds import crossings as crossings_of
 from snapshotter.assess.thresholds import series
 from snapshotter.model.assessment import Availability, Cause, Content
@@ -80,10 +87,12 @@ def _of_one_page(page: WatchedPage) -> WatchedPage:
 
 def _page(page: WatchedPage, campaign: Campaign) -> tuple[PageRow, _Life | None]:
     mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
-    found = conclude(page.identity, (*mine, *page.controls), page.confirm)
+    found = conclude(
+        page.identity, (*mine, *page.controls), page.confirm, few_words=not campaign.certain
+    )
     inside = [it for it in mine if it.at >= campaign.since]
     events = [it for it in found.events if campaign.since <= it.at < campaign.until]
-    seen = [it for it in mine if it.availability is Availability.AVAILABLE]
+    seen = _seen(mine, campaign)
     first_seen = seen[0] if seen else None
     removals = tuple(_removal(it, first_seen) for it in events if it.kind is TakedownKind.REMOVED)
     before = [it for it in found.events if it.at < campaign.since]
@@ -105,6 +114,13 @@ def _page(page: WatchedPage, campaign: Campaign) -> tuple[PageRow, _Life | None]
     )
     was_gone = bool(before) and before[-1].kind is TakedownKind.REMOVED
     return row, None if was_gone else _life(first_seen, seen, inside, events)
+
+
+def _seen(mine: Sequence[Observation], campaign: Campaign) -> list[Observation]:
+    """Return the captures that show the page."""
+    if campaign.certain:
+        return list(certainly_shown(mine))
+    return [it for it in mine if it.availability is Availability.AVAILABLE]
 
 
 def _removal(event: Takedown, first_seen: Observation | None) -> Removal:
@@ -242,7 +258,10 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
             if one.at < campaign.until
         ]
         said = conclude_account(
-            account, {it.bundle_id: it for it in every}.values(), pages[0].confirm
+            account,
+            {it.bundle_id: it for it in every}.values(),
+            pages[0].confirm,
+            few_words=not campaign.certain,
         )
         events = [it for it in said.events if campaign.since <= it.at < campaign.until]
         found.append(
@@ -333,9 +352,27 @@ def _of_captures(campaign: Campaign) -> Iterable[Number]:
         if kinds[kind]:
             its = [(n, it) for n, it in inside if it.content is kind]
             yield _captured(f"captures.{kind.value}", its, listed=kind is not Content.CONTENT)
+    if campaign.certain:
+        few = [
+            (number, it)
+            for number, page in enumerate(campaign.pages)
+            for it in _few_words(page, campaign)
+            if campaign.since <= it.at < campaign.until
+        ]
+        if few:
+            yield _captured("captures.few-words", few)
     for wall in sorted(walls):
         its = [(n, it) for n, it in inside if it.wall is wall]
         yield _captured(f"captures.wall.{wall.value}", its)
+
+
+def _few_words(page: WatchedPage, campaign: Campaign) -> list[Observation]:
+    """Return the captures of a page that show few words where it was, and not the page."""
+    mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
+    shown = {it.bundle_id for it in certainly_shown(mine)}
+    return [
+        it for it in mine if it.availability is Availability.AVAILABLE and it.bundle_id not in shown
+    ]
 
 
 def _captured(name: str, its: Sequence[tuple[int, Observation]], *, listed: bool = True) -> Number:

@@ -14,7 +14,8 @@ are taken in the order in which they ended. One at a time changes the state:
   by one way and then seen by another is a difference between the two, and no removal:
   the doubt begins anew, and needs that other way to say the same.
 - A page of few words on a host that no rule file knows (`ambiguous`) may be a notice that nobody
-  has described. Once a capture has certainly shown the page, only the same main text shows it.
+  has described. Once a capture has certainly shown the page, only the same main text shows it;
+  and it is no control: a host in trouble says a few words in the place of every page.
 - An event is concluded by a capture, and rests on what came before it. Captures that come
   later never change an event: they make further ones.
 
@@ -118,11 +119,13 @@ def conclude(
     confirm: ConfirmRules,
     *,
     before: Takedown | None = None,
+    few_words: bool = False,
 ) -> Conclusion:
     """
     Return what follows from the captures of one page.
 
     Args:
+        few_words: Pages of few words are controls, as they were when older events were concluded.
         identity: Of the page; captures of other pages are controls.
         before: The newest event that was concluded: what came until then is done with.
     """
@@ -131,7 +134,7 @@ def conclude(
         subject=identity,
         page=identity,
         confirm=confirm,
-        controls=_controls(every),
+        controls=_controls(every, few_words=few_words),
         state=_state_of_page,
         word=_cause_of,
         kinds=(TakedownKind.REMOVED, TakedownKind.REINSTATED),
@@ -145,6 +148,7 @@ def conclude_account(
     confirm: ConfirmRules,
     *,
     before: Takedown | None = None,
+    few_words: bool = False,
 ) -> Conclusion:
     """
     Return what follows for an account from what pages of it say of it.
@@ -154,7 +158,7 @@ def conclude_account(
     others only say again.
     """
     every = sorted(observations, key=order)
-    controls = _controls(every)
+    controls = _controls(every, few_words=few_words)
     pages: dict[str, list[Observation]] = {}
     for it in every:
         if it.account == account:
@@ -212,7 +216,11 @@ def again(event: Takedown, observations: Iterable[Observation]) -> Takedown | No
     ours = [it for it in made.values() if it.bundle_id not in about]
     of_account = event.kind in _OF_ACCOUNTS
     conclusion = (conclude_account if of_account else conclude)(
-        event.identity, ours, event.confirm, before=_state_before(event, of_account=of_account)
+        event.identity,
+        ours,
+        event.confirm,
+        before=_state_before(event, of_account=of_account),
+        few_words=any(it.ambiguous for it in event.controls),  # as whoever signed it had it
     )
     for found in conclusion.events:
         told = replace(
@@ -381,10 +389,9 @@ class _Machine:
         """Whether what a capture shows may be a notice in the page's place; takes note of texts."""
         if it.availability is not Availability.AVAILABLE:
             return False
-        if it.ambiguous:
-            return bool(self._text) and it.main_sha256 != self._text
-        self._text = it.main_sha256
-        return False
+        if not it.ambiguous:
+            self._text = it.main_sha256
+        return _is_other(it, self._text)
 
     def _begin(self, event: Takedown) -> None:
         """Stand as after an event: nothing that came before it plays a part any more."""
@@ -573,9 +580,31 @@ def _cause_of(it: Observation) -> str:
     return it.cause.value if it.cause else ""
 
 
-def _controls(observations: Iterable[Observation]) -> _Controls:
+def _controls(observations: Iterable[Observation], *, few_words: bool) -> _Controls:
     found: dict[tuple[str, str], list[Observation]] = {}
     for it in observations:
-        if it.availability is Availability.AVAILABLE:
+        if it.availability is Availability.AVAILABLE and (few_words or not it.ambiguous):
             found.setdefault((host_and_port(it.url), it.vantage), []).append(it)
     return found
+
+
+def certainly_shown(observations: Iterable[Observation]) -> tuple[Observation, ...]:
+    """
+    Return the captures of one page that show it, in the order given.
+
+    Few words are the page where nothing else was ever seen, and where they are the same words as
+    those of a capture that certainly showed it.
+    """
+    found: list[Observation] = []
+    text = ""
+    for it in observations:
+        if it.availability is not Availability.AVAILABLE or _is_other(it, text):
+            continue
+        text = text if it.ambiguous else it.main_sha256
+        found.append(it)
+    return tuple(found)
+
+
+def _is_other(it: Observation, text: str) -> bool:
+    """Whether few words stand where a text was certain before; `text` is its digest, or ""."""
+    return it.ambiguous and bool(text) and it.main_sha256 != text

@@ -152,6 +152,10 @@ class Concealer:
                 self._known.setdefault(value, (it.place, it.name))
 
     def of_bytes(self, data: bytes) -> bytes:
+        """Return a text in UTF-8, and those in base64 inside of it, without what says so."""
+        return self.replaced(coded.in_base64(data, self.replaced))
+
+    def replaced(self, data: bytes) -> bytes:
         """Return a text in UTF-8 without what says who made the capture."""
         found = sorted(
             (*self._values(data), *self._again(data), *self._of_own(data)), key=lambda it: it.begin
@@ -182,7 +186,7 @@ class Concealer:
 
     def of_file(self, content_type: str, data: bytes) -> bytes:
         """Return a text of any encoding, and the texts in base64 inside of it, concealed."""
-        shown = self._through(content_type, data, self.of_bytes)
+        shown = self._through(content_type, data, self.replaced)
         return data if shown is None else shown
 
     def of_body(self, head: Head, written: bytes, body: BinaryIO, length: int) -> Concealed:
@@ -204,7 +208,7 @@ class Concealer:
         if text is not None:
             content_type = head.header("content-type")
             self._through(content_type, text, self.learning)
-            shown = self._through(content_type, text, self.of_bytes)
+            shown = self._through(content_type, text, self.replaced)
         if shown is None:
             self.unchecked += 1
             return same
@@ -313,7 +317,7 @@ class Concealer:
             return self._through(content_type, text, rewrite) or text
 
         if named is not None and (value := self._of_form_value(named[1], body)) is not None:
-            return head + (value if rewrite == self.of_bytes else body)
+            return head + (value if rewrite == self.replaced else body)
         if way == b"quoted-printable":
             text = coded.from_quoted_printable(body)
             shown = through(text)
@@ -560,7 +564,7 @@ def _mhtml(concealer: Concealer, data: bytes) -> bytes:
     if found is None:
         return concealer.of_bytes(data)
     concealer.of_parts(data, found[1], concealer.learning)
-    return concealer.of_parts(data, found[1], concealer.of_bytes)
+    return concealer.of_parts(data, found[1], concealer.replaced)
 
 
 # Bodies as they were received

@@ -87,6 +87,8 @@ class Campaign:
     recorded: tuple[EventRef, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     verified: bool = True  # each bundle was verified when this was made
+    # Few words where a page was are not the page, and no control; in older reports they were both.
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

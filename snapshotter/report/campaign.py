@@ -30,6 +30,7 @@ _WORDS: Mapping[str, str] = {
     "captures": "captures in the period",
     "accounts": "accounts that are known",
     "accounts.all-gone": "accounts of which every page is gone",
+    "captures.few-words": "captures that show few words where a page was",
     "crossings": "times that a count went over a threshold",
     "gaps": "gaps in the schedules",
     "gaps.visits": "visits that were due and not made",

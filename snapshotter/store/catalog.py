@@ -43,6 +43,10 @@ _LOT = 50  # rows of one transaction
 _PAGE = 500  # rows that are held at once
 _DAYS = 31  # that are looked at one by one; for more the whole store is
 _ROOT = f"{layout.BUNDLES}/"
+# Shows its page, and not a few words that may be a notice: a control, or a page to be one.
+_CERTAIN = (
+    "availability = 'available' AND coalesce(json_extract(observation, '$.ambiguous'), 0) = 0"
+)
 _TOKENS = "late-"  # sidecars that change what a row says
 
 _SCHEMA = """
@@ -330,7 +334,7 @@ class Catalog:
         with self._translated():
             row = self._database.execute(
                 "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
-                "WHERE host = ? AND vantage = ? AND availability = 'available' AND began_ms >= ? "
+                f"WHERE host = ? AND vantage = ? AND {_CERTAIN} AND began_ms >= ? "
                 f"AND asked NOT IN ({pages}) AND bundle_id NOT IN ({bundles}) "
                 "ORDER BY at_ms, began_ms, bundle_id LIMIT 1",
                 (host_and_port(after.url), after.vantage, _ms(after.began_at), *asked, *without),
@@ -350,7 +354,7 @@ class Catalog:
         with self._translated():
             row = self._database.execute(
                 "SELECT key, bundle_id, standing, problem, observation FROM bundle "  # noqa: S608
-                "WHERE host = ? AND vantage = ? AND availability = 'available' "
+                f"WHERE host = ? AND vantage = ? AND {_CERTAIN} "
                 f"AND asked NOT IN ({pages}) ORDER BY at_ms DESC LIMIT 1",
                 (host, vantage, *asked),
             ).fetchone()

@@ -360,6 +360,30 @@ def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:
     assert [it.at for it in event.controls] == [at(80)]
 
 
+def test_a_page_of_few_words_is_no_control_and_a_later_one_that_is_certain_is(
+    bench: Bench,
+) -> None:
+    """A host in trouble says a few words in the place of every page, with status 200."""
+    few = observed.available()
+    few = replace(few, takedown=replace(few.takedown, ambiguous=True, rule="gen-short"))
+    bench.put(30, observed.available())
+    bench.put(60, observed.gone())
+    bench.put(65, few, url=OTHER)
+    bench.put(70, observed.gone())
+
+    found = bench.derive()[IDENTITY]
+
+    assert bench.stored == []
+    assert [it.lack for it in found.conclusion.missing] == [Lack.CONTROL]
+
+    bench.put(80, observed.available(), url=OTHER)
+    bench.put(90, observed.gone())
+    bench.derive()
+
+    (event,) = bench.stored
+    assert [it.at for it in event.controls] == [at(80)]
+
+
 def test_one_bad_bundle_does_not_keep_others_from_making_the_event(bench: Bench) -> None:
     removal = bench.removal()
     bench.put(66, observed.available(), url=OTHER)

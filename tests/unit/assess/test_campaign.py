@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,9 @@ def page(name: str, *captures: tuple[float, Availability], account: str = "") ->
     )
 
 
-def found(*pages: WatchedPage, since: float = 0, until: float = 100) -> Findings:
+def found(
+    *pages: WatchedPage, since: float = 0, until: float = 100, certain: bool = True
+) -> Findings:
     return findings(
         Campaign(
             report_id="20260701t000000z-abcdefghijklmnop",
@@ -55,6 +58,7 @@ def found(*pages: WatchedPage, since: float = 0, until: float = 100) -> Findings
             since=T0 + timedelta(hours=since),
             until=T0 + timedelta(hours=until),
             pages=pages,
+            certain=certain,
         )
     )
 
@@ -99,6 +103,53 @@ def test_a_wall_is_never_a_removal() -> None:
     assert number(made, "removed") == 0
     assert number(made, "captures.wall") == 3
     assert number(made, "captures.wall.login") == 3
+
+
+def test_few_words_where_a_page_was_are_not_the_page_and_are_counted() -> None:
+    text, other = "a" * 64, "b" * 64
+    few: dict[str, Any] = {"ambiguous": True, "rule": "gen-short", "main_sha256": other}
+    its = WatchedPage(
+        identity="p",
+        url="http://a.test/p",
+        captures=(
+            seen("p", 1, main_sha256=text),
+            seen("p", 2, **{**few, "main_sha256": text}),  # the same words
+            seen("p", 3, **few),
+            seen("p", 4, GONE),
+        ),
+        confirm=CONFIRM,
+    )
+
+    made, as_it_was = found(its), found(its, certain=False)
+
+    (row,) = made.rows
+    assert row.last_seen == its.captures[1].at
+    assert row.fate is Fate.UNCONFIRMED
+    assert row.decided_by == (its.captures[1].bundle_id, its.captures[3].bundle_id)
+    (counted,) = (it for it in made.numbers if it.name == "captures.few-words")
+    assert (counted.value, counted.bundles) == (1, (its.captures[2].bundle_id,))
+    # A report of before has the numbers that it had.
+    assert as_it_was.rows[0].last_seen == its.captures[2].at
+    assert number(as_it_was, "captures.few-words") == 0
+
+
+def test_a_page_that_always_had_few_words_is_that_page() -> None:
+    few: dict[str, Any] = {"ambiguous": True, "rule": "gen-short"}
+    its = replace(page("p"), captures=(seen("p", 1, **few), seen("p", 2, **few)))
+
+    made = found(its)
+
+    assert made.rows[0].fate is Fate.AVAILABLE
+    assert number(made, "captures.few-words") == 0
+
+
+@pytest.mark.parametrize(("certain", "removed"), [(True, 0), (False, 1)])
+def test_a_control_of_few_words_confirms_nothing(certain: bool, removed: int) -> None:
+    its = page("p", (0, THERE), (5, GONE), (6, GONE))
+    few = seen("q", 5.5, ambiguous=True, rule="gen-short")
+    its = replace(its, controls=(few,), confirm=replace(CONFIRM, control=True))
+
+    assert number(found(its, certain=certain), "removed") == removed
 
 
 def test_a_removal_has_its_interval_its_cause_and_the_bundles_that_it_rests_on() -> None:

@@ -16,6 +16,7 @@ from snapshotter.assess.events import (
     Lack,
     Missing,
     Standing,
+    again,
     bursts,
     conclude,
     conclude_account,
@@ -245,14 +246,27 @@ def test_what_can_mean_something_else_needs_a_control_even_where_none_is_wanted(
         control(40, vantage="tor"),
         gone(40, identity="wechat:other/1/1", url=OTHER),
         wall(40, identity="wechat:other/1/1", url=OTHER),
+        control(40, ambiguous=True, rule="gen-short"),
     ],
-    ids=["before", "behind", "another host", "another way", "gone as well", "a wall"],
+    ids=["before", "behind", "another host", "another way", "gone as well", "a wall", "few words"],
 )
 def test_a_control_is_another_page_of_the_host_that_was_there_in_between(
     other: Observation,
 ) -> None:
     assert run(seen(0), gone(30), gone(45), other).events == ()
     assert run(seen(0), gone(30), gone(45), control(40)).events != ()
+
+
+def test_an_event_that_rests_on_a_control_of_few_words_is_still_derived_from_its_captures() -> None:
+    """As events were concluded before; one of today waits for a better control."""
+    few = control(40, ambiguous=True, rule="gen-short")
+    visits = (seen(0), gone(30), few, gone(45))
+    (old,) = conclude(IDENTITY, visits, RULES, few_words=True).events
+    assert old.controls == (few,)
+
+    assert again(old, parts(old)) == old
+    assert run(*visits).missing[0].lack is Lack.CONTROL
+    assert run(*visits, control(46), gone(50)).events[0].controls == (control(46),)
 
 
 def test_few_words_where_a_page_was_are_not_the_page() -> None:

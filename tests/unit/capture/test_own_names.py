@@ -157,6 +157,7 @@ def layout(*blocks: tuple[str, bool, bool]) -> bytes:
     )
 
 
+CODED = base64.b64encode(f"for {HANDLE.value} in a text".encode())
 CONTENTS = {
     **bundles.CONTENTS,
     "capture/dom.html": f"<p>Welcome, {HANDLE.value}</p>".encode(),
@@ -168,6 +169,7 @@ CONTENTS = {
         (f"write to {MAIL.value}", True, False),
     ),
     "capture/page.txt": f"Welcome, {HANDLE.value} {MAIL.value}".encode(),
+    "capture/console.jsonl": canonical_json.dumps({"text": f"it {CODED.decode()}"}) + b"\n",
 }
 
 
@@ -184,6 +186,7 @@ def test_what_is_taken_out_of_the_text_is_named_where_pictures_show_it(tmp_path:
         data = it.file.read_bytes()
         assert digest_bytes(data) == it.digests
         assert b"aria" not in data
+        assert CODED not in data
     assert done.title.startswith("for redacted:sha256:")
     assert OwnFound(kind="handle", where="capture/dom.html", count=1) in done.own_found
     assert {it.place for it in done.redactions} == {"own-name"}
@@ -200,6 +203,7 @@ def test_a_warning_is_for_the_user_and_leaves_no_trace_in_what_is_sealed(tmp_pat
     assert done.own_found == (
         OwnFound(kind="email", where="capture/layout.json", count=1),
         OwnFound(kind="email", where="capture/page.txt", count=1),
+        OwnFound(kind="handle", where="capture/console.jsonl", count=1),
         OwnFound(kind="handle", where="capture/dom.html", count=1),
         OwnFound(kind="handle", where="capture/layout.json", count=3),
         OwnFound(kind="handle", where="capture/page.txt", count=1),
@@ -213,7 +217,7 @@ def test_to_stop_is_to_keep_nothing_and_to_say_where_without_saying_what(tmp_pat
         conceal(made, concealer(action="stop"))
 
     said = f"{caught.value.message} {caught.value.hint}"
-    assert "your own handle in capture/dom.html (1)" in said
+    assert "your own handle in capture/console.jsonl (1), capture/dom.html (1)" in said
     assert "maria" not in said.lower()
     assert caught.value.exit_code == 20
 
