@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -29,6 +29,9 @@ Progress = Callable[[str, str], None]
 
 # Says a sentence to the person at the terminal, or to a worker's log.
 Tell = Callable[[str], None]
+
+
+Content: TypeAlias = Path | bytes  # to be stored: bytes for what is small, and secret on a disk
 
 
 class Clock(Protocol):
@@ -225,13 +228,13 @@ class ObjectStore(Protocol):
         """The store as a person names it: a directory, or `s3://bucket/prefix`."""
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """
-        Write the file durably before returning, if the key is free.
+        Write a file, or bytes, durably before returning, if the key is free.
 
         Args:
-            sha256: Hex digest of the file; a store that can checks it on arrival.
+            sha256: Hex digest of it; a store that can checks it on arrival.
             retention: Ask for at least this. A bucket that does not keep it refuses; a
                 directory notes it, as `retain` does.
 
@@ -341,7 +344,7 @@ class CustodyStore(ObjectStore, Protocol):
         event: str,
         detail: str,
         key: str,
-        source: Path,
+        source: Content,
         sha256: str,
         *,
         retention: Retention | None = None,

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,8 +185,8 @@ def audit(
         )
         key, problem = layout.report_key(report_id), None
         try:
-            _put(store, f"{key}.sig", signer.sign(document), folder)
-            _put(store, key, document, folder)
+            _put(store, f"{key}.sig", signer.sign(document))
+            _put(store, key, document)
         except (SnapshotterError, OSError) as error:
             problem = _problem("stored", error, "--no-report where the store is not yours to write")
             key = ""
@@ -209,11 +208,8 @@ def _problem(what: str, error: Exception, hint: str) -> SnapshotterError:
     )
 
 
-def _put(store: ObjectStore, key: str, data: bytes, folder: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-") as file:
-        file.write(data)
-        file.flush()
-        store.put_new(key, Path(file.name), hashlib.sha256(data).hexdigest())
+def _put(store: ObjectStore, key: str, data: bytes) -> None:
+    store.put_new(key, data, hashlib.sha256(data).hexdigest())
 
 
 def _read(path: Path) -> Remembered | None:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from typing_extensions import override
 
+from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import (
     assessment,
@@ -32,7 +33,7 @@ from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.assessment import Shown
 from snapshotter.model.bundle import Retention, StoredObject
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import Content, ObjectStore
 from snapshotter.store import custodian, layout
 from snapshotter.verify import record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
@@ -317,7 +318,7 @@ def renewals(store: ObjectStore, key: str) -> tuple[RenewalFiles, ...]:
 def put_late_token(
     store: ObjectStore,
     key: str,
-    file: Path,
+    token: Content,
     sha256: str,
     *,
     number: int = 1,
@@ -335,7 +336,7 @@ def put_late_token(
     keys = _late_token_keys(key)
     for sidecar in (keys[number - 1], *keys[: number - 1], *keys[number:]):
         with contextlib.suppress(FileExistsError):
-            store.put_new(sidecar, file, sha256, retention=retention)
+            store.put_new(sidecar, token, sha256, retention=retention)
             return True
     return False
 
@@ -430,25 +431,20 @@ def unpack(bundle: Path, directory: Path) -> Path:
 
 def _copy(store: ObjectStore, found: StoredObject, target: Path) -> Path:
     """Copy one object so that the target is whole or absent, and the same bytes or an error."""
-    temporary = target.with_name(f".{target.name}.part")
-    digester = Digester()
+    digester, sha256 = Digester(), ""
     try:
-        with store.open(found.key) as source, temporary.open("wb") as out:
+        with store.open(found.key) as source, durable.growing(target, over=False) as out:
             while chunk := source.read(CHUNK):
                 digester.update(chunk)
                 out.write(chunk)
-        sha256 = digester.digests().sha256
-        if found.sha256 and found.sha256 != sha256:
-            raise EvidenceInvalid(f"{found.key} is not what the store said it is")
-        if target.exists():
-            with target.open("rb") as there:
-                same = digest(there, limit=target.stat().st_size).sha256 == sha256
-            if not same:
-                raise SnapshotterError(
-                    f"{target} is there already, and is another file", hint="export elsewhere"
-                )
-        else:
-            temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            sha256 = digester.digests().sha256
+            if found.sha256 and found.sha256 != sha256:
+                raise EvidenceInvalid(f"{found.key} is not what the store said it is")
+    except FileExistsError:
+        with target.open("rb") as there:
+            same = digest(there, limit=target.stat().st_size).sha256 == sha256
+        if not same:
+            raise SnapshotterError(
+                f"{target} is there already, and is another file", hint="export elsewhere"
+            ) from None
     return target

@@ -15,7 +15,7 @@ from typing import TypeVar
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.digest import CHUNK
 from snapshotter.model.bundle import Retention, StoredObject
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import Content, ObjectStore
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
 
@@ -116,7 +116,7 @@ def put(
     event: str,
     detail: str,
     key: str,
-    file: Path,
+    content: Content,
     sha256: str,
     retention: Retention | None,
 ) -> str:
@@ -129,14 +129,14 @@ def put(
     """
     told = ""
     try:
-        target.put_as(event, detail, key, file, sha256, retention=retention)
+        target.put_as(event, detail, key, content, sha256, retention=retention)
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:
         if retention is None:
             raise
         # A copy without a lock is worth more than none; that it has none is told.
-        target.put_as(event, detail, key, file, sha256)
+        target.put_as(event, detail, key, content, sha256)
         told = f"it is not locked there: {error}"
     if sha256_of(target, key) != sha256:
         raise SnapshotterError(

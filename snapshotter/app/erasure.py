@@ -14,7 +14,6 @@ the bundle back, and the same command again goes on.
 """
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,18 +168,11 @@ def _put_tombstone(
         custody_head=chain.head.previous if chain.events else "",
     )
     data = tombstone.encode(made, desk.signer)
-    with tempfile.TemporaryDirectory(prefix="snapshotter-tombstone-") as directory:
-        file = Path(directory) / "tombstone.json"
-        file.write_bytes(data)
-        # Another process that carries out the same order may have been quicker.
-        with contextlib.suppress(FileExistsError):
-            desk.store.put_as(
-                POLICY_ASSIGNMENT,
-                "an erasure was ordered",
-                stone_key,
-                file,
-                digest_bytes(data).sha256,
-            )
+    # Another process that carries out the same order may have been quicker.
+    with contextlib.suppress(FileExistsError):
+        desk.store.put_as(
+            POLICY_ASSIGNMENT, "an erasure was ordered", stone_key, data, digest_bytes(data).sha256
+        )
 
 
 def _doomed(store: ObjectStore, key: str) -> list[str]:

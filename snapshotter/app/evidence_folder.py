@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from snapshotter import durable
 from snapshotter.app import bundles
 from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.stamps import stamps
@@ -98,16 +99,12 @@ def write(
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SnapshotterError(f"{folder} is there already", hint="name a folder that is new")
-    part = folder.with_name(f".{folder.name}.part")
     try:
-        shutil.rmtree(part, ignore_errors=True)  # of a run that was broken off
-        part.mkdir(parents=True)
-        found = _fill(part, store, bundle_id, trust_file, root_key_id, trust, now)
-        os.replace(part, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with durable.growing_folder(folder) as part:
+            found = _fill(part, store, bundle_id, trust_file, root_key_id, trust, now)
     except OSError as error:
         raise SnapshotterError(f"{folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     files = sorted(str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file())
     return EvidenceFolder(folder=folder, files=tuple(files), root_key_id=root_key_id, report=found)
 

@@ -9,11 +9,9 @@ places a hold that is there places no second one, and who lifts one that is lift
 a flag off that nothing needs any more.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from snapshotter.app import bundles
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -173,19 +171,11 @@ def _put(
     )
     # Neither name nor matter: the custody chain outlives an erasure.
     detail = "a hold was placed" if action == PLACE else "a hold was lifted"
-    with tempfile.TemporaryDirectory(prefix="snapshotter-hold-") as directory:
-        file = Path(directory) / "hold.json"
-        file.write_bytes(data)
-        try:
-            desk.store.put_as(
-                POLICY_ASSIGNMENT,
-                detail,
-                layout.sidecar_key(key, holds.kind(before.sequence + 1)),
-                file,
-                digest_bytes(data).sha256,
-            )
-        except FileExistsError:
-            return False
+    record = layout.sidecar_key(key, holds.kind(before.sequence + 1))
+    try:
+        desk.store.put_as(POLICY_ASSIGNMENT, detail, record, data, digest_bytes(data).sha256)
+    except FileExistsError:
+        return False
     return True
 
 

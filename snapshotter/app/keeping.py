@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from snapshotter import durable
 from snapshotter.app import bundles, pending
 from snapshotter.app.graves import Graves
 from snapshotter.app.spool import sweep
@@ -238,13 +239,7 @@ def _move(file: Path, target: Path) -> Path:
     try:
         return file.replace(target)
     except OSError:
-        growing = target.with_name(f".{target.name}.new")
-        try:
-            shutil.copy2(file, growing)
-            growing.replace(target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                growing.unlink()
-            raise
+        with file.open("rb") as source, durable.growing(target, mode=0o600) as out:
+            shutil.copyfileobj(source, out)
         file.unlink()
         return target

@@ -10,12 +10,12 @@ something stands, and they are named as left out.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from snapshotter import durable
 from snapshotter.app import bundles
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import container
@@ -132,7 +132,7 @@ def _masked(
             painted.append(list(area))
     target = folder / f"{stem}-{Path(member.name).stem}-masked.png"
     try:
-        with target.open("xb") as out:
+        with durable.growing(target, over=False) as out:
             picture.save(out, "PNG")
     except OSError as error:
         raise _not_written(target, error) from error
@@ -147,10 +147,7 @@ def _masked(
 
 def _write_new(path: Path, data: bytes) -> None:
     try:
-        with path.open("xb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+        durable.write(path, data, over=False)
     except OSError as error:
         raise _not_written(path, error) from error
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.names import MAX_SIGNATURES
@@ -236,21 +237,7 @@ def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if is_new:
-                os.link(temporary, path)
-                Path(temporary).unlink()
-            else:
-                Path(temporary).replace(path)
-        except BaseException:  # also Ctrl-C: half a file must not stay
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        durable.write(path, data, mode=0o600, over=not is_new)
     except OSError as error:
         if is_new and isinstance(error, FileExistsError) and path.is_file():
             raise

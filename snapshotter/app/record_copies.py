@@ -12,10 +12,8 @@ audit of the copy finds each head that the source's log names.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeGuard
 
 from snapshotter.app import records
@@ -285,12 +283,8 @@ class RecordCopies:
             kept = desk.source.head(key).retention
         if kept is not None and kept.until <= desk.clock.now():
             kept = None
-        with tempfile.TemporaryDirectory(prefix="snapshotter-record-") as folder:
-            file = Path(folder) / "record"
-            file.write_bytes(data)
-            sha256 = hashlib.sha256(data).hexdigest()
-            detail = f"from {desk.source_name}"
-            told = put(desk.target, event, detail, key, file, sha256, kept)
+        sha256 = hashlib.sha256(data).hexdigest()
+        told = put(desk.target, event, f"from {desk.source_name}", key, data, sha256, kept)
         self.copied += 1
         self.bytes += len(data)
         if told:

@@ -1,8 +1,6 @@
 """Small records of their own in a store (gaps, events, proofs): written once, read whole."""
 
 import contextlib
-import tempfile
-from pathlib import Path
 
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.ports import ObjectStore
@@ -15,12 +13,9 @@ def put(store: ObjectStore, key: str, data: bytes) -> bool:
     Raises:
         ServiceUnavailable, SnapshotterError: As `ObjectStore.put_new`.
     """
-    with tempfile.TemporaryDirectory(prefix="snapshotter-record-") as directory:
-        file = Path(directory) / "record"
-        file.write_bytes(data)
-        with contextlib.suppress(FileExistsError):
-            store.put_new(key, file, digest_bytes(data).sha256)
-            return True
+    with contextlib.suppress(FileExistsError):
+        store.put_new(key, data, digest_bytes(data).sha256)
+        return True
     return False
 
 

@@ -9,11 +9,9 @@ nothing, and would only look as if it did.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from snapshotter.app import bundles
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -244,9 +242,6 @@ class Renewer:
 
     def _put(self, due: _Due, text: bytes, token: bytes) -> None:
         """Write both files; a text without its token is no renewal, and keeps its number."""
-        with tempfile.TemporaryDirectory(prefix="snapshotter-renewal-") as directory:
-            for kind, data in zip(names.renewal(due.number), (text, token), strict=True):
-                file = Path(directory) / kind
-                file.write_bytes(data)
-                key = layout.sidecar_key(due.key, kind)
-                self._store.put_new(key, file, hashlib.sha256(data).hexdigest())
+        for kind, data in zip(names.renewal(due.number), (text, token), strict=True):
+            key = layout.sidecar_key(due.key, kind)
+            self._store.put_new(key, data, hashlib.sha256(data).hexdigest())

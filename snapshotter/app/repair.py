@@ -15,7 +15,6 @@ A crash leaves the object missing and known, and the same command again goes on.
 """
 
 import heapq
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,6 +25,7 @@ from snapshotter.app.copying import Group, fetch, groups, paired, put, sibling_i
 from snapshotter.app.genuine import Sibling, Subject
 from snapshotter.app.graves import Graves
 from snapshotter.app.record_copies import RecordCopies, RecordDesk, key_of
+from snapshotter.app.spool import scratch
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -59,6 +59,7 @@ class RepairDesk:
     trust: Trust
     graves: Graves
     clock: Clock
+    spool_dir: Path  # where what is put back is before it is
     logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
     erased: Collection[str] = ()  # bundle ids with a tombstone in the log
     # Gaps, take-down events and reports in the log: SHA-256, by kind of leaf and name.
@@ -134,10 +135,10 @@ class _Repair:
             if not self._dry_run:
                 self._desk.target.complete(there.bundle_id)
             known = self._known(there)
-            with tempfile.TemporaryDirectory(prefix="snapshotter-repair-") as folder:
-                subject = self._whole(there, known, Path(folder))
+            with scratch(self._desk.spool_dir, "repair") as folder:
+                subject = self._whole(there, known, folder)
                 if subject is not None:
-                    self._sidecars(there, known, subject, Path(folder))
+                    self._sidecars(there, known, subject, folder)
         except ServiceUnavailable:
             raise
         except (SnapshotterError, OSError) as error:

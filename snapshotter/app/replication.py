@@ -17,7 +17,6 @@ A crash leaves whole objects; the same command again copies what is missing. Eac
 has a custody chain of its own: a copy begins with the source's, and goes on by itself.
 """
 
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from snapshotter.app.genuine import Subject
 from snapshotter.app.graves import Graves
 from snapshotter.app.log_reading import LogContents, read_log
 from snapshotter.app.record_copies import RecordCopies, RecordDesk
+from snapshotter.app.spool import scratch
 from snapshotter.errors import (
     EvidenceInvalid,
     EvidenceUnverifiable,
@@ -74,6 +74,7 @@ class ReplicationDesk:
     trust: Trust
     graves: Graves
     clock: Clock
+    spool_dir: Path  # where a copy is between the two stores
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,8 +183,8 @@ class _Replication:
                 elif here.objects:
                     self._wrong("passed-over", bundle_id, "sidecars of a bundle that is not there")
                 return
-            with tempfile.TemporaryDirectory(prefix="snapshotter-replica-") as folder:
-                self._copy(here, there, Path(folder))
+            with scratch(self._desk.spool_dir, "replica") as folder:
+                self._copy(here, there, folder)
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
@@ -343,8 +344,8 @@ class _Replication:
         if self._dry_run:
             return
         key = layout.sidecar_key(here.key, tombstone.KIND)
-        with tempfile.TemporaryDirectory(prefix="snapshotter-replica-") as folder:
-            file = Path(folder) / "tombstone"
+        with scratch(self._desk.spool_dir, "replica") as folder:
+            file = folder / "tombstone"
             sha256 = fetch(self._desk.source, key, file)
             put(self._desk.target, REPLICATION, self._from, key, file, sha256, None)
             self.done.objects += 1

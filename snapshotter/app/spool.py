@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,22 @@ def spooled(root: Path, name: str) -> Iterator[Path]:
     finally:
         _remove(directory)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def scratch(root: Path, what: str) -> Iterator[Path]:
+    """
+    Sweep, and give an empty directory of our own, as `spooled` does, for what is made on the way.
+
+    Args:
+        what: The beginning of its name: which command left it, where one did.
+
+    Raises:
+        SnapshotterError: It can not be made.
+    """
+    sweep(root)
+    with spooled(root, f"{what}-{secrets.token_hex(8)}") as directory:
+        yield directory
 
 
 def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from snapshotter import durable
 from snapshotter.app import bundles, pending, records
 from snapshotter.app.bundle_verification import verified
 from snapshotter.app.observations import Observatory, is_of_its_host, observations
@@ -432,7 +433,7 @@ def export(place: Observatory, found: KeptEvent, directory: Path) -> tuple[Path,
                 raise SnapshotterError(
                     f"{path} is there already, and is another file", hint="export elsewhere"
                 )
-            path.write_bytes(it.data)
+            durable.write(path, it.data)
             written.append(path)
             it = chain.pop(it.event.previous, None)
     except OSError as error:

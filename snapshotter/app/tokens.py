@@ -7,7 +7,6 @@ later, here, and stored beside the bundle; the bundle itself never changes.
 
 import fcntl
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -342,8 +341,5 @@ def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
 
 def _put_sidecar(store: ObjectStore, key: str, response: bytes) -> None:
     """Store a late token beside its bundle under the next free number."""
-    with tempfile.TemporaryDirectory(prefix="snapshotter-token-") as directory:
-        file = Path(directory) / "token.tsr"
-        file.write_bytes(response)
-        if not bundles.put_late_token(store, key, file, digest_bytes(response).sha256):
-            raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")
+    if not bundles.put_late_token(store, key, response, digest_bytes(response).sha256):
+        raise SnapshotterError(f"{key} has {names.MAX_LATE_TOKENS} late tokens already")

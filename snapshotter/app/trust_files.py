@@ -17,11 +17,11 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.ports import Signer
 from snapshotter.verify.files import open_file
@@ -46,7 +46,7 @@ def read(file: Path, root: Signer) -> TrustDocument:
         document = load_document(data, _read(pending), pinned_root=root.key_id)
         with _writing(file):
             os.replace(pending, _beside(file, ".sig"))
-            _sync_directory(file)
+            durable.sync(file.parent)
         return document
 
 
@@ -60,7 +60,7 @@ def save(file: Path, document: TrustDocument, root: Signer) -> None:
         _replace(pending, signature)  # (1)
         _replace(file, data)  # (2)
         os.replace(pending, _beside(file, ".sig"))  # (3)
-        _sync_directory(file)
+        durable.sync(file.parent)
 
 
 def read_either(file: Path) -> tuple[TrustDocument, bool]:
@@ -113,26 +113,7 @@ def next_draft(
 
 def _replace(path: Path, content: bytes) -> None:
     """Put new content in a file's place, durably and whole, readable by anybody."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-    _sync_directory(path)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    durable.write(path, content, mode=0o644)
 
 
 @contextlib.contextmanager

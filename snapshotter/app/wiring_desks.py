@@ -71,6 +71,7 @@ def replication_desk(source: Settings, target: Settings, *, tell: Tell) -> Repli
         trust=wiring_trust.trust(source),
         graves=graves(source),
         clock=SystemClock(),
+        spool_dir=source.spool_dir,
     )
 
 
@@ -96,6 +97,7 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
         trust=copying.trust,
         graves=copying.graves,
         clock=copying.clock,
+        spool_dir=copying.spool_dir,
         logged=contents.bundles,
         erased=contents.erased,
         records=contents.records,

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -178,8 +179,10 @@ class Workplace:
         temporary = root / "tmp"
         if len(os.fsencode(temporary)) > _SOCKET_PATH:
             # Below /tmp, as TMPDIR may be as long (macOS); the link is for whoever sweeps.
-            temporary = Path(tempfile.mkdtemp(prefix="snapshotter-", dir="/tmp"))
+            # The link comes first: a crash between the two leaves nothing that no link leads to.
+            temporary = Path("/tmp", f"snapshotter-{secrets.token_hex(8)}")  # noqa: S108  new, 0700
             (root / "elsewhere").symlink_to(temporary)
+            temporary.mkdir(mode=0o700)
         place = cls(
             root=root.resolve(),
             profile=root.resolve() / "profile",

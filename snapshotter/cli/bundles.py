@@ -269,13 +269,11 @@ def export(
 def _masked(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    import tempfile
-
     from snapshotter.app import bundles, masking, wiring_store
+    from snapshotter.app.spool import scratch
 
-    settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.spool_dir, prefix="masked-") as folder:
-        bundle = bundles.export(store, bundle_id, Path(folder))[0]
+    with scratch(settings.spool_dir, "masked") as folder:
+        bundle = bundles.export(store, bundle_id, folder / "copy")[0]
         wiring_store.note_access(settings, store, bundle_id, EXPORTING, tell=say)
         made = masking.write(bundle, output)
     if as_json:

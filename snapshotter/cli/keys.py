@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from snapshotter import durable
 from snapshotter.cli.key_options import (
     json_option,
     key_directory,
@@ -183,8 +184,7 @@ def _write_new(path: Path, content: bytes) -> None:
     from snapshotter.verify.files import open_file
 
     try:
-        with path.open("xb") as stream:
-            stream.write(content)
+        durable.write(path, content, over=False)
     except FileExistsError as error:
         with open_file(path) as there:
             same = there.read(len(content) + 1) == content

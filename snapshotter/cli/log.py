@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import Steps, result, result_json, say
+from snapshotter.cli.output import Steps, result, result_json, say, write_file
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
 if TYPE_CHECKING:
@@ -198,10 +198,7 @@ def prove(
     except EvidenceInvalid as error:
         raise EvidenceInvalid(error.message, hint="snapshotter log check") from error
     if str(output) != "-":
-        try:
-            output.write_bytes(proof)
-        except OSError as error:
-            raise SnapshotterError(f"{output} can not be written: {error.strerror}") from error
+        write_file(output, proof)
     if as_json:
         result_json(
             {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from snapshotter import durable
 from snapshotter.errors import SnapshotterError
 
 if TYPE_CHECKING:
@@ -61,17 +62,15 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         SnapshotterError: It can not be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a pipe, or /dev/stdout: nothing may take its place
+        else:
+            durable.write(path, data)
     except OSError as error:
         raise SnapshotterError(
             f"{path} can not be written: {error.strerror or error}", hint="write it somewhere else"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def verdict_object(shown: "Shown | None") -> dict[str, Any] | None:

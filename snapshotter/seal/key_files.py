@@ -7,11 +7,11 @@ or a directory in which others may put their own in its place, is refused.
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from snapshotter import durable
 from snapshotter.errors import SnapshotterError
 
 MAX_PASSPHRASE = 1024  # bytes
@@ -49,48 +49,19 @@ class KeyFiles:
     def replace(self, target: Path, content: bytes) -> None:
         """Write a file for its owner alone, durably and whole, in the place of another."""
         try:
-            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(temporary, target)
-            except BaseException:  # also Ctrl-C: half a file must not stay
-                os.unlink(temporary)
-                raise
-            self._sync()
+            durable.write(target, content, mode=0o600)
         except OSError as error:
             raise refused(self._path, error) from error
 
     def put_new(self, target: Path, content: bytes, *, mode: int) -> bool:
         """Write durably, whole, and only where nothing is; return whether it was written."""
         try:
-            # Created exclusively, for its owner alone, under a name that `list` does not take.
-            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self._path)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fchmod(stream.fileno(), mode)
-                    os.fsync(stream.fileno())
-                try:
-                    os.link(temporary, target)  # unlike a rename, never replaces
-                except FileExistsError:
-                    return False
-            finally:
-                os.unlink(temporary)
-            self._sync()
+            durable.write(target, content, mode=mode, over=False)
+        except FileExistsError:
+            return False
         except OSError as error:
             raise refused(self._path, error) from error
         return True
-
-    def _sync(self) -> None:
-        directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def passphrase_from_file(path: Path) -> bytes:

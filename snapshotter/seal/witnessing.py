@@ -16,11 +16,11 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import merkle, note
 from snapshotter.formats.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
@@ -184,22 +184,7 @@ class Witnessing:
 
     def _write(self, file: Path, data: bytes) -> None:
         """Replace a file so that it is old or new, and on disk when this returns."""
-        descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".new-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(file)
-        except BaseException:  # also Ctrl-C: half a file must not stay
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-        folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.write(file, data, mode=0o600)
 
     def _file(self, origin: str) -> Path:
         return self._directory / f"{hashlib.sha256(origin.encode()).hexdigest()}.checkpoint"

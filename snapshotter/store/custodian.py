@@ -19,11 +19,9 @@ the custody sidecars have receipts alone.
 """
 
 import contextlib
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -40,8 +38,8 @@ from snapshotter.model.custody import (
     CustodyEvent,
     receipt_of,
 )
-from snapshotter.ports import Clock, IdSource, ObjectStore, Tell
-from snapshotter.store import layout
+from snapshotter.ports import Clock, Content, IdSource, ObjectStore, Tell
+from snapshotter.store import content, layout
 from snapshotter.store.ledger import ReceiptFile, ReceiptFiles
 
 _TRIES = 50  # each is lost to a writer that got its own event in
@@ -97,7 +95,7 @@ class CustodialStore:
         return self._place
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """See `ObjectStore.put_new`. A sidecar gets at least the lock of its bundle."""
         return self.put_as(INGESTION, "", key, source, sha256, retention=retention)
@@ -107,7 +105,7 @@ class CustodialStore:
         event: str,
         detail: str,
         key: str,
-        source: Path,
+        source: Content,
         sha256: str,
         *,
         retention: Retention | None = None,
@@ -128,7 +126,7 @@ class CustodialStore:
         silent = _is_silent(bundle.kind)
         begun = self.event("" if silent else event, key.rpartition("/")[2], detail)
         if not silent:
-            expected = StoredObject(key=key, length=source.stat().st_size, sha256=sha256)
+            expected = StoredObject(key=key, length=content.length(source), sha256=sha256)
             self._intend(bundle.bundle_id, self._with_receipt(begun, expected, sha256))
         stored = self._store.put_new(key, source, sha256, retention=retention)
         if legal_hold:
@@ -300,21 +298,18 @@ class CustodialStore:
     def _append(self, bundle_id: str, events: Sequence[CustodyEvent]) -> tuple[Head, CustodyEvent]:
         """Append, and return the receipt of the sidecar too."""
         retention, legal_hold = self._lock_of(bundle_id)
-        with tempfile.TemporaryDirectory(prefix="snapshotter-custody-") as directory:
-            file = Path(directory) / "custody.jsonl"
-            for _ in range(_TRIES):
-                data, head = custody_sidecars.encode(events, self._chain_head(bundle_id))
-                file.write_bytes(data)
-                key = layout.sidecar_key(
-                    layout.bundle_key(bundle_id), custody_sidecars.kind(head.number)
-                )
-                sha256 = digest_bytes(data).sha256
-                with contextlib.suppress(FileExistsError):
-                    stored = self._store.put_new(key, file, sha256, retention=retention)
-                    if legal_hold:
-                        self._store.set_legal_hold(key, on=True)
-                        stored = self._store.head(key)
-                    return head, self._receipt("", "", key, stored, sha256)
+        for _ in range(_TRIES):
+            data, head = custody_sidecars.encode(events, self._chain_head(bundle_id))
+            key = layout.sidecar_key(
+                layout.bundle_key(bundle_id), custody_sidecars.kind(head.number)
+            )
+            sha256 = digest_bytes(data).sha256
+            with contextlib.suppress(FileExistsError):
+                stored = self._store.put_new(key, data, sha256, retention=retention)
+                if legal_hold:
+                    self._store.set_legal_hold(key, on=True)
+                    stored = self._store.head(key)
+                return head, self._receipt("", "", key, stored, sha256)
         raise ServiceUnavailable(
             f"others write to the custody chain of {bundle_id} all the time", hint="try again"
         )

@@ -36,8 +36,9 @@ from typing import BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.ports import Tagged
+from snapshotter.ports import Content, Tagged
 from snapshotter.store import directory_locks, directory_swap, layout
+from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least, extended, refuse_locked
 
 _INCOMING = ".incoming"
@@ -80,12 +81,12 @@ class DirectoryStore:
         return self._root / layout.check_key(key)
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """See `ObjectStore.put_new`. A retention is noted before this returns."""
         layout.check_key(key)
         layout.check_sha256(sha256)
-        with source.open("rb") as original, self._told(key), contextlib.ExitStack() as stack:
+        with opened(source) as original, self._told(key), contextlib.ExitStack() as stack:
             self._make_root()
             root = stack.enter_context(_opened(self._root))
             incoming = stack.enter_context(_folder(root, _INCOMING, mode=0o700))
@@ -532,7 +533,7 @@ def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
         _write(descriptor, chunk)
     if digest.hexdigest() != sha256:
         raise SnapshotterError(
-            "the file to store is not the one that was hashed",
+            "what is to be stored is not what was hashed",
             hint="nothing was stored; the spool's disk or memory may be damaged",
         )
     return length

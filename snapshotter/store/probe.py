@@ -15,7 +15,6 @@ import base64
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,20 +126,18 @@ def refuse_unlocked(result: StoreProbe) -> None:
 
 
 def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
-    with tempfile.TemporaryDirectory() as spool, contextlib.ExitStack() as stack:
-        right, right_sha256 = _file(Path(spool), _RIGHT)
-        wrong, wrong_sha256 = _file(Path(spool), _WRONG)
+    with contextlib.ExitStack() as stack:
         key = f"{folder}/object"
         stack.callback(_remove_folder, store.root / FOLDER, store.root / folder)
         # This one raises when nothing can be written here: then there is nothing to report.
-        store.put_new(key, right, right_sha256)
+        store.put_new(key, _RIGHT, _sha256(_RIGHT))
         return (
-            _race(store, f"{folder}/race", (right, right_sha256), (wrong, wrong_sha256)),
+            _race(store, f"{folder}/race"),
             _swaps(store, f"{folder}/swapped"),
             _refused(
                 "checksum_verified",
                 SnapshotterError,
-                lambda: store.put_new(f"{folder}/damaged", right, wrong_sha256),
+                lambda: store.put_new(f"{folder}/damaged", _RIGHT, _sha256(_WRONG)),
                 "a file with another digest was refused",
                 "a file with another digest was stored",
             ),
@@ -172,14 +169,13 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
         )
 
 
-def _race(
-    store: DirectoryStore | S3Store, key: str, one: tuple[Path, str], other: tuple[Path, str]
-) -> Promise:
+def _race(store: DirectoryStore | S3Store, key: str) -> Promise:
     """Let several writers put one key at once, with two contents."""
 
     def write(number: int) -> StoredObject | None:
         try:
-            return store.put_new(key, *(one, other)[number % 2])
+            content = (_RIGHT, _WRONG)[number % 2]
+            return store.put_new(key, content, _sha256(content))
         except FileExistsError:
             return None
 
@@ -234,10 +230,8 @@ class _S3Probe:
 
     def run(self) -> tuple[tuple[Promise, ...], tuple[str, ...]]:
         store, key = self._store, f"{self._folder}/object"
-        with tempfile.TemporaryDirectory() as spool:
-            right, sha256 = _file(Path(spool), _RIGHT)
-            # Through the adapter, whose errors say what is wrong with rights and names.
-            store.put_new(key, right, sha256)
+        # Through the adapter, whose errors say what is wrong with rights and names.
+        store.put_new(key, _RIGHT, _sha256(_RIGHT))
         try:
             promises = (
                 self._create_if_absent(key),
@@ -264,9 +258,7 @@ class _S3Probe:
                 kept=False,
                 how="a second write with If-None-Match was accepted: this endpoint overwrites",
             )
-        with tempfile.TemporaryDirectory() as spool:
-            right, wrong = _file(Path(spool), _RIGHT), _file(Path(spool), _WRONG)
-            return _race(self._store, f"{self._folder}/race", right, wrong)
+        return _race(self._store, f"{self._folder}/race")
 
     def _checksum_verified(self) -> Promise:
         answer = self._put(f"{self._folder}/damaged", _RIGHT, ChecksumSHA256=_base64(_WRONG))
@@ -420,11 +412,8 @@ def _unknown(name: str, code: str) -> Promise:
     return Promise(name=name, kept=None, how=f"these credentials may not ask ({code})")
 
 
-def _file(spool: Path, content: bytes) -> tuple[Path, str]:
-    digest = hashlib.sha256(content).hexdigest()
-    path = spool / digest
-    path.write_bytes(content)
-    return path, digest
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _base64(content: bytes) -> str:

@@ -26,7 +26,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
@@ -37,8 +36,9 @@ from snapshotter.model.bundle import (
     Retention,
     StoredObject,
 )
-from snapshotter.ports import Tagged
+from snapshotter.ports import Content, Tagged
 from snapshotter.store import layout
+from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least
 from snapshotter.store.s3_locks import BucketLocks
 
@@ -184,7 +184,7 @@ class S3Store:
         return layout.check_key(f"{self._prefix}/{key}") if self._prefix else key
 
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         """
         See `ObjectStore.put_new`.
@@ -196,7 +196,7 @@ class S3Store:
         name = self.full_key(key)
         layout.check_sha256(sha256)
         # (1) The spool may be damaged, and not every server looks at the checksum.
-        length = _check_file(source, sha256)
+        length = _check(source, sha256)
         # (2) If the key is free. Without an answer we do not know: the call may be repeated.
         version, existed = self._put(name, key, source, sha256, length, retention)
         # (3) What did arrive?
@@ -378,7 +378,7 @@ class S3Store:
         self,
         name: str,
         key: str,
-        source: Path,
+        source: Content,
         sha256: str,
         length: int,
         retention: Retention | None,
@@ -395,7 +395,7 @@ class S3Store:
             arguments["ObjectLockMode"] = retention.mode
             arguments["ObjectLockRetainUntilDate"] = retention.second
         for tried in range(_CONFLICTS):
-            with self._told(key), source.open("rb") as body:
+            with self._told(key), opened(source) as body:
                 try:
                     answer = self._client.put_object(
                         Bucket=self._bucket, Key=name, Body=body, **arguments
@@ -678,14 +678,14 @@ def _is_locked(there: StoredObject, wanted: Retention) -> bool:
     return bool(there.version) and kept is not None and kept.covers(wanted)
 
 
-def _check_file(source: Path, sha256: str) -> int:
-    """Return the file's length in bytes. Raises SnapshotterError when it is not what was hashed."""
-    with source.open("rb") as stream:
+def _check(source: Content, sha256: str) -> int:
+    """Return its length in bytes. Raises SnapshotterError when it is not what was hashed."""
+    with opened(source) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         length = stream.tell()
     if digest != sha256:
         raise SnapshotterError(
-            "the file to store is not the one that was hashed",
+            "what is to be stored is not what was hashed",
             hint="nothing was stored; the spool's disk or memory may be damaged",
         )
     if length > MAX_OBJECT:

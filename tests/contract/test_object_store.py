@@ -60,6 +60,20 @@ def test_what_was_put_is_described_and_read_back(store: Store, tmp_path: Path) -
     assert get(store, KEY) == b"evidence"
 
 
+def test_bytes_are_stored_as_a_file_is(store: Store, tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(b"evidence").hexdigest()
+
+    stored = store.put_new(KEY, b"evidence", sha256)
+
+    assert (stored.key, stored.length, stored.sha256) == (KEY, 8, sha256)
+    assert get(store, KEY) == b"evidence"
+    put(store, KEY, b"evidence", tmp_path)  # the same
+    with pytest.raises(FileExistsError):
+        store.put_new(KEY, b"other", hashlib.sha256(b"other").hexdigest())
+    with pytest.raises(SnapshotterError, match="not what was hashed"):
+        store.put_new(f"{KEY}.proof", b"damaged", sha256)
+
+
 def test_an_object_once_written_never_changes(store: Store, tmp_path: Path) -> None:
     put(store, KEY, b"first", tmp_path)
 
@@ -113,7 +127,7 @@ def test_a_file_with_another_digest_is_refused_and_nothing_is_stored(
 ) -> None:
     source, _ = file_of(b"damaged", tmp_path)
 
-    with pytest.raises(SnapshotterError, match="not the one that was hashed"):
+    with pytest.raises(SnapshotterError, match="not what was hashed"):
         store.put_new(KEY, source, hashlib.sha256(b"whole").hexdigest())
 
     with pytest.raises(FileNotFoundError):

@@ -1,10 +1,10 @@
 """The table that is written: whole at any moment, and never over what somebody else wrote."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snapshotter.app.batch.journal import SUFFIX, Journal, sync_folder
+from snapshotter import durable
+from snapshotter.app.batch.journal import SUFFIX, Journal
 from snapshotter.errors import SnapshotterError, is_disk_full
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.tables import Table
@@ -92,15 +92,8 @@ def next_free(path: Path) -> Path:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    growing = path.with_name(f".{path.name}.new")  # ours alone, for we hold the journal
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(growing, flags, 0o666), "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        growing.replace(path)
-        sync_folder(path.parent)
+        durable.write(path, data)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -153,6 +153,7 @@ class Shelf:
             trust=own_trust([self.signer.public_key], []),
             graves=self.graves,
             clock=RealClock(),
+            spool_dir=self.folder / "spool",
         )
         done = replicate(
             desk,
@@ -179,6 +180,7 @@ class Shelf:
             trust=own_trust([self.signer.public_key], []),
             graves=self.graves,
             clock=RealClock(),
+            spool_dir=self.folder / "spool",
             logged=logged or {},
             records=records or {},
         )

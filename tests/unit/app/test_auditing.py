@@ -16,7 +16,7 @@ from snapshotter.formats import canonical_json, keys
 from snapshotter.model.audit import AuditFinding
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.finding import Verdict
-from snapshotter.ports import Signer
+from snapshotter.ports import Content, Signer
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.run import Wanted
@@ -45,7 +45,7 @@ class ReadOnly(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         raise SnapshotterError("the store is on a read-only file system")
 

@@ -24,6 +24,7 @@ from snapshotter.app.machine import RandomIds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.request import Decision
+from snapshotter.ports import Content
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
 from tests.fakes.world import START, FixedClock
@@ -293,7 +294,7 @@ def test_a_bundle_that_a_full_disk_kept_out_of_the_store_is_stored_by_the_next_r
     class Full(DirectoryStore):
         @override
         def put_new(
-            self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+            self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
         ) -> StoredObject:
             raise SnapshotterError("no space left")
 
@@ -583,7 +584,7 @@ def _run_to_death(bench: Bench, point: str, count: Callable[[str], None]) -> Non
     class Store(DirectoryStore):
         @override
         def put_new(
-            self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+            self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
         ) -> StoredObject:
             second.die_if("sealed", point)
             stored = super().put_new(key, source, sha256, retention=retention)

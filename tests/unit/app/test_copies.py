@@ -19,6 +19,7 @@ from snapshotter.formats import holds as hold_records
 from snapshotter.formats import leaf, merkle, renewal, tlog_proof, tombstone
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.bundle import Bundle, LockState, Retention, StoredObject
+from snapshotter.ports import Content
 from snapshotter.store import custodian, layout
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
@@ -496,7 +497,7 @@ class _Dying(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         self._step()
         return super().put_new(key, source, sha256, retention=retention)

@@ -29,7 +29,7 @@ from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.custody import INGESTION, SIGNATURE
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, Progress
+from snapshotter.ports import Clock, Content, Progress
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store import custodian
@@ -212,7 +212,7 @@ class _FailingStore(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         raise self.error
 
@@ -522,7 +522,7 @@ class _DyingStore(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         super().put_new(key, source, sha256, retention=retention)
         _die()

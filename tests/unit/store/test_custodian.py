@@ -14,7 +14,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.receipts import store_id
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import EXPORTING, POLICY_ASSIGNMENT
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import Content, ObjectStore
 from snapshotter.store import custodian, layout
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
@@ -38,7 +38,7 @@ class Down(DirectoryStore):
 
     @override
     def put_new(
-        self, key: str, source: Path, sha256: str, *, retention: Retention | None = None
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
     ) -> StoredObject:
         if ".custody-" in key:
             raise ServiceUnavailable("the store does not answer")
