@@ -111,6 +111,7 @@ class Watched:
         packs = ProofDesk(
             store=self.store, signer=EVENTS, trust=desk.trust(), rules=RULES,
             clock=FixedClock(self.time), software="snapshotter 0.0.0-test", printer=self.printer,
+            spool_dir=self.folder / "spool",
         )  # fmt: skip
         written = proof_case.write(desk, packs, event_id, target, lambda _: b"")
         if pdf and self.printer is not None and (why := proof_case.with_pdf(packs, written)):

@@ -10,16 +10,17 @@ import contextlib
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from snapshotter import durable
 from snapshotter.app import bundles
 from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.observations import read_bundle
+from snapshotter.app.spool import scratch
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
 from snapshotter.formats import assessment as assessments
@@ -107,6 +108,7 @@ class ProofDesk:
     rules: IdentityRules
     clock: Clock
     software: str
+    spool_dir: Path  # where copies of the captures are while a pack is made
     printer: Print | None = None  # None: no PDF
     trust_files: tuple[tuple[str, bytes], ...] = ()  # (name, bytes), for information
     root_key_id: str = ""
@@ -168,8 +170,8 @@ def make(
     """
     target = Path(os.path.abspath(target))
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
-            return _make(desk, case, target, Path(folder), without, max_bytes)
+        with scratch(desk.spool_dir, "pack") as folder, durable.growing(target) as out:
+            return _make(desk, case, target, folder, out, without, max_bytes)
     except OSError as error:
         hint = "make room, or give another place with -o" if is_disk_full(error) else ""
         raise SnapshotterError(f"{target}: {error.strerror or error}", hint=hint) from error
@@ -180,6 +182,7 @@ def _make(
     case: Case,
     target: Path,
     folder: Path,
+    out: BinaryIO,
     without: frozenset[str],
     max_bytes: int | None,
 ) -> Made:
@@ -216,15 +219,14 @@ def _make(
     said = replace(said, lacks=tuple(sorted(lacks)))
     facts = canonical_json.dumps(statement.facts(said)) + b"\n"
     files.append(_file("statement.json", Role.FACTS, "application/json", facts))
-    length, manifest = _write(desk, said, files, folder / "pack", max_bytes, captures)
-    with (folder / "pack").open("rb") as stream:
-        report = verify_pack(stream, desk.trust, now=desk.clock.now(), judge=desk.judge)
+    length, manifest = _write(desk, said, files, out, max_bytes, captures)
+    out.seek(0)
+    report = verify_pack(out, desk.trust, now=desk.clock.now(), judge=desk.judge)
     if report.verdict is Verdict.FAILED:
         raise EvidenceInvalid(
             f"the pack would not hold, and was not kept: {_why(report)}",
             hint="snapshotter verify says more of the event and of each capture",
         )
-    os.replace(folder / "pack", target)
     return Made(file=target, length=length, manifest=manifest, statement=said, report=report)
 
 
@@ -232,7 +234,7 @@ def _write(
     desk: ProofDesk,
     said: Statement,
     files: Sequence[_File],
-    file: Path,
+    out: BinaryIO,
     max_bytes: int | None,
     captures: Sequence[_Capture],
 ) -> tuple[int, Manifest]:
@@ -254,10 +256,7 @@ def _write(
         parts=tuple(parts),
         end=pack.piece(end),
     )
-    with file.open("xb") as out:
-        length = pack.write(page, end, manifest, [it.open for it in files], desk.signer, out)
-        out.flush()
-        os.fsync(out.fileno())
+    length = pack.write(page, end, manifest, [it.open for it in files], desk.signer, out)
     _refuse_size(length, max_bytes, captures)
     return length, manifest
 

@@ -55,6 +55,7 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
         rules=identity.shipped_rules(),
         clock=machine.SystemClock(),
         software=snapshotter.SOFTWARE,
+        spool_dir=settings.spool_dir,
         printer=_printer(settings),
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",

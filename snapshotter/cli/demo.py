@@ -60,16 +60,15 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
     authority are made for the demo, and removed with it.
     """
     from snapshotter.app import demo as demos
+    from snapshotter.app.spool import scratch
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
             f"{keep} is there, and something is in it", hint="--keep takes a new directory"
         )
     with contextlib.ExitStack() as open_:
-        folder = keep
-        if folder is None:
-            made = tempfile.TemporaryDirectory(prefix="snapshotter-demo-")
-            folder = Path(open_.enter_context(made))
+        own = _own(ctx)
+        folder = keep or open_.enter_context(scratch(own.spool_dir, "demo"))
         if not as_json:
             result("It was there. It is gone. On this machine alone: nothing of yours is touched.")
             result()
@@ -82,7 +81,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
                 if not as_json:
                     _print(number, step)
 
-            done = demos.run(_own(ctx), folder.absolute(), steps, told, say)
+            done = demos.run(own, folder.absolute(), steps, told, say)
         wanted = not (no_open or as_json) and has_desktop()
         shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:

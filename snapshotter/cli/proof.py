@@ -1,10 +1,9 @@
 """`snapshotter proof`: it was there, it is gone, in one file."""
 
-import os
+import contextlib
 import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +88,7 @@ def proof(
     """
     from snapshotter.app import proof_case, wiring_proof, wiring_takedown
     from snapshotter.app.proof import MAIL_BYTES, make, megabytes
+    from snapshotter.app.spool import scratch
 
     if str(output) == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output")
@@ -97,16 +97,22 @@ def proof(
     )
     with wiring_takedown.desk(settings, ask=ask_passphrase, tell=say) as desk:
         found = proof_case.find(desk, wanted, wiring_proof.event_proof(settings), say)
-    target = _target(output, found)
-    _refuse_others(target)
-    made = make(
-        wiring_proof.proof_desk(settings, ask=ask_passphrase, tell=say),
-        found,
-        target,
-        without=frozenset(without),
-        max_bytes=max_size,
-    )
-    wiring_proof.note(settings, made, say)
+    with contextlib.ExitStack() as open_:
+        if str(output) == "-":
+            target = open_.enter_context(scratch(settings.spool_dir, "proof")) / "proof.html"
+        else:
+            target = _target(output, found)
+            _refuse_others(target)
+        made = make(
+            wiring_proof.proof_desk(settings, ask=ask_passphrase, tell=say),
+            found,
+            target,
+            without=frozenset(without),
+            max_bytes=max_size,
+        )
+        wiring_proof.note(settings, made, say)
+        if str(output) == "-":
+            _to_stdout(made.file)
     if max_size is None and made.length > MAIL_BYTES:
         say(
             f"the pack has {megabytes(made.length)}: many mail servers take no more than "
@@ -114,11 +120,9 @@ def proof(
         )
     if made.report.verdict is Verdict.INDETERMINATE:
         say("whoever checks it finds it INDETERMINATE: snapshotter verify says what is missing")
-    if str(output) == "-":
-        _to_stdout(made.file)
-    elif as_json:
+    if as_json:
         result_json(_object(made))
-    else:
+    elif str(output) != "-":
         result(str(made.file))
 
 
@@ -126,11 +130,6 @@ def _target(output: Path | None, case: "Case") -> Path:
     if output is None:
         name = case.event.event_id if case.event else case.captures[1][1]
         return Path(f"proof-{name}.html")
-    if str(output) == "-":
-        handle, name = tempfile.mkstemp(prefix="snapshotter-proof-", suffix=".html")
-        os.close(handle)
-        os.unlink(name)
-        return Path(name)
     return output
 
 
@@ -152,12 +151,9 @@ def _refuse_others(target: Path) -> None:
 
 
 def _to_stdout(file: Path) -> None:
-    try:
-        with file.open("rb") as source:
-            shutil.copyfileobj(source, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    finally:
-        file.unlink()
+    with file.open("rb") as source:
+        shutil.copyfileobj(source, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def _object(made: "Made") -> dict[str, object]:

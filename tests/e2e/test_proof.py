@@ -147,6 +147,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
             rules=identity.shipped_rules(),
             clock=clock,
             software=bundles.SOFTWARE,
+            spool_dir=folder / "spool",
             printer=lambda html, beside, at: print_pdf(
                 html, beside, at=at, clock=clock, allow_no_sandbox=True
             ),

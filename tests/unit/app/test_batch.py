@@ -608,7 +608,7 @@ def _spoil(second: "_Second", point: str) -> None:
     """Let writing the journal and the table die in this process, which does nothing else."""
     note: Any = Journal.note_came
     write: Any = os.write
-    rename: Any = Path.replace
+    rename: Any = os.replace
 
     def noted(*arguments: Any, **said: Any) -> None:
         second.tears = second.number == 2 and point == "half a line"
@@ -621,15 +621,15 @@ def _spoil(second: "_Second", point: str) -> None:
             die()
         return int(write(descriptor, data))
 
-    def renamed(self: Path, target: Path) -> Path:
-        if self.name.endswith(".csv.new"):
+    def renamed(growing: Path, target: Path) -> None:
+        if target.suffix == ".csv":
             second.die_if("half a table", point)
-        return Path(rename(self, target))
+        rename(growing, target)
 
     for place, name, spoilt in (
         (Journal, "note_came", noted),
         (os, "write", written),
-        (Path, "replace", renamed),
+        (os, "replace", renamed),
     ):
         setattr(place, name, spoilt)
 

@@ -88,6 +88,7 @@ class Place:
             rules=identity.shipped_rules(),
             clock=RealClock(),
             software="snapshotter 0.0.0-test",
+            spool_dir=self.store.root.parent / "spool",
         )
 
     @property
