@@ -20,7 +20,6 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +174,9 @@ class Workplace:
     @classmethod
     def create(cls, beside: Path) -> "Workplace":
         """Make one in the directory that holds `beside`."""
-        root = Path(tempfile.mkdtemp(prefix=f".{beside.name}-browser-", dir=beside.parent))
+        name = f".{beside.name}-browser-{secrets.token_hex(4)}"  # in the spool, with `beside`
+        root = beside.parent / name
+        root.mkdir(mode=0o700)
         temporary = root / "tmp"
         if len(os.fsencode(temporary)) > _SOCKET_PATH:
             # Below /tmp, as TMPDIR may be as long (macOS); the link is for whoever sweeps.

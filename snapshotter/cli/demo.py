@@ -127,7 +127,8 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
             browser still reads it.
     """
     if not stays:
-        folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))
+        # The person is told where it is, and whose it is.
+        folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))  # noqa: TID251
         file = Path(shutil.move(file, folder / file.name))
     if webbrowser.open(file.as_uri()):
         return file

@@ -17,7 +17,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -107,8 +106,9 @@ def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockSt
     if after == before:
         return before
     with _folders(root, key, make=True) as folder:
-        name, new = key.rpartition("/")[2], f".{secrets.token_hex(8)}.new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        # One name, for the caller is the only writer: what a crash leaves is written over.
+        name, new = key.rpartition("/")[2], _growing(key)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(new, flags, 0o644, dir_fd=folder), "wb") as stream:
             stream.write(encode(after))
             stream.flush()
@@ -121,8 +121,14 @@ def change(root: int, key: str, how: Callable[[LockState], LockState]) -> LockSt
 def forget(root: int, key: str) -> None:
     """Remove the note of a key that is no more. The caller holds `changing`."""
     with contextlib.suppress(FileNotFoundError), _folders(root, key, make=False) as folder:
-        os.unlink(key.rpartition("/")[2], dir_fd=folder)
+        for name in (_growing(key), key.rpartition("/")[2]):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
         os.fsync(folder)
+
+
+def _growing(key: str) -> str:
+    return f".{key.rpartition('/')[2]}.new"
 
 
 @contextlib.contextmanager
