@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log import LogWriter
     from snapshotter.seal.log_key import FileLogSigner
+    from snapshotter.seal.log_repair import LogRepair
     from snapshotter.seal.witnessing import Witnessing
     from snapshotter.store.filesystem import DirectoryStore
     from snapshotter.store.s3 import S3Store
@@ -67,6 +68,7 @@ def open_log(
         SnapshotterError: The key of this log is not here, the store can not keep a log, or
             a log that was there is gone.
     """
+    from snapshotter.formats import log_state
     from snapshotter.seal.log import LogDamaged, LogWriter
     from snapshotter.seal.log_key import LogKeyDirectory
 
@@ -91,6 +93,15 @@ def open_log(
     origin = log_origin(found)
     if origin:
         return writer(origin)
+    if there := log_shown(found):  # before a key is made for another one
+        is_copy = next(iter(found.list(log_state.MIRROR)), None) is not None
+        what = "is a copy of another store's" if is_copy else "has lost its lock"
+        raise LogDamaged(
+            f"the log {there} in {found.url} {what}: nothing is written to it",
+            hint="snapshotter log repair --take-over, if the first store is lost for good"
+            if is_copy
+            else "snapshotter log repair",
+        )
     if memory.load() and not again:
         raise LogDamaged(
             f"the log of {found.url} is gone: this machine has seen one there",
@@ -114,6 +125,40 @@ def open_log(
         "has it can sign\n  another history. A witness makes that evident: docs/howto/log.md"
     )
     return begun
+
+
+def log_repair(
+    settings: Settings, *, ask: Callable[[], bytes] | None
+) -> "tuple[LogRepair, Callable[[], LogWriter]]":
+    """
+    Return what makes the lock of the configured store's log anew, and what opens the log then.
+
+    Raises:
+        SnapshotterError: The key of this log is not here, or the store can not keep a log.
+    """
+    from snapshotter.formats import note
+    from snapshotter.seal.log import LogDamaged
+    from snapshotter.seal.log_key import LogKeyDirectory
+    from snapshotter.seal.log_repair import LogRepair
+
+    found, memory = wiring_store.store(settings), log_memory(settings)
+    wiring_store.refuse_unfit_for_log(settings, found)
+    origin = log_shown(found, junk_lock=True)
+    if not origin and (known := memory.load()):
+        origin = note.parse_checkpoint(note.parse(known).text).origin
+    if not origin:
+        raise LogDamaged(
+            f"{found.url} has no checkpoint of a log: nothing is there to repair",
+            hint="restore the folder log/ from a replica or a backup",
+        )
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    key = LogKeyDirectory(path=settings.keys_dir).load(name=origin, passphrase=source)
+    return (
+        LogRepair(found, found, key, ids=RandomIds(), memory=memory),
+        partial(open_log, settings, ask=ask, tell=lambda _: None),
+    )
 
 
 def log_report(
@@ -166,12 +211,17 @@ def log_origin(found: "DirectoryStore | S3Store") -> str:
         ) from error
 
 
-def log_shown(found: "DirectoryStore | S3Store") -> str:
-    """Return the origin of the log in a store, also of one that is a copy and has no lock."""
+def log_shown(found: "DirectoryStore | S3Store", *, junk_lock: bool = False) -> str:
+    """
+    Return the origin of the log in a store, also of one that is a copy and has no lock.
+
+    Args:
+        junk_lock: Go by the checkpoint alone: the lock may be anything.
+    """
     from snapshotter.formats import log_state, note
 
     with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
-        if not (origin := log_origin(found)):
+        if junk_lock or not (origin := log_origin(found)):
             data = found.read(log_state.CHECKPOINT, note.MAX_BYTES).data
             origin = note.parse_checkpoint(note.parse(data).text).origin
         return origin

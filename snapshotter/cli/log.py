@@ -348,6 +348,72 @@ def sync(
     return 11 if passed_over else 0
 
 
+@log.command(
+    epilog="""\b
+Examples:
+  snapshotter log repair --dry-run
+  snapshotter log repair
+  snapshotter log repair --store /mnt/backup/news --take-over
+"""
+)
+@store_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option(
+    "--batch",
+    default="",
+    metavar="NAME",
+    help="Of several staged batches, the one that was committed.",
+)
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Make a log of a replica's copy. Only when the first store is lost for good: two that go"
+    " on with one log sign two histories.",
+)
+@_JSON
+@click.pass_context
+def repair(
+    ctx: click.Context,
+    store: str | None,
+    dry_run: bool,
+    batch: str,
+    take_over: bool,
+    as_json: bool,
+) -> None:
+    """
+    Make the lock of the log anew, without which nothing is written to it.
+
+    Where `log/lock` is lost, damaged, or older than what is published. Every checkpoint that
+    is known, and all entries, have to be of one history; a batch that may have been committed
+    before the lock was lost is finished. A log that is as it should be is left alone.
+    """
+    from snapshotter.app import wiring_log
+    from snapshotter.cli.capture import ask_passphrase
+
+    settings = ctx.obj.load(store=store or "")
+    repairing, opened = wiring_log.log_repair(settings, ask=ask_passphrase)
+    done = repairing.run(batch=batch, take_over=take_over, dry_run=dry_run)
+    signed = None if dry_run else opened().settle()
+    if as_json:
+        result_json(
+            {
+                "batch": done.batch or None,
+                "entries": signed.size if signed else done.size,
+                "repaired": done.is_needed and not dry_run,
+                "needed": done.is_needed,
+                "published_before": done.published,
+                "was_mirror": done.was_mirror,
+            }
+        )
+        return
+    if not done.is_needed:
+        result(f"the lock is of {done.size} entries: nothing is to be repaired")
+        return
+    more = f", with {done.size - done.published} that were committed" if done.batch else ""
+    would = "would be" if dry_run else "is"
+    result(f"the lock {would} of {done.size} entries{more}")
+
+
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
     """Open the log of a store for reading, by the key that is given or known."""
     from snapshotter.app import wiring_store, wiring_trust

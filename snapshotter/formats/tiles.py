@@ -9,6 +9,7 @@ Every file is named by what tree it belongs to, and never changes. A partial
 tile is the beginning of the whole one that takes its place later.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ ENTRIES = -1  # the level of an entry bundle
 MAX_LEVEL = 63
 MAX_ENTRY = (1 << 16) - 1  # bytes
 MAX_FILE = WIDTH * (MAX_ENTRY + 2)  # bytes of an entry bundle; a tile has at most 8,192
+
+_PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]*))?")
+_MAX_INDEX_GROUPS = 7  # of three digits: more than any tree that we read has
 
 # Returns the bytes of a file, by its path. Raises FileNotFoundError.
 Fetch = Callable[[str], bytes]
@@ -56,6 +60,26 @@ class Tile:
             number = f"x{last:03}/{number}"
         level = "entries" if self.level == ENTRIES else str(self.level)
         return f"tile/{level}/{number}" + (f".p/{self.width}" if self.is_partial else "")
+
+
+def parse_path(path: str) -> Tile:
+    """
+    Return the tile of that name.
+
+    Raises:
+        ValueError: Not exactly a name that `Tile.path` makes.
+    """
+    match = _PATH.fullmatch(path)
+    if match is None or match[2].count("/") >= _MAX_INDEX_GROUPS:
+        raise ValueError(f"not a tile's name: {path[:80]!r}")
+    tile = Tile(
+        level=ENTRIES if match[1] == "entries" else int(match[1]),
+        index=int(match[2].replace("x", "").replace("/", "")),
+        width=int(match[3]) if match[3] else WIDTH,
+    )
+    if tile.path != path:
+        raise ValueError(f"not a tile's name: {path[:80]!r}")
+    return tile
 
 
 def tile_at(level: int, index: int, size: int) -> Tile:

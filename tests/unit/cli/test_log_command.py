@@ -232,3 +232,46 @@ def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.Monk
     assert log_line(here.folder)[1].endswith("is gone")
     monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
     assert log_line(here.folder) == ("ok", "switched off: bundles are not logged")
+
+
+def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
+    here.bundle()
+    assert here.run("sync")[0] == 0
+    here.store.path("log/lock").unlink()
+
+    code, _, err = here.run("sync")
+    assert code == 1
+    assert "has lost its lock" in err
+    assert "snapshotter log repair" in err
+    assert here.json("repair", "--dry-run") == {
+        "batch": None, "entries": 1, "needed": True, "published_before": 1,
+        "repaired": False, "was_mirror": False,
+    }  # fmt: skip
+    code, out, _ = here.run("repair")
+    assert (code, out) == (0, "the lock is of 1 entries\n")
+    assert not here.json("repair")["needed"]
+    assert here.run("sync")[0] == 0
+
+
+def test_a_copy_of_a_log_is_written_to_only_after_it_was_taken_over(here: Here) -> None:
+    here.bundle()
+    assert here.run("sync")[0] == 0
+    assert main(["store", "replicate", "--store", str(here.folder / "store"), "copy"]) == 0
+    here.store = DirectoryStore(here.folder / "copy")
+    here.store.root.rename(here.folder / "elsewhere")
+    (here.folder / "store").rename(here.folder / "first")
+    (here.folder / "elsewhere").rename(here.folder / "store")
+
+    code, _, err = here.run("sync")
+    assert code == 1
+    assert "is a copy of another store's" in err
+    assert here.run("check")[0] == 0
+    assert here.run("repair")[0] == 1
+    assert here.json("repair", "--take-over")["was_mirror"]
+    assert here.run("sync")[0] == 0
+
+
+def test_without_a_log_there_is_nothing_to_repair(here: Here) -> None:
+    code, _, err = here.run("repair")
+    assert code == 1
+    assert "no checkpoint of a log" in err

@@ -79,6 +79,22 @@ def reader(files: dict[str, bytes]) -> tiles.Fetch:
 )
 def test_a_tile_has_the_name_that_the_specification_gives_it(tile: Tile, path: str) -> None:
     assert tile.path == path
+    assert tiles.parse_path(path) == tile
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile/0/0", "tile/00/000", "tile/0/x000/000", "tile/0/1000", "tile/64/000",
+        "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/-1/000", "tile/0/000/",
+        "/tile/0/000",
+        "tile/0/x001/x000", "tile/entries/000.p/", "tile/0/\u0660\u0660\u0660", "tile/0/000\n", "",
+        "tile/0/" + "x001/" * 30 + "000",
+    ],
+)  # fmt: skip
+def test_what_is_no_tiles_name_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="tile"):
+        tiles.parse_path(path)
 
 
 def test_a_tree_of_70000_has_the_tiles_of_the_specifications_example() -> None:

@@ -1,5 +1,6 @@
 """What only a directory has: links, modes, full disks, strays."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -8,10 +9,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.store import layout
 from snapshotter.store.filesystem import DirectoryStore
 
 KEY = "bundles/2026/11/24/x.wacz"
@@ -198,3 +201,37 @@ def test_a_file_system_without_hard_links_is_refused(
     assert "ext4" in raised.value.hint
     assert list(store.list()) == []
     assert list((store.root / ".incoming").iterdir()) == []
+
+
+def test_an_object_that_goes_while_it_is_listed_ends_no_listing(
+    store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the staged batches of a log do, that their writer removes."""
+    for key in ("log/staging/a", "log/staging/b", "log/staging/c"):
+        assert store.swap(key, b"x", "")
+    asked = layout.is_key
+
+    def removing(name: str) -> bool:
+        if name == "b":
+            store.path("log/staging/b").unlink()
+        return asked(name)
+
+    monkeypatch.setattr(layout, "is_key", removing)
+
+    assert [it.key for it in store.list("log/")] == ["log/staging/a", "log/staging/c"]
+
+
+def test_a_key_that_is_free_again_while_it_is_taken_is_taken(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, times = os.link, iter((True, False))
+
+    def gone_since(*arguments: Any, **more: Any) -> None:
+        if next(times):
+            raise FileExistsError(errno.EEXIST, "there was one")
+        link(*arguments, **more)
+
+    monkeypatch.setattr(os, "link", gone_since)
+
+    assert store.swap("log/lock", b"new", "")
+    assert store.read("log/lock", 9).data == b"new"

@@ -1,0 +1,289 @@
+"""
+Make the lock of a log anew, where it was lost or is not what is published (docs/spec/log.md,
+"When the lock is lost").
+
+Without its lock nobody writes to a log, and rightly: the lock names the newest tree that was
+committed, and who went on from an older one would sign two histories. So all that may have
+been committed is looked for first, and what is found is what the new lock names:
+
+    every checkpoint that is known (published, this machine's, in the lock) is of one tree
+      ─ the entries lead to the largest of them
+      ─ a batch that is staged behind it, and files of it that stand in their places already
+      ─ the lock, by creating it or by replacing what was read: one of many wins
+
+A batch that was staged and never committed is taken as well: its leaves are of what is
+stored. It is copied first, for the writer that staged it may be alive, and remove it.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import log_state, merkle, note, tiles
+from snapshotter.formats.log_state import Batch, Lock
+from snapshotter.formats.note import ED25519, Checkpoint, LogPolicy, Note, VerifierKey
+from snapshotter.formats.tiles import WIDTH, TileTree
+from snapshotter.ports import IdSource, LogSigner, ObjectStore, SwapStore, Tagged
+from snapshotter.seal.log import LogDamaged, Memory
+
+_MOST_STAGED = 100  # batches that are looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What a new lock names."""
+
+    size: int  # entries of the tree
+    published: int  # entries that were published before
+    batch: str = ""  # the staged batch that was taken, "" for none
+    was_mirror: bool = False
+    is_needed: bool = True  # False: the log was as it should be, and nothing was done
+
+
+class LogRepair:
+    """
+    Makes a log's lock anew.
+
+    Args:
+        listing: The same store, as what lists its objects.
+        memory: What this machine knows of the log; None where nothing is kept.
+    """
+
+    def __init__(
+        self,
+        store: SwapStore,
+        listing: ObjectStore,
+        signer: LogSigner,
+        *,
+        ids: IdSource,
+        memory: Memory | None = None,
+    ) -> None:
+        self._store = store
+        self._listing = listing
+        self._signer = signer
+        self._ids = ids
+        self._memory = memory
+        self._key = VerifierKey(name=signer.name, kind=ED25519, public_key=signer.public_key)
+        self._policy = LogPolicy(key=self._key)
+        self._staged: dict[str, Batch] = {}  # by the name that the new lock gives
+
+    def run(self, *, batch: str = "", take_over: bool = False, dry_run: bool = False) -> Repaired:
+        """
+        Make the lock anew, if it is not as it should be; the next writer finishes the rest.
+
+        Args:
+            batch: The staged batch to take, where several are there.
+            take_over: Make a log of one that is a copy of another store's.
+            dry_run: Say what would be done.
+
+        Raises:
+            LogDamaged: Two histories were signed, entries are missing, or it can not be told
+                what was committed. Nothing was written.
+            ServiceUnavailable, SnapshotterError: As the store says.
+        """
+        try:
+            while True:
+                held, shown = self._read(log_state.LOCK), self._read(log_state.CHECKPOINT)
+                try:
+                    found, lock = self._found(held, shown, batch=batch, take_over=take_over)
+                except EvidenceInvalid:
+                    if self._read(log_state.CHECKPOINT) == shown:
+                        raise
+                    continue
+                # A writer removes its batch once that is published: where we did not see the one
+                # any more and the other not yet, what was committed would be missed.
+                if self._read(log_state.CHECKPOINT) != shown:
+                    continue
+                if lock is None or dry_run:
+                    return found
+                if lock.staging in self._staged:
+                    self._store.swap(lock.staging_key, self._staged[lock.staging].encode(), "")
+                if self._store.swap(log_state.LOCK, lock.encode(), held.tag if held else ""):
+                    break
+                # Another repair was quicker, and writers may have gone on from there.
+        except EvidenceInvalid as error:
+            raise LogDamaged(
+                f"the log in {self._store.url} can not be repaired: {error.message}",
+                hint="snapshotter log check and snapshotter audit say more; restore the folder "
+                "log/ from a replica or a backup",
+            ) from error
+        if found.was_mirror:
+            with contextlib.suppress(SnapshotterError):  # with a lock the mark says nothing more
+                self._store.discard(log_state.MIRROR)
+        return found
+
+    def _found(
+        self, held: Tagged | None, shown: Tagged | None, *, batch: str, take_over: bool
+    ) -> tuple[Repaired, Lock | None]:
+        """Return what the lock has to name, after holding all that is known against the tree."""
+        published = self._policy.open(shown.data).checkpoint if shown else None
+        shows = published.size if published else 0
+        locked = self._locked(held)
+        if locked is not None and locked.size >= shows:
+            # Also where a writer died behind its commit: the next one finishes that, or tells.
+            return Repaired(size=locked.size, published=shows, is_needed=False), None
+        is_mirror = held is None and self._read(log_state.MIRROR) is not None
+        if is_mirror and not take_over:
+            raise EvidenceInvalid(
+                "it is a copy of another store's log; --take-over makes a log of it, where the "
+                "first store is lost for good"
+            )
+        known = [it for it in (published, self._remembered(), locked) if it is not None]
+        if not known:
+            raise EvidenceInvalid("no checkpoint of it is known")
+        base = max(known, key=lambda it: it.size)
+        self._require_one_history(base.size, known)
+        taken = self._taken(base.size, batch)
+        if taken is not None:
+            base = Checkpoint(origin=self._key.name, size=taken.size, root=taken.root)
+        lock = Lock(
+            staging=log_state.staging_name(base.size, base.root, self._ids.random_bytes(8)),
+            checkpoint=self._signed(base),
+        )
+        if taken is not None:
+            # A copy: the writer that staged it may be alive, and remove its own.
+            self._staged[lock.staging] = taken.batch
+        return (
+            Repaired(
+                size=base.size,
+                published=shows,
+                batch=taken.name if taken else "",
+                was_mirror=is_mirror,
+            ),
+            lock,
+        )
+
+    def _locked(self, held: Tagged | None) -> Checkpoint | None:
+        """Return what a lock names; None for one that is gone, or that is none of this log."""
+        if held is None:
+            return None
+        try:
+            return self._policy.open(log_state.parse_lock(held.data).checkpoint).checkpoint
+        except EvidenceInvalid:
+            return None
+
+    def _remembered(self) -> Checkpoint | None:
+        data = self._memory.load() if self._memory else b""
+        return self._policy.open(data).checkpoint if data else None
+
+    def _require_one_history(self, size: int, known: Sequence[Checkpoint]) -> None:
+        """Build the tree from all of its entries, and hold every checkpoint against it."""
+        roots: dict[int, bytes] = {}
+        for it in known:
+            if roots.setdefault(it.size, it.root) != it.root:
+                raise EvidenceInvalid(f"two trees of {it.size} entries are signed")
+        tree = merkle.Frontier()
+        self._require_root(roots, tree)
+        for data in self._tree(size).entries():
+            tree.append(merkle.leaf_hash(data))
+            self._require_root(roots, tree)
+        if size and self._tree(size).root() != roots[size]:
+            raise EvidenceInvalid("its tiles are not those of its entries")
+
+    def _require_root(self, roots: Mapping[int, bytes], tree: merkle.Frontier) -> None:
+        if roots.get(tree.size, tree.root) != tree.root:
+            raise EvidenceInvalid(
+                f"its entries do not lead to the tree of {tree.size} entries that was signed"
+            )
+
+    def _taken(self, size: int, wanted: str) -> "_Candidate | None":
+        """Return the batch that was committed behind a tree of `size`, or may have been."""
+        later = self._later(size)
+        found = list(self._candidates(size))
+        begun = [it for it in found if it.is_begun(later)]
+        if later and not begun:
+            raise EvidenceInvalid(
+                f"{later[0]} is of a tree of more than {size} entries, and no checkpoint of "
+                "that is here: an older one was put in its place"
+            )
+        trees = {it.root: it for it in begun or found}  # of one tree, any
+        if wanted:
+            named = [it for it in found if it.name == wanted]
+            if not named or named[0].root not in trees:
+                raise EvidenceInvalid(f"no batch {wanted} may have been committed")
+            return named[0]
+        if len(trees) > 1:
+            names = " ".join(sorted(it.name for it in trees.values()))
+            raise EvidenceInvalid(
+                "several batches are staged, and which of them was committed is not known: name "
+                f"one with --batch, the one that a witness has seen if there is one: {names}"
+            )
+        return next(iter(trees.values()), None)
+
+    def _later(self, size: int) -> list[str]:
+        """Return the paths of files in place that no tree of up to `size` entries has."""
+        result = []
+        for found in self._listing.list(f"{log_state.FOLDER}/tile/"):
+            path = found.key.removeprefix(f"{log_state.FOLDER}/")
+            try:
+                tile = tiles.parse_path(path)
+            except ValueError:
+                continue  # none of a log: an audit tells of it
+            if tile.index * WIDTH + tile.width > size >> (tiles.HEIGHT * max(tile.level, 0)):
+                result.append(path)
+        return result
+
+    def _candidates(self, size: int) -> Iterator["_Candidate"]:
+        """Yield the staged batches that go on from a tree of `size`, each seen to be one."""
+        prefix = f"{log_state.STAGING}/"
+        for count, found in enumerate(self._listing.list(prefix)):
+            if count == _MOST_STAGED:
+                raise EvidenceInvalid(f"more than {_MOST_STAGED} batches are staged")
+            name = found.key.removeprefix(prefix)
+            there = self._read(found.key, log_state.MAX_BATCH)
+            if there is None:
+                continue
+            with contextlib.suppress(EvidenceInvalid, ValueError):  # junk, or of another tree
+                after = int(name.partition("-")[0])
+                batch = log_state.parse_batch(there.data, after)
+                if batch.begin == size:
+                    yield self._candidate(name, after, batch)
+
+    def _candidate(self, name: str, size: int, batch: Batch) -> "_Candidate":
+        """Return a batch after working it out again from its entries. Raises EvidenceInvalid."""
+        new = {tile.path: data for tile, data in batch.files.items()}
+        entries = list(self._tree(size, new).entries(batch.begin, size))
+        if tiles.extend(self._tree(batch.begin), entries) != batch.files:
+            raise EvidenceInvalid("a batch is not what its entries lead to")
+        root = self._tree(size, new).root()
+        in_place = frozenset(
+            tile.path
+            for tile, data in batch.files.items()
+            if (there := self._read(log_state.key(tile.path), tiles.MAX_FILE)) is not None
+            and there.data == data
+        )
+        return _Candidate(name=name, size=size, root=root, batch=batch, in_place=in_place)
+
+    def _signed(self, checkpoint: Checkpoint) -> bytes:
+        line = note.signature(self._key, self._signer.sign(checkpoint.text.encode()))
+        return Note(text=checkpoint.text, signatures=(line,)).encode()
+
+    def _tree(self, size: int, new: Mapping[str, bytes] | None = None) -> TileTree:
+        def fetch(path: str) -> bytes:
+            if new and path in new:
+                return new[path]
+            return self._store.read(log_state.key(path), tiles.MAX_FILE).data
+
+        return TileTree(size, fetch)
+
+    def _read(self, key: str, limit: int = log_state.MAX_LOCK) -> Tagged | None:
+        try:
+            return self._store.read(key, limit)
+        except FileNotFoundError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A staged batch that leads on from the tree that is known."""
+
+    name: str
+    size: int
+    root: bytes
+    batch: Batch
+    in_place: frozenset[str]  # paths of its files that stand where they belong
+
+    def is_begun(self, later: Sequence[str]) -> bool:
+        """Whether its files were being put in place: then it was committed."""
+        return bool(later) and set(later) <= self.in_place
