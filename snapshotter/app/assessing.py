@@ -8,6 +8,7 @@ process knew: so a stranger with the bundle alone comes to the same bytes.
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -209,12 +210,13 @@ def _assessed(
     decision: Decision,
     assessor_of: AssessorOf,
 ) -> Assessment:
-    found = assessor_of(decision).assess(page)
     if not decision.readings.qr:
-        return found
-    with contextlib.ExitStack() as stack:
-        codes = read_codes(_shots(record, files, stack))
-    return replace(found, readings=replace(found.readings, qr_codes=codes))
+        return assessor_of(decision).assess(page)
+    # Most of the time that codes take is the pictures' decoding, which leaves Python to others.
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+        codes = beside.submit(read_codes, _shots(record, files, stack))
+        found = assessor_of(decision).assess(page)
+        return replace(found, readings=replace(found.readings, qr_codes=codes.result()))
 
 
 def decision_of(record: Mapping[str, Any], files: Files) -> Decision:

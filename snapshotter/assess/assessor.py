@@ -6,10 +6,11 @@ is the verdict "error" with the reason, and never an exception.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from snapshotter.assess.content import kind_of
+from snapshotter.assess.dom import Document
 from snapshotter.assess.readings import read, regions_of
 from snapshotter.assess.rules import every_selector
 from snapshotter.assess.takedown import Judged, judge
@@ -34,6 +35,13 @@ from snapshotter.policy.identity import wechat_page
 from snapshotter.policy.takedown import load_rules, parse_rules, rules_for
 
 _STATED = "wechat:"  # accounts whose pages state the number of the article
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read of a page, for who needs it next."""
+
+    document: Document | None = None
 
 
 class RuleAssessor:
@@ -79,17 +87,20 @@ class RuleAssessor:
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
         """Return the verdicts alone: quick enough while the browser waits."""
-        try:
-            return self._judged(page)
-        except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
-            return _broken(error)
+        return self._verdicts(page, _Reading())
 
     def assess(self, page: Page) -> Assessment:
         """Return the verdicts, and everything that can be read off the page."""
-        content, takedown = self.judge(page)
+        reading = _Reading()
+        content, takedown = self._verdicts(page, reading)
         readings, stated = Readings(), ""
         try:
-            readings = read(page, self._readings, main_regions=self._verdict.main_regions)
+            readings = read(
+                page,
+                self._readings,
+                main_regions=self._verdict.main_regions,
+                document=reading.document,
+            )
             stated = self._stated(page)
         except Exception as error:  # noqa: BLE001 - told in the verdict: the page made it so
             words = f"{content.detail}; it could not be read: {type(error).__name__}"
@@ -103,22 +114,34 @@ class RuleAssessor:
             readings=readings,
         )
 
-    def _judged(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
+    def _verdicts(self, page: Page, reading: "_Reading") -> tuple[ContentVerdict, TakedownVerdict]:
+        try:
+            return self._judged(page, reading)
+        except Exception as error:  # noqa: BLE001 - recorded as the verdict: the page made it so
+            return _broken(error)
+
+    def _judged(self, page: Page, reading: "_Reading") -> tuple[ContentVerdict, TakedownVerdict]:
         sets = rules_for(self._sets, hosts_of(page))
         view = View(page, every_selector(sets), [it for rules in sets for it in rules.json_scripts])
+        reading.document = view.document
         judged = judge(view, sets)
         content = kind_of(view, judged, has_rules=bool(sets))
         if self._verdict.main_characters and content.kind in (Content.CONTENT, Content.PARTIAL):
-            return self._long_enough(page, content, judged)
+            return self._long_enough(page, content, judged, view.document)
         return content, judged.verdict
 
     def _long_enough(
-        self, page: Page, content: ContentVerdict, judged: Judged
+        self, page: Page, content: ContentVerdict, judged: Judged, document: Document | None
     ) -> tuple[ContentVerdict, TakedownVerdict]:
         """A main region with less text than the policy asks for is a frame without its text."""
         if page.media_type not in ("", "text/html", "application/xhtml+xml"):
             return content, judged.verdict  # a file has no main region
-        regions = regions_of(page, self._readings, main_regions=self._verdict.main_regions)
+        regions = regions_of(
+            page,
+            self._readings,
+            main_regions=self._verdict.main_regions,
+            document=document,
+        )
         there = sum(1 for it in regions.main_text if not it.isspace())
         wanted = self._verdict.main_characters
         if there >= wanted:

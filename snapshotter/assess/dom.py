@@ -7,7 +7,7 @@ document alone only where an attribute says so; the browser's own blocks (`Page.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -84,6 +84,11 @@ class Document:
         self._paths = ElementPaths(root)
 
     @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Its blocks as its markup tells them; see `blocks_of`."""
+        return blocks_of(self)
+
+    @cached_property
     def scripts(self) -> tuple[tuple[str, str], ...]:
         """Each script's selector and text, in their order."""
         found = [it for it in self.elements if it.tag == "script"]
@@ -130,6 +135,8 @@ class Document:
         if _ONE_ID.fullmatch(selector):
             return self._ids.get(selector[1:], [])
         chosen = parse_selector(selector)
+        if (keys := chosen.keys) is not None:
+            return self._outermost(it for it in self._called(keys) if chosen.fits(it))
         found: list[Any] = []
         inside: set[Any] = set()  # `walk` tells what lies below a match as well
         for element, is_in in chosen.walk(self.root):
@@ -137,6 +144,53 @@ class Document:
                 if element.getparent() not in inside:
                     found.append(element)
                 inside.add(element)
+        return found
+
+    def _called(self, keys: Iterable[str]) -> Iterator[Any]:
+        """Yield the elements that have one of these names, in the document's order."""
+        numbers = {number for key in keys for number in self._by_name.get(key, ())}
+        return (self.elements[it] for it in sorted(numbers))
+
+    def _outermost(self, elements: Iterable[Any]) -> list[Any]:
+        """Return those of some elements, in their order, that stand in no other one of them."""
+        found: list[Any] = []
+        end = 0
+        for element in elements:
+            number = self.numbers[element]
+            if number >= end:
+                found.append(element)
+                end = self.ends[number]
+        return found
+
+    @cached_property
+    def numbers(self) -> dict[Any, int]:
+        """The place of each element among `elements`."""
+        return {it: number for number, it in enumerate(self.elements)}
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Of each element, by its place: the place behind its last descendant."""
+        ends = [len(self.elements)] * len(self.elements)
+        under_way: list[int] = []
+        for number, element in enumerate(self.elements):
+            depth = self.depth[element]
+            while under_way and self.depth[self.elements[under_way[-1]]] >= depth:
+                ends[under_way.pop()] = number
+            under_way.append(number)
+        return ends
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[int]]:
+        """The places of elements by what they are called: "#id", ".class" or a tag."""
+        found: dict[str, list[int]] = {}
+        for number, element in enumerate(self.elements):
+            keys = [element.tag]
+            if (name := element.get("id")) is not None:
+                keys.append(f"#{name}")
+            if classes := element.get("class"):
+                keys += [f".{it}" for it in dict.fromkeys(classes.split())]
+            for key in keys:
+                found.setdefault(key, []).append(number)
         return found
 
     @cached_property

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from snapshotter.assess.counts import counts_in, read_counts, words_for
 from snapshotter.assess.dates import changes_daily, read_dates, when_of
-from snapshotter.assess.dom import Document, blocks_of, matched, read_document
+from snapshotter.assess.dom import Document, matched, read_document
 from snapshotter.assess.metadata import conflicts_of, read_metadata
 from snapshotter.assess.regions import Regions, main_digest, read_regions
 from snapshotter.model.page import Block, Page
@@ -31,14 +31,21 @@ _LINKS = 200_000
 _T = TypeVar("_T")
 
 
-def read(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Readings:
+def read(
+    page: Page,
+    rules: ReadingRules,
+    *,
+    main_regions: Sequence[str] = (),
+    document: Document | None = None,
+) -> Readings:
     """
     Return what a page shows.
 
     Args:
         main_regions: The policy's selectors of the main region, before those of the site.
+        document: Of the page, if it was read before; None: it is read here.
     """
-    document = read_document(page.html)
+    document = document if document is not None else read_document(page.html)
     sites = sites_of(page, rules.sites, document)
     blocks = blocks_for(page, document)
     regions = _regions(document, blocks, sites, main_regions)
@@ -70,9 +77,15 @@ def _within(most: int, values: Iterable[_T], length: Callable[[_T], int]) -> Ite
         yield value
 
 
-def regions_of(page: Page, rules: ReadingRules, *, main_regions: Sequence[str] = ()) -> Regions:
+def regions_of(
+    page: Page,
+    rules: ReadingRules,
+    *,
+    main_regions: Sequence[str] = (),
+    document: Document | None = None,
+) -> Regions:
     """Return the regions of a page alone: what a verdict needs while the browser waits."""
-    document = read_document(page.html)
+    document = document if document is not None else read_document(page.html)
     sites = sites_of(page, rules.sites, document)
     return _regions(document, blocks_for(page, document), sites, main_regions)
 
@@ -81,7 +94,7 @@ def blocks_for(page: Page, document: Document | None) -> tuple[Block, ...]:
     """Return the browser's blocks of a page; of an older bundle those that its markup tells."""
     if page.blocks or document is None:
         return page.blocks[:_MAX_BLOCKS]
-    return blocks_of(document)[:_MAX_BLOCKS]
+    return document.blocks[:_MAX_BLOCKS]
 
 
 def sites_of(

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from lxml import etree
 
-from snapshotter.assess.dom import MAX_ELEMENTS, Document, blocks_of, read_document
+from snapshotter.assess.dom import MAX_ELEMENTS, Document, read_document
 from snapshotter.formats.charset import decode
 from snapshotter.formats.selectors import Selectors
 from snapshotter.model.page import Block, Box, Page
@@ -56,15 +56,20 @@ class View:
     Args:
         selectors: All that will be asked for by `select`.
         json_scripts: Variables of scripts that hold data of the page.
+        document: Of the page, if it was read before; None: it is read here.
     """
 
     def __init__(
-        self, page: Page, selectors: Selectors | None = None, json_scripts: Sequence[str] = ()
+        self,
+        page: Page,
+        selectors: Selectors | None = None,
+        json_scripts: Sequence[str] = (),
+        document: Document | None = None,
     ) -> None:
         self.page = page
         self.selectors = selectors
         self.url = page.final_url or page.requested_url
-        self.document: Document | None = read_document(page.html)
+        self.document = document if document is not None else read_document(page.html)
         self._json_scripts = tuple(json_scripts)
         self._found: Mapping[str, list[Any]] = {}
         if self.document is not None and selectors is not None:
@@ -115,25 +120,13 @@ class View:
         """Whether a browser told what is shown; else the markup alone has to say it."""
         return bool(self.page.blocks)
 
-    @cached_property
+    @property
     def _numbers(self) -> dict[Any, int]:
-        return {} if self.document is None else {
-            it: number for number, it in enumerate(self.document.elements)
-        }  # fmt: skip
+        return {} if self.document is None else self.document.numbers
 
-    @cached_property
+    @property
     def _ends(self) -> list[int]:
-        """Of each element, by its number: the number behind its last descendant."""
-        if self.document is None:
-            return []
-        elements, depth = self.document.elements, self.document.depth
-        ends = [len(elements)] * len(elements)
-        under_way: list[int] = []
-        for number, element in enumerate(elements):
-            while under_way and depth[elements[under_way[-1]]] >= depth[element]:
-                ends[under_way.pop()] = number
-            under_way.append(number)
-        return ends
+        return [] if self.document is None else self.document.ends
 
     def _span(self, element: Any) -> tuple[int, int]:
         number = self._numbers.get(element)
@@ -146,7 +139,7 @@ class View:
         """Blocks in the document's order, with the numbers of their elements."""
         if self.document is None:
             return [], []
-        found = self.page.blocks or blocks_of(self.document)
+        found = self.page.blocks or self.document.blocks
         placed = [
             (self._numbers[element], block)
             for block in found[:_MAX_BLOCKS]

@@ -67,6 +67,8 @@ def _start(text: str, at: int) -> tuple[str, str, int]:
     if found is None:
         raise RuntimeError("no tag begins here")
     name, at = found[0].lower(), found.end()
+    if text.startswith(">", at):  # most tags have no attributes
+        return name, f"<{name}>" if _is_name(name) else "", at + 1
     kept: dict[str, str] = {}
     while True:
         space = _SPACE.match(text, at)

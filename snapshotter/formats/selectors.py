@@ -18,6 +18,7 @@ from snapshotter.errors import SnapshotterError
 _MAX_LENGTH = 500  # characters
 _MAX_PARTS = 60  # compound selectors, of all alternatives
 _MAX_CLASSES = 64  # of one element
+_MAX_CALLED = 4_096  # ways in which elements of a page are called, that are remembered
 _COMBINATORS = (" ", ">", "+", "~")
 _TESTS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda have, want: have == want,
@@ -35,8 +36,15 @@ class _Step:
     """A compound selector, and how it hangs on the one before it."""
 
     combinator: str  # "" for the first
-    tests: tuple[_Test, ...]
+    names: tuple[_Test, ...]  # of tag, id and classes
+    rest: tuple[_Test, ...]  # of anything else
     key: str = ""  # "#id", ".class" or a tag, one that an element has to have; "" if there is none
+
+    def fits(self, element: Any) -> bool:
+        """Whether an element is what this step says, wherever it stands."""
+        return all(test(element) for test in self.names) and all(
+            test(element) for test in self.rest
+        )
 
 
 @dataclass(slots=True)
@@ -83,9 +91,25 @@ class Selector:
     def _matched(self, element: Any, parent: _Seen) -> int:
         own = 0
         for bit, previous, step in self._steps:
-            if _hangs(step, previous, parent) and all(test(element) for test in step.tests):
+            if _hangs(step, previous, parent) and step.fits(element):
                 own |= bit
         return own
+
+    @property
+    def keys(self) -> frozenset[str] | None:
+        """
+        What an element has to have to match, one of these: "#id", ".class" or a tag.
+
+        None where that is not all that has to be looked for: it hangs on other elements, or one
+        that matches has no name that is asked for.
+        """
+        if any(previous or not step.key for _, previous, step in self._steps):
+            return None
+        return frozenset(step.key for _, _, step in self._steps)
+
+    def fits(self, element: Any) -> bool:
+        """Whether an element matches, by itself. For one whose `keys` say so."""
+        return any(step.fits(element) for _, _, step in self._steps)
 
 
 def _hangs(step: _Step, previous: int, parent: _Seen) -> bool:
@@ -114,6 +138,8 @@ class Selectors:
         self._by_key: dict[str, list[tuple[int, int, _Step]]] = {}
         self._ends: dict[int, list[str]] = {}  # bit of a last step: whose
         self._last = 0
+        # Of elements called alike, which steps they can be. A page has thousands that are.
+        self._of_name: dict[tuple[str, str | None, str | None], list[tuple[int, int, _Step]]] = {}
         bit = 1
         for text in dict.fromkeys(texts):
             for chain in _chains(text):
@@ -163,17 +189,34 @@ class Selectors:
             bits ^= lowest
 
     def _matched(self, element: Any, parent: _Seen) -> int:
-        keys = ["", element.tag]
-        if (name := element.get("id")) is not None:
-            keys.append(f"#{name}")
-        if classes := element.get("class"):
-            keys += [f".{it}" for it in dict.fromkeys(classes.split()[:_MAX_CLASSES])]
+        called = (element.tag, element.get("id"), element.get("class"))
+        possible = self._of_name.get(called)
+        if possible is None:
+            possible = self._possible(element, called)
         own = 0
-        for key in keys:
-            for bit, previous, step in self._by_key.get(key, ()):
-                if _hangs(step, previous, parent) and all(test(element) for test in step.tests):
-                    own |= bit
+        for bit, previous, step in possible:
+            if _hangs(step, previous, parent) and all(test(element) for test in step.rest):
+                own |= bit
         return own
+
+    def _possible(
+        self, element: Any, called: tuple[str, str | None, str | None]
+    ) -> list[tuple[int, int, _Step]]:
+        """Return the steps that an element of this tag, id and classes can be."""
+        keys = ["", element.tag]
+        if called[1] is not None:
+            keys.append(f"#{called[1]}")
+        if called[2]:
+            keys += [f".{it}" for it in dict.fromkeys(called[2].split()[:_MAX_CLASSES])]
+        found = [
+            it
+            for key in keys
+            for it in self._by_key.get(key, ())
+            if all(test(element) for test in it[2].names)
+        ]
+        if len(self._of_name) < _MAX_CALLED:
+            self._of_name[called] = found
+        return found
 
 
 def parse_selector(text: str) -> Selector:
@@ -208,12 +251,22 @@ _HINT = "for example 'main h2 a', or '.news-list > li a[href^=\"/news/\"]'"
 
 def _chain(tree: Any, text: str) -> Iterator[_Step]:
     if not isinstance(tree, parser.CombinedSelector):
-        yield _Step("", tuple(_tests(tree, text)), _key(tree))
+        yield _step("", tree, text)
         return
     yield from _chain(tree.selector, text)
     if tree.combinator not in _COMBINATORS:
         raise _unknown(text, tree.combinator)
-    yield _Step(tree.combinator, tuple(_tests(tree.subselector, text)), _key(tree.subselector))
+    yield _step(tree.combinator, tree.subselector, text)
+
+
+def _step(combinator: str, tree: Any, text: str) -> _Step:
+    tests = tuple(_tests(tree, text))
+    return _Step(
+        combinator,
+        tuple(test for of_name, test in tests if of_name),
+        tuple(test for of_name, test in tests if not of_name),
+        _key(tree),
+    )
 
 
 def _key(tree: Any) -> str:
@@ -227,31 +280,31 @@ def _key(tree: Any) -> str:
     return str(tree.element or "").lower()
 
 
-def _tests(tree: Any, text: str) -> Iterator[_Test]:
-    """Yield what an element has to be for a compound selector."""
+def _tests(tree: Any, text: str) -> Iterator[tuple[bool, _Test]]:
+    """Yield what an element has to be for a compound selector; True: tag, id or class say so."""
     if isinstance(tree, parser.Element):
         name = (tree.element or "").lower()
         if name:
-            yield lambda it: it.tag == name
+            yield True, lambda it: it.tag == name
         return
     if isinstance(tree, parser.Negation):
         yield from _tests(tree.selector, text)
-        inner = tuple(_tests(tree.subselector, text))
-        yield lambda it: not all(test(it) for test in inner)
+        inner = tuple(test for _, test in _tests(tree.subselector, text))
+        yield False, lambda it: not all(test(it) for test in inner)
         return
     if isinstance(tree, parser.Hash):
         yield from _tests(tree.selector, text)
         wanted = tree.id
-        yield lambda it: it.get("id") == wanted
+        yield True, lambda it: it.get("id") == wanted
         return
     if isinstance(tree, parser.Class):
         yield from _tests(tree.selector, text)
         name = tree.class_name
-        yield lambda it: name in it.get("class", "").split()
+        yield True, lambda it: name in it.get("class", "").split()
         return
     if isinstance(tree, parser.Attrib):
         yield from _tests(tree.selector, text)
-        yield _attribute(tree, text)
+        yield False, _attribute(tree, text)
         return
     raise _unknown(text, str(getattr(tree, "ident", "") or getattr(tree, "name", "") or tree))
 
