@@ -104,8 +104,12 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    folder = tmp_path_factory.mktemp("proof")
-    chain = Chain(tmp_path_factory.mktemp("authority"), "test authority")
+    return removal(tmp_path_factory.mktemp("proof"))
+
+
+def removal(folder: Path) -> Place:
+    """Fill a store below a folder: a page that was seen, gone, and gone again, and a control."""
+    chain = Chain(folder / "authority", "test authority")
     chain.make()
     authority = ChainAuthority(chain)
     store = DirectoryStore(folder / "store")
@@ -121,7 +125,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         (38, observed.available(), SEEN, observed.OTHER),
     ):
         made = observed.seal(
-            folder / "spool",
+            folder / "sealing",
             begin + timedelta(minutes=minutes),
             assessed,
             url=url,
