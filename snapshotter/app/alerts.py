@@ -1,12 +1,14 @@
 """
 What one more capture of a watched page tells beside a removal: a count that went over a
-threshold, a main text that is another one, a notice that no rule knows.
+threshold, a main text that is another one, an account by another name, a notice that no rule
+knows.
 
 Pure, and the same each time: an event's id is made of the bundle with which it came, so telling it
 again after a crash tells nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from snapshotter.assess.thresholds import crossings, series
@@ -39,6 +41,7 @@ def alerts(
     return (
         *_crossed([*before, this], this, thresholds),
         *_changed(before, this),
+        *_renamed(before, this),
         *_unknown(before, this),
     )
 
@@ -86,6 +89,30 @@ def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event
             ),
             detail=f"before: {last.bundle_id}",
         )
+
+
+def _renamed(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+    """
+    Yield that the account behind a page has another name: the same one, by its id.
+
+    Told once for all pages of the account: its id is made of the account and both names.
+    """
+    if not (this.account and this.account_name):
+        return
+    last = next((it for it in reversed(before) if it.account_name), None)
+    if last is None or last.account != this.account or last.account_name == this.account_name:
+        return
+    names = f"{this.account}\0{last.account_name}\0{this.account_name}"
+    yield replace(
+        _event(
+            EventKind.ACCOUNT_RENAMED,
+            this,
+            summary=f"an account was renamed between {minute(last.at)} and {minute(this.at)}",
+            detail=f'"{last.account_name}", then "{this.account_name}"; before: {last.bundle_id}',
+        ),
+        id=f"{EventKind.ACCOUNT_RENAMED}/{digest_bytes(names.encode()).sha256[:_SUBJECT]}",
+        subject=digest_bytes(this.account.encode()).sha256[:_SUBJECT],
+    )
 
 
 def _has_text(it: Observation, like: Observation) -> bool:

@@ -315,6 +315,8 @@ def _look(
         found.findings.append(_open("bundles", Code.VERDICT, detail))
         return
     found.again[name] = again
+    if not said.account_name:  # reports from before it was read say nothing of it
+        again = replace(again, account_name="")
     first, second = typed.write(said), typed.write(again)
     other = sorted(
         it

@@ -47,7 +47,7 @@ _DECIDES: Final = (
 # Which page it is and whose is judged over all captures; the time of its tokens with them.
 _APART: Final = frozenset({"identity", "account", "proven_at", "proven_at_ms"})
 _READ: Final = frozenset(
-    {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts"}
+    {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts", "account_name"}
 )
 
 
@@ -368,6 +368,8 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
 
 def _differing(said: Observation, made: Observation, apart: frozenset[str]) -> list[str]:
     """Return the fields in which two differ, but for those that are judged apart."""
+    if not said.account_name:  # records from before it was read say nothing of it
+        made = replace(made, account_name="")
     one, other = plain(said), plain(made)
     return sorted(name for name in one if name not in apart and one[name] != other.get(name))
 

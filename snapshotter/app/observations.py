@@ -7,6 +7,7 @@ on it has to.
 """
 
 import contextlib
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ from snapshotter.verify.files import MAX_SIDECAR_BYTES
 Reassess = Callable[[BinaryIO], Assessment | None]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_ACCOUNT = "account"  # as `policies/readings/` calls the name of the account among the metadata
+_MAX_NAME = 200  # characters
 _TOO_LATE = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -208,6 +211,7 @@ def observe(
         needs_control=verdict.needs_control,
         accounts=verdict.accounts,
         account=_account(record, assessed, identity, rules),
+        account_name=_account_name(assessed),
         counts=assessed.readings.counts,
         main_sha256=assessed.main_sha256,
         rule_files=assessed.rule_files,
@@ -268,6 +272,18 @@ def _account(
         return found
     said = {it.account for it in assessed.takedown.accounts if it.account}
     return said.pop() if len(said) == 1 else ""
+
+
+def _account_name(assessed: Assessment) -> str:
+    """Return what the page calls the account behind it; "" where a state stands in its place."""
+    if assessed.takedown.accounts:
+        return ""
+    named = {
+        " ".join(unicodedata.normalize("NFKC", it.value).split())
+        for it in assessed.readings.metadata
+        if it.name == _ACCOUNT
+    }
+    return named.pop()[:_MAX_NAME] if len(named) == 1 else ""
 
 
 def _signer(record: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     TAKEDOWN_CONFIRMED = "takedown.confirmed"  # it was there, and is gone
     TAKEDOWN_REINSTATED = "takedown.reinstated"  # it is there again
     ACCOUNT_CHANGED = "account.changed"  # frozen, closed, blocked; with the articles that went
+    ACCOUNT_RENAMED = "account.renamed"  # the same account, by its id, is called something else
     NOTICE_UNKNOWN = "notice.unknown"  # it has the shape of a notice, and no rule knows it
     COUNT_CROSSED = "count.crossed"  # a count went over a threshold
     PAGE_CHANGED = "page.changed"  # the main text is another one

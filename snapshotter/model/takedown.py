@@ -44,6 +44,7 @@ class Observation:
     needs_control: bool = False
     accounts: tuple[AccountState, ...] = ()
     account: str = ""  # identity of the account behind it, where that is known
+    account_name: str = ""  # as the page shows it; "" where it shows none, or several
     counts: tuple[Count, ...] = ()
     main_sha256: str = ""
     rule_files: tuple[RuleFile, ...] = ()

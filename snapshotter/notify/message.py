@@ -32,6 +32,7 @@ HEADLINES: Final = {
     EventKind.ACCOUNT_CHANGED: ("an account has changed", "{} accounts have changed"),
     EventKind.NOTICE_UNKNOWN: ("a notice that no rule knows", "{} notices that no rule knows"),
     EventKind.COUNT_CROSSED: ("a count went over a threshold", "{} counts went over a threshold"),
+    EventKind.ACCOUNT_RENAMED: ("an account has another name", "{} accounts have another name"),
     EventKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
     EventKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
     EventKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),

@@ -119,3 +119,45 @@ def test_an_unknown_notice_is_told_when_it_comes() -> None:
 @pytest.mark.parametrize("bundle", ["", "b9"])
 def test_a_capture_that_is_not_there_tells_nothing(bundle: str) -> None:
     assert alerts([seen(1, 600)], bundle, [LIMIT]) == ()
+
+
+def named(number: int, name: str, account: str = "wechat:MzA=") -> Observation:
+    return replace(seen(number), account=account, account_name=name)
+
+
+def test_an_account_that_is_called_something_else_is_renamed() -> None:
+    made = [named(1, "Old"), seen(2), named(3, "New"), named(4, "New")]
+
+    (event,) = alerts(made, "b3", [])
+
+    assert event.kind is EventKind.ACCOUNT_RENAMED
+    assert event.summary == (
+        "an account was renamed between 2026-05-27 14:20 UTC and 2026-05-27 14:50 UTC"
+    )
+    assert event.detail == '"Old", then "New"; before: b1'
+    assert "wechat" not in event.subject + event.summary + event.id
+    assert alerts(made, "b4", []) == ()
+
+
+def test_two_pages_of_one_account_tell_its_new_name_once() -> None:
+    other = [replace(it, identity="other") for it in (named(5, "Old"), named(6, "New"))]
+
+    (one,) = alerts([named(1, "Old"), named(2, "New")], "b2", [])
+    (two,) = alerts(other, "b6", [])
+
+    assert (one.id, one.subject) == (two.id, two.subject)
+    (back,) = alerts([named(1, "New"), named(2, "Old")], "b2", [])
+    assert back.id != one.id
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        named(2, "Old"),
+        named(2, ""),  # a state stands in its place, or nothing
+        named(2, "New", account="wechat:MzB="),  # another account: nobody was renamed
+        named(2, "New", account=""),
+    ],
+)
+def test_what_is_no_other_name_of_the_same_account_tells_nothing(after: Observation) -> None:
+    assert alerts([named(1, "Old"), after], "b2", []) == ()

@@ -12,8 +12,15 @@ from snapshotter.app.observations import Observatory, observations, unassessed
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json, layout, names
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.model.assessment import Assessment, Availability, Cause, Content, WallKind
-from snapshotter.model.reading import Count, Readings, Source
+from snapshotter.model.assessment import (
+    AccountState,
+    Assessment,
+    Availability,
+    Cause,
+    Content,
+    WallKind,
+)
+from snapshotter.model.reading import Count, Metadatum, Readings, Source
 from snapshotter.store.catalog import Catalog, Standing
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed
@@ -65,6 +72,28 @@ def test_a_capture_in_short_says_what_its_bundle_says(desk: Desk) -> None:
     assert found.proven_at is None
     with desk.place.store.open(f"bundles/2026/05/27/{bundle_id}.wacz") as stream:
         assert found.sha256 == digest_bytes(stream.read()).sha256
+
+
+@pytest.mark.parametrize(
+    ("names", "states", "expected"),
+    [
+        (("\uff21 \u3000Name",), (), "A Name"),  # in one form, however it is typed
+        (("One", "One"), (), "One"),
+        (("One", "Two"), (), ""),
+        ((), (), ""),
+        (("The account is frozen",), (observed.frozen(),), ""),  # that is a state, and no name
+    ],
+)
+def test_what_a_page_calls_its_account_is_read_where_it_says_one_thing(
+    desk: Desk, names: tuple[str, ...], states: tuple[AccountState, ...], expected: str
+) -> None:
+    said = tuple(Metadatum(name="account", value=it, source=Source.DOM) for it in names)
+    shown = observed.available(accounts=states)
+    desk.put(0, replace(shown, readings=Readings(metadata=said)))
+
+    (found,) = observations(desk.place, url=ARTICLE)
+
+    assert found.account_name == expected
 
 
 def test_captures_come_in_their_order_and_by_every_address_of_the_page(desk: Desk) -> None:
