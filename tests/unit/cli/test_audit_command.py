@@ -7,12 +7,12 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.app import auditing
-from snapshotter.cli.main import main
 from snapshotter.formats import keys
 from snapshotter.formats.standard_webhooks import new_secret
 from snapshotter.seal.signer import FileSigner
@@ -22,9 +22,18 @@ from tests.audited import Collection
 from tests.bundles import ChainAuthority
 from tests.servers.authority import Chain
 from tests.servers.receiver import Receiver
+from tests.unit.cli.shell import Shell
 
 ROOT = Path(__file__).resolve().parents[3]
 _LIMIT_S = 120
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -34,33 +43,18 @@ class Auditor:
     home: Path
     it: Collection
     pin: str
+    shell: Shell
 
-    def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "snapshotter", *map(str, arguments)]
+    def run(self, *arguments: str | Path) -> Done:
+        code = self.shell.run(*arguments)
+        return Done(code, self.shell.out, self.shell.err)
 
-    def environ(self) -> dict[str, str]:
-        notify = self.home / "notify.toml"
-        told = {"SNAPSHOTTER_NOTIFY_FILE": str(notify)} if notify.exists() else {}
-        return told | {
-            "HOME": str(self.home),
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "SNAPSHOTTER_DATA_DIR": str(self.home / "data"),
-        }
-
-    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.home,
-            env=self.environ(),
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-        )
-
-    def audit(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def arguments(self, *arguments: str | Path) -> tuple[str | Path, ...]:
         trust = ("--trust", self.home / "trust.json", "--root-key", self.pin)
-        return self.run("audit", *trust, *arguments, self.it.root)
+        return "audit", *trust, *arguments, self.it.root
+
+    def audit(self, *arguments: str | Path) -> Done:
+        return self.run(*self.arguments(*arguments))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +66,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 @pytest.fixture
-def auditor(template: Collection, tmp_path: Path) -> Auditor:
+def auditor(
+    template: Collection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Auditor:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
     root = ec.generate_private_key(ec.SECP384R1())
     document = TrustDocument.new(root.public_key()).with_log(template.trust.log)
     document = document.with_key(trusted_key(template.signer.public_key, owner="test"))
@@ -81,7 +83,7 @@ def auditor(template: Collection, tmp_path: Path) -> Auditor:
     (tmp_path / "trust.json").write_bytes(data)
     (tmp_path / "trust.json.sig").write_bytes(FileSigner(root).sign(data))
     copy = template.copy(tmp_path / "store")
-    return Auditor(tmp_path, replace(copy), keys.key_id(root.public_key()))
+    return Auditor(tmp_path, replace(copy), keys.key_id(root.public_key()), Shell(capsys))
 
 
 def test_a_good_store_passes_and_the_report_stays(auditor: Auditor) -> None:
@@ -119,7 +121,10 @@ def test_a_deletion_is_10_and_named_in_both_forms(auditor: Auditor) -> None:
     assert last["counts"] == [{"code": "deleted", "count": 1, "severity": "failed"}]
 
 
-def test_who_is_to_be_told_is_told_of_an_audit_that_failed(auditor: Auditor) -> None:
+def test_who_is_to_be_told_is_told_of_an_audit_that_failed(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(auditor.home / "notify.toml"))
     (auditor.home / "secret").write_text(f"{new_secret()}\n")
     (auditor.home / "secret").chmod(0o600)
     with Receiver() as receiver:
@@ -181,12 +186,12 @@ def test_the_witness_s_checkpoint_is_given_as_a_file(auditor: Auditor) -> None:
 
 
 def test_a_reader_that_leaves_does_not_change_the_verdict(auditor: Auditor) -> None:
+    """As a process of its own: its exit code, and a pipe that nobody reads."""
     auditor.it.path(1).unlink()
-    trust = ("--trust", auditor.home / "trust.json", "--root-key", auditor.pin)
+    arguments = map(str, auditor.arguments("--json", "--no-report"))
     process = subprocess.Popen(
-        auditor.command("audit", "--json", "--no-report", *trust, auditor.it.root),
-        cwd=auditor.home,
-        env=auditor.environ(),
+        [sys.executable, "-m", "snapshotter", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -200,18 +205,17 @@ def test_a_reader_that_leaves_does_not_change_the_verdict(auditor: Auditor) -> N
 
 
 def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
-    auditor: Auditor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(auditing, "audit", interrupted)
-    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(auditor.home / "data"))
 
-    assert main(["audit", "--no-report", str(auditor.it.root)]) == 130
+    done = auditor.run("audit", "--no-report", auditor.it.root)
 
-    out, err = capsys.readouterr()
-    assert (out, "the same command goes on with it" in err) == ("", True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "the same command goes on with it" in done.stderr
 
 
 def test_a_report_is_evidence_and_its_loss_is_found(auditor: Auditor) -> None:
