@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from typing_extensions import override
 
 from tests.e2e.conftest import Captured
-from tests.e2e.product import Installation, member, record_of, traffic_of, trusting
+from tests.e2e.product import Done, Installation, member, record_of, traffic_of, trusting
 from tests.servers.authority import TestAuthority, start_authority
 from tests.servers.site import Site
 from tests.tools import ROOT, system_tool
@@ -29,11 +30,6 @@ STAGES = {
     *("launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record"),
     *("seal", "timestamp", "store", "total"),
 }
-COMMANDS = (
-    *("capture", "doctor", "export", "init", "keys", "list", "show", "store", "timestamp"),
-    *("trust", "verify", "keys init", "keys list", "keys show", "keys export", "trust init"),
-    *("trust add-key", "trust add-tsa", "trust show", "store check", "store add"),
-)
 
 
 @pytest.fixture(scope="session")
@@ -142,56 +138,76 @@ def test_a_page_of_half_characters_is_captured_whole_and_sealed(
 # Several pages, and pages that fail
 
 
-def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(
-    installation: Installation, fixture_site: Site
-) -> None:
-    first, second = fixture_site.url("/404"), fixture_site.url("/500")
-    third = fixture_site.url("/r1")
+@dataclass(frozen=True, slots=True)
+class Three:
+    """Pages that were captured by one command: two errors that render, and four hops to a page."""
 
+    site: Site
+    installation: Installation
+    done: Done
+    urls: tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def three(
+    tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority, fixture_site: Site
+) -> Three:
+    installation = Installation(tmp_path_factory.mktemp("three"))
+    installation.configure(trusting(authority))
+    first, second, third = (fixture_site.url(path) for path in ("/404", "/500", "/r1"))
     done = installation.run(
         *("capture", "--json", first, "-"), given=f"# a comment\n{second}\n\n  {third}  \n"
     )
+    return Three(fixture_site, installation, done, (first, second, third))
+
+
+of_three = pytest.mark.xdist_group("three-pages")  # one worker, one command
+
+
+@of_three
+def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(three: Three) -> None:
+    done, installation = three.done, three.installation
 
     assert done.code == 0, done.err
-    assert [it["requested_url"] for it in done.objects] == [first, second, third]
+    assert [it["requested_url"] for it in done.objects] == list(three.urls)
     assert [it["http_status"] for it in done.objects] == [404, 500, 200]
+    assert [it["outcome"] for it in done.objects] == ["complete"] * 3
     assert [it["court_minimum"] for it in done.objects] == [True] * 3
     assert len(installation.bundles()) == 3
     assert "2 of 3: " in done.err
+    listed = installation.run("list", "--json")
+    newest_first = [it["bundle_id"] for it in listed.objects]
+    assert newest_first == [bundle.stem for bundle in reversed(installation.bundles())]
+    assert {it["requested_url"] for it in listed.objects} == set(three.urls)
+    assert len(installation.run("list", "--limit", "2").out.splitlines()) == 2
 
-    # Each hop of the third: two by HTTP, one by a meta element, one by a script.
-    hops = record_of(done.objects[2]["bundle"]["path"])["what"]["redirects"]
+
+@of_three
+def test_redirects_of_three_kinds_are_followed_and_each_is_told(three: Three) -> None:
+    told = three.done.objects[2]
+
+    # Two by HTTP, one by a meta element, one by a script.
+    hops = record_of(told["bundle"]["path"])["what"]["redirects"]
     assert [(hop["kind"], hop["status"]) for hop in hops] == [
         *(("http", 302), ("http", 301), ("client", None), ("client", None))
     ]
     assert [hop["to_url"] for hop in hops] == [
-        fixture_site.url(path) for path in ("/r2", "/meta", "/script-redirect", "/plain")
+        three.site.url(path) for path in ("/r2", "/meta", "/script-redirect", "/plain")
     ]
-    assert done.objects[2]["final_url"] == fixture_site.url("/plain")
-    listed = installation.run("list", "--json")
-    newest_first = [it["bundle_id"] for it in listed.objects]
-    assert newest_first == [bundle.stem for bundle in reversed(installation.bundles())]
-    assert {it["requested_url"] for it in listed.objects} == {first, second, third}
-    assert len(installation.run("list", "--limit", "2").out.splitlines()) == 2
+    assert told["final_url"] == three.site.url("/plain")
 
 
-def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(
-    installation: Installation, fixture_site: Site
-) -> None:
-    urls = [fixture_site.url("/plain"), fixture_site.url("/plain?2"), fixture_site.url("/plain?3")]
-
-    done = installation.capture(*urls)
-
+@of_three
+def test_the_browser_of_the_next_url_starts_while_this_one_is_sealed(three: Three) -> None:
     launches = [
         next(
             it for it in record_of(one["bundle"]["path"])["how"]["steps"] if it["name"] == "launch"
         )
-        for one in done.objects
+        for one in three.done.objects
     ]
     assert ["started ahead" in it["detail"] for it in launches] == [False, True, True]
-    assert [one["outcome"] for one in done.objects] == ["complete"] * 3
-    assert list(installation.spool.iterdir()) == []
-    assert list(installation.temporary.iterdir()) == []
+    assert list(three.installation.spool.iterdir()) == []
+    assert list(three.installation.temporary.iterdir()) == []
 
 
 @pytest.fixture(scope="session")
@@ -288,6 +304,9 @@ def test_the_full_browser_can_be_chosen(installation: Installation, fixture_site
         pytest.skip("no full Chromium on this machine")
     assert done.code == 0, done.err
     assert done.object["outcome"] == "complete", done.err
+    assert done.object["court_minimum"] is True
+    browser = record_of(done.object["bundle"]["path"])["how"]["environment"]
+    assert "headless-shell" not in browser["browser_binary"]
 
 
 def test_a_bad_line_among_many_is_its_own_error_and_the_rest_is_captured(
@@ -585,49 +604,23 @@ def test_a_directory_keeps_its_promises_and_is_not_called_locked(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "code", "words"),
     [
-        ("capture",),
-        ("capture", "--no-such-option", "http://127.0.0.1/"),
-        ("capture", "--lock-days", "0", "http://127.0.0.1/"),
-        ("verify",),
-        ("no-such-command",),
-        ("capture", "-"),
+        (("capture", "-"), 2, "Error:"),
+        (("capture", "http://user:secret@example.org/"), 1, "leave out the part before the @"),
     ],
-    ids=" ".join,
+    ids=["no address", "a password"],
 )
-def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
-    bare: Installation, arguments: tuple[str, ...]
+def test_what_is_refused_is_refused_by_the_exit_code_too(
+    bare: Installation, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
+    """What else is (tests/unit/cli/test_before_any_work.py), in a process of its own."""
     done = bare.run(*arguments)
 
-    assert (done.code, done.out) == (2, "")
-    assert "Usage:" in done.err or "Error:" in done.err
-
-
-@pytest.mark.parametrize(
-    ("url", "hint"),
-    [
-        ("example.org", "did you mean https://example.org"),
-        ("ftp://example.org/", ""),
-        ("file:///etc/passwd", ""),
-        ("javascript:alert(1)", ""),
-        ("http://", ""),
-        ("http://user:secret@example.org/", "leave out the part before the @"),
-        ("http://[::1", ""),
-        ("http://127.0.0.1:99999/", ""),
-    ],
-)
-def test_an_address_that_can_not_be_captured_is_refused_in_one_sentence(
-    bare: Installation, url: str, hint: str
-) -> None:
-    done = bare.run("capture", url)
-
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("snapshotter: ")
-    assert hint in done.err
-    assert "Traceback" not in done.err
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
     assert "secret" not in done.err
+    assert "Traceback" not in done.err
     assert not bare.store.exists()
 
 
@@ -645,31 +638,7 @@ def test_no_browser_ends_in_30_with_a_hint_and_leaves_nothing(
     assert list(installation.spool.iterdir()) == []
 
 
-def test_a_policy_with_an_unknown_key_is_refused_with_its_name(
-    bare: Installation, tmp_path: Path
-) -> None:
-    policy = tmp_path / "typo.toml"
-    policy.write_text('name = "typo"\n[limits]\ntotal_seconds = 3\n')
-
-    done = bare.run("capture", "--policy", policy, "http://127.0.0.1/")
-
-    assert (done.code, done.out) == (1, "")
-    assert "total_seconds" in done.err
-
-
 # Help
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_an_example(bare: Installation, command: str) -> None:
-    done = bare.run(*command.split(), "--help")
-
-    assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"Usage: snapshotter {command} ")
-    if command not in {"keys", "trust", "store"}:  # groups list their commands instead
-        examples = re.split(r"\n +Examples?:\n", done.out)[1]
-        assert f"snapshotter {command} " in examples or f"snapshotter {command}\n" in examples
-    assert "\b" not in done.out  # click's mark for a paragraph that is not rewrapped
 
 
 def test_help_loads_no_browser_no_cloud_and_no_cryptography(bare: Installation) -> None:

@@ -1,0 +1,93 @@
+"""What a command says before it does anything: its help, and what it can not understand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from snapshotter.cli.main import COMMANDS
+from tests.unit.cli.shell import Shell
+
+GROUPS = {
+    "keys": ("init", "list", "show", "export"),
+    "trust": ("init", "add-key", "add-tsa", "show"),
+    "store": ("check", "add"),
+}
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"{name} {it}" for name, them in GROUPS.items() for it in them)]
+)
+def test_every_command_explains_itself(shell: Shell, command: str) -> None:
+    assert shell.run(*command.split(), "--help") == 0
+
+    assert shell.err == ""
+    assert shell.out.startswith(f"Usage: snapshotter {command} ")
+    assert "\b" not in shell.out  # click's mark for a paragraph that is not rewrapped
+    # With an example of itself; a group has its commands instead.
+    examples = re.split(r"\n +Examples?:\n", shell.out)[1:]
+    assert examples or re.search(r"\n *Commands:\n", shell.out), shell.out
+    for example in examples:
+        assert re.search(rf"snapshotter {command}( |\n)", example)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("capture",),
+        ("capture", "--no-such-option", "http://127.0.0.1/"),
+        ("capture", "--lock-days", "0", "http://127.0.0.1/"),
+        ("verify",),
+        ("no-such-command",),
+    ],
+    ids=" ".join,
+)
+def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    assert (shell.run(*arguments), shell.out) == (2, "")
+    assert "Usage:" in shell.err or "Error:" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("example.org", "did you mean https://example.org"),
+        ("ftp://example.org/", ""),
+        ("file:///etc/passwd", ""),
+        ("javascript:alert(1)", ""),
+        ("http://", ""),
+        ("http://user:secret@example.org/", "leave out the part before the @"),
+        ("http://[::1", ""),
+        ("http://127.0.0.1:99999/", ""),
+    ],
+)
+def test_an_address_that_can_not_be_captured_is_refused_in_one_sentence(
+    shell: Shell, tmp_path: Path, url: str, hint: str
+) -> None:
+    assert (shell.run("capture", url), shell.out) == (1, "")
+
+    assert shell.err.startswith("snapshotter: ")
+    assert hint in shell.err
+    assert "secret" not in shell.err
+    assert list(tmp_path.iterdir()) == []  # no store, no key
+
+
+def test_a_policy_with_an_unknown_key_is_refused_with_its_name(
+    shell: Shell, tmp_path: Path
+) -> None:
+    policy = tmp_path / "typo.toml"
+    policy.write_text('name = "typo"\n[limits]\ntotal_seconds = 3\n')
+
+    assert (shell.run("capture", "--policy", policy, "http://127.0.0.1/"), shell.out) == (1, "")
+    assert "total_seconds" in shell.err
