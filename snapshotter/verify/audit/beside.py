@@ -27,6 +27,7 @@ from snapshotter.formats.leaf import BUNDLE, Leaf
 from snapshotter.formats.note import LogPolicy
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.finding import Report
+from snapshotter.verify.audit import carried
 from snapshotter.verify.trust import COMPROMISED, Trust
 
 PROOF = "tlog-proof"
@@ -183,6 +184,7 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> Facts:
     if len(chain.events) > _MAX_HEADS or len(told) > _MAX_RECEIPTS:
         problems.append("it is longer than an audit looks at")
     return {
+        "branches": sorted(carried.branches(chain.events[:_MAX_HEADS])),
         "heads": [it.head for it in chain.events[:_MAX_HEADS]],
         "problems": [short(it) for it in problems[:5]],
         "problems_count": len(problems),

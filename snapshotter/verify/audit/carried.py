@@ -4,27 +4,53 @@ Custody of a bundle in the store that this one is a copy of (docs/spec/custody.m
 A bundle's chain goes on in the store and in its copy, apart from each other. A replica
 carries what went on in the first one under `custody/`; the log, which is the first one's,
 names heads of it. Nobody has to be believed: each event names the digest of the one before,
-so what leads from the copy's own chain to a head that was logged is what was there.
+so what leads from the copy's own chain to a head that was logged is what was there. But the
+copy's own chain has to go on there as one that was copied does: else events of a store could
+be put out of sight by moving them to where a copy keeps those of another.
 """
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import custody_sidecars, layout
+from snapshotter.formats.custody_sidecars import Linked
+from snapshotter.model.custody import RECOVERY, REPLICATION, Receipt
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit.asking import require_answer
 
 _MOST = 5_000  # sidecars of one bundle that are read
+_COPYING = frozenset({REPLICATION, RECOVERY})  # what a copy's own chain begins with
+
+# By the head of each event that is carried: the receipt in it, if there is one.
+Carried = Mapping[str, Receipt | None]
 
 
-def heads(store: ObjectStore, bundle_id: str, known: Collection[str]) -> frozenset[str]:
+def branches(events: Sequence[Linked], first: str = "") -> frozenset[str]:
     """
-    Return the heads of all chains carried here that go on from one that is known.
+    Return the heads behind which a chain goes on with a copying of its bundle into this store.
 
     Args:
-        known: Heads of the bundle's own chain, inside it and beside it.
+        first: What the first of the events names as the one before it, where that is not here.
+    """
+    heads = (first, *(it.head for it in events))
+    return frozenset(
+        before
+        for before, it in zip(heads, events, strict=False)
+        if before and it.event.event in _COPYING
+    )
+
+
+def events(
+    store: ObjectStore, bundle_id: str, own: Collection[str], known: Collection[str]
+) -> Carried:
+    """
+    Return the events of all chains carried here that go on from one that is known.
+
+    Args:
+        own: Heads of the bundle's own chain, inside it and beside it.
+        known: Those of them that such a chain may go on from: `branches`.
 
     Raises:
         ServiceUnavailable: The store does not answer.
@@ -36,14 +62,16 @@ def heads(store: ObjectStore, bundle_id: str, known: Collection[str]) -> frozens
             number = custody_sidecars.number_of(kind)
             if number is not None and count < _MOST:
                 places[place].append((number, found.key))
-    result: set[str] = set()
+    result: dict[str, Receipt | None] = {}
     for numbered in places.values():
-        result |= _heads(store, [key for _, key in sorted(numbered)], known)
-    return frozenset(result)
+        result |= _events(store, [key for _, key in sorted(numbered)], own, known)
+    return result
 
 
-def _heads(store: ObjectStore, keys: list[str], known: Collection[str]) -> set[str]:
-    """Return the heads of one chain, up to where it does not hold any more."""
+def _events(
+    store: ObjectStore, keys: list[str], own: Collection[str], known: Collection[str]
+) -> Carried:
+    """Return the events of one chain, up to where it does not hold any more."""
     parts: list[bytes] = []
     try:
         for key in keys:
@@ -53,16 +81,19 @@ def _heads(store: ObjectStore, keys: list[str], known: Collection[str]) -> set[s
         pass  # gone since the listing: what came before it is there
     except SnapshotterError as error:
         require_answer(store, error)
-    found: set[str] = set()
-    before: Collection[str] = known
+    found: dict[str, Receipt | None] = {}
+    before = known
     for data in parts:
         try:
             follows = custody_sidecars.first_previous(data) in before
         except EvidenceInvalid:
             return found
         chain = custody_sidecars.check(None, [(1, data)])
+        last = chain.events[-1].head if chain.events else ""
+        if last in own:
+            continue  # the two are one chain until here
         if not follows or chain.problems:
             return found
-        found |= {it.head for it in chain.events}
-        before = (chain.events[-1].head,)  # from now on one behind the other
+        found |= {it.head: it.event.receipt for it in chain.events}
+        before = (last,)  # from now on one behind the other
     return found

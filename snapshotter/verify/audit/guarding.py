@@ -22,14 +22,15 @@ from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import KeptReceipts, Receipt
 from snapshotter.ports import ObjectStore, Receipts
 from snapshotter.verify.audit.beside import Facts
+from snapshotter.verify.audit.carried import Carried
 from snapshotter.verify.audit.reading import lock_of, retention_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Listed, Workspace
 
 _FAILED, _UNCLEAR, _NOTE = Severity.FAILED, Severity.INDETERMINATE, Severity.NOTE
 
-# Of a bundle, by its id and the heads of its chain: those of chains that are carried here.
-Carried = Callable[[str, Collection[str]], frozenset[str]]
+# Of a bundle, by its id, the heads of its chain and its branches: what is carried here.
+Carries = Callable[[str, Collection[str], Collection[str]], Carried]
 Say = Callable[[AuditCode, Severity, str, str], None]  # code, severity, key, sentence
 
 
@@ -58,7 +59,7 @@ class Guard:
         rules: Rules,
         say: Say,
         *,
-        carried: Carried,
+        carried: Carries,
         place: str = "",
         kept: Receipts | None = None,
     ) -> None:
@@ -69,16 +70,18 @@ class Guard:
         self._place = place
         self._kept = kept
         self._unenforced = 0
+        self._split = 0  # bundles whose chain goes on in another store, says the log
         self._enforced = 0  # bundles that a server keeps from being deleted
 
     def bundle(self, listed: Listed, facts: Facts, lock: Any) -> None:
         """Judge the custody and the lock of a bundle that was read."""
-        covered = self._custody(listed, facts)
+        covered, moved = self._custody(listed, facts)
         kept = self._own(listed.bundle)
         self._own_receipts(listed, facts, kept)
         if isinstance(lock, dict):
             wanted = [*self._by_policy(facts), *self._by_holds(facts)]
             wanted += self._by_receipts(_in_chain(facts, covered), listed.key)
+            wanted += self._by_receipts([(it, True) for it in moved], listed.key)
             wanted += self._by_receipts([(it, True) for it in kept.receipts], listed.key)
             self._lock(listed, wanted, lock)
             self._beside(listed, facts, covered, kept, lock)
@@ -122,21 +125,40 @@ class Guard:
                 "its owner from deleting them",
             )
 
+    def copied(self) -> None:
+        """Tell once of custody that is another store's, where nothing says that this is a copy."""
+        if self._split:
+            self._say(
+                AuditCode.MIRROR,
+                _NOTE,
+                "",
+                f"the log names events of {self._split} bundles that stand where a copy keeps the "
+                "custody of the store that it was copied from; its log is not marked as a copy",
+            )
+
     # Custody.
 
-    def _custody(self, listed: Listed, facts: Facts) -> int:
-        """Judge the chain; return how many of its events a head in the log covers."""
+    def _custody(self, listed: Listed, facts: Facts) -> tuple[int, list[Receipt]]:
+        """
+        Judge the chain.
+
+        Returns:
+            How many of its events a head in the log covers, and the receipts in what is
+            carried here: also a store that was lost and copied back has answered them.
+        """
         custody = facts["custody"]
         places = {head: place for place, head in enumerate(custody["heads"])}
-        covered, elsewhere = 0, None
+        covered, is_split = 0, False
+        elsewhere: Carried | None = None
         for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
             place = places.get(entry.sha256)
             if place is not None:
                 covered = max(covered, place + 1)
             elif not facts["altered"]:
                 if elsewhere is None:
-                    elsewhere = self._carried(listed.bundle, places)
+                    elsewhere = self._carried(listed.bundle, places, custody["branches"])
                 if entry.sha256 in elsewhere:
+                    is_split = True
                     continue  # of the chain in the store that this one is a copy of
                 self._say(
                     AuditCode.CUSTODY_BROKEN,
@@ -154,7 +176,8 @@ class Guard:
                 f"its custody chain does not hold: {custody['problems'][0]}"
                 + (f", and {more} more" if more else ""),
             )
-        return covered
+        self._split += is_split
+        return covered, [it for it in (elsewhere or {}).values() if it is not None]
 
     def _own(self, bundle_id: str) -> KeptReceipts:
         if self._kept is None:

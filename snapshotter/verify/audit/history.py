@@ -211,7 +211,7 @@ class History:
 
     def judge_mirror(self) -> None:
         """Say of a log that it is a copy: what the first store has logged since is not here."""
-        if self._seen is not None and self._is_mirror():
+        if self._seen is not None and self.is_mirror():
             self._tell(
                 AuditFinding(
                     code=AuditCode.MIRROR,
@@ -222,7 +222,8 @@ class History:
                 )
             )
 
-    def _is_mirror(self) -> bool:
+    def is_mirror(self) -> bool:
+        """Whether the log is marked as a copy of another store's."""
         try:
             self._store.head(log_state.MIRROR)
         except FileNotFoundError:
@@ -295,7 +296,7 @@ class History:
         except FileNotFoundError:
             if self._seen is not None:
                 self._failed(AuditCode.ROLLED_BACK, "while this audit ran the log was taken away")
-            elif self._is_mirror():
+            elif self.is_mirror():
                 self._unclear(
                     AuditCode.NO_LOG,
                     "a copy of a log was begun and is not finished: snapshotter store replicate",

@@ -8,7 +8,7 @@ from `reading.py` and the history from `history.py`.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -408,14 +408,12 @@ class Judge:
         there = {it.head for it in chain.events}
         missing = {head: number for head, number in logged.items() if head not in there}
         if missing:
-            elsewhere = carried.heads(self._store, bundle_id, there)
+            known = carried.branches(chain.events, _named_first(sidecars))
+            elsewhere = carried.events(self._store, bundle_id, there, known)
             missing = {head: number for head, number in missing.items() if head not in elsewhere}
         # One head may be that of the chain inside the bundle, which went with it: what
         # comes first names it. Where nothing comes, its eraser may have died before it wrote.
-        for number, data in sidecars:
-            if number == 1:
-                with contextlib.suppress(EvidenceInvalid):
-                    missing.pop(custody_sidecars.first_previous(data), None)
+        missing.pop(_named_first(sidecars), None)
         if missing:
             self._say(
                 AuditCode.CUSTODY_BROKEN,
@@ -434,6 +432,15 @@ class Judge:
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
         self._tell(AuditFinding(code=code, severity=severity, key=key, detail=detail))
+
+
+def _named_first(sidecars: Iterable[tuple[int, bytes]]) -> str:
+    """Return what the first sidecar names as the event before it; "" where none says so."""
+    for number, data in sidecars:
+        if number == 1:
+            with contextlib.suppress(EvidenceInvalid):
+                return custody_sidecars.first_previous(data)
+    return ""
 
 
 def _second(bundle_id: str) -> datetime | None:

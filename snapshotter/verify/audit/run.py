@@ -159,7 +159,7 @@ class Audit:
             self._workspace,
             rules,
             self._say,
-            carried=partial(carried.heads, self._store),
+            carried=partial(carried.events, self._store),
             place=self._place,
             kept=self._receipts,
         )
@@ -192,6 +192,8 @@ class Audit:
         judge.trust_file()
         guard.missing(judge.gone_by_receipt)
         guard.unenforced()
+        if not self._history.is_mirror():
+            guard.copied()
         guard.records(self._store, self._apart())
         for finding in judge_entries(self._workspace):
             self._tell(finding)

@@ -68,6 +68,38 @@ def all_events_taken_away(it: Collection, folder: Path) -> None:
         it.path(2, f"custody-000{number}.jsonl").unlink()
 
 
+def _move_away(it: Collection, number: int, last: int) -> None:
+    """Put a sidecar to where a copy keeps those of the store that it is a copy of."""
+    path = it.path(number, f"custody-{last:04}.jsonl")
+    it.put(layout.carried_key(it.ids[number], "0a" * 16, path.name.split(".wacz.")[1]),
+           path.read_bytes())  # fmt: skip
+    path.unlink()
+
+
+@case("custody-broken", verdict=FAILED)
+def last_event_moved_away(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    _move_away(it, 2, 3)
+
+
+@case("custody-broken", verdict=FAILED)
+def last_event_moved_away_and_gone_on_behind_it(it: Collection, folder: Path) -> None:
+    _chain(it, 2)
+    _move_away(it, 2, 3)
+    it.record(2, "exporting")
+
+
+@case("unlocked", verdict=FAILED, notes=("mirror",))
+def a_lock_that_was_answered_moved_away_as_if_this_were_a_copy(
+    it: Collection, folder: Path
+) -> None:
+    _chain(it, 2, 1)
+    kept = it.receipt(2, lock_mode="COMPLIANCE", retain_until=_in(900))
+    it.record(2, INGESTION, receipt=kept)
+    _move_away(it, 2, 2)
+    it.record(2, "replication")
+
+
 @case("custody-broken", verdict=FAILED)
 def chain_written_again(it: Collection, folder: Path) -> None:
     """Whole in itself, and not what was logged of it."""
