@@ -1,13 +1,23 @@
-"""What is written down of visits that were due and not made: rows of the table of gaps."""
+"""
+What is written down of visits that were due and not made.
+
+First rows of the table of gaps, then records: what belongs together is signed as one.
+"""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from snapshotter.formats.canonical_json import instant
+from sqlalchemy import RowMapping
+
+from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.plan import Due
-from snapshotter.model.gap import GapEvent, GapReason
+from snapshotter.model.event import Event, EventKind
+from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
+
+_RECORD_BYTES = 48 << 10  # of slots and addresses in one record; a statement has 64 KiB
+_SLOT_BYTES, _URL_BYTES = 23, 75
 
 
 def gaps_of(
@@ -53,3 +63,82 @@ def gaps_of(
 def slots_json(slots: Sequence[datetime]) -> str:
     """Return slots as the table keeps them."""
     return json.dumps([instant(it) for it in slots])
+
+
+def groups(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
+    """Return what belongs into one record each: of one schedule, for one reason, not too much."""
+    found: list[list[RowMapping]] = []
+    filled: dict[tuple[Any, ...], tuple[list[RowMapping], set[str], list[int]]] = {}
+    for row in rows:
+        about: tuple[Any, ...] = (
+            row["schedule_id"],
+            row["event"],
+            row["reason"],
+            row["detail"],
+            row["by"],
+        )
+        if row["event"] != GapEvent.MISSED:
+            about = (*about, row["since"], row["until"])
+        group, slots, size = filled.get(about, ([], set(), [0]))
+        cost = _URL_BYTES + (0 if row["slots"] in slots else _SLOT_BYTES + len(row["slots"]))
+        if not group or size[0] + cost > _RECORD_BYTES:
+            group, slots, size = [], set(), [0]
+            found.append(group)
+            filled[about] = (group, slots, size)
+        group.append(row)
+        slots.add(row["slots"])
+        size[0] += cost
+    return found
+
+
+def record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
+    """Return the gap that some rows are of; call it with one of `groups`."""
+    first = rows[0]
+    together: dict[str, list[str]] = {}
+    for row in rows:
+        if row["url"] is not None:
+            together.setdefault(row["slots"], []).append(row["url"])
+    ends = [row["until"] for row in rows if row["until"] is not None]
+    return Gap(
+        gap_id=gap_id,
+        at=max(row["noted_at"] for row in rows),
+        schedule=first["name"],
+        event=GapEvent(first["event"]),
+        reason=GapReason(first["reason"]),
+        since=min(row["since"] for row in rows),
+        until=max(ends) if ends else None,
+        detail=first["detail"],
+        by=first["by"],
+        missed=tuple(
+            Missed(
+                slots=tuple(parse_instant(it) for it in json.loads(slots)), urls=tuple(sorted(urls))
+            )
+            for slots, urls in sorted(together.items())
+        ),
+    )
+
+
+def event_of(gap: Gap) -> Event:
+    """Return a gap as something that people may be told: without an address."""
+    visits = sum(len(it.slots) * len(it.urls) for it in gap.missed)
+    addresses = len({url for it in gap.missed for url in it.urls})
+    return Event(
+        id=f"gap:{gap.gap_id}",
+        kind=EventKind.SCHEDULE_GAP,
+        at=gap.at,
+        subject=f"schedule:{gap.schedule}",
+        summary=f"{visits} {'visit' if visits == 1 else 'visits'} of {addresses} "
+        f"{'address was' if addresses == 1 else 'addresses were'} not made: {WORDS[gap.reason]}",
+        reasons=(gap.reason.value,),
+        origin=f"schedule:{gap.schedule}",
+    )
+
+
+WORDS = {
+    GapReason.NO_WORKER: "no worker was running",
+    GapReason.QUEUE_LATE: "no worker came to it in time",
+    GapReason.OVER_BUDGET: "the host could not be asked in time",
+    GapReason.FAILED: "it was tried, and no bundle came of it",
+    GapReason.CANCELLED: "it was cancelled",
+    GapReason.BY_HAND: "by hand",
+}

@@ -25,7 +25,7 @@ from snapshotter.jobs.database import reading, writing
 from snapshotter.jobs.gate import Gate, Met, OpenGate
 from snapshotter.jobs.items import Found, Taken
 from snapshotter.jobs.list_reader import Fetcher, ListReader, NotRendered, site_of
-from snapshotter.jobs.sweep import event_of
+from snapshotter.jobs.overdue import event_of
 from snapshotter.jobs.watch import Claim, Look, WatchBook
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent

@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.canonical_json import instant
 from snapshotter.jobs.database import (
     TABLES,
     Instant,
@@ -47,7 +47,7 @@ from snapshotter.jobs.database import (
     reading,
     writing,
 )
-from snapshotter.jobs.overdue import gaps_of, slots_json
+from snapshotter.jobs.overdue import event_of, gaps_of, groups, record_of, slots_json
 from snapshotter.jobs.plan import Due, Plan, Slot, begun_by, decide
 from snapshotter.jobs.schedule import job_id, pauses_of, watch_name
 from snapshotter.jobs.schedule_tables import (
@@ -64,8 +64,7 @@ from snapshotter.jobs.schedule_tables import (
     UNKNOWN,
     VISIT,
 )
-from snapshotter.model.event import Event, EventKind
-from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
+from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver, JobQueue, Tell
 
@@ -78,8 +77,6 @@ _FIRST_CHECK = timedelta(minutes=10)
 _LAST_CHECK = timedelta(hours=6)
 _GATHER = timedelta(seconds=60)  # so long what was missed is gathered into one record
 _CLAIM = timedelta(minutes=2)  # after it a record that is not stored is made by somebody else
-_RECORD_BYTES = 48 << 10  # of slots and addresses in one record; a statement has 64 KiB
-_SLOT_BYTES, _URL_BYTES = 23, 75
 _KEPT = timedelta(days=400)  # history of what is settled
 _MARK = timedelta(seconds=30)  # how exactly it is known until when somebody looked
 
@@ -430,11 +427,11 @@ class Sweep:
         for gap_id in sorted(again):
             whole = connection.execute(_with_names().where(GAP.c.gap_id == gap_id)).mappings().all()
             _claimed(connection, gap_id, [row["id"] for row in whole], now)
-            made.append((_record_of(gap_id, whole), len(whole)))
-        for group in _groups([row for row in rows if not row["gap_id"]]):
+            made.append((record_of(gap_id, whole), len(whole)))
+        for group in groups([row for row in rows if not row["gap_id"]]):
             gap_id = self._new_id(now)
             _claimed(connection, gap_id, [row["id"] for row in group], now)
-            made.append((_record_of(gap_id, group), len(group)))
+            made.append((record_of(gap_id, group), len(group)))
         return made
 
     # Keeping house.
@@ -467,32 +464,6 @@ class Sweep:
 def plan_of(text: str) -> Plan:
     """Return the plan of a text, which many addresses have in common."""
     return Plan.from_json(text)
-
-
-def event_of(gap: Gap) -> Event:
-    """Return a gap as something that people may be told: without an address."""
-    visits = sum(len(it.slots) * len(it.urls) for it in gap.missed)
-    addresses = len({url for it in gap.missed for url in it.urls})
-    return Event(
-        id=f"gap:{gap.gap_id}",
-        kind=EventKind.SCHEDULE_GAP,
-        at=gap.at,
-        subject=f"schedule:{gap.schedule}",
-        summary=f"{visits} {'visit' if visits == 1 else 'visits'} of {addresses} "
-        f"{'address was' if addresses == 1 else 'addresses were'} not made: {WORDS[gap.reason]}",
-        reasons=(gap.reason.value,),
-        origin=f"schedule:{gap.schedule}",
-    )
-
-
-WORDS = {
-    GapReason.NO_WORKER: "no worker was running",
-    GapReason.QUEUE_LATE: "no worker came to it in time",
-    GapReason.OVER_BUDGET: "the host could not be asked in time",
-    GapReason.FAILED: "it was tried, and no bundle came of it",
-    GapReason.CANCELLED: "it was cancelled",
-    GapReason.BY_HAND: "by hand",
-}
 
 
 def _turn(connection: Connection, name: str) -> datetime | None:
@@ -640,55 +611,3 @@ def _owed(now: datetime, before: datetime) -> Any:
 
 def _claimed(connection: Connection, gap_id: str, ids: Sequence[int], now: datetime) -> None:
     connection.execute(update(GAP).where(GAP.c.id.in_(ids)).values(gap_id=gap_id, claimed_at=now))
-
-
-def _groups(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
-    """Return what belongs into one record each: of one schedule, for one reason, not too much."""
-    found: list[list[RowMapping]] = []
-    filled: dict[tuple[Any, ...], tuple[list[RowMapping], set[str], list[int]]] = {}
-    for row in rows:
-        about: tuple[Any, ...] = (
-            row["schedule_id"],
-            row["event"],
-            row["reason"],
-            row["detail"],
-            row["by"],
-        )
-        if row["event"] != GapEvent.MISSED:
-            about = (*about, row["since"], row["until"])
-        group, slots, size = filled.get(about, ([], set(), [0]))
-        cost = _URL_BYTES + (0 if row["slots"] in slots else _SLOT_BYTES + len(row["slots"]))
-        if not group or size[0] + cost > _RECORD_BYTES:
-            group, slots, size = [], set(), [0]
-            found.append(group)
-            filled[about] = (group, slots, size)
-        group.append(row)
-        slots.add(row["slots"])
-        size[0] += cost
-    return found
-
-
-def _record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
-    first = rows[0]
-    together: dict[str, list[str]] = {}
-    for row in rows:
-        if row["url"] is not None:
-            together.setdefault(row["slots"], []).append(row["url"])
-    ends = [row["until"] for row in rows if row["until"] is not None]
-    return Gap(
-        gap_id=gap_id,
-        at=max(row["noted_at"] for row in rows),
-        schedule=first["name"],
-        event=GapEvent(first["event"]),
-        reason=GapReason(first["reason"]),
-        since=min(row["since"] for row in rows),
-        until=max(ends) if ends else None,
-        detail=first["detail"],
-        by=first["by"],
-        missed=tuple(
-            Missed(
-                slots=tuple(parse_instant(it) for it in json.loads(slots)), urls=tuple(sorted(urls))
-            )
-            for slots, urls in sorted(together.items())
-        ),
-    )
