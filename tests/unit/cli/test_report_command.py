@@ -9,6 +9,7 @@ import pytest
 
 from snapshotter.cli.main import main
 from snapshotter.site.state import BEGIN
+from tests.servers.lists import ListServer, feed
 from tests.unit.app.test_campaigns import Case, address, case
 
 pytestmark = pytest.mark.xdist_group("report-command")  # its captures are made once
@@ -115,3 +116,29 @@ def test_the_pages_of_a_schedule_are_those_that_it_visits(
     assert campaign["scope"] == "the schedule may"
     assert [it["url"] for it in campaign["pages"]] == urls
     assert main(["report", "campaign", "--schedule", "june"]) == 1
+
+
+def test_the_pages_of_a_watched_list_are_those_that_it_named_the_oldest_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "127.0.0.0/8")
+    urls = [address(number) for number in range(3)]
+    with ListServer() as lists:
+        lists.put("/feed", feed(urls[1], urls[0]))
+        assert main(["watch", "add", "agency", lists.url("/feed")]) == 0
+        assert main(["watch", "check", "agency"]) == 0
+        lists.put("/feed", feed(urls[2], urls[0]))  # one more, and one that it names no longer
+        assert main(["watch", "check", "agency"]) == 0
+    capsys.readouterr()
+
+    assert main(["report", "campaign", "--watch", "agency", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["campaign"]["scope"] == "the watched list agency"
+    named = [it["url"] for it in told["campaign"]["pages"]]
+    assert sorted(named) == urls
+    assert named[-1] == urls[2]  # seen by the second look
+    numbers = {it["name"]: it["value"] for it in told["findings"]["numbers"]}
+    assert (numbers["watched"], numbers["removed"]) == (3, 2)
+    assert main(["report", "campaign", "--watch", "nobody"]) == 1
+    assert "nobody" in capsys.readouterr().err
