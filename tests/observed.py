@@ -30,6 +30,7 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import Capture
+from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
@@ -118,13 +119,14 @@ def seal(
     signer: Signer,
     authorities: tuple[TimestampAuthority, ...] = (),
     contents: Mapping[str, bytes] = bundles.CONTENTS,
+    network: NetworkPath | None = None,
 ) -> Bundle:
     """Return a sealed bundle of a capture that ended then and shows that."""
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(tempfile.mkdtemp(dir=folder))
     told = {} if assessed is None else {assessments.PATH: assessments.encode(assessed)}
     made = bundles.capture(spool, at=when, contents={**contents, **told})
-    made = replace(made, requested_url=url, final_url=final_url or url)
+    made = replace(made, requested_url=url, final_url=final_url or url, network=network)
     decision = bundles.decision(require_timestamps=len(authorities))
     return sealed(made, decision, spool, signer, authorities, FixedClock(when))
 

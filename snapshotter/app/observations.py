@@ -215,7 +215,7 @@ def observe(
         counts=assessed.readings.counts,
         main_sha256=assessed.main_sha256,
         rule_files=assessed.rule_files,
-        vantage=_text(record, "who", "network_path", missing="direct") or "direct",
+        vantage=_vantage(record),
         light=_light(record),
         key_id=_signer(record),
         proven_at=proven_at,
@@ -284,6 +284,16 @@ def _account_name(assessed: Assessment) -> str:
         if it.name == _ACCOUNT
     }
     return named.pop()[:_MAX_NAME] if len(named) == 1 else ""
+
+
+def _vantage(record: dict[str, Any]) -> str:
+    """Return the way that a capture took: as the settings call it, else what kind of way it is."""
+    who = record.get("who")
+    network = who.get("network") if isinstance(who, Mapping) else None
+    named = network.get("vantage") if isinstance(network, Mapping) else None
+    if isinstance(named, str) and named:
+        return named
+    return _text(record, "who", "network_path", missing="direct") or "direct"
 
 
 def _signer(record: dict[str, Any]) -> str:

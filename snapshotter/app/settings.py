@@ -92,6 +92,13 @@ class VantageEntry(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     proxy: str = Field(min_length=1, repr=False)  # as the setting; may hold a password
 
+    @field_validator("name")
+    @classmethod
+    def _is_no_word_of_ours(cls, name: str) -> str:
+        if name in ("direct", "proxy", "tor"):
+            raise ValueError("that is what the usual way is called; give it a name of its own")
+        return name
+
     @field_validator("proxy")
     @classmethod
     def _is_a_proxy(cls, value: str) -> str:
@@ -253,6 +260,7 @@ class Settings:
     log_passphrase_file: Path | None
     witnesses: tuple[WitnessEntry, ...]
     vantages: tuple[VantageEntry, ...]  # other ways to the same pages, by name
+    vantage: str  # the one of these that `proxy` is; "": the usual way
     sources: tuple[str, ...]  # the files that were read, for `doctor`
 
 
@@ -381,6 +389,7 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
         log_passphrase_file=Path(file.log_passphrase_file) if file.log_passphrase_file else None,
         witnesses=file.witness,
         vantages=file.vantage,
+        vantage="",
         sources=tuple(sources),
     )
 

@@ -65,6 +65,7 @@ def capturer(
         assessor=assessor,
         resolver=resolver,
         own=own_names.load(settings.identity_file),
+        vantage=settings.vantage,
     )
 
 

@@ -167,7 +167,7 @@ class CaptureWorkshop:
         if (locked, vantage) not in self._worlds:
             settings = self._settings
             if vantage:
-                settings = replace(settings, proxy=self._way(vantage))
+                settings = replace(settings, proxy=self._way(vantage), vantage=vantage)
             world = wiring.world(settings, ask=None, tell=self._tell, locked=locked)
             world = replace(world, capturer=_OfThisMachine(world.capturer))
             self._worlds[locked, vantage] = world

@@ -363,6 +363,7 @@ class Wire:
     path: str  # "direct", "proxy" or "tor", as in `NetworkPath`
     key_log: Path  # where the browser writes its TLS secrets
     tee_dir: Path  # where the guard keeps what passed
+    vantage: str = ""  # what the settings call the way, as in `NetworkPath`
 
     def destroy(self) -> None:
         """Leave nothing that holds what passed, or opens it."""
@@ -472,6 +473,7 @@ async def launch(
                 how="a network namespace of the browser's own"
                 if own
                 else f"the browser's proxy settings alone: {no_network}",
+                vantage=wire.vantage,
             ),
         )
     raise RuntimeError("there is always a way to try")

@@ -62,6 +62,7 @@ class ChromiumCapturer:
         gate: What captures that run at once share, so that no more of them paint than there
             are cores; the one of this process if not given.
         own: What says who captures, and is looked for in all that is captured.
+        vantage: What the way through `upstream` is called; "": it is the usual one.
         assessor: Makes what judges pages under a decision, so that one that came to nothing is
             looked at again; without it none is.
     """
@@ -79,6 +80,7 @@ class ChromiumCapturer:
         gate: RasterGate = GATE,
         assessor: Callable[[Decision], Assessor] | None = None,
         own: Sequence[OwnName] = (),
+        vantage: str = "",
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -91,6 +93,7 @@ class ChromiumCapturer:
         self._gate = gate
         self._assessor = assessor
         self._own = tuple(own)
+        self._vantage = vantage
 
     def capture(
         self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
@@ -240,6 +243,7 @@ class ChromiumCapturer:
         return Wire(
             guard=EgressGuard(rules, clock=self._clock, tee=tee_dir, resolver=self._resolver),
             path=path_of(self._upstream),
+            vantage=self._vantage,
             key_log=place.root / "keys.log",
             tee_dir=tee_dir,
         )

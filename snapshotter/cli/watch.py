@@ -30,6 +30,7 @@ from snapshotter.model.watch import Existing, ItemState, Watch, WatchStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from snapshotter.app.settings import Settings
     from snapshotter.app.watching import Summary
     from snapshotter.jobs.watch import WatchBook
 
@@ -200,7 +201,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     from snapshotter.app import wiring_watch
 
     with _opened(ctx) as (settings, book):
-        wanted = _wanted(given, book.clock())
+        wanted = _wanted(given, book.clock(), settings)
         if wanted.then:
             wiring_watch.plan(wanted)  # raises for a curve that there is not
         if dry_run and wanted.render:
@@ -242,9 +243,9 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     What is not given stays as it is. Given patterns and tags replace those that were there.
     The list is read anew with the next turn of a worker, and what fits now is captured.
     """
-    with _opened(ctx) as (_, book):
+    with _opened(ctx) as (settings, book):
         before = book.status(name).watch
-        values = _checked(given)
+        values = _checked(given, settings)
         if not values:
             raise click.UsageError("nothing to change was given")
         try:
@@ -254,16 +255,16 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
         _tell(book.change(wanted), "changed", as_json)
 
 
-def _wanted(given: dict[str, Any], now: datetime) -> Watch:
+def _wanted(given: dict[str, Any], now: datetime, settings: "Settings") -> Watch:
     """Return the watch that options ask for."""
-    values = _checked(given)
+    values = _checked(given, settings)
     try:
         return Watch(created_at=now, **values)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
+def _checked(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     """Return what options say, as a watch has it; what was not given is left out."""
     from snapshotter.app.addresses import check_url
     from snapshotter.app.scheduling import named_policy
@@ -283,7 +284,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         parse_selector(values["select"])
     matching(values.get("match", ())), matching(values.get("exclude", ()))
     if "policy" in values:
-        values["policy"] = named_policy(values["policy"])
+        values["policy"] = named_policy(values["policy"], settings.policies_dir)
     if "existing" in values:
         values["existing"] = Existing(values["existing"])
     return values

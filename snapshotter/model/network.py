@@ -35,3 +35,4 @@ class NetworkPath:
     path: str  # "direct", "proxy" or "tor"
     enforced: bool  # the kernel let the browser have no other way out than our guard
     how: str  # "own network namespace", or why only the browser's settings keep it there
+    vantage: str = ""  # what the settings call it, where it is not the usual way

@@ -20,6 +20,7 @@ from snapshotter.model.assessment import (
     Content,
     WallKind,
 )
+from snapshotter.model.network import NetworkPath
 from snapshotter.model.reading import Count, Metadatum, Readings, Source
 from snapshotter.store.catalog import Catalog, Standing
 from snapshotter.store.filesystem import DirectoryStore
@@ -94,6 +95,28 @@ def test_what_a_page_calls_its_account_is_read_where_it_says_one_thing(
     (found,) = observations(desk.place, url=ARTICLE)
 
     assert found.account_name == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "vantage"),
+    [
+        (NetworkPath(path="proxy", enforced=True, how=""), "proxy"),
+        (NetworkPath(path="proxy", enforced=True, how="", vantage="abroad"), "abroad"),
+        (NetworkPath(path="direct", enforced=True, how=""), "direct"),
+        (None, "direct"),
+    ],
+)
+def test_a_way_that_the_settings_name_is_a_way_of_its_own(
+    desk: Desk, network: NetworkPath | None, vantage: str
+) -> None:
+    made = observed.seal(
+        desk.folder / "spool", at(0), observed.available(), signer=SIGNER, network=network
+    )
+    observed.put(desk.place.store, made)
+
+    (found,) = observations(desk.place, url=ARTICLE)
+
+    assert found.vantage == vantage
 
 
 def test_captures_come_in_their_order_and_by_every_address_of_the_page(desk: Desk) -> None:

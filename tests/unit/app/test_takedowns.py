@@ -19,6 +19,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.event import Event, EventKind
+from snapshotter.model.network import NetworkPath
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.ports import ObjectStore
 from snapshotter.seal.signer import FileSigner
@@ -358,6 +359,40 @@ def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:
 
     (event,) = bench.stored
     assert [it.at for it in event.controls] == [at(80)]
+
+
+def by(path: str, vantage: str = "") -> NetworkPath:
+    return NetworkPath(path=path, enforced=True, how="a namespace", vantage=vantage)
+
+
+def test_of_two_proxies_one_that_shows_the_page_keeps_it_from_being_removed(bench: Bench) -> None:
+    """A page that its host hides from one country is gone by one way, and there by the other."""
+    here, abroad = by("proxy"), by("proxy", "abroad")
+    bench.put(30, observed.available(), network=here)
+    bench.put(60, observed.gone(), network=here)
+    bench.put(61, observed.available(), url=OTHER, network=here)
+    bench.put(62, observed.available(), network=abroad)
+    bench.put(75, observed.gone(), network=here)
+
+    found = bench.derive()[IDENTITY]
+
+    assert bench.stored == []
+    assert found.conclusion.standing is Standing.DOUBTED
+    (missing,) = (it for it in found.conclusion.missing if it.lack is Lack.VANTAGE)
+    assert missing.seen is not None
+    assert (missing.seen.vantage, missing.seen.at) == ("abroad", at(62))
+
+    bench.put(80, observed.gone(), network=abroad)
+    bench.put(81, observed.available(), url=OTHER, network=here)
+    bench.put(95, observed.gone(), network=here)
+    bench.derive()
+
+    (event,) = bench.stored
+    assert [(it.vantage, it.at) for it in event.vantages] == [
+        ("abroad", at(62)),
+        ("abroad", at(80)),
+    ]
+    assert {it.vantage for it in (event.last_seen, event.first_gone, *event.controls)} == {"proxy"}
 
 
 def test_a_page_of_few_words_is_no_control_and_a_later_one_that_is_certain_is(

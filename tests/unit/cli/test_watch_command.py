@@ -146,6 +146,22 @@ def test_a_watch_is_paused_resumed_and_removed(
     assert "there is no watch called 'file'" in shell.err
 
 
+def test_a_policy_of_ones_own_is_named_as_a_shipped_one_is(
+    shell: Home, server: ListServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "policies"
+    mine.mkdir()
+    (mine / "mine.toml").write_text('name = "mine"\nextends = "default"\n')
+    monkeypatch.setenv("SNAPSHOTTER_POLICIES_DIR", str(mine))
+
+    assert shell.run("add", "agency", server.url("/feed"), "--policy", "mine") == 0
+    assert shell.run("change", "agency", "--policy", "default") == 0
+    assert shell.run("change", "agency", "--policy", "mine") == 0
+
+    (shown,) = shell.told("show", "agency")
+    assert shown["policy"] == str(mine / "mine.toml")  # a worker may run in another folder
+
+
 def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: ListServer) -> None:
     from snapshotter.app import settings, wiring_jobs
     from snapshotter.jobs.schedule import Schedules

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from snapshotter.egress import tee
+from snapshotter.egress.fetch import fetch
 from snapshotter.egress.rules import EgressRules, parse_upstream
 from tests.servers.tcp import Server, read_all, read_until
-from tests.unit.egress.parts import Names, client, connect, ended, guarding, rules, tunnel
+from tests.unit.egress.parts import Names, Ticking, client, connect, ended, guarding, rules, tunnel
 
 SECRET = "pass%3Aword"  # "pass:word"
 ENCODED = base64.b64encode(b"user:pass:word")
@@ -61,8 +63,17 @@ class HttpProxy:
 class SocksProxy:
     """A SOCKS5 proxy that sends everybody to one server, and keeps what it was asked."""
 
-    def __init__(self, target: int, *, method: int = 0, good: bool = True, reply: int = 0) -> None:
+    def __init__(
+        self,
+        target: int,
+        *,
+        method: int = 0,
+        good: bool = True,
+        reply: int = 0,
+        leaves_from: str = "127.0.0.1",
+    ) -> None:
         self.target, self.method, self.good, self.reply = target, method, good, reply
+        self.leaves_from = leaves_from
         self.asked: list[tuple[int, bytes, int]] = []
         self.credentials: list[tuple[bytes, bytes]] = []
         self.methods = b""
@@ -87,7 +98,8 @@ class SocksProxy:
         for byte in bytes([5, self.reply, 0, 3, 9]) + b"somewhere" + b"\0\7":
             peer.sendall(bytes([byte]))
         if self.reply == 0:
-            with socket.create_connection(("127.0.0.1", self.target), timeout=20) as server:
+            to, source = ("127.0.0.1", self.target), (self.leaves_from, 0)
+            with socket.create_connection(to, timeout=20, source_address=source) as server:
                 splice(peer, server)
 
 
@@ -99,6 +111,38 @@ def take(peer: socket.socket, count: int) -> bytes:
             raise ConnectionError("the guard went away")
         got += data
     return got
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="loopback has one address there")
+def test_two_ways_to_a_host_are_seen_from_two_places() -> None:
+    """What a second vantage rests on: a host that shows a page to one of them alone."""
+    seen: list[str] = []
+
+    def site(peer: socket.socket) -> None:
+        read_until(peer)
+        seen.append(peer.getpeername()[0])
+        word = b"451 Gone" if seen[-1] == "127.0.0.2" else b"200 OK"
+        peer.sendall(b"HTTP/1.1 " + word + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+
+    with (
+        Server(site) as server,
+        Server(SocksProxy(server.port, leaves_from="127.0.0.2")) as here,
+        Server(SocksProxy(server.port, leaves_from="127.0.0.3")) as abroad,
+    ):
+        found = [
+            fetch(
+                f"http://127.0.0.1:{server.port}/page",
+                rules=rules(upstream=f"socks5://127.0.0.1:{way.port}"),
+                clock=Ticking(),
+                purpose="list",
+                user_agent="tests",
+                limit=1000,
+                timeout_s=20,
+            ).status
+            for way in (here, abroad)
+        ]
+
+    assert (found, seen) == ([451, 200], ["127.0.0.2", "127.0.0.3"])
 
 
 def test_a_tunnel_through_an_http_proxy_names_the_host_and_resolves_nothing() -> None:
