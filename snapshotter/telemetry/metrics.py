@@ -35,8 +35,8 @@ _FRESH_S: Final = 5.0  # for which the queue is not asked again
 _OTHER: Final = "other"
 
 _STAGES: Final = (
-    "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record", "seal",
-    "timestamp", "store", "log", "replay", "total",
+    "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record", "assess",
+    "seal", "timestamp", "store", "log", "replay", "total",
 )  # fmt: skip
 _OUTCOMES: Final = ("complete", "partial", "failed")
 _SERVICES: Final = ("store", "authority", "database", "browser", "log")

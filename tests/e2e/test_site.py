@@ -3,7 +3,7 @@ The fixture site through a real browser: every page gets its one right verdict.
 
 What the product captures with, and nothing in its place but who knows names: the platforms'
 hosts are on loopback here. The same pages are tried without a browser in
-`tests/unit/site/test_verdicts.py`; here it is scripts, redirects and layout that count.
+`tests/unit/assess/test_fixture_verdicts.py`; here it is scripts, redirects and layout that count.
 """
 
 import gzip

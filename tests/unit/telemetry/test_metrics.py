@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from snapshotter.app.stages import STAGES
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueFacts
@@ -79,6 +80,13 @@ def test_a_capture_is_counted_by_state_outcome_stage_and_size(looked: Looked) ->
     assert looked["snapshotter_stage_seconds_sum{launch}"] == 0.9
     assert looked["snapshotter_stage_seconds_bucket{1.0,launch}"] == 1
     assert looked["snapshotter_stage_seconds_bucket{0.5,launch}"] == 0
+
+
+def test_every_stage_of_a_capture_is_counted_under_its_own_name(looked: Looked) -> None:
+    stages = (*STAGES, "log", "replay", "total")
+    looked.metrics.job_ended(STATUS, stage_ms=dict.fromkeys(stages, 1), length=1)
+
+    assert [it for it in stages if looked[f"snapshotter_stage_seconds_count{{{it}}}"] != 1] == []
 
 
 def test_workers_services_schedules_and_events_are_counted(
