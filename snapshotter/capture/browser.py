@@ -20,7 +20,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -322,14 +322,20 @@ class BrowserProcesses:
         return SandboxFacts(asked=asked, enforced=False, detail=f"{how}; no renderer was seen")
 
     def is_filtered(self) -> bool | None:
-        """Whether a renderer's system calls are filtered; None where nobody says."""
+        """
+        Whether the system calls of a renderer are filtered; None where nobody says.
+
+        Of several one is enough: one that was just started has no filter yet.
+        """
         browser = self._ids()[0]
         if not sys.platform.startswith("linux") or browser is None:
             return None
-        for pid in self._members(browser):
-            if "--type=renderer" in kernel.command(pid):
-                return _has_own_filter(kernel.status(pid), kernel.status(browser))
-        return None
+        found = [
+            _has_own_filter(kernel.status(pid), kernel.status(browser))
+            for pid in self._members(browser)
+            if "--type=renderer" in kernel.command(pid)
+        ]
+        return None if not found or None in found else any(found)
 
     def _ids(self) -> tuple[int | None, int | None]:
         """Return browser and driver. Each way to start it writes the note anew."""
@@ -398,11 +404,11 @@ class Obstacles:
 
     @classmethod
     def find(cls) -> "Obstacles":
-        """Look, once a process: it takes 20 ms."""
-        network = namespace.obstacle(namespace.USER_AND_NET)
+        """Look, once a process: it takes 20 ms. What can not be tried is no obstacle yet."""
+        network = _told(namespace.obstacle, namespace.USER_AND_NET)
         if not network or os.geteuid() != 0:
             return cls(network, "")
-        return cls(network, namespace.obstacle(namespace.USER))
+        return cls(network, _told(namespace.obstacle, namespace.USER))
 
     def ways(self) -> Iterator[_Way]:
         """Yield the ways to start a browser, the safest first. A sandbox is worth more."""
@@ -450,7 +456,7 @@ async def launch(
             # system's for its binary) that an attempt of ours has not.
             why = way.sandbox and (
                 _first_line_about(error.message)
-                or await asyncio.to_thread(namespace.sandbox_obstacle, way.namespaces)
+                or await asyncio.to_thread(_told, namespace.sandbox_obstacle, way.namespaces)
             )
             if not why:
                 raise
@@ -458,7 +464,7 @@ async def launch(
             no_network = no_network or "the browser has no sandbox inside a network of its own"
             continue
         # Half a sandbox is worth more than none, so where that is allowed it goes on.
-        if way.sandbox and not allow_no_sandbox and await _is_unfiltered(processes):
+        if way.sandbox and not allow_no_sandbox and await _is_unfiltered(context, processes):
             with contextlib.suppress(TimeoutError, PlaywrightError):  # what is left is killed
                 await asyncio.wait_for(context.close(), decision.limits.close_s)
             raise _refused("this system allows no filter of system calls (seccomp)")
@@ -479,8 +485,23 @@ async def launch(
     raise RuntimeError("there is always a way to try")
 
 
-async def _is_unfiltered(processes: BrowserProcesses) -> bool:
-    """Whether a renderer stays without a filter of system calls; it starts without one."""
+def _told(obstacle: Callable[[str], str], namespaces: str) -> str:
+    """Return what is known to be in the way; nothing where it could not be tried."""
+    try:
+        return obstacle(namespaces)
+    except namespace.NotTried:
+        return ""
+
+
+async def _is_unfiltered(context: BrowserContext, processes: BrowserProcesses) -> bool:
+    """
+    Whether every renderer stays without a filter of system calls; it starts without one.
+
+    One that answers has taken its filter, however long its start took. The limit of the launch
+    bounds the answer.
+    """
+    for page in context.pages[:1]:
+        await page.evaluate("1")
     loop = asyncio.get_running_loop()
     end = loop.time() + _FILTER_S
     while loop.time() < end:

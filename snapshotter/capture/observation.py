@@ -26,7 +26,7 @@ from snapshotter.model.capture import Redirect
 from snapshotter.model.request import Limits
 from snapshotter.ports import Clock
 
-_CALL_S = 5.0  # limit of a call to the browser
+_CALL_S = 5.0  # for a frame or worker to be followed, which waits for that
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
@@ -85,13 +85,13 @@ class Observer:
         self._asked_again: list[int] = []  # how many requests there were
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
-        """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
+        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
         root = self._targets.listen(cdp, _EVENTS)
         try:
-            await asyncio.wait_for(root.send("Page.enable"), _CALL_S)
-            tree = await asyncio.wait_for(root.send("Page.getFrameTree"), _CALL_S)
+            await root.send("Page.enable")
+            tree = await root.send("Page.getFrameTree")
             self._main_frame = tree["frameTree"]["frame"]["id"]
-            await self._begin(root)
+            await self._listen(root)
         except ProtocolError as error:
             raise PlaywrightError(str(error)) from error
         # Playwright listens to workers before they start, and we may come too late there.
@@ -100,7 +100,7 @@ class Observer:
             context.on(event, lambda request: self._spawn(self._end_as_told(request)))
         context.on("page", lambda other: self._spawn(self._follow_popup(context, other)))
         if context.browser is not None:
-            await asyncio.wait_for(self._watch_shared_workers(context.browser), _CALL_S)
+            await self._watch_shared_workers(context.browser)
 
     def stop(self) -> None:
         """Take in nothing more: what happens from here on is our doing. From any thread."""
@@ -186,10 +186,14 @@ class Observer:
     # Sessions
 
     async def _begin(self, session: Session) -> None:
-        """Set one target up. No body is asked for, so none is to be kept for us."""
+        """Set a target up that waits for us, and its page with it: no longer than `_CALL_S`."""
+        await asyncio.wait_for(self._listen(session), _CALL_S)
+
+    async def _listen(self, session: Session) -> None:
+        """Ask for a target's events. No body is asked for, so none is to be kept for us."""
         nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
-        await asyncio.wait_for(session.send("Network.enable", nothing), _CALL_S)
-        await asyncio.wait_for(self._targets.follow(session), _CALL_S)
+        await session.send("Network.enable", nothing)
+        await self._targets.follow(session)
 
     async def _follow_popup(self, context: BrowserContext, page: Page) -> None:
         """Listen to a window that the page opened; it may be gone before we do."""

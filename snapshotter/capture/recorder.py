@@ -116,7 +116,7 @@ class Recorder(Protocol):
     """
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
-        """Begin, before the page's first navigation. Raises PlaywrightError or TimeoutError."""
+        """Begin, before the page's first navigation. Raises PlaywrightError; bound it."""
 
     @property
     def in_flight(self) -> int:

@@ -456,7 +456,7 @@ class Session:
 
     async def _prepare(self, context: BrowserContext) -> _Opened:
         """Put everything in place that has to be there before the first request."""
-        limit = self._limits.step_s
+        limit = self._limits.launch_s  # a browser that starts late does this late, too
         guard, ledger = self._need_guard(), self._ledger
         page = (
             context.pages[0]
@@ -523,7 +523,7 @@ class Session:
             self._spool,
             guard,
             self._decision,
-            layout=Layout(cdp, worlds, guard, limit),
+            layout=Layout(cdp, worlds, guard, self._limits.step_s),
             gate=self._gate,
             beyond=not await self._paints_below(cdp, shutter),
             work=self._place.root,
@@ -585,7 +585,7 @@ class Session:
         """
         path = self._binary.path
         if path not in _PAINTS_BELOW:
-            guard, limit = self._need_guard(), self._limits.step_s
+            guard, limit = self._need_guard(), self._limits.launch_s
             try:
                 _PAINTS_BELOW[path] = await paints_below(cdp, shutter, guard, limit)
             except (TimeLimit, PlaywrightError, SnapshotterError) as error:

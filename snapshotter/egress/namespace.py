@@ -35,6 +35,10 @@ class NotHandedOver(ServiceUnavailable):
     """No socket came out of the browser's network."""
 
 
+class NotTried(ServiceUnavailable):
+    """The machine was too busy to try something: that says nothing of what it allows."""
+
+
 def command(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
     """
     Return what to put before a command, so that it runs in new namespaces.
@@ -57,12 +61,20 @@ def sandbox_obstacle(namespaces: str) -> str:
 
     It makes namespaces of its own and goes into an empty directory (chroot(2)) in them. Where
     it can not, it says so in many ways, one of which is to say nothing.
+
+    Raises:
+        NotTried: It may be so or not.
     """
     return _failure([*command(namespaces), *command(_SANDBOX), "/bin/true"])
 
 
 def obstacle(namespaces: str) -> str:
-    """Try to start a program in such namespaces; return why it can not be, "" if it can."""
+    """
+    Try to start a program in such namespaces; return why it can not be, "" if it can.
+
+    Raises:
+        NotTried: It may be so or not.
+    """
     if not sys.platform.startswith("linux"):
         return "this system has no network namespaces"
     if why := _failure([*command(namespaces), "/bin/true"]):
@@ -74,8 +86,8 @@ def _failure(arguments: list[str]) -> str:
     """
     Run a command that should do nothing, once a process, and return what it complained about.
 
-    That a machine was too busy to try says nothing of what it allows, and is not remembered:
-    a worker would go without a network of the browser's own for as long as it runs.
+    That a machine was too busy to try is not remembered, and is no complaint: a worker would go
+    without a network of the browser's own, or be told that it has no sandbox.
     """
     known = tuple(arguments)
     if known in _tried:
@@ -85,7 +97,7 @@ def _failure(arguments: list[str]) -> str:
             arguments, capture_output=True, text=True, timeout=_PROBE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"it could not be tried: {error}"
+        raise NotTried(f"what this system allows could not be tried: {error}") from error
     words = done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
     return _tried.setdefault(known, words if done.returncode else "")
 

@@ -1,13 +1,15 @@
 """Which browser is chosen, and where it may write."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from snapshotter.capture import browser
-from snapshotter.capture.browser import Workplace, choose_browser, find_browser
+from snapshotter.capture.browser import Obstacles, Workplace, choose_browser, find_browser
 from snapshotter.capture.environment import binary_sha256, without_paths
+from snapshotter.egress import namespace
 from snapshotter.errors import ServiceUnavailable
 
 
@@ -147,3 +149,16 @@ def test_what_a_browser_has_written_is_counted_as_the_disk_counts_it(tmp_path: P
     assert place.written_bytes(1000) < before + (1 << 20)  # looking ended
     place.remove()
     assert place.written_bytes(1) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are of Linux")
+def test_a_machine_that_was_too_busy_to_try_is_not_told_that_it_forbids_a_sandbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(namespace, "_tried", {})
+    monkeypatch.setattr(namespace, "_PROBE_S", 0.0)
+
+    found = Obstacles.find()
+
+    assert (found.network, found.user) == ("", "")
+    assert next(found.ways()) == next(Obstacles("", "").ways())  # the safest

@@ -221,7 +221,8 @@ def test_a_machine_that_was_too_busy_to_try_is_tried_again(monkeypatch: pytest.M
     monkeypatch.setattr(namespace, "_tried", {})
     with monkeypatch.context() as busy:
         busy.setattr(namespace, "_PROBE_S", 0.0)
-        assert "could not be tried" in namespace.obstacle(namespace.NONE)
+        with pytest.raises(namespace.NotTried, match="could not be tried"):
+            namespace.obstacle(namespace.NONE)
 
     assert namespace.obstacle(namespace.NONE) == ""
     assert len(namespace._tried) == 1  # and now it is known
