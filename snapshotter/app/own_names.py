@@ -7,13 +7,19 @@ or sealed. See docs/howto/stay-unnamed.md.
 
 import ipaddress
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from snapshotter.capture.own_names import OwnNames, refusal
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.own_names import OwnName
+from snapshotter.formats import assessment as assessments
+from snapshotter.model.capture import Capture
+from snapshotter.model.own_names import OwnFound, OwnName
+from snapshotter.model.request import Decision
 from snapshotter.policy.files import read_toml
 
 _MOST = 200
@@ -75,3 +81,33 @@ def load(path: Path | None) -> tuple[OwnName, ...]:
             hint="docs/howto/stay-unnamed.md says what the file holds",
         ) from None
     return tuple(OwnName(kind=it.kind, value=it.value) for it in entries)
+
+
+def with_those_in_pictures(
+    capture: Capture, decision: Decision, own: tuple[OwnName, ...]
+) -> Capture:
+    """
+    Return the capture with own texts that are read off its pictures alone: codes hold some.
+
+    All other texts were looked through when the page was captured; what was taken out there is
+    not in the verdict. That is made again from the pictures by whoever verifies: it stays as it is.
+
+    Raises:
+        OwnNameShown: There is one, and the policy says to stop.
+    """
+    if decision.redact.identity == "ignore" or not own:
+        return capture
+    names = OwnNames(own)
+    hits = Counter(
+        (hit.name.kind, it.path)
+        for it in capture.artifacts
+        if it.path == assessments.PATH
+        for hit in names.find(it.file.read_bytes())
+    )
+    found = tuple(
+        OwnFound(kind=kind, where=where, count=count)
+        for (kind, where), count in sorted(hits.items())
+    )
+    if found and decision.redact.identity == "stop":
+        raise refusal(found)
+    return replace(capture, own_found=(*capture.own_found, *found))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from snapshotter.app import pending
+from snapshotter.app import own_names, pending
 from snapshotter.app.addresses import check_url
 from snapshotter.app.ahead import Ahead
 from snapshotter.app.assessing import AssessorOf, with_assessment
@@ -32,6 +32,7 @@ from snapshotter.model.bundle import Bundle, StoredObject
 from snapshotter.model.capture import Capture
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.job import Sealed
+from snapshotter.model.own_names import OwnName
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.addresses import as_visited
@@ -76,6 +77,7 @@ class World:
     assessor: AssessorOf | None = None  # None: what captures show is not said
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
     logbook: Logbook | None = None  # None: bundles are not logged
+    own: tuple[OwnName, ...] = ()  # what says who captures: looked for, and never written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ def run(
         lease: The right to store, where others may be at the same job; None: nobody is.
 
     Raises:
+        OwnNameShown: The capture says who makes it, and the policy says to stop: nothing is kept.
         ServiceUnavailable: Browser or store could not be had.
         Superseded: As the lease says; what was sealed by then is kept, and not stored.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
@@ -156,6 +159,7 @@ def run(
             capture, assessment = with_assessment(
                 capture, decision, world.assessor, spool=spool, clock=clock
             )
+            capture = own_names.with_those_in_pictures(capture, decision, world.own)
         # Beside the bundle, so that one that is rescued from here has its salts with it.
         pending.keep_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(

@@ -1,7 +1,11 @@
 """What has to be said of a capture that is done: warnings, and the state of its proofs in words."""
 
+from collections.abc import Sequence
+
 from snapshotter.app.pipeline import Result
+from snapshotter.formats import assessment as assessments
 from snapshotter.model.bundle import TokenState
+from snapshotter.model.own_names import OwnFound
 from snapshotter.model.replay import ReplayVerdict
 from snapshotter.seal import sealer
 
@@ -36,17 +40,25 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
 
 def identity_warnings(result: Result) -> tuple[str, ...]:
     """Return what to say of a capture that shows who made it: kinds and places, never the text."""
-    found, boxes = result.capture.own_found, result.capture.shown_in_pictures
+    every, boxes = result.capture.own_found, result.capture.shown_in_pictures
+    is_redacted = result.decision.redact.identity == "redact"
+    # What is read off a picture, a code that holds a name, is in the verdict and stays there.
+    left = [it for it in every if it.where == assessments.PATH] if is_redacted else []
+    found = [it for it in every if it not in left]
     said: list[str] = []
-    if found:
-        kinds = ", ".join(sorted({it.kind for it in found}))
-        where = ", ".join(sorted({it.where for it in found}))
+    if found and is_redacted:
+        said.append(f"WARNING: your own {_kinds(found)} was taken out of {_places(found)}")
+    elif found:
         said.append(
-            f"WARNING: your own {kinds} was taken out of {where}"
-            if result.decision.redact.identity == "redact"
-            else f"WARNING: the capture shows your own {kinds}: {where}\n"
+            f"WARNING: the capture shows your own {_kinds(found)}: {_places(found)}\n"
             "  The bundle does not say so. Think before you pass it on; [redact] identity in the "
             "policy takes it out, or stops"
+        )
+    if left:
+        said.append(
+            f"WARNING: a code in a picture says your own {_kinds(left)}, and so does "
+            f"{_places(left)}: neither can be taken out\n"
+            '  Think before you pass the bundle on; [redact] identity = "stop" would not keep it'
         )
     if boxes:
         said.append(
@@ -55,6 +67,14 @@ def identity_warnings(result: Result) -> tuple[str, ...]:
             f"  For publication: snapshotter export --masked -o DIR {result.bundle.id}"
         )
     return tuple(said)
+
+
+def _kinds(found: Sequence[OwnFound]) -> str:
+    return ", ".join(sorted({it.kind for it in found}))
+
+
+def _places(found: Sequence[OwnFound]) -> str:
+    return ", ".join(sorted({it.where for it in found}))
 
 
 def log_warnings(result: Result) -> tuple[str, ...]:

@@ -141,6 +141,7 @@ def world(
         settings, wiring_store.store_for_evidence(settings, locked=locked, tell=tell), tell=tell
     )
     return World(
+        own=own_names.load(settings.identity_file),
         clock=clock,
         ids=RandomIds(),
         capturer=capturer(settings, clock),

@@ -361,6 +361,9 @@ def _object(done: "Result") -> dict[str, Any]:
         "final_url": captured.final_url,
         "http_status": captured.response.status if captured.response else None,
         "outcome": captured.outcome.value,
+        "own_names": [
+            {"count": it.count, "kind": it.kind, "where": it.where} for it in captured.own_found
+        ],
         "part_bytes": dict(done.bundle.part_bytes),
         "reasons": [{"code": it.code, "detail": it.detail} for it in captured.reasons],
         "log": _log_object(done.logged) if done.logged else None,

@@ -1,12 +1,20 @@
 """The file in which users say who they are: read strictly, and never quoted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from snapshotter.app.own_names import load
+from snapshotter.app.own_names import load, with_those_in_pictures
+from snapshotter.capture.own_names import OwnNameShown
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.own_names import OwnName
+from snapshotter.formats import assessment
+from snapshotter.model.capture import Capture
+from snapshotter.model.own_names import OwnFound, OwnName
+from snapshotter.model.page import Box
+from snapshotter.model.reading import QrCode, Readings
+from snapshotter.model.request import Decision, RedactRules
+from tests import bundles, observed
 
 
 def test_without_a_file_nobody_is_looked_for() -> None:
@@ -53,3 +61,60 @@ def test_what_can_not_be_looked_for_is_refused_without_being_quoted(
     said = f"{caught.value} {caught.value.hint} {caught.value.__cause__}"
     assert "identity.0" in said
     assert "secret" not in said
+
+
+HANDLE = OwnName(kind="handle", value="@maria_lang")
+
+
+def with_a_code(folder: Path, text: str) -> Capture:
+    """A capture whose picture holds a code, as its assessment says."""
+    code = QrCode(
+        text=text,
+        box=Box(left=1, top=2, width=3, height=4),
+        picture="capture/screenshot.png",
+        image_sha256="0" * 64,
+    )
+    said = replace(observed.available(), readings=Readings(qr_codes=(code,)))
+    contents = {**bundles.CONTENTS, assessment.PATH: assessment.encode(said)}
+    return bundles.capture(folder, at=observed.at(0), contents=contents)
+
+
+def by(action: str) -> Decision:
+    return replace(bundles.decision(), redact=RedactRules(identity=action))
+
+
+@pytest.mark.parametrize("action", ["warn", "redact"])
+def test_a_code_in_a_picture_that_says_who_captures_is_told_and_stays(
+    action: str, tmp_path: Path
+) -> None:
+    made = with_a_code(tmp_path, "https://h.example/?by=%40Maria_Lang")
+    (said,) = (it for it in made.artifacts if it.path == assessment.PATH)
+    before = said.file.read_bytes()
+
+    done = with_those_in_pictures(made, by(action), (HANDLE,))
+
+    assert done.own_found == (OwnFound(kind="handle", where=assessment.PATH, count=1),)
+    assert said.file.read_bytes() == before  # whoever verifies makes it again
+
+
+def test_a_code_that_says_who_captures_stops_what_is_to_be_stopped(tmp_path: Path) -> None:
+    made = with_a_code(tmp_path, "by @maria_lang")
+
+    with pytest.raises(OwnNameShown, match=assessment.PATH):
+        with_those_in_pictures(made, by("stop"), (HANDLE,))
+
+
+@pytest.mark.parametrize(
+    ("action", "text", "own"),
+    [
+        ("stop", "somebody", (HANDLE,)),
+        ("ignore", "@maria_lang", (HANDLE,)),
+        ("stop", "@maria_lang", ()),
+    ],
+)
+def test_where_nothing_is_looked_for_or_found_nothing_is_said(
+    action: str, text: str, own: tuple[OwnName, ...], tmp_path: Path
+) -> None:
+    made = with_a_code(tmp_path, text)
+
+    assert with_those_in_pictures(made, by(action), own).own_found == ()
