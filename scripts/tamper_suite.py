@@ -1767,6 +1767,10 @@ def renewals(shop: Shop) -> Iterator[Case]:
         head = f"snapshotter-renewal/1\nbundle {of or bundle_id}\nsha512 {sha512(data)}\n"
         return (head + "".join(lines)).encode()
 
+    def log_leaf(kind: str, name: str, data: bytes) -> bytes:
+        digest = hashlib.sha256(data).hexdigest()
+        return f"snapshotter-leaf/1\n{kind} {name}\nsha256 {digest}\n".encode()
+
     def files(number: int, data: bytes, token: bytes) -> dict[str, bytes]:
         return {f".renewal-{number:02}.txt": data, f".renewal-{number:02}.tsr": token}
 
@@ -1778,7 +1782,30 @@ def renewals(shop: Shop) -> Iterator[Case]:
     checkpoint = log.checkpoint(entries, {})
     proof = log.proof(1, entries, checkpoint)
     stamped = shop.stamp(checkpoint.encode())
+    # Through the log, with what stands beside: the digest of the text is in it.
+    entry = log_leaf("renewal", bundle_id, second)
+    later = log.checkpoint([*entries, entry], {})
+    logged = second + b"\n" + log.proof(2, [*entries, entry], later)
+    again = shop.stamp(later.encode())
+    strange = [*entries, log_leaf("renewal", "20260101t000000z-abcdefghijklmnop", second)]
+    other = [*entries, log_leaf("bundle", bundle_id, second)]
+
+    def logged_as(leaves: list[bytes]) -> dict[str, bytes]:
+        signed = log.checkpoint(leaves, {})
+        return files(2, second + b"\n" + log.proof(2, leaves, signed), shop.stamp(signed.encode()))
+
     for label, sidecars, count in (
+        ("log-twice", {**one, **files(2, logged, again)}, 2),
+        ("log-twice-alone", files(2, logged, again), 1),
+        ("log-twice-first-edited", {**one, ".renewal-01.txt": own + b"\n", **files(2, logged, again)}, 1),
+        ("log-twice-token-over-text", {**one, **files(2, logged, shop.stamp(logged))}, 1),
+        ("log-twice-token-over-head", {**one, **files(2, logged, shop.stamp(second))}, 1),
+        ("log-twice-other-text", {**one, **files(2, logged.replace(second, text(whole, links[0])), again)}, 1),
+        ("log-twice-other-leaf", {**one, **logged_as(strange)}, 1), ("log-twice-other-kind", {**one, **logged_as(other)}, 1),
+        ("log-twice-as-it-is", {**one, **logged_as([*entries, entry])}, 2),
+        ("log-twice-of-bundle", {**one, **files(2, second + b"\n" + log.proof(1, [*entries, entry], later), again)}, 1),
+        ("log-twice-no-proof", {**one, **files(2, second + b"\n", shop.stamp(second + b"\n"))}, 1),
+        ("log-twice-too-long", {**one, **files(2, logged + b"x" * 131_072, again)}, 1),
         ("plain", one, 1), ("twice", {**one, **files(2, second, shop.stamp(second))}, 2),
         ("beside-each-other", {**one, **files(2, own, shop.stamp(own))}, 2), ("number-99", files(99, own, shop.stamp(own)), 1),
         ("through-the-log", files(1, proof, stamped), 1), ("log-and-then-own", {**files(1, proof, stamped), **files(2, own, shop.stamp(own))}, 2),

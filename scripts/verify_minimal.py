@@ -1001,10 +1001,16 @@ def parse_log_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
 
 
 def check_inclusion(
-    index: int, proof: list[bytes], entries: int, root: bytes, bundle_id: str, sha256: str
+    index: int,
+    proof: list[bytes],
+    entries: int,
+    root: bytes,
+    bundle_id: str,
+    sha256: str,
+    kind: str = "bundle",
 ) -> None:
     """Raise Bad unless the tree has the leaf of this bundle at that index (RFC 9162, 2.1.3.2)."""
-    leaf = f"snapshotter-leaf/1\nbundle {bundle_id}\nsha256 {sha256}\n".encode("ascii")
+    leaf = f"snapshotter-leaf/1\n{kind} {bundle_id}\nsha256 {sha256}\n".encode("ascii")
     found = hashlib.sha256(b"\0" + leaf).digest()
     first, second = index, entries - 1
     if first > second:
@@ -2188,6 +2194,8 @@ class Verification:
             return {}, note
         if len(text) > MAX_RENEWAL:
             raise Bad("longer than a renewal may be")
+        text, divider, logged = text.partition(b"\n\n")
+        text += b"\n" if divider else b""
         _, *lines = text.decode("ascii", "replace").split("\n")
         if len(lines) < 3 or lines.pop() != "" or lines[0] != f"bundle {self.bundle_id}":
             raise Bad("of another bundle, or of no form")
@@ -2197,7 +2205,13 @@ class Verification:
         covers = {one.group(1): one.group(2) for one in found if one}
         if len(covers) != len(found) or list(covers) != sorted(covers):
             raise Bad("what it covers is not in its form")
-        return covers, text
+        if not divider:
+            return covers, text
+        index, proof, note = parse_log_proof(logged)
+        _, _, _, entries, root = Checkpoint.parse(note)
+        own = hashlib.sha256(text).hexdigest()
+        check_inclusion(index, proof, entries, root, self.bundle_id, own, "renewal")
+        return covers, note
 
     def first_end(self, tokens: list[tuple[str, str, Token]]) -> Instant | None:
         """When fewer than the required number of authorities are left; None when fewer are there at all."""

@@ -34,7 +34,7 @@ from snapshotter.formats.rfc3161 import TokenInvalid, check_subject
 from snapshotter.model.finding import Verdict
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
-from snapshotter.verify.renewal import message_of
+from snapshotter.verify.renewal import check_entry, message_of
 from snapshotter.verify.trust import Trust
 
 # Returns the bytes of a sidecar of the bundle by its kind; None for none.
@@ -151,7 +151,10 @@ def _renewal(kind: str, data: bytes, subject: Subject, sibling: Sibling) -> None
     if text.startswith(tlog_proof.FORMAT.encode()):
         _proof(kind, text, subject, sibling)
     else:
-        said = renewal.parse(text)
+        bare, logged = renewal.split(text)
+        said = renewal.parse(bare)
+        if logged is not None:
+            check_entry(logged, renewal.leaf_of(bare, subject.bundle_id))
         if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
             raise EvidenceInvalid("a renewal of another bundle")
     if match[2] == "tsr":

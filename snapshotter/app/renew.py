@@ -2,14 +2,16 @@
 Renew: put a later token over bundles whose certificates end soon (docs/spec/renewal.md).
 
 One token over the newest checkpoint of the log renews every bundle that is in it and
-whose time rests on what is inside of it. A bundle that is not in the log, whose time
-rests on a late token, or that was renewed before, gets a token of its own. Nothing is
+whose time rests on what is inside of it. Of a bundle whose time rests on a late token, or
+that was renewed before, what is renewed is put into the log first, so that the same token
+renews it too; where this user does not write the log, or the bundle is not in it, it gets
+a token of its own. Nothing is
 written for a bundle whose certificates have ended: a token that comes too late renews
 nothing, and would only look as if it did.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +19,7 @@ from snapshotter.app import bundles
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout, names, renewal
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.formats.rfc3161 import Anchor, check_response
 from snapshotter.model.finding import Report, Verdict
@@ -57,6 +60,7 @@ class Renewer:
         reader: The log of the store; None: every bundle gets a token of its own.
         authorities: Asked in their order until one gives a token that lasts longer.
         trust: By what bundles and tokens are judged.
+        append: Puts leaves into the log; None: this user does not write it.
     """
 
     def __init__(
@@ -66,11 +70,13 @@ class Renewer:
         authorities: Sequence[TimestampAuthority],
         trust: Trust,
         clock: Clock,
+        append: Callable[[Sequence[Leaf]], object] | None = None,
     ) -> None:
         self._store = store
         self._reader = reader
         self._authorities = authorities
         self._trust = trust
+        self._append = append
         self._clock = clock
         self._stamped: tuple[SignedCheckpoint, bytes, datetime] | None = None
 
@@ -105,12 +111,16 @@ class Renewer:
             yield from (Renewing(bundle_id=it.bundle_id, state="due", until=it.until) for it in due)
             return
         entries = {} if each else self._entries(due)
+        texts = {
+            it.bundle_id: self._text(it)
+            for it in due
+            if it.bundle_id in entries and (it.number > 1 or it.report.needs_late_tokens)
+        }
+        logged = self._logged(texts)
         for it in due:
-            entry = entries.get(it.bundle_id)
-            if entry is not None and not it.report.needs_late_tokens and it.number == 1:
-                yield self._by_log(it, entry)
-            else:
-                yield self._alone(it)
+            text = texts.get(it.bundle_id, b"")
+            entry = logged.get(it.bundle_id) if text else entries.get(it.bundle_id)
+            yield self._by_log(it, entry, text) if entry is not None else self._alone(it)
 
     def _looked_at(self, bundle_id: str, within: timedelta) -> _Due | Renewing | None:
         key = bundles.key_of(self._store, bundle_id)
@@ -174,8 +184,26 @@ class Renewer:
                 found.setdefault(leaf.name, entry)
         return found
 
-    def _by_log(self, due: _Due, entry: Entry) -> Renewing:
-        """Renew a bundle by the one token over the newest checkpoint."""
+    def _logged(self, texts: Mapping[str, bytes]) -> dict[str, Entry]:
+        """Put what is renewed into the log; return where it is, by bundle."""
+        if not texts or self._append is None or self._reader is None:
+            return {}
+        leaves = {it: renewal.leaf_of(text, it) for it, text in texts.items()}
+        before = self._reader.checkpoint().size
+        self._append(tuple(leaves.values()))
+        found: dict[str, Entry] = {}
+        for entry in self._reader.entries(before, self._reader.checkpoint().size):
+            if entry.leaf is not None and leaves.get(entry.leaf.name) == entry.leaf:
+                found[entry.leaf.name] = entry
+        return found
+
+    def _by_log(self, due: _Due, entry: Entry, text: bytes) -> Renewing:
+        """
+        Renew a bundle by the one token over the newest checkpoint.
+
+        Args:
+            text: What the entry is the digest of, where it is not the bundle's own.
+        """
         if self._reader is None:
             raise RuntimeError("an entry of no log")
         if self._stamped is None or self._stamped[0].size <= entry.index:
@@ -184,20 +212,25 @@ class Renewer:
         signed, token, until = self._stamped
         if until <= due.until:
             return self._alone(due)
-        self._put(due, self._reader.prove(entry, signed), token)
+        proof = self._reader.prove(entry, signed)
+        self._put(due, renewal.through_log(text, proof) if text else proof, token)
         return Renewing(bundle_id=due.bundle_id, state="renewed", until=until, how="log")
 
-    def _alone(self, due: _Due) -> Renewing:
-        """Renew a bundle by a token of its own, over it and all that its time rests on."""
+    def _text(self, due: _Due) -> bytes:
+        """Return what names a bundle and all that its time rests on."""
         covers: dict[str, str] = {}
         for found in self._store.list(f"{due.key}."):
             kind = found.key.removeprefix(f"{due.key}.")
             if kind.startswith(("late-", "renewal-")):
                 with self._store.open(found.key) as stream:
                     covers[kind] = renewal.digest(stream.read(renewal.MAX_BYTES))
-        text = renewal.Renewal(
+        return renewal.Renewal(
             bundle_id=due.bundle_id, sha512=self._sha512(due), covers=covers
         ).encode()
+
+    def _alone(self, due: _Due) -> Renewing:
+        """Renew a bundle by a token of its own."""
+        text = self._text(due)
         token, until = self._stamp(text, due.until)
         self._put(due, text, token)
         return Renewing(bundle_id=due.bundle_id, state="renewed", until=until, how="bundle")

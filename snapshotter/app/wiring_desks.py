@@ -4,6 +4,7 @@ renewal, and tokens that are owed.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,9 +135,12 @@ def erasure_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: T
     )
 
 
-def renewer(settings: Settings, *, tell: Tell) -> "Renewer":
+def renewer(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tell) -> "Renewer":
     """
     Return what renews the bundles of the configured store.
+
+    Args:
+        ask: Asks the person for the passphrase of the log's key, where it has one.
 
     Raises:
         SnapshotterError: A trust file that can not be relied on, or a store that is none.
@@ -145,12 +149,18 @@ def renewer(settings: Settings, *, tell: Tell) -> "Renewer":
     from snapshotter.verify.log import LogReader
 
     found = wiring_store.store(settings)
+    kept = wiring_store.custodial(settings, found, tell=tell)
+    append = None
+    if settings.log and wiring_log.has_log_key(settings, wiring_log.log_origin(found)):
+        book = wiring_log.logbook(settings, proofs=kept, ask=ask, tell=tell)
+        append = partial(book.append, seen=None)
     return Renewer(
-        wiring_store.custodial(settings, found, tell=tell),
+        kept,
         LogReader(found, wiring_trust.log_policy(settings)) if settings.log else None,
         wiring_authorities.authorities(settings, patient=True),
         wiring_trust.trust(settings),
         SystemClock(),
+        append,
     )
 
 

@@ -45,15 +45,16 @@ def renew(
     """
     Put a later token over bundles before the certificates behind their time end.
 
-    One token over the newest checkpoint of the log renews all that are in it; the others
-    get one each. Ends in 11 when something could not be renewed: its certificates have
-    ended, or nothing proves its time.
+    One token over the newest checkpoint of the log renews all that are in it, also those that
+    were renewed before, where you write that log; the others get one each. Ends in 11 when
+    something could not be renewed: its certificates have ended, or nothing proves its time.
     """
     from snapshotter.app import wiring_desks
+    from snapshotter.cli.capture import ask_passphrase
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
-    renewer = wiring_desks.renewer(settings, tell=say)
+    renewer = wiring_desks.renewer(settings, ask=ask_passphrase, tell=say)
     left = 0
     for it in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
         left += it.state in ("late", "unproven", "failed")

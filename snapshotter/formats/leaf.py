@@ -19,6 +19,7 @@ from snapshotter.formats import merkle
 FORMAT = "snapshotter-leaf/1"
 
 BUNDLE = "bundle"  # a bundle's id; SHA-256 of the whole .wacz
+RENEWAL = "renewal"  # a bundle's id; SHA-256 of the text of a renewal of it
 TRUST = "trust"  # a trust file's version; SHA-256 of trust.json
 CUSTODY = "custody"  # a bundle's id; the head of its custody chain
 TOMBSTONE = "tombstone"  # a bundle's id; SHA-256 of the record of its erasure
@@ -35,6 +36,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,15}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = {
     BUNDLE: _BUNDLE_ID,
+    RENEWAL: _BUNDLE_ID,
     TRUST: _VERSION,
     CUSTODY: _BUNDLE_ID,
     TOMBSTONE: _BUNDLE_ID,

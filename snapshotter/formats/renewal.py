@@ -8,9 +8,10 @@ Renewals: what a later token is over, so that a bundle's time outlives its first
     covers renewal-01.tsr sha512 <of that file>
 
 The idea is RFC 4998's: before a certificate ends, or a digest weakens, somebody else's
-token is put over the bundle and over the old tokens. This is the text for one bundle;
-where one token renews many, it is over a checkpoint of the log, and the text is the
-proof that the bundle is in it (docs/spec/renewal.md).
+token is put over the bundle and over the old tokens. This is the text for one bundle.
+Where one token renews many, it is over a checkpoint of the log: then the text is the
+proof that the bundle is in it, or, where sidecars have to be covered, the text above, an
+empty line, and the proof that the digest of that text is in the log (docs/spec/renewal.md).
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import leaf
+from snapshotter.formats.leaf import Leaf
 
 FORMAT = "snapshotter-renewal/1"
 MAX_BYTES = 1 << 17  # of a text: a log proof has at most 72 KiB, and 300 lines have less
@@ -75,6 +78,24 @@ def parse(data: bytes) -> Renewal:
     if found.encode() != data:
         raise EvidenceInvalid("a renewal that is not in its one form")
     return found
+
+
+def through_log(text: bytes, proof: bytes) -> bytes:
+    """Return a renewal through the log that covers sidecars: its text, and the leaf's proof."""
+    return text + b"\n" + proof
+
+
+def split(data: bytes) -> tuple[bytes, bytes | None]:
+    """Return the text of a renewal, and the log proof behind it; None where there is none."""
+    text, divider, proof = data.partition(b"\n\n")
+    if not divider or not data.startswith(f"{FORMAT}\n".encode("ascii")):
+        return data, None
+    return text + b"\n", proof
+
+
+def leaf_of(text: bytes, bundle_id: str) -> Leaf:
+    """Return the leaf by which a text of a renewal stands in the log."""
+    return Leaf(kind=leaf.RENEWAL, name=bundle_id, sha256=hashlib.sha256(text).hexdigest())
 
 
 def digest(data: bytes) -> str:

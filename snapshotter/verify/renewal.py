@@ -132,24 +132,39 @@ def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Toke
 
 def message_of(text: bytes) -> bytes:
     """Return what the token is over: a checkpoint of the log, or the whole text."""
-    if text.startswith(tlog_proof.FORMAT.encode()):
-        return tlog_proof.parse(text).checkpoint
-    return text
+    proof = text if text.startswith(tlog_proof.FORMAT.encode()) else renewal.split(text)[1]
+    return text if proof is None else tlog_proof.parse(proof).checkpoint
 
 
 def _covers(files: RenewalFiles, subject: Subject) -> Mapping[str, str]:
     """Return the sidecars that a renewal of this bundle covers, and their digests."""
     if files.text.startswith(tlog_proof.FORMAT.encode()):
-        # Nobody's signature is needed: the token is over the root, and the root over the leaf.
-        proof = tlog_proof.parse(files.text)
-        head = note.parse_checkpoint(note.parse(proof.checkpoint).text)
         entry = Leaf(kind=leaf.BUNDLE, name=subject.bundle_id, sha256=subject.sha256)
-        merkle.check_inclusion(entry.hash(), proof.index, head.size, proof.hashes, head.root)
+        check_entry(files.text, entry)
         return {}
-    said = renewal.parse(files.text)
+    if len(files.text) > renewal.MAX_BYTES:
+        raise EvidenceInvalid("a renewal is too long")
+    text, logged = renewal.split(files.text)
+    said = renewal.parse(text)
+    if logged is not None:
+        check_entry(logged, renewal.leaf_of(text, subject.bundle_id))
     if said.bundle_id != subject.bundle_id or said.sha512 != subject.sha512():
         raise EvidenceInvalid("it is of another bundle")
     return said.covers
+
+
+def check_entry(data: bytes, entry: Leaf) -> None:
+    """
+    Do nothing if a log proof leads from a leaf to the root of its own checkpoint.
+
+    Nobody's signature is needed: the token is over the root, and the root over the leaf.
+
+    Raises:
+        EvidenceInvalid: It does not, or is none.
+    """
+    proof = tlog_proof.parse(data)
+    head = note.parse_checkpoint(note.parse(proof.checkpoint).text)
+    merkle.check_inclusion(entry.hash(), proof.index, head.size, proof.hashes, head.root)
 
 
 def _check_order(

@@ -19,6 +19,7 @@ from snapshotter.formats import (
     names,
     note,
     receipts,
+    renewal,
     rfc3161,
     tlog_proof,
     tombstone,
@@ -130,7 +131,8 @@ def _proof_claims(
 def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[Facts]:
     """Yield the checkpoint that a renewal through the log is over; others have none."""
     with contextlib.suppress(EvidenceInvalid):
-        yield _claim(f"the proof in {kind}", tlog_proof.parse(data).checkpoint, log)
+        proof = renewal.split(data)[1] or data
+        yield _claim(f"the proof in {kind}", tlog_proof.parse(proof).checkpoint, log)
 
 
 def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:

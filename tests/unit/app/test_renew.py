@@ -72,7 +72,12 @@ class Here:
         path.write_bytes(data)
 
     def renew(
-        self, *by: str, within: timedelta = SOON, each: bool = False, dry_run: bool = False
+        self,
+        *by: str,
+        within: timedelta = SOON,
+        each: bool = False,
+        dry_run: bool = False,
+        writes: bool = False,
     ) -> list[Renewing]:
         renewer = Renewer(
             self.store,
@@ -80,6 +85,7 @@ class Here:
             [self.authorities[name] for name in by],
             self.trust,
             RealClock(),
+            logs.writer(self.store).append if writes else None,
         )
         return list(renewer.run(within, each=each, dry_run=dry_run))
 
@@ -214,6 +220,66 @@ def test_a_renewal_is_renewed(here: Here) -> None:
     # In 200 days the first token's certificates have ended: the second rests on the renewal.
     later = here.verify(now=datetime.now(UTC) + timedelta(days=200))
     assert len(passed(later)) == 2
+
+
+@pytest.mark.parametrize("how", ["log", "late token", "own"])
+def test_a_second_renewal_goes_through_the_log(
+    tmp_path: Path, authorities: dict[str, ChainAuthority], how: str
+) -> None:
+    here = Here(tmp_path, authorities, late=how == "late token")
+    here.log()
+    here.renew("middle", each=how == "own", writes=how != "own")
+    size = logs.published(here.store).size
+
+    (second,) = here.renew("long", within=timedelta(days=365), writes=True)
+
+    assert (second.how, here.days_left()) == ("log", 3650)
+    assert logs.published(here.store).size == size + 1  # what is renewed is in it
+    text, proof = renewal.split(stored.renewals(here.store, here.key)[1].text)
+    assert proof is not None
+    covers = ["renewal-01.tsr", "renewal-01.txt"]
+    assert list(renewal.parse(text).covers) == [*(["late-01.tsr"] if late(how) else []), *covers]
+    # Long after the first token's certificates have ended, and those of the first renewal.
+    later = here.verify(now=datetime.now(UTC) + timedelta(days=2000))
+    assert len(passed(later)) == 2
+    # And so on: the third covers the second.
+    assert here.renew("long", writes=True) == []
+
+
+def late(how: str) -> bool:
+    return how == "late token"
+
+
+def test_many_second_renewals_take_one_token(
+    tmp_path: Path, authorities: dict[str, ChainAuthority]
+) -> None:
+    class Counting(ChainAuthority):
+        asked = 0
+
+        @override
+        def stamp(self, message: bytes) -> tuple[bytes, datetime]:
+            Counting.asked += 1
+            return super().stamp(message)
+
+    here = Here(tmp_path, authorities)
+    counting = Counting(authorities["long"]._chain, name="long")
+    made = bundles.seal(
+        tmp_path / "other",
+        signer=here.signer,
+        clock=_Earlier(),
+        authorities=[authorities["short"]],
+    )
+    here.store.put_new(layout.bundle_key(made.id), made.file, made.digests.sha256)
+    logs.writer(here.store).append(
+        [bundle_leaf(here.id, here.sha256), bundle_leaf(made.id, made.digests.sha256)]
+    )
+    here.renew("middle")
+    here.authorities = {**authorities, "long": counting}
+
+    done = here.renew("long", within=timedelta(days=365), writes=True)
+
+    assert [it.how for it in done] == ["log", "log"]
+    assert Counting.asked == 1
 
 
 def test_nothing_is_asked_in_a_dry_run(here: Here) -> None:
