@@ -50,7 +50,19 @@ def encoding_of(content_type: str, data: bytes) -> str:
     except LookupError:
         return "utf-8"
     # In a document that ASCII names UTF-16 there is none (HTML, 13.2.3.3).
-    return "utf-8" if not found and is_wide(name) else name
+    if is_wide(name):
+        return name if found else "utf-8"
+    # The document that a browser wrote for us is UTF-8, whatever its page says of itself; and no
+    # text of another encoding that has more than ASCII in it is good UTF-8 by chance.
+    return "utf-8" if _is_utf_8(data) else name
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_wide(encoding: str) -> bool:

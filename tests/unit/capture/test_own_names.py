@@ -124,6 +124,15 @@ def test_a_name_is_found_in_the_encoding_of_the_page(charset: str) -> None:
     assert text.endswith(" 大</p>")
 
 
+def test_a_document_that_was_written_in_utf_8_is_read_as_that_whatever_it_says() -> None:
+    page = f"<meta charset=gbk><p>\u5927 {HAN.value} \u5927</p>".encode()
+
+    shown = concealer(HAN).of_file("", page).decode()
+
+    assert shown.startswith("<meta charset=gbk><p>\u5927 redacted:sha256:")
+    assert shown.endswith(" \u5927</p>")
+
+
 def test_bytes_that_are_none_of_the_encoding_stay_as_they_are() -> None:
     made, written = head("Content-Type: text/html; charset=gbk")
     body = b"\xff\x80 " + HAN.value.encode("gbk") + b" \x81"
