@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
     # Every module that declares tables, so that they are made whoever opens it first.
+    from snapshotter.jobs import (  # noqa: F401
+        attempts,
+        belonging,
+        monitor,
+        politeness,
+        roster,
+        sweep,
+        watch,
+    )
     from snapshotter.jobs.database import open_database
 
     return open_database(settings.queue)

@@ -1,6 +1,10 @@
 """What wiring decides: whose keys bundles are judged by, and which store may hold evidence."""
 
+import importlib
 import os
+import pkgutil
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +14,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from snapshotter import jobs
 from snapshotter.app import (
     doctor,
     machine,
@@ -23,10 +28,13 @@ from snapshotter.app import (
 from snapshotter.app.settings import Settings, load
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.cms import Recipient
+from snapshotter.jobs import outbox
+from snapshotter.jobs.database import TABLES
 from snapshotter.seal.signer import FileSigner, KeyDirectory
 from snapshotter.verify.trust import TrustDocument
 from tests import softhsm
 from tests.servers.receiver import Receiver
+from tests.tools import ROOT
 
 
 @pytest.fixture
@@ -369,3 +377,30 @@ def test_the_drivers_compiled_scripts_are_kept_where_nobody_else_can_write(
     monkeypatch.setenv("NODE_COMPILE_CACHE", "/elsewhere")
     wiring.capturer(settings, machine.SystemClock())
     assert os.environ["NODE_COMPILE_CACHE"] == "/elsewhere"
+
+
+_NAMES = """
+import sys
+from pathlib import Path
+from sqlalchemy import inspect
+from snapshotter.app import settings, wiring_jobs
+
+read = settings.load(overrides={"queue": sys.argv[2]}, directory=Path(sys.argv[1]), environment={})
+print(*sorted(inspect(wiring_jobs.database(read)).get_table_names()))
+"""
+
+
+def test_whoever_opens_the_queue_first_makes_every_table_of_it(tmp_path: Path) -> None:
+    """In a process of its own: here other tests have imported every module that has tables."""
+    for module in pkgutil.iter_modules(jobs.__path__, "snapshotter.jobs."):
+        importlib.import_module(module.name)
+
+    made = subprocess.run(
+        [sys.executable, "-c", _NAMES, str(tmp_path), f"sqlite:///{tmp_path / 'queue.db'}"],
+        cwd=ROOT, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True,
+        check=True, timeout=120,
+    )  # fmt: skip
+
+    owed = {outbox._EVENTS.name, outbox._MESSAGES.name}  # made by whoever tells people first
+    assert set(made.stdout.split()) >= set(TABLES.tables) - owed
+    assert len(TABLES.tables) > 10, "no module declares tables: this test would see nothing"
