@@ -8,15 +8,18 @@ does the same and more.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import takedown as takedown_format
 from snapshotter.formats.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
-from snapshotter.verify import pack_report, report
+from snapshotter.verify import pack_report, report, takedown
 from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.event_alone import verify_event_alone
 from snapshotter.verify.files import (
     custody_beside,
     late_tokens_beside,
@@ -26,20 +29,32 @@ from snapshotter.verify.files import (
     renewals_beside,
 )
 from snapshotter.verify.pack import PackReport, verify_pack
+from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Seen, Trust
+
+_LOOK = 4096  # first bytes of a file that say what it is
 
 
 def main(argv: list[str] | None = None) -> int:
     """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
     parser = argparse.ArgumentParser(
         prog="python -m snapshotter.verify",
-        description="Verify one sealed bundle, or one proof pack, offline.",
+        description="Verify one sealed bundle, proof pack or take-down event, offline.",
     )
     parser.add_argument(
         "bundle",
         type=Path,
         metavar="FILE",
-        help="the .wacz file, and sidecars beside it are read; or the .html file of a pack",
+        help="the .wacz file, and sidecars beside it are read; the .html file of a pack; or the "
+        ".json file of a take-down event, with its bundles in the same folder",
+    )
+    parser.add_argument(
+        "--bundles",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="where the bundles of an event lie, if not beside it; may be given several times",
     )
     parser.add_argument("--trust", type=Path, required=True, help="trust.json, its .sig beside it")
     parser.add_argument("--root-key", required=True, help="the key id of the trust file's signer")
@@ -58,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         seen = Seen(version=arguments.seen_version)
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
         with open_file(arguments.bundle) as stream:
-            found = _judge(stream, arguments.bundle, trust, now)
+            found = _judge(stream, arguments.bundle, trust, now, arguments.bundles)
     except SnapshotterError as error:
         sys.stderr.write(f"snapshotter: {report.printable(str(error))}\n")
         if error.hint:
@@ -82,9 +97,21 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _judge(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> Report | PackReport:
-    if looks_like_pack(stream.read(256)):
+def _judge(
+    stream: BinaryIO, file: Path, trust: Trust, now: datetime, folders: Sequence[Path]
+) -> Report | PackReport | EventReport:
+    head = stream.read(_LOOK)
+    if looks_like_pack(head[:256]):
         return verify_pack(stream, trust, now=now)
+    if takedown_format.is_takedown(head):
+        stream.seek(0)
+        return verify_event_alone(
+            stream.read(takedown_format.MAX_BYTES + 1),
+            trust,
+            now=now,
+            folders=(*folders, file.parent),
+            log_proof=log_proof_beside(file),
+        )
     return verify_bundle(
         stream,
         trust,
@@ -96,7 +123,10 @@ def _judge(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> Report 
     )
 
 
-def _lines(found: Report | PackReport, *, as_json: bool) -> list[str]:
+def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[str]:
+    if isinstance(found, EventReport):
+        value = takedown.as_json(found)
+        return [report.json_line(value)] if as_json else takedown.lines(found)
     if isinstance(found, PackReport):
         value = pack_report.as_json(found)
         return [report.json_line(value)] if as_json else pack_report.lines(found)

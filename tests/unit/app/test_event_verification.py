@@ -1,5 +1,6 @@
 """An event, verified from its bundles alone: what holds, and which end does not."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.assess.events import event_id
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json, layout, names, statement, takedown
+from snapshotter.formats.leaf import BUNDLE, TAKEDOWN, Leaf
+from snapshotter.formats.note import LogPolicy
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
@@ -28,9 +31,10 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.event_alone import verify_event_alone
 from snapshotter.verify.takedown import EventReport, as_json, lines
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import bundles, observed
+from tests import audited, bundles, observed
 from tests.bundles import ChainAuthority
 from tests.observed import at
 from tests.servers.authority import Chain
@@ -580,3 +584,72 @@ def test_what_a_statement_of_ours_is_not_is_no_event(made: Case) -> None:
     gap = statement.encode({"format": "snapshotter-gap/1", "event": {}}, EVENTS)
 
     assert _codes(made.verify(gap)) == {"event": {Code.EVENT}}
+
+
+# --- without the rules -----------------------------------------------------------------------
+
+ALONE = {"verdicts": {Code.VERDICT}, "conclusion": {Code.CONCLUSION}}
+
+
+def _alone(case: Case, data: bytes | None = None, **more: Any) -> EventReport:
+    return verify_event_alone(
+        case.removed if data is None else data,
+        more.pop("trust", case.trust),
+        now=case.now,
+        folders=[case.folder],
+        **more,
+    )
+
+
+def test_without_rules_all_but_the_conclusion_is_judged(made: Case) -> None:
+    found = _alone(made)
+
+    assert _codes(found) == ALONE
+    assert found.verdict is Verdict.INDETERMINATE
+    assert {it.check for it in found.findings if it.verdict is Verdict.PASSED} == {
+        "event", "event key", "last seen", "first gone", "confirmation 1", "control"
+    }  # fmt: skip
+    assert "snapshotter log prove --kind takedown" in found.notes[0]
+    assert "snapshotter verify, of the whole package" in "\n".join(lines(found))
+
+
+def test_without_rules_what_was_spoiled_is_found(case: Case) -> None:
+    flipped = _alone(case, bundles.flipped(case.removed))
+    assert _codes(flipped) == {"event": {Code.EVENT}}
+    assert flipped.verdict is Verdict.FAILED
+
+    shutil.copy(case.path("control"), case.path("first gone"))
+    case.path("confirmation 1").unlink()
+    found = _alone(case)
+    assert found.verdict is Verdict.FAILED
+    assert _codes(found) == {
+        **ALONE, "first gone": {Code.BUNDLE_OTHER}, "confirmation 1": {Code.BUNDLE_MISSING}
+    }  # fmt: skip
+
+
+def test_without_rules_a_key_that_signed_captures_signs_no_event(case: Case) -> None:
+    found = _alone(case, takedown.encode(case.event, SIGNER))
+
+    assert found.verdict is Verdict.FAILED
+    assert _codes(found)["event key"] == {Code.EVENT_KEY}
+
+
+def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
+    log, witness = audited.log_key(), audited.witness_key()
+    policy = LogPolicy(key=log.public, witnesses=(witness.public,), quorum=1)
+    trust = replace(case.trust, log=policy)
+    digest = hashlib.sha256(case.removed).hexdigest()
+    own = Leaf(kind=TAKEDOWN, name=case.event.event_id, sha256=digest).encode()
+    bundle = Leaf(kind=BUNDLE, name=case.event.event_id, sha256=digest).encode()
+    seen, unseen = (audited.checkpoint([bundle, own], log, it) for it in ((witness,), ()))
+
+    def codes(index: int, signed: bytes, by: Trust = trust) -> set[Code]:
+        proof = audited.proof([bundle, own], index, signed)
+        found = _alone(case, trust=by, log_proof=proof)
+        assert not found.notes
+        return _codes(found).get("log", set())
+
+    assert codes(1, seen) == set()
+    assert codes(0, seen) == {Code.LOG}  # a bundle of that name is another thing
+    assert codes(1, unseen) == {Code.LOG_MISSING}
+    assert codes(1, seen, case.trust) == {Code.LOG_MISSING}

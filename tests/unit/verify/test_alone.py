@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.formats import takedown
 from snapshotter.formats.digest import digest
 from snapshotter.seal import sealer
 from tests import bundles
 from tests.bundles import RealClock, flipped
 from tests.tools import system_tool
+from tests.unit.formats import test_takedown
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "tests" / "vectors"
@@ -84,6 +86,19 @@ def test_what_is_not_there_ends_in_1_and_a_sentence(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "No such file" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_an_event_is_told_from_a_bundle_and_judged_without_its_rules(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_bytes(takedown.encode(test_takedown.event(), bundles.new_signer()))
+
+    run = _verify(file, "--bundles", str(VECTORS), "--json")
+
+    assert run.returncode == 11, run.stderr
+    found = json.loads(run.stdout)
+    assert (found["kind"], found["verdict"]) == ("takedown", "indeterminate")
+    codes = {it["code"] for it in found["findings"]}
+    assert codes == {"OK", "KEY_UNKNOWN", "BUNDLE_MISSING", "VERDICT", "CONCLUSION"}
 
 
 @pytest.mark.parametrize(("vector", "code"), [("v1-good", 0), ("changed-data", 10)])
