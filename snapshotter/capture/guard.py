@@ -95,9 +95,8 @@ class Guard:
             raise TimeLimit(f"{what} took longer than {limit_s:g} s")
         finally:
             gone.cancel()
-            if not task.done():
-                task.cancel()
-                task.add_done_callback(_drop)
+            task.cancel()
+            task.add_done_callback(_drop)  # also of one that failed as its caller was cancelled
 
     async def pause(self, seconds: float) -> None:
         """Wait between two looks at a condition; ends early when the page goes."""

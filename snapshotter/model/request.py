@@ -27,7 +27,7 @@ class Limits:
     """The most that one capture may take. Seconds, bytes, counts, CSS pixels."""
 
     total_s: float = 90.0  # the hard limit on the whole capture, browser included
-    launch_s: float = 15.0
+    launch_s: float = 30.0
     navigate_s: float = 30.0
     scroll_s: float = 15.0
     settle_s: float = 5.0

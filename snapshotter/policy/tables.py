@@ -267,7 +267,7 @@ class LimitsTable(_Table):
     """The most that one capture may take."""
 
     total_s: float = Field(default=90, gt=0, le=3600, strict=False)
-    launch_s: float = Field(default=15, gt=0, le=600, strict=False)
+    launch_s: float = Field(default=30, gt=0, le=600, strict=False)
     navigate_s: float = Field(default=30, gt=0, le=600, strict=False)
     scroll_s: float = Field(default=15, gt=0, le=600, strict=False)
     tile_s: float = Field(default=10, gt=0, le=600, strict=False)

@@ -1,6 +1,7 @@
 """No call to the browser outlasts its limit, the page, or the capture."""
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -82,3 +83,31 @@ def test_an_error_of_the_call_itself_comes_through() -> None:
             await guard().call("anything", fails(), 30)
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_call_that_fails_as_its_caller_is_ended_leaves_no_error_behind(turns: int) -> None:
+    """The page goes: its call fails, and whoever waits for it is cancelled, in either order."""
+
+    async def go() -> list[object]:
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        fails = asyncio.Event()
+
+        async def work() -> None:
+            await fails.wait()
+            raise PlaywrightError("Target crashed")
+
+        caller = asyncio.ensure_future(guard().call("a picture", work(), 30))
+        for _ in range(3):
+            await asyncio.sleep(0)  # it waits now
+        fails.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait({caller})
+        del caller
+        gc.collect()  # what nobody asked about is told when it goes
+        return told
+
+    assert asyncio.run(go()) == []
