@@ -21,6 +21,9 @@ def entry() -> None:
             "python -m snapshotter.verify --help\n"
         )
         sys.exit(1)
+    except KeyboardInterrupt:  # before the command line is there to say it
+        sys.stderr.write("snapshotter: interrupted\n")
+        sys.exit(130)
     run()
 
 

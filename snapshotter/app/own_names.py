@@ -20,7 +20,7 @@ from snapshotter.formats import assessment as assessments
 from snapshotter.model.capture import Capture
 from snapshotter.model.own_names import OwnFound, OwnName
 from snapshotter.model.request import Decision
-from snapshotter.policy.files import read_toml
+from snapshotter.policy.files import first_mistake, read_toml
 
 _MOST = 200
 _LEAST, _LEAST_OTHER = 4, 2  # characters: of ASCII, and of scripts in which a name is two signs
@@ -74,10 +74,8 @@ def load(path: Path | None) -> tuple[OwnName, ...]:
     try:
         entries = _File.model_validate(read_toml(path)).identity
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise SnapshotterError(
-            f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}",
+            f"{path}: {first_mistake(error)}",
             hint="docs/howto/stay-unnamed.md says what the file holds",
         ) from None
     return tuple(OwnName(kind=it.kind, value=it.value) for it in entries)

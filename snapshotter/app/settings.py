@@ -25,7 +25,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
-from snapshotter.policy.files import network, read_toml, shipped_directory
+from snapshotter.policy.files import first_mistake, network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
@@ -400,7 +400,7 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
     try:
         entries = _Authorities.model_validate(read_toml(path)).authority
     except ValidationError as error:
-        raise SnapshotterError(f"the authorities in {path}: {_first(error)}") from error
+        raise SnapshotterError(f"the authorities in {path}: {first_mistake(error)}") from error
     return tuple(_authority(entry, path.parent) for entry in entries)
 
 
@@ -455,10 +455,4 @@ def _validate(values: Mapping[str, Any], where: str) -> _File:
     try:
         return _File.model_validate(values)
     except ValidationError as error:
-        raise SnapshotterError(f"{where}: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    """Return what is wrong first: never the value, which may be one that nobody should see."""
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise SnapshotterError(f"{where}: {first_mistake(error)}") from error

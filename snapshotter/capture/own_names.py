@@ -29,6 +29,7 @@ _BEFORE_V4, _BEHIND_V4 = re.compile(rb"[\d.]\Z"), re.compile(rb"\d|\.\d")
 _IN_V6 = re.compile(rb"(?i)[\da-f:]")
 _IN_HOST = re.compile(rb"(?i)(?://|%2f%2f|\\/\\/)[^/?#\s\"'<>\\]{0,250}\Z")
 _HOST_BYTES = 260
+_LEAST_BARE = 4  # bytes of a handle that is looked for without its @; less is found in everything
 
 
 class OwnNameShown(PolicyRefused):
@@ -97,10 +98,15 @@ def spellings(name: OwnName) -> Iterator[bytes]:
 
 def _forms(name: OwnName) -> Iterator[str]:
     """Yield a text, and the same in other cases and compositions."""
+    values = [name.value]
+    bare = name.value.removeprefix("@")
+    # A handle stands in addresses, and in most of a page's own scripts, without its sign.
+    if name.kind == "handle" and len(bare.encode()) >= _LEAST_BARE:
+        values.append(bare)
     for form in ("NFC", "NFD", "NFKC"):
-        text = unicodedata.normalize(form, name.value)
-        # ASCII is looked for in any case as it is.
-        yield from (text, text.lower(), text.upper(), text.title())
+        for text in (unicodedata.normalize(form, it) for it in values):
+            # ASCII is looked for in any case as it is.
+            yield from (text, text.lower(), text.upper(), text.title())
     if name.kind == "ip":
         address = ipaddress.ip_address(name.value)
         yield from (address.compressed, address.exploded)

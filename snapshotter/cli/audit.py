@@ -39,6 +39,7 @@ give --state a place that nobody but you can write.
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("store", required=False, metavar="[DIR|s3://…]")
+@click.option("--store", "named", metavar="DIR|s3://…", help="The same, as other commands have it.")
 @trust_option
 @root_key_option
 @click.option("--sample", type=click.IntRange(0), metavar="N", help="Read so many bundles only.")
@@ -92,6 +93,7 @@ def audit(
     ctx: click.Context,
     /,
     store: str | None,
+    named: str | None,
     trust_file: Path | None,
     root_key: str | None,
     no_report: bool,
@@ -121,10 +123,12 @@ def audit(
     from snapshotter.model.finding import Verdict
     from snapshotter.verify.report import EXIT_CODES
 
+    if store and named:
+        raise click.UsageError("name the store once")
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""),
         trust_root_key=root_key or "",
-        store=store or "",
+        store=store or named or "",
         passphrase_file=str(passphrase_file or ""),
     )
     trust = wiring_trust.trust(settings)

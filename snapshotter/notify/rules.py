@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import for_message, text_for_message, without_addresses
 from snapshotter.model.event import MAX_TEXT, Event, EventKind, Waiting
-from snapshotter.policy.files import network, read_toml
+from snapshotter.policy.files import first_mistake, network, read_toml
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600
@@ -206,9 +206,7 @@ def load(path: Path) -> NotifyRules:
     try:
         file = _File.model_validate(read_toml(path))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SnapshotterError(f"{path}: {where}: {first['msg']}".replace(": :", ":")) from error
+        raise SnapshotterError(f"{path}: {first_mistake(error)}") from error
     rules = file.rule
     if rules is None:
         everybody = tuple(it.name for it in file.channel)

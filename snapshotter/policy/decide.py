@@ -24,7 +24,7 @@ from snapshotter.model.request import (
 )
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import readings
-from snapshotter.policy.files import network
+from snapshotter.policy.files import first_mistake, network
 from snapshotter.policy.tables import (
     KINDS,
     PicturesTable,
@@ -225,10 +225,8 @@ def _more_pictures(
     try:
         return PicturesTable.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise SnapshotterError(
-            f"pictures.{where}: {first['msg']}", hint="docs/howto/pictures.md"
+            f"pictures.{first_mistake(error)}", hint="docs/howto/pictures.md"
         ) from error
 
 
@@ -237,6 +235,6 @@ def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
         return Streams(reason=table.reason, keep_for=(*table.keep_for, *keys))
     except ValidationError as error:
         raise SnapshotterError(
-            f"streams.keep_for: {error.errors(include_url=False)[0]['msg']}",
+            f"streams.{first_mistake(error)}",
             hint="docs/howto/keep-streams.md says how to make a key",
         ) from error

@@ -5,6 +5,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.curve import Curve, parse_curves
@@ -76,6 +78,14 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
         raise SnapshotterError(f"{path} is nested too deeply") from error
     except ValueError as error:  # not UTF-8, not TOML, endless numbers
         raise SnapshotterError(f"{path} can not be read: {error}") from error
+
+
+def first_mistake(error: ValidationError) -> str:
+    """Return where the first mistake is and what it is: never the value, which may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    words = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {words}" if where else words
 
 
 def public_key(path: Path) -> str:

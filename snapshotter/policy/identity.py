@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
-from snapshotter.policy.files import shipped_directory
+from snapshotter.policy.files import first_mistake, shipped_directory
 
 _BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right
@@ -92,9 +92,7 @@ def parse_rules(text: str, source: str) -> IdentityRules:
     try:
         read = _File.model_validate(toml.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(it) for it in first["loc"])
-        raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
+        raise SnapshotterError(f"{source}: {first_mistake(error)}") from error
     except (ValueError, RecursionError) as error:
         raise SnapshotterError(f"{source} is not TOML: {error}") from error
     return IdentityRules(

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.files import read_toml, shipped_directory
+from snapshotter.policy.files import first_mistake, read_toml, shipped_directory
 from snapshotter.policy.host_rules import (
     MOST_AT_ONCE,
     MOST_PER_DAY,
@@ -110,9 +110,7 @@ def _read(path: Path) -> _File:
     try:
         return _File.model_validate(read_toml(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SnapshotterError(f"politeness in {path}: {where}: {first['msg']}") from error
+        raise SnapshotterError(f"politeness in {path}: {first_mistake(error)}") from error
 
 
 def _resolved(source: str, file: _File, shipped: _File) -> Politeness:

@@ -24,7 +24,7 @@ from snapshotter.model.reading_rules import (
     Rounding,
     SiteReadings,
 )
-from snapshotter.policy.files import read_limited, shipped_directory
+from snapshotter.policy.files import first_mistake, read_limited, shipped_directory
 from snapshotter.policy.selectors import OurSelector
 
 SCHEMA = "snapshotter/reading-rules@1"
@@ -162,10 +162,8 @@ def parse(text: str, name: str = "the file") -> KnownSites:
         values: Mapping[str, object] = toml.loads(text)
         file = _File.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise SnapshotterError(
-            f"rules for readings, {name}: {where}: {first['msg']}",
+            f"rules for readings, {name}: {first_mistake(error)}",
             hint="docs/reference/readings.md has the keys",
         ) from error
     except (ValueError, RecursionError) as error:

@@ -68,6 +68,21 @@ def test_a_name_is_found_in_whatever_spelling(name: OwnName, spell: object) -> N
     assert concealer(name).of_text(f"/s?x={quote('=')}{text}").startswith("/s?x=%3Dredacted:")
 
 
+@pytest.mark.parametrize("text", ["/u/maria_lang?tab=1", "%2Fmaria_lang", '"Maria_Lang"'])
+def test_a_handle_is_found_without_its_sign(text: str) -> None:
+    shown = concealer(HANDLE).of_text(f"a {text} b")
+
+    assert "maria" not in shown.lower()
+    assert "redacted:sha256:" in shown
+
+
+def test_a_handle_of_few_letters_is_looked_for_with_its_sign_alone() -> None:
+    it = concealer(OwnName(kind="handle", value="@may"))
+
+    assert it.of_text("in may").endswith(" may")
+    assert "may" not in it.of_text("says @may.")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -160,6 +160,13 @@ def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> N
     assert "deleted, left out or put in later can not be seen" in done.stdout
 
 
+def test_the_store_is_named_as_other_commands_name_it(auditor: Auditor) -> None:
+    done = auditor.run("audit", "--no-report", "--store", auditor.it.root)
+
+    assert "bundles  3 of 3 read" in done.stdout
+    assert auditor.run("audit", "--store", "elsewhere", auditor.it.root).returncode == 2
+
+
 def test_a_passed_audit_whose_report_is_lost_is_1(auditor: Auditor) -> None:
     assert auditor.run("keys", "init").returncode == 0
     (auditor.it.root / "audits").write_bytes(b"in the way")

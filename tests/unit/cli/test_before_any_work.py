@@ -1,10 +1,13 @@
 """What a command says before it does anything: its help, and what it can not understand."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from snapshotter import __main__
 from snapshotter.cli.main import COMMANDS
 from tests.unit.cli.shell import Shell
 
@@ -91,3 +94,19 @@ def test_a_policy_with_an_unknown_key_is_refused_with_its_name(
 
     assert (shell.run("capture", "--policy", policy, "http://127.0.0.1/"), shell.out) == (1, "")
     assert "total_seconds" in shell.err
+
+
+def test_ctrl_c_while_the_program_is_still_being_loaded_is_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "snapshotter.cli.main", Loading("snapshotter.cli.main"))
+
+    with pytest.raises(SystemExit) as left:
+        __main__.entry()
+
+    assert left.value.code == 130
+    assert capsys.readouterr().err == "snapshotter: interrupted\n"

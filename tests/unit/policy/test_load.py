@@ -154,7 +154,7 @@ def test_pictures_that_are_asked_for_stand_beside_those_of_the_policy(tmp_path: 
 
 @pytest.mark.parametrize("name", ["watch", "10x10", "1024x768@9", "99999x100", "-1x100", "../x"])
 def test_a_window_that_is_none_is_told(name: str) -> None:
-    with pytest.raises(SnapshotterError, match=r"pictures\.viewports.*is no viewport"):
+    with pytest.raises(SnapshotterError, match=r"pictures\.viewports[^:]*: [^:]* is no viewport"):
         decide(load("default"), viewports=(name,))
 
 
