@@ -66,7 +66,10 @@ def _problem(url: str) -> SnapshotterError | None:
         _ = parts.port
     except ValueError as error:
         why = f": {error}" if "@" not in url else ""  # it may quote what it takes for a port
-        return SnapshotterError(f"this is not a URL: '{told}'{why}")
+        return SnapshotterError(
+            f"this is not a URL: '{told}'{why}",
+            hint="give the whole address, as a browser shows it",
+        )
     if "@" in parts.netloc or "@" in other.netloc:
         return SnapshotterError(
             "a URL with a user name or password would put them into the evidence",

@@ -102,6 +102,16 @@ class Navigation:
     async def again(self) -> End | str | None:
         """Go to the address once more; the body of a step. What came before is in the record."""
         await self.release()
+        # Else the browser asks whether the page has changed, and "304 Not Modified" without a
+        # body would stand in the record as the page.
+        try:
+            await self._guard.call(
+                "emptying the cache",
+                self._session.send("Network.clearBrowserCache"),
+                self._limits.step_s,
+            )
+        except PlaywrightError as error:
+            self._ledger.log("reload", f"with what the cache has: {first_line(error)}")
         self._recorder.asked_again()
         self._document.expected_at = None
         return await self._go()

@@ -55,8 +55,9 @@ def renew(
 
     settings = ctx.obj.load(store=store or "")
     renewer = wiring_desks.renewer(settings, ask=ask_passphrase, tell=say)
-    left = 0
+    left, is_silent = 0, not as_json
     for it in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):
+        is_silent = False
         left += it.state in ("late", "unproven", "failed")
         until = instant(it.until) if it.until else None
         if as_json:
@@ -74,4 +75,6 @@ def renew(
             result(f"{it.bundle_id}: due, its certificates end at {until}")
         else:
             say(f"{it.bundle_id} can not be renewed: {it.detail}")
+    if is_silent:
+        say(f"no certificate behind the time of a bundle ends within {within} days")
     return 11 if left else 0

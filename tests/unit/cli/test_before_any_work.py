@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typing_extensions import override
 
 from snapshotter import __main__
 from snapshotter.cli.main import COMMANDS
@@ -100,6 +101,7 @@ def test_ctrl_c_while_the_program_is_still_being_loaded_is_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Loading(ModuleType):
+        @override
         def __getattr__(self, name: str) -> None:
             raise KeyboardInterrupt
 

@@ -58,7 +58,9 @@ def test_what_ends_soon_is_named_and_renewed(
         due = json.loads(capsys.readouterr().out)
         assert (due["bundle_id"], due["state"]) == (bundle_id, "due")
         assert main(["renew", "--within", "10"]) == 0
-        assert capsys.readouterr().out == ""
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "no certificate behind the time of a bundle ends within 10 days" in shown.err
         assert main(["renew"]) == 0
         assert f"{bundle_id}: renewed until 20" in capsys.readouterr().out
     assert main(["renew", "--json"]) == 0
