@@ -174,6 +174,8 @@ def _judged_event(
     from snapshotter.app import event_verification, wiring_takedown
     from snapshotter.formats import takedown
     from snapshotter.verify import takedown as events
+    from snapshotter.verify.event_alone import with_log
+    from snapshotter.verify.files import log_proof_beside
 
     folders = [folder] if folder is not None else []
     found = event_verification.verify_event(
@@ -183,6 +185,8 @@ def _judged_event(
         wiring_takedown.rederiver(settings),
         before=wiring_takedown.event_before(settings, folders),
     )
+    if folder is not None and (proof := log_proof_beside(Path(name))) is not None:
+        found = with_log(found, proof, trust)
     return _Judged(
         verdict=found.verdict,
         value={"file": name, **events.as_json(found)},

@@ -53,7 +53,6 @@ def verify_event_alone(
     found = read_event(data, trust)
     if found.event is None:
         return found
-    event_id = found.event.event_id
     reports: dict[str, Report | None] = {}
     for part in found.parts:
         bundle_id = part.observation.bundle_id
@@ -62,35 +61,42 @@ def verify_event_alone(
     found = check_parts(
         found, [replace(it, report=reports[it.observation.bundle_id]) for it in found.parts]
     )
-    findings = [*log_findings(found, log_proof, trust), *_not_derived()]
-    notes = () if log_proof is not None else (_no_proof(event_id),)
-    return found.with_more(findings, notes)
+    return with_log(found, log_proof, trust).with_more(_not_derived(), ())
 
 
-def log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> Iterator[Finding]:
-    """Yield what the log says of a record; a proof that does not hold says nothing against it."""
-    if proof is None or found.event is None:
-        return
+def with_log(found: EventReport, proof: bytes | None, trust: Trust) -> EventReport:
+    """
+    Return the report with what the log says of the record.
+
+    A proof stands where anybody may put anything, and no event needs one: what does not hold
+    is a note.
+
+    Args:
+        proof: The C2SP tlog-proof beside the record; None where there is none.
+    """
+    if found.event is None:
+        return found
+    if proof is None:
+        name = found.event.event_id
+        how = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
+        return found.with_more((), (f"no log proof is beside it ({how})",))
     if trust.log is None:
-        yield _log(Code.LOG_MISSING, "a log proof is beside it, and no log is trusted")
-        return
+        return found.with_more((), ("a log proof is beside it, and no log is trusted",))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
     try:
         read, signed = tlog_proof.check(proof, entry.encode(), trust.log.key, trust.log.witnesses)
     except EvidenceInvalid as error:
-        yield _log(Code.LOG, f"the log proof beside it does not hold: {error}")
-        return
+        return found.with_more((), (f"the log proof beside it does not hold: {error}",))
     if not trust.log.is_met_by(signed):
-        there = len(signed.cosignatures)
-        words = f"{there} of {trust.log.quorum} required witnesses have seen it in the log"
-        yield _log(Code.LOG_MISSING, words)
-        return
-    yield Finding(
+        seen = f"{len(signed.cosignatures)} of {trust.log.quorum} required witnesses have seen it"
+        return found.with_more((), (f"{seen} in the log",))
+    finding = Finding(
         check="log",
         verdict=Verdict.PASSED,
         code=Code.OK,
         detail=f"entry {read.index} of {signed.size} in the log {trust.log.key.name}",
     )
+    return found.with_more((finding,), ())
 
 
 def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime) -> Report | None:
@@ -126,14 +132,3 @@ def _not_derived() -> Iterator[Finding]:
             code=code,
             detail=f"{what}: there are no rules here; {_HOW}",
         )
-
-
-def _no_proof(event_id: str) -> str:
-    return (
-        "nothing shows that it is in a log: snapshotter log prove --kind takedown "
-        f"{event_id} -o {event_id}.json.tlog-proof, put beside it"
-    )
-
-
-def _log(code: Code, detail: str) -> Finding:
-    return Finding(check="log", verdict=Verdict.INDETERMINATE, code=code, detail=detail)
