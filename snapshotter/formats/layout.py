@@ -115,7 +115,7 @@ def carried_key(bundle_id: str, place: str, kind: str) -> str:
         ValueError: There is no such bundle, place or kind.
     """
     if not (_PLACE.fullmatch(place) and _KIND.fullmatch(kind)):
-        raise ValueError(f"no custody of any store: {place!r} {kind!r}")
+        raise ValueError(f"not custody of any store: {place!r} {kind!r}")
     return check_key(f"{carried_prefix(bundle_id)}{place}.{kind}")
 
 

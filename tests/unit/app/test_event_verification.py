@@ -620,6 +620,7 @@ def test_without_rules_what_was_spoiled_is_found(case: Case) -> None:
 
     shutil.copy(case.path("control"), case.path("first gone"))
     case.path("confirmation 1").unlink()
+    case.path("confirmation 1").mkdir()  # what is no file is no bundle
     found = _alone(case)
     assert found.verdict is Verdict.FAILED
     assert _codes(found) == {

@@ -11,7 +11,7 @@ from typing_extensions import override
 from snapshotter.app import mirror
 from snapshotter.app.log_reading import read_log
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import layout, log_state
+from snapshotter.formats import custody_sidecars, layout, log_state
 from snapshotter.formats.leaf import Leaf
 from snapshotter.model.bundle import StoredObject
 from snapshotter.model.custody import INGESTION
@@ -150,6 +150,38 @@ def test_custody_goes_on_in_both_and_the_replica_has_both(place: Place) -> None:
     assert place.audit().kinds == {"custody-broken"}
     middle.unlink()
     assert place.audit().kinds == {"custody-broken"}
+
+
+@pytest.mark.parametrize(
+    "junk", [b"junk", b"{}\n", b"x" * (custody_sidecars.MAX_BYTES + 1)], ids=["", "json", "long"]
+)
+def test_junk_among_what_is_carried_hides_nothing(place: Place, junk: bytes) -> None:
+    place.replicate()
+    place.first.record(0, "fixity check")
+    place.replicate()
+    (carried,) = (place.folder / "two" / "custody").rglob("*.jsonl")
+    for name in ("custody-0000.jsonl", "x"):  # of no number, and no custody of any store
+        carried.with_name(f"{place.first.ids[0]}.{name}").write_bytes(junk)
+    assert not place.audit().kinds
+
+    carried.chmod(0o600)
+    carried.write_bytes(junk)
+    assert place.audit().kinds == {"custody-broken"}
+
+
+def test_custody_of_an_erased_bundle_is_found_where_it_is_carried(place: Place) -> None:
+    place.replicate()
+    place.first.record(0, "fixity check")
+    place.replicate()
+    place.first.erase(0)
+    (place.folder / "two" / place.first.key(0)).unlink()
+    for path in (place.folder / "two" / "bundles").rglob(f"{place.first.ids[0]}*.tlog-proof"):
+        path.unlink()
+    place.replicate()
+
+    found = place.audit()
+    assert not found.kinds, found.findings
+    assert "erased-by-order" in found.notes
 
 
 def test_a_replica_of_a_replica_has_all_of_it(place: Place) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snapshotter.formats import layout
 from snapshotter.store.layout import (
     BundleKey,
     DirectoryLocation,
@@ -125,3 +126,31 @@ def test_what_is_no_store_is_refused_without_repeating_a_secret(text: str) -> No
     with pytest.raises(ValueError) as raised:  # noqa: PT011  # one sentence for each, in words
         parse_store_url(text)
     assert "secret" not in str(raised.value)
+
+
+BUNDLE = "20261124t160642z-k3v4q2m7xw4c5b6d"
+
+
+def test_custody_that_is_carried_is_found_by_its_bundle() -> None:
+    key = layout.carried_key(BUNDLE, "0" * 32, "custody-0007.jsonl")
+
+    assert key == f"custody/2026/11/24/{BUNDLE}.{'0' * 32}.custody-0007.jsonl"
+    assert key.startswith(layout.carried_prefix(BUNDLE))
+    assert layout.parse_carried_key(key) == (BUNDLE, "0" * 32, "custody-0007.jsonl")
+    assert layout.parse_report_key(layout.report_key(BUNDLE)) == BUNDLE
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "", "custody/", f"custody/2026/11/24/{BUNDLE}", f"custody/2026/11/24/{BUNDLE}.junk",
+        f"custody/2026/11/25/{BUNDLE}.{'0' * 32}.custody-0007.jsonl",
+        f"custody/2026/11/24/{BUNDLE}.{'0' * 31}.custody-0007.jsonl",
+        f"custody/2026/11/24/{BUNDLE}.{'0' * 32}.Custody", "audits/x.json",
+        f"audits/2026/11/25/{BUNDLE}.json", f"audits/2026/11/24/{BUNDLE}.json.sig",
+    ],
+)  # fmt: skip
+def test_what_is_no_key_of_custody_or_of_a_report_is_refused(key: str) -> None:
+    for parse in (layout.parse_carried_key, layout.parse_report_key):
+        with pytest.raises(ValueError, match="not"):
+            parse(key)
