@@ -682,7 +682,7 @@ def _check(source: Content, sha256: str) -> int:
     """Return its length in bytes. Raises SnapshotterError when it is not what was hashed."""
     with opened(source) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        length = stream.tell()
+        length = stream.seek(0, io.SEEK_END)  # of bytes in memory nothing was read
     if digest != sha256:
         raise SnapshotterError(
             "what is to be stored is not what was hashed",
