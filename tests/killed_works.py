@@ -1,5 +1,6 @@
 """What is killed by tests/killing.py: small works on real stores, each as a command does it."""
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +56,7 @@ def _is_whole(folder: Path) -> None:
 
 
 def _spool(folder: Path) -> None:
-    with scratch(folder / "spool", "test") as directory:
+    with scratch(folder / "spool", "test") as directory, contextlib.suppress(OSError):
         (directory / "copy").write_bytes(OLD)
 
 
@@ -63,9 +64,10 @@ FILE = Work(
     prepare=_old_file,
     do=lambda folder: durable.write(folder / "name", NEW, mode=0o600),
     look=_is_new,
+    raises=OSError,
 )
-NEW_FILE = Work(prepare=nothing, do=_write_new, look=_is_new)
-FOLDER = Work(prepare=nothing, do=_write_folder, look=_is_whole)
+NEW_FILE = Work(prepare=nothing, do=_write_new, look=_is_new, raises=OSError)
+FOLDER = Work(prepare=nothing, do=_write_folder, look=_is_whole, raises=OSError)
 SPOOL = Work(prepare=nothing, do=_spool, look=nothing)
 
 
@@ -180,12 +182,12 @@ def _is_twice(folder: Path) -> None:
     _is_there(folder, "two")
 
 
-STORE = Work(prepare=_sealed, do=_store, look=_is_there, every=2)
-PLACE = Work(prepare=_kept, do=_place, look=_is_held, every=5)
-LIFT = Work(prepare=_held, do=_lift, look=_is_free, every=9)
-ERASE = Work(prepare=_stored, do=_erase, look=_is_erased, every=2)
-REPLICATE = Work(prepare=_stored, do=_replicate, look=_is_twice, every=3)
-REPAIR = Work(prepare=_replicated, do=_repair, look=_is_twice, every=2)
+STORE = Work(prepare=_sealed, do=_store, look=_is_there, every=3)
+PLACE = Work(prepare=_kept, do=_place, look=_is_held, every=9)
+LIFT = Work(prepare=_held, do=_lift, look=_is_free, every=13)
+ERASE = Work(prepare=_stored, do=_erase, look=_is_erased, every=4)
+REPLICATE = Work(prepare=_stored, do=_replicate, look=_is_twice, every=5)
+REPAIR = Work(prepare=_replicated, do=_repair, look=_is_twice, every=3)
 
 
 # --- trust files -----------------------------------------------------------------------------

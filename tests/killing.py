@@ -1,15 +1,19 @@
 """
-Kill a piece of work at every file operation, and see what the next run makes of it.
+Stop a piece of work at every change to a file system, and see what the next run makes of it.
 
-    python -m tests.killing FOLDER MODULE:NAME...
+    python -m tests.killing kill|full FOLDER MODULE:NAME...
 
-The name is that of a `Work`. It is prepared once; for each n a child
-copies what was prepared, does the work and kills itself (SIGKILL) right before its n-th
-change to a file system. Then a second child does the work again, as the next run would,
-and whoever looks is told what was there before and what is there now. That ends when a
-child gets through. One interpreter does all of it, and forks: a kill costs milliseconds.
+The name is that of a `Work`. It is prepared once; for each n a child copies what was
+prepared and does the work until right before its n-th change. There it kills itself
+(SIGKILL), or from there on the disk is full (ENOSPC). A second child does the work again,
+as the next run would, and looks at what is there. That ends when a child gets through.
+One interpreter does all of it, and forks: a kill costs milliseconds.
+
+A full disk has to be said in a sentence, and leaves nothing even before the next run.
+What is written through a buffer is full at its fsync.
 """
 
+import errno
 import gc
 import importlib
 import os
@@ -23,10 +27,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from snapshotter.errors import SnapshotterError
+
 _CHANGES = frozenset(
     ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.truncate")
 )
-_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_FREEING = frozenset(("os.remove", "os.rmdir"))  # what is possible on a full disk
+_MAKING = os.O_EXCL | os.O_TRUNC | os.O_APPEND  # of open(2): a lock file asks for none of them
+_STOPPED = 77  # exit code of a child
 _MOST = 2000  # changes of one work; more is a work without end
 
 
@@ -37,25 +45,26 @@ class Work:
     prepare: Callable[[Path], None]  # what it remembers, the other two find again
     do: Callable[[Path], None]  # for the first time, or after a run of it that was killed
     look: Callable[[Path], None]  # after the second run; raises AssertionError
-    every: int = 1  # kill at the first change, and then at each so-manieth
+    every: int = 1  # stop at the first change, and then at each so-manieth
+    raises: type[Exception] = SnapshotterError  # where the disk is full, if it raises at all
 
 
-def every_kill(work: Work, folder: Path) -> int:
-    """Kill the work again and again; return at how many of its changes."""
+def every_fault(work: Work, folder: Path, fault: str) -> int:
+    """Stop the work again and again, in one of two ways; return at how many of its changes."""
     _dies_alone()
     prepared = folder / "prepared"
     (prepared / "tmp").mkdir(parents=True)
     work.prepare(prepared)
     gc.freeze()
     gc.disable()  # a child's collection would copy all that it shares with us
-    for killed_before, number in enumerate(range(1, _MOST, work.every)):
+    for before, number in enumerate(range(1, _MOST, work.every)):
         copy = folder / f"{number}"
         shutil.copytree(prepared, copy, symlinks=True)
-        killed = not _child(partial(_killed_at, work, copy, number), copy)
-        _child(partial(_next_run, work, copy, killed), copy)
+        stopped = not _child(partial(_FAULTS[fault], work, copy, number), copy)
+        _child(partial(_next_run, work, copy, stopped), copy)
         shutil.rmtree(copy)
-        if not killed:
-            return killed_before
+        if not stopped:
+            return before
     raise AssertionError(f"more than {_MOST} changes")
 
 
@@ -66,8 +75,8 @@ def litter(folder: Path) -> list[str]:
     return sorted(str(it.relative_to(folder)) for it in found)
 
 
-def _next_run(work: Work, folder: Path, killed: bool) -> None:
-    if killed:
+def _next_run(work: Work, folder: Path, stopped: bool) -> None:
+    if stopped:
         work.do(folder)
     work.look(folder)
     left = litter(folder)
@@ -81,33 +90,64 @@ def _dies_alone() -> None:
 
 
 def _killed_at(work: Work, folder: Path, number: int) -> None:
-    done = 0
+    def die(_: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def change() -> None:
-        nonlocal done
-        done += 1
-        if done == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def heard(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _CHANGES or (event == "open" and arguments[2] & _FOR_WRITING):
-            change()
-
-    write: Any = os.write
-
-    def written(descriptor: int, data: bytes) -> int:
-        change()
-        return int(write(descriptor, data))
-
-    spoilt: Any = os  # these two have no audit events
-    spoilt.write, spoilt.fsync = written, lambda _: change()
-    sys.addaudithook(heard)
+    _from(number, die)
     work.do(folder)
     os._exit(0)  # what an interpreter does at its end is no work
 
 
+def _full_from(work: Work, folder: Path, number: int) -> None:
+    was_full = False
+
+    def refuse(event: str) -> None:
+        nonlocal was_full
+        if event not in _FREEING:
+            was_full = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    _from(number, refuse)
+    try:
+        work.do(folder)
+    except work.raises as error:
+        if "space" not in str(error):
+            raise
+    left = litter(folder)
+    assert not left, left
+    os._exit(_STOPPED if was_full else 0)
+
+
+_FAULTS = {"kill": _killed_at, "full": _full_from}
+
+
+def _from(number: int, fault: Callable[[str], None]) -> None:
+    """Let something happen before the n-th change of this process, and before all after it."""
+    done = 0
+
+    def change(event: str) -> None:
+        nonlocal done
+        done += 1
+        if done >= number:
+            fault(event)
+
+    def heard(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _CHANGES or (event == "open" and arguments[2] & _MAKING):
+            change(event)
+
+    write: Any = os.write
+
+    def written(descriptor: int, data: bytes) -> int:
+        change("write")
+        return int(write(descriptor, data))
+
+    spoilt: Any = os  # these two have no audit events
+    spoilt.write, spoilt.fsync = written, lambda _: change("fsync")
+    sys.addaudithook(heard)
+
+
 def _child(do: Callable[[], None], folder: Path) -> bool:
-    """Run it in a child; whether it got through. Raises AssertionError when it says no."""
+    """Run it in a child; whether it got through, unstopped. Raises AssertionError if it says no."""
     pid = os.fork()
     if not pid:
         code = 1
@@ -121,14 +161,13 @@ def _child(do: Callable[[], None], folder: Path) -> bool:
             sys.stderr.flush()
             os._exit(code)
     _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return False
-    assert os.waitstatus_to_exitcode(status) == 0, f"{folder.name}: see above"
-    return True
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, _STOPPED, -signal.SIGKILL), f"{folder}: see above"
+    return code == 0
 
 
 if __name__ == "__main__":
-    for given in sys.argv[2:]:
+    for given in sys.argv[3:]:
         module, _, name = given.partition(":")
         work = getattr(importlib.import_module(module), name)
-        print(name, every_kill(work, Path(sys.argv[1], name)))  # noqa: T201
+        print(given, every_fault(work, Path(sys.argv[2], name), sys.argv[1]))  # noqa: T201

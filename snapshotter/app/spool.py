@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, is_disk_full
 
 _LOCK = "in-use.lock"
 _FILES = "files"
@@ -38,17 +38,17 @@ def spooled(root: Path, name: str) -> Iterator[Path]:
         SnapshotterError: It can not be made.
     """
     directory = root / name
+    files = directory / _FILES
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = _claim(directory)
     except OSError as error:
-        raise SnapshotterError(
-            f"no spool directory can be made in {root}: {error.strerror}",
-            hint="set spool_dir to a directory that you may write to",
-        ) from error
+        raise _unmade(root, error) from error
     try:
-        files = directory / _FILES
-        files.mkdir()
+        try:
+            files.mkdir()
+        except OSError as error:
+            raise _unmade(root, error) from error
         yield files
     finally:
         _remove(directory)
@@ -109,6 +109,16 @@ def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
     return swept
 
 
+def _unmade(root: Path, error: OSError) -> SnapshotterError:
+    full = is_disk_full(error)
+    return SnapshotterError(
+        f"no spool directory can be made in {root}: {error.strerror}",
+        hint="make room on its disk, or set spool_dir to a directory on another"
+        if full
+        else "set spool_dir to a directory that you may write to",
+    )
+
+
 def _claim(directory: Path) -> int:
     """
     Make a directory and its lock, and return the lock's descriptor, held.
@@ -122,6 +132,9 @@ def _claim(directory: Path) -> int:
             descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             continue
+        except OSError:
+            directory.rmdir()
+            raise
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a sweep holds it while it removes an empty folder
         if os.fstat(descriptor).st_nlink:
             return descriptor

@@ -20,6 +20,7 @@ from tests.servers.authority import TestAuthority
 from tests.tools import ROOT
 
 LIMIT_S = 150  # no command of a test takes longer
+HALTING = Path(__file__).with_name("halting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,18 @@ class Installation:
         path.write_text(f'name = "limits"\n[limits]\n{lines}\n')
         return path
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        """Start a command; the caller waits for it or kills it."""
+    def start(self, *arguments: str | Path, halt_at: str = "") -> "subprocess.Popen[str]":
+        """
+        Start a command; the caller waits for it or kills it.
+
+        Args:
+            halt_at: It stops by itself (SIGSTOP) when it has said that this begins.
+        """
+        halting = {"HALT_AT": halt_at, "PYTHONPATH": f"{HALTING}{os.pathsep}{ROOT}"}
         return subprocess.Popen(
             self._command(arguments),
             cwd=self.home,
-            env=self._environ(),
+            env=self._environ() | (halting if halt_at else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """
-Ends that nobody chose: kill -9 at every step, Ctrl-C, and pages that never end.
+Ends that nobody chose: kill -9 at each kind of step, Ctrl-C, and pages that never end.
 
-The moments are not times: a line that the product says when a step begins is what
-a kill waits for.
+The moments are not times: the product stops by itself when it says that a step begins
+(halting/sitecustomize.py), and what is to happen to it happens there.
 """
 
 import contextlib
@@ -17,20 +17,19 @@ from pathlib import Path
 import pytest
 
 from snapshotter.egress import namespace
-from tests.e2e.product import Installation, kill, processes_of, record_of, trusting
+from tests.e2e.product import LIMIT_S, Installation, kill, processes_of, record_of, trusting
 from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.e2e
 
+# One of each kind: a browser that begins, loads, works and ends; what is sealed and not stored.
+# What a kill between two of them leaves on the disk: tests/killing.py.
 STEPS = (
-    *("starting the browser", "loading the page", "scrolling for lazy content"),
-    *("waiting for the page to settle", "taking the first screenshot"),
-    "photographing the whole page",  # MHTML, DOM and text are saved beside it
-    *("writing the network record", "closing the browser", "sealing"),
-    *("asking timestamp authorities", "storing"),
+    *("starting the browser", "loading the page", "photographing the whole page"),
+    *("writing the network record", "closing the browser", "sealing", "storing"),
 )
-GONE_S = 10.0  # a fork that has not become its program yet takes a while on a busy machine
+GONE_S = 60.0  # at most; a fork that has not become its program yet takes a while
 
 
 def elsewhere(user: Installation) -> list[Path]:
@@ -39,7 +38,7 @@ def elsewhere(user: Installation) -> list[Path]:
 
 
 def gone_within(installation: Installation, pid: int, before: dict[int, str]) -> dict[int, str]:
-    """Return which processes still live a second later: those of before, and new ones."""
+    """Wait until all have ended, those of before and new ones; return which still live."""
     deadline = time.monotonic() + GONE_S
     while True:
         now = processes_of(installation, pid)
@@ -66,10 +65,10 @@ def said(process: "subprocess.Popen[str]", words: str) -> bool:
 
 @contextlib.contextmanager
 def running(
-    installation: Installation, *arguments: str | Path
+    installation: Installation, *arguments: str | Path, halt_at: str = ""
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a command that ends with the block, whatever happens in it."""
-    process = installation.start(*arguments)
+    process = installation.start(*arguments, halt_at=halt_at)
     try:
         yield process
     finally:
@@ -79,34 +78,38 @@ def running(
         process.communicate(timeout=30)
 
 
-@pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """One user, without authorities, to whom all these things happen one after the other."""
-    return Installation(tmp_path_factory.mktemp("unlucky"))
+@pytest.fixture
+def user(tmp_path: Path) -> Installation:
+    """A user without authorities, and without a past: what a kill left spoils no other test."""
+    return Installation(tmp_path / "unlucky")
+
+
+def resume(process: "subprocess.Popen[str]", *signals: signal.Signals) -> None:
+    """Let a command that halted go on; these signals reach it first."""
+    for number in (*signals, signal.SIGCONT):
+        process.send_signal(number)
 
 
 @pytest.mark.parametrize("step", ["", *STEPS])
 def test_a_kill_leaves_no_bundle_or_a_whole_one_and_no_browser(
     user: Installation, fixture_site: Site, step: str
 ) -> None:
-    before = user.bundles()
-    with running(user, "capture", fixture_site.url("/")) as process:
+    with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
         if step:
             assert said(process, step)
         alive = processes_of(user, process.pid)
         process.kill()
-        process.wait(10)
+        process.wait(LIMIT_S)
         left = gone_within(user, process.pid, alive)
         assert not left, left
 
     if step == "loading the page":  # what shows that the search for browsers finds one
-        assert any("chrom" in words for words in alive.values()), alive
-    new = [bundle for bundle in user.bundles() if bundle not in before]
-    assert len(new) <= 1
-    for bundle in new:
-        assert user.run("verify", bundle).code == 11  # whole; no authority was asked
-    if step not in {"sealing", "asking timestamp authorities", "storing"}:
-        assert new == []  # the store knows nothing of what was not sealed
+        assert is_browser_among(alive), alive
+    assert user.bundles() == []  # of what was not stored the store knows nothing
+
+
+def is_browser_among(processes: dict[int, str]) -> bool:
+    return any("chrom" in words for words in processes.values())
 
 
 def test_a_kill_leaves_no_browser_that_was_started_ahead(
@@ -114,9 +117,10 @@ def test_a_kill_leaves_no_browser_that_was_started_ahead(
 ) -> None:
     with running(user, "capture", fixture_site.url("/"), fixture_site.url("/plain")) as process:
         assert said(process, "sealing")
-        alive = processes_of(user, process.pid)
+        while not is_browser_among(alive := processes_of(user, process.pid)):
+            time.sleep(0.02)
         process.kill()
-        process.wait(10)
+        process.wait(LIMIT_S)
         left = gone_within(user, process.pid, alive)
         assert not left, left
 
@@ -125,10 +129,10 @@ def test_the_next_run_sweeps_away_what_killed_ones_left(
     user: Installation, fixture_site: Site
 ) -> None:
     for step in ("storing", "photographing the whole page"):
-        with running(user, "capture", fixture_site.url("/")) as process:
+        with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
             assert said(process, step)
             process.kill()
-            process.wait(10)
+            process.wait(LIMIT_S)
     outside = elsewhere(user)
     assert [it for it in outside if it.exists()]
 
@@ -163,9 +167,9 @@ def test_several_captures_that_end_badly_at_once_leave_no_process_no_namespace_a
         captures[0].kill()
         captures[1].terminate()
         os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
-        captures[0].wait(10)
+        captures[0].wait(LIMIT_S)
         for capture in captures[1:]:
-            capture.communicate(timeout=60)
+            capture.communicate(timeout=LIMIT_S)
         left = [
             gone_within(user, capture.pid, before)
             for user, capture, before in zip(users, captures, alive, strict=True)
@@ -212,7 +216,7 @@ def test_a_capture_whose_driver_or_browser_is_killed_ends_and_leaves_no_process(
         browser, driver = map(int, note.read_text().split())
         assert {browser, driver} <= set(alive)
         os.kill(driver if whose == "driver" else browser, signal.SIGKILL)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LIMIT_S)
         left = gone_within(user, process.pid, alive)
 
     assert not left
@@ -233,7 +237,7 @@ def test_a_driver_that_dies_while_the_page_is_waited_for_is_missed_at_once(
         time.sleep(0.6)  # the document is there, and its load event is waited for
         (note,) = user.spool.glob("*/*/pids")
         os.kill(int(note.read_text().split()[1]), signal.SIGKILL)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=LIMIT_S)
 
     assert json.loads(out)["reasons"][0]["code"] == "browser-lost"
 
@@ -245,12 +249,12 @@ def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     tmp_path: Path, fixture_site: Site, step: str
 ) -> None:
     user = Installation(tmp_path / "home")
-    with running(user, "capture", fixture_site.url("/")) as process:
+    with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
         assert said(process, step)
         alive = processes_of(user, process.pid)
         outside = elsewhere(user)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        resume(process, signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
         assert not gone_within(user, process.pid, alive)
 
     assert process.returncode == 130
@@ -276,7 +280,7 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
         assert said(process, "asking timestamp authorities")
         process.send_signal(number)
         process.send_signal(number)  # some parents pass on what the terminal sent already
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LIMIT_S)
 
     assert process.returncode == 130
     assert "Traceback" not in err
@@ -290,11 +294,12 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
 
 def test_sigterm_before_the_seal_ends_as_ctrl_c_does(tmp_path: Path, fixture_site: Site) -> None:
     user = Installation(tmp_path / "home")
-    with running(user, "capture", fixture_site.url("/")) as process:
-        assert said(process, "photographing the whole page")
+    step = "photographing the whole page"
+    with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
+        assert said(process, step)
         alive = processes_of(user, process.pid)
-        process.terminate()
-        _, err = process.communicate(timeout=20)
+        resume(process, signal.SIGTERM)
+        _, err = process.communicate(timeout=LIMIT_S)
         assert not gone_within(user, process.pid, alive)
 
     assert process.returncode == 130
@@ -308,13 +313,11 @@ def test_a_page_that_never_ends_is_sealed_within_the_limit(
     user: Installation, fixture_site: Site, page: str
 ) -> None:
     """A script, a server, a person who is asked; more ways not to end: `test_capture_page.py`."""
-    policy = user.policy(total_s=10)
+    # Without the limit on all of it a page would have longer than a command of a test.
+    policy = user.policy(total_s=10, navigate_s=600)
 
     done = user.run("capture", "--json", "--policy", policy, fixture_site.url(page))
 
-    # Without the interpreter's own start; sealing comes after the limit, and on a busy machine
-    # takes what it takes. Without a limit the first ones would take the 30 s of a navigation.
-    assert done.object["stage_ms"]["total"] < 25_000
     assert done.code in {0, 3}, done.err
     assert done.object["outcome"] in {"partial", "failed"}
     assert done.object["reasons"]
