@@ -204,7 +204,9 @@ def open_database(text: str) -> Engine:
         engine.dispose()
         raise ServiceUnavailable(
             f"the queue at {shown} can not be opened: {str(error).splitlines()[0]}",
-            hint="is the database running, and may this user use it?",
+            hint="is there space on its disk, and may this user write to it?"
+            if url.drivername == "sqlite"
+            else "is the database running, and may this user use it?",
         ) from error
     if version > TABLES_VERSION:
         engine.dispose()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter import durable
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, is_disk_full
 
 MAX_PASSPHRASE = 1024  # bytes
 
@@ -127,4 +127,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 def refused(path: Path, error: OSError) -> SnapshotterError:
     """Return what the file system said of a path, as our error."""
-    return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}")
+    return SnapshotterError(
+        f"{path}: {(error.strerror or str(error)).lower()}",
+        hint="make room on its disk" if is_disk_full(error) else "",
+    )

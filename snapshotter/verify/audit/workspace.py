@@ -94,7 +94,12 @@ class Workspace:
         self.replaced = False  # there was one, and it could not be read
         try:
             self._database = self._open()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if _is_of_the_disk(error):  # what is known of earlier audits stays
+                raise SnapshotterError(
+                    f"{path} can not be written: {error}",
+                    hint="make room on its disk, or name another place with --state",
+                ) from error
             self.replaced = True
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -458,6 +463,12 @@ def encodable(text: str) -> str:
 
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 _PLACE = {code: place for place, code in enumerate(AuditCode)}
+
+
+def _is_of_the_disk(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file may be whole, and it is its disk that is full, or not to be written."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # none, where it is ours
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
 def _entry(row: Any) -> Entry:
