@@ -71,6 +71,11 @@ def is_disk_full(error: OSError) -> bool:
 
 def bug(error: Exception) -> SnapshotterError:
     """Return what nobody expected as a sentence, with what a report of it needs."""
+    if isinstance(error, OSError) and is_disk_full(error):  # anywhere, and nobody's mistake
+        where = f": {error.filename} could not be written" if error.filename else ""
+        return SnapshotterError(
+            f"no space left on the disk{where}", hint="make room, and give the same command again"
+        )
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     said = " ".join(f"{type(error).__name__}: {error}".split())

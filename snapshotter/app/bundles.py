@@ -7,6 +7,7 @@ word: `verify` is what checks it.
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -410,20 +411,18 @@ def unpack(bundle: Path, directory: Path) -> Path:
         SnapshotterError: The folder exists already, or can not be written.
     """
     target = directory / bundle.stem
+    if os.path.lexists(target):
+        raise SnapshotterError(f"{target} is there already", hint="remove it, or export elsewhere")
     try:
-        target.mkdir(parents=True)
-        with bundle.open("rb") as stream:
+        directory.mkdir(parents=True, exist_ok=True)
+        with bundle.open("rb") as stream, durable.growing_folder(target) as growing:
             for member in container.read_directory(stream):
-                path = target / member.name
+                path = growing / member.name
                 path.parent.mkdir(exist_ok=True)
                 stream.seek(member.data_offset)
                 with path.open("xb") as out:
                     for chunk in container.chunks(stream, member.length):
                         out.write(chunk)
-    except FileExistsError as error:
-        raise SnapshotterError(
-            f"{target} is there already", hint="remove it, or export elsewhere"
-        ) from error
     except OSError as error:
         raise SnapshotterError(f"{target}: {error.strerror or error}") from error
     return target

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter import SOFTWARE
+from snapshotter.app import pending
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
@@ -85,8 +86,7 @@ def store_for_evidence(
         )
     if locked:
         refuse_unlocked(result)
-    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
+    pending.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
     return found
 
 
@@ -199,5 +199,4 @@ def refuse_unfit_for_log(settings: Settings, found: "DirectoryStore | S3Store") 
     if _is_fresh(seal, clock.now()):
         return
     refuse_log(probe(found, clock, RandomIds()))
-    seal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    seal.write_text(f"{found.url} {clock.now().isoformat()}\n", encoding="utf-8")
+    pending.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from snapshotter import durable
 from snapshotter.cli.output import result, say
 from snapshotter.errors import SnapshotterError
 
@@ -163,8 +164,7 @@ def init(directory: Path | None, user: bool) -> None:
         path = (directory or Path()) / "snapshotter.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(_OWN if user else _FOUND)
+        durable.write(path, (_OWN if user else _FOUND).encode(), over=False)
     except FileExistsError as error:
         raise SnapshotterError(f"{path} is there already", hint="edit it, or remove it") from error
     except OSError as error:
