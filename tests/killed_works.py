@@ -58,6 +58,16 @@ def _is_whole(folder: Path) -> None:
 def _spool(folder: Path) -> None:
     with scratch(folder / "spool", "test") as directory, contextlib.suppress(OSError):
         (directory / "copy").write_bytes(OLD)
+        for number, root in enumerate((directory.parent, directory)):
+            _browser_in(root / ".browser", folder / "tmp" / f"snapshotter-{number:016x}")
+
+
+def _browser_in(root: Path, outside: Path) -> None:
+    """Make the directories of a browser, as capture/browser.py does."""
+    root.mkdir()
+    (root / "elsewhere").symlink_to(outside)
+    outside.mkdir()
+    (outside / "socket").write_bytes(OLD)
 
 
 FILE = Work(

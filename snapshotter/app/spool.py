@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import time
@@ -22,7 +23,7 @@ from snapshotter.errors import SnapshotterError, is_disk_full
 
 _LOCK = "in-use.lock"
 _FILES = "files"
-_ELSEWHERE = "snapshotter-"  # how directories of a capture outside of the spool begin
+_ELSEWHERE = re.compile(r"snapshotter-[0-9a-f]{16}")  # a browser's directory outside of the spool
 _ATTEMPTS = 10  # to make a directory that a sweep takes for left over; to remove one in use
 _AGAIN_S = 0.05
 
@@ -100,6 +101,8 @@ def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
         except BlockingIOError:
             continue
         else:
+            if not os.fstat(descriptor).st_nlink:
+                continue  # its owner was quicker, and the name may be another's by now
             if sealed:
                 for bundle in _sealed(directory):
                     sealed(bundle)
@@ -151,19 +154,35 @@ def _remove(directory: Path) -> bool:
     Remove a spool directory, its lock last: what a crash leaves can be swept again.
 
     A browser's temporary directory may have to stand elsewhere, for a short path; a link
-    at `*/elsewhere` leads to it. Links to anything but such a directory are not followed.
+    in the browser's own leads to it. Links to anything but such a directory are not followed.
     Returns False while a sealed bundle is in it, or somebody writes to it.
     """
-    for link in directory.glob("*/elsewhere"):
-        if link.is_symlink() and (target := link.readlink()).name.startswith(_ELSEWHERE):
+    # Of the browser that captures, beside the files; of one that prints or replays, among them.
+    for link in (*directory.glob("*/elsewhere"), *directory.glob("*/*/elsewhere")):
+        if link.is_symlink() and _ELSEWHERE.fullmatch((target := link.readlink()).name):
             shutil.rmtree(target, ignore_errors=True)
     if _sealed(directory):
         return False
-    files = directory / _FILES
     for _ in range(_ATTEMPTS):
-        shutil.rmtree(files, ignore_errors=True)
-        if not files.exists():
+        for inside in _inside(directory):
+            _remove_whatever(inside)
+        if not _inside(directory):
             shutil.rmtree(directory, ignore_errors=True)
             return True
         time.sleep(_AGAIN_S)  # a thread that was given up writes its last file
     return False  # with its lock, so that the next sweep finds it
+
+
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return [it for it in directory.iterdir() if it.name != _LOCK]
+    except FileNotFoundError:
+        return []  # its owner was quicker
+
+
+def _remove_whatever(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()

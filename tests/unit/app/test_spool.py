@@ -67,18 +67,33 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock goes last: a directory with files and without a lock would stay for ever."""
-    order: list[str] = []
+    left: list[list[str]] = []
     real = shutil.rmtree
 
     def noting(path: Path, ignore_errors: bool = False) -> None:
-        order.append(path.name)
         real(path, ignore_errors)
+        left.append([it.name for it in tmp_path.glob("one/*")])
 
     monkeypatch.setattr(shutil, "rmtree", noting)
-    with spooled(tmp_path, "one"):
-        pass
+    with spooled(tmp_path, "one") as files:
+        (files.parent / ".files-browser").mkdir()
 
-    assert order == ["files", "one"]
+    assert left[-2:] == [["in-use.lock"], []]
+    assert all("in-use.lock" in it for it in left[:-1])
+
+
+def test_a_link_out_of_the_spool_is_followed_to_what_a_browser_made_there_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    names = ("snapshotter-0123456789abcdef", "snapshotter-data", "home")
+    with spooled(tmp_path / "spool", "one") as files:
+        for number, name in enumerate(names):
+            (tmp_path / name).mkdir()
+            for root in (files.parent / f".browser-{number}", files / f".sheet-{number}"):
+                root.mkdir()
+                (root / "elsewhere").symlink_to(tmp_path / name)
+
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["home", "snapshotter-data", "spool"]
 
 
 def test_a_directory_whose_maker_died_at_once_is_swept_and_foreign_files_stay(
