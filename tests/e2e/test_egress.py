@@ -372,13 +372,9 @@ def test_without_our_arguments_a_page_sends_datagrams(trap: Trap, tmp_path: Path
     [
         "/redirect",
         "http://127.0.0.3:{port}/",
-        "http://2130706435:{port}/",
-        "http://0x7f000003:{port}/",
-        "http://0177.0.0.03:{port}/",
-        "http://127.3:{port}/",
+        "http://0x7f000003:{port}/",  # as others that are none: tests/unit/egress/test_addresses.py
         "http://[::1]:{port}/",
         "http://[::ffff:127.0.0.3]:{port}/",
-        "http://[::ffff:7f00:3]:{port}/",
         "http://[64:ff9b::7f00:3]:{port}/",
         "https://127.0.0.3:{port}/",
     ],

@@ -91,16 +91,15 @@ def visit(running: FixtureSite, tmp_path: Path) -> Visitor:
     return Visitor(running, tmp_path)
 
 
-# One capture each. Further forms of the same are tried without a browser (tests/unit/assess).
+# One capture each, and of pages without a script one of each site: what a browser shows of
+# those is what was sent (tests/unit/site/test_fixture_site.py), and every page is judged
+# without a browser as well (tests/unit/assess).
 ROWS = [
     "news/2014",
-    "wx/image-post", "wx/deleted-zh", "wx/deleted-en", "wx/violation", "wx/violation-2014",
-    "wx/violation-2017", "wx/violation-csl", "wx/temporarily", "wx/blocked", "wx/closed",
-    "wx/migrated", "wx/frozen-name", "wx/rumor", "wx/captcha-auto", "wx/captcha-hard",
-    "wx/quotes-notice", "wx/future-wording",
-    "wb/post", "wb/repost-deleted", "wb/sorry", "wb/api-20101", "wb/api-20112", "wb/api-20132",
-    "wb/api-20135", "wb/api-link", "wb/api-session", "wb/visitor", "wb/414", "wb/half-year",
-    "soft404", "real404", "410", "451", "legal-451-body",
+    "wx/image-post", "wx/deleted-zh", "wx/violation", "wx/migrated", "wx/frozen-name", "wx/rumor",
+    "wx/captcha-auto", "wx/captcha-hard", "wx/quotes-notice",
+    "wb/post", "wb/repost-deleted", "wb/sorry", "wb/api-20101", "wb/api-link", "wb/visitor",
+    "wb/414", "soft404", "real404", "451",
 ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The fixture site: the same pages each time, with the properties that tests rely on."""
 
+import contextlib
+import http.client
 import io
 import json
 import re
@@ -54,6 +56,15 @@ def get(url: str, host: str, port: int, **headers: str) -> tuple[bytes, str]:
     )
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
         return answer.read(), answer.headers["Date"]
+
+
+def sent(site: FixtureSite, name: str) -> tuple[int, bytes]:
+    """Return the status and the body that a page is answered with, whatever they are."""
+    line = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    line.request("GET", f"/{name}", headers={"Host": f"{host_of(name)}:{site.port}"})
+    answer = line.getresponse()
+    with contextlib.closing(line):
+        return answer.status, answer.read()
 
 
 # What there is
@@ -414,6 +425,21 @@ def test_the_host_that_is_asked_decides_and_every_request_is_noted(site: Fixture
     ]
     site.forget()
     assert site.requests == ()
+
+
+def test_a_page_without_a_script_is_shown_as_it_was_sent(site: FixtureSite) -> None:
+    """So a verdict on what is shown is one on what a browser would have: see tests/e2e."""
+    still = [
+        "wx/deleted-zh", "wx/deleted-en", "wx/violation", "wx/violation-2014", "wx/violation-2017",
+        "wx/violation-csl", "wx/temporarily", "wx/blocked", "wx/closed", "wx/future-wording",
+        "wb/414", "wb/half-year", "soft404", "real404", "410", "451", "legal-451-body",
+    ]  # fmt: skip
+
+    for name in still:
+        it = shown(name)
+        status, body = sent(site, name)
+        assert (status, body) == (it.status, it.html.encode()), name
+        assert b"<script" not in body, name
 
 
 def test_a_bare_address_is_answered_by_the_host_of_the_page(site: FixtureSite) -> None:
