@@ -19,7 +19,8 @@ from snapshotter.formats.link_lists import matching
 from snapshotter.formats.listing import Listed, Listing, NotAList
 from snapshotter.formats.lists import read_list
 from snapshotter.jobs.items import Found
-from snapshotter.jobs.watch import Claim, Look, Part
+from snapshotter.jobs.watch import Claim, Look
+from snapshotter.jobs.watch_tables import Part
 from snapshotter.model.watch import ListState, Watch
 from snapshotter.policy.host_answers import parse_retry_after
 from snapshotter.policy.identity import IdentityRules, identity

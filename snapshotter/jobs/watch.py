@@ -10,24 +10,16 @@ What the lists named is the affair of `items`, and what was not polled that of `
 the same database.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
     Connection,
     Engine,
-    Integer,
     Row,
-    String,
-    Table,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -36,12 +28,22 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs import items, watch_gaps
-from snapshotter.jobs.database import TABLES, Instant, Words, database_now, reading, writing
+from snapshotter.jobs.database import database_now, reading, writing
+from snapshotter.jobs.watch_tables import (
+    PARTS,
+    POLLS,
+    WATCHES,
+    Part,
+    dumped,
+    loaded,
+    row_of,
+    status_of,
+    write_parts,
+    write_poll,
+)
 from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.watch import (
-    Existing,
     ItemState,
     ListState,
     Poll,
@@ -52,83 +54,9 @@ from snapshotter.model.watch import (
 from snapshotter.policy.curve import share_of
 
 LEASE: Final = timedelta(minutes=10)  # of a claim; a poll is shorter
-_KEPT_POLLS: Final = 200  # of each watch
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
 _LONGEST_WAIT: Final = timedelta(hours=24)  # that a server can ask for
 _LATE: Final = timedelta(minutes=5)  # a poll that is later than this, and than its pace, was missed
-
-WATCHES = Table(
-    "watch",
-    TABLES,
-    Column("name", String(60), primary_key=True),
-    Column("definition", Words, nullable=False),  # JSON of a Watch
-    Column("state", String(20), nullable=False),
-    Column("read_state", String(20), nullable=False),  # at the last reading
-    Column("kind", String(20), nullable=False),  # that it was when it was first read, or ""
-    Column("opened", Boolean, nullable=False),  # whether it was ever read
-    Column("paused", Boolean, nullable=False),
-    Column("ended", Boolean, nullable=False),
-    Column("detail", Words, nullable=False),
-    Column("title", Words, nullable=False),
-    Column("since", Instant),
-    Column("next_at", Instant, nullable=False, index=True),
-    Column("due_at", Instant, nullable=False),  # the same, before anything put it off
-    Column("claim", String(40), nullable=False),
-    Column("claimed_until", Instant),
-    Column("last_poll_at", Instant),
-    Column("last_read_at", Instant),
-    Column("http_status", Integer),
-    Column("final_url", Words, nullable=False),
-    Column("listed", Integer, nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("polls", BigInteger, nullable=False),
-    Column("missed", BigInteger, nullable=False),
-)
-# The documents that a list is made of: itself, and the sitemaps that an index names.
-PARTS = Table(
-    "watch_part",
-    TABLES,
-    Column("watch", String(60), primary_key=True),
-    Column("number", Integer, primary_key=True),  # 0 for the list itself
-    Column("url", Words, nullable=False),
-    Column("answered", Words, nullable=False),
-    Column("etag", Words, nullable=False),
-    Column("modified", Words, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("stamp", Words, nullable=False),
-    Column("listed", Integer, nullable=False),
-    Column("read_at", Instant),
-)
-POLLS = Table(
-    "watch_poll",
-    TABLES,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("watch", String(60), nullable=False, index=True),
-    Column("at", Instant, nullable=False),
-    Column("ended_at", Instant, nullable=False),
-    Column("state", String(20)),
-    Column("detail", Words, nullable=False),
-    Column("http_status", Integer),
-    Column("listed", Integer, nullable=False),
-    Column("new", Integer, nullable=False),
-    Column("queued", Integer, nullable=False),
-    Column("missed", Integer, nullable=False),
-    Column("gap", BigInteger),  # of a gap: its row in the next table
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One document of a list as it was last read, and how to ask whether it is another now."""
-
-    url: str
-    answered: str = ""  # the address that answered, after redirects: only it knows these two
-    etag: str = ""
-    modified: str = ""
-    sha256: str = ""  # of what came; "" for one that was not read
-    stamp: str = ""  # its time as the index has it
-    listed: int = 0  # items
-    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +130,7 @@ class WatchBook:
         """
         row = {
             "name": watch.name,
-            "definition": _dumped(watch),
+            "definition": dumped(watch),
             "state": ListState.NEW,
             "read_state": ListState.OK,
             "kind": watch.kind,
@@ -241,9 +169,9 @@ class WatchBook:
             SnapshotterError: There is none of that name.
         """
         with writing(self.engine) as connection:
-            row = _row(connection, watch.name)
-            before, at = _loaded(row.definition), self.now(connection)
-            values: dict[str, Any] = {"definition": _dumped(watch), "claim": "", "ended": False}
+            row = row_of(connection, watch.name)
+            before, at = loaded(row.definition), self.now(connection)
+            values: dict[str, Any] = {"definition": dumped(watch), "claim": "", "ended": False}
             if (before.source, before.kind) != (watch.source, watch.kind):
                 values["kind"] = watch.kind
             if row.next_at > at:
@@ -263,7 +191,7 @@ class WatchBook:
             SnapshotterError: There is none.
         """
         with writing(self.engine) as connection:
-            self._note(connection, _row(connection, name), GapEvent.REMOVED, by)
+            self._note(connection, row_of(connection, name), GapEvent.REMOVED, by)
             count = items.forget(connection, name)
             for table, column in ((PARTS, PARTS.c.watch), (POLLS, POLLS.c.watch)):
                 connection.execute(delete(table).where(column == name))
@@ -273,7 +201,7 @@ class WatchBook:
     def pause(self, name: str, *, by: str = "") -> WatchStatus:
         """Poll a list no more until `resume`. Raises SnapshotterError: there is none."""
         with writing(self.engine) as connection:
-            row = _row(connection, name)
+            row = row_of(connection, name)
             if not row.paused:
                 self._note(connection, row, GapEvent.PAUSED, by)
             connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(paused=True))
@@ -287,11 +215,11 @@ class WatchBook:
             SnapshotterError: There is none.
         """
         with writing(self.engine) as connection:
-            row = _row(connection, name)
+            row = row_of(connection, name)
             at = self.now(connection)
             if row.paused:
                 self._note(connection, row, GapEvent.RESUMED, by)
-                due = max(at, _loaded(row.definition).starts_at or at)
+                due = max(at, loaded(row.definition).starts_at or at)
                 connection.execute(
                     update(WATCHES)
                     .where(WATCHES.c.name == name)
@@ -301,7 +229,7 @@ class WatchBook:
 
     def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
         """Note that somebody stops a list or lets it go on, and what was missed until then."""
-        at, watch = self.now(connection), _loaded(row.definition)
+        at, watch = self.now(connection), loaded(row.definition)
         if not row.paused and not row.ended and at - row.next_at > _bound(watch):
             _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
         watch_gaps.note_by_hand(connection, watch, event, by, at)
@@ -309,14 +237,14 @@ class WatchBook:
     def status(self, name: str) -> WatchStatus:
         """Return how a list stands. Raises SnapshotterError: there is none."""
         with reading(self.engine) as connection:
-            return _status(_row(connection, name), items.counts(connection, name))
+            return status_of(row_of(connection, name), items.counts(connection, name))
 
     def statuses(self) -> Iterator[WatchStatus]:
         """Yield every list, by name."""
         with reading(self.engine) as connection:
             rows = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
             for row in rows:
-                yield _status(row, items.counts(connection, row.name))
+                yield status_of(row, items.counts(connection, row.name))
 
     def polls(self, name: str, newest: int) -> tuple[Poll, ...]:
         """Return the last polls and gaps of a list, newest first."""
@@ -377,7 +305,7 @@ class WatchBook:
             SnapshotterError: There is no such watch.
         """
         with reading(self.engine) as connection:
-            _row(connection, name)
+            row_of(connection, name)
             return tuple(items.listed(connection, name, state=state, newest=newest))
 
     def claim_due(
@@ -412,7 +340,7 @@ class WatchBook:
             ServiceUnavailable: It is being polled at this moment.
         """
         with reading(self.engine) as connection:
-            _row(connection, name)
+            row_of(connection, name)
         found = self._claim(name, token, only_due=False)
         if found is None:
             raise ServiceUnavailable(
@@ -432,8 +360,8 @@ class WatchBook:
             )
             if won.rowcount != 1:
                 return None
-            row = _row(connection, name)
-            watch = _loaded(row.definition)
+            row = row_of(connection, name)
+            watch = loaded(row.definition)
             if only_due and watch.ends_at is not None and watch.ends_at <= at:
                 connection.execute(
                     update(WATCHES)
@@ -447,7 +375,7 @@ class WatchBook:
                 select(PARTS).where(PARTS.c.watch == name).order_by(PARTS.c.number)
             ).all()
             return Claim(
-                status=_status(row, items.counts(connection, name)),
+                status=status_of(row, items.counts(connection, name)),
                 token=token,
                 at=at,
                 kind=row.kind,
@@ -505,11 +433,11 @@ class WatchBook:
         with writing(self.engine) as connection:
             if not self.holds(connection, claim):
                 return None
-            row, at = _row(connection, name), self.now(connection)
+            row, at = row_of(connection, name), self.now(connection)
             if claim.at - row.due_at > _bound(claim.watch):  # it was put off
                 held = GapReason.QUEUE_LATE if claim.watch.render else GapReason.OVER_BUDGET
                 _note_gap(connection, row, claim.watch, claim.at, held)
-                row = _row(connection, name)
+                row = row_of(connection, name)
             failures = 0 if look.state.was_read else row.failures + 1
             polls = row.polls + 1
             next_at = at + _pause(claim.watch, polls, failures, look.retry_after)
@@ -532,8 +460,8 @@ class WatchBook:
                 values |= {"title": look.title} if look.title else {}
             connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(**values))
             if look.parts:
-                _write_parts(connection, name, look.parts)
-            _write_poll(
+                write_parts(connection, name, look.parts)
+            write_poll(
                 connection,
                 name,
                 Poll(
@@ -547,7 +475,7 @@ class WatchBook:
                     queued=look.queued,
                 ),
             )
-            return _status(_row(connection, name), items.counts(connection, name))
+            return status_of(row_of(connection, name), items.counts(connection, name))
 
 
 def _is_free(at: datetime) -> Any:
@@ -593,7 +521,7 @@ def _note_gap(
         .values(missed=row.missed + missed, due_at=at)
     )
     gap = watch_gaps.note_missed(connection, watch, row.due_at, missed, at, reason)
-    _write_poll(
+    write_poll(
         connection,
         row.name,
         Poll(
@@ -605,87 +533,3 @@ def _note_gap(
         ),
         gap=gap,
     )
-
-
-def _write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> None:
-    connection.execute(delete(PARTS).where(PARTS.c.watch == name))
-    connection.execute(
-        insert(PARTS),
-        [{"watch": name, "number": number, **asdict(it)} for number, it in enumerate(parts)],
-    )
-
-
-def _write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None = None) -> None:
-    values = asdict(poll)
-    del values["gap_id"]  # is in the row of the gap
-    connection.execute(insert(POLLS).values(watch=name, gap=gap, **values))
-    oldest = connection.execute(
-        select(POLLS.c.id)
-        .where(POLLS.c.watch == name)
-        .order_by(POLLS.c.id.desc())
-        .offset(_KEPT_POLLS)
-        .limit(1)
-    ).scalar()
-    if oldest is not None:
-        connection.execute(delete(POLLS).where(POLLS.c.watch == name, POLLS.c.id <= oldest))
-
-
-def _row(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(select(WATCHES).where(WATCHES.c.name == name)).one_or_none()
-    if row is None:
-        count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
-        raise SnapshotterError(
-            f"there is no watch called {name!r}",
-            hint="snapshotter watch list" if count else "snapshotter watch add NAME ADDRESS",
-        )
-    return row
-
-
-def _status(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
-    return WatchStatus(
-        watch=_loaded(row.definition),
-        state=ListState(row.state),
-        paused=row.paused,
-        ended=row.ended,
-        detail=row.detail,
-        kind=row.kind,
-        title=row.title,
-        since=row.since,
-        next_at=None if row.paused or row.ended else row.next_at,
-        last_poll_at=row.last_poll_at,
-        last_read_at=row.last_read_at,
-        http_status=row.http_status,
-        final_url=row.final_url,
-        listed=row.listed,
-        failures=row.failures,
-        polls=row.polls,
-        missed=row.missed,
-        items=counted[0],
-        waiting=counted[1],
-    )
-
-
-_MOMENTS = ("created_at", "starts_at", "ends_at")
-_DURATIONS = ("every", "within")
-_TUPLES = ("match", "exclude", "tags")
-
-
-def _dumped(watch: Watch) -> str:
-    value = asdict(watch)
-    for name in _MOMENTS:
-        value[name] = instant(value[name]) if value[name] else None
-    for name in _DURATIONS:
-        value[name] = value[name].total_seconds()
-    return json.dumps(value, sort_keys=True)
-
-
-def _loaded(text: str) -> Watch:
-    value: Mapping[str, Any] = json.loads(text)
-    given = dict(value)
-    for name in _MOMENTS:
-        given[name] = parse_instant(value[name]) if value[name] else None
-    for name in _DURATIONS:
-        given[name] = timedelta(seconds=value[name])
-    for name in _TUPLES:
-        given[name] = tuple(value[name])
-    return replace(Watch(**given), existing=Existing(value["existing"]))

@@ -465,12 +465,12 @@ from pathlib import Path
 from tests.bundles import new_signer
 from tests.unit.jobs.schedules import Desk
 desk = Desk(Path("."), url=sys.argv[1], prefix=f"{os.getpid()}-")
-sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 total = missed = 0
-for moment in sys.argv[2:]:
-    swept = desk.run(datetime.fromisoformat(moment))
+print("ready", flush=True)
+for moment in sys.stdin:
+    swept = desk.run(datetime.fromisoformat(moment.strip()))
     total, missed = total + swept.handed_over, missed + swept.missed
-sys.stdout.write(f"{total} {missed} {len(desk.gaps)}\\n")
+    print(total, missed, len(desk.gaps), flush=True)
 """
 
 
@@ -484,24 +484,26 @@ def sweep_together(desk: Desk, *, count: int) -> None:
     """Let processes sweep one database at the same moments; nothing may be lost or doubled."""
     urls = [f"https://example.org/{number}" for number in range(40)]
     desk.add(Plan(every=6 * HOUR, jitter=0.15), *urls)
-    moments = [(START + hours * HOUR).isoformat() for hours in (0, 7, 14, 50, 51)]
     root = Path(__file__).resolve().parents[3]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _SWEEPER, desk.url, *moments],
+            [sys.executable, "-c", _SWEEPER, desk.url],
             cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": str(root)},
         )
         for _ in range(count)
     ]  # fmt: skip
+    assert [_said(it) for it in processes] == [["ready"]] * count
+    answers: list[list[str]] = []
+    # One moment for all, then the next: a process that lags behind would be a clock set back.
+    for hours in (0, 7, 14, 50, 51):
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{(START + hours * HOUR).isoformat()}\n")
+            process.stdin.flush()
+        answers = [_said(it) for it in processes]
     for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    answers = [process.communicate(timeout=120)[0].split() for process in processes]
+        process.communicate(timeout=120)
 
     handed, missed, gaps = (sum(int(it[place]) for it in answers) for place in range(3))
     jobs = [it.job.id for it in desk.queue.jobs()]
@@ -517,3 +519,8 @@ def sweep_together(desk: Desk, *, count: int) -> None:
     made = {(it.job.url, slot_of(it.job.id)) for it in desk.queue.jobs()}
     assert not made & told
     assert made | told == {(url, START + number * 6 * HOUR) for url in urls for number in range(9)}
+
+
+def _said(process: "subprocess.Popen[str]") -> list[str]:
+    assert process.stdout is not None
+    return process.stdout.readline().split()

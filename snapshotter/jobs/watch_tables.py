@@ -1,0 +1,201 @@
+"""
+The tables of watched lists, and what their rows mean.
+
+A list (`WATCHES`) is made of documents (`PARTS`): itself, and the sitemaps that an index names.
+Of each the newest polls are kept (`POLLS`), and the gaps between them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    Row,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+)
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.jobs.database import TABLES, Instant, Words
+from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
+
+_KEPT_POLLS: Final = 200  # of each watch
+WATCHES = Table(
+    "watch",
+    TABLES,
+    Column("name", String(60), primary_key=True),
+    Column("definition", Words, nullable=False),  # JSON of a Watch
+    Column("state", String(20), nullable=False),
+    Column("read_state", String(20), nullable=False),  # at the last reading
+    Column("kind", String(20), nullable=False),  # that it was when it was first read, or ""
+    Column("opened", Boolean, nullable=False),  # whether it was ever read
+    Column("paused", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("since", Instant),
+    Column("next_at", Instant, nullable=False, index=True),
+    Column("due_at", Instant, nullable=False),  # the same, before anything put it off
+    Column("claim", String(40), nullable=False),
+    Column("claimed_until", Instant),
+    Column("last_poll_at", Instant),
+    Column("last_read_at", Instant),
+    Column("http_status", Integer),
+    Column("final_url", Words, nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("polls", BigInteger, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+)
+# The documents that a list is made of: itself, and the sitemaps that an index names.
+PARTS = Table(
+    "watch_part",
+    TABLES,
+    Column("watch", String(60), primary_key=True),
+    Column("number", Integer, primary_key=True),  # 0 for the list itself
+    Column("url", Words, nullable=False),
+    Column("answered", Words, nullable=False),
+    Column("etag", Words, nullable=False),
+    Column("modified", Words, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("stamp", Words, nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("read_at", Instant),
+)
+POLLS = Table(
+    "watch_poll",
+    TABLES,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("watch", String(60), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("state", String(20)),
+    Column("detail", Words, nullable=False),
+    Column("http_status", Integer),
+    Column("listed", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("queued", Integer, nullable=False),
+    Column("missed", Integer, nullable=False),
+    Column("gap", BigInteger),  # of a gap: its row in the next table
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One document of a list as it was last read, and how to ask whether it is another now."""
+
+    url: str
+    answered: str = ""  # the address that answered, after redirects: only it knows these two
+    etag: str = ""
+    modified: str = ""
+    sha256: str = ""  # of what came; "" for one that was not read
+    stamp: str = ""  # its time as the index has it
+    listed: int = 0  # items
+    read_at: datetime | None = None
+
+
+def write_parts(connection: Connection, name: str, parts: tuple[Part, ...]) -> None:
+    """Put the documents of a list in the place of those that are there."""
+    connection.execute(delete(PARTS).where(PARTS.c.watch == name))
+    connection.execute(
+        insert(PARTS),
+        [{"watch": name, "number": number, **asdict(it)} for number, it in enumerate(parts)],
+    )
+
+
+def write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None = None) -> None:
+    """Keep a poll, or the row of a gap between polls; forget the oldest."""
+    values = asdict(poll)
+    del values["gap_id"]  # is in the row of the gap
+    connection.execute(insert(POLLS).values(watch=name, gap=gap, **values))
+    oldest = connection.execute(
+        select(POLLS.c.id)
+        .where(POLLS.c.watch == name)
+        .order_by(POLLS.c.id.desc())
+        .offset(_KEPT_POLLS)
+        .limit(1)
+    ).scalar()
+    if oldest is not None:
+        connection.execute(delete(POLLS).where(POLLS.c.watch == name, POLLS.c.id <= oldest))
+
+
+def row_of(connection: Connection, name: str) -> Row[Any]:
+    """Return the row of a list. Raises SnapshotterError: there is none of that name."""
+    row = connection.execute(select(WATCHES).where(WATCHES.c.name == name)).one_or_none()
+    if row is None:
+        count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
+        raise SnapshotterError(
+            f"there is no watch called {name!r}",
+            hint="snapshotter watch list" if count else "snapshotter watch add NAME ADDRESS",
+        )
+    return row
+
+
+def status_of(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
+    """
+    Return how a list stands.
+
+    Args:
+        counted: Its pages, and those of them that wait.
+    """
+    return WatchStatus(
+        watch=loaded(row.definition),
+        state=ListState(row.state),
+        paused=row.paused,
+        ended=row.ended,
+        detail=row.detail,
+        kind=row.kind,
+        title=row.title,
+        since=row.since,
+        next_at=None if row.paused or row.ended else row.next_at,
+        last_poll_at=row.last_poll_at,
+        last_read_at=row.last_read_at,
+        http_status=row.http_status,
+        final_url=row.final_url,
+        listed=row.listed,
+        failures=row.failures,
+        polls=row.polls,
+        missed=row.missed,
+        items=counted[0],
+        waiting=counted[1],
+    )
+
+
+_MOMENTS = ("created_at", "starts_at", "ends_at")
+_DURATIONS = ("every", "within")
+_TUPLES = ("match", "exclude", "tags")
+
+
+def dumped(watch: Watch) -> str:
+    """Return a list's definition as the table has it: JSON."""
+    value = asdict(watch)
+    for name in _MOMENTS:
+        value[name] = instant(value[name]) if value[name] else None
+    for name in _DURATIONS:
+        value[name] = value[name].total_seconds()
+    return json.dumps(value, sort_keys=True)
+
+
+def loaded(text: str) -> Watch:
+    """Return a list's definition from the table."""
+    value: Mapping[str, Any] = json.loads(text)
+    given = dict(value)
+    for name in _MOMENTS:
+        given[name] = parse_instant(value[name]) if value[name] else None
+    for name in _DURATIONS:
+        given[name] = timedelta(seconds=value[name])
+    for name in _TUPLES:
+        given[name] = tuple(value[name])
+    return replace(Watch(**given), existing=Existing(value["existing"]))
