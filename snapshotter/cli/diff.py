@@ -118,6 +118,9 @@ def diff(
         before, after = (
             comparing.captured(it, wiring.assessor, identity_rules, today) for it in given
         )
+        if before.captured.side.captured_at > after.captured.side.captured_at:
+            say(f"{names[0]} is the later one: compared in the order of time")
+            before, after = after, before
         found = comparing.compare(before, after, rules, pictures=not no_pictures)
         shots = before.captured.shots, after.captured.shots
         if page is not None:

@@ -98,6 +98,16 @@ def test_one_changed_figure_is_exactly_that_word(
     assert out.count("[-") == out.count("{+") == 1
 
 
+def test_two_that_are_given_the_other_way_round_are_compared_in_the_order_of_time(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(made, "--no-pictures", made.ids[2], made.ids[1]) == 0
+
+    said = capsys.readouterr()
+    assert "at least [-40-]{+41+} accounts" in said.out
+    assert f"{made.ids[2]} is the later one" in said.err
+
+
 def test_of_an_address_alone_the_last_two_captures_are_compared(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
