@@ -17,7 +17,7 @@ from typing_extensions import override
 
 import snapshotter
 from snapshotter.cli.output import NobodyListens, complain
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, is_disk_full
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -166,9 +166,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A file or a folder that no command thought of: its name, and the system's words.
         where = f"{error.filename}: " if error.filename else ""
-        complain(SnapshotterError(f"{where}{error.strerror or error}"))
+        complain(SnapshotterError(f"{where}{error.strerror or error}", hint=_hint(error)))
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _hint(error: OSError) -> str:
+    if is_disk_full(error):
+        return "make room there, and give the same command again"
+    return (
+        "check that you may write there; the settings data_dir, keys_dir, spool_dir and store "
+        "name other places: docs/reference/configuration.md"
+    )
 
 
 def _show(error: click.ClickException) -> None:

@@ -59,7 +59,7 @@ def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(most + 1)
     except OSError as error:
-        raise SnapshotterError(f"{path} can not be read: {error}") from error
+        raise SnapshotterError(f"{path} can not be read: {error.strerror or error}") from error
     if len(data) > most:
         raise SnapshotterError(f"{path} is longer than {most} bytes")
     return data

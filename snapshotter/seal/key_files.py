@@ -5,6 +5,7 @@ A key's file is never overwritten, and never half there. One that others may rea
 or a directory in which others may put their own in its place, is refused.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -127,7 +128,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 def refused(path: Path, error: OSError) -> SnapshotterError:
     """Return what the file system said of a path, as our error."""
-    return SnapshotterError(
-        f"{path}: {(error.strerror or str(error)).lower()}",
-        hint="make room on its disk" if is_disk_full(error) else "",
-    )
+    hint = "make room on its disk" if is_disk_full(error) else ""
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        hint = "check the owner of that directory, or set keys_dir to one that is yours"
+    return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}", hint=hint)

@@ -151,7 +151,10 @@ class Catalog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise SnapshotterError(f"{path.parent} can not be made: {error.strerror}") from error
+            raise SnapshotterError(
+                f"{path.parent} can not be made: {error.strerror}",
+                hint="set data_dir to a directory that you may write to",
+            ) from error
         try:
             with self._translated():
                 self._database = self._open()

@@ -112,3 +112,16 @@ def test_ctrl_c_while_the_program_is_still_being_loaded_is_130(
 
     assert left.value.code == 130
     assert capsys.readouterr().err == "snapshotter: interrupted\n"
+
+
+def test_a_place_that_can_not_be_written_to_is_named_with_what_to_do(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "file" / "data"))
+
+    for command in (("queue", "list"), ("counts", "https://example.org")):
+        assert shell.run(*command) == 1
+        said, hint = shell.err.splitlines()
+        assert said.startswith(f"snapshotter: {tmp_path / 'file'}")
+        assert "data_dir" in hint
