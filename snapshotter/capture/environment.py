@@ -81,21 +81,23 @@ def without_paths(
     arguments: tuple[str, ...], *, binary: BrowserBinary, place: Workplace
 ) -> tuple[str, ...]:
     """Return a command line with this machine's paths replaced by words."""
-    words = [
+    result = [without_paths_of(it, binary=binary, place=place) for it in arguments]
+    # Chromium writes its process title over its arguments: then they come as one text.
+    return tuple(result[0].split()) if len(result) == 1 else tuple(result)
+
+
+def without_paths_of(text: str, *, binary: BrowserBinary, place: Workplace) -> str:
+    """Return a text with this machine's paths replaced by words: a home says who captures."""
+    for path, word in (
         (str(binary.path), binary.path.name),
         (str(place.profile), "<profile>"),
         (str(place.root), "<work>"),
         (str(place.temporary), "<temporary>"),
         (str(Path.home()), "<home>"),
-    ]
-    result: list[str] = []
-    for argument in arguments:
-        for path, word in words:
-            if len(path) > 1:
-                argument = argument.replace(path, word)
-        result.append(argument)
-    # Chromium writes its process title over its arguments: then they come as one text.
-    return tuple(result[0].split()) if len(result) == 1 else tuple(result)
+    ):
+        if len(path) > 1:
+            text = text.replace(path, word)
+    return text
 
 
 def binary_sha256(path: Path) -> str:

@@ -145,7 +145,8 @@ class Session:
         if request.stripped:
             self._note("strip-params", ", ".join(request.stripped)[:1000])
         if before:
-            self._note("fresh-browser", f"the one before was of no use: {before}"[:1000])
+            why = self._without_paths(before)
+            self._note("fresh-browser", f"the one before was of no use: {why}"[:1000])
         self._complain = self._ledger.complain
         self._recording: Recording | None = None
         self._version_facts: dict[str, str] = {}
@@ -167,6 +168,14 @@ class Session:
         self._memory_is_low = False
         self._lines = 0  # of the page's console
         self._crash = ("renderer-crashed", "the page's process crashed")
+
+    def _reason(self, step: str, error: Exception) -> tuple[str, str]:
+        code, detail = reason(step, error)
+        return code, self._without_paths(detail)
+
+    def _without_paths(self, text: str) -> str:
+        """What a system says of a browser that does not start names files of this machine."""
+        return environment.without_paths_of(text, binary=self._binary, place=self._place)
 
     # Called by the supervisor
 
@@ -350,7 +359,7 @@ class Session:
                     await self._visit(opened)
             except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
                 # What happened outside a step has not been said yet.
-                self._complain(*reason("capture", error))
+                self._complain(*self._reason("capture", error))
                 await self._rescue()
             finally:
                 watch.cancel()
@@ -379,7 +388,7 @@ class Session:
         try:
             opened = await self._prepare(context)
         except Exception as error:  # noqa: BLE001 - whatever it is: no page has been asked for
-            code, detail = reason("launch", error)
+            code, detail = self._reason("launch", error)
             if self._is_last or isinstance(error, CaptureTimeout):
                 self._complain(code, detail)
                 self._ledger.end_step(StepState.FAILED, detail)

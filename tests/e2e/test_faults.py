@@ -34,14 +34,15 @@ def left(folder: Path) -> list[str]:
 def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_another(
     fixture_site: Site, tmp_path: Path
 ) -> None:
-    with faults(Fault(call="BrowserContext.new_cdp_session")) as calls:
+    words = f"spawn {Path.home()}/browser EAGAIN"  # a home says whose it is, and is not sealed
+    with faults(Fault(call="BrowserContext.new_cdp_session", words=words)) as calls:
         it = captured(fixture_site, tmp_path)
 
     assert calls.made["BrowserType.launch_persistent_context"] == 2
     assert calls.made["Page.goto"] == 1
     assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
     (fresh,) = (one for one in it.actions if one.kind == "fresh-browser")
-    assert fresh.detail == "the one before was of no use: Protocol error: made to fail"
+    assert fresh.detail == "the one before was of no use: spawn <home>/browser EAGAIN"
     assert left(tmp_path) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from snapshotter.capture import browser
 from snapshotter.capture.browser import Obstacles, Workplace, choose_browser, find_browser
-from snapshotter.capture.environment import binary_sha256, without_paths
+from snapshotter.capture.environment import binary_sha256, without_paths, without_paths_of
 from snapshotter.egress import namespace
 from snapshotter.errors import ServiceUnavailable
 
@@ -122,6 +122,10 @@ def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
         "shell",
         "-a",
         "--d=<profile>",
+    )
+    said = f"spawn {binary.path} EACCES, and {Path.home()}/x is full"
+    assert without_paths_of(said, binary=binary, place=place) == (
+        "spawn shell EACCES, and <home>/x is full"
     )
     place.remove()
 
