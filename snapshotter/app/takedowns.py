@@ -507,4 +507,4 @@ def missing_in_words(missing: Missing) -> str:
                 "removal"
             )
         case Lack.VANTAGE:
-            return "the other way to say so too: a difference between two ways is no removal"
+            return "a look by the other way that the policy names: this one alone may not show it"

@@ -13,6 +13,8 @@ are taken in the order in which they ended. One at a time changes the state:
 - Captures by one way through the network (`vantage`) confirm each other. A page that is gone
   by one way and then seen by another is a difference between the two, and no removal:
   the doubt begins anew, and needs that other way to say the same.
+- Where the rules name another way, a removal waits until the page was asked for by it as well,
+  whatever came of that; for an hour at most, for that way may be closed.
 - A page of few words on a host that no rule file knows (`ambiguous`) may be a notice that nobody
   has described. Once a capture has certainly shown the page, only the same main text shows it;
   and it is no control: a host in trouble says a few words in the place of every page.
@@ -37,6 +39,7 @@ from snapshotter.policy.identity import host_and_port
 
 BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
 
+_WAIT_FOR_WAY = timedelta(hours=1)  # since a doubt began, for a look by another way
 _GONE = "gone"  # the one state of a page that is not there, whatever the cause
 _RESTORED = frozenset({TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED})
 _OF_ACCOUNTS = frozenset({TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED})
@@ -158,6 +161,7 @@ def conclude_account(
     others only say again.
     """
     every = sorted(observations, key=order)
+    confirm = replace(confirm, vantage="")  # pages are asked for by another way, and not accounts
     controls = _controls(every, few_words=few_words)
     pages: dict[str, list[Observation]] = {}
     for it in every:
@@ -362,6 +366,7 @@ class _Machine:
         self._by = ""  # the way by which it was found, unless all is well
         self._elsewhere: Observation | None = None  # by another way it was well after that
         self._paths: dict[str, _Path] = {}
+        self._looks: list[Observation] = []  # by the way that the rules name, whatever they show
         self._events: list[Takedown] = []
         self._text = ""  # digest of the main text that the page was last certain to show, or ""
 
@@ -374,6 +379,8 @@ class _Machine:
             observations = [it for it in observations if order(it) > done]
             self._begin(before)
         for it in observations:
+            if it.vantage == self._confirm.vantage:
+                self._looks.append(it)
             state = self._state(it)
             if state is None or self._may_be_a_notice(it):
                 continue
@@ -396,6 +403,7 @@ class _Machine:
     def _begin(self, event: Takedown) -> None:
         """Stand as after an event: nothing that came before it plays a part any more."""
         self._paths.clear()
+        self._looks.clear()
         self._elsewhere = None
         seen = event.last_seen
         certain = seen.availability is Availability.AVAILABLE and not seen.ambiguous
@@ -510,6 +518,13 @@ class _Machine:
                 found.append(Missing(lack=Lack.CONTROL, host=host, after=begin.at))
             elif control is not None and order(control) > order(end):
                 want = max(want, 1)  # the control has to lie before the last that agrees
+            first = path.doubt[0]
+            if self._confirm.vantage not in ("", first.vantage):
+                look = self._look(first)
+                if look is not None and order(look) > order(end):
+                    want = max(want, 1)  # and so has what another way says
+                elif look is None and end.at < first.at + _WAIT_FOR_WAY:
+                    found.append(Missing(lack=Lack.VANTAGE, after=first.at))
             if want > 0:
                 found.append(Missing(lack=Lack.AGREEING, count=want, after=ripe))
             elif end.at < ripe:
@@ -526,14 +541,20 @@ class _Machine:
                 return it
         return None
 
+    def _look(self, first: Observation) -> Observation | None:
+        """Return the first look by the way that the rules name, since a doubt began."""
+        return next((it for it in self._looks if it.began_at >= first.began_at), None)
+
     def _by_other_ways(self, seen: Observation, first: Observation) -> tuple[Observation, ...]:
         """Return the newest that other ways said since it was last seen by this one."""
         found: list[Observation] = []
+        if self._confirm.vantage != first.vantage and (look := self._look(first)) is not None:
+            found.append(look)  # what the removal waited for, whatever it shows
         for vantage, other in self._paths.items():
             if vantage != first.vantage:
                 newest = ([other.seen] if other.seen else []) + other.doubt[-1:]
                 found += [it for it in newest if order(it) > order(seen)]
-        return tuple(sorted(found, key=order))
+        return tuple(sorted({it.bundle_id: it for it in found}.values(), key=order))
 
     def _conclusion(self, passed_over: tuple[Observation, ...]) -> Conclusion:
         events = tuple(self._events)

@@ -61,6 +61,7 @@ class ConfirmRules:
     times: int = 2  # agreeing captures that say unavailable, the first one included
     after: timedelta = field(default=timedelta(minutes=10))  # between the first and the last
     control: bool = True  # a page of the same host has to be available in between
+    vantage: str = ""  # another way by which it has to have been asked for since; "": none
 
 
 class TakedownKind(enum.StrEnum):

@@ -165,7 +165,10 @@ def monitoring(policy: Policy) -> Monitoring:
     return Monitoring(
         light=policy.monitor.light,
         confirm=ConfirmRules(
-            times=confirm.times, after=parse_duration(confirm.after), control=confirm.control
+            times=confirm.times,
+            after=parse_duration(confirm.after),
+            control=confirm.control,
+            vantage=policy.takedown.second_vantage,
         ),
         control_url=policy.takedown.control_url,
         second_vantage=policy.takedown.second_vantage,

@@ -240,6 +240,24 @@ def test_another_way_to_the_page_is_asked_once_where_one_is_named(watched: Make)
     assert (asked.vantage, asked.light, asked.url) == ("abroad", True, PAGE)
 
 
+def test_a_removal_that_waits_for_another_way_asks_it_again_and_then_by_this_one(
+    watched: Make,
+) -> None:
+    """These captures bear no other way's name: as by one that never answers, for an hour."""
+    confirm = replace(RULES_OF_MONITORS.confirm, vantage="abroad")
+    rules = replace(RULES_OF_MONITORS, second_vantage="abroad", confirm=confirm)
+    here = watched(gone_at(10), rules=rules)
+    here.watch(30 * MINUTE)
+
+    here.until(60)
+    assert here.events == []
+    assert len([it for it in here.jobs if it.vantage]) > 1
+
+    here.until(125)
+    (event,) = here.events
+    assert (event.vantages, event.confirm) == ((), confirm)
+
+
 PROVING = replace(RULES_OF_MONITORS, proof=True)
 
 

@@ -341,6 +341,58 @@ def test_another_way_that_shows_it_after_the_event_is_told_and_brings_nothing_ba
     assert found.missing == (Missing(lack=Lack.VANTAGE, seen=visits[-1]),)
 
 
+BY_TWO = ConfirmRules(vantage="abroad")
+
+
+def test_a_removal_waits_for_a_look_by_the_way_that_the_rules_name() -> None:
+    visits = [seen(0), gone(30), control(35), gone(45)]
+
+    found = run(*visits, confirm=BY_TWO)
+
+    assert (found.events, found.standing) == ((), Standing.DOUBTED)
+    assert found.missing == (Missing(lack=Lack.VANTAGE, after=at(30)),)
+
+    # It is there by the other way: hidden from this one, and no removal.
+    there = [*visits, seen(50, vantage="abroad"), gone(60), control(65), gone(75)]
+    assert run(*there, confirm=BY_TWO).events == ()
+
+    # It has said something, and then a further look by this way concludes.
+    waited = run(*visits, gone(50, vantage="abroad"), confirm=BY_TWO)
+    assert [it.lack for it in waited.missing] == [Lack.AGREEING]
+    (event,) = run(*visits, gone(50, vantage="abroad"), gone(55), confirm=BY_TWO).events
+    assert [it.vantage for it in event.vantages] == ["abroad"]
+    assert again(event, parts(event)) == event
+
+
+@pytest.mark.parametrize("look", [wall(50, vantage="abroad"), gone(40, vantage="abroad")])
+def test_a_look_counts_whatever_it_shows_and_the_event_can_be_derived_from_it(
+    look: Observation,
+) -> None:
+    (event,) = run(
+        seen(0), seen(10, vantage="abroad"), gone(30), control(35), look, gone(55), confirm=BY_TWO
+    ).events
+
+    assert look in event.vantages
+    assert again(event, parts(event)) == event
+    assert again(event, [it for it in parts(event) if it is not look]) is None
+
+
+def test_a_way_that_is_closed_holds_a_removal_up_for_an_hour() -> None:
+    visits = [seen(0), gone(30), control(35)]
+
+    assert run(*visits, gone(89), confirm=BY_TWO).events == ()
+    (event,) = run(*visits, gone(89), gone(90), confirm=BY_TWO).events
+
+    assert event.vantages == ()
+    assert again(event, parts(event)) == event
+
+
+def test_a_look_from_before_the_doubt_says_nothing_of_it() -> None:
+    visits = [seen(0), seen(20, vantage="abroad"), gone(30), control(35), gone(45)]
+
+    assert [it.lack for it in run(*visits, confirm=BY_TWO).missing] == [Lack.VANTAGE]
+
+
 def test_by_a_way_that_never_saw_it_nothing_is_removed() -> None:
     visits = [seen(0), *(gone(it, vantage="tor") for it in (30, 45)), control(40, vantage="tor")]
 
@@ -496,6 +548,7 @@ CONFIRM = st.builds(
     times=st.integers(1, 4),
     after=st.sampled_from([timedelta(0), timedelta(minutes=10), timedelta(hours=1)]),
     control=st.booleans(),
+    vantage=st.sampled_from(["", "tor"]),
 )
 
 
