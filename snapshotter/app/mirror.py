@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import log_state, merkle, note, tiles
-from snapshotter.formats.note import SignedCheckpoint
+from snapshotter.formats.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.tiles import WIDTH, Tile, TileTree
 from snapshotter.ports import SwapStore, Tagged
 from snapshotter.verify.log import LogReader
@@ -87,6 +87,56 @@ def mirror(
     written = _copy(reader, target, begin, signed)
     _publish(target, signed, there)
     return Mirrored(begin=begin, size=signed.size, files=written)
+
+
+def damaged(
+    reader: LogReader, target: SwapStore, policy: LogPolicy
+) -> Iterator[tuple[str, bytes, str]]:
+    """
+    Yield the files of a log that are missing or damaged, by what another store has of it.
+
+    Key, bytes as they have to be, and "missing" or "damaged". Nothing is written. What they
+    have to be follows from the source's entries, which lead to the target's own checkpoint.
+
+    Raises:
+        EvidenceInvalid: The target's checkpoint is not this log's, or the source's entries do
+            not lead to it, or are fewer.
+    """
+    there = _read(target, log_state.CHECKPOINT)
+    if there is None:
+        return
+    signed = policy.open(there.data)
+    known = reader.checkpoint()
+    if known.checkpoint.origin != signed.checkpoint.origin or known.size < signed.size:
+        raise EvidenceInvalid("the source has not all of this log")
+    _check(reader, signed, 0, None)
+    for tile, data in _files(reader, signed.size):
+        key = log_state.key(tile.path)
+        try:
+            if target.read(key, tiles.MAX_FILE).data != data:
+                yield key, data, "damaged"
+        except FileNotFoundError:
+            yield key, data, "missing"
+
+
+def _files(reader: LogReader, size: int) -> Iterator[tuple[Tile, bytes]]:
+    """Work out all files of a tree from its entries."""
+    kept: dict[str, bytes] = {}
+
+    def fetch(path: str) -> bytes:
+        if path not in kept:
+            raise FileNotFoundError(path)
+        return kept[path]
+
+    at = 0
+    while at < size:
+        end = min((at // WIDTH) * WIDTH + _STEP, size)
+        files = tiles.extend(TileTree(at, fetch), list(_entries(reader, at, end)))
+        yield from ((tile, data) for tile, data in files.items() if _stays(tile, size))
+        kept = {
+            it.path: files[it] if it in files else kept[it.path] for it in tiles.right_edge(end)
+        }
+        at = end
 
 
 def _refuse_written(target: SwapStore, origin: str, shown: SignedCheckpoint | None) -> None:

@@ -1,6 +1,6 @@
 """
 Put back what is missing or damaged in a store, from another one: bundles, what stands beside
-them, and the records (gaps, take-down events, reports of audits) that the log names.
+them, the records (gaps, take-down events, reports of audits) that the log names, and the log.
 
 Only bytes that are known to belong there: by a receipt of this machine or by the log;
 where there is neither, by what the store itself still says of this very bundle (its
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from snapshotter.app import bundles, genuine, holds
+from snapshotter.app import bundles, genuine, holds, mirror
 from snapshotter.app.copying import Group, fetch, groups, paired, put, sibling_in
 from snapshotter.app.genuine import Sibling, Subject
 from snapshotter.app.graves import Graves
@@ -36,11 +36,12 @@ from snapshotter.formats import custody_sidecars, names, tombstone
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import RECOVERY, Receipt
 from snapshotter.model.finding import Code
-from snapshotter.ports import Clock, ObjectStore
+from snapshotter.ports import Clock, ObjectStore, SwapStore
 from snapshotter.store import custodian, layout
 from snapshotter.store.custodian import CustodialStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import Trust
 
 # "repaired", "missing", "damaged" (neither could be put back), "refused" (the source has
@@ -62,6 +63,8 @@ class RepairDesk:
     spool_dir: Path  # where what is put back is before it is
     logged: Mapping[str, str] = field(default_factory=dict)  # bundle id: SHA-256 in the log
     erased: Collection[str] = ()  # bundle ids with a tombstone in the log
+    source_log: LogReader | None = None  # None: no log is known that it could be held against
+    target_log: SwapStore | None = None
     # Gaps, take-down events and reports in the log: SHA-256, by kind of leaf and name.
     records: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -107,6 +110,7 @@ def repair(
         if not only or bundle_id in only:
             this.bundle(there or Group(bundle_id=bundle_id))
     if not only:
+        this.log()
         this.records()
     return this.done
 
@@ -143,6 +147,31 @@ class _Repair:
             raise
         except (SnapshotterError, OSError) as error:
             self._left("unclear", there.bundle_id, "", str(error))
+
+    def log(self) -> None:
+        """Look at each file of the log, as far as it is published."""
+        desk = self._desk
+        if desk.source_log is None or desk.target_log is None or desk.source_log.policy is None:
+            return
+        try:
+            wrong = mirror.damaged(desk.source_log, desk.target_log, desk.source_log.policy)
+            for key, data, state in wrong:
+                if self._dry_run:
+                    self._left(state, key, "", "the source has it")
+                    continue
+                if state == "damaged":
+                    desk.target.set_aside(key)
+                if not desk.target_log.swap(key, data, ""):
+                    self._left(state, key, "", "somebody put another one there meanwhile")
+                    continue
+                self.done.repaired += 1
+                self._told("repaired", key, "", f"it was {state}")
+        except FileNotFoundError:
+            return  # the source has no log
+        except ServiceUnavailable:
+            raise
+        except (SnapshotterError, OSError) as error:
+            self._told("unclear", "log/checkpoint", "", f"the log was not looked at: {error}")
 
     def records(self) -> None:
         """Look at each record that the log names."""

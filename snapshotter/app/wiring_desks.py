@@ -84,10 +84,12 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
         source: The same settings, with the other store.
     """
     from snapshotter.app.log_reading import LogContents, read_log
+    from snapshotter.verify.log import LogReader
 
     copying = replication_desk(source, target, tell=tell)
+    policy = wiring_trust.log_policy(target)
     try:
-        contents = read_log(copying.target, wiring_trust.log_policy(target))
+        contents = read_log(copying.target, policy)
     except EvidenceInvalid as error:
         tell(f"WARNING: the log says nothing about what belongs here: {error}")
         contents = LogContents()
@@ -102,6 +104,8 @@ def repair_desk(target: Settings, source: Settings, *, tell: Tell) -> RepairDesk
         logged=contents.bundles,
         erased=contents.erased,
         records=contents.records,
+        source_log=LogReader(copying.source, policy),
+        target_log=copying.target_log,
     )
 
 

@@ -11,10 +11,12 @@ from botocore.exceptions import ClientError
 from snapshotter.app import erasure, holds
 from snapshotter.errors import PolicyRefused
 from snapshotter.formats import tombstone
+from snapshotter.formats.note import LogPolicy
 from snapshotter.model.bundle import Bundle, Retention
+from snapshotter.seal.log import LogDamaged
 from snapshotter.store import custodian
 from snapshotter.store.s3 import S3Store
-from tests import bundles
+from tests import bundles, logs
 from tests.contract.stores import Place
 from tests.servers import rclone as rclone_server
 from tests.servers.rclone import rclone
@@ -202,3 +204,21 @@ def done_key(made: Bundle) -> str:
     from snapshotter.store import layout
 
     return layout.bundle_key(made.id)
+
+
+def test_the_log_of_a_bucket_goes_along_into_another_one(shelves: Shelves, made: Bundle) -> None:
+    one, two = shelves("plain"), shelves("locked")
+    one.log_policy = LogPolicy(key=logs.LOG_KEY)
+    one.add(made)
+    leaves = [logs.some_leaf(it) for it in range(3)]
+    logs.writer(bucket(one)).append(leaves)
+
+    done, told = one.replicate_to(two)
+    assert (done.copied, done.entries, done.in_step) == (1, 3, True), told
+    logs.writer(bucket(one)).append([logs.some_leaf("more")])
+    done, told = one.replicate_to(two)
+
+    assert done.in_step, told
+    assert logs.read_whole(bucket(two)) == [*leaves, logs.some_leaf("more")]
+    with pytest.raises(LogDamaged, match="copy"):
+        logs.writer(bucket(two)).append([logs.some_leaf("new")])

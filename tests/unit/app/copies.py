@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from snapshotter.app.erasure import ErasureDesk
 from snapshotter.app.graves import Graves
@@ -16,7 +17,7 @@ from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import LogPolicy
 from snapshotter.formats.receipts import store_id
 from snapshotter.model.bundle import Bundle, Retention
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import ObjectStore, SwapStore
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store import layout
 from snapshotter.store.custodian import CustodialStore
@@ -149,7 +150,7 @@ class Shelf:
             source_place=store_id(self.name),
             source_log=LogReader(self.plain, self.log_policy),
             target=other.store,
-            target_log=DirectoryStore(other.folder / other.name),
+            target_log=cast("SwapStore", other.plain),
             trust=own_trust([self.signer.public_key], []),
             graves=self.graves,
             clock=RealClock(),
@@ -183,6 +184,8 @@ class Shelf:
             spool_dir=self.folder / "spool",
             logged=logged or {},
             records=records or {},
+            source_log=LogReader(other.plain, self.log_policy),
+            target_log=cast("SwapStore", self.plain),
         )
         done = repair(
             desk,

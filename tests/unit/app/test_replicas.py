@@ -380,6 +380,46 @@ def test_records_that_the_log_names_are_put_back(place: Place) -> None:
     assert (left, told[-1][0]) == (1, "refused")
 
 
+def test_files_of_the_log_are_put_back(place: Place) -> None:
+    place.first.append(*(Leaf(kind="other", name=f"n{it}", sha256="0" * 64) for it in range(300)))
+    place.replicate()
+    keys = [f"log/{path}" for path in audited.files(place.first.leaves)]
+    missing, damaged = place.folder / "one" / keys[0], place.folder / "one" / keys[-1]
+    missing.unlink()
+    damaged.chmod(0o600)
+    damaged.write_bytes(flipped(damaged.read_bytes()))
+    assert "log-broken" in place.audit("one").kinds
+
+    assert place.one.repair_from(place.two, dry_run=True)[:2] == (0, 2)
+    repaired, left, told = place.one.repair_from(place.two)
+
+    assert (repaired, left) == (2, 0), told
+    assert [place.one.read(it) for it in keys] == [place.two.read(it) for it in keys]
+    assert not place.audit("one").kinds
+    assert place.one.repair_from(place.two)[:2] == (0, 0)
+
+
+def test_files_of_another_history_are_not_taken_in(place: Place) -> None:
+    place.replicate()
+    (place.folder / "one" / f"log/{next(iter(audited.files(place.first.leaves)))}").unlink()
+    shutil.rmtree(place.folder / "two" / "log")
+    other = Collection(
+        root=place.folder / "two",
+        trust=place.first.trust,
+        signer=place.first.signer,
+        authority=place.first.authority,
+        log=place.first.log,
+        witness=place.first.witness,
+        leaves=[*place.first.leaves[:-1], bundles_leaf()],
+    )
+    other.publish()
+
+    repaired, _, told = place.one.repair_from(place.two)
+
+    assert repaired == 0
+    assert [it for it in told if it[0] == "unclear"]
+
+
 def _records(place: Place) -> dict[tuple[str, str], str]:
     return read_log(place.one.plain, place.one.log_policy).records
 
