@@ -230,6 +230,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resumed]:
     return {point: Resumed(**said) for point, said in json.loads(done.stdout).items()}
 
 
+@pytest.mark.xdist_group("killed-batches")  # one worker, one process that dies at each point
 @pytest.mark.parametrize("point", _POINTS)
 def test_killed_at_any_point_a_batch_goes_on_without_a_gap_and_without_a_duplicate(
     resumed: dict[str, Resumed], point: str

@@ -1,5 +1,6 @@
 """The way of one capture: nothing is lost, nothing is stored that does not hold."""
 
+import json
 import os
 import signal
 import subprocess
@@ -492,7 +493,10 @@ def test_a_clock_that_is_set_during_a_capture_costs_nothing(
 
 # --- kill -9 ---------------------------------------------------------------------------------
 
-BEFORE = ("capture", "navigate", "seal", "sign", "derive", "timestamp", "verify", "store")
+POINTS = (
+    *("capture", "navigate", "seal", "sign", "derive", "timestamp", "verify", "store"),
+    "stored",
+)
 
 
 def _die(*_: object) -> None:
@@ -549,23 +553,50 @@ def die_in_a_capture(folder: Path, point: str) -> None:
     run(REQUEST, bundles.decision(), here, progress)
 
 
-@pytest.mark.parametrize("point", [*BEFORE, "stored"])
-def test_kill_9_leaves_no_bundle_or_a_whole_one_and_the_next_run_sweeps(
-    tmp_path: Path, point: str
-) -> None:
+def die_at_each_point(folder: Path) -> None:
+    """Do that at each point, in a folder of its name; called in a process of its own."""
+    ended = {}
+    for point in POINTS:
+        (folder / point).mkdir()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                die_in_a_capture(folder / point, point)
+            finally:
+                os._exit(1)  # it lived
+        ended[point] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(json.dumps(ended))  # noqa: T201 - it is for the process that started this one
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]]:
+    """
+    Captures killed at each point: a folder with one of each name, and how each ended.
+
+    In a process of its own, which forks for each: what is killed is a real process, and
+    nothing of it is cleaned up.
+    """
+    folder = tmp_path_factory.mktemp("killed")
     program = (
-        "import sys; from pathlib import Path; "
-        "from tests.unit.app.test_pipeline import die_in_a_capture; "
-        "die_in_a_capture(Path(sys.argv[1]), sys.argv[2])"
+        f"from pathlib import Path; from {__name__} import die_at_each_point; "
+        f"die_at_each_point(Path({str(folder)!r}))"
     )
-    child = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path), point],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.xdist_group("killed-captures")  # one worker, one process that dies at each point
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_9_leaves_no_bundle_or_a_whole_one_and_the_next_run_sweeps(
+    killed: tuple[Path, dict[str, int]], point: str
+) -> None:
+    folder, ended = killed
+    tmp_path = folder / point
+    assert ended[point] == -signal.SIGKILL
     left = _files(tmp_path / "store") if (tmp_path / "store").exists() else []
     assert len(left) == (1 if point == "stored" else 0)
     for name in left:
