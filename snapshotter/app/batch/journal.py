@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.formats.canonical_json import instant
 
@@ -109,7 +110,7 @@ class Journal:
         made._lock()
         made.batch, made.store = batch, store
         made._append("batch", format=FORMAT, batch=batch, store=store, at=instant(at))
-        sync_folder(path.parent)
+        durable.sync(path.parent)
         return made
 
     @classmethod
@@ -318,12 +319,3 @@ def gone(journal: Journal, keys: Iterable[str]) -> tuple[Known, ...]:
     return tuple(
         it for key, it in journal.rows.items() if key not in there and (it.came or it.open)
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was renamed or made in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
