@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,9 @@ from hypothesis import settings
 from tests import softhsm
 from tests.fakes.world import FixedClock, SeededIds
 from tests.tools import ROOT, tools_are_required
+
+if TYPE_CHECKING:
+    from tests.servers.seaweedfs import SeaweedFS
 
 # The same examples on every run and machine: a red test must be red for the next person too.
 # No deadline: two cores shared with browsers say nothing about our speed.
@@ -92,3 +96,25 @@ def tokens(
         made[0].add_key("sealing", id="01")
         pytestconfig.stash[_TOKENS] = made
     return pytestconfig.stash[_TOKENS]
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SeaweedFS"]:
+    """
+    A real S3 server: a bucket `plain`, with versions `versioned`, and with Object Lock `locked`.
+
+    Who asks for it takes a prefix of their own, and is in the group `seaweedfs` of pytest-xdist:
+    a fixture is a process's own, and a worker that has none of them starts no server.
+    """
+    from tests.servers.seaweedfs import SeaweedFS  # boto3, which few tests need
+
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
+        client = server.client()
+        client.create_bucket(Bucket="plain")
+        client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        client.create_bucket(Bucket="versioned")
+        client.put_bucket_versioning(
+            Bucket="versioned", VersioningConfiguration={"Status": "Enabled"}
+        )
+        client.close()
+        yield server

@@ -1,21 +1,19 @@
-"""One SeaweedFS for a session (for each worker of pytest-xdist: a fixture is a process's own)."""
+"""
+One PostgreSQL for all who do not stop it.
+
+Those who ask for it are a group of pytest-xdist, `postgresql`: a fixture is a process's own,
+and a worker that has none of them starts no server.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.seaweedfs import SeaweedFS
+from tests.servers.postgresql import PostgreSQL
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        client = server.client()
-        client.create_bucket(Bucket="plain")
-        client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
-        client.create_bucket(Bucket="versioned")
-        client.put_bucket_versioning(
-            Bucket="versioned", VersioningConfiguration={"Status": "Enabled"}
-        )
-        client.close()
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server; whoever leaves something in it takes a database of their own."""
+    with PostgreSQL() as server:
         yield server

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from tests.tools import ROOT
 
-pytestmark = pytest.mark.s3
+pytestmark = [pytest.mark.s3, pytest.mark.xdist_group("seaweedfs")]
 
 
 def test_the_bucket_is_born_with_object_lock_and_made_once(seaweedfs: SeaweedFS) -> None:

@@ -23,6 +23,8 @@ from tests.servers.rclone import rclone
 from tests.servers.seaweedfs import SeaweedFS
 from tests.unit.app.copies import Shelf, sealed
 
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 SIGNER = bundles.new_signer()
 Shelves = Callable[[str], Shelf]
 

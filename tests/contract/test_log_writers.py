@@ -25,6 +25,8 @@ from tests.contract.stores import Place, shut
 from tests.logs import read_whole, some_leaf, writer
 from tests.servers.seaweedfs import SeaweedFS
 
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 WRITERS = 4
 LIVES = 2  # of each writer in a round
 LEAVES = 3  # that a writer adds before it ends by itself

@@ -26,6 +26,8 @@ from tests.servers.seaweedfs import (
     SeaweedFS,
 )
 
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 KEY = "bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz"
 
 

@@ -17,6 +17,8 @@ from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs import test_sweep
 from tests.unit.jobs.schedules import HOUR, START, URL, Desk
 
+pytestmark = pytest.mark.xdist_group("postgresql")
+
 Check = Callable[[Desk], None]
 
 # What asks for nothing but a desk; the size of records is no matter of a database.
@@ -34,20 +36,14 @@ _CHECKS: list[Check] = [
 _NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as running:
-        yield running
-
-
 @pytest.fixture
-def desk(server: PostgreSQL, tmp_path: Path) -> Iterator[Desk]:
+def desk(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[Desk]:
     name = f"schedules_{next(_NUMBERS)}"
-    admin = create_engine(database_url(server.url), isolation_level="AUTOCOMMIT")
+    admin = create_engine(database_url(postgresql.url), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     admin.dispose()
-    made = Desk(tmp_path, url=server.url.replace("/postgres?", f"/{name}?"))
+    made = Desk(tmp_path, url=postgresql.url.replace("/postgres?", f"/{name}?"))
     yield made
     made.engine.dispose()
 
@@ -62,15 +58,14 @@ def test_several_processes_sweep_one_postgresql(desk: Desk) -> None:
 
 
 def test_one_that_stands_still_in_a_transaction_does_not_hold_up_the_others(
-    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_STANDS_STILL_S", 1)
-    desk = Desk(tmp_path, url=server.url)
+    desk.engine.dispose()  # connections that were made without it
     desk.add(Plan(every=6 * HOUR))
 
     with pytest.raises(ServiceUnavailable):
         _stop_while_others_sweep(desk)
-    desk.engine.dispose()
 
 
 def _stop_while_others_sweep(desk: Desk) -> None:

@@ -17,6 +17,8 @@ from tests.servers import seaweedfs as seaweedfs_server
 from tests.servers.rclone import rclone
 from tests.servers.seaweedfs import SeaweedFS
 
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 
 def bucket(endpoint_url: str, name: str, key: str, secret: str, prefix: str = "") -> S3Store:
     return S3Store(

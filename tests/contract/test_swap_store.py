@@ -16,6 +16,8 @@ from snapshotter.errors import SnapshotterError
 from tests.contract.stores import Place, Store, file_of, shut
 from tests.servers.seaweedfs import SeaweedFS
 
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 KEY = "log/lock"
 LIMIT = 1 << 16
 WRITERS = 4

@@ -20,8 +20,9 @@ from snapshotter.policy.host_answers import Answer, Sign
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.politeness import Cause, Visit, Wait
 from tests.fakes.world import FixedClock
-from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
+
+pytestmark = pytest.mark.xdist_group("postgresql")
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,12 +32,6 @@ Make = Callable[[str], Visits]
 @pytest.fixture
 def time() -> FixedClock:
     return FixedClock(NOW)
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as server:
-        yield server
 
 
 def address(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:

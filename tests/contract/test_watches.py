@@ -1,7 +1,7 @@
 """What tests of watched lists say of SQLite holds on PostgreSQL as well."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from tests.servers.lists import ListServer
 from tests.servers.postgresql import PostgreSQL
 from tests.unit.jobs import test_watch
 from tests.unit.jobs.watching import Desk
+
+pytestmark = pytest.mark.xdist_group("postgresql")
 
 Check = Callable[[Desk, ListServer], None]
 # Those in which two write at once, statements differ, or something is counted or joined.
@@ -24,12 +26,6 @@ _CHECKS: list[Check] = [
     test_watch.test_a_name_is_taken_once_and_what_was_removed_is_forgotten,
 ]
 _NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as running:
-        yield running
 
 
 @pytest.mark.parametrize("check", _CHECKS, ids=[it.__name__ for it in _CHECKS])

@@ -9,7 +9,6 @@ import pytest
 
 from tests.e2e.product import Done, Installation, trusting
 from tests.servers.authority import TestAuthority, start_authority
-from tests.servers.seaweedfs import SeaweedFS
 from tests.servers.site import Site
 
 
@@ -61,14 +60,3 @@ def installation(tmp_path: Path, authority: TestAuthority) -> Installation:
     made = Installation(tmp_path / "home")
     made.configure(trusting(authority))
     return made
-
-
-@pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    """A real S3 server with a bucket `plain` and, with Object Lock, a bucket `locked`."""
-    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        client = server.client()
-        client.create_bucket(Bucket="plain")
-        client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
-        client.close()
-        yield server

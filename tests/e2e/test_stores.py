@@ -19,7 +19,7 @@ from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.e2e
-in_a_bucket = [pytest.mark.s3, pytest.mark.xdist_group("s3-e2e")]
+in_a_bucket = [pytest.mark.s3, pytest.mark.xdist_group("seaweedfs")]
 
 _numbers = itertools.count()
 
@@ -45,7 +45,7 @@ def cloud(
 
 
 @pytest.mark.s3
-@pytest.mark.xdist_group("s3-e2e")
+@pytest.mark.xdist_group("seaweedfs")
 def test_a_bucket_serves_every_command_as_a_directory_does(
     cloud: Installation, fixture_site: Site, seaweedfs: SeaweedFS, tmp_path: Path
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_bucket_serves_every_command_as_a_directory_does(
 
 
 @pytest.mark.s3
-@pytest.mark.xdist_group("s3-e2e")
+@pytest.mark.xdist_group("seaweedfs")
 def test_lock_days_locks_the_bundle_on_a_bucket_that_can_and_is_refused_on_one_that_can_not(
     cloud: Installation, fixture_site: Site, seaweedfs: SeaweedFS, tmp_path: Path
 ) -> None:
@@ -102,7 +102,7 @@ def test_lock_days_locks_the_bundle_on_a_bucket_that_can_and_is_refused_on_one_t
 
 
 @pytest.mark.s3
-@pytest.mark.xdist_group("s3-e2e")
+@pytest.mark.xdist_group("seaweedfs")
 def test_store_check_calls_only_the_bucket_with_object_lock_locked(cloud: Installation) -> None:
     plain = cloud.run("store", "check", "--json", "--store", "s3://plain/c")
     locked = cloud.run("store", "check", "--json", "--store", "s3://locked/c")
