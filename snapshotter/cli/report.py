@@ -1,6 +1,7 @@
 """`snapshotter report`: what many captures together say, for a case and a period."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,9 @@ def campaign(
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
-    scope = _scope(settings, urls, column, schedule, watch, title, since, until)
+    scope, policy = _scope(settings, urls, column, schedule, watch, title, since, until)
+    if policy:  # by what they were watched by, a removal is one
+        settings = replace(settings, policy=policy)
     with wiring_campaign.desk(settings, tell=say) as desk:
         made = campaigns.make(desk, scope, verify=not no_verify)
     for it in made.campaign.left_out:
@@ -134,7 +137,8 @@ def _scope(
     title: str,
     since: str | None,
     until: str | None,
-) -> "Scope":
+) -> tuple["Scope", str]:
+    """Return the pages, and the policy under which they were watched; "" where none was named."""
     from snapshotter.app import wiring_jobs, wiring_watch
     from snapshotter.app.campaigns import Scope
     from snapshotter.formats.link_lists import read_table
@@ -150,18 +154,19 @@ def _scope(
                 f"{urls}: {error}", hint="one address a line, or a table with a column of them"
             ) from error
         found = [it.url for it in listed.items]
-        words = f"a list of {len(found)}"
+        words, policy = f"a list of {len(found)}", ""
     elif schedule is not None:
         with wiring_jobs.schedules(settings) as book:
-            book.get(schedule)
+            policy = book.get(schedule).policy
             found = [it.url for it in book.targets(schedule)]
         words = f"the schedule {schedule}"
     else:
         with wiring_jobs.opened(settings) as database:
-            items = wiring_watch.book(settings, database).items(watch or "")
-            found = [it.url for it in reversed(items)]
+            lists = wiring_watch.book(settings, database)
+            found = [it.url for it in reversed(lists.items(watch or ""))]
+            policy = lists.status(watch or "").watch.policy
         words = f"the watched list {watch}"
-    return Scope(
+    scope = Scope(
         urls=tuple(found),
         words=words,
         title=title,
@@ -169,6 +174,7 @@ def _scope(
         since=_time(since, at_end=False),
         until=_time(until, at_end=True),
     )
+    return scope, policy
 
 
 def _time(text: str | None, *, at_end: bool) -> datetime | None:

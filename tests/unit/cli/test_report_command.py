@@ -140,5 +140,15 @@ def test_the_pages_of_a_watched_list_are_those_that_it_named_the_oldest_first(
     assert named[-1] == urls[2]  # seen by the second look
     numbers = {it["name"]: it["value"] for it in told["findings"]["numbers"]}
     assert (numbers["watched"], numbers["removed"]) == (3, 2)
+    (Path("hard.toml")).write_text(
+        'name = "hard"\nextends = "default"\n[takedown.confirm]\ntimes = 9\n'
+    )
+    assert main(["watch", "change", "agency", "--policy", "hard.toml"]) == 0
+    capsys.readouterr()
+    assert main(["report", "campaign", "--watch", "agency", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {it["confirm"]["times"] for it in told["campaign"]["pages"]} == {9}
+    numbers = {it["name"]: it["value"] for it in told["findings"]["numbers"]}
+    assert numbers["removed"] == 0  # by the rules that the list is watched by
     assert main(["report", "campaign", "--watch", "nobody"]) == 1
     assert "nobody" in capsys.readouterr().err
