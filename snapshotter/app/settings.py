@@ -286,6 +286,7 @@ def load(
     Raises:
         SnapshotterError: A file or variable that can not be understood; it says which.
     """
+    _require_home()
     environ = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     sources: list[str] = []
@@ -330,7 +331,19 @@ def only(values: Mapping[str, Any]) -> Settings:
     Raises:
         SnapshotterError: A value that can not be understood.
     """
+    _require_home()
     return _resolve(_validate(values, "the settings"), [], policy_was_found=False)
+
+
+def _require_home() -> None:
+    """Raise where nobody can say what is this user's, as of a bare number in a container."""
+    try:
+        Path.home()
+    except RuntimeError as error:
+        raise SnapshotterError(
+            "this user has no home directory",
+            hint="set HOME to a directory that you may write to",
+        ) from error
 
 
 def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:

@@ -6,8 +6,10 @@ in docs/reference/outcomes.md.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from playwright.async_api import Error as PlaywrightError
 
@@ -124,10 +126,22 @@ def reason(step: str, error: Exception) -> tuple[str, str]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, without secrets and short; its type if it is none of ours."""
-    words = clean_text(str(error))[:200].partition("\n")[0]
+    """
+    Return what an error says, short; its type if it is none of ours.
+
+    Without secrets, and without the home in a path of this machine: that names who captures.
+    """
+    words = clean_text(without_home(str(error)))[:200].partition("\n")[0]
     if isinstance(
         error, PlaywrightError | ProtocolError | SnapshotterError | TimeLimit | WorldError
     ):
         return words
     return f"{type(error).__name__}: {words}"
+
+
+def without_home(text: str) -> str:
+    """Return a text without the path of the user's home; in an address it is no path of ours."""
+    home = str(Path.home())
+    if len(home) == 1:
+        return text
+    return re.sub(rf"(?<![\w./:-]){re.escape(home)}(?![\w.-])", "<home>", text)

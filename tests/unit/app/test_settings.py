@@ -1,5 +1,6 @@
 """Settings: where each comes from, and which wins."""
 
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,17 @@ def test_what_a_file_gets_wrong_is_named(tmp_path: Path, text: str, word: str) -
 
     assert word in caught.value.message
     assert str(path) in caught.value.message
+
+
+def test_a_user_without_a_home_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    with pytest.raises(SnapshotterError, match="no home directory"):
+        _load(tmp_path)
 
 
 def test_a_misspelt_variable_is_an_error_and_not_ignored(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from snapshotter.capture import causes, unrendered
+from snapshotter.capture.steps import first_line
 
 ROOT = Path(__file__).resolve().parents[3]
 _GIVEN = re.compile(r'(?:(?:complain|lose|_gone|killed|give_up)\(|_crash = \()\s*"([a-z-]+)"')
+_REASONED = re.compile(r'complain\(\*self\._reason\("([a-z]+)"')  # outside of the steps
 _RETURNED = re.compile(r'(?:return|code =) "([a-z-]+)"(?:,|\n)')
 
 
@@ -37,6 +41,7 @@ def given() -> set[str]:
     codes |= {causes._FORBIDDEN, causes._LOST, unrendered.GIVEN_UP}
     codes |= set(causes._FAILURES.values()) | set(causes._REFUSALS.values())
     codes |= set(_GIVEN.findall(source)) | set(_RETURNED.findall(source))
+    codes |= {f"{name}-failed" for name in _REASONED.findall(source)}
     # Ctrl-C gives no capture; the recorder's limits are named in its own contract.
     limits = {"too-many-requests", "capture-too-large", "response-too-large"}
     return codes - {"interrupted"} | limits
@@ -45,3 +50,14 @@ def given() -> set[str]:
 def test_every_code_is_documented_and_every_documented_code_exists() -> None:
     assert len(given()) > 25
     assert given() == documented()
+
+
+def test_what_went_wrong_names_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/srv/maria")
+    full = OSError(28, "No space left on device", "/srv/maria/.cache/spool/x")
+
+    assert (
+        first_line(full) == "OSError: [Errno 28] No space left on device: '<home>/.cache/spool/x'"
+    )
+    said = "a.example/srv/maria and /srv/marianne and https://b.example/srv/maria/x"
+    assert first_line(OSError(said)) == f"OSError: {said}"
