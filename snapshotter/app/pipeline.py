@@ -36,6 +36,7 @@ from snapshotter.model.own_names import OwnName
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.addresses import as_visited
+from snapshotter.policy.host_answers import header
 from snapshotter.ports import (
     Capturer,
     Clock,
@@ -254,16 +255,10 @@ def _sealed(
         final_url=capture.final_url,
         title=capture.title,
         court_minimum=met,
-        retry_after=_header(capture, "retry-after"),
+        retry_after=header(capture, "retry-after"),
         date=response.date_header if response else "",
         shown=Shown.of(assessment) if assessment is not None else None,
     )
-
-
-def _header(capture: Capture, name: str) -> str:
-    """Return a header of the main response as it was received; "" if it has none."""
-    headers = capture.response.headers if capture.response else ()
-    return next((value for it, value in headers if it.lower() == name), "")
 
 
 def _replayed(
