@@ -30,6 +30,20 @@ os.environ.setdefault("NODE_COMPILE_CACHE", str(ROOT / ".tools" / "driver"))
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
 
 
+_NAME = 60  # characters of a value that names a test
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """
+    Name a test by its parameter where the value is long: a document, a key, a signature.
+
+    Such a value may differ between two workers (a signature, the time in a gzip header),
+    and xdist runs nothing where tests have different names.
+    """
+    is_long = isinstance(val, str | bytes) and len(val) > _NAME
+    return argname if is_long else None
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     """A clock that stands at `world.START` until the test moves it."""
