@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import merkle
+from snapshotter.model.digests import is_digest
 
 FORMAT = "snapshotter-leaf/1"
 
@@ -33,7 +34,6 @@ _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _BUNDLE_ID = re.compile(r"[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}")
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = {
     BUNDLE: _BUNDLE_ID,
     RENEWAL: _BUNDLE_ID,
@@ -58,7 +58,7 @@ class Leaf:
         grammar = _NAMES.get(self.kind, _NAME)
         if not (_KIND.fullmatch(self.kind) and grammar.fullmatch(self.name)):
             raise ValueError(f"no leaf is named {self.kind[:40]!r} {self.name[:80]!r}")
-        if not _SHA256.fullmatch(self.sha256):
+        if not is_digest(self.sha256):
             raise ValueError("a leaf's digest is 64 lowercase hex digits")
 
     @property

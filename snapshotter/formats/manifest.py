@@ -8,15 +8,13 @@ newline. There is one encoding of one table, and `parse` refuses any other
 (docs/spec/bundle.md, "Manifests").
 """
 
-import re
 from collections.abc import Mapping
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.names import is_member_name
+from snapshotter.model.digests import is_digest
 
 MAX_BYTES = 4 << 20
-
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 def encode(digests: Mapping[str, str]) -> bytes:
@@ -29,7 +27,7 @@ def encode(digests: Mapping[str, str]) -> bytes:
     if not digests:
         raise ValueError("a manifest without files says nothing")
     for path, hexdigest in digests.items():
-        if not is_member_name(path) or not _HEX64.fullmatch(hexdigest):
+        if not is_member_name(path) or not is_digest(hexdigest):
             raise ValueError(f"not for a manifest: {path!r} {hexdigest!r}")
     lines = (f"{hexdigest}  {path}\n" for path, hexdigest in sorted(digests.items()))
     return "".join(lines).encode("ascii")

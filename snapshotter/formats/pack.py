@@ -27,6 +27,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import keys, statement, typed, wacz
 from snapshotter.formats.canonical_json import instant, parse_instant, plain
 from snapshotter.formats.layout import bundle_time
+from snapshotter.model.digests import is_digest
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import CAPTURES, ENDS, Part, Piece, Role
 
@@ -46,7 +47,6 @@ _WIDE = 77  # with its newline
 _LINES = 1 << 13  # in a block: 456 KiB of a part at a time
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FIELDS = {
     "end": dict, "event_id": str, "lacks": list, "made_at": str, "page": dict, "parts": list,
     "software": str, "text_sha256": str,
@@ -84,9 +84,9 @@ class Manifest:
         if len(self.parts) > MAX_PARTS:
             raise ValueError(f"more than {MAX_PARTS} parts")
         pieces: list[Piece | Part] = [self.page, self.end, *self.parts]
-        if any(it.length < 0 or not _SHA256.fullmatch(it.sha256) for it in pieces):
+        if any(it.length < 0 or not is_digest(it.sha256) for it in pieces):
             raise ValueError("a piece without a length, or without a digest")
-        if not _SHA256.fullmatch(self.text_sha256):
+        if not is_digest(self.text_sha256):
             raise ValueError("the words of the page have no digest")
         _check_parts(self.parts)
         if not all(map(_NAME.fullmatch, self.lacks)) or list(self.lacks) != sorted(set(self.lacks)):

@@ -23,12 +23,12 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.model.bundle import LOCK_MODES
 from snapshotter.model.custody import CustodyEvent, Receipt
+from snapshotter.model.digests import is_digest
 
 _KEYS = {
     "at", "key", "legal_hold", "length", "lock_mode", "retain_until", "sha256", "store", "version",
 }  # fmt: skip
 _EVENT_KEYS = {"agent", "at", "by", "detail", "event", "event_id", "object", "outcome", "receipt"}
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 MAX_LINE = 1 << 14  # bytes
 
@@ -84,7 +84,7 @@ def from_json(value: Any) -> Receipt:
         type(length) is not int
         or length < 0
         or type(value["legal_hold"]) is not bool
-        or not _SHA256.fullmatch(value["sha256"])
+        or not is_digest(value["sha256"])
         or not _ID.fullmatch(value["store"])
     ):
         raise EvidenceInvalid("a receipt has a field of another form")

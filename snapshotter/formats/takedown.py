@@ -8,12 +8,11 @@ each of them showed, and what was asked of them to make it an event. So it can b
 again from those bundles alone (docs/spec/takedown-event.md). Its digest stands in the log.
 """
 
-from typing import Any
-
 from snapshotter.formats import statement
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.layout import takedown_key
 from snapshotter.formats.statement import Signer
+from snapshotter.model.digests import is_digest
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 
 FORMAT = "snapshotter-takedown/1"
@@ -22,7 +21,6 @@ MAX_CAPTURES = 200
 MAX_ARTICLES = 2_000
 
 _BACK = (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED)
-_HEX = frozenset("0123456789abcdef")
 
 
 def encode(event: Takedown, signer: Signer) -> bytes:
@@ -70,7 +68,7 @@ def _check(event: Takedown) -> None:
         takedown_key(article)
     for it in captures:
         _check_capture(it)
-    if event.previous and not _is_sha256(event.previous):
+    if event.previous and not is_digest(event.previous):
         raise ValueError("what it names as the event before is no digest")
     if event.confirm.times < 1 or event.confirm.after.total_seconds() < 0:
         raise ValueError("an event is confirmed by one capture at least, and by time that passes")
@@ -85,11 +83,7 @@ def _check(event: Takedown) -> None:
 
 def _check_capture(it: Observation) -> None:
     takedown_key(it.bundle_id)  # ids of bundles have the same form
-    if not (_is_sha256(it.sha256) and _is_sha256(it.key_id)):
+    if not (is_digest(it.sha256) and is_digest(it.key_id)):
         raise ValueError(f"a digest or a key id of {it.bundle_id} is none")
     if it.began_at > it.at:
         raise ValueError(f"{it.bundle_id} ends before it begins")
-
-
-def _is_sha256(text: Any) -> bool:
-    return len(text) == 64 and set(text) <= _HEX

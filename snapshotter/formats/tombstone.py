@@ -9,13 +9,13 @@ is gone without one was taken, and a tombstone without a leaf was forged or is n
 finished (docs/spec/tombstone.md).
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, statement
+from snapshotter.model.digests import is_digest
 
 FORMAT = "snapshotter-tombstone/1"
 KIND = "tombstone.json"  # follows the bundle's name and a dot
@@ -24,7 +24,6 @@ _FIELDS = {
     "at": str, "bundle_id": str, "by": str, "custody_head": str, "length": int, "order": str,
     "reason": str, "sha256": str,
 }  # fmt: skip
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     if value["bundle_id"] != bundle_id:
         raise EvidenceInvalid(f"it is of the bundle {value['bundle_id']}")
     for name in ("sha256", "custody_head"):
-        if value[name] and not _SHA256.fullmatch(value[name]):
+        if value[name] and not is_digest(value[name]):
             raise EvidenceInvalid(f"{name} is no SHA-256")
     if value["length"] < 0:
         raise EvidenceInvalid("a length below nothing")

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256 or a BLAKE3 as we write them: 64 lowercase hex digits."""
+    return _HEX64.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDigest:
     """Length and SHA-256 of a whole file: what a bundle is stored, logged and named by."""
@@ -14,7 +19,7 @@ class FileDigest:
     sha256: str  # 64 lowercase hex digits
 
     def __post_init__(self) -> None:
-        if self.length < 0 or not _HEX64.fullmatch(self.sha256):
+        if self.length < 0 or not is_digest(self.sha256):
             raise ValueError("a length is not negative, and a digest is 64 lowercase hex digits")
 
 
@@ -30,5 +35,5 @@ class Digests:
     def __post_init__(self) -> None:
         if self.length < 0 or not 0 <= self.crc32 < 1 << 32:
             raise ValueError("a length or a checksum is out of range")
-        if not (_HEX64.fullmatch(self.sha256) and _HEX64.fullmatch(self.blake3)):
+        if not (is_digest(self.sha256) and is_digest(self.blake3)):
             raise ValueError("a digest is 64 lowercase hex digits")
