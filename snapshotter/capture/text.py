@@ -60,6 +60,7 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
             missing += [f"text of closed shadow trees: {words}" for words in failures]
     except (TimeLimit, WorldError, ProtocolError) as error:
         missing.append(f"text of closed shadow trees: {_first_line(error)}")
+    await worlds.meet(_FRAME_S)
     if worlds.not_followed:
         missing.append(f"text of frames that can not be asked (processes: {worlds.not_followed})")
     rules = {"shadowRoots": _SHADOW_ROOTS}

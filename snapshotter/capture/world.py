@@ -31,6 +31,7 @@ _WORLD = "snapshotter"
 _SCRIPTS = Path(__file__).with_name("scripts")
 _FILES = ("base", "scroll", "media", "text", "glyphs", "controls", "layout", "blocks")
 _FRAMES = 200  # most that are asked
+_LOOK_S = 0.02  # between two looks at a condition
 _NEW = (  # said when a document was not there any more before the call was made
     "Cannot find context",
     "uniqueContextId not found",
@@ -97,7 +98,8 @@ class Worlds:
         self._main_id = ""
         self._children: dict[str, Session] = {}  # by the id of their outermost frame
         self._urls: dict[str, str] = {}  # of those frames, as they were told last
-        self._lost: set[Session] = set()  # that could not be followed, though they are there
+        self._strange: set[Session] = set()  # that are there, and not followed (yet)
+        self._refused: set[Session] = set()  # of those, that will not be
         self._ended: set[Session] = set()
         self._contexts: dict[str, tuple[Session, int]] = {}  # by frame
         self._order: dict[str, int] = {}  # frames as they were put in, by id
@@ -120,7 +122,13 @@ class Worlds:
     @property
     def not_followed(self) -> int:
         """Processes with frames of the page that are there and can not be asked."""
-        return len(self._lost)
+        return len(self._strange)
+
+    async def meet(self, limit_s: float) -> None:
+        """Wait for frames that are about to be followed, so long at most."""
+        end = asyncio.get_running_loop().time() + limit_s
+        while self._strange - self._refused and asyncio.get_running_loop().time() < end:
+            await self._guard.pause(_LOOK_S)
 
     async def frames(self, limit_s: float) -> tuple[Frame, ...]:
         """
@@ -242,6 +250,8 @@ class Worlds:
         self._main_id = tree["frameTree"]["frame"]["id"]
 
     async def _begin(self, session: Session) -> None:
+        if session not in self._ended:
+            self._strange.add(session)
         try:
             tree, *_ = await asyncio.gather(
                 session.send("Page.getFrameTree"),
@@ -249,9 +259,9 @@ class Worlds:
                 self._targets.follow(session, ("iframe",), wait=False),
             )
         except ProtocolError:
-            if session not in self._ended:
-                self._lost.add(session)
+            self._refused.add(session)
             raise
+        self._strange.discard(session)
         frame = tree["frameTree"]["frame"]
         self._children[frame["id"]] = session
         self._urls[frame["id"]] = str(frame.get("url", ""))
@@ -269,7 +279,7 @@ class Worlds:
 
     def _forget(self, session: Session) -> None:
         self._ended.add(session)
-        self._lost.discard(session)
+        self._strange.discard(session)
         for known in (self._children, self._contexts):
             for name, value in tuple(known.items()):
                 if value is session or (isinstance(value, tuple) and value[0] is session):

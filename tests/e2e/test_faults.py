@@ -1,5 +1,6 @@
 """A browser that refuses: a real one, with one call to it made to fail (`tests/faults.py`)."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,21 @@ def left(folder: Path) -> list[str]:
 def test_a_browser_that_refuses_before_the_page_was_asked_for_is_replaced_by_another(
     fixture_site: Site, tmp_path: Path
 ) -> None:
+    """The other one has no frame yet when the first picture is asked for: that is no refusal."""
     words = f"spawn {Path.home()}/browser EAGAIN"  # a home says whose it is, and is not sealed
-    with faults(Fault(call="BrowserContext.new_cdp_session", words=words)) as calls:
+    no_frame = "Protocol error (Page.captureScreenshot): Unable to capture screenshot"
+    with faults(
+        Fault(call="BrowserContext.new_cdp_session", words=words),
+        Fault(call="Page.captureScreenshot", words=no_frame),
+    ) as calls:
         it = captured(fixture_site, tmp_path)
 
+    assert calls.met == 2
     assert calls.made["BrowserType.launch_persistent_context"] == 2
     assert calls.made["Page.goto"] == 1
-    assert (it.outcome, it.reasons) == (Outcome.COMPLETE, ())
+    assert (it.outcome, it.reasons, it.warnings) == (Outcome.COMPLETE, (), ())
+    log = (tmp_path / "spool/capture/log.jsonl").read_text()
+    assert [json.loads(it)["detail"] for it in log.splitlines() if '"again"' in it] == [no_frame]
     (fresh,) = (one for one in it.actions if one.kind == "fresh-browser")
     assert fresh.detail == "the one before was of no use: spawn <home>/browser EAGAIN"
     assert left(tmp_path) == []

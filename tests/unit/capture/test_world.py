@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Page
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.app.machine import SystemClock
+from snapshotter.capture import text as texts
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.text import read_text
 from snapshotter.capture.world import Worlds
@@ -28,8 +29,9 @@ class Browser:
     Real ones never refuse these calls at will; `scripts/fault_matrix.py` makes one do so.
     """
 
-    def __init__(self, refuses: Refuses, roots: int = 1) -> None:
+    def __init__(self, refuses: Refuses, roots: int = 1, silent: str = "") -> None:
         self._refuses = refuses
+        self._silent = silent  # a method that the frame's process never answers
         self._roots = roots
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
         self.guard = Guard(SystemClock(), time.monotonic() + 60)
@@ -48,6 +50,8 @@ class Browser:
         if method != "Target.sendMessageToTarget":
             return self._answer(MAIN, method, params)
         call = json.loads(params["message"])
+        if call["method"] == self._silent:
+            return {}
         try:
             said = {"result": self._answer(CHILD, call["method"], call["params"])}
         except PlaywrightError as error:
@@ -83,7 +87,8 @@ class Browser:
             context, page = cast("BrowserContext", self), cast("Page", None)
             await self.worlds.attach(context, page, 30)
             self.tell("Target.attachedToTarget", sessionId="1")
-            await asyncio.gather(*self.worlds._tasks)  # it is followed, or it could not be
+            for _ in range(20):
+                await asyncio.sleep(0)  # it is followed, or it could not be
             if goes:
                 self.tell("Target.detachedFromTarget", sessionId="1")
             read = await read_text(self.worlds, limit_s=30)
@@ -104,6 +109,17 @@ def test_a_frame_that_can_not_be_followed_is_missing(method: str) -> None:
     browser = Browser(lambda process, called: (process, called) == (CHILD, method))
 
     text, missing = browser.read()
+
+    assert text == "of main\n"
+    assert missing == ("text of frames that can not be asked (processes: 1)",)
+
+
+def test_a_frame_that_says_nothing_is_waited_for_and_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(texts, "_FRAME_S", 0.05)
+
+    text, missing = Browser(lambda *_: False, silent="Page.enable").read()
 
     assert text == "of main\n"
     assert missing == ("text of frames that can not be asked (processes: 1)",)
