@@ -100,7 +100,7 @@ def test_every_command_that_the_documentation_shows_is_one() -> None:
         ("hold place B --matter x", ""),
         ("hold placed B", "no command hold placed"),
         ("capture https://a.test --lock-day 3", "capture has no option --lock-day"),
-        ("audit --store DIR", "audit has no option --store"),
+        ("audit --policy FILE", "audit has no option --policy"),
     ],
 )
 def test_a_command_that_is_none_would_be_seen(command: str, problem: str) -> None:

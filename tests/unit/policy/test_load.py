@@ -403,7 +403,9 @@ after_gone = [{ every = "1d", until = "2d" }, { every = "7d", until = "16d" }]
 
     made = monitoring(load(_write(tmp_path, text)))
 
-    assert made.confirm == ConfirmRules(times=3, after=timedelta(hours=1), control=False)
+    assert made.confirm == ConfirmRules(
+        times=3, after=timedelta(hours=1), control=False, vantage="abroad"
+    )
     assert (made.control_url, made.second_vantage) == ("https://example.org/", "abroad")
     assert made.thresholds == (Threshold(unit="reposts", at=500, source="a law"),)
     assert (made.light, made.burst) == (False, timedelta(minutes=5))
