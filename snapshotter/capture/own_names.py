@@ -64,11 +64,13 @@ class OwnNames:
         if not self._spellings:
             return
         lower = data.lower()
+        told: set[tuple[OwnName, int]] = set()  # a handle with its sign is one without it, too
         for spelling, name in self._spellings:
             at = lower.find(spelling)
             while at >= 0:
                 end = at + len(spelling)
-                if _stands_alone(data, at, end, name.kind):
+                if (name, end) not in told and _stands_alone(data, at, end, name.kind):
+                    told.add((name, end))
                     yield Hit(begin=at, end=end, name=name)
                 at = lower.find(spelling, end)
 
