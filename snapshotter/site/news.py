@@ -173,6 +173,17 @@ def item(visit: Visit, number: int) -> Response:
     )
 
 
+# More than a notice says: the front page is what a monitor asks for to see that a host is well.
+_ABOUT = (
+    "The Burrard Lantern is written by eleven people in two rooms above a ferry office. It was "
+    "begun in 1998 as a sheet of two pages for the harbour, and has been read online alone since "
+    "2011. We write about the city, about its courts and about those who left another country to "
+    "speak freely here. Readers pay for it: no party, no company and no government does. What we "
+    "got wrong is corrected at the top of the story, with the day, and nothing is taken away in "
+    "silence. Write to the desk when you know more than we do."
+)
+
+
 def front(visit: Visit) -> Response:
     """Return the list of stories."""
     links = "".join(
@@ -182,7 +193,8 @@ def front(visit: Visit) -> Response:
     return document(
         "The Burrard Lantern",
         f'{_HEADER}<main><h1>Latest</h1>\n<ul class="latest">\n{links}'
-        f'<li><a href="/news/2014">Accounts closed as campaign begins</a></li></ul></main>\n'
+        f'<li><a href="/news/2014">Accounts closed as campaign begins</a></li></ul>\n'
+        f"<h2>About us</h2>\n<p>{_ABOUT}</p></main>\n"
         f"{_FOOTER}",
         head=_STYLE,
     )
