@@ -16,7 +16,7 @@ from pathlib import Path
 
 from snapshotter.app import bundles, gaps, pending, records
 from snapshotter.app.interruption import Interruption
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, custody_sidecars, layout, names
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats.leaf import Leaf
@@ -43,6 +43,7 @@ class Logged:
     size: int = 0  # entries of the tree that its proof is for
     witnesses: tuple[str, ...] = ()  # who has seen that tree, by name
     detail: str = ""  # why it is owed
+    remedy: str = ""  # what to do about that, where it does not pass by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,6 +425,7 @@ class Quoted:
     text: str = ""  # the newest checkpoint, the whole note
     size: int = 0
     problem: str = ""  # why the log can not be used
+    remedy: str = ""  # what to do about that, where it does not pass by itself
 
 
 def quoted_checkpoint(logbook: Logbook | None) -> Quoted:
@@ -433,12 +435,17 @@ def quoted_checkpoint(logbook: Logbook | None) -> Quoted:
     try:
         newest = logbook.newest()
     except SnapshotterError as error:  # told with the result: it costs no capture
-        return Quoted(problem=error.message)
+        return Quoted(problem=error.message, remedy=_remedy(error))
     except Exception as error:  # noqa: BLE001  nor does a bug in the log
         return Quoted(problem=f"{type(error).__name__}: {error}")
     if newest is None:
         return Quoted()
     return Quoted(text=newest.note.encode().decode(), size=newest.size)
+
+
+def _remedy(error: SnapshotterError) -> str:
+    """Return what to do about an error; nothing where the next capture may do without it."""
+    return "" if isinstance(error, ServiceUnavailable) else error.hint
 
 
 def remember(bundle: Bundle, logbook: Logbook | None, quoted: Quoted) -> None:
@@ -464,13 +471,14 @@ def log_bundle(
     if logbook is None:
         return None
     if quoted.problem or stop.wanted:
-        return Logged(index=None, detail=quoted.problem or "interrupted")
+        problem = quoted.problem or "interrupted"
+        return Logged(index=None, detail=problem, remedy=quoted.remedy)
     progress("append", "")
     try:
         stop.release()
         return logbook.log(bundle.id, bundle.digests.sha256, quoted.size)
     except SnapshotterError as error:
-        return Logged(index=None, detail=error.message)
+        return Logged(index=None, detail=error.message, remedy=_remedy(error))
     except Exception as error:  # noqa: BLE001  it is stored: a bug in the log must not hide that
         return Logged(index=None, detail=f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:

@@ -81,9 +81,14 @@ def log_warnings(result: Result) -> tuple[str, ...]:
     """Return what to say of a bundle that is not in the log yet."""
     if result.logged is None or result.logged.index is not None:
         return ()
+    what_now = (
+        f"First: {result.logged.remedy}. Then: snapshotter log sync"
+        if result.logged.remedy
+        else "The next capture tries again, or: snapshotter log sync"
+    )
     return (
         f"WARNING: the bundle is stored and not in the log yet: {result.logged.detail}\n"
-        "  The next capture tries again, or: snapshotter log sync",
+        f"  {what_now}",
     )
 
 

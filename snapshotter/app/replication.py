@@ -11,7 +11,7 @@ Copy a store to another one: bundles, what stands beside and what keeps them, re
       retention and holds    at least those of the source
     each record              gaps, take-down events, reports of audits
     what was logged since    the same
-    the log                  last, so that it names nothing that is not there (docs/adr/0055)
+    the log                  last, so that it names nothing that is not there (docs/adr/0054)
 
 A crash leaves whole objects; the same command again copies what is missing. Each store
 has a custody chain of its own: a copy begins with the source's, and goes on by itself.

@@ -84,7 +84,7 @@ give --state a place that nobody but you can write.
 @click.option("--no-report", is_flag=True, help="Write nothing into the store.")
 @click.option(
     "--passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(exists=True, path_type=Path, dir_okay=False),
     help="For the key that signs the report.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object a finding, and one for all.")

@@ -90,7 +90,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     ),
     click.option(
         "--passphrase-file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(exists=True, path_type=Path, dir_okay=False),
         help="File whose first line opens the key.",
     ),
     click.option(

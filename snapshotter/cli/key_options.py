@@ -27,7 +27,7 @@ def passphrase_file_option(command: _Command) -> _Command:
     """Add the option that names the file with a passphrase; there is none for the passphrase."""
     return click.option(
         "--passphrase-file",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(exists=True, path_type=Path, dir_okay=False),
         metavar="FILE",
         help="The passphrase is the first line of FILE, which only you may read.",
     )(command)

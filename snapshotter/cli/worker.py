@@ -47,7 +47,7 @@ Examples:
 @click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
 @click.option(
     "--passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(exists=True, path_type=Path, dir_okay=False),
     help="File whose first line opens the key.",
 )
 @click.option(

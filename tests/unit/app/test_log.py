@@ -19,7 +19,7 @@ from snapshotter.formats import layout, note
 from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import LogPolicy
 from snapshotter.model.finding import Verdict
-from snapshotter.seal.log import Appended, LogWriter
+from snapshotter.seal.log import Appended, LogDamaged, LogWriter
 from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
@@ -125,7 +125,21 @@ def test_a_log_that_can_not_be_opened_costs_no_capture(
     assert result.logged is not None
     assert (result.logged.index, result.logged.detail) == (None, word)
     assert word in remarks.log_warnings(result)[0]
+    assert "next capture tries again" in remarks.log_warnings(result)[0]
     assert remarks.log_state(result) == "owed (snapshotter log sync)"
+
+
+def test_where_the_next_capture_can_not_log_either_the_warning_says_what_to_do(
+    tmp_path: Path, store: DirectoryStore, authority: ChainAuthority
+) -> None:
+    def refused() -> LogWriter:
+        raise LogDamaged("a copy", hint="snapshotter log repair --take-over")
+
+    result = capture(tmp_path, Logbook(store, refused, tmp_path / "unlogged"), authority)
+
+    (warning,) = remarks.log_warnings(result)
+    assert "snapshotter log repair --take-over" in warning
+    assert "next capture" not in warning
 
 
 class Failing(LogWriter):

@@ -51,6 +51,7 @@ def test_every_command_explains_itself(shell: Shell, command: str) -> None:
         ("capture",),
         ("capture", "--no-such-option", "http://127.0.0.1/"),
         ("capture", "--lock-days", "0", "http://127.0.0.1/"),
+        ("capture", "--passphrase-file", "missing", "http://127.0.0.1/"),
         ("verify",),
         ("no-such-command",),
     ],
