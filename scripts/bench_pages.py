@@ -70,6 +70,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     block_on_close = False
 
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # as a browser that is closed leaves
+            super().handle_error(request, client_address)  # type: ignore[arg-type] # its own value
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
