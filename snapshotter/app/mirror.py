@@ -10,7 +10,7 @@ stores that both go on with one log sign two histories. A crash leaves files tha
 checkpoint needs yet; the same again finds them there and goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -110,7 +110,7 @@ def damaged(
     if known.checkpoint.origin != signed.checkpoint.origin or known.size < signed.size:
         raise EvidenceInvalid("the source has not all of this log")
     _check(reader, signed, 0, None)
-    for tile, data in _files(reader, signed.size):
+    for tile, data in _files(reader, 0, signed.size, _nothing):
         key = log_state.key(tile.path)
         try:
             if target.read(key, tiles.MAX_FILE).data != data:
@@ -119,22 +119,34 @@ def damaged(
             yield key, data, "missing"
 
 
-def _files(reader: LogReader, size: int) -> Iterator[tuple[Tile, bytes]]:
-    """Work out all files of a tree from its entries."""
-    kept: dict[str, bytes] = {}
+def _nothing(path: str) -> bytes:
+    raise FileNotFoundError(path)
+
+
+def _files(
+    reader: LogReader, begin: int, size: int, stands: Callable[[str], bytes]
+) -> Iterator[tuple[Tile, bytes]]:
+    """
+    Work out from its entries the files of a tree that a smaller one has not.
+
+    Args:
+        stands: Gives a file of the smaller tree, or one that was yielded, by its path.
+    """
+    kept: dict[str, bytes] = {}  # the right edge of the tree that is worked out so far
 
     def fetch(path: str) -> bytes:
-        if path not in kept:
-            raise FileNotFoundError(path)
-        return kept[path]
+        return kept[path] if path in kept else stands(path)
 
-    at = 0
+    at = begin
     while at < size:
+        # To the end of an entry bundle: so that its partial files are of the last tree alone.
         end = min((at // WIDTH) * WIDTH + _STEP, size)
         files = tiles.extend(TileTree(at, fetch), list(_entries(reader, at, end)))
         yield from ((tile, data) for tile, data in files.items() if _stays(tile, size))
         kept = {
-            it.path: files[it] if it in files else kept[it.path] for it in tiles.right_edge(end)
+            it.path: files[it] if it in files else kept[it.path]
+            for it in tiles.right_edge(end)
+            if it in files or it.path in kept
         }
         at = end
 
@@ -176,30 +188,15 @@ def _require_root(root: bytes, wanted: bytes, size: int) -> None:
 
 def _copy(reader: LogReader, target: SwapStore, begin: int, signed: SignedCheckpoint) -> int:
     """Write the files that the larger tree has; return how many. Each is read back."""
-    kept: dict[str, bytes] = {}  # the right edge of the tree that stands
 
-    def fetch(path: str) -> bytes:
-        if path in kept:
-            return kept[path]
+    def stands(path: str) -> bytes:
         return target.read(log_state.key(path), tiles.MAX_FILE).data
 
-    written, size = 0, begin
-    while size < signed.size:
-        # To the end of an entry bundle: so that its partial files are of the last tree alone.
-        end = min((size // WIDTH) * WIDTH + _STEP, signed.size)
-        chunk = list(_entries(reader, size, end))
-        files = tiles.extend(TileTree(size, fetch), chunk)
-        for tile, data in files.items():
-            if _stays(tile, signed.size):
-                _write(target, tile, data)
-                written += 1
-        kept = {
-            it.path: files[it] if it in files else kept[it.path]
-            for it in tiles.right_edge(end)
-            if it in files or it.path in kept
-        }
-        size = end
-    if signed.size and TileTree(signed.size, fetch).root() != signed.root:
+    written = 0
+    for tile, data in _files(reader, begin, signed.size, stands):
+        _write(target, tile, data)
+        written += 1
+    if signed.size and TileTree(signed.size, stands).root() != signed.root:
         raise EvidenceInvalid("the source's changed while it was copied")
     return written
 
