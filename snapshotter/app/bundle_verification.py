@@ -1,14 +1,12 @@
-"""Verify a bundle with everything that was added beside it: late tokens, custody, log proof."""
+"""Verify a bundle in a store with everything that was added beside it."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.app import bundles
 from snapshotter.formats import layout
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
-from snapshotter.verify import files
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
@@ -43,16 +41,3 @@ def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime)
             return verified_in_store(stream, store, key, trust, now=now)
     except FileNotFoundError:
         return None
-
-
-def verified_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime) -> Report:
-    """Return what the verification of a bundle found, with the sidecars beside its file."""
-    return verify_bundle(
-        stream,
-        trust,
-        now=now,
-        late_tokens=files.late_tokens_beside(path),
-        custody_sidecars=files.custody_beside(path),
-        log_proof=files.log_proof_beside(path),
-        renewals=files.renewals_beside(path),
-    )

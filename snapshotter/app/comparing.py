@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from snapshotter.app import assessing, bundles
 from snapshotter.app.assessing import AssessorOf, BundledFiles
-from snapshotter.app.bundle_verification import verified_in_store, verified_on_disk
+from snapshotter.app.bundle_verification import verified_in_store
 from snapshotter.app.observations import Observatory, observations, stated
 from snapshotter.assess import readings
 from snapshotter.assess.dom import blocks_of, read_document
@@ -37,6 +37,7 @@ from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import files as on_disk
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.trust import Trust
 
 # What pictures are called when they are compared, and which of a record's those are.

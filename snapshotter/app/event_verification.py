@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 
 from snapshotter.app import assessing, bundles
 from snapshotter.app.assessing import AssessorOf, BundledFiles
-from snapshotter.app.bundle_verification import verified_in_store, verified_on_disk
+from snapshotter.app.bundle_verification import verified_in_store
 from snapshotter.app.observations import is_of_its_host, observe, stated
 from snapshotter.assess.events import again, event_id
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -35,6 +35,7 @@ from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.files import open_file
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
 from snapshotter.verify.trust import Trust
 

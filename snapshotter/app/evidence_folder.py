@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter import durable
 from snapshotter.app import bundles
-from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import keys, names
@@ -33,6 +32,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.report import printable
 from snapshotter.verify.trust import MAX_TRUST_BYTES, Trust, load_document
 

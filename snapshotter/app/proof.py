@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 
 from snapshotter import durable
 from snapshotter.app import bundles
-from snapshotter.app.bundle_verification import verified_on_disk
 from snapshotter.app.observations import read_bundle
 from snapshotter.app.spool import scratch
 from snapshotter.app.stamps import stamps
@@ -42,6 +41,7 @@ from snapshotter.verify.files import (
     late_tokens_beside,
     log_proof_beside,
 )
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.pack import Judge, PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 

@@ -18,16 +18,9 @@ from snapshotter.formats import takedown as takedown_format
 from snapshotter.formats.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.verify import pack_report, report, takedown
-from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.event_alone import verify_event_alone
-from snapshotter.verify.files import (
-    custody_beside,
-    late_tokens_beside,
-    log_proof_beside,
-    open_file,
-    read_trust,
-    renewals_beside,
-)
+from snapshotter.verify.files import log_proof_beside, open_file, read_trust
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Seen, Trust
@@ -112,15 +105,7 @@ def _judge(
             folders=(*folders, file.parent),
             log_proof=log_proof_beside(file),
         )
-    return verify_bundle(
-        stream,
-        trust,
-        now=now,
-        late_tokens=late_tokens_beside(file),
-        custody_sidecars=custody_beside(file),
-        log_proof=log_proof_beside(file),
-        renewals=renewals_beside(file),
-    )
+    return verified_on_disk(stream, file, trust, now=now)
 
 
 def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[str]:

@@ -17,14 +17,8 @@ from snapshotter.formats import leaf, tlog_proof
 from snapshotter.formats.layout import SUFFIX
 from snapshotter.formats.leaf import Leaf
 from snapshotter.model.finding import Code, Finding, Report, Verdict
-from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import (
-    custody_beside,
-    late_tokens_beside,
-    log_proof_beside,
-    open_file,
-    renewals_beside,
-)
+from snapshotter.verify.files import open_file
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.takedown import EventReport, check_parts, read_event
 from snapshotter.verify.trust import Trust
 
@@ -109,15 +103,7 @@ def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime
         except SnapshotterError:
             continue  # a folder, a pipe: no bundle
         with stream:
-            return verify_bundle(
-                stream,
-                trust,
-                now=now,
-                late_tokens=late_tokens_beside(path),
-                custody_sidecars=custody_beside(path),
-                log_proof=log_proof_beside(path),
-                renewals=renewals_beside(path),
-            )
+            return verified_on_disk(stream, path, trust, now=now)
     return None
 
 
