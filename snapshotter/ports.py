@@ -213,6 +213,10 @@ class Receipts(Protocol):
         """Yield every bundle with receipts, in the order of their ids."""
 
 
+class NotAnObject(SnapshotterError):
+    """Something that is no object has an object's name in a store: the store does not have it."""
+
+
 class ObjectStore(Protocol):
     """
     A place for immutable objects. Not trusted: whoever controls it can withhold
@@ -253,7 +257,18 @@ class ObjectStore(Protocol):
         """
 
     def open(self, key: str) -> BinaryIO:
-        """Return a seekable binary stream; the caller closes it. Raises FileNotFoundError."""
+        """
+        Return a seekable binary stream; the caller closes it.
+
+        Reading from it raises what this raises: never an error of the system.
+
+        Raises:
+            FileNotFoundError: The store says that there is no such object. What it does not
+                say, for want of an answer or of rights, is never this.
+            NotAnObject: Something else has the name, as only a directory can hold.
+            ServiceUnavailable: No answer, or one that asks for another try.
+            SnapshotterError: It cannot be read, and another try would not change that.
+        """
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
         """Yield objects whose key begins with `prefix`, in key order (or the reverse), lazily."""

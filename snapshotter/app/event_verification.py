@@ -34,7 +34,7 @@ from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, Take
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
-from snapshotter.verify.files import open_file
+from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
 from snapshotter.verify.trust import Trust
@@ -82,7 +82,7 @@ def in_folders(
     for path in (*(it for it in given if it.name == name), *(it / name for it in folders)):
         try:
             stream = open_file(path)
-        except (FileNotFoundError, SnapshotterError):
+        except (FileNotFoundError, NotAFile):
             continue
         with stream:
             report = verified_on_disk(stream, path, trust, now=now)

@@ -23,6 +23,7 @@ from typing import Any
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.model.bundle import LockState, Retention
+from snapshotter.regular_file import open_regular
 
 FOLDER = ".locks"
 FORMAT = "snapshotter-directory-lock/1"
@@ -82,8 +83,7 @@ def read(root: int, key: str) -> LockState:
     try:
         with _folders(root, key, make=False) as folder:
             name = key.rpartition("/")[2]
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
+            with os.fdopen(open_regular(name, inside=folder, follow=False), "rb") as stream:
                 return parse(stream.read(_MAX_BYTES))
     except FileNotFoundError:
         return LockState()

@@ -20,23 +20,29 @@ Paths are walked by descriptor and no symbolic link is ever followed below the
 root, so that nothing is written or read elsewhere.
 """
 
+# `typing.override` begins with Python 3.12, and the stream below is made of overrides.
+# mypy: disable-error-code="explicit-override"
+
 import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import itertools
 import os
 import secrets
-import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.ports import Content, Tagged
+from snapshotter.ports import Content, NotAnObject, Tagged
+from snapshotter.regular_file import NotRegularFile, open_regular
 from snapshotter.store import directory_locks, directory_swap, layout
 from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least, extended, refuse_locked
@@ -44,6 +50,7 @@ from snapshotter.store.locking import at_least, extended, refuse_locked
 _INCOMING = ".incoming"
 _ASIDE = ".aside"
 _CHUNK = 1 << 20  # bytes per read
+_BUFFER = 64 << 10  # bytes that a reader asks for at once
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -222,7 +229,8 @@ class DirectoryStore:
         with self._told(key), contextlib.ExitStack() as stack:
             root = stack.enter_context(_opened(self._root))
             folders = stack.enter_context(self._folders(root, key, make=False))
-            return os.fdopen(_open_object(folders[-1], key), "rb")
+            raw = _ObjectFile(_open_object(folders[-1], key), partial(self._told, key))
+            return io.BufferedReader(raw, _BUFFER)
 
     def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
         """See `ObjectStore.list`. Holds the names of one folder at a time, and no digests."""
@@ -346,8 +354,15 @@ class DirectoryStore:
         with contextlib.ExitStack() as stack:
             folders = [root]
             for segment in key.split("/")[:-1]:
-                step = _folder(folders[-1], segment) if make else _opened(segment, folders[-1])
-                folders.append(stack.enter_context(step))
+                try:
+                    step = _folder(folders[-1], segment) if make else _opened(segment, folders[-1])
+                    folders.append(stack.enter_context(step))
+                except OSError as error:
+                    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                        raise NotRegularFile(
+                            error.errno, f"{segment} is no folder of the store", key
+                        ) from error
+                    raise
             yield folders
 
     def _link(self, incoming: int, name: str, folder: int, key: str, sha256: str) -> None:
@@ -383,6 +398,12 @@ class DirectoryStore:
 
     def _told_as(self, error: OSError, key: str) -> SnapshotterError:
         root, code = self._root, error.errno
+        if isinstance(error, NotRegularFile):
+            return NotAnObject(
+                f"something is in the way of {key} in {root}: {error.strerror}",
+                hint="put the file itself there: a store follows no links, and keeps objects as"
+                " regular files",
+            )
         if is_disk_full(error):
             return SnapshotterError(
                 f"no space left in {root}", hint="free some space; nothing was stored"
@@ -448,13 +469,23 @@ def _folder(inside: int, name: str, *, mode: int = 0o777) -> Iterator[int]:
 
 
 def _open_object(folder: int, key: str) -> int:
-    # O_NONBLOCK: a named pipe in the way must not hang us.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(key.rpartition("/")[2], flags, dir_fd=folder)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EISDIR, "not a regular file", key)
+    return open_regular(key.rpartition("/")[2], inside=folder, follow=False)
+
+
+class _ObjectFile(io.FileIO):
+    """One object; a disk that fails while it is read is told as the store's contract says."""
+
+    def __init__(self, descriptor: int, told: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(descriptor, "rb")
+        self._told = told
+
+    def readinto(self, buffer: Any) -> int | None:
+        with self._told():
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with self._told():
+            return super().readall()
 
 
 @contextlib.contextmanager

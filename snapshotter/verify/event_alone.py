@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import leaf, tlog_proof
 from snapshotter.formats.layout import SUFFIX
 from snapshotter.formats.leaf import Leaf
 from snapshotter.model.finding import Code, Finding, Report, Verdict
-from snapshotter.verify.files import open_file
+from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.takedown import EventReport, check_parts, read_event
 from snapshotter.verify.trust import Trust
@@ -98,10 +98,8 @@ def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime
         path = folder / f"{bundle_id}{SUFFIX}"
         try:
             stream = open_file(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotAFile):
             continue
-        except SnapshotterError:
-            continue  # a folder, a pipe: no bundle
         with stream:
             return verified_on_disk(stream, path, trust, now=now)
     return None

@@ -4,13 +4,13 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import custody_sidecars, names, renewal, tlog_proof
+from snapshotter.regular_file import NotRegularFile, open_regular
 from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Seen, Trust, load_trust
 
@@ -34,18 +34,15 @@ def open_file(path: Path) -> BinaryIO:
         SnapshotterError: It can not be opened.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.fdopen(open_regular(path), "rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+    except NotRegularFile as error:
+        raise NotAFile(f"{path} can not be read: {error.strerror}") from error
     except OSError as error:
         raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the name
         raise SnapshotterError(f"{path} can not be read: {error}") from error
-    # Python itself refuses to make a stream of a directory, and keeps the descriptor open.
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotAFile(f"{path} can not be read: it is not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def file_named(name: str) -> BinaryIO | None:

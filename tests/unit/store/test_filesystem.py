@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.ports import NotAnObject
 from snapshotter.store import layout
 from snapshotter.store.filesystem import DirectoryStore
+from tests.special_files import SPECIAL
 
 KEY = "bundles/2026/11/24/x.wacz"
 
@@ -105,18 +108,51 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "a").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.parametrize("kind", sorted(SPECIAL))
 def test_what_is_no_regular_file_is_no_object(
     store: DirectoryStore, tmp_path: Path, kind: str
 ) -> None:
     store.root.mkdir(parents=True)
-    {"folder": os.mkdir, "pipe": os.mkfifo}[kind](store.root / "a")
+    SPECIAL[kind](store.root / "a")
 
     with pytest.raises(SnapshotterError, match="in the way"):
         put(store, "a", b"x", tmp_path)
-    with pytest.raises(SnapshotterError, match="in the way"):
+    with pytest.raises(NotAnObject, match="in the way"):
         store.open("a")
     assert list(store.list()) == []
+
+
+def test_an_object_below_what_is_no_folder_is_none(store: DirectoryStore) -> None:
+    store.root.mkdir(parents=True)
+    (store.root / "bundles").write_bytes(b"")
+
+    with pytest.raises(NotAnObject, match="bundles is no folder"):
+        store.open(KEY)
+    assert list(store.list(KEY)) == []
+
+
+def test_a_root_that_is_no_folder_is_not_an_empty_store(tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(b"")
+
+    for ask in (lambda it: it.open(KEY), lambda it: list(it.list())):
+        with pytest.raises(SnapshotterError, match="in the way") as caught:
+            ask(DirectoryStore(tmp_path / "store"))
+        assert not isinstance(caught.value, NotAnObject)
+
+
+def test_a_disk_that_fails_while_an_object_is_read_is_a_sentence(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    put(store, "a", b"x", tmp_path)
+
+    with store.open("a") as stream:
+        assert isinstance(stream, io.BufferedReader)
+        folder = os.open(tmp_path, os.O_RDONLY)
+        os.dup2(folder, stream.fileno())  # reading it fails, as it does from a bad sector
+        os.close(folder)
+
+        with pytest.raises(SnapshotterError, match="in the way"):
+            stream.read()
 
 
 def test_files_that_are_not_ours_are_not_listed(store: DirectoryStore, tmp_path: Path) -> None:

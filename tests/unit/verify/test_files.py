@@ -11,6 +11,7 @@ import pytest
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.rfc3161 import TokenInvalid, read_token
 from snapshotter.verify.files import NotAFile, late_tokens_beside, open_file, read_trust
+from tests.special_files import SPECIAL
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
@@ -32,23 +33,28 @@ def never_waits() -> Iterator[None]:
 
 
 def _special(folder: Path, kind: str, name: str) -> Path:
-    path = folder / name
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        path.mkdir()
-    return path
+    SPECIAL[kind](folder / name)
+    return folder / name
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+_KINDS = ["pipe", "link-to-a-device", "folder", "socket", "link-to-a-folder"]
+
+
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening one can change its state: a tape rewinds, a watchdog begins to count."""
+    monkeypatch.setattr(os, "open", None)
+
+    with pytest.raises(NotAFile, match="it is a device and not a regular file"):
+        open_file(Path("/dev/null"))
+
+
+@pytest.mark.parametrize("kind", _KINDS)
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
     with pytest.raises(NotAFile, match="regular file"):
         open_file(_special(tmp_path, kind, "a.wacz"))
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_trust_file_or_signature_that_is_no_file_is_a_sentence(tmp_path: Path, kind: str) -> None:
     trust = _special(tmp_path, kind, "trust.json")
     with pytest.raises(NotAFile, match="regular file"):
@@ -60,7 +66,7 @@ def test_a_trust_file_or_signature_that_is_no_file_is_a_sentence(tmp_path: Path,
         read_trust(tmp_path / "b.json", pinned_root=PIN, now=NOW)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_sidecar_that_is_no_file_is_passed_over(tmp_path: Path, kind: str) -> None:
     _special(tmp_path, kind, "a.wacz.late-01.tsr")
     (tmp_path / "a.wacz.late-02.tsr").write_bytes(b"two")
