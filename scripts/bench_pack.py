@@ -80,7 +80,7 @@ def _run(
         packs.manifest(),
         event_id="",
         page=pack.piece(page),
-        text_sha256=pages.text_sha256(page),
+        text_sha256=pages.shown_sha256(page, parts, end),
         parts=parts,
         end=pack.piece(end),
     )

@@ -124,3 +124,81 @@ def value_of(data: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(rest.partition(b"\n")[0])
     assert canonical_json.dumps(found)
     return found
+
+
+# --- ways to alter a pack ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One way to alter a pack of a removal, and what its own page makes of it."""
+
+    name: str
+    before: bytes  # stands in the pack
+    after: bytes
+    page: str = "bad"  # "good": a browser reads it as the same; "none": the page's script is dead
+
+    def made(self, data: bytes) -> bytes:
+        """Return the altered pack; `before` is replaced where it stands first."""
+        assert self.before in data, self.name
+        return data.replace(self.before, self.after, 1)
+
+
+_TITLE = b"It was there. It is gone."
+_TOLD = b"Is this file as it was made?"
+EDITS = (
+    Edit("a word of the statement", b"it was still there", b"it was never there"),
+    Edit("a word outside the statement", _TOLD, b"This file is as it was made."),
+    Edit("what is said before the check", b"Not checked.", b"PASSED."),
+    Edit("an empty paragraph filled", b'<p id="key"></p>', b'<p id="key">PASSED</p>'),
+    Edit("the title", b"<title>It was there.", b"<title>It is there."),
+    Edit("a hidden paragraph", b"</main>", b"<p hidden>PASSED</p></main>"),
+    Edit("something hidden", b"<h1>", b"<h1 hidden>"),
+    Edit("the words for a picture", b'alt="Both captures', b'alt="Two captures'),
+    Edit("words that show on hovering", b"<h1>", b'<h1 title="PASSED">'),
+    Edit("words for a screen reader", b"<h1>", b'<h1 aria-label="PASSED">'),
+    Edit("the language", b'<html lang="en">', b'<html lang="de">'),
+    Edit("a field with words in it", b"</main>", b'<input placeholder="PASSED"></main>'),
+    Edit("a field with a value", b"</main>", b'<input value="PASSED"></main>'),
+    Edit("the style", b"max-width: 62rem", b"max-width: 63rem"),
+    Edit("words in the style", b"</style>", b'h1::after { content: "not" }</style>'),
+    Edit("the policy", b"form-action &#39;none&#39;", b"form-action *"),
+    Edit("a comment", b"<!-- snapshotter-pack/1 -->", b"<!-- snapshotter-pack/1  -->"),
+    Edit("a second comment", b"<main", b"<!-- PASSED --><main"),
+    Edit("a second script", b"</main>", b"</main><script>1</script>"),
+    Edit("an element twice", b"<h1>", b"<h1>" + _TITLE + b"</h1><h1>"),
+    Edit(
+        "a second list",
+        b'<script type="text/plain" id',
+        b'<p id="manifest"></p><script type="text/plain" id',
+    ),
+    Edit(
+        "an element that takes a method's place",
+        b"</main>",
+        b'<form name="childNodes"></form></main>',
+    ),
+    Edit("a shadow tree", b"<h1>", b'<h1><template shadowrootmode="open">PASSED</template>'),
+    Edit(
+        "a file's type", b'data-media-type="application/wacz"', b'data-media-type="application/zip"'
+    ),
+    Edit("words behind the end", b"</html>\n", b"</html>\nPASSED\n"),
+    Edit("a comment behind the end", b"</html>\n", b"</html>\n<!-- PASSED -->"),
+    Edit("white space behind the end", b"</html>\n", b"</html>\n\n"),
+    Edit("a space in a file's base64", b"\nUEs", b"\nU Es"),
+    Edit("an empty line in a file's base64", b"\nUEs", b"\n\nUEs"),
+    Edit("white space in the list", b'{"end":', b'{ "end":'),
+    Edit("white space in the list's signature", b'{"key_id":', b'{ "key_id":'),
+    Edit("the script", b'"use strict";', b'"use sloppy";', "none"),
+    Edit("a character spelled otherwise", b"<h1>It was", b"<h1>I&#116; was", "good"),
+    Edit("a tag spelled otherwise", b"<h1>", b"<H1 >", "good"),
+    Edit("an attribute spelled otherwise", b'id="statement"', b"id='statement'", "good"),
+    Edit("another line break", b"<head>\n", b"<head>\r\n", "good"),
+    Edit("a mark of the encoding", MAGIC, b"\xef\xbb\xbf" + MAGIC, "good"),
+    # What is shown is the heading, and not what is put before it: the page sees to that.
+    Edit(
+        "a closed shadow tree",
+        b"<h1>",
+        b'<h1><template shadowrootmode="closed">PASSED</template>',
+        "good",
+    ),
+)

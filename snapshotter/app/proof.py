@@ -252,7 +252,7 @@ def _write(
         software=desk.software,
         lacks=said.lacks,
         page=pack.piece(page),
-        text_sha256=pages.text_sha256(page),
+        text_sha256=pages.shown_sha256(page, parts, end),
         parts=tuple(parts),
         end=pack.piece(end),
     )

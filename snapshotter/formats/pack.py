@@ -72,7 +72,7 @@ class Manifest:
     software: str
     lacks: tuple[str, ...]  # words for what was left out: "confirmations", "pdf", …
     page: Piece
-    text_sha256: str  # of the words in the page's `main` element: its own script checks them
+    text_sha256: str  # of all that the page shows, which its own script compares
     parts: tuple[Part, ...]
     end: Piece
 
@@ -181,6 +181,12 @@ def looks_like_pack(head: bytes) -> bool:
     Generous: one whose first bytes were altered is still one to find that of.
     """
     return head[:1] == b"<" or FORMAT.encode() in head[: 2 * len(MAGIC)]
+
+
+def frame(page: bytes, parts: Sequence[Part], end: bytes) -> bytes:
+    """Return a pack without its list and without the bytes of its parts: what a page shows."""
+    blocks = b"".join(_open_part(part) + _CLOSE for part in parts)
+    return page + _OPEN + _CLOSE + blocks + end
 
 
 # --- writing ----------------------------------------------------------------------------------

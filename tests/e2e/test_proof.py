@@ -35,7 +35,7 @@ from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify import pack_report
 from snapshotter.verify.pack import verify_pack
 from snapshotter.verify.trust import Trust, own_trust, trusted_key
-from tests import bundles
+from tests import bundles, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.servers.authority import Chain
 from tests.verdicts import judged_by_all
@@ -182,8 +182,7 @@ class Reader:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         if script:
             self.page.add_init_script(script)
-        self.page.goto(file.as_uri(), timeout=LIMIT_MS)
-        self.page.locator(SETTLED).wait_for(timeout=LIMIT_MS)
+        self.open(file)
 
     def __enter__(self) -> "Reader":
         return self
@@ -194,6 +193,20 @@ class Reader:
     @property
     def verdict(self) -> str:
         return self.page.locator("#verdict").inner_text()
+
+    def open(self, file: Path, *, settles: bool = True) -> None:
+        self.page.goto(file.as_uri(), timeout=LIMIT_MS)
+        if settles:
+            self.page.locator(SETTLED).wait_for(timeout=LIMIT_MS)
+
+    @property
+    def state(self) -> str:
+        """`good`, `bad`, or `none`: the page's script did not run."""
+        return self.page.locator("html").get_attribute("data-state") or "none"
+
+    @property
+    def compared(self) -> str:
+        return self.page.locator("#compared").inner_text()
 
     @property
     def states(self) -> list[str]:
@@ -283,7 +296,7 @@ def test_an_altered_word_or_list_is_red_as_well(
 ) -> None:
     data = proof.made.file.read_bytes()
     for before, after, named in (
-        (b"The notice says that the author", b"The notice says that the police", "the words of"),
+        (b"The notice says that the author", b"The notice says that the police", "the page around"),
         (b'"lacks":[]', b'"lacks":["pdf"]', "the signed list"),
     ):
         assert before in data
@@ -291,6 +304,24 @@ def test_an_altered_word_or_list_is_red_as_well(
         with Reader(browser, tmp_path / "altered.html") as reader:
             assert reader.verdict.startswith("✗ ALTERED: "), reader.verdict
             assert named in reader.verdict
+
+
+def test_the_page_is_red_for_each_edit_that_a_reader_can_see(
+    proof: Proof, browser: Browser, tmp_path: Path
+) -> None:
+    """And it says what it does not compare: spellings that a browser reads as the same."""
+    data, found = proof.made.file.read_bytes(), {}
+    file = tmp_path / "altered.html"
+    with Reader(browser, proof.made.file) as reader:  # one page for all: each load is whole
+        for edit in packs.EDITS:
+            file.write_bytes(edit.made(data))
+            reader.open(file, settles=edit.page != "none")
+            found[edit.name] = reader.state
+            if edit.page == "good":
+                assert "Not compared: how the page is spelled" in reader.compared
+                assert reader.page.locator("h1").is_visible()
+
+    assert found == {edit.name: edit.page for edit in packs.EDITS}
 
 
 def test_the_statement_on_paper_is_one_sheet_of_text(proof: Proof) -> None:

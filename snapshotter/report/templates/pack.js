@@ -1,8 +1,9 @@
 "use strict";
-// Checks this page's files against its signed list. It asks nobody for anything, and makes no
-// markup: all that it shows is text. What it can find is damage; see "by other means" below.
+// Compares this page and its files with its signed list. It asks nobody for anything, and makes no
+// markup: all that it shows is text. It finds damage, and nobody who rewrites it; see "by other means".
 (function () {
-  const byId = (id) => document.getElementById(id);
+  // By the prototypes: an element whose name is that of a method does not take its place.
+  const byId = (id) => Document.prototype.getElementById.call(document, id);
   const BLOCK = 77 * 4096; // characters: whole lines of base64, each 76 and a newline
 
   // SHA-256 (FIPS 180-4), for browsers that have none for pages from a disk.
@@ -63,11 +64,13 @@
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  // Bytes from base64 as the `base64` command prints it: in no other spelling.
   function decoded(text) {
     const pieces = [];
     let length = 0;
     for (let at = 0; at < text.length; at += BLOCK) {
-      const raw = atob(text.slice(at, at + BLOCK).replaceAll("\n", ""));
+      const block = text.slice(at, at + BLOCK), line = block.replaceAll("\n", ""), raw = atob(line);
+      if (btoa(raw) !== line || !/^(?:[^\n]{76}\n)*(?:[^\n]{1,76}\n)?$/.test(block)) throw new Error("another spelling");
       const piece = new Uint8Array(raw.length);
       for (let i = 0; i < raw.length; i++) piece[i] = raw.charCodeAt(i);
       pieces.push(piece);
@@ -93,13 +96,67 @@
     return out;
   }
   async function signatureHolds(signed, seal) {
+    const lines = seal.public_key.split("\n"), coded = lines.slice(1, -2).join("");
+    const der = bytesOf(coded), wrapped = coded.match(/.{1,64}/g).join("\n");
+    const pem = "-----BEGIN PUBLIC KEY-----\n" + wrapped + "\n-----END PUBLIC KEY-----\n";
+    if (pem !== seal.public_key || (await sha256(der)) !== seal.key_id) return false;
+    const signature = bytesOf(seal.signature);
     if (!subtle) return null;
-    const der = decoded(seal.public_key.replace(/-----[A-Z ]+-----/g, "").trim() + "\n");
     const curve = der.length > 100 ? ["P-384", "SHA-384", 48] : ["P-256", "SHA-256", 32];
     const key = await subtle.importKey("spki", der, { name: "ECDSA", namedCurve: curve[0] }, false, ["verify"]);
-    const signature = rawSignature(decoded(seal.signature), curve[2]);
-    const holds = await subtle.verify({ name: "ECDSA", hash: curve[1] }, key, signature, signed);
-    return holds && (await sha256(der)) === seal.key_id;
+    return subtle.verify({ name: "ECDSA", hash: curve[1] }, key, rawSignature(signature, curve[2]), signed);
+  }
+  function bytesOf(base64) {
+    const raw = atob(base64);
+    if (btoa(raw) !== base64) throw new Error("the signed list has another spelling");
+    return Uint8Array.from(raw, (letter) => letter.charCodeAt(0));
+  }
+
+  // Everything that the browser made of the file, as the list's `text_sha256` has it: see
+  // proof-pack.md, "What the page compares". Read by the prototypes' own getters, as above.
+  const getter = (owner, name) => {
+    const get = Object.getOwnPropertyDescriptor(owner.prototype, name).get;
+    return (node) => get.call(node);
+  };
+  const nodesOf = getter(Node, "childNodes"), kindOf = getter(Node, "nodeType"), nameOf = getter(Element, "localName");
+  const attributesOf = getter(Element, "attributes"), spaceOf = getter(Element, "namespaceURI");
+  const textOf = getter(CharacterData, "data"), shadowOf = getter(Element, "shadowRoot");
+  const HTML = "http://www.w3.org/1999/xhtml";
+  function listed(node, inside, found) {
+    for (const child of nodesOf(node)) {
+      const kind = kindOf(child), last = found[found.length - 1];
+      if (kind === Node.ELEMENT_NODE) {
+        const name = nameOf(child), attributes = Array.from(attributesOf(child));
+        const row = ["element", spaceOf(child) === HTML ? name : spaceOf(child) + " " + name];
+        for (const it of attributes) row.push(it.name, it.value);
+        if (shadowOf(child)) row.push("shadow");
+        found.push(row);
+        const isData = name === "script" && attributes.some((it) => it.name === "type" && it.value === "text/plain");
+        if (!isData) listed(child, name, found); // what is in those is compared by other means
+        found.push(["end"]);
+      } else if (kind === Node.TEXT_NODE) {
+        const text = textOf(child);
+        if (inside === "html" && /^[\t\n\f\r ]*$/.test(text)) continue;
+        if (last[0] === "text") last[1] += text;
+        else found.push(["text", text]);
+      } else if (kind === Node.COMMENT_NODE) {
+        found.push(["comment", textOf(child)]);
+      } else { // the document's type
+        found.push(["doctype", [child.name, child.publicId, child.systemId].join(" ").trim()]);
+      }
+    }
+    return found;
+  }
+  // Elements can be given other content to show than they hold (a shadow tree, which may be closed
+  // to scripts). So each is made anew of what was compared: that is then what is shown.
+  function showWhatWasListed() {
+    const hosts = "article, aside, blockquote, body, div, footer, h1, h2, h3, h4, h5, h6, header, main, nav, p, section, span";
+    for (const old of Document.prototype.querySelectorAll.call(document, hosts)) {
+      const fresh = document.createElement(nameOf(old));
+      for (const it of attributesOf(old)) fresh.setAttribute(it.name, it.value);
+      fresh.append(...nodesOf(old));
+      old.replaceWith(fresh);
+    }
   }
 
   function tell(state, text) {
@@ -110,14 +167,19 @@
 
   async function check() {
     const encoder = new TextEncoder();
-    const words = encoder.encode(byId("statement").textContent); // before anything is changed
+    const shown = encoder.encode(JSON.stringify(listed(document, "", []))); // before anything is changed
+    showWhatWasListed();
     tell("checking", "Checking this file …");
     const lines = byId("manifest").textContent.split("\n");
     const manifest = JSON.parse(lines[1]), seal = JSON.parse(lines[2]);
     const wrong = [];
-    const signature = await signatureHolds(encoder.encode(lines[1] + "\n"), seal);
+    const inForm = lines.length === 4 && !lines[0] && !lines[3] && JSON.stringify(seal) === lines[2]
+      && Object.keys(seal).join() === "key_id,public_key,signature";
+    const signature = inForm && (await signatureHolds(encoder.encode(lines[1] + "\n"), seal));
     if (signature === false) wrong.push("the signed list");
-    if ((await sha256(words)) !== manifest.text_sha256) wrong.push("the words of this page");
+    if ((await sha256(shown)) !== manifest.text_sha256) {
+      wrong.push("the page around the files (a browser's add-on that changes pages looks the same: try without add-ons)");
+    }
     const elements = document.querySelectorAll("script.part");
     const rows = byId("files").tBodies[0].rows;
     if (elements.length !== manifest.parts.length || rows.length !== manifest.parts.length) {
@@ -130,7 +192,7 @@
         const text = element.textContent;
         if (element.dataset.name === part.name && text[0] === "\n") bytes = decoded(text.slice(1));
       } catch (error) {
-        bytes = null; // not base64: altered
+        bytes = null; // not base64 as it was written: altered
       }
       const good = bytes !== null && bytes.length === part.length && (await sha256(bytes)) === part.sha256;
       const what = row.cells[1].textContent;
@@ -146,16 +208,23 @@
       if (part.role === "picture" && byId("picture")) byId("picture").src = address;
       await new Promise((resolve) => setTimeout(resolve)); // the page stays awake between files
     }
+    byId("compared").textContent = "Compared: every file, character by character; everything that the browser made of "
+      + "the page, shown or hidden: its title, words, attributes, comments, style and script; "
+      + (signature === null ? "but not the list's signature. " : "and the list's signature. ")
+      + "Not compared: how the page is spelled where the browser reads the same.";
     const files = manifest.parts.length + " files";
     if (wrong.length) {
       tell("bad", "ALTERED: " + wrong.join("; ") + ". Do not rely on this file.");
     } else if (signature === null) {
-      tell("good", "All " + files + " and the words of this page are as the list has them. This browser could not check the list's signature.");
+      tell("good", "All " + files + " and all that this page shows are as the list has them. This browser could not check the list's signature.");
     } else {
-      tell("good", "All " + files + " and the words of this page are exactly as the signed list has them.");
+      tell("good", "All " + files + " and all that this page shows are exactly as the signed list has them.");
     }
     byId("key").textContent = "The list names the key " + seal.key_id
       + ". Compare this fingerprint with what its owner published elsewhere: this page can not know whose key it is.";
   }
-  check().catch((error) => tell("bad", "This file could not be checked: " + error.message + ". Do not rely on it."));
+  // What stands behind this script is part of the file as well.
+  const whole = document.readyState !== "loading" ? Promise.resolve()
+    : new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
+  whole.then(check).catch((error) => tell("bad", "This file could not be checked: " + error.message + ". Do not rely on it."));
 })();

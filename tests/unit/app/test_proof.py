@@ -31,7 +31,7 @@ from snapshotter.policy.load import load
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import bundles, observed
+from tests import bundles, observed, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.servers.authority import Chain
 
@@ -252,6 +252,14 @@ def test_one_byte_of_either_end_fails_with_its_name(
     name = (place.seen, place.gone)[number]
     assert [it.detail for it in failed] == [f"the capture '{end}' ({name}) was altered"]
     assert failed[0].code is Code.HASH
+
+
+def test_every_edit_of_the_page_fails_whatever_a_browser_makes_of_it(
+    place: Place, made: Made
+) -> None:
+    found = {edit.name: verified(made.file, place.trust, edit.made).verdict for edit in packs.EDITS}
+
+    assert set(found.values()) == {Verdict.FAILED}, found
 
 
 def test_what_stands_beside_a_bundle_comes_with_it_and_who_looked_at_it_does_not(

@@ -366,12 +366,26 @@ def test_the_same_statement_is_the_same_page() -> None:
     assert pages.end().endswith(b"</html>\n")
 
 
-def test_the_digest_of_the_words_follows_every_word_of_the_statement_and_no_other() -> None:
-    page = pages.page(exhibits.statement(), PARTS)
-    digest = pages.text_sha256(page)
+def test_the_digest_of_the_page_follows_all_that_a_browser_makes_of_it_and_no_spelling() -> None:
+    page, end = pages.page(exhibits.statement(), PARTS), pages.end()
+    parts = [part for part, _ in PARTS]
+    digest = pages.shown_sha256(page, parts, end)
 
-    assert pages.text_sha256(page.replace(b"14:05:12", b"14:05:13", 1)) != digest
-    assert pages.text_sha256(page.replace(b"Not checked. The page", b"Checked. The page")) == digest
+    for before, after in (
+        (b"14:05:12", b"14:05:13"),
+        (b"Not checked. The page", b"Checked. The page"),
+        (b'<p id="key"></p>', b'<p id="key">PASSED</p>'),
+        (b"<h1>", b"<h1 hidden>"),
+        (b"<main", b"<!-- PASSED --><main"),
+    ):
+        assert pages.shown_sha256(page.replace(before, after, 1), parts, end) != digest, before
+    spelled = page.replace(b"<h1>It", b"<H1 >I&#116;", 1)
+    assert spelled != page
+    assert pages.shown_sha256(spelled, parts, end) == digest
+    assert pages.shown_sha256(page, [], end) != digest
+    assert pages.shown_sha256(page, parts, end.replace(b"use strict", b"use sloppy")) != digest
+    with pytest.raises(RuntimeError, match="does not close its <p>"):
+        pages.shown_sha256(page.replace(b"</p>", b"</b>", 1), parts, end)
 
 
 def test_the_sheet_for_paper_has_its_picture_with_it() -> None:
