@@ -26,7 +26,7 @@ from snapshotter.app.observations import is_of_its_host, observe, stated
 from snapshotter.assess.events import again, event_id
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout
-from snapshotter.formats.canonical_json import plain
+from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.request import Decision
@@ -36,8 +36,8 @@ from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
-from snapshotter.verify.trust import Trust
+from snapshotter.verify.takedown import OWN_WORD, EventReport, Part, check_parts, read_event
+from snapshotter.verify.trust import Trust, judge_key
 
 # What a verdict comes down to; the rest says how it was come by.
 _DECIDES: Final = (
@@ -47,6 +47,7 @@ _DECIDES: Final = (
 
 # Which page it is and whose is judged over all captures; the time of its tokens with them.
 _APART: Final = frozenset({"identity", "account", "proven_at", "proven_at_ms"})
+_OF_ACCOUNTS: Final = (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
 _READ: Final = frozenset(
     {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts", "account_name"}
 )
@@ -59,6 +60,10 @@ class Found:
     report: Report
     stream: BinaryIO  # open as long as it is lent
 
+
+# Returns the event whose record has a digest, and the id of the key that signed it, as
+# `takedown.parse` does; None where it is not here.
+Before = Callable[[str], tuple[Takedown, str] | None]
 
 # Lends the bundle of an id; gives None where it is not here.
 Find = Callable[[str], AbstractContextManager[Found | None]]
@@ -153,14 +158,14 @@ def verify_event(
     find: Find,
     by: Rederiver,
     *,
-    before: Callable[[str], Takedown | None] | None = None,
+    before: Before | None = None,
 ) -> EventReport:
     """
     Return all findings about an event. Never raises for what is in it, or in its bundles.
 
     Args:
-        before: Returns the event whose record has a digest, from where events are kept; None
-            where nobody can say.
+        before: Finds the event before, where events are kept. None: nobody looks for it, and
+            which event it was is its signer's own word.
 
     Raises:
         OSError, SnapshotterError: A bundle is here and can not be read.
@@ -180,13 +185,20 @@ def verify_event(
     found = check_parts(found, parts)  # (2)
     findings: list[Finding] = []
     notes: list[str] = []
+    own_word = list(OWN_WORD)
     for part in parts:
         look = looks[part.observation.bundle_id]
         findings += _verdict(part, look)  # (3)
-        notes += [f"{part.role}: {it}" for it in look.notes]
+        left_open = _left_open(part, parts, looks)
+        notes += [f"{part.role}: {it}" for it in (*look.notes, *left_open)]
+        own_word += [f"{part.role}: {it}" for it in _own_word(part, parts, looks)]
     findings += _identity(event, parts, looks)
+    findings += _accounts(event, parts, looks)
     findings += _conclusion(event, parts, looks)  # (4)
-    findings += _previous(event, before)
+    if not event.previous or before is None:
+        own_word.append("previous")
+    findings += _previous(event, before, trust)
+    found = replace(found, own_word=tuple(dict.fromkeys(own_word)))
     return found.with_more(findings, [*_held_to(event.confirm), *_few_words(event), *notes])
 
 
@@ -233,6 +245,7 @@ class _Look:
     stated: str = ""  # and the other one that it states
     problem: str = ""  # why its verdict can not be made again
     by_today: bool = False  # it holds no rules: the verdict is that of today's
+    is_final: bool = True  # its address alone says which page it is of
     notes: tuple[str, ...] = ()
 
 
@@ -275,6 +288,7 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
         asked=again.identity,
         stated=shown,
         by_today=by_today,
+        is_final=identities.identity(again.url, by.rules).final,
         notes=tuple(notes),
     )
 
@@ -348,8 +362,18 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
             f"{_words(made.availability, made.cause)}: {', '.join(other)}",
         )
         return
-    # What is read off a page changes with the rules, too.
-    names = _differing(said, made, _APART | _READ if look.by_today else _APART)
+    names = _differing(said, made, _APART)
+    if look.by_today:  # what is read off a page changes with the rules, too
+        read = sorted(_READ.intersection(names) - {"rule_files"})
+        names = [it for it in names if it not in _READ]
+        if read and not names:
+            yield Finding(
+                check=part.role,
+                verdict=Verdict.INDETERMINATE,
+                code=Code.VERDICT,
+                detail=f"the event says of it what {rules} do not: {', '.join(read)}",
+            )
+            return
     if names:
         yield Finding(
             check=part.role,
@@ -375,6 +399,37 @@ def _differing(said: Observation, made: Observation, apart: frozenset[str]) -> l
     return sorted(name for name in one if name not in apart and one[name] != other.get(name))
 
 
+def _left_open(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[str]:
+    """Tell what an event does not say of a capture, or says of it with less than there is."""
+    said, look = part.observation, looks[part.observation.bundle_id]
+    made = look.again
+    if made is None:
+        return
+    if not said.account and (known := _known_accounts(part, parts, looks)):
+        yield f"the event names no account of it; its captures name {', '.join(sorted(known))}"
+    if made.account_name and not said.account_name:
+        yield "the event does not say what the page calls its account"
+    proven = look.report.proven_time if look.report is not None else None
+    if proven is not None and said.proven_at is None:
+        yield f"the event names no proven time of it; by the tokens here it is {instant(proven)}"
+    elif proven is not None and said.proven_at is not None and said.proven_at > proven:
+        yield (
+            f"the event names the proven time {instant(said.proven_at)}; by the tokens here it is "
+            f"{instant(proven)}, which is earlier"
+        )
+
+
+def _own_word(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[str]:
+    """Name the fields of a capture that nothing here confirms or contradicts."""
+    said, look = part.observation, looks[part.observation.bundle_id]
+    if look.again is None:
+        return
+    if look.by_today and plain(said.rule_files) != plain(look.again.rule_files):
+        yield "rule_files"
+    if said.account and not _known_accounts(part, parts, looks):
+        yield "account"
+
+
 def _named(part: Part, looks: dict[str, _Look]) -> tuple[str, str]:
     """Return the identity of a capture, and its account, as all captures together show them."""
     look = looks[part.observation.bundle_id]
@@ -386,36 +441,89 @@ def _named(part: Part, looks: dict[str, _Look]) -> tuple[str, str]:
 
 def _identity(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[Finding]:
     """See that each capture is of the page, or of the account, that the event is about."""
-    of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
+    of_account = event.kind in _OF_ACCOUNTS
     about = {event.identity}
     if of_account:  # its captures are of one page, which no control is of
         about |= {_named(it, looks)[0] for it in parts if it.role in ("last seen", "first gone")}
-    wrong: list[str] = []
     for part in parts:
-        if looks[part.observation.bundle_id].again is None or part.role.startswith("address"):
+        look = looks[part.observation.bundle_id]
+        if look.again is None:
             continue
-        identity, account = _named(part, looks)
-        if part.role.startswith("control"):
-            if identity in about:
-                wrong.append(f"{part.role} is of the page itself")
-            elif part.report is not None and not is_of_its_host(part.report.record):
-                wrong.append(f"{part.role} led to another host")
-        elif part.observation.identity != identity:
-            wrong.append(f"{part.role} is of {identity}")
-        elif of_account and part.observation.account == event.identity:
-            # Its page may name its account nowhere else than in another capture of it.
-            known = {account, *_accounts_of(identity, parts, looks)} - {""}
-            if known != {event.identity}:
-                wrong.append(f"{part.role} is of {account or 'no account that is known'}")
-        elif (account if of_account else identity) != event.identity:
-            wrong.append(f"{part.role} is of {account if of_account else identity}")
-    for detail in wrong:
-        yield Finding(
-            check="identity",
-            verdict=Verdict.FAILED,
-            code=Code.IDENTITY,
-            detail=f"the event is about {event.identity}, and {detail}",
-        )
+        # What a page says of itself is read off it by rules, which today may be others.
+        is_open = look.by_today and (of_account or not look.is_final)
+        for detail in _not_of_it(event, part, parts, looks, about):
+            yield _other_page(event, detail, is_open=is_open)
+
+
+def _not_of_it(
+    event: Takedown,
+    part: Part,
+    parts: Sequence[Part],
+    looks: dict[str, _Look],
+    about: set[str],
+) -> Iterator[str]:
+    """Yield why a capture is not of the page, or the account, that an event has it stand for."""
+    said, look = part.observation, looks[part.observation.bundle_id]
+    identity, account = _named(part, looks)
+    if part.role.startswith(("address", "control")) and said.identity not in (identity, look.asked):
+        yield f"{part.role} is of {identity}"
+    if part.role.startswith("address"):
+        others = [it for it in parts if not it.role.startswith("address")]
+        are_here = all(looks[it.observation.bundle_id].again is not None for it in others)
+        if are_here and not any(_is_of_one_page(part, it, looks) for it in others):
+            yield f"{part.role} is of a page of which it has no other capture"
+    elif part.role.startswith("control"):
+        if identity in about:
+            yield f"{part.role} is of the page itself"
+        elif part.report is not None and not is_of_its_host(part.report.record):
+            yield f"{part.role} led to another host"
+    elif said.identity != identity:
+        yield f"{part.role} is of {identity}"
+    elif event.kind not in _OF_ACCOUNTS:
+        if identity != event.identity:
+            yield f"{part.role} is of {identity}"
+    elif said.account == event.identity:
+        # Its page may name its account nowhere else than in another capture of it.
+        if _known_accounts(part, parts, looks) != {event.identity}:
+            yield f"{part.role} is of {account or 'no account that is known'}"
+    elif account != event.identity:
+        yield f"{part.role} is of {account}"
+
+
+def _other_page(event: Takedown, detail: str, *, is_open: bool) -> Finding:
+    return Finding(
+        check="identity",
+        verdict=Verdict.INDETERMINATE if is_open else Verdict.FAILED,
+        code=Code.IDENTITY,
+        detail=f"the event is about {event.identity}, and {detail}"
+        + (", by the rules of today" if is_open else ""),
+    )
+
+
+def _is_of_one_page(one: Part, other: Part, looks: dict[str, _Look]) -> bool:
+    """Whether two captures asked for one address, or are of one page."""
+    first, second = (looks[it.observation.bundle_id] for it in (one, other))
+    return first.asked == second.asked or _named(one, looks)[0] == _named(other, looks)[0]
+
+
+def _accounts(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -> Iterator[Finding]:
+    """Compare the account that an event names for each capture with those that captures name."""
+    for part in parts:
+        said = part.observation.account
+        if looks[part.observation.bundle_id].again is None:
+            continue
+        known = _known_accounts(part, parts, looks)
+        if said and known and said not in known:
+            names = ", ".join(sorted(known))
+            detail = f"says that {part.role} is of the account {said}; its captures name {names}"
+            by_today = looks[part.observation.bundle_id].by_today
+            yield _other_page(event, detail, is_open=by_today)
+
+
+def _known_accounts(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> set[str]:
+    """Return the accounts that captures of a page name, and that its identity names."""
+    identity, account = _named(part, looks)
+    return {account, *_accounts_of(identity, parts, looks)} - {""}
 
 
 def _accounts_of(identity: str, parts: Sequence[Part], looks: dict[str, _Look]) -> set[str]:
@@ -456,6 +564,16 @@ def _conclusion(
         )
         return
     found = again(event, list(made.values()))
+    if found is None and again(event, _as_then(made, parts, looks)) is not None:
+        yield Finding(
+            check="conclusion",
+            # As of a single verdict: the rules by which it was concluded may have been others.
+            verdict=Verdict.INDETERMINATE,
+            code=Code.CONCLUSION,
+            detail="by the rules of today the event does not follow from its captures, some of "
+            "which hold no rules; by what it says of those it does",
+        )
+        return
     if found is None:
         yield Finding(
             check="conclusion",
@@ -472,9 +590,20 @@ def _conclusion(
     )
 
 
-def _previous(
-    event: Takedown, before: Callable[[str], Takedown | None] | None
-) -> Iterator[Finding]:
+def _as_then(
+    made: dict[str, Observation], parts: Sequence[Part], looks: dict[str, _Look]
+) -> list[Observation]:
+    """Return the captures, with the event's own verdict of each that holds no rules."""
+    then = dict(made)
+    for part in parts:
+        bundle_id = part.observation.bundle_id
+        if looks[bundle_id].by_today:
+            said = {name: getattr(part.observation, name) for name in (*_DECIDES, *_READ)}
+            then[bundle_id] = replace(made[bundle_id], **said)
+    return list(then.values())
+
+
+def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[Finding]:
     if not event.previous:
         if event.kind in (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED):
             yield Finding(
@@ -494,17 +623,34 @@ def _previous(
                 detail=f"the event before it is not here (SHA-256 {event.previous[:16]}…)",
             )
         return
-    if found.identity != event.identity or found.at > event.at:
+    earlier, key_id = found
+    gone = {
+        TakedownKind.REINSTATED: TakedownKind.REMOVED,
+        TakedownKind.ACCOUNT_RESTORED: TakedownKind.ACCOUNT_CHANGED,
+    }.get(event.kind, earlier.kind)
+    if earlier.identity != event.identity or earlier.at > event.at or earlier.kind is not gone:
         yield Finding(
             check="previous",
             verdict=Verdict.FAILED,
             code=Code.PREVIOUS,
-            detail=f"the event that it names as the one before is {found.event_id}, which is none",
+            detail=f"the event that it names as the one before is {earlier.event_id}, "
+            f"{earlier.kind}, which is none",
+        )
+        return
+    key = trust.key(key_id)
+    if key is None or judge_key(key, None)[0] is Verdict.FAILED:
+        why = "which nobody whom you trust is known to have" if key is None else "which is void"
+        yield Finding(
+            check="previous",
+            # By its digest it is the record that is named: nothing is said against this event.
+            verdict=Verdict.INDETERMINATE,
+            code=Code.PREVIOUS,
+            detail=f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}",
         )
         return
     yield Finding(
         check="previous",
         verdict=Verdict.PASSED,
         code=Code.OK,
-        detail=f"the event before it is {found.event_id}, {found.kind}",
+        detail=f"the event before it is {earlier.event_id}, {earlier.kind}",
     )

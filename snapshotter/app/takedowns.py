@@ -286,12 +286,8 @@ class _Work:
 
     def _record(self, event: Takedown, previous: str) -> Recorded:
         store, signer = self._desk.place.store, self._opened()
-        event = replace(
-            self._proven(event),
-            previous=previous,
-            identified_by=self._identified_by(event),
-            articles=self._articles(event),
-        )
+        event = replace(event, identified_by=self._identified_by(event))
+        event = replace(self._proven(event), previous=previous, articles=self._articles(event))
         key = layout.takedown_key(event.event_id)
         try:
             data = takedown.encode(event, signer)
@@ -370,6 +366,7 @@ class _Work:
             confirmations=each(event.confirmations),
             controls=each(event.controls),
             vantages=each(event.vantages),
+            identified_by=each(event.identified_by),
         )
 
     def _identified_by(self, event: Takedown) -> tuple[Observation, ...]:

@@ -20,7 +20,7 @@ from snapshotter.app import (
     wiring_store,
     wiring_trust,
 )
-from snapshotter.app.event_verification import Find, Rederiver
+from snapshotter.app.event_verification import Before, Find, Rederiver
 from snapshotter.app.observations import Observatory
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedowns import TakedownDesk
@@ -139,20 +139,22 @@ def finder(
     )
 
 
-def event_before(settings: Settings, folders: Sequence[Path]) -> Callable[[str], Takedown | None]:
+def event_before(settings: Settings, folders: Sequence[Path]) -> Before:
     """Return what finds an event by the digest of its record: in a folder, or in the store."""
 
-    def before(sha256: str) -> Takedown | None:
+    def before(sha256: str) -> tuple[Takedown, str] | None:
         for folder in folders:
             for path in sorted(folder.glob("*.json")):
                 with contextlib.suppress(OSError, EvidenceInvalid):
                     data = path.read_bytes()[: takedown.MAX_BYTES + 1]
                     if digest_bytes(data).sha256 == sha256:
-                        return takedown.parse(data)[0]
+                        return takedown.parse(data)
         # Without rights to make a catalog here, or without a store, nobody can say.
         with contextlib.suppress(SnapshotterError), observatory(settings) as place:
             place.catalog.sync_events(place.store)
-            return next((it.event for it in place.catalog.events() if it.sha256 == sha256), None)
+            for it in place.catalog.events():
+                if it.sha256 == sha256 and it.event is not None:
+                    return it.event, it.key_id
         return None
 
     return before

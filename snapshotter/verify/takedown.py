@@ -14,7 +14,7 @@ capture: "last seen", "first gone", "confirmation 1", "control", "other way", "a
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import takedown
@@ -24,6 +24,10 @@ from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
+
+# Fields of an event that no step derives or compares: they are its signer's own word, and every
+# output says so (docs/spec/takedown-event.md, "Whose word each field is").
+OWN_WORD: Final = ("articles", "confirm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ class EventReport:
     trust: str = ""  # against what it was judged, in words
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
+    own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
 
     @property
     def verdict(self) -> Verdict:
@@ -197,6 +202,7 @@ def as_json(found: EventReport) -> dict[str, Any]:
         "key_id": found.key_id,
         "kind": "takedown",
         "notes": list(found.notes),
+        "own_word": list(found.own_word),
         "parts": [
             {
                 "bundle": reports.as_json(it.report) if it.report is not None else None,
@@ -222,7 +228,11 @@ def lines(found: EventReport) -> list[str]:
 def finding_lines(found: EventReport) -> list[str]:
     """Return one line a check, and a line for each note."""
     result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
-    return result + [f"note {printable(it)}" for it in found.notes]
+    result += [f"note {printable(it)}" for it in found.notes]
+    if found.event is not None:
+        named = printable(", ".join(found.own_word))
+        result.append(f"note its signer's own word, which nothing here confirms: {named}")
+    return result
 
 
 def _summary(found: EventReport) -> str:

@@ -32,9 +32,9 @@ from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.event_alone import verify_event_alone
-from snapshotter.verify.takedown import EventReport, as_json, lines
+from snapshotter.verify.takedown import OWN_WORD, EventReport, as_json, lines
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import audited, bundles, observed
+from tests import audited, bundles, fields, observed
 from tests.bundles import ChainAuthority
 from tests.observed import at
 from tests.servers.authority import Chain
@@ -212,17 +212,31 @@ def test_an_event_verifies_from_its_bundles_alone(made: Case) -> None:
 def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None:
     digest = takedown.parse(made.reinstated)[0].previous
 
-    def before(sha256: str) -> Takedown | None:
-        return made.event if sha256 == digest else None
+    def before(sha256: str) -> tuple[Takedown, str] | None:
+        return (made.event, EVENTS.key_id) if sha256 == digest else None
 
     assert made.verify(made.reinstated, before=before).verdict is Verdict.PASSED
     assert _codes(made.verify(made.reinstated, before=lambda sha256: None)) == {
         "previous": {Code.PREVIOUS}
     }
-    other = replace(made.event, identity="//example.test/")
-    assert _codes(made.verify(made.reinstated, before=lambda sha256: other)) == {
-        "previous": {Code.PREVIOUS}
-    }
+    for other in (
+        replace(made.event, identity="//example.test/"),
+        replace(made.event, kind=TakedownKind.REINSTATED),  # from which nothing comes back
+    ):
+        found = made.verify(made.reinstated, before=lambda sha256, it=other: (it, EVENTS.key_id))
+        assert _codes(found) == {"previous": {Code.PREVIOUS}}
+        assert found.verdict is Verdict.FAILED
+
+
+def test_an_event_before_by_a_stranger_leaves_it_open(made: Case) -> None:
+    """It is the record that is named, by its digest: nothing speaks against this event."""
+    stranger = bundles.new_signer()
+
+    found = made.verify(made.reinstated, before=lambda sha256: (made.event, stranger.key_id))
+
+    assert _codes(found) == {"previous": {Code.PREVIOUS}}
+    assert found.verdict is Verdict.INDETERMINATE
+    assert any(f"is signed by the key {stranger.key_id}" in it.detail for it in found.findings)
 
 
 ROLES = ("last seen", "first gone", "confirmation 1", "control")
@@ -530,10 +544,23 @@ def test_a_bundle_of_a_time_before_verdicts_is_judged_by_the_rules_of_today(case
 
     # Those of today may be others than those by which it was judged: nothing is said against it.
     found = case.verify(data, decide=_other_rules)
-    assert _codes(found)["first gone"] == {Code.BUNDLE_OPEN, Code.VERDICT}
-    assert {it.verdict for it in found.findings if it.code is Code.VERDICT} == {
-        Verdict.INDETERMINATE
+    assert _codes(found) == {
+        "first gone": {Code.BUNDLE_OPEN, Code.VERDICT}, "conclusion": {Code.CONCLUSION}
+    }  # fmt: skip
+    assert found.verdict is Verdict.INDETERMINATE
+
+    def signed(change: Callable[[Takedown], Takedown]) -> bytes:
+        event = change(takedown.parse(data)[0])
+        return takedown.encode(replace(event, event_id=event_id(event)), EVENTS)
+
+    # What the rules read off a page is open as well. What they do not decide is not.
+    words = signed(lambda it: replace(it, first_gone=replace(it.first_gone, notice="so they say")))
+    assert _codes(case.verify(words, decide=_today)) == {
+        "first gone": {Code.BUNDLE_OPEN, Code.VERDICT}
     }
+    assert case.verify(words, decide=_today).verdict is Verdict.INDETERMINATE
+    alone = signed(lambda it: replace(it, controls=()))
+    assert case.verify(alone, decide=_other_rules).verdict is Verdict.FAILED
 
 
 def test_one_verdict_is_made_by_the_rules_in_the_bundle(case: Case) -> None:
@@ -655,3 +682,113 @@ def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
     assert "does not hold" in told(0, seen)  # a bundle of that name is another thing
     assert told(1, unseen) == "0 of 1 required witnesses have seen it in the log"
     assert "no log is trusted" in told(1, seen, case.trust)
+
+
+# --- whose word each field is ------------------------------------------------------------------
+
+
+def _account(account: str) -> Callable[[Takedown], Takedown]:
+    return lambda it: replace(it, last_seen=replace(it.last_seen, account=account))
+
+
+def test_the_account_of_a_capture_is_one_that_its_page_names(made: Case) -> None:
+    found = made.verify(made.signed(_account("wechat:SomebodyElse==")))
+
+    assert _codes(found) == {"identity": {Code.IDENTITY}}
+    assert found.verdict is Verdict.FAILED
+
+
+def test_the_identity_of_a_control_is_that_of_its_address(made: Case) -> None:
+    def other(event: Takedown) -> Takedown:
+        return replace(event, controls=(replace(event.controls[0], identity="//other.test/"),))
+
+    assert _codes(made.verify(made.signed(other))) == {"identity": {Code.IDENTITY}}
+
+
+def test_a_capture_that_shows_no_address_of_an_event_has_no_place_in_it(made: Case) -> None:
+    """Its id is made without what shows where an address leads: anything could stand there."""
+    control = made.event.controls[0]
+    alone = replace(made.event, identified_by=(control,), controls=())
+
+    found = made.verify(takedown.encode(replace(alone, event_id=event_id(alone)), EVENTS))
+
+    said = [it.detail for it in found.findings if it.code is Code.IDENTITY]
+    assert said == [
+        f"the event is about {IDENTITY}, and address is of a page of which it has no other capture"
+    ]
+
+
+def test_a_later_proof_than_there_is_now_is_told_and_decides_nothing(made: Case) -> None:
+    """A token may come after the event, and one of an earlier time may be found."""
+    for claim in (None, made.now):
+        later = replace(made.event, last_seen=replace(made.event.last_seen, proven_at=claim))
+
+        found = made.verify(takedown.encode(later, EVENTS), decide=_today)
+
+        assert found.verdict is Verdict.PASSED
+        assert [it.partition(":")[0] for it in found.notes] == ["last seen"]
+
+
+def test_each_field_of_an_event_has_a_decision() -> None:
+    event = fields.decisions("takedown-event.md", "field of an event")
+    capture = fields.decisions("takedown-event.md", "field of a capture")
+
+    assert set(event) == fields.names(Takedown)
+    assert set(capture) == fields.names(Observation)
+    words = {name for name, word in event.items() if word == "signer's word"}
+    assert words == set(OWN_WORD)
+
+
+def test_no_field_of_an_event_can_be_changed_unnoticed(
+    made: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds the key of events signs it again, with the id that follows."""
+    _look_once(made, monkeypatch)
+    value = canonical_json.plain(made.event)
+    good = made.verify(decide=_today)
+    own_word = fields.decisions("takedown-event.md", "field of an event")
+    tried, passed = set(), set()
+
+    for place, event in fields.changed(Takedown, value):
+        tried.add(place)
+        its = event if place == ("event_id",) else replace(event, event_id=event_id(event))
+        try:
+            data = takedown.encode(its, EVENTS)
+        except ValueError:
+            continue  # no event at all
+        found = made.verify(data, decide=_today, before=lambda sha256: None)
+        if found.verdict is not Verdict.PASSED:
+            continue
+        passed.add(place)
+        name = str(place[0])
+        is_word = own_word[name] == "signer's word" and name in found.own_word
+        assert is_word or set(found.notes) - set(good.notes), place
+        assert not is_word or name in lines(found)[-4], place
+
+    assert len(tried) > 150
+    assert {it[0] for it in passed if len(it) == 2} <= {"confirm", "last_seen", "first_gone"}
+
+
+def _look_once(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verify and judge each bundle once: they do not change, and the record does."""
+    look, known = event_verification._look, {}
+
+    def once(said: Observation, here: Any, by: Rederiver) -> Any:
+        key = (said.bundle_id, said.sha256)
+        if key not in known:
+            known[key] = look(said, here, by)
+        return known[key]
+
+    monkeypatch.setattr(event_verification, "_look", once)
+    find, lent = event_verification.in_folders, {}
+
+    @contextmanager
+    def lend(folders: Any, given: Any, trust: Trust, now: datetime, bundle_id: str) -> Any:
+        if bundle_id not in lent:
+            with find(folders, given, trust, now, bundle_id) as here:
+                lent[bundle_id] = here
+                yield here
+                return
+        yield lent[bundle_id]
+
+    monkeypatch.setattr(event_verification, "in_folders", lend)
