@@ -36,7 +36,6 @@ from snapshotter.model.request import Decision, MaskRules
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
-from snapshotter.verify import files as on_disk
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.trust import Trust
 
@@ -100,23 +99,23 @@ def chosen(names: Sequence[str], place: Callable[[], Observatory]) -> tuple[str,
     return first, second
 
 
+def opened_file(stream: BinaryIO, file: Path, trust: Trust, now: datetime) -> Opened:
+    """Return a bundle that is a file, verified with what lies beside it."""
+    report = verified_on_disk(stream, file, trust, now=now)
+    return Opened(name=str(file), stream=stream, report=report)
+
+
 @contextmanager
-def opened(
-    name: str, store: Callable[[], ObjectStore], trust: Trust, now: datetime
-) -> Iterator[Opened]:
+def opened(name: str, there: ObjectStore, trust: Trust, now: datetime) -> Iterator[Opened]:
     """
-    Lend a bundle, a file or one of the store by its id, verified.
+    Lend a bundle of a store, verified.
+
+    Args:
+        name: Its id.
 
     Raises:
         SnapshotterError: There is none, or it can not be read.
     """
-    file = on_disk.file_named(name)
-    if file is not None:
-        with file:
-            report = verified_on_disk(file, Path(name), trust, now=now)
-            yield Opened(name=name, stream=file, report=report)
-        return
-    there = store()
     key = bundles.key_of(there, name)
     with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
         with there.open(key) as source:

@@ -8,10 +8,11 @@ a database, may not.
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from snapshotter.app.settings import Settings
+from snapshotter.app.settings import Settings, naming
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
 from snapshotter.policy.picking import AUTO, Candidate, known, pick
+from snapshotter.ports import Tell
 
 
 def configured(settings: Settings, url: str = "") -> policies.Policy:
@@ -29,25 +30,48 @@ def configured(settings: Settings, url: str = "") -> policies.Policy:
     if name == AUTO:
         name = picked(settings, url).name if url else "default"
     found = policies.load(name, settings.policies_dir)
-    if settings.policy_was_found and found.network.allow:
+    if "policy" in settings.found and found.network.allow:
         raise SnapshotterError(
             f"policy {settings.policy} opens networks to pages, and a file that only lies here "
             "names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
-    if settings.policy_was_found and found.retention.days and found.retention.mode == "COMPLIANCE":
+    if "policy" in settings.found and found.retention.days and found.retention.mode == "COMPLIANCE":
         raise SnapshotterError(
             f"policy {settings.policy} locks bundles so that nobody can undo it, and a file that "
             "only lies here names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
-    if settings.policy_was_found and found.streams.keep_for:
+    if "policy" in settings.found and found.streams.keep_for:
         raise SnapshotterError(
             f"policy {settings.policy} keeps cookies, passwords and all that passes for somebody "
             "who has a key, and a file that only lies here names it",
             hint=f"if that is what you want: --policy {settings.policy}",
         )
     return found
+
+
+def judging(settings: Settings, url: str = "") -> policies.Policy:
+    """
+    Return the policy whose rules decide verdicts and conclusions: never one that was only found.
+
+    Args:
+        url: As `configured` has it.
+
+    Raises:
+        SnapshotterError: It can not be read.
+    """
+    return configured(settings.own, url)
+
+
+def tell_if_left_out(settings: Settings, tell: Tell) -> None:
+    """Say that a found file names a policy, where conclusions are made without it."""
+    found = settings.found.get("policy")
+    if found is not None:
+        tell(
+            f"the policy {settings.policy} plays no part in conclusions: {found.file}, which names "
+            f"it, was only found\n  if the file is yours: {naming(found.file)} before the command"
+        )
 
 
 def picked(settings: Settings, url: str) -> Candidate:

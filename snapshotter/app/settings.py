@@ -7,15 +7,17 @@ found upward from the working directory, the file that SNAPSHOTTER_CONFIG names,
 keys and passphrases are files that a setting points at.
 
 A file that happens to lie where one works may have come with an exhibit. It may say
-where captures go, and never whom to believe or what to run (docs/adr, "A file that is
-found").
+where captures go, and never whom to believe, what to run or what a verdict is
+(docs/adr/0058). `Settings.found` holds what such a file sets; each use of a setting that
+it must not decide reads `Settings.own`.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -207,9 +209,17 @@ _PATHS = frozenset(
 )
 
 
-# What a file may say that was found and not named: nothing that decides a verdict, runs a
-# program, or names the place of a key.
+# What a file may say that was found and not named: nothing that runs a program or names the
+# place of a key. How little of it counts for verification is in `Settings.own`.
 _FOUND = frozenset({"key", "policy", "store", "timestamp_timeout_s"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundValue:
+    """The value of a setting that comes from a file which was only found."""
+
+    file: str  # the file; or in words what else may have come from a stranger
+    instead: Any  # the value that holds without this file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +240,6 @@ class Settings:
 
     store: str
     policy: str
-    policy_was_found: bool  # the policy was named by a file that only lies here
     policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
     event_key: str  # name of the key that signs take-down events, and never a capture
@@ -262,6 +271,26 @@ class Settings:
     vantages: tuple[VantageEntry, ...]  # other ways to the same pages, by name
     vantage: str  # the one of these that `proxy` is; "": the usual way
     sources: tuple[str, ...]  # the files that were read, for `doctor`
+    # By its name each setting whose value a file says that was only found.
+    found: Mapping[str, FoundValue] = field(default_factory=dict, hash=False)
+
+    @property
+    def own(self) -> Self:
+        """These settings without the values of a found file: what verdicts are made by."""
+        instead = {name: it.instead for name, it in self.found.items()}
+        return replace(self, **instead, found={})
+
+    def with_policy(self, policy: str, *, found_in: str = "") -> Self:
+        """
+        Return these settings with another policy.
+
+        Args:
+            found_in: What names the policy and may have come from a stranger; "" if nothing.
+        """
+        found = {name: it for name, it in self.found.items() if name != "policy"}
+        if found_in:
+            found["policy"] = FoundValue(file=found_in, instead=self.own.policy)
+        return replace(self, policy=policy, found=found)
 
 
 def user_file() -> Path:
@@ -274,6 +303,7 @@ def load(
     overrides: Mapping[str, str] | None = None,
     directory: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    found: bool = True,
 ) -> Settings:
     """
     Return the settings that hold here.
@@ -282,6 +312,7 @@ def load(
         overrides: From options: names as in the file.
         directory: Where to begin looking for `snapshotter.toml`; the working directory.
         environment: Instead of the process's.
+        found: Whether to look for it at all; what judges a file that was named does not.
 
     Raises:
         SnapshotterError: A file or variable that can not be understood; it says which.
@@ -289,19 +320,27 @@ def load(
     _require_home()
     environ = os.environ if environment is None else environment
     values: dict[str, Any] = {}
+    found_values: dict[str, Any] = {}
+    found_file = ""
     sources: list[str] = []
-    policy_was_found = False
-    for path, found in _files(environ.get(f"{_PREFIX}CONFIG", ""), directory or Path.cwd()):
-        read = _read(path, found=found)
-        policy_was_found = found if "policy" in read else policy_was_found
-        values |= read
-        sources.append(str(path))
+    named = environ.get(f"{_PREFIX}CONFIG", "")
+    if user_file().is_file():
+        values |= _read(user_file(), found=False)
+        sources.append(str(user_file()))
+    here = _upward(directory or Path.cwd()) if found else None
+    if here is not None and not _is_one_of(here, named):
+        found_values = _read(here, found=True)
+        found_file = str(here)
+        sources.append(found_file)
+    stronger: dict[str, Any] = {}
+    if named:
+        stronger |= _read(Path(named), found=False)  # not there: reading it says so
+        sources.append(named)
     names = set(_File.model_fields) - {"authority", "witness", "vantage"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
-            values[name] = text
-            policy_was_found = policy_was_found and name != "policy"
+            stronger[name] = text
             sources.append(f"{_PREFIX}{name.upper()}")
     unknown = sorted(
         it
@@ -313,11 +352,15 @@ def load(
             f"{unknown[0]} is not a setting",
             hint="snapshotter init writes a file with all of them",
         )
-    given = {key: value for key, value in (overrides or {}).items() if value}
-    return _resolve(
-        _validate(values | given, "the settings"),
-        sources,
-        policy_was_found=policy_was_found and "policy" not in given,
+    stronger |= {key: value for key, value in (overrides or {}).items() if value}
+    own = _resolve(_validate(values | stronger, "the settings"), sources)
+    decides = sorted(set(found_values) - set(stronger))
+    if not decides:
+        return own
+    resolved = _resolve(_validate(values | found_values | stronger, "the settings"), sources)
+    return replace(
+        resolved,
+        found={it: FoundValue(file=found_file, instead=getattr(own, it)) for it in decides},
     )
 
 
@@ -332,7 +375,7 @@ def only(values: Mapping[str, Any]) -> Settings:
         SnapshotterError: A value that can not be understood.
     """
     _require_home()
-    return _resolve(_validate(values, "the settings"), [], policy_was_found=False)
+    return _resolve(_validate(values, "the settings"), [])
 
 
 def _require_home() -> None:
@@ -346,23 +389,17 @@ def _require_home() -> None:
         ) from error
 
 
-def _files(named: str, directory: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the files to read in their order, and whether each was only found."""
-    if user_file().is_file():
-        yield user_file(), False
-    here = _upward(directory)
-    # One that is found and named as well is read once, as one that is named.
-    if here is not None and not (named and Path(named).is_file() and here.samefile(named)):
-        yield here, True
-    if named:
-        yield Path(named), False  # not there: reading it says so
+def _is_one_of(file: Path, named: str) -> bool:
+    """Return whether a file is the user's own, or the one that SNAPSHOTTER_CONFIG names."""
+    others = (user_file(), *([Path(named)] if named else []))
+    return any(other.is_file() and file.samefile(other) for other in others)
 
 
 # Variables that are not settings of this file: shell completion, and what our tests set.
 _OTHERS = frozenset({"complete", "config", "make_url", "require_tools"})
 
 
-def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Settings:
+def _resolve(file: _File, sources: list[str]) -> Settings:
     data_dir = Path(file.data_dir or platformdirs.user_data_dir("snapshotter"))
     cache_dir = Path(platformdirs.user_cache_dir("snapshotter"))
     if file.authority is not None:
@@ -372,7 +409,6 @@ def _resolve(file: _File, sources: list[str], *, policy_was_found: bool) -> Sett
     return Settings(
         store=file.store or "captures",
         policy=file.policy or "default",
-        policy_was_found=policy_was_found,
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",
         event_key=file.event_key or EVENT_KEY,
@@ -445,7 +481,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         raise SnapshotterError(
             f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "
             "to believe or what to run",
-            hint=f"move these to {user_file()}, or name the file: SNAPSHOTTER_CONFIG={path}",
+            hint=f"move these to {user_file()}, or name the file: {naming(path)}",
         )
     for name in sorted(it for it in _PATHS if values.get(it)):
         values[name] = _beside(path, values[name])
@@ -457,6 +493,11 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
     if store and "://" not in store:
         values["store"] = _beside(path, store)
     return values
+
+
+def naming(file: Path | str) -> str:
+    """Return how a user says that a file which was found is theirs, as a shell reads it."""
+    return f"SNAPSHOTTER_CONFIG={shlex.quote(str(file))}"
 
 
 def _beside(file: Path, path: str) -> str:

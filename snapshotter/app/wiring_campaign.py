@@ -19,13 +19,14 @@ def desk(settings: Settings, *, tell: Tell) -> Iterator[CampaignDesk]:
     Raises:
         SnapshotterError: The settings make no sense, or the catalog can not be written.
     """
+    policy_choice.tell_if_left_out(settings, tell)
     trust = wiring_trust.trust(settings)
     own = frozenset(it.key_id for it in wiring_keys.key_directory(settings).list() if it.key_id)
     with wiring_takedown.observatory(settings) as place:
         yield CampaignDesk(
             place=place,
             trust=trust,
-            monitoring=lambda url: policies.monitoring(policy_choice.configured(settings, url)),
+            monitoring=lambda url: policies.monitoring(policy_choice.judging(settings, url)),
             own_keys=own,
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,

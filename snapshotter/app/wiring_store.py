@@ -1,6 +1,7 @@
 """Build where bundles are: the configured store, put to the test, and what is kept of it here."""
 
 import hashlib
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from snapshotter import SOFTWARE
 from snapshotter.app import pending
 from snapshotter.app.machine import RandomIds, SystemClock
-from snapshotter.app.settings import Settings
+from snapshotter.app.settings import Settings, naming, user_file
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.receipts import store_id
 from snapshotter.model.custody import SUCCESS
@@ -153,13 +154,28 @@ def _is_fresh(path: Path, now: datetime) -> bool:
 
 
 def location(settings: Settings) -> DirectoryLocation | S3Location:
-    """Return where the configured store is. Raises SnapshotterError: it is no store."""
+    """
+    Return where the configured store is.
+
+    Raises:
+        SnapshotterError: It is no store; or it is a bucket, and a file that was only found names
+            it: this user's credentials are for buckets that this user chose.
+    """
     try:
-        return parse_store_url(settings.store)
+        where = parse_store_url(settings.store)
     except ValueError as error:
         raise SnapshotterError(
             f"not a store: {error}", hint="a directory, or s3://bucket/prefix"
         ) from error
+    found = settings.found.get("store")
+    if isinstance(where, S3Location) and found is not None:
+        raise SnapshotterError(
+            f"{found.file} names the bucket {settings.store}, and a file that was only found must "
+            "not decide where your credentials are used",
+            hint=f"if the bucket is yours: {naming(found.file)} before the same command, or "
+            f"--store {shlex.quote(settings.store)}, or set store in {user_file()}",
+        )
+    return where
 
 
 def probe_store(settings: Settings) -> "StoreProbe":

@@ -86,6 +86,8 @@ def desk(
     Raises:
         SnapshotterError: The settings make no sense, or the store is not fit for evidence.
     """
+    if not quick:
+        policy_choice.tell_if_left_out(settings, tell)
     store = wiring_store.store_for_evidence(settings, locked=False, tell=tell)
     book = wiring_log.logbook(settings, proofs=store, ask=ask, tell=tell) if settings.log else None
     with ExitStack() as stack:
@@ -111,7 +113,7 @@ def desk(
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
     """Return what makes a removal of this page an event. Raises SnapshotterError: no policy."""
-    return policies.monitoring(policy_choice.configured(settings, url)).confirm
+    return policies.monitoring(policy_choice.judging(settings, url)).confirm
 
 
 def rederiver(settings: Settings) -> Rederiver:
@@ -119,7 +121,7 @@ def rederiver(settings: Settings) -> Rederiver:
     return Rederiver(
         rules=identity.shipped_rules(),
         assessor_of=wiring.assessor,
-        decide=lambda url: policies.decide(policy_choice.configured(settings, url)),
+        decide=lambda url: policies.decide(policy_choice.judging(settings, url)),
     )
 
 
@@ -162,7 +164,7 @@ def event_before(settings: Settings, folders: Sequence[Path]) -> Before:
 
 def burst(settings: Settings) -> timedelta:
     """Return within which time removals of one account belong together, by the usual policy."""
-    return policies.monitoring(policy_choice.configured(settings)).burst
+    return policies.monitoring(policy_choice.judging(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:
@@ -179,7 +181,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     record = bundles.read_record(stream)
     try:
         url = str(record["what"]["requested_url"])
-        decision = policies.decide(policy_choice.configured(settings, url))
+        decision = policies.decide(policy_choice.judging(settings, url))
         return assessing.assess(record, files, decision, wiring.assessor)
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):

@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -262,9 +262,11 @@ class _Decisions:
         from snapshotter.app import policy_choice
 
         # A table is data, and may have come from anybody: it chooses among policies, and gives
-        # pages no more than the command does (docs/adr, "A file that is found").
-        only_found = self._settings.policy_was_found or not own
-        settings = replace(self._settings, policy=name, policy_was_found=only_found)
+        # pages no more than the command does (docs/adr/0058).
+        by = self._settings.found.get("policy")
+        settings = self._settings.with_policy(
+            name, found_in=by.file if by else "" if own else "a table"
+        )
         found = policy_choice.configured(settings)
         if not own:
             found = policy_choice.as_closed_as(policy_choice.configured(self._settings), found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from snapshotter.cli.file_or_id import file_of, open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     bytes_in_words,
@@ -141,12 +142,11 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
     from snapshotter.cli.readings_words import readings_in_words
     from snapshotter.formats.canonical_json import plain
     from snapshotter.model.assessment import Shown
-    from snapshotter.verify.files import file_named
 
-    file = file_named(bundle)
+    file = file_of(bundle, store=store)
     if file is not None:
-        with file:
-            record, assessment = bundles.read_record(file), _assessment(file)
+        with open_named(file) as stream:
+            record, assessment = bundles.read_record(stream), _assessment(stream)
     else:
         settings = ctx.obj.load(store=store or "")
         opened = wiring_store.store(settings)

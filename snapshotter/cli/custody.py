@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.file_or_id import file_of, open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import complain, result, result_json
 from snapshotter.errors import EvidenceUnverifiable
@@ -39,10 +40,11 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     """
     from snapshotter.app import wiring_store
 
-    settings = ctx.obj.load(store=store or "")
-    found = _of_file(bundle)
-    if found is None:
-        found = _of_store(bundle, wiring_store.store(settings))
+    file = file_of(bundle, store=store)
+    if file is not None:
+        found = _of_file(file)
+    else:
+        found = _of_store(bundle, wiring_store.store(ctx.obj.load(store=store or "")))
     if as_json:
         result_json(
             {
@@ -63,18 +65,15 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     return EvidenceUnverifiable.exit_code
 
 
-def _of_file(name: str) -> "Chain | None":
+def _of_file(file: Path) -> "Chain":
     from snapshotter.app.bundles import read_member
     from snapshotter.formats import custody as inside
     from snapshotter.formats import custody_sidecars, names
-    from snapshotter.verify.files import custody_beside, file_named
+    from snapshotter.verify.files import custody_beside
 
-    file = file_named(name)
-    if file is None:
-        return None
-    with file:
-        data = read_member(file, names.CUSTODY, limit=inside.MAX_BYTES)
-    return custody_sidecars.check(data, custody_beside(Path(name)))
+    with open_named(file) as stream:
+        data = read_member(stream, names.CUSTODY, limit=inside.MAX_BYTES)
+    return custody_sidecars.check(data, custody_beside(file))
 
 
 def _of_store(bundle_id: str, store: Any) -> "Chain":

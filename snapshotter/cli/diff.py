@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.file_or_id import file_of, open_named
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import result, result_json, say, write_file
 from snapshotter.errors import EvidenceInvalid
@@ -15,6 +17,7 @@ from snapshotter.model.comparison import Op, State
 
 if TYPE_CHECKING:
     from snapshotter.app.comparing import Opened
+    from snapshotter.app.settings import Settings
     from snapshotter.compare.image import Shot
     from snapshotter.model.comparison import BlockChange, Comparison
 
@@ -93,19 +96,32 @@ def diff(
 
     if len(captures) > 2:
         raise click.UsageError("two captures are compared, or the last two of one address")
-    settings = ctx.obj.load(
-        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
-    )
-    trust, now = wiring_trust.trust(settings), machine.SystemClock().now()
+
+    def settings_of(*, found: bool) -> "Settings":
+        settings: Settings = ctx.obj.load(
+            found=found,
+            trust_file=str(trust_file or ""),
+            trust_root_key=root_key or "",
+            store=store or "",
+        )
+        return settings
+
+    settings = settings_of(found=False)  # a file is judged by nothing that only lies here
+    stored = cache(lambda: settings if store else settings_of(found=True))
+    files = {name: file_of(name, store=store) for name in captures}
+    now = machine.SystemClock().now()
     with ExitStack() as stack:
         names = comparing.chosen(
-            captures, lambda: stack.enter_context(wiring_takedown.observatory(settings))
+            captures, lambda: stack.enter_context(wiring_takedown.observatory(stored()))
         )
         given = []
         for name in names:
-            it = stack.enter_context(
-                comparing.opened(name, lambda: wiring_store.store(settings), trust, now)
-            )
+            if (file := files.get(name)) is not None:
+                stream = stack.enter_context(open_named(file))
+                it = comparing.opened_file(stream, file, wiring_trust.trust(settings), now)
+            else:
+                there, trust = wiring_store.store(stored()), wiring_trust.trust(stored())
+                it = stack.enter_context(comparing.opened(name, there, trust, now))
             _tell(it, altered=altered)
             given.append(it)
         rules = (
@@ -113,7 +129,7 @@ def diff(
             if policy
             else comparing.masks_of(given)
         )
-        today = decide(policy_choice.configured(settings))
+        today = decide(policy_choice.judging(settings))
         identity_rules = identity.shipped_rules()
         before, after = (
             comparing.captured(it, wiring.assessor, identity_rules, today) for it in given

@@ -12,7 +12,8 @@ _FOUND = """\
 # snapshotter's settings for this directory and everything below it. What is commented
 # out has the value shown. Relative paths are relative to this file.
 
-# Where bundles go: a directory, or s3://bucket/prefix.
+# Where bundles go: a directory. A bucket is not set here, for it is used with your credentials:
+# --store s3://bucket/prefix, SNAPSHOTTER_STORE or the file of snapshotter init --user name it.
 store = "captures"
 
 # How pages are captured: a shipped policy, or the path of one of your own.
@@ -25,8 +26,9 @@ store = "captures"
 # timestamp_timeout_s = 10
 
 # A file that only lies where you work may have come with somebody's exhibit. Whom to
-# believe, what to run and where keys are is therefore not set here but in your own
-# file: snapshotter init --user writes it.
+# believe, what to run, where keys are and where credentials are used is therefore not set
+# here but in your own file: snapshotter init --user writes it. Verdicts and conclusions
+# (verify, diff, takedown derive, report, proof) are made by your own policy, too.
 """
 _OWN = """\
 # This user's settings of snapshotter, wherever it is started. Every key can also be set as

@@ -97,11 +97,16 @@ class _Deferred:
     def __init__(self) -> None:
         self._settings: Settings | None = None
 
-    def load(self, **overrides: str) -> "Settings":
-        """Read the settings, with options on top."""
+    def load(self, *, found: bool = True, **overrides: str) -> "Settings":
+        """
+        Read the settings, with options on top.
+
+        Args:
+            found: Also read a `snapshotter.toml` that is only found. What judges a file does not.
+        """
         from snapshotter.app import settings
 
-        return settings.load(overrides=overrides)
+        return settings.load(overrides=overrides, found=found)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

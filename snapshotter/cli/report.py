@@ -1,7 +1,6 @@
 """`snapshotter report`: what many captures together say, for a case and a period."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +105,7 @@ def campaign(
     )
     scope, policy = _scope(settings, urls, column, schedule, watch, title, since, until)
     if policy:  # by what they were watched by, a removal is one
-        settings = replace(settings, policy=policy)
+        settings = settings.with_policy(policy)
     with wiring_campaign.desk(settings, tell=say) as desk:
         made = campaigns.make(desk, scope, verify=not no_verify)
     for it in made.campaign.left_out:

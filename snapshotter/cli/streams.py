@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from snapshotter.cli.file_or_id import file_of, open_named
 from snapshotter.cli.key_options import json_option, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import result, result_json, say
@@ -141,14 +142,15 @@ def open_(
 def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[BinaryIO]:
     """Open a bundle by the name of its file, or by its id in a store."""
     from snapshotter.app import bundles, wiring_store
-    from snapshotter.verify.files import file_named
 
-    file = file_named(bundle)
+    file = file_of(bundle, store=store)
     if file is None:
         opened = wiring_store.store(ctx.obj.load(store=store or ""))
-        file = opened.open(bundles.key_of(opened, bundle))
-    with file:
-        yield file
+        stream = opened.open(bundles.key_of(opened, bundle))
+    else:
+        stream = open_named(file)
+    with stream:
+        yield stream
 
 
 def _private_key(file: Path, passphrase_file: Path | None) -> "PrivateKey":

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from snapshotter.cli.file_or_id import file_of, open_named
 from snapshotter.cli.options import root_key_option, trust_option
 from snapshotter.cli.output import NobodyListens, complain, result, result_json, say
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
@@ -33,6 +35,10 @@ An event or a campaign report is verified with its bundles, which are looked for
 given, beside it and in the store; of a report each number is made again. A proof pack has its
 own. Without a trust file all is judged by your own keys and the configured authorities, and the
 output says so.
+
+\b
+What has a slash or a dot is a file, and is judged without any snapshotter.toml of this folder or
+those above it. What has the form of an id is looked up in the store; ./ID is a file of that name.
 """
 
 
@@ -62,16 +68,28 @@ def verify(
     from snapshotter.app import wiring_trust
     from snapshotter.verify import report
 
-    settings = ctx.obj.load(
-        trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
-    )
-    trust = wiring_trust.trust(settings)
+    def settings_and_trust(*, found: bool) -> "tuple[Settings, Trust]":
+        settings = ctx.obj.load(
+            found=found,
+            trust_file=str(trust_file or ""),
+            trust_root_key=root_key or "",
+            store=store or "",
+        )
+        return settings, wiring_trust.trust(settings)
+
+    # A file that is named is judged by nothing that only lies in this folder. An id may be in
+    # the store of a found file, unless --store says where it is.
+    own = settings_and_trust(found=False)
+    of_ids = cache(lambda: own if store else settings_and_trust(found=True))
+    files = {name: file_of(name, store=store) for name in bundles}
+    given = tuple(file for file in files.values() if file is not None)
     codes: list[int] = []
     printing = True
     for name in bundles:
         try:
             with ExitStack() as stack:
-                found = _judged(name, settings, trust, bundles, stack)
+                settings, trust = own if files[name] is not None else of_ids()
+                found = _judged(name, files[name], settings, trust, given, stack)
             codes.append(report.EXIT_CODES[found.verdict])
             if found.noted is not None:
                 _note(settings, *found.noted, name)
@@ -100,30 +118,29 @@ class _Judged:
 
 def _judged(
     name: str,
+    file: Path | None,
     settings: "Settings",
     trust: "Trust",
-    given: tuple[str, ...],
+    given: tuple[Path, ...],
     stack: ExitStack,
 ) -> _Judged:
     """Judge a file by what it is, or else an event or a bundle of the store by its id."""
     from snapshotter.app import verifying
-    from snapshotter.verify.files import file_named
 
-    file = file_named(name)
-    kind = verifying.Kind.BUNDLE
-    if file is not None:
-        with file:
-            kind = verifying.kind_of(file)
-            if kind is verifying.Kind.TAKEDOWN:
-                return _judged_event(file, name, Path(name).parent, settings, trust, given)
-            if kind is verifying.Kind.PACK:
-                return _judged_pack(file, name, settings, trust)
-            if kind is verifying.Kind.CAMPAIGN:
-                return _judged_campaign(file, name, settings, trust, given)
-    elif (event := _stored_event(name, settings)) is not None:
-        with event:
-            return _judged_event(event, name, None, settings, trust, given)
-    return _judged_bundle(_open(name, settings, stack), name, trust)
+    if file is None:
+        if (event := _stored_event(name, settings)) is not None:
+            with event:
+                return _judged_event(event, name, None, settings, trust, given)
+        return _judged_bundle(_open_stored(name, settings, stack), name, trust)
+    stream = stack.enter_context(open_named(file))
+    kind = verifying.kind_of(stream)
+    if kind is verifying.Kind.TAKEDOWN:
+        return _judged_event(stream, name, file.parent, settings, trust, given)
+    if kind is verifying.Kind.PACK:
+        return _judged_pack(stream, name, settings, trust)
+    if kind is verifying.Kind.CAMPAIGN:
+        return _judged_campaign(stream, name, settings, trust, given)
+    return _judged_bundle(_with_sidecars(stream, file), name, trust)
 
 
 def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
@@ -168,7 +185,7 @@ def _judged_event(
     folder: Path | None,
     settings: "Settings",
     trust: "Trust",
-    given: tuple[str, ...],
+    given: tuple[Path, ...],
 ) -> _Judged:
     """Judge an event with its bundles: among what is given, beside it, or in the store."""
     from snapshotter.app import event_verification, wiring_takedown
@@ -181,7 +198,7 @@ def _judged_event(
     found = event_verification.verify_event(
         file.read(takedown.MAX_BYTES + 1),
         trust,
-        wiring_takedown.finder(settings, trust, folders=folders, given=[Path(it) for it in given]),
+        wiring_takedown.finder(settings, trust, folders=folders, given=given),
         wiring_takedown.rederiver(settings),
         before=wiring_takedown.event_before(settings, folders),
     )
@@ -195,7 +212,7 @@ def _judged_event(
 
 
 def _judged_campaign(
-    file: BinaryIO, name: str, settings: "Settings", trust: "Trust", given: tuple[str, ...]
+    file: BinaryIO, name: str, settings: "Settings", trust: "Trust", given: tuple[Path, ...]
 ) -> _Judged:
     """Judge a campaign report with its bundles, and by the store that they are in."""
     from snapshotter.app import campaign_verification, wiring_takedown
@@ -209,7 +226,7 @@ def _judged_campaign(
                 settings,
                 trust,
                 folders=[Path(name).parent],
-                given=[Path(it) for it in given],
+                given=given,
             ),
             wiring_takedown.rederiver(settings),
             place=place,
@@ -263,25 +280,26 @@ class _Given:
     store: "ObjectStore | None" = None  # where it was found by its id
 
 
-def _open(name: str, settings: "Settings", stack: ExitStack) -> _Given:
-    """Open a file, or else a bundle of the store by its id, with its sidecars."""
+def _with_sidecars(stream: BinaryIO, file: Path) -> _Given:
+    """Return a bundle that is a file, with its sidecars."""
     from snapshotter.verify.files import (
         custody_beside,
-        file_named,
         late_tokens_beside,
         log_proof_beside,
         renewals_beside,
     )
 
-    file = file_named(name)
-    if file is not None:
-        return _Given(
-            stream=stack.enter_context(file),
-            late_tokens=late_tokens_beside(Path(name)),
-            custody_sidecars=custody_beside(Path(name)),
-            log_proof=log_proof_beside(Path(name)),
-            renewals=renewals_beside(Path(name)),
-        )
+    return _Given(
+        stream=stream,
+        late_tokens=late_tokens_beside(file),
+        custody_sidecars=custody_beside(file),
+        log_proof=log_proof_beside(file),
+        renewals=renewals_beside(file),
+    )
+
+
+def _open_stored(name: str, settings: "Settings", stack: ExitStack) -> _Given:
+    """Open a bundle of the store by its id, with its sidecars."""
     from snapshotter.app import bundles, wiring_store
 
     store = wiring_store.store(settings)

@@ -53,6 +53,11 @@ def bundle_time(bundle_id: str) -> datetime:
     return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text has the form of an id: of a bundle, an event, a report or a gap."""
+    return _BUNDLE_ID.fullmatch(text) is not None
+
+
 def bundle_key(bundle_id: str) -> str:
     """Return where a bundle lives. Raises ValueError for what is no bundle id."""
     day = bundle_time(bundle_id)

@@ -2,7 +2,7 @@
 Who is told of what: `notify.toml`, strict, in which every key has an effect.
 
 The file makes us talk to servers and names files with secrets. So it is never looked for:
-a setting of the user's own names it (docs/adr, "A file that is found").
+a setting of the user's own names it (docs/adr/0058).
 """
 
 from dataclasses import dataclass, replace

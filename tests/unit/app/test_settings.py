@@ -238,17 +238,51 @@ def test_a_proxy_that_is_none_is_refused_without_its_password(tmp_path: Path, te
     )
 
 
-def test_it_is_known_whether_the_policy_was_named_by_a_file_that_was_only_found(
+def test_what_a_found_file_says_is_known_and_left_out_of_ones_own_settings(
     tmp_path: Path,
 ) -> None:
-    path = _write(tmp_path / "exhibit", 'policy = "theirs.toml"\n')
+    path = _write(tmp_path / "exhibit", 'policy = "theirs.toml"\nstore = "s3://theirs"\n')
     here = tmp_path / "exhibit"
+    _write(tmp_path / "config" / "snapshotter", 'policy = "mine"\n')
 
-    assert _load(here).policy_was_found
-    assert not _load(here, overrides={"policy": "mine"}).policy_was_found
-    assert not _load(here, environment={"SNAPSHOTTER_POLICY": "mine"}).policy_was_found
-    assert not _load(here, environment={"SNAPSHOTTER_CONFIG": str(path)}).policy_was_found
-    assert not _load(tmp_path).policy_was_found
+    found = _load(here)
+    assert {name: (it.file, it.instead) for name, it in found.found.items()} == {
+        "policy": (str(path), "mine"),
+        "store": (str(path), "captures"),
+    }
+    assert (found.policy, found.store) == (str(here / "theirs.toml"), "s3://theirs")
+    assert (found.own.policy, found.own.store, found.own.found) == ("mine", "captures", {})
+    assert set(_load(here, overrides={"policy": "mine"}).found) == {"store"}
+    assert set(_load(here, environment={"SNAPSHOTTER_POLICY": "mine"}).found) == {"store"}
+    assert not _load(here, environment={"SNAPSHOTTER_CONFIG": str(path)}).found
+    assert not _load(tmp_path).found
+
+
+@pytest.mark.parametrize("text", ['policy = "theirs"\n', 'trust_file = "t.json"\n', "no TOML"])
+def test_a_found_file_is_not_read_where_none_may_decide(tmp_path: Path, text: str) -> None:
+    _write(tmp_path, text)
+
+    found = _load(tmp_path, found=False)
+
+    assert (found.policy, found.sources, found.found) == ("default", (), {})
+
+
+def test_the_users_own_file_counts_in_full_where_one_works_beside_it(tmp_path: Path) -> None:
+    own = _write(tmp_path / "config" / "snapshotter", 'store = "s3://mine"\nproxy = "tor"\n')
+
+    found = _load(own.parent)
+
+    assert (found.store, found.proxy, found.found) == ("s3://mine", "tor", {})
+    assert found.sources == (str(own),)
+
+
+def test_a_policy_that_is_chosen_takes_the_place_of_one_that_was_found(tmp_path: Path) -> None:
+    _write(tmp_path, 'policy = "theirs"\n')
+    found = _load(tmp_path)
+
+    assert (found.with_policy("mine").policy, found.with_policy("mine").found) == ("mine", {})
+    of_a_table = found.with_policy("listed", found_in="a table")
+    assert (of_a_table.policy, of_a_table.own.policy) == ("listed", "default")
 
 
 def test_other_ways_to_a_page_have_names_and_no_password_in_sight(tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from snapshotter.app import (
     policy_choice,
     wiring,
     wiring_authorities,
+    wiring_campaign,
     wiring_keys,
     wiring_store,
+    wiring_takedown,
     wiring_trust,
 )
 from snapshotter.app.settings import Settings, load
@@ -270,7 +272,7 @@ def test_a_policy_that_only_lies_here_locks_nothing_for_good(tmp_path: Path) -> 
 
     assert policy_choice.configured(settings).retention.days == 3
     with pytest.raises(SnapshotterError, match="nobody can undo"):
-        policy_choice.configured(replace(settings, policy_was_found=True))
+        policy_choice.configured(settings.with_policy(str(policy), found_in="theirs.toml"))
 
 
 @pytest.mark.parametrize("store", ["s3://", "ftp://somewhere/x", "s3://UPPER/x"])
@@ -319,6 +321,35 @@ def test_a_policy_that_was_only_found_keeps_streams_for_nobody(
 
     given = load(directory=tmp_path, environment={}, overrides={"policy": str(theirs)})
     assert policy_choice.configured(given).streams.keep_for == (pem,)
+
+
+def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "theirs.toml").write_text(
+        'name = "theirs"\n[takedown.confirm]\ntimes = 2\nafter = "0s"\ncontrol = false\n'
+    )
+    (tmp_path / "snapshotter.toml").write_text('policy = "theirs.toml"\n')
+    found = load(directory=tmp_path, environment={})
+    own = load(directory=tmp_path, environment={}, found=False)
+    url = "https://example.org/"
+
+    assert policy_choice.configured(found).name == "theirs"
+    assert policy_choice.judging(found).name == "default"
+    assert wiring_takedown.rederiver(found).decide(url).policy_name == "default"
+    assert wiring_takedown.confirm_rules(found, url) == wiring_takedown.confirm_rules(own, url)
+    said: list[str] = []
+    with (
+        wiring_takedown.desk(found, ask=None, tell=said.append),
+        wiring_campaign.desk(found, tell=said.append) as campaigns,
+    ):
+        assert campaigns.monitoring(url).confirm == wiring_takedown.confirm_rules(own, url)
+    assert len(said) == 2
+    for it in said:
+        assert "plays no part in conclusions" in it
+        assert f"SNAPSHOTTER_CONFIG={tmp_path}/snapshotter.toml" in it
 
 
 def test_where_the_address_decides_each_page_has_its_own_policy(tmp_path: Path) -> None:

@@ -86,6 +86,18 @@ def test_a_change_of_the_sidebar_alone_leaves_main_unchanged_in_words_and_in_loo
     assert "none in the main region" in out
 
 
+def test_an_id_is_compared_as_the_store_has_it_and_a_file_of_that_name_is_written_as_a_path(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = made.ids[:2]
+    (tmp_path / first).write_bytes(b"no bundle")
+
+    assert run(made, "--no-pictures", first, second) == 0
+    assert main(["diff", first, second]) == 2
+    assert f"write ./{first} for the file, or --store DIR {first}" in capsys.readouterr().err
+    assert run(made, f"./{first}", second) == 10
+
+
 def test_one_changed_figure_is_exactly_that_word(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,7 +53,9 @@ def bench(
     return Bench(tmp_path, capsys)
 
 
-def test_from_captures_to_an_event_that_verifies_elsewhere(bench: Bench) -> None:
+def test_from_captures_to_an_event_that_verifies_elsewhere(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen, gone = bench.shoot(30), bench.shoot(60)
     assert bench.run("takedown", "derive") == 0
     assert bench.out.splitlines() == [
@@ -104,6 +106,20 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(bench: Bench) -> None
     assert bench.run("verify", "--json", record.stem) == 11  # by its id, from the store
     assert bench.object["kind"] == "takedown"
     assert {it["code"] for it in bench.object["findings"]} == {"OK", "BUNDLE_OPEN"}
+    judged = bench.object["findings"], bench.object["notes"]
+
+    # Settings beside the exhibit change nothing: not the rules of today, and no bucket is asked.
+    exhibit = bench.folder / "exhibit"
+    (exhibit / "theirs.toml").write_text('name = "theirs"\n[takedown]\nrules = ["theirs.rules"]\n')
+    (exhibit / "snapshotter.toml").write_text('store = "s3://x-y-z"\npolicy = "theirs.toml"\n')
+    monkeypatch.chdir(exhibit)
+    assert bench.run("verify", "--json", f"{record.stem}.json") == 11, bench.err
+    assert (bench.object["findings"], bench.object["notes"]) == judged
+    # By its id it is in the directory of a found file, and the policy there plays no part.
+    (exhibit / "snapshotter.toml").write_text('store = "../captures"\npolicy = "theirs.toml"\n')
+    assert bench.run("verify", "--json", record.stem) == 11, bench.err
+    assert (bench.object["findings"], bench.object["notes"]) == judged
+    monkeypatch.chdir(bench.folder)
 
     bundle = bench.folder / "exhibit" / f"{gone}.wacz"
     bundle.write_bytes(bundles.flipped(bundle.read_bytes()))

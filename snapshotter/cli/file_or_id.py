@@ -1,0 +1,63 @@
+"""
+Decide whether an argument names a file or something in the store: in one way for all commands.
+
+    a/b, ./ID, exhibit.wacz   a file: it has a slash or a dot, and no id has either
+    20261124t160642z-k3v4…    the id of a bundle or an event: the store has it
+    exhibit                   a file, unless --store is given
+
+A file in the working directory that is called like an id is judged only as `./ID`. Such a
+file may have come with an exhibit, and must not take the place of what the store holds.
+"""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from snapshotter.errors import SnapshotterError
+
+
+def file_of(name: str, *, store: str | None) -> Path | None:
+    """
+    Return the file that an argument names; None for an id, which the store has to resolve.
+
+    Args:
+        store: What the option --store said.
+
+    Raises:
+        UsageError: The argument may mean two things; the message says how to write either.
+    """
+    from snapshotter.formats import layout
+
+    if os.sep in name:
+        return Path(name)
+    if layout.is_id(name):
+        if not store and Path(name).is_file():
+            raise click.UsageError(
+                f"{name} is the id of a capture or an event, and a file here has that name too: "
+                f"write ./{name} for the file, or --store DIR {name} for what the store has"
+            )
+        return None
+    if store and "." not in name:
+        raise click.UsageError(
+            f"{name} is not an id, so no store has it: write ./{name} if it is a file"
+        )
+    return Path(name)
+
+
+def open_named(file: Path) -> BinaryIO:
+    """
+    Open a file that was named.
+
+    Raises:
+        SnapshotterError: It does not exist, is not a regular file, or cannot be opened.
+    """
+    from snapshotter.verify.files import file_named
+
+    stream = file_named(str(file))
+    if stream is None:
+        raise SnapshotterError(
+            f"{file} is neither a file nor a bundle's id", hint="snapshotter list shows the ids"
+        )
+    return stream
