@@ -1325,6 +1325,21 @@ def custody_beside(shop: Shop) -> Iterator[Case]:
         "CUSTODY",
         sidecars={first: one, second: two[:-1]},
     )
+    # A chain that would hold, but for its length: 65 sidecars of nearly 256 KiB.
+    long: dict[str, bytes] = {}
+    after, count = inside[-1], len(inside)
+    for number in range(1, 66):
+        long[f".custody-{number:04}.jsonl"] = lines(
+            {"detail": "x" * 260_000, "receipt": None}, after=after, count=count
+        )
+        after, count = long[f".custody-{number:04}.jsonl"][:-1], count + 1
+    yield _unclear(
+        "custody-beside-too-much",
+        good,
+        "more than 16 MiB of sidecars",
+        "CUSTODY",
+        sidecars=long,
+    )
 
 
 # --- several signers, and what nothing covers --------------------------------------------------

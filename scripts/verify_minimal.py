@@ -51,6 +51,10 @@ MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON documen
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
 MAX_CUSTODY = 256 << 10  # bytes of a custody sidecar
+MAX_SIDECARS, MAX_CUSTODY_TOTAL = (
+    20_000,
+    16 << 20,
+)  # custody sidecars beside one bundle, and their bytes
 MAX_RENEWAL = 131_072  # bytes of a renewal's text
 MAX_TRUST = 4 << 20  # bytes of trust.json
 CHUNK = 1 << 20  # bytes read at once
@@ -2033,13 +2037,18 @@ class Verification:
         folder, name = os.path.split(self.path)
         form = re.compile(re.escape(name) + r"\.custody-([0-9]{4}|[1-9][0-9]{4,})\.jsonl\Z")
         try:
-            names = [it for it in os.listdir(folder or ".") if form.match(it)]
+            with os.scandir(folder or ".") as entries:
+                found = [(form.match(it.name), it) for it in entries if form.match(it.name)]
             # What is no file, a pipe or a folder, is no sidecar.
-            found = [form.match(it) for it in names if os.path.isfile(os.path.join(folder, it))]
+            sizes = {int(name.group(1)): it.stat().st_size for name, it in found
+                     if name and 4 <= len(name.group(1)) <= 9 and it.is_file()}  # fmt: skip
         except OSError as error:
             raise Unreadable(f"{folder}: {error.strerror or error}") from error
-        numbers = sorted(int(it.group(1)) for it in found if it and len(it.group(1)) < 19)
-        numbers = [it for it in numbers if 0 < it <= len(numbers) + 10_000]
+        if len(sizes) > MAX_SIDECARS:
+            raise Bad(f"more than {MAX_SIDECARS} sidecars")
+        numbers = sorted(it for it in sizes if 0 < it <= len(sizes) + 10_000)
+        if sum(min(sizes[it], MAX_CUSTODY + 1) for it in numbers) > MAX_CUSTODY_TOTAL:
+            raise Bad(f"more than {MAX_CUSTODY_TOTAL} bytes of sidecars")
         seen: set[str] = set()
         for place, number in enumerate(numbers, 1):
             if number != place:

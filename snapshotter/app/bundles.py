@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import NoneType
@@ -30,6 +31,7 @@ from snapshotter.formats import (
     tlog_proof,
     tombstone,
 )
+from snapshotter.formats import custody_sidecars as sidecars
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.formats.tombstone import Tombstone
 from snapshotter.model.assessment import Shown
@@ -277,11 +279,8 @@ def late_tokens(store: ObjectStore, key: str) -> tuple[bytes, ...]:
 
 def custody_sidecars(store: ObjectStore, key: str) -> tuple[tuple[int, bytes], ...]:
     """Return number and bytes of the custody sidecars of a bundle in a store."""
-    found: list[tuple[int, bytes]] = []
-    for number in custodian.sidecar_numbers(store, key):
-        with contextlib.suppress(FileNotFoundError):
-            found.append((number, custodian.read_sidecar(store, key, number)))
-    return tuple(found)
+    numbers = custodian.sidecar_numbers(store, key)
+    return sidecars.read_within_limits(numbers, partial(custodian.read_sidecar, store, key))
 
 
 def log_proof(store: ObjectStore, key: str) -> bytes | None:

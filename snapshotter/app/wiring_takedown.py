@@ -26,7 +26,6 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import takedown
-from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.event import Event
 from snapshotter.model.takedown import ConfirmRules, Takedown
@@ -34,6 +33,7 @@ from snapshotter.policy import decide as policies
 from snapshotter.policy import identity
 from snapshotter.ports import Tell
 from snapshotter.store.catalog import Catalog
+from snapshotter.verify.files import file_with_digest
 from snapshotter.verify.trust import Trust
 
 _DOM = "capture/dom.html"
@@ -146,16 +146,15 @@ def event_before(settings: Settings, folders: Sequence[Path]) -> Before:
 
     def before(sha256: str) -> tuple[Takedown, str] | None:
         for folder in folders:
-            for path in sorted(folder.glob("*.json")):
-                with contextlib.suppress(OSError, EvidenceInvalid):
-                    data = path.read_bytes()[: takedown.MAX_BYTES + 1]
-                    if digest_bytes(data).sha256 == sha256:
-                        return takedown.parse(data)
+            with contextlib.suppress(OSError, EvidenceInvalid):
+                data = file_with_digest(folder, "*.json", sha256, limit=takedown.MAX_BYTES)
+                if data is not None:
+                    return takedown.parse(data)
         # Without rights to make a catalog here, or without a store, nobody can say.
         with contextlib.suppress(SnapshotterError), observatory(settings) as place:
             place.catalog.sync_events(place.store)
-            for it in place.catalog.events():
-                if it.sha256 == sha256 and it.event is not None:
+            for it in place.catalog.events(sha256=sha256):
+                if it.event is not None:
                     return it.event, it.key_id
         return None
 

@@ -17,8 +17,9 @@ the digest of its last line, and the check tells of it (docs/spec/custody.md).
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, custody
@@ -26,6 +27,10 @@ from snapshotter.formats.receipts import event_as_json, event_from_json
 from snapshotter.model.custody import CustodyEvent
 
 MAX_BYTES = 1 << 18  # of one sidecar
+# Of all sidecars of one bundle: an event a day for 50 years, many times over. A chain beyond
+# either limit is not read.
+MAX_SIDECARS = 20_000
+MAX_TOTAL = 16 << 20  # bytes
 START = "0" * 64  # before the first event of all
 _STRAY = 10_000  # numbers that may be missing before one is no number of this chain
 _MAX_SEQUENCE = 10**9  # a planted number must not lead to one that JSON can not hold
@@ -79,6 +84,34 @@ def number_of(kind: str) -> int | None:
         return None
     number = int(match[1])
     return number if number and match[0] == f"custody-{number:04}.jsonl" else None
+
+
+def read_within_limits(
+    numbers: Iterable[int], read: Callable[[int], bytes]
+) -> tuple[tuple[int, bytes], ...]:
+    """
+    Return number and bytes of the sidecars of a chain, in order; stop reading beyond the limits.
+
+    What is returned of a chain beyond the limits is beyond them as well, so that `check` sees it.
+
+    Args:
+        numbers: Of all sidecars that there are, in any order; not all are taken.
+        read: Returns the bytes of a sidecar, at most `MAX_BYTES` + 1 of them. Raises
+            FileNotFoundError for one that is gone, or is no file.
+    """
+    first = list(islice(numbers, MAX_SIDECARS + 1))
+    if len(first) > MAX_SIDECARS:
+        return tuple((number, b"") for number in sorted(first))
+    last = last_number(first)
+    found: list[tuple[int, bytes]] = []
+    total = 0
+    for number in sorted(first):
+        if number > last or total > MAX_TOTAL:
+            break
+        with contextlib.suppress(FileNotFoundError):
+            found.append((number, read(number)))
+            total += len(found[-1][1])
+    return tuple(found)
 
 
 def encode(events: Iterable[CustodyEvent], after: Head) -> tuple[bytes, Head]:
@@ -174,6 +207,11 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
                 digest = hashlib.sha256(line).hexdigest()
                 head = Head(previous=digest, sequence=head.sequence + 1)
                 events.append(Linked(event=event, sequence=head.sequence, head=digest, number=0))
+    if len(sidecars) > MAX_SIDECARS or sum(len(data) for _, data in sidecars) > MAX_TOTAL:
+        problems.append(
+            f"more than {MAX_SIDECARS} sidecars, or {MAX_TOTAL} bytes of them: they were not read"
+        )
+        return Chain(events=tuple(events), problems=tuple(problems), head=head or Head())
     expected = 1
     known = {it.event.event_id for it in events if it.event.event_id}
     for number, data in sorted(sidecars):

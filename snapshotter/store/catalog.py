@@ -421,26 +421,28 @@ class Catalog:
         with self._translated():
             known = dict(self._database.execute("SELECT key, sha256 FROM event").fetchall())
             there = {found.key for found in store.list(f"{layout.TAKEDOWNS}/")}
-            read = [read_event(store, key) for key in sorted(there - set(known))]
+            # One after another: what stands in a store may be a stranger's, and much.
+            read = (read_event(store, key) for key in sorted(there - set(known)))
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.executemany(
                     "INSERT OR IGNORE INTO event (key, sha256, data, event_id, identity, account, "
                     "kind, at_ms, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_event_values(it) for it in read if it is not None],
+                    (_event_values(it) for it in read if it is not None),
                 )
                 self._database.executemany(
                     "DELETE FROM event WHERE key = ?", [(it,) for it in set(known) - there]
                 )
 
     def events(
-        self, *, identity: str = "", event_id: str = "", pending: bool = False
+        self, *, identity: str = "", event_id: str = "", sha256: str = "", pending: bool = False
     ) -> tuple["KeptEvent", ...]:
         """
         Return the events of the store in the order in which they were concluded.
 
         Args:
             identity: Of a page, or an account.
+            sha256: Of the record.
             pending: Those alone that this machine did not log or tell yet.
         """
         said, values = ["1"], list[Any]()
@@ -450,6 +452,9 @@ class Catalog:
         if event_id:
             said.append("event_id = ?")
             values.append(event_id)
+        if sha256:
+            said.append("sha256 = ?")
+            values.append(sha256)
         if pending:
             said.append("NOT (logged AND told)")
         with self._translated():

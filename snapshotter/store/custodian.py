@@ -22,6 +22,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -435,10 +436,10 @@ def chain(store: ObjectStore, bundle_id: str, numbers: Collection[int] | None = 
         inside = None
     except EvidenceInvalid as error:
         inside, broken = None, f"inside the bundle: {error}"
-    sidecars: list[tuple[int, bytes]] = []
-    for number in sidecar_numbers(store, key) if numbers is None else numbers:
-        with contextlib.suppress(FileNotFoundError):
-            sidecars.append((number, read_sidecar(store, key, number)))
+    sidecars = custody_sidecars.read_within_limits(
+        sidecar_numbers(store, key) if numbers is None else numbers,
+        partial(read_sidecar, store, key),
+    )
     found = custody_sidecars.check(inside, sidecars)
     if not broken:
         return found

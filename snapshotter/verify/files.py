@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import fnmatch
+import hashlib
 import os
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +19,10 @@ from snapshotter.verify.trust import Seen, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
 LATE_TOKEN = re.compile(r".+\.late-0([1-9])\.tsr", re.DOTALL)  # the name of a file
+
+# Of the files of a folder among which one is looked for by its digest.
+MAX_LOOKED_AT = 10_000
+MAX_LOOKED_AT_BYTES = 256 << 20
 
 _MAX_TRUST_BYTES = 4 << 20
 
@@ -92,22 +99,26 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
     Return number and bytes of the custody sidecars that stand beside a bundle.
 
     One that is too long is cut short, and then is none; what is no file is passed over, and so
-    is a number so far beyond all others that it is not of the chain.
+    is a number so far beyond all others that it is not of the chain. Of more than a chain may
+    have not all are read.
 
     Raises:
         OSError: The folder can not be read.
         SnapshotterError: A sidecar that can not be read.
     """
-    found: list[tuple[int, bytes]] = []
     beginning = f"{bundle.name}."
-    for name in os.listdir(bundle.parent):
-        number = custody_sidecars.number_of(name.removeprefix(beginning))
-        if number is None or not name.startswith(beginning):
-            continue
-        with contextlib.suppress(FileNotFoundError, NotAFile):
-            found.append((number, _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)))
-    last = custody_sidecars.last_number(number for number, _ in found)
-    return tuple(sorted(it for it in found if it[0] <= last))
+
+    def numbers() -> Iterator[int]:
+        for entry in _beside(bundle, "custody-"):
+            number = custody_sidecars.number_of(entry.name.removeprefix(beginning))
+            if number is not None and entry.is_file():
+                yield number
+
+    def read(number: int) -> bytes:
+        name = f"{beginning}{custody_sidecars.kind(number)}"
+        return _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)
+
+    return custody_sidecars.read_within_limits(numbers(), read)
 
 
 def log_proof_beside(bundle: Path) -> bytes | None:
@@ -138,7 +149,12 @@ def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
         OSError: The folder can not be read.
         SnapshotterError: A file can not be read.
     """
-    there = set(os.listdir(bundle.parent))
+    wanted = {
+        f"{bundle.name}.{kind}"
+        for number in range(1, names.MAX_RENEWALS + 1)
+        for kind in names.renewal(number)
+    }
+    there = {it.name for it in _beside(bundle, "renewal-") if it.name in wanted}
     found: list[RenewalFiles] = []
     for number in range(1, names.MAX_RENEWALS + 1):
         text, token = (f"{bundle.name}.{kind}" for kind in names.renewal(number))
@@ -162,12 +178,43 @@ def sidecars_beside(bundle: Path) -> tuple[Path, ...]:
     Raises:
         OSError: The folder can not be read.
     """
-    beginning = f"{bundle.name}.late-"
     return tuple(
         bundle.with_name(name)
-        for name in sorted(os.listdir(bundle.parent))
-        if name.startswith(beginning) and name.endswith(".tsr")
+        for name in sorted(it.name for it in _beside(bundle, "late-"))
+        if name.endswith(".tsr")
     )
+
+
+def file_with_digest(folder: Path, pattern: str, sha256: str, *, limit: int) -> bytes | None:
+    """
+    Return the file of a folder that has this SHA-256 (hex); None when none has.
+
+    What is no regular file, can not be read, or is longer than `limit` bytes is passed over
+    unread; at most `MAX_LOOKED_AT` files are read, and `MAX_LOOKED_AT_BYTES` of them together.
+
+    Args:
+        pattern: Of the names that are looked at, as the shell has it.
+
+    Raises:
+        OSError: The folder can not be read.
+    """
+    left, room = MAX_LOOKED_AT, MAX_LOOKED_AT_BYTES
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not fnmatch.fnmatchcase(entry.name, pattern):
+                continue
+            with contextlib.suppress(FileNotFoundError, SnapshotterError):
+                with open_file(folder / entry.name) as stream:
+                    length = os.fstat(stream.fileno()).st_size
+                    if length > limit:
+                        continue
+                    left, room = left - 1, room - length
+                    if left < 0 or room < 0:
+                        return None
+                    data = stream.read(limit + 1)
+                if hashlib.sha256(data).hexdigest() == sha256:
+                    return data
+    return None
 
 
 def read_trust(path: Path, *, pinned_root: str, now: datetime, seen: Seen | None = None) -> Trust:
@@ -192,6 +239,22 @@ def read_trust(path: Path, *, pinned_root: str, now: datetime, seen: Seen | None
     except EvidenceInvalid as error:
         # A bad trust file says nothing about any bundle: it must not end as FAILED.
         raise EvidenceUnverifiable(error.message, hint=error.hint) from error
+
+
+def _beside(bundle: Path, kind: str) -> Iterator["os.DirEntry[str]"]:
+    """
+    Yield what stands beside a bundle and calls itself of this kind, in no order.
+
+    The folder may hold a million files of others: it is never held in memory.
+
+    Raises:
+        OSError: The folder can not be read.
+    """
+    beginning = f"{bundle.name}.{kind}"
+    with os.scandir(bundle.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginning):
+                yield entry
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -103,3 +103,36 @@ def test_sidecars_are_found_by_their_names_and_nothing_else_is_read(tmp_path: Pa
     os.mkfifo(tmp_path / "x.wacz.custody-0003.jsonl")
 
     assert [number for number, _ in custody_beside(bundle)] == [1, 2]
+
+
+def test_a_chain_of_too_many_sidecars_is_not_read_and_not_established(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(custody_sidecars, "MAX_SIDECARS", 3)
+    bundle = tmp_path / "a.wacz"
+    bundle.write_bytes(DATA)
+    whole = _chain(*map(_event, range(1, 5)))
+    for number, data in whole:
+        bundle.with_name(f"a.wacz.{custody_sidecars.kind(number)}").write_bytes(data)
+
+    verdict, finding = _judged(list(custody_beside(bundle)))
+    assert (verdict, finding.code) == (Verdict.INDETERMINATE, Code.CUSTODY)
+    assert "more than 3 sidecars" in finding.detail
+
+    bundle.with_name("a.wacz.custody-0004.jsonl").unlink()
+    assert custody_beside(bundle) == tuple(whole[:3])
+    assert _judged(list(custody_beside(bundle)))[0] is Verdict.PASSED
+
+
+def test_reading_a_chain_stops_behind_its_most_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody_sidecars, "MAX_TOTAL", 10)
+    asked: list[int] = []
+
+    def read(number: int) -> bytes:
+        asked.append(number)
+        return b"12345678"
+
+    found = custody_sidecars.read_within_limits(range(1, 9), read)
+
+    assert asked == [1, 2]
+    assert "10 bytes" in custody_sidecars.check(None, found).problems[0]

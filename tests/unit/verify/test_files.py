@@ -5,12 +5,21 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import TokenInvalid, read_token
-from snapshotter.verify.files import NotAFile, late_tokens_beside, open_file, read_trust
+from snapshotter.verify import files
+from snapshotter.verify.files import (
+    NotAFile,
+    file_with_digest,
+    late_tokens_beside,
+    open_file,
+    read_trust,
+)
 from tests.special_files import SPECIAL
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -121,3 +130,38 @@ def test_a_trust_file_without_its_signature_is_a_sentence(tmp_path: Path) -> Non
 
     with pytest.raises(SnapshotterError, match=r"trust\.json\.sig"):
         read_trust(tmp_path / "trust.json", pinned_root=PIN, now=NOW)
+
+
+def test_a_file_is_found_by_its_digest_beside_pipes_devices_and_files_without_end(
+    tmp_path: Path,
+) -> None:
+    for number, kind in enumerate(("pipe", "link-to-a-device", "folder", "link-to-itself")):
+        _special(tmp_path, kind, f"{number}.json")
+    with (tmp_path / "8.json").open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    (tmp_path / "other.txt").write_bytes(b"wanted")
+    wanted = digest_bytes(b"wanted").sha256
+    assert file_with_digest(tmp_path, "*.json", wanted, limit=6) is None
+
+    (tmp_path / "9.json").write_bytes(b"wanted")
+    assert file_with_digest(tmp_path, "*.json", wanted, limit=6) == b"wanted"
+    assert file_with_digest(tmp_path, "*.json", wanted, limit=5) is None
+
+
+def test_among_more_files_than_are_looked_at_none_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_LOOKED_AT", 2)
+    for number in range(4):
+        (tmp_path / f"{number}.json").write_bytes(b"a")
+    absent = digest_bytes(b"b").sha256
+    opened: list[Path] = []
+
+    def opening(path: Path) -> BinaryIO:
+        opened.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(files, "open_file", opening)
+
+    assert file_with_digest(tmp_path, "*.json", absent, limit=6) is None
+    assert len(opened) == 3
