@@ -15,7 +15,7 @@ from snapshotter.assess.thresholds import crossings, series
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.hosts import host_of
 from snapshotter.model.assessment import Availability, Undecided
-from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.event import MAX_TEXT, About, Event, EventKind
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
@@ -25,7 +25,10 @@ _SUBJECT: Final = 32  # hex digits of a digest: nothing of the page stands in a 
 
 
 def alerts(
-    seen: Sequence[Observation], bundle_id: str, thresholds: Sequence[Threshold]
+    seen: Sequence[Observation],
+    bundle_id: str,
+    thresholds: Sequence[Threshold],
+    about: About,
 ) -> tuple[Event, ...]:
     """
     Return what a capture tells that those before it did not.
@@ -33,30 +36,35 @@ def alerts(
     Args:
         seen: All captures of the page, in the order in which they ended.
         bundle_id: The capture that ended now.
+        about: What rules match of the job that it was made for.
     """
     this = next((it for it in seen if it.bundle_id == bundle_id), None)
     if this is None:
         return ()
     before = [it for it in seen if (it.at, it.bundle_id) < (this.at, this.bundle_id)]
     return (
-        *_crossed([*before, this], this, thresholds),
-        *_changed(before, this),
-        *_renamed(before, this),
-        *_unknown(before, this),
+        *_crossed([*before, this], this, thresholds, about),
+        *_changed(before, this, about),
+        *_renamed(before, this, about),
+        *_unknown(before, this, about),
     )
 
 
 def _crossed(
-    until_now: Sequence[Observation], this: Observation, thresholds: Sequence[Threshold]
+    until_now: Sequence[Observation],
+    this: Observation,
+    thresholds: Sequence[Threshold],
+    about: About,
 ) -> Iterator[Event]:
     for it in crossings(series(until_now), thresholds):
         if it.reached == this.bundle_id:
             yield _event(
                 EventKind.COUNT_CROSSED,
                 this,
+                about,
                 summary=_in_words(it),
                 detail=f'"{it.below_raw}", then "{it.reached_raw}"; {it.source}',
-                about=f"/{it.unit}-{it.threshold}",
+                part=f"/{it.unit}-{it.threshold}",
             )
 
 
@@ -70,7 +78,7 @@ def _in_words(it: Crossing) -> str:
     )
 
 
-def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+def _changed(before: Sequence[Observation], this: Observation, about: About) -> Iterator[Event]:
     """
     Yield that the main text is another one; one that is gone is no other text.
 
@@ -84,6 +92,7 @@ def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event
         yield _event(
             EventKind.PAGE_CHANGED,
             this,
+            about,
             summary=(
                 f"the main text of a page changed between {minute(last.at)} and {minute(this.at)}"
             ),
@@ -91,7 +100,7 @@ def _changed(before: Sequence[Observation], this: Observation) -> Iterator[Event
         )
 
 
-def _renamed(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+def _renamed(before: Sequence[Observation], this: Observation, about: About) -> Iterator[Event]:
     """
     Yield that the account behind a page has another name: the same one, by its id.
 
@@ -107,6 +116,7 @@ def _renamed(before: Sequence[Observation], this: Observation) -> Iterator[Event
         _event(
             EventKind.ACCOUNT_RENAMED,
             this,
+            about,
             summary=f"an account was renamed between {minute(last.at)} and {minute(this.at)}",
             detail=f'"{last.account_name}", then "{this.account_name}"; before: {last.bundle_id}',
         ),
@@ -120,7 +130,7 @@ def _has_text(it: Observation, like: Observation) -> bool:
     return is_there and (it.vantage, it.light) == (like.vantage, like.light)
 
 
-def _unknown(before: Sequence[Observation], this: Observation) -> Iterator[Event]:
+def _unknown(before: Sequence[Observation], this: Observation, about: About) -> Iterator[Event]:
     if this.undecided is not Undecided.UNKNOWN_NOTICE:
         return
     if before and before[-1].undecided is this.undecided and before[-1].notice == this.notice:
@@ -128,20 +138,28 @@ def _unknown(before: Sequence[Observation], this: Observation) -> Iterator[Event
     yield _event(
         EventKind.NOTICE_UNKNOWN,
         this,
+        about,
         summary=f"a notice that no rule knows stood in the place of a page at {minute(this.at)}",
         detail=this.notice,
     )
 
 
 def _event(
-    kind: EventKind, this: Observation, *, summary: str, detail: str, about: str = ""
+    kind: EventKind,
+    this: Observation,
+    about: About,
+    *,
+    summary: str,
+    detail: str,
+    part: str = "",
 ) -> Event:
     return Event(
-        id=f"{kind}/{this.bundle_id}{about}",
+        id=f"{kind}/{this.bundle_id}{part}",
         kind=kind,
         at=this.at,
-        subject=digest_bytes(f"{this.identity}{about}".encode()).sha256[:_SUBJECT],
+        subject=digest_bytes(f"{this.identity}{part}".encode()).sha256[:_SUBJECT],
         summary=summary,
+        about=(about,),
         bundle_id=this.bundle_id,
         url=this.url,
         host=host_of(this.url)[:MAX_TEXT],

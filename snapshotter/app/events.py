@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Final
 
 from snapshotter.formats.hosts import host_of
+from snapshotter.formats.shown_address import without_addresses
 from snapshotter.model.audit import AuditReport, Severity
-from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.event import MAX_TEXT, About, Event, EventKind
 from snapshotter.model.job import JobState, JobStatus
 
 _OF_STATE: Final[Mapping[JobState, EventKind]] = {
@@ -35,11 +36,9 @@ def of_job(status: JobStatus, at: datetime) -> Event | None:
         at=status.ended_at or at,
         subject=job.id,
         summary=_summary(status),
+        about=(About.of(job),),
         job_id=job.id,
         bundle_id=status.bundle_id,
-        origin=job.origin[:MAX_TEXT],
-        policy=job.policy[:MAX_TEXT],
-        tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
         worker=status.worker,
         url=job.url,
         host=host_of(job.url)[:MAX_TEXT],
@@ -63,19 +62,25 @@ def of_audit(report: AuditReport, report_id: str, place: str, at: datetime) -> E
         subject=place,
         summary=f"an audit of a store ended FAILED with {failed} findings; the report says what "
         "to do",
+        about=(),
         reasons=tuple(codes),
     )
 
 
 def of_service(service: str, detail: str, at: datetime) -> Event:
-    """Return what to tell of a service that did not do its part; of each once an hour."""
+    """
+    Return what to tell of a service that did not do its part; of each once an hour.
+
+    Its error may name the page that was captured, which no rule about pages could hide.
+    """
     return Event(
         id=f"service.failed/{_key(service)}/{at:%Y%m%dT%H}",
         kind=EventKind.SERVICE_FAILED,
         at=at,
         subject=service,
         summary=f"the {service} did not do its part",
-        detail=detail[:MAX_TEXT],
+        about=(),
+        detail=without_addresses(detail)[:MAX_TEXT],
     )
 
 
@@ -88,6 +93,21 @@ def of_disk(what: str, free_bytes: int, total_bytes: int, machine: str, at: date
         at=at,
         subject=f"{machine}/{what}",
         summary=f"{free_bytes // 1_000_000} MB ({percent} %) are left for the {what} of {machine}",
+        about=(),
+    )
+
+
+def of_test(message_id: str, at: datetime) -> Event:
+    """Return what a channel is told that somebody tries."""
+    return Event(
+        id=f"test/{message_id}",
+        kind=EventKind.TEST,
+        at=at,
+        subject="test",
+        summary="somebody tried this channel; nothing happened",
+        about=(),
+        url="https://example.org/",
+        host="example.org",
     )
 
 

@@ -31,6 +31,7 @@ from snapshotter.assess.events import Lack, Missing, Standing
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, bug
 from snapshotter.jobs.monitor import ORIGIN
 from snapshotter.model.assessment import Availability, Undecided
+from snapshotter.model.event import About
 from snapshotter.model.job import CaptureJob, JobStatus
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, TakedownKind
@@ -136,7 +137,7 @@ class Monitor:
                     self._world.tell(f"{event.kind.value}: {event.url} (event {event.event_id})")
         page = pages[0]
         seen = observations(desk.place, identity=page.subject, sync=False)
-        news = alerts(seen, status.bundle_id, rules.thresholds)  # (1)
+        news = alerts(seen, status.bundle_id, rules.thresholds, About.of(status.job))  # (1)
         if news and desk.notify is not None:
             desk.notify(news)
         jobs = [

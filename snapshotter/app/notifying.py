@@ -8,14 +8,15 @@ Workers call `round` every few seconds, and `snapshotter notify send` does the s
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
 
+from snapshotter.app import events
 from snapshotter.jobs.outbox import GIVE_UP_AFTER, Outbox
-from snapshotter.model.event import Delivery, Event, EventKind, OwedMessage
+from snapshotter.model.event import About, Delivery, Event, EventKind, OwedMessage
 from snapshotter.notify import grouping
 from snapshotter.notify.message import compose
 from snapshotter.notify.rules import NotifyRules, reduced
@@ -42,7 +43,8 @@ class NotificationDesk:
     Takes events over and hands messages over (the port `Notifier`).
 
     Args:
-        policy: Of captures that name none: rules about a policy are about those as well.
+        policies: Returns the names of the policy that a job names for an address, "" for none:
+            the file's and the policy's own, where they differ. Empty: it is not known.
     """
 
     def __init__(
@@ -53,14 +55,14 @@ class NotificationDesk:
         *,
         clock: Clock,
         ids: IdSource,
-        policy: str = "",
+        policies: Callable[[str, str], tuple[str, ...]],
     ) -> None:
         self._rules = rules
         self._outbox = outbox
         self._channels = channels
         self._clock = clock
         self._ids = ids
-        self._policy = policy
+        self._policies = policies
 
     def close(self) -> None:
         """Let go of the outbox."""
@@ -68,11 +70,17 @@ class NotificationDesk:
 
     def notify(self, event: Event) -> None:
         """See `Notifier.notify`."""
-        if not event.policy and (event.job_id or event.origin or event.url):
-            event = replace(event, policy=self._policy)
-        waiting = self._rules.waiting(event)
+        about = tuple(it for given in event.about for it in self._resolved(given, event.url))
+        waiting = self._rules.waiting(replace(event, about=about))
         if waiting:
             self._outbox.put(waiting)
+
+    def _resolved(self, about: About, url: str) -> tuple[About, ...]:
+        """Return what an event is about, once for each name that rules may know its policy by."""
+        if about.policy is None:
+            return (about,)
+        names = self._policies(about.policy, url) or (None,)
+        return tuple(replace(about, policy=name) for name in names)
 
     def round(self, *, hurry: bool = False) -> Round:
         """
@@ -107,15 +115,7 @@ class NotificationDesk:
         urls = self._rules.channel(name).urls
         now = self._clock.now()
         message_id = self._message_id()
-        event = Event(
-            id=f"test/{message_id}",
-            kind=EventKind.TEST,
-            at=now,
-            subject="test",
-            summary="somebody tried this channel; nothing happened",
-            url="https://example.org/",
-            host="example.org",
-        )
+        event = events.of_test(message_id, now)
         body = self._compose(message_id, EventKind.TEST, now, [reduced(event, urls)])
         return self._channels[name].deliver(
             OwedMessage(id=message_id, channel=name, kind=EventKind.TEST, created_at=now, body=body)

@@ -7,6 +7,7 @@ a database, may not.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 
 from snapshotter.app.settings import Settings, naming
 from snapshotter.errors import PolicyRefused, SnapshotterError
@@ -125,6 +126,23 @@ def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy
             hint=f"if that is what you want: --policy {named} where the worker runs",
         )
     return found
+
+
+def names(settings: Settings, named: str, url: str = "") -> tuple[str, ...]:
+    """
+    Return the names by which rules about notifications may know the policy of a job.
+
+    They are the name of its file and, where it differs, the name that the policy gives itself.
+    Where the address decides and is not given, nobody knows the policy: no name.
+    """
+    named = named or settings.policy
+    try:
+        if named == AUTO:
+            return (picked(settings, url).name,) if url else ()
+        found = policies.load(named, settings.policies_dir).name
+    except SnapshotterError:  # its file is not here: rules can only know it by what the job says
+        found = ""
+    return tuple(dict.fromkeys(it for it in (Path(named).stem, found) if it and it != AUTO))
 
 
 def as_closed_as(own: policies.Policy, other: policies.Policy) -> policies.Policy:

@@ -14,7 +14,7 @@ stored is found there, and (5) and (6) are done for all of which this machine do
 that they were. An event never changes: the next one is concluded from where the last ended.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,10 +41,11 @@ from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
-from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.event import MAX_TEXT, UNKNOWN, About, Event, EventKind
 from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
+from snapshotter.policy.picking import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.words import minute, moment
 from snapshotter.store.events import KeptEvent
@@ -80,6 +81,8 @@ class TakedownDesk:
     log: Callable[[Sequence[Leaf], bool], object] | None = None
     notify: Callable[[Sequence[Event]], None] | None = None  # durable when it returns
     tell: Callable[[str], None] = lambda text: None  # of what could not be told
+    # What rules match of the jobs for which bundles were made, as far as the queue knows them.
+    jobs: Callable[[Sequence[str]], Mapping[str, About]] = lambda bundle_ids: {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,18 +339,36 @@ class _Work:
         for it, _ in owed:
             self._catalog.settled(it.key, logged=True)
         news = [
-            event_of(event)
-            for it, event in owed
-            if not it.told and desk.now() - event.at <= _TELL_WITHIN
+            event for it, event in owed if not it.told and desk.now() - event.at <= _TELL_WITHIN
         ]
         if desk.notify is not None and news:
             try:
-                desk.notify(news)
+                desk.notify([event_of(it, self._about(it)) for it in news])
             except SnapshotterError as error:  # it takes nothing from the events: the next call
                 desk.tell(f"WARNING: nobody was told yet: {error.message}")
                 return
         for it, _ in owed:
             self._catalog.settled(it.key, told=True)
+
+    def _about(self, event: Takedown) -> tuple[About, ...]:
+        """Return what rules match of the captures of an event, other pages left out."""
+        captures = [it for it in parts(event) if it not in event.controls]
+        of_jobs = self._desk.jobs([it.bundle_id for it in captures])
+        found = [it for one in captures for it in self._of_capture(one, of_jobs)]
+        return tuple(dict.fromkeys(found))
+
+    def _of_capture(self, it: Observation, of_jobs: Mapping[str, About]) -> Iterator[About]:
+        """
+        Yield what rules match of a capture: as its record says, and as its job says.
+
+        The record names the policy that held. A job may leave it to the worker or the address.
+        """
+        job = of_jobs.get(it.bundle_id, UNKNOWN)
+        report = self._report(it)
+        recorded = report.record["how"]["policy"]["name"] if report and report.record else None
+        yield replace(job, policy=None if recorded is None else str(recorded)[:MAX_TEXT])
+        if job.policy and job.policy != AUTO:
+            yield job
 
     def _proven(self, event: Takedown) -> Takedown:
         """Return the event with the times that were verified, and no others."""
@@ -440,11 +461,14 @@ def export(place: Observatory, found: KeptEvent, directory: Path) -> tuple[Path,
     return tuple(dict.fromkeys(written))
 
 
-def event_of(it: Takedown) -> Event:
+def event_of(it: Takedown, about: Sequence[About]) -> Event:
     """
     Return what to tell of an event.
 
     All of one account have one subject: a message lists them as one, with how many there are.
+
+    Args:
+        about: What rules match of its captures.
     """
     account = account_of(it)
     subject = digest_bytes((account or it.identity).encode()).sha256[:32]
@@ -459,6 +483,7 @@ def event_of(it: Takedown) -> Event:
         at=it.at,
         subject=subject,
         summary=f"{words} between {minute(begin)} and {minute(end)}",
+        about=tuple(about),
         reasons=tuple(cause.value for cause in it.causes),
         bundle_id=it.first_gone.bundle_id,
         url=it.url,

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.app import machine
+from snapshotter.app import machine, policy_choice
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Channel, Tell
@@ -55,7 +55,7 @@ def notification_desk(settings: Settings) -> "NotificationDesk":
         {it.name: _channel(it, read.source.parent, settings) for it in read.channels},
         clock=machine.SystemClock(),
         ids=machine.RandomIds(),
-        policy=settings.policy,
+        policies=partial(policy_choice.names, settings),
     )
 
 

@@ -27,7 +27,7 @@ from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import takedown
 from snapshotter.model.assessment import Assessment
-from snapshotter.model.event import Event
+from snapshotter.model.event import About, Event
 from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import decide as policies
 from snapshotter.policy import identity
@@ -108,7 +108,24 @@ def desk(
             else lambda leaves, again: book.append(leaves, seen=0 if again else None),
             notify=_teller(settings, tell, now=not quick) if settings.notify_file else None,
             tell=tell,
+            jobs=partial(_jobs, settings),
         )
+
+
+def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, About]:
+    """Return what rules match of the jobs of bundles. Raises ServiceUnavailable."""
+    try:
+        from snapshotter.jobs.database import open_database
+        from snapshotter.jobs.queue import DatabaseQueue
+    except ModuleNotFoundError as error:
+        raise SnapshotterError(f"{error.name} is not installed") from error
+    engine = open_database(settings.queue)
+    try:
+        return {
+            it.bundle_id: About.of(it.job) for it in DatabaseQueue(engine).of_bundles(bundle_ids)
+        }
+    finally:
+        engine.dispose()
 
 
 def confirm_rules(settings: Settings, url: str) -> ConfirmRules:

@@ -36,6 +36,8 @@ from sqlalchemy import (
     update,
 )
 
+from snapshotter.formats.hosts import host_of
+from snapshotter.formats.shown_address import without_addresses
 from snapshotter.jobs.database import (
     TABLES,
     Instant,
@@ -45,7 +47,15 @@ from snapshotter.jobs.database import (
     reading,
     writing,
 )
-from snapshotter.model.event import Delivery, Event, EventKind, OwedMessage, Waiting
+from snapshotter.model.event import (
+    WITHOUT_PAGE,
+    About,
+    Delivery,
+    Event,
+    EventKind,
+    OwedMessage,
+    Waiting,
+)
 
 _CLAIM_S: Final = 120  # seconds; a delivery has a limit well below
 _MANY: Final = 5_000  # events looked at in one round
@@ -433,12 +443,43 @@ def _encode(event: Event) -> str:
 
 def _decode(text: str) -> Event:
     values = json.loads(text)
+    kind = EventKind(values["kind"])
+    about = values["about"] if "about" in values else _of_before(values, kind)
     return Event(
         **values
         | {
             "at": datetime.fromisoformat(values["at"]),
-            "kind": EventKind(values["kind"]),
+            "kind": kind,
             "reasons": tuple(values["reasons"]),
-            "tags": tuple(values["tags"]),
+            "about": tuple(
+                About(
+                    policy=it["policy"],
+                    origin=it["origin"],
+                    tags=None if it["tags"] is None else tuple(it["tags"]),
+                )
+                for it in about
+            ),
         }
     )
+
+
+def _of_before(values: dict[str, Any], kind: EventKind) -> list[dict[str, Any]]:
+    """
+    Take out of a row of an earlier version what names a page, and return what it is about.
+
+    Such a row does not say whether the policy in it was that of the page, so it is told as an
+    event whose policy is unknown.
+    """
+    host = str(values.get("host", "")).replace("[.]", ".") or host_of(str(values.get("url", "")))
+    origin, tags = str(values.pop("origin", "")), values.pop("tags", ())
+    values.pop("policy", None)
+    values |= {
+        "summary": without_addresses(str(values["summary"]), host=host),
+        "url": "",
+        "host": "",
+        "detail": "",
+    }
+    if kind in WITHOUT_PAGE:
+        return []
+    shown = [without_addresses(str(it), host=host) for it in tags]
+    return [{"policy": None, "origin": without_addresses(origin, host=host), "tags": shown}]

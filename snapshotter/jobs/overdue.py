@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.plan import Due
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 
 _RECORD_BYTES = 48 << 10  # of slots and addresses in one record; a statement has 64 KiB
@@ -118,8 +118,13 @@ def record_of(gap_id: str, rows: Sequence[RowMapping]) -> Gap:
     )
 
 
-def event_of(gap: Gap) -> Event:
-    """Return a gap as something that people may be told: without an address."""
+def event_of(gap: Gap, about: Sequence[About]) -> Event:
+    """
+    Return a gap as something that people may be told: without an address.
+
+    Args:
+        about: What rules match of the schedule or the list; UNKNOWN where nobody knows it any more.
+    """
     visits = sum(len(it.slots) * len(it.urls) for it in gap.missed)
     addresses = len({url for it in gap.missed for url in it.urls})
     return Event(
@@ -129,8 +134,8 @@ def event_of(gap: Gap) -> Event:
         subject=f"schedule:{gap.schedule}",
         summary=f"{visits} {'visit' if visits == 1 else 'visits'} of {addresses} "
         f"{'address was' if addresses == 1 else 'addresses were'} not made: {WORDS[gap.reason]}",
+        about=tuple(about),
         reasons=(gap.reason.value,),
-        origin=f"schedule:{gap.schedule}",
     )
 
 

@@ -12,7 +12,6 @@ queue, whose visits are taken to be over when their time is.
 """
 
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +39,7 @@ from snapshotter.jobs import gate
 from snapshotter.jobs.database import TABLES, Instant, database_now, insert_new, reading, writing
 from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.table import DUE, DUE_LATER, JOB, NOT_DUE, WAITING
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.host_answers import Answer, Sign
 from snapshotter.policy.host_rules import DAY, HostRules, Politeness
@@ -174,7 +173,7 @@ class DatabaseGate:
             connection, self._politeness, host, answer, started=met.started_at, now=met.at,
             chance=self._chance,
         )  # fmt: skip
-        self._tell(left, before, met.at)
+        self._tell(job, left, before, met.at)
         at = left.revisit_at(self._politeness, revisits=met.revisits, now=met.at)
         return gate.Wait(until=at, why="the host said that it is too much") if at else None
 
@@ -196,22 +195,32 @@ class DatabaseGate:
             late = met.began_at - row.started_at
             _keep(connection, host, replace(state, next_at=state.next_at + late), met.at)
 
-    def _tell(self, left: After, before: HostState, now: datetime) -> None:
+    def _tell(self, job: CaptureJob, left: After, before: HostState, now: datetime) -> None:
         if left.what.sign is not Sign.THROTTLED or before.sign is Sign.THROTTLED:
             return
-        about = hashlib.sha256(left.ended_at.encode()).hexdigest()[:16]
         until = left.states[left.ended_at].resting_until
-        self._observer.tell(
-            Event(
-                id=f"throttled/{about}/{now:%Y%m%dT%H%M%S.%f}",
-                kind=EventKind.HOST_THROTTLED,
-                at=now,
-                subject=left.ended_at,
-                summary="a host said that it is asked too much, and is left alone for a while",
-                host=left.ended_at,
-                detail=f"not asked before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",
-            )
-        )
+        self._observer.tell(event_of(job, left.ended_at, until, now))
+
+
+def event_of(job: CaptureJob, host: str, until: datetime | None, now: datetime) -> Event:
+    """
+    Return what to tell of a host that throttles us.
+
+    Args:
+        job: The visit at which it did.
+        until: When it is asked again.
+    """
+    return Event(
+        # Of the visit, and not of the host: whoever guesses a host could try its digest.
+        id=f"throttled/{job.id}/{now:%Y%m%dT%H%M%S.%f}",
+        kind=EventKind.HOST_THROTTLED,
+        at=now,
+        subject=host,
+        summary="a host said that it is asked too much, and is left alone for a while",
+        about=(About.of(job),),
+        host=host,
+        detail=f"not asked before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",
+    )
 
 
 class DatabaseVisits:

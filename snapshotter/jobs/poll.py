@@ -26,7 +26,7 @@ from snapshotter.jobs.gate import Gate, Met, OpenGate
 from snapshotter.jobs.items import Found, Taken
 from snapshotter.jobs.list_reader import Fetcher, ListReader, NotRendered, site_of
 from snapshotter.jobs.overdue import event_of
-from snapshotter.jobs.watch import Claim, Look, WatchBook
+from snapshotter.jobs.watch import Claim, Look, WatchBook, about_watch
 from snapshotter.model.event import Event, EventKind
 from snapshotter.model.gap import Gap, GapEvent
 from snapshotter.model.job import NORMAL, CaptureJob, JobStatus
@@ -176,7 +176,7 @@ class Poller:
         self._record_at = at
         for gap in owed:
             if gap.event is GapEvent.MISSED:
-                self._hooks.observer.tell(event_of(gap))
+                self._hooks.observer.tell(event_of(gap, self._book.about(gap)))
 
     def _learnt(self, is_final: bool, status: JobStatus) -> Identity | None:
         if status.final_url:
@@ -350,23 +350,24 @@ class Poller:
             is_new = status.failures == _BLIPS
         if not status.state.is_trouble or not is_new:
             return
-        name, since = status.watch.name, status.since or claim.at
-        self._hooks.observer.tell(
-            Event(
-                id=f"watch/{name}/{status.state}/{since:%Y%m%dT%H%M%SZ}",
-                kind=EventKind.WATCH_TROUBLE,
-                at=since,
-                subject=f"watch {name}",
-                summary=f"the list of watch {name} is {status.state}",
-                reasons=(str(status.state),),
-                origin=status.watch.origin,
-                policy=status.watch.policy,
-                tags=status.watch.tags,
-                url="" if status.watch.is_file else status.watch.source,
-                host=site_of(status.watch.source),
-                detail=status.detail[:500],
-            )
-        )
+        self._hooks.observer.tell(trouble_of(status, status.since or claim.at))
+
+
+def trouble_of(status: WatchStatus, since: datetime) -> Event:
+    """Return what to tell of a list that is in trouble."""
+    watch = status.watch
+    return Event(
+        id=f"watch/{watch.name}/{status.state}/{since:%Y%m%dT%H%M%SZ}",
+        kind=EventKind.WATCH_TROUBLE,
+        at=since,
+        subject=f"watch {watch.name}",
+        summary=f"the list of watch {watch.name} is {status.state}",
+        about=(about_watch(watch),),
+        reasons=(str(status.state),),
+        url="" if watch.is_file else watch.source,
+        host=site_of(watch.source),
+        detail=status.detail[:500],
+    )
 
 
 def _notes(claim: Claim, taken: Taken, queued: int) -> tuple[str, ...]:
@@ -392,7 +393,9 @@ def _visit(claim: Claim) -> CaptureJob:
         id=f"poll.{claim.watch.name}.{claim.at:%Y%m%dt%H%M%Sz}",
         url=claim.watch.source,
         enqueued_at=claim.at,
+        policy=claim.watch.policy,
         origin=claim.watch.origin,
+        tags=claim.watch.tags,
     )
 
 

@@ -79,6 +79,12 @@ class DatabaseQueue:
                 found += map(status_of, rows)
         return found
 
+    def of_bundles(self, bundle_ids: Sequence[str]) -> list[JobStatus]:
+        """Return the jobs for which these bundles were made, as far as they are known."""
+        wanted = select(JOB).where(JOB.c.bundle_id.in_(bundle_ids))
+        with reading(self._engine) as connection:
+            return [status_of(it) for it in connection.execute(wanted).mappings()]
+
     def jobs(
         self, *, states: frozenset[JobState] = frozenset(), origin: str = "", newest: int = 0
     ) -> Iterator[JobStatus]:

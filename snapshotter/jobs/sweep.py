@@ -64,6 +64,7 @@ from snapshotter.jobs.schedule_tables import (
     UNKNOWN,
     VISIT,
 )
+from snapshotter.model.event import MAX_TEXT, About
 from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver, JobQueue, Tell
@@ -409,12 +410,13 @@ class Sweep:
                     connection.execute(
                         update(GAP).where(GAP.c.gap_id == gap.gap_id).values(stored=True)
                     )
-            for gap, _ in claimed:
+            for gap, about in claimed:
                 if gap.event is GapEvent.MISSED:
-                    self._observer.tell(event_of(gap))
+                    self._observer.tell(event_of(gap, (about,)))
             count += len(claimed)
 
-    def _claim(self, connection: Connection, wanted: Any, now: datetime) -> list[tuple[Gap, int]]:
+    def _claim(self, connection: Connection, wanted: Any, now: datetime) -> list[tuple[Gap, About]]:
+        """Return gaps to be recorded, each with what rules match of its schedule."""
         rows = (
             connection.execute(
                 wanted.order_by(GAP.c.id).limit(_LOT).with_for_update(of=GAP, skip_locked=True)
@@ -422,16 +424,16 @@ class Sweep:
             .mappings()
             .all()
         )
-        made: list[tuple[Gap, int]] = []
+        made: list[tuple[Gap, About]] = []
         again = {row["gap_id"] for row in rows if row["gap_id"]}
         for gap_id in sorted(again):
             whole = connection.execute(_with_names().where(GAP.c.gap_id == gap_id)).mappings().all()
             _claimed(connection, gap_id, [row["id"] for row in whole], now)
-            made.append((record_of(gap_id, whole), len(whole)))
+            made.append((record_of(gap_id, whole), _about(whole[0])))
         for group in groups([row for row in rows if not row["gap_id"]]):
             gap_id = self._new_id(now)
             _claimed(connection, gap_id, [row["id"] for row in group], now)
-            made.append((record_of(gap_id, group), len(group)))
+            made.append((record_of(gap_id, group), _about(group[0])))
         return made
 
     # Keeping house.
@@ -513,6 +515,14 @@ def _gaps_of(
     return gaps_of(due, schedule_id=row["schedule_id"], target_id=row["id"], now=now, detail=detail)
 
 
+def _about(row: RowMapping) -> About:
+    return About(
+        policy=row["policy"][:MAX_TEXT],
+        origin=f"schedule:{row['name']}",
+        tags=tuple(tag[:MAX_TEXT] for tag in json.loads(row["tags"])),
+    )
+
+
 def _job(row: RowMapping, now: datetime) -> CaptureJob:
     return CaptureJob(
         id=row["job_id"],
@@ -582,7 +592,7 @@ def _gap_of(
 
 def _with_names() -> Any:
     return (
-        select(GAP, SCHEDULE.c.name, TARGET.c.url)
+        select(GAP, SCHEDULE.c.name, SCHEDULE.c.policy, SCHEDULE.c.tags, TARGET.c.url)
         .join(SCHEDULE, SCHEDULE.c.id == GAP.c.schedule_id)
         .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
     )

@@ -11,7 +11,7 @@ the same database.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from snapshotter.jobs.watch_tables import (
     write_parts,
     write_poll,
 )
+from snapshotter.model.event import MAX_TEXT, UNKNOWN, About
 from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.watch import (
     ItemState,
@@ -287,6 +288,23 @@ class WatchBook:
         with writing(self.engine) as connection:
             return watch_gaps.owed(connection, new_id, self.now(connection))
 
+    def about(self, gap: Gap) -> tuple[About, ...]:
+        """
+        Return what rules match of the list that a gap is of.
+
+        Its pages may be those of a schedule, so both names count. A list that was removed since,
+        or made anew under the same name, leaves its policy unknown.
+        """
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(WATCHES)).all()
+        found = [loaded(it.definition) for it in rows]
+        watch = next((it for it in found if it.schedule == gap.schedule), None)
+        named = f"schedule:{gap.schedule}"
+        if watch is None or watch.created_at > gap.since:
+            return (replace(UNKNOWN, origin=named),)
+        about = about_watch(watch)
+        return (replace(about, origin=named), about)
+
     def recorded(self, gaps: Sequence[Gap]) -> None:
         """Write down that the records of gaps are stored."""
         with writing(self.engine) as connection:
@@ -476,6 +494,15 @@ class WatchBook:
                 ),
             )
             return status_of(row_of(connection, name), items.counts(connection, name))
+
+
+def about_watch(watch: Watch) -> About:
+    """Return what rules match of a list."""
+    return About(
+        policy=watch.policy[:MAX_TEXT],
+        origin=watch.origin,
+        tags=tuple(tag[:MAX_TEXT] for tag in watch.tags),
+    )
 
 
 def _is_free(at: datetime) -> Any:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine as Database
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.hosts import host_of
+from snapshotter.formats.shown_address import without_addresses
 from snapshotter.jobs.attempts import Attempt, Attempts, Orphan, Patience
 from snapshotter.jobs.belonging import Belonging, claim
 from snapshotter.jobs.dispatch import Dispatcher
@@ -337,7 +339,8 @@ class Worker:
                 error=failure.error, hint=failure.hint,
             )  # fmt: skip
             if failure.fault is Fault.SERVICE:
-                self._observer.service_failed("browser", failure.error)
+                words = without_addresses(failure.error, host=host_of(attempt.job.url))
+                self._observer.service_failed("browser", words)
                 self._pause(failure.error)
         else:
             self._told("job.superseded", job=attempt.job.id, url=attempt.job.url)
@@ -511,6 +514,7 @@ class Worker:
                         at=now_of(self._database),
                         subject=worker.id,
                         summary="a worker is gone; what it had is given to others",
+                        about=(),
                         worker=worker.id,
                     )
                 )

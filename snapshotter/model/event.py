@@ -3,14 +3,18 @@ What somebody may want to be told of: a capture that failed, a gap, an audit tha
 
 An event is not evidence. It may leave this machine in a message, to a mail server or a
 chat vendor, and that would disclose what is being watched: whatever comes from a page or
-names one stands in fields of its own, which are left out unless a channel asks for them.
+names one stands in fields of its own, which are left out unless a channel asks for them. What
+rules match is a required field: an event about a page can not be made without it.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from snapshotter.model.job import CaptureJob
 
 MAX_TEXT: Final = 2_000  # characters of each text
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,199}")
@@ -42,14 +46,53 @@ class EventKind(StrEnum):
     TEST = "test"  # `snapshotter notify test`
 
 
+# Events of these kinds are about no page and no schedule. Every other kind has to name what it is
+# about, so that a rule that hides a page hides it in each message.
+WITHOUT_PAGE: Final = frozenset(
+    {
+        EventKind.AUDIT_FAILED,
+        EventKind.WORKER_LOST,
+        EventKind.SERVICE_FAILED,
+        EventKind.DISK_LOW,
+        EventKind.TEST,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """
+    What rules match of one capture or schedule that an event is about.
+
+    None means that a value is not known. A rule about such a value may fit, so the event is told
+    as the strictest rule demands.
+    """
+
+    policy: str | None  # as `CaptureJob.policy`: a name, a path, or "" for the worker's own
+    origin: str | None  # as `CaptureJob.origin`
+    tags: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, job: CaptureJob) -> "About":
+        """Return what rules match of a job."""
+        return cls(
+            policy=job.policy[:MAX_TEXT],
+            origin=job.origin[:MAX_TEXT],
+            tags=tuple(tag[:MAX_TEXT] for tag in job.tags),
+        )
+
+
+UNKNOWN: Final = About(policy=None, origin=None, tags=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """
     One thing that happened.
 
     Raises:
-        ValueError: An id that can not stand in a header or a key, a time without a zone, or
-            a text without an end.
+        ValueError: An id that can not stand in a header or a key, a time without a zone, a text
+            without an end, or an event about a page that does not say which rules match it.
     """
 
     id: str  # telling the same id again tells nothing; made from what it is about
@@ -57,12 +100,11 @@ class Event:
     at: datetime  # UTC
     subject: str  # of what a repetition is one: a job, a schedule, a host, a worker
     summary: str  # a sentence of ours; nothing of a page and no address stands in it
+    # The captures or the schedule that it is about; empty for kinds of `WITHOUT_PAGE` alone.
+    about: tuple[About, ...]
     reasons: tuple[str, ...] = ()  # codes of ours, as docs/reference/outcomes.md has them
     job_id: str = ""
     bundle_id: str = ""
-    origin: str = ""  # as CaptureJob has it
-    policy: str = ""
-    tags: tuple[str, ...] = ()
     worker: str = ""
     # What follows says which page it is about.
     url: str = ""
@@ -74,12 +116,33 @@ class Event:
             raise ValueError(f"not the id of an event: {self.id!r}")
         if self.at.utcoffset() != timedelta(0):
             raise ValueError("the time of an event is in UTC")
+        if not self.about and self.kind not in WITHOUT_PAGE:
+            raise ValueError(f"an event {self.kind} is about a page: name its policy, or UNKNOWN")
         texts = (
-            self.subject, self.summary, self.job_id, self.bundle_id, self.origin, self.policy,
-            self.worker, self.host, self.detail, *self.reasons, *self.tags,
+            self.subject, self.summary, self.job_id, self.bundle_id, self.worker, self.host,
+            self.detail, *self.reasons, *self.policies, *self.origins, *self.tags,
         )  # fmt: skip
         if any(len(it) > MAX_TEXT for it in texts):
             raise ValueError(f"a text of more than {MAX_TEXT} characters")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that are known, each once."""
+        return _known(it.policy for it in self.about)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Who asked for the captures, as far as that is known, each once."""
+        return _known(it.origin for it in self.about)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that are known, each once."""
+        return _known(tag for it in self.about for tag in it.tags or ())
+
+
+def _known(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(it for it in values if it))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

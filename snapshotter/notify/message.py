@@ -90,8 +90,8 @@ def _item(group: Sequence[Event]) -> dict[str, Any]:
         "detail": last.detail,
         "host": last.host,
         "job_id": last.job_id,
-        "origin": last.origin,
-        "policy": last.policy,
+        "origin": ", ".join(last.origins),
+        "policy": ", ".join(last.policies),
         "url": last.url,
         "worker": last.worker,
     }

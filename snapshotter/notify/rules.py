@@ -5,6 +5,7 @@ The file makes us talk to servers and names files with secrets. So it is never l
 a setting of the user's own names it (docs/adr/0058).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import for_message, text_for_message, without_addresses
-from snapshotter.model.event import MAX_TEXT, Event, EventKind, Waiting
+from snapshotter.model.event import MAX_TEXT, About, Event, EventKind, Waiting
 from snapshotter.policy.files import first_mistake, network, read_toml
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600
+_MONITOR = "monitor:"  # before the origin of a job that follows another one up
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 _Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 _Patterns = Annotated[tuple[_Pattern, ...], Field(max_length=100)]
@@ -124,14 +126,16 @@ class RuleEntry(_Table):
                 raise ValueError(f"{pattern} is no kind of event: {', '.join(EventKind)}")
         return patterns
 
-    def fits(self, event: Event) -> bool:
-        """Whether the rule is about an event."""
-        return (
-            _any(self.kinds, event.kind)
-            and _any(self.origins, event.origin)
-            and _any(self.policies, event.policy)
-            and (not self.tags or any(_any(self.tags, tag) for tag in event.tags))
+    def fits(self, kind: EventKind, about: About) -> bool | None:
+        """Return whether the rule is about an event; None where that is not known."""
+        if not _any(self.kinds, kind):
+            return False
+        answers = (
+            _of_one(self.origins, None if about.origin is None else _followed(about.origin)),
+            _of_one(self.policies, None if about.policy is None else (about.policy,)),
+            True if not self.tags else _of_one(self.tags, about.tags),
         )
+        return False if False in answers else None if None in answers else True
 
 
 class _File(_Table):
@@ -175,21 +179,66 @@ class NotifyRules:
         )
 
     def waiting(self, event: Event) -> tuple[Waiting, ...]:
-        """Return what each channel is to be told of an event."""
+        """
+        Return what each channel is to be told of an event.
+
+        The first rule that fits decides. Where that may be one of several, the event is told as
+        the strictest of them demands (docs/reference/notifications.md).
+        """
         # The path of a policy's file may say more than its name.
-        event = replace(event, policy=Path(event.policy).stem)
-        rule = next((it for it in self.rules if it.fits(event)), None)
+        event = replace(event, about=tuple(map(_without_path, event.about)))
+        found = self._candidates(event)
+        rule = _strictest(found.rules)
         if rule is None:
             return ()
+        hides = found.open or any(it.urls == NONE or not it.channels for it in found.rules)
         return tuple(
             Waiting(
-                event=reduced(event, rule.urls or self.channel(name).urls),
+                event=reduced(event, NONE if hides else self.channel(name).urls),
                 channel=name,
                 group_s=self.group_s if rule.group_s is None else rule.group_s,
                 repeat_s=self.repeat_s if rule.repeat_s is None else rule.repeat_s,
             )
             for name in dict.fromkeys(rule.channels)
         )
+
+    def _candidates(self, event: Event) -> "_Candidates":
+        """Return the rules of which one decides: for each capture that the event is about."""
+        found: list[RuleEntry] = []
+        is_open = any(it.policy is None for it in event.about)
+        for about in event.about or (_NO_PAGE,):
+            for rule in self.rules:
+                fits = rule.fits(event.kind, about)
+                if fits is False:
+                    continue
+                is_open |= fits is None
+                if rule not in found:
+                    found.append(rule)
+                if fits:
+                    break
+        return _Candidates(rules=tuple(found), open=is_open)
+
+
+# What rules match of an event that is about no page.
+_NO_PAGE = About(policy="", origin="", tags=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidates:
+    """The rules of which one decides about an event."""
+
+    rules: tuple[RuleEntry, ...]
+    open: bool  # something that rules match is not known
+
+
+def _strictest(rules: Sequence[RuleEntry]) -> RuleEntry | None:
+    """
+    Return the rule that discloses least and tells somebody; None where none tells anybody.
+
+    A rule that tells nobody silences what it fits. That it may fit is no reason to lose an event.
+    """
+    telling = [it for it in rules if it.channels]
+    return min(telling, key=lambda it: (it.urls != NONE, len(it.channels)), default=None)
 
 
 # What a file without rules means: whatever may need somebody.
@@ -240,12 +289,39 @@ def reduced(event: Event, urls: str) -> Event:
     return replace(
         event,
         summary=without_addresses(event.summary, host=event.host),
-        origin=without_addresses(event.origin, host=event.host),
-        tags=tuple(without_addresses(tag, host=event.host) for tag in event.tags),
+        about=tuple(_without_addresses(it, event.host) for it in event.about),
         url="",
         host="",
         detail="",
     )
+
+
+def _without_addresses(about: About, host: str) -> About:
+    """Return what an event is about without addresses; without a host no tag can be judged."""
+    tags = () if not host else about.tags or ()
+    return replace(
+        about,
+        origin=None if about.origin is None else without_addresses(about.origin, host=host),
+        tags=tuple(without_addresses(tag, host=host) for tag in tags),
+    )
+
+
+def _without_path(about: About) -> About:
+    return about if about.policy is None else replace(about, policy=Path(about.policy).stem)
+
+
+def _followed(origin: str) -> tuple[str, ...]:
+    """Return an origin, and the one that a follow-up of the monitor goes back to."""
+    return (origin, origin.removeprefix(_MONITOR))
+
+
+def _of_one(patterns: tuple[str, ...], texts: Sequence[str] | None) -> bool | None:
+    """Return whether a pattern fits one of several texts; None where the texts are not known."""
+    if "*" in patterns:
+        return True
+    if texts is None:
+        return None
+    return any(_any(patterns, text) for text in texts)
 
 
 def _any(patterns: tuple[str, ...], text: str) -> bool:

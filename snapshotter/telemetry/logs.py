@@ -150,7 +150,7 @@ class WorkerLog(JobObserver):
             summary=event.summary,
             host=event.host,
             job_id=event.job_id,
-            origin=event.origin,
+            origin=", ".join(event.origins),
             worker=event.worker,
             detail=event.detail,
         )

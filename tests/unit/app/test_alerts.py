@@ -7,12 +7,13 @@ import pytest
 
 from snapshotter.app.alerts import alerts
 from snapshotter.model.assessment import Availability, Content, Undecided
-from snapshotter.model.event import EventKind
+from snapshotter.model.event import About, EventKind
 from snapshotter.model.reading import Count, Source
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
 
 T0 = datetime(2026, 5, 27, 14, 5, tzinfo=UTC)
+ABOUT = About(policy="high-risk-source", origin="schedule:weibo", tags=("press",))
 LIMIT = Threshold(unit="reposts", at=500, source="an interpretation")
 
 
@@ -52,8 +53,8 @@ def gone(number: int, undecided: Undecided, notice: str) -> Observation:
 def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once() -> None:
     made = [seen(1, 120), seen(2, 480), seen(3, 512), seen(4, 600)]
 
-    assert alerts(made, "b2", [LIMIT]) == alerts(made, "b4", [LIMIT]) == ()
-    (event,) = alerts(made, "b3", [LIMIT])
+    assert alerts(made, "b2", [LIMIT], ABOUT) == alerts(made, "b4", [LIMIT], ABOUT) == ()
+    (event,) = alerts(made, "b3", [LIMIT], ABOUT)
     assert event.kind is EventKind.COUNT_CROSSED
     assert event.id == "count.crossed/b3/reposts-500"
     assert event.summary == (
@@ -62,17 +63,17 @@ def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once(
     assert event.detail == '"480 of them", then "512 of them"; an interpretation'
     assert (event.bundle_id, event.host) == ("b3", "weibo.com")
     assert "weibo" not in event.subject + event.summary
-    assert alerts(made, "b3", [LIMIT]) == (event,)
+    assert alerts(made, "b3", [LIMIT], ABOUT) == (event,)
 
 
 def test_a_count_that_may_have_gone_over_is_told_as_that() -> None:
-    (event,) = alerts([seen(1, 480), seen(2, 490, upper=509)], "b2", [LIMIT])
+    (event,) = alerts([seen(1, 480), seen(2, 490, upper=509)], "b2", [LIMIT], ABOUT)
 
     assert "maybe reached 500" in event.summary
 
 
 def test_a_count_that_was_over_from_the_first_on_is_told() -> None:
-    (event,) = alerts([seen(1, 600)], "b1", [LIMIT])
+    (event,) = alerts([seen(1, 600)], "b1", [LIMIT], ABOUT)
 
     assert event.summary == "reposts stood at 500 or more at 2026-05-27 14:20 UTC"
 
@@ -81,11 +82,11 @@ def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:
     other = replace(seen(3, main="b"), vantage="tor")
     made = [seen(1), seen(2, main="b"), other, seen(4, main="b")]
 
-    (event,) = alerts(made, "b2", [])
+    (event,) = alerts(made, "b2", [], ABOUT)
     assert (event.kind, event.detail) == (EventKind.PAGE_CHANGED, "before: b1")
     assert event.summary.endswith("between 2026-05-27 14:20 UTC and 2026-05-27 14:35 UTC")
     for bundle in ("b1", "b3", "b4"):
-        assert alerts(made, bundle, []) == ()
+        assert alerts(made, bundle, [], ABOUT) == ()
 
 
 def test_what_a_whole_capture_opens_is_no_other_text() -> None:
@@ -94,13 +95,13 @@ def test_what_a_whole_capture_opens_is_no_other_text() -> None:
 
     made = [seen(1, main="all"), light(2, "a"), light(3, "b"), seen(4, main="all of b")]
 
-    assert [len(alerts(made, f"b{number}", [])) for number in (1, 2, 3, 4)] == [0, 0, 1, 0]
+    assert [len(alerts(made, f"b{number}", [], ABOUT)) for number in (1, 2, 3, 4)] == [0, 0, 1, 0]
 
 
 def test_a_page_that_is_gone_has_no_other_text() -> None:
     made = [seen(1), gone(2, Undecided.WALL, ""), seen(3)]
 
-    assert alerts(made, "b2", []) == alerts(made, "b3", []) == ()
+    assert alerts(made, "b2", [], ABOUT) == alerts(made, "b3", [], ABOUT) == ()
 
 
 def test_an_unknown_notice_is_told_when_it_comes() -> None:
@@ -110,15 +111,15 @@ def test_an_unknown_notice_is_told_when_it_comes() -> None:
         gone(4, Undecided.UNKNOWN_NOTICE, "又一句"),
     ]  # fmt: skip
 
-    (event,) = alerts(made, "b2", [])
+    (event,) = alerts(made, "b2", [], ABOUT)
     assert (event.kind, event.detail) == (EventKind.NOTICE_UNKNOWN, "此内容在休息")
-    assert alerts(made, "b3", []) == ()
-    assert len(alerts(made, "b4", [])) == 1
+    assert alerts(made, "b3", [], ABOUT) == ()
+    assert len(alerts(made, "b4", [], ABOUT)) == 1
 
 
 @pytest.mark.parametrize("bundle", ["", "b9"])
 def test_a_capture_that_is_not_there_tells_nothing(bundle: str) -> None:
-    assert alerts([seen(1, 600)], bundle, [LIMIT]) == ()
+    assert alerts([seen(1, 600)], bundle, [LIMIT], ABOUT) == ()
 
 
 def named(number: int, name: str, account: str = "wechat:MzA=") -> Observation:
@@ -128,7 +129,7 @@ def named(number: int, name: str, account: str = "wechat:MzA=") -> Observation:
 def test_an_account_that_is_called_something_else_is_renamed() -> None:
     made = [named(1, "Old"), seen(2), named(3, "New"), named(4, "New")]
 
-    (event,) = alerts(made, "b3", [])
+    (event,) = alerts(made, "b3", [], ABOUT)
 
     assert event.kind is EventKind.ACCOUNT_RENAMED
     assert event.summary == (
@@ -136,17 +137,17 @@ def test_an_account_that_is_called_something_else_is_renamed() -> None:
     )
     assert event.detail == '"Old", then "New"; before: b1'
     assert "wechat" not in event.subject + event.summary + event.id
-    assert alerts(made, "b4", []) == ()
+    assert alerts(made, "b4", [], ABOUT) == ()
 
 
 def test_two_pages_of_one_account_tell_its_new_name_once() -> None:
     other = [replace(it, identity="other") for it in (named(5, "Old"), named(6, "New"))]
 
-    (one,) = alerts([named(1, "Old"), named(2, "New")], "b2", [])
-    (two,) = alerts(other, "b6", [])
+    (one,) = alerts([named(1, "Old"), named(2, "New")], "b2", [], ABOUT)
+    (two,) = alerts(other, "b6", [], ABOUT)
 
     assert (one.id, one.subject) == (two.id, two.subject)
-    (back,) = alerts([named(1, "New"), named(2, "Old")], "b2", [])
+    (back,) = alerts([named(1, "New"), named(2, "Old")], "b2", [], ABOUT)
     assert back.id != one.id
 
 
@@ -160,4 +161,4 @@ def test_two_pages_of_one_account_tell_its_new_name_once() -> None:
     ],
 )
 def test_what_is_no_other_name_of_the_same_account_tells_nothing(after: Observation) -> None:
-    assert alerts([named(1, "Old"), after], "b2", []) == ()
+    assert alerts([named(1, "Old"), after], "b2", [], ABOUT) == ()

@@ -45,7 +45,7 @@ def test_a_job_that_is_over_is_told_and_its_page_stands_apart(
 
     assert event is not None
     assert (event.kind, event.subject, event.job_id) == (kind, JOB.id, JOB.id)
-    assert (event.policy, event.origin, event.tags) == (JOB.policy, JOB.origin, ("press",))
+    assert (event.policies, event.origins, event.tags) == ((JOB.policy,), (JOB.origin,), ("press",))
     assert event.host == "news.example.org"
     assert "example" not in event.summary
     assert "title" not in repr(event)

@@ -91,6 +91,19 @@ def test_a_removal_is_bracketed_by_the_pace_confirmed_and_told(watched: Make) ->
     assert [it.kind for it in here.told] == [EventKind.TAKEDOWN_CONFIRMED]
 
 
+def test_what_is_told_of_a_watched_page_has_the_policy_and_the_origin_of_its_job(
+    watched: Make,
+) -> None:
+    story = SITE.change("news/2014", BEGIN + 40 * MINUTE, available(figure=41))
+    here = watched(story, url="http://news.example/news/2014")
+    here.watch(30 * MINUTE)
+
+    here.until(70)
+
+    (told,) = (it for it in here.told if it.kind is EventKind.PAGE_CHANGED)
+    assert (told.policies, told.origins) == (("monitor-takedown",), ("schedule:watch",))
+
+
 def test_a_wall_in_between_is_no_event_and_is_not_captured_again(watched: Make) -> None:
     site = SITE.change("wx/article", BEGIN + 40 * MINUTE, wall())
     here = watched(site.change("wx/article", BEGIN + 70 * MINUTE, available()))

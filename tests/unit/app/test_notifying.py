@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from snapshotter.app.notifying import NotificationDesk, Round
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.database import open_database
 from snapshotter.jobs.outbox import KEPT_DAYS, MessageState, Outbox
-from snapshotter.model.event import Delivery, EventKind, OwedMessage
+from snapshotter.model.event import UNKNOWN, About, Delivery, EventKind, OwedMessage
 from snapshotter.notify.way_out import WayOut
 from snapshotter.notify.webhook import HttpWebhook
 from tests.fakes.world import FixedClock, SeededIds
@@ -25,6 +25,11 @@ from tests.unit.notify.parts import MAIL, WEBHOOK, event, load, secret_file
 TAKEN = Delivery(delivered=True)
 AWAY = Delivery(delivered=False, detail="nobody answers")
 REFUSED = Delivery(delivered=False, detail="not this one", refused=True)
+
+
+def by_name(named: str, url: str) -> tuple[str, ...]:
+    """Return the policy that a job names, as rules know it."""
+    return (named,)
 
 
 @dataclass
@@ -52,11 +57,11 @@ class Post:
 class House:
     """A desk on a database of its own, and a clock that a test moves."""
 
-    def __init__(self, folder: Path, text: str = WEBHOOK) -> None:
+    def __init__(self, folder: Path, rules: str = WEBHOOK) -> None:
         self.clock = FixedClock()
         self.post, self.other = Post(), Post("mail")
         self.url = f"sqlite:///{folder / 'queue.db'}"
-        self.rules = load(folder, text)
+        self.rules = load(folder, rules)
         self.outbox = self.open()
         self.desk = self.another(self.outbox, "1")
 
@@ -66,7 +71,10 @@ class House:
     def another(self, outbox: Outbox, seed: str) -> NotificationDesk:
         channels = {it.name: it for it in (self.post, self.other)}
         here = {it.name: channels[it.name] for it in self.rules.channels}
-        return NotificationDesk(self.rules, outbox, here, clock=self.clock, ids=SeededIds(seed))
+        return NotificationDesk(
+            self.rules, outbox, here, clock=self.clock,
+            ids=SeededIds(seed), policies=by_name,
+        )  # fmt: skip
 
     def pass_(self, seconds: float) -> Round:
         """Let time pass, and do a round at its end."""
@@ -301,17 +309,68 @@ def test_a_rule_about_a_policy_is_about_captures_that_name_none_as_well(tmp_path
     house = House(tmp_path, WEBHOOK + '[[rule]]\npolicies = ["careful"]\nchannels = ["desk"]\n')
     house.desk = NotificationDesk(
         house.rules, house.outbox, {"desk": house.post}, clock=house.clock, ids=SeededIds(),
-        policy="/etc/careful.toml",
+        policies=lambda named, url: (named or "/etc/careful.toml",),
     )  # fmt: skip
     house.desk.notify(event(1, policy=""))
     house.desk.notify(event(2, policy="default"))
-    about_no_page = {"policy": "", "job_id": "", "origin": "", "url": ""}
-    house.desk.notify(event(3, EventKind.WORKER_LOST, **about_no_page))
+    house.desk.notify(event(3, EventKind.WORKER_LOST, job_id="", url="", about=()))
     house.live(320, every=80)
     house.outbox.close()
 
     ((item,),) = [it["data"]["events"] for it in house.post.said]
     assert (item["job_id"], item["policy"]) == ("job-1", "careful")
+
+
+def test_an_event_that_an_earlier_version_left_is_told_without_what_names_its_page(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, WEBHOOK + 'urls = "defanged"\n')
+    house.desk.notify(event(1, EventKind.PAGE_CHANGED))
+    engine = open_database(house.url)
+    with engine.begin() as connection:
+        row = json.loads(connection.execute(text("SELECT event FROM notify_event")).scalar_one())
+        del row["about"]
+        before = {"policy": "default", "origin": "schedule:news", "tags": ["news.example.org", "a"]}
+        changed = json.dumps(row | before)
+        connection.execute(text("UPDATE notify_event SET event = :event"), {"event": changed})
+    engine.dispose()
+
+    house.live(320)
+    house.outbox.close()
+
+    ((item,),) = [it["data"]["events"] for it in house.post.said]
+    assert {"url", "host", "detail", "policy"}.isdisjoint(item)
+    assert (item["origin"], item["tags"]) == ("schedule:news", ["…", "a"])
+
+
+def test_of_several_rules_that_may_fit_the_strictest_decides(tmp_path: Path) -> None:
+    rules = '[[rule]]\ntags = ["noise"]\nchannels = []\n'
+    rules += '[[rule]]\npolicies = ["a"]\nchannels = ["desk", "mail"]\n'
+    rules += '[[rule]]\npolicies = ["b"]\nchannels = ["mail"]\nurls = "none"\n'
+    rules += '[[rule]]\nchannels = ["desk"]\n'
+    shown = WEBHOOK + 'urls = "defanged"\n' + MAIL + 'urls = "defanged"\n'
+    read = load(tmp_path, shown + rules)
+
+    def told(*about: About) -> list[tuple[str, bool]]:
+        given = event(1, EventKind.TAKEDOWN_CONFIRMED, about=about)
+        return [(it.channel, bool(it.event.url)) for it in read.waiting(given)]
+
+    a, b, c = (About(policy=it, origin="cli", tags=()) for it in "abc")
+    assert told(a) == [("desk", True), ("mail", True)]
+    assert told(b) == told(a, b) == told(UNKNOWN) == [("mail", False)]
+    assert told(c) == [("desk", True)]
+    # A rule that tells nobody and may fit silences nothing, and addresses are left out.
+    assert told(replace(c, tags=None)) == [("desk", False)]
+    assert told(replace(c, tags=("noise",))) == []
+
+
+def test_a_rule_about_an_origin_is_about_what_the_monitor_asks_for_behind_it_as_well(
+    tmp_path: Path,
+) -> None:
+    read = load(tmp_path, WEBHOOK + '[[rule]]\norigins = ["schedule:a*"]\nchannels = ["desk"]\n')
+
+    assert read.waiting(event(1, origin="monitor:schedule:archive"))
+    assert not read.waiting(event(1, origin="monitor:schedule:news"))
 
 
 def test_a_channel_is_tried_past_rules_and_outbox(house: House) -> None:
@@ -337,8 +396,9 @@ def test_the_whole_way_to_a_real_receiver_that_was_down(tmp_path: Path) -> None:
             clock=house.clock,
         )
         house.desk = NotificationDesk(
-            house.rules, house.outbox, {"desk": hook}, clock=house.clock, ids=SeededIds()
-        )
+            house.rules, house.outbox, {"desk": hook}, clock=house.clock, ids=SeededIds(),
+            policies=by_name,
+        )  # fmt: skip
         house.desk.notify(event(1))
         rounds = [house.pass_(it) for it in (301, 10, 20, 60)]
 

@@ -49,6 +49,7 @@ def lost(number: int) -> Event:
         at=START,
         subject="w",
         summary="gone",
+        about=(),
     )
 
 

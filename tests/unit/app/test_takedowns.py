@@ -18,7 +18,7 @@ from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.assessment import Assessment, Cause
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.ports import ObjectStore
@@ -132,12 +132,33 @@ def test_a_removal_is_signed_stored_logged_and_told_once(bench: Bench) -> None:
     assert (told.kind, told.at) == (EventKind.TAKEDOWN_CONFIRMED, at(70))
     assert ARTICLE not in told.summary
     assert (told.url, told.detail) == (ARTICLE, observed.NOTICE)
+    # The policy is that of the captures: nobody knows here for which jobs they were made.
+    assert told.about == (About(policy="test", origin=None, tags=None),)
 
     again = bench.derive()
 
     assert again[IDENTITY].recorded == ()
     assert again[IDENTITY].conclusion.standing is Standing.GONE
     assert (len(bench.stored), len(bench.logged), len(bench.told)) == (1, 1, 1)
+
+
+def test_what_people_are_told_of_a_removal_has_the_policy_of_each_capture_and_its_job(
+    bench: Bench,
+) -> None:
+    bench.removal()
+    job = About(policy="high-risk-source", origin="schedule:sources", tags=("at-risk",))
+
+    def jobs(bundle_ids: Sequence[str]) -> dict[str, About]:
+        return dict.fromkeys(bundle_ids[:1], job)
+
+    derive(replace(bench.desk, jobs=jobs))
+
+    (told,) = bench.told
+    assert told.about == (
+        replace(job, policy="test"),
+        job,
+        About(policy="test", origin=None, tags=None),
+    )
 
 
 def test_what_is_missing_is_the_answer_where_nothing_is_concluded(bench: Bench) -> None:

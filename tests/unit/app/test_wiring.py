@@ -435,3 +435,22 @@ def test_whoever_opens_the_queue_first_makes_every_table_of_it(tmp_path: Path) -
     owed = {outbox._EVENTS.name, outbox._MESSAGES.name}  # made by whoever tells people first
     assert set(made.stdout.split()) >= set(TABLES.tables) - owed
     assert len(TABLES.tables) > 10, "no module declares tables: this test would see nothing"
+
+
+def test_rules_about_notifications_know_a_policy_by_its_file_and_by_its_own_name(
+    tmp_path: Path,
+) -> None:
+    settings = _settings(tmp_path)
+    own = tmp_path / "case-7.toml"
+    own.write_text('name = "high-risk-source"\n')
+
+    assert policy_choice.names(settings, "") == ("default",)
+    assert policy_choice.names(settings, "expanded") == ("expanded",)
+    assert policy_choice.names(settings, str(own)) == ("case-7", "high-risk-source")
+    assert policy_choice.names(settings, "/elsewhere/careful.toml") == ("careful",)
+    # The address decides. Where it is not given, nobody knows the policy.
+    assert policy_choice.names(settings, "auto", "https://mp.weixin.qq.com/s/x") == (
+        "wechat-article",
+    )
+    assert policy_choice.names(settings, "auto") == ()
+    assert policy_choice.names(replace(settings, policy="auto"), "") == ()

@@ -23,8 +23,9 @@ from tests.unit.cli.shell import Shell
 ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 EVENT = Event(
-    id="audit.failed/1", kind=EventKind.AUDIT_FAILED, at=AT, subject="a store", summary="it FAILED"
-)
+    id="audit.failed/1", kind=EventKind.AUDIT_FAILED, at=AT, subject="a store", summary="it FAILED",
+    about=(),
+)  # fmt: skip
 
 
 class Desk(Shell):

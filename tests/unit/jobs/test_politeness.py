@@ -11,7 +11,7 @@ from snapshotter.jobs import politeness as table
 from snapshotter.jobs.database import open_database, reading, writing
 from snapshotter.jobs.gate import Met, Wait
 from snapshotter.jobs.politeness import DatabaseGate, DatabaseVisits, forgive, hosts, trim
-from snapshotter.model.event import EventKind
+from snapshotter.model.event import About, EventKind
 from snapshotter.model.job import CaptureJob
 from snapshotter.policy import politeness_file
 from snapshotter.policy.host_answers import Sign
@@ -183,6 +183,7 @@ def test_a_throttled_page_is_looked_at_again_and_its_host_left_alone(
     assert told == [
         (EventKind.HOST_THROTTLED, "a.example", "not asked before 2026-03-01 12:00:31 UTC")
     ]
+    assert [it.about for it in desk.heard.events] == [(About.of(job("1")),)]
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 451, 500])

@@ -16,7 +16,7 @@ from snapshotter.formats.gap import disclosures, encode
 from snapshotter.jobs.plan import CatchUp, Due, Plan, decide
 from snapshotter.jobs.schedule import key_of, watch_name
 from snapshotter.jobs.schedule_tables import SCHEDULE
-from snapshotter.model.event import EventKind
+from snapshotter.model.event import About, EventKind
 from snapshotter.model.gap import GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.policy.curve import parse_curves
@@ -86,7 +86,8 @@ def test_a_job_says_what_it_is_of_and_until_when_it_has_to_begin(desk: Desk) -> 
 
 def test_a_stopped_worker_leaves_a_gap(desk: Desk) -> None:
     other = "https://example.org/post/2"
-    desk.add(Plan(every=6 * HOUR), URL, other)
+    plan = Plan(every=6 * HOUR)
+    desk.schedules.add("watch", plan, [URL, other], policy="high-risk-source", tags=("at-risk",))
     desk.run(START)
 
     swept = desk.run(START + DAY + 5 * MINUTE)
@@ -101,6 +102,9 @@ def test_a_stopped_worker_leaves_a_gap(desk: Desk) -> None:
     assert gap.detail == "nobody looked from 2026-03-01T12:00:00Z to 2026-03-02T12:05:00Z"
     (event,) = desk.heard.events
     assert event.kind is EventKind.SCHEDULE_GAP
+    assert event.about == (
+        About(policy="high-risk-source", origin="schedule:watch", tags=("at-risk",)),
+    )
     assert event.summary == "6 visits of 2 addresses were not made: no worker was running"
     assert "example.org" not in repr(event)
 

@@ -17,7 +17,7 @@ from snapshotter.jobs import items
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.gate import Met, OpenGate, Wait
 from snapshotter.jobs.watch import LEASE, Look
-from snapshotter.model.event import EventKind
+from snapshotter.model.event import UNKNOWN, About, EventKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.watch import Existing, ItemState, ListState, Watch
@@ -800,6 +800,10 @@ def test_a_gap_is_recorded_once_with_its_times_and_survives_what_fails(
     ]
     assert len({it.gap_id for it in recorded}) == 5
     assert [it.kind for it in desk.heard.events] == [EventKind.SCHEDULE_GAP] * 2
+    known, removed = (it.about for it in desk.heard.events)
+    by_schedule = About(policy="", origin="schedule:watch-news", tags=())
+    assert known == (by_schedule, replace(by_schedule, origin="watch:news"))
+    assert removed == (replace(UNKNOWN, origin="schedule:watch-news"),)  # nobody knows it any more
     assert (first.gap_id, first.missed) == (again.gap_id, again.missed)
     assert (first.schedule, first.event, first.reason) == (
         "watch-news",

@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from snapshotter.model.event import MAX_TEXT, Event, EventKind
+from snapshotter.model.event import MAX_TEXT, UNKNOWN, WITHOUT_PAGE, About, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
 
 AT = datetime(2026, 11, 24, 16, 0, tzinfo=UTC)
 EVENT = Event(
-    id="capture.failed/j1", kind=EventKind.CAPTURE_FAILED, at=AT, subject="j1", summary="it failed"
-)
+    id="capture.failed/j1", kind=EventKind.CAPTURE_FAILED, at=AT, subject="j1", summary="it failed",
+    about=(UNKNOWN,),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", ["", "/x", "a b", "a\nb", "é", "x" * 201])
@@ -29,12 +30,25 @@ def test_the_time_of_an_event_is_in_utc(at: datetime) -> None:
 
 def test_no_text_is_without_an_end() -> None:
     longest = "x" * MAX_TEXT
-    replace(EVENT, summary=longest, detail=longest, tags=("short", longest))
+    replace(EVENT, summary=longest, detail=longest, about=tagged(longest))
 
     with pytest.raises(ValueError, match="characters"):
         replace(EVENT, detail=longest + "x")
     with pytest.raises(ValueError, match="characters"):
-        replace(EVENT, tags=("short", longest + "x"))
+        replace(EVENT, about=tagged(longest + "x"))
+
+
+def tagged(tag: str) -> tuple[About, ...]:
+    return (replace(UNKNOWN, tags=("short", tag)),)
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_an_event_about_a_page_can_not_be_made_without_what_rules_match(kind: EventKind) -> None:
+    if kind in WITHOUT_PAGE:
+        assert replace(EVENT, kind=kind, about=()).policies == ()
+    else:
+        with pytest.raises(ValueError, match="name its policy"):
+            replace(EVENT, kind=kind, about=())
 
 
 def test_an_observer_that_overrides_nothing_hears_everything_and_does_nothing() -> None:

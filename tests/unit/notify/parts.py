@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import About, Event, EventKind
 from snapshotter.notify import rules as reading
 from snapshotter.notify.rules import NotifyRules
 from tests.fakes.world import START
@@ -44,6 +44,8 @@ def event(number: int = 1, kind: EventKind = EventKind.CAPTURE_FAILED, **more: o
         "detail": f"news.example.org was not resolved: http://news.example.org/{number}?key=x",
         **more,
     }
+    of_job = {key: given.pop(key) for key in ("policy", "origin", "tags")}
+    given.setdefault("about", (About(**of_job),))  # type: ignore[arg-type]
     return Event(**given)  # type: ignore[arg-type]
 
 

@@ -76,7 +76,7 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path) -> None:
     for policy in ("high-risk-source", "/cases/of/somebody/high-risk-source.toml"):
         (careful,) = rules.waiting(event(policy=policy))
         assert (careful.channel, careful.group_s, careful.event.url) == ("desk", 0, "")
-        assert careful.event.policy == "high-risk-source"
+        assert careful.event.policies == ("high-risk-source",)
     desk, mail = rules.waiting(event())
     assert (desk.channel, desk.group_s, desk.repeat_s) == ("desk", 300, 60)
     assert desk.event.url.startswith("hxxps://")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.telemetry.logs import Level, WorkerLog, libraries, redacted
 from tests.fakes.world import START
@@ -122,7 +122,7 @@ def test_what_observers_hear_is_written(paper: Paper) -> None:
     log.tell(
         Event(
             id="g1", kind=EventKind.SCHEDULE_GAP, at=START, subject="news", summary="missed",
-            detail=f"not visited: {JOB.url}",
+            detail=f"not visited: {JOB.url}", about=(About.of(JOB),),
         )
     )  # fmt: skip
 

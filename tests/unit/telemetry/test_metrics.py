@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from snapshotter.app.stages import STAGES
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.event import Event, EventKind
+from snapshotter.model.event import UNKNOWN, Event, EventKind
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueFacts
 from snapshotter.telemetry.metrics import Metrics
 from tests.fakes.world import START, FixedClock
@@ -99,7 +99,14 @@ def test_workers_services_schedules_and_events_are_counted(
     heard.service_failed("authority", "it did not answer")
     heard.fired("news", late_s=61)
     heard.tell(
-        Event(id="g1", kind=EventKind.SCHEDULE_GAP, at=START, subject="news", summary="missed")
+        Event(
+            id="g1",
+            kind=EventKind.SCHEDULE_GAP,
+            at=START,
+            subject="news",
+            summary="missed",
+            about=(UNKNOWN,),
+        )
     )
     heard.notified(sent=2, failed=1, given_up=0)
 
