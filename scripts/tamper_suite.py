@@ -42,6 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
 from snapshotter.formats import canonical_json, keys, names, wacz
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.tls_names import CIPHERS, GROUPS
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, flipped, pack
@@ -114,7 +115,7 @@ def make(work: Path) -> Suite:
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
-            _taken_out, _log_proofs, renewals,
+            _taken_out, _log_proofs, renewals, _limits,
         )
         for case in kind(shop)
     )  # fmt: skip
@@ -1239,6 +1240,154 @@ def _server_signatures(shop: Shop) -> Iterator[Case]:
         )
 
 
+def _limits(shop: Shop) -> Iterator[Case]:
+    """Both sides of the limits that a reader of a specification can not guess (docs/spec/limits.md)."""
+    yield from _limits_of_tls(shop)
+    yield from _limits_of_the_log(shop)
+    for label, length, code in (("kind", 500, "ALG"), ("length", 900, "KEY_MALFORMED")):
+        key = _pem(_der(0x30, _der(0x30, bytes.fromhex("06042a03047f")) + _der(3, bytes(length))))
+        yield _failed(
+            f"limit-key-{label}",
+            {**shop.good_bundle, PEM: key},
+            "a key of a kind that nobody knows, within and beyond what a key may have",
+            code,
+        )
+    for label, edit in (
+        ("started", _at("when.started_at", "0999-12-31T23:59:59Z")), ("ended", _at("when.ended_at", "0999-12-31T23:59:59Z")),
+        ("sealed", _at("sealed_at", "0999-12-31T23:59:59Z")), ("id", _sets(bundle_id="09991231t235959z-abcdefghijklmnop")),
+    ):  # fmt: skip
+        members = shop.insider_record(edit)
+        yield _failed(f"insider-limit-year-{label}", members, "a year before 1000", "FORMAT")
+    oldest = shop.insider_record(
+        lambda record: [
+            record.update(bundle_id="10000101t000000z-abcdefghijklmnop"),
+            record["when"].update(started_at="1000-01-01T00:00:00Z"),
+        ]
+    )
+    words = "the first second that there is, long before its seal"
+    yield _unclear("insider-limit-year-1000", oldest, words, "TIME")
+    chain = _replaced(shop.good_bundle[names.CUSTODY], b'"at":"2', b'"at":"0')
+    yield _failed(
+        "insider-limit-year-custody",
+        shop.insider({names.CUSTODY: chain.splitlines(keepends=True)[0]}),
+        "a custody event of a year before 1000",
+        "CUSTODY",
+    )
+    spoilt = {
+        **shop.good_bundle,
+        TOKEN: flipped(shop.good_bundle[TOKEN], len(shop.good_bundle[TOKEN]) - 20),
+    }
+    yield _failed(
+        "insider-token-spoilt-nobody-trusted",
+        bundles.derived(spoilt, signer=shop.signer),
+        "a token that does not agree with itself, and no authority is trusted",
+        "TS_MALFORMED", "TS_MISSING", "TIME",
+        trust="nobody",
+    )  # fmt: skip
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def _pem(der: bytes) -> bytes:
+    text = base64.b64encode(der).decode()
+    lines = "".join(f"{text[at : at + 64]}\n" for at in range(0, len(text), 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}-----END PUBLIC KEY-----\n".encode()
+
+
+def _limits_of_tls(shop: Shop) -> Iterator[Case]:
+    data, path = shop.server_signatures(), names.SERVER_SIGNATURES
+    good = shop.members(contents={**bundles.CONTENTS, path: data})
+
+    def edited(edit: Edit) -> Members:
+        value = json.loads(data)
+        edit(value)
+        changes = {path: canonical_json.dumps(value)}
+        return bundles.resealed(good, changes, shop.signer, shop.stamp)
+
+    def unsigned(count: int = 1, **more: Any) -> Edit:
+        one = {"address": "", "connection": 9, "host": "c.example.test", "port": 443, "reason": "-"}
+        return _sets(unsigned=[{**one, **more}] * count)
+
+    def resumed(count: int, connection: int = 9) -> Edit:
+        return _at("sessions.0.resumed", [{"by": "host", "connection": connection}] * count)
+
+    def staple(length: int) -> Edit:
+        return _at("sessions.1.ocsp", base64.b64encode(bytes(length)).decode())
+
+    for label, within, beyond in (
+        ("connection", _at("sessions.0.connection", 1_000_000), _at("sessions.0.connection", 1_000_001)),
+        ("connection-unsigned", unsigned(connection=1_000_000), unsigned(connection=1_000_001)),
+        ("connection-resumed", resumed(1, 1_000_000), resumed(1, 1_000_001)),
+        ("address", _at("sessions.0.address", "x" * 500), _at("sessions.0.address", "x" * 501)),
+        ("address-unsigned", unsigned(address="x" * 500), unsigned(address="x" * 501)),
+        ("host-unsigned", unsigned(host="x" * 500), unsigned(host="x" * 501)),
+        ("reason", unsigned(reason="x" * 500), unsigned(reason="x" * 501)),
+        ("reason-wide", unsigned(reason="\U0001f600" * 500), unsigned(reason="\U0001f600" * 501)),
+        ("resumed", resumed(10_000), resumed(10_001)), ("unsigned", unsigned(10_000), unsigned(10_001)),
+        ("port", unsigned(port=65_535), unsigned(port=65_536)), ("staple", staple(65_536), staple(65_537)),
+        ("by-number", _at("sessions.0.cipher", _by_number(data, 0, "cipher")), _at("sessions.0.cipher", "0x1304")),
+        ("by-number-group", _at("sessions.1.group", _by_number(data, 1, "group")), _at("sessions.1.group", "0x0000")),
+        ("by-number-version", _at("sessions.1.version", "0x0303"), _at("sessions.1.version", "0x303")),
+    ):  # fmt: skip
+        yield _good(f"limit-tls-{label}", edited(within), f"capture/tls.json: {label}")
+        yield _failed(
+            f"insider-limit-tls-{label}", edited(beyond), f"{label}: beyond it", "SERVER_SIG"
+        )
+
+
+def _by_number(data: bytes, session: int, field: str) -> str:
+    """A field of a session as the number that its name is of."""
+    name = json.loads(data)["sessions"][session][field]
+    return next(f"0x{number:04x}" for number, it in (GROUPS | CIPHERS).items() if it == name)
+
+
+def _limits_of_the_log(shop: Shop) -> Iterator[Case]:
+    log, one = shop.log, "w.example/1"
+    others = [log.leaf(f"20260101t00000{n}z-abcdefghijklmnop", b"%d" % n) for n in range(3)]
+    last, before = 253_402_300_799, log.now - 3600  # the last second of the year 9999
+
+    def quoting(label: str, quote: str, *codes: str, verdict: str = FAILED) -> Case:
+        name = f"good-limit-quote-{label}" if verdict == PASSED else f"insider-limit-quote-{label}"
+        members = shop.insider_record(_sets(log_checkpoint=quote))
+        leaf = log.leaf(bundles.record_of(members)["bundle_id"], pack(members))
+        proof = log.proof(3, [*others, leaf], log.checkpoint([*others, leaf], {one: log.now + 5}))
+        return Case(
+            name=name, why=f"the record quotes a checkpoint: {label}", data=pack(members), verdict=verdict, codes=codes,
+            trust="log-required", sidecars={".tlog-proof": proof},
+        )  # fmt: skip
+
+    yield quoting("last-second", log.checkpoint(others, {one: last}), "TIME")
+    for label, at in (("beyond-all-years", last + 1), ("largest-time", 2**64 - 1)):
+        yield quoting(label, log.checkpoint(others, {one: at}), verdict=PASSED)
+    future = log.now + 3600
+    twice = log.checkpoint(others, {one: before}, again={one: future})
+    yield quoting("witness-twice", twice, "TIME")
+    yield quoting("largest-tree", log.checkpoint(others, {}, size=2**53 - 1), "LOG")
+    yield quoting("too-large-tree", log.checkpoint(others, {}, size=2**53), verdict=PASSED)
+    empty = hashlib.sha256(b"").digest()
+    yield quoting("empty-tree", log.checkpoint([], {one: future}, size=0, root=empty), "TIME")
+    other = log.checkpoint([], {one: future}, size=0, root=bytes(32))
+    yield quoting("empty-tree-other-root", other, verdict=PASSED)
+
+    good = shop.good_bundle
+    entries = [log.leaf(bundles.record_of(good)["bundle_id"], pack(good))]
+    for label, note_, codes in (
+        ("last-second", log.checkpoint(entries, {one: last}), ()),
+        ("beyond-all-years", log.checkpoint(entries, {one: last + 1}), ("LOG_MISSING",)),
+        ("witness-twice", log.checkpoint(entries, {one: log.now}, again={one: before}), ("TIME",)),
+        ("too-large-tree", log.checkpoint(entries, {one: log.now}, size=2**53), ("LOG",)),
+    ):  # fmt: skip
+        proof = log.proof(0, entries, note_)
+        case = _unclear if codes else _good
+        name = f"limit-log-{label}"
+        sidecars = {".tlog-proof": proof}
+        yield case(name, good, f"a log proof: {label}", *codes, trust="log-required", sidecars=sidecars)  # fmt: skip
+
+
 def custody_beside(shop: Shop) -> Iterator[Case]:
     """The chain that goes on beside the bundle (docs/spec/custody.md)."""
     good = shop.good_bundle
@@ -1598,13 +1747,15 @@ class _Log:
         return [*self.path(index - cut, entries[cut:]), self.root(entries[:cut])]
 
     def checkpoint(
-        self, entries: list[bytes], seen: Mapping[str, int], *, origin: str = ORIGIN, more: str = ""
-    ) -> str:
-        """A checkpoint, with the cosignatures of witnesses at these times."""
-        root = base64.b64encode(self.root(entries)).decode()
-        text = f"{origin}\n{len(entries)}\n{root}\n{more}"
+        self, entries: list[bytes], seen: Mapping[str, int], *, origin: str = ORIGIN, more: str = "",
+        size: int | None = None, root: bytes | None = None, again: Mapping[str, int] | None = None,
+    ) -> str:  # fmt: skip
+        """A checkpoint, with the cosignatures of witnesses at these times, and more of them again."""
+        root = self.root(entries) if root is None else root
+        size = len(entries) if size is None else size
+        text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{more}"
         lines = [self.line(origin, self.key_id, self.key.sign(text.encode()))]
-        for name, at in seen.items():
+        for name, at in (*seen.items(), *(again or {}).items()):
             _, key_id = _note_key(name, self.BY_WITNESS, self.witnesses[name])
             signed = f"cosignature/v1\ntime {at}\n{text}".encode()
             signature = struct.pack(">Q", at) + self.witnesses[name].sign(signed)
@@ -1860,6 +2011,7 @@ def renewals(shop: Shop) -> Iterator[Case]:
     for label, data, count in (
         ("named", text(bare_whole, ("late-01.tsr", late), of=bare_id), 1), ("not-named", text(bare_whole, of=bare_id), 0),
         ("named-otherwise", text(bare_whole, ("late-01.tsr", b"other"), of=bare_id), 0),
+        ("named-as-another", text(bare_whole, ("late-02.tsr", late), of=bare_id), 1),
     ):  # fmt: skip
         beside = {".late-01.tsr": late, **files(1, data, shop.stamp(data))}
         yield _good(
@@ -2032,6 +2184,7 @@ class _Trust:
             "key-over": self._key(not_after=instant(-DAY)),
             "no-key": without_key,
             "no-authority": without_authority,
+            "nobody": _sets(tsa=[]),
             "any-policy": self._authority(policy_oids=[]),
             "other-policy": self._authority(policy_oids=["1.2.3.4.9"]),
             "serial-revoked": self._authority(revoked_serials=[str(leaf.serial_number)]),

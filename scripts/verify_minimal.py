@@ -13,8 +13,12 @@ DER), the trust file, log proofs and tokens, and then `Verification`, whose step
 Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the network and nothing from the
 bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
 
+It judges bundles and nothing else. Of a take-down event, a proof pack or a campaign report it says INDETERMINATE: whether
+such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md).
+
 Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE (also when the trust file can not be used), 1 a file could not be
-read or there is no openssl, 2 usage. With several bundles the worst counts: 10, then 1, then 11.
+read or there is no openssl, 2 usage, also for a file that is no bundle. With several files the worst counts: 10, then 1,
+then 2, then 11.
 """
 
 from __future__ import annotations
@@ -50,6 +54,7 @@ MAX_JSON = 8 << 20  # bytes of capture.json, tls.json and datapackage.json
 MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON document
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
+MAX_KEY = 1024  # bytes of a public key in PEM
 MAX_CUSTODY = 256 << 10  # bytes of a custody sidecar
 MAX_SIDECARS, MAX_CUSTODY_TOTAL = (
     20_000,
@@ -81,6 +86,25 @@ class Bad(Exception):
 
 class Unknown(Exception):
     """Something that this program, or its openssl, does not know: it says neither good nor bad."""
+
+
+class NoBundle(Exception):
+    """A file that is none of those that are judged."""
+
+
+def printable(text: str) -> str:
+    """
+    `text` as one line that no reader and no terminal takes for more: control and format characters, line and
+    paragraph separators and halves of characters become \\u and four hexadecimal digits, or \\U and eight.
+    """
+
+    def shown(c: str) -> str:
+        kind = unicodedata.category(c)
+        if kind[0] != "C" and kind not in ("Zl", "Zp"):
+            return c
+        return ("\\u%04x" if ord(c) < 1 << 16 else "\\U%08x") % ord(c)
+
+    return "".join(map(shown, text))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -436,6 +460,14 @@ def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) ->
         raise Bad("a time that there is not") from None
 
 
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def seconds(when: Instant) -> int:
+    """Whole seconds since 1970."""
+    return (when - EPOCH) // datetime.timedelta(seconds=1)
+
+
 def show_instant(when: Instant) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -662,7 +694,10 @@ class Certificate:
             if tag == 0xA3:
                 for _, extension, _ in der_all(der_one(content, 0x30)):
                     pieces = der_all(extension)
-                    self.extensions.setdefault(der_oid(pieces[0][1]), pieces[-1][1])
+                    oid = der_oid(pieces[0][1])
+                    if oid in self.extensions:
+                        raise Bad("an extension of a certificate twice")
+                    self.extensions[oid] = pieces[-1][1]
         key = der_all(der_one(self.spki, 0x30))
         algorithm = der_all(key[0][1])
         self.key_kind = der_oid(algorithm[0][1])
@@ -857,7 +892,10 @@ class Trust:
 
 ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # of a SubjectPublicKeyInfo (RFC 8410)
 BY_LOG, BY_WITNESS = 1, 4  # kinds of keys
-DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
+DECIMAL = re.compile(r"(0|[1-9][0-9]{0,15})\Z")
+MAX_ENTRIES = (1 << 53) - 1  # of a tree
+LAST_SECOND = 253_402_300_799  # the end of the year 9999, in seconds since 1970
+EMPTY_ROOT = hashlib.sha256(b"").digest()
 MAX_NOTE, MAX_SIGNATURES = 65_536, 64
 MAX_TLOG_PROOF, MAX_PROOF_HASHES = 73_728, 63
 
@@ -928,22 +966,25 @@ class Checkpoint:
                 signed = True
         if not signed:
             raise Bad("the log has not signed it")
-        self.witnesses: dict[str, int] = {}  # public key in hexadecimal → seconds since 1970
+        # public key in hexadecimal → the earliest and the latest time, in seconds since 1970
+        self.witnesses: dict[str, tuple[int, int]] = {}
         for witness in log.witnesses:
             times = []
             for name, key_id, signature in lines:
                 if (name, key_id) == (witness.name, witness.id):
                     when = int.from_bytes(signature[:8], "big")
                     cosigned = b"cosignature/v1\ntime %d\n" % when + text
-                    holds = len(signature) == 72 and openssl.holds_raw(
-                        witness.spki, signature[8:], cosigned
+                    holds = (
+                        len(signature) == 72
+                        and when <= LAST_SECOND
+                        and openssl.holds_raw(witness.spki, signature[8:], cosigned)
                     )
                     times.append(when if holds else None)
             known = [when for when in times if when is not None]
             if known and len(known) == len(
                 times
             ):  # one line that does not hold: as if it were absent
-                self.witnesses[witness.spki.hex()] = max(known)
+                self.witnesses[witness.spki.hex()] = (min(known), max(known))
 
     @classmethod
     def parse(cls, note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]], str, int, bytes]:
@@ -953,8 +994,10 @@ class Checkpoint:
         if len(body) < 3 or "" in body or not DECIMAL.match(body[1]):
             raise Bad("not a checkpoint")
         root = strict_base64(body[2])
-        if len(root) != 32:
-            raise Bad("a checkpoint without a root")
+        if len(root) != 32 or (body[1] == "0" and root != EMPTY_ROOT):
+            raise Bad("a checkpoint without its root")
+        if int(body[1]) > MAX_ENTRIES:
+            raise Bad("a tree of too many entries")
         return text, lines, body[0], int(body[1]), root
 
     @staticmethod
@@ -1731,6 +1774,8 @@ class Verification:
                     self.bad("signature", "SIG_MISSING", f"{slot} has no signature, or no key")
                 continue  # of others, step 6 knows whether the record names them
             try:
+                if len(key.content) > MAX_KEY:
+                    raise Bad("longer than %d bytes" % MAX_KEY)
                 public = PublicKey(from_pem(key.content, "PUBLIC KEY"), self.openssl)
             except Unknown as unknown:
                 self.bad("signature", "ALG", f"{slot}: {unknown}")
@@ -2044,6 +2089,7 @@ class Verification:
                      if name and 4 <= len(name.group(1)) <= 9 and it.is_file()}  # fmt: skip
         except OSError as error:
             raise Unreadable(f"{folder}: {error.strerror or error}") from error
+        sizes.pop(0, None)
         if len(sizes) > MAX_SIDECARS:
             raise Bad(f"more than {MAX_SIDECARS} sidecars")
         numbers = sorted(it for it in sizes if 0 < it <= len(sizes) + 10_000)
@@ -2116,8 +2162,8 @@ class Verification:
             except Bad:
                 quoted = None  # of another log, or none: it says nothing
         if quoted and quoted.witnesses:
-            latest = max(quoted.witnesses.values())
-            if latest > (record.started_at + self.trust.skew).timestamp():
+            latest = max(last for _, last in quoted.witnesses.values())
+            if latest - seconds(record.started_at) > self.trust.skew.total_seconds():
                 words = "the capture quotes a log checkpoint that did not exist when it says that it began"
                 self.bad("time", "TIME", words)
         data = self.sidecar(f"{self.path}.tlog-proof", MAX_TLOG_PROOF)
@@ -2142,8 +2188,9 @@ class Verification:
         inside = [
             time for slot, good in self.tokens_inside.items() for time in good if slot in self.named
         ]
-        for seen in checkpoint.witnesses.values():
-            if any(seen < (time - self.trust.skew).timestamp() for time in inside):
+        for seen, _ in checkpoint.witnesses.values():
+            earliest = EPOCH + datetime.timedelta(seconds=seen)
+            if any(time - earliest > self.trust.skew for time in inside):
                 words = "a witness saw it in the log before a token that is in it was made"
                 self.find("time", INDETERMINATE, "TIME", words)
                 break
@@ -2238,16 +2285,16 @@ class Verification:
     ) -> Instant | None:
         """The latest end of what a renewal covers; None when it covers nothing that carries the time."""
 
-        def named(kind: str, data: bytes) -> bool:
-            return covers.get(kind) == hashlib.sha512(data).hexdigest()
+        def named(data: bytes) -> bool:
+            return hashlib.sha512(data).hexdigest() in covers.values()
 
-        first = [it for it in self.first if it[1] in self.members or named(it[1], it[2].response)]
+        first = [it for it in self.first if it[1] in self.members or named(it[2].response)]
         ends = []
         end = self.first_end(first)
         if end is not None and token.time >= max(it[2].time for it in first) - self.trust.skew:
             ends.append(end)
-        for kind, (text, response, its_end) in counted.items():
-            if named(f"{kind}.txt", text) and named(f"{kind}.tsr", response):
+        for text, response, its_end in counted.values():
+            if named(text) and named(response):
                 ends.append(its_end)
         return max(ends, default=None)
 
@@ -2262,22 +2309,17 @@ TLS13_CIPHERS = {
     0x1305: ("TLS_AES_128_CCM_8_SHA256", "sha256"),
 }  # fmt: skip
 TLS12_CIPHERS = {  # those with ECDHE and a signature
-    0xC006: "TLS_ECDHE_ECDSA_WITH_NULL_SHA", 0xC007: "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
-    0xC008: "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA", 0xC009: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-    0xC00A: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xC010: "TLS_ECDHE_RSA_WITH_NULL_SHA",
-    0xC011: "TLS_ECDHE_RSA_WITH_RC4_128_SHA", 0xC012: "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    0xC009: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xC00A: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
     0xC013: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xC014: "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
     0xC023: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xC024: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384",
     0xC027: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", 0xC028: "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
     0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
     0xC02F: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xC030: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    0xC0AC: "TLS_ECDHE_ECDSA_WITH_AES_128_CCM", 0xC0AD: "TLS_ECDHE_ECDSA_WITH_AES_256_CCM",
-    0xC0AE: "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", 0xC0AF: "TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8",
     0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
 }  # fmt: skip
 TLS_GROUPS = {
     23: "secp256r1", 24: "secp384r1", 25: "secp521r1", 29: "x25519", 30: "x448", 256: "ffdhe2048", 257: "ffdhe3072",
-    258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192", 512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024",
+    258: "ffdhe4096", 512: "MLKEM512", 513: "MLKEM768", 514: "MLKEM1024",
     4587: "SecP256r1MLKEM768", 4588: "X25519MLKEM768", 4589: "SecP384r1MLKEM1024", 25497: "X25519Kyber768Draft00",
 }  # fmt: skip
 # number: (name, hash, kind of key, curve that TLS 1.3 asks for, TLS versions)
@@ -2292,9 +2334,9 @@ TLS_SCHEMES = {
     0x0501: ("rsa_pkcs1_sha384", "sha384", "pkcs1", "", "TLS 1.2"),
     0x0601: ("rsa_pkcs1_sha512", "sha512", "pkcs1", "", "TLS 1.2"),
     0x0807: ("ed25519", "", "1.3.101.112", "", "both"),
-    0x0904: ("mldsa44", "", "2.16.840.1.101.3.4.3.17", "", "both"),
-    0x0905: ("mldsa65", "", "2.16.840.1.101.3.4.3.18", "", "both"),
-    0x0906: ("mldsa87", "", "2.16.840.1.101.3.4.3.19", "", "both"),
+    0x0904: ("mldsa44", "", "2.16.840.1.101.3.4.3.17", "", "TLS 1.3"),
+    0x0905: ("mldsa65", "", "2.16.840.1.101.3.4.3.18", "", "TLS 1.3"),
+    0x0906: ("mldsa87", "", "2.16.840.1.101.3.4.3.19", "", "TLS 1.3"),
 }  # fmt: skip
 HELLO_RETRY = hashlib.sha256(b"HelloRetryRequest").digest()  # RFC 8446, 4.1.3
 SESSION_FIELDS = (
@@ -2302,6 +2344,13 @@ SESSION_FIELDS = (
     "timestamps version"
 ).split()
 MAX_CERTIFICATE_LIST = 32 << 10  # bytes of a decompressed one
+MAX_TLS_SESSIONS, MAX_CONNECTIONS = (
+    1000,
+    10_000,
+)  # in one file; resumed from one session, and unsigned
+MAX_CONNECTION = 1_000_000  # the number of one
+MAX_TLS_TEXT = 500  # characters
+MAX_TLS_MESSAGE, MAX_STAPLE = 128 << 10, 64 << 10  # bytes
 
 
 class Reader:
@@ -2351,34 +2400,48 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
         or not isinstance(unsigned, list)
     ):
         raise Bad("of no known format")
-    if len(sessions) > 1000:
-        raise Bad("more than 1,000 sessions")
+    if len(sessions) > MAX_TLS_SESSIONS or len(unsigned) > MAX_CONNECTIONS:
+        raise Bad("more sessions, or more unsigned connections, than there may be")
     for one in unsigned:
         fields(one, ["address", "connection", "host", "port", "reason"], "an unsigned connection")
         _connection(one)
-        _texts(one, "reason")
+        _tls_texts(one, "reason")
     for one in sessions:
         fields(one, SESSION_FIELDS, "a session")
         _connection(one)
-        _texts(one, "alpn", "cipher", "group", "ocsp", "signature_scheme", "version")
+        _tls_texts(one, "alpn", "cipher", "group", "signature_scheme", "version")
+        if not one["host"] or one["host"] != re.sub(r"\.\Z", "", one["host"].strip("[]").lower()):
+            raise Bad("a host is not in its one spelling")
         if type(one["names_host"]) is not bool:
             raise Bad("names_host is not true or false")
         for name, most in (
             ("messages", 8),
             ("chain", 64),
             ("timestamps", 32),
-            ("resumed", 1 << 53),
+            ("resumed", MAX_CONNECTIONS),
         ):
             if not isinstance(one[name], list) or len(one[name]) > most:
                 raise Bad("%s is not a list of at most %d" % (name, most))
-        if not all(isinstance(item, str) for item in one["messages"] + one["chain"]):
-            raise Bad("a message or a certificate is no text")
+        if any(len(strict_base64(text)) > MAX_TLS_MESSAGE for text in one["messages"]):
+            raise Bad("a message is too long")
+        if len(strict_base64(one["ocsp"])) > MAX_STAPLE:
+            raise Bad("ocsp is too long")
+        for text in one["chain"]:
+            if not isinstance(text, str):
+                raise Bad("a certificate is no text")
+            if len(from_pem(text.encode("utf-8"), "CERTIFICATE")) > MAX_TLS_MESSAGE:
+                raise Bad("a certificate is too long")
         for item in one["resumed"]:
             fields(item, ["by", "connection"], "a resumed connection")
-            if item["by"] not in ("ticket", "host") or not is_count(item["connection"], 0, 1 << 53):
+            if item["by"] not in ("ticket", "host"):
                 raise Bad("a resumed connection is not of its form")
+            if not is_count(item["connection"], 0, MAX_CONNECTION):
+                raise Bad("the number of a resumed connection is none")
         for item in one["timestamps"]:
             fields(item, ["at_ms", "log_id", "source"], "a certificate timestamp")
+            _tls_texts(item, "log_id", "source")
+            if not is_count(item["at_ms"], 0, (1 << 53) - 1):
+                raise Bad("the time of a certificate timestamp is none")
     return sessions
 
 
@@ -2388,9 +2451,17 @@ def _texts(value: dict[str, Any], *names: str) -> None:
             raise Bad(f"{name} is no text")
 
 
+def _tls_texts(value: dict[str, Any], *names: str) -> None:
+    _texts(value, *names)
+    if any(len(value[name]) > MAX_TLS_TEXT for name in names):
+        raise Bad("a text of more than 500 characters")
+
+
 def _connection(value: dict[str, Any]) -> None:
-    _texts(value, "address", "host")
-    if not is_count(value["connection"], 0, 1 << 53) or not is_count(value["port"], 0, 65535):
+    _tls_texts(value, "address", "host")
+    if not is_count(value["connection"], 0, MAX_CONNECTION) or not is_count(
+        value["port"], 0, 65535
+    ):
         raise Bad("a connection's number or port is none")
 
 
@@ -2404,62 +2475,48 @@ def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
     # (1) the messages are those, all of them, in that order, each as long as it says
     raw = [strict_base64(text) for text in session["messages"]]
     for message in raw:
-        if (
-            not 4 <= len(message) <= 128 << 10
-            or int.from_bytes(message[1:4], "big") != len(message) - 4
-        ):
+        if len(message) < 4 or int.from_bytes(message[1:4], "big") != len(message) - 4:
             raise Bad("a message is not as long as it says")
     kinds, bodies = [message[0] for message in raw], [message[4:] for message in raw]
-    retried = False
-    if session["version"] == "TLS 1.2":
-        if kinds != [1, 2, 11, 12]:
-            raise Bad("not the messages of TLS 1.2")
-        hellos, server_hello, certificate_at = bodies[:1], bodies[1], 2
-    else:
-        retried = len(bodies) > 1 and bodies[1][2:34] == HELLO_RETRY
-        start = 2 if retried else 0
-        expected = [1, 2] * (2 if retried else 1) + [8]
-        certificate_at = len(expected)
-        if kinds[certificate_at : certificate_at + 1] == [13]:
-            expected.append(13)
-            certificate_at += 1
-        expected += [25 if kinds[certificate_at : certificate_at + 1] == [25] else 11, 15]
-        if kinds != expected:
-            raise Bad("not the messages of TLS 1.3")
-        hellos, server_hello = (
-            ([bodies[0], bodies[2]] if retried else bodies[:1]),
-            bodies[start + 1],
-        )
-    # (2) version, cipher, group, alpn, signature_scheme, chain and timestamps follow from them
-    client = [tls_client_hello(hello) for hello in hellos]
-    hello = Reader(server_hello)
-    legacy, server_random = hello.number(2), hello.take(32)
-    hello.vector(1)
-    cipher, _ = hello.number(2), hello.take(1)
-    extensions = tls_extensions(hello.vector(2)) if hello.more() else {}
-    hello.end()
-    version = int.from_bytes(extensions[43], "big") if 43 in extensions else legacy
-    if TLS_VERSIONS.get(version) != session["version"] or server_random == HELLO_RETRY:
-        raise Bad("version does not follow from the messages")
-    tls13 = version == 0x0304
-    ciphers = (
-        {number: name for number, (name, _) in TLS13_CIPHERS.items()} if tls13 else TLS12_CIPHERS
-    )
-    if not named(ciphers, cipher, session["cipher"]):
-        raise Bad("cipher does not follow from the messages")
+    if kinds[:2] != [1, 2]:
+        raise Bad("no hellos at the beginning")
+    hello, answer, at = tls_client_hello(bodies[0]), tls_server_hello(bodies[1]), 2
+    retried = answer.random == HELLO_RETRY
+    if retried:
+        first, retry, at = hello, answer, 4
+        if kinds[2:4] != [1, 2]:
+            raise Bad("no second hellos")
+        hello, answer = tls_client_hello(bodies[2]), tls_server_hello(bodies[3])
+        if (first.random, first.name) != (
+            hello.random,
+            hello.name,
+        ) or retry.cipher != answer.cipher:
+            raise Bad("the second hellos do not go with the first ones")
+        if answer.random == HELLO_RETRY:
+            raise Bad("a second request for another hello")
+    tls13 = answer.version == 0x0304
+    ciphers = {number: name for number, (name, _) in TLS13_CIPHERS.items()}
+    ciphers = ciphers if tls13 else TLS12_CIPHERS
+    if answer.cipher not in ciphers:
+        raise Bad("no cipher suite of this version that has a signature")
     if tls13:
-        group = int.from_bytes(extensions.get(51, b"")[:2], "big")
-        encrypted = Reader(bodies[certificate_at - (2 if kinds[certificate_at - 1] == 13 else 1)])
-        alpn = tls_extensions(encrypted.vector(2)).get(16)
+        expected = [8] + ([13] if kinds[at + 1 : at + 2] == [13] else [])
+        certificate_at = at + len(expected)
+        expected += [25 if kinds[certificate_at : certificate_at + 1] == [25] else 11, 15]
+        if kinds[at:] != expected:
+            raise Bad("not the messages of TLS 1.3")
+        encrypted = Reader(bodies[at])
+        alpn = tls_protocol(tls_extensions(encrypted.vector(2)).get(16))
         encrypted.end()
         certificates, stapled = tls13_certificates(kinds[certificate_at], bodies[certificate_at])
         verify = Reader(bodies[-1])
-        scheme, signature = verify.number(2), verify.vector(2)
+        group, scheme, signature = answer.group, verify.number(2), verify.vector(2)
         verify.end()
-        signed = tls13_signed(raw, cipher, retried)
-    else:
-        alpn = extensions.get(16)
-        certificates, stapled = tls12_certificates(bodies[2]), {}
+        signed = tls13_signed(raw, answer.cipher, retried)
+    elif answer.version == 0x0303 and not retried:
+        if kinds != [1, 2, 11, 12]:
+            raise Bad("not the messages of TLS 1.2")
+        alpn, certificates, stapled = answer.alpn, tls12_certificates(bodies[2]), {}
         exchange = Reader(bodies[3])
         if exchange.number(1) != 3:
             raise Bad("not a share on a named curve")
@@ -2468,37 +2525,39 @@ def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
         share = bodies[3][: exchange.at]
         scheme, signature = exchange.number(2), exchange.vector(2)
         exchange.end()
-        signed = client[0][0] + server_random + share
-        if 18 in extensions:
-            stapled[18] = extensions[18]
-    if not named(TLS_GROUPS, group, session["group"]):
-        raise Bad("group does not follow from the messages")
-    if (alpn[3:].decode("latin-1") if alpn else "") != session["alpn"]:
-        raise Bad("alpn does not follow from the messages")
-    if not named(
-        {number: row[0] for number, row in TLS_SCHEMES.items()}, scheme, session["signature_scheme"]
-    ):
-        raise Bad("signature_scheme does not follow from the messages")
-    if (
-        not certificates
-        or [pem(der, "CERTIFICATE").decode("ascii") for der in certificates] != session["chain"]
-    ):
-        raise Bad("chain does not follow from the messages")
+        signed = hello.random + answer.random + share
+        stapled = {kind: data for kind, data in answer.extensions.items() if kind == 18}
+    else:
+        raise Bad("a version that is not read here")
+    if not certificates or not all(certificates) or len(certificates) > 64:
+        raise Bad("no certificates, too many, or an empty one")
     leaf = Certificate(certificates[0])
+    # (2) version, cipher, group, alpn, signature_scheme, chain and timestamps follow from them
+    schemes = {number: row[0] for number, row in TLS_SCHEMES.items()}
+    for field, table, number in (
+        ("version", TLS_VERSIONS, answer.version),
+        ("cipher", ciphers, answer.cipher),
+        ("group", TLS_GROUPS, group),
+        ("signature_scheme", schemes, scheme),
+    ):
+        if not named(table, number, session[field]):
+            raise Bad(f"{field} does not follow from the messages")
+    if alpn != session["alpn"]:
+        raise Bad("alpn does not follow from the messages")
+    if [pem(der, "CERTIFICATE").decode("ascii") for der in certificates] != session["chain"]:
+        raise Bad("chain does not follow from the messages")
     if tls13 and session["ocsp"]:
         raise Bad("ocsp stands in the messages of TLS 1.3")
-    if not tls13 and session["ocsp"]:
-        stapled[5] = b"\x01\0\0\0" + strict_base64(session["ocsp"])
+    if session["ocsp"]:
+        stapled[5] = strict_base64(session["ocsp"])
     check_timestamps(session["timestamps"], leaf, stapled)
     # (3) the client offered the signature scheme, and it goes with the key
     row = TLS_SCHEMES.get(scheme)
-    if row is None:
-        raise Unknown(f"the signature scheme 0x{scheme:04x}")
-    if scheme not in client[-1][2] or row[4] not in ("both", session["version"]):
-        raise Bad("the client did not offer the signature scheme")
+    if row is None or scheme not in hello.schemes or row[4] not in ("both", session_version(tls13)):
+        raise Bad("a signature scheme that is not accepted, or that the client did not offer")
     _, digest, kind, curve, _ = row
-    is_rsa = leaf.key_kind == "1.2.840.113549.1.1.1"
-    fitting = {"ecdsa": leaf.key_kind == "1.2.840.10045.2.1", "pss": is_rsa, "pkcs1": is_rsa}
+    is_rsa = leaf.key_kind == RSA_KEY
+    fitting = {"ecdsa": leaf.key_kind == EC_KEY, "pss": is_rsa, "pkcs1": is_rsa}
     if not fitting.get(kind, leaf.key_kind == kind) or (
         kind == "ecdsa" and tls13 and leaf.key_curve != curve
     ):
@@ -2519,15 +2578,18 @@ def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
         holds = openssl.holds_raw(leaf.spki, signature, signed)
     if not holds:
         raise Bad("the server's signature does not hold")
-    # (5) the server name in the ClientHello is the host
+    # (5) the server name in the ClientHello is the host, and there is none for an address
     host = session["host"]
     address = _address(host)
-    for _, name, _ in client:
-        if name != host if name is not None else address is None:
-            raise Bad("the client asked for another host")
+    if hello.name != ("" if address is not None else host):
+        raise Bad("the client asked for another host")
     # (6) a subject alternative name is the host
     if any_name_is(leaf, host, address) is not session["names_host"]:
         raise Bad("the certificate is for another host, or names_host is wrong")
+
+
+def session_version(tls13: bool) -> str:
+    return "TLS 1.3" if tls13 else "TLS 1.2"
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -2537,31 +2599,84 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def tls_client_hello(body: bytes) -> tuple[bytes, str | None, set[int]]:
-    """(random, server name or None, signature schemes)"""
+class ClientHello:
+    """What is read of a ClientHello (RFC 8446, 4.1.2). Raises Bad."""
+
+    def __init__(self, random: bytes, extensions: dict[int, bytes]) -> None:
+        self.random = random
+        self.name = tls_server_name(extensions.get(0, b""))
+        tls_protocol(extensions.get(16))
+        self.schemes = set(
+            tls_numbers(Reader(extensions[13]).vector(2)) if 13 in extensions else []
+        )
+        tickets = Reader(Reader(extensions[41]).vector(2)) if 41 in extensions else Reader(b"")
+        while tickets.more():
+            tickets.vector(2)
+            tickets.take(4)
+
+
+class ServerHello:
+    """What is read of a ServerHello, or of a HelloRetryRequest (RFC 8446, 4.1.3). Raises Bad."""
+
+    def __init__(
+        self, legacy: int, random: bytes, cipher: int, extensions: dict[int, bytes]
+    ) -> None:
+        self.random, self.cipher, self.extensions = random, cipher, extensions
+        for kind in (41, 43):
+            if len(extensions.get(kind, b"12")) != 2:
+                raise Bad("an extension is not as long as it has to be")
+        self.version = int.from_bytes(extensions[43], "big") if 43 in extensions else legacy
+        self.alpn = tls_protocol(extensions.get(16))
+        has_share = self.version == 0x0304 and 51 in extensions
+        self.group = Reader(extensions[51]).number(2) if has_share else 0
+
+
+def tls_numbers(data: bytes) -> list[int]:
+    if len(data) % 2:
+        raise Bad("half a number")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+
+
+def tls_protocol(data: bytes | None) -> str:
+    """The first protocol of a list (RFC 7301); "" without one."""
+    reader, found = Reader(Reader(data).vector(2) if data is not None else b""), []
+    while reader.more():
+        found.append(reader.vector(1).decode("ascii", "backslashreplace"))
+    return found[0] if found else ""
+
+
+def tls_server_name(data: bytes) -> str:
+    """The first host name (RFC 6066, 3), in lower case; "" without one."""
+    reader = Reader(Reader(data).vector(2) if data else b"")
+    while reader.more():
+        kind, name = reader.number(1), reader.vector(2)
+        if kind == 0:
+            if len(name) > 255 or not name.isascii():
+                raise Bad("a server name is too long, or not ASCII")
+            return name.decode("ascii").lower()
+    return ""
+
+
+def tls_client_hello(body: bytes) -> ClientHello:
     reader = Reader(body)
     reader.take(2)
     random = reader.take(32)
     reader.vector(1)
-    reader.vector(2)
+    tls_numbers(reader.vector(2))
     reader.vector(1)
     extensions = tls_extensions(reader.vector(2)) if reader.more() else {}
     reader.end()
-    name = None
-    if 0 in extensions:
-        outer = Reader(extensions[0])
-        names = Reader(outer.vector(2))
-        outer.end()
-        if names.number(1) != 0:
-            raise Bad("a server name of no known kind")
-        name = names.vector(2).decode("latin-1")
-        names.end()
-    schemes = Reader(extensions.get(13, b"\0\0")).vector(2)
-    return (
-        random,
-        name,
-        {int.from_bytes(schemes[at : at + 2], "big") for at in range(0, len(schemes), 2)},
-    )
+    return ClientHello(random, extensions)
+
+
+def tls_server_hello(body: bytes) -> ServerHello:
+    reader = Reader(body)
+    legacy, random = reader.number(2), reader.take(32)
+    reader.vector(1)
+    cipher, _ = reader.number(2), reader.take(1)
+    extensions = tls_extensions(reader.vector(2)) if reader.more() else {}
+    reader.end()
+    return ServerHello(legacy, random, cipher, extensions)
 
 
 def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, bytes]]:
@@ -2573,8 +2688,7 @@ def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, b
         reader.end()
         body = decompress(algorithm, packed, length)
     reader = Reader(body)
-    if reader.vector(1):
-        raise Bad("a certificate for a request")
+    reader.vector(1)
     entries = Reader(reader.vector(3))
     reader.end()
     found, first = [], None
@@ -2582,7 +2696,14 @@ def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, b
         found.append(entries.vector(3))
         extensions = tls_extensions(entries.vector(2))
         first = extensions if first is None else first
-    return found, first or {}
+    stapled = {kind: data for kind, data in (first or {}).items() if kind == 18}
+    if first is not None and 5 in first:
+        status = Reader(first[5])
+        if status.number(1) != 1:
+            raise Bad("a certificate status that is no OCSP answer")
+        stapled[5] = status.vector(3)
+        status.end()
+    return found, stapled
 
 
 def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
@@ -2625,8 +2746,6 @@ def tls12_certificates(body: bytes) -> list[bytes]:
 
 def tls13_signed(raw: list[bytes], cipher: int, retried: bool) -> bytes:
     """What CertificateVerify is over (RFC 8446, 4.4.3)."""
-    if cipher not in TLS13_CIPHERS:
-        raise Unknown(f"the cipher suite 0x{cipher:04x}")
     name = TLS13_CIPHERS[cipher][1]
     messages = raw[:-1]
     if retried:  # RFC 8446, 4.4.1
@@ -2643,12 +2762,20 @@ def any_name_is(
 ) -> bool:
     """Whether a subject alternative name is the host (RFC 6125, 6.4; RFC 5280, 4.2.1.6)."""
     extension = certificate.extensions.get("2.5.29.17")
-    for tag, content, _ in der_all(der_one(extension, 0x30)) if extension else []:
+    names = der_all(der_one(extension, 0x30)) if extension else []
+    for tag, content, _ in names:
+        if tag not in (0xA0, 0x81, 0x82, 0xA4, 0x86, 0x87, 0x88):
+            raise Bad("a name of a kind that is not read here")
+        if tag in (0x81, 0x82, 0x86) and not content.isascii():
+            raise Bad("a name that is not ASCII")
+        if tag == 0x87 and len(content) not in (4, 16):
+            raise Bad("an address of another length")
+    for tag, content, _ in names:
         if tag == 0x87 and address is not None and content == address.packed:
             return True
         if tag == 0x82 and address is None:
-            name = content.decode("latin-1").lower()
-            if name == host:
+            name = content.decode("ascii").lower()
+            if not name.startswith("*.") and name.rstrip(".") == host:
                 return True
             first, _, rest = host.partition(".")
             if first and name.startswith("*.") and name[2:] == rest and "." in rest:
@@ -2692,10 +2819,7 @@ def _sct_list(data: bytes, source: str, wrapped: bool) -> list[tuple[int, str, s
 def _ocsp_extension(stapled: bytes) -> bytes:
     """The timestamp list in a stapled OCSP answer (RFC 6960), or nothing."""
     try:
-        reader = Reader(stapled)
-        if reader.number(1) != 1:
-            return b""
-        answer = der_all(der_one(reader.vector(3), 0x30))
+        answer = der_all(der_one(stapled, 0x30))
         basic = der_all(der_one(der_all(der_one(answer[1][1], 0x30))[1][2], 0x04))[0]
         data = der_all(der_all(basic[1])[0][1])
         responses = [content for tag, content, _ in data if tag == 0x30][-1]
@@ -2785,17 +2909,17 @@ def as_json(result: Verification) -> str:
 
 def as_text(result: Verification) -> str:
     marks = {PASSED: "ok", INDETERMINATE: "?", FAILED: "BAD"}
-    lines = [f"{result.verdict.upper()}  {result.path}"]
+    lines = [f"{result.verdict.upper()}  {printable(result.path)}"]
     for check, verdict, code, detail in result.findings:
+        words = printable(detail)
         lines.append(
-            "  %-4s %-17s %-13s %s" % (marks[verdict], check, "" if code == "OK" else code, detail)
+            "  %-4s %-17s %-13s %s" % (marks[verdict], check, "" if code == "OK" else code, words)
         )
     if result.proven_time is not None:
         lines.append(
             f"  existed by {show_instant(result.proven_time)}, by a timestamp authority's clock"
         )
-    printable = "\n".join(lines)
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in printable)
+    return "\n".join(lines)
 
 
 def tell(text: str) -> None:
@@ -2808,10 +2932,48 @@ def tell(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def complain(words: object) -> None:
+    sys.stderr.write(f"verify_minimal: {printable(str(words))}\n")
+
+
+class Parser(argparse.ArgumentParser):
+    """What is said of the arguments may quote the name of a file."""
+
+    def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]  # needs Python 3.12
+        self.print_usage(sys.stderr)
+        complain(message)
+        sys.exit(2)
+
+
+def needs_rules(path: str) -> str:
+    """What a file is that only rules can judge; "" for a bundle. Raises NoBundle for all else."""
+    try:
+        with open_regular(path) as stream:
+            head, size = stream.read(4096), stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 22))
+            end = stream.read(4)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror or error}") from error
+    if head.startswith(b"PK\3\4") or end == b"PK\5\6" or path.lower().endswith(".wacz"):
+        return ""
+    if b"snapshotter-pack/" in head[:256]:
+        return "a proof pack"
+    if head.startswith(b'{"event":{') or b'"format":"snapshotter-takedown/' in head:
+        return "a take-down event"
+    if head.startswith(b'{"format":"snapshotter-campaign/'):
+        return "a campaign report"
+    raise NoBundle(f"{path} is no bundle")
+
+
+def without_rules(result: Verification, what: str) -> Verification:
+    """Of a file that only rules can judge nothing is said, and never that it passed."""
+    words = f"this is {what}, and there are no rules here: `snapshotter verify`, of the whole package, judges it"
+    result.find("conclusion", INDETERMINATE, "CONCLUSION", words)
+    return result
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description="Verify snapshotter bundles with Python and openssl alone."
-    )
+    parser = Parser(description="Verify snapshotter bundles with Python and openssl alone.")
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
     parser.add_argument(
         "--trust",
@@ -2854,23 +3016,25 @@ def main(argv: list[str] | None = None) -> int:
         trust = load_trust(arguments, now, openssl)
         for path in arguments.bundles:
             try:
-                result = Verification(path, trust, now, openssl, arguments.b3sum).run()
-            except Unreadable as error:
-                sys.stderr.write(f"verify_minimal: {error}\n")
-                exits.add(1)
+                what = needs_rules(path)
+                result = Verification(path, trust, now, openssl, arguments.b3sum)
+                result = without_rules(result, what) if what else result.run()
+            except (Unreadable, NoBundle) as error:
+                complain(error)
+                exits.add(1 if isinstance(error, Unreadable) else 2)
                 continue
             exits.add(EXIT[result.verdict])
             tell(as_json(result) if arguments.json else as_text(result))
     except Refused as refused:
-        sys.stderr.write(f"verify_minimal: {refused}; nothing was found out about any bundle\n")
+        complain(f"{refused}; nothing was found out about any bundle")
         return 11
     except Unreadable as error:
-        sys.stderr.write(f"verify_minimal: {error}\n")
+        complain(error)
         return 1
     finally:
         if openssl is not None:
             openssl.close()
-    return next(code for code in (10, 1, 11, 0) if code in exits)
+    return next(code for code in (10, 1, 2, 11, 0) if code in exits)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from snapshotter.app import (
     wiring_trust,
 )
 from snapshotter.app import settings as configuration
+from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.pipeline import Result, World
 from snapshotter.app.settings import Settings
 from snapshotter.egress.resolver import ResolutionFailed
@@ -287,9 +288,9 @@ class Stage:
     def verify(self, file: Path) -> PackReport:
         """Verify a proof by the keys of the demo, as anybody would who was given them."""
         with file.open("rb") as stream:
-            return verify_pack(
-                stream, wiring_trust.trust(self.settings), now=machine.SystemClock().now()
-            )
+            trust = wiring_trust.trust(self.settings)
+            judge = judge_by_rules(trust, wiring_takedown.rederiver(self.settings))
+            return verify_pack(stream, trust, now=machine.SystemClock().now(), judge=judge)
 
     def verify_forged(self, file: Path) -> tuple[PackReport, str]:
         """Verify a copy in which one byte of the older capture is another; return why it fails."""

@@ -113,7 +113,7 @@ class ProofDesk:
     trust_files: tuple[tuple[str, bytes], ...] = ()  # (name, bytes), for information
     root_key_id: str = ""
     tell: Tell = lambda text: None
-    judge: Judge | None = None  # of the event, by rules; None: its record and captures alone
+    judge: Judge | None = None  # of the event, by rules; None: an event is INDETERMINATE at best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

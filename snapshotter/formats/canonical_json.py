@@ -18,6 +18,7 @@ from snapshotter.errors import EvidenceInvalid
 
 _MAX_INT = (1 << 53) - 1
 MAX_LEVELS = 64  # lists and objects one in another: what a parser can do must not be what decides
+MIN_YEAR = 1000  # of a clock's instants; up to 9999
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 JsonValue = None | bool | int | str | list[Any] | dict[str, Any]
@@ -114,6 +115,20 @@ def parse_instant(text: object) -> datetime:
             if instant(at) == text:
                 return at
     raise EvidenceInvalid(f"not an instant in UTC: {text!r}")
+
+
+def parse_clock(text: object) -> datetime:
+    """
+    Read an instant that a clock gave, as records and custody events have it: not one that a page
+    or a certificate states, which may be of any year.
+
+    Raises:
+        EvidenceInvalid: As `parse_instant`, or a year before 1000.
+    """
+    at = parse_instant(text)
+    if at.year < MIN_YEAR:
+        raise EvidenceInvalid(f"an instant of a year before {MIN_YEAR}: {text!r}")
+    return at
 
 
 def plain(value: object) -> Any:

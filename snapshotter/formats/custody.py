@@ -63,7 +63,7 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         texts = [entry[key] for key in ("agent", "detail", "event", "object", "outcome")]
         if not all(isinstance(text, str) for text in texts):
             raise EvidenceInvalid(f"custody event {sequence} has a field that is not text")
-        at = canonical_json.parse_instant(entry["at"])
+        at = canonical_json.parse_clock(entry["at"])
         if events and at < events[-1].at:
             raise EvidenceInvalid(f"custody event {sequence} is earlier than the one before it")
         events.append(

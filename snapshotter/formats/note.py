@@ -97,7 +97,8 @@ class Cosignature:
     """A witness's word: at that time, this was the largest tree of this log it had seen."""
 
     key: VerifierKey
-    time: datetime  # UTC, whole seconds
+    time: datetime  # UTC, whole seconds; of several lines the earliest
+    latest: datetime  # of several lines the latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +249,7 @@ def signed_by(note: Note, key: VerifierKey) -> bool:
 
 def cosigned_by(note: Note, key: VerifierKey) -> Cosignature | None:
     """
-    Return this witness's cosignature of the note, the earliest if there are several.
+    Return this witness's cosignature of the note; several lines of it are one.
 
     Raises:
         EvidenceInvalid: A line says that it did, and its signature does not hold.
@@ -267,7 +268,7 @@ def cosigned_by(note: Note, key: VerifierKey) -> Cosignature | None:
             times.append(datetime.fromtimestamp(seconds, UTC))
         except (ValueError, OverflowError, OSError) as error:
             raise EvidenceInvalid(f"a cosignature of {key.name} has no time") from error
-    return Cosignature(key=key, time=min(times)) if times else None
+    return Cosignature(key=key, time=min(times), latest=max(times)) if times else None
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

@@ -94,10 +94,10 @@ def from_json(value: Any) -> Receipt:
         sha256=value["sha256"],
         version=value["version"],
         lock_mode=value["lock_mode"],
-        retain_until=canonical_json.parse_instant(until) if until is not None else None,
+        retain_until=canonical_json.parse_clock(until) if until is not None else None,
         legal_hold=value["legal_hold"],
         store=value["store"],
-        at=canonical_json.parse_instant(value["at"]),
+        at=canonical_json.parse_clock(value["at"]),
     )
 
 
@@ -132,7 +132,7 @@ def event_from_json(value: Any) -> CustodyEvent:
         raise EvidenceInvalid("its id is not 32 hex digits")
     receipt = value["receipt"]
     return CustodyEvent(
-        at=canonical_json.parse_instant(value["at"]),
+        at=canonical_json.parse_clock(value["at"]),
         event=value["event"],
         agent=value["agent"],
         object=value["object"],

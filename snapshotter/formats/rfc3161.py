@@ -199,6 +199,18 @@ def read_token(response: bytes) -> Token:
     return _parse(response).token
 
 
+def check_whole(response: bytes) -> None:
+    """
+    See that a response holds a token that agrees with itself, by whomever and over whatever.
+
+    Raises:
+        TokenInvalid: TS_MALFORMED.
+    """
+    parsed = _parse(response)
+    with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
+        _check_self_consistency(parsed)
+
+
 def check_subject(response: bytes, message: bytes) -> None:
     """
     See that a response holds a whole token over `message`, by whomever.

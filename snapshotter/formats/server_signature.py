@@ -62,6 +62,16 @@ _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+# How the name of a signature scheme begins → the kind of key of a certificate.
+_KINDS = {
+    "ecdsa": "1.2.840.10045.2.1",
+    "rsa": "1.2.840.113549.1.1.1",
+    "ed25519": "1.3.101.112",
+    "mldsa44": "2.16.840.1.101.3.4.3.17",
+    "mldsa65": "2.16.840.1.101.3.4.3.18",
+    "mldsa87": "2.16.840.1.101.3.4.3.19",
+}
+_CURVE_SCHEMES = {"ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512"}
 _CURVES = {"secp256r1": "sha256", "secp384r1": "sha384", "secp521r1": "sha512"}
 
 
@@ -285,7 +295,8 @@ def _read(sent: Sequence[bytes]) -> _Said:
         first, retry = hello, answer
         hello, answer = messages.client_hello(sent[2]), messages.server_hello(sent[3])
         start = 4
-        if hello.random != first.random or answer.cipher != retry.cipher or answer.is_retry:
+        same = (hello.random, hello.server_name) == (first.random, first.server_name)
+        if not same or answer.cipher != retry.cipher or answer.is_retry:
             raise TlsMalformed("the second hellos do not go with the first ones")
     if answer.version == TLS_1_3:
         return _read_13(sent, hello, answer, start)
@@ -308,7 +319,7 @@ def _read_13(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello, sta
     if shown[:1] == bytes([messages.COMPRESSED_CERTIFICATE]):
         name, inner = messages.decompressed(shown)
         if inner is None:
-            raise TlsMalformed(f"a certificate that was compressed by {name} is not read here")
+            raise _Unable(f"a certificate that was compressed by {name} is not read here")
         shown = inner
     scheme, signature = messages.certificate_verify(rest[1])
     signed = sent[:-1]
@@ -334,6 +345,8 @@ def _read_13(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello, sta
 def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> _Said:
     if len(sent) != 4:
         raise TlsMalformed("these are not the messages of a handshake up to the signature")
+    if "_ECDHE_" not in (suite := named(CIPHERS, answer.cipher)):
+        raise TlsMalformed(f"{suite} has no signature that is read here")
     exchange = messages.server_key_exchange(sent[3])
     certificates = messages.certificate(sent[2], version=TLS_1_2)
     return _Said(
@@ -358,15 +371,18 @@ def _leaf(said: _Said) -> x509.Certificate:
 
 
 def _check_claims(session: SignedSession, said: _Said) -> None:
-    for what, claimed, is_so in (
-        ("version", session.version, named(VERSIONS, said.answer.version)),
-        ("cipher suite", session.cipher, named(CIPHERS, said.answer.cipher)),
-        ("group", session.group, named(GROUPS, said.group)),
-        ("protocol", session.alpn, said.alpn),
-        ("signature scheme", session.signature_scheme, named(SIGNATURE_SCHEMES, said.scheme)),
+    for what, claimed, table, number in (
+        ("version", session.version, VERSIONS, said.answer.version),
+        ("cipher suite", session.cipher, CIPHERS, said.answer.cipher),
+        ("group", session.group, GROUPS, said.group),
+        ("signature scheme", session.signature_scheme, SIGNATURE_SCHEMES, said.scheme),
     ):
-        if claimed != is_so:
+        # By the number as well: whoever sealed it may not have known the name yet.
+        if claimed not in (named(table, number), named({}, number)):
+            is_so = named(table, number)
             raise _Refused(f"the {what} is {is_so!r} in the handshake, and not {claimed!r}")
+    if session.alpn != said.alpn:
+        raise _Refused(f"the protocol is {said.alpn!r} in the handshake, and not {session.alpn!r}")
     if session.chain != said.certificates.chain:
         raise _Refused("the chain is not the one in the handshake")
     if session.ocsp and said.answer.version != TLS_1_2:
@@ -380,9 +396,16 @@ def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
     name = named(SIGNATURE_SCHEMES, said.scheme)
     if said.scheme not in said.hello.schemes:
         raise _Refused(f"the client did not offer signatures by {name}")
+    # By the certificate's words, and not by what the library makes of them: another kind of key
+    # can not have signed, whether it is known here or not.
+    if leaf.public_key_algorithm_oid.dotted_string != _KINDS.get(name.partition("_")[0]):
+        raise _Refused(f"the certificate's key can not sign by {name}")
     try:
         key = leaf.public_key()
     except UnsupportedAlgorithm as error:
+        if said.answer.version == TLS_1_3 and name in _CURVE_SCHEMES:
+            # It asks for a curve, and all of those are known.
+            raise _Refused(f"a key on another curve can not sign by {name}") from error
         raise _Unable("the kind of key in the server's certificate is not known here") from error
     except UNREADABLE as error:
         raise _Refused("the key of the server's certificate can not be read") from error
@@ -698,6 +721,8 @@ def _base64(value: Any, most: int) -> bytes:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise EvidenceInvalid("not base64") from error
+    if len(data) > most:
+        raise EvidenceInvalid(f"not base64 of at most {most} bytes")
     if base64.b64encode(data).decode() != value:
         raise EvidenceInvalid("base64 that does not re-encode to the same text")
     return data

@@ -21,15 +21,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import container, custody, keys, manifest, names, server_signature, wacz
 from snapshotter.formats import custody_sidecars as sidecars
-from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.rfc3161 import (
     Anchor,
     Token,
     TokenInvalid,
     check_response,
+    check_whole,
     is_over,
-    read_token,
 )
 from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict
 from snapshotter.verify import log_proof as log_proofs
@@ -335,9 +335,9 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     try:
         _check_record(value)
         state.named_at = _named_at(value["bundle_id"])
-        state.captured_at = parse_instant(value["when"]["started_at"])
-        state.ended_at = parse_instant(value["when"]["ended_at"])
-        state.sealed_at = parse_instant(value["sealed_at"])
+        state.captured_at = parse_clock(value["when"]["started_at"])
+        state.ended_at = parse_clock(value["when"]["ended_at"])
+        state.sealed_at = parse_clock(value["sealed_at"])
     except EvidenceInvalid as error:
         yield _failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
         return
@@ -382,9 +382,12 @@ def _named_at(bundle_id: str) -> datetime:
     match = _BUNDLE_ID.fullmatch(bundle_id)
     if match is not None:
         try:
-            return datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
+            at = datetime.strptime(match[1], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
         except ValueError:
             pass  # digits that are no second of any day
+        else:
+            if at.year >= MIN_YEAR:
+                return at
     raise EvidenceInvalid(f"bundle_id is not YYYYMMDDtHHMMSSz-… and sixteen letters: {bundle_id!r}")
 
 
@@ -521,7 +524,7 @@ def _judge_token(
     """Return the authority and its token, or the most telling refusal."""
     worst: TokenInvalid | None = None
     try:
-        read_token(response)
+        check_whole(response)  # also where nobody is trusted
     except TokenInvalid as error:
         return error
     for anchor in anchors:

@@ -7,7 +7,7 @@ and that it follows from them, takes the rules that lie in the bundles and what 
 here that is INDETERMINATE, and is told.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +19,8 @@ from snapshotter.formats.leaf import Leaf
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.takedown import EventReport, check_parts, read_event
+from snapshotter.verify.takedown import EventReport, check_parts, not_derived, read_event
 from snapshotter.verify.trust import Trust
-
-_HOW = "snapshotter verify, of the whole package, does that"
 
 
 def verify_event_alone(
@@ -55,7 +53,7 @@ def verify_event_alone(
     found = check_parts(
         found, [replace(it, report=reports[it.observation.bundle_id]) for it in found.parts]
     )
-    return with_log(found, log_proof, trust).with_more(_not_derived(), ())
+    return with_log(found, log_proof, trust).with_more(not_derived(), ())
 
 
 def with_log(found: EventReport, proof: bytes | None, trust: Trust) -> EventReport:
@@ -103,16 +101,3 @@ def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime
         with stream:
             return verified_on_disk(stream, path, trust, now=now)
     return None
-
-
-def _not_derived() -> Iterator[Finding]:
-    for check, code, what in (
-        ("verdicts", Code.VERDICT, "the verdict of each capture was not made again"),
-        ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
-    ):
-        yield Finding(
-            check=check,
-            verdict=Verdict.INDETERMINATE,
-            code=code,
-            detail=f"{what}: there are no rules here; {_HOW}",
-        )

@@ -50,8 +50,8 @@ def judge(
         return
     quoted = _quoted(claim, policy)
     if quoted and quoted.cosignatures:
-        latest = max(it.time for it in quoted.cosignatures)
-        if latest > claim.started_at + max_skew:
+        latest = max(it.latest for it in quoted.cosignatures)
+        if latest - claim.started_at > max_skew:
             yield Finding(
                 check="time",
                 verdict=Verdict.FAILED,
@@ -115,7 +115,7 @@ def _in_order(claim: Claim, signed: SignedCheckpoint, max_skew: timedelta) -> It
         return
     token = max(claim.tokens_inside)
     for cosignature in signed.cosignatures:
-        if cosignature.time < token - max_skew:
+        if token - cosignature.time > max_skew:
             yield Finding(
                 check="time",
                 verdict=Verdict.INDETERMINATE,

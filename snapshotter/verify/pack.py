@@ -25,7 +25,7 @@ from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
-from snapshotter.verify.takedown import EventReport, check_parts, read_event
+from snapshotter.verify.takedown import EventReport, check_parts, not_derived, read_event
 from snapshotter.verify.trust import Trust, judge_key
 
 
@@ -79,8 +79,8 @@ def verify_pack(
     Args:
         stream: Binary and seekable; read from its start, left open.
         now: The verifier's clock.
-        judge: Judges the event, by rules (`app/event_verification.py`); without it, its record
-            and its captures are.
+        judge: Judges the event, by rules (`app/pack_verification.py`). Without it the record
+            and the captures are judged, and an event is INDETERMINATE at best.
 
     Raises:
         OSError: As the stream does while it is read, or when it changes meanwhile.
@@ -240,13 +240,15 @@ def _event(
 
 
 def _by_record(trust: Trust, data: bytes, packed: Mapping[str, Packed]) -> EventReport:
-    """Judge an event without any rules: its record, and the reports of its captures."""
+    """Judge an event without any rules; its conclusion is never PASSED without them."""
     found = read_event(data, trust)
     parts = []
     for it in found.parts:
         here = packed.get(it.observation.bundle_id)
         parts.append(replace(it, report=here.report if here else None))
-    return check_parts(found, parts) if found.event is not None else found
+    if found.event is None:
+        return found
+    return check_parts(found, parts).with_more(not_derived(), ())
 
 
 def _captures_of(event: Takedown, manifest: Manifest) -> Iterator[Finding]:

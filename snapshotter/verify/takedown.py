@@ -28,6 +28,7 @@ from snapshotter.verify.trust import Trust, judge_key
 # Fields of an event that no step derives or compares: they are its signer's own word, and every
 # output says so (docs/spec/takedown-event.md, "Whose word each field is").
 OWN_WORD: Final = ("articles", "confirm")
+_HOW = "snapshotter verify, of the whole package, does that"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,20 @@ def check_parts(found: EventReport, parts: Iterable[Part]) -> EventReport:
     known = tuple(parts)
     findings = [*_key_findings(found, known), *map(_bundle_finding, known)]
     return replace(found, findings=(*found.findings, *findings), parts=known)
+
+
+def not_derived() -> Iterator[Finding]:
+    """Yield what a verifier without rules says of an event: that it was not derived again."""
+    for check, code, what in (
+        ("verdicts", Code.VERDICT, "the verdict of each capture was not made again"),
+        ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
+    ):
+        yield Finding(
+            check=check,
+            verdict=Verdict.INDETERMINATE,
+            code=code,
+            detail=f"{what}: there are no rules here; {_HOW}",
+        )
 
 
 def _key_findings(found: EventReport, parts: Iterable[Part]) -> Iterator[Finding]:

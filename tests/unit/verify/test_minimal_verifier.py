@@ -283,7 +283,7 @@ def test_the_log_proof_of_the_specification_verifies(openssl: Any) -> None:
     index, checkpoint = _checked(_proof_of_the_specification(), openssl)
 
     assert (index, checkpoint.entries) == (1, 3)
-    assert list(checkpoint.witnesses.values()) == [1795622802]
+    assert list(checkpoint.witnesses.values()) == [(1795622802, 1795622802)]
 
 
 def test_a_cosignature_that_does_not_hold_is_as_if_it_were_not_there(openssl: Any) -> None:
