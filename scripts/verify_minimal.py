@@ -17,8 +17,8 @@ It judges bundles and nothing else. Of a take-down event, a proof pack or a camp
 such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md).
 
 Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE (also when the trust file can not be used), 1 a file could not be
-read or there is no openssl, 2 usage, also for a file that is no bundle. With several files the worst counts: 10, then 1,
-then 2, then 11.
+read or there is no openssl, 2 usage, also for a file that is no exhibit at all. With several files the worst counts: 10,
+then 1, then 2, then 11.
 """
 
 from __future__ import annotations
@@ -2882,6 +2882,32 @@ def open_regular(path: str) -> BinaryIO:
     return open(handle, "rb")
 
 
+# A file is judged that is named like an exhibit, or that has one trace of an exhibit anywhere in its bytes.
+EXHIBIT_NAME = re.compile(r"\.wacz|[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}|^proof-", re.IGNORECASE)
+TRACE = re.compile(
+    rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB|archive/data\.warc\.gz|capture/capture\.json"
+    rb"|datapackage-digest\.json|seal/manifest-|seal/sig-0|snapshotter-(?:campaign|pack|takedown)/"
+    rb'|"first_gone"|"last_seen"|\{"event":\{'
+)
+
+
+def is_exhibit(path: str) -> bool:
+    """Whether a file is to be judged: whoever damages an exhibit must not take FAILED away from it."""
+    if any(EXHIBIT_NAME.search(os.path.basename(it)) for it in (path, os.path.realpath(path))):
+        return True
+    with open_regular(path) as stream:
+        if stream.seek(0, os.SEEK_END) > MAX_FILE:
+            return True
+        stream.seek(0)
+        before = b""
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            seen = before + chunk
+            if TRACE.search(seen) or TRACE.search(seen.replace(b"\0", b"")):  # also in UTF-16
+                return True
+            before = seen[-64:]
+    return False
+
+
 def load_trust(arguments: argparse.Namespace, now: Instant, openssl: OpenSSL) -> Trust:
     data, signature = (read_file(arguments.trust + end, MAX_TRUST) for end in ("", ".sig"))
     return Trust(data, signature, arguments.root_key.lower(), now, openssl, arguments.least_version)
@@ -2954,7 +2980,8 @@ def needs_rules(path: str) -> str:
             end = stream.read(4)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror or error}") from error
-    if head.startswith(b"PK\3\4") or end == b"PK\5\6" or path.lower().endswith(".wacz"):
+    names = [os.path.basename(it).lower() for it in (path, os.path.realpath(path))]
+    if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
         return ""
     if b"snapshotter-pack/" in head[:256]:
         return "a proof pack"
@@ -2962,7 +2989,11 @@ def needs_rules(path: str) -> str:
         return "a take-down event"
     if head.startswith(b'{"format":"snapshotter-campaign/'):
         return "a campaign report"
-    raise NoBundle(f"{path} is no bundle")
+    if is_exhibit(path):
+        return ""
+    raise NoBundle(
+        f"{path} is no bundle: there is nothing to verify in it. Give the .wacz file of a bundle"
+    )
 
 
 def without_rules(result: Verification, what: str) -> Verification:

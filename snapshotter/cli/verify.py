@@ -63,7 +63,8 @@ def verify(
     One line a check, then the verdict: PASSED, FAILED (it was altered, or a rule is
     broken) or INDETERMINATE (intact, but something could not be established).
     The exit code is the worst of all bundles: 0, 10 or 11. What can not be read is told of
-    on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it.
+    on stderr, and is worse than INDETERMINATE (1 or 30): nothing is known of it. A file that is
+    none of these kinds, and shows no trace of one, is a usage error (2).
     """
     from snapshotter.app import wiring_trust
     from snapshotter.verify import report
@@ -126,6 +127,7 @@ def _judged(
 ) -> _Judged:
     """Judge a file by what it is, or else an event or a bundle of the store by its id."""
     from snapshotter.app import verifying
+    from snapshotter.verify.exhibit import require_exhibit
 
     if file is None:
         if (event := _stored_event(name, settings)) is not None:
@@ -133,6 +135,7 @@ def _judged(
                 return _judged_event(event, name, None, settings, trust, given)
         return _judged_bundle(_open_stored(name, settings, stack), name, trust)
     stream = stack.enter_context(open_named(file))
+    require_exhibit(stream, file)
     kind = verifying.kind_of(stream)
     if kind is verifying.Kind.TAKEDOWN:
         return _judged_event(stream, name, file.parent, settings, trust, given)

@@ -19,6 +19,7 @@ from snapshotter.formats.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.verify import pack_report, report, takedown
 from snapshotter.verify.event_alone import verify_event_alone
+from snapshotter.verify.exhibit import require_exhibit
 from snapshotter.verify.files import log_proof_beside, open_file, read_trust
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.pack import PackReport, verify_pack
@@ -93,6 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 def _judge(
     stream: BinaryIO, file: Path, trust: Trust, now: datetime, folders: Sequence[Path]
 ) -> Report | PackReport | EventReport:
+    require_exhibit(stream, file)
     head = stream.read(_LOOK)
     if looks_like_pack(head[:256]):
         return verify_pack(stream, trust, now=now)

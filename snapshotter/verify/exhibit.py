@@ -1,0 +1,72 @@
+"""
+Whether a file is to be judged at all: a file that is no exhibit gets no verdict.
+
+FAILED says "do not rely on it", which is wrong about a table of links. But whoever damages an
+exhibit must not get rid of FAILED. So a file is judged if it is named like an exhibit, or if one
+trace of an exhibit is anywhere in its bytes: a damaged, cut, prepended or renamed exhibit is
+FAILED as before (docs/spec/bundle.md, "What is judged").
+"""
+
+import re
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.formats.container import MAX_BYTES
+
+# Names of exhibits, anywhere in the name of a file: `exhibit.wacz`, the id of a bundle or an
+# event, a proof pack.
+_NAMED: Final = re.compile(r"\.wacz|[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}|^proof-", re.IGNORECASE)
+_TRACES: Final = (
+    b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x07\x08",
+    b"UEsDB",  # the beginning of a bundle in a proof pack: Base64 of PK\x03\x04
+    b"archive/data.warc.gz", b"capture/capture.json", b"datapackage-digest.json",
+    b"seal/manifest-", b"seal/sig-0",
+    b"snapshotter-campaign/", b"snapshotter-pack/", b"snapshotter-takedown/",
+    b'"first_gone"', b'"last_seen"', b'{"event":{',
+)  # fmt: skip
+_TRACE: Final = re.compile(b"|".join(map(re.escape, _TRACES)))
+_CHUNK: Final = 1 << 20  # bytes read at once
+_LONGEST: Final = 2 * max(map(len, _TRACES))  # bytes of a trace, each with a NUL beside it
+
+
+class NotEvidence(SnapshotterError):
+    """A file that is no exhibit: a wrong argument, about which nothing is found out."""
+
+    exit_code = 2
+
+
+def require_exhibit(stream: BinaryIO, path: Path) -> None:
+    """
+    Check that a file is to be judged.
+
+    Args:
+        stream: Seekable; stands at its beginning again.
+        path: How the file was named. The name of the file that a link leads to counts as well.
+
+    Raises:
+        NotEvidence: It is neither named like an exhibit nor has a trace of one.
+    """
+    named = any(_NAMED.search(it.name) for it in (path, path.resolve()))
+    if not named and not _has_trace(stream):
+        raise NotEvidence(
+            f"{path} is no bundle, take-down event, proof pack or campaign report: there is "
+            "nothing to verify in it",
+            hint="give verify the .wacz file of a bundle, the .json file of an event or a report, "
+            "the .html file of a proof pack, or the id of a bundle in a store (--store)",
+        )
+    stream.seek(0)
+
+
+def _has_trace(stream: BinaryIO) -> bool:
+    """Return whether a trace is in the bytes; also between NULs, as in a file made UTF-16."""
+    if stream.seek(0, 2) > MAX_BYTES:  # too long for a search, and for any exhibit
+        return True
+    stream.seek(0)
+    before = b""
+    while chunk := stream.read(_CHUNK):
+        looked_at = before + chunk
+        if _TRACE.search(looked_at) or _TRACE.search(looked_at.replace(b"\0", b"")):
+            return True
+        before = looked_at[-_LONGEST:]
+    return False
