@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,9 @@ def names(kind: Any) -> set[str]:
     return {it.name for it in dataclasses.fields(kind)}
 
 
-def changed(kind: Any, value: Any) -> Iterator[tuple[Place, Any]]:
+def changed(
+    kind: Any, value: Any, *, only: Callable[[Place], bool] = lambda place: True
+) -> Iterator[tuple[Place, Any]]:
     """
     Yield a record with one field changed, for each field, each text once more emptied.
 
@@ -57,8 +59,9 @@ def changed(kind: Any, value: Any) -> Iterator[tuple[Place, Any]]:
 
     Args:
         kind: The dataclass that `value` is the JSON of.
+        only: Which fields to change.
     """
-    for place in _places(value):
+    for place in filter(only, _places(value)):
         old = _at(value, place)
         for new in dict.fromkeys(_instead(old)):
             other = copy.deepcopy(value)

@@ -15,24 +15,29 @@ the report: what rests on it is INDETERMINATE.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from snapshotter.app import assessing, bundles, gaps
 from snapshotter.app.assessing import BundledFiles
-from snapshotter.app.campaigns import gap_ref
-from snapshotter.app.event_verification import Find, Found, Rederiver
+from snapshotter.app.campaigns import event_ids, gap_ref
+from snapshotter.app.event_verification import BY_RULES, Find, Found, Rederiver, as_then
 from snapshotter.app.observations import Observatory, observations, observe, stated
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
-from snapshotter.formats import layout, typed
+from snapshotter.formats import layout, takedown, typed
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.gap import GapRecord
 from snapshotter.model.campaign import (
+    OWN_WORD,
     Campaign,
     CampaignReport,
+    EventRef,
     Findings,
     GapRef,
     Number,
@@ -40,6 +45,7 @@ from snapshotter.model.campaign import (
 )
 from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.takedown import ConfirmRules, Observation
+from snapshotter.policy import identity as identities
 from snapshotter.ports import ObjectStore
 from snapshotter.verify import report as reports
 from snapshotter.verify.audit.beside import counts
@@ -60,6 +66,8 @@ class CampaignVerification:
     key_id: str = ""
     sha256: str = ""
     trust: str = ""
+    notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
+    own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
     checked: int = 0  # bundles that were verified, and whose rules were run again
 
     @property
@@ -74,6 +82,10 @@ class _Captures:
 
     again: dict[str, Observation] = field(default_factory=dict)  # by bundle id
     named: dict[str, tuple[str, str]] = field(default_factory=dict)  # asked for, stated
+    without_rules: set[str] = field(default_factory=set)  # judged by the rules of today
+    proven: dict[str, datetime | None] = field(default_factory=dict)  # by the tokens here
+    told: dict[str, list[str]] = field(default_factory=dict)  # of what, by what to tell
+    words: dict[str, list[str]] = field(default_factory=dict)  # bundles, by a field of theirs
     missing: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -112,15 +124,25 @@ def verify_campaign(
         findings.append(
             _open("bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made")
         )
+    if campaign.until > campaign.made_at:
+        detail = f"its period ends after it was made, {instant(campaign.made_at)}"
+        findings.append(_finding("report", Code.NUMBER, detail))
     findings += _held_to(campaign)
     own = list(_differences(report.findings, campaigns.findings(campaign)))  # (2)
     findings += own or [_passed("numbers", "each follows from the captures that it names")]
     found = _captures(campaign, find, by, key_id, told)  # (3)
+    has_place = place is not None and _has_any(campaign, place)
+    pages = _Pages(found, by, place if has_place else None)
+    for page in campaign.pages:
+        found.findings += pages.findings(page)
     findings += found.findings
     findings += _again(report, found)  # (4)
-    if place is not None and _has_any(campaign, place):
+    notes = [f"{_some(names)}: {what}" for what, names in found.told.items()]
+    if place is not None and has_place:
         findings += _left_out(report, place, find)  # (5)
-        findings += _references(campaign, place.store, trust)  # (6)
+        in_period = tuple(_gaps_of_the_period(campaign, place.store, trust))
+        findings += _references(report, place.store, trust, in_period)  # (6)
+        notes += _other_gaps(campaign, in_period)
     else:
         detail = "no store that has its captures: whether there are others can not be seen"
         findings.append(_open("left out", Code.BUNDLE_OPEN, detail))
@@ -130,6 +152,11 @@ def verify_campaign(
         key_id=key_id,
         sha256=sha256,
         trust=trust.source,
+        notes=tuple(notes),
+        own_word=(
+            *OWN_WORD,
+            *(f"{name} of {_some(names)}" for name, names in found.words.items()),
+        ),
         checked=len(found.again),
     )
 
@@ -246,15 +273,8 @@ def _captures(
         if number % 100 == 0:
             told(f"checked {number} of {len(every)} bundles")
     if found.missing:
-        named = ", ".join(found.missing[:_NAMED])
-        more = f" and {len(found.missing) - _NAMED} more" if len(found.missing) > _NAMED else ""
-        found.findings.append(
-            _open(
-                "bundles",
-                Code.BUNDLE_MISSING,
-                f"not here: {named}{more}; nothing is said against them",
-            )
-        )
+        detail = f"not here: {_some(found.missing)}; nothing is said against them"
+        found.findings.append(_open("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [it for it, verdict in states.items() if verdict is Verdict.INDETERMINATE]
     if unsure:
         found.findings.append(
@@ -265,9 +285,30 @@ def _captures(
                 f"among them {unsure[0]}",
             )
         )
-    for page in campaign.pages:
-        found.findings += _of_page(page, found)
+    found.findings += _proven(every.values(), found)
     return found
+
+
+def _proven(every: Iterable[Observation], found: _Captures) -> Iterator[Finding]:
+    """Compare the proven time that a report names for each capture with the tokens here."""
+    earlier: list[str] = []
+    other: list[str] = []
+    for it in every:
+        proven = found.proven.get(it.bundle_id)
+        if proven is None or it.proven_at == proven:
+            continue
+        (earlier if it.proven_at and it.proven_at < proven else other).append(it.bundle_id)
+    if earlier:
+        # As of an event: its signer may have trusted an authority more.
+        detail = f"{_some(earlier)}: the report names an earlier proven time than the tokens here"
+        yield _open("bundles", Code.TIME, detail)
+    if other:
+        found.told["the report names a later proven time than the tokens here, or none"] = other
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _look(
@@ -300,6 +341,7 @@ def _look(
     try:
         record, files = bundles.read_record(here.stream), BundledFiles(here.stream)
         if assessing.read_assessment(files) is None:
+            found.without_rules.add(name)
             url = str(record["what"]["requested_url"])
             made = assessing.assess(record, files, by.decide(url), by.assessor_of)
         else:
@@ -314,8 +356,12 @@ def _look(
         detail = f"what {name} shows can not be found out again: {error}"
         found.findings.append(_open("bundles", Code.VERDICT, detail))
         return
-    found.again[name] = again
-    if not said.account_name:  # reports from before it was read say nothing of it
+    found.proven[name] = report.proven_time
+    by_today = name in found.without_rules
+    found.again[name] = as_then(said, again) if by_today else again
+    if again.account_name and not said.account_name:  # older reports do not have it
+        what = "the report does not say what the page calls its account"
+        found.told.setdefault(what, []).append(name)
         again = replace(again, account_name="")
     first, second = typed.write(said), typed.write(again)
     other = sorted(
@@ -323,7 +369,16 @@ def _look(
         for it in {*first, *second} - {*_APART, "proven_at_ms"}
         if first.get(it) != second.get(it)
     )
-    if other:
+    if by_today:
+        what = "it holds no verdict: it was judged by the rules of today"
+        found.told.setdefault(what, []).append(name)
+        if "rule_files" in other:
+            other.remove("rule_files")
+            found.words.setdefault("rule_files", []).append(name)
+    if other and by_today and set(other) <= set(BY_RULES):
+        words = f"{name}: the report says of it what the rules of today do not: {', '.join(other)}"
+        found.findings.append(_open("bundles", Code.VERDICT, words))
+    elif other:
         detail = f"{name}: the report says of it what its bundle does not: {', '.join(other)}"
         found.findings.append(_finding("bundles", Code.VERDICT, detail))
 
@@ -332,22 +387,104 @@ def _signers(record: Mapping[str, Any]) -> set[str]:
     return {str(it.get("key_id")) for it in record.get("signers", ())}
 
 
-def _of_page(page: WatchedPage, found: _Captures) -> Iterator[Finding]:
-    """See that the captures are of the page, as all of them together show, and the controls not."""
-    names = [found.named[it.bundle_id] for it in page.captures if it.bundle_id in found.named]
-    led: dict[str, set[str]] = {}
-    for asked, shown in names:
-        led.setdefault(asked, set()).update({shown} - {""})
-    for asked in led:
-        resolved = next(iter(led[asked])) if len(led[asked]) == 1 else asked
-        if resolved != page.identity and asked != page.identity:
-            yield _finding(
-                "pages", Code.IDENTITY, f"a capture of {asked} is counted for {page.url}"
-            )
-    for it in page.controls:
-        asked = found.named.get(it.bundle_id, ("", ""))[0]
-        if asked and (asked == page.identity or asked in led):
-            yield _finding("pages", Code.IDENTITY, f"a control of {page.url} is of the page itself")
+class _Pages:
+    """Which pages captures are of, and whose, as all captures of a report show it together."""
+
+    def __init__(self, found: _Captures, by: Rederiver, place: Observatory | None) -> None:
+        self._found = found
+        self._rules = by.rules
+        self._place = place  # whose catalog knows captures that the report does not name
+        self._led: dict[str, set[str]] = {}
+        self._known: dict[str, set[str]] = {}
+        for asked, shown in found.named.values():
+            self._led.setdefault(asked, set()).update({shown} - {""})
+
+    def findings(self, page: WatchedPage) -> Iterator[Finding]:
+        """Judge the page itself, its captures and its controls."""
+        yield from self._address(page)
+        asked_for = {
+            self._found.named[it.bundle_id][0]
+            for it in page.captures
+            if it.bundle_id in self._found.named
+        }
+        for asked in sorted(asked_for):
+            if page.identity not in (asked, *self._identities(asked)):
+                detail = f"a capture of {asked} is counted for {page.url}"
+                yield _finding("pages", Code.IDENTITY, detail)
+        for it in page.controls:
+            asked = self._found.named.get(it.bundle_id, ("", ""))[0]
+            if asked and (asked == page.identity or asked in asked_for):
+                detail = f"a control of {page.url} is of the page itself"
+                yield _finding("pages", Code.IDENTITY, detail)
+        for it in (*page.captures, *page.controls):
+            if it.bundle_id in self._found.again:
+                yield from self._identity(it)
+        known = {self._account(it) for it in page.captures} - {""}
+        for it in page.captures:
+            yield from self._account_of(it, known)
+        for it in page.controls:
+            yield from self._account_of(it, {self._account(it)} - {""})
+
+    def _address(self, page: WatchedPage) -> Iterator[Finding]:
+        """Compare the address of a page with its identity."""
+        try:
+            asked = identities.identity(page.url, self._rules)
+        except ValueError as error:
+            yield _finding("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
+            return
+        if page.identity in (asked.key, *self._identities(asked.key)):
+            if page.captures and page.url not in {it.url for it in page.captures}:
+                what = "no capture asked for this address, which is another one of the page"
+                self._found.told.setdefault(what, []).append(page.url)
+            return
+        detail = f"{page.url} is the address of {asked.key}, and not of {page.identity}"
+        if asked.is_number or page.identity.startswith("//"):  # it leads to no other page
+            yield _finding("pages", Code.IDENTITY, detail)
+        else:
+            yield _open("pages", Code.IDENTITY, f"{detail}, as far as its captures show")
+
+    def _identities(self, asked: str) -> set[str]:
+        """Return the page that an address turned out to be, by these captures and by the store."""
+        if asked not in self._known:
+            led = self._led.get(asked, set())
+            known = {next(iter(led)) if len(led) == 1 else asked}
+            stored = {self._place.catalog.resolved(asked)} if self._place is not None else set()
+            self._known[asked] = known | stored
+        return self._known[asked]
+
+    def _identity(self, it: Observation) -> Iterator[Finding]:
+        asked = self._found.named[it.bundle_id][0]
+        if it.identity in (asked, *self._identities(asked)):
+            return
+        detail = f"{it.bundle_id} is of {asked}, and not of {it.identity}"
+        if asked.startswith("wechat-short:"):  # only a page tells where that leads
+            yield _open("pages", Code.IDENTITY, f"{detail}, as far as its captures show")
+        else:
+            yield _finding("pages", Code.IDENTITY, detail)
+
+    def _account(self, it: Observation) -> str:
+        made = self._found.again.get(it.bundle_id)
+        if made is None:
+            return ""
+        asked = self._found.named[it.bundle_id][0]
+        led = sorted(filter(None, map(identities.account_of, self._identities(asked))))
+        return made.account or (led[0] if led else "")
+
+    def _account_of(self, it: Observation, known: set[str]) -> Iterator[Finding]:
+        if it.bundle_id not in self._found.again:
+            return
+        names = ", ".join(sorted(known))
+        if not it.account and known:
+            what = f"the report names no account of it; its captures name {names}"
+            self._found.told.setdefault(what, []).append(it.bundle_id)
+        elif it.account and not known:
+            self._found.words.setdefault("account", []).append(it.bundle_id)
+        elif it.account and it.account not in known:
+            detail = f"{it.bundle_id} is of the account {it.account}; its captures name {names}"
+            if it.bundle_id in self._found.without_rules:
+                yield _open("pages", Code.IDENTITY, f"{detail}, by the rules of today")
+            else:
+                yield _finding("pages", Code.IDENTITY, detail)
 
 
 # Steps (5) and (6).
@@ -426,28 +563,42 @@ def _controls(
             yield found
 
 
-def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterator[Finding]:
-    """Check the records of events and gaps that a report names."""
-    wanted = [
-        *(("event", layout.takedown_key(it.event_id), it.sha256, None) for it in campaign.recorded),
-        *(("gap", layout.gap_key(it.gap_id), it.sha256, it) for it in campaign.gaps),
-    ]
+def _references(
+    report: CampaignReport, store: ObjectStore, trust: Trust, in_period: Sequence[GapRecord]
+) -> Iterator[Finding]:
+    """
+    Check the records of events and gaps that a report names.
+
+    Args:
+        in_period: The gaps of the store that fall into its period.
+    """
+    campaign = report.campaign
     named = {it.gap_id for it in campaign.gaps}
     schedules = {it.schedule for it in campaign.gaps}
-    for kept in gaps.kept(store):
-        record = kept.record
-        if record is None or record.gap_id in named or record.at > campaign.made_at:
-            continue
-        if not counts(trust, record.key_id):
-            continue  # whoever may write to the store could put it there
-        if record.since >= campaign.until or (record.until or record.at) <= campaign.since:
-            continue
+    for record in in_period:
         # Of other schedules it may be that nobody asked for them.
-        if record.schedule in schedules:
+        if record.gap_id not in named and record.schedule in schedules:
             detail = f"the gap {record.gap_id} of {record.schedule} falls into the period as well"
             yield _finding("records", Code.LEFT_OUT, detail)
+    for it in campaign.gaps:
+        if it.since >= campaign.until or (it.until or campaign.made_at) <= campaign.since:
+            detail = f"the gap {it.gap_id} does not fall into the period"
+            yield _finding("records", Code.NUMBER, detail)
+    wanted: list[tuple[str, str, str, Callable[[bytes], str | None]]] = [
+        *(
+            ("event", layout.takedown_key(it.event_id), it.sha256, partial(_event_key, it))
+            for it in campaign.recorded
+        ),
+        *(("gap", layout.gap_key(it.gap_id), it.sha256, partial(_gap_key, it))
+          for it in campaign.gaps),
+    ]  # fmt: skip
+    its_events = set(event_ids(report.findings))
+    for ref in campaign.recorded:
+        if ref.event_id not in its_events:
+            detail = f"the event {ref.event_id} is none that follows from its captures"
+            yield _finding("records", Code.NUMBER, detail)
     good = 0
-    for what, key, sha256, said in wanted:
+    for what, key, sha256, key_of in wanted:
         data = b""
         with contextlib.suppress(FileNotFoundError), store.open(key) as stream:
             data = stream.read(_MAX_RECORD)
@@ -455,21 +606,58 @@ def _references(campaign: Campaign, store: ObjectStore, trust: Trust) -> Iterato
             yield _open("records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store")
         elif hashlib.sha256(data).hexdigest() != sha256:
             yield _finding("records", Code.BUNDLE_OTHER, f"the {what} {key} is another record")
-        elif said is not None and not _is_gap(said, data):
+        elif (key_id := key_of(data)) is None:
             detail = f"the report says of the {what} {key} what its record does not"
             yield _finding("records", Code.NUMBER, detail)
+        elif not counts(trust, key_id):
+            detail = f"the {what} {key} is signed by the key {key_id}, which is not trusted"
+            yield _open("records", Code.KEY_UNKNOWN, detail)
         else:
             good += 1
     if good and good == len(wanted):
         yield _passed("records", f"{good} signed events and gaps are those that it names")
 
 
-def _is_gap(said: GapRef, data: bytes) -> bool:
-    """Whether the record of a gap says what a report says of it."""
+def _other_gaps(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[str]:
+    """Tell of gaps of schedules of which a report names none: whoever made it chose those."""
+    named = {it.schedule for it in campaign.gaps}
+    others = sorted({it.schedule for it in in_period} - named)
+    if others:
+        yield (
+            "signed gaps of schedules of which the report names none fall into the period: "
+            + ", ".join(others)
+        )
+
+
+def _gaps_of_the_period(
+    campaign: Campaign, store: ObjectStore, trust: Trust
+) -> Iterator[GapRecord]:
+    for kept in gaps.kept(store):
+        record = kept.record
+        if record is None or record.at > campaign.made_at:
+            continue
+        if not counts(trust, record.key_id):
+            continue  # whoever may write to the store could put it there
+        if record.since < campaign.until and (record.until or record.at) > campaign.since:
+            yield record
+
+
+def _event_key(said: EventRef, data: bytes) -> str | None:
+    """Return who signed the record of an event; None where it is that of another."""
     try:
-        return gap_ref(gap_records.parse(data, said.gap_id), said.sha256) == said
+        event, key_id = takedown.parse(data)
     except EvidenceInvalid:
-        return False
+        return None
+    return key_id if event.event_id == said.event_id else None
+
+
+def _gap_key(said: GapRef, data: bytes) -> str | None:
+    """Return who signed the record of a gap; None where that says something else."""
+    try:
+        record = gap_records.parse(data, said.gap_id)
+    except EvidenceInvalid:
+        return None
+    return record.key_id if gap_ref(record, said.sha256) == said else None
 
 
 def _period(campaign: Campaign) -> str:
@@ -491,6 +679,10 @@ def _passed(check: str, detail: str) -> Finding:
 def lines(found: CampaignVerification) -> list[str]:
     """Return the findings for a person: one line a check, then what follows from them."""
     result = [reports.finding_line(replace(it, check=f"{it.check:<10}")) for it in found.findings]
+    result += [f"note {printable(it)}" for it in found.notes]
+    if found.report is not None:
+        named = printable(", ".join(found.own_word))
+        result.append(f"note its signer's own word, which nothing here confirms: {named}")
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
     return result
@@ -505,7 +697,9 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
         "key_id": found.key_id,
         "kind": "campaign",
         "made_at": instant(report.campaign.made_at) if report else None,
+        "notes": list(found.notes),
         "numbers": {it.name: it.value for it in report.findings.numbers} if report else {},
+        "own_word": list(found.own_word),
         "report_id": report.campaign.report_id if report else "",
         "sha256": found.sha256,
         "trust": found.trust,

@@ -30,13 +30,19 @@ from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.request import Decision
-from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import (
+    OWN_WORD,
+    ConfirmRules,
+    Observation,
+    Takedown,
+    TakedownKind,
+)
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.takedown import OWN_WORD, EventReport, Part, check_parts, read_event
+from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
 from snapshotter.verify.trust import Trust, judge_key
 
 # What a verdict comes down to; the rest says how it was come by.
@@ -51,6 +57,10 @@ _OF_ACCOUNTS: Final = (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTOR
 _READ: Final = frozenset(
     {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts", "account_name"}
 )
+
+# All that rules say of a capture: of a bundle that holds none, the rules of its time may have said
+# something else than those of today.
+BY_RULES: Final = (*_DECIDES, *sorted(_READ))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -598,9 +608,13 @@ def _as_then(
     for part in parts:
         bundle_id = part.observation.bundle_id
         if looks[bundle_id].by_today:
-            said = {name: getattr(part.observation, name) for name in (*_DECIDES, *_READ)}
-            then[bundle_id] = replace(made[bundle_id], **said)
+            then[bundle_id] = as_then(part.observation, made[bundle_id])
     return list(then.values())
+
+
+def as_then(said: Observation, made: Observation) -> Observation:
+    """Return a capture with the verdict that a record names for it, and all else as it was made."""
+    return replace(made, **{name: getattr(said, name) for name in BY_RULES})
 
 
 def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[Finding]:

@@ -98,6 +98,7 @@ def campaign(
     from snapshotter.app import campaigns, wiring_campaign, wiring_keys
     from snapshotter.formats import campaign as records
     from snapshotter.formats.canonical_json import plain
+    from snapshotter.model.campaign import OWN_WORD
     from snapshotter.report import campaign as pages
 
     settings = ctx.obj.load(
@@ -122,7 +123,7 @@ def campaign(
         write_file(page, pages.page(made))
         say(f"wrote {page}")
     if as_json:
-        result_json(plain(made))
+        result_json({**plain(made), "own_word": list(OWN_WORD)})
     else:
         _print(made)
 

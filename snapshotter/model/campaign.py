@@ -10,11 +10,19 @@ records: they are added, and never renamed.
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from snapshotter.model.assessment import Cause
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules, Observation
+
+# Fields of a report that no step derives or compares: they are its signer's own word, and every
+# output says so (docs/spec/campaign-report.md, "Whose word each field is").
+OWN_WORD: Final = (
+    "report_id", "made_at", "title", "scope", "since", "until", "left_out", "verified", "certain",
+    "confirm", "thresholds",
+)  # fmt: skip
 
 
 class Fate(enum.StrEnum):

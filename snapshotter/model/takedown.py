@@ -8,6 +8,7 @@ in signed records: they are added, and never renamed.
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from snapshotter.model.assessment import (
     AccountState,
@@ -19,6 +20,10 @@ from snapshotter.model.assessment import (
     WallKind,
 )
 from snapshotter.model.reading import Count
+
+# Fields of an event that no step derives or compares: they are its signer's own word, and every
+# output says so (docs/spec/takedown-event.md, "Whose word each field is").
+OWN_WORD: Final = ("articles", "confirm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.model.campaign import (
+    OWN_WORD,
     Campaign,
     CampaignReport,
     Fate,
@@ -89,6 +90,7 @@ def page(report: CampaignReport) -> bytes:
         listed=_LISTED,
         numbers=[it for it in found.numbers if it.value or it.name in ALWAYS],
         of=_rests_on,
+        own_word=OWN_WORD,
         page_captures={
             number: [it for it in page.captures if campaign.since <= it.at < campaign.until]
             for number, page in enumerate(campaign.pages)

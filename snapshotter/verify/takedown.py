@@ -14,20 +14,17 @@ capture: "last seen", "first gone", "confirmation 1", "control", "other way", "a
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import takedown
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
-from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
-# Fields of an event that no step derives or compares: they are its signer's own word, and every
-# output says so (docs/spec/takedown-event.md, "Whose word each field is").
-OWN_WORD: Final = ("articles", "confirm")
 _HOW = "snapshotter verify, of the whole package, does that"
 
 

@@ -1,20 +1,22 @@
 """A campaign of 45 accounts of which 41 are removed: the report says 41, and it is made again."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
-from snapshotter.app import campaigns, gaps, takedowns, wiring
-from snapshotter.app.campaign_verification import CampaignVerification, verify_campaign
+from snapshotter.app import assessing, campaigns, gaps, takedowns, wiring
+from snapshotter.app.bundles import read_record
+from snapshotter.app.campaign_verification import CampaignVerification, lines, verify_campaign
 from snapshotter.app.campaigns import CampaignDesk, Scope
-from snapshotter.app.event_verification import Found, Rederiver, in_store
+from snapshotter.app.event_verification import Find, Found, Rederiver, in_store
 from snapshotter.app.gaps import GapDesk
-from snapshotter.app.observations import Observatory
+from snapshotter.app.observations import Observatory, Reassess
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.verifying import Kind, kind_of
 from snapshotter.assess.campaign import findings
@@ -22,12 +24,21 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, names
+from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.model.assessment import Cause
-from snapshotter.model.campaign import CampaignReport, Fate, LeftOut
-from snapshotter.model.finding import Verdict
+from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.campaign import (
+    OWN_WORD,
+    Campaign,
+    CampaignReport,
+    Fate,
+    Findings,
+    LeftOut,
+    WatchedPage,
+)
+from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
-from snapshotter.model.request import Monitoring
+from snapshotter.model.request import Decision, Monitoring
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, campaign
@@ -35,7 +46,7 @@ from snapshotter.site.wechat import account_story
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import bundles, observed, site_bundles
+from tests import bundles, fields, observed, site_bundles
 from tests.bundles import ChainAuthority
 from tests.fakes.world import SeededIds
 from tests.servers.authority import Chain
@@ -61,6 +72,7 @@ class Case:
     urls: tuple[str, ...]
     trust: Trust = TRUST
     now: datetime = NOW
+    reassess: Reassess | None = None
 
 
 def address(number: int) -> str:
@@ -124,7 +136,7 @@ def stamped(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def desk(of: Case) -> Iterator[CampaignDesk]:
     with Catalog(of.catalog) as catalog:
         yield CampaignDesk(
-            place=Observatory(store=of.store, catalog=catalog, rules=RULES),
+            place=Observatory(store=of.store, catalog=catalog, rules=RULES, reassess=of.reassess),
             trust=of.trust,
             monitoring=lambda url: Monitoring(confirm=ConfirmRules()),
             own_keys=frozenset(),
@@ -145,20 +157,22 @@ def checked(
     *,
     without: str = "",
     signer: object = EVENTS,
+    decide: Callable[[str], Decision] = lambda url: DECISION,
+    find: Find | None = None,
 ) -> CampaignVerification:
     @contextmanager
-    def find(bundle_id: str) -> Iterator[Found | None]:
+    def lend(bundle_id: str) -> Iterator[Found | None]:
         if bundle_id == without:
             yield None
             return
         with in_store(of.store, of.trust, of.now, bundle_id) as found:
             yield found
 
-    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
+    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=decide)
     with desk(of) as its:
         data = records.encode(report, signer)  # type: ignore[arg-type]  # one of ours
         assert kind_of(io.BytesIO(data)) is Kind.CAMPAIGN
-        return verify_campaign(data, of.trust, find, by, place=its.place)
+        return verify_campaign(data, of.trust, find or lend, by, place=its.place)
 
 
 def numbers(of: CampaignReport) -> dict[str, int]:
@@ -403,6 +417,22 @@ def test_gaps_and_events_that_lie_signed_in_the_store_are_named_and_checked(
     assert len(events) == 2  # of the article, and of the account
     assert (numbers(report)["gaps"], numbers(report)["gaps.visits"]) == (2, 4)
     assert failed(checked(its, report)) == []
+    known = replace(TRUST, keys=tuple(it for it in TRUST.keys if it.key_id != EVENTS.key_id))
+    stranger = [
+        it.detail for it in checked(replace(its, trust=known), report).findings
+        if it.check == "records" and it.code is Code.KEY_UNKNOWN
+    ]  # fmt: skip
+    assert len(stranger) == 2
+    other = replace(report.campaign.recorded[0], event_id=f"{gap_ids[0][:-1]}e")
+    more = replace(report.campaign, recorded=(other,))
+    assert failed(checked(its, CampaignReport(campaign=more, findings=findings(more)))) == [
+        f"the event {other.event_id} is none that follows from its captures"
+    ]
+    none = replace(report.campaign, gaps=())
+    found = checked(its, CampaignReport(campaign=none, findings=findings(none)))
+    assert found.notes == (
+        "signed gaps of schedules of which the report names none fall into the period: case-7",
+    )
     campaign_ = replace(report.campaign, gaps=report.campaign.gaps[:1])
     fewer = CampaignReport(campaign=campaign_, findings=findings(campaign_))
     assert failed(checked(its, fewer)) == [
@@ -432,6 +462,146 @@ def _gap(gap_id: str) -> Gap:
             ),
         ),
     )
+
+
+def test_a_report_about_another_page_fails(small: Case) -> None:
+    report = made(small)
+    url = "http://mp.weixin.qq.com/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1"
+
+    found = checked(small, _changed(report, 0, url=url))
+
+    identity = report.campaign.pages[0].identity
+    assert failed(found) == [
+        f"{url} is the address of wechat:MzkwMDAwMDAwMg==/2650000007/1, and not of {identity}"
+    ]
+
+
+@pytest.mark.parametrize("role", ["captures", "controls"])
+@pytest.mark.parametrize("name", ["identity", "account"])
+def test_a_capture_of_a_report_is_of_the_page_and_the_account_that_it_shows(
+    small: Case, role: str, name: str
+) -> None:
+    report = made(small)
+    first, *others = getattr(report.campaign.pages[0], role)
+    other = replace(first, **{name: "wechat:MzkwMDAwMDAwMg==/2650000007/1"})
+
+    found = checked(small, _changed(report, 0, **{role: (other, *others)}))
+
+    assert any(it.startswith(f"{first.bundle_id} is of ") for it in failed(found))
+
+
+def test_an_earlier_proof_than_the_tokens_give_leaves_a_report_open(stamped: Case) -> None:
+    report = made(stamped)
+    first, *others = report.campaign.pages[0].captures
+    moments = {"earlier": BEGIN, "later": stamped.now, "none": None}
+    its = {
+        it: checked(stamped, _changed(report, 0, captures=(replace(first, proven_at=at), *others)))
+        for it, at in moments.items()
+    }
+
+    assert {it: found.verdict for it, found in its.items()} == {
+        "earlier": Verdict.INDETERMINATE, "later": Verdict.PASSED, "none": Verdict.PASSED
+    }  # fmt: skip
+    said = f"{first.bundle_id}: the report names a later proven time than the tokens here, or none"
+    assert its["later"].notes == its["none"].notes == (said,)
+    assert its["earlier"].notes == ()
+
+
+def test_a_report_over_bundles_without_verdicts_is_left_open_by_other_rules(
+    tmp_path: Path,
+) -> None:
+    """They hold no rules: those of today may read them in another way, and say nothing of then."""
+    place = replace(case(tmp_path, 2, 1), reassess=_by_today)
+    for path in (tmp_path / "store" / layout.BUNDLES).rglob("*.wacz"):
+        members = bundles.unpack(path.read_bytes())
+        del members["capture/assessment.json"]
+        path.write_bytes(bundles.pack(bundles.resealed(members, {}, SIGNER, None)))
+    generic = replace(DECISION.verdict, rules=("generic",), rule_texts=())
+    report = made(place)
+    assert numbers(report)["removed"] == 1
+
+    same = checked(place, report)
+    other = checked(place, report, decide=lambda url: replace(DECISION, verdict=generic))
+
+    assert failed(same) == failed(other) == []
+    codes = {it.code for it in other.findings} - {it.code for it in same.findings}
+    assert codes == {Code.VERDICT}
+    assert any("judged by the rules of today" in it for it in same.notes)
+
+
+def _by_today(stream: BinaryIO) -> Assessment:
+    files = assessing.BundledFiles(stream)
+    return assessing.assess(read_record(stream), files, DECISION, wiring.assessor)
+
+
+def test_each_field_of_a_report_has_a_decision() -> None:
+    its = {
+        kind: fields.decisions("campaign-report.md", f"field of {title}")
+        for kind, title in (
+            (Campaign, "a campaign"), (WatchedPage, "a page"), (Findings, "the findings")
+        )
+    }  # fmt: skip
+
+    assert {kind: set(words) for kind, words in its.items()} == {
+        kind: fields.names(kind) for kind in its
+    }
+    words = {name for one in its.values() for name, word in one.items() if word == "signer's word"}
+    assert words == set(OWN_WORD)
+
+
+def test_no_field_of_a_report_can_be_changed_unnoticed(stamped: Case, once: Find) -> None:
+    """Whoever holds the key signs it again, with the findings that follow."""
+    report = made(stamped, title="a case")
+    good = checked(stamped, report)
+    tried, passed = set(), set()
+    for place, campaign_ in fields.changed(Campaign, plain(report.campaign), only=_one_of_each):
+        tried.add(place)
+        its = CampaignReport(campaign=campaign_, findings=findings(campaign_))
+        try:
+            found = checked(stamped, its, find=once)
+        except ValueError:
+            continue  # no report at all
+        if found.verdict is not Verdict.PASSED:
+            continue
+        passed.add(place)
+        names = [it for it in place if isinstance(it, str)]
+        word = next((it for it in names if it in found.own_word), "")
+        assert word or set(found.notes) - set(good.notes), place
+        assert not word or word in lines(found)[-4], place
+
+    assert len(tried) > 60
+
+
+def _one_of_each(place: fields.Place) -> bool:
+    """Of the captures, one that says that the page is gone, and one control: they are all alike."""
+    return place[0] != "pages" or (
+        place[1] == 0 and (place[2], *place[3:4]) not in (("captures", 0), ("captures", 2))
+    )
+
+
+@pytest.fixture
+def once(stamped: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[Find]:
+    """Verify and judge each bundle once: they do not change, and the record does."""
+    lent: dict[str, Found | None] = {}
+    rederive = assessing.rederive
+    judged: dict[int, Any] = {}
+
+    def rederive_once(files: Any, assessor_of: Any) -> Any:
+        if id(files._stream) not in judged:
+            judged[id(files._stream)] = rederive(files, assessor_of)
+        return judged[id(files._stream)]
+
+    monkeypatch.setattr(assessing, "rederive", rederive_once)
+    with ExitStack() as kept:
+
+        @contextmanager
+        def find(bundle_id: str) -> Iterator[Found | None]:
+            if bundle_id not in lent:
+                opened = in_store(stamped.store, stamped.trust, stamped.now, bundle_id)
+                lent[bundle_id] = kept.enter_context(opened)
+            yield lent[bundle_id]
+
+        yield find
 
 
 def test_the_key_of_a_report_has_signed_none_of_its_captures(small: Case) -> None:

@@ -24,7 +24,13 @@ from snapshotter.formats.leaf import BUNDLE, TAKEDOWN, Leaf
 from snapshotter.formats.note import LogPolicy
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
-from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import (
+    OWN_WORD,
+    ConfirmRules,
+    Observation,
+    Takedown,
+    TakedownKind,
+)
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
 from snapshotter.seal.signer import FileSigner
@@ -32,7 +38,7 @@ from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.event_alone import verify_event_alone
-from snapshotter.verify.takedown import OWN_WORD, EventReport, as_json, lines
+from snapshotter.verify.takedown import EventReport, as_json, lines
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import audited, bundles, fields, observed
 from tests.bundles import ChainAuthority

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from snapshotter.assess.campaign import findings
-from snapshotter.model.campaign import Campaign, CampaignReport, Span
+from snapshotter.model.campaign import OWN_WORD, Campaign, CampaignReport, Span
 from snapshotter.report import campaign as pages
 from tests.unit.assess.test_campaign import GONE, T0, THERE, page
 
@@ -55,6 +55,13 @@ def test_the_curve_is_a_band_and_each_step_of_it_stands_in_a_table() -> None:
     for it in report.findings.rows[0].removals:
         assert it.event_id in text
         assert all(bundle in text for bundle in it.bundles)
+
+
+def test_the_page_says_what_is_the_word_of_whoever_made_it() -> None:
+    text = pages.page(made()).decode()
+
+    (told,) = re.findall(r"which no capture confirms: ([^.]*)\.", text)
+    assert told.split(", ") == [it.replace("_", " ") for it in OWN_WORD]
 
 
 @pytest.mark.parametrize(
