@@ -115,6 +115,7 @@ def verify_campaign(
         detail = f"it is no campaign report as it was signed: {error.message}"
         failed = _finding("report", Code.EVENT, detail)
         return CampaignVerification(findings=(failed,), sha256=sha256, trust=trust.source)
+    del data  # tens of megabytes, beside what was made of them
     campaign = report.campaign
     findings = [
         _passed("report", f"a record of {len(campaign.pages)} pages, {_period(campaign)}"),

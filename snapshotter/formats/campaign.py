@@ -11,7 +11,7 @@ capture showed from its bundle (docs/spec/campaign-report.md).
 
 from typing import Final
 
-from snapshotter.formats import statement, typed
+from snapshotter.formats import canonical_json, statement, typed
 from snapshotter.formats.layout import bundle_time
 from snapshotter.formats.statement import Signer
 from snapshotter.model.campaign import CampaignReport
@@ -20,6 +20,8 @@ FORMAT: Final = "snapshotter-campaign/1"
 MAX_BYTES: Final = 64 << 20
 MAX_PAGES: Final = 20_000
 MAX_CAPTURES: Final = 100_000
+MAX_NUMBERS: Final = 1_000
+MAX_VALUES: Final = 2_000_000  # numbers, texts, lists and objects, one in another
 
 
 def encode(report: CampaignReport, signer: Signer) -> bytes:
@@ -33,6 +35,9 @@ def encode(report: CampaignReport, signer: Signer) -> bytes:
     data = statement.encode({"format": FORMAT, "report": typed.write(report)}, signer)
     if len(data) > MAX_BYTES:
         raise ValueError(f"a report of more than {MAX_BYTES} bytes")
+    marks = sum(data.count(mark) for mark in (b",", b"[", b"{"))
+    if marks > MAX_VALUES and canonical_json.count_values(data) > MAX_VALUES:
+        raise ValueError(f"a report of more than {MAX_VALUES} values")
     return data
 
 
@@ -45,7 +50,9 @@ def parse(data: bytes) -> tuple[CampaignReport, str]:
     Raises:
         EvidenceInvalid: Anything else.
     """
-    return statement.parse_one(data, FORMAT, "report", CampaignReport, _check, limit=MAX_BYTES)
+    return statement.parse_one(
+        data, FORMAT, "report", CampaignReport, _check, limit=MAX_BYTES, max_values=MAX_VALUES
+    )
 
 
 def is_campaign(head: bytes) -> bool:
@@ -67,6 +74,8 @@ def _check(report: CampaignReport) -> None:
         raise ValueError("its period ends before it begins")
     if [it.identity for it in found.rows] != [it.identity for it in campaign.pages]:
         raise ValueError("its rows are not those of its pages")
+    if len(found.numbers) > MAX_NUMBERS:
+        raise ValueError(f"a report of more than {MAX_NUMBERS} numbers")
     names = [it.name for it in found.numbers]
     if len(set(names)) != len(names):
         raise ValueError("a number stands there twice")

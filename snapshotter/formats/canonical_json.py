@@ -17,8 +17,13 @@ import rfc8785
 from snapshotter.errors import EvidenceInvalid
 
 _MAX_INT = (1 << 53) - 1
+MAX_BYTES = 16 << 20  # of one document, or of one piece of a longer one
+MAX_VALUES = 200_000  # numbers, texts, lists and objects in it, one in another
 MAX_LEVELS = 64  # lists and objects one in another: what a parser can do must not be what decides
 MIN_YEAR = 1000  # of a clock's instants; up to 9999
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 JsonValue = None | bool | int | str | list[Any] | dict[str, Any]
@@ -32,14 +37,18 @@ def dumps(value: JsonValue) -> bytes:
         ValueError: A float, an integer of 2^53 or more, half a character (a lone
             surrogate), more than 64 levels, or something JSON has not.
     """
-    _refuse_what_bundles_do_not_hold(value)
+    plain_keys = _refuse_what_bundles_do_not_hold(value)
     try:
+        # RFC 8785 sorts keys by UTF-16 code units, and Python by characters: of ASCII that
+        # is the same order. All else that it asks for, the encoder of Python writes.
+        if plain_keys:
+            return _ENCODER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise ValueError(f"a string holds half a character: {error}") from error
 
 
-def loads(data: bytes, *, max_values: int | None = None) -> Any:
+def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
     """
     Decode exactly what `dumps` writes.
 
@@ -51,11 +60,12 @@ def loads(data: bytes, *, max_values: int | None = None) -> Any:
         max_values: The most numbers, texts, lists and objects, one in another.
 
     Raises:
-        EvidenceInvalid: Not JSON, not canonical, holding what bundles do not hold, or
-            more values than that.
+        EvidenceInvalid: Not JSON, not canonical, holding what bundles do not hold, longer than
+            `MAX_BYTES`, or more values than that.
     """
-    if max_values is not None:
-        _refuse_more_values(data, max_values)
+    if len(data) > MAX_BYTES:  # a text of one rare character takes four times its bytes
+        raise EvidenceInvalid(f"it is longer than {MAX_BYTES} bytes")
+    _refuse_more_values(data, max_values)
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -162,20 +172,31 @@ def plain(value: object) -> Any:
     raise ValueError(f"{type(value).__name__} has no form in canonical JSON")
 
 
-def _refuse_more_values(data: bytes, most: int) -> None:
-    # Without escapes, every second piece between quotation marks is outside of texts. What is
-    # no JSON may be miscounted, but only behind the place where a parser stops.
+def count_values(data: bytes) -> int:
+    """
+    Return how many values JSON holds, one in another, without parsing it: each comma, each list
+    and each object outside of texts.
+
+    What is no JSON may be miscounted, but only behind the place where a parser stops.
+    """
+    # Without escapes, every second piece between quotation marks is outside of texts.
     bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if bare.count(b'"') <= 4 * most:  # each value a text under a key
-        outside = b"".join(bare.split(b'"')[::2])
-        if sum(outside.count(mark) for mark in (b",", b"[", b"{")) <= most:
-            return
-    raise EvidenceInvalid(f"it holds more than {most} values")
+    outside = b"".join(bare.split(b'"')[::2])
+    return sum(outside.count(mark) for mark in (b",", b"[", b"{"))
 
 
-def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> None:
+def _refuse_more_values(data: bytes, most: int) -> None:
+    # Each value may be a text under a key; and an escaped mark has an escape before it.
+    marks = data.count(b'"') - data.count(b'\\"')
+    if marks > 4 * most or count_values(data) > most:
+        raise EvidenceInvalid(f"it holds more than {most} values")
+
+
+def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> bool:
+    """Return whether all keys are ASCII. Raises ValueError."""
     if value is None or isinstance(value, bool | str):
-        return
+        return True
+    plain_keys = True
     if isinstance(value, list | tuple | dict) and level > MAX_LEVELS:
         raise ValueError(f"more than {MAX_LEVELS} lists and objects stand one in another")
     if isinstance(value, int):
@@ -183,14 +204,16 @@ def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> None:
             raise ValueError(f"{value} is not below 2^53")
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_what_bundles_do_not_hold(item, level + 1)
+            plain_keys &= _refuse_what_bundles_do_not_hold(item, level + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ValueError("object keys are strings")
-            _refuse_what_bundles_do_not_hold(item, level + 1)
+            plain_keys &= key.isascii()
+            plain_keys &= _refuse_what_bundles_do_not_hold(item, level + 1)
     else:
         raise ValueError(f"{type(value).__name__} is not allowed in canonical JSON")
+    return plain_keys
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

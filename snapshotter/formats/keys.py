@@ -110,7 +110,7 @@ def algorithm(public_key: ec.EllipticCurvePublicKey) -> str:
 
 
 def verify_signature(
-    public_key: ec.EllipticCurvePublicKey, signature_der: bytes, message: bytes
+    public_key: ec.EllipticCurvePublicKey, signature_der: bytes, message: bytes | memoryview
 ) -> bool:
     """
     Return whether the signature over `message` is this key's, strictly spelled.

@@ -18,9 +18,11 @@ from typing import Any, Protocol, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, keys, typed
+from snapshotter.formats.large_json import Cursor
 
 T = TypeVar("T")
 MAX_BYTES = 1 << 16
+MAX_SEAL = 4096  # bytes of the second line; with a P-384 key it has some 530
 _SEAL_KEYS = {"key_id", "public_key", "signature"}
 
 
@@ -69,17 +71,33 @@ def parse(
     Raises:
         EvidenceInvalid: Not of that form, or the signature does not hold.
     """
-    if len(data) > limit:
-        raise EvidenceInvalid(f"longer than {limit} bytes")
-    signed, newline, rest = data.partition(b"\n")
-    if not newline or not rest.endswith(b"\n"):
-        raise EvidenceInvalid("not two lines")
-    value, seal = canonical_json.loads(signed), canonical_json.loads(rest[:-1])
+    end, key_id = check_signature(data, limit=limit)
+    value = canonical_json.loads(data[: end - 1])
     if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
         raise EvidenceInvalid(f"not a statement of the format {kind}")
     for name, wanted in fields.items():
         if type(value[name]) is not wanted:
             raise EvidenceInvalid(f"{name} is not a {wanted.__name__}")
+    return Statement(value=value, key_id=key_id)
+
+
+def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:
+    """
+    Return the length of the signed line with its newline, and the id of the key that signed it.
+
+    Nothing of the line is parsed: a stranger's may be made to cost whoever parses it.
+
+    Raises:
+        EvidenceInvalid: Not two lines of at most `limit` bytes, or the signature does not hold.
+    """
+    if len(data) > limit:
+        raise EvidenceInvalid(f"longer than {limit} bytes")
+    end = data.find(b"\n") + 1
+    if not end or not data.endswith(b"\n") or len(data) == end:
+        raise EvidenceInvalid("not two lines")
+    if len(data) - end > MAX_SEAL:
+        raise EvidenceInvalid(f"the second line is longer than {MAX_SEAL} bytes")
+    seal = canonical_json.loads(data[end:-1])
     if not isinstance(seal, dict) or set(seal) != _SEAL_KEYS:
         raise EvidenceInvalid("the second line is not a signature")
     if not all(isinstance(seal[name], str) for name in _SEAL_KEYS):
@@ -93,13 +111,20 @@ def parse(
         raise EvidenceInvalid("the signature is not in base64") from error
     if base64.b64encode(signature).decode("ascii") != seal["signature"]:
         raise EvidenceInvalid("the signature has a second spelling")
-    if not keys.verify_signature(key, signature, signed + b"\n"):
+    if not keys.verify_signature(key, signature, memoryview(data)[:end]):
         raise EvidenceInvalid("the signature does not hold")
-    return Statement(value=value, key_id=seal["key_id"])
+    return end, seal["key_id"]
 
 
 def parse_one(
-    data: bytes, kind: str, name: str, of: type[T], check: Callable[[T], None], *, limit: int
+    data: bytes,
+    kind: str,
+    name: str,
+    of: type[T],
+    check: Callable[[T], None],
+    *,
+    limit: int,
+    max_values: int = canonical_json.MAX_VALUES,
 ) -> tuple[T, str]:
     """
     Return the one value that a statement is about, and the id of the key that signed it.
@@ -110,14 +135,26 @@ def parse_one(
         of: The dataclass of `model/` that it is made into.
         check: Raises ValueError for a value that contradicts itself.
         limit: Most bytes that one of this format has.
+        max_values: Most numbers, texts, lists and objects in it, one in another.
 
     Raises:
         EvidenceInvalid: Not of that form, the signature does not hold, or `check` refuses it.
     """
-    found = parse(data, kind, {name: dict}, limit=limit)
-    value = typed.read(of, found.value[name])
+    end, key_id = check_signature(data, limit=limit)
+    cursor = Cursor(data, max_values=max_values)
+    value: T | None = None
+    named: object = None
+    for field, it in cursor.members():
+        if field == "format":
+            named = it
+        elif field == name:
+            value = typed.read(of, it)
+        else:
+            raise EvidenceInvalid(f"not a statement of the format {kind}")
+    if named != kind or value is None or cursor.at != end - 1:
+        raise EvidenceInvalid(f"not a statement of the format {kind}")
     try:
         check(value)
     except ValueError as error:
         raise EvidenceInvalid(str(error)) from error
-    return value, found.key_id
+    return value, key_id

@@ -11,13 +11,14 @@ import enum
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import parse_instant, plain
+from snapshotter.formats.large_json import Cursor
 
 T = TypeVar("T")
 _MS = "_ms"  # what `plain` adds beside an instant
@@ -29,6 +30,7 @@ def read(kind: type[T], value: object) -> T:
 
     Args:
         kind: A dataclass of `model/`.
+        value: JSON as Python has it; or, where it is long, a cursor that is read on the way.
 
     Raises:
         EvidenceInvalid: It is of another form, or its own checks refuse it.
@@ -63,7 +65,16 @@ def write(value: object) -> Any:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A long field of an object, which was read while its object was walked."""
+
+    value: Any
+
+
 def _read(kind: Any, value: object, where: str) -> Any:
+    if isinstance(value, _Read):
+        return value.value
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         return _union(typing.get_args(kind), value, where)
@@ -99,10 +110,13 @@ def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
 
 
 def _tuple(kinds: tuple[Any, ...], value: object, where: str) -> Any:
-    if not isinstance(value, list):
+    if not isinstance(value, list | Cursor):
         raise EvidenceInvalid(f"{where} is no list")
     if kinds[-1] is Ellipsis:
-        return tuple(_read(kinds[0], it, f"{where}[{n}]") for n, it in enumerate(value))
+        items = value.items() if isinstance(value, Cursor) else value
+        return tuple(_read(kinds[0], it, f"{where}[{n}]") for n, it in enumerate(items))
+    if isinstance(value, Cursor):
+        raise EvidenceInvalid(f"{where} is too long")
     if len(kinds) != len(value):
         raise EvidenceInvalid(f"{where} has not {len(kinds)} values")
     return tuple(_read(k, it, where) for k, it in zip(kinds, value, strict=True))
@@ -120,9 +134,10 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _dataclass(kind: Any, value: object, where: str) -> Any:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | Cursor):
         raise EvidenceInvalid(f"{where} is no object")
-    hints, values = _hints(kind), dict(value)
+    hints = _hints(kind)
+    values = _walked(hints, value, where) if isinstance(value, Cursor) else dict(value)
     given: dict[str, Any] = {}
     for field in fields(kind):
         name = field.name
@@ -143,6 +158,20 @@ def _dataclass(kind: Any, value: object, where: str) -> Any:
         return kind(**given)
     except ValueError as error:
         raise EvidenceInvalid(f"{where}: {error}") from error
+
+
+def _walked(hints: Mapping[str, Any], cursor: Cursor, where: str) -> dict[str, Any]:
+    """Return the members of a long object; those that are long by themselves are read."""
+    values: dict[str, Any] = {}
+    for name, value in cursor.members():
+        if name not in hints and not name.endswith(_MS):
+            raise EvidenceInvalid(f"{where} has {name[:80]}, which it can not")
+        if isinstance(value, Cursor):
+            if name not in hints:
+                raise EvidenceInvalid(f"{where}.{name[:80]} is too long")
+            value = _Read(_read(hints[name], value, f"{where}.{name}"))
+        values[name] = value
+    return values
 
 
 def _moment(ms: int, where: str) -> datetime:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,11 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_written_is_read_as_the_same_value(value: Any) -> None:
     assert canonical_json.loads(canonical_json.dumps(value)) == value
+
+
+@given(VALUES)
+def test_what_is_written_is_what_the_library_of_rfc_8785_writes(value: Any) -> None:
+    assert canonical_json.dumps(value) == rfc8785.dumps(value)
 
 
 @given(VALUES, st.data())
@@ -161,3 +167,10 @@ def test_a_model_value_becomes_json_with_its_milliseconds() -> None:
 def test_half_a_character_is_a_value_error_as_documented(value: Any) -> None:
     with pytest.raises(ValueError, match="half a character"):
         canonical_json.dumps(value)
+
+
+def test_a_document_of_very_many_values_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(EvidenceInvalid, match="more than 200000 values"):
+        canonical_json.loads(b"[" + b"[]," * 200_000 + b"[]")  # not JSON: it has no end
+    with pytest.raises(EvidenceInvalid, match="longer than"):
+        canonical_json.loads(b'"' + b" " * canonical_json.MAX_BYTES)

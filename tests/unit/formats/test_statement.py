@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import holds, statement, tombstone
+from snapshotter.formats import canonical_json, holds, statement, tombstone
 from snapshotter.formats.holds import LIFT, PLACE, Holds
 from tests import bundles
 
@@ -32,6 +32,28 @@ def test_a_statement_is_read_as_it_was_made() -> None:
 def test_no_byte_of_a_statement_can_change(at: int, by: int) -> None:
     with pytest.raises(EvidenceInvalid):
         statement.parse(MADE[:at] + bytes([MADE[at] ^ by]) + MADE[at + 1 :], "test/1", FIELDS)
+
+
+def test_nothing_that_is_stated_is_parsed_before_its_signature_was_seen_to_hold() -> None:
+    """A stranger's line may be made to cost whoever parses it: this one is not even JSON."""
+    seal = MADE.splitlines(keepends=True)[1]
+
+    with pytest.raises(EvidenceInvalid, match="the signature does not hold"):
+        statement.parse(b"[" * 1000 + b"\n" + seal, "test/1", FIELDS)
+
+
+def test_a_signed_statement_of_very_many_values_is_not_parsed() -> None:
+    many = {"count": 1, "format": "test/1", "word": [[]] * (canonical_json.MAX_VALUES // 2)}
+
+    with pytest.raises(EvidenceInvalid, match="more than 200000 values"):
+        statement.parse(statement.encode(many, SIGNER), "test/1", FIELDS, limit=1 << 20)
+
+
+def test_a_seal_that_is_longer_than_any_is_refused() -> None:
+    signed, seal = MADE.splitlines(keepends=True)
+
+    with pytest.raises(EvidenceInvalid, match="4096 bytes"):
+        statement.parse(signed + seal[:-2] + b" " * 4096 + b"}\n", "test/1", FIELDS)
 
 
 def test_openssl_agrees(tmp_path: Path) -> None:
