@@ -211,7 +211,9 @@ def _make(
     pdf = None
     if "pdf" not in without:
         on_paper = replace(said, lacks=tuple(sorted(lacks)))
-        pdf = _pdf(desk, statement.sheet(on_paper, picture=_data_url(picture)), folder)
+        there = [it.part for it in files]
+        listed = [(it, pack.describe(it, there)) for it in there]
+        pdf = _pdf(desk, statement.sheet(on_paper, listed, picture=_data_url(picture)), folder)
     if pdf is None:
         lacks.add("pdf")
     else:
@@ -373,7 +375,7 @@ def _excerpt(text: str, readings: Readings) -> str:
     ]
     lines = [" ".join(it.split()) for it in (readings.main_text or text).splitlines()]
     telling = [it for it in lines if len(it) >= _TELLING and it not in titles]
-    return "\n".join([*titles[:1], *telling][:3])[:_EXCERPT]
+    return words.cut("\n".join([*titles[:1], *telling][:3]), _EXCERPT)
 
 
 def _check(case: Case, captures: Sequence[_Capture]) -> None:
@@ -499,11 +501,12 @@ def _panel(one: _Capture) -> Panel:
             box = box if side_by_side.same_there(png, page, box) else None
     seen = exhibit.observation
     heading = "It is there" if seen.availability is Availability.AVAILABLE else "It is gone"
-    lines = [words.local(seen.at, exhibit.timezone), statement.one_line(seen.url), seen.bundle_id]
+    local = words.local_during(seen.began_at, seen.at, exhibit.timezone)
+    lines = [local, statement.one_line(seen.url), seen.bundle_id]
     if seen.notice:
         lines.append(statement.one_line(seen.notice))
     return Panel(
-        heading=f"{heading}: {words.utc(seen.at)}",
+        heading=f"{heading}: {words.during(seen.began_at, seen.at)}",
         lines=[it for it in lines if it],
         png=png,
         box=box,

@@ -26,7 +26,7 @@ from snapshotter.ports import Clock
 
 _LIMIT_S = 120.0  # for all of it, on a machine that has much else to do
 _CLOSE_S = 5.0  # for browser and driver to end by themselves; they are killed afterwards
-_SCALES = (1.0, 0.92, 0.85, 0.78, 0.7, 0.62)  # until it is one page
+_SCALES = (1.0, 0.92, 0.85, 0.78)  # of the print; a smaller one cannot be read
 _PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _DATE = re.compile(rb"(/(?:Creation|Mod)Date \(D:)[0-9]{14}[+-][0-9]{2}'[0-9]{2}'\)")
 
@@ -41,7 +41,7 @@ def print_pdf(
     allow_no_sandbox: bool = False,
 ) -> bytes:
     """
-    Return a document as PDF, on one sheet of A4 where a smaller print makes it fit.
+    Return a document as PDF (A4), on as few sheets as a smaller print can make it fit.
 
     Args:
         html: Asks nobody for anything: pictures stand in it as `data:`.
@@ -112,11 +112,16 @@ class _Print:
         await context.set_offline(True)
         page = context.pages[0] if context.pages else await context.new_page()
         await page.set_content(self._html, wait_until="load")
-        for scale in _SCALES:
-            made = await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
-            self.pdf = made
-            if len(_PAGE.findall(made)) <= 1:
-                break
+
+        async def printed(scale: float) -> bytes:
+            return await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)
+
+        smallest = await printed(_SCALES[-1])
+        for scale in _SCALES[:-1]:
+            self.pdf = await printed(scale)
+            if len(_PAGE.findall(self.pdf)) <= len(_PAGE.findall(smallest)):
+                return
+        self.pdf = smallest
 
 
 class _Nobody:

@@ -14,13 +14,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from snapshotter.model.page import Box
+from snapshotter.report.words import cut
 
 WIDTH = 640  # pixels of one picture
 MAX_HEIGHT = 800
 _TALLEST = 2.5  # height of a window by its width
 MAX_PIXELS = 40_000_000  # of a picture that is taken in: a page's first view has a few millions
 _MARGIN, _GAP, _LINE = 16, 16, 22
-_INK, _QUIET, _PAPER, _EDGE, _MARK = "#16181d", "#4a4f5a", "#ffffff", "#c9cdd6", "#b3261e"
+_INK, _QUIET, _PAPER, _EDGE, _MARK = "#16181d", "#4a4f5a", "#ffffff", "#5f6672", "#b3261e"
 _SIZE = 15
 # Fonts that draw Chinese first; whichever is there. What none draws is not shown as boxes.
 _FONTS = (
@@ -87,6 +88,7 @@ def same_there(view: bytes, page: bytes, box: Box) -> bool:
     return first.crop(inside).tobytes() == whole.crop(inside).tobytes()
 
 
+_CUT = "Cut here: the capture holds the rest."
 _UNDRAWN = "(these words are in the statement: no font here draws them)"
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -103,6 +105,7 @@ def _view(panel: Panel) -> Image.Image:
         draw.text((20, 20), "This capture has no picture.", _QUIET, _font(_FONTS))
         return blank
     # All of a first view, a phone's as well; of what is taller than any window, the top.
+    is_cut = view.height > round(view.width * _TALLEST)
     view = view.crop((0, 0, view.width, min(view.height, round(view.width * _TALLEST))))
     factor = min(WIDTH / view.width, MAX_HEIGHT / view.height)
     size = (max(1, round(view.width * factor)), max(1, round(view.height * factor)))
@@ -115,6 +118,12 @@ def _view(panel: Panel) -> Image.Image:
                    min(small.height - 3, bottom + 5))  # fmt: skip
         if outline[0] < outline[2] and outline[1] < outline[3]:  # else it is not in this view
             ImageDraw.Draw(small).rectangle(outline, outline=_MARK, width=3)
+    if is_cut:
+        edge = small.height - _LINE - 4
+        draw = ImageDraw.Draw(small)
+        draw.rectangle((0, edge, small.width, small.height), fill=_PAPER)
+        draw.line((0, edge, small.width, edge), fill=_MARK, width=3)
+        draw.text((4, edge + 4), _CUT, _MARK, _font(_FONTS))
     return small
 
 
@@ -150,6 +159,7 @@ def _fitting(text: str, font: _Font) -> str:
     """Return as much of a line as has room."""
     if font.getlength(text) <= WIDTH:
         return text
-    while text and font.getlength(f"{text}…") > WIDTH:
-        text = text[:-1]
-    return f"{text}…"
+    most = len(text)
+    while most > 1 and font.getlength(cut(text, most)) > WIDTH:
+        most -= 1
+    return cut(text, most)

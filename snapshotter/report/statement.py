@@ -16,12 +16,20 @@ from markupsafe import Markup, escape
 
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
-from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.assessment import (
+    Assessment,
+    Availability,
+    Cause,
+    Evidence,
+    Step,
+    Undecided,
+)
 from snapshotter.model.finding import Verdict
-from snapshotter.model.proof import ENDS, Role
+from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
 from snapshotter.report import words
+from snapshotter.report.words import Sign
 
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
@@ -190,6 +198,7 @@ def _notice(one: Exhibit) -> dict[str, Any]:
         "platform_rule": verdict.rule_id if verdict else "",
         "rule": seen.rule,
         "rules": [plain(it) for it in seen.rule_files],
+        "shown_in_words": shown(one),
         "text": seen.notice,
         "translations": dict(_translations(one)),
     }
@@ -198,7 +207,67 @@ def _notice(one: Exhibit) -> dict[str, Any]:
 def _cause(one: Exhibit) -> str:
     verdict = one.assessment.takedown if one.assessment else None
     cause = one.observation.cause or Cause.NOT_STATED
-    return words.cause(cause, convention=verdict is not None and verdict.convention)
+    convention = verdict is not None and verdict.convention
+    return words.cause(cause, convention=convention, by=_sign(one))
+
+
+def shown(one: Exhibit) -> str:
+    """Return what a capture shows, in words: "it was gone: the server answered HTTP 404 …"."""
+    seen = one.observation
+    if seen.availability is Availability.UNAVAILABLE:
+        return f"it was gone: {words.gone(_sign(one), _status(one))}"
+    if seen.undecided is Undecided.ERROR:
+        return f"nothing can be said of the page: {words.error(_status(one))}"
+    return words.shown(seen)
+
+
+def _sign(one: Exhibit) -> Sign:
+    """Return by what a capture shows that its page is gone: what its verdict names first."""
+    evidence = one.assessment.takedown.evidence if one.assessment else ()
+    if not evidence:
+        return Sign.NOTICE if one.observation.notice else Sign.UNKNOWN
+    return _sign_of(evidence[0], has_words=bool(one.observation.notice))
+
+
+def _sign_of(found: Evidence, *, has_words: bool) -> Sign:
+    if found.step is Step.JSON:
+        return Sign.DATA
+    if has_words:
+        return Sign.NOTICE
+    if found.step is Step.STATUS:
+        return Sign.STATUS
+    return Sign.ADDRESS if found.region.startswith(("http://", "https://")) else Sign.MARK
+
+
+def _led_to(one: Exhibit) -> str:
+    """Return where the browser was in the end; "" where that is what was asked for."""
+    final = _at(one.record, "what.final_url")
+    asked = one.observation.url.partition("#")[0]
+    return final if isinstance(final, str) and final.partition("#")[0] != asked else ""
+
+
+def _of_accounts(one: Exhibit) -> list[tuple[str, str]]:
+    """Return what a capture holds about the account behind its page, and what says it."""
+    own = one.assessment.takedown.evidence[:1] if one.assessment else ()
+    found = []
+    for it in one.observation.accounts:
+        is_its_own = it.evidence in own  # the state follows from the notice itself
+        has_words = bool(one.observation.notice) if is_its_own else it.evidence.region != "status"
+        found.append((it.text, words.of_account(_sign_of(it.evidence, has_words=has_words))))
+    return found
+
+
+def _agrees(said: Statement, one: Exhibit) -> bool:
+    """Whether a capture shows what the later end shows."""
+    later = said.in_order[1].observation
+    if said.kind in words.OF_ACCOUNTS:
+        return words.states(one.observation) == words.states(later)
+    return one.observation.availability is later.availability
+
+
+def _status(one: Exhibit) -> int | None:
+    found = _at(one.record, "what.http_status")
+    return found if type(found) is int else None
 
 
 def _translations(one: Exhibit) -> list[tuple[str, str]]:
@@ -328,11 +397,19 @@ def html(said: Statement, *, picture: str = "") -> Markup:
     return Markup(template.render(**_context(said), picture=picture))  # noqa: S704 (our template)
 
 
-def sheet(said: Statement, *, picture: str) -> str:
-    """Return the statement as a document of its own that asks nobody for anything: for paper."""
+def sheet(said: Statement, parts: Sequence[tuple[Part, str]], *, picture: str) -> str:
+    """
+    Return the statement as a document of its own that asks nobody for anything: for paper.
+
+    Args:
+        parts: The files that stand in the pack with it, each with its description for people.
+    """
     template = _ENVIRONMENT.get_template("sheet.html.j2")
     return template.render(
+        absent=[it for it in said.exhibits if not it.enclosed],
         body=html(said, picture=picture),
+        parts=parts,
+        roles=_ROLES,
         style=Markup(style()),  # noqa: S704 (a file of ours)
         title=words.TITLES[said.kind],
     )
@@ -354,15 +431,14 @@ def foreign(text: str, most: int = MAX_TITLE) -> Markup:
 
     It can not become markup, turn the direction of what is around it, or hide in it.
     """
-    short = text if len(text) <= most else f"{text[: most - 1]}…"
+    short = words.cut(text, most)
     lines = [escape(documents.verbatim(it)) for it in short.splitlines() if it.strip()]
     return Markup('<bdi dir="auto">{}</bdi>').format(Markup("<br>").join(lines))
 
 
 def one_line(text: str, most: int = MAX_TITLE) -> str:
     """Return a text of a captured page as one line that misleads nobody, as plain text."""
-    short = " ".join(text.split())
-    return printable(short if len(short) <= most else f"{short[: most - 1]}…")
+    return printable(words.cut(" ".join(text.split()), most))
 
 
 def notice(text: str) -> Markup:
@@ -387,10 +463,15 @@ def _context(said: Statement) -> dict[str, Any]:
         "end": words.both(end, zone),
         "event": said.event,
         "later": later,
+        "led_to": _led_to(said.gone),
         "not_proven": NOT_PROVEN,
         "roles": _ROLES,
         "said": said,
+        "agrees": lambda one: _agrees(said, one),
+        "of_accounts": _of_accounts(said.gone),
         "state": words.states(said.gone.observation),
+        # By what it answered the page is gone, or beside that.
+        "status": None if _sign(said.gone) is Sign.STATUS else _status(said.gone),
         "title": words.TITLES[said.kind],
         "translations": _translations(said.gone),
         "vantages": said.others(Role.VANTAGE),
@@ -446,6 +527,8 @@ _ENVIRONMENT = documents.environment(
     foreign=foreign,
     language=words.language,
     notice=notice,
-    shown=words.shown,
+    during=lambda one: words.during(one.observation.began_at, one.observation.at),
+    http=words.http,
+    shown=shown,
     utc=words.utc,
 )

@@ -5,12 +5,56 @@ A cause is told as the notice states it, and never as a motive: who took somethi
 and why, is the platform's own claim.
 """
 
+import enum
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from snapshotter.model.assessment import Availability, Cause, Content, Undecided
 from snapshotter.model.takedown import Observation, TakedownKind
+
+
+class Sign(enum.Enum):
+    """By what a capture shows that something is gone."""
+
+    NOTICE = enum.auto()  # words on the page
+    DATA = enum.auto()  # a value in the data that the page received
+    ADDRESS = enum.auto()  # where the browser was led
+    MARK = enum.auto()  # something in the page's code
+    STATUS = enum.auto()  # the status of HTTP alone
+    UNKNOWN = enum.auto()  # the capture does not tell
+
+
+_GONE: Mapping[Sign, str] = {
+    Sign.NOTICE: "a notice stood in the place of the content",
+    Sign.DATA: "the data that the server sent state it",
+    Sign.ADDRESS: (
+        "the browser was led to an address that the rules know as that of removed pages, and no "
+        "text of a notice was found"
+    ),
+    Sign.MARK: "a mark in the page's code states it, and no text of a notice was found",
+    Sign.STATUS: "the server's status states it, and no text of a notice was found",
+    Sign.UNKNOWN: "no text of a notice was found",
+}
+_SAYS: Mapping[Sign, str] = {
+    Sign.NOTICE: "The notice says",
+    Sign.DATA: "The data that the server sent say",
+    Sign.ADDRESS: "The address, as the rules read it, says",
+    Sign.MARK: "The mark in the page's code, as the rules read it, says",
+    Sign.STATUS: "The server's status, as the rules read it, says",
+    Sign.UNKNOWN: "The verdict in the capture says",
+}
+_OF_PAGE = "of the account behind the page, and not of the page"
+_OF_ACCOUNT: Mapping[Sign, str] = {
+    Sign.NOTICE: "The page says this of the account behind it, and not of itself.",
+    Sign.DATA: f"The data that the server sent say this {_OF_PAGE}.",
+    Sign.ADDRESS: f"The address, as the rules read it, says this {_OF_PAGE}.",
+    Sign.MARK: f"The mark in the page's code, as the rules read it, says this {_OF_PAGE}.",
+    Sign.STATUS: f"The server's status, as the rules read it, says this {_OF_PAGE}.",
+    Sign.UNKNOWN: f"The verdict in the capture says this {_OF_PAGE}.",
+}
 
 TITLES: Mapping[TakedownKind, str] = {
     TakedownKind.REMOVED: "It was there. It is gone.",
@@ -51,11 +95,53 @@ _AS_READ: Mapping[Cause, str] = {
 }
 
 
-def cause(cause: Cause, *, convention: bool = False) -> str:
-    """Return what is said of a cause, as a sentence."""
+def cause(cause: Cause, *, convention: bool = False, by: Sign = Sign.NOTICE) -> str:
+    """
+    Return what is said of a cause, as a sentence.
+
+    Args:
+        convention: The cause is how researchers read a code (`TakedownVerdict.convention`).
+        by: What says it: only a notice that was read is called one.
+    """
     if convention:
         return _CONVENTION % _AS_READ.get(cause, f"this: {cause.value.replace('_', ' ')}")
-    return CAUSES[cause]
+    if cause is Cause.LEGAL and by is not Sign.STATUS:
+        return f"{_SAYS[by]} that it is withheld for legal reasons."
+    return CAUSES[cause].replace(_SAYS[Sign.NOTICE], _SAYS[by], 1)
+
+
+def gone(by: Sign, status: int | None) -> str:
+    """
+    Return by what a capture shows that a page is gone, to stand behind "it was gone: ".
+
+    Args:
+        status: Of HTTP, of the page's own answer; None where no answer came.
+    """
+    if by is Sign.STATUS and status is not None:
+        return f"the server answered {http(status)}, and no text of a notice was found"
+    return _GONE[by]
+
+
+def of_account(by: Sign) -> str:
+    """Return what says something of the account behind a page, as a sentence."""
+    return _OF_ACCOUNT[by]
+
+
+def error(status: int | None) -> str:
+    """Return why a capture with `Undecided.ERROR` says nothing; `status` as for `gone`."""
+    if status is None:
+        return "no answer of the server was received"
+    if status >= 400:
+        return f"the server answered {http(status)}, which says nothing about the page"
+    return "the page showed an error, or could not be read"
+
+
+def http(status: int) -> str:
+    """Return a status of HTTP with its name (RFC 9110): `HTTP 404 (Not Found)`."""
+    try:
+        return f"HTTP {status} ({HTTPStatus(status).phrase})"
+    except ValueError:  # a server may answer with any number
+        return f"HTTP {status}"
 
 
 UNDECIDED: Mapping[Undecided, str] = {
@@ -66,13 +152,13 @@ UNDECIDED: Mapping[Undecided, str] = {
 }
 
 _CONTENT: Mapping[Content, str] = {
-    Content.CONTENT: "content",
-    Content.NOTICE: "a notice in the place of the content",
+    Content.CONTENT: "the page showed its content",
+    Content.NOTICE: "a notice",
     Content.WALL: "a wall",
     Content.SHELL: "the frame of the page without its main text",
     Content.BLANK: "a page with nothing on it",
     Content.ERROR: "an error",
-    Content.PARTIAL: "content, and some of it is missing",
+    Content.PARTIAL: "the page showed its content, and some of it was missing",
 }
 
 
@@ -103,6 +189,22 @@ def both(at: datetime, timezone: str) -> str:
     """Return an instant in UTC and, where that is another, by the clocks of a zone."""
     there = local(at, timezone)
     return f"{utc(at)} ({there})" if there else utc(at)
+
+
+def during(began: datetime, ended: datetime) -> str:
+    """Return how long something took, in UTC: `27 November 2026, 14:05:12 to 14:05:15 UTC`."""
+    begin, end = began.astimezone(UTC), ended.astimezone(UTC)
+    if utc(begin) == utc(end):
+        return utc(begin)
+    if begin.date() != end.date():
+        return f"{utc(begin)} to {utc(end)}"
+    return f"{utc(begin).removesuffix(' UTC')} to {end:%H:%M:%S} UTC"
+
+
+def local_during(began: datetime, ended: datetime, timezone: str) -> str:
+    """Return the same by the clocks of a zone; "" for UTC, and for one that is not known here."""
+    begin, end = local(began, timezone), local(ended, timezone)
+    return end if begin == end else f"{begin.removesuffix(f' in {timezone}')} to {end}"
 
 
 def moment(at: datetime) -> str:
@@ -140,12 +242,80 @@ def _count(count: int, unit: str) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}" if count else ""
 
 
+def cut(text: str, most: int) -> str:
+    """
+    Return a text of `most` characters at most: one that is cut ends with a word and "…".
+
+    Scripts without spaces are cut between characters, and so is a word of more than 40. What is
+    one character for a reader (a letter and its accents, a flag) stays whole.
+    """
+    if len(text) <= most:
+        return text
+    end = max(0, most - 1)
+    while end and _is_joined(text, end):
+        end -= 1
+    begin = end
+    while begin and end - begin <= _LONG and _is_in_word(text, begin):
+        begin -= 1
+    is_long = _is_in_word(text, begin) or not begin
+    return f"{text[: end if is_long else begin].rstrip()}…"
+
+
+_LONG = 40  # characters: a longer word is an address, a digest, no word
+
+
+_ZERO_WIDTH_JOINER = "\u200d"
+# Scripts that put no spaces between words (Unicode names of their characters).
+_UNSPACED = (
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "BOPOMOFO",
+    "THAI",
+    "LAO",
+    "KHMER",
+    "MYANMAR",
+    "TIBETAN",
+)
+
+
+def _is_joined(text: str, at: int) -> bool:
+    """Whether a reader sees what is before and behind this place as one character."""
+    before, behind = text[at - 1], text[at]
+    if behind == _ZERO_WIDTH_JOINER or before == _ZERO_WIDTH_JOINER:
+        return True
+    if unicodedata.category(behind) in ("Mn", "Mc", "Me") or "\U0001f3fb" <= behind <= "\U0001f3ff":
+        return True
+    if _is_flag_half(before) and _is_flag_half(behind):
+        run = 0
+        while run < at and _is_flag_half(text[at - 1 - run]):
+            run += 1
+        return run % 2 == 1
+    return 0xD800 <= ord(before) < 0xDC00 <= ord(behind) < 0xE000
+
+
+def _is_flag_half(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _is_in_word(text: str, at: int) -> bool:
+    """Whether what is before and behind this place belongs to one word."""
+    return at > 0 and _is_of_word(text[at - 1]) and _is_of_word(text[at])
+
+
+def _is_of_word(character: str) -> bool:
+    if character in "'’-" or unicodedata.category(character)[0] == "M":
+        return True
+    named = unicodedata.name(character, "")
+    return character.isalnum() and not named.startswith(_UNSPACED)
+
+
 def shown(one: Observation) -> str:
-    """Return what a capture shows, in words."""
+    """Return what a capture shows, in words, by what is in short known of it."""
     if one.availability is Availability.INCONCLUSIVE:
-        return f"it says nothing: {UNDECIDED[one.undecided or Undecided.UNKNOWN]}"
+        return f"nothing can be said of the page: {UNDECIDED[one.undecided or Undecided.UNKNOWN]}"
     if one.availability is Availability.UNAVAILABLE:
-        return f"it was gone, and there was {_CONTENT[one.content]}"
+        return f"it was gone: {_GONE[Sign.NOTICE if one.notice else Sign.UNKNOWN]}"
     of_account = states(one)
     account = f", and it said that the account behind it is {of_account}" if of_account else ""
     return f"it was there: {_CONTENT[one.content]}{account}"

@@ -324,12 +324,24 @@ def test_the_page_is_red_for_each_edit_that_a_reader_can_see(
     assert found == {edit.name: edit.page for edit in packs.EDITS}
 
 
-def test_the_statement_on_paper_is_one_sheet_of_text(proof: Proof) -> None:
+def test_the_statement_on_paper_is_one_sheet_of_text_and_one_of_digests(proof: Proof) -> None:
     with proof.made.file.open("rb") as stream:
         found = pack.read(stream)
         (part,) = found.manifest.of_role(Role.PDF)
         pdf = pack.read_part(stream, found, part, limit=1 << 24)
 
-    assert len(PAGE.findall(pdf)) == 1
+    assert len(PAGE.findall(pdf)) == 2
     assert b"/ToUnicode" in pdf  # what is drawn can be selected as text
     assert f"(D:{proof.made.manifest.made_at:%Y%m%d}".encode() in pdf
+
+
+def test_the_picture_is_printed_whole(proof: Proof, browser: Browser) -> None:
+    with Reader(browser, proof.made.file) as reader:
+        reader.page.emulate_media(media="print")
+        picture = reader.page.locator("#picture")
+        size = picture.evaluate("it => [it.naturalWidth, it.naturalHeight]")
+        box = picture.bounding_box()
+
+        assert box is not None
+        assert box["width"] / box["height"] == pytest.approx(size[0] / size[1], rel=0.01)
+        assert picture.evaluate("it => getComputedStyle(it.parentElement).breakInside") == "avoid"

@@ -161,6 +161,9 @@ def test_what_was_seen_is_the_headline_and_the_beginning_of_the_main_text() -> N
         *("The headline", "The first paragraph of it.", "The second one of it."),
     ]
     assert proof._excerpt(text, Readings()).startswith("News Business Lifestyle\nThe headline")
+    long, unspaced = (proof._excerpt(it * 100, Readings()) for it in ("a paragraph ", "正文第一段"))
+    assert (long[-11:], unspaced[-3:]) == ("a paragraph…"[-11:], "第一…"[-3:])
+    assert max(len(long), len(unspaced)) <= 300
 
 
 def verified(file: Path, trust: Trust, change: Callable[[bytes], bytes] = bytes) -> PackReport:
@@ -409,6 +412,8 @@ def test_a_printer_gives_a_pdf_and_one_that_fails_is_told_of(place: Place, tmp_p
 
     assert part_of(good, Role.PDF) == b"%PDF-1.4"
     assert "data:image/png;base64," in sheets[0]
+    listed = [it for it in good.manifest.parts if it.role not in (Role.PDF, Role.FACTS)]
+    assert [it.name for it in listed if f"<code>{it.sha256}</code>" not in sheets[0]] == []
     assert (good.manifest.lacks, bad.manifest.lacks) == ((), ("pdf",))
     assert said == [
         "4 captures are copied and verified",

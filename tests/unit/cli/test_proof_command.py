@@ -237,7 +237,7 @@ def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
 
     assert code == 1
     assert "no capture in the store says whether this page is there" in err
-    assert "it says nothing: " in err
+    assert "nothing can be said of the page: " in err
 
 
 def test_a_page_that_came_back_is_proven_and_the_return_is_told(

@@ -91,11 +91,18 @@ def test_what_is_no_picture_is_told_as_such(data: bytes) -> None:
     assert at(picture, 16 + WIDTH // 2, picture.height - 100) == (0xEE, 0xF0, 0xF4)
 
 
-def test_a_very_tall_view_is_cut_and_a_box_below_it_is_not_drawn() -> None:
+def test_a_very_tall_view_is_cut_which_is_said_and_a_box_below_it_is_not_drawn() -> None:
     tall = replace(RIGHT, png=png("#00ff00", 320, 9000))
     below = replace(tall, box=Box(left=10, top=8000, width=100, height=50))
 
-    assert opened(render(LEFT, tall)).height < 1000
+    picture, short = (opened(render(LEFT, it)) for it in (tall, RIGHT))
+    assert picture.height < 1000
+    told, none = (
+        {at(it, 32 + WIDTH + 5, y) for y in range(it.height - 60, it.height - 16)}
+        for it in (picture, short)
+    )
+    mark = (0xB3, 0x26, 0x1E)  # of the line below what is shown
+    assert (mark in told, mark in none) == (True, False)
     assert render(LEFT, tall) == render(LEFT, below)
 
 

@@ -14,6 +14,7 @@ from typing_extensions import override
 from snapshotter.formats import canonical_json, pack
 from snapshotter.model.assessment import (
     AccountState,
+    Assessment,
     Availability,
     Cause,
     Content,
@@ -25,8 +26,12 @@ from snapshotter.model.proof import Part, Role
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.report import pack as pages
 from snapshotter.report import statement, words
+from snapshotter.site import catalogue
 from tests import exhibits
 from tests.exhibits import AT, CITED, GLOSS, NOTICE
+from tests.unit.assess.pages import assessor, site_page
+
+ASSESSOR = assessor()
 
 PARTS = [
     (
@@ -109,14 +114,145 @@ def test_a_cause_is_what_is_stated_and_never_a_motive(cause: Cause) -> None:
     assert not re.search(r"censor|politic|because they|order(ed)? by", told)
     first, _, *rest = exhibits.statement().exhibits
     one = exhibits.exhibit(Role.FIRST_GONE, exhibits.gone(cause=cause))
-    assert told in said(exhibits=(first, one, *rest))
+    assert words.cause(cause) in said(exhibits=(first, one, *rest))
+
+
+REMOVALS = [
+    name
+    for name, page in catalogue.PAGES.items()
+    if page.expected and page.expected.availability is Availability.UNAVAILABLE
+]
+# By what each of them shows that it is gone, where that is no notice.
+WITHOUT_NOTICE = {
+    "real404": "the server answered HTTP 404 (Not Found)",
+    "410": "the server answered HTTP 410 (Gone)",
+    "451": "the server answered HTTP 451 (Unavailable For Legal Reasons)",
+    "wb/sorry-pagenotfound": "the browser was led to an address",
+}
+
+
+def seen_as(name: str, role: Role = Role.FIRST_GONE) -> statement.Exhibit:
+    """Return a capture of a page of the fixture site, as a statement tells of it."""
+    page = site_page(name)
+    content, verdict = ASSESSOR.judge(page)
+    record = exhibits.record()
+    record["what"] |= {"http_status": page.status, "final_url": page.final_url}
+    one = exhibits.gone(
+        url=page.requested_url,
+        content=content.kind,
+        **{
+            field: getattr(verdict, field)
+            for field in ("accounts", "availability", "cause", "cited_rule", "notice", "rule")
+        },
+        undecided=verdict.undecided,
+    )
+    assessment = Assessment(content=content, takedown=verdict)
+    return exhibits.exhibit(role, one, record=record, assessment=assessment)
+
+
+@pytest.mark.parametrize("name", REMOVALS)
+def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_that_was_not(
+    name: str,
+) -> None:
+    one = seen_as(name)
+    told = said(exhibits=(exhibits.statement().seen, one, replace(one, role=Role.CONFIRMATION)))
+    status = site_page(name).status
+
+    assert "there was a notice" not in told
+    if name in WITHOUT_NOTICE:
+        assert one.observation.notice == ""
+        assert f"it was gone: {WITHOUT_NOTICE[name]}" in told
+        assert told.count("no text of a notice was found") == 2  # of the first, and what confirms
+        assert "The notice says" not in told
+        assert "a notice stood" not in told
+    elif name.startswith("wb/api-"):
+        assert "it was gone: the data that the server sent state it. The server" in told
+        assert "The notice says" not in told
+    else:
+        assert "it was gone: a notice stood in the place of the content. The server" in told
+        assert text(words.cut(one.observation.notice, 200)) in told
+    assert f"HTTP {status} (" in told
+    assert words.http(599) == "HTTP 599"
+
+
+def test_a_legal_reason_is_given_to_the_status_or_to_the_notice_that_states_it() -> None:
+    seen = exhibits.statement().seen
+    by_status, by_notice = (said(exhibits=(seen, seen_as(it))) for it in ("451", "legal-451-body"))
+
+    assert "The server says that it is withheld for legal reasons (HTTP 451)" in by_status
+    assert "The notice says that it is withheld for legal reasons. Read" in by_notice
+    assert "451)" not in by_notice
+
+
+def test_an_address_to_which_the_page_led_is_told() -> None:
+    seen = exhibits.statement().seen
+
+    assert "The address led to http://weibo.com/sorry?pagenotfound" in said(
+        exhibits=(seen, seen_as("wb/sorry-pagenotfound"))
+    )
+    assert "The address led to" not in said(exhibits=(seen, seen_as("real404")))
+
+
+def test_what_says_something_of_an_account_is_told_of_it() -> None:
+    states = {
+        name: [by for _, by in statement._of_accounts(seen_as(name))]
+        for name in ("wx/frozen-name", "wb/sorry-closed", "wb/api-abnormal", "x/suspended")
+    }
+
+    data = "The data that the server sent say this of the account behind the page"
+    page = "The page says this of the account behind it, and not of itself."
+    assert states.pop("wb/api-abnormal")[0].startswith(data)
+    assert set(map(tuple, states.values())) == {(page,)}
+
+
+def test_what_does_not_agree_is_not_told_as_a_confirmation() -> None:
+    """Somebody who chooses captures may choose any."""
+    seen, first, again, _ = exhibits.statement().exhibits
+    back = replace(again, observation=exhibits.observation(bundle_id=again.observation.bundle_id))
+    away = seen_as("wb/visitor", Role.CONFIRMATION)
+
+    told = said(exhibits=(seen, first, again, back, away))
+
+    assert told.count("Confirmed on") == 1
+    assert told.count("Not confirmed on") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (None, "no answer of the server was received"),
+        (503, "the server answered HTTP 503 (Service Unavailable), which says nothing about"),
+        (200, "the page showed an error, or could not be read"),
+    ],
+)
+def test_an_error_is_told_by_the_servers_answer(status: int | None, told: str) -> None:
+    one = exhibits.gone(availability=Availability.INCONCLUSIVE, undecided=Undecided.ERROR)
+    record = exhibits.record()
+    record["what"]["http_status"] = status
+
+    assert told in statement.shown(exhibits.exhibit(Role.CONFIRMATION, one, record=record))
+
+
+def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
+    told = said()
+    seen, gone = "27 November 2026, 14:05:12 to 14:05:15 UTC", "27 November 2026, 14:31:40 to"
+
+    assert "On 27 November 2026, 14:05:12 UTC" in told  # where the earlier one began
+    assert "On 27 November 2026, 14:31:43 UTC" in told  # where the later one ended
+    assert "when the earlier capture began, the second is when the later capture ended" in told
+    assert f"On {seen}, it was there: the page showed its content." in told
+    assert f"On {gone} 14:31:43 UTC, it was gone: a notice stood" in told
+    assert f"captured on {seen}, on the right on {gone}" in str(
+        statement.html(exhibits.statement())
+    )
 
 
 def test_what_confirms_it_and_what_stands_beside_it_are_told() -> None:
     told = said()
 
-    assert "Confirmed at 27 November 2026, 14:50:12 UTC: it was gone" in told
-    assert "Another page of the host, http://mp.weixin.qq.com/s?b=2, at" in told
+    again = "27 November 2026, 14:31:40 to 14:50:12 UTC"
+    assert f"Confirmed on {again}: it was gone: a notice stood" in told
+    assert "Another page of the host, http://mp.weixin.qq.com/s?b=2, on" in told
     assert "It was looked at from one place alone." in told
     assert "existed by 27 November 2026, 14:05:19 UTC, says Authority A" in told
     assert "In the log." in told
@@ -135,7 +271,8 @@ def test_what_is_missing_is_said_and_not_passed_over() -> None:
     )
 
     assert "No event was concluded from these captures" in told
-    assert "No notice was read. No reason is stated." in told
+    assert "it was gone: no text of a notice was found." in told
+    assert "No reason is stated." in told
     assert f"(capture {again.observation.bundle_id}, not in this file)" in told
     assert "No other page of the host was captured beside it." in told
     assert "First gone: no independent clock; this machine's own says" in told
@@ -388,10 +525,19 @@ def test_the_digest_of_the_page_follows_all_that_a_browser_makes_of_it_and_no_sp
         pages.shown_sha256(page.replace(b"</p>", b"</b>", 1), parts, end)
 
 
-def test_the_sheet_for_paper_has_its_picture_with_it() -> None:
-    sheet = statement.sheet(exhibits.statement(), picture="data:image/png;base64,AAAA")
+def test_the_sheet_for_paper_has_its_picture_and_every_digest_with_it() -> None:
+    made = exhibits.statement()
+    *inside, last = made.exhibits
+    left_out = replace(last, enclosed=False)
+    said = replace(made, exhibits=(*inside, left_out))
+
+    sheet = statement.sheet(said, PARTS, picture="data:image/png;base64,AAAA")
 
     assert 'src="data:image/png;base64,AAAA"' in sheet
+    assert f'the picture</td><td class="number">7</td><td><code>{"a" * 64}</code>' in sheet
+    absent = f"({last.observation.bundle_id}), not in the pack"
+    assert absent in sheet
+    assert f"<code>{last.observation.sha256}</code>" in sheet.partition(absent)[2]
     assert "default-src 'none'" in sheet
     assert "<script" not in sheet
 
@@ -430,20 +576,63 @@ def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "it was there: content"),
-        ({"content": Content.PARTIAL}, "it was there: content, and some of it is missing"),
+        ({}, "it was there: the page showed its content"),
+        (
+            {"content": Content.PARTIAL},
+            "it was there: the page showed its content, and some of it was missing",
+        ),
         (
             {"availability": Availability.INCONCLUSIVE, "undecided": Undecided.WALL},
-            "it says nothing: a login, a verification or another wall stood in front of it",
+            "nothing can be said of the page: a login, a verification or another wall stood in "
+            "front of it",
         ),
         (
             {"availability": Availability.INCONCLUSIVE},
-            "it says nothing: nothing could be said about it",
+            "nothing can be said of the page: nothing could be said about it",
         ),
     ],
 )
 def test_what_a_capture_shows_in_words(changes: dict[str, Any], told: str) -> None:
     assert words.shown(exhibits.observation(**changes)) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "told"),
+    [
+        ("Whole.", 6, "Whole."),
+        ("People subscribe without first exchanging", 30, "People subscribe without…"),
+        ("People subscribe, then read", 18, "People subscribe,…"),
+        ("Don't cut a word's end", 17, "Don't cut a…"),
+        ("正文第一段文字", 4, "正文第…"),
+        ("他说word again", 6, "他说…"),
+        ("aaaaaaaaaaaaaaaaaaaaaa", 10, "aaaaaaaaa…"),
+        ("http://x.test/a-very-long/path", 20, "http://x.test/…"),
+        ("caf" + "e\u0301" * 9, 6, "cafe\u0301…"),
+        ("ab \U0001f469\u200d\U0001f4bb cd", 6, "ab…"),
+        ("ab \U0001f1eb\U0001f1f7\U0001f1e9\U0001f1ea", 6, "ab \U0001f1eb\U0001f1f7…"),
+        ("ab \ud83d\ude00 cd", 5, "ab…"),
+        ("", 0, ""),
+        ("ab", 1, "…"),
+    ],
+)
+def test_what_is_cut_ends_with_a_word_and_in_no_character(text: str, most: int, told: str) -> None:
+    assert words.cut(text, most) == told
+    assert len(words.cut(text, most)) <= max(most, 1)
+
+
+def test_a_capture_has_both_its_times() -> None:
+    late = datetime(2026, 11, 27, 23, 59, 58, tzinfo=UTC)
+    over = late + timedelta(seconds=4)
+
+    assert words.during(late, late) == "27 November 2026, 23:59:58 UTC"
+    assert words.during(late, over) == (
+        "27 November 2026, 23:59:58 UTC to 28 November 2026, 00:00:02 UTC"
+    )
+    assert words.local_during(late, late, "UTC") == ""
+    assert words.local_during(AT, AT, "Asia/Shanghai") == "22:05:12 in Asia/Shanghai"
+    assert words.local_during(AT, AT + timedelta(seconds=3), "Asia/Shanghai") == (
+        "22:05:12 to 22:05:15 in Asia/Shanghai"
+    )
 
 
 def test_every_word_of_the_verdicts_has_its_words() -> None:
