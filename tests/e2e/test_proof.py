@@ -151,6 +151,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
             printer=lambda html, beside, at: print_pdf(
                 html, beside, at=at, clock=clock, allow_no_sandbox=True
             ),
+            judge=judge_by_rules(trust, rederiver()),
         ),
         case,
         folder / "proof.html",
