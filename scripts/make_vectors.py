@@ -854,34 +854,58 @@ def _records(shop: Workshop) -> Iterator[Vector]:
         yield _failed(
             f"insider-record-{name}", shop.insider_record(edit), f"capture.json: {name}", "FORMAT"
         )
+    # These four move an instant and leave its milliseconds where they were.
     yield _failed(
         "insider-times-out-of-order",
         shop.insider_record(when(started_at="2200-01-01T00:00:00Z")),
-        "captured after it was sealed",
-        "TIME",
+        "captured after it was sealed, and its milliseconds say another time",
+        "FORMAT",
     )
     sealed = canonical_json.parse_instant(good["sealed_at"])
 
-    def began(at: datetime, *, named: datetime) -> Callable[[Record], None]:
+    def began(at: datetime, *, named: datetime, with_ms: bool = True) -> Callable[[Record], None]:
         def edit(record: Record) -> None:
             record["bundle_id"] = bundles.bundle_id(named)
-            record["when"].update(
-                started_at=canonical_json.instant(at),
-                ended_at=canonical_json.instant(at + timedelta(seconds=5)),
-            )
+            for name, moment in (("started_at", at), ("ended_at", at + timedelta(seconds=5))):
+                record["when"][name] = canonical_json.instant(moment)
+                if with_ms:
+                    record["when"][f"{name}_ms"] = canonical_json.milliseconds(moment)
 
         return edit
 
-    long_ago = datetime(1999, 1, 1, tzinfo=UTC)
+    long_ago, year_2200 = datetime(1999, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+    three_hours, an_hour = sealed - timedelta(hours=3), sealed - timedelta(hours=1)
+    for name, at, why in (
+        ("insider-backdated", long_ago, "it says that it was captured in 1999"),
+        ("insider-capture-of-three-hours", three_hours, "captured three hours before its seal"),
+        ("insider-capture-of-an-hour", an_hour, "captured an hour before its seal"),
+    ):
+        yield _failed(
+            name,
+            shop.insider_record(began(at, named=at, with_ms=False)),
+            f"{why}, and its milliseconds say another time",
+            "FORMAT",
+        )
+    yield _failed(
+        "insider-times-out-of-order-throughout",
+        shop.insider_record(
+            when(
+                started_at=canonical_json.instant(year_2200),
+                started_at_ms=canonical_json.milliseconds(year_2200),
+            )
+        ),
+        "captured after it was sealed",
+        "TIME",
+    )
     yield _unclear(
-        "insider-backdated",
+        "insider-backdated-throughout",
         shop.insider_record(began(long_ago, named=long_ago)),
         "sealed now, and captured, it says, in 1999",
         "TIME",
     )
     yield _unclear(
-        "insider-capture-of-three-hours",
-        shop.insider_record(began(sealed - timedelta(hours=3), named=sealed - timedelta(hours=3))),
+        "insider-capture-of-three-hours-throughout",
+        shop.insider_record(began(three_hours, named=three_hours)),
         "captured three hours before it was sealed; none takes more than two",
         "TIME",
     )
@@ -892,13 +916,9 @@ def _records(shop: Workshop) -> Iterator[Vector]:
         "TIME",
     )
     yield Vector(
-        name="insider-capture-of-an-hour",
+        name="insider-capture-of-an-hour-throughout",
         why="the longest capture that a policy allows: nothing is wrong with it",
-        data=pack(
-            shop.insider_record(
-                began(sealed - timedelta(hours=1), named=sealed - timedelta(hours=1))
-            )
-        ),
+        data=pack(shop.insider_record(began(an_hour, named=an_hour))),
         verdict=PASSED,
     )
     yield _unclear(

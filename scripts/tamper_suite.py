@@ -113,7 +113,7 @@ def make(work: Path) -> Suite:
         case
         for kind in (
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
-            _signatures, _public_keys, _json, _record_fields, _instants, _times, _tokens, _late_tokens,
+            _signatures, _public_keys, _json, _record_fields, _instants, _two_moments, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
             _taken_out, _log_proofs, renewals, _limits,
         )
@@ -261,13 +261,23 @@ def _controls(shop: Shop) -> Iterator[Case]:
     )
 
 
+def _moment(name: str, at: datetime) -> Edit:
+    """An edit that puts an instant of the capture, in both of its spellings."""
+
+    def edit(record: Record) -> None:
+        record["when"][name] = canonical_json.instant(at)
+        record["when"][f"{name}_ms"] = canonical_json.milliseconds(at)
+
+    return edit
+
+
 def _began(shop: Shop, before: timedelta, *, named: timedelta | None = None) -> Edit:
     """The capture began so long before the seal; its id is of then, or of `named` before."""
     sealed = canonical_json.parse_instant(bundles.record_of(shop.good_bundle)["sealed_at"])
 
     def edit(record: Record) -> None:
         record["bundle_id"] = bundles.bundle_id(sealed - (before if named is None else named))
-        record["when"]["started_at"] = canonical_json.instant(sealed - before)
+        _moment("started_at", sealed - before)(record)
 
     return edit
 
@@ -794,6 +804,46 @@ def _instants(shop: Shop) -> Iterator[Case]:
                 )
 
 
+def _two_moments(shop: Shop) -> Iterator[Case]:
+    """One instant in two spellings: `X`, and `X_ms` from its second to the next, both included."""
+    record = bundles.record_of(shop.good_bundle)
+    years = 5 * 365 * 24 * 3600 * 1000
+    for path in (
+        "when.started_at", "when.ended_at", "when.navigation_started_at", "when.navigation_ended_at",
+        "content.artifacts.0.made_at", "how.steps.0.started_at", "how.actions.0.at", "when.clock_checks.0.ours",
+    ):  # fmt: skip
+        label = re.sub(r"[._]", "-", path)
+        place: Any = record
+        for step in path.split("."):
+            place = place[int(step)] if isinstance(place, list) else place[step]
+        second = canonical_json.milliseconds(canonical_json.parse_instant(place))
+        for name, ms in (
+            ("of-another-year", second - years), ("before-its-second", second - 1), ("behind-its-second", second + 1001),
+            ("text", str(second)), ("true", True), ("null", None),
+        ):  # fmt: skip
+            if label == "when-ended-at" or name == "of-another-year":
+                why = f"{path} is {place}, and {path}_ms {ms!r}"
+                edited = shop.insider_record(_at(f"{path}_ms", ms))
+                yield _failed(f"insider-two-moments-{label}-{name}", edited, why, "FORMAT")
+        if label == "when-ended-at":
+            for name, ms in (("first", second), ("last", second + 1000)):
+                edited = shop.insider_record(_at(f"{path}_ms", ms))
+                yield _good(f"{name}-millisecond", edited, f"{path} is {place}, and {path}_ms {ms}")
+    for name, value, is_good in (
+        ("null", {"at": None, "at_ms": 1}, False), ("nulls", {"at": None, "at_ms": None}, True),
+        ("no-instant", {"at": "soon", "at_ms": 1}, False), ("one-digit", {"at": "2026-1-02T03:04:05Z", "at_ms": 1767323045000}, False),
+        ("year-one", {"at": "0001-01-01T00:00:00Z", "at_ms": -62135596800000}, True),
+        ("last-year", {"at": "9999-12-31T23:59:59Z", "at_ms": 253402300799999}, True),
+        ("setting", {"pdf": False, "pdf_ms": 60_000}, True), ("deep", [[[{"x": [{"at": "2026-01-02T03:04:05Z", "at_ms": 0}]}]]], False),
+        ("alone", {"at_ms": "soon", "_ms": 1, "": "x"}, False), ("only-ms", {"at_ms": "soon"}, True),
+    ):  # fmt: skip
+        edited = shop.insider_record(_sets(extra=value))
+        if is_good:
+            yield _good(f"moments-{name}", edited, f"a field that nobody reads is {value}")
+        else:
+            yield _failed(f"insider-moments-{name}", edited, f"a field is {value}", "FORMAT")
+
+
 # --- times -----------------------------------------------------------------------------------
 
 
@@ -802,18 +852,18 @@ def _times(shop: Shop) -> Iterator[Case]:
     sealed = canonical_json.parse_instant(bundles.record_of(good)["sealed_at"])
     second = timedelta(seconds=1)
 
-    def moved(path: str, by: timedelta) -> Members:
-        return shop.insider_record(_at(path, canonical_json.instant(sealed + by)))
+    def moved(name: str, by: timedelta) -> Members:
+        return shop.insider_record(_moment(name, sealed + by))
 
     yield _failed(
         "insider-ended-before-it-began",
-        moved("when.ended_at", -timedelta(minutes=4)),
+        moved("ended_at", -timedelta(minutes=4)),
         "ended before it began",
         "TIME",
     )
     yield _failed(
         "insider-ended-after-the-seal",
-        moved("when.ended_at", second),
+        moved("ended_at", second),
         "ended after it was sealed",
         "TIME",
     )
@@ -1261,7 +1311,7 @@ def _limits(shop: Shop) -> Iterator[Case]:
     oldest = shop.insider_record(
         lambda record: [
             record.update(bundle_id="10000101t000000z-abcdefghijklmnop"),
-            record["when"].update(started_at="1000-01-01T00:00:00Z"),
+            _moment("started_at", datetime(1000, 1, 1, tzinfo=UTC))(record),
         ]
     )
     words = "the first second that there is, long before its seal"

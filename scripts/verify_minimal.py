@@ -448,10 +448,12 @@ def instant(text: Any) -> Instant:
     return utc(*map(int, found.groups()))
 
 
-def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) -> Instant:
-    """Of the years 1000 to 9999. Raises Bad."""
+def utc(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, *, least: int = 1000
+) -> Instant:
+    """Of the years 1000, or `least`, to 9999. Raises Bad."""
     try:
-        if year < 1000:
+        if year < least:
             raise ValueError
         return datetime.datetime(
             year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc
@@ -470,6 +472,38 @@ def seconds(when: Instant) -> int:
 
 def show_instant(when: Instant) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def check_moments(value: Any) -> None:
+    """
+    Every instant that is written twice, `X` and `X_ms`, is one moment. Raises Bad.
+
+    X_ms lies from the second of X to the next one, both included: records once rounded it.
+    """
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, list):
+            left += item
+        if not isinstance(item, dict):
+            continue
+        left += item.values()
+        for name, ms in item.items():
+            text = item.get(name[:-3], 0) if name.endswith("_ms") else 0
+            if text is None and ms is not None:
+                raise Bad(f"{name} is a moment, and without _ms it is none")
+            if not isinstance(text, str):
+                continue  # no instant: a setting, beside how long it may take
+            found = INSTANT.match(text)
+            if found is None:
+                raise Bad(f"{name} stands beside {text:.40}, which is no instant")
+            since = utc(*map(int, found.groups()), least=1) - EPOCH
+            second = since.days * 86400 + since.seconds
+            if type(ms) is not int or not 0 <= ms - 1000 * second <= 1000:
+                raise Bad(f"{name} is another moment than {text:.40}")
 
 
 def fields(value: Any, wanted: Iterable[str], what: str) -> dict[str, Any]:
@@ -1804,6 +1838,7 @@ class Verification:
             return
         try:
             record = self.record = Record(value)
+            check_moments(value)
         except Bad as bad:
             self.bad("record", "FORMAT", f"capture.json: {bad}")
             return

@@ -21,6 +21,7 @@ from snapshotter.assess.qr import Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, page_layout, typed
+from snapshotter.formats.digest import digest
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import (
     Capture,
@@ -30,6 +31,7 @@ from snapshotter.model.capture import (
     Reason,
     Redirect,
 )
+from snapshotter.model.established import Established
 from snapshotter.model.page import Page
 from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
@@ -84,14 +86,18 @@ class BundledFiles:
 
     Args:
         stream: The bundle; stays open as long as this is used.
+        verified: What its verification established. Each member is then opened only if it still
+            has the digest that was verified.
 
     Raises:
-        EvidenceInvalid: It is none.
+        EvidenceInvalid: It is none; from `open`, a member changed after it was verified.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, verified: Established | None = None) -> None:
         self._stream = stream
         self._members = {it.name: it for it in container.read_directory(stream)}
+        self._verified = verified
+        self._same: set[str] = set()
 
     def names(self) -> Iterable[str]:
         """See `Files.names`."""
@@ -100,7 +106,15 @@ class BundledFiles:
     def open(self, path: str) -> BinaryIO | None:
         """See `Files.open`."""
         member = self._members.get(path)
-        return bundles.part_of(self._stream, member) if member is not None else None
+        if member is None:
+            return None
+        if self._verified is not None and path not in self._same:
+            known = self._verified.members.get(path)
+            part = bundles.part_of(self._stream, member)
+            if known is None or digest(part, limit=member.length).sha256 != known.sha256:
+                raise EvidenceInvalid(f"{path} changed after it was verified")
+            self._same.add(path)
+        return bundles.part_of(self._stream, member)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

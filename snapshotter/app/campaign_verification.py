@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from snapshotter.app import assessing, bundles, gaps
+from snapshotter.app import assessing, gaps
 from snapshotter.app.assessing import BundledFiles
 from snapshotter.app.campaigns import event_ids, gap_ref
 from snapshotter.app.event_verification import BY_RULES, Find, Found, Rederiver, as_then
@@ -340,17 +340,18 @@ def _look(
         detail = f"the key that signed the report has signed the capture {name}"
         found.findings.append(_finding("report key", Code.EVENT_KEY, detail))
     try:
-        record, files = bundles.read_record(here.stream), BundledFiles(here.stream)
+        facts = report.established
+        if facts is None:
+            raise EvidenceInvalid("its record is none that a capture writes")
+        record, files = report.record, BundledFiles(here.stream, facts)
         if assessing.read_assessment(files) is None:
             found.without_rules.add(name)
             url = str(record["what"]["requested_url"])
             made = assessing.assess(record, files, by.decide(url), by.assessor_of)
         else:
             made = assessing.rederive(files, by.assessor_of).assessment
-        again = observe(
-            record, made, sha256=report.sha256, proven_at=said.proven_at, rules=by.rules
-        )
-        found.named[name] = (again.identity, stated(record, made, by.rules))
+        again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
+        found.named[name] = (again.identity, stated(facts, made, by.rules))
     except ServiceUnavailable:
         raise
     except (SnapshotterError, KeyError, TypeError) as error:

@@ -31,11 +31,13 @@ from snapshotter.formats.digest import CHUNK
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import PictureKind
 from snapshotter.model.comparison import Comparison, Side
+from snapshotter.model.established import CaptureFacts
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.request import Decision, MaskRules
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
+from snapshotter.verify import record as records
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.trust import Trust
 
@@ -273,9 +275,11 @@ def _side(
 ) -> Side:
     report = given.report
     try:
-        what, when = record["what"], record["when"]
+        # A bundle that FAILED is compared as well, by its own word.
+        facts = report.established or records.facts(record, sha256=report.sha256)
+        what = record["what"]
         return Side(
-            bundle_id=str(record["bundle_id"]),
+            bundle_id=facts.bundle_id,
             sha256=report.sha256,
             verification=report.verdict.value,
             codes=tuple(
@@ -283,12 +287,11 @@ def _side(
                     {it.code.value for it in report.findings if it.verdict is not Verdict.PASSED}
                 )
             ),
-            requested_url=str(what["requested_url"]),
-            final_url=str(what["final_url"]),
-            captured_at=datetime.fromtimestamp(0, UTC)
-            + timedelta(milliseconds=when["ended_at_ms"]),
+            requested_url=facts.requested_url,
+            final_url=facts.final_url,
+            captured_at=facts.ended_at,
             proven_at=report.proven_time,
-            identity=_identity(record, assessed, rules),
+            identity=_identity(facts, assessed, rules),
             http_status=what["http_status"],
             title=str(what["title"]),
             standing=standing(assessed),
@@ -297,10 +300,10 @@ def _side(
         raise EvidenceInvalid(f"{given.name}: the capture record is not as it has to be") from error
 
 
-def _identity(record: Mapping[str, Any], assessed: Assessment | None, rules: IdentityRules) -> str:
-    said = stated(dict(record), assessed, rules) if assessed is not None else ""
+def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: IdentityRules) -> str:
+    said = stated(facts, assessed, rules) if assessed is not None else ""
     try:
-        return said or identities.identity(str(record["what"]["requested_url"]), rules).key
+        return said or identities.identity(facts.requested_url, rules).key
     except ValueError:
         return ""
 

@@ -12,14 +12,14 @@ The rules of today are asked as well. What they say differently is told, and dec
 an event was concluded by the rules of its time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from snapshotter.app import assessing, bundles
+from snapshotter.app import assessing
 from snapshotter.app.assessing import AssessorOf, BundledFiles
 from snapshotter.app.bundle_verification import verified_in_store
 from snapshotter.app.observations import is_of_its_host, observe, stated
@@ -28,6 +28,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.formats import layout
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import (
@@ -133,27 +134,25 @@ def first_of(finds: Sequence[Find], bundle_id: str) -> Iterator[Found | None]:
     yield None
 
 
-def unlike(by: Rederiver, said: Observation, stream: BinaryIO) -> str:
+def unlike(by: Rederiver, said: Observation, facts: Established, stream: BinaryIO) -> str:
     """
     Return why a bundle does not show what is said of it, by the rules in it; "" if it does.
 
     Of one from before verdicts were made nothing is said: it holds no rules.
 
+    Args:
+        facts: What its verification established.
+        stream: The bundle that was verified.
+
     Raises:
         ServiceUnavailable: What runs the rules did not answer.
     """
     try:
-        files = BundledFiles(stream)
+        files = BundledFiles(stream, facts)
         if assessing.read_assessment(files) is None:
             return ""
         made = assessing.rederive(files, by.assessor_of).assessment
-        again = observe(
-            bundles.read_record(stream),
-            made,
-            sha256=said.sha256,
-            proven_at=said.proven_at,
-            rules=by.rules,
-        )
+        again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:
@@ -265,11 +264,13 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
     report = here.report
     if report.sha256 != said.sha256 or report.verdict is Verdict.FAILED:
         return _Look(report=report)
+    facts = report.established
+    if facts is None:
+        return _Look(report=report, problem="its record is none that a capture writes")
     notes: list[str] = []
     try:
-        files = BundledFiles(here.stream)
-        record = bundles.read_record(here.stream)
-        today = _today(files, record, by)
+        files = BundledFiles(here.stream, facts)
+        today = _today(files, report.record, by)
         by_today = assessing.read_assessment(files) is None
         if by_today:
             if today is None:
@@ -281,10 +282,8 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
             made = rederived.assessment
             if not rederived.is_same:
                 notes.append("its assessment differs in detail from the one that is made now")
-        again = observe(
-            record, made, sha256=report.sha256, proven_at=said.proven_at, rules=by.rules
-        )
-        shown = stated(record, made, by.rules)
+        again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
+        shown = stated(facts, made, by.rules)
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:  # also: a file of rules in it is none
@@ -303,7 +302,7 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
     )
 
 
-def _today(files: BundledFiles, record: dict[str, object], by: Rederiver) -> Assessment | None:
+def _today(files: BundledFiles, record: Mapping[str, object], by: Rederiver) -> Assessment | None:
     """Return what the rules of today say; None where they can not be asked."""
     try:
         what = record["what"]
@@ -485,7 +484,7 @@ def _not_of_it(
     elif part.role.startswith("control"):
         if identity in about:
             yield f"{part.role} is of the page itself"
-        elif part.report is not None and not is_of_its_host(part.report.record):
+        elif part.report is not None and not is_of_its_host(part.report.established):
             yield f"{part.role} led to another host"
     elif said.identity != identity:
         yield f"{part.role} is of {identity}"

@@ -8,10 +8,10 @@ on it has to.
 
 import contextlib
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from datetime import datetime
+from typing import BinaryIO
 
 from snapshotter.app import bundles
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -21,20 +21,20 @@ from snapshotter.formats.digest import digest
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.rfc3161 import TokenInvalid
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.established import CaptureFacts
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import identity as identities
 from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.store.catalog import Catalog, Read, Reader, Row, Standing
+from snapshotter.verify import record as records
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 
 # Makes the verdict of a bundle that has none, by the rules of today; None: it holds too little.
 Reassess = Callable[[BinaryIO], Assessment | None]
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _ACCOUNT = "account"  # as `policies/readings/` calls the name of the account among the metadata
 _MAX_NAME = 200  # characters
-_TOO_LATE = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +144,10 @@ def read_bundle(
     """Return what the catalog holds of one bundle, by its own word; raises nothing about it."""
     try:
         record = bundles.read_record(stream)
-        asked = _asked(record, rules)
+        asked = _asked(records.text(record, "what", "requested_url"), rules)
     except (EvidenceInvalid, OSError) as error:
         return Read(standing=Standing.UNREADABLE, problem=str(error))
-    url = _text(record, "what", "requested_url")
+    url = records.text(record, "what", "requested_url")
     standing, found = Standing.ASSESSED, None
     try:
         if assessments.PATH in bundles.member_names(stream):
@@ -158,23 +158,18 @@ def read_bundle(
         if found is None:
             problem = "it was made before verdicts were, and holds too little for one"
             return Read(standing=Standing.UNASSESSED, problem=problem, asked=asked, url=url)
-        made = observe(
-            record,
-            found,
-            sha256=sha256,
-            proven_at=_proven_at(stream, late_tokens),
-            rules=rules,
-        )
+        facts = records.facts(record, sha256=sha256)
+        proven_at = _proven_at(stream, late_tokens)
+        made = observe(facts, found, proven_at=proven_at, rules=rules)
     except (EvidenceInvalid, OSError) as error:
         return Read(standing=Standing.UNREADABLE, problem=str(error), asked=asked, url=url)
-    return Read(standing=standing, observation=made, stated=stated(record, found, rules))
+    return Read(standing=standing, observation=made, stated=stated(facts, found, rules))
 
 
 def observe(
-    record: dict[str, Any],
+    facts: CaptureFacts,
     assessed: Assessment,
     *,
-    sha256: str,
     proven_at: datetime | None,
     rules: IdentityRules,
 ) -> Observation:
@@ -184,20 +179,23 @@ def observe(
     Its identity is that of the address that was asked for, or the one that the page states
     where the address does not tell.
 
+    Args:
+        facts: The `Established` of a verified bundle, wherever something is concluded or signed.
+            A catalog gives what the record says.
+
     Raises:
-        EvidenceInvalid: The record is not as a capture record is.
+        EvidenceInvalid: It is of no page.
     """
     verdict = assessed.takedown
-    asked, shown = _asked(record, rules), stated(record, assessed, rules)
-    ended_at, began_at = (_moment(record, name) for name in ("ended_at_ms", "started_at_ms"))
+    asked, shown = _asked(facts.requested_url, rules), stated(facts, assessed, rules)
     identity = shown or asked
     return Observation(
-        bundle_id=_text(record, "bundle_id"),
-        sha256=sha256,
+        bundle_id=facts.bundle_id,
+        sha256=facts.sha256,
         identity=asked,
-        url=_text(record, "what", "requested_url"),
-        at=ended_at,
-        began_at=began_at,
+        url=facts.requested_url,
+        at=facts.ended_at,
+        began_at=facts.started_at,
         content=assessed.content.kind,
         availability=verdict.availability,
         cause=verdict.cause,
@@ -210,19 +208,19 @@ def observe(
         ambiguous=verdict.ambiguous,
         needs_control=verdict.needs_control,
         accounts=verdict.accounts,
-        account=_account(record, assessed, identity, rules),
+        account=_account(facts, assessed, identity, rules),
         account_name=_account_name(assessed),
         counts=assessed.readings.counts,
         main_sha256=assessed.main_sha256,
         rule_files=assessed.rule_files,
-        vantage=_vantage(record),
-        light=_light(record),
-        key_id=_signer(record),
+        vantage=facts.vantage,
+        light=facts.light,
+        key_id=facts.key_id,
         proven_at=proven_at,
     )
 
 
-def stated(record: dict[str, Any], assessed: Assessment, rules: IdentityRules) -> str:
+def stated(facts: CaptureFacts, assessed: Assessment, rules: IdentityRules) -> str:
     """
     Return the identity that the page has beyond that of the address asked for; "" if none.
 
@@ -231,10 +229,10 @@ def stated(record: dict[str, Any], assessed: Assessment, rules: IdentityRules) -
     where that other one is a site's own number.
     """
     with contextlib.suppress(ValueError):
-        asked = identities.identity(_text(record, "what", "requested_url"), rules)
+        asked = identities.identity(facts.requested_url, rules)
         if asked.is_number:
             return ""
-        final = identities.identity(_text(record, "what", "final_url"), rules)
+        final = identities.identity(facts.final_url, rules)
         if final.is_number:
             return final.key
         if not asked.final and not final.final and assessed.identity.startswith("wechat:"):
@@ -242,31 +240,27 @@ def stated(record: dict[str, Any], assessed: Assessment, rules: IdentityRules) -
     return ""
 
 
-def is_of_its_host(record: Mapping[str, Any]) -> bool:
+def is_of_its_host(facts: CaptureFacts | None) -> bool:
     """Whether what a capture shows came from the host that was asked, or from one of its site."""
-    what = record.get("what")
-    if not isinstance(what, Mapping):
+    if facts is None:
         return False
     asked, shown = (
-        host_of(str(what.get(name, ""))).removeprefix("www.")
-        for name in ("requested_url", "final_url")
+        host_of(url).removeprefix("www.") for url in (facts.requested_url, facts.final_url)
     )
     return asked == shown or asked.endswith(f".{shown}") or shown.endswith(f".{asked}")
 
 
-def _asked(record: dict[str, Any], rules: IdentityRules) -> str:
+def _asked(url: str, rules: IdentityRules) -> str:
     try:
-        return identities.identity(_text(record, "what", "requested_url"), rules).key
+        return identities.identity(url, rules).key
     except ValueError as error:
         raise EvidenceInvalid(f"it is of no page: {error}") from error
 
 
-def _account(
-    record: dict[str, Any], assessed: Assessment, identity: str, rules: IdentityRules
-) -> str:
-    for url in ("requested_url", "final_url"):
-        with contextlib.suppress(ValueError, EvidenceInvalid):
-            if found := identities.account(_text(record, "what", url), rules):
+def _account(facts: CaptureFacts, assessed: Assessment, identity: str, rules: IdentityRules) -> str:
+    for url in (facts.requested_url, facts.final_url):
+        with contextlib.suppress(ValueError):
+            if found := identities.account(url, rules):
                 return found
     if found := identities.account_of(identity):
         return found
@@ -284,31 +278,6 @@ def _account_name(assessed: Assessment) -> str:
         if it.name == _ACCOUNT
     }
     return named.pop()[:_MAX_NAME] if len(named) == 1 else ""
-
-
-def _vantage(record: dict[str, Any]) -> str:
-    """Return the way that a capture took: as the settings call it, else what kind of way it is."""
-    who = record.get("who")
-    network = who.get("network") if isinstance(who, Mapping) else None
-    named = network.get("vantage") if isinstance(network, Mapping) else None
-    if isinstance(named, str) and named:
-        return named
-    return _text(record, "who", "network_path", missing="direct") or "direct"
-
-
-def _signer(record: dict[str, Any]) -> str:
-    signers = record.get("signers")
-    first = signers[0] if isinstance(signers, list) and signers else None
-    key_id = first.get("key_id") if isinstance(first, dict) else None
-    if not isinstance(key_id, str):
-        raise EvidenceInvalid("the capture record names no signer")
-    return key_id
-
-
-def _light(record: dict[str, Any]) -> bool:
-    how = record.get("how")
-    settings = how.get("settings") if isinstance(how, dict) else None
-    return isinstance(settings, dict) and settings.get("light") is True
 
 
 def _proven_at(stream: BinaryIO, late_tokens: tuple[bytes, ...]) -> datetime | None:
@@ -331,28 +300,3 @@ def _proven_at(stream: BinaryIO, late_tokens: tuple[bytes, ...]) -> datetime | N
 def _digest(stream: BinaryIO) -> str:
     stream.seek(0)
     return digest(stream, limit=container.MAX_BYTES).sha256
-
-
-def _text(record: dict[str, Any], *path: str, missing: str | None = None) -> str:
-    value: Any = record
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    if value is None and missing is not None:
-        return missing
-    if not isinstance(value, str):
-        raise EvidenceInvalid(f"the capture record has no {'.'.join(path)}")
-    return value
-
-
-def _moment(record: dict[str, Any], name: str) -> datetime:
-    value: Any = record.get("when")
-    ms = value.get(name) if isinstance(value, dict) else None
-    if type(ms) is not int:
-        raise EvidenceInvalid(f"the capture record has no when.{name}")
-    try:
-        at = _EPOCH + timedelta(milliseconds=ms)
-    except OverflowError as error:
-        raise EvidenceInvalid(f"when.{name} is no time") from error
-    if not _EPOCH <= at < _TOO_LATE:  # to which nothing could be added
-        raise EvidenceInvalid(f"when.{name} is no time of a capture")
-    return at

@@ -41,6 +41,7 @@ from snapshotter.formats import layout, takedown
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.model.established import Established
 from snapshotter.model.event import MAX_TEXT, UNKNOWN, About, Event, EventKind
 from snapshotter.model.finding import Code, Report, Verdict
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
@@ -74,7 +75,7 @@ class TakedownDesk:
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
     # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
-    unlike: Callable[[Observation, BinaryIO], str] = lambda said, stream: ""
+    unlike: Callable[[Observation, Established, BinaryIO], str] = lambda said, facts, stream: ""
     quick: bool = False  # look into the newest days of the store alone
     burst: timedelta = BURST  # removals of one account within this belong together
     # Adds leaves to the log; whether they may be in it already. None where nothing is logged.
@@ -262,17 +263,20 @@ class _Work:
             elif any(one.code is Code.KEY_UNKNOWN for one in report.findings):
                 why = f"it is signed by the key {it.key_id}, which is not trusted"
                 found.append(Passed(observation=it, why=why))
-            elif it in event.controls and not is_of_its_host(report.record):
+            elif report.established is None:
+                why = "its record is none that a capture writes"
+                found.append(Passed(observation=it, why=why))
+            elif it in event.controls and not is_of_its_host(report.established):
                 why = "as a control it led to another host"
                 found.append(Passed(observation=it, why=why))
-            elif why := self._unlike(it):
+            elif why := self._unlike(it, report.established):
                 found.append(Passed(observation=it, why=why))
         return found
 
-    def _unlike(self, it: Observation) -> str:
+    def _unlike(self, it: Observation, facts: Established) -> str:
         if it.bundle_id not in self._shown:
             with self._desk.place.store.open(layout.bundle_key(it.bundle_id)) as stream:
-                self._shown[it.bundle_id] = self._desk.unlike(it, stream)
+                self._shown[it.bundle_id] = self._desk.unlike(it, facts, stream)
         return self._shown[it.bundle_id]
 
     def _report(self, it: Observation) -> Report | None:

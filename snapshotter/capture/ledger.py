@@ -350,7 +350,7 @@ class Ledger:
 
     def _now(self) -> dict[str, Any]:
         at = self._clock.now()
-        return {"at": canonical_json.instant(at), "at_ms": round(at.timestamp() * 1000)}
+        return {"at": canonical_json.instant(at), "at_ms": canonical_json.milliseconds(at)}
 
 
 def _cut(text: str) -> str:

@@ -25,6 +25,8 @@ _ENCODER = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MS = "_ms"  # ends the name of an instant's second spelling: integer milliseconds since 1970
 
 JsonValue = None | bool | int | str | list[Any] | dict[str, Any]
 
@@ -141,6 +143,49 @@ def parse_clock(text: object) -> datetime:
     return at
 
 
+def milliseconds(at: datetime) -> int:
+    """Return an instant as whole milliseconds since 1970. It is cut, as `instant` cuts it."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def is_same_moment(second: datetime, ms: int) -> bool:
+    """
+    Return whether `ms` is a moment of the second that `instant` wrote.
+
+    The end of the second is included: records once rounded the milliseconds and cut the second.
+    """
+    return 0 <= ms - milliseconds(second) <= 1000
+
+
+def check_moments(value: object) -> None:
+    """
+    Check every instant in decoded JSON that is written twice: `X`, and `X_ms` beside it.
+
+    Raises:
+        EvidenceInvalid: The two spellings of one instant are different moments.
+    """
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, list):
+            left.extend(item)
+        elif isinstance(item, dict):
+            left.extend(item.values())
+            for name in item:
+                if name.endswith(_MS) and (twin := name.removesuffix(_MS)) in item:
+                    _check_moment(twin, item[twin], item[name])
+
+
+def _check_moment(name: str, text: object, ms: object) -> None:
+    if text is not None and not isinstance(text, str):
+        return  # a setting beside a duration, such as `pdf` and `pdf_ms`: no instant
+    agrees = ms is None
+    if text is not None:
+        agrees = type(ms) is int and is_same_moment(parse_instant(text), ms)
+    if not agrees:
+        raise EvidenceInvalid(f"{name} and {name}_ms are two moments: {text} and {ms!r:.40}")
+
+
 def plain(value: object) -> Any:
     """
     Return a model value as JSON: dataclasses as objects, tuples as arrays, instants as text,
@@ -167,7 +212,7 @@ def plain(value: object) -> Any:
             content = getattr(value, field.name)
             result[field.name] = plain(content)
             if isinstance(content, datetime):
-                result[f"{field.name}_ms"] = round(content.timestamp() * 1000)
+                result[f"{field.name}{_MS}"] = milliseconds(content)
         return result
     raise ValueError(f"{type(value).__name__} has no form in canonical JSON")
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats.canonical_json import parse_instant, plain
+from snapshotter.formats.canonical_json import is_same_moment, milliseconds, parse_instant, plain
 from snapshotter.formats.large_json import Cursor
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def write(value: object) -> Any:
         result[field.name] = write(content)
         # To the second is enough where nothing stands behind it.
         if isinstance(content, datetime) and content.microsecond:
-            result[f"{field.name}{_MS}"] = round(content.timestamp() * 1000)
+            result[f"{field.name}{_MS}"] = milliseconds(content)
     return result
 
 
@@ -149,7 +149,7 @@ def _dataclass(kind: Any, value: object, where: str) -> Any:
         if isinstance(given[name], datetime) and f"{name}{_MS}" in values:
             ms = _of(int, values.pop(f"{name}{_MS}"), where)
             exact = _moment(ms, where)
-            if abs(exact - given[name]) >= timedelta(seconds=1):
+            if not is_same_moment(given[name], ms):
                 raise EvidenceInvalid(f"{where}.{name} is two moments")
             given[name] = exact
     if values:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
+from snapshotter.model.established import Established
+
 
 class Verdict(enum.Enum):
     """What a check found."""
@@ -136,6 +138,9 @@ class Report:
     # its time rests on.
     custody: bytes = field(default=b"", repr=False, compare=False)
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    # The only values that conclusions may use. None: the bundle FAILED, a check did not run, or
+    # the record is none that a capture writes.
+    established: Established | None = field(default=None, repr=False, compare=False)
     proven_until: datetime | None = None
     renewals: tuple[Renewed, ...] = ()  # that stand beside it, whether they count or not
     # Late tokens that its time needs: a renewal has to cover them by name.

@@ -319,4 +319,4 @@ def _cut(value: Any, limit: int) -> Any:
 
 def _ms(at: datetime | None) -> int | None:
     """Milliseconds since 1970, so that the order within a second is kept."""
-    return None if at is None else round(at.timestamp() * 1000)
+    return None if at is None else canonical_json.milliseconds(at)

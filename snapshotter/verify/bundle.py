@@ -12,17 +12,27 @@ read from the network, and nothing inside the bundle is an anchor.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
-from snapshotter.formats import container, custody, keys, manifest, names, server_signature, wacz
+from snapshotter.formats import (
+    canonical_json,
+    container,
+    custody,
+    keys,
+    manifest,
+    names,
+    server_signature,
+    wacz,
+)
 from snapshotter.formats import custody_sidecars as sidecars
 from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
+from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.formats.rfc3161 import (
     Anchor,
     Token,
@@ -31,7 +41,8 @@ from snapshotter.formats.rfc3161 import (
     check_whole,
     is_over,
 )
-from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict
+from snapshotter.model.established import Established, QuotedCheckpoint
+from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict, overall
 from snapshotter.verify import log_proof as log_proofs
 from snapshotter.verify import record, renewal, servers
 from snapshotter.verify.renewal import RenewalFiles
@@ -101,6 +112,8 @@ def verify_bundle(
                 break
             if step is _signers and len(state.signatures) < len(state.record["signers"]):
                 break  # tokens, times and keys would be those of some signatures and not of others
+        else:
+            state.is_finished = True
     except Exception as error:  # a check that breaks must not look like a check that passed
         if state.contents is None and isinstance(error, OSError | SnapshotterError):
             raise  # the stream's own: no check was reached
@@ -109,6 +122,7 @@ def verify_bundle(
         )
     return Report(
         findings=tuple(state.findings),
+        established=_established(state),
         bundle_id=state.text("bundle_id"),
         requested_url=state.requested_url(),
         captured_at=state.captured_at,
@@ -160,6 +174,10 @@ class _State:
     captured_at: datetime | None = None
     ended_at: datetime | None = None
     sealed_at: datetime | None = None
+    good_signers: list[str] = field(default_factory=list)
+    quoted: SignedCheckpoint | None = None
+    logged_by: datetime | None = None
+    is_finished: bool = False  # every check ran
     rests: renewal.Rests | None = None  # what its time rests on, before any renewal
     renewed: tuple[Renewed, ...] = ()
     renewed_until: datetime | None = None
@@ -334,6 +352,7 @@ def _record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     try:
         _check_record(value)
+        canonical_json.check_moments(value)
         state.named_at = _named_at(value["bundle_id"])
         state.captured_at = parse_clock(value["when"]["started_at"])
         state.ended_at = parse_clock(value["when"]["ended_at"])
@@ -605,7 +624,8 @@ def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
 def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["signatures"], state.trust.require.signatures)
     judged = [(it, *_judge(state.trust.key(it.key_id), it)) for it in state.signatures]
-    good = sum(verdict is Verdict.PASSED for _, verdict, _, _ in judged)
+    state.good_signers = [it.key_id for it, verdict, _, _ in judged if verdict is Verdict.PASSED]
+    good = len(state.good_signers)
     for signature, verdict, code, detail in judged:
         if verdict is not Verdict.PASSED and good >= required:
             # A quorum is there so that one key may be missing, late or stolen.
@@ -736,12 +756,13 @@ def _custody_after(state: _State) -> Finding:
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
-    yield from log_proofs.judge(
+    state.quoted = log_proofs.read_quoted(state.record.get("log_checkpoint"), state.trust.log)
+    judged = log_proofs.judge(
         log_proofs.Claim(
             bundle_id=state.text("bundle_id"),
             sha256=state.read.whole.sha256,
             started_at=captured,
-            quoted=state.record.get("log_checkpoint"),
+            quoted=state.quoted,
             tokens_inside=[token.time for it in state.signatures for _, token in it.inside],
         ),
         state.log_proof,
@@ -749,6 +770,8 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         required=state.record["requires"]["log"] or state.trust.require.log,
         max_skew=state.trust.max_skew,
     )
+    state.logged_by = judged.logged_by
+    yield from judged.findings
 
 
 # (14) What nothing in the bundle covers: tokens that may have been taken out.
@@ -868,6 +891,43 @@ _STEPS = (
 )
 # Past these, later checks would judge bytes that nobody vouches for.
 _STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})
+
+
+def _established(state: _State) -> Established | None:
+    """Return what conclusions may rest on; None unless every check ran and none FAILED."""
+    sealed_at = state.sealed_at
+    if sealed_at is None or not state.is_finished or overall(state.findings) is Verdict.FAILED:
+        return None
+    try:
+        facts = record.facts(state.record, sha256=state.read.whole.sha256)
+    except EvidenceInvalid:
+        return None  # a record that no capture writes: nothing can be concluded from it
+    outcome, what = state.record.get("outcome"), state.record["what"]
+    status = what.get("http_status")
+    ended = outcome.get("state") if isinstance(outcome, dict) else None
+    return Established(
+        **{it.name: getattr(facts, it.name) for it in fields(facts)},
+        sealed_at=sealed_at,
+        outcome=ended if isinstance(ended, str) else "",
+        http_status=status if type(status) is int else None,
+        signers=tuple(it.key_id for it in state.signatures),
+        good_signers=tuple(state.good_signers),
+        proven_time=state.proven_time,
+        logged_by=state.logged_by,
+        quoted=_quoted(state.quoted),
+        members=dict(state.read.digests),
+    )
+
+
+def _quoted(signed: SignedCheckpoint | None) -> QuotedCheckpoint | None:
+    if signed is None:
+        return None
+    return QuotedCheckpoint(
+        origin=signed.checkpoint.origin,
+        size=signed.size,
+        root=signed.root.hex(),
+        witnessed_at=max((it.latest for it in signed.cosignatures), default=None),
+    )
 
 
 def _passed(check: str, detail: str) -> Finding:

@@ -25,8 +25,27 @@ class Claim:
     bundle_id: str
     sha256: str  # of the whole file
     started_at: datetime
-    quoted: object  # `log_checkpoint` of the capture record
+    quoted: SignedCheckpoint | None  # by the record, as `read_quoted` returns it
     tokens_inside: Collection[datetime]  # times of the good tokens that are in the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the log says of a bundle."""
+
+    findings: tuple[Finding, ...] = ()  # none where nothing is required or shown
+    # The earliest time at which a witness saw the bundle in the log; None unless a proof is good.
+    logged_by: datetime | None = None
+
+
+def read_quoted(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
+    """Return the checkpoint that a record quotes; None unless it is one of the trusted log."""
+    if policy is None or not isinstance(text, str):
+        return None
+    try:
+        return policy.open(text.encode())
+    except (EvidenceInvalid, UnicodeEncodeError):
+        return None  # of another log, or of none: it says nothing
 
 
 def judge(
@@ -36,77 +55,73 @@ def judge(
     *,
     required: bool,
     max_skew: timedelta,
-) -> Iterator[Finding]:
+) -> Judged:
     """
-    Yield what the log says of a bundle; nothing where nothing is required or shown.
+    Return what the log says of a bundle.
 
     Args:
         proof: The sidecar's bytes; None when there is none.
         policy: The log that the verifier believes; None for none.
     """
     if policy is None:
-        if required:
-            yield _unknown(Code.LOG_MISSING, "a log proof is required, and no log is trusted")
-        return
-    quoted = _quoted(claim, policy)
-    if quoted and quoted.cosignatures:
-        latest = max(it.latest for it in quoted.cosignatures)
-        if latest - claim.started_at > max_skew:
-            yield Finding(
-                check="time",
-                verdict=Verdict.FAILED,
-                code=Code.TIME,
-                detail="the record quotes a log checkpoint that a witness saw at "
-                f"{instant(latest)}, and says that the capture began at "
-                f"{instant(claim.started_at)}",
-            )
+        missing = _unknown(Code.LOG_MISSING, "a log proof is required, and no log is trusted")
+        return Judged(findings=(missing,) if required else ())
+    findings = [*_quoted_too_late(claim, max_skew)]
     if proof is None:
         if required:
-            yield _unknown(
-                Code.LOG_MISSING, "a log proof is required, and none is beside the bundle"
-            )
-        return
+            words = "a log proof is required, and none is beside the bundle"
+            findings.append(_unknown(Code.LOG_MISSING, words))
+        return Judged(findings=tuple(findings))
     entry = Leaf(kind=leaf.BUNDLE, name=claim.bundle_id, sha256=claim.sha256).encode()
     try:
         read, signed = tlog_proof.check(proof, entry, policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         if required:
-            yield _unknown(Code.LOG, f"the log proof beside the bundle does not hold: {error}")
-        return
+            words = f"the log proof beside the bundle does not hold: {error}"
+            findings.append(_unknown(Code.LOG, words))
+        return Judged(findings=tuple(findings))
+    quoted = claim.quoted
     if quoted and read.index < quoted.size:
-        yield Finding(
+        two_histories = Finding(
             check="log",
             verdict=Verdict.FAILED,
             code=Code.LOG,
             detail=f"entry {read.index} of the log quotes a checkpoint of {quoted.size} entries: "
             "the log has two histories",
         )
-        return
-    yield from _in_order(claim, signed, max_skew)
+        return Judged(findings=(*findings, two_histories))
+    findings += _in_order(claim, signed, max_skew)
     there = len(signed.cosignatures)
-    if policy.is_met_by(signed):
-        seen = f", seen by {', '.join(it.key.name for it in signed.cosignatures)}" if there else ""
+    if not policy.is_met_by(signed):
+        if required:
+            words = f"{there} of {policy.quorum} required witnesses have seen it in the log"
+            findings.append(_unknown(Code.LOG_MISSING, words))
+        return Judged(findings=tuple(findings))
+    seen = f", seen by {', '.join(it.key.name for it in signed.cosignatures)}" if there else ""
+    passed = Finding(
+        check="log",
+        verdict=Verdict.PASSED,
+        code=Code.OK,
+        detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
+    )
+    first = min((it.time for it in signed.cosignatures), default=None)
+    return Judged(findings=(*findings, passed), logged_by=first)
+
+
+def _quoted_too_late(claim: Claim, max_skew: timedelta) -> Iterator[Finding]:
+    """Fail a capture that quotes a checkpoint from after its own begin."""
+    if claim.quoted is None or not claim.quoted.cosignatures:
+        return
+    latest = max(it.latest for it in claim.quoted.cosignatures)
+    if latest - claim.started_at > max_skew:
         yield Finding(
-            check="log",
-            verdict=Verdict.PASSED,
-            code=Code.OK,
-            detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
+            check="time",
+            verdict=Verdict.FAILED,
+            code=Code.TIME,
+            detail="the record quotes a log checkpoint that a witness saw at "
+            f"{instant(latest)}, and says that the capture began at "
+            f"{instant(claim.started_at)}",
         )
-    elif required:
-        yield _unknown(
-            Code.LOG_MISSING,
-            f"{there} of {policy.quorum} required witnesses have seen it in the log",
-        )
-
-
-def _quoted(claim: Claim, policy: LogPolicy) -> SignedCheckpoint | None:
-    """Return the checkpoint that the record quotes, if it is this log's."""
-    if not isinstance(claim.quoted, str):
-        return None
-    try:
-        return policy.open(claim.quoted.encode())
-    except (EvidenceInvalid, UnicodeEncodeError):
-        return None  # of another log, or of none: it says nothing
 
 
 def _in_order(claim: Claim, signed: SignedCheckpoint, max_skew: timedelta) -> Iterator[Finding]:

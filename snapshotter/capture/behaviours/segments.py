@@ -76,7 +76,7 @@ async def read_segments(
             now = clock.now()
             line = {
                 "at": canonical_json.instant(now),
-                "at_ms": round(now.timestamp() * 1000),
+                "at_ms": canonical_json.milliseconds(now),
                 "height_px": at["height"],
                 "picture": name,
                 "text": words,

@@ -38,6 +38,7 @@ from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.event_alone import verify_event_alone
+from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.takedown import EventReport, as_json, lines
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import audited, bundles, fields, observed
@@ -471,7 +472,9 @@ def test_what_is_said_of_a_bundle_is_held_against_its_own_rules(case: Case) -> N
 
     def said_of_it(said: Observation) -> str:
         with path.open("rb") as stream:
-            return unlike(BY, said, stream)
+            report = verified_on_disk(stream, path, case.trust, now=case.now)
+            assert report.established is not None
+            return unlike(BY, said, report.established, stream)
 
     assert said_of_it(gone) == ""
     assert said_of_it(replace(gone, cause=None, notice="so they say")) == (

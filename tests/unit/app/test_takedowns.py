@@ -14,10 +14,11 @@ from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import Derived, TakedownDesk, derive, missing_in_words
 from snapshotter.assess.events import Lack, Missing, Standing, parts
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import layout, takedown
+from snapshotter.formats import canonical_json, layout, names, takedown
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.established import Established
 from snapshotter.model.event import About, Event, EventKind
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
@@ -349,7 +350,8 @@ def test_no_event_rests_on_a_bundle_that_shows_something_else(bench: Bench) -> N
     """Who has the key that captures can seal a verdict that no rule gives."""
     gone = bench.removal()[1]
 
-    def unlike(said: Observation, stream: BinaryIO) -> str:
+    def unlike(said: Observation, facts: Established, stream: BinaryIO) -> str:
+        assert facts.bundle_id == said.bundle_id
         assert bundles.unpack(stream.read())
         return "it shows something else" if said.bundle_id == gone.stem else ""
 
@@ -359,6 +361,23 @@ def test_no_event_rests_on_a_bundle_that_shows_something_else(bench: Bench) -> N
     assert [(it.observation.bundle_id, it.why) for it in found.passed] == [
         (gone.stem, "it shows something else")
     ]
+
+
+def test_no_event_is_of_a_time_that_no_token_bounds(bench: Bench) -> None:
+    """Milliseconds of years ago beside the second of today: the token is over the second."""
+    for path in bench.removal()[1:]:
+        members = bundles.unpack(path.read_bytes())
+        record = bundles.record_of(members)
+        for name in ("started_at_ms", "ended_at_ms"):
+            record["when"][name] -= 5 * 365 * 24 * 3600 * 1000
+        changes = {names.CAPTURE_RECORD: canonical_json.dumps(record)}
+        path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
+    bench.put(-5 * 365 * 24 * 60, observed.available())
+
+    found = bench.derive(ARTICLE)
+
+    assert bench.stored == []
+    assert {it.why for it in found[IDENTITY].passed} == {"its bundle FAILED: FORMAT"}
 
 
 def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:

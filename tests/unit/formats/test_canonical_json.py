@@ -153,7 +153,7 @@ def test_a_model_value_becomes_json_with_its_milliseconds() -> None:
 
     assert canonical_json.plain(Action(at=at, kind="scroll")) == {
         "at": "2026-01-02T03:04:05Z",
-        "at_ms": 1_767_323_045_679,
+        "at_ms": 1_767_323_045_678,
         "change": None,
         "detail": "",
         "kind": "scroll",
@@ -161,6 +161,24 @@ def test_a_model_value_becomes_json_with_its_milliseconds() -> None:
     assert canonical_json.plain((Outcome.PARTIAL, RequestCounts().total)) == ["partial", 0]
     with pytest.raises(ValueError, match="float"):
         canonical_json.plain(1.5)
+
+
+@pytest.mark.parametrize("microsecond", [999_500, 999_600, 999_700, 999_800, 999_900, 999_999])
+def test_both_spellings_of_an_instant_are_cut_and_a_rounded_one_of_old_is_read(
+    microsecond: int,
+) -> None:
+    at = datetime(2026, 11, 24, 8, 0, 0, microsecond, tzinfo=UTC)
+    rounded = round(at.timestamp() * 1000)  # as records were written before
+    of_old = {"x": [{"at": "2026-11-24T08:00:00Z", "at_ms": rounded}]}
+
+    made = canonical_json.plain(Action(at=at, kind="scroll"))
+
+    assert (made["at"], made["at_ms"]) == ("2026-11-24T08:00:00Z", 1_795_507_200_999)
+    canonical_json.check_moments(made)
+    canonical_json.check_moments(of_old)
+    of_old["x"][0]["at_ms"] = 1_795_507_201_001
+    with pytest.raises(EvidenceInvalid, match="at and at_ms are two moments"):
+        canonical_json.check_moments(of_old)
 
 
 @pytest.mark.parametrize("value", ["a\ud800b", ["\udfff"], {"\ud800": 1}, {"a": {"b": "\udc00"}}])

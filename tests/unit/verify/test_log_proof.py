@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.formats import leaf, merkle, note
+from snapshotter.formats import leaf, merkle, names, note
 from snapshotter.formats.leaf import Leaf
 from snapshotter.formats.note import COSIGNATURE_V1, Checkpoint, LogPolicy, VerifierKey
 from snapshotter.formats.tlog_proof import TlogProof
@@ -211,6 +211,29 @@ def test_a_bundle_that_quotes_a_checkpoint_stands_behind_it(
     # The log has signed a tree of four without it, and one that has it among the first four.
     before = judged(bundle, proof_of(bundle, index=3, seen_at=bundle.token_at))
     assert said(before) == [("log", "failed", "LOG")]
+
+
+def test_what_is_established_is_bounded_by_the_checkpoint_that_is_quoted_and_by_the_log(
+    authority: ChainAuthority, signer: FileSigner, tmp_path: Path
+) -> None:
+    seen_at = (datetime.now(UTC) - timedelta(minutes=1)).replace(microsecond=0)
+    bundle = made(authority, signer, tmp_path, signed(OTHERS, seen_at=seen_at).decode())
+
+    report = judged(bundle, proof_of(bundle, index=4, seen_at=bundle.token_at))
+
+    found = report.established
+    assert found is not None
+    assert found.quoted is not None
+    assert (found.quoted.size, found.not_before) == (4, seen_at)
+    assert found.logged_by == bundle.token_at.replace(microsecond=0)
+    assert found.proven_time == report.proven_time
+    assert found.good_signers == found.signers == (signer.key_id,)
+    assert found.ended_at - found.started_at == timedelta(seconds=2)
+    assert found.ended_at.microsecond % 1000 == 0
+    assert found.members[names.CAPTURE_RECORD].length > 0
+    assert judged(bundle, None, log=None).established.quoted is None  # type: ignore[union-attr]  # it holds
+    failed = judged(bundle, proof_of(bundle, index=3, seen_at=bundle.token_at))
+    assert failed.established is None
 
 
 @pytest.mark.parametrize("proven", [False, True])
