@@ -21,7 +21,12 @@ read or there is no openssl, 2 usage, also for a file that is no exhibit at all.
 then 1, then 2, then 11.
 """
 
-from __future__ import annotations
+import sys
+
+# Python looks for modules in this script's folder first, unless it is called with -I. A file `hashlib.py` of an exhibit
+# that lies there must not run. What is taken away is not needed: only the standard library is imported.
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]
 
 import argparse
 import base64
@@ -35,13 +40,12 @@ import shutil
 import stat
 import struct
 import subprocess
-import sys
 import tempfile
 import unicodedata
 import zlib
 from array import array
 from collections.abc import Iterable
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, Optional, Union
 
 # --------------------------------------------------------------------------------------------------
 # Limits. Nothing that a bundle says makes us hold, or work, more than this.
@@ -111,11 +115,23 @@ def printable(text: str) -> str:
 # Tools: the openssl command
 
 
+def on_path(command: str) -> Optional[str]:
+    """Return the file of a command. A "." on the PATH would run what lies in an exhibit's folder: it is passed over."""
+    if os.path.dirname(command):
+        return shutil.which(command)
+    folders = [
+        folder
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if os.path.isabs(folder)
+    ]
+    return shutil.which(command, path=os.pathsep.join(folders)) if folders else None
+
+
 class OpenSSL:
     """Calls of the `openssl` command, with a directory for what has to be a file. No settings file is read."""
 
     def __init__(self, command: str) -> None:
-        path = shutil.which(command)
+        path = on_path(command)
         if path is None:
             raise Unreadable(f"there is no `{command}` command on the PATH")
         self.path = os.path.abspath(path)
@@ -184,7 +200,7 @@ BLAKE3_CHUNK = 1024  # bytes
 BLAKE3_LANES = 1024  # chunks compressed at once
 
 
-def _words(data: bytes) -> array[int]:
+def _words(data: bytes) -> "array[int]":
     """Little-endian 32-bit words."""
     words = array("I" if array("I").itemsize == 4 else "L")
     words.frombytes(data)
@@ -203,7 +219,7 @@ def _pack(words: Iterable[int]) -> int:
     )
 
 
-def _unpack(number: int, count: int) -> array[int]:
+def _unpack(number: int, count: int) -> "array[int]":
     """One integer → one word a lane."""
     lanes = array("Q")
     lanes.frombytes(number.to_bytes(8 * count, "little"))
@@ -253,7 +269,7 @@ def _compress(
     return [v[word] ^ v[word + 8] for word in range(8)]
 
 
-def _chunks(data: bytes, first: int, root: bool) -> list[array[int]]:
+def _chunks(data: bytes, first: int, root: bool) -> "list[array[int]]":
     """Chaining values of the chunks of `data`, the first of which has the number `first`; eight arrays, a word each."""
     whole = len(data) // BLAKE3_CHUNK
     if whole and len(data) == whole * BLAKE3_CHUNK and root and whole == 1:
@@ -283,7 +299,7 @@ def _chunks(data: bytes, first: int, root: bool) -> list[array[int]]:
     return out
 
 
-def _tree(cvs: list[array[int]], root: bool) -> list[array[int]]:
+def _tree(cvs: "list[array[int]]", root: bool) -> "list[array[int]]":
     """
     Join neighbours until one value is left. An odd one at the end waits for the next level, which gives the paper's tree:
     its left sides are the largest powers of two.
@@ -321,7 +337,7 @@ class Blake3:
             )
             del self.rest[:size]
 
-    def _add(self, subtree: list[array[int]]) -> None:
+    def _add(self, subtree: "list[array[int]]") -> None:
         for column, word in zip(self.subtrees, subtree):
             column.extend(word)
 
@@ -338,7 +354,9 @@ class Blake3Command:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            ["b3sum", "--no-names"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [on_path("b3sum") or "b3sum", "--no-names"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def update(self, data: bytes) -> None:
@@ -897,7 +915,7 @@ class Trust:
         if not is_sorted([one["name"] for one in authorities]) or len(roots) != len(authorities):
             raise Bad("the authorities are not in their order, or two are one")
 
-    def judge_key(self, key_id: str, proven: Instant | None) -> tuple[str, str, str]:
+    def judge_key(self, key_id: str, proven: Optional[Instant]) -> tuple[str, str, str]:
         """The table of "Judging a key": (verdict, code, words)."""
         if key_id not in self.keys:
             return INDETERMINATE, "KEY_UNKNOWN", "the trust file does not name the key " + key_id
@@ -1152,7 +1170,7 @@ class Fields:
     def __init__(self, content: bytes) -> None:
         self.parts = der_all(content)
 
-    def maybe(self, tag: int) -> tuple[int, bytes, bytes] | None:
+    def maybe(self, tag: int) -> Optional[tuple[int, bytes, bytes]]:
         return self.parts.pop(0) if self.parts and self.parts[0][0] == tag else None
 
     def take(self, tag: int) -> bytes:
@@ -1671,7 +1689,8 @@ class Verification:
     tokens_inside: dict[str, list[Instant]]  # of them, those that no sidecar brought
     # Those over sig-01, since step 7: authority, name of the file (of a sidecar, its kind), token.
     first: list[tuple[str, str, Token]]
-    proven_until: Instant | None = None  # since step 15: until when the proven time can be believed
+    # Since step 15: until when the proven time can be believed.
+    proven_until: Optional[Instant] = None
     is_logged = False  # since step 13: a log proof is good
 
     def __init__(
@@ -1681,7 +1700,7 @@ class Verification:
         self.openssl, self.use_b3sum = openssl, use_b3sum
         self.findings: list[tuple[str, str, str, str]] = []
         self.members: dict[str, Member] = {}
-        self.proven_time: Instant | None = None
+        self.proven_time: Optional[Instant] = None
         self.bundle_id = self.captured_at = self.requested_url = self.sha256 = self.sha512 = ""
         self.length = 0
 
@@ -1705,7 +1724,7 @@ class Verification:
     def codes(self) -> list[str]:
         return sorted({code for _, _, code, _ in self.findings if code != "OK"})
 
-    def run(self) -> Verification:
+    def run(self) -> "Verification":
         steps = (
             self.container, self.names, self.hashes, self.signatures, self.read_record, self.signers, self.timestamps,
             self.time, self.keys, self.derived, self.server_signatures, self.custody, self.log, self.tokens_taken_out,
@@ -1947,7 +1966,7 @@ class Verification:
             found.setdefault(over, []).append((os.path.basename(path), data))
         return found
 
-    def sidecar(self, path: str, limit: int) -> bytes | None:
+    def sidecar(self, path: str, limit: int) -> Optional[bytes]:
         """A file beside the bundle, one byte more than `limit` at most; None when there is none."""
         try:
             with open_regular(path) as stream:
@@ -2304,7 +2323,7 @@ class Verification:
         check_inclusion(index, proof, entries, root, self.bundle_id, own, "renewal")
         return covers, note
 
-    def first_end(self, tokens: list[tuple[str, str, Token]]) -> Instant | None:
+    def first_end(self, tokens: list[tuple[str, str, Token]]) -> Optional[Instant]:
         """When fewer than the required number of authorities are left; None when fewer are there at all."""
         needed = max(self.record.timestamps, self.trust.timestamps, 1)
         latest: dict[str, Instant] = {}
@@ -2317,7 +2336,7 @@ class Verification:
         covers: dict[str, str],
         counted: dict[str, tuple[bytes, bytes, Instant]],
         token: Token,
-    ) -> Instant | None:
+    ) -> Optional[Instant]:
         """The latest end of what a renewal covers; None when it covers nothing that carries the time."""
 
         def named(data: bytes) -> bool:
@@ -2627,7 +2646,7 @@ def session_version(tls13: bool) -> str:
     return "TLS 1.3" if tls13 else "TLS 1.2"
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -2672,7 +2691,7 @@ def tls_numbers(data: bytes) -> list[int]:
     return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
 
 
-def tls_protocol(data: bytes | None) -> str:
+def tls_protocol(data: Optional[bytes]) -> str:
     """The first protocol of a list (RFC 7301); "" without one."""
     reader, found = Reader(Reader(data).vector(2) if data is not None else b""), []
     while reader.more():
@@ -2753,7 +2772,7 @@ def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
         if not engine.eof or engine.unused_data:
             raise Bad("a compressed certificate that is cut short, or goes on")
     elif algorithm == 2:  # Brotli, which the standard library can not read
-        command = shutil.which("brotli")
+        command = on_path("brotli")
         if command is None:
             raise Unknown(
                 "the certificate is compressed by Brotli, and there is no `brotli` command on the PATH"
@@ -2793,7 +2812,7 @@ def tls13_signed(raw: list[bytes], cipher: int, retried: bool) -> bytes:
 def any_name_is(
     certificate: Certificate,
     host: str,
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None,
+    address: Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None],
 ) -> bool:
     """Whether a subject alternative name is the host (RFC 6125, 6.4; RFC 5280, 4.2.1.6)."""
     extension = certificate.extensions.get("2.5.29.17")
@@ -3038,7 +3057,7 @@ def without_rules(result: Verification, what: str) -> Verification:
     return result
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Optional[list[str]] = None) -> int:
     parser = Parser(description="Verify snapshotter bundles with Python and openssl alone.")
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
     parser.add_argument(
@@ -3073,7 +3092,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     except Bad as bad:
         parser.error(f"--now: {bad}")
-    if arguments.b3sum and shutil.which("b3sum") is None:
+    if arguments.b3sum and on_path("b3sum") is None:
         parser.error("there is no b3sum command on the PATH")
     openssl = None
     exits = set()

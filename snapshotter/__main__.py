@@ -1,9 +1,14 @@
 """
-The program's entry: `snapshotter`, or `python -m snapshotter`.
+The program's entry: `snapshotter`, or `python -I -m snapshotter`.
 
 The verifier installs without the command line's libraries; then this says so, and
 what verifies without them.
 """
+
+from snapshotter.import_path import leave_out_working_directory
+
+if __name__ == "__main__":  # before any other import
+    leave_out_working_directory()
 
 import sys
 
@@ -18,7 +23,7 @@ def entry() -> None:
         sys.stderr.write(
             f"snapshotter: the command line needs {error.name}, which is not installed\n"
             "snapshotter: try: pip install 'snapshotter[all]'; to verify alone: "
-            "python -m snapshotter.verify --help\n"
+            "snapshotter-verify --help\n"
         )
         sys.exit(1)
     except KeyboardInterrupt:  # before the command line is there to say it

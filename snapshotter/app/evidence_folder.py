@@ -182,7 +182,8 @@ _README = """\
 
 A capture of {url}, begun at {started_at} by the capturing machine's own clock.
 This folder holds all that is needed to check it, offline and without the software that made it:
-`openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the commands in this folder.
+`openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the commands in this folder, Python
+with `-I` as it stands here: without it, Python runs programs of the folder that you work in.
 
 | file | what |
 | --- | --- |
@@ -201,9 +202,10 @@ the difference: the fingerprint of the root key, which its owner gave you or pub
 
     {root_key_id}
 
-and this must print it:
+and this must print it (the first line keeps `openssl` from reading settings of its own):
 
 ```sh
+export OPENSSL_CONF=/dev/null
 openssl pkey -pubin -in {information}/root.pub.pem -outform DER | sha256sum
 ```
 
@@ -232,16 +234,21 @@ The trust file is what the root key signed:
 openssl dgst -sha384 -verify {information}/root.pub.pem -signature trust.json.sig trust.json
 ```
 
-No name is there twice (the first command prints nothing), and every file is as it was listed:
+The proofs are taken out into a new folder, under names that you read here. Nothing else is
+unpacked: `unzip -p` gives each file to the next command. No name is there twice (this prints
+nothing), and every file is as it was listed:
 
 ```sh
+mkdir by-hand
+for name in {proofs}; do unzip -p {bundle} "seal/$name" > "by-hand/$name"; done
 unzip -Z1 {bundle} | LC_ALL=C sort | uniq -d
-unzip -tq {bundle} && rm -rf unpacked && unzip -q {bundle} -d unpacked
-cd unpacked && sha256sum --strict --quiet -c seal/manifest-sha256.txt
+cut -c67- by-hand/manifest-sha256.txt | while read -r name; do
+  echo "$(unzip -p {bundle} "$name" | sha256sum | cut -c-64)  $name"
+done | cmp - by-hand/manifest-sha256.txt && echo files as signed
 ```
 
 {by_hand}
-Look at no file in `unpacked` that `seal/manifest-sha256.txt` does not list. Whether a key was
+Look at no file of the bundle that `by-hand/manifest-sha256.txt` does not list. Whether a key was
 withdrawn, and whether the times fit each other, these commands leave open; that of section 3
 does not.
 """
@@ -250,8 +257,7 @@ _SIGNER = """\
 The list was signed by the key of {owner}. Its fingerprint is what the second command prints:
 
 ```sh
-openssl dgst {digest} -verify {key} -signature unpacked/seal/{slot}.der \\
-  unpacked/seal/manifest-sha256.txt
+openssl dgst {digest} -verify {key} -signature by-hand/{slot}.der by-hand/manifest-sha256.txt
 openssl pkey -pubin -in {key} -outform DER | sha256sum
 ```
 """
@@ -260,7 +266,7 @@ _STAMP = """\
 {authority} saw {signature} at {time:%Y-%m-%d %H:%M:%S} UTC:
 
 ```sh
-openssl ts -verify -in {file} -data unpacked/{signature} \\
+openssl ts -verify -in {file} -data by-hand/{signature} \\
   -CAfile {root} -attime {seconds}
 ```
 """
@@ -280,10 +286,12 @@ def _readme(
 ) -> str:
     """Return the text. What a bundle says of itself is taken only where its signature holds."""
     by_hand: list[str] = []
+    proofs = [names.MANIFEST_SHA256]
     if report.record:
         for number, signer in enumerate(report.record["signers"], start=1):
             key = trust.key(signer["key_id"])
             if key is not None:
+                proofs.append(names.signature(number))
                 by_hand.append(
                     _SIGNER.format(
                         owner=key.owner,
@@ -293,18 +301,20 @@ def _readme(
                     )
                 )
         by_hand = by_hand or [_NO_SIGNER]
-        tokens = [
-            _STAMP.format(
-                authority=token.authority,
-                signature=token.signature,
-                time=token.time,
-                file=f"unpacked/{token.file}" if "/" in token.file else token.file,
-                root=token.root_pem,
-                seconds=int(token.time.timestamp()),
+        tokens = list(_tokens(bundle, trust))
+        for token in tokens:
+            proofs += [it for it in (token.signature, token.file) if "/" in it]
+            by_hand.append(
+                _STAMP.format(
+                    authority=token.authority,
+                    signature=_own_name(token.signature),
+                    time=token.time,
+                    file=f"by-hand/{_own_name(token.file)}" if "/" in token.file else token.file,
+                    root=token.root_pem,
+                    seconds=int(token.time.timestamp()),
+                )
             )
-            for token in _tokens(bundle, trust)
-        ]
-        by_hand += tokens or [_NO_STAMP]
+        by_hand += [] if tokens else [_NO_STAMP]
     return _README.format(
         bundle=bundle.name,
         url=printable(report.requested_url) or "a page",
@@ -314,5 +324,11 @@ def _readme(
         verifier=VERIFIER,
         sums=SUMS,
         root_key_id=root_key_id,
+        proofs=" ".join(map(_own_name, dict.fromkeys(proofs))),
         by_hand="\n".join(by_hand or [_NOT_READ]),
     )
+
+
+def _own_name(member: str) -> str:
+    """Return the name that a proof is taken out under: of a form that the format fixes."""
+    return member.removeprefix("seal/")

@@ -165,7 +165,8 @@ def program() -> str:
     """Return what a person types to run this program here: `snapshotter`, or where it is."""
     ran = Path(sys.argv[0])
     if ran.name == "__main__.py":
-        return f"{Path(sys.executable).name} -m snapshotter"
+        isolated = " -I" if sys.flags.isolated else ""
+        return f"{Path(sys.executable).name}{isolated} -m snapshotter"
     found = shutil.which(ran.name)
     if found is not None and Path(found).samefile(ran):
         return ran.name

@@ -30,6 +30,7 @@ from snapshotter.errors import (
     bug,
     is_disk_full,
 )
+from snapshotter.import_path import protect_children
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.model.job import CaptureJob, Made, Sealed
 from snapshotter.ports import Lease, Superseded
@@ -239,6 +240,7 @@ class Slot:
         if self._process is not None and self._process.is_alive():
             return
         self.end()
+        protect_children()
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self._process = context.Process(

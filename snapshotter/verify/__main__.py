@@ -1,9 +1,15 @@
 """
-The verifier on its own: `python -m snapshotter.verify FILE --trust trust.json --root-key ID`.
+The verifier on its own: `snapshotter-verify FILE --trust trust.json --root-key ID`, or
+`python -I -m snapshotter.verify …`. Without -I Python runs what lies in the working directory.
 
 For an auditor who installs the verifier and nothing else. `snapshotter verify`
 does the same and more.
 """
+
+from snapshotter.import_path import leave_out_working_directory
+
+if __name__ == "__main__":  # before any other import
+    leave_out_working_directory()
 
 import argparse
 import os
@@ -32,7 +38,7 @@ _LOOK = 4096  # first bytes of a file that say what it is
 def main(argv: list[str] | None = None) -> int:
     """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
     parser = argparse.ArgumentParser(
-        prog="python -m snapshotter.verify",
+        prog="snapshotter-verify",
         description="Verify one sealed bundle, proof pack or take-down event, offline.",
     )
     parser.add_argument(

@@ -170,5 +170,9 @@ def test_the_commands_that_our_documentation_tells_a_stranger_pass_as_they_stand
     assert done.returncode == 0, said
     for words in ("files as signed", "Verified OK", "Verification: OK", "GMT"):
         assert words in said
-    signer = json.loads((tmp_path / "b/capture/capture.json").read_text())["signers"][0]
+    with zipfile.ZipFile(exhibit.bundle) as archive:
+        signer = json.loads(archive.read("capture/capture.json"))["signers"][0]
     assert signer["key_id"] in said
+    assert "plain names" in said
+    names = {it.name for it in (tmp_path / "by-hand").iterdir()}
+    assert names == {"manifest-sha256.txt", "sig-01.der", "sig-01.tsa-01.tsr"}

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats import names
 from snapshotter.formats.http import Direction
 from snapshotter.formats.server_signature import RecordedConnection, check, gather
 from snapshotter.formats.tls import Handshake, TlsConnection
 from snapshotter.formats.tls_handshake import Finished
 from tests import tls
-from tests.bundles import unpack
+from tests.hostile_folder import plant
 from tests.tls import KEYS, Authority, Relay
 from tests.tools import system_tool
 
@@ -395,7 +394,7 @@ def test_a_stapled_answer_on_revocation_is_kept(talk: Callable[..., Talk], tmp_p
 
 def test_what_a_stranger_types_needs_nothing_of_ours(tmp_path: Path) -> None:
     """The commands of docs/spec/server-signature.md, on the vector that is good."""
-    for tool in ("bash", "jq", "xxd", "openssl"):
+    for tool in ("bash", "jq", "unzip", "xxd", "openssl"):
         system_tool(tool)
     root = Path(__file__).resolve().parents[2]
     text = (root / "docs" / "spec" / "server-signature.md").read_text(encoding="utf-8")
@@ -407,18 +406,17 @@ def test_what_a_stranger_types_needs_nothing_of_ours(tmp_path: Path) -> None:
         ("insider-server-signature-signature", False),
     ):
         folder = tmp_path / vector
-        (folder / "capture").mkdir(parents=True)
+        folder.mkdir()
+        hostile = plant(folder)
         bundle = root / "tests" / "vectors" / vector / "bundle.wacz"
-        (folder / names.SERVER_SIGNATURES).write_bytes(
-            unpack(bundle.read_bytes())[names.SERVER_SIGNATURES]
-        )
         run = subprocess.run(
-            [shutil.which("bash") or "bash", "-euo", "pipefail", "-c", block[1]],
+            [shutil.which("bash") or "bash", "-euo", "pipefail", "-c", f"W={bundle}\n{block[1]}"],
             cwd=folder,
             capture_output=True,
             text=True,
             timeout=60,
         )
 
+        assert hostile.ran == []
         assert (run.returncode == 0) is good, run.stderr
         assert ("Verified OK" in run.stdout) is good

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.import_path import protect_children
 
 _BATCH = 8  # tasks that one process is given at once
 _AHEAD = 2  # batches that it has: it need not wait for the next
@@ -158,6 +159,7 @@ class Workers(Generic[T, R]):
         process = _SPAWN.Process(
             target=_work, args=(theirs, self._prepare, dumps(self._what)), daemon=True
         )
+        protect_children()
         # Until it can say so itself, a new process must not see Ctrl-C: it would print
         # a traceback from the middle of its imports.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -17,6 +17,7 @@ from snapshotter.cli.main import main
 from snapshotter.formats import names
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, RealClock, pack
+from tests.hostile_folder import plant
 from tests.servers.authority import POLICY_OID, Chain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,17 +105,19 @@ def test_every_command_of_the_readme_does_what_it_says(
     exhibit = Exhibit(tmp_path, authority, snapshotter, late=late)
 
     exhibit.export()
+    hostile = plant(exhibit.folder)
 
     fingerprint, sums, verifier, signed, files, signature, token = (
         exhibit.stranger(command) for command in exhibit.commands
     )
+    assert hostile.ran == []
     assert fingerprint.stdout.startswith(exhibit.root_key)
     assert (sums.returncode, sums.stdout) == (0, "")
     assert verifier.stdout.startswith("PASSED")
     assert verifier.returncode == 0
     assert signed.stdout == "Verified OK\n"
     assert files.returncode == 0
-    assert files.stdout.startswith("No errors detected")
+    assert files.stdout == "files as signed\n"
     assert signature.stdout.startswith("Verified OK\n" + exhibit.signer.key_id)
     assert "Verification: OK" in token.stdout + token.stderr
     assert token.returncode == 0

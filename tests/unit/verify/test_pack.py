@@ -27,6 +27,7 @@ from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import COMPROMISED, Trust, TrustedKey, trusted_key
 from tests import bundles, exhibits, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.hostile_folder import plant
 from tests.logs import LOG_KEY, LOG_SIGNER
 from tests.packs import File
 from tests.servers.authority import Chain
@@ -413,6 +414,7 @@ def test_what_the_howto_types_needs_nothing_of_ours(
     data = made.pack
     assert before in data
     (tmp_path / "proof.html").write_bytes(data.replace(before, after, 1) if before else data)
+    hostile = plant(tmp_path)
     (block,) = re.findall(r"```sh\n(.*?)```", HOWTO.read_text(encoding="utf-8"), re.DOTALL)
 
     run = subprocess.run(
@@ -423,10 +425,15 @@ def test_what_the_howto_types_needs_nothing_of_ours(
         timeout=60,
     )
 
+    assert hostile.ran == []
     assert said in run.stdout + run.stderr
     good = {"Verified OK", "parts as signed", "page as signed"} <= set(run.stdout.splitlines())
     assert good is (not before), run.stdout + run.stderr
     if not before:
         assert WITNESS.key_id in run.stdout
-        for file in made.files:
-            assert (tmp_path / file.name).read_bytes() == file.data
+        parts = (tmp_path / "by-hand/parts.txt").read_text().splitlines()
+        taken = [line.split() for line in parts]
+        for (_, ours, name), file in zip(taken, made.files, strict=True):
+            assert name == file.name
+            assert re.match(r"part-[0-9]{2}(\.wacz|$)", ours)
+            assert (tmp_path / "by-hand" / ours).read_bytes() == file.data
