@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -43,6 +43,7 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.audit.run import Audit, Wanted
 from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.audit.unread import Unreadable
 from snapshotter.verify.trust import Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
@@ -216,6 +217,8 @@ class Collection:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_store: Callable[[Path], ObjectStore] = DirectoryStore,
         receipts: Receipts | None = None,
+        pause: Callable[[], None] = lambda: None,
+        unread: Iterable[Unreadable] = (),
         **wanted: Any,
     ) -> "Audited":
         """Audit this collection in this process."""
@@ -225,13 +228,15 @@ class Collection:
             workspace=workspace,
             software="test",
             now=now,
+            pause=pause,
+            unread={it.name: it for it in unread},
             remembered=remembered,
             elsewhere=lambda origin: elsewhere,
             receipts=receipts,
             place=PLACE,
         ) as audit:
             report = audit.run(Wanted(**wanted), progress)
-            return Audited(report, tuple(audit.findings()), audit.to_remember)
+            return Audited(report, tuple(audit.findings()), audit.to_remember, audit.unread)
 
     def lock(self, leaves: Sequence[bytes]) -> None:
         """Write the writers' lock, as of a tree with these entries."""
@@ -348,6 +353,7 @@ class Audited:
     report: AuditReport
     findings: tuple[AuditFinding, ...]
     to_remember: Remembered | None
+    unread: tuple[Unreadable, ...]
 
     @property
     def kinds(self) -> set[str]:

@@ -11,24 +11,38 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from snapshotter.app import pending
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import (
+    EvidenceInvalid,
+    EvidenceUnverifiable,
+    ServiceUnavailable,
+    SnapshotterError,
+)
 from snapshotter.formats import layout
+from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import AuditFinding, AuditReport
 from snapshotter.ports import Clock, IdSource, ObjectStore, Receipts, Signer
 from snapshotter.verify.audit import report as reports
-from snapshotter.verify.audit import state
+from snapshotter.verify.audit import state, unread
 from snapshotter.verify.audit.run import Audit, Progress, Wanted
 from snapshotter.verify.audit.state import Remembered
+from snapshotter.verify.audit.unread import Unreadable
 from snapshotter.verify.audit.workspace import encodable
+from snapshotter.verify.files import open_file
 from snapshotter.verify.trust import Trust
 
 _STATE = "state.json"
+_UNREAD = "unread.json"
 _WORKSPACE = "work.sqlite"
+
+
+class StoreWithheld(EvidenceUnverifiable):
+    """A store that an earlier audit read has answered none of three audits over a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,25 @@ class Memory:
         newest = _read(self._log_file(seen.origin))
         if newest is None or not newest.signed or newest.head.size <= seen.head.size:
             pending.write_private(self._log_file(seen.origin), seen.encode())
+
+    def unread_of(self, url: str) -> dict[str, Unreadable]:
+        """
+        Return what earlier audits of a store could not read, by name.
+
+        Raises:
+            SnapshotterError: That can not be read, or is of another store.
+        """
+        path = self.store_folder(url) / _UNREAD
+        data = _bytes(path, unread.MAX_BYTES)
+        try:
+            return {} if data is None else unread.parse(data, encodable(url))
+        except EvidenceInvalid as error:
+            raise _damaged(path, error) from error
+
+    def keep_unread(self, url: str, found: Iterable[Unreadable], now: datetime) -> None:
+        """Remember what could not be read, whole or not at all."""
+        data = unread.encode(encodable(url), found, now)
+        pending.write_private(self.store_folder(url) / _UNREAD, data)
 
     @contextlib.contextmanager
     def locked(self, url: str) -> Iterator[Path]:
@@ -134,6 +167,7 @@ def audit(
     ids: IdSource,
     software: str,
     progress: Progress,
+    pause: Callable[[], None],
     each: Callable[[AuditFinding], None] | None = None,
     receipts: Receipts | None = None,
     place: str = "",
@@ -144,6 +178,7 @@ def audit(
 
     Args:
         signer: Signs the report; None: there will be none.
+        pause: Waits until what a store has been told is visible everywhere.
         each: Takes every finding, the worst kinds first.
         receipts: What this machine was told by the store, if it writes there.
         place: How receipts name this store.
@@ -151,32 +186,54 @@ def audit(
 
     Raises:
         ServiceUnavailable: The store does not answer; what was done is kept.
+        StoreWithheld: Nor has it answered earlier audits, for a day.
         SnapshotterError: Store or memory can not be used.
     """
     store = open_store()
     url = store.url
     with memory.locked(url) as folder:
         remembered = memory.of_store(url)
+        unread_before = memory.unread_of(url)
         with Audit(
             open_store,
             trust,
             workspace=folder / _WORKSPACE,
             software=software,
             now=clock.now,
+            pause=pause,
+            unread=unread_before,
             remembered=remembered,
             elsewhere=lambda origin: memory.of_log(origin, but=url),
             receipts=receipts,
             place=place,
         ) as running:
-            report = running.run(wanted, progress)
+            try:
+                report = running.run(wanted, progress)
+            except ServiceUnavailable as error:
+                silent = unread.again(
+                    unread_before.get(unread.STORE),
+                    unread.STORE,
+                    clock.now(),
+                    was_read=remembered is not None,
+                )
+                found = unread_before | {unread.STORE: silent}
+                memory.keep_unread(url, found.values(), clock.now())
+                if silent.is_lasting and silent.was_read:
+                    raise StoreWithheld(
+                        f"{url} has not answered {silent.audits} audits since "
+                        f"{instant(silent.since)}, and an earlier audit read it: {error}",
+                        hint="ask whoever keeps the store, and audit a copy of it",
+                    ) from error
+                raise
             if each is not None:
                 for finding in running.findings():
                     each(finding)
             if running.to_remember is not None:
                 memory.keep(running.to_remember)
+            memory.keep_unread(url, running.unread, clock.now())
             # A mistyped place has nothing in it: no folder is made there for a report.
             nothing = report.scope.bundles == 0 and report.log is None and remembered is None
-            if signer is None or (nothing and next(iter(store.list("")), None) is None):
+            if signer is None or (nothing and not _has_objects(store)):
                 return Done(report=report, document=b"", report_id="", report_key="", problem=None)
             digest = reports.findings_digest(running.findings())
         report_id = ids.bundle_id(report.ended_at)
@@ -208,23 +265,42 @@ def _problem(what: str, error: Exception, hint: str) -> SnapshotterError:
     )
 
 
+def _has_objects(store: ObjectStore) -> bool:
+    try:
+        return next(iter(store.list("")), None) is not None
+    except SnapshotterError:
+        return False  # told by the audit: no report is put where not even this can be read
+
+
 def _put(store: ObjectStore, key: str, data: bytes) -> None:
     store.put_new(key, data, hashlib.sha256(data).hexdigest())
 
 
 def _read(path: Path) -> Remembered | None:
+    data = _bytes(path, state.MAX_BYTES)
     try:
-        with path.open("rb") as stream:
-            data = stream.read(state.MAX_BYTES + 1)
-        return state.parse(data)
+        return None if data is None else state.parse(data)
+    except EvidenceInvalid as error:
+        raise _damaged(path, error) from error
+
+
+def _bytes(path: Path, limit: int) -> bytes | None:
+    """Return the first bytes of a file, one more than `limit` at most; None where there is none."""
+    try:
+        with open_file(path) as stream:
+            return stream.read(limit + 1)
     except FileNotFoundError:
         return None
-    except (OSError, EvidenceInvalid) as error:
-        # Not taken for "nothing was seen": that would forget a whole history for one bad byte.
-        raise SnapshotterError(
-            f"what earlier audits saw can not be read: {path}: {error}",
-            hint="put it back from a copy; if it is lost, move it away and say so",
-        ) from error
+    except (OSError, SnapshotterError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> SnapshotterError:
+    # Not taken for "nothing was seen": that would forget a whole history for one bad byte.
+    return SnapshotterError(
+        f"what earlier audits saw can not be read: {path}: {error}",
+        hint="put it back from a copy; if it is lost, move it away and say so",
+    )
 
 
 def _name(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import without_addresses
-from snapshotter.model.audit import AuditReport, Severity
+from snapshotter.model.audit import AuditCode, AuditReport, Severity
 from snapshotter.model.event import MAX_TEXT, About, Event, EventKind
 from snapshotter.model.job import JobState, JobStatus
 
@@ -64,6 +64,26 @@ def of_audit(report: AuditReport, report_id: str, place: str, at: datetime) -> E
         "to do",
         about=(),
         reasons=tuple(codes),
+    )
+
+
+def of_withheld(count: int, report_id: str, place: str, at: datetime) -> Event:
+    """
+    Return what to tell of objects that an earlier audit read, and that the store withholds.
+
+    Args:
+        count: How many; 0 where the store as a whole does not answer.
+        place: The store, as receipts name it.
+    """
+    what = f"{count} objects that an earlier audit read" if count else "everything in it"
+    return Event(
+        id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
+        kind=EventKind.AUDIT_WITHHELD,
+        at=at,
+        subject=place,
+        summary=f"a store withholds {what}: three audits over a day could not read them",
+        about=(),
+        reasons=(AuditCode.WITHHELD.value,),
     )
 
 

@@ -47,6 +47,11 @@ class RandomIds:
         return secrets.token_bytes(count)
 
 
+def pause(seconds: float) -> None:
+    """Do nothing for so long."""
+    time.sleep(seconds)
+
+
 def free_bytes() -> int | None:
     """Return the memory that is free for another program here; None where nobody says (Linux)."""
     found = [_available(), _left_of_the_container()]

@@ -80,6 +80,14 @@ give --state a place that nobody but you can write.
     metavar="DAYS",
     help="How old the newest cosignature of a witness may be.",
 )
+@click.option(
+    "--recheck-after",
+    type=click.IntRange(0, 3_600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look again after so long for what the store says it does not have.",
+)
 @click.option("--restart", is_flag=True, help="Do not go on with an audit that was interrupted.")
 @click.option("--no-report", is_flag=True, help="Write nothing into the store.")
 @click.option(
@@ -106,22 +114,25 @@ def audit(
 
     Builds the log's tree again, holds it against what was seen before and what its
     witnesses saw, matches store and log in both directions, and verifies every bundle
-    with all that stands beside it. The exit code is the verdict: 0, 10 or 11.
+    with all that stands beside it. The exit code is the verdict: 0, 10 or 11; or 30 where
+    something could not be read and another try may help.
 
     The findings are signed and go into the store and its log, like evidence. An audit that
-    was interrupted goes on when it is called again. If it is FAILED, whoever the setting
-    notify_file names is told.
+    was interrupted goes on when it is called again. If it is FAILED, or the store withholds
+    what an earlier audit read, whoever the setting notify_file names is told.
     """
     from snapshotter.app import (
         auditing,
+        events,
         machine,
         wiring_log,
         wiring_notify,
         wiring_store,
         wiring_trust,
     )
+    from snapshotter.model.audit import AuditCode
     from snapshotter.model.finding import Verdict
-    from snapshotter.verify.report import EXIT_CODES
+    from snapshotter.verify.audit.report import exit_code
 
     if store and named:
         raise click.UsageError("name the store once")
@@ -147,6 +158,7 @@ def audit(
                 ids=machine.RandomIds(),
                 software=snapshotter.SOFTWARE,
                 progress=partial(_show, steps),
+                pause=partial(machine.pause, options["recheck_after"]),
                 each=printer.finding if as_json else None,
                 receipts=wiring_store.receipts(settings),
                 place=wiring_store.receipts_place(settings),
@@ -155,10 +167,20 @@ def audit(
     except KeyboardInterrupt:
         say("what was read is kept: the same command goes on with it")
         raise
+    except auditing.StoreWithheld:
+        place, now = wiring_store.receipts_place(settings), clock.now()
+        alarm = partial(events.of_withheld, 0, "", place, now)
+        wiring_notify.tell_once(settings, alarm, tell=say)
+        raise
     printer.end(done)
-    code = EXIT_CODES[done.report.verdict]
+    code = exit_code(done.report)
     if done.report.verdict is Verdict.FAILED:
         wiring_notify.tell_once(settings, partial(_event, done, settings), tell=say)
+    withheld = sum(it.count for it in done.report.counts if it.code is AuditCode.WITHHELD)
+    if withheld:
+        place, now = wiring_store.receipts_place(settings), clock.now()
+        alarm = partial(events.of_withheld, withheld, done.report_id, place, now)
+        wiring_notify.tell_once(settings, alarm, tell=say)
     if done.problem is not None:
         complain(done.problem)
         # A verdict that says PASSED and whose report is lost is not a whole success.

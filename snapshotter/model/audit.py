@@ -38,6 +38,7 @@ class AuditCode(enum.StrEnum):
     UNLOCKED = "unlocked"
     INVALID = "invalid"
     INTERNAL = "internal"
+    WITHHELD = "withheld"
     UNREADABLE = "unreadable"
     UNPROVEN = "unproven"
     NO_LOG = "no-log"
@@ -83,6 +84,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNLOCKED: "set the retention again, and find out who could lift it",
         AuditCode.INVALID: "snapshotter verify says what does not hold; no byte was changed",
         AuditCode.INTERNAL: "this is a bug of ours: please report it; the bundle is not judged",
+        AuditCode.WITHHELD: "an earlier audit read it: ask whoever keeps the store for it, and "
+        "look for a copy; whoever hides a deletion answers like this",
         AuditCode.UNREADABLE: "check rights and disk, then audit again: nothing is known of it",
         AuditCode.UNPROVEN: "snapshotter verify says what is missing, with a trust file that "
         "names key and authorities",
@@ -126,6 +129,7 @@ class AuditFinding:
     severity: Severity
     key: str  # of the object, "log/checkpoint" for the log itself, "" for the store
     detail: str  # one plain sentence
+    retry: bool = False  # whether another try may mend it
 
     @property
     def hint(self) -> str:
@@ -189,6 +193,7 @@ class AuditReport:
     scope: AuditScope
     counts: tuple[FindingCount, ...]  # every kind that was found, worst first
     examples: tuple[AuditFinding, ...]  # the first few of each kind
+    retry: bool = False  # all that could not be established may be mended by another try
 
     @property
     def verdict(self) -> Verdict:

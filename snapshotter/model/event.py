@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     COUNT_CROSSED = "count.crossed"  # a count went over a threshold
     PAGE_CHANGED = "page.changed"  # the main text is another one
     AUDIT_FAILED = "audit.failed"
+    AUDIT_WITHHELD = "audit.withheld"  # what an earlier audit read is unreadable for a day
     WORKER_LOST = "worker.lost"  # no heartbeat: what it had is taken over
     SERVICE_FAILED = "service.failed"  # store, authority or database, for longer than a moment
     DISK_LOW = "disk.low"
@@ -51,6 +52,7 @@ class EventKind(StrEnum):
 WITHOUT_PAGE: Final = frozenset(
     {
         EventKind.AUDIT_FAILED,
+        EventKind.AUDIT_WITHHELD,
         EventKind.WORKER_LOST,
         EventKind.SERVICE_FAILED,
         EventKind.DISK_LOW,

@@ -35,6 +35,7 @@ HEADLINES: Final = {
     EventKind.ACCOUNT_RENAMED: ("an account has another name", "{} accounts have another name"),
     EventKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
     EventKind.AUDIT_FAILED: ("an audit FAILED", "{} audits FAILED"),
+    EventKind.AUDIT_WITHHELD: ("a store withholds objects", "{} stores withhold objects"),
     EventKind.WORKER_LOST: ("a worker was lost", "{} workers were lost"),
     EventKind.SERVICE_FAILED: ("a service does not answer", "{} services do not answer"),
     EventKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),

@@ -729,4 +729,4 @@ def _code(answer: Mapping[str, Any]) -> str:
 def _is_busy(answer: Mapping[str, Any]) -> bool:
     status = _status(answer)
     # 501: the server does not have this call, and will not have it the next time.
-    return (status >= 500 and status != 501) or status == 429 or _code(answer) in _BUSY
+    return (status >= 500 and status != 501) or status in (408, 429) or _code(answer) in _BUSY

@@ -12,13 +12,14 @@ be put out of sight by moving them to where a copy keeps those of another.
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import custody_sidecars, layout
 from snapshotter.formats.custody_sidecars import Linked
 from snapshotter.model.custody import RECOVERY, REPLICATION, Receipt
 from snapshotter.ports import ObjectStore
-from snapshotter.verify.audit.asking import require_answer
+from snapshotter.verify.audit.objects import Absent, cannot_read, read
 
 _MOST = 5_000  # sidecars of one bundle that are read
 _COPYING = frozenset({REPLICATION, RECOVERY})  # what a copy's own chain begins with
@@ -53,15 +54,20 @@ def events(
         known: Those of them that such a chain may go on from: `branches`.
 
     Raises:
+        CannotRead: Something that is carried can not be read.
         ServiceUnavailable: The store does not answer.
     """
     places: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for count, found in enumerate(store.list(layout.carried_prefix(bundle_id))):
+    try:
+        listed = [it.key for it in islice(store.list(layout.carried_prefix(bundle_id)), _MOST)]
+    except (SnapshotterError, OSError) as error:
+        raise cannot_read(store, error) from error
+    for key in listed:
         with contextlib.suppress(ValueError):  # not of ours
-            _, place, kind = layout.parse_carried_key(found.key)
+            _, place, kind = layout.parse_carried_key(key)
             number = custody_sidecars.number_of(kind)
-            if number is not None and count < _MOST:
-                places[place].append((number, found.key))
+            if number is not None:
+                places[place].append((number, key))
     result: dict[str, Receipt | None] = {}
     for numbered in places.values():
         result |= _events(store, [key for _, key in sorted(numbered)], own, known)
@@ -75,12 +81,9 @@ def _events(
     parts: list[bytes] = []
     try:
         for key in keys:
-            with store.open(key) as stream:
-                parts.append(stream.read(custody_sidecars.MAX_BYTES + 1))
-    except FileNotFoundError:
-        pass  # gone since the listing: what came before it is there
-    except SnapshotterError as error:
-        require_answer(store, error)
+            parts.append(read(store, key, custody_sidecars.MAX_BYTES))
+    except Absent:
+        pass  # gone since the listing, which is asked for again: what came before it is there
     found: dict[str, Receipt | None] = {}
     before = known
     for data in parts:

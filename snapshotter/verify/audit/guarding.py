@@ -15,14 +15,15 @@ from datetime import timedelta
 from typing import Any
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, leaf, receipts
+from snapshotter.formats import custody_sidecars, layout, leaf, receipts
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import KeptReceipts, Receipt
-from snapshotter.ports import ObjectStore, Receipts
+from snapshotter.ports import Receipts
 from snapshotter.verify.audit.beside import Facts
 from snapshotter.verify.audit.carried import Carried
+from snapshotter.verify.audit.objects import CannotRead, Objects
 from snapshotter.verify.audit.reading import lock_of, retention_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Listed, Workspace
@@ -55,6 +56,7 @@ class Guard:
 
     def __init__(
         self,
+        objects: Objects,
         workspace: Workspace,
         rules: Rules,
         say: Say,
@@ -63,6 +65,7 @@ class Guard:
         place: str = "",
         kept: Receipts | None = None,
     ) -> None:
+        self._objects = objects
         self._workspace = workspace
         self._rules = rules
         self._say = say
@@ -150,24 +153,35 @@ class Guard:
         places = {head: place for place, head in enumerate(custody["heads"])}
         covered, is_split = 0, False
         elsewhere: Carried | None = None
+        is_unread = any(custody_sidecars.number_of(it) is not None for it in facts["unread"])
         for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
             place = places.get(entry.sha256)
             if place is not None:
                 covered = max(covered, place + 1)
-            elif not facts["altered"]:
+            elif not facts["altered"] and not is_unread:  # else what it links is not known
                 if elsewhere is None:
-                    elsewhere = self._carried(listed.bundle, places, custody["branches"])
+                    try:
+                        elsewhere = self._carried(listed.bundle, places, custody["branches"])
+                    except CannotRead as error:
+                        is_unread = True
+                        prefix = layout.carried_prefix(listed.bundle)
+                        self._objects.unreadable(prefix, str(error), retry=error.retry)
+                        continue
                 if entry.sha256 in elsewhere:
                     is_split = True
                     continue  # of the chain in the store that this one is a copy of
-                self._say(
-                    AuditCode.CUSTODY_BROKEN,
-                    _FAILED,
+                numbers = {
+                    number
+                    for it in self._workspace.sidecars(listed.bundle)
+                    if (number := custody_sidecars.number_of(it.kind)) is not None
+                }
+                self._objects.suspect_custody(
                     listed.key,
                     f"entry {entry.number} of the log names a head of its custody chain that the "
                     "chain does not have: events were taken away or written again",
+                    numbers,
                 )
-        if custody["problems"]:
+        if custody["problems"] and not is_unread:
             more = custody["problems_count"] - 1
             self._say(
                 AuditCode.CUSTODY_BROKEN,
@@ -202,12 +216,8 @@ class Guard:
             self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
         for key in sorted({it.key for it in here} - {listed.key}):
             if not self._workspace.has_object(key):
-                self._say(
-                    AuditCode.DELETED,
-                    _FAILED,
-                    key,
-                    "this machine has a receipt for it, and the store does not have it",
-                )
+                words = "this machine has a receipt for it"
+                self._objects.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
 
@@ -252,7 +262,7 @@ class Guard:
                 wanted.append(_Wanted(None, "as its bundle is kept", False))
             self._lock(Listed(key=key, length=0, bundle=listed.bundle, kind=kind), wanted, state)
 
-    def records(self, store: ObjectStore, keys: Iterable[str]) -> None:
+    def records(self, keys: Iterable[str]) -> None:
         """
         Tell once of what is kept beside the bundles and under no lock: records, and the log.
 
@@ -264,7 +274,10 @@ class Guard:
         bare, of, first = 0, 0, ""
         for key in keys:
             with contextlib.suppress(FileNotFoundError):  # told of, or gone since the listing
-                state = lock_of(store, key, self._rules.now)
+                state = lock_of(self._objects.store, key, self._rules.now)
+                if "unknown" in state:
+                    self._unknown(key, f"whether it is locked: {state['unknown']}", state)
+                    continue
                 kept = retention_of(state)
                 of += 1
                 if not state.get("hold") and (kept is None or kept.until <= self._rules.now):
@@ -296,7 +309,7 @@ class Guard:
                 holds = there is not None and there.covers(it.retention)
             if "unknown" in lock:
                 sentence = f"whether it is locked can not be found out: {lock['unknown']}"
-                self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, f"{asked}, and {sentence}")
+                self._unknown(listed.key, f"{asked}, and {sentence}", lock)
                 lacking = True
             elif not holds:
                 lacking = True
@@ -308,6 +321,16 @@ class Guard:
                 )
         if open_ and not lacking and not lock["enforced"]:
             self._unenforced += 1
+
+    def _unknown(self, key: str, detail: str, lock: Facts) -> None:
+        """Tell of a lock that the store does not say."""
+        self._objects.unreadable(
+            key,
+            detail,
+            retry=lock.get("retry", False),
+            name=f"{key}#lock",
+            code=AuditCode.UNLOCKED,
+        )
 
 
 def _in_chain(facts: Facts, covered: int) -> Iterator[tuple[Receipt, bool]]:

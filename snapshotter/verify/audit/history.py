@@ -9,20 +9,18 @@ bundle, in a capture record, from a witness) is held against this history by one
 which shows as much as a consistency proof does (RFC 6962 section 2.1.2).
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats import log_state, merkle, note, tiles
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile
 from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
-from snapshotter.ports import ObjectStore
-from snapshotter.verify.audit import asking
+from snapshotter.verify.audit.objects import Absent, CannotRead, Objects
 from snapshotter.verify.audit.workspace import Entry, Workspace
 
 PREFIX = f"{log_state.FOLDER}/"
@@ -56,9 +54,9 @@ class History:
     """
 
     def __init__(
-        self, store: ObjectStore, trusted: LogPolicy | None, workspace: Workspace, tell: Tell
+        self, objects: Objects, trusted: LogPolicy | None, workspace: Workspace, tell: Tell
     ) -> None:
-        self._store = store
+        self._objects = objects
         self._trusted = trusted
         self._workspace = workspace
         self._tell = tell
@@ -69,6 +67,8 @@ class History:
         self._lock: SignedCheckpoint | None = None
         self._orphan: tuple[int, str, str] | None = None  # size, key, sentence of the largest
         self.is_whole = False  # every entry is known, and the root is the signed one
+        self.is_unreadable = False  # the checkpoint or entries could not be read: told
+        self._is_absent = False  # there is no checkpoint, and that was confirmed
         self._nameless = False  # of some entries the hash alone is known
         self._broken: set[str] = set()  # tiles that were told of
 
@@ -113,18 +113,32 @@ class History:
             remembered=remembered,
         )
 
-    def advance(self, step: Step) -> None:
+    def advance(self, step: Step, *, least: int = 0) -> None:
         """
         Read the newest checkpoint, and the entries up to it that are not known yet.
 
         Called once at the beginning and once at the end of an audit: captures go on
         while it runs. What does not hold is told; nothing is raised for it.
 
+        Args:
+            least: How many entries an earlier audit saw. A part of a store may lag behind
+                others: a checkpoint of fewer is read again after a pause, before it counts.
+
         Raises:
             ServiceUnavailable: The store does not answer.
         """
         before = self._seen
-        served = self._read_checkpoint()
+        least = max(least, before.head.size if before else 0)
+        try:
+            served = self._read_checkpoint()
+            if served is not None and served.head.size < least:
+                self._objects.pause()
+                served = self._read_checkpoint()
+        except CannotRead as error:
+            words = f"the checkpoint of the log can not be read: {error}"
+            self._objects.unreadable(CHECKPOINT, words, retry=error.retry)
+            self.is_unreadable = True
+            return  # what was read before stays
         if served is None:
             self.is_whole = False
             return
@@ -171,6 +185,8 @@ class History:
         tell = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
         said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
+        if self._seen is None and self.is_unreadable:
+            return  # told: whether there is such a tree is not known
         if self._seen is None:
             if claim.signed and claim.is_of_here:
                 tell(AuditCode.ROLLED_BACK, claim.where, f"{said}, and there is no log here")
@@ -205,7 +221,7 @@ class History:
 
         INDETERMINATE: a copy of bundles alone has their proofs, and never had a log.
         """
-        if self._seen is None and self._orphan is not None:
+        if self._seen is None and self._orphan is not None and not self.is_unreadable:
             _, where, said = self._orphan
             self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, and there is no log here")
 
@@ -224,24 +240,28 @@ class History:
 
     def is_mirror(self) -> bool:
         """Whether the log is marked as a copy of another store's."""
-        try:
-            self._store.head(log_state.MIRROR)
-        except FileNotFoundError:
-            return False
-        except SnapshotterError as error:
-            asking.require_answer(self._store, error)
-        return True
+        return self._optional(log_state.MIRROR, 0) is not None
 
     def read_lock(self) -> None:
         """Read what the log's writers have committed; `judge_lock` holds it against the log."""
         self._lock = None
-        if self._trusted is None:
+        data = self._optional(log_state.LOCK, log_state.MAX_LOCK)
+        if self._trusted is None or data is None:
             return
-        with contextlib.suppress(FileNotFoundError, SnapshotterError):
-            # Junk says nothing: a lock is for writers, and they refuse it.
-            with self._store.open(log_state.LOCK) as stream:
-                lock = log_state.parse_lock(stream.read(log_state.MAX_LOCK + 1))
-            self._lock = self._trusted.open(lock.checkpoint)
+        try:
+            self._lock = self._trusted.open(log_state.parse_lock(data).checkpoint)
+        except EvidenceInvalid:
+            return  # junk says nothing: a lock is for writers, and they refuse it
+
+    def _optional(self, key: str, limit: int) -> bytes | None:
+        """Return a file that a log need not have; None where it is not there, or that was told."""
+        try:
+            return self._objects.read(key, limit)
+        except Absent:
+            return None
+        except CannotRead as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+            return None
 
     def judge_lock(self) -> None:
         """
@@ -265,7 +285,7 @@ class History:
                 log_state.LOCK,
                 f"the writers' lock is of another tree of {size} entries: two histories were told",
             )
-        elif size > self._seen.head.size and self._published() < size:
+        elif size > self._seen.head.size and not self._is_published(size):
             self._unclear_at(
                 AuditCode.STALE,
                 log_state.LOCK,
@@ -273,13 +293,16 @@ class History:
                 "in between, or the checkpoint was set back",
             )
 
-    def _published(self) -> int:
-        """Return how many entries are published at this moment."""
-        with contextlib.suppress(FileNotFoundError, EvidenceInvalid):
-            with self._store.open(CHECKPOINT) as stream:
-                read = note.parse(stream.read(note.MAX_BYTES + 1))
-            return note.parse_checkpoint(read.text).size
-        return 0
+    def _is_published(self, size: int) -> bool:
+        """Whether so many entries are published at this moment; also where that was told."""
+        try:
+            read = note.parse(self._objects.read(CHECKPOINT, note.MAX_BYTES))
+            return note.parse_checkpoint(read.text).size >= size
+        except (Absent, EvidenceInvalid):
+            return False
+        except CannotRead as error:
+            self._objects.unreadable(CHECKPOINT, str(error), retry=error.retry)
+            return True
 
     def _root_at(self, size: int) -> str | None:
         """Return the root of an older tree; None where the entries do not lead to the head."""
@@ -290,10 +313,9 @@ class History:
     # The checkpoint.
 
     def _read_checkpoint(self) -> "_Served | None":
-        try:
-            with self._store.open(CHECKPOINT) as stream:
-                data = stream.read(note.MAX_BYTES + 1)
-        except FileNotFoundError:
+        data = self._objects.read_again(CHECKPOINT, note.MAX_BYTES, is_known=self._is_absent)
+        self._is_absent = data is None
+        if data is None:
             if self._seen is not None:
                 self._failed(AuditCode.ROLLED_BACK, "while this audit ran the log was taken away")
             elif self.is_mirror():
@@ -301,14 +323,12 @@ class History:
                     AuditCode.NO_LOG,
                     "a copy of a log was begun and is not finished: snapshotter store replicate",
                 )
-            elif next(self._store.list(PREFIX), None) is not None:
+            elif self._workspace.is_unread(log_state.MIRROR):
+                return None  # told: whether this is a copy that is not finished is not known
+            elif next(self._objects.list(PREFIX), None) is not None:
                 self._failed(
                     AuditCode.LOG_BROKEN, "parts of a log are there, and no checkpoint of it"
                 )
-            return None
-        except SnapshotterError as error:
-            asking.require_answer(self._store, error)
-            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint can not be read: {error}")
             return None
         self._checkpoint = data
         try:
@@ -410,13 +430,14 @@ class History:
         try:
             data = self._fetch(tile)
             return [(it, merkle.leaf_hash(it)) for it in tiles.parse_entries(data, tile.width)]
-        except (FileNotFoundError, SnapshotterError) as error:
+        except (Absent, CannotRead, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
+            self.is_unreadable = self.is_unreadable or isinstance(error, CannotRead)
         # The hashes alone let the tree go on: whether they are right, the root will tell.
         hashes = Tile(level=0, index=tile.index, width=tile.width)
         try:
             return [(None, it) for it in tiles.parse_hashes(self._fetch(hashes), tile.width)]
-        except (FileNotFoundError, SnapshotterError) as error:
+        except (Absent, CannotRead, EvidenceInvalid) as error:
             self._broken_tile(hashes, error)
             return None
 
@@ -425,7 +446,7 @@ class History:
             if self._fetch(tile) == b"".join(hashes):
                 return
             self._broken_tile(tile, EvidenceInvalid("it is not what the entries lead to"))
-        except (FileNotFoundError, SnapshotterError) as error:
+        except (Absent, CannotRead, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
 
     def _fetch(self, tile: Tile) -> bytes:
@@ -433,7 +454,7 @@ class History:
         limit = tiles.MAX_FILE if tile.level == ENTRIES else WIDTH * merkle.HASH_BYTES
         try:
             return self._read(tile.path, limit)
-        except FileNotFoundError:
+        except Absent:
             if not tile.is_partial:
                 raise
         whole = self._read(Tile(level=tile.level, index=tile.index).path, limit)
@@ -442,26 +463,26 @@ class History:
         return b"".join(tiles.parse_hashes(whole, WIDTH)[: tile.width])
 
     def _read(self, path: str, limit: int) -> bytes:
-        with self._store.open(PREFIX + path) as stream:
-            data = stream.read(limit + 1)
+        data = self._objects.read(PREFIX + path, limit)
         if len(data) > limit:
             raise EvidenceInvalid(f"it is longer than {limit} bytes")
         return data
 
-    def _broken_tile(self, tile: Tile, error: Exception) -> None:
-        asking.require_answer(self._store, error)
+    def _broken_tile(self, tile: Tile, error: Absent | CannotRead | EvidenceInvalid) -> None:
         if tile.path in self._broken:
             return
         self._broken.add(tile.path)
-        missing = isinstance(error, FileNotFoundError)
-        self._tell(
-            AuditFinding(
-                code=AuditCode.LOG_BROKEN,
-                severity=Severity.FAILED,
-                key=PREFIX + tile.path,
-                detail="a part of the log is missing" if missing else f"a part of the log: {error}",
+        key = PREFIX + tile.path
+        if isinstance(error, CannotRead):
+            self._objects.unreadable(key, f"a part of the log: {error}", retry=error.retry)
+        elif isinstance(error, Absent):
+            whole = Tile(level=tile.level, index=tile.index)
+            keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
+            self._objects.suspect(
+                AuditCode.LOG_BROKEN, key, "a part of the log is missing", keys=keys
             )
-        )
+        else:
+            self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log: {error}")
 
     def _failed(self, code: AuditCode, detail: str) -> None:
         self._failed_at(code, CHECKPOINT, detail)

@@ -23,11 +23,10 @@ from snapshotter.formats import (
 )
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
-from snapshotter.ports import ObjectStore
 from snapshotter.verify.audit import carried
-from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, short, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
+from snapshotter.verify.audit.objects import Absent, CannotRead, Objects, cannot_read
 from snapshotter.verify.audit.reading import sha256_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
@@ -49,19 +48,27 @@ class Judge:
 
     def __init__(
         self,
-        store: ObjectStore,
+        objects: Objects,
         workspace: Workspace,
         history: History,
         rules: Rules,
         trust: Trust,
         tell: Callable[[AuditFinding], None],
     ) -> None:
-        self._store = store
+        self._objects = objects
         self._workspace = workspace
         self._history = history
         self._rules = rules
         self._trust = trust
         self._tell = tell
+
+    def settle(self, step: Callable[[int], None]) -> None:
+        """Look again for all that may be gone; tell of what is."""
+        self._objects.settle(
+            lambda code, key, detail: self._say(code, _FAILED, key, detail),
+            {"erased": self._erased},
+            step,
+        )
 
     # One bundle that was read.
 
@@ -121,10 +128,28 @@ class Judge:
         elif facts["failed"]:
             if facts["altered"] and not as_logged:
                 self._say(AuditCode.ALTERED, _FAILED, key, sentence)
+            elif not facts["altered"] and facts["unread"]:
+                self._without_all(key, facts["failed"], facts["unread"])
             else:
                 self._say(AuditCode.INVALID, _FAILED, key, sentence)
         if facts["unclear"] and not facts["failed"]:
-            self._say(AuditCode.UNPROVEN, _UNCLEAR, key, "; ".join(facts["unclear"]))
+            if facts["unread"]:
+                self._without_all(key, facts["unclear"], facts["unread"])
+            else:
+                self._say(AuditCode.UNPROVEN, _UNCLEAR, key, "; ".join(facts["unclear"]))
+
+    def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
+        """Tell what a bundle lacks, where what could not be read beside it may be just that."""
+        words = f"without {', '.join(sorted(unread))}, which can not be read: {'; '.join(found)}"
+        self._tell(
+            AuditFinding(
+                code=AuditCode.UNPROVEN,
+                severity=_UNCLEAR,
+                key=key,
+                detail=short(words),
+                retry=all(unread.values()),
+            )
+        )
 
     def _order(self, listed: Listed, facts: Facts, entries: tuple[Entry, ...]) -> None:
         """The checkpoint that a record names was there before the capture, and not after."""
@@ -168,8 +193,8 @@ class Judge:
 
     def unlogged(self) -> None:
         """Tell of bundles that the log does not name."""
-        if self._history.head is None:
-            return  # no log: that was told once, and not for each bundle
+        if self._history.head is None or self._history.is_unreadable:
+            return  # no log, or not all of it: that was told once, and not for each bundle
         for listed in self._workspace.unlogged():
             at = _time_of(listed)
             age = self._rules.now - at
@@ -226,38 +251,40 @@ class Judge:
             except ValueError:
                 continue  # of a form that is not ours
             try:
-                with self._store.open(key) as stream:
-                    there = sha256_of(stream, limit=_MAX_REPORT)
-                    stream.seek(0)
-                    document = stream.read(_MAX_REPORT) if there == entry.sha256 else b""
-            except FileNotFoundError:
-                self._say(
-                    AuditCode.DELETED,
-                    _FAILED,
-                    key,
-                    f"entry {entry.number} of the log names this report of an audit",
-                )
+                there, document = self._read_report(key, entry.sha256)
+            except Absent:
+                words = f"entry {entry.number} of the log names this report of an audit"
+                self._objects.suspect(AuditCode.DELETED, key, words)
                 continue
-            except SnapshotterError as error:
-                require_answer(self._store, error)
-                self._say(AuditCode.UNREADABLE, _UNCLEAR, key, str(error))
+            except CannotRead as error:
+                self._objects.unreadable(key, str(error), retry=error.retry)
                 continue
             if there != entry.sha256:
                 self._say(AuditCode.ALTERED, _FAILED, key, "not the report that was logged")
                 continue
             self._report_signature(f"{key}.sig", document)
 
+    def _read_report(self, key: str, sha256: str) -> tuple[str, bytes]:
+        """Return the digest of a report, and its bytes if it is the one that is expected."""
+        with self._objects.opened(key) as stream:
+            try:
+                there = sha256_of(stream, limit=_MAX_REPORT)
+                stream.seek(0)
+                document = stream.read(_MAX_REPORT) if there == sha256 else b""
+            except (SnapshotterError, OSError) as error:
+                raise cannot_read(self._objects.store, error) from error
+        self._objects.saw(key)
+        return there, document
+
     def _report_signature(self, key: str, document: bytes) -> None:
         """Tell of a report's signature that is gone (it was put first), or does not hold."""
         try:
-            with self._store.open(key) as stream:
-                signature = stream.read(MAX_SIGNATURE_BYTES + 1)
-        except FileNotFoundError:
-            self._say(AuditCode.DELETED, _FAILED, key, "the signature of a report is gone")
+            signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
+        except Absent:
+            self._objects.suspect(AuditCode.DELETED, key, "the signature of a report is gone")
             return
-        except SnapshotterError as error:
-            require_answer(self._store, error)
-            self._say(AuditCode.UNREADABLE, _UNCLEAR, key, str(error))
+        except CannotRead as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
             return
         with contextlib.suppress(EvidenceInvalid):  # another program's report may be no JSON
             value = canonical_json.loads(document)
@@ -294,10 +321,10 @@ class Judge:
 
     def gone(self) -> Iterator[str]:
         """
-        Tell of bundles that the log names and the store has not.
+        Look for the bundles that the log names and the listing does not show.
 
-        A listing may hide what is there: each is asked for by its name as well, and
-        those that are there all the same are yielded by their keys.
+        Each is asked for by its name: those that are there all the same are yielded by
+        their keys, and those that are not are looked for again when all `settle`.
         """
         for entry in self._workspace.gone():
             key = self._key_of(entry)
@@ -308,28 +335,35 @@ class Judge:
                     f"entry {entry.number}",
                     f"it names a bundle of no day that there is: {entry.name}",
                 )
-            elif self._is_there(key):
+            elif self._looked_for(entry, key):
                 yield key
-            else:
-                self._logged_and_gone(entry, key)
 
     def gone_since(self, known: int) -> None:
-        """Tell of bundles that were logged while this audit ran, and are not there."""
+        """Look for bundles that were logged while this audit ran."""
         for entry in self._workspace.gone():
             key = self._key_of(entry)
-            if entry.number >= known and key is not None and not self._is_there(key):
-                self._logged_and_gone(entry, key)
+            if entry.number >= known and key is not None:
+                self._looked_for(entry, key)
 
-    def _is_there(self, key: str) -> bool:
-        """Whether the store has an object that its listing does not show."""
+    def _looked_for(self, entry: Entry, key: str) -> bool:
+        """Whether the store has a bundle; tell where that is not known, or look again later."""
         try:
-            self._store.head(key)
-        except FileNotFoundError:
+            self._objects.opened(key).close()
+        except Absent:
+            self._missing(entry.name, key, entry.sha256, _named(entry))
             return False
-        except SnapshotterError as error:
-            require_answer(self._store, error)
-            return True  # something is: reading it will say what
+        except CannotRead as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+            return False
         return True
+
+    def gone_since_listed(self, listed: Listed, why: str) -> None:
+        """A bundle was listed, and the store said that it has none when it was read."""
+        entries = self._workspace.entries(leaf.BUNDLE, listed.bundle)
+        if entries:
+            self._missing(listed.bundle, listed.key, entries[0].sha256, _named(entries[0]))
+        else:
+            self._objects.unreadable(listed.key, f"the store lists it, and: {why}", retry=True)
 
     def _key_of(self, entry: Entry) -> str | None:
         try:
@@ -338,29 +372,44 @@ class Judge:
             return None  # digits that are no second of any day
 
     def gone_by_receipt(self, bundle_id: str, key: str, sha256: str) -> None:
-        """A bundle that this machine has stored is neither in the store nor in the log."""
-        said = "this machine has a receipt for it, and the store does not have it"
-        self._gone(bundle_id, key, sha256, said)
-
-    def _logged_and_gone(self, entry: Entry, key: str) -> None:
-        said = f"entry {entry.number} of the log names it, and the store does not have it"
-        self._gone(entry.name, key, entry.sha256, said)
-
-    def _gone(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
-        """A bundle that was there is not there: by order, or not."""
-        orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
+        """A bundle that this machine has stored is neither listed nor in the log."""
         try:
-            data = _tombstone(self._store, key)
-        except SnapshotterError as error:
-            require_answer(self._store, error)
-            self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone: {error}")
+            self._objects.opened(key).close()
+        except Absent:
+            self._missing(bundle_id, key, sha256, "this machine has a receipt for it")
+        except CannotRead as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
+
+    def _missing(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
+        """The store says that it has no such bundle: is it so, and was it erased by order?"""
+        stone = layout.sidecar_key(key, tombstone.KIND)
+        try:
+            self._objects.read(stone, statement.MAX_BYTES)
+        except Absent:
+            if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
+                said += "; nor is there the tombstone that the log names"
+            self._objects.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
+        except CannotRead as error:
+            words = f"{said}, and it is not there; whether by order is not known: {error}"
+            name = stone if self._workspace.read_in(stone) else key  # which of them was read once
+            self._objects.unreadable(key, words, retry=error.retry, name=name)
+        else:
+            about = (bundle_id, key, sha256, said)
+            self._objects.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
+
+    def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
+        """A bundle that was there is gone, and there is a tombstone."""
+        said += ", and the store does not have it"
+        orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
+        stone = layout.sidecar_key(key, tombstone.KIND)
+        try:
+            data = self._objects.read(stone, statement.MAX_BYTES)
+        except (Absent, CannotRead) as error:
+            retry = not isinstance(error, CannotRead) or error.retry
+            self._objects.unreadable(key, f"{said}: its tombstone: {error}", retry=retry)
             return
-        found = tombstone_of(data, bundle_id, self._trust)
-        if data is None or found is None:
-            if orders:
-                said += "; nor the tombstone that the log names"
-            self._say(AuditCode.DELETED, _FAILED, key, said)
-        elif "broken" in found:
+        found = tombstone_of(data, bundle_id, self._trust) or {"broken": "is none"}
+        if "broken" in found:
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
         elif found["sha256"] not in ("", sha256):
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone is of other bytes")
@@ -378,6 +427,9 @@ class Judge:
                     "trust to erase: it is unknown, or was compromised",
                 )
             self._kept_custody(bundle_id, key)
+        elif self._history.is_unreadable:
+            words = f"{said}: whether its tombstone is in the log is not known"
+            self._say(AuditCode.DELETED, _UNCLEAR, key, words)
         else:
             # The log names no such tombstone: its writer died before it could, or it is forged.
             self._say(
@@ -391,37 +443,43 @@ class Judge:
         """The custody chain of what was erased stays, up to the last head in the log."""
         logged = {it.sha256: it.number for it in self._workspace.entries(leaf.CUSTODY, bundle_id)}
         sidecars: list[tuple[int, bytes]] = []
+        count = 0
         for listed in self._workspace.sidecars(bundle_id):
             number = custody_sidecars.number_of(listed.kind)
-            if number is None or len(sidecars) == _MOST_SIDECARS:
+            if number is None or count == _MOST_SIDECARS:
                 continue
+            count += 1
             try:
-                with self._store.open(listed.key) as stream:
-                    sidecars.append((number, stream.read(custody_sidecars.MAX_BYTES + 1)))
-            except FileNotFoundError:
-                continue  # gone since the listing
-            except SnapshotterError as error:
-                require_answer(self._store, error)
-                self._say(AuditCode.UNREADABLE, _UNCLEAR, listed.key, str(error))
+                data = self._objects.read(listed.key, custody_sidecars.MAX_BYTES)
+                sidecars.append((number, data))
+            except (Absent, CannotRead) as error:
+                retry = not isinstance(error, CannotRead) or error.retry
+                self._objects.unreadable(listed.key, str(error), retry=retry)
                 return  # what it links is not known
         chain = custody_sidecars.check(None, sidecars)
         there = {it.head for it in chain.events}
         missing = {head: number for head, number in logged.items() if head not in there}
+        prefix = layout.carried_prefix(bundle_id)
         if missing:
             known = carried.branches(chain.events, _named_first(sidecars))
-            elsewhere = carried.events(self._store, bundle_id, there, known)
+            try:
+                elsewhere = carried.events(self._objects.store, bundle_id, there, known)
+            except CannotRead as error:
+                self._objects.unreadable(prefix, str(error), retry=error.retry)
+                return
             missing = {head: number for head, number in missing.items() if head not in elsewhere}
         # One head may be that of the chain inside the bundle, which went with it: what
         # comes first names it. Where nothing comes, its eraser may have died before it wrote.
         missing.pop(_named_first(sidecars), None)
         if missing:
-            self._say(
-                AuditCode.CUSTODY_BROKEN,
-                _FAILED if sidecars or len(missing) > 1 else _UNCLEAR,
-                key,
+            words = (
                 f"it was erased, and entry {min(missing.values())} of the log names a head of its "
-                "custody chain that what was kept does not have",
+                "custody chain that what was kept does not have"
             )
+            if sidecars or len(missing) > 1:
+                self._objects.suspect_custody(key, words, {number for number, _ in sidecars})
+            else:
+                self._say(AuditCode.CUSTODY_BROKEN, _UNCLEAR, key, words)
         if chain.problems:
             self._say(
                 AuditCode.CUSTODY_BROKEN,
@@ -455,9 +513,5 @@ def _time_of(listed: Listed) -> datetime:
     return layout.bundle_time(listed.bundle)
 
 
-def _tombstone(store: ObjectStore, key: str) -> bytes | None:
-    try:
-        with store.open(layout.sidecar_key(key, tombstone.KIND)) as stream:
-            return stream.read(statement.MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
+def _named(entry: Entry) -> str:
+    return f"entry {entry.number} of the log names it"

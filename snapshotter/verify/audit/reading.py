@@ -29,8 +29,8 @@ from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES, Retention
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ObjectStore
-from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import Facts, facts_of, short
+from snapshotter.verify.audit.objects import Absent, CannotRead, cannot_read, opened, require_answer
 from snapshotter.verify.audit.workspace import Listed
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.renewal import RenewalFiles
@@ -40,7 +40,7 @@ _CHUNK = 1 << 20  # bytes
 _MAX_SIDECAR = (1 << 18) + 1  # bytes of one that are read: more than any may have
 _MAX_BESIDE = 64 << 20  # bytes of all that stands beside one bundle
 _MAX_DAYS = 36_500  # of a retention; more overflows calendars
-_FACTS = 2  # of what facts there are; what was kept with another number is read again
+_FACTS = 3  # of what facts there are; what was kept with another number is read again
 _MAX_TOLD = 12  # findings of one bundle
 # What a key's history and a clock decide, and no byte of the file: the bundle is whole.
 _NOT_ALTERED = frozenset({"KEY_REVOKED", "KEY_PERIOD", "TIME", "LOG"})
@@ -65,6 +65,10 @@ class Reading:
     facts: Facts | None  # None: all is as the fingerprint says
     lock: Facts | None = None  # what keeps it from being deleted; None: it was not found out
     unreadable: str = ""  # why nothing is known of it
+    retry: bool = False  # whether another try may help then
+    gone: str = ""  # what the store said, that it has no such bundle
+    unread: tuple[Listed, ...] = ()  # of what stands beside it
+    why: tuple[tuple[str, bool], ...] = ()  # of each of these: why, and whether a retry may help
     broke: str = ""  # what broke in our own program
 
 
@@ -99,25 +103,27 @@ def read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     """
     try:
         return _read(store, assignment, task)
-    except ServiceUnavailable as error:
-        require_answer(store, error)
-        return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
+    except Absent as answer:
+        return Reading(fingerprint="", facts=None, gone=short(str(answer)))
     except (SnapshotterError, OSError) as error:
-        return Reading(fingerprint="", facts=None, unreadable=short(str(error)))
+        words = cannot_read(store, error)
+        return Reading(fingerprint="", facts=None, unreadable=short(str(words)), retry=words.retry)
     except Exception as error:  # noqa: BLE001  one bundle that breaks us is a finding, not the end
         return Reading(fingerprint="", facts=None, broke=short(f"{type(error).__name__}: {error}"))
 
 
 def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
-    beside, unread = _beside(store, task.sidecars)
+    beside, failures, too_many = _beside(store, task.sidecars)
+    unread = tuple(it for it in task.sidecars if it.kind in failures)
+    why = tuple((str(failures[it.kind]), failures[it.kind].retry) for it in unread)
     rest = _digest_of(
         {
             "basis": assignment.basis,
             "beside": {kind: hashlib.sha256(data).hexdigest() for kind, data in beside.items()},
         }
     )
-    with store.open(task.key) as stream:
-        if task.known:
+    with opened(store, task.key) as stream:
+        if task.known and not unread:
             if task.known == f"{sha256_of(stream, limit=container.MAX_BYTES)}.{rest}":
                 return Reading(
                     fingerprint=task.known, facts=None, lock=_locks(store, task, assignment.now)
@@ -145,16 +151,20 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     facts = {
         **_of_report(report),
         **facts_of(beside, task.bundle_id, sha256, report, assignment.trust),
+        "beside": sorted(beside),
         "sha256": sha256,
+        "unread": {kind: error.retry for kind, error in failures.items()},
     }
-    unread += task.unread
-    if unread:
-        words = f"{unread} objects beside it were not read: there are too many, or too large ones"
+    too_many += task.unread
+    if too_many:
+        words = f"{too_many} objects beside it were not read: there are too many, or too large ones"
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return Reading(
-        fingerprint="" if _is_of_the_moment(report) else f"{sha256}.{rest}",
+        fingerprint="" if unread or _is_of_the_moment(report) else f"{sha256}.{rest}",
         facts=facts,
         lock=_locks(store, task, assignment.now),
+        unread=unread,
+        why=why,
     )
 
 
@@ -198,8 +208,11 @@ def lock_of(store: ObjectStore, key: str, now: datetime) -> Facts:
     """Return what the store says of an object's lock, or why that can not be known."""
     try:
         state = store.lock_state(key)
-    except (ServiceUnavailable, FileNotFoundError):
+    except FileNotFoundError:
         raise
+    except ServiceUnavailable as error:
+        require_answer(store, error)
+        return {"unknown": short(str(error)), "retry": True}
     except (SnapshotterError, OSError) as error:
         return {"unknown": short(str(error))}
     kept = state.retention
@@ -250,18 +263,29 @@ def _told(findings: list[Finding]) -> list[str]:
 # Bytes.
 
 
-def _beside(store: ObjectStore, sidecars: Sequence[Listed]) -> tuple[dict[str, bytes], int]:
-    """Return what stands beside a bundle, by its kind, and how much of it was not read."""
+def _beside(
+    store: ObjectStore, sidecars: Sequence[Listed]
+) -> tuple[dict[str, bytes], dict[str, CannotRead], int]:
+    """
+    Return what stands beside a bundle, what of it can not be read, and how much was left out.
+
+    One that can not be read hides neither the bundle nor the others.
+    """
     found: dict[str, bytes] = {}
+    failures: dict[str, CannotRead] = {}
     left = _MAX_BESIDE
     for number, listed in enumerate(sidecars):
         if left <= 0:
-            return found, len(sidecars) - number
-        # Gone since the listing: the next audit lists it no more.
-        with contextlib.suppress(FileNotFoundError), store.open(listed.key) as stream:
-            found[listed.kind] = stream.read(min(_MAX_SIDECAR, left))
+            return found, failures, len(sidecars) - number
+        try:
+            with opened(store, listed.key) as stream:
+                found[listed.kind] = stream.read(min(_MAX_SIDECAR, left))
             left -= len(found[listed.kind])
-    return found, 0
+        except Absent as answer:  # gone since the listing: the next audit lists it no more
+            failures[listed.kind] = CannotRead(f"the store lists it, and: {answer}", retry=True)
+        except (SnapshotterError, OSError) as error:
+            failures[listed.kind] = cannot_read(store, error)
+    return found, failures, 0
 
 
 def sha256_of(stream: BinaryIO, *, limit: int) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import (
@@ -21,7 +22,7 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.finding import Verdict
-from snapshotter.verify.report import printable
+from snapshotter.verify.report import EXIT_CODES, printable
 
 FORMAT = "snapshotter-audit/1"
 SHOWN = 5  # findings of each kind that a person is shown
@@ -62,6 +63,7 @@ def report_json(report: AuditReport) -> dict[str, Any]:
             "witnessed_at": instant(log.witnessed_at) if log.witnessed_at else None,
             "witnesses": list(log.witnesses),
         },
+        "retry": report.retry,
         "scope": {
             "bundles": scope.bundles,
             "read": scope.read,
@@ -77,6 +79,13 @@ def report_json(report: AuditReport) -> dict[str, Any]:
         "trust": report.trust,
         "verdict": report.verdict.value,
     }
+
+
+def exit_code(report: AuditReport) -> int:
+    """Return what a command ends in: the verdict's, or "try again" where that may mend it all."""
+    if report.verdict is Verdict.INDETERMINATE and report.retry:
+        return ServiceUnavailable.exit_code
+    return EXIT_CODES[report.verdict]
 
 
 def document(report: AuditReport, *, report_id: str, signer: str, findings_sha256: str) -> bytes:
@@ -160,6 +169,18 @@ def _summary(report: AuditReport) -> str:
         return (
             f"{_count(failed, 'finding says', 'findings say')} that something was changed, taken "
             "away or put in. Keep everything as it is."
+        )
+    withheld = sum(it.count for it in report.counts if it.code is AuditCode.WITHHELD)
+    if report.verdict is Verdict.INDETERMINATE and withheld:
+        return (
+            f"{_count(withheld, 'object', 'objects')} that an earlier audit read cannot be read, "
+            "in at least three audits over a day. Nothing shows that this is no deletion; "
+            f"{_count(unclear, 'thing', 'things')} could not be established."
+        )
+    if report.verdict is Verdict.INDETERMINATE and report.retry:
+        return (
+            f"{_count(unclear, 'thing', 'things')} could not be read, and nothing that was read "
+            "speaks against this store. Audit it again."
         )
     if report.verdict is Verdict.INDETERMINATE:
         return (

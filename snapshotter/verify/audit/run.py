@@ -10,14 +10,15 @@ The order (docs/spec/audit.md):
     (5) every bundle, or those that were asked for, with all that stands beside it
     (6) the log again, for what was captured meanwhile; then each bundle against it
     (7) the store against the log: what was put in; reports, records of gaps, take-downs
+    (8) a pause, and a second look at all that may be gone; what earlier audits could not read
 
 An audit that is interrupted in (5) goes on there the next time. Nothing is written but
 into the workspace, which is not in the store.
 """
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -38,15 +39,17 @@ from snapshotter.model.audit import (
 )
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ObjectStore, Receipts
-from snapshotter.verify.audit import carried, reading
-from snapshotter.verify.audit.beside import in_order, is_known, short
+from snapshotter.verify.audit import carried, reading, unread
+from snapshotter.verify.audit.beside import Facts, in_order, is_known, short
 from snapshotter.verify.audit.guarding import Guard
 from snapshotter.verify.audit.history import CHECKPOINT, Claim, History, judge_entries
 from snapshotter.verify.audit.judging import Judge
+from snapshotter.verify.audit.objects import Objects
 from snapshotter.verify.audit.reading import Assignment, Reading, Task
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.state import Remembered
 from snapshotter.verify.audit.statements import GAPS, TAKEDOWNS, RecordJudge, Records
+from snapshotter.verify.audit.unread import Unreadable
 from snapshotter.verify.audit.workers import WorkerDied, Workers
 from snapshotter.verify.audit.workspace import Listed, Workspace, encodable
 from snapshotter.verify.trust import Trust
@@ -87,6 +90,8 @@ class Audit:
         remembered: What was seen of this store before.
         elsewhere: What was seen of the same log in another store, if anything.
         now: Gives the time, UTC.
+        pause: Waits until what a store has been told is visible everywhere.
+        unread: What earlier audits could not read, by name.
         receipts: What this machine was told by the store, if it writes there.
         place: How receipts name this store; "" where that is not known.
     """
@@ -99,6 +104,8 @@ class Audit:
         workspace: Path,
         software: str,
         now: Callable[[], datetime],
+        pause: Callable[[], None],
+        unread: Mapping[str, Unreadable] | None = None,
         remembered: Remembered | None = None,
         elsewhere: Callable[[str], Remembered | None] = lambda origin: None,
         receipts: Receipts | None = None,
@@ -114,8 +121,13 @@ class Audit:
         self._receipts = receipts
         self._place = place
         self._workspace = Workspace(workspace)
-        self._history = History(self._store, trust.log, self._workspace, self._tell)
+        self._run = secrets.token_hex(8)
+        self._objects = Objects(self._store, self._workspace, pause, self._run)
+        self._history = History(self._objects, trust.log, self._workspace, self._tell)
         self._remember: Remembered | None = None
+        self._unread_before = dict(unread or {})
+        self._unread: tuple[Unreadable, ...] = ()
+        self._is_stuck = False  # something unclear was told that another try does not mend
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +144,11 @@ class Audit:
     def to_remember(self) -> Remembered | None:
         """What is to be remembered of this audit; None when it found nothing to rely on."""
         return self._remember
+
+    @property
+    def unread(self) -> tuple[Unreadable, ...]:
+        """What the next audit has to know of what could not be read."""
+        return self._unread
 
     def findings(self, *, at_most: int | None = None) -> Iterator[AuditFinding]:
         """Yield all findings, the worst kinds first; of each kind the first `at_most`."""
@@ -154,8 +171,9 @@ class Audit:
             grace=wanted.grace,
             renewal_within=wanted.renewal_within,
         )
-        judge = Judge(self._store, self._workspace, self._history, rules, self._trust, self._tell)
+        judge = Judge(self._objects, self._workspace, self._history, rules, self._trust, self._tell)
         guard = Guard(
+            self._objects,
             self._workspace,
             rules,
             self._say,
@@ -164,7 +182,10 @@ class Audit:
             kept=self._receipts,
         )
         # Steps 1 and 2.
-        self._history.advance(lambda done, of: progress("log", done, of))
+        self._history.advance(
+            lambda done, of: progress("log", done, of),
+            least=self._remembered.head.size if self._remembered else 0,
+        )
         self._history.judge_witnesses(
             now=started, skew=self._trust.max_skew, stale_after=wanted.stale_after
         )
@@ -174,10 +195,11 @@ class Audit:
         # Step 3.
         self._workspace.add_objects(self._listed(judge, progress), seed=wanted.seed)
         # Step 4.
-        hidden = [_of_key(key) for key in judge.gone()]
-        self._workspace.add_objects(hidden, seed=wanted.seed)
+        for key in judge.gone():  # not listed, and there: what stands beside it may be, too
+            hidden = [_of_key(key), *map(_of_object, self._objects.list(f"{key}."))]
+            self._workspace.add_objects(hidden, seed=wanted.seed)
         # Step 5.
-        scope = self._read(wanted, run, started, progress)
+        scope = self._read(judge, wanted, run, started, progress)
         # Step 6.
         self._history.advance(lambda done, of: progress("log", done, of))
         self._history.read_lock()
@@ -194,12 +216,15 @@ class Audit:
         guard.unenforced()
         if not self._history.is_mirror():
             guard.copied()
-        guard.records(self._store, self._apart())
+        guard.records(self._apart())
         for finding in judge_entries(self._workspace):
             self._tell(finding)
         self._history.judge_lock()
         if self._remembered is None:  # else that it is gone was told for certain
             self._history.judge_orphan()
+        # Step 8.
+        judge.settle(lambda done: progress("looking again", done, 0))
+        self._unreadables(started, run)
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
@@ -207,22 +232,24 @@ class Audit:
     def _apart(self) -> Iterator[str]:
         """Yield the keys of what stands beside the bundles and never changes."""
         for prefix in (layout.GAPS, layout.TAKEDOWNS, layout.AUDITS):
-            yield from (it.key for it in self._store.list(f"{prefix}/"))
+            yield from (it.key for it in self._objects.list(f"{prefix}/"))
         for index in range(self._history.size // tiles.WIDTH):
             yield log_state.key(tiles.Tile(level=tiles.ENTRIES, index=index).path)
 
     def _record_judge(self, records: Records, rules: Rules) -> RecordJudge:
         return RecordJudge(
             records,
-            self._store,
+            self._objects,
             self._workspace,
             rules,
             self._trust,
-            is_logged=self._history.head is not None,
+            is_logged=self._history.head is not None and not self._history.is_unreadable,
             tell=self._tell,
         )
 
     def _tell(self, finding: AuditFinding) -> None:
+        if finding.severity is Severity.INDETERMINATE and not finding.retry:
+            self._is_stuck = True
         self._workspace.add_finding(finding)
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
@@ -254,7 +281,8 @@ class Audit:
     def _memories(self, wanted: Wanted) -> None:
         remembered = self._remembered
         if self._history.head is None:
-            self._no_log()
+            if not self._history.is_unreadable:
+                self._no_log()
         elif remembered is not None and remembered.origin != self._history.origin:
             self._say(
                 AuditCode.FORKED,
@@ -347,7 +375,7 @@ class Audit:
     # The store.
 
     def _listed(self, judge: Judge, progress: Progress) -> Iterator[Listed]:
-        for count, found in enumerate(self._store.list(f"{layout.BUNDLES}/"), start=1):
+        for count, found in enumerate(self._objects.list(f"{layout.BUNDLES}/"), start=1):
             if count % 1000 == 0:
                 progress("listing", count, 0)
             listed = _of_object(found)
@@ -355,7 +383,9 @@ class Audit:
                 judge.stranger(listed)
             yield listed
 
-    def _read(self, wanted: Wanted, run: str, now: datetime, progress: Progress) -> AuditScope:
+    def _read(
+        self, judge: Judge, wanted: Wanted, run: str, now: datetime, progress: Progress
+    ) -> AuditScope:
         since = f"{layout.BUNDLES}/{wanted.since:%Y/%m/%d}/" if wanted.since else ""
         there = self._workspace.bundles()
         total = self._workspace.count_to_read(since=since, sample=wanted.sample)
@@ -374,7 +404,7 @@ class Audit:
             )
             tasks = self._tasks(since, wanted.sample, run, counts)
             for task, answer in workers.answers(tasks):
-                self._keep(task, answer, run, counts)
+                self._keep(judge, task, answer, run, counts)
                 done = counts["read"] + counts["resumed"]
                 progress("bundles", done, total)
                 if done % _COMMIT == 0:
@@ -415,20 +445,38 @@ class Audit:
             )
 
     def _keep(
-        self, task: Task, answer: Reading | WorkerDied, run: str, counts: dict[str, int]
+        self,
+        judge: Judge,
+        task: Task,
+        answer: Reading | WorkerDied,
+        run: str,
+        counts: dict[str, int],
     ) -> None:
         if isinstance(answer, WorkerDied):
             answer = Reading(fingerprint="", facts=None, broke=str(answer))
         counts["read"] += 1
         if answer.broke:
             self._say(AuditCode.INTERNAL, Severity.FAILED, task.key, answer.broke)
+        elif answer.gone:
+            judge.gone_since_listed(_of_key(task.key), answer.gone)
         elif answer.unreadable:
-            self._say(AuditCode.UNREADABLE, Severity.INDETERMINATE, task.key, answer.unreadable)
+            self._objects.unreadable(task.key, answer.unreadable, retry=answer.retry)
         else:
+            for listed, (words, retry) in zip(answer.unread, answer.why, strict=True):
+                self._objects.unreadable(listed.key, words, retry=retry)
             counts["unchanged"] += answer.facts is None
+            if answer.facts is not None and answer.unread:
+                self._keep_what_was_read(task.key, answer.facts)
             self._workspace.keep_result(
                 task.key, run, answer.fingerprint, answer.facts, answer.lock
             )
+
+    def _keep_what_was_read(self, key: str, facts: Facts) -> None:
+        """Add to a bundle's facts what an earlier audit read beside it, and this one can not."""
+        before = self._workspace.facts(key)
+        if before is not None:
+            read = set(before[1].get("beside", ())) & set(facts["unread"])
+            facts["beside"] = sorted(read.union(facts["beside"]))
 
     def _judge(self, judge: Judge, guard: Guard, run: str, progress: Progress) -> None:
         for count, (listed, facts, lock) in enumerate(self._workspace.results(run), start=1):
@@ -444,6 +492,51 @@ class Audit:
                 progress("judging", count, 0)
 
     # The end.
+
+    def _unreadables(self, now: datetime, run: str) -> None:
+        """Tell of all that could not be read, and how long it has been so."""
+        remembered = self._unread_before
+        found: dict[str, Unreadable] = {}
+        for it in self._workspace.unread():
+            after = unread.again(
+                remembered.get(it.name), it.name, now, was_read=self._was_read(it.name)
+            )
+            found[it.name] = after
+            withheld = after.is_lasting and after.was_read
+            words = it.detail
+            if after.audits > 1:
+                words += f" ({after.audits} audits could not read it since {instant(after.since)})"
+            self._tell(
+                AuditFinding(
+                    code=AuditCode.WITHHELD if withheld else it.code,
+                    severity=Severity.INDETERMINATE,
+                    key=it.key,
+                    detail=words,
+                    retry=it.retry and not after.is_lasting,
+                )
+            )
+        kept = (it for it in remembered.values() if it.name not in found)
+        self._unread = (
+            *found.values(),
+            *(it for it in kept if it.name != unread.STORE and not self._read_now(it.name, run)),
+        )
+
+    def _was_read(self, name: str) -> bool:
+        """Whether an audit is known to have read an object."""
+        return bool(self._reads(name)) or (name == CHECKPOINT and self._remembered is not None)
+
+    def _read_now(self, name: str, run: str) -> bool:
+        return bool(self._reads(name) & {self._run, run})
+
+    def _reads(self, name: str) -> set[str]:
+        """Return the last audits that read an object, alone or as part of a bundle."""
+        found = {self._workspace.read_in(name)}
+        with suppress(ValueError):  # no bundle, nor beside one
+            key = layout.parse_bundle_key(name)
+            kept = self._workspace.facts(layout.bundle_key(key.bundle_id))
+            if kept is not None and (not key.kind or key.kind in kept[1].get("beside", ())):
+                found.add(kept[0])
+        return found - {""}
 
     def _report(
         self, started: datetime, scope: AuditScope, resumed_from: datetime | None
@@ -470,6 +563,8 @@ class Audit:
             log=seen,
             scope=scope,
             counts=counts,
+            retry=not self._is_stuck
+            and any(it.severity is Severity.INDETERMINATE for it in counts),
             examples=tuple(self.findings(at_most=EXAMPLES)),
         )
 

@@ -10,14 +10,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import gap, layout, leaf, statement, takedown
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
-from snapshotter.ports import ObjectStore
-from snapshotter.verify.audit.asking import require_answer
 from snapshotter.verify.audit.beside import counts, short
+from snapshotter.verify.audit.objects import Absent, CannotRead, Objects
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
 from snapshotter.verify.takedown import in_words as event_in_words
@@ -92,14 +91,14 @@ class RecordJudge:
 
     Args:
         records: Of which kind.
-        is_logged: Whether there is a log that the store can be held against.
+        is_logged: Whether there is a log that the store can be held against, and all was read.
         tell: Takes what is found.
     """
 
     def __init__(
         self,
         records: Records,
-        store: ObjectStore,
+        objects: Objects,
         workspace: Workspace,
         rules: Rules,
         trust: Trust,
@@ -109,7 +108,7 @@ class RecordJudge:
     ) -> None:
         self._records = records
         self._noun = records.noun
-        self._store = store
+        self._objects = objects
         self._workspace = workspace
         self._rules = rules
         self._trust = trust
@@ -120,7 +119,7 @@ class RecordJudge:
     def run(self) -> None:
         """Look at each record of the store, then at each that the log names."""
         lot: list[Listed] = []
-        for found in self._store.list(self._records.prefix):
+        for found in self._objects.list(self._records.prefix):
             lot.append(
                 Listed(key=found.key, length=found.length, bundle="", kind=self._records.kind)
             )
@@ -138,7 +137,14 @@ class RecordJudge:
         except ValueError:
             self._say(AuditCode.SURPLUS, Severity.NOTE, key, f"it is no record of {self._noun}")
             return
-        self._look(key, record_id)
+        if self._look(key, record_id):
+            return
+        if self._workspace.entries(self._records.kind, record_id):
+            words = f"the log names this record of {self._noun}, and it is gone since it was listed"
+            self._objects.suspect(AuditCode.DELETED, key, words)
+        else:
+            words = "the store lists it, and does not have it by its name"
+            self._objects.unreadable(key, words, retry=True)
 
     def _logged(self, entry: Entry) -> None:
         try:
@@ -151,18 +157,16 @@ class RecordJudge:
         # A listing may hide what is there: so it is asked for by its name as well.
         if not self._workspace.has_object(key) and not self._look(key, entry.name):
             words = f"entry {entry.number} of the log names this record of {self._noun}"
-            self._say(AuditCode.DELETED, Severity.FAILED, key, words)
+            self._objects.suspect(AuditCode.DELETED, key, words)
 
     def _look(self, key: str, record_id: str) -> bool:
-        """Judge one record; say whether anything is there."""
+        """Judge one record; say whether anything may be there."""
         try:
-            with self._store.open(key) as stream:
-                data = stream.read(self._records.limit + 1)
-        except FileNotFoundError:
-            return False  # gone since the listing, if it was listed: the log says whether it may be
-        except SnapshotterError as error:
-            require_answer(self._store, error)
-            self._say(AuditCode.UNREADABLE, Severity.INDETERMINATE, key, str(error))
+            data = self._objects.read(key, self._records.limit)
+        except Absent:
+            return False
+        except CannotRead as error:
+            self._objects.unreadable(key, str(error), retry=error.retry)
             return True
         entries = self._workspace.entries(self._records.kind, record_id)
         if entries and entries[0].sha256 != hashlib.sha256(data).hexdigest():

@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,8 +53,16 @@ CREATE TABLE IF NOT EXISTS finding (
 CREATE UNIQUE INDEX IF NOT EXISTS finding_once ON finding (code, severity, key, detail);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS head (size INTEGER PRIMARY KEY, latest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, run TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unread (
+  name TEXT PRIMARY KEY,
+  key TEXT NOT NULL, code TEXT NOT NULL, retry INTEGER NOT NULL, detail TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS suspect (
+  number INTEGER PRIMARY KEY, suspect TEXT NOT NULL
+);
 """
-_REFILLED = ("entry", "object", "finding", "head")  # by each audit
+_REFILLED = ("entry", "object", "finding", "head", "unread", "suspect")  # by each audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,17 @@ class Listed:
     length: int  # bytes
     bundle: str  # the bundle that it belongs to, or ""
     kind: str  # "" for a bundle itself, else the kind of its sidecar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Something that could not be read."""
+
+    name: str  # of one thing in all audits: the object's key, or the key and "#lock"
+    key: str  # of the object
+    code: AuditCode
+    retry: bool  # whether another try may help
+    detail: str
 
 
 class Workspace:
@@ -312,6 +331,71 @@ class Workspace:
         latest = max(latest, (row[0] if row else None) or "")
         self._database.execute("INSERT OR REPLACE INTO head VALUES (?, ?)", (size, latest))
         return str(latest)
+
+    # What could not be read, and what may be gone.
+
+    def saw(self, key: str, run: str) -> None:
+        """Keep that an object which is no bundle was read, and in which audit."""
+        self._database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, run))
+
+    def read_in(self, key: str) -> str:
+        """Return the last audit in which an object was read, "" for none that is known."""
+        row = self._one("SELECT run FROM seen WHERE key = ?", key)
+        return str(row[0]) if row else ""
+
+    def facts(self, key: str) -> tuple[str, dict[str, Any]] | None:
+        """Return the last audit that read a bundle, and the facts; None for none."""
+        row = self._one("SELECT run, facts FROM result WHERE key = ?", key)
+        return (row[0], json.loads(row[1])) if row else None
+
+    def add_unread(self, unread: Unread) -> None:
+        """Keep that something could not be read; of several errors the first one."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO unread VALUES (?, ?, ?, ?, ?)",
+            (
+                encodable(unread.name),
+                encodable(unread.key),
+                unread.code.value,
+                unread.retry,
+                encodable(unread.detail),
+            ),
+        )
+
+    def unread(self) -> Iterator[Unread]:
+        """Yield what could not be read, by name."""
+        last = ""
+        while rows := self._database.execute(
+            "SELECT name, key, code, retry, detail FROM unread WHERE name > ? "
+            "ORDER BY name LIMIT ?",
+            (last, _PAGE),
+        ).fetchall():
+            for name, key, code, retry, detail in rows:
+                yield Unread(
+                    name=name, key=key, code=AuditCode(code), retry=bool(retry), detail=detail
+                )
+            last = rows[-1][0]
+
+    def is_unread(self, name: str) -> bool:
+        """Whether that could not be read in this audit."""
+        return self._one("SELECT 1 FROM unread WHERE name = ?", name) is not None
+
+    def add_suspect(self, suspect: Mapping[str, Any]) -> None:
+        """Keep what has to be looked for again."""
+        self._database.execute("INSERT INTO suspect (suspect) VALUES (?)", (json.dumps(suspect),))
+
+    def take_suspects(self) -> Iterator[dict[str, Any]]:
+        """Yield what has to be looked for again, and forget it; not what is added meanwhile."""
+        last = self._value("SELECT max(number) FROM suspect")
+        if last is None:
+            return
+        for row in self._pages(
+            "SELECT number, suspect FROM suspect WHERE number <= ?1 AND number > ?2 "
+            "ORDER BY number LIMIT ?3",
+            last,
+            start=-1,
+        ):
+            yield json.loads(row[1])
+        self._database.execute("DELETE FROM suspect WHERE number <= ?", (last,))
 
     # Results, from one audit to the next.
 

@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.auditing import Done, Memory, audit
+from snapshotter.app.auditing import Done, Memory, StoreWithheld, audit
 from snapshotter.app.machine import RandomIds
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
 from snapshotter.model.audit import AuditFinding
 from snapshotter.model.bundle import Retention, StoredObject
@@ -57,6 +60,7 @@ def run(
     signer: Signer | None = None,
     kind: type[DirectoryStore] = DirectoryStore,
     into: list[AuditFinding] | None = None,
+    days: float = 0,
 ) -> Done:
     return audit(
         partial(kind, it.root),
@@ -64,10 +68,11 @@ def run(
         Memory(folder=memory),
         Wanted(),
         signer=signer,
-        clock=RealClock(),
+        clock=RealClock(timedelta(days=days)),
         ids=RandomIds(),
         software="test",
         progress=lambda stage, done, of: None,
+        pause=lambda: None,
         each=into.append if into is not None else None,
     )
 
@@ -127,6 +132,67 @@ def test_what_was_seen_is_remembered(it: Collection, tmp_path: Path) -> None:
     for done in (first, second):  # it does not get used to it
         assert done.report.verdict is Verdict.FAILED
         assert "rolled-back" in {kind.code.value for kind in done.report.counts}
+
+
+class Silent(DirectoryStore):
+    """A store that does not answer."""
+
+    @override
+    def open(self, key: str) -> BinaryIO:
+        raise ServiceUnavailable("no answer")
+
+    @override
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        raise ServiceUnavailable("no answer")
+
+
+def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
+    it: Collection, tmp_path: Path
+) -> None:
+    memory = tmp_path / "memory"
+    run(it, memory)
+    for days in (0, 0.5):
+        with pytest.raises(ServiceUnavailable):
+            run(it, memory, kind=Silent, days=days)
+
+    with pytest.raises(StoreWithheld, match="has not answered 3 audits"):
+        run(it, memory, kind=Silent, days=1.1)
+
+    run(it, memory)  # it answers: the count begins anew
+    with pytest.raises(ServiceUnavailable):
+        run(it, memory, kind=Silent, days=2)
+
+
+def test_a_store_that_never_answered_is_not_said_to_withhold_anything(
+    it: Collection, tmp_path: Path
+) -> None:
+    for days in (0, 0.5, 1.1):
+        with pytest.raises(ServiceUnavailable):
+            run(it, tmp_path / "memory", kind=Silent, days=days)
+
+
+def test_a_memory_of_an_older_version_is_taken_over(it: Collection, tmp_path: Path) -> None:
+    memory = Memory(folder=tmp_path / "memory")
+    run(it, memory.folder)
+    url = DirectoryStore(it.root).url
+    unread = memory.store_folder(url) / "unread.json"
+
+    assert unread.stat().st_mode & 0o777 == 0o600
+    unread.unlink()  # it had none
+
+    assert (memory.of_store(url) is not None, memory.unread_of(url)) == (True, {})
+    assert run(it, memory.folder).report.verdict is Verdict.PASSED
+
+
+def test_a_memory_of_what_could_not_be_read_that_is_damaged_is_not_taken_for_none(
+    it: Collection, tmp_path: Path
+) -> None:
+    memory = Memory(folder=tmp_path / "memory")
+    run(it, memory.folder)
+    (memory.store_folder(DirectoryStore(it.root).url) / "unread.json").write_bytes(b"{}")
+
+    with pytest.raises(SnapshotterError, match="what earlier audits saw can not be read"):
+        run(it, memory.folder)
 
 
 def test_a_store_is_known_by_where_it_is_and_a_log_by_its_name(

@@ -165,6 +165,7 @@ PRODUCED: Final[dict[EventKind, Callable[[CaptureJob], Event]]] = {
     ),
     EventKind.PAGE_CHANGED: lambda job: alert(job, seen(1), seen(2, main_sha256="b")),
     EventKind.AUDIT_FAILED: lambda job: audit(),
+    EventKind.AUDIT_WITHHELD: lambda job: events.of_withheld(2, "r1", "a-store", AT),
     EventKind.WORKER_LOST: lambda job: Event(
         id="worker.lost/w1", kind=EventKind.WORKER_LOST, at=AT, subject="w1", summary="it is gone",
         about=(), worker="w1",

@@ -1,19 +1,25 @@
 """`snapshotter audit`: the exit code is the verdict's, and the report is where it says."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from snapshotter.app import auditing
-from snapshotter.formats import keys
+from snapshotter.app import auditing, wiring_store
+from snapshotter.formats import canonical_json, keys
+from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.standard_webhooks import new_secret
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify.trust import TrustDocument, trusted_key
@@ -23,8 +29,10 @@ from tests.bundles import ChainAuthority
 from tests.servers.authority import Chain
 from tests.servers.receiver import Receiver
 from tests.unit.cli.shell import Shell
+from tests.unit.verify.audit.kinds import Refusing
 
 ROOT = Path(__file__).resolve().parents[3]
+AUDIT = ("audit", "--recheck-after", "0")  # nothing here lists late
 _LIMIT_S = 120
 
 
@@ -51,7 +59,7 @@ class Auditor:
 
     def arguments(self, *arguments: str | Path) -> tuple[str | Path, ...]:
         trust = ("--trust", self.home / "trust.json", "--root-key", self.pin)
-        return "audit", *trust, *arguments, self.it.root
+        return *AUDIT, *trust, *arguments, self.it.root
 
     def audit(self, *arguments: str | Path) -> Done:
         return self.run(*self.arguments(*arguments))
@@ -124,14 +132,7 @@ def test_a_deletion_is_10_and_named_in_both_forms(auditor: Auditor) -> None:
 def test_who_is_to_be_told_is_told_of_an_audit_that_failed(
     auditor: Auditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(auditor.home / "notify.toml"))
-    (auditor.home / "secret").write_text(f"{new_secret()}\n")
-    (auditor.home / "secret").chmod(0o600)
-    with Receiver() as receiver:
-        (auditor.home / "notify.toml").write_text(
-            f'[[channel]]\nname = "desk"\ntype = "webhook"\nurl = "{receiver.url}"\n'
-            'secret_file = "secret"\nallow_networks = ["127.0.0.1"]\n'
-        )
+    with _told(auditor.home, monkeypatch) as receiver:
         auditor.it.path(1).unlink()
         receiver.answers.append((503, {}))
 
@@ -144,8 +145,66 @@ def test_who_is_to_be_told_is_told_of_an_audit_that_failed(
     assert str(auditor.home) not in posted.body.decode()
 
 
+@contextmanager
+def _told(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Lend a receiver that is told of everything."""
+    monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(home / "notify.toml"))
+    (home / "secret").write_text(f"{new_secret()}\n")
+    (home / "secret").chmod(0o600)
+    with Receiver() as receiver:
+        (home / "notify.toml").write_text(
+            f'[[channel]]\nname = "desk"\ntype = "webhook"\nurl = "{receiver.url}"\n'
+            'secret_file = "secret"\nallow_networks = ["127.0.0.1"]\n'
+        )
+        yield receiver
+
+
+def _busy(auditor: Auditor, monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """Let the file system not answer for these objects."""
+    busy = partial(Refusing, auditor.it.root, keys, errno.ETIMEDOUT)
+    monkeypatch.setattr(wiring_store, "store", lambda settings: busy())
+
+
+def test_what_is_busy_is_30_and_nobody_is_told(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert auditor.audit("--no-report").returncode == 0
+    _busy(auditor, monkeypatch, "log/checkpoint")
+
+    with _told(auditor.home, monkeypatch) as receiver:
+        done = auditor.audit("--no-report", "--json")
+
+    assert (done.returncode, receiver.posted) == (30, [])
+    first, last = map(json.loads, done.stdout.splitlines())
+    assert (first["code"], first["key"]) == ("unreadable", "log/checkpoint")
+    assert (last["verdict"], last["retry"]) == ("indeterminate", True)
+
+
+def test_who_is_to_be_told_is_told_of_what_a_store_withholds(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert auditor.audit("--no-report").returncode == 0
+    _busy(auditor, monkeypatch, auditor.it.key(1))
+    assert auditor.audit("--no-report").returncode == 30
+    assert auditor.audit("--no-report").returncode == 30
+    (state,) = auditor.home.glob("data/audit/stores/*/unread.json")
+    remembered = json.loads(state.read_bytes())
+    yesterday = datetime.now(UTC) - timedelta(hours=25)
+    remembered["unreadable"][0]["since"] = instant(yesterday)
+    state.write_bytes(canonical_json.dumps(remembered))
+
+    with _told(auditor.home, monkeypatch) as receiver:
+        done = auditor.audit("--no-report")
+
+    assert (done.returncode, "withheld" in done.stdout) == (11, True)
+    (posted,) = receiver.posted
+    data = json.loads(posted.body)
+    assert (data["type"], data["data"]["events"][0]["reasons"]) == ("audit.withheld", ["withheld"])
+    assert str(auditor.home) not in posted.body.decode()
+
+
 def test_without_trust_nothing_is_established(auditor: Auditor) -> None:
-    done = auditor.run("audit", "--no-report", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", auditor.it.root)
 
     assert done.returncode == 11
     assert "untrusted-log" in done.stdout
@@ -153,7 +212,7 @@ def test_without_trust_nothing_is_established(auditor: Auditor) -> None:
 
 
 def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> None:
-    done = auditor.run("audit", "--no-report", auditor.home / "empty")
+    done = auditor.run(*AUDIT, "--no-report", auditor.home / "empty")
 
     assert done.returncode == 11
     assert "no-log" in done.stdout
@@ -161,10 +220,10 @@ def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> N
 
 
 def test_the_store_is_named_as_other_commands_name_it(auditor: Auditor) -> None:
-    done = auditor.run("audit", "--no-report", "--store", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", "--store", auditor.it.root)
 
     assert "bundles  3 of 3 read" in done.stdout
-    assert auditor.run("audit", "--store", "elsewhere", auditor.it.root).returncode == 2
+    assert auditor.run(*AUDIT, "--store", "elsewhere", auditor.it.root).returncode == 2
 
 
 def test_a_passed_audit_whose_report_is_lost_is_1(auditor: Auditor) -> None:
@@ -219,7 +278,7 @@ def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
 
     monkeypatch.setattr(auditing, "audit", interrupted)
 
-    done = auditor.run("audit", "--no-report", auditor.it.root)
+    done = auditor.run(*AUDIT, "--no-report", auditor.it.root)
 
     assert (done.returncode, done.stdout) == (130, "")
     assert "the same command goes on with it" in done.stderr
@@ -232,14 +291,14 @@ def test_a_report_is_evidence_and_its_loss_is_found(auditor: Auditor) -> None:
     begun = auditor.run("log", "init", "--store", store)
     assert begun.returncode == 0, begun.stderr
 
-    first, second = (auditor.run("audit", "--json", store) for _ in range(2))
+    first, second = (auditor.run(*AUDIT, "--json", store) for _ in range(2))
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     one, two = (json.loads(it.stdout.splitlines()[-1]) for it in (first, second))
     assert (one["log"]["size"], two["log"]["size"]) == (0, 1)
     (store / one["report_key"]).unlink()
 
-    third = auditor.run("audit", "--no-report", store)
+    third = auditor.run(*AUDIT, "--no-report", store)
 
     assert third.returncode == 10
     assert f"FAIL deleted         {one['report_key']}" in third.stdout
@@ -252,11 +311,11 @@ def test_what_this_machine_has_published_is_held_against_the_log(auditor: Audito
     assert auditor.run("log", "init", "--store", store).returncode == 0
     before = auditor.home / "before"
     shutil.copytree(store / "log", before)
-    assert auditor.run("audit", store).returncode == 0  # its report makes the log grow
+    assert auditor.run(*AUDIT, store).returncode == 0  # its report makes the log grow
     shutil.rmtree(store / "log")
     before.rename(store / "log")
 
-    done = auditor.run("audit", "--no-report", "--state", auditor.home / "new", store)
+    done = auditor.run(*AUDIT, "--no-report", "--state", auditor.home / "new", store)
 
     assert done.returncode == 10
     assert "rolled-back" in done.stdout

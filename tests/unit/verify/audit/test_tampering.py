@@ -77,7 +77,7 @@ def link_in_the_place_of_a_tile(it: Collection, folder: Path) -> None:
     tile.symlink_to(tile.rename(folder / "elsewhere"))
 
 
-@case("unreadable?", verdict=UNCLEAR)
+@case("deleted", verdict=FAILED)
 def link_in_the_place_of_a_report(it: Collection, folder: Path) -> None:
     report = it.root / _report(it)
     report.symlink_to(report.rename(folder / "elsewhere"))
@@ -391,7 +391,7 @@ def every_bundle_deleted(it: Collection, folder: Path) -> None:
     shutil.rmtree(it.root / "bundles")
 
 
-@case("unreadable?", verdict=UNCLEAR)
+@case("deleted", verdict=FAILED)
 def link_in_the_place_of_a_bundle(it: Collection, folder: Path) -> None:
     elsewhere = it.path(2).rename(folder / "elsewhere")
     it.path(2).symlink_to(elsewhere)

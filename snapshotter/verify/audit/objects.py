@@ -1,0 +1,336 @@
+"""
+Read the objects of a store for an audit, and keep apart three answers: bytes, gone, unreadable.
+
+An error says nothing about the evidence: an object that can not be read is INDETERMINATE,
+whatever it is. Gone is what the store says it has not got, in a listing and when the object is
+asked for by its name once more, after a pause: stores exist that list late, and servers
+that say "not found" for a moment (docs/adr/0056-absence-is-confirmed.md). Something that is no
+regular file, in the place of an object, is no object.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import custody_sidecars, layout
+from snapshotter.model.audit import AuditCode
+from snapshotter.model.bundle import StoredObject
+from snapshotter.ports import NotAnObject, ObjectStore
+from snapshotter.verify.audit.workspace import Unread, Workspace
+
+_MAX_DETAIL = 300  # characters of one sentence
+_MOST_LACKING = 20  # sidecars of one chain that are looked for again
+_ROUNDS = 5  # of looking again: what is confirmed may lead to what has to be looked for
+
+
+class CannotRead(EvidenceUnverifiable):
+    """
+    The store has something, or does not say whether it has, and does not give it.
+
+    Args:
+        retry: Whether another try may help.
+    """
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+class Absent(Exception):
+    """The store says that it has no such object; that has to be confirmed."""
+
+
+def require_answer(store: ObjectStore, error: Exception) -> None:
+    """
+    Return if the store answers, or was never said not to.
+
+    One object that can not be read must not end the audit of all others: whoever could break
+    one would hide the rest.
+
+    Args:
+        error: What asking for one object has raised.
+
+    Raises:
+        ServiceUnavailable: It does not answer.
+    """
+    if isinstance(error, ServiceUnavailable):
+        try:
+            next(iter(store.list("log/")), None)
+        except ServiceUnavailable:
+            raise
+        except SnapshotterError:
+            return  # it refuses the listing, and so it answers
+
+
+def opened(store: ObjectStore, key: str) -> BinaryIO:
+    """
+    Open an object.
+
+    Raises:
+        Absent: The store says that there is none.
+        SnapshotterError: It can not be opened.
+    """
+    try:
+        return store.open(key)
+    except FileNotFoundError as error:
+        raise Absent("the store does not have it") from error
+    except NotAnObject as error:
+        raise Absent(error.message) from error
+
+
+def read(store: ObjectStore, key: str, limit: int) -> bytes:
+    """
+    Return the first bytes of an object, one more than `limit` at most.
+
+    Raises:
+        Absent: The store says that there is none.
+        CannotRead: It can not be read.
+        ServiceUnavailable: The store as a whole does not answer.
+    """
+    try:
+        with opened(store, key) as stream:
+            return stream.read(limit + 1)
+    except (SnapshotterError, OSError) as error:
+        raise cannot_read(store, error) from error
+
+
+def cannot_read(store: ObjectStore, error: Exception) -> CannotRead:
+    """Return what an error means for one object. Raises ServiceUnavailable as `require_answer`."""
+    if isinstance(error, CannotRead):
+        return error
+    require_answer(store, error)
+    return CannotRead(str(error)[:_MAX_DETAIL], retry=isinstance(error, ServiceUnavailable))
+
+
+def absence(store: ObjectStore, key: str) -> str:
+    """
+    Return how an object is gone: no listing shows it, nor has the store got it by its name.
+
+    Returns:
+        A sentence; "" where the object is there.
+
+    Raises:
+        CannotRead: That can not be established.
+        ServiceUnavailable: The store as a whole does not answer.
+    """
+    try:
+        if any(it.key == key for it in store.list(key)):
+            return ""
+        opened(store, key).close()
+    except Absent as answer:
+        return str(answer)
+    except (SnapshotterError, OSError) as error:
+        raise cannot_read(store, error) from error
+    return ""
+
+
+class Objects:
+    """
+    The objects of one store, as one audit reads them.
+
+    Args:
+        pause: Waits until what a store has been told is visible everywhere.
+        run: Names this audit among all.
+    """
+
+    def __init__(
+        self, store: ObjectStore, workspace: Workspace, pause: Callable[[], None], run: str
+    ) -> None:
+        self.store = store
+        self._workspace = workspace
+        self._pause = pause
+        self._run = run
+
+    def read(self, key: str, limit: int) -> bytes:
+        """Return the first bytes of an object; arguments and errors as `read` has them."""
+        data = read(self.store, key, limit)
+        self._workspace.saw(key, self._run)
+        return data
+
+    def read_again(self, key: str, limit: int, *, is_known: bool = False) -> bytes | None:
+        """
+        Return the first bytes of an object, asked for twice if need be; None where it is gone.
+
+        Args:
+            is_known: That it is gone was confirmed before, and need not be once more.
+
+        Raises:
+            CannotRead: It can not be read.
+            ServiceUnavailable: The store as a whole does not answer.
+        """
+        try:
+            return self.read(key, limit)
+        except CannotRead as error:
+            if not error.retry:
+                raise
+        except Absent:
+            if is_known:
+                return None
+        self.pause()
+        if absence(self.store, key):
+            return None
+        try:
+            return self.read(key, limit)
+        except Absent as error:
+            raise CannotRead(f"the store lists it, and: {error}", retry=True) from error
+
+    def opened(self, key: str) -> BinaryIO:
+        """
+        Open an object. Whoever reads it to its end says so with `saw`.
+
+        Raises:
+            Absent: The store says that there is none.
+            CannotRead: It can not be opened.
+            ServiceUnavailable: The store as a whole does not answer.
+        """
+        try:
+            return opened(self.store, key)
+        except (SnapshotterError, OSError) as error:
+            raise cannot_read(self.store, error) from error
+
+    def saw(self, key: str) -> None:
+        """Keep that an object was read."""
+        self._workspace.saw(key, self._run)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """
+        Yield what the store lists; where the listing breaks off, that is told.
+
+        Raises:
+            ServiceUnavailable: The store as a whole does not answer.
+        """
+        try:
+            yield from self.store.list(prefix)
+        except (SnapshotterError, OSError) as error:
+            words = cannot_read(self.store, error)
+            self.unreadable(prefix, f"the listing breaks off: {words}", retry=words.retry)
+
+    def pause(self) -> None:
+        """Wait until what a store has been told is visible everywhere."""
+        self._pause()
+
+    def unreadable(
+        self,
+        key: str,
+        detail: str,
+        *,
+        retry: bool,
+        name: str = "",
+        code: AuditCode = AuditCode.UNREADABLE,
+    ) -> None:
+        """
+        Tell of something that can not be read. How bad that is, earlier audits decide.
+
+        Args:
+            name: Of it in all audits, where that is not the object's key.
+        """
+        self._workspace.add_unread(
+            Unread(name=name or key, key=key, code=code, retry=retry, detail=detail[:_MAX_DETAIL])
+        )
+
+    def suspect(
+        self,
+        code: AuditCode,
+        key: str,
+        detail: str,
+        *,
+        keys: Sequence[str] = (),
+        counts: Mapping[str, int] | None = None,
+        then: str = "",
+        about: Sequence[str] = (),
+    ) -> None:
+        """
+        Look for something again later, before it is told that it is gone.
+
+        Args:
+            code, key, detail: What is told then, as FAILED.
+            keys: All of these have to be gone; () is `key` alone.
+            counts: As many objects have to be listed with each of these prefixes.
+            then: Who judges it instead, by the name that `settle` knows.
+            about: What that one has to know.
+        """
+        self._workspace.add_suspect(
+            {
+                "about": list(about),
+                "code": code.value,
+                "counts": dict(counts or {}),
+                "detail": detail,
+                "key": key,
+                "keys": list(keys or (key,)),
+                "then": then,
+            }
+        )
+
+    def suspect_custody(self, key: str, detail: str, numbers: Collection[int]) -> None:
+        """
+        Look again later for sidecars of a custody chain, before it is told that it was broken.
+
+        Args:
+            key: Of the bundle.
+            numbers: Of the sidecars that are there.
+        """
+        last = max(numbers, default=0)
+        lacking = islice((it for it in range(1, last + 2) if it not in numbers), _MOST_LACKING)
+        carried = layout.carried_prefix(layout.parse_bundle_key(key).bundle_id)
+        counts = {it: sum(1 for _ in self.list(it)) for it in (f"{key}.custody-", carried)}
+        self.suspect(
+            AuditCode.CUSTODY_BROKEN,
+            key,
+            detail,
+            keys=[layout.sidecar_key(key, custody_sidecars.kind(it)) for it in lacking],
+            counts=counts,
+        )
+
+    def settle(
+        self,
+        failed: Callable[[AuditCode, str, str], None],
+        judges: Mapping[str, Callable[..., None]],
+        step: Callable[[int], None],
+    ) -> None:
+        """
+        Look again for all that may be gone, after one pause.
+
+        Args:
+            failed: Tells what is gone: code, key and detail.
+            judges: By name, who judges what is gone where that is not all.
+        """
+        for _ in range(_ROUNDS):
+            paused = False
+            for number, found in enumerate(self._workspace.take_suspects(), start=1):
+                if not paused:
+                    self.pause()
+                    paused = True
+                step(number)
+                how = self._confirmed(found)
+                if how and found["then"]:
+                    judges[found["then"]](*found["about"])
+                elif how:
+                    words = f"{found['detail']}: {how}"
+                    failed(AuditCode(found["code"]), found["key"], words)
+            if not paused:
+                return
+        raise RuntimeError("what is gone leads to ever more that is gone")
+
+    def _confirmed(self, found: Mapping[str, Any]) -> str:
+        """Return how all of it is gone, as a sentence; "" where it is not, which is told."""
+        key, how = found["key"], ""
+        try:
+            for each in found["keys"]:
+                said = absence(self.store, each)
+                if not said:
+                    return self._came_back(key, each)
+                how = how or said
+            for prefix, count in found["counts"].items():
+                if sum(1 for _ in self.store.list(prefix)) != count:
+                    return self._came_back(key, prefix)
+        except (SnapshotterError, OSError) as error:
+            words = cannot_read(self.store, error)
+            self.unreadable(key, f"{found['detail']}: {words}", retry=words.retry)
+            return ""
+        return how
+
+    def _came_back(self, key: str, what: str) -> str:
+        words = f"the store did not have {what}, and shows it when it is asked again"
+        self.unreadable(key, words, retry=True)
+        return ""
