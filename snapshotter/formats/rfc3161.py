@@ -27,7 +27,7 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +42,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code
 
 MAX_RESPONSE_BYTES: Final = 64 << 10  # real ones have 3 to 8 KiB
@@ -116,6 +117,7 @@ _CONTEXT_0: Final = 0x80
 _CONTEXT_1: Final = 0x81
 _EXPLICIT_0: Final = 0xA0
 _EXPLICIT_1: Final = 0xA1
+_LONGEST_NAME: Final = 300  # characters of a certificate's name in a sentence
 _GEN_TIME = re.compile(rb"(\d{14})(?:\.(\d{1,9}))?Z")
 
 
@@ -268,6 +270,56 @@ def check_response(
     if nonce is not None and parsed.token.nonce != nonce:
         raise TokenInvalid("the token answers another request: wrong nonce", Code.TS_IMPRINT)
     return parsed.token
+
+
+def check_by_any(
+    response: bytes, message: bytes, anchors: Iterable[Anchor]
+) -> tuple[Anchor, Token]:
+    """
+    Return the token of a response that is good over `message`, and which authority gave it.
+
+    Raises:
+        TokenInvalid: With the refusal of the authority that gave it. Where that is none of
+            `anchors`, with the name that the token gives its maker.
+    """
+    check_whole(response)  # also where nobody is trusted
+    refusals: list[tuple[Anchor, TokenInvalid]] = []
+    for anchor in anchors:
+        try:
+            return anchor, check_response(response, message, anchor)
+        except TokenInvalid as error:
+            refusals.append((anchor, error))
+    if not refusals:
+        raise TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
+    # An authority that is not this token's says "untrusted"; the one that is says what is wrong.
+    for _, error in refusals:
+        if error.code is not Code.TS_UNTRUSTED:
+            raise error
+    for anchor, error in refusals:
+        if _names(response, anchor):
+            raise error
+    raise _by_a_stranger(response, [anchor for anchor, _ in refusals])
+
+
+def _names(response: bytes, anchor: Anchor) -> bool:
+    """Whether a token says that its certificates lead to an authority, true or not."""
+    return any(it.issuer == anchor.root.subject for it in _parse(response).certificates)
+
+
+def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
+    signer = _parse(response).signer
+    subject, issuer = (_shown_name(it) for it in (signer.subject, signer.issuer))
+    return TokenInvalid(
+        "another authority made this token than those that are trusted: its certificate names "
+        f"{subject}, issued by {issuer}. The trusted ones that were tried are "
+        f"{', '.join(it.name for it in tried)}",
+        Code.TS_UNTRUSTED,
+    )
+
+
+def _shown_name(name: x509.Name) -> str:
+    text = printable(name.rfc4514_string())
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 def _check_imprint(parsed: "_Parsed", message: bytes) -> None:

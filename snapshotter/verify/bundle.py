@@ -37,8 +37,7 @@ from snapshotter.formats.rfc3161 import (
     Anchor,
     Token,
     TokenInvalid,
-    check_response,
-    check_whole,
+    check_by_any,
     is_over,
 )
 from snapshotter.model.established import Established, QuotedCheckpoint
@@ -541,20 +540,10 @@ def _judge_token(
     response: bytes, signature: bytes, anchors: Iterable[Anchor]
 ) -> tuple[Anchor, Token] | TokenInvalid:
     """Return the authority and its token, or the most telling refusal."""
-    worst: TokenInvalid | None = None
     try:
-        check_whole(response)  # also where nobody is trusted
+        return check_by_any(response, signature, anchors)
     except TokenInvalid as error:
         return error
-    for anchor in anchors:
-        try:
-            return anchor, check_response(response, signature, anchor)
-        except TokenInvalid as error:
-            # An authority that is not this token's says "untrusted"; the one that
-            # is says what is really wrong.
-            if worst is None or worst.code is Code.TS_UNTRUSTED:
-                worst = error
-    return worst or TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
 
 
 # (8) Time: one order of events, and tokens that fit it.

@@ -15,7 +15,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import leaf, merkle, note, renewal, tlog_proof
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.leaf import Leaf
-from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response
+from snapshotter.formats.rfc3161 import Anchor, Token, check_by_any
 from snapshotter.model.finding import Renewed
 
 
@@ -120,14 +120,7 @@ def renewed_until(until: datetime, renewals: Iterable[Renewed]) -> datetime:
 
 def _token(files: RenewalFiles, anchors: Sequence[Anchor]) -> tuple[Anchor, Token]:
     """Return the token and who gave it. Raises TokenInvalid."""
-    message = message_of(files.text)
-    worst = TokenInvalid("no authority is trusted")
-    for anchor in anchors:
-        try:
-            return anchor, check_response(files.token, message, anchor)
-        except TokenInvalid as error:
-            worst = error
-    raise worst
+    return check_by_any(files.token, message_of(files.text), anchors)
 
 
 def message_of(text: bytes) -> bytes:

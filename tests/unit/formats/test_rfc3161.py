@@ -27,6 +27,7 @@ from snapshotter.formats.rfc3161 import (
     Anchor,
     TokenInvalid,
     build_request,
+    check_by_any,
     check_response,
     read_token,
 )
@@ -173,6 +174,44 @@ def test_a_token_from_elsewhere_is_untrusted_whatever_it_is_over(
     authority: TestAuthority, anchor: Anchor
 ) -> None:
     assert code(answer(authority, "untrusted"), anchor, b"other") is Code.TS_UNTRUSTED
+
+
+def test_a_token_by_a_stranger_is_told_by_the_name_of_who_made_it_and_of_who_was_tried(
+    good: bytes, anchor: Anchor
+) -> None:
+    roots = {it: (ROOTS / f"{it}.pem").read_bytes() for it in ("digicert", "sectigo")}
+    trusted = [
+        Anchor(name=name, root=x509.load_pem_x509_certificate(pem)) for name, pem in roots.items()
+    ]
+
+    with pytest.raises(TokenInvalid) as refused:
+        check_by_any(good, MESSAGE, trusted)
+
+    signer = read_token(good).signer_subject
+    issuer = anchor.root.subject.rfc4514_string()
+    assert refused.value.code is Code.TS_UNTRUSTED
+    assert str(refused.value) == (
+        "another authority made this token than those that are trusted: its certificate names "
+        f"{signer}, issued by {issuer}. The trusted ones that were tried are digicert, sectigo"
+    )
+    assert check_by_any(good, MESSAGE, [*trusted, anchor])[0] is anchor
+    # The authority that made it says what is wrong, whoever else was tried.
+    for order in ([*trusted, anchor], [anchor, *trusted]):
+        with pytest.raises(TokenInvalid, match="other bytes") as refused:
+            check_by_any(good, b"other", order)
+        assert refused.value.code is Code.TS_IMPRINT
+
+
+def test_a_token_that_only_names_an_authority_is_told_by_what_is_wrong_with_it(
+    authority: TestAuthority, anchor: Anchor
+) -> None:
+    rogue = x509.load_pem_x509_certificate(authority.untrusted.root_pem.read_bytes())
+    assert rogue.subject == anchor.root.subject
+    digicert = x509.load_pem_x509_certificate((ROOTS / "digicert.pem").read_bytes())
+    trusted = [anchor, Anchor(name="DigiCert", root=digicert)]
+
+    with pytest.raises(TokenInvalid, match="leads to the root of test"):
+        check_by_any(answer(authority, "untrusted"), MESSAGE, trusted)
 
 
 def test_the_refusal_of_an_authority_is_passed_on_with_its_reason(
