@@ -1667,6 +1667,20 @@ class Record:
             raise Bad(f"{name} is missing")
         return found
 
+    def outcome(self) -> tuple[str | None, list[dict[str, str]]]:
+        """Whether the capture is complete, partial or failed, and why: the bundle's own word, which changes no verdict."""
+        said = self.value.get("outcome")
+        if not isinstance(said, dict) or said.get("state") not in ("complete", "partial", "failed"):
+            return None, []
+        given = said.get("reasons")
+        reasons = [
+            {"code": one["code"], "detail": one["detail"]}
+            for one in (given if isinstance(given, list) else [])
+            if isinstance(one, dict)
+            and all(isinstance(one.get(key), str) for key in ("code", "detail"))
+        ]
+        return said["state"], reasons
+
     def announces(self, path: str) -> bool:
         content = self.value.get("content")
         artifacts = content.get("artifacts") if isinstance(content, dict) else None
@@ -2976,7 +2990,9 @@ def read_file(path: str, limit: int) -> bytes:
 
 
 def as_json(result: Verification) -> str:
+    outcome, reasons = result.record.outcome() if hasattr(result, "record") else (None, [])
     return json.dumps({
+        "outcome": outcome, "outcome_reasons": reasons,
         "bundle": result.path, "verdict": result.verdict, "bundle_id": result.bundle_id,
         "findings": [dict(zip(("check", "verdict", "code", "detail"), finding)) for finding in result.findings],
         "proven_time": None if result.proven_time is None else show_instant(result.proven_time),
@@ -2999,6 +3015,20 @@ def as_text(result: Verification) -> str:
         lines.append(
             f"  existed by {show_instant(result.proven_time)}, by a timestamp authority's clock"
         )
+    if hasattr(result, "record") and result.verdict != FAILED:
+        outcome, reasons = result.record.outcome()
+        words = (
+            f"the bundle says of its capture: {outcome}"
+            if outcome
+            else "the bundle does not say whether its capture is complete"
+        )
+        lines.append("  " + words)
+        lines += [
+            f"    {printable(one['code'][:500])}: {printable(one['detail'][:500])}"
+            for one in reasons[:50]
+        ]
+        if len(reasons) > 50:
+            lines.append(f"    and {len(reasons) - 50} more reasons")
     return "\n".join(lines)
 
 

@@ -55,6 +55,8 @@ def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:
     when = f"existed by {instant(proven)}, by an independent clock" if proven else "no proven time"
     url = printable(one.report.requested_url)
     result = ["", f"{what}: {url}", f"     {passed} checks passed; {when}"]
+    if one.report.verdict is not Verdict.FAILED:
+        result += [f"     {it}" for it in reports.outcome_lines(one.report)]
     return result + [
         f"     {reports.finding_line(it)}"
         for it in one.report.findings

@@ -1,6 +1,7 @@
 """What a verification found, in plain language and as JSON."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
@@ -15,6 +16,8 @@ EXIT_CODES = {
     Verdict.INDETERMINATE: EvidenceUnverifiable.exit_code,
 }
 
+_OUTCOMES = ("complete", "partial", "failed")  # docs/spec/capture-record.md, `outcome`
+_MAX_REASONS, _MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
 
 
@@ -25,6 +28,10 @@ def as_json(report: Report) -> dict[str, Any]:
         "captured_at": instant(report.captured_at) if report.captured_at else None,
         "findings": [finding_json(it) for it in report.findings],
         "length": report.length,
+        "outcome": _stated(report.record)[0] or None,
+        "outcome_reasons": [
+            {"code": code, "detail": detail} for code, detail in _stated(report.record)[1]
+        ],
         "proven_time": instant(report.proven_time) if report.proven_time else None,
         "requested_url": report.requested_url,
         "sha256": report.sha256,
@@ -48,8 +55,45 @@ def lines(report: Report) -> list[str]:
     result = [finding_line(finding) for finding in report.findings]
     result.append("")
     result.append(f"{report.verdict.name}: {_summary(report)}")
+    if report.verdict is not Verdict.FAILED:
+        result += outcome_lines(report)
     result.append(f"judged against {printable(report.trust)}")
     return result
+
+
+def outcome_lines(report: Report) -> list[str]:
+    """Return what a bundle says of its capture: its own word, which changes no verdict."""
+    state, reasons = _stated(report.record)
+    if not report.record:
+        return []
+    if not state:
+        return ["the bundle does not say whether its capture is complete"]
+    result = [f"the bundle says of its capture: {printable(state)}"]
+    result += [
+        f"     {printable(code[:_MAX_WORDS])}: {printable(detail[:_MAX_WORDS])}"
+        for code, detail in reasons[:_MAX_REASONS]
+    ]
+    if len(reasons) > _MAX_REASONS:
+        result.append(f"     and {len(reasons) - _MAX_REASONS} more reasons")
+    return result
+
+
+def _stated(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the outcome of a capture by its record, with codes and sentences; "" for none."""
+    outcome = record.get("outcome")
+    if not isinstance(outcome, dict) or outcome.get("state") not in _OUTCOMES:
+        return "", ()
+    given = outcome.get("reasons")
+    found = [
+        (it.get("code"), it.get("detail"))
+        for it in (given if isinstance(given, list) else ())
+        if isinstance(it, dict)
+    ]
+    return outcome["state"], tuple(
+        (code, detail)
+        for code, detail in found
+        if isinstance(code, str) and isinstance(detail, str)
+    )
 
 
 def json_line(value: Any) -> str:

@@ -244,6 +244,12 @@ def finding_lines(found: EventReport) -> list[str]:
     if found.event is not None:
         named = printable(", ".join(found.own_word))
         result.append(f"note its signer's own word, which nothing here confirms: {named}")
+    for part in found.parts:
+        if part.report is not None and part.report.verdict is not Verdict.FAILED:
+            said = [it.strip() for it in reports.outcome_lines(part.report)]
+            if said and not said[0].endswith(" complete"):
+                about = f"{part.role} {part.observation.bundle_id}"
+                result.append(f"note {printable(about)}: {'; '.join(said)}")
     return result
 
 
