@@ -292,12 +292,12 @@ def check_by_any(
     if not refusals:
         raise TokenInvalid("no authority is trusted", Code.TS_UNTRUSTED)
     # An authority that is not this token's says "untrusted"; the one that is says what is wrong.
-    for _, error in refusals:
-        if error.code is not Code.TS_UNTRUSTED:
-            raise error
-    for anchor, error in refusals:
+    for _, refusal in refusals:
+        if refusal.code is not Code.TS_UNTRUSTED:
+            raise refusal
+    for anchor, refusal in refusals:
         if _names(response, anchor):
-            raise error
+            raise refusal
     raise _by_a_stranger(response, [anchor for anchor, _ in refusals])
 
 
