@@ -14,7 +14,8 @@ Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the netwo
 bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
 
 It judges bundles and nothing else. Of a take-down event, a proof pack or a campaign report it says INDETERMINATE: whether
-such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md).
+such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md). A proof pack of which a
+byte is not as it was signed is FAILED.
 
 Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE (also when the trust file can not be used), 1 a file could not be
 read or there is no openssl, 2 usage, also for a file that is no exhibit at all. With several files the worst counts: 10,
@@ -2904,6 +2905,224 @@ def _ocsp_extension(stapled: bytes) -> bytes:
 
 
 # --------------------------------------------------------------------------------------------------
+# Proof packs (docs/spec/proof-pack.md): whether every byte of the file is as it was signed. What follows from the
+# captures in it takes rules, and is not judged here.
+
+PACK = "a proof pack"
+PACK_MAGIC = b"<!DOCTYPE html>\n<!-- snapshotter-pack/1 -->\n"
+PACK_OPEN, PACK_CLOSE = b'<script type="text/plain" id="manifest">\n', b"</script>\n"
+MAX_PACK, MAX_PACK_PARTS, MAX_PACK_LIST = 4 << 30, 200, 1 << 16  # bytes, parts, bytes
+MAX_PACK_PAGE, MAX_PACK_END = 4 << 20, 1 << 20  # bytes
+PACK_LINES = 1 << 13  # of base64 that are read at once: 57 bytes each
+PACK_CAPTURES = ("last-seen", "first-gone", "confirmation", "control", "vantage", "identity")
+PACK_ONCE = ("event", "event-proof", "key", "facts", "picture", "pdf")
+PACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
+MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}\Z")
+
+
+def judge_pack(result: Verification) -> None:
+    """Steps 1 to 3 of "Verification" in docs/spec/proof-pack.md."""
+    try:
+        with open_regular(result.path) as stream:
+            result.length = stream.seek(0, os.SEEK_END)
+            try:
+                said, value, key_id, at = read_pack(stream, result.openssl)
+            except Bad as bad:
+                result.bad("manifest", bad.args[0], bad.args[1])
+                return
+            result.find("manifest", PASSED, "OK", "it is in its one form, and its signature holds")
+            altered = list(altered_in_pack(stream, said, value, at))
+    except OSError as error:
+        raise Unreadable(f"{result.path}: {error.strerror or error}") from error
+    for what in altered:
+        result.bad("parts", "HASH", f"{what} was altered")
+    if altered:
+        return
+    words = "every byte of the page and of its %d parts is as it was signed"
+    result.find("parts", PASSED, "OK", words % len(value["parts"]))
+    result.find("key", *result.trust.judge_key(key_id, None))
+
+
+def read_pack(stream: BinaryIO, openssl: OpenSSL) -> tuple[bytes, dict[str, Any], str, int]:
+    """The list's two lines, what it says, who signed it, and where it was found. Raises Bad (code, words)."""
+    stream.seek(0)
+    head = stream.read(MAX_PACK_PAGE + len(PACK_OPEN) + MAX_PACK_LIST + len(PACK_CLOSE))
+    at = head.find(PACK_OPEN)
+    if not 0 <= at <= MAX_PACK_PAGE:
+        raise Bad("CONTAINER", "no list of a pack is where one has to be")
+    rest = head[at + len(PACK_OPEN) :]
+    lines = rest.split(b"\n", 2)
+    if len(lines) < 3 or not lines[2].startswith(PACK_CLOSE):
+        raise Bad("CONTAINER", "the list is not two lines, or does not end")
+    said = lines[0] + b"\n" + lines[1] + b"\n"
+    if b"<" in said:
+        raise Bad("MANIFEST", "the list holds a character that none has")
+    try:
+        if len(said) > MAX_PACK_LIST:
+            raise Bad("longer than a list may be")
+        value, key_id = signed_pack_list(lines[0], lines[1], openssl)
+    except (Bad, Unknown, IndexError) as error:
+        raise Bad("SIG", f"the list was altered: {error}") from None
+    try:
+        check_pack_list(value)
+    except Bad as bad:
+        raise Bad("MANIFEST", f"the list is none that a pack has: {bad}") from None
+    if pack_length(said, value) > MAX_PACK:
+        raise Bad("MANIFEST", "it names more than a pack holds")
+    return said, value, key_id, at
+
+
+def signed_pack_list(first: bytes, second: bytes, openssl: OpenSSL) -> tuple[dict[str, Any], str]:
+    """What the first line says and which key signed it (docs/spec/holds.md, "Signed statements"). Raises Bad, Unknown."""
+    value = fields(parse_json(first), "end event_id format lacks made_at page parts software text_sha256".split(), "the list")  # fmt: skip
+    if value["format"] != "snapshotter-pack/1":
+        raise Bad("not of this format")
+    texts, objects, lists = ("event_id", "made_at", "software", "text_sha256"), ("end", "page"), ("lacks", "parts")  # fmt: skip
+    for names, kind in ((texts, str), (objects, dict), (lists, list)):
+        if any(type(value[name]) is not kind for name in names):
+            raise Bad("a field of another type")
+    seal = fields(parse_json(second), ("key_id", "public_key", "signature"), "the signature")
+    _texts(seal, "key_id", "public_key", "signature")
+    key = PublicKey(from_pem(seal["public_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
+    if key.id != seal["key_id"]:
+        raise Bad("the key is not the one that is named")
+    signature = strict_base64(seal["signature"])
+    check_ecdsa_der(signature, key.curve)
+    _, s = (der_integer(content) for _, content, _ in der_all(der_one(signature, 0x30)))
+    if s > key.curve.n // 2:
+        raise Bad("its signature has a twin")
+    if not openssl.holds(key.spki, signature, first + b"\n", key.curve.digest):
+        raise Bad("its signature does not hold")
+    return value, key.id
+
+
+def check_pack_list(value: dict[str, Any]) -> None:
+    """Raise Bad unless a list has the form of "Fields of the manifest"."""
+    if value["event_id"]:
+        check_pack_id(value["event_id"])
+    instant(value["made_at"])
+    for name, most in (("page", MAX_PACK_PAGE), ("end", MAX_PACK_END)):
+        piece = fields(value[name], ("length", "sha256"), name)
+        if not is_count(piece["length"], 1, most):
+            raise Bad(f"{name} has no length that one has")
+    words, parts = value["lacks"], value["parts"]
+    if not all(isinstance(it, str) and PACK_NAME.match(it) for it in words) or sorted(set(words)) != words:  # fmt: skip
+        raise Bad("what is left out is not told by words, in order")
+    if len(parts) > MAX_PACK_PARTS:
+        raise Bad(f"more than {MAX_PACK_PARTS} parts")
+    for part in parts:
+        fields(part, "length media_type name of role sha256".split(), "a part")
+        _texts(part, "media_type", "name", "of", "role")
+        if not PACK_NAME.match(part["name"]) or not MEDIA_TYPE.match(part["media_type"]):
+            raise Bad("a part has a name or a type that none has")
+        if not is_count(part["length"], 0, MAX_PACK):
+            raise Bad("a part has no length")
+    for digest in [value["text_sha256"], *(it["sha256"] for it in (value["page"], value["end"], *parts))]:  # fmt: skip
+        if not isinstance(digest, str) or not KEY_ID.match(digest):
+            raise Bad("a digest that is none")
+    if len({part["name"].lower() for part in parts}) != len(parts):
+        raise Bad("two parts have one name, or names that differ in case alone")
+    check_pack_roles(parts)
+
+
+def check_pack_roles(parts: list[dict[str, Any]]) -> None:
+    names = [part["name"] for part in parts if part["role"] in PACK_CAPTURES]
+    for name in names:
+        if not name.endswith(".wacz"):
+            raise Bad("a capture is a .wacz")
+        check_pack_id(name[: -len(".wacz")])
+    roles = [part["role"] for part in parts]
+    for part in parts:
+        beside, of = part["role"] == "beside", part["of"]
+        if part["role"] not in (*PACK_CAPTURES, *PACK_ONCE, "beside", "trust", "rules"):
+            raise Bad("a part has a role that none has")
+        if beside != bool(of) or (beside and (of not in names or not part["name"].startswith(f"{of}."))):  # fmt: skip
+            raise Bad("a part stands beside nothing that is there")
+    if any(roles.count(role) != 1 for role in PACK_CAPTURES[:2]):
+        raise Bad("a pack has one capture of each end")
+    if any(roles.count(role) > 1 for role in PACK_ONCE):
+        raise Bad("a part that there can be once is there twice")
+
+
+def check_pack_id(text: str) -> None:
+    found = BUNDLE_ID.match(text)
+    if not found:
+        raise Bad("an id that is none")
+    utc(*map(int, found.groups()[:6]))
+
+
+def pack_part_opens(part: dict[str, Any]) -> bytes:
+    return (
+        (
+            '<script type="text/plain" class="part" data-name="{name}" data-media-type="{media_type}" '
+            'data-length="{length}" data-sha256="{sha256}">\n'
+        )
+        .format(**part)
+        .encode("ascii")
+    )
+
+
+def base64_length(length: int) -> int:
+    """Of so many bytes in lines of 76 characters, each with its newline."""
+    lines, rest = divmod(length, 57)
+    return lines * 77 + ((rest + 2) // 3 * 4 + 1 if rest else 0)
+
+
+def pack_length(said: bytes, value: dict[str, Any]) -> int:
+    parts = sum(len(pack_part_opens(it)) + base64_length(it["length"]) + len(PACK_CLOSE) for it in value["parts"])  # fmt: skip
+    around = len(PACK_OPEN) + len(said) + len(PACK_CLOSE)
+    return int(value["page"]["length"]) + around + parts + int(value["end"]["length"])
+
+
+def altered_in_pack(stream: BinaryIO, said: bytes, value: dict[str, Any], at: int) -> Iterable[str]:
+    """Yield what is not as the list has it; where something is missing or too much, the first of it alone."""
+    found = differences_in_pack(stream, said, value, at)
+    shifted = stream.seek(0, os.SEEK_END) != pack_length(said, value) or at != value["page"]["length"]  # fmt: skip
+    for what in found:
+        yield what
+        if shifted:
+            return
+
+
+def differences_in_pack(
+    stream: BinaryIO, said: bytes, value: dict[str, Any], at: int
+) -> Iterable[str]:
+    stream.seek(0)
+    page = stream.read(at)
+    signed = (at, hashlib.sha256(page).hexdigest()) == (value["page"]["length"], value["page"]["sha256"])  # fmt: skip
+    if not signed or not page.startswith(PACK_MAGIC):
+        yield "the page in front"
+    between = PACK_OPEN + said + PACK_CLOSE
+    if stream.read(len(between)) != between:
+        yield "the list"
+    for part in value["parts"]:
+        if not is_pack_part(stream, part):
+            yield "the part {name} ({role})".format(**part)
+    end = stream.read(value["end"]["length"] + 1)
+    if (len(end), hashlib.sha256(end).hexdigest()) != (value["end"]["length"], value["end"]["sha256"]):  # fmt: skip
+        yield "the end of the page, with its script,"
+
+
+def is_pack_part(stream: BinaryIO, part: dict[str, Any]) -> bool:
+    """Read the block of a part; whether it is the one spelling of the bytes that the list names."""
+    opens = pack_part_opens(part)
+    good, digest, left = stream.read(len(opens)) == opens, hashlib.sha256(), part["length"]
+    while left:
+        count = min(left, 57 * PACK_LINES)
+        text = stream.read(base64_length(count))
+        try:
+            data = base64.b64decode(text.replace(b"\n", b""), validate=True)
+        except ValueError:
+            data = b""
+        again = b"".join(base64.b64encode(data[it : it + 57]) + b"\n" for it in range(0, len(data), 57))  # fmt: skip
+        good = good and len(data) == count and again == text
+        digest.update(data)
+        left -= count
+    closes = stream.read(len(PACK_CLOSE)) == PACK_CLOSE
+    return bool(good and closes and digest.hexdigest() == part["sha256"])
+
+
+# --------------------------------------------------------------------------------------------------
 # The command
 
 
@@ -3068,7 +3287,7 @@ def needs_rules(path: str) -> str:
     if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
         return ""
     if b"snapshotter-pack/" in head[:256]:
-        return "a proof pack"
+        return PACK
     if head.startswith(b'{"event":{') or b'"format":"snapshotter-takedown/' in head:
         return "a take-down event"
     if head.startswith(b'{"format":"snapshotter-campaign/'):
@@ -3082,6 +3301,10 @@ def needs_rules(path: str) -> str:
 
 def without_rules(result: Verification, what: str) -> Verification:
     """Of a file that only rules can judge nothing is said, and never that it passed."""
+    if what == PACK:
+        judge_pack(result)
+        if result.verdict == FAILED:
+            return result
     words = f"this is {what}, and there are no rules here: `snapshotter verify`, of the whole package, judges it"
     result.find("conclusion", INDETERMINATE, "CONCLUSION", words)
     return result

@@ -34,6 +34,7 @@ from snapshotter.verify.trust import Trust, trusted_key
 from tests import bundles, observed, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.servers.authority import Chain
+from tests.unit.verify.test_minimal_verifier import MINIMAL, PIN, VECTORS, remembering_openssl
 
 CAPTURER, WITNESS = new_signer(), new_signer()
 RULES = b'id = "wechat"\n'
@@ -257,12 +258,28 @@ def test_one_byte_of_either_end_fails_with_its_name(
     assert failed[0].code is Code.HASH
 
 
-def test_every_edit_of_the_page_fails_whatever_a_browser_makes_of_it(
-    place: Place, made: Made
+def test_every_edit_of_the_page_fails_outside_whatever_a_browser_makes_of_it(
+    place: Place, made: Made, tmp_path: Path
 ) -> None:
-    found = {edit.name: verified(made.file, place.trust, edit.made).verdict for edit in packs.EDITS}
+    """By both verifiers, which share no code; of a browser, tests/e2e/test_proof.py."""
+    file, openssl = tmp_path / "proof.html", remembering_openssl()
+    vectors = VECTORS / "trust"  # a trust file that knows nobody here
+    data, signature = ((vectors / f"trust.json{it}").read_bytes() for it in ("", ".sig"))
+    trust = MINIMAL.Trust(data, signature, PIN, RealClock().now(), openssl)
 
-    assert set(found.values()) == {Verdict.FAILED}, found
+    def judged(edit: packs.Edit) -> tuple[Verdict, str, bool]:
+        report = verified(made.file, place.trust, edit.made)
+        file.write_bytes(edit.made(made.file.read_bytes()))
+        result = MINIMAL.Verification(str(file), trust, RealClock().now(), openssl)
+        MINIMAL.judge_pack(result)
+        return report.verdict, result.verdict, result.codes == [report.findings[-1].code.value]
+
+    found = {edit.name: judged(edit) for edit in packs.EDITS}
+    honest = judged(packs.Edit("nothing", b"<", b"<"))
+    openssl.close()
+
+    assert set(found.values()) == {(Verdict.FAILED, "failed", True)}, found
+    assert honest[:2] == (Verdict.PASSED, "indeterminate")  # the key is not known there
 
 
 def test_what_stands_beside_a_bundle_comes_with_it_and_who_looked_at_it_does_not(
