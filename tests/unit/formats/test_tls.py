@@ -273,7 +273,7 @@ def test_the_last_line_of_a_key_log_that_was_cut_is_no_secret() -> None:
 
     assert len(KeyLog.parse(line)) == 0
     assert len(KeyLog.parse(b"# a remark\n" + line + b"\n" + line[:100])) == 1
-    assert "bb" not in repr(KeyLog.parse(line + b"\n"))
+    assert "b" * 8 not in repr(KeyLog.parse(line + b"\n"))  # an address may have two
 
 
 def test_a_suite_that_is_not_read_is_named(authority: Authority, tmp_path: Path) -> None:
