@@ -91,7 +91,9 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         "names key and authorities",
         AuditCode.NO_LOG: "without a log nobody can see a deletion: audit the store that this is "
         "a copy of, or begin one with snapshotter log sync",
-        AuditCode.UNTRUSTED_LOG: "name the log's key in a trust file (--trust, --root-key)",
+        AuditCode.UNTRUSTED_LOG: "ask the owner of the trust file to name the log: snapshotter "
+        "trust set-log trust.json VERIFIER-KEY, with the key that snapshotter log show prints "
+        "where the log is kept; then audit with --trust trust.json --root-key KEY-ID",
         AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
         AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
         AuditCode.OLDER_TRUST: "ask for the newest trust file: an older one may hide a revocation",

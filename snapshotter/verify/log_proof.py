@@ -64,7 +64,12 @@ def judge(
         policy: The log that the verifier believes; None for none.
     """
     if policy is None:
-        missing = _unknown(Code.LOG_MISSING, "a log proof is required, and no log is trusted")
+        words = (
+            "a log proof is required, and no log is trusted: the owner of the trust file names it "
+            "(snapshotter trust set-log trust.json VERIFIER-KEY; snapshotter log show prints the "
+            "key)"
+        )
+        missing = _unknown(Code.LOG_MISSING, words)
         return Judged(findings=(missing,) if required else ())
     findings = [*_quoted_too_late(claim, max_skew)]
     if proof is None:
