@@ -15,7 +15,7 @@ WORDS = frozenset({"derived", "compared", "signer's word"})
 # What a field may be changed to, so that it is still one of its kind.
 _OTHERS: tuple[Any, ...] = (
     "available", "unavailable", "content", "notice", "author", "complaint_many", "wall", "login",
-    "removed", "reinstated", "dom", "json", "meta", "missed", "2026-05-27T08:00:00Z",
+    "removed", "reinstated", "picture", "dom", "json", "meta", "missed", "2026-05-27T08:00:00Z",
     "20260527t080000z-aaaaaaaaaaaaaaaa", "f" * 64, "http://other.test/", "x", 1, 5,
 )  # fmt: skip
 

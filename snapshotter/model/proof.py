@@ -6,6 +6,15 @@ The words stand in signed records: they are added, and never renamed.
 
 import enum
 from dataclasses import dataclass
+from typing import Final
+
+# Fields of a manifest, and parts, that no step of a verifier derives or compares: they are the
+# word of whoever signed the pack, and every output says so (docs/spec/proof-pack.md, "Whose word
+# each field is"). Their bytes are compared: nobody else has changed them.
+OWN_WORD: Final = (
+    "made_at", "software", "lacks", "text_sha256", "name", "role", "media_type",
+    "page", "facts", "picture", "pdf", "key", "trust", "rules",
+)  # fmt: skip
 
 
 class Role(enum.StrEnum):

@@ -26,7 +26,7 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import ENDS, Part, Role
-from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
 from snapshotter.report import words
 from snapshotter.report.words import Sign
@@ -180,6 +180,7 @@ def facts(said: Statement) -> dict[str, Any]:
         "made_at": instant(said.made_at),
         "not_proven": [{"strengthened": how, "what": what} for what, how in NOT_PROVEN],
         "notice": _notice(said.gone),
+        "own_word": list(OWN_WORD) if said.event else [],
         "root_key_id": said.root_key_id,
         "software": said.software,
         "title": words.TITLES[said.kind],
@@ -465,6 +466,7 @@ def _context(said: Statement) -> dict[str, Any]:
         "later": later,
         "led_to": _led_to(said.gone),
         "not_proven": NOT_PROVEN,
+        "own_word": [_OWN_WORD[it] for it in OWN_WORD],
         "roles": _ROLES,
         "said": said,
         "agrees": lambda one: _agrees(said, one),
@@ -486,6 +488,10 @@ def details(said: Statement) -> list[tuple[str, Exhibit, list[tuple[str, list[tu
     return [(_ROLES[it.role], it, _rows(_capture(it))) for it in said.exhibits]
 
 
+_OWN_WORD: Mapping[str, str] = {
+    "articles": "which removals of articles belong to it",
+    "confirm": "how much had to agree before it was concluded",
+}
 _ROLES: Mapping[Role, str] = {
     Role.LAST_SEEN: "Last seen",
     Role.FIRST_GONE: "First gone",

@@ -20,7 +20,7 @@ from snapshotter.formats import renewal as renewals
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.formats.pack import Manifest, Pack, PackInvalid
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
-from snapshotter.model.proof import Part, Role
+from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
@@ -48,6 +48,7 @@ class PackReport:
     length: int = 0  # bytes
     trust: str = ""  # against what it was judged, in words
     event: EventReport | None = None  # None: there is none, or it was not come to
+    own_word: tuple[str, ...] = OWN_WORD  # fields and parts that are its signer's own word
 
     @property
     def verdict(self) -> Verdict:
@@ -106,6 +107,7 @@ def verify_pack(
         by = judge or partial(_by_record, trust)
         event, more = _event(stream, found, trust, by, captures)
         findings += more
+        findings += _lacks(found.manifest, event.event if event else None)
     return PackReport(
         findings=tuple(findings),
         captures=tuple(captures),
@@ -272,6 +274,31 @@ def _roles_of(event: Takedown) -> Iterator[tuple[Role, Sequence[Observation]]]:
     yield Role.CONTROL, event.controls
     yield Role.VANTAGE, event.vantages
     yield Role.IDENTITY, event.identified_by
+
+
+def _lacks(manifest: Manifest, event: Takedown | None) -> Iterator[Finding]:
+    """Say what the manifest calls left out and is here, or is nothing that the event names."""
+    here = {it.role for it in manifest.parts}
+    wrong = [it.value for it in (Role.PICTURE, Role.PDF) if it in here]
+    names = {it.name for it in manifest.captures}
+    known = (
+        {f"{it.bundle_id}.wacz" for it in (event.last_seen, event.first_gone)} if event else set()
+    )
+    for role, word in _LEFT_OUT.items():
+        if event is None:
+            wrong += [word] if role in here else []
+            continue
+        its = {f"{it.bundle_id}.wacz" for it in dict(_roles_of(event))[role]} - known
+        known |= its  # of one that has several roles, the first counts
+        wrong += [word] if its <= names else []
+    for word in wrong:
+        if word in manifest.lacks:
+            yield _failed("manifest", Code.MANIFEST, f"it calls left out what is not: {word}")
+
+
+_LEFT_OUT = {
+    Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
+}  # fmt: skip
 
 
 def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterator[Finding]:

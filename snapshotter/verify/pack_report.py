@@ -25,6 +25,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
         "lacks": list(made.lacks) if made else [],
         "length": report.length,
         "made_at": instant(made.made_at) if made else None,
+        "own_word": list(report.own_word),
         "trust": report.trust,
         "verdict": report.verdict.value,
     }
@@ -42,9 +43,15 @@ def lines(report: PackReport) -> list[str]:
             f"the event {printable(report.manifest.event_id if report.manifest else '')}:",
         ]
         result += [f"     {it}" for it in events.finding_lines(report.event)]
+    if report.manifest is not None:
+        result += ["", f"note its signer's own word, compared with nothing: {_own_word(report)}"]
     result += ["", f"{report.verdict.name}: {_summary(report)}"]
     result.append(f"judged against {printable(report.trust)}")
     return result
+
+
+def _own_word(report: PackReport) -> str:
+    return printable(", ".join(report.own_word))
 
 
 def _capture(one: CaptureReport, manifest: Manifest) -> list[str]:

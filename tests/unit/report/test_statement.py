@@ -23,7 +23,7 @@ from snapshotter.model.assessment import (
     Undecided,
 )
 from snapshotter.model.proof import Part, Role
-from snapshotter.model.takedown import TakedownKind
+from snapshotter.model.takedown import OWN_WORD, TakedownKind
 from snapshotter.report import pack as pages
 from snapshotter.report import statement, words
 from snapshotter.site import catalogue
@@ -67,6 +67,18 @@ def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> No
     assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in lead
     assert "27 November 2026, 14:31:43 UTC (22:31:43 in Asia/Shanghai)" in lead
     assert "between these two moments, within 26 minutes and 31 seconds." in lead
+
+
+def test_what_nothing_derives_is_called_the_word_of_whoever_signed_it() -> None:
+    made = exhibits.statement()
+
+    told = text(statement.html(made))
+
+    assert made.event is not None
+    assert "Words and pictures on this page are the word of whoever signed it" in told
+    assert all(it in told for it in statement._OWN_WORD.values())
+    assert set(statement._OWN_WORD) == set(OWN_WORD)
+    assert statement.facts(made)["own_word"] == list(OWN_WORD)
 
 
 def test_the_notice_stands_there_in_the_original_and_its_translation_is_marked_as_one() -> None:

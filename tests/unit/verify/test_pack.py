@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from snapshotter.formats import note, takedown
+from snapshotter.formats import note, pack, takedown, typed
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.formats.note import Checkpoint, LogPolicy
+from snapshotter.formats.pack import Manifest
 from snapshotter.formats.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Verdict
-from snapshotter.model.proof import Role
+from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.seal.signer import FileSigner
 from snapshotter.verify import pack_report
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import COMPROMISED, Trust, TrustedKey, trusted_key
-from tests import bundles, exhibits, packs
+from tests import bundles, exhibits, fields, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
 from tests.hostile_folder import plant
 from tests.logs import LOG_KEY, LOG_SIGNER
@@ -437,3 +438,64 @@ def test_what_the_howto_types_needs_nothing_of_ours(
             assert name == file.name
             assert re.match(r"part-[0-9]{2}(\.wacz|$)", ours)
             assert (tmp_path / "by-hand" / ours).read_bytes() == file.data
+
+
+# --- whose word each field is ------------------------------------------------------------------
+
+
+def test_each_field_of_a_manifest_has_a_decision() -> None:
+    manifest = fields.decisions("proof-pack.md", "field of the manifest")
+    part = fields.decisions("proof-pack.md", "field of a part")
+    roles = fields.decisions("proof-pack.md", "part")
+
+    assert set(manifest) == fields.names(Manifest)
+    assert set(part) == fields.names(Part)
+    assert {it.replace("_", "-") for it in roles} == set(Role)
+    words = {
+        name
+        for table in (manifest, part, roles)
+        for name, word in table.items()
+        if word == "signer's word"
+    }
+    assert words | {"page"} == set(OWN_WORD)
+
+
+FOR_PEOPLE = (
+    File("event-key.pem", Role.KEY, b"a key"),
+    File("rules-wechat.toml", Role.RULES, b"rules"),
+    File("statement.pdf", Role.PDF, b"a sheet"),
+)
+
+
+def test_no_field_of_a_manifest_can_be_changed_unnoticed(made: Made) -> None:
+    """Whoever holds the key of the pack signs it again."""
+    seen = made.files[0].name
+    beside = File(f"{seen}.late-01.tsr", Role.BESIDE, b"junk", of=seen)
+    files = (*made.files, beside, *FOR_PEOPLE)
+    good = pack._plain(replace(packs.manifest(files), lacks=("vantages",)))
+    del good["format"]
+    passed = set()
+
+    for place, changed in fields.changed(Manifest, good):
+        found = judged(packs.rewritten(pack._plain(changed), files, WITNESS), made.trust)
+        if found.verdict is Verdict.PASSED:
+            passed.add(str(place[2] if place[0] == "parts" else place[0]))
+
+    found = judged(
+        packs.rewritten(pack._plain(typed.read(Manifest, good)), files, WITNESS), made.trust
+    )
+    assert found.verdict is Verdict.PASSED
+    assert passed == {"made_at", "software", "lacks", "text_sha256", "name", "role", "media_type"}
+    assert passed <= set(found.own_word) <= set(pack_report.as_json(found)["own_word"])
+    (told,) = (it for it in pack_report.lines(found) if "its signer's own word" in it)
+    assert all(it in told for it in passed)
+
+
+def test_what_is_there_is_not_left_out(made: Made) -> None:
+    files = (*made.files, *FOR_PEOPLE)  # whose manifest says that the sheet is left out
+
+    found = judged(packs.written(files, signer=WITNESS), made.trust)
+
+    said = [it.detail for it in found.findings if it.code is Code.MANIFEST]
+    assert said == ["it calls left out what is not: pdf"]
+    assert found.verdict is Verdict.FAILED
