@@ -17,7 +17,6 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, takedown, typed
-from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.campaign import (
     OWN_WORD,
@@ -43,13 +42,17 @@ from snapshotter.model.campaign import (
     Number,
     WatchedPage,
 )
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Finding, Verdict, overall
+from snapshotter.model.order import Weak
 from snapshotter.model.takedown import ConfirmRules, Observation
 from snapshotter.policy import identity as identities
 from snapshotter.ports import ObjectStore
+from snapshotter.verify import order as orders
 from snapshotter.verify import report as reports
 from snapshotter.verify.audit.beside import counts
 from snapshotter.verify.report import printable
+from snapshotter.verify.takedown import parts_of
 from snapshotter.verify.trust import Trust, judge_key
 
 _APART: Final = ("identity", "account", "proven_at")  # judged over all captures of a page
@@ -68,6 +71,8 @@ class CampaignVerification:
     trust: str = ""
     notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
     own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
+    # By the id of an event, its captures whose place in the order nothing bears out.
+    weak: Mapping[str, tuple[Weak, ...]] = field(default_factory=dict)
     checked: int = 0  # bundles that were verified, and whose rules were run again
 
     @property
@@ -83,7 +88,7 @@ class _Captures:
     again: dict[str, Observation] = field(default_factory=dict)  # by bundle id
     named: dict[str, tuple[str, str]] = field(default_factory=dict)  # asked for, stated
     without_rules: set[str] = field(default_factory=set)  # judged by the rules of today
-    proven: dict[str, datetime | None] = field(default_factory=dict)  # by the tokens here
+    established: dict[str, Established] = field(default_factory=dict)
     told: dict[str, list[str]] = field(default_factory=dict)  # of what, by what to tell
     words: dict[str, list[str]] = field(default_factory=dict)  # bundles, by a field of theirs
     missing: list[str] = field(default_factory=list)
@@ -137,7 +142,10 @@ def verify_campaign(
     for page in campaign.pages:
         found.findings += pages.findings(page)
     findings += found.findings
-    findings += _again(report, found)  # (4)
+    again = _from_bundles(campaign, found)
+    findings += _again(report, again, found)  # (4)
+    order = _order(again, found, trust)
+    findings += order.findings
     notes = [f"{_some(names)}: {what}" for what, names in found.told.items()]
     if place is not None and has_place:
         findings += _left_out(report, place, find)  # (5)
@@ -158,6 +166,7 @@ def verify_campaign(
             *OWN_WORD,
             *(f"{name} of {_some(names)}" for name, names in found.words.items()),
         ),
+        weak=order.weak,
         checked=len(found.again),
     )
 
@@ -230,9 +239,8 @@ def _by_name(numbers: Iterable[Number]) -> Mapping[str, Number]:
     return {it.name: it for it in numbers}
 
 
-def _again(report: CampaignReport, found: _Captures) -> Iterator[Finding]:
-    """Make the numbers again of what the bundles show."""
-    campaign = report.campaign
+def _from_bundles(campaign: Campaign, found: _Captures) -> Campaign:
+    """Return the campaign with what the bundles show, as far as they are here."""
     pages = []
     for page in campaign.pages:
         captures, controls = (
@@ -240,7 +248,40 @@ def _again(report: CampaignReport, found: _Captures) -> Iterator[Finding]:
             for them in (page.captures, page.controls)
         )
         pages.append(replace(page, captures=captures, controls=controls))
-    made = campaigns.findings(replace(campaign, pages=tuple(pages)))
+    return replace(campaign, pages=tuple(pages))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What is proven of the order of captures, event by event."""
+
+    findings: tuple[Finding, ...]
+    weak: Mapping[str, tuple[Weak, ...]]
+
+
+def _order(again: Campaign, found: _Captures, trust: Trust) -> _Order:
+    """Compare the order of the captures of each event with what is proven of their times."""
+    findings: list[Finding] = []
+    weak: dict[str, tuple[Weak, ...]] = {}
+    for event in campaigns.concluded(again):
+        placed = [
+            orders.Placed(role=it.role, found=established)
+            for it in parts_of(event)
+            if (established := found.established.get(it.observation.bundle_id)) is not None
+        ]
+        judged = orders.judge(placed, max_skew=trust.max_skew)
+        findings += [
+            replace(it, detail=f"of the event {event.event_id}, {it.detail}")
+            for it in judged.findings
+        ]
+        if judged.weak:
+            weak[event.event_id] = judged.weak
+    return _Order(findings=tuple(findings), weak=weak)
+
+
+def _again(report: CampaignReport, again: Campaign, found: _Captures) -> Iterator[Finding]:
+    """Make the numbers again of what the bundles show."""
+    made = campaigns.findings(again)
     different = list(_differences(report.findings, made))
     if not different:
         detail = "each number was made again from the bundles, by the rules that lie in them"
@@ -295,7 +336,8 @@ def _proven(every: Iterable[Observation], found: _Captures) -> Iterator[Finding]
     earlier: list[str] = []
     other: list[str] = []
     for it in every:
-        proven = found.proven.get(it.bundle_id)
+        here = found.established.get(it.bundle_id)
+        proven = here.proven_time if here is not None else None
         if proven is None or it.proven_at == proven:
             continue
         (earlier if it.proven_at and it.proven_at < proven else other).append(it.bundle_id)
@@ -358,7 +400,7 @@ def _look(
         detail = f"what {name} shows can not be found out again: {error}"
         found.findings.append(_open("bundles", Code.VERDICT, detail))
         return
-    found.proven[name] = report.proven_time
+    found.established[name] = facts
     by_today = name in found.without_rules
     found.again[name] = as_then(said, again) if by_today else again
     if again.account_name and not said.account_name:  # older reports do not have it
@@ -681,13 +723,21 @@ def _passed(check: str, detail: str) -> Finding:
 def lines(found: CampaignVerification) -> list[str]:
     """Return the findings for a person: one line a check, then what follows from them."""
     result = [reports.finding_line(replace(it, check=f"{it.check:<10}")) for it in found.findings]
-    result += [f"note {printable(it)}" for it in found.notes]
+    result += [f"note {printable(it)}" for it in (*found.notes, *_weak_lines(found))]
     if found.report is not None:
         named = printable(", ".join(found.own_word))
         result.append(f"note its signer's own word, which nothing here confirms: {named}")
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
     return result
+
+
+def _weak_lines(found: CampaignVerification) -> Iterator[str]:
+    """Say of which events the order of the captures is not borne out, and of the first ones why."""
+    for event_id, weak in list(found.weak.items())[:_NAMED]:
+        yield f"of the event {event_id}, {weak[0].detail}"
+    if len(found.weak) > _NAMED:
+        yield f"so it is of {len(found.weak) - _NAMED} more events (--json names them)"
 
 
 def as_json(found: CampaignVerification) -> dict[str, Any]:
@@ -706,6 +756,7 @@ def as_json(found: CampaignVerification) -> dict[str, Any]:
         "sha256": found.sha256,
         "trust": found.trust,
         "verdict": found.verdict.value,
+        "weak": {event_id: plain(them) for event_id, them in found.weak.items()},
     }
 
 

@@ -191,7 +191,7 @@ def verify_event(
             with find(bundle_id) as here:
                 looks[bundle_id] = _look(part.observation, here, by)
         parts.append(replace(part, report=looks[bundle_id].report))
-    found = check_parts(found, parts)  # (2)
+    found = check_parts(found, parts, trust)  # (2)
     findings: list[Finding] = []
     notes: list[str] = []
     own_word = list(OWN_WORD)

@@ -26,7 +26,9 @@ from snapshotter.formats import assessment as assessments
 from snapshotter.formats import canonical_json, names, pack
 from snapshotter.formats.pack import BUNDLE_TYPE, Manifest
 from snapshotter.model.assessment import Availability
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.order import Weak
 from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.reading import Readings, Region
@@ -37,6 +39,7 @@ from snapshotter.report import pack as pages
 from snapshotter.report import side_by_side, statement, words
 from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
+from snapshotter.verify import order as orders
 from snapshotter.verify.files import (
     late_tokens_beside,
     log_proof_beside,
@@ -143,6 +146,7 @@ class _Capture:
     """A bundle on disk, verified, and what it shows."""
 
     exhibit: Exhibit
+    established: Established | None
     files: tuple[Path, ...]  # the bundle first, then what goes with it
     sha256: str
     length: int
@@ -205,6 +209,7 @@ def _make(
         key_id=desk.signer.key_id,
         root_key_id=desk.root_key_id,
         event_logged=bool(case.record_proof),
+        weak=_weak(desk, captures),
     )
     picture = side_by_side.render(*_panels(said, captures))
     files.append(_file("side-by-side.png", Role.PICTURE, "image/png", picture))
@@ -301,10 +306,21 @@ def _capture(desk: ProofDesk, role: Role, bundle_id: str, folder: Path, now: dat
         exhibit = _exhibit(desk, role, stream, bundle, report, log_proof_beside(bundle) is not None)
     return _Capture(
         exhibit=exhibit,
+        established=report.established,
         files=tuple(it for it in files if it == bundle or _beside_type(it) is not None),
         sha256=report.sha256,
         length=report.length,
     )
+
+
+def _weak(desk: ProofDesk, captures: Sequence[_Capture]) -> tuple[Weak, ...]:
+    """Return what does not bear out the order of the captures, by the trust of whoever makes it."""
+    placed = [
+        orders.Placed(role=orders.ROLES.get(it.exhibit.role, ""), found=it.established)
+        for it in captures
+        if it.established is not None
+    ]
+    return orders.judge(placed, max_skew=desk.trust.max_skew).weak
 
 
 def _exhibit(

@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from snapshotter.assess.events import (
+    Conclusion,
     Standing,
     certainly_shown,
     conclude,
@@ -74,6 +75,27 @@ def findings(campaign: Campaign) -> Findings:
     )
 
 
+def concluded(campaign: Campaign) -> tuple[Takedown, ...]:
+    """Return the events of the period: of the pages in their order, then of their accounts."""
+    campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
+    found: list[Takedown] = []
+    accounts: defaultdict[str, list[int]] = defaultdict(list)
+    for number, page in enumerate(campaign.pages):
+        mine = [it for it in page.captures if it.at < campaign.until]
+        found += _conclude(page, mine, campaign).events
+        if account := _account(mine):
+            accounts[account].append(number)
+    for account, numbers in accounts.items():
+        found += _events_of_account(account, numbers, campaign)
+    return tuple(it for it in found if campaign.since <= it.at < campaign.until)
+
+
+def _conclude(page: WatchedPage, mine: Sequence[Observation], campaign: Campaign) -> Conclusion:
+    return conclude(
+        page.identity, (*mine, *page.controls), page.confirm, few_words=not campaign.certain
+    )
+
+
 def _of_one_page(page: WatchedPage) -> WatchedPage:
     """Return a page whose captures are all of it, and of the account that one of them names."""
     account = _account(page.captures)
@@ -87,9 +109,7 @@ def _of_one_page(page: WatchedPage) -> WatchedPage:
 
 def _page(page: WatchedPage, campaign: Campaign) -> tuple[PageRow, _Life | None]:
     mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
-    found = conclude(
-        page.identity, (*mine, *page.controls), page.confirm, few_words=not campaign.certain
-    )
+    found = _conclude(page, mine, campaign)
     inside = [it for it in mine if it.at >= campaign.since]
     events = [it for it in found.events if campaign.since <= it.at < campaign.until]
     seen = _seen(mine, campaign)
@@ -250,20 +270,8 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
         if row.account:
             by_account[row.account].append(number)
     for account, numbers in by_account.items():
-        pages = [campaign.pages[it] for it in numbers]
-        every = [
-            one
-            for page in pages
-            for one in (*page.captures, *page.controls)
-            if one.at < campaign.until
-        ]
-        said = conclude_account(
-            account,
-            {it.bundle_id: it for it in every}.values(),
-            pages[0].confirm,
-            few_words=not campaign.certain,
-        )
-        events = [it for it in said.events if campaign.since <= it.at < campaign.until]
+        every = _events_of_account(account, numbers, campaign)
+        events = [it for it in every if campaign.since <= it.at < campaign.until]
         found.append(
             AccountRow(
                 account=account,
@@ -274,6 +282,21 @@ def _accounts(campaign: Campaign, rows: Sequence[PageRow]) -> tuple[AccountRow, 
             )
         )
     return tuple(found)
+
+
+def _events_of_account(
+    account: str, numbers: Sequence[int], campaign: Campaign
+) -> tuple[Takedown, ...]:
+    pages = [campaign.pages[it] for it in numbers]
+    every = [
+        one for page in pages for one in (*page.captures, *page.controls) if one.at < campaign.until
+    ]
+    return conclude_account(
+        account,
+        {it.bundle_id: it for it in every}.values(),
+        pages[0].confirm,
+        few_words=not campaign.certain,
+    ).events
 
 
 def _crossings(campaign: Campaign) -> Iterable[Crossing]:

@@ -7,7 +7,7 @@ an `Established`: only `verify_bundle` makes one, and only for a bundle that did
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from snapshotter.model.digests import Digests
 
@@ -54,7 +54,9 @@ class Established(CaptureFacts):
     signers: tuple[str, ...]  # key ids in the order of their slots; all of their signatures hold
     good_signers: tuple[str, ...]  # those whose key is trusted, and good at its proven time
     proven_time: datetime | None  # upper bound of the seal: the earliest good token's
+    accuracy: timedelta  # of the clock of that token, as its authority states it; else 0
     logged_by: datetime | None  # upper bound of the seal: a trusted witness saw it in the log
+    log_index: int | None  # its entry in the trusted log; None: no good proof stands beside it
     quoted: QuotedCheckpoint | None  # a lower bound of the capture's begin: `not_before`
     # Of every member of the file, as it was read.
     members: Mapping[str, Digests] = field(default_factory=dict, repr=False, compare=False)

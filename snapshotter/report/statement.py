@@ -25,6 +25,7 @@ from snapshotter.model.assessment import (
     Undecided,
 )
 from snapshotter.model.finding import Verdict
+from snapshotter.model.order import Weak
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
@@ -122,6 +123,7 @@ class Statement:
     root_key_id: str = ""  # of the trust file in it
     event_logged: bool = False
     lacks: tuple[str, ...] = ()
+    weak: tuple[Weak, ...] = ()  # captures whose place in the order nothing bears out
 
     def __post_init__(self) -> None:
         if tuple(it.role for it in self.exhibits[:2]) != ENDS:
@@ -184,6 +186,7 @@ def facts(said: Statement) -> dict[str, Any]:
         "root_key_id": said.root_key_id,
         "software": said.software,
         "title": words.TITLES[said.kind],
+        "weak": plain(said.weak),
     }
 
 

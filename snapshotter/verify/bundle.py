@@ -176,6 +176,7 @@ class _State:
     good_signers: list[str] = field(default_factory=list)
     quoted: SignedCheckpoint | None = None
     logged_by: datetime | None = None
+    log_index: int | None = None
     is_finished: bool = False  # every check ran
     rests: renewal.Rests | None = None  # what its time rests on, before any renewal
     renewed: tuple[Renewed, ...] = ()
@@ -191,6 +192,13 @@ class _State:
     def proven_time(self) -> datetime | None:
         times = [it.proven for it in self.signatures if it.proven is not None]
         return min(times, default=None)
+
+    @property
+    def accuracy(self) -> timedelta:
+        """How far the clock behind the proven time may be off, as its authority states it."""
+        tokens = [token for it in self.signatures for _, token in it.tokens]
+        first = min(tokens, key=lambda it: it.time, default=None)
+        return timedelta(milliseconds=(first.accuracy_ms or 0) if first is not None else 0)
 
     @property
     def proven_until(self) -> datetime | None:
@@ -759,7 +767,7 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         required=state.record["requires"]["log"] or state.trust.require.log,
         max_skew=state.trust.max_skew,
     )
-    state.logged_by = judged.logged_by
+    state.logged_by, state.log_index = judged.logged_by, judged.index
     yield from judged.findings
 
 
@@ -902,7 +910,9 @@ def _established(state: _State) -> Established | None:
         signers=tuple(it.key_id for it in state.signatures),
         good_signers=tuple(state.good_signers),
         proven_time=state.proven_time,
+        accuracy=state.accuracy,
         logged_by=state.logged_by,
+        log_index=state.log_index,
         quoted=_quoted(state.quoted),
         members=dict(state.read.digests),
     )

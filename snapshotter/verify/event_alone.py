@@ -51,7 +51,9 @@ def verify_event_alone(
         if bundle_id not in reports:
             reports[bundle_id] = _bundle(bundle_id, folders, trust, now)
     found = check_parts(
-        found, [replace(it, report=reports[it.observation.bundle_id]) for it in found.parts]
+        found,
+        [replace(it, report=reports[it.observation.bundle_id]) for it in found.parts],
+        trust,
     )
     return with_log(found, log_proof, trust).with_more(not_derived(), ())
 

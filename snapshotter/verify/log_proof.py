@@ -36,6 +36,7 @@ class Judged:
     findings: tuple[Finding, ...] = ()  # none where nothing is required or shown
     # The earliest time at which a witness saw the bundle in the log; None unless a proof is good.
     logged_by: datetime | None = None
+    index: int | None = None  # of its entry in the log; None unless a proof is good
 
 
 def read_quoted(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
@@ -110,7 +111,7 @@ def judge(
         detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
     )
     first = min((it.time for it in signed.cosignatures), default=None)
-    return Judged(findings=(*findings, passed), logged_by=first)
+    return Judged(findings=(*findings, passed), logged_by=first, index=read.index)
 
 
 def _quoted_too_late(claim: Claim, max_skew: timedelta) -> Iterator[Finding]:

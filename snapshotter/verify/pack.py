@@ -20,8 +20,10 @@ from snapshotter.formats import renewal as renewals
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.formats.pack import Manifest, Pack, PackInvalid
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
+from snapshotter.model.order import Weak
 from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.verify import order as orders
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
@@ -49,6 +51,7 @@ class PackReport:
     trust: str = ""  # against what it was judged, in words
     event: EventReport | None = None  # None: there is none, or it was not come to
     own_word: tuple[str, ...] = OWN_WORD  # fields and parts that are its signer's own word
+    weak: tuple[Weak, ...] = ()  # captures whose place in the order nothing bears out
 
     @property
     def verdict(self) -> Verdict:
@@ -97,6 +100,7 @@ def verify_pack(
     findings += altered or [_passed("parts", _as_made(found))]
     captures: list[CaptureReport] = []
     event: EventReport | None = None
+    order = orders.Order()
     if not altered:  # what follows would judge bytes that nobody vouches for
         findings.append(_key(found, trust))
         for part in found.manifest.captures:
@@ -108,6 +112,9 @@ def verify_pack(
         event, more = _event(stream, found, trust, by, captures)
         findings += more
         findings += _lacks(found.manifest, event.event if event else None)
+        if event is None:  # its roles say the order all the same
+            order = _order(captures, trust)
+            findings += order.findings
     return PackReport(
         findings=tuple(findings),
         captures=tuple(captures),
@@ -116,6 +123,7 @@ def verify_pack(
         length=length,
         trust=trust.source,
         event=event,
+        weak=event.weak if event is not None else order.weak,
     )
 
 
@@ -207,6 +215,15 @@ def _worst(report: Report, verdict: Verdict) -> Code:
     return next(it.code for it in report.findings if it.verdict is verdict)
 
 
+def _order(captures: Sequence[CaptureReport], trust: Trust) -> orders.Order:
+    placed = [
+        orders.Placed(role=orders.ROLES.get(it.part.role, ""), found=it.report.established)
+        for it in captures
+        if it.report.established is not None
+    ]
+    return orders.judge(placed, max_skew=trust.max_skew)
+
+
 # The event: its record, and that the captures in the pack are those that it rests on.
 
 
@@ -250,7 +267,7 @@ def _by_record(trust: Trust, data: bytes, packed: Mapping[str, Packed]) -> Event
         parts.append(replace(it, report=here.report if here else None))
     if found.event is None:
         return found
-    return check_parts(found, parts).with_more(not_derived(), ())
+    return check_parts(found, parts, trust).with_more(not_derived(), ())
 
 
 def _captures_of(event: Takedown, manifest: Manifest) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.pack import Manifest, describe
 from snapshotter.model.finding import Verdict, overall
 from snapshotter.verify import report as reports
@@ -28,6 +28,7 @@ def as_json(report: PackReport) -> dict[str, Any]:
         "own_word": list(report.own_word),
         "trust": report.trust,
         "verdict": report.verdict.value,
+        "weak": plain(report.weak),
     }
 
 
@@ -43,6 +44,8 @@ def lines(report: PackReport) -> list[str]:
             f"the event {printable(report.manifest.event_id if report.manifest else '')}:",
         ]
         result += [f"     {it}" for it in events.finding_lines(report.event)]
+    else:  # of an event its own lines say it
+        result += [f"note {printable(it.detail)}" for it in report.weak]
     if report.manifest is not None:
         result += ["", f"note its signer's own word, compared with nothing: {_own_word(report)}"]
     result += ["", f"{report.verdict.name}: {_summary(report)}"]

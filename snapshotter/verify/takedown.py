@@ -5,6 +5,7 @@ Verify a take-down event, as far as that needs no rules: who signed it, and its 
     (2) its key is trusted, and good
     (3) that key has signed none of the captures
     (4) each capture is there, has the digest that the event names, and verifies by itself
+    (5) what is proven of their times does not contradict their order
 
 That the captures show what the event says, and that the event follows from them, is found
 out by running the rules that lie in them (`app/verifying.py`). Each finding names the
@@ -21,7 +22,9 @@ from snapshotter.formats import takedown
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
+from snapshotter.model.order import Weak
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
+from snapshotter.verify import order as orders
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -49,6 +52,7 @@ class EventReport:
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()  # what else there is to say, and decides nothing
     own_word: tuple[str, ...] = OWN_WORD  # fields that are its signer's own word
+    weak: tuple[Weak, ...] = ()  # captures whose place in the order nothing bears out
 
     @property
     def verdict(self) -> Verdict:
@@ -112,11 +116,21 @@ def read_event(data: bytes, trust: Trust) -> EventReport:
     )
 
 
-def check_parts(found: EventReport, parts: Iterable[Part]) -> EventReport:
-    """Return the report with its captures judged: steps (3) and (4)."""
+def check_parts(found: EventReport, parts: Iterable[Part], trust: Trust) -> EventReport:
+    """Return the report with its captures judged: steps (3), (4) and (5)."""
     known = tuple(parts)
-    findings = [*_key_findings(found, known), *map(_bundle_finding, known)]
-    return replace(found, findings=(*found.findings, *findings), parts=known)
+    order = orders.judge(
+        [
+            orders.Placed(role=it.role, found=it.report.established)
+            for it in known
+            if it.report is not None
+            and it.report.established is not None
+            and it.report.sha256 == it.observation.sha256
+        ],
+        max_skew=trust.max_skew,
+    )
+    findings = [*_key_findings(found, known), *map(_bundle_finding, known), *order.findings]
+    return replace(found, findings=(*found.findings, *findings), parts=known, weak=order.weak)
 
 
 def not_derived() -> Iterator[Finding]:
@@ -226,6 +240,7 @@ def as_json(found: EventReport) -> dict[str, Any]:
         "sha256": found.sha256,
         "trust": found.trust,
         "verdict": found.verdict.value,
+        "weak": plain(found.weak),
     }
 
 
@@ -240,6 +255,7 @@ def lines(found: EventReport) -> list[str]:
 def finding_lines(found: EventReport) -> list[str]:
     """Return one line a check, and a line for each note."""
     result = [reports.finding_line(replace(it, check=f"{it.check:<14}")) for it in found.findings]
+    result += [f"note {printable(it.detail)}" for it in found.weak]
     result += [f"note {printable(it)}" for it in found.notes]
     if found.event is not None:
         named = printable(", ".join(found.own_word))

@@ -12,7 +12,12 @@ import pytest
 
 from snapshotter.app import assessing, campaigns, gaps, takedowns, wiring
 from snapshotter.app.bundles import read_record
-from snapshotter.app.campaign_verification import CampaignVerification, lines, verify_campaign
+from snapshotter.app.campaign_verification import (
+    CampaignVerification,
+    as_json,
+    lines,
+    verify_campaign,
+)
 from snapshotter.app.campaigns import CampaignDesk, Scope
 from snapshotter.app.event_verification import Find, Found, Rederiver, in_store
 from snapshotter.app.gaps import GapDesk
@@ -221,6 +226,19 @@ def test_a_report_whose_bundles_are_proven_passes(stamped: Case) -> None:
 
     assert [(it.code, it.detail) for it in found.findings if it.verdict is not Verdict.PASSED] == []
     assert found.verdict is Verdict.PASSED
+
+
+def test_a_report_says_of_which_events_nothing_bears_out_the_order(small: Case) -> None:
+    report = made(small)
+    events = {it.event_id for row in report.findings.rows for it in row.removals}
+
+    found = checked(small, report)
+
+    assert events <= set(found.weak)
+    assert ("last seen", "") in {(it.role, it.against) for it in found.weak[min(events)]}
+    told = f"note of the event {min(events)}, the place of last seen in the order is the word of"
+    assert any(it.startswith(told) for it in lines(found))
+    assert set(as_json(found)["weak"]) == set(found.weak)
 
 
 def test_a_number_that_was_altered_is_named(small: Case) -> None:

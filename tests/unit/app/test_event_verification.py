@@ -75,6 +75,7 @@ class Case:
     now: datetime
     removed: bytes
     reinstated: bytes
+    authority: ChainAuthority
 
     @property
     def event(self) -> Takedown:
@@ -163,7 +164,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Case:
     exhibit.mkdir()
     for path in (folder / "store" / layout.BUNDLES).rglob("*.wacz*"):
         shutil.copy(path, exhibit)
-    return Case(folder=exhibit, trust=trust, now=now, removed=records[0], reinstated=records[1])
+    return Case(folder=exhibit, trust=trust, now=now, removed=records[0], reinstated=records[1],
+                authority=authority)  # fmt: skip
 
 
 @pytest.fixture
@@ -691,6 +693,61 @@ def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
     assert "does not hold" in told(0, seen)  # a bundle of that name is another thing
     assert told(1, unseen) == "0 of 1 required witnesses have seen it in the log"
     assert "no log is trusted" in told(1, seen, case.trust)
+
+
+# --- the order of its captures -----------------------------------------------------------------
+
+
+def test_an_owed_token_that_came_late_is_told_and_never_fails_an_event(case: Case) -> None:
+    """It says by when a bundle existed, and not since when (docs/adr/0009)."""
+    path = case.path("last seen")
+    signature = bundles.unpack(path.read_bytes())[names.signature(1)]
+    path.with_name(f"{path.name}.late-01.tsr").write_bytes(case.authority.response(signature))
+    owed = replace(case.event, last_seen=replace(case.event.last_seen, proven_at=None))
+    data = takedown.encode(owed, EVENTS)
+
+    for found, open_codes in ((case.verify(data), {}), (_alone(case, data), ALONE)):
+        assert _codes(found) == open_codes
+        assert ("last seen", "first gone") in {(it.role, it.against) for it in found.weak}
+        text = "\n".join(lines(found))
+        assert "note that last seen came before first gone is the word of the capturing" in text
+        assert as_json(found)["weak"][0]["detail"] == found.weak[0].detail
+
+
+def test_an_end_that_no_token_proves_is_told(case: Case) -> None:
+    for token in case.folder.glob(f"{case.path('last seen').name}.late-*"):
+        token.unlink()
+
+    found = case.verify()
+
+    assert _codes(found) == {"last seen": {Code.BUNDLE_OPEN}}
+    assert ("last seen", "") in {(it.role, it.against) for it in found.weak}
+
+
+def test_a_capture_that_quotes_a_log_with_the_later_one_in_it_fails_the_event(case: Case) -> None:
+    """Of a holder of both keys: the page is captured anew, and said to be from before."""
+    log = audited.log_key()
+    gone = case.event.first_gone
+    entry = Leaf(kind=BUNDLE, name=gone.bundle_id, sha256=gone.sha256).encode()
+    checkpoint = audited.checkpoint([entry], log)
+    path = case.path("first gone")
+    proof = audited.proof([entry], 0, checkpoint)
+    path.with_name(f"{path.name}.tlog-proof").write_bytes(proof)
+    record = json.loads(bundles.unpack(case.path("last seen").read_bytes())[names.CAPTURE_RECORD])
+    quoting = canonical_json.dumps({**record, "log_checkpoint": checkpoint.decode()})
+    data = _exchanged(case, "last seen", {names.CAPTURE_RECORD: quoting})
+    trust = replace(case.trust, log=LogPolicy(key=log.public))
+
+    for found in (
+        replace(case, trust=trust).verify(data),
+        _alone(replace(case, trust=trust), data),
+    ):
+        said = [it.detail for it in found.findings if it.check == "order"]
+        assert said == [
+            "last seen came after first gone, and not before it: the log had first gone before it "
+            "began"
+        ]
+        assert found.verdict is Verdict.FAILED
 
 
 # --- whose word each field is ------------------------------------------------------------------

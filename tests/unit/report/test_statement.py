@@ -22,6 +22,7 @@ from snapshotter.model.assessment import (
     Step,
     Undecided,
 )
+from snapshotter.model.order import Weak
 from snapshotter.model.proof import Part, Role
 from snapshotter.model.takedown import OWN_WORD, TakedownKind
 from snapshotter.report import pack as pages
@@ -67,6 +68,16 @@ def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> No
     assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in lead
     assert "27 November 2026, 14:31:43 UTC (22:31:43 in Asia/Shanghai)" in lead
     assert "between these two moments, within 26 minutes and 31 seconds." in lead
+
+
+def test_an_order_that_nothing_bears_out_is_told() -> None:
+    weak = Weak(role="last seen", against="first gone", detail="that last seen came before is open")
+    made = exhibits.statement(weak=(weak,))
+
+    assert "That last seen came before is open." in text(statement.html(made))
+    assert statement.facts(made)["weak"] == [
+        {"against": "first gone", "detail": weak.detail, "role": "last seen"}
+    ]
 
 
 def test_what_nothing_derives_is_called_the_word_of_whoever_signed_it() -> None:

@@ -440,6 +440,23 @@ def test_what_the_howto_types_needs_nothing_of_ours(
             assert (tmp_path / "by-hand" / ours).read_bytes() == file.data
 
 
+def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: Path) -> None:
+    files = []
+    for role, hours in ((Role.LAST_SEEN, 2), (Role.FIRST_GONE, 1)):
+        sealed = bundles.seal(
+            tmp_path / role, signer=CAPTURER, clock=RealClock(-timedelta(hours=hours))
+        )
+        files.append(File(f"{sealed.id}.wacz", role, sealed.file.read_bytes()))
+
+    report = judged(packs.written(files), bundles.trust_in(CAPTURER, timestamps=0))
+
+    assert report.verdict is Verdict.INDETERMINATE
+    assert [(it.role, it.against) for it in report.weak] == [("last seen", ""), ("first gone", "")]
+    told = "\n".join(pack_report.lines(report))
+    assert "note the place of last seen in the order is the word of the capturing" in told
+    assert [it["role"] for it in pack_report.as_json(report)["weak"]] == ["last seen", "first gone"]
+
+
 # --- whose word each field is ------------------------------------------------------------------
 
 

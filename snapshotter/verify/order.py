@@ -1,0 +1,156 @@
+"""
+Compare the order that captures are said to have with what is proven of their times.
+
+A token, and a witness that saw a bundle in the log, give an upper bound: the bundle existed by
+then. One that came late is honest, and says nothing of how long the bundle existed before.
+A checkpoint of the log that a record quotes gives a lower bound: the capture began after it.
+So only a lower bound contradicts an order (docs/spec/takedown-event.md, "The order of its
+captures"); an upper bound that does not bear it out makes it weak, which is told.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from snapshotter.formats.canonical_json import instant
+from snapshotter.model.established import Established
+from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.model.order import Weak
+from snapshotter.model.proof import Role
+
+# What captures of a pack are there for, as events call it.
+ROLES: Mapping[Role, str] = {
+    Role.LAST_SEEN: "last seen",
+    Role.FIRST_GONE: "first gone",
+    Role.CONFIRMATION: "confirmation",
+    Role.CONTROL: "control",
+    Role.VANTAGE: "other way",
+}
+_ENDS = ("last seen", "first gone")
+_CONFIRMATION = "confirmation"
+_BETWEEN = ("control", "other way")  # after the earlier end, and before the last confirmation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A capture, what it is there for, and what its verification established."""
+
+    role: str  # as `verify.takedown.parts_of` calls it
+    found: Established
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is proven of the order of captures."""
+
+    findings: tuple[Finding, ...] = ()  # FAILED alone: what contradicts it
+    weak: tuple[Weak, ...] = ()
+
+
+def judge(captures: Sequence[Placed], *, max_skew: timedelta) -> Order:
+    """
+    Return what contradicts the order of captures, and what does not bear it out.
+
+    Args:
+        captures: Those that are here and did not FAIL; others have no place that could be judged.
+        max_skew: By how much two clocks may differ.
+    """
+    findings: list[Finding] = []
+    weak: list[Weak] = []
+    placed: dict[str, Placed] = {}
+    for earlier, later in _pairs(captures):
+        placed |= {it.found.bundle_id: it for it in (earlier, later)}
+        contradiction = _contradiction(earlier, later, max_skew)
+        if contradiction:
+            findings.append(_failed(earlier, later, contradiction))
+        elif doubt := _doubt(earlier.found, later):
+            weak.append(_weak(earlier, later, doubt))
+    unproven = [_unproven(it) for it in placed.values() if _by(it.found) is None]
+    return Order(findings=tuple(findings), weak=(*unproven, *weak))
+
+
+def _pairs(captures: Sequence[Placed]) -> Iterator[tuple[Placed, Placed]]:
+    """Yield which capture is said to have come before which other one."""
+    ends = [it for it in captures if it.role in _ENDS]
+    confirmations = [it for it in captures if it.role.startswith(_CONFIRMATION)]
+    between = [it for it in captures if it.role.startswith(_BETWEEN)]
+    said = [tuple(ends)] if len(ends) == len(_ENDS) else []
+    said += [(end, it) for end in ends for it in confirmations]
+    said += [(end, it) for end in ends for it in between]
+    said += [(it, last) for last in confirmations[-1:] for it in between]
+    for one, other in said:
+        if one.found.bundle_id != other.found.bundle_id:
+            # Which of the two is the earlier one is what the records say of it: of a page that
+            # came back it is the other way round.
+            earlier, later = sorted((one, other), key=lambda it: it.found.ended_at)
+            yield earlier, later
+
+
+def _contradiction(earlier: Placed, later: Placed, max_skew: timedelta) -> str:
+    """Return what proves that the earlier of two was the later one; "" where nothing does."""
+    one, other = earlier.found, later.found
+    by = [
+        *([other.proven_time + other.accuracy] if other.proven_time else []),
+        *([other.logged_by] if other.logged_by else []),
+    ]
+    if one.not_before is not None and by and one.not_before - max_skew > min(by):
+        return (
+            f"it began after {instant(one.not_before)}, when a witness saw the checkpoint of the "
+            f"log that it quotes, and {later.role} existed by {instant(min(by))}"
+        )
+    # No clock is in this: what the two records say has to be further apart than clocks may be.
+    if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
+        return f"the log had {later.role} before it began"
+    return ""
+
+
+def _doubt(earlier: Established, later: Placed) -> str:
+    """Return why the order of two is not borne out by what is proven; "" where it is."""
+    one, other = _by(earlier), _by(later.found)
+    if _is_logged_before(earlier, later.found):
+        return f"the log had {later.role} before it began, and clocks may differ by more"
+    if one is not None and other is not None and one > other:
+        return (
+            f"it is proven to have existed by {instant(one)}, and {later.role} by "
+            f"{instant(other)} already"
+        )
+    return ""
+
+
+def _is_logged_before(one: Established, other: Established) -> bool:
+    """Whether the log that a record quotes had another capture already."""
+    return (
+        one.quoted is not None and other.log_index is not None and other.log_index < one.quoted.size
+    )
+
+
+def _failed(earlier: Placed, later: Placed, why: str) -> Finding:
+    return Finding(
+        check="order",
+        verdict=Verdict.FAILED,
+        code=Code.TIME,
+        detail=f"{earlier.role} came after {later.role}, and not before it: {why}",
+    )
+
+
+def _weak(earlier: Placed, later: Placed, why: str) -> Weak:
+    return Weak(
+        role=earlier.role,
+        against=later.role,
+        detail=f"that {earlier.role} came before {later.role} is the word of the capturing "
+        f"machine alone: {why}",
+    )
+
+
+def _unproven(it: Placed) -> Weak:
+    return Weak(
+        role=it.role,
+        against="",
+        detail=f"the place of {it.role} in the order is the word of the capturing machine alone: "
+        "nothing proves by when it existed",
+    )
+
+
+def _by(found: Established) -> datetime | None:
+    """Return the earliest moment by which a bundle is proven to have existed."""
+    return min(filter(None, (found.proven_time, found.logged_by)), default=None)
