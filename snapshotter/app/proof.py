@@ -25,6 +25,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import canonical_json, names, pack
 from snapshotter.formats.pack import BUNDLE_TYPE, Manifest
+from snapshotter.formats.printable import cut
 from snapshotter.model.assessment import Availability
 from snapshotter.model.established import Established
 from snapshotter.model.finding import Report, Verdict
@@ -391,7 +392,7 @@ def _excerpt(text: str, readings: Readings) -> str:
     ]
     lines = [" ".join(it.split()) for it in (readings.main_text or text).splitlines()]
     telling = [it for it in lines if len(it) >= _TELLING and it not in titles]
-    return words.cut("\n".join([*titles[:1], *telling][:3]), _EXCERPT)
+    return cut("\n".join([*titles[:1], *telling][:3]), _EXCERPT)
 
 
 def _check(case: Case, captures: Sequence[_Capture]) -> None:

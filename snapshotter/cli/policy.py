@@ -8,6 +8,7 @@ import click
 
 from snapshotter.cli.output import result, result_json, say
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.printable import cut
 
 if TYPE_CHECKING:
     from snapshotter.app.policy_checks import Judgement, Remark, Trial
@@ -294,8 +295,7 @@ def _judged(found: "Judgement", as_json: bool) -> None:
     for it in dict.fromkeys((*content.evidence, *takedown.evidence)):
         where = f" in {it.region}" if it.region else ""
         words = " ".join(it.excerpt.split())
-        cut = f"{words[:_EXCERPT]}…" if len(words) > _EXCERPT else words
-        result(f"  {it.rule}{where}: {cut}")
+        result(f"  {it.rule}{where}: {cut(words, _EXCERPT)}")
     result(f"  judged by {', '.join(found.rules) or 'no rules'}")
     if takedown.stub:
         result()

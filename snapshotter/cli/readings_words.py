@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import time_in_words
+from snapshotter.formats.printable import cut
 
 if TYPE_CHECKING:
     from snapshotter.model.reading import Count, DateReading, Readings
@@ -76,7 +77,7 @@ def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
     if not readings.main_selector:
         return
     text = " ".join(readings.main_text.split())
-    begin = f"{text[:_MAIN]}…" if len(text) > _MAIN else text
+    begin = cut(text, _MAIN)
     yield "main text", f"{len(readings.main_text)} characters, by {readings.main_by}: {begin}"
     if readings.hidden_text:
         yield "", f"and {len(readings.hidden_text)} characters that no reader sees"

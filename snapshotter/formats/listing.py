@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.printable import cut
 
 MAX_ITEMS = 50_000  # of one list: what a sitemap may have (sitemaps.org, "Sitemap file")
 MAX_URL = 2_048  # characters; the same source says so
@@ -116,7 +117,7 @@ def one_line(text: str, most: int) -> str:
     """Return a stranger's words on one line, without control characters, cut to a length."""
     words: Iterable[str] = text[: 8 * most].split()
     clean = " ".join("".join(it for it in word if not _is_control(it)) for word in words)
-    return clean if len(clean) <= most else clean[: most - 1] + "…"
+    return cut(clean, most)
 
 
 def _has_controls(text: str) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from snapshotter.formats.printable import cut
 from snapshotter.model.page import Box
-from snapshotter.report.words import cut
 
 WIDTH = 640  # pixels of one picture
 MAX_HEIGHT = 800

@@ -15,7 +15,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from snapshotter.formats.canonical_json import instant, plain
-from snapshotter.formats.printable import printable
+from snapshotter.formats.printable import cut, printable
 from snapshotter.model.assessment import (
     Assessment,
     Availability,
@@ -435,14 +435,14 @@ def foreign(text: str, most: int = MAX_TITLE) -> Markup:
 
     It can not become markup, turn the direction of what is around it, or hide in it.
     """
-    short = words.cut(text, most)
+    short = cut(text, most)
     lines = [escape(documents.verbatim(it)) for it in short.splitlines() if it.strip()]
     return Markup('<bdi dir="auto">{}</bdi>').format(Markup("<br>").join(lines))
 
 
 def one_line(text: str, most: int = MAX_TITLE) -> str:
     """Return a text of a captured page as one line that misleads nobody, as plain text."""
-    return printable(words.cut(" ".join(text.split()), most))
+    return printable(cut(" ".join(text.split()), most))
 
 
 def notice(text: str) -> Markup:

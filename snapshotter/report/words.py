@@ -6,7 +6,6 @@ and why, is the platform's own claim.
 """
 
 import enum
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -31,12 +30,12 @@ _GONE: Mapping[Sign, str] = {
     Sign.NOTICE: "a notice stood in the place of the content",
     Sign.DATA: "the data that the server sent state it",
     Sign.ADDRESS: (
-        "the browser was led to an address that the rules know as that of removed pages, and no "
-        "text of a notice was found"
+        "the browser was led to an address that the rules know as one for removed pages, and they "
+        "found no text of a notice"
     ),
-    Sign.MARK: "a mark in the page's code states it, and no text of a notice was found",
-    Sign.STATUS: "the server's status states it, and no text of a notice was found",
-    Sign.UNKNOWN: "no text of a notice was found",
+    Sign.MARK: "a mark in the page's code states it, and the rules found no text of a notice",
+    Sign.STATUS: "the server's status states it, and the rules found no text of a notice",
+    Sign.UNKNOWN: "the rules found no text of a notice",
 }
 _SAYS: Mapping[Sign, str] = {
     Sign.NOTICE: "The notice says",
@@ -118,7 +117,7 @@ def gone(by: Sign, status: int | None) -> str:
         status: Of HTTP, of the page's own answer; None where no answer came.
     """
     if by is Sign.STATUS and status is not None:
-        return f"the server answered {http(status)}, and no text of a notice was found"
+        return f"the server answered {http(status)}, and the rules found no text of a notice"
     return _GONE[by]
 
 
@@ -240,74 +239,6 @@ _UNITS = (
 
 def _count(count: int, unit: str) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}" if count else ""
-
-
-def cut(text: str, most: int) -> str:
-    """
-    Return a text of `most` characters at most: one that is cut ends with a word and "…".
-
-    Scripts without spaces are cut between characters, and so is a word of more than 40. What is
-    one character for a reader (a letter and its accents, a flag) stays whole.
-    """
-    if len(text) <= most:
-        return text
-    end = max(0, most - 1)
-    while end and _is_joined(text, end):
-        end -= 1
-    begin = end
-    while begin and end - begin <= _LONG and _is_in_word(text, begin):
-        begin -= 1
-    is_long = _is_in_word(text, begin) or not begin
-    return f"{text[: end if is_long else begin].rstrip()}…"
-
-
-_LONG = 40  # characters: a longer word is an address, a digest, no word
-
-
-_ZERO_WIDTH_JOINER = "\u200d"
-# Scripts that put no spaces between words (Unicode names of their characters).
-_UNSPACED = (
-    "CJK",
-    "HIRAGANA",
-    "KATAKANA",
-    "BOPOMOFO",
-    "THAI",
-    "LAO",
-    "KHMER",
-    "MYANMAR",
-    "TIBETAN",
-)
-
-
-def _is_joined(text: str, at: int) -> bool:
-    """Whether a reader sees what is before and behind this place as one character."""
-    before, behind = text[at - 1], text[at]
-    if behind == _ZERO_WIDTH_JOINER or before == _ZERO_WIDTH_JOINER:
-        return True
-    if unicodedata.category(behind) in ("Mn", "Mc", "Me") or "\U0001f3fb" <= behind <= "\U0001f3ff":
-        return True
-    if _is_flag_half(before) and _is_flag_half(behind):
-        run = 0
-        while run < at and _is_flag_half(text[at - 1 - run]):
-            run += 1
-        return run % 2 == 1
-    return 0xD800 <= ord(before) < 0xDC00 <= ord(behind) < 0xE000
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
-
-
-def _is_in_word(text: str, at: int) -> bool:
-    """Whether what is before and behind this place belongs to one word."""
-    return at > 0 and _is_of_word(text[at - 1]) and _is_of_word(text[at])
-
-
-def _is_of_word(character: str) -> bool:
-    if character in "'’-" or unicodedata.category(character)[0] == "M":
-        return True
-    named = unicodedata.name(character, "")
-    return character.isalnum() and not named.startswith(_UNSPACED)
 
 
 def shown(one: Observation) -> str:

@@ -26,6 +26,7 @@ from snapshotter.formats import (
 )
 from snapshotter.formats.leaf import BUNDLE, Leaf
 from snapshotter.formats.note import LogPolicy
+from snapshotter.formats.printable import cut
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.finding import Report
 from snapshotter.verify.audit import carried
@@ -51,7 +52,7 @@ Facts = dict[str, Any]
 
 def short(text: str) -> str:
     """Return a sentence that fits into a finding."""
-    return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 1]}…"
+    return cut(text, _MAX_DETAIL)
 
 
 def is_known(kind: str) -> bool:
