@@ -239,6 +239,7 @@ class Settings:
     """Every setting of this installation, resolved."""
 
     store: str
+    store_is_named: bool  # by any source; else it is `captures` in the working directory
     policy: str
     policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
@@ -408,6 +409,7 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
         authorities = _authorities(file.authorities_file)
     return Settings(
         store=file.store or "captures",
+        store_is_named=bool(file.store),
         policy=file.policy or "default",
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",

@@ -221,6 +221,11 @@ def _judged_campaign(
     from snapshotter.app import campaign_verification, wiring_takedown
     from snapshotter.formats import campaign
 
+    if not settings.store_is_named and Path(settings.store).is_dir():
+        say(
+            f"no store was named: {name} is held against the directory {settings.store} in this "
+            "folder, and lacks what that lacks; --store names another"
+        )
     with wiring_takedown.observatory(settings) as place:
         found = campaign_verification.verify_campaign(
             file.read(campaign.MAX_BYTES + 1),

@@ -56,7 +56,8 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
 
     # Nobody is known to trust the key of the captures here, and they have no token.
     assert main(["verify", "may.json"]) == 11
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "no store was named" not in err
     assert "each number was made again from the bundles" in out
     assert "INDETERMINATE: 2 of 3 pages removed" in out
     report = (tmp_path / "may.json").read_bytes()
@@ -67,6 +68,20 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert page.count("pages removed in the period") == 1
+
+
+def test_a_store_that_nobody_named_and_that_only_lies_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it lacks can not be missed, and it may have come with the report."""
+    assert run("-o", "may.json") == 0
+    monkeypatch.delenv("SNAPSHOTTER_STORE")
+    (tmp_path / "captures").mkdir()
+    capsys.readouterr()
+
+    assert main(["verify", "may.json"]) == 11
+    err = capsys.readouterr().err
+    assert "may.json is held against the directory captures in this folder" in err
 
 
 def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(
