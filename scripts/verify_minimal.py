@@ -1668,7 +1668,7 @@ class Record:
             raise Bad(f"{name} is missing")
         return found
 
-    def outcome(self) -> tuple[str | None, list[dict[str, str]]]:
+    def outcome(self) -> tuple[Optional[str], list[dict[str, str]]]:
         """Whether the capture is complete, partial or failed, and why: the bundle's own word, which changes no verdict."""
         said = self.value.get("outcome")
         if not isinstance(said, dict) or said.get("state") not in ("complete", "partial", "failed"):
