@@ -34,7 +34,7 @@ class Availability(enum.StrEnum):
 
 
 class Cause(enum.StrEnum):
-    """Why it is not there, as the notice says it. Never a motive."""
+    """Why it is not there, as the notice, the data or the status states it. Never a motive."""
 
     AUTHOR = "author"
     PLATFORM_RULE = "platform_rule"

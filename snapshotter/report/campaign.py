@@ -45,7 +45,7 @@ _WORDS: Mapping[str, str] = {
     "fate.uncaptured": "never captured",
 }
 _PREFIXES: Mapping[str, str] = {
-    "removed.cause.": "removed, as the notice says: ",
+    "removed.cause.": "removed, stated cause: ",
     "captures.wall.": "captures of a wall: ",
     "captures.": "captures that show: ",
     "accounts.state.": "accounts that became: ",
@@ -125,7 +125,7 @@ def fate(row: PageRow) -> str:
 
 
 def cause(of: Removal) -> str:
-    """Return what the notice gives as the cause of a removal."""
+    """Return the stated cause of a removal: by a notice, by data or by a status."""
     return of.cause.value.replace("_", " ") if of.cause is not None else "not stated"
 
 

@@ -42,7 +42,7 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert out.startswith("The May campaign\n")
     assert "     3  pages watched\n" in out
     assert "     2  pages removed in the period\n" in out
-    assert "     2  removed, as the notice says: account blocked\n" in out
+    assert "     2  removed, stated cause: account blocked\n" in out
     assert "life of the 3 pages that were seen: between 0 s and 1 h 1 min" in out
     assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
