@@ -2118,10 +2118,11 @@ class Verification:
         except (Bad, IndexError) as bad:
             self.bad("server-signature", "SERVER_SIG", f"capture/tls.json: {bad}")
             return
+        lists = CertificateLists()
         for session in sessions:
             words = "connection {}".format(session["connection"])
             try:
-                check_session(session, self.openssl)
+                check_session(session, self.openssl, lists)
             except (Bad, IndexError, struct.error) as bad:
                 self.bad("server-signature", "SERVER_SIG", f"{words}: {bad}")
             except Unknown as unknown:
@@ -2413,6 +2414,7 @@ SESSION_FIELDS = (
     "timestamps version"
 ).split()
 MAX_CERTIFICATE_LIST = 32 << 10  # bytes of a decompressed one
+MAX_CERTIFICATE_LISTS = 4 << 20  # of all in one file, as they announce
 MAX_TLS_SESSIONS, MAX_CONNECTIONS = (
     1000,
     10_000,
@@ -2539,7 +2541,29 @@ def named(table: dict[int, str], number: int, stated: str) -> bool:
     return stated in (table.get(number), f"0x{number:04x}")
 
 
-def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
+class CertificateLists:
+    """The compressed certificate lists of one file: each is decompressed once, and not more than so many bytes."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, bytes] = {}
+        self.left = MAX_CERTIFICATE_LISTS
+
+    def opened(self, body: bytes) -> bytes:
+        if body not in self.known:
+            reader = Reader(body)
+            algorithm, length = reader.number(2), reader.number(3)
+            packed = reader.vector(3)
+            reader.end()
+            if length > MAX_CERTIFICATE_LIST:
+                raise Bad("a certificate list of over 32 KiB")
+            self.left -= length
+            if self.left < 0:
+                raise Unknown("more compressed certificates than are decompressed")
+            self.known[body] = decompress(algorithm, packed, length)
+        return self.known[body]
+
+
+def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateLists) -> None:
     """The six points of "Check". Raises Bad for what does not hold, Unknown for what we do not know."""
     # (1) the messages are those, all of them, in that order, each as long as it says
     raw = [strict_base64(text) for text in session["messages"]]
@@ -2577,7 +2601,9 @@ def check_session(session: dict[str, Any], openssl: OpenSSL) -> None:
         encrypted = Reader(bodies[at])
         alpn = tls_protocol(tls_extensions(encrypted.vector(2)).get(16))
         encrypted.end()
-        certificates, stapled = tls13_certificates(kinds[certificate_at], bodies[certificate_at])
+        certificates, stapled = tls13_certificates(
+            kinds[certificate_at], bodies[certificate_at], lists
+        )
         verify = Reader(bodies[-1])
         group, scheme, signature = answer.group, verify.number(2), verify.vector(2)
         verify.end()
@@ -2748,14 +2774,12 @@ def tls_server_hello(body: bytes) -> ServerHello:
     return ServerHello(legacy, random, cipher, extensions)
 
 
-def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, bytes]]:
+def tls13_certificates(
+    kind: int, body: bytes, lists: CertificateLists
+) -> tuple[list[bytes], dict[int, bytes]]:
     """The DER of each certificate, and the extensions of the first."""
     if kind == 25:
-        reader = Reader(body)
-        algorithm, length = reader.number(2), reader.number(3)
-        packed = reader.vector(3)
-        reader.end()
-        body = decompress(algorithm, packed, length)
+        body = lists.opened(body)
     reader = Reader(body)
     reader.vector(1)
     entries = Reader(reader.vector(3))
@@ -2776,8 +2800,6 @@ def tls13_certificates(kind: int, body: bytes) -> tuple[list[bytes], dict[int, b
 
 
 def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
-    if length > MAX_CERTIFICATE_LIST:
-        raise Bad("a certificate list of over 32 KiB")
     if algorithm == 1:  # zlib
         engine = zlib.decompressobj()
         try:
@@ -2792,15 +2814,27 @@ def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
             raise Unknown(
                 "the certificate is compressed by Brotli, and there is no `brotli` command on the PATH"
             )
-        done = subprocess.run([command, "-dc"], input=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=OPENSSL_SECONDS, check=False)  # fmt: skip
-        if done.returncode:
-            raise Bad("a compressed certificate that is no Brotli")
-        data = done.stdout
+        data = run_brotli(command, packed)
     else:
         raise Unknown("the certificate is compressed by a method that is not known")
     if len(data) != length:
         raise Bad("a compressed certificate that is not as long as it says")
+    return data
+
+
+def run_brotli(command: str, packed: bytes) -> bytes:
+    """What `brotli` makes of it, as far as a certificate list may go. Raises Bad."""
+    with tempfile.TemporaryFile() as source:
+        source.write(packed)
+        source.seek(0)
+        with subprocess.Popen(
+            [command, "-dc"], stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as run:
+            data = run.stdout.read(MAX_CERTIFICATE_LIST + 1) if run.stdout else b""
+            if len(data) > MAX_CERTIFICATE_LIST:
+                run.kill()
+    if run.returncode or len(data) > MAX_CERTIFICATE_LIST:
+        raise Bad("a compressed certificate that is no Brotli, or of over 32 KiB")
     return data
 
 

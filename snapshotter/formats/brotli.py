@@ -3,9 +3,9 @@ Decompress a Brotli stream (RFC 7932), as servers send their certificates (RFC 8
 
 Written here so that a verifier needs nobody's library for it: the check of a server's
 signature has to be the same on every machine, and in twenty years. It is made for
-short streams from strangers: what comes out has a limit, each step reads bits or
-writes bytes, and no table grows beyond what the stream has paid for in bits. For
-anything as long as a page it is far too slow.
+short streams from strangers: what comes out has a limit, and so has the work that it
+takes, for a stream of no bits can ask for long tables again and again. For anything as
+long as a page it is far too slow.
 
 The static dictionary (appendix A) lies beside, as the RFC prints it.
 """
@@ -52,6 +52,7 @@ _LENGTH_CODE = (
     *((0, 2), (4, 2), (3, 2), (2, 3), (0, 2), (4, 2), (3, 2), (5, 4)),
 )
 _MAX_CODE = 15  # bits
+_BLOCK_STEPS = 100  # what a meta-block takes by itself
 
 # Distance codes 1 to 15 by the last distances: which one, and what is added; section 4.
 _SHORT = (
@@ -213,22 +214,52 @@ class BrotliInvalid(ValueError):
     """A stream that is not one, or would be longer than it may; says what is wrong."""
 
 
-def decompress(data: bytes, *, limit: int) -> bytes:
+class TooMuchWork(BrotliInvalid):
+    """A stream takes more steps than were granted: whether it is one is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("it takes more steps than are granted")
+
+
+class Work:
+    """
+    What decompressing may cost: steps, each of which is a symbol that is read, an entry of a
+    table or a byte that is written, and takes a microsecond or less.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def spend(self, steps: int) -> None:
+        """Take these steps from what is left. Raises TooMuchWork."""
+        self.left -= steps
+        if self.left < 0:
+            raise TooMuchWork
+
+
+def decompress(data: bytes, *, limit: int, work: Work | None = None) -> bytes:
     """
     Return what is in exactly one stream.
 
     Args:
         limit: The most bytes to return; nothing much longer is ever made.
+        work: The most steps that it may take; what it takes is spent of these. None: twice as
+            many as bytes that may come out, and a million.
 
     Raises:
         BrotliInvalid: Not one whole stream and nothing behind it, or longer than `limit`.
+        TooMuchWork: It takes more steps.
     """
-    bits = _Bits(data)
+    work = Work(2 * limit + 1_000_000) if work is None else work
+    bits = _Bits(data, work)
     window = (1 << _window_bits(bits)) - 16
     out = bytearray()
     distances = [4, 11, 15, 16]  # the last ones, newest first
     last = False
     while not last:
+        work.spend(_BLOCK_STEPS)
         last = bool(bits.read(1))
         if last and bits.read(1):
             break
@@ -255,10 +286,11 @@ def decompress(data: bytes, *, limit: int) -> bytes:
 class _Bits:
     """Reads numbers from a stream, the lowest bit first."""
 
-    __slots__ = ("_at", "_data", "_end")
+    __slots__ = ("_at", "_data", "_end", "work")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, work: Work) -> None:
         self._data, self._at, self._end = data, 0, 8 * len(data)
+        self.work = work
 
     def read(self, count: int) -> int:
         """Return a number of at most 24 bits."""
@@ -354,6 +386,7 @@ def _count(bits: _Bits) -> int:
 
 def _code(bits: _Bits, alphabet: int) -> _Code:
     """Read a prefix code (sections 3.4 and 3.5)."""
+    bits.work.spend(alphabet)
     skip = bits.read(2)
     return _simple_code(bits, alphabet) if skip == 1 else _complex_code(bits, alphabet, skip)
 
@@ -417,6 +450,7 @@ def _lengths(bits: _Bits, alphabet: int, of_lengths: _Code) -> dict[int, int]:
 
 def _context_map(bits: _Bits, size: int, trees: int) -> bytes:
     """Read which prefix code goes with which context (section 7.3)."""
+    bits.work.spend(size)
     if trees == 1:
         return bytes(size)
     longest = bits.read(4) + 1 if bits.read(1) else 0
@@ -509,6 +543,7 @@ class _Block:
 
     def run(self) -> None:
         bits, out = self._bits, self._out
+        bits.work.spend(self._end - len(out))
         # Each command writes something, but for words of the dictionary that lose all they have.
         for _ in range(2 * (self._end - len(out)) + 2):
             symbol = self._of_commands[self._commands.step(bits)].read(bits)

@@ -259,7 +259,12 @@ def check(session: SignedSession) -> str:
     return judge(session)[1]
 
 
-def judge(session: SignedSession) -> tuple[Verdict, str]:
+Decompress = Callable[[bytes], tuple[str, bytes | None]]
+
+
+def judge(
+    session: SignedSession, decompress: Decompress = messages.decompressed
+) -> tuple[Verdict, str]:
     """
     Return whether the server's signature holds and all that the session claims follows from it.
 
@@ -267,13 +272,17 @@ def judge(session: SignedSession) -> tuple[Verdict, str]:
     the client offered and TLS allows; the client asked for the host, and the leaf names it
     (or does not, where `names_host` is false); version, cipher suite, group, protocol,
     chain and timestamps are those of the messages. The chain is not followed to a root.
-    INDETERMINATE only where the library at hand does not know the kind of key.
+    INDETERMINATE only where the library at hand does not know the kind of key, or where the
+    certificate is not decompressed.
+
+    Args:
+        decompress: What reads a compressed certificate: one for all sessions of a file.
 
     Returns:
         The verdict, and why it is not PASSED in one sentence without a full stop.
     """
     try:
-        said = _read(session.messages)
+        said = _read(session.messages, decompress)
         leaf = _leaf(said)
         _check_claims(session, said)
         _check_signature(said, leaf)
@@ -285,7 +294,7 @@ def judge(session: SignedSession) -> tuple[Verdict, str]:
     return Verdict.PASSED, ""
 
 
-def _read(sent: Sequence[bytes]) -> _Said:
+def _read(sent: Sequence[bytes], decompress: Decompress = messages.decompressed) -> _Said:
     """Read the messages of a handshake, which have to be those, all of them and in order."""
     if not 4 <= len(sent) <= 8:
         raise TlsMalformed("these are not the messages of a handshake up to the signature")
@@ -299,13 +308,19 @@ def _read(sent: Sequence[bytes]) -> _Said:
         if not same or answer.cipher != retry.cipher or answer.is_retry:
             raise TlsMalformed("the second hellos do not go with the first ones")
     if answer.version == TLS_1_3:
-        return _read_13(sent, hello, answer, start)
+        return _read_13(sent, hello, answer, start, decompress)
     if answer.version == TLS_1_2 and start == 2:
         return _read_12(sent, hello, answer)
     raise TlsMalformed(f"{named(VERSIONS, answer.version)} is not read here")
 
 
-def _read_13(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello, start: int) -> _Said:
+def _read_13(
+    sent: Sequence[bytes],
+    hello: ClientHello,
+    answer: ServerHello,
+    start: int,
+    decompress: Decompress,
+) -> _Said:
     suite = TLS_1_3_SUITES.get(answer.cipher)
     if suite is None:
         raise TlsMalformed(f"{named(CIPHERS, answer.cipher)} is not a cipher suite of TLS 1.3")
@@ -317,7 +332,7 @@ def _read_13(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello, sta
         raise TlsMalformed("these are not the messages of a handshake up to the signature")
     shown = rest[0]
     if shown[:1] == bytes([messages.COMPRESSED_CERTIFICATE]):
-        name, inner = messages.decompressed(shown)
+        name, inner = decompress(shown)
         if inner is None:
             raise _Unable(f"a certificate that was compressed by {name} is not read here")
         shown = inner
@@ -644,14 +659,24 @@ def _fitted(signatures: ServerSignatures) -> ServerSignatures:
         (more if (it.host, it.port) in seen else first).append(it)
         seen.add((it.host, it.port))
     kept: list[SignedSession] = []
+    opened: set[bytes] = set()
+    left = messages.MAX_DECOMPRESSED_OF_FILE
     left_out = list(signatures.unsigned)
     room = MAX_BYTES - len(canonical_json.dumps(_unsigned_json(signatures.unsigned)))
     room -= 512 * len(signatures.sessions)  # what each takes when it is left out
     for it in (*first, *more):
         size = sum(map(len, (*it.messages, *it.chain, it.ocsp))) * 7 // 5 + 4096
         size += 512 * len(it.resumed)
-        if size <= room and len(kept) < MAX_SESSIONS:
+        packed = {
+            message
+            for message in it.messages
+            if message[:1] == bytes([messages.COMPRESSED_CERTIFICATE]) and message not in opened
+        }
+        unpacked = sum(map(messages.announced_length, packed))
+        if size <= room and unpacked <= left and len(kept) < MAX_SESSIONS:
             room -= size
+            left -= unpacked
+            opened |= packed
             kept.append(it)
             continue
         for number in (it.connection, *(one.connection for one in it.resumed)):

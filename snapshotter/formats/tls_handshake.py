@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from snapshotter.formats import brotli
-from snapshotter.formats.brotli import BrotliInvalid
+from snapshotter.formats.brotli import BrotliInvalid, TooMuchWork, Work
 from snapshotter.formats.tls_names import COMPRESSIONS, TLS_1_3, named
 
 # HandshakeType, RFC 8446 section 4 and RFC 5246 section 7.4.
@@ -39,6 +39,11 @@ MAX_MESSAGE = 1 << 17  # bytes
 MAX_CERTIFICATES = 64
 # Chains have a few KiB. What is longer is no server's but somebody's who wants our time.
 _MAX_DECOMPRESSED = 1 << 15  # bytes
+MAX_DECOMPRESSED_OF_FILE = 4 << 20  # bytes, as the messages announce them
+# Steps of Brotli. The certificates of a server take 10,000, the longest that are read 60,000.
+MAX_WORK = 500_000
+MAX_WORK_OF_FILE = 5_000_000
+_TOO_MUCH = "more of Brotli than is decompressed here"
 
 HELLO_RETRY_REQUEST = bytes.fromhex(  # RFC 8446 section 4.1.3: SHA-256 of "HelloRetryRequest"
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -298,16 +303,76 @@ def decompressed(message: bytes) -> tuple[str, bytes | None]:
 
     None instead of the message when it is compressed in a way that is not read here.
     """
+    return _decompressed(message, Work(MAX_WORK))
+
+
+class Decompressor:
+    """
+    Reads the CompressedCertificates of one file: each once, and only so many bytes of all.
+
+    What is beyond, in the order in which it is asked for, is not read, as what is compressed in
+    a way that is not read here. Of honest files nothing is: the certificates themselves stand
+    in the same file again (docs/spec/limits.md).
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[str, bytes | None] | TlsMalformed] = {}
+        self._bytes, self._work = MAX_DECOMPRESSED_OF_FILE, Work(MAX_WORK_OF_FILE)
+
+    def __call__(self, message: bytes) -> tuple[str, bytes | None]:
+        """Return what `decompressed` does. Raises TlsMalformed."""
+        if message not in self._known:
+            self._known[message] = self._read(message)
+        found = self._known[message]
+        if isinstance(found, TlsMalformed):
+            raise TlsMalformed(str(found))
+        return found
+
+    def _read(self, message: bytes) -> tuple[str, bytes | None] | TlsMalformed:
+        work = Work(min(self._work.left, MAX_WORK))
+        before = work.left
+        try:
+            self._bytes -= announced_length(message)
+            if self._bytes < 0:
+                return _TOO_MUCH, None
+            return _decompressed(message, work)
+        except TlsMalformed as error:
+            return error
+        finally:
+            self._work.left -= before - max(work.left, 0)
+
+
+def announced_length(message: bytes) -> int:
+    """
+    Return how many bytes a CompressedCertificate will have, as it says.
+
+    Raises:
+        TlsMalformed: It is none, or longer than any.
+    """
+    return _compressed(message)[1]
+
+
+def _compressed(message: bytes) -> tuple[str, int, bytes]:
+    """Return how a CompressedCertificate is compressed, how long it will be, and its bytes."""
     reader = Reader(body(message, COMPRESSED_CERTIFICATE))
     algorithm, length, data = reader.number(2), reader.number(3), reader.vector(3)
     reader.end()
-    name = named(COMPRESSIONS, algorithm)
-    if name not in ("brotli", "zlib"):
-        return name, None
     if length > _MAX_DECOMPRESSED:
         raise TlsMalformed(f"a compressed certificate is longer than {_MAX_DECOMPRESSED} bytes")
+    return named(COMPRESSIONS, algorithm), length, data
+
+
+def _decompressed(message: bytes, work: Work) -> tuple[str, bytes | None]:
+    name, length, data = _compressed(message)
+    if name not in ("brotli", "zlib"):
+        return name, None
     try:
-        content = brotli.decompress(data, limit=length) if name == "brotli" else _zlib(data, length)
+        if name == "brotli":
+            content = brotli.decompress(data, limit=length, work=work)
+        else:
+            content = _zlib(data, length)
+    except TooMuchWork:
+        return _TOO_MUCH, None
     except BrotliInvalid as error:
         raise TlsMalformed(f"a compressed certificate can not be read: {error}") from error
     if len(content) != length:

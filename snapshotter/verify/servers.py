@@ -12,6 +12,7 @@ from typing import Any
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import names, server_signature
 from snapshotter.formats.server_signature import ServerSignatures
+from snapshotter.formats.tls_handshake import Decompressor
 from snapshotter.model.finding import Code, Finding, Verdict
 
 _CHECK = "server-signature"
@@ -36,9 +37,10 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
         yield _failed(str(error))
         return
     told, untold = 0, 0
+    decompress = Decompressor()
     worst = Verdict.INDETERMINATE  # of those that are not told one by one
     for session in kept.sessions:
-        verdict, problem = server_signature.judge(session)
+        verdict, problem = server_signature.judge(session, decompress)
         if verdict is Verdict.PASSED:
             continue
         if told < _MAX_TOLD:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshotter.formats import brotli
-from snapshotter.formats.brotli import BrotliInvalid, decompress
+from snapshotter.formats.brotli import BrotliInvalid, TooMuchWork, Work, decompress
 from tests.bundles import flipped
 
 LIMIT = 1 << 15
+STEPS = 1 << 20
 TEXTS = {
     "empty": b"",
     "one": b"a",
@@ -109,3 +110,61 @@ def test_a_stream_that_somebody_changed_raises_our_error_and_no_other(
     data = base64.b64decode(stream[1])
     with contextlib.suppress(BrotliInvalid):
         assert len(decompress(flipped(data, at % len(data), value), limit=LIMIT)) <= LIMIT
+
+
+def _tables(blocks: int) -> bytes:
+    """
+    A stream of meta-blocks of one byte each, with the longest tables that few bits can ask for:
+    256 types of literals, and a map of their 16,384 contexts of which each is the same.
+    """
+    bits: list[int] = [0]  # the window
+
+    def put(value: int, count: int) -> None:
+        bits.extend(value >> at & 1 for at in range(count))
+
+    def one_symbol(symbol: int, alphabet: int) -> None:
+        put(1, 2)  # a simple code
+        put(0, 2)  # of one symbol
+        put(symbol, (alphabet - 1).bit_length())
+
+    for _ in range(blocks):
+        put(0, 1)  # not the last
+        put(0, 2)  # the length has 4 nibbles
+        put(0, 16)  # and is 1
+        put(0, 1)  # compressed
+        put(1 | 7 << 1 | 127 << 4, 11)  # 256 types of literals
+        one_symbol(0, 258)
+        one_symbol(25, 26)
+        put(0, 24)  # of the first block
+        put(0, 2)  # one type of commands, and one of distances
+        put(0, 6)  # postfix and direct distances
+        put(0, 512)  # modes
+        put(1 | 0 << 1, 4)  # two trees of literals
+        put(0, 1)  # no runs
+        one_symbol(1, 2)
+        put(1, 1)  # moved to the front
+        put(0, 1)  # one tree of distances
+        one_symbol(65, 256)
+        one_symbol(65, 256)
+        one_symbol(8, 704)  # one literal, and a copy that is not made
+        one_symbol(0, 64)
+    put(3, 2)
+    bits.extend([0] * (-len(bits) % 8))
+    return bytes(
+        sum(bit << at for at, bit in enumerate(bits[i : i + 8])) for i in range(0, len(bits), 8)
+    )
+
+
+def test_a_stream_of_few_bits_can_not_ask_for_work_without_end() -> None:
+    """Each of its blocks takes milliseconds: a certificate of 128 KiB would take a minute."""
+    assert decompress(_tables(2), limit=LIMIT, work=Work(STEPS)) == b"AA"
+
+    with pytest.raises(TooMuchWork):
+        decompress(_tables(100), limit=LIMIT)
+
+
+def test_what_servers_send_takes_far_less_than_is_granted() -> None:
+    for _, stream in STREAMS:
+        work = Work(STEPS)
+        decompress(base64.b64decode(stream), limit=LIMIT, work=work)
+        assert STEPS - work.left < 60_000

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import canonical_json, server_signature
+from snapshotter.formats import canonical_json, server_signature, tls_handshake
 from snapshotter.formats.server_signature import (
     RecordedConnection,
     Resumed,
@@ -166,7 +166,7 @@ def _compressed(certificate: bytes) -> bytes:
     return b"\x19" + len(content).to_bytes(3, "big") + content
 
 
-def test_a_certificate_that_came_compressed_is_checked_as_any_other(make: Make) -> None:
+def _that_came_compressed(make: Make) -> SignedSession:
     """A server of ours signs again, over the message as a real one would have compressed it."""
     key = ec.generate_private_key(ec.SECP256R1())
     session = make(key=key)
@@ -179,13 +179,46 @@ def test_a_certificate_that_came_compressed_is_checked_as_any_other(make: Make) 
     verify = b"\4\3" + len(signature).to_bytes(2, "big") + signature
     verify = b"\x0f" + len(verify).to_bytes(3, "big") + verify
 
-    compressed = replace(session, messages=(*sent, verify))
+    return replace(session, messages=(*sent, verify))
+
+
+def test_a_certificate_that_came_compressed_is_checked_as_any_other(make: Make) -> None:
+    compressed = _that_came_compressed(make)
 
     assert check(compressed) == ""
-    for at in range(len(sent[-1])):
-        spoiled = (*before, flipped(sent[-1], at), verify)
+    *before, certificate, verify = compressed.messages
+    for at in range(len(certificate)):
+        spoiled = (*before, flipped(certificate, at), verify)
         assert check(replace(compressed, messages=spoiled)), at
-    assert check(replace(compressed, chain=(flipped(session.chain[0]), *session.chain[1:])))
+    assert check(replace(compressed, chain=(flipped(compressed.chain[0]), *compressed.chain[1:])))
+
+
+def test_a_certificate_beyond_what_is_decompressed_of_one_file_is_indeterminate(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, other = _that_came_compressed(make), _that_came_compressed(make)
+    both = sum(tls_handshake.announced_length(it.messages[-2]) for it in (session, other))
+    monkeypatch.setattr(tls_handshake, "MAX_DECOMPRESSED_OF_FILE", both - 1)
+    decompress = tls_handshake.Decompressor()
+
+    assert judge(session, decompress)[0] is Verdict.PASSED
+    assert judge(other, decompress)[0] is Verdict.INDETERMINATE
+    assert judge(session, decompress)[0] is Verdict.PASSED  # it was read before
+
+    sealed = parse(encode(ServerSignatures(sessions=(session, replace(other, connection=7)))))
+    assert len(sealed.sessions) == 1
+    assert [it.connection for it in sealed.unsigned] == [7]
+
+
+def test_a_certificate_that_takes_too_many_steps_is_indeterminate_each_time(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = _that_came_compressed(make)
+    monkeypatch.setattr(tls_handshake, "MAX_WORK", 99)
+    decompress = tls_handshake.Decompressor()
+
+    assert judge(session, decompress)[0] is Verdict.INDETERMINATE
+    assert "more of Brotli" in judge(session, decompress)[1]
 
 
 def test_a_kind_of_key_that_is_not_known_here_says_nothing_against_a_session(
