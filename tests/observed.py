@@ -120,6 +120,7 @@ def seal(
     authorities: tuple[TimestampAuthority, ...] = (),
     contents: Mapping[str, bytes] = bundles.CONTENTS,
     network: NetworkPath | None = None,
+    log_checkpoint: str = "",
 ) -> Bundle:
     """Return a sealed bundle of a capture that ended then and shows that."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +129,8 @@ def seal(
     made = bundles.capture(spool, at=when, contents={**contents, **told})
     made = replace(made, requested_url=url, final_url=final_url or url, network=network)
     decision = bundles.decision(require_timestamps=len(authorities))
-    return sealed(made, decision, spool, signer, authorities, FixedClock(when))
+    clock = FixedClock(when)
+    return sealed(made, decision, spool, signer, authorities, clock, log_checkpoint)
 
 
 def put(store: ObjectStore, made: Bundle) -> str:
@@ -192,6 +194,7 @@ def sealed(
     signer: Signer,
     authorities: tuple[TimestampAuthority, ...],
     clock: FixedClock,
+    log_checkpoint: str = "",
 ) -> Bundle:
     """Return a capture as a sealed bundle, whose id is made of its address and its time."""
     told = f"{made.requested_url} {clock.now().isoformat()}"
@@ -209,5 +212,5 @@ def sealed(
         clock=clock,
         software=bundles.SOFTWARE,
         progress=lambda stage, detail: None,
-        log_checkpoint="",
+        log_checkpoint=log_checkpoint,
     )

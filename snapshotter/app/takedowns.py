@@ -50,7 +50,9 @@ from snapshotter.policy.picking import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.words import minute, moment
 from snapshotter.store.events import KeptEvent
+from snapshotter.verify import order as orders
 from snapshotter.verify.audit.beside import counts
+from snapshotter.verify.takedown import parts_of
 from snapshotter.verify.trust import Trust
 
 _WAIT_S: Final = 60.0  # for another process on this machine that concludes events of the store
@@ -271,7 +273,19 @@ class _Work:
                 found.append(Passed(observation=it, why=why))
             elif why := self._unlike(it, report.established):
                 found.append(Passed(observation=it, why=why))
-        return found
+        return found or self._misplaced(event)
+
+    def _misplaced(self, event: Takedown) -> list[Passed]:
+        """Return the captures that are proven to be from after one that they claim to be before."""
+        placed = []
+        for it in parts_of(event):
+            report = self._report(it.observation)
+            if report is not None and report.established is not None:
+                placed.append(orders.Placed(role=it.role, found=report.established))
+        order = orders.judge(placed, max_skew=self._trust.max_skew)
+        made = {it.bundle_id: it for it in parts(event)}
+        why = dict(zip(order.misplaced, (it.detail for it in order.findings), strict=True))
+        return [Passed(observation=made[it], why=detail) for it, detail in why.items()]
 
     def _unlike(self, it: Observation, facts: Established) -> str:
         if it.bundle_id not in self._shown:

@@ -90,6 +90,22 @@ def concluded(campaign: Campaign) -> tuple[Takedown, ...]:
     return tuple(it for it in found if campaign.since <= it.at < campaign.until)
 
 
+def not_borne_out(campaign: Campaign) -> tuple[str, ...]:
+    """
+    Return the ids of the events of which the times that are proven do not bear out the order.
+
+    By the proven times that the report names. What contradicts an order says who verifies it.
+    """
+    return tuple(it.event_id for it in concluded(campaign) if not _is_borne_out(it))
+
+
+def _is_borne_out(event: Takedown) -> bool:
+    earlier, *later = sorted((event.last_seen, event.first_gone), key=order)
+    first = earlier.proven_at
+    others = [it.proven_at for it in (*later, *event.confirmations)]
+    return first is not None and all(it is not None and first <= it for it in others)
+
+
 def _conclude(page: WatchedPage, mine: Sequence[Observation], campaign: Campaign) -> Conclusion:
     return conclude(
         page.identity, (*mine, *page.controls), page.confirm, few_words=not campaign.certain

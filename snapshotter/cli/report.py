@@ -96,6 +96,7 @@ def campaign(
     the bundles and events that it rests on.
     """
     from snapshotter.app import campaigns, wiring_campaign, wiring_keys
+    from snapshotter.assess.campaign import not_borne_out
     from snapshotter.formats import campaign as records
     from snapshotter.formats.canonical_json import plain
     from snapshotter.model.campaign import OWN_WORD
@@ -109,6 +110,7 @@ def campaign(
         settings = settings.with_policy(policy)
     with wiring_campaign.desk(settings, tell=say) as desk:
         made = campaigns.make(desk, scope, verify=not no_verify)
+    weak = not_borne_out(made.campaign)
     for it in made.campaign.left_out:
         say(f"left out: {it.bundle_id}: {it.why}")
     if output is not None:
@@ -120,12 +122,14 @@ def campaign(
         write_file(output, data)
         say(f"wrote {output}; snapshotter verify {output} makes each number again")
     if page is not None:
-        write_file(page, pages.page(made))
+        write_file(page, pages.page(made, weak=weak))
         say(f"wrote {page}")
     if as_json:
-        result_json({**plain(made), "own_word": list(OWN_WORD)})
+        result_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
     else:
         _print(made)
+        if weak:
+            result(f"of {len(weak)} events no token bears out the order of the captures")
 
 
 def _scope(

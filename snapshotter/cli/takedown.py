@@ -223,6 +223,7 @@ def _found(place: "Observatory", event_id: str) -> "KeptEvent":
 
 def _object(it: "KeptEvent") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant, plain
+    from snapshotter.model.takedown import OWN_WORD
 
     event = it.event
     if event is None:
@@ -233,12 +234,14 @@ def _object(it: "KeptEvent") -> dict[str, Any]:
         "event": plain(event),
         "key": it.key,
         "key_id": it.key_id,
+        "own_word": list(OWN_WORD),
         "sha256": it.sha256,
     }
 
 
 def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     from snapshotter.cli.bundles import verdict_in_words
+    from snapshotter.model.takedown import OWN_WORD
     from snapshotter.report.words import span
     from snapshotter.verify.takedown import in_words, parts_of
 
@@ -265,6 +268,7 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     if event.articles:
         yield "articles", ", ".join(event.articles)
     yield "event before", event.previous or "none"
+    yield "own word", f"{', '.join(OWN_WORD)}: of whoever signed it, derived by nobody"
     yield "signed by", it.key_id
     yield "record", f"{it.key}  SHA-256 {it.sha256}"
 

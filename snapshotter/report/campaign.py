@@ -1,6 +1,6 @@
 """A campaign report as one HTML file: its numbers, its curve, and each page with its bundles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,8 +74,13 @@ class _Band:
     height: int
 
 
-def page(report: CampaignReport) -> bytes:
-    """Return the page."""
+def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
+    """
+    Return the page.
+
+    Args:
+        weak: Ids of events of which nothing that is proven bears out the order of the captures.
+    """
     campaign, found = report.campaign, report.findings
     return html.render(
         _TEMPLATE,
@@ -99,6 +104,7 @@ def page(report: CampaignReport) -> bytes:
         rows=list(enumerate(found.rows)),
         span=span,
         utc=_utc,
+        weak=frozenset(weak),
         width=_WIDTH,
         words=words,
     )

@@ -44,6 +44,7 @@ class Order:
     """What is proven of the order of captures."""
 
     findings: tuple[Finding, ...] = ()  # FAILED alone: what contradicts it
+    misplaced: tuple[str, ...] = ()  # of each of these the bundle that claims to be the earlier one
     weak: tuple[Weak, ...] = ()
 
 
@@ -56,6 +57,7 @@ def judge(captures: Sequence[Placed], *, max_skew: timedelta) -> Order:
         max_skew: By how much two clocks may differ.
     """
     findings: list[Finding] = []
+    misplaced: list[str] = []
     weak: list[Weak] = []
     placed: dict[str, Placed] = {}
     for earlier, later in _pairs(captures):
@@ -63,10 +65,11 @@ def judge(captures: Sequence[Placed], *, max_skew: timedelta) -> Order:
         contradiction = _contradiction(earlier, later, max_skew)
         if contradiction:
             findings.append(_failed(earlier, later, contradiction))
+            misplaced.append(earlier.found.bundle_id)
         elif doubt := _doubt(earlier.found, later):
             weak.append(_weak(earlier, later, doubt))
     unproven = [_unproven(it) for it in placed.values() if _by(it.found) is None]
-    return Order(findings=tuple(findings), weak=(*unproven, *weak))
+    return Order(findings=tuple(findings), misplaced=tuple(misplaced), weak=(*unproven, *weak))
 
 
 def _pairs(captures: Sequence[Placed]) -> Iterator[tuple[Placed, Placed]]:

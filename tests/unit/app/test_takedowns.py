@@ -16,7 +16,8 @@ from snapshotter.assess.events import Lack, Missing, Standing, parts
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, layout, names, takedown
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.leaf import TAKEDOWN, Leaf
+from snapshotter.formats.leaf import BUNDLE, TAKEDOWN, Leaf
+from snapshotter.formats.note import LogPolicy
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.established import Established
 from snapshotter.model.event import About, Event, EventKind
@@ -27,7 +28,7 @@ from snapshotter.seal.signer import FileSigner
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
-from tests import bundles, exhibits, logs, observed
+from tests import audited, bundles, exhibits, logs, observed
 from tests.fakes.world import FixedClock
 from tests.observed import ACCOUNT, ARTICLE, IDENTITY, OTHER, at
 from tests.unit.policy.test_identity import RULES
@@ -46,6 +47,7 @@ class Bench:
     now: datetime = field(default_factory=lambda: at(24 * 60))
     signer: FileSigner = EVENTS
     logging: bool = True
+    trusted_log: LogPolicy | None = None
 
     def __post_init__(self) -> None:
         self.store = DirectoryStore(self.folder / "store")
@@ -57,7 +59,7 @@ class Bench:
         keys = [SIGNER.public_key, EVENTS.public_key]
         return TakedownDesk(
             place=Observatory(store=self.store, catalog=self.catalog, rules=RULES),
-            trust=lambda: own_trust(keys, ()),
+            trust=lambda: replace(own_trust(keys, ()), log=self.trusted_log),
             signer=lambda: self.signer,
             own_keys=frozenset(),
             confirm=lambda url: ConfirmRules(),
@@ -343,6 +345,29 @@ def test_no_event_rests_on_a_bundle_by_a_stranger(bench: Bench) -> None:
     assert bench.stored == []
     assert [it.why for it in found[IDENTITY].passed] == [
         f"it is signed by the key {stranger.key_id}, which is not trusted"
+    ]
+
+
+def test_no_event_rests_on_a_capture_that_is_proven_to_be_from_after_the_removal(
+    bench: Bench,
+) -> None:
+    """Made of a copy of the page when that was gone, and said to be from before."""
+    log = audited.log_key()
+    gone = bench.put(60, observed.gone())
+    entry = Leaf(kind=BUNDLE, name=gone.stem, sha256=bundles.digest_of(gone)).encode()
+    checkpoint = audited.checkpoint([entry], log)
+    proof = audited.proof([entry], 0, checkpoint)
+    gone.with_name(f"{gone.name}.tlog-proof").write_bytes(proof)
+    bench.put(30, observed.available(), log_checkpoint=checkpoint.decode())
+    bench.put(65, observed.available(), url=OTHER)
+    bench.put(70, observed.gone())
+    bench.trusted_log = LogPolicy(key=log.public)
+
+    found = bench.derive()
+
+    assert bench.stored == []
+    assert [it.why for it in found[IDENTITY].passed] == [
+        "last seen came after first gone, and not before it: the log had first gone before it began"
     ]
 
 

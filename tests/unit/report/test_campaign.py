@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
 import pytest
 
-from snapshotter.assess.campaign import findings
+from snapshotter.assess.campaign import findings, not_borne_out
 from snapshotter.model.campaign import OWN_WORD, Campaign, CampaignReport, Span
 from snapshotter.report import campaign as pages
 from tests.unit.assess.test_campaign import GONE, T0, THERE, page
@@ -55,6 +56,31 @@ def test_the_curve_is_a_band_and_each_step_of_it_stands_in_a_table() -> None:
     for it in report.findings.rows[0].removals:
         assert it.event_id in text
         assert all(bundle in text for bundle in it.bundles)
+
+
+def test_the_page_says_of_which_events_no_token_bears_out_the_order() -> None:
+    report = made()
+    (removal,) = report.findings.rows[0].removals
+
+    assert not_borne_out(report.campaign) == (removal.event_id,)  # no capture has a token
+    assert "no token bears it out" not in pages.page(report).decode()
+    assert "no token bears it out" in pages.page(report, weak=[removal.event_id]).decode()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_weak"), [((0, 1, 2, 3), False), ((0, 9, 2, 10), True), ((0, 1, 2, None), True)]
+)
+def test_an_order_is_borne_out_by_tokens_that_came_in_it(
+    minutes: tuple[int | None, ...], is_weak: bool
+) -> None:
+    watched = page("a", (0, THERE), (4, THERE), (5, GONE), (6, GONE))
+    captures = tuple(
+        replace(it, proven_at=None if at is None else T0 + timedelta(hours=10, minutes=at))
+        for it, at in zip(watched.captures, minutes, strict=True)
+    )
+    its = replace(made().campaign, pages=(replace(watched, captures=captures),))
+
+    assert bool(not_borne_out(its)) is is_weak
 
 
 def test_the_page_says_what_is_the_word_of_whoever_made_it() -> None:
