@@ -210,7 +210,12 @@ class Receipts(Protocol):
         """
 
     def bundle_ids(self) -> Iterator[str]:
-        """Yield every bundle with receipts, in the order of their ids."""
+        """
+        Yield every bundle with receipts, in the order of their ids.
+
+        Raises:
+            SnapshotterError: It can not be found out.
+        """
 
 
 class NotAnObject(SnapshotterError):

@@ -1,5 +1,6 @@
 """`snapshotter log`: look at the log of a store, prove entries, check it, and complete it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -233,6 +234,14 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A checkpoint from before that the log has to continue.",
 )
+@click.option(
+    "--recheck-after",
+    type=click.IntRange(0, 3_600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="Look again after so long for what the store says it does not have.",
+)
 @_JSON
 @click.pass_context
 def check(
@@ -240,6 +249,7 @@ def check(
     store: str | None,
     verifier_key: str | None,
     against: tuple[Path, ...],
+    recheck_after: int,
     as_json: bool,
 ) -> int:
     """
@@ -249,7 +259,7 @@ def check(
     has seen. Whether bundles and log fit each other is `snapshotter audit`'s question.
     Ends in 0, 10 or 11, as verify does.
     """
-    from snapshotter.app import wiring_log
+    from snapshotter.app import machine, wiring_log
     from snapshotter.model.finding import overall
     from snapshotter.verify import report
     from snapshotter.verify.log import check_log
@@ -265,7 +275,10 @@ def check(
     with Steps(quiet=as_json) as steps:
         steps("log", "")
         for finding in check_log(
-            reader, seen=seen, step=lambda done, of: steps("log", f"{done} of {of} entries")
+            reader,
+            pause=partial(machine.pause, recheck_after),
+            seen=seen,
+            step=lambda done, of: steps("log", f"{done} of {of} entries"),
         ):
             found.append(finding)
     verdict = overall(found)

@@ -140,11 +140,12 @@ class ReceiptFiles:
 
     def bundle_ids(self) -> Iterator[str]:
         """See `ports.Receipts.bundle_ids`. Holds the names of one day at a time."""
-        for day in sorted(self._directory.glob("[0-9]*/[0-9]*/[0-9]*")):
-            for path in sorted(day.glob("*.jsonl")):
+        for day in _folders(self._directory, depth=3):
+            for path in _inside(day):
                 with contextlib.suppress(ValueError):
-                    layout.bundle_time(path.stem)
-                    yield path.stem
+                    if path.suffix == ".jsonl":
+                        layout.bundle_time(path.stem)
+                        yield path.stem
 
     def forget(self, bundle_id: str) -> None:
         """Remove the receipts of a bundle, if there are any."""
@@ -153,6 +154,30 @@ class ReceiptFiles:
     def _path(self, bundle_id: str) -> Path:
         day = layout.bundle_time(bundle_id)
         return self._directory / f"{day:%Y/%m/%d}" / f"{bundle_id}.jsonl"
+
+
+def _folders(folder: Path, *, depth: int) -> Iterator[Path]:
+    """Yield the folders of so many levels below that are named by a number, in order."""
+    for inside in (it for it in _inside(folder) if it.name.isdigit()):
+        if depth == 1:
+            yield inside
+        else:
+            yield from _folders(inside, depth=depth - 1)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """
+    Return what a folder holds, by name; nothing where it does not exist.
+
+    Raises:
+        SnapshotterError: It can not be read. What is not known must not look like nothing.
+    """
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SnapshotterError(f"{folder} can not be read: {error.strerror}") from error
 
 
 def _intended(found: Iterable[Line]) -> tuple[CustodyEvent, ...]:

@@ -478,6 +478,12 @@ class S3Store:
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=start, Delimiter="/"
             ):
+                # A gateway's page of its own is read as a listing without entries.
+                if "IsTruncated" not in page:
+                    raise SnapshotterError(
+                        f"{self.url} answers with something that is no listing",
+                        hint="check the endpoint: a gateway or a proxy may have answered",
+                    )
                 level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
                 level += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
         for name, length in sorted(level, reverse=reverse):

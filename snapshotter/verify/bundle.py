@@ -116,6 +116,8 @@ def verify_bundle(
     except Exception as error:  # a check that breaks must not look like a check that passed
         if state.contents is None and isinstance(error, OSError | SnapshotterError):
             raise  # the stream's own: no check was reached
+        if isinstance(error, _StreamFailed):
+            raise error.cause from error
         state.findings.append(
             _failed("internal", Code.INTERNAL, f"a check broke: {type(error).__name__}: {error}")
         )
@@ -857,13 +859,30 @@ def _rests(state: _State, first: _Signature) -> renewal.Rests:
     )
 
 
+class _StreamFailed(Exception):
+    """The bundle can not be read again: nothing is known of it, and no check broke."""
+
+    def __init__(self, cause: OSError | SnapshotterError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 def _sha512(stream: BinaryIO, sha256: str) -> str:
-    """Return the SHA-512 of the file that was read. Raises EvidenceInvalid if it changed since."""
-    stream.seek(0)
+    """
+    Return the SHA-512 of the file that was read.
+
+    Raises:
+        EvidenceInvalid: It changed since.
+        _StreamFailed: It can not be read again.
+    """
     strong, known = hashlib.sha512(), hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        strong.update(chunk)
-        known.update(chunk)
+    try:
+        stream.seek(0)
+        while chunk := stream.read(1 << 20):
+            strong.update(chunk)
+            known.update(chunk)
+    except (OSError, SnapshotterError) as error:
+        raise _StreamFailed(error) from error
     if known.hexdigest() != sha256:
         raise EvidenceInvalid("the file changed while it was read")
     return strong.hexdigest()

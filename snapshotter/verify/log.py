@@ -6,10 +6,16 @@ holds together and continues what was seen before (`log check`). Whether the sto
 the log fit each other is the audit's question (`verify/audit`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import (
+    EvidenceInvalid,
+    EvidenceUnverifiable,
+    ServiceUnavailable,
+    SnapshotterError,
+)
 from snapshotter.formats import leaf as leaves
 from snapshotter.formats import log_state, merkle, note, tiles
 from snapshotter.formats.leaf import Leaf
@@ -17,7 +23,7 @@ from snapshotter.formats.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.tiles import ENTRIES, WIDTH, Tile, TileTree
 from snapshotter.formats.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Finding, Verdict
-from snapshotter.ports import ObjectStore
+from snapshotter.ports import NotAnObject, ObjectStore
 
 _STEP = 16 * WIDTH  # entries between two reports of progress
 
@@ -44,6 +50,7 @@ class LogReader:
     def __init__(self, store: ObjectStore, policy: LogPolicy | None) -> None:
         self._store = store
         self._policy = policy
+        self._missing: set[str] = set()  # keys that the store said it does not have
 
     @property
     def policy(self) -> LogPolicy | None:
@@ -52,8 +59,7 @@ class LogReader:
 
     def note(self) -> bytes:
         """Return the published checkpoint, the whole note. Raises FileNotFoundError."""
-        with self._store.open(log_state.CHECKPOINT) as stream:
-            return stream.read(note.MAX_BYTES + 1)
+        return self._read(log_state.CHECKPOINT, note.MAX_BYTES + 1)
 
     def checkpoint(self) -> SignedCheckpoint:
         """
@@ -75,8 +81,27 @@ class LogReader:
 
     def fetch(self, path: str) -> bytes:
         """Return a file of the log by its path. Raises FileNotFoundError."""
-        with self._store.open(log_state.key(path)) as stream:
-            return stream.read(tiles.MAX_FILE)
+        return self._read(log_state.key(path), tiles.MAX_FILE)
+
+    def _read(self, key: str, limit: int) -> bytes:
+        try:
+            with self._store.open(key) as stream:
+                return stream.read(limit)
+        except FileNotFoundError:
+            self._missing.add(key)
+            raise
+        except NotAnObject as error:
+            self._missing.add(key)
+            raise FileNotFoundError(errno.ENOENT, error.message, key) from error
+
+    def take_missing(self) -> frozenset[str]:
+        """Return the keys that were not there since this was asked last."""
+        missing, self._missing = frozenset(self._missing), set()
+        return missing
+
+    def is_listed(self, keys: Iterable[str]) -> bool:
+        """Whether a listing shows any of these keys."""
+        return any(found.key == key for key in keys for found in self._store.list(key))
 
     def entries(self, begin: int, end: int) -> Iterator[Entry]:
         """Yield the entries of a range, one file in memory. Raises EvidenceInvalid."""
@@ -104,24 +129,39 @@ class LogReader:
 
 
 def check_log(
-    reader: LogReader, *, seen: Sequence[tuple[str, bytes]] = (), step: Step = lambda _, __: None
+    reader: LogReader,
+    *,
+    pause: Callable[[], None],
+    seen: Sequence[tuple[str, bytes]] = (),
+    step: Step = lambda _, __: None,
 ) -> Iterator[Finding]:
     """
     Yield what is found about a log: its head, its witnesses, its files, and its past.
 
     Every file is worked out from the entries again; memory does not grow with the log.
 
+    A file that is missing is FAILED if it is missing once more after a pause, and no listing
+    shows it. One that can not be read is INDETERMINATE.
+
     Args:
+        pause: Waits until what a store has been told is visible everywhere.
         seen: Checkpoints of this log from before, each with a name for it.
 
     Raises:
         FileNotFoundError: The store has no log.
-        ServiceUnavailable, SnapshotterError: As the store says.
+        ServiceUnavailable: The store does not answer.
     """
     try:
         signed = reader.checkpoint()
     except EvidenceInvalid as error:
         yield _found("checkpoint", Verdict.FAILED, str(error))
+        return
+    except ServiceUnavailable:
+        raise
+    except (SnapshotterError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        yield _found("checkpoint", Verdict.INDETERMINATE, f"it can not be read: {error}", Code.LOG)
         return
     if reader.policy is None:
         yield _found(
@@ -141,10 +181,15 @@ def check_log(
     strangers = 0
     problem = ""
     try:
-        strangers = _rebuild(reader, signed, roots, step)
+        strangers = _rebuilt(reader, signed, roots, step, pause)
     except EvidenceInvalid as error:
         problem = str(error)
         yield _found("tree", Verdict.FAILED, problem)
+    except ServiceUnavailable:
+        raise
+    except (SnapshotterError, OSError) as error:
+        problem = f"a file of it can not be read: {error}"
+        yield _found("tree", Verdict.INDETERMINATE, problem, Code.LOG)
     else:
         yield _found(
             "tree",
@@ -169,6 +214,31 @@ def _witnesses(policy: LogPolicy, signed: SignedCheckpoint) -> Iterator[Finding]
         )
     elif policy.witnesses:
         yield _found("witnesses", Verdict.PASSED, f"seen by {names}")
+
+
+def _rebuilt(
+    reader: LogReader,
+    signed: SignedCheckpoint,
+    roots: dict[int, bytes | None],
+    step: Step,
+    pause: Callable[[], None],
+) -> int:
+    """Rebuild the log; where files were missing, a second time after a pause. See `_rebuild`."""
+    reader.take_missing()
+    try:
+        return _rebuild(reader, signed, roots, step)
+    except EvidenceInvalid:
+        if not reader.take_missing():
+            raise
+    pause()
+    try:
+        return _rebuild(reader, signed, roots, step)
+    except EvidenceInvalid as error:
+        if reader.is_listed(reader.take_missing()):
+            raise EvidenceUnverifiable(
+                f"the store lists a file of the log, and does not have it: {error}"
+            ) from error
+        raise
 
 
 def _rebuild(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats import custody_sidecars, layout, leaf, receipts
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.audit import AuditCode, Severity
@@ -103,6 +103,15 @@ class Guard:
         Args:
             tell: Judges a bundle that is gone: its id, key and digest.
         """
+        try:
+            self._missing(tell)
+        except SnapshotterError as error:
+            if isinstance(error, ServiceUnavailable):
+                raise
+            words = f"the receipts of this machine can not be read: {error}"
+            self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
+
+    def _missing(self, tell: Callable[[str, str, str], None]) -> None:
         if self._kept is None:
             return
         for bundle_id in self._kept.bundle_ids():

@@ -1,12 +1,16 @@
 """The log of a store as a reader finds it: proven, rebuilt, and held against its past."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
+from typing_extensions import override
 
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import log_state, merkle, note, tlog_proof
 from snapshotter.formats.note import Checkpoint, LogPolicy
+from snapshotter.model.bundle import StoredObject
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.log import LogReader, check_log
@@ -27,7 +31,8 @@ def reader(store: DirectoryStore) -> LogReader:
 
 
 def checked(store: DirectoryStore, **more: object) -> dict[str, tuple[str, str]]:
-    found = list(check_log(reader(store), **more))  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {"pause": lambda: None, **more}
+    found = list(check_log(reader(store), **arguments))
     return {it.check: (it.verdict.value, it.code.value) for it in found}
 
 
@@ -103,14 +108,14 @@ def test_a_checkpoint_of_another_key_is_found(store: DirectoryStore) -> None:
         "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     )))  # fmt: skip
 
-    (found,) = check_log(log)
+    (found,) = check_log(log, pause=lambda: None)
     assert (found.check, found.verdict) == ("checkpoint", Verdict.FAILED)
     with pytest.raises(EvidenceInvalid, match="not signed"):
         log.checkpoint()
 
 
 def test_without_a_key_nothing_is_established(store: DirectoryStore) -> None:
-    found: list[Finding] = list(check_log(LogReader(store, None)))
+    found: list[Finding] = list(check_log(LogReader(store, None), pause=lambda: None))
 
     assert [(it.check, it.verdict) for it in found] == [
         ("checkpoint", Verdict.INDETERMINATE),
@@ -120,7 +125,9 @@ def test_without_a_key_nothing_is_established(store: DirectoryStore) -> None:
 
 def test_witnesses_that_are_wanted_are_missed(store: DirectoryStore) -> None:
     policy = LogPolicy(key=LOG_KEY, witnesses=(WITNESS_KEY,), quorum=1)
-    found = {it.check: it.code.value for it in check_log(LogReader(store, policy))}
+    found = {
+        it.check: it.code.value for it in check_log(LogReader(store, policy), pause=lambda: None)
+    }
 
     assert found["witnesses"] == "LOG_MISSING"
 
@@ -159,8 +166,70 @@ def test_a_log_that_does_not_continue_what_was_seen_is_found(
 
 def test_a_store_without_a_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        list(check_log(reader(DirectoryStore(tmp_path / "none"))))
+        list(check_log(reader(DirectoryStore(tmp_path / "none")), pause=lambda: None))
 
 
 def test_what_is_read_is_what_was_published(store: DirectoryStore) -> None:
     assert reader(store).checkpoint().note == published(store).note
+
+
+# --- files that are not given ----------------------------------------------------------------
+
+TILE = "log/tile/0/000"
+
+
+class Refusing(DirectoryStore):
+    """A store that does not give one tile."""
+
+    error: Exception = FileNotFoundError(TILE)
+    shown = True
+
+    @override
+    def open(self, key: str) -> BinaryIO:
+        if key == TILE:
+            raise self.error
+        return super().open(key)
+
+    @override
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        return (it for it in super().list(prefix, reverse=reverse) if self.shown or it.key != TILE)
+
+
+@pytest.mark.parametrize(
+    ("error", "shown", "verdict"),
+    [
+        (SnapshotterError("no right to read"), True, "indeterminate"),
+        (FileNotFoundError(TILE), True, "indeterminate"),  # a listing shows it
+        (FileNotFoundError(TILE), False, "failed"),
+    ],
+)
+def test_a_tile_that_is_not_given_is_failed_only_where_it_is_gone(
+    store: DirectoryStore, error: Exception, shown: bool, verdict: str
+) -> None:
+    refusing = Refusing(store.root)
+    refusing.error, refusing.shown = error, shown
+
+    assert checked(refusing)["tree"] == (verdict, "LOG")
+
+
+def test_a_tile_that_is_back_after_a_pause_is_no_fault(store: DirectoryStore) -> None:
+    hidden = store.path(TILE).rename(store.root / "hidden")
+
+    found = checked(store, pause=lambda: hidden.rename(store.path(TILE)))
+
+    assert found["tree"] == ("passed", "OK")
+
+
+def test_something_in_the_place_of_a_tile_is_no_tile(store: DirectoryStore) -> None:
+    store.path(TILE).unlink()
+    store.path(TILE).mkdir()
+
+    assert checked(store)["tree"] == ("failed", "LOG")
+
+
+def test_a_log_of_a_store_that_does_not_answer_is_to_be_tried_again(store: DirectoryStore) -> None:
+    refusing = Refusing(store.root)
+    refusing.error = ServiceUnavailable("busy")
+
+    with pytest.raises(ServiceUnavailable):
+        checked(refusing)

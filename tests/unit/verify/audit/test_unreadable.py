@@ -1,5 +1,8 @@
 """What can not be read is never taken for gone, what is gone never for unreadable."""
 
+import errno
+import hashlib
+import io
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,10 +13,12 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats import names, renewal
 from snapshotter.model.bundle import LockState
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.store.ledger import ReceiptFiles
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.unread import Unreadable
 from tests.audited import Audited, Collection, ReceiptsOf
@@ -266,6 +271,16 @@ def test_a_bundle_without_rights_is_looked_for_by_receipt_and_not_said_to_be_gon
     assert (unread.kinds, _code(unread)) == ({"unreadable?"}, 11)
 
 
+def test_receipts_that_can_not_be_read_are_not_none(
+    full: Kinds, workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "receipts").write_bytes(b"in the way")
+
+    found = full.it.audited(workspace, receipts=ReceiptFiles(tmp_path / "receipts"))
+
+    assert (found.kinds, _code(found)) == ({"unrecorded?"}, 11)
+
+
 # --- what can not be read hides nothing else -------------------------------------------------
 
 
@@ -280,6 +295,51 @@ def test_a_sidecar_that_can_not_be_read_hides_no_change_of_its_bundle(
     found = _audited(spoiled, tmp_path / "work.sqlite", seen, open_store=opened)
 
     assert (found.kinds, _code(found)) == ({"altered", "unreadable?"}, 10)
+
+
+class _Tiring(io.BytesIO):
+    """A stream that fails once more than its whole has been read."""
+
+    left = 0
+    error: Exception = OSError(errno.EIO, "bad sector")
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise self.error
+        return data
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(OSError(errno.EIO, "bad sector"), 11), (ServiceUnavailable("busy"), 30)]
+)
+def test_a_bundle_that_can_not_be_read_a_second_time_is_not_altered(
+    full: Kinds, tmp_path: Path, error: Exception, code: int
+) -> None:
+    """A renewal is over another digest, for which the bundle is read again."""
+    spoiled = full.copy(tmp_path / "store")
+    text = renewal.Renewal(
+        bundle_id=spoiled.ids[0],
+        sha512=hashlib.sha512(spoiled.path(0).read_bytes()).hexdigest(),
+        covers={},
+    ).encode()
+    for kind, data in zip(names.renewal(1), (text, spoiled.authority.response(text)), strict=True):
+        spoiled.put(f"{spoiled.key(0)}.{kind}", data)
+
+    class Tiring(DirectoryStore):
+        @override
+        def open(self, key: str) -> BinaryIO:
+            if key != spoiled.key(0):
+                return super().open(key)
+            stream = _Tiring(spoiled.path(0).read_bytes())
+            stream.left, stream.error = len(stream.getvalue()) * 3 // 2, error
+            return stream
+
+    found = spoiled.audited(tmp_path / "work.sqlite", open_store=Tiring)
+
+    assert (found.kinds, _code(found)) == ({"unreadable?"}, code), found.findings
 
 
 def test_a_tombstone_that_can_not_be_read_makes_no_deletion(
@@ -344,6 +404,18 @@ def test_a_lock_that_a_store_does_not_say_hides_no_change_of_the_bundle(
 
     assert (whole.kinds, _code(whole)) == ({"unlocked?"}, code)
     assert (altered.kinds, _code(altered)) == ({"unlocked?", "altered"}, 10)
+
+
+@pytest.mark.parametrize("body", [b"<html><p>please sign in</p></html>", b""])
+def test_a_page_in_the_place_of_a_listing_is_no_empty_store(
+    full: Kinds, seen: Audited, bucket: Bucket, workspace: Path, body: bytes
+) -> None:
+    """A gateway answers with a page of its own."""
+    bucket.faults["?bundles/"] = status(200, body=body)
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
 
 def test_try_again_is_said_only_where_that_may_mend_all(
