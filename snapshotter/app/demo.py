@@ -375,7 +375,7 @@ def _findings(report: PackReport) -> tuple[Finding, ...]:
 def _write_settings(settings: Settings, file: Path) -> None:
     """Write down what somebody needs who looks at what a demo has left: relative to the file."""
     lines = [
-        "# SNAPSHOTTER_CONFIG=snapshotter.toml snapshotter verify proof.html",
+        "# SNAPSHOTTER_CONFIG=$PWD/snapshotter.toml snapshotter verify proof.html",
         'store = "captures"',
         'policy = "policy.toml"',
         'data_dir = "data"',

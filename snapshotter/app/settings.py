@@ -335,12 +335,15 @@ def load(
         sources.append(found_file)
     stronger: dict[str, Any] = {}
     if named:
+        _require_absolute("CONFIG", named)
         stronger |= _read(Path(named), found=False)  # not there: reading it says so
         sources.append(named)
     names = set(_File.model_fields) - {"authority", "witness", "vantage"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
+            if name in _PATHS or (name == "policy" and (os.sep in text or text.endswith(".toml"))):
+                _require_absolute(name.upper(), text)
             stronger[name] = text
             sources.append(f"{_PREFIX}{name.upper()}")
     unknown = sorted(
@@ -388,6 +391,20 @@ def _require_home() -> None:
             "this user has no home directory",
             hint="set HOME to a directory that you may write to",
         ) from error
+
+
+def _require_absolute(name: str, path: str) -> None:
+    """
+    Raise for a relative path in a variable.
+
+    A variable goes along into an exhibit's folder, and would name another file there.
+    """
+    if path and not os.path.isabs(path) and not path.startswith("~"):
+        full = shlex.quote(os.path.abspath(path))
+        raise SnapshotterError(
+            f"{_PREFIX}{name} is {path}, which is another file in each folder",
+            hint=f"give the whole path: {_PREFIX}{name}={full}",
+        )
 
 
 def _is_one_of(file: Path, named: str) -> bool:

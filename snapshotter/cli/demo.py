@@ -144,9 +144,11 @@ def _end(done: "Demo", keep: Path | None, shown: Path | None) -> None:
     result("does so in earnest.")
     result()
     if keep is not None:
+        from snapshotter.app.settings import naming
+
         proof = keep / done.proof.name
         result(f"kept: {keep}; {done.proof.name} opens in any browser")
-        result(f"next: SNAPSHOTTER_CONFIG={keep / 'snapshotter.toml'} {program()} verify {proof}")
+        result(f"next: {naming((keep / 'snapshotter.toml').absolute())} {program()} verify {proof}")
     elif shown is not None:
         result(f"opened: {shown}; delete it when you like")
     else:

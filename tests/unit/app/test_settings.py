@@ -276,6 +276,36 @@ def test_the_users_own_file_counts_in_full_where_one_works_beside_it(tmp_path: P
     assert found.sources == (str(own),)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("CONFIG", "s.toml"),
+        ("TRUST_FILE", "trust.json"),
+        ("POLICY", "own.toml"),
+        ("KEYS_DIR", "./k"),
+    ],
+)
+def test_a_relative_path_in_a_variable_names_a_file_of_each_folder_and_is_an_error(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(SnapshotterError, match="another file in each folder") as caught:
+        _load(tmp_path, environment={f"SNAPSHOTTER_{name}": text})
+
+    assert f"SNAPSHOTTER_{name}={Path.cwd()}/" in caught.value.hint
+
+
+def test_a_store_or_the_name_of_a_policy_in_a_variable_is_no_path(tmp_path: Path) -> None:
+    variables = {
+        "SNAPSHOTTER_STORE": "kept",
+        "SNAPSHOTTER_POLICY": "forum",
+        "SNAPSHOTTER_CONFIG": "",
+    }
+
+    found = _load(tmp_path, environment=variables)
+
+    assert (found.store, found.policy) == ("kept", "forum")
+
+
 def test_a_policy_that_is_chosen_takes_the_place_of_one_that_was_found(tmp_path: Path) -> None:
     _write(tmp_path, 'policy = "theirs"\n')
     found = _load(tmp_path)

@@ -147,7 +147,7 @@ def test_a_bucket_is_asked_that_the_user_named(
         monkeypatch.setenv("SNAPSHOTTER_STORE", BUCKET)
     elif origin == "named file":
         here.write_text(f'store = "{BUCKET}"\n')
-        monkeypatch.setenv("SNAPSHOTTER_CONFIG", "snapshotter.toml")
+        monkeypatch.setenv("SNAPSHOTTER_CONFIG", str(here.absolute()))
     else:
         own = tmp_path / "config" / "snapshotter" / "snapshotter.toml"
         own.parent.mkdir(parents=True)
