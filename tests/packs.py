@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from snapshotter.formats import canonical_json, pack, statement
+from snapshotter.formats import canonical_json, keys, pack, statement
 from snapshotter.formats.pack import MAGIC, Manifest
 from snapshotter.model.proof import Part, Role
 from snapshotter.seal.signer import FileSigner
@@ -138,6 +138,18 @@ def value_of(data: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(rest.partition(b"\n")[0])
     assert canonical_json.dumps(found)
     return found
+
+
+def twin(data: bytes) -> bytes:
+    """Return a pack with the other signature of its list: (r, n - s) holds as (r, s) does."""
+    _, _, rest = data.partition(b'id="manifest">\n')
+    seal = json.loads(rest.split(b"\n", 2)[1])
+    key = keys.load_public_pem(seal["public_key"].encode())
+    raw = keys.to_p1363(base64.b64decode(seal["signature"]), key)
+    order = int(f"{'f' * 48}c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16)  # of P-384
+    other = raw[:48] + (order - int.from_bytes(raw[48:], "big")).to_bytes(48, "big")
+    signature = base64.b64encode(keys.from_p1363(other, key))
+    return data.replace(seal["signature"].encode(), signature, 1)
 
 
 # --- ways to alter a pack ---------------------------------------------------------------------

@@ -314,6 +314,9 @@ def test_the_page_is_red_for_each_edit_that_a_reader_can_see(
     data, found = proof.made.file.read_bytes(), {}
     file = tmp_path / "altered.html"
     with Reader(browser, proof.made.file) as reader:  # one page for all: each load is whole
+        file.write_bytes(packs.twin(data))
+        reader.open(file)
+        assert reader.verdict == "✗ ALTERED: the signed list. Do not rely on this file."
         for edit in packs.EDITS:
             file.write_bytes(edit.made(data))
             reader.open(file, settles=edit.page != "none")

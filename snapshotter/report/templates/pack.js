@@ -95,16 +95,35 @@
     }
     return out;
   }
+  // The one signature of a pack: shortest DER, and of the twins (r, s) and (r, n - s) the smaller s.
+  const HALF = { // n / 2
+    "P-384": "7fffffffffffffffffffffffffffffffffffffffffffffffe3b1a6c0fa1b96efac0d06d9245853bd76760cb5666294b9",
+    "P-256": "7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8",
+  };
+  function hasOneSpelling(der, raw, curve) {
+    const size = raw.length / 2, again = [0x30, 0];
+    for (const half of [raw.subarray(0, size), raw.subarray(size)]) {
+      let from = 0;
+      while (from < size - 1 && !half[from]) from++;
+      const number = [...(half[from] & 0x80 ? [0] : []), ...half.subarray(from)];
+      again.push(2, number.length, ...number);
+    }
+    again[1] = again.length - 2;
+    const s = Array.from(raw.subarray(size), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return again.join() === Array.from(der).join() && s <= HALF[curve];
+  }
   async function signatureHolds(signed, seal) {
     const lines = seal.public_key.split("\n"), coded = lines.slice(1, -2).join("");
     const der = bytesOf(coded), wrapped = coded.match(/.{1,64}/g).join("\n");
     const pem = "-----BEGIN PUBLIC KEY-----\n" + wrapped + "\n-----END PUBLIC KEY-----\n";
     if (pem !== seal.public_key || (await sha256(der)) !== seal.key_id) return false;
     const signature = bytesOf(seal.signature);
-    if (!subtle) return null;
     const curve = der.length > 100 ? ["P-384", "SHA-384", 48] : ["P-256", "SHA-256", 32];
+    const raw = rawSignature(signature, curve[2]);
+    if (!hasOneSpelling(signature, raw, curve[0])) return false;
+    if (!subtle) return null;
     const key = await subtle.importKey("spki", der, { name: "ECDSA", namedCurve: curve[0] }, false, ["verify"]);
-    return subtle.verify({ name: "ECDSA", hash: curve[1] }, key, rawSignature(signature, curve[2]), signed);
+    return subtle.verify({ name: "ECDSA", hash: curve[1] }, key, raw, signed);
   }
   function bytesOf(base64) {
     const raw = atob(base64);

@@ -125,6 +125,7 @@ ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
         "HASH",
         _with(parts=[*_FOUR, {**_LAST, "length": 3 << 29}]),
     ),
+    "the twin of the signature": ("SIG", lambda: packs.twin(GOOD)),
     "nothing": ("CONTAINER", lambda: b""),
     "no list": ("CONTAINER", lambda: PAGE + END),
     "half a list": ("CONTAINER", lambda: PAGE + MANIFEST + b"{}\n"),
