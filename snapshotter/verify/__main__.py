@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import takedown as takedown_format
+from snapshotter.formats.campaign import is_campaign
 from snapshotter.formats.pack import looks_like_pack
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.verify import pack_report, report, takedown
@@ -33,6 +34,7 @@ from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Seen, Trust
 
 _LOOK = 4096  # first bytes of a file that say what it is
+_ZIP = b"PK\x03\x04"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,6 +104,13 @@ def _judge(
 ) -> Report | PackReport | EventReport:
     require_exhibit(stream, file)
     head = stream.read(_LOOK)
+    if head.startswith(_ZIP):  # what lies in a bundle may look like anything
+        return verified_on_disk(stream, file, trust, now=now)
+    if is_campaign(head) and ".wacz" not in file.name.lower():
+        raise EvidenceUnverifiable(
+            f"{file} is a campaign report, and there are no rules here: nothing was found out",
+            hint="snapshotter verify, of the whole package, judges it",
+        )
     if looks_like_pack(head[:256]):
         return verify_pack(stream, trust, now=now)
     if takedown_format.is_takedown(head):

@@ -7,6 +7,7 @@ snapshotter.verify` and scripts/verify_minimal.py.
 
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,29 @@ def test_another_name_for_an_exhibit_does_not_take_its_verdict_away(
     (tmp_path / "links.csv").symlink_to("exhibit.wacz")
 
     assert PROGRAMS[program](tmp_path / "links.csv") == 10
+
+
+@pytest.mark.parametrize("program", ["alone", "minimal"])
+def test_without_rules_a_campaign_report_is_not_said_to_have_failed(
+    tmp_path: Path, program: str
+) -> None:
+    for name, code in (("report.json", 11), ("report.wacz", 10)):
+        path = tmp_path / name
+        path.write_bytes(b'{"format":"snapshotter-campaign/1","report":{}}')
+
+        assert PROGRAMS[program](path) == code
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_a_page_writes_into_a_bundle_does_not_make_it_another_kind_of_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], program: str
+) -> None:
+    words = b'{"format":"snapshotter-takedown/1"}<!-- snapshotter-pack/1 -->'
+    path = tmp_path / "exhibit.wacz"
+    path.write_bytes(GOOD[:60] + words + GOOD[60 + len(words) :])
+
+    assert PROGRAMS[program](path) == 10
+    assert re.search(r"(FAIL|BAD) +container +CONTAINER", capfd.readouterr().out)
 
 
 def test_a_usage_error_hides_no_verdict(tmp_path: Path) -> None:
