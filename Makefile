@@ -89,7 +89,7 @@ types: setup-dev ## mypy --strict over package, tests and scripts
 imports: setup-dev ## The import rules of pyproject.toml
 	@scripts/stage.sh "imports" $(BIN)/lint-imports --no-logo
 
-.PHONY: lock bench vectors vectors-check dist image image-check clean distclean
+.PHONY: lock bench vectors vectors-check fuzz dist image image-check clean distclean
 lock: ## Write the lock files anew (UPGRADE=1 takes newer versions)
 	@scripts/lock.sh
 
@@ -102,6 +102,10 @@ vectors: setup-test ## Write the test vectors anew (tests/vectors)
 vectors-check: setup-test ## Make hundreds of spoilt bundles anew, and hold both verifiers against them
 	@scripts/stage.sh "both verifiers" $(BIN)/pytest -n $(WORKERS) tests/unit/verify/test_tamper_suite.py \
 	  tests/unit/verify/test_minimal_verifier.py tests/unit/verify/test_seeded_edits.py
+
+# As SECONDS is bash's own clock, it is not passed on by the environment.
+fuzz: setup-test ## Compare both verifiers on edits by a seed (SECONDS=600 SEED=20261124); disagreements go to fuzz/
+	@$(BIN)/python scripts/fuzz_verifiers.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),20261124) $(ARGS)
 
 dist: setup ## Build the wheel into dist/
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

@@ -20,8 +20,9 @@ import re
 import struct
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,13 @@ from cryptography.hazmat.primitives.serialization import (
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
-from snapshotter.formats import canonical_json, keys, names, wacz
+from snapshotter.formats import canonical_json, keys, names, server_signature, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.tls_names import CIPHERS, GROUPS
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, flipped, pack
+from tests.forged import Der, Served, Stamper, der, extensions, message, servers, vector
 
 PAGE = "capture/dom.html"
 SIG, PEM, TOKEN = names.signature(1), names.public_key(1), names.token(1, 1)
@@ -115,7 +117,7 @@ def make(work: Path) -> Suite:
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _two_moments, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
-            _taken_out, _log_proofs, renewals, _limits,
+            _taken_out, _log_proofs, renewals, _limits, _forged_tokens, _forged_handshakes,
         )
         for case in kind(shop)
     )  # fmt: skip
@@ -1334,6 +1336,192 @@ def _limits(shop: Shop) -> Iterator[Case]:
         "TS_MALFORMED", "TS_MISSING", "TIME",
         trust="nobody",
     )  # fmt: skip
+
+
+def _forged_tokens(shop: Shop) -> Iterator[Case]:
+    """Tokens that an authority would have to make on purpose, signed by it."""
+    stamp = Stamper(shop.authority)
+
+    def sealed(edit: Callable[[Der], object], attributes: Callable[[Der], object]) -> Members:
+        def stamped(message: bytes) -> bytes:
+            return stamp(message, edit, attributes)
+
+        return bundles.resealed(shop.good_bundle, {}, shop.signer, stamped)
+
+    def same(tree: Der) -> None:
+        """Change nothing."""
+
+    def ends_in(fraction: bytes) -> Callable[[Der], object]:
+        def edit(info: Der) -> None:
+            info.at(4).content = info.at(4).content[:-1] + fraction
+
+        return edit
+
+    def accuracy(*parts: Der) -> Callable[[Der], object]:
+        def edit(info: Der) -> None:
+            info.at(5).parts = list(parts)
+
+        return edit
+
+    def extension(*parts: Der) -> Callable[[Der], object]:
+        def edit(info: Der) -> None:
+            (info.parts or []).append(Der(0xA1, [Der(0x30, list(parts))]))
+
+        return edit
+
+    def old(info: Der) -> None:
+        info.at(4).content = b"0999" + info.at(4).content[4:]
+
+    def turned(attributes: Der) -> None:
+        (attributes.parts or []).reverse()
+
+    def certificate(edit: Callable[[Der], object]) -> Callable[[Der], object]:
+        def attributes(tree: Der) -> None:
+            edit(next(it for it in tree.parts or [] if it.at(0).content.endswith(b"\x2f")).at(1, 0))
+            (tree.parts or []).sort(key=Der.encode)
+
+        return attributes
+
+    def as_octets(named: Der) -> None:
+        named.tag, named.parts, named.content = 4, None, named.encode()[2:]
+
+    oid, octets = Der(6, None, b"\x2a\x03"), Der(4, None, b"x")
+    number = Der(2, None, b"\1")
+    for label, info, attributes in (
+        ("as-it-is", same, same), ("fraction", ends_in(b".000000001Z"), same), ("accuracy-none", accuracy(), same),
+        ("accuracy-within", accuracy(Der(2, None, b"\0"), Der(0x80, None, b"\1"), Der(0x81, None, b"\3\xe7")), same),
+        ("certificate-policy", same, certificate(lambda named: named.parts.append(Der(0x30, [Der(0x30, [oid])])))),  # type: ignore[union-attr]
+    ):  # fmt: skip
+        yield _good(f"token-{label}", sealed(info, attributes), f"a token's {label}")
+    for label, info, attributes in (
+        ("fraction-zero", ends_in(b".0Z"), same), ("fraction-zero-at-its-end", ends_in(b".50Z"), same),
+        ("fraction-of-ten-digits", ends_in(b".0000000001Z"), same), ("year", old, same),
+        ("accuracy-of-zero", accuracy(Der(0x80, None, b"\0")), same), ("accuracy-of-a-second", accuracy(Der(0x81, None, b"\3\xe8")), same),
+        ("extension-without-a-name", extension(octets), same), ("extension-of-a-number", extension(oid, number), same),
+        ("extension-critical", extension(oid, Der(1, None, b"\xff"), octets), same), ("attributes-turned", same, turned),
+        ("certificate-as-octets", same, certificate(as_octets)),
+        ("certificate-policy-none", same, certificate(lambda named: named.parts.append(Der(0x30, [Der(0x30, [number])])))),  # type: ignore[union-attr]
+        ("certificate-id-none", same, certificate(lambda named: named.at(0).parts.append(Der(0x30, [number])))),  # type: ignore[union-attr]
+    ):  # fmt: skip
+        yield _failed(
+            f"insider-token-{label}", sealed(info, attributes), f"a token's {label}",
+            "TIME", "TS_MALFORMED", "TS_MISSING",
+        )  # fmt: skip
+
+
+def _forged_handshakes(shop: Shop) -> Iterator[Case]:
+    """Handshakes that a server would have to make on purpose, signed by it."""
+    path = names.SERVER_SIGNATURES
+    good = shop.members(contents={**bundles.CONTENTS, path: shop.server_signatures()})
+    one, rsa, other, plain = servers(shop._folder / "forged")
+    host, address = one.session.host, "203.0.113.7"
+
+    def members(
+        served: Served, sent: list[bytes], scheme: int | None = None, **claims: Any
+    ) -> Members:
+        session = replace(served.session, messages=served.signed(sent, scheme), **claims)
+        data = server_signature.encode(server_signature.ServerSignatures(sessions=(session,)))
+        return bundles.resealed(good, {path: data}, shop.signer, shop.stamp)
+
+    def with_message(number: int, data: bytes, served: Served = one, **claims: Any) -> Members:
+        sent = list(served.session.messages)
+        sent[number] = data
+        return members(served, sent, **claims)
+
+    def hello(kind: int, content: bytes, **claims: Any) -> Members:
+        """An extension of the ClientHello (0, 13 …), or of the ServerHello (43), is another."""
+        number = 1 if kind == 43 else 0
+        old = one.session.messages[number]
+        at = 4 + 34 + 1 + old[38]
+        at += 3 if number else 2 + int.from_bytes(old[at : at + 2], "big")
+        at += 0 if number else 1 + old[at]
+        kept = [(it, data) for it, data in extensions(old[at + 2 :]) if it != kind]
+        body = b"".join(
+            struct.pack(">H", it) + vector(data, 2) for it, data in [*kept, (kind, content)]
+        )
+        return with_message(number, message(old[0], old[4:at] + vector(body, 2)), **claims)
+
+    def alpn(*protocols: bytes) -> bytes:
+        listed = vector(b"".join(vector(it, 1) for it in protocols), 2)
+        return message(8, vector(struct.pack(">H", 16) + vector(listed, 2), 2))
+
+    def certified(served: Served, *chain: bytes) -> tuple[bytes, ...]:
+        """The messages with another chain, and the chain."""
+        is_13 = served.session.version == "TLS 1.3"
+        body = b"".join(vector(it, 3) + (b"\0\0" if is_13 else b"") for it in chain)
+        return (message(11, (b"\0" if is_13 else b"") + vector(body, 3)), *chain)
+
+    def chained(served: Served, *chain: bytes) -> Members:
+        changed, *whole = certified(served, *chain)
+        return with_message(-2, changed, served, chain=tuple(whole))
+
+    def leaf(edit: Callable[[Der], object], served: Served = one) -> Members:
+        tree = der(served.session.chain[0])
+        edit(tree)
+        return chained(served, tree.encode(), *served.session.chain[1:])
+
+    def extension(oid: bytes, edit: Callable[[Der], object]) -> Callable[[Der], object]:
+        def changed(certificate: Der) -> None:
+            listed = certificate.at(0, -1, 0).parts or []
+            edit(next(it for it in listed if it.at(0).content == oid).at(-1))
+
+        return changed
+
+    def named(*values: Der) -> Callable[[Der], object]:
+        def changed(content: Der) -> None:
+            content.content = Der(0x30, list(values)).encode()
+
+        return extension(b"\x55\x1d\x11", changed)
+
+    def twice(certificate: Der) -> None:
+        listed = certificate.at(0, -1, 0).parts or []
+        listed.append(listed[0])
+
+    def junk(content: Der) -> None:
+        content.content = b"junk"
+
+    def swapped(served: Served, old: str, new: str) -> Members:
+        changed = served.session.chain[0].replace(bytes.fromhex(old), bytes.fromhex(new))
+        return chained(served, changed, *served.session.chain[1:])
+
+    def packed(algorithm: int, cut: int = 0, length: int = 0) -> Members:
+        body = one.session.messages[-2][4:]
+        data = zlib.compress(body)[: None if not cut else -cut]
+        head = algorithm.to_bytes(2, "big") + (len(body) + length).to_bytes(3, "big")
+        return with_message(-2, message(25, head + vector(data, 3)))
+
+    def server_name(*hosts: bytes) -> bytes:
+        return vector(b"".join(b"\0" + vector(it, 2) for it in hosts), 2)
+
+    own, dns = host.encode(), Der(0x82, None, host.encode())
+    suite = one.session.messages[1]
+    at = 39 + rsa.session.messages[1][38]
+    rsa_hello = rsa.session.messages[1]
+    for label, data in (
+        ("as-it-is", members(one, list(one.session.messages))), ("name-upper-case", hello(0, server_name(own.upper()))),
+        ("name-then-another", hello(0, server_name(own, b"x"))), ("protocol-not-ascii", with_message(2, alpn(b"\xff"), alpn="\\xff")),
+        ("protocols-two", with_message(2, alpn(b"h3", b"h2"), alpn="h3")), ("compressed", packed(1)),
+        ("name-with-dot", leaf(named(Der(0x82, None, own + b".")))), ("other-extension-of-junk", leaf(extension(b"\x55\x1d\x13", junk))),
+        ("addresses", leaf(named(Der(0x87, None, bytes(16)), dns))), ("no-name", hello(0, b"", host=address)),
+    ):  # fmt: skip
+        yield _good(f"handshake-{label}", data, f"a handshake: {label}")
+    for label, data in (
+        ("name-then-ours", hello(0, server_name(b"x", own))), ("name-not-ascii", hello(0, server_name(own + b"\xff"))),
+        ("address-asked-for", hello(0, server_name(address.encode()), host=address)), ("schemes-odd", hello(13, b"\0\3\4\3\5")),
+        ("version-of-three-bytes", hello(43, b"\0\3\4")), ("suite-of-no-version", with_message(1, suite[:39 + suite[38]] + b"\x13\x06" + suite[41 + suite[38]:], cipher="0x1306")),
+        ("suite-without-signature", with_message(1, rsa_hello[:at] + b"\0\x9c" + rsa_hello[at + 2 :], rsa, cipher="TLS_RSA_WITH_AES_128_GCM_SHA256")),
+        ("compressed-cut", packed(1, cut=1)), ("compressed-length", packed(1, length=1)), ("extension-twice", leaf(twice)),
+        ("names-not-ascii", leaf(named(dns, Der(0x86, None, b"x:\xff")))), ("names-address-of-three", leaf(named(dns, Der(0x87, None, b"abc")))),
+        ("names-of-no-kind", leaf(named(dns, Der(0xA5, [])))), ("certificate-empty-behind", chained(one, one.session.chain[0], b"")),
+        ("certificates-too-many", chained(one, *[one.session.chain[0]] * 65)), ("key-of-another-kind", swapped(other, "06032b6570", "06032b657f")),
+        ("curve-of-another-scheme", swapped(one, "06082a8648ce3d030107", "06082a8648ce3d03017f")),
+        ("scheme-not-accepted", members(one, list(one.session.messages), 0x0203, signature_scheme="ecdsa_sha1")),
+    ):  # fmt: skip
+        yield _failed(f"insider-handshake-{label}", data, f"a handshake: {label}", "SERVER_SIG")
+    for label, data in (
+        ("compressed-otherwise", packed(9)), ("curve-not-known", swapped(plain, "06082a8648ce3d030107", "06082a8648ce3d03017f")),
+    ):  # fmt: skip
+        yield _unclear(f"insider-handshake-{label}", data, f"a handshake: {label}", "SERVER_SIG")
 
 
 def _der(tag: int, content: bytes) -> bytes:

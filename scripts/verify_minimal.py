@@ -60,6 +60,7 @@ MAX_VALUES = 200_000  # of "," "[" and "{" outside of texts, in one JSON documen
 MAX_DEPTH = 64  # arrays and objects inside each other
 MAX_PROOF = 64 << 10  # bytes of a signature, a key, a token
 MAX_KEY = 1024  # bytes of a public key in PEM
+MAX_OID = 64  # bytes of an object identifier in DER
 MAX_CUSTODY = 256 << 10  # bytes of a custody sidecar
 MAX_SIDECARS, MAX_CUSTODY_TOTAL = (
     20_000,
@@ -590,8 +591,8 @@ def der_integer(content: bytes) -> int:
 
 def der_oid(content: bytes) -> str:
     """The dotted text of an object identifier."""
-    if not content or content[-1] & 128:
-        raise Bad("an object identifier that is cut short")
+    if not 0 < len(content) <= MAX_OID or content[-1] & 128:
+        raise Bad("an object identifier that is cut short, or too long")
     arcs, value, fresh = [], 0, True
     for octet in content:
         if fresh and octet == 128:
@@ -730,7 +731,10 @@ class Certificate:
         if [tag for tag, _, _ in outer] != [0x30, 0x30, 0x03]:
             raise Bad("not a certificate")
         self.signed, self.signature = outer[0][2], outer[2][1][1:]
-        self.signature_name = der_oid(der_all(outer[1][1])[0][1])
+        named_by = der_all(outer[1][1])
+        if not named_by or named_by[0][0] != 6:
+            raise Bad("a signature's algorithm has no name")
+        self.signature_name = der_oid(named_by[0][1])
         parts = der_all(outer[0][1])
         if parts and parts[0][0] == 0xA0:
             parts = parts[1:]
@@ -745,19 +749,25 @@ class Certificate:
         self.extensions: dict[str, bytes] = {}
         for tag, content, _ in parts[6:]:
             if tag == 0xA3:
-                for _, extension, _ in der_all(der_one(content, 0x30)):
+                for kind, extension, _ in der_all(der_one(content, 0x30)):
                     pieces = der_all(extension)
+                    if kind != 0x30 or [it for it, _, _ in pieces] not in ([6, 4], [6, 1, 4]):
+                        raise Bad("an extension of a certificate is not in its form")
                     oid = der_oid(pieces[0][1])
                     if oid in self.extensions:
                         raise Bad("an extension of a certificate twice")
                     self.extensions[oid] = pieces[-1][1]
         key = der_all(der_one(self.spki, 0x30))
+        if [tag for tag, _, _ in key] != [0x30, 0x03]:
+            raise Bad("a certificate without a public key")
         algorithm = der_all(key[0][1])
+        if not algorithm or algorithm[0][0] != 6:
+            raise Bad("a public key of no kind")
         self.key_kind = der_oid(algorithm[0][1])
         self.key_curve = (
             der_oid(algorithm[1][1]) if len(algorithm) > 1 and algorithm[1][0] == 6 else ""
         )
-        self.key_bits = key[1][1][1:] if len(key) > 1 else b""
+        self.key_bits = key[1][1][1:]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1161,7 +1171,7 @@ SIGNATURE_NAMES = {
     "1.2.840.113549.1.1.12": (RSA_KEY, "sha384"), "1.2.840.113549.1.1.13": (RSA_KEY, "sha512"),
 }  # fmt: skip
 GENERALIZED_TIME = re.compile(
-    rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]{1,9}))?Z\Z"
+    rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.([0-9]{0,8}[1-9]))?Z\Z"
 )
 
 
@@ -1298,21 +1308,22 @@ class Token:
         accuracy = parts.maybe(0x30)
         if accuracy:
             numbers = Fields(accuracy[1])
-            for tag, most in ((2, 1 << 31), (0x80, 999), (0x81, 999)):
+            for tag, least, most in ((2, 0, 1 << 31), (0x80, 1, 999), (0x81, 1, 999)):
                 number = numbers.maybe(tag)
-                if number and not 0 <= int.from_bytes(number[1], "big", signed=True) <= most:
+                if number and not least <= der_integer(number[1]) <= most:
                     raise Bad("its accuracy is out of range")
-                if number and not number[1]:
-                    raise Bad("a number is empty")
             numbers.end()
         for tag in (1, 2, 0xA0):
             parts.maybe(tag)
         extensions = parts.maybe(0xA1)
         parts.end()
         for tag, extension, _ in der_all(extensions[1]) if extensions else []:
-            if tag != 0x30 or any(
-                it == 1 and value != b"\0" for it, value, _ in der_all(extension)
-            ):
+            found_one = Fields(extension)
+            found_one.take(6)
+            critical = found_one.maybe(1)
+            found_one.take(4)
+            found_one.end()
+            if tag != 0x30 or (critical and critical[1] != b"\0"):
                 raise Bad("a critical extension that is not known")
 
     def _signer(self, infos_data: bytes, digests: bytes, info: bytes, openssl: OpenSSL) -> None:
@@ -1328,6 +1339,9 @@ class Token:
             raise Bad("not signed by one, with attributes, by the hash that it lists")
         digest = digest_name(digest_algorithm[1])
         attributes: dict[str, tuple[int, bytes, bytes]] = {}
+        encoded = [whole for _, _, whole in der_all(attributes_raw[1])]
+        if encoded != sorted(encoded):
+            raise Bad("its signed attributes are not in the order of DER")
         for tag, content, _ in der_all(attributes_raw[1]):
             pieces = Fields(content)
             oid, values = der_oid(pieces.take(6)), der_all(pieces.take(0x31))
@@ -1351,11 +1365,33 @@ class Token:
         named_it = 0
         for oid, default in OID_SIGNING_CERTIFICATE.items():
             if oid in attributes:
-                first = Fields(der_all(der_all(attributes[oid][1])[0][1])[0][1])
+                if attributes[oid][0] != 0x30:
+                    raise Bad("it names the certificate of its signer in another form")
+                outer = Fields(attributes[oid][1])
+                named_all = der_all(outer.take(0x30))
+                policies = outer.maybe(0x30)
+                outer.end()
+                listed = der_all(policies[1]) if policies else []
+                if any(tag != 0x30 for tag, _, _ in named_all + listed):
+                    raise Bad("it names a certificate, or a policy, in another form")
+                for _, policy, _ in listed:
+                    parts = Fields(policy)
+                    parts.take(6)
+                    parts.maybe(0x30)
+                    parts.end()
+                for _, identifier, _ in named_all[1:]:
+                    parts = Fields(identifier)
+                    parts.maybe(0x30)
+                    parts.take(4)
+                    parts.maybe(0x30)
+                    parts.end()
+                first = Fields(named_all[0][1])
                 other = first.maybe(0x30) if default == "sha256" else None
                 name = digest_name(other[1]) if other else default
                 if hashlib.new(name, self.signer.der).digest() != first.take(4):
                     raise Bad("it was signed with another certificate than it has")
+                first.maybe(0x30)  # issuer and serial number
+                first.end()
                 named_it += 1
         if not named_it:
             raise Bad("it does not name the certificate of its signer")
@@ -2554,6 +2590,8 @@ class CertificateLists:
             algorithm, length = reader.number(2), reader.number(3)
             packed = reader.vector(3)
             reader.end()
+            if algorithm not in (1, 2):
+                raise Unknown("the certificate is compressed by a method that is not known")
             if length > MAX_CERTIFICATE_LIST:
                 raise Bad("a certificate list of over 32 KiB")
             self.left -= length
@@ -2663,6 +2701,8 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
             raise Bad("an RSA key of that size does not count")
     # (4) the signature holds by the key of the first certificate
     if not openssl.knows_key(leaf.spki):
+        if is_rsa or kind == "1.3.101.112" or leaf.key_curve in (P256_OID, P384_OID, P521_OID):
+            raise Bad("the certificate's key is none")
         raise Unknown("this openssl does not know the certificate's key")
     if kind in ("ecdsa", "pkcs1"):
         holds = openssl.holds(leaf.spki, signature, signed, digest)

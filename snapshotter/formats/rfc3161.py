@@ -47,6 +47,7 @@ from snapshotter.model.finding import Code
 
 MAX_RESPONSE_BYTES: Final = 64 << 10  # real ones have 3 to 8 KiB
 _MAX_CERTIFICATES: Final = 8
+_MAX_OID: Final = 64  # bytes
 _MAX_DEPTH: Final = 32  # of nested DER; real tokens stay below 16
 _MAX_STATUS_BYTES: Final = 256  # of the free text beside the status; nothing signs it
 
@@ -118,7 +119,8 @@ _CONTEXT_1: Final = 0x81
 _EXPLICIT_0: Final = 0xA0
 _EXPLICIT_1: Final = 0xA1
 _LONGEST_NAME: Final = 300  # characters of a certificate's name in a sentence
-_GEN_TIME = re.compile(rb"(\d{14})(?:\.(\d{1,9}))?Z")
+# From the year 1000 on; DER has no zeros at the end of a fraction (X.690 section 11.7.3).
+_GEN_TIME = re.compile(rb"([1-9]\d{13})(?:\.(\d{0,8}[1-9]))?Z")
 
 
 class TokenInvalid(EvidenceInvalid):
@@ -500,7 +502,10 @@ def _issuer_and_serial(certificate: _Node) -> bytes:
 
 def _parse_attributes(attributes: _Node) -> dict[str, _Node]:
     found: dict[str, _Node] = {}
-    for node in _children(attributes.content, tag=_SEQUENCE):
+    nodes = _children(attributes.content, tag=_SEQUENCE)
+    if [it.raw for it in nodes] != sorted(it.raw for it in nodes):
+        raise TokenInvalid("the signed attributes are not in the order of DER")
+    for node in nodes:
         fields = _Fields(node, "a signed attribute")
         name = _oid(fields.take(_OID))
         values = _children(fields.take(_SET).content)
@@ -530,9 +535,12 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
     extensions = fields.maybe(_EXPLICIT_1)
     fields.end()
     for extension in _children(extensions.content, tag=_SEQUENCE) if extensions else []:
-        if any(
-            node.tag == _BOOLEAN and node.content != b"\0" for node in _children(extension.content)
-        ):
+        parts = _Fields(extension, "an extension of the timestamp")
+        parts.take(_OID)
+        critical = parts.maybe(_BOOLEAN)
+        parts.take(_OCTET_STRING)
+        parts.end()
+        if critical is not None and critical.content != b"\0":
             raise TokenInvalid("the timestamp has a critical extension that we do not know")
     token = Token(
         time=time,
@@ -561,7 +569,8 @@ def _accuracy_ms(node: _Node) -> int:
     seconds, millis, micros = (fields.maybe(tag) for tag in (_INTEGER, _CONTEXT_0, _CONTEXT_1))
     fields.end()
     parts = [_integer(part) if part is not None else 0 for part in (seconds, millis, micros)]
-    if min(parts) < 0 or parts[0] > 1 << 31 or max(parts[1:]) > 999:
+    fractions = [part for part, node in zip(parts[1:], (millis, micros), strict=True) if node]
+    if not 0 <= parts[0] <= 1 << 31 or not all(1 <= part <= 999 for part in fractions):
         raise TokenInvalid("the accuracy is out of range")
     return parts[0] * 1000 + parts[1] + math.ceil(parts[2] / 1000)
 
@@ -592,7 +601,23 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
         attribute = parsed.attributes.get(oid)
         if attribute is None:
             continue
-        ids = _children(_children(attribute.content)[0].content, tag=_SEQUENCE)
+        if attribute.tag != _SEQUENCE:
+            raise TokenInvalid("the signer's certificate is not named in its form")
+        outer = _Fields(attribute, "the signer's certificate identifiers")
+        ids = _children(outer.take(_SEQUENCE).content, tag=_SEQUENCE)
+        policies = outer.maybe(_SEQUENCE)
+        outer.end()
+        for policy in _children(policies.content, tag=_SEQUENCE) if policies else []:
+            parts = _Fields(policy, "a policy of the signer's certificate")
+            parts.take(_OID)
+            parts.maybe(_SEQUENCE)
+            parts.end()
+        for other in ids[1:]:
+            parts = _Fields(other, "a certificate identifier")
+            parts.maybe(_SEQUENCE)
+            parts.take(_OCTET_STRING)
+            parts.maybe(_SEQUENCE)
+            parts.end()
         fields = _Fields(ids[0], "the signer's certificate identifier")  # the first is the signer's
         if oid == _SIGNING_CERTIFICATE:
             # SHA-1 because RFC 3161 says so; the chain stands on other digests
@@ -603,6 +628,8 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             digest = hashlib.new(name, certificate).digest()
         if fields.take(_OCTET_STRING).content != digest:
             raise TokenInvalid("the token was signed with another certificate than it has")
+        fields.maybe(_SEQUENCE)  # issuer and serial number
+        fields.end()
         named += 1
     if not named:
         raise TokenInvalid("the token does not say which certificate signed it")
@@ -842,8 +869,8 @@ def _integer(node: _Node) -> int:
 
 def _oid(node: _Node) -> str:
     content = node.content
-    if not content or content[-1] & 0x80:
-        raise TokenInvalid("an object identifier is cut off")
+    if not 0 < len(content) <= _MAX_OID or content[-1] & 0x80:
+        raise TokenInvalid("an object identifier is cut off, or too long")
     arcs: list[int] = []
     value = 0
     fresh = True

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
+from snapshotter.formats import certificate as certificates
 from snapshotter.formats import tls_handshake as messages
+from snapshotter.formats.certificate import Certificate, CertificateInvalid
 from snapshotter.formats.tls_handshake import ClientHello, Handshake, ServerHello, TlsMalformed
 from snapshotter.formats.tls_names import (
     CIPHERS,
@@ -38,7 +39,6 @@ from snapshotter.formats.tls_names import (
 from snapshotter.formats.tls_records import TLS_1_3_SUITES
 from snapshotter.formats.transparency import (
     MAX_TIMESTAMPS,
-    UNREADABLE,
     CertificateTimestamp,
     timestamps,
 )
@@ -71,8 +71,13 @@ _KINDS = {
     "mldsa65": "2.16.840.1.101.3.4.3.18",
     "mldsa87": "2.16.840.1.101.3.4.3.19",
 }
-_CURVE_SCHEMES = {"ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512"}
-_CURVES = {"secp256r1": "sha256", "secp384r1": "sha384", "secp521r1": "sha512"}
+_KNOWN_KINDS = {_KINDS["rsa"], _KINDS["ed25519"]}  # to every library
+# Of TLS 1.3, which asks for a curve as well; in TLS 1.2 the scheme is a hash alone, for any curve.
+_CURVES = {
+    "ecdsa_secp256r1_sha256": "1.2.840.10045.3.1.7",
+    "ecdsa_secp384r1_sha384": "1.3.132.0.34",
+    "ecdsa_secp521r1_sha512": "1.3.132.0.35",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,12 +381,12 @@ def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> 
     )
 
 
-def _leaf(said: _Said) -> x509.Certificate:
+def _leaf(said: _Said) -> Certificate:
     if not said.certificates.chain:
         raise _Refused("the server showed no certificate")
     try:
-        return x509.load_der_x509_certificate(said.certificates.chain[0])
-    except UNREADABLE as error:
+        return certificates.read(said.certificates.chain[0])
+    except CertificateInvalid as error:
         raise _Refused("the server's certificate can not be read") from error
 
 
@@ -406,35 +411,32 @@ def _check_claims(session: SignedSession, said: _Said) -> None:
         raise _Refused("the certificate timestamps are not those of the handshake")
 
 
-def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
+def _check_signature(said: _Said, leaf: Certificate) -> None:
     """Check the signature by the leaf's key; RFC 8446 section 4.2.3 says what a scheme allows."""
     name = named(SIGNATURE_SCHEMES, said.scheme)
     if said.scheme not in said.hello.schemes:
         raise _Refused(f"the client did not offer signatures by {name}")
     # By the certificate's words, and not by what the library makes of them: another kind of key
     # can not have signed, whether it is known here or not.
-    if leaf.public_key_algorithm_oid.dotted_string != _KINDS.get(name.partition("_")[0]):
+    is_13 = said.answer.version == TLS_1_3
+    is_known = leaf.key_kind in _KNOWN_KINDS or leaf.key_curve in _CURVES.values()
+    if leaf.key_kind != _KINDS.get(name.partition("_")[0]):
         raise _Refused(f"the certificate's key can not sign by {name}")
+    if is_13 and name in _CURVES and leaf.key_curve != _CURVES[name]:
+        raise _Refused(f"a key on another curve can not sign by {name}")
     try:
-        key = leaf.public_key()
-    except UnsupportedAlgorithm as error:
-        if said.answer.version == TLS_1_3 and name in _CURVE_SCHEMES:
-            # It asks for a curve, and all of those are known.
-            raise _Refused(f"a key on another curve can not sign by {name}") from error
+        key = serialization.load_der_public_key(leaf.spki)
+    except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
+        if is_known:
+            raise _Refused("the key of the server's certificate can not be read") from error
         raise _Unable("the kind of key in the server's certificate is not known here") from error
-    except UNREADABLE as error:
-        raise _Refused("the key of the server's certificate can not be read") from error
     if isinstance(key, rsa.RSAPublicKey) and not 1024 <= key.key_size <= _MAX_RSA_BITS:
         raise _Refused(f"an RSA key of {key.key_size} bits is not accepted")
-    is_13 = said.answer.version == TLS_1_3
     hash_name = name.rpartition("_")[2]
     try:
         if _hashes_itself(key, name, is_13=is_13):
             key.verify(said.signature, said.content)
         elif name.startswith("ecdsa_secp") and isinstance(key, ec.EllipticCurvePublicKey):
-            # In TLS 1.2 the scheme is a hash alone, and goes with any curve.
-            if is_13 and _CURVES.get(key.curve.name) != hash_name:
-                raise _Refused(f"a key on {key.curve.name} can not sign by {name}")
             key.verify(said.signature, said.content, ec.ECDSA(_HASHES[hash_name]()))
         elif name.startswith("rsa_pss_rsae_") and isinstance(key, rsa.RSAPublicKey):
             hashed = _HASHES[hash_name]()
@@ -451,7 +453,7 @@ def _check_signature(said: _Said, leaf: x509.Certificate) -> None:
             raise _Refused(f"the certificate's key can not sign by {name}")
     except InvalidSignature:
         raise _Refused("the server's signature does not hold over the handshake") from None
-    except UNREADABLE as error:
+    except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
         raise _Refused("the server's signature can not be checked") from error
 
 
@@ -464,7 +466,7 @@ def _hashes_itself(
     return name == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey)
 
 
-def _check_host(session: SignedSession, said: _Said, leaf: x509.Certificate) -> None:
+def _check_host(session: SignedSession, said: _Said, leaf: Certificate) -> None:
     asked = "" if _address(session.host) is not None else session.host
     if said.hello.server_name != asked:
         raise _Refused(f"the client asked for {said.hello.server_name!r}, not for {asked!r}")
@@ -473,20 +475,16 @@ def _check_host(session: SignedSession, said: _Said, leaf: x509.Certificate) -> 
         raise _Refused(f"the server's certificate {word} {session.host!r}")
 
 
-def _names_host(leaf: x509.Certificate, host: str) -> bool:
+def _names_host(leaf: Certificate, host: str) -> bool:
     """Whether a subject alternative name is the host's (RFC 6125 section 6.4); no other name is."""
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return False
-    except UNREADABLE as error:
+        names = certificates.names(leaf)
+    except CertificateInvalid as error:
         raise _Refused("the names in the server's certificate can not be read") from error
     address = _address(host)
     if address is not None:
-        return address in names.get_values_for_type(x509.IPAddress)
-    return any(
-        _matches(pattern.lower(), host) for pattern in names.get_values_for_type(x509.DNSName)
-    )
+        return address.packed in names.addresses
+    return any(_matches(pattern.lower(), host) for pattern in names.dns)
 
 
 def _matches(pattern: str, host: str) -> bool:

@@ -8,25 +8,14 @@ that takes the logs' keys, and for those in a certificate its issuer's.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509 import ocsp
-
+from snapshotter.formats import certificate
+from snapshotter.formats.certificate import CERTIFICATE_TIMESTAMPS, CertificateInvalid
 from snapshotter.formats.tls_handshake import Reader, TlsMalformed
 
 MAX_TIMESTAMPS = 32
-# All that the library raises for a certificate, or an OCSP answer, that is none.
-UNREADABLE = (
-    ValueError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OCTET_STRING, _SEQUENCE, _EXTENSIONS = 0x04, 0x30, 0xA1
+_IN_OCSP = "1.3.6.1.4.1.11129.2.4.5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +37,48 @@ def timestamps(leaf: bytes, sct_list: bytes, staple: bytes) -> tuple[Certificate
         staple: OCSPResponse in DER, or nothing.
     """
     found: list[CertificateTimestamp] = []
-    for read, data in ((_embedded, leaf), (_in_handshake, sct_list), (_stapled, staple)):
+    for source, read, data in (
+        ("certificate", _embedded, leaf),
+        ("handshake", bytes, sct_list),
+        ("ocsp", _stapled, staple),
+    ):
         if not data:
             continue
         try:
-            found += read(data)
-        except (*UNREADABLE, x509.ExtensionNotFound):
+            # What stands before an entry that can not be read is there.
+            for it in _listed(source, read(data)):
+                found.append(it)
+        except (CertificateInvalid, TlsMalformed, IndexError):
             continue
     return tuple(found[:MAX_TIMESTAMPS])
 
 
-def _embedded(leaf: bytes) -> Iterator[CertificateTimestamp]:
-    extensions = x509.load_der_x509_certificate(leaf).extensions
-    value = extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps).value
-    for sct in value:
-        yield _named("certificate", sct.log_id, sct.timestamp)
+def _embedded(leaf: bytes) -> bytes:
+    data = certificate.read(leaf).extensions.get(CERTIFICATE_TIMESTAMPS)
+    return certificate.one(data, _OCTET_STRING) if data else b""
 
 
-def _stapled(staple: bytes) -> Iterator[CertificateTimestamp]:
-    response = ocsp.load_der_ocsp_response(staple)
-    value = response.single_extensions.get_extension_for_class(
-        x509.SignedCertificateTimestamps
-    ).value
-    for sct in value:
-        yield _named("ocsp", sct.log_id, sct.timestamp)
+def _stapled(staple: bytes) -> bytes:
+    """Return the list in an OCSPResponse (RFC 6960 section 4.2.1), of whatever it is about."""
+    answer = certificate.values(certificate.one(staple, _SEQUENCE))
+    kind_and_bytes = certificate.values(certificate.one(answer[1].content, _SEQUENCE))
+    response = certificate.values(certificate.one(kind_and_bytes[1].raw, _OCTET_STRING))[0]
+    data = certificate.values(certificate.values(response.content)[0].content)
+    singles = [it.content for it in data if it.tag == _SEQUENCE][-1]
+    for single in certificate.values(singles):
+        for part in certificate.values(single.content):
+            if part.tag != _EXTENSIONS:
+                continue
+            for extension in certificate.values(certificate.one(part.content, _SEQUENCE)):
+                pieces = certificate.values(extension.content)
+                if certificate.oid(pieces[0].content) == _IN_OCSP:
+                    return certificate.one(pieces[-1].content, _OCTET_STRING)
+    return b""
 
 
-def _in_handshake(sct_list: bytes) -> Iterator[CertificateTimestamp]:
+def _listed(source: str, sct_list: bytes) -> Iterator[CertificateTimestamp]:
+    if not sct_list:
+        return
     reader = Reader(Reader(sct_list).vector(2))
     while reader.left:
         one = Reader(reader.vector(2))
@@ -82,9 +86,4 @@ def _in_handshake(sct_list: bytes) -> Iterator[CertificateTimestamp]:
             raise TlsMalformed("a certificate timestamp is not of version 1")
         log_id, at_ms = one.take(32), one.number(8)
         if at_ms < 1 << 53:  # JSON has no larger ones, and no year that anybody will see
-            yield CertificateTimestamp(source="handshake", log_id=log_id.hex(), at_ms=at_ms)
-
-
-def _named(source: str, log_id: bytes, at: datetime) -> CertificateTimestamp:
-    at_ms = (at.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-    return CertificateTimestamp(source=source, log_id=log_id.hex(), at_ms=at_ms)
+            yield CertificateTimestamp(source=source, log_id=log_id.hex(), at_ms=at_ms)
