@@ -30,7 +30,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, takedown, typed
-from snapshotter.formats.canonical_json import instant, plain
+from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.campaign import (
     OWN_WORD,
@@ -338,7 +338,7 @@ def _proven(every: Iterable[Observation], found: _Captures) -> Iterator[Finding]
     for it in every:
         here = found.established.get(it.bundle_id)
         proven = here.proven_time if here is not None else None
-        if proven is None or it.proven_at == proven:
+        if proven is None or (it.proven_at is not None and are_one(it.proven_at, proven)):
             continue
         (earlier if it.proven_at and it.proven_at < proven else other).append(it.bundle_id)
     if earlier:

@@ -26,7 +26,7 @@ from snapshotter.app.observations import is_of_its_host, observe, stated
 from snapshotter.assess.events import again, event_id
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout
-from snapshotter.formats.canonical_json import instant, plain
+from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Finding, Report, Verdict
@@ -421,7 +421,12 @@ def _left_open(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> It
     proven = look.report.proven_time if look.report is not None else None
     if proven is not None and said.proven_at is None:
         yield f"the event names no proven time of it; by the tokens here it is {instant(proven)}"
-    elif proven is not None and said.proven_at is not None and said.proven_at > proven:
+    elif (
+        proven is not None
+        and said.proven_at is not None
+        and said.proven_at > proven
+        and not are_one(said.proven_at, proven)
+    ):
         yield (
             f"the event names the proven time {instant(said.proven_at)}; by the tokens here it is "
             f"{instant(proven)}, which is earlier"

@@ -157,6 +157,15 @@ def is_same_moment(second: datetime, ms: int) -> bool:
     return 0 <= ms - milliseconds(second) <= 1000
 
 
+def are_one(one: datetime, other: datetime) -> bool:
+    """
+    Return whether two instants may be one, of which a record kept the milliseconds.
+
+    Clocks of others give microseconds. A record cuts them; older ones rounded them.
+    """
+    return abs(one - other) < timedelta(milliseconds=1)
+
+
 def check_moments(value: object) -> None:
     """
     Check every instant in decoded JSON that is written twice: `X`, and `X_ms` beside it.

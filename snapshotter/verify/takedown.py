@@ -19,7 +19,7 @@ from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import takedown
-from snapshotter.formats.canonical_json import instant, plain
+from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import Weak
@@ -202,7 +202,8 @@ def _bundle_finding(part: Part) -> Finding:
             code=Code.BUNDLE_OPEN,
             detail=f"{it.bundle_id} is intact, and INDETERMINATE: {' '.join(left)}",
         )
-    if it.proven_at is not None and report.proven_time and it.proven_at < report.proven_time:
+    said, proven = it.proven_at, report.proven_time
+    if said is not None and proven is not None and said < proven and not are_one(said, proven):
         return Finding(
             check=part.role,
             # Whoever concluded the event may have trusted an authority more, or one that has
@@ -210,8 +211,7 @@ def _bundle_finding(part: Part) -> Finding:
             verdict=Verdict.INDETERMINATE,
             code=Code.TIME,
             detail=f"the event says that {it.bundle_id} is proven to be from "
-            f"{instant(it.proven_at)}, and by the tokens that you trust it is from "
-            f"{instant(report.proven_time)}",
+            f"{instant(said)}, and by the tokens that you trust it is from {instant(proven)}",
         )
     return _passed(part.role, f"{it.bundle_id} of {instant(it.at)} is exactly as it was sealed")
 

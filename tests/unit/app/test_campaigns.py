@@ -36,8 +36,10 @@ from snapshotter.model.campaign import (
     OWN_WORD,
     Campaign,
     CampaignReport,
+    EventRef,
     Fate,
     Findings,
+    GapRef,
     LeftOut,
     WatchedPage,
 )
@@ -565,6 +567,11 @@ def test_each_field_of_a_report_has_a_decision() -> None:
     }
     words = {name for one in its.values() for name, word in one.items() if word == "signer's word"}
     assert words == set(OWN_WORD)
+    title = "field of a gap, an event or what is left out"
+    parts = fields.decisions("campaign-report.md", title)
+    assert set(parts) == {
+        name for kind in (GapRef, EventRef, LeftOut) for name in fields.names(kind)
+    }
 
 
 def test_no_field_of_a_report_can_be_changed_unnoticed(stamped: Case, once: Find) -> None:

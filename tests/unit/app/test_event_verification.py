@@ -39,7 +39,7 @@ from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.event_alone import verify_event_alone
 from snapshotter.verify.on_disk import verified_on_disk
-from snapshotter.verify.takedown import EventReport, as_json, lines
+from snapshotter.verify.takedown import EventReport, as_json, check_parts, lines, read_event
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import audited, bundles, fields, observed
 from tests.bundles import ChainAuthority
@@ -793,6 +793,25 @@ def test_a_later_proof_than_there_is_now_is_told_and_decides_nothing(made: Case)
 
         assert found.verdict is Verdict.PASSED
         assert [it.partition(":")[0] for it in found.notes] == ["last seen"]
+
+
+@pytest.mark.parametrize(("microseconds", "is_open"), [(456, False), (999, False), (1000, True)])
+def test_the_microseconds_of_a_token_are_no_other_time(
+    made: Case, microseconds: int, is_open: bool
+) -> None:
+    """A record keeps the milliseconds, and authorities may give more."""
+    exact = timedelta(microseconds=microseconds)
+    parts = []
+    for part in made.verify().parts:
+        report = part.report
+        assert report is not None
+        assert report.proven_time is not None
+        later = replace(report, proven_time=report.proven_time + exact)
+        parts.append(replace(part, report=later))
+
+    found = check_parts(read_event(made.removed, made.trust), parts, made.trust)
+
+    assert _codes(found) == ({role: {Code.TIME} for role in ROLES} if is_open else {})
 
 
 def test_each_field_of_an_event_has_a_decision() -> None:
