@@ -46,7 +46,7 @@ class Matrix:
 
     def run(self) -> None:
         with Bucket(self._full.it.root) as bucket:
-            opened = kinds.bucket_store(bucket)
+            opened = kinds.bucket_store(bucket, patience_s=0.5)
             for fault, kind, key in self._each(SERVER):
                 bucket.faults[key], code = SERVER[fault]
                 self._expect(f"server {fault}", kind, UNREADABLE, code, open_store=opened)

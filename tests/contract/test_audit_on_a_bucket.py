@@ -1,17 +1,22 @@
 """An audit of a bucket: the same findings as in a directory, and locks that a server keeps."""
 
+import io
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from snapshotter.model.custody import INGESTION
 from snapshotter.store.s3 import S3Store
+from snapshotter.verify.audit.report import exit_code
 from snapshotter.verify.audit.state import Remembered
 from tests import audited
 from tests.audited import Audited, Collection
@@ -56,18 +61,53 @@ class Bucket:
         answer = self.client.head_object(Bucket=_BUCKET, Key=self.name(key))
         return answer["VersionId"]
 
-    def audit(self, folder: Path, remembered: Remembered | None = None) -> Audited:
+    def audit(
+        self,
+        folder: Path,
+        remembered: Remembered | None = None,
+        refused: Mapping[str, int] | None = None,
+    ) -> Audited:
+        """
+        Audit the bucket.
+
+        Args:
+            refused: Status codes that the server answers with, by key.
+        """
+
         def opened(root: Path) -> S3Store:
-            return S3Store(
+            store = S3Store(
                 _BUCKET,
                 self.prefix,
                 endpoint_url=self.endpoint_url,
                 region="us-east-1",
                 access_key_id=ACCESS_KEY,
                 secret_access_key=SECRET_KEY,
+                attempts=1,
             )
+            for key, code in (refused or {}).items():
+                _refuse(store, f"/{_BUCKET}/{self.name(key)}", code)
+            return store
 
         return self.it.audited(folder / "work.sqlite", remembered=remembered, open_store=opened)
+
+
+def _refuse(store: S3Store, path: str, code: int) -> None:
+    """Answer what is asked of one object, in the place of the server."""
+
+    def answer(request: Any, **more: Any) -> Any:
+        if urlsplit(request.url).path != path:
+            return None
+        return AWSResponse(request.url, code, HTTPHeaders(), RawResponse())
+
+    events: Any = store._client.meta.events
+    events.register("before-send.s3", answer)
+
+
+class RawResponse(io.BytesIO):
+    """A body without a byte."""
+
+    def stream(self, **more: Any) -> Iterator[bytes]:
+        yield b""
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +165,22 @@ def test_bundles_that_were_exchanged_are_named(bucket: Bucket, tmp_path: Path) -
     bucket.put(bucket.it.key(1), first)
 
     assert bucket.audit(tmp_path).kinds == {"replaced"}
+
+
+@pytest.mark.parametrize(("code", "ends_in"), [(503, 30), (403, 11)])
+def test_what_a_server_does_not_give_is_not_said_to_be_gone(
+    bucket: Bucket, tmp_path: Path, code: int, ends_in: int
+) -> None:
+    bucket.upload()
+    seen = bucket.audit(tmp_path).to_remember
+    keys = ("log/checkpoint", bucket.it.key(0), f"{bucket.it.key(2)}.custody-0001.jsonl")
+
+    for key in keys:
+        found = bucket.audit(tmp_path, seen, {key: code})
+
+        assert found.kinds - {"unlocked?"} == {"unreadable?"}, key  # nor is its lock given
+        assert exit_code(found.report) == ends_in
+        assert {it.key for it in found.findings if it.code == "unreadable"} == {key}
 
 
 def test_another_history_is_named(bucket: Bucket, tmp_path: Path) -> None:

@@ -110,15 +110,15 @@ SERVER: Mapping[str, tuple[Fault, int]] = {
 }
 
 
-def bucket_store(bucket: Bucket) -> Callable[[Path], S3Store]:
-    """Return what opens the one store in a bucket, with no patience at all."""
+def bucket_store(bucket: Bucket, *, patience_s: float = 60) -> Callable[[Path], S3Store]:
+    """Return what opens the one store in a bucket, which asks for everything once."""
     store = S3Store(
         NAME,
         endpoint_url=bucket.endpoint_url,
         region="us-east-1",
         access_key_id="nobody",
         secret_access_key="nothing",
-        read_timeout_s=0.3,
+        read_timeout_s=patience_s,
         attempts=1,
     )
     return lambda root: store
