@@ -979,6 +979,8 @@ def _server_signatures(shop: Workshop) -> Iterator[Vector]:
 
     def insider(changes: Members, without: str = "") -> Members:
         members = {name: it for name, it in good.items() if name != without}
+        if without:  # the record goes on to name it
+            changes = {**changes, names.CAPTURE_RECORD: good[names.CAPTURE_RECORD]}
         return bundles.resealed(members, changes, shop.signer, shop.stamp)
 
     def edited(edit: Callable[[SignedSession], SignedSession]) -> Members:

@@ -115,7 +115,7 @@ def make(work: Path) -> Suite:
         case
         for kind in (
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
-            _signatures, _public_keys, _json, _record_fields, _instants, _two_moments, _times, _tokens, _late_tokens,
+            _signatures, _public_keys, _json, _record_fields, _instants, _two_moments, _agreement, _times, _tokens, _late_tokens,
             _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
             _taken_out, _log_proofs, renewals, _limits, _forged_tokens, _forged_handshakes,
         )
@@ -844,6 +844,156 @@ def _two_moments(shop: Shop) -> Iterator[Case]:
             yield _good(f"moments-{name}", edited, f"a field that nobody reads is {value}")
         else:
             yield _failed(f"insider-moments-{name}", edited, f"a field is {value}", "FORMAT")
+
+
+def _agreement(shop: Shop) -> Iterator[Case]:
+    """What the record states of a file is so, and no fact in it is two things."""
+    picture, text, assessed = (
+        "capture/screenshot.png",
+        "capture/page.txt",
+        "capture/assessment.json",
+    )
+    rules = b'id = "x"\n'
+    verdict = canonical_json.dumps(
+        {"rule_files": [{"id": "x", "sha256": digest_bytes(rules).sha256, "version": "1"}]}
+    )
+    words = "a \u6f22 \U0001f600\n"
+    good = shop.members(
+        contents={
+            **bundles.CONTENTS, text: words.encode(), assessed: verdict, "capture/rules-x.toml": rules,
+            names.SERVER_SIGNATURES: shop.server_signatures(),
+        }
+    )  # fmt: skip
+    record = bundles.record_of(good)
+    artifacts = record["content"]["artifacts"]
+    place = {it["path"]: number for number, it in enumerate(artifacts)}
+    other = shop.members(title="Another page", contents={**bundles.CONTENTS, PAGE: b"<p>Another"})
+
+    def insider(edit: Edit, **more: bytes) -> Members:
+        changed = bundles.record_of(good)
+        edit(changed)
+        changes = {names.CAPTURE_RECORD: canonical_json.dumps(changed), **more}
+        return bundles.resealed(good, changes, shop.signer, shop.stamp)
+
+    def swapped(path: str, data: bytes) -> Members:
+        return insider(lambda record: None, **{path: data})
+
+    yield _good("agreement", insider(lambda record: None), "everything that is stated twice agrees")
+    for label, path, data in (
+        ("warc", "archive/data.warc.gz", good["archive/data.warc.gz"] + b"x"), ("picture", picture, flipped(bundles.PNG, 60)),
+        ("page", PAGE, other[PAGE]), ("readme", "capture/README.txt", b"another\n"), ("index", "indexes/index.cdx", b"x\n"),
+    ):  # fmt: skip
+        why = f"{path} of another capture, and the record names the digests of this one's"
+        yield _failed(f"insider-swapped-{label}", swapped(path, data), why, "HASH", "BLAKE3")
+    yield _failed(
+        "insider-swapped-policy",
+        swapped("capture/policy.toml", b'name = "lax"\n'),
+        "another policy than the record names twice",
+        "HASH", "BLAKE3",
+    )  # fmt: skip
+    page, tls = place[PAGE], place[names.SERVER_SIGNATURES]
+    entry = artifacts[page]
+    for label, edit, codes in (
+        ("sha256", _at(f"content.artifacts.{page}.sha256", "0" * 64), ("HASH",)),
+        ("sha256-upper-case", _at(f"content.artifacts.{page}.sha256", entry["sha256"].upper()), ("HASH",)),
+        ("sha256-gone", _at(f"content.artifacts.{page}.sha256", ...), ("HASH",)),
+        ("blake3", _at(f"content.artifacts.{page}.blake3", "0" * 64), ("BLAKE3",)),
+        ("blake3-null", _at(f"content.artifacts.{page}.blake3", None), ("BLAKE3",)),
+        ("length", _at(f"content.artifacts.{page}.length", entry["length"] + 1), ("HASH",)),
+        ("length-text", _at(f"content.artifacts.{page}.length", str(entry["length"])), ("HASH",)),
+        ("path", _at(f"content.artifacts.{page}.path", "capture/other.html"), ("MISSING", "UNLISTED")),
+        ("path-null", _at(f"content.artifacts.{page}.path", None), ("FORMAT", "UNLISTED")),
+        ("path-of-the-record", _at(f"content.artifacts.{page}.path", names.CAPTURE_RECORD), ("MISSING", "UNLISTED")),
+        ("path-of-a-seal", _at(f"content.artifacts.{page}.path", SIG), ("MISSING", "UNLISTED")),
+        ("gone", lambda record: record["content"]["artifacts"].pop(page), ("UNLISTED",)),
+        ("twice", lambda record: record["content"]["artifacts"].append(entry), ("UNLISTED",)),
+        ("text", lambda record: record["content"]["artifacts"].append("x"), ("FORMAT",)),
+        ("none", _at("content.artifacts", ...), ("FORMAT",)), ("null", _at("content.artifacts", None), ("FORMAT",)),
+        ("object", _at("content.artifacts", {}), ("FORMAT",)), ("content-null", _at("content", None), ("FORMAT",)),
+        ("tls", _at(f"content.artifacts.{tls}.sha256", "0" * 64), ("SERVER_SIG",)),
+        ("tls-gone", lambda record: record["content"]["artifacts"].pop(tls), ("UNLISTED",)),
+        ("tls-twice", lambda record: record["content"]["artifacts"].append(artifacts[tls]), ("UNLISTED",)),
+        ("policy", _at("how.policy.sha256", "0" * 64), ("HASH",)), ("policy-null", _at("how.policy", None), ("HASH",)),
+        ("characters", _at("content.text_characters", len(words) + 1), ("FORMAT",)),
+        ("characters-bytes", _at("content.text_characters", len(words.encode())), ("FORMAT",)),
+        ("characters-true", _at("content.text_characters", True), ("FORMAT",)),
+        ("path-of-the-network", _at("who.network_path", "tor"), ("FORMAT",)),
+        ("network", _at("who.network", {"path": "tor"}), ("FORMAT",)),
+        ("status", _at("what.http_status", 404), ("FORMAT",)), ("status-null", _at("what.http_status", None), ("FORMAT",)),
+        ("answer-null", _at("from_whom", None), ("FORMAT",)), ("http-date", _at("when.http_date", "Tue"), ("FORMAT",)),
+        ("timezone", _at("when.timezone", "Asia/Shanghai"), ("FORMAT",)),
+        ("minimum", _at("court_minimum.met", False), ("FORMAT",)), ("minimum-part", _at("court_minimum.url", False), ("FORMAT",)),
+        ("minimum-number", _at("court_minimum.met", 1), ("FORMAT",)),
+        ("minimum-line", _at("court_minimum.line", "court minimum: NO (URL missing)"), ("FORMAT",)),
+        ("outcome", _at("outcome.state", "partial"), ("FORMAT",)), ("outcome-unknown", _at("outcome.state", "fine"), ("FORMAT",)),
+        ("reasons", _at("outcome.reasons", [{"code": "x", "detail": "y"}]), ("FORMAT",)),
+        ("reasons-null", _at("outcome.reasons", None), ("FORMAT",)),
+    ):  # fmt: skip
+        yield _failed(f"insider-disagrees-{label}", insider(edit), f"the record: {label}", *codes)
+    for label, edit in (
+        ("no-answer", _sets(from_whom=None, what={**record["what"], "http_status": None})),
+        ("fields-of-later", lambda record: [record.pop(it) for it in ("court_minimum", "outcome", "who", "how")]),
+        ("text-replaced", lambda record: [
+            record["content"].update(text_characters=7),
+            record.update(redactions=[{"commitments": [], "count": 1, "name": "uin", "place": "url-parameter"}]),
+        ]),
+    ):  # fmt: skip
+        yield _good(f"agreement-{label}", insider(edit), f"honest: {label}")
+    file = {
+        "bottom_px": 1,
+        "height": 1,
+        "path": picture,
+        "tile_count": 1,
+        "tiles": [{}],
+        "top_px": 0,
+        "width": 1,
+    }
+    pictures = [{"files": [file]}]
+    yield _good("pictures", insider(_at("content.pictures", pictures)), "a picture of one pixel")
+    many = [
+        {
+            "files": [
+                {**file, "tile_count": n, "tiles": [0] * min(n, left)}
+                for n, left in ((9_999, 10_000), (3, 1), (2, 0))
+            ]
+        }
+    ]
+    yield _good(
+        "pictures-tiles",
+        insider(_at("content.pictures", many)),
+        "10,004 tiles, of which 10,000 are listed",
+    )
+    for label, value, code in (
+        ("width", {**file, "width": 2}, "FORMAT"), ("height", {**file, "height": 0}, "FORMAT"), ("true", {**file, "width": True}, "FORMAT"),
+        ("missing", {**file, "path": "capture/viewport.png"}, "MISSING"), ("tiles", {**file, "tile_count": 2}, "FORMAT"),
+        ("no-tiles", {**file, "tiles": None}, "FORMAT"), ("negative", {**file, "tile_count": -1, "tiles": []}, "FORMAT"),
+        ("path", {**file, "path": 7}, "FORMAT"), ("text", "x", "FORMAT"),
+    ):  # fmt: skip
+        edited = insider(_at("content.pictures", [{"files": [value]}]))
+        yield _failed(f"insider-picture-{label}", edited, f"content.pictures: {label}", code)
+    odd: dict[str, Any] = {"null": None, "object": {}, "no-files": [{}], "texts": ["x"]}
+    for label, none_of_it in odd.items():
+        edited = insider(_at("content.pictures", none_of_it))
+        yield _failed(f"insider-pictures-{label}", edited, f"content.pictures: {label}", "FORMAT")
+    for label, data, is_good in (
+        ("digest", verdict.replace(digest_bytes(rules).sha256.encode(), b"0" * 64), False),
+        ("null", b'{"rule_files":[{"id":"x","sha256":null,"version":"1"}]}', False),
+        ("other-rules", b'{"rule_files":[{"id":"y","sha256":"","version":"1"}]}', True), ("none", b"not json", True),
+        ("odd", b'{"rule_files":[7,{"id":7},{"id":"../x"}]}', True),
+    ):  # fmt: skip
+        changed = bundles.record_of(good)
+        digests = digest_bytes(data)
+        changed["content"]["artifacts"][place[assessed]].update(
+            blake3=digests.blake3, length=digests.length, sha256=digests.sha256
+        )
+        changes = {assessed: data, names.CAPTURE_RECORD: canonical_json.dumps(changed)}
+        made = bundles.resealed(good, changes, shop.signer, shop.stamp)
+        if is_good:
+            yield _good(f"rule-files-{label}", made, "an assessment that says nothing of a file")
+        else:
+            yield _failed(
+                f"insider-rule-files-{label}", made, "not the rules that lie in it", "HASH"
+            )
 
 
 # --- times -----------------------------------------------------------------------------------

@@ -1460,6 +1460,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)?\Z")
 RECORD, CUSTODY, TLS = "capture/capture.json", "capture/custody.jsonl", "capture/tls.json"
 BLAKE3_LIST, SIGNED_LIST = "seal/manifest-blake3.txt", "seal/manifest-sha256.txt"
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
+ASSESSMENT, PAGE_TEXT, POLICY = "capture/assessment.json", "capture/page.txt", "capture/policy.toml"
 REQUIRED = (
     "archive/data.warc.gz", RECORD, CUSTODY, "capture/policy.toml", PACKAGE_DIGEST, PACKAGE, "indexes/index.cdx",
     "pages/pages.jsonl", BLAKE3_LIST, SIGNED_LIST,
@@ -1480,6 +1481,9 @@ class Member:
     def __init__(self, name: str, crc: int, length: int, offset: int) -> None:
         self.name, self.crc, self.length, self.offset = name, crc, length, offset
         self.kept = KEPT.get(name, MAX_PROOF if PROOF_PLACE.match(name) else None)
+        if name == ASSESSMENT and length <= MAX_JSON:  # a longer one is not read
+            self.kept = MAX_JSON
+        self.characters, self.head = 0, b""  # of the page's text; of a picture
         self.sha256 = self.blake3 = ""
         self.content = b""
 
@@ -1594,6 +1598,10 @@ def read_members(
             sha256.update(data)
             blake3.update(data)
             crc = zlib.crc32(data, crc)
+            if member.name == PAGE_TEXT:  # all bytes of UTF-8 but those that continue a character
+                member.characters += len(data.translate(None, bytes(range(0x80, 0xC0))))
+            if member.name.endswith(".png") and len(member.head) < 33:
+                member.head += data[: 33 - len(member.head)]
             if member.kept is not None:
                 content.append(data)
         member.sha256, member.blake3, member.content = (
@@ -1606,6 +1614,13 @@ def read_members(
     if take(len(tail)) != tail or take(1):
         raise Bad("CONTAINER", "the file changed while it was read")
     return whole.hexdigest(), again.hexdigest()
+
+
+def png_size(head: bytes) -> Optional[tuple[int, int]]:
+    """Width and height by the first 33 bytes of a PNG image (W3C PNG, 5.2 and 11.2.1); None for no such image."""
+    if len(head) < 33 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 MANIFEST_LINE = re.compile(r"([0-9a-f]{64})  ([!-~]+)\Z")
@@ -1718,12 +1733,23 @@ class Record:
         ]
         return said["state"], reasons
 
+    def artifacts(self) -> list[dict[str, Any]]:
+        listed = self.at("content.artifacts")
+        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
     def announces(self, path: str) -> bool:
-        content = self.value.get("content")
-        artifacts = content.get("artifacts") if isinstance(content, dict) else None
-        return isinstance(artifacts, list) and any(
-            isinstance(one, dict) and one.get("path") == path for one in artifacts
-        )
+        return any(one.get("path") == path for one in self.artifacts())
+
+    def at(self, path: str) -> Any:
+        """A value of the record; None below what is null, and `...` where there is no such field."""
+        value: Any = self.value
+        for name in path.split("."):
+            if value is None:
+                return None
+            if not isinstance(value, dict) or name not in value:
+                return ...
+            value = value[name]
+        return value
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1779,7 +1805,7 @@ class Verification:
         steps = (
             self.container, self.names, self.hashes, self.signatures, self.read_record, self.signers, self.timestamps,
             self.time, self.keys, self.derived, self.server_signatures, self.custody, self.log, self.tokens_taken_out,
-            self.renewals,
+            self.renewals, self.agreement,
         )  # fmt: skip
         for number, step in enumerate(steps, 1):
             try:
@@ -2149,6 +2175,9 @@ class Verification:
                 )
             return
         before = len(self.findings)
+        for one in self.record.artifacts():
+            if one.get("path") == TLS and not self.is_artifact(one, member):
+                self.bad("server-signature", "SERVER_SIG", "it is not the file that was announced")
         try:
             sessions = parse_tls_file(member.content)
         except (Bad, IndexError) as bad:
@@ -2346,6 +2375,141 @@ class Verification:
                 words = f"number {number}: {authority} saw it again at {show_instant(token.time)}"
                 self.find("renewal", PASSED, "OK", words)
         self.proven_until = max(ends, default=None)
+
+    # (16), docs/spec/capture-record.md, "What is stated twice"
+    def agreement(self) -> None:
+        """The record states nothing otherwise than itself, or than the files are."""
+        before = len(self.findings)
+        self.artifacts()
+        self.facts()
+        self.pictures()
+        self.rule_files()
+        self.good("agreement", "the record says of itself and of the files what they are", before)
+
+    def differ(self, words: str) -> None:
+        self.bad("agreement", "FORMAT", words)
+
+    @staticmethod
+    def is_artifact(stated: dict[str, Any], member: Member) -> bool:
+        digests = (stated.get("length"), stated.get("sha256"), stated.get("blake3"))
+        return digests == (member.length, member.sha256, member.blake3) and is_count(
+            digests[0], 0, 1 << 53
+        )
+
+    def artifacts(self) -> None:
+        listed, seen = self.record.at("content.artifacts"), set()
+        if not isinstance(listed, list):
+            self.differ("it lists no artifacts")
+            return
+        files = {name for name in self.members if LISTED_PLACE.match(name)} - {RECORD, CUSTODY}
+        for one in listed:
+            path = one.get("path") if isinstance(one, dict) else None
+            if not isinstance(path, str):
+                self.differ("an artifact is none")
+            elif path in seen:
+                self.bad("agreement", "UNLISTED", f"{path:.200} is an artifact twice")
+            elif path == TLS:
+                seen.add(path)  # step 11 has judged it
+            elif path not in files:
+                seen.add(path)
+                self.bad("agreement", "MISSING", f"the artifact {path:.200} is not there")
+            else:
+                seen.add(path)
+                member = self.members[path]
+                length = one.get("length")
+                if one.get("sha256") != member.sha256 or type(length) is not int:
+                    self.bad("agreement", "HASH", f"{path} is another file than the record says")
+                elif length != member.length:
+                    self.bad("agreement", "HASH", f"{path} is not as long as the record says")
+                if one.get("blake3") != member.blake3:
+                    self.bad("agreement", "BLAKE3", f"{path} is not what the record says")
+        for path in files - seen:
+            self.bad("agreement", "UNLISTED", f"the record does not name {path}")
+        stated = self.record.at("how.policy.sha256")
+        if stated is not ... and stated != self.members[POLICY].sha256:
+            self.bad("agreement", "HASH", f"{POLICY} is another policy than the record says")
+
+    def facts(self) -> None:
+        at = self.record.at
+
+        def same(one: Any, other: Any) -> bool:
+            return ... in (one, other) or (type(one) is type(other) and one == other)
+
+        for first, second in (
+            ("who.network_path", "who.network.path"), ("what.http_status", "from_whom.status"),
+            ("when.http_date", "from_whom.date_header"), ("when.timezone", "how.settings.timezone"),
+        ):  # fmt: skip
+            one, other = at(first), at(second)
+            is_no_answer = first == "when.http_date" and one == "" and other is None
+            if not is_no_answer and not same(one, other):
+                self.differ(f"{first} and {second} are two things")
+        met, line = at("court_minimum.met"), at("court_minimum.line")
+        parts = [at("court_minimum." + it) for it in ("url", "html_source", "full_page_capture")]
+        if ... not in [met, *parts]:
+            if any(type(it) is not bool for it in [met, *parts]) or met != all(parts):
+                self.differ("court_minimum.met does not follow from its parts")
+            against = "court minimum: YES" if met is False else "court minimum: NO ("
+            if isinstance(line, str) and line.startswith(against):
+                self.differ("the line of court_minimum is another than met")
+        state, reasons = at("outcome.state"), at("outcome.reasons")
+        if ... not in (state, reasons):
+            if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
+                self.differ("an outcome that is none")
+            elif (state == "complete") == bool(reasons):
+                self.differ("a complete capture has reasons, or one that is not has none")
+        redactions, characters = at("redactions"), at("content.text_characters")
+        replaced = ("url-parameter", "viewer-field", "own-name")
+        if characters is ... or PAGE_TEXT not in self.members:
+            return
+        if isinstance(redactions, list) and any(
+            isinstance(it, dict) and it.get("place") in replaced for it in redactions
+        ):
+            return  # the text was counted before something in it was replaced
+        if not same(characters, self.members[PAGE_TEXT].characters):
+            self.differ("text_characters is not how many the text has")
+
+    def pictures(self) -> None:
+        pictures, left = self.record.at("content.pictures"), 10_000
+        if pictures is ...:
+            return
+        for picture in pictures if isinstance(pictures, list) else [None]:
+            files = picture.get("files") if isinstance(picture, dict) else None
+            for file in files if isinstance(files, list) else [None]:
+                path = file.get("path") if isinstance(file, dict) else None
+                if not isinstance(file, dict) or not isinstance(path, str):
+                    self.differ("a picture is no file")
+                    continue
+                member = self.members.get(path)
+                size = (file.get("width"), file.get("height"))
+                if member is None:
+                    self.bad("agreement", "MISSING", f"the picture {path:.200} is not there")
+                elif path.endswith(".png") and (
+                    not all(type(it) is int for it in size) or size != png_size(member.head)
+                ):
+                    self.differ(f"{path} is of another size than the record says")
+                tiles, count = file.get("tiles"), file.get("tile_count")
+                if (
+                    not isinstance(tiles, list)
+                    or type(count) is not int
+                    or len(tiles) != min(count, left)
+                ):
+                    self.differ(f"{path:.200} has other tiles than the record counts")
+                else:
+                    left -= len(tiles)
+
+    def rule_files(self) -> None:
+        member = self.members.get(ASSESSMENT)
+        try:
+            value = parse_json(member.content) if member and member.kept else None
+        except Bad:
+            return  # who makes the assessment again finds that out
+        listed = value.get("rule_files") if isinstance(value, dict) else None
+        for one in listed if isinstance(listed, list) else []:
+            if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+                continue
+            rules = self.members.get("capture/rules-{}.toml".format(one["id"]))
+            if rules is not None and one.get("sha256") != rules.sha256:
+                self.bad("agreement", "HASH", f"{rules.name} is not what the assessment names")
 
     def renewal_text(self, text: bytes) -> tuple[dict[str, str], bytes]:
         """What a renewal covers besides the bundle (kind of sidecar → SHA-512), and what its token is over. Raises Bad."""

@@ -7,6 +7,7 @@ key can do, an insider, is `resealed`. `RawEntry` and `raw_zip` write zips that
 our own writer would refuse, by code that shares nothing with it.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
-from snapshotter.formats import canonical_json, container, manifest, names, wacz
+from snapshotter.formats import assessment, canonical_json, container, manifest, names, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor, build_request, check_response
 from snapshotter.model.bundle import Bundle
@@ -198,7 +199,7 @@ def capture(
             steps=1, height=900, stopped="bottom", container="", virtualised=False, segments=0
         ),
         page_size=None,
-        text_characters=9,
+        text_characters=len(contents.get("capture/page.txt", b"").decode()),
         document_language="",
         environment=Environment(
             os="test",
@@ -387,8 +388,41 @@ def resealed(
     signer: FileSigner,
     stamp: Stamp | None,
 ) -> Members:
-    """Return `members` with `changes`, sealed by somebody who has the key."""
-    return signed(with_manifests({**members, **changes}), signer, stamp)
+    """
+    Return `members` with `changes`, sealed by somebody who has the key.
+
+    The record names the files as they are then, unless it is one of the changes.
+    """
+    result = {**members, **changes}
+    if names.CAPTURE_RECORD not in changes:
+        result = naming_its_files(result)
+    return signed(with_manifests(result), signer, stamp)
+
+
+def naming_its_files(members: Mapping[str, bytes]) -> Members:
+    """Return `members` with a record, and a verdict, that state the digests of the files."""
+    if (assessed := members.get(assessment.PATH)) is not None:
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # no JSON, or none of ours
+            value = json.loads(assessed)
+            for it in value["rule_files"]:
+                if (rules := members.get(assessment.rules_path(it["id"]))) is not None:
+                    it["sha256"] = digest_bytes(rules).sha256
+            members = {**members, assessment.PATH: canonical_json.dumps(value)}
+    record = record_of(members)
+    known = {it["path"]: it for it in record["content"]["artifacts"]}
+    usual = next(iter(known.values()))
+    apart = (names.CAPTURE_RECORD, names.CUSTODY)
+    record["content"]["artifacts"] = [
+        known.get(path, usual)
+        | {"path": path, "length": it.length, "sha256": it.sha256, "blake3": it.blake3}
+        for path, data in sorted(members.items())
+        if names.is_listed(path) and path not in apart
+        for it in (digest_bytes(data),)
+    ]
+    record["how"]["policy"]["sha256"] = digest_bytes(members["capture/policy.toml"]).sha256
+    if (text := members.get("capture/page.txt")) is not None:
+        record["content"]["text_characters"] = len(text.decode())
+    return {**members, names.CAPTURE_RECORD: canonical_json.dumps(record)}
 
 
 def record_of(members: Mapping[str, bytes]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ PATH: Final = "capture/assessment.json"
 MAX_BYTES: Final = 8 << 20
 MAX_RULES_BYTES: Final = 1 << 20  # of one file of rules
 
-_VALUES: Final = 200_000
+MAX_VALUES: Final = 200_000
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _RULES: Final = re.compile(r"capture/rules-([a-z0-9][a-z0-9-]{0,39})\.toml")
 
@@ -36,7 +36,7 @@ def parse(data: bytes) -> Assessment:
     """
     if len(data) > MAX_BYTES:
         raise EvidenceInvalid(f"the assessment is longer than {MAX_BYTES} bytes")
-    return typed.read(Assessment, canonical_json.loads(data, max_values=_VALUES))
+    return typed.read(Assessment, canonical_json.loads(data, max_values=MAX_VALUES))
 
 
 def rules_path(rules: str) -> str:

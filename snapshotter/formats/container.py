@@ -165,13 +165,20 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     return members
 
 
-def read(stream: BinaryIO, keep: Callable[[Member], bool]) -> Contents:
+def read(
+    stream: BinaryIO,
+    keep: Callable[[Member], bool],
+    watch: Callable[[Member], Callable[[bytes], None] | None] = lambda member: None,
+) -> Contents:
     """
     Read the whole container once, from the first byte to the last.
 
     Every header is compared with the one we would have written; what `keep`
     chooses is held in memory, so that what is judged later are the very bytes
     that were digested.
+
+    Args:
+        watch: Returns what takes the bytes of a member in pieces, in their order; None for none.
 
     Raises:
         ContainerInvalid: Not a canonical zip, or a checksum that does not match.
@@ -197,11 +204,13 @@ def read(stream: BinaryIO, keep: Callable[[Member], bool]) -> Contents:
             of_file.put(whole.update, header)
             it = reading[member.name]
             held: list[bytes] = []
-            wanted = keep(member)
+            wanted, watcher = keep(member), watch(member)
             for chunk in chunks(stream, member.length):
                 of_file.put(whole.update, chunk)
                 of_members.put(it.sha256.update, chunk)
                 it.update(chunk)
+                if watcher is not None:
+                    watcher(chunk)
                 if wanted:
                     held.append(chunk)
             if it.crc32 != member.crc32:

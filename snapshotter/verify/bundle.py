@@ -3,10 +3,10 @@ Verify one bundle: is it what was sealed, by whom, and when?
 
 The checks stand in the order of docs/spec/bundle.md, "Verification": size and
 container, names, hashes, signatures, capture record, signers, tokens, time, keys,
-derived files, server signatures, custody, log. No parser of page content runs here at
-any point, and none of the record's before a signature was seen to hold over it. The bundle
-is read once, in chunks; what is judged are the bytes that were digested. Nothing is
-read from the network, and nothing inside the bundle is an anchor.
+derived files, server signatures, custody, log, agreement of the record with the files. No
+parser of page content runs here at any point, and none of the record's before a signature was
+seen to hold over it. The bundle is read once, in chunks; what is judged are the bytes that were
+digested. Nothing is read from the network, and nothing inside the bundle is an anchor.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import assessment as assessments
 from snapshotter.formats import (
     canonical_json,
     container,
@@ -42,8 +43,8 @@ from snapshotter.formats.rfc3161 import (
 )
 from snapshotter.model.established import Established, QuotedCheckpoint
 from snapshotter.model.finding import Code, Finding, Renewed, Report, Verdict, overall
+from snapshotter.verify import agreement, record, renewal, servers
 from snapshotter.verify import log_proof as log_proofs
-from snapshotter.verify import record, renewal, servers
 from snapshotter.verify.renewal import RenewalFiles
 from snapshotter.verify.trust import Trust, TrustedKey, judge_key
 
@@ -168,6 +169,7 @@ class _State:
     renewals: tuple[RenewalFiles, ...]
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
+    measures: agreement.Measures = field(default_factory=agreement.Measures)
     listed: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     signatures: list[_Signature] = field(default_factory=list)
@@ -239,7 +241,7 @@ def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                     "container", Code.CONTAINER, f"{member.name} is longer than {limit} bytes"
                 )
                 return
-        state.contents = container.read(stream, _is_kept)
+        state.contents = container.read(stream, _is_kept, state.measures.of)
     except ContainerInvalid as error:
         yield _failed("container", error.code, str(error))
         return
@@ -250,6 +252,8 @@ def _read(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _is_kept(member: Member) -> bool:
+    if member.name == assessments.PATH:  # a longer one is not read, and is no reason to refuse
+        return member.length <= assessments.MAX_BYTES
     limit = _limit(member)
     # The length again: the file may have changed since its directory was looked at.
     return limit is not None and member.length <= limit
@@ -701,7 +705,14 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
-    yield from servers.judge(state.record, state.read.kept.get(names.SERVER_SIGNATURES))
+    contents, path = state.read, names.SERVER_SIGNATURES
+    yield from servers.judge(state.record, contents.kept.get(path))
+    if path in contents.members and not agreement.same_artifact(
+        state.record, path, contents.digests[path]
+    ):
+        yield _failed(
+            "server-signature", Code.SERVER_SIG, f"{path} is not the file that the record names"
+        )
 
 
 # (12) Custody, (13) log.
@@ -888,6 +899,20 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
     return strong.hexdigest()
 
 
+# (16) Agreement: the record states no fact otherwise than itself, or than the files show.
+
+
+def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    contents = state.read
+    found = agreement.contradictions(
+        state.record, contents.digests, state.measures, contents.kept.get(assessments.PATH)
+    )
+    for code, detail in found:
+        yield _failed("agreement", code, detail)
+    if not found:
+        yield _passed("agreement", "the record agrees with itself and with the files it names")
+
+
 _STEPS = (
     _read,
     _members,
@@ -904,6 +929,7 @@ _STEPS = (
     _log,
     _tokens_taken_out,
     _renewals,
+    _agreement,
 )
 # Past these, later checks would judge bytes that nobody vouches for.
 _STOP_ON_FAILURE = frozenset({_read, _members, _hashes, _signatures, _record})

@@ -1,0 +1,292 @@
+"""
+Check that a capture record agrees with itself, and with the files that it is about.
+
+A record states facts twice: an artifact's digest beside the file, a status beside the answer.
+Who has the signing key can make them differ, and then each reader believes another one. The
+facts are those of docs/spec/capture-record.md, "What is stated twice". Nothing here parses what
+a page wrote: `Measures` counts while the container is read, and the rest is compared.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import assessment as assessments
+from snapshotter.formats import canonical_json, names
+from snapshotter.formats.container import Member
+from snapshotter.model.digests import Digests
+from snapshotter.model.finding import Code
+
+MAX_TILES: Final = 10_000  # that a record lists of all pictures together
+_MAX_TOLD: Final = 20  # contradictions that are told one by one
+_TEXT: Final = "capture/page.txt"
+_POLICY: Final = "capture/policy.toml"
+_PNG: Final = b"\x89PNG\r\n\x1a\n"  # W3C PNG, 5.2
+_PNG_HEAD: Final = 33  # bytes of signature and IHDR
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
+# Places of `redactions` whose values may stand in a page's text: it was counted before.
+_IN_TEXTS: Final = frozenset({"url-parameter", "viewer-field", "own-name"})
+_ABSENT: Final = object()  # a field that an earlier version did not write
+
+# A contradiction: the code it has, and a sentence.
+Contradiction = tuple[Code, str]
+
+# Two places of one fact.
+_TWICE: Final = (
+    ("who.network_path", "who.network.path"),
+    ("what.http_status", "from_whom.status"),
+    ("when.http_date", "from_whom.date_header"),
+    ("when.timezone", "how.settings.timezone"),
+)
+
+
+class Measures:
+    """Counts of members that are not held in memory, taken while the container is read."""
+
+    def __init__(self) -> None:
+        self.characters: int | None = None  # of the page's text
+        self.heads: dict[str, bytes] = {}  # of each PNG image: signature and IHDR
+
+    def of(self, member: Member) -> Callable[[bytes], None] | None:
+        """Return what takes the bytes of a member, piece by piece; None for one of no interest."""
+        if member.name == _TEXT:
+            self.characters = 0
+            return self._count
+        if member.name.endswith(".png"):
+            self.heads[member.name] = b""
+            return lambda data: self._head(member.name, data)
+        return None
+
+    def _count(self, data: bytes) -> None:
+        self.characters = (self.characters or 0) + len(data.translate(None, _CONTINUATION))
+
+    def _head(self, name: str, data: bytes) -> None:
+        left = _PNG_HEAD - len(self.heads[name])
+        if left > 0:
+            self.heads[name] += data[:left]
+
+    def size(self, name: str) -> tuple[int, int] | None:
+        """Return width and height of a PNG image; None if it is none."""
+        head = self.heads.get(name, b"")
+        if len(head) < _PNG_HEAD or not head.startswith(_PNG) or head[12:16] != b"IHDR":
+            return None
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def contradictions(
+    record: Mapping[str, Any],
+    digests: Mapping[str, Digests],
+    measures: Measures,
+    assessment: bytes | None,
+) -> tuple[Contradiction, ...]:
+    """
+    Return what the record states otherwise than itself, or than the bundle's files show.
+
+    Args:
+        digests: Of every member.
+        assessment: `capture/assessment.json`; None without one, or if it is too long to be read.
+    """
+    found: list[Contradiction] = []
+    for one in (
+        *_artifacts(record, digests),
+        *_policy(record, digests),
+        *_twice(record),
+        *_court_minimum(record),
+        *_outcome(record),
+        *_text(record, measures),
+        *_pictures(record, digests, measures),
+        *_rule_files(assessment, digests),
+    ):
+        if len(found) == _MAX_TOLD:
+            found.append((one[0], "and there are more"))
+            break
+        found.append(one)
+    return tuple(found)
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    """Return a value of the record; null of what is null; `_ABSENT` of what is not there."""
+    value: Any = record
+    for name in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or name not in value:
+            return _ABSENT
+        value = value[name]
+    return value
+
+
+def _is_same(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other  # true is no 1
+
+
+# The files.
+
+
+def _artifacts(
+    record: Mapping[str, Any], digests: Mapping[str, Digests]
+) -> Iterator[Contradiction]:
+    listed = _at(record, "content.artifacts")
+    if not isinstance(listed, list):
+        yield Code.FORMAT, "content.artifacts is not a list"
+        return
+    left = {it for it in digests if names.is_listed(it)} - {names.CAPTURE_RECORD, names.CUSTODY}
+    known: set[str] = set()
+    for it in listed:
+        path = it.get("path") if isinstance(it, dict) else None
+        if not isinstance(path, str):
+            yield Code.FORMAT, "content.artifacts names something that is no file"
+            continue
+        if path in known:
+            yield Code.UNLISTED, f"content.artifacts names {path} twice"
+            continue
+        known.add(path)
+        if path == names.SERVER_SIGNATURES:
+            left.discard(path)
+            continue  # `servers` judges this file, and has its own code
+        if path not in left:
+            yield Code.MISSING, f"content.artifacts names {path}, which is no file of the bundle"
+            continue
+        left.discard(path)
+        yield from _digests(it, path, digests[path])
+    for path in sorted(left):
+        yield Code.UNLISTED, f"content.artifacts does not name {path}"
+
+
+def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[Contradiction]:
+    for name, value, code in (
+        ("length", member.length, Code.HASH),
+        ("sha256", member.sha256, Code.HASH),
+        ("blake3", member.blake3, Code.BLAKE3),
+    ):
+        if not _is_same(stated.get(name), value):
+            yield code, f"content.artifacts states another {name} of {path} than the file has"
+
+
+def same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
+    """Whether the record states the digests and the length of a file as they are."""
+    listed = _at(record, "content.artifacts")
+    of_it = [
+        it
+        for it in (listed if isinstance(listed, list) else ())
+        if isinstance(it, dict) and it.get("path") == path
+    ]
+    return not any(True for it in of_it for _ in _digests(it, path, member))
+
+
+def _policy(record: Mapping[str, Any], digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
+    stated = _at(record, "how.policy.sha256")
+    if stated is not _ABSENT and not _is_same(stated, digests[_POLICY].sha256):
+        yield Code.HASH, f"how.policy.sha256 is not the digest of {_POLICY}"
+
+
+def _text(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradiction]:
+    stated = _at(record, "content.text_characters")
+    if stated is _ABSENT or measures.characters is None or _has_replaced_texts(record):
+        return
+    if not _is_same(stated, measures.characters):
+        yield (
+            Code.FORMAT,
+            f"content.text_characters is {stated!r:.40}, and {_TEXT} has {measures.characters}",
+        )
+
+
+def _has_replaced_texts(record: Mapping[str, Any]) -> bool:
+    redactions = _at(record, "redactions")
+    return isinstance(redactions, list) and any(
+        isinstance(it, dict) and it.get("place") in _IN_TEXTS for it in redactions
+    )
+
+
+def _pictures(
+    record: Mapping[str, Any], digests: Mapping[str, Digests], measures: Measures
+) -> Iterator[Contradiction]:
+    pictures = _at(record, "content.pictures")
+    if pictures is _ABSENT:
+        return
+    left = MAX_TILES
+    for file in _files_of(pictures):
+        if file is None:
+            yield Code.FORMAT, "content.pictures names something that is no file"
+            continue
+        path = file["path"]
+        if path not in digests:
+            yield Code.MISSING, f"content.pictures names {path}, which is no file of the bundle"
+        elif path.endswith(".png"):
+            size = (file.get("width"), file.get("height"))
+            if size != measures.size(path) or not all(type(it) is int for it in size):
+                yield Code.FORMAT, f"content.pictures states another size of {path} than it has"
+        tiles, count = file.get("tiles"), file.get("tile_count")
+        if type(count) is not int or not isinstance(tiles, list) or len(tiles) != min(count, left):
+            yield Code.FORMAT, f"content.pictures lists other tiles of {path} than it counts"
+        else:
+            left -= len(tiles)
+
+
+def _files_of(pictures: object) -> Iterator[dict[str, Any] | None]:
+    """Yield each file of all pictures; None for what is none."""
+    for picture in pictures if isinstance(pictures, list) else (None,):
+        files = picture.get("files") if isinstance(picture, dict) else None
+        for file in files if isinstance(files, list) else (None,):
+            is_one = isinstance(file, dict) and isinstance(file.get("path"), str)
+            yield file if is_one else None
+
+
+def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
+    """Compare the files of rules that the assessment names. One that is not readable names none."""
+    if data is None:
+        return
+    try:
+        value = canonical_json.loads(data, max_values=assessments.MAX_VALUES)
+    except EvidenceInvalid:
+        return  # who makes it again finds that out
+    listed = value.get("rule_files") if isinstance(value, dict) else None
+    for it in listed if isinstance(listed, list) else ():
+        name = it.get("id") if isinstance(it, dict) else None
+        member = digests.get(f"capture/rules-{name}.toml")
+        if member is not None and not _is_same(it.get("sha256"), member.sha256):
+            yield (
+                Code.HASH,
+                f"{assessments.PATH} states another digest of the rules {name} than the file has",
+            )
+
+
+# The record against itself.
+
+
+def _twice(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    for first, second in _TWICE:
+        one, other = _at(record, first), _at(record, second)
+        if _ABSENT in (one, other) or _is_same(one, other):
+            continue
+        if first == "when.http_date" and one == "" and other is None:
+            continue  # no answer came
+        yield Code.FORMAT, f"{first} is {one!r:.60}, and {second} is {other!r:.60}"
+
+
+def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    met, line = _at(record, "court_minimum.met"), _at(record, "court_minimum.line")
+    parts = [
+        _at(record, f"court_minimum.{it}") for it in ("url", "html_source", "full_page_capture")
+    ]
+    if _ABSENT in (met, *parts):
+        return
+    if met is not all(it is True for it in parts) or not _are_bools(parts):
+        yield Code.FORMAT, "court_minimum.met does not follow from its parts"
+    said = line if isinstance(line, str) else ""
+    if said.startswith("court minimum: YES" if met is False else "court minimum: NO ("):
+        yield Code.FORMAT, "court_minimum.line says otherwise than court_minimum.met"
+
+
+def _are_bools(values: Iterable[object]) -> bool:
+    return all(isinstance(it, bool) for it in values)
+
+
+def _outcome(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    state, reasons = _at(record, "outcome.state"), _at(record, "outcome.reasons")
+    if state is _ABSENT or reasons is _ABSENT:
+        return
+    if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
+        yield Code.FORMAT, "outcome is not a state with reasons"
+    elif (state == "complete") != (not reasons):
+        yield Code.FORMAT, f"outcome.state is {state}, and it has {len(reasons)} reasons"
