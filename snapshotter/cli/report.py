@@ -130,6 +130,7 @@ def campaign(
         _print(made)
         if weak:
             result(f"of {len(weak)} events no token bears out the order of the captures")
+        result(f"the word of whoever makes the report: {', '.join(OWN_WORD)}")
 
 
 def _scope(

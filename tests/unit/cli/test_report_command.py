@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.cli.main import main
+from snapshotter.model.campaign import OWN_WORD
 from snapshotter.site.state import BEGIN
 from tests.servers.lists import ListServer, feed
 from tests.unit.app.test_campaigns import Case, address, case
@@ -44,6 +45,8 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, stated cause: account blocked\n" in out
     assert "life of the 3 pages that were seen: between 0 s and 1 h 1 min" in out
+    assert f"the word of whoever makes the report: {', '.join(OWN_WORD)}\n" in out
+    assert "events no token bears out the order of the captures\n" in out  # they have none
     assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
 
@@ -68,6 +71,7 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert page.count("pages removed in the period") == 1
+    assert page.count("no token bears it out") == 2
 
 
 def test_a_store_that_nobody_named_and_that_only_lies_here_is_told(
@@ -92,6 +96,8 @@ def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(
     report = json.loads(capsys.readouterr().out)
     removed = next(it for it in report["findings"]["numbers"] if it["name"] == "removed")
     assert (removed["value"], removed["pages"]) == (2, [0, 1])
+    assert set(removed["events"]) <= set(report["weak"])
+    assert report["own_word"] == list(OWN_WORD)
     assert len(removed["events"]) == 2
     assert set(removed["bundles"]) <= {
         it["bundle_id"] for page in report["campaign"]["pages"] for it in page["captures"]
