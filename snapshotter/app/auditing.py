@@ -186,7 +186,8 @@ def audit(
 
     Raises:
         ServiceUnavailable: The store does not answer; what was done is kept.
-        StoreWithheld: Nor has it answered earlier audits, for a day.
+        EvidenceUnverifiable: Nor has it answered earlier audits, for a day; `StoreWithheld`
+            where one before these read it.
         SnapshotterError: Store or memory can not be used.
     """
     store = open_store()
@@ -218,13 +219,17 @@ def audit(
                 )
                 found = unread_before | {unread.STORE: silent}
                 memory.keep_unread(url, found.values(), clock.now())
-                if silent.is_lasting and silent.was_read:
-                    raise StoreWithheld(
-                        f"{url} has not answered {silent.audits} audits since "
-                        f"{instant(silent.since)}, and an earlier audit read it: {error}",
-                        hint="ask whoever keeps the store, and audit a copy of it",
-                    ) from error
-                raise
+                if not silent.is_lasting:
+                    raise
+                said = (
+                    f"{url} has not answered {silent.audits} audits since {instant(silent.since)}"
+                )
+                hint = "ask whoever keeps the store, and audit a copy of it"
+                if not silent.was_read:
+                    raise EvidenceUnverifiable(f"{said}: {error}", hint=hint) from error
+                raise StoreWithheld(
+                    f"{said}, and an earlier audit read it: {error}", hint=hint
+                ) from error
             if each is not None:
                 for finding in running.findings():
                     each(finding)

@@ -7,7 +7,7 @@ from pathlib import Path
 from snapshotter.app import bundles
 from snapshotter.formats import names
 from snapshotter.formats.rfc3161 import Anchor, Token, TokenInvalid, check_response
-from snapshotter.verify.files import MAX_SIDECAR_BYTES
+from snapshotter.verify.files import MAX_SIDECAR_BYTES, NotAFile, open_file
 from snapshotter.verify.trust import Trust
 
 
@@ -40,9 +40,12 @@ def stamps(bundle: Path, trust: Trust) -> Iterator[Stamp]:
         ]
     for number in range(1, names.MAX_LATE_TOKENS + 1):
         beside = bundle.with_name(f"{bundle.name}.{names.late_token(number)}")
-        if beside.is_file():
-            data = beside.read_bytes()[: MAX_SIDECAR_BYTES + 1]
-            responses += [(slot, beside.name, data) for slot in range(1, len(signatures) + 1)]
+        try:
+            with open_file(beside) as stream:
+                data = stream.read(MAX_SIDECAR_BYTES + 1)
+        except (FileNotFoundError, NotAFile):
+            continue
+        responses += [(slot, beside.name, data) for slot in range(1, len(signatures) + 1)]
     for slot, name, response in responses:
         for place, anchor in enumerate(trust.authorities, start=1):
             try:

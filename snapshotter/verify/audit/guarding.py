@@ -280,18 +280,21 @@ class Guard:
         """
         if not self._enforced:
             return  # nothing is locked here: of each bundle that has to be, it was told
-        bare, of, first = 0, 0, ""
+        bare, of, first, unknown = 0, 0, "", 0
         for key in keys:
             with contextlib.suppress(FileNotFoundError):  # told of, or gone since the listing
                 state = lock_of(self._objects.store, key, self._rules.now)
                 if "unknown" in state:
-                    self._unknown(key, f"whether it is locked: {state['unknown']}", state)
+                    unknown += 1
                     continue
                 kept = retention_of(state)
                 of += 1
                 if not state.get("hold") and (kept is None or kept.until <= self._rules.now):
                     bare += 1
                     first = first or key
+        if unknown:
+            words = f"the store does not say of {unknown} records and files of the log whether "
+            self._say(AuditCode.UNLOCKED, _NOTE, "", f"{words}they are locked")
         if bare:
             self._say(
                 AuditCode.UNLOCKED,

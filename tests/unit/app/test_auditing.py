@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from snapshotter.app.auditing import Done, Memory, StoreWithheld, audit
 from snapshotter.app.machine import RandomIds
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
 from snapshotter.model.audit import AuditFinding
 from snapshotter.model.bundle import Retention, StoredObject
@@ -166,9 +166,13 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
 def test_a_store_that_never_answered_is_not_said_to_withhold_anything(
     it: Collection, tmp_path: Path
 ) -> None:
-    for days in (0, 0.5, 1.1):
+    for days in (0, 0.5):
         with pytest.raises(ServiceUnavailable):
             run(it, tmp_path / "memory", kind=Silent, days=days)
+
+    with pytest.raises(EvidenceUnverifiable, match="has not answered 3 audits") as caught:
+        run(it, tmp_path / "memory", kind=Silent, days=1.1)
+    assert not isinstance(caught.value, StoreWithheld)
 
 
 def test_a_memory_of_an_older_version_is_taken_over(it: Collection, tmp_path: Path) -> None:

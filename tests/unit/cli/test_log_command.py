@@ -1,6 +1,7 @@
 """`snapshotter log`, from the outside."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,15 @@ def test_a_log_that_was_rolled_back_or_removed_is_found(here: Here) -> None:
     assert "this machine has seen one there" in err
     assert here.run("init", "--again")[0] == 0
     assert here.run("check")[0] == 0
+
+
+def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(here: Here) -> None:
+    here.run("init")
+    os.mkfifo(here.folder / "then")
+
+    code, _, err = here.run("check", "--against", str(here.folder / "then"))
+
+    assert (code, "it is a named pipe and not a regular file" in err) == (1, True)
 
 
 def test_a_stranger_reads_the_log_with_its_verifier_key(

@@ -500,6 +500,23 @@ def _lock_all(it: Collection, number: int, days: int, *, but: str = "") -> None:
             Enforcing(it.root).retain(str(path.relative_to(it.root)), Retention(until=_in(days)))
 
 
+class Reserved(Enforcing):
+    """A server that says of bundles alone how they are locked."""
+
+    @override
+    def lock_state(self, key: str, version: str = "") -> LockState:
+        if not key.startswith("bundles/"):
+            raise SnapshotterError("no right to ask")
+        return super().lock_state(key, version)
+
+
+@case(verdict=PASSED, notes=("unlocked",))
+def records_whose_locks_the_store_does_not_say(it: Collection, folder: Path) -> dict[str, Any]:
+    _report(it)
+    _lock_all(it, 2, 30)
+    return {"open_store": Reserved}
+
+
 @case(verdict=PASSED, notes=("unlocked",))
 def sidecars_locked_as_their_bundle(it: Collection, folder: Path) -> dict[str, Any]:
     """Of the report and the log, which no command of ours locks, it is told once."""
