@@ -39,7 +39,7 @@ from scripts import tamper_suite
 from scripts.tamper_suite import Shop
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, keys, names, server_signature
-from snapshotter.formats.server_signature import ServerSignatures, SignedSession
+from snapshotter.formats.server_signature import SignedSession
 from snapshotter.formats.tls_handshake import HELLO_RETRY_REQUEST, TlsMalformed
 from snapshotter.formats.tls_names import CIPHERS, GROUPS, SIGNATURE_SCHEMES, VERSIONS, named
 from snapshotter.formats.wacz import one_spelling
@@ -568,7 +568,13 @@ class Editor:
             session = replace(served.session, host=other, names_host=dice.random() < 0.5)
         else:
             session = edited_handshake(served, dice)
-        data = server_signature.encode(ServerSignatures(sessions=(session,)))
+        # Not by `encode`, which leaves out what no verifier would take.
+        value = {
+            "format": server_signature.FORMAT,
+            "sessions": [server_signature._session_json(session)],
+            "unsigned": [],
+        }
+        data = canonical_json.dumps(value)
         return self._sealed(self.with_servers, {names.SERVER_SIGNATURES: data}), {}
 
     def custody(self, dice: Dice) -> Case:

@@ -1549,6 +1549,7 @@ def _forged_tokens(shop: Shop) -> Iterator[Case]:
         ("accuracy-of-zero", accuracy(Der(0x80, None, b"\0")), same), ("accuracy-of-a-second", accuracy(Der(0x81, None, b"\3\xe8")), same),
         ("extension-without-a-name", extension(octets), same), ("extension-of-a-number", extension(oid, number), same),
         ("extension-critical", extension(oid, Der(1, None, b"\xff"), octets), same), ("attributes-turned", same, turned),
+        ("certificate-twice", same, certificate(lambda named: named.at(0).parts.append(named.at(0, 0)))),  # type: ignore[union-attr]
         ("certificate-as-octets", same, certificate(as_octets)),
         ("certificate-policy-none", same, certificate(lambda named: named.parts.append(Der(0x30, [Der(0x30, [number])])))),  # type: ignore[union-attr]
         ("certificate-id-none", same, certificate(lambda named: named.at(0).parts.append(Der(0x30, [number])))),  # type: ignore[union-attr]

@@ -1372,6 +1372,8 @@ class Token:
                 policies = outer.maybe(0x30)
                 outer.end()
                 listed = der_all(policies[1]) if policies else []
+                if len({whole for _, _, whole in named_all}) != len(named_all):
+                    raise Bad("it names a certificate twice")
                 if any(tag != 0x30 for tag, _, _ in named_all + listed):
                     raise Bad("it names a certificate, or a policy, in another form")
                 for _, policy, _ in listed:
@@ -3416,10 +3418,17 @@ TRACE = re.compile(
 )
 
 
+OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|tombstone|trust)/')
+
+
 def is_exhibit(path: str) -> bool:
     """Whether a file is to be judged: whoever damages an exhibit must not take FAILED away from it."""
     if any(EXHIBIT_NAME.search(os.path.basename(it)) for it in (path, os.path.realpath(path))):
         return True
+    return has_trace(path)
+
+
+def has_trace(path: str) -> bool:
     with open_regular(path) as stream:
         if stream.seek(0, os.SEEK_END) > MAX_FILE:
             return True
@@ -3521,6 +3530,8 @@ def needs_rules(path: str) -> str:
             end = stream.read(4)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror or error}") from error
+    if path.endswith(".json") and head.startswith(b"{") and OTHER_RECORD.search(head) and not has_trace(path):  # fmt: skip
+        raise NoBundle(f"{path} is no bundle: it is a record of a store, or a trust file, and there is nothing to verify in it alone. Give the .wacz file of a bundle")  # fmt: skip
     names = [os.path.basename(it).lower() for it in (path, os.path.realpath(path))]
     if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
         return ""

@@ -607,6 +607,8 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
         ids = _children(outer.take(_SEQUENCE).content, tag=_SEQUENCE)
         policies = outer.maybe(_SEQUENCE)
         outer.end()
+        if len({it.raw for it in ids}) != len(ids):
+            raise TokenInvalid("the token names a certificate twice")
         for policy in _children(policies.content, tag=_SEQUENCE) if policies else []:
             parts = _Fields(policy, "a policy of the signer's certificate")
             parts.take(_OID)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats import takedown as takedown_format
@@ -37,9 +37,17 @@ _LOOK = 4096  # first bytes of a file that say what it is
 _ZIP = b"PK\x03\x04"
 
 
+class _Parser(argparse.ArgumentParser):
+    """What is said of the arguments may quote the name of a file, which a shell put there."""
+
+    def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]  # Python 3.12
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {report.printable(message)}\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="snapshotter-verify",
         description="Verify one sealed bundle, proof pack or take-down event, offline.",
     )

@@ -26,6 +26,15 @@ _TRACES: Final = (
     b'"first_gone"', b'"last_seen"', b'{"event":{',
 )  # fmt: skip
 _TRACE: Final = re.compile(b"|".join(map(re.escape, _TRACES)))
+_OTHER_RECORDS: Final = {
+    b"audit": "the report of an audit",
+    b"gap": "the record of a gap",
+    b"hold": "the record of a hold",
+    b"tombstone": "the record of an erasure",
+    b"trust": "a trust file",
+}
+_OTHER_RECORD: Final = re.compile(b'"format":"snapshotter-(%s)/' % b"|".join(_OTHER_RECORDS))
+_HEAD: Final = 4096  # first bytes, in which a record names its format
 _CHUNK: Final = 1 << 20  # bytes read at once
 _LONGEST: Final = 2 * max(map(len, _TRACES))  # bytes of a trace, each with a NUL beside it
 
@@ -47,6 +56,12 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
     Raises:
         NotEvidence: It is neither named like an exhibit nor has a trace of one.
     """
+    if path.suffix == ".json" and (kind := _other_record(stream)) and not _has_trace(stream):
+        raise NotEvidence(
+            f"{path} is no bundle: it is {kind}, and there is nothing to verify in it alone",
+            hint="give verify the .wacz file of a bundle; snapshotter audit judges the records of "
+            "a store, and snapshotter trust show shows a trust file",
+        )
     named = any(_NAMED.search(it.name) for it in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
@@ -56,6 +71,14 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
             "the .html file of a proof pack, or the id of a bundle in a store (--store)",
         )
     stream.seek(0)
+
+
+def _other_record(stream: BinaryIO) -> str:
+    """Return what a record is that no verifier of exhibits judges; "" for anything else."""
+    stream.seek(0)
+    head = stream.read(_HEAD)
+    found = _OTHER_RECORD.search(head) if head.startswith(b"{") else None
+    return _OTHER_RECORDS[found[1]] if found else ""
 
 
 def _has_trace(stream: BinaryIO) -> bool:
