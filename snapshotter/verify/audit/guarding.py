@@ -86,7 +86,7 @@ class Guard:
             wanted += self._by_receipts(_in_chain(facts, covered), listed.key)
             wanted += self._by_receipts([(it, True) for it in moved], listed.key)
             wanted += self._by_receipts([(it, True) for it in kept.receipts], listed.key)
-            self._lock(listed, wanted, lock)
+            self._lock(listed, wanted, lock, facts)
             self._beside(listed, facts, covered, kept, lock)
         if facts["holds"]["problems"]:
             self._say(
@@ -269,7 +269,8 @@ class Guard:
                 wanted.append(_Wanted(retention, "as its bundle is kept", False))
             if lock["hold"]:
                 wanted.append(_Wanted(None, "as its bundle is kept", False))
-            self._lock(Listed(key=key, length=0, bundle=listed.bundle, kind=kind), wanted, state)
+            beside = Listed(key=key, length=0, bundle=listed.bundle, kind=kind)
+            self._lock(beside, wanted, state, facts)
 
     def records(self, keys: Iterable[str]) -> None:
         """
@@ -304,7 +305,7 @@ class Guard:
                 "and bundles here are: a default retention of the bucket locks them too",
             )
 
-    def _lock(self, listed: Listed, wanted: list[_Wanted], lock: Facts) -> None:
+    def _lock(self, listed: Listed, wanted: list[_Wanted], lock: Facts, facts: Facts) -> None:
         there = retention_of(lock)
         now = self._rules.now
         open_ = [it for it in wanted if it.retention is None or it.retention.until > now]
@@ -325,12 +326,13 @@ class Guard:
                 lacking = True
             elif not holds:
                 lacking = True
-                self._say(
-                    AuditCode.UNLOCKED,
-                    _FAILED if it.sure else _UNCLEAR,
-                    listed.key,
-                    f"{asked}, and what keeps it is {lock['words']}",
-                )
+                words = f"{asked}, and what keeps it is {lock['words']}"
+                if it.sure and not facts["unread"]:
+                    self._objects.suspect_unlisted(
+                        AuditCode.UNLOCKED, listed.key, words, listed.bundle
+                    )
+                else:  # what can not be read may say that a hold was lifted
+                    self._say(AuditCode.UNLOCKED, _UNCLEAR, listed.key, words)
         if open_ and not lacking and not lock["enforced"]:
             self._unenforced += 1
 

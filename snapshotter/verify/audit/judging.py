@@ -130,6 +130,8 @@ class Judge:
                 self._say(AuditCode.ALTERED, _FAILED, key, sentence)
             elif not facts["altered"] and facts["unread"]:
                 self._without_all(key, facts["failed"], facts["unread"])
+            elif not facts["altered"]:
+                self._objects.suspect_unlisted(AuditCode.INVALID, key, sentence, listed.bundle)
             else:
                 self._say(AuditCode.INVALID, _FAILED, key, sentence)
         if facts["unclear"] and not facts["failed"]:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, SnapshotterError
-from snapshotter.formats import custody_sidecars, layout
+from snapshotter.formats import custody_sidecars, holds, layout, names
 from snapshotter.model.audit import AuditCode
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import NotAnObject, ObjectStore
@@ -282,6 +282,27 @@ class Objects:
             counts=counts,
         )
 
+    def suspect_unlisted(self, code: AuditCode, key: str, detail: str, bundle_id: str) -> None:
+        """
+        Look again later for what a listing may have hidden beside a bundle, before this is told.
+
+        Without a late token, a renewal, a lifted hold or the last custody event a bundle can
+        look worse than it is. All are numbered: the first of each that was not listed is asked
+        for by its name.
+        """
+        kinds = {it.kind for it in self._workspace.sidecars(bundle_id)}
+        numbers = range(1, min(len(kinds) + 2, 10_000))  # holds have no more digits
+        numbered = (
+            map(names.late_token, range(1, names.MAX_LATE_TOKENS + 1)),
+            (names.renewal(number)[0] for number in range(1, names.MAX_RENEWALS + 1)),
+            map(holds.kind, numbers),
+            map(custody_sidecars.kind, numbers),
+        )
+        first = (next((kind for kind in each if kind not in kinds), "") for each in numbered)
+        bundle = layout.bundle_key(bundle_id)
+        keys = [layout.sidecar_key(bundle, kind) for kind in first if kind]
+        self.suspect(code, key, detail, keys=keys)
+
     def settle(
         self,
         failed: Callable[[AuditCode, str, str], None],
@@ -306,7 +327,8 @@ class Objects:
                 if how and found["then"]:
                     judges[found["then"]](*found["about"])
                 elif how:
-                    words = f"{found['detail']}: {how}"
+                    is_it = found["key"] in found["keys"]
+                    words = f"{found['detail']}: {how}" if is_it else found["detail"]
                     failed(AuditCode(found["code"]), found["key"], words)
             if not paused:
                 return

@@ -13,8 +13,8 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import names, renewal
-from snapshotter.model.bundle import LockState
+from snapshotter.formats import holds, names, renewal
+from snapshotter.model.bundle import LockState, StoredObject
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.finding import Verdict
 from snapshotter.store.filesystem import DirectoryStore
@@ -207,6 +207,35 @@ def test_what_a_listing_shows_is_not_gone_and_not_there(
     found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 30), found.findings
+
+
+class _Hiding(DirectoryStore):
+    """A store whose listing shows one object late."""
+
+    key = ""
+
+    @override
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        return (it for it in super().list(prefix, reverse=reverse) if it.key != self.key)
+
+
+def test_a_hold_whose_lifting_is_listed_late_is_not_said_to_be_broken(
+    full: Kinds, seen: Audited, tmp_path: Path
+) -> None:
+    spoiled = full.copy(tmp_path / "store")
+    spoiled.hold(0)
+    spoiled.lift(0)
+    lifting = f"{spoiled.key(0)}.{holds.kind(2)}"
+    hiding = type("Hiding", (_Hiding,), {"key": lifting})
+
+    late = _audited(spoiled, tmp_path / "1.sqlite", seen, open_store=hiding)
+    refused = _audited(spoiled, tmp_path / "2.sqlite", seen, open_store=kinds.refusing(lifting, 5))
+    (spoiled.root / lifting).unlink()
+    gone = _audited(spoiled, tmp_path / "3.sqlite", seen)
+
+    assert (late.kinds, _code(late)) == ({"unreadable?"}, 30), late.findings
+    assert (refused.kinds, _code(refused)) == ({"unreadable?", "unlocked?"}, 11)
+    assert (gone.kinds, _code(gone)) == ({"unlocked"}, 10)
 
 
 def test_there_is_one_pause_however_much_is_gone(
