@@ -866,7 +866,10 @@ def _records(shop: Workshop) -> Iterator[Vector]:
     def began(at: datetime, *, named: datetime, with_ms: bool = True) -> Callable[[Record], None]:
         def edit(record: Record) -> None:
             record["bundle_id"] = bundles.bundle_id(named)
-            for name, moment in (("started_at", at), ("ended_at", at + timedelta(seconds=5))):
+            moments = {"started_at": at, "ended_at": at + timedelta(seconds=5)}
+            if with_ms:
+                moments |= {f"navigation_{name}": at for name in moments}
+            for name, moment in moments.items():
                 record["when"][name] = canonical_json.instant(moment)
                 if with_ms:
                     record["when"][f"{name}_ms"] = canonical_json.milliseconds(moment)

@@ -1025,6 +1025,18 @@ def _times(shop: Shop) -> Iterator[Case]:
         "sealed a second more than two hours after it began",
         "TIME",
     )
+    day = timedelta(days=1)
+    for name in ("navigation_started_at", "navigation_ended_at"):
+        for label, at in (("before", sealed - day), ("after", sealed + day)):
+            edited, words = shop.insider_record(_moment(name, at)), f"{name}: a day {label}"
+            yield _unclear(f"insider-{name.replace('_', '-')}-{label}", edited, words, "TIME")
+        nulls = {name: None, f"{name}_ms": None}
+        edited = shop.insider_record(lambda record, nulls=nulls: record["when"].update(nulls))  # type: ignore[misc]
+        yield _good(f"no-{name.replace('_', '-')}", edited, "the page was never reached")
+    text = shop.insider_record(
+        _sets(when={**bundles.record_of(good)["when"], "navigation_ended_at": 7})
+    )
+    yield _unclear("insider-navigation-ended-at-number", text, "a number, and no instant", "TIME")
     yield _good(
         "id-at-the-skew",
         shop.insider_record(_began(shop, timedelta(minutes=10), named=timedelta(minutes=5))),

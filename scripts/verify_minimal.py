@@ -2076,6 +2076,14 @@ class Verification:
             doubt("sealed more than two hours after the capture began")
         if abs(record.id_time - record.started_at) > skew:
             doubt("the second in bundle_id is not that of the capture's beginning")
+        for name in ("when.navigation_started_at", "when.navigation_ended_at"):
+            text = record.at(name)
+            try:
+                is_inside = record.started_at <= instant(text) <= record.ended_at
+            except Bad:
+                is_inside = text in (None, ...)
+            if not is_inside:
+                doubt(f"{name} is not between the beginning and the end of the capture")
         if times:
             self.proven_time = times[0]
             if times[0] - record.sealed_at > lag:

@@ -138,7 +138,8 @@ def unlike(by: Rederiver, said: Observation, facts: Established, stream: BinaryI
     """
     Return why a bundle does not show what is said of it, by the rules in it; "" if it does.
 
-    Of one from before verdicts were made nothing is said: it holds no rules.
+    Of one from before verdicts were made only the facts of its record are compared: it holds no
+    rules.
 
     Args:
         facts: What its verification established.
@@ -147,6 +148,9 @@ def unlike(by: Rederiver, said: Observation, facts: Established, stream: BinaryI
     Raises:
         ServiceUnavailable: What runs the rules did not answer.
     """
+    other = [name for name, value in _stated_by(facts).items() if getattr(said, name) != value]
+    if other:
+        return f"by its record, it is another capture: {', '.join(other)}"
     try:
         files = BundledFiles(stream, facts)
         if assessing.read_assessment(files) is None:
@@ -159,6 +163,20 @@ def unlike(by: Rederiver, said: Observation, facts: Established, stream: BinaryI
         return f"its verdict can not be made again: {error.message}"
     other = _differing(said, again, _APART)
     return f"by the rules in it, it shows something else: {', '.join(other)}" if other else ""
+
+
+def _stated_by(facts: Established) -> dict[str, object]:
+    """Return the fields of an observation that a record states by itself, without any rules."""
+    return {
+        "bundle_id": facts.bundle_id,
+        "sha256": facts.sha256,
+        "url": facts.requested_url,
+        "at": facts.ended_at,
+        "began_at": facts.started_at,
+        "vantage": facts.vantage,
+        "light": facts.light,
+        "key_id": facts.key_id,
+    }
 
 
 def verify_event(

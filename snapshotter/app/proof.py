@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 from snapshotter import durable
 from snapshotter.app import bundles
-from snapshotter.app.observations import read_bundle
+from snapshotter.app.assessing import BundledFiles, read_assessment
+from snapshotter.app.observations import observe
 from snapshotter.app.spool import scratch
 from snapshotter.app.stamps import stamps
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
@@ -42,7 +43,6 @@ from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
 from snapshotter.verify import order as orders
 from snapshotter.verify.files import (
-    late_tokens_beside,
     log_proof_beside,
 )
 from snapshotter.verify.on_disk import verified_on_disk
@@ -327,30 +327,30 @@ def _weak(desk: ProofDesk, captures: Sequence[_Capture]) -> tuple[Weak, ...]:
 def _exhibit(
     desk: ProofDesk, role: Role, stream: BinaryIO, bundle: Path, report: Report, has_proof: bool
 ) -> Exhibit:
-    read = read_bundle(
-        stream,
-        sha256=report.sha256,
-        late_tokens=late_tokens_beside(bundle),
-        rules=desk.rules,
-        reassess=None,
-    )
-    if read.observation is None:
+    facts = report.established
+    problem = "its record is none that a capture writes"
+    seen, assessed = None, None
+    try:
+        if facts is not None:
+            assessed = read_assessment(BundledFiles(stream, facts))
+            problem = "it was made before verdicts were"
+        if facts is not None and assessed is not None:
+            seen = observe(facts, assessed, proven_at=report.proven_time, rules=desk.rules)
+    except EvidenceInvalid as error:
+        problem = error.message
+    if seen is None or assessed is None:
         raise SnapshotterError(
             f"the capture {report.bundle_id} says nothing about whether the page is there: "
-            f"{read.problem}",
+            f"{problem}",
             hint="capture the page again: captures of today come with a verdict",
         )
     there = bundles.member_names(stream)
-    assessed = None
-    if assessments.PATH in there:
-        data = bundles.read_member(stream, assessments.PATH, limit=assessments.MAX_BYTES)
-        assessed = assessments.parse(data)
     unclear = {it.code.value for it in report.findings if it.verdict is Verdict.INDETERMINATE}
     in_log = {it.verdict for it in report.findings if it.check == "log"}
     text = _member(stream, there, _TEXT, _MAX_TEXT).decode("utf-8", "replace")
     return Exhibit(
         role=role,
-        observation=read.observation,
+        observation=seen,
         record=report.record,
         assessment=assessed,
         stamps=tuple(
@@ -362,9 +362,7 @@ def _exhibit(
         codes=tuple(sorted(unclear)),
         logged=has_proof and in_log == {Verdict.PASSED},
         excerpt=(
-            _excerpt(text, assessed.readings if assessed else Readings())
-            if read.observation.availability is Availability.AVAILABLE
-            else ""
+            _excerpt(text, assessed.readings) if seen.availability is Availability.AVAILABLE else ""
         ),
     )
 

@@ -243,37 +243,31 @@ class _Work:
 
     def _bad(self, event: Takedown) -> list[Passed]:
         """Return the captures of an event that it can not rest on."""
-        signer = self._opened()
         found = []
         for it in parts(event):
-            if it.key_id == signer.key_id:
-                why = "it is signed by the key that signs events"
-                found.append(Passed(observation=it, why=why))
-                continue
-            report = self._report(it)
-            if report is None:
-                found.append(Passed(observation=it, why="its bundle can not be read any more"))
-            elif report.sha256 != it.sha256:
-                found.append(
-                    Passed(observation=it, why="its bundle is another than was catalogued")
-                )
-            elif report.verdict is Verdict.FAILED:
-                codes = sorted(
-                    {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
-                )
-                found.append(Passed(observation=it, why=f"its bundle FAILED: {' '.join(codes)}"))
-            elif any(one.code is Code.KEY_UNKNOWN for one in report.findings):
-                why = f"it is signed by the key {it.key_id}, which is not trusted"
-                found.append(Passed(observation=it, why=why))
-            elif report.established is None:
-                why = "its record is none that a capture writes"
-                found.append(Passed(observation=it, why=why))
-            elif it in event.controls and not is_of_its_host(report.established):
-                why = "as a control it led to another host"
-                found.append(Passed(observation=it, why=why))
-            elif why := self._unlike(it, report.established):
+            if why := self._why_not(it, is_control=it in event.controls):
                 found.append(Passed(observation=it, why=why))
         return found or self._misplaced(event)
+
+    def _why_not(self, it: Observation, *, is_control: bool = False) -> str:
+        """Return why nothing that is signed can rest on a capture; "" if it can."""
+        if it.key_id == self._opened().key_id:
+            return "it is signed by the key that signs events"
+        report = self._report(it)
+        if report is None:
+            return "its bundle can not be read any more"
+        if report.sha256 != it.sha256:
+            return "its bundle is another than was catalogued"
+        if report.verdict is Verdict.FAILED:
+            codes = {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
+            return f"its bundle FAILED: {' '.join(sorted(codes))}"
+        if any(one.code is Code.KEY_UNKNOWN for one in report.findings):
+            return f"it is signed by the key {it.key_id}, which is not trusted"
+        if report.established is None:
+            return "its record is none that a capture writes"
+        if is_control and not is_of_its_host(report.established):
+            return "as a control it led to another host"
+        return self._unlike(it, report.established)
 
     def _misplaced(self, event: Takedown) -> list[Passed]:
         """Return the captures that are proven to be from after one that they claim to be before."""
@@ -412,7 +406,8 @@ class _Work:
         """
         Return captures that show which page an address leads to, if the event's own do not.
 
-        Of an account also one that names it, where the address of the page does not.
+        Of an account also one that names it, where the address of the page does not. A capture
+        that nothing can rest on is left out: the catalog has its own word alone.
         """
         named = [self._catalog.names(it.bundle_id) for it in parts(event)]
         shown = {asked for asked, stated in named if stated}
@@ -420,7 +415,7 @@ class _Work:
         for asked in sorted({asked for asked, _ in named} - shown):
             identity = self._catalog.resolved(asked)
             by = self._catalog.shown_by(asked, identity) if identity != asked else None
-            if by is not None:
+            if by is not None and not self._why_not(by):
                 found.append(by)
         of_account = event.kind in (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
         if of_account and not any(
@@ -429,7 +424,7 @@ class _Work:
             if it.account == event.identity
         ):
             by = self._catalog.of_account(event.first_gone.identity, event.identity)
-            if by is not None:
+            if by is not None and not self._why_not(by):
                 found.append(by)
         return tuple(found)
 

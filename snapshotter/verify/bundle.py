@@ -31,7 +31,7 @@ from snapshotter.formats import (
     wacz,
 )
 from snapshotter.formats import custody_sidecars as sidecars
-from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock
+from snapshotter.formats.canonical_json import MIN_YEAR, instant, parse_clock, parse_instant
 from snapshotter.formats.container import ContainerInvalid, Contents, Member
 from snapshotter.formats.note import SignedCheckpoint
 from snapshotter.formats.rfc3161 import (
@@ -607,10 +607,24 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
     if abs(named - captured) > skew:
         doubts.append(f"its id is of {instant(named)}, its capture of {instant(captured)}")
+    doubts += _outside(state.record["when"], captured, ended)
     for doubt in doubts:
         yield _indeterminate("time", Code.TIME, doubt)
     if not doubts:
         yield _passed("time", f"captured {instant(captured)}, proven to exist by {instant(proven)}")
+
+
+def _outside(when: Mapping[str, Any], captured: datetime, ended: datetime) -> Iterator[str]:
+    """Say which instant of the navigation is none of the capture: verdicts reckon from it."""
+    for name in ("navigation_started_at", "navigation_ended_at"):
+        if (text := when.get(name)) is None:
+            continue
+        try:
+            is_inside = captured <= parse_instant(text) <= ended
+        except EvidenceInvalid:
+            is_inside = False
+        if not is_inside:
+            yield f"when.{name} is not between the begin and the end of the capture"
 
 
 def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:

@@ -22,6 +22,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json, layout, names, statement, takedown
 from snapshotter.formats.leaf import BUNDLE, TAKEDOWN, Leaf
 from snapshotter.formats.note import LogPolicy
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import (
@@ -468,24 +469,37 @@ def test_a_control_that_led_to_another_host_is_none(case: Case) -> None:
     assert said == [f"the event is about {IDENTITY}, and control led to another host"]
 
 
-def test_what_is_said_of_a_bundle_is_held_against_its_own_rules(case: Case) -> None:
+def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(case: Case) -> None:
     gone = case.event.first_gone
     path = case.path("first gone")
 
-    with path.open("rb") as stream:
-        facts = verified_on_disk(stream, path, case.trust, now=case.now).established
-    assert facts is not None
+    def established() -> Established:
+        with path.open("rb") as stream:
+            found = verified_on_disk(stream, path, case.trust, now=case.now).established
+        assert found is not None
+        return found
 
-    def said_of_it(said: Observation) -> str:
+    def said_of_it(said: Observation, facts: Established) -> str:
         with path.open("rb") as stream:
             return unlike(BY, said, facts, stream)
 
-    assert said_of_it(gone) == ""
-    assert said_of_it(replace(gone, cause=None, notice="so they say")) == (
+    facts = established()
+    assert said_of_it(gone, facts) == ""
+    assert said_of_it(replace(gone, cause=None, notice="so they say"), facts) == (
         "by the rules in it, it shows something else: cause, notice"
     )
     _exchanged(case, "first gone", {"capture/rules-wechat.toml": b"nonsense ["})
-    assert said_of_it(gone).endswith(" changed after it was verified")
+    assert said_of_it(gone, facts).endswith(" changed after it was verified")
+    # Of a time before verdicts: it holds no rules, and its record says when it was.
+    members = bundles.unpack(path.read_bytes())
+    del members["capture/assessment.json"]
+    path.write_bytes(bundles.pack(bundles.resealed(members, {}, SIGNER, None)))
+    facts = established()
+    gone = replace(gone, sha256=facts.sha256)
+    assert said_of_it(gone, facts) == ""
+    assert said_of_it(replace(gone, at=gone.at - timedelta(days=365), light=True), facts) == (
+        "by its record, it is another capture: at, light"
+    )
 
 
 def test_rules_that_are_none_of_those_of_today_are_named(made: Case) -> None:
