@@ -324,7 +324,7 @@ def load(
     found_values: dict[str, Any] = {}
     found_file = ""
     sources: list[str] = []
-    named = environ.get(f"{_PREFIX}CONFIG", "")
+    named = os.path.expanduser(environ.get(f"{_PREFIX}CONFIG", ""))
     if user_file().is_file():
         values |= _read(user_file(), found=False)
         sources.append(str(user_file()))
@@ -342,7 +342,8 @@ def load(
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
-            if name in _PATHS or (name == "policy" and (os.sep in text or text.endswith(".toml"))):
+            text = _at_home(name, text)
+            if name in _PATHS or (name == "policy" and _is_path(text)):
                 _require_absolute(name.upper(), text)
             stronger[name] = text
             sources.append(f"{_PREFIX}{name.upper()}")
@@ -356,7 +357,7 @@ def load(
             f"{unknown[0]} is not a setting",
             hint="snapshotter init writes a file with all of them",
         )
-    stronger |= {key: value for key, value in (overrides or {}).items() if value}
+    stronger |= {key: _at_home(key, value) for key, value in (overrides or {}).items() if value}
     own = _resolve(_validate(values | stronger, "the settings"), sources)
     decides = sorted(set(found_values) - set(stronger))
     if not decides:
@@ -399,12 +400,26 @@ def _require_absolute(name: str, path: str) -> None:
 
     A variable goes along into an exhibit's folder, and would name another file there.
     """
-    if path and not os.path.isabs(path) and not path.startswith("~"):
+    if path and not os.path.isabs(path):
         full = shlex.quote(os.path.abspath(path))
         raise SnapshotterError(
             f"{_PREFIX}{name} is {path}, which is another file in each folder",
             hint=f"give the whole path: {_PREFIX}{name}={full}",
         )
+
+
+def _at_home(name: str, text: str) -> str:
+    """
+    Return the value of a setting, a `~` at the beginning of a path as the home directory.
+
+    No shell does that in a file of variables, and an exhibit can have a folder called `~`.
+    """
+    return os.path.expanduser(text) if name in _PATHS or name in ("policy", "store") else text
+
+
+def _is_path(policy: str) -> bool:
+    """Return whether a policy is named by its file."""
+    return os.sep in policy or policy.endswith(".toml")
 
 
 def _is_one_of(file: Path, named: str) -> bool:
@@ -506,7 +521,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         values[name] = _beside(path, values[name])
     for entry in values.get("authority", []):
         entry["root"] = _beside(path, entry["root"])
-    if str(values.get("policy", "")).endswith(".toml"):  # a file of one's own, and no name
+    if _is_path(str(values.get("policy", ""))):  # a file of one's own, and no name
         values["policy"] = _beside(path, values["policy"])
     store = values.get("store", "")
     if store and "://" not in store:

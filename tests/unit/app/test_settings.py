@@ -294,6 +294,37 @@ def test_a_relative_path_in_a_variable_names_a_file_of_each_folder_and_is_an_err
     assert f"SNAPSHOTTER_{name}={Path.cwd()}/" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("CONFIG", "sources"), ("TRUST_FILE", "trust_file"), ("POLICY", "policy"), ("STORE", "store")],
+)
+def test_a_tilde_that_no_shell_expanded_is_the_home_directory_and_no_folder_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, setting: str
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "exhibit"
+    (here / "~").mkdir(parents=True)
+    (here / "~" / "mine.toml").write_text('store = "theirs"\n')
+    home.mkdir()
+    (home / "mine.toml").write_text("")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+
+    found = _load(here, environment={f"SNAPSHOTTER_{name}": "~/mine.toml"})
+
+    assert str(home / "mine.toml") in str(getattr(found, setting))
+    assert _load(here, overrides={"store": "~/kept"}).store == str(home / "kept")
+
+
+def test_a_policy_that_a_file_names_by_its_path_lies_beside_that_file(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    named = tmp_path / "own" / "mine.toml"
+    named.write_text('policy = "policies/careful"\n')
+
+    found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(named)})
+
+    assert found.policy == str(tmp_path / "own" / "policies" / "careful")
+
+
 def test_a_store_or_the_name_of_a_policy_in_a_variable_is_no_path(tmp_path: Path) -> None:
     variables = {
         "SNAPSHOTTER_STORE": "kept",
