@@ -54,13 +54,14 @@ from tests.forged import (
     extensions,
     message,
     servers,
+    tls_file,
     vector,
 )
 from tests.unit.verify.test_minimal_verifier import remembering_openssl
 from tests.unit.verify.test_tamper_suite import Judgement, by_the_first, by_the_second
 
 SEED = 20261124
-MAX_MEMORY = 1 << 20  # KiB that this process may come to; both verifiers are in it
+MAX_MEMORY = 300 << 10  # KiB that this process may come to; both verifiers are in it
 MAX_CASE_S = 60  # for one case by both
 Dice = random.Random
 Case = tuple[
@@ -568,13 +569,7 @@ class Editor:
             session = replace(served.session, host=other, names_host=dice.random() < 0.5)
         else:
             session = edited_handshake(served, dice)
-        # Not by `encode`, which leaves out what no verifier would take.
-        value = {
-            "format": server_signature.FORMAT,
-            "sessions": [server_signature._session_json(session)],
-            "unsigned": [],
-        }
-        data = canonical_json.dumps(value)
+        data = tls_file(session)
         return self._sealed(self.with_servers, {names.SERVER_SIGNATURES: data}), {}
 
     def custody(self, dice: Dice) -> Case:
@@ -717,7 +712,12 @@ class Editor:
         return self._sealed(self.good, {names.CAPTURE_RECORD: data})
 
     def _sealed(self, members: Members, changes: Members) -> bytes:
-        return _packed(bundles.resealed(members, changes, self.shop.signer, self.stamp))
+        try:
+            sealed = bundles.resealed(members, changes, self.shop.signer, self.stamp)
+        except LookupError:  # a file that the record names is gone: it goes on naming it
+            whole = bundles.with_manifests({**members, **changes})
+            sealed = bundles.signed(whole, self.shop.signer, self.stamp)
+        return _packed(sealed)
 
 
 def _packed(members: Members) -> bytes:
@@ -841,7 +841,13 @@ def main(argv: list[str] | None = None) -> int:
             kinds = both.editor.kinds
             if not arguments.kind or kinds[number % len(kinds)].__name__ == arguments.kind:
                 begin = time.monotonic()
-                name, first, second, same = both.case(arguments.seed, number)
+                try:
+                    name, first, second, same = both.case(arguments.seed, number)
+                except (ValueError, LookupError, struct.error) as error:
+                    # An edit that broke what makes files, and no verifier: those are caught apart.
+                    print(f"case {number} of seed {arguments.seed} could not be made: {error}")
+                    number += 1
+                    continue
                 slow = time.monotonic() - begin > MAX_CASE_S
                 done += 1
                 verdict = first.split("'")[1]

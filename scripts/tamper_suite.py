@@ -41,13 +41,13 @@ from cryptography.hazmat.primitives.serialization import (
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.make_vectors import DAY, FAILED, INDETERMINATE, PASSED, Record, Workshop
-from snapshotter.formats import canonical_json, keys, names, server_signature, wacz
+from snapshotter.formats import canonical_json, keys, names, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.tls_names import CIPHERS, GROUPS
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
 from tests.bundles import ChainAuthority, Members, flipped, pack
-from tests.forged import Der, Served, Stamper, der, extensions, message, servers, vector
+from tests.forged import Der, Served, Stamper, der, extensions, message, servers, tls_file, vector
 
 PAGE = "capture/dom.html"
 SIG, PEM, TOKEN = names.signature(1), names.public_key(1), names.token(1, 1)
@@ -1583,7 +1583,7 @@ def _forged_handshakes(shop: Shop) -> Iterator[Case]:
         served: Served, sent: list[bytes], scheme: int | None = None, **claims: Any
     ) -> Members:
         session = replace(served.session, messages=served.signed(sent, scheme), **claims)
-        data = server_signature.encode(server_signature.ServerSignatures(sessions=(session,)))
+        data = tls_file(session)
         return bundles.resealed(good, {path: data}, shop.signer, shop.stamp)
 
     def with_message(number: int, data: bytes, served: Served = one, **claims: Any) -> Members:
@@ -1673,7 +1673,7 @@ def _forged_handshakes(shop: Shop) -> Iterator[Case]:
         ("address-asked-for", hello(0, server_name(address.encode()), host=address)), ("schemes-odd", hello(13, b"\0\3\4\3\5")),
         ("version-of-three-bytes", hello(43, b"\0\3\4")), ("suite-of-no-version", with_message(1, suite[:39 + suite[38]] + b"\x13\x06" + suite[41 + suite[38]:], cipher="0x1306")),
         ("suite-without-signature", with_message(1, rsa_hello[:at] + b"\0\x9c" + rsa_hello[at + 2 :], rsa, cipher="TLS_RSA_WITH_AES_128_GCM_SHA256")),
-        ("compressed-cut", packed(1, cut=1)), ("compressed-length", packed(1, length=1)), ("extension-twice", leaf(twice)),
+        ("compressed-cut", packed(1, cut=1)), ("compressed-otherwise-too-long", packed(9, length=32 << 10)), ("compressed-length", packed(1, length=1)), ("extension-twice", leaf(twice)),
         ("names-not-ascii", leaf(named(dns, Der(0x86, None, b"x:\xff")))), ("names-address-of-three", leaf(named(dns, Der(0x87, None, b"abc")))),
         ("names-of-no-kind", leaf(named(dns, Der(0xA5, [])))), ("certificate-empty-behind", chained(one, one.session.chain[0], b"")),
         ("certificates-too-many", chained(one, *[one.session.chain[0]] * 65)), ("key-of-another-kind", swapped(other, "06032b6570", "06032b657f")),

@@ -2764,8 +2764,6 @@ class CertificateLists:
             algorithm, length = reader.number(2), reader.number(3)
             packed = reader.vector(3)
             reader.end()
-            if algorithm not in (1, 2):
-                raise Unknown("the certificate is compressed by a method that is not known")
             if length > MAX_CERTIFICATE_LIST:
                 raise Bad("a certificate list of over 32 KiB")
             self.left -= length

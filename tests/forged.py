@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from snapshotter.formats import server_signature
+from snapshotter.formats import canonical_json, server_signature
 from snapshotter.formats.server_signature import RecordedConnection, SignedSession
 from snapshotter.formats.tls_names import SIGNATURE_SCHEMES, named
 from tests import tls
@@ -200,6 +200,14 @@ def servers(folder: Path) -> list[Served]:
         (session,) = server_signature.gather([connection]).sessions
         found.append(Served(session, serialization.load_pem_private_key(file.read_bytes(), None)))
     return found
+
+
+def tls_file(session: SignedSession) -> bytes:
+    """Return a `capture/tls.json` of one session, also of one that a sealer leaves out."""
+    sessions = [server_signature._session_json(session)]
+    return canonical_json.dumps(
+        {"format": server_signature.FORMAT, "sessions": sessions, "unsigned": []}
+    )
 
 
 def vector(data: bytes, size: int) -> bytes:

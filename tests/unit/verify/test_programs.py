@@ -6,7 +6,9 @@ matters most: a program without rules never passes what draws a conclusion. And 
 it is called and whatever is in it, begins a line of a report.
 """
 
+import base64
 import json
+import random
 import re
 import shutil
 import sys
@@ -20,13 +22,16 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from scripts.fuzz_verifiers import edited_json
 from snapshotter.cli.main import main as full
 from snapshotter.formats import canonical_json, keys, names, pack, statement, takedown
 from snapshotter.model.assessment import Cause
 from snapshotter.model.proof import Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.__main__ import main as alone
+from snapshotter.verify.event_alone import verify_event_alone
 from snapshotter.verify.report import printable as first_printable
+from snapshotter.verify.takedown import lines as takedown_lines
 from snapshotter.verify.trust import TrustDocument
 from tests import bundles, packs
 from tests.packs import File
@@ -243,6 +248,29 @@ def test_records_of_a_store_and_other_files_get_no_verdict(
 
     assert PROGRAMS[program](place.by, other) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_an_edited_event_that_is_signed_again_breaks_nothing_and_does_not_pass(
+    made: run.Case,
+) -> None:
+    """Whatever its signer writes into it, by the verifier that has no rules."""
+    said, _, _ = made.removed.partition(b"\n")
+    verdicts = set()
+    for number in range(150):
+        dice = random.Random(f"event {number}")  # noqa: S311 - repeatable, not secret
+        changed = edited_json(said, dice)
+        seal = {
+            "key_id": run.EVENTS.key_id,
+            "public_key": run.EVENTS.public_key_pem.decode(),
+            "signature": base64.b64encode(run.EVENTS.sign(changed + b"\n")).decode(),
+        }
+        data = changed + b"\n" + canonical_json.dumps(seal) + b"\n"
+
+        found = verify_event_alone(data, made.trust, now=made.now, folders=[])
+
+        verdicts.add(found.verdict.value)
+        assert len("\n".join(takedown_lines(found)).split("\n")) == len(takedown_lines(found))
+    assert verdicts == {"failed", "indeterminate"}
 
 
 # --- what is printed ----------------------------------------------------------------------------
