@@ -20,12 +20,15 @@ from typing import Any
 import pytest
 
 from snapshotter.formats.tls_handshake import Decompressor
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.files import read_trust
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "verify_minimal.py"
 VECTORS = ROOT / "tests" / "vectors"
 ALL = sorted(path.parent.name for path in VECTORS.glob("*/expected.json"))
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
+AGREEMENT = sorted(it.parent.name for it in VECTORS.glob("agreement/*/expected.json"))
 
 
 def load() -> ModuleType:
@@ -82,6 +85,26 @@ def test_it_judges_each_vector_as_the_first_verifier_does(name: str, openssl: An
     result = MINIMAL.Verification(str(VECTORS / name / "bundle.wacz"), trust, now, openssl).run()
 
     assert (result.verdict, result.codes) == _expected(name), result.findings
+
+
+@pytest.mark.parametrize("name", AGREEMENT)
+def test_both_verifiers_judge_a_record_that_contradicts_itself_or_its_files(
+    name: str, openssl: Any
+) -> None:
+    now, series = datetime.now(UTC), VECTORS / "agreement"
+    pin = (series / "trust" / "root-key-id.txt").read_text().strip()
+    file, bundle = series / "trust" / "trust.json", series / name / "bundle.wacz"
+    signature = file.with_name(f"{file.name}.sig").read_bytes()
+    trust = MINIMAL.Trust(file.read_bytes(), signature, pin, now, openssl)
+    with bundle.open("rb") as stream:
+        first = verify_bundle(stream, read_trust(file, pinned_root=pin, now=now), now=now)
+
+    second = MINIMAL.Verification(str(bundle), trust, now, openssl).run()
+
+    expected = json.loads((series / name / "expected.json").read_text())
+    codes = sorted({it.code.value for it in first.findings} - {"OK"})
+    assert (first.verdict.value, codes) == (expected["verdict"], expected["codes"])
+    assert (second.verdict, second.codes) == (expected["verdict"], expected["codes"])
 
 
 @pytest.mark.parametrize("trust", ["trust.json", "allows-p256.json"])
