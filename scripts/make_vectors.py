@@ -814,11 +814,11 @@ def _records(shop: Workshop) -> Iterator[Vector]:
     record = shop.good_bundle[names.CAPTURE_RECORD]
     for label, data in (
         ("not-canonical", record.replace(b'":', b'": ', 1)),
-        ("float", record.replace(b'"text_characters":9', b'"text_characters":9.5')),
+        ("float", record.replace(b'"text_characters":0', b'"text_characters":0.5')),
         ("duplicate-key", record[:-1] + b',"who":{}}'),
         (
             "large-number",
-            record.replace(b'"text_characters":9', b'"text_characters":9007199254740992'),
+            record.replace(b'"text_characters":0', b'"text_characters":9007199254740992'),
         ),
         ("not-utf-8", record[:-1] + b'"\xff"}'),
         ("empty", b""),
