@@ -239,7 +239,9 @@ class Settings:
     """Every setting of this installation, resolved."""
 
     store: str
-    store_is_named: bool  # by any source; else it is `captures` in the working directory
+    # False: none was named, and `captures` of the working directory, which may have come with an
+    # exhibit, is not asked.
+    has_store: bool
     policy: str
     policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
@@ -313,7 +315,8 @@ def load(
         overrides: From options: names as in the file.
         directory: Where to begin looking for `snapshotter.toml`; the working directory.
         environment: Instead of the process's.
-        found: Whether to look for it at all; what judges a file that was named does not.
+        found: Whether to look for it at all; what judges a file that was named does not, and
+            then has no store but one that was named.
 
     Raises:
         SnapshotterError: A file or variable that can not be understood; it says which.
@@ -359,6 +362,8 @@ def load(
         )
     stronger |= {key: _at_home(key, value) for key, value in (overrides or {}).items() if value}
     own = _resolve(_validate(values | stronger, "the settings"), sources)
+    if not found:
+        return replace(own, has_store=bool((values | stronger).get("store")))
     decides = sorted(set(found_values) - set(stronger))
     if not decides:
         return own
@@ -441,7 +446,7 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
         authorities = _authorities(file.authorities_file)
     return Settings(
         store=file.store or "captures",
-        store_is_named=bool(file.store),
+        has_store=True,
         policy=file.policy or "default",
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",

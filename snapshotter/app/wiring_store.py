@@ -158,9 +158,11 @@ def location(settings: Settings) -> DirectoryLocation | S3Location:
     Return where the configured store is.
 
     Raises:
-        SnapshotterError: It is no store; or it is a bucket, and a file that was only found names
-            it: this user's credentials are for buckets that this user chose.
+        SnapshotterError: There is none; or it is no store; or it is a bucket, and a file that was
+            only found names it: this user's credentials are for buckets that this user chose.
     """
+    if not settings.has_store:
+        raise SnapshotterError("no store was named", hint="--store DIR, or s3://bucket/prefix")
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:

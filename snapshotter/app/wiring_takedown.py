@@ -145,17 +145,16 @@ def rederiver(settings: Settings) -> Rederiver:
 def finder(
     settings: Settings, trust: Trust, *, folders: Sequence[Path], given: Sequence[Path]
 ) -> Find:
-    """Return what finds the bundles of an event: given, in a folder, or in the store."""
+    """Return what finds the bundles of an event: given, in a folder, or in the store if any."""
     now = machine.SystemClock().now()
-    return partial(
-        event_verification.first_of,
-        (
-            lambda bundle_id: event_verification.in_folders(folders, given, trust, now, bundle_id),
+    finds: list[Find] = [partial(event_verification.in_folders, folders, given, trust, now)]
+    if settings.has_store:
+        finds.append(
             lambda bundle_id: event_verification.in_store(
                 wiring_store.store(settings), trust, now, bundle_id
-            ),
-        ),
-    )
+            )
+        )
+    return partial(event_verification.first_of, finds)
 
 
 def event_before(settings: Settings, folders: Sequence[Path]) -> Before:

@@ -16,7 +16,7 @@ from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, Snapshotte
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.model.finding import Report, Verdict
+    from snapshotter.model.finding import Finding, Report, Verdict
     from snapshotter.ports import ObjectStore
     from snapshotter.verify.renewal import RenewalFiles
     from snapshotter.verify.trust import Trust
@@ -32,9 +32,9 @@ Examples:
 
 \b
 An event or a campaign report is verified with its bundles, which are looked for among what is
-given, beside it and in the store; of a report each number is made again. A proof pack has its
-own. Without a trust file all is judged by your own keys and the configured authorities, and the
-output says so.
+given, beside it and in the store, if one is named; of a report each number is made again. A proof
+pack has its own. Without a trust file all is judged by your own keys and the configured
+authorities, and the output says so.
 
 \b
 What has a slash or a dot is a file, and is judged without any snapshotter.toml of this folder or
@@ -205,6 +205,7 @@ def _judged_event(
         wiring_takedown.rederiver(settings),
         before=wiring_takedown.event_before(settings, folders),
     )
+    _tell_where(settings, name, found.findings)
     if folder is not None and (proof := log_proof_beside(Path(name))) is not None:
         found = with_log(found, proof, trust)
     return _Judged(
@@ -221,12 +222,11 @@ def _judged_campaign(
     from snapshotter.app import campaign_verification, wiring_takedown
     from snapshotter.formats import campaign
 
-    if not settings.store_is_named and Path(settings.store).is_dir():
-        say(
-            f"no store was named: {name} is held against the directory {settings.store} in this "
-            "folder, and lacks what that lacks; --store names another"
-        )
-    with wiring_takedown.observatory(settings) as place:
+    with ExitStack() as stack:
+        place = None
+        if settings.has_store:
+            place = stack.enter_context(wiring_takedown.observatory(settings))
+            say(f"{name} is held against the store {place.store.url}")
         found = campaign_verification.verify_campaign(
             file.read(campaign.MAX_BYTES + 1),
             trust,
@@ -240,11 +240,23 @@ def _judged_campaign(
             place=place,
             told=say,
         )
+    _tell_where(settings, name, found.findings)
     return _Judged(
         verdict=found.verdict,
         value={"file": name, **campaign_verification.as_json(found)},
         lines=campaign_verification.lines(found),
     )
+
+
+def _tell_where(settings: "Settings", name: str, findings: "Sequence[Finding]") -> None:
+    """Say where bundles were looked for, if some are not there and no store was named."""
+    from snapshotter.model.finding import Code
+
+    if not settings.has_store and any(it.code is Code.BUNDLE_MISSING for it in findings):
+        say(
+            f"no store was named: bundles of {name} were looked for among the files that are given "
+            "and beside it (--store DIR names one)"
+        )
 
 
 def _stored_event(event_id: str, settings: "Settings") -> BinaryIO | None:

@@ -156,9 +156,11 @@ class LogPolicy:
     key: VerifierKey
     witnesses: tuple[VerifierKey, ...] = ()
     quorum: int = 0  # least number of different witnesses; 0: the log's own word suffices
+    # Further logs of a reader who has several, by their own word: see `of_log`.
+    others: tuple[VerifierKey, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.key.kind != ED25519:
+        if any(it.kind != ED25519 for it in (self.key, *self.others)):
             raise ValueError("a log signs with a key for notes")
         if any(it.kind != COSIGNATURE_V1 for it in self.witnesses):
             raise ValueError("a witness signs with a key for cosignatures")
@@ -167,6 +169,16 @@ class LogPolicy:
             raise ValueError("every witness has a key of its own, and it is not the log's")
         if not 0 <= self.quorum <= len(self.witnesses):
             raise ValueError("a quorum is at most the number of witnesses")
+
+    def of_log(self, checkpoint: bytes) -> "LogPolicy":
+        """
+        Return the policy for the log that a checkpoint names, of those that are believed.
+
+        Nothing is verified: for a checkpoint of any other log, or of none, it is this policy.
+        """
+        origin = checkpoint.partition(b"\n")[0]
+        key = next((it for it in self.others if it.name.encode() == origin), None)
+        return self if key is None else LogPolicy(key=key)
 
     def open(self, data: bytes) -> SignedCheckpoint:
         """Return a checkpoint of this log, as `open_checkpoint` does. Raises EvidenceInvalid."""

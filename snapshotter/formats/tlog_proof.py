@@ -79,6 +79,11 @@ def parse(data: bytes) -> TlogProof:
     return proof
 
 
+def checkpoint_in(data: bytes) -> bytes:
+    """Return the checkpoint in a proof, of which nothing is verified; empty if there is none."""
+    return data.partition(b"\n\n")[2]
+
+
 def check(
     data: bytes, leaf: bytes, key: VerifierKey, witnesses: Collection[VerifierKey] = ()
 ) -> tuple[TlogProof, SignedCheckpoint]:

@@ -181,6 +181,7 @@ class _State:
     quoted: SignedCheckpoint | None = None
     logged_by: datetime | None = None
     log_index: int | None = None
+    log_origin: str = ""
     is_finished: bool = False  # every check ran
     rests: renewal.Rests | None = None  # what its time rests on, before any renewal
     renewed: tuple[Renewed, ...] = ()
@@ -780,7 +781,9 @@ def _custody_after(state: _State) -> Finding:
 
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
-    state.quoted = log_proofs.read_quoted(state.record.get("log_checkpoint"), state.trust.log)
+    quoted = state.record.get("log_checkpoint")
+    policy = log_proofs.policy_of(quoted, state.log_proof, state.trust.log)
+    state.quoted = log_proofs.read_quoted(quoted, policy)
     judged = log_proofs.judge(
         log_proofs.Claim(
             bundle_id=state.text("bundle_id"),
@@ -790,11 +793,12 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             tokens_inside=[token.time for it in state.signatures for _, token in it.inside],
         ),
         state.log_proof,
-        state.trust.log,
+        policy,
         required=state.record["requires"]["log"] or state.trust.require.log,
         max_skew=state.trust.max_skew,
     )
     state.logged_by, state.log_index = judged.logged_by, judged.index
+    state.log_origin = policy.key.name if policy is not None and judged.index is not None else ""
     yield from judged.findings
 
 
@@ -972,6 +976,7 @@ def _established(state: _State) -> Established | None:
         accuracy=state.accuracy,
         logged_by=state.logged_by,
         log_index=state.log_index,
+        log_origin=state.log_origin,
         quoted=_quoted(state.quoted),
         members=dict(state.read.digests),
     )

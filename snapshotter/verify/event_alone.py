@@ -77,18 +77,19 @@ def with_log(found: EventReport, proof: bytes | None, trust: Trust) -> EventRepo
     if trust.log is None:
         return found.with_more((), ("a log proof is beside it, and no log is trusted",))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
+    policy = trust.log.of_log(tlog_proof.checkpoint_in(proof))
     try:
-        read, signed = tlog_proof.check(proof, entry.encode(), trust.log.key, trust.log.witnesses)
+        read, signed = tlog_proof.check(proof, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         return found.with_more((), (f"the log proof beside it does not hold: {error}",))
-    if not trust.log.is_met_by(signed):
-        seen = f"{len(signed.cosignatures)} of {trust.log.quorum} required witnesses have seen it"
+    if not policy.is_met_by(signed):
+        seen = f"{len(signed.cosignatures)} of {policy.quorum} required witnesses have seen it"
         return found.with_more((), (f"{seen} in the log",))
     finding = Finding(
         check="log",
         verdict=Verdict.PASSED,
         code=Code.OK,
-        detail=f"entry {read.index} of {signed.size} in the log {trust.log.key.name}",
+        detail=f"entry {read.index} of {signed.size} in the log {policy.key.name}",
     )
     return found.with_more((finding,), ())
 

@@ -39,6 +39,19 @@ class Judged:
     index: int | None = None  # of its entry in the log; None unless a proof is good
 
 
+def policy_of(quoted: object, proof: bytes | None, policy: LogPolicy | None) -> LogPolicy | None:
+    """
+    Return the policy for the log of a bundle, where several are believed.
+
+    It is the log that the signed record quotes, or else the one of the proof beside the bundle.
+    """
+    if policy is None or not policy.others:
+        return policy
+    if isinstance(quoted, str) and quoted:
+        return policy.of_log(quoted.encode("utf-8", "surrogatepass"))
+    return policy.of_log(tlog_proof.checkpoint_in(proof or b""))
+
+
 def read_quoted(text: object, policy: LogPolicy | None) -> SignedCheckpoint | None:
     """Return the checkpoint that a record quotes; None unless it is one of the trusted log."""
     if policy is None or not isinstance(text, str):

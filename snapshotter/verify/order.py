@@ -123,7 +123,10 @@ def _doubt(earlier: Established, later: Placed) -> str:
 def _is_logged_before(one: Established, other: Established) -> bool:
     """Whether the log that a record quotes had another capture already."""
     return (
-        one.quoted is not None and other.log_index is not None and other.log_index < one.quoted.size
+        one.quoted is not None
+        and other.log_index is not None
+        and other.log_origin == one.quoted.origin
+        and other.log_index < one.quoted.size
     )
 
 

@@ -325,7 +325,8 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         return
     try:
         data = pack.read_part(stream, found, proofs[0], limit=tlog_proof.MAX_BYTES)
-        read, _ = tlog_proof.check(data, entry.encode(), trust.log.key, trust.log.witnesses)
+        policy = trust.log.of_log(tlog_proof.checkpoint_in(data))
+        read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         yield _unclear("event", Code.LOG, f"the event's log proof does not hold: {error}")
         return

@@ -206,6 +206,27 @@ def test_a_stranger_reads_the_log_with_its_verifier_key(
     assert "there is no key of a log named" in err
 
 
+def test_of_several_logs_a_bundle_names_its_own_wherever_its_file_is_verified(
+    here: Here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = here.bundle()
+    here.run("sync")
+    main(["log", "init", "--store", str(here.folder / "another")])
+    file = here.folder / "store" / layout.bundle_key(name)
+    hostile = here.folder / "hostile" / "captures" / "log"
+    hostile.mkdir(parents=True)
+    (hostile / "lock").write_text("no lock of a log")
+    said = []
+    for folder in (here.folder, here.folder / "another", hostile.parent.parent):
+        monkeypatch.chdir(folder)
+        capsys.readouterr()
+        said.append((main(["verify", str(file)]), *capsys.readouterr()))
+
+    assert said[0] == said[1] == said[2]
+    assert said[0][0] == 11  # it has no token
+    assert "ok   log        entry 0 of 1 in the log snapshotter.invalid/" in said[0][1]
+
+
 def log_line(folder: Path) -> tuple[str, str]:
     """Return state and detail of what the doctor says of the log, without the rest of it."""
     from snapshotter.app import doctor, settings

@@ -52,7 +52,7 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
 
 
 def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], small: Case
 ) -> None:
     assert run("-o", "may.json", "--html", "may.html") == 0
     capsys.readouterr()
@@ -60,7 +60,7 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     # Nobody is known to trust the key of the captures here, and they have no token.
     assert main(["verify", "may.json"]) == 11
     out, err = capsys.readouterr()
-    assert "no store was named" not in err
+    assert f"may.json is held against the store {small.store.url}" in err
     assert "each number was made again from the bundles" in out
     assert "INDETERMINATE: 2 of 3 pages removed" in out
     report = (tmp_path / "may.json").read_bytes()
@@ -74,18 +74,23 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert page.count("no token bears it out") == 2
 
 
-def test_a_store_that_nobody_named_and_that_only_lies_here_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Case
 ) -> None:
     """What it lacks can not be missed, and it may have come with the report."""
     assert run("-o", "may.json") == 0
     monkeypatch.delenv("SNAPSHOTTER_STORE")
-    (tmp_path / "captures").mkdir()
+    (tmp_path / "captures").symlink_to(small.store.url)
     capsys.readouterr()
 
     assert main(["verify", "may.json"]) == 11
-    err = capsys.readouterr().err
-    assert "may.json is held against the directory captures in this folder" in err
+    out, err = capsys.readouterr()
+    assert "no store that has its captures" in out
+    assert "is held against" not in err
+    assert main(["verify", "--store", "captures", "may.json"]) == 11
+    out, err = capsys.readouterr()
+    assert "each number was made again from the bundles" in out
+    assert f"may.json is held against the store {small.store.url}" in err
 
 
 def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(

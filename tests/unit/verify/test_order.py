@@ -41,6 +41,7 @@ def capture(role: str, minute: float, **more: object) -> Placed:
         accuracy=timedelta(),
         logged_by=None,
         log_index=None,
+        log_origin="log.test",
         quoted=None,
     )
     return Placed(role=role, found=replace(made, **more))  # type: ignore[arg-type]
@@ -146,6 +147,8 @@ def test_a_log_that_had_the_later_capture_before_the_earlier_one_began_fails() -
         assert [it.role for it in found.weak] == ([] if is_failed else ["last seen"])
     same = order(REMOVED, last_seen={"quoted": quoted(7)}, first_gone={"log_index": 7})
     assert same == Order()
+    another = {"log_index": 7, "log_origin": "another.test"}
+    assert order(REMOVED, last_seen={"quoted": quoted(8)}, first_gone=another) == Order()
 
 
 def test_of_a_page_that_came_back_the_order_is_the_other_way_round() -> None:
