@@ -1558,7 +1558,7 @@ def _forged_tokens(shop: Shop) -> Iterator[Case]:
     for label, info, attributes in (
         ("fraction-zero", ends_in(b".0Z"), same), ("fraction-zero-at-its-end", ends_in(b".50Z"), same),
         ("fraction-of-ten-digits", ends_in(b".0000000001Z"), same), ("year", old, same),
-        ("accuracy-of-zero", accuracy(Der(0x80, None, b"\0")), same), ("accuracy-of-a-second", accuracy(Der(0x81, None, b"\3\xe8")), same),
+        ("accuracy-of-zero", accuracy(Der(0x80, None, b"\0")), same), ("accuracy-longer", accuracy(Der(0x80, None, b"\0\1")), same), ("accuracy-of-a-second", accuracy(Der(0x81, None, b"\3\xe8")), same),
         ("extension-without-a-name", extension(octets), same), ("extension-of-a-number", extension(oid, number), same),
         ("extension-critical", extension(oid, Der(1, None, b"\xff"), octets), same), ("attributes-turned", same, turned),
         ("certificate-twice", same, certificate(lambda named: named.at(0).parts.append(named.at(0, 0)))),  # type: ignore[union-attr]

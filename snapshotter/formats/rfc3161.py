@@ -572,6 +572,8 @@ def _accuracy_ms(node: _Node) -> int:
     fractions = [part for part, node in zip(parts[1:], (millis, micros), strict=True) if node]
     if not 0 <= parts[0] <= 1 << 31 or not all(1 <= part <= 999 for part in fractions):
         raise TokenInvalid("the accuracy is out of range")
+    if any(it and len(it.content) > 1 and it.content < b"\0\x80" for it in (millis, micros)):
+        raise TokenInvalid("the accuracy is not in its shortest form")
     return parts[0] * 1000 + parts[1] + math.ceil(parts[2] / 1000)
 
 
