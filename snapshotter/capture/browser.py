@@ -20,7 +20,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,7 +175,7 @@ class Workplace:
     def create(cls, beside: Path) -> "Workplace":
         """Make one in the directory that holds `beside`."""
         name = f".{beside.name}-browser-{secrets.token_hex(4)}"  # in the spool, with `beside`
-        root = beside.parent / name
+        root = beside.absolute().parent / name  # the browser works in another directory
         root.mkdir(mode=0o700)
         temporary = root / "tmp"
         if len(os.fsencode(temporary)) > _SOCKET_PATH:
@@ -536,13 +536,13 @@ async def _start(
 ) -> BrowserContext:
     if way.namespaces != namespace.USER_AND_NET:
         port = wire.guard.listen_on_loopback()
-        command = (*_before(way.namespaces), str(binary.path))
+        command = (*_before(way.namespaces), str(binary.path.absolute()))
         return await _run(chromium, command, place, processes, decision, wire, way, port)
     handover = namespace.Handover(place.temporary)
     limit = decision.limits.launch_s
     coming = asyncio.create_task(asyncio.to_thread(handover.receive, limit))
     try:
-        command = (*_before(way.namespaces, handover.meeting), str(binary.path))
+        command = (*_before(way.namespaces, handover.meeting), str(binary.path.absolute()))
         context = await _run(
             chromium, command, place, processes, decision, wire, way, namespace.PORT
         )
@@ -556,6 +556,24 @@ async def _start(
     finally:
         handover.close()
     return context
+
+
+def start_script(command: Sequence[str], note: Path) -> str:
+    """
+    Return the shell script that becomes the browser.
+
+    Args:
+        command: The browser's; its paths are whole ones.
+        note: Gets the process ids of browser and driver.
+    """
+    return (
+        f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(note))}\n'
+        # Where the system allows it: elements ten thousand deep overflow the usual stack.
+        f"ulimit -S -s {_STACK_KB} 2>/dev/null\n"
+        # Chromium reads a SwiftShader.ini of the folder that one works in.
+        "cd / || exit\n"
+        f'exec {shlex.join(command)} "$@"\n'
+    )
 
 
 def _before(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
@@ -576,12 +594,7 @@ async def _run(
     port: int,
 ) -> BrowserContext:
     script = place.root / "browser"
-    script.write_text(
-        f'#!/bin/sh\necho "$$ $PPID" > {shlex.quote(str(processes.note))}\n'
-        # Where the system allows it: elements ten thousand deep overflow the usual stack.
-        f"ulimit -S -s {_STACK_KB} 2>/dev/null\n"
-        f'exec {shlex.join(command)} "$@"\n'
-    )
+    script.write_text(start_script(command, processes.note))
     script.chmod(0o700)
     width, height = decision.viewport_px
     # A persistent context is the browser's own profile: one window, no second

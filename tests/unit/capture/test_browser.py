@@ -1,6 +1,7 @@
 """Which browser is chosen, and where it may write."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -128,6 +129,17 @@ def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
         "spawn shell EACCES, and <home>/x is full"
     )
     place.remove()
+
+
+def test_the_browser_works_in_no_folder_that_somebody_else_fills(tmp_path: Path) -> None:
+    note, script = tmp_path / "pids", tmp_path / "browser"
+    script.write_text(browser.start_script(("/bin/pwd", "-P"), note))
+    script.chmod(0o700)
+
+    ran = subprocess.run([script], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "/\n"
+    assert note.read_text().split()[1] == str(os.getpid())
 
 
 def test_the_digest_of_a_binary_follows_the_file(tmp_path: Path) -> None:
