@@ -7,10 +7,12 @@ and is not printed whole to say so.
 
 import unicodedata
 from collections.abc import Iterator
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from snapshotter.errors import SnapshotterError
 
+MAX_LIST: Final = 8 << 20  # bytes: a hundred thousand addresses
 _BOM = b"\xef\xbb\xbf"
 _NOT_IN_ADDRESSES = {"Cc", "Cs"}  # Unicode categories: control characters, surrogates
 
@@ -27,6 +29,21 @@ def check_url(url: str) -> str:
     if problem is not None:
         raise problem
     return url
+
+
+def read_list(stream: BinaryIO) -> bytes:
+    """
+    Return a list of addresses, which somebody else may have made.
+
+    Raises:
+        SnapshotterError: It is longer than `MAX_LIST`.
+    """
+    data = stream.read(MAX_LIST + 1)
+    if len(data) > MAX_LIST:
+        raise SnapshotterError(
+            f"the list is longer than {MAX_LIST >> 20} MiB", hint="divide it into several"
+        )
+    return data
 
 
 def listed(data: bytes) -> Iterator[tuple[int, str]]:

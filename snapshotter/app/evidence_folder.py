@@ -32,9 +32,10 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
 from snapshotter.model.finding import Report
 from snapshotter.ports import ObjectStore
+from snapshotter.verify.files import first_bytes
 from snapshotter.verify.on_disk import verified_on_disk
 from snapshotter.verify.report import printable
-from snapshotter.verify.trust import MAX_TRUST_BYTES, Trust, load_document
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
 
 VERIFIER = "verify_minimal.py"
 SUMS = "SHA256SUMS"
@@ -137,8 +138,9 @@ def _fill(
 
 def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -> None:
     """Write the trust file, and what is in it as files that openssl reads."""
-    data = trust_file.read_bytes()[: MAX_TRUST_BYTES + 1]
-    signature = trust_file.with_name(f"{trust_file.name}.sig").read_bytes()
+    data = first_bytes(trust_file, MAX_TRUST_BYTES + 1)
+    beside = trust_file.with_name(f"{trust_file.name}.sig")
+    signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
     if hashlib.sha256(data).hexdigest() != trust.sha256:
         raise SnapshotterError(f"{trust_file} was changed while it was read", hint="try again")
     document = load_document(data, signature, pinned_root=root_key_id)

@@ -23,8 +23,9 @@ from snapshotter.formats.leaf import TAKEDOWN
 from snapshotter.model.custody import EXPORTING
 from snapshotter.policy import identity
 from snapshotter.ports import Tell
+from snapshotter.verify.files import first_bytes
 from snapshotter.verify.log import LogReader
-from snapshotter.verify.trust import MAX_TRUST_BYTES
+from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES
 
 _PRINTER_BYTES = 768 << 20  # free memory below which a worker prints nothing
 
@@ -146,8 +147,11 @@ def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
         return ()
     try:
         return (
-            ("trust.json", file.read_bytes()[: MAX_TRUST_BYTES + 1]),
-            ("trust.json.sig", file.with_name(f"{file.name}.sig").read_bytes()),
+            ("trust.json", first_bytes(file, MAX_TRUST_BYTES + 1)),
+            (
+                "trust.json.sig",
+                first_bytes(file.with_name(f"{file.name}.sig"), MAX_SIGNATURE_BYTES + 1),
+            ),
         )
     except OSError as error:
         raise SnapshotterError(f"{file} can not be read: {error.strerror}") from error

@@ -260,12 +260,12 @@ class _Batch:
 
 
 def _all(urls: tuple[str, ...]) -> list[str]:
-    from snapshotter.app.addresses import listed
+    from snapshotter.app.addresses import listed, read_list
 
     found: list[str] = []
     for url in urls:
         if url == "-":
-            found += [it for _, it in listed(sys.stdin.buffer.read())]
+            found += [it for _, it in listed(read_list(sys.stdin.buffer))]
         else:
             found.append(url)
     return found

@@ -143,7 +143,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     long it takes, and what its schedule costs the host.
     """
     from snapshotter.app import explaining
-    from snapshotter.app.addresses import check_url
+    from snapshotter.app.addresses import check_url, read_list
     from snapshotter.app.scheduling import addresses
     from snapshotter.cli import explain_words
 
@@ -157,7 +157,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         else:
             explain_words.tell(found)
         return
-    urls = addresses((), file.read())
+    urls = addresses((), read_list(file))
     if not urls:
         raise click.UsageError("the list names no URL")
     sums = explaining.sum_up(settings, urls, policy)

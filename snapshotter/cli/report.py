@@ -146,14 +146,16 @@ def _scope(
     """Return the pages, and the policy under which they were watched; "" where none was named."""
     from snapshotter.app import wiring_jobs, wiring_watch
     from snapshotter.app.campaigns import Scope
+    from snapshotter.formats import link_lists
     from snapshotter.formats.link_lists import read_table
     from snapshotter.formats.listing import NotAList
+    from snapshotter.verify.files import first_bytes
 
     if [urls is None, schedule is None, watch is None].count(False) != 1:
         raise click.UsageError("name the pages by one of --urls, --schedule and --watch")
     if urls is not None:
         try:
-            listed = read_table(urls.read_bytes(), "", column=column)
+            listed = read_table(first_bytes(urls, link_lists.MAX_BYTES + 1), "", column=column)
         except NotAList as error:
             raise SnapshotterError(
                 f"{urls}: {error}", hint="one address a line, or a table with a column of them"

@@ -155,10 +155,11 @@ def add(
     missed, and what was missed is recorded.
     """
     from snapshotter.app import machine, scheduling, wiring_jobs
+    from snapshotter.app.addresses import read_list
     from snapshotter.jobs.schedule import derived_name
     from snapshotter.policy import picking
 
-    found = scheduling.addresses(urls, file.read() if file else b"")
+    found = scheduling.addresses(urls, read_list(file) if file else b"")
     if not found:
         raise click.UsageError("name a URL, or a file of them with --from")
     settings = ctx.obj.load()

@@ -30,8 +30,8 @@ def curves(path: Path | None = None) -> Mapping[str, Curve]:
     """
     found = path or shipped_directory() / "schedules" / "curves.toml"
     try:
-        return parse_curves(found.read_text(encoding="utf-8"), str(found))
-    except (OSError, UnicodeDecodeError) as error:
+        return parse_curves(read_limited(found).decode("utf-8"), str(found))
+    except UnicodeDecodeError as error:
         raise SnapshotterError(f"{found} can not be read: {error}") from error
 
 

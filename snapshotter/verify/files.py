@@ -88,7 +88,7 @@ def late_tokens_beside(bundle: Path) -> tuple[bytes, ...]:
         if len(os.fsencode(name)) > 255:  # no file system that we know has such a name
             break
         try:
-            tokens.append(_first(bundle.with_name(name), MAX_SIDECAR_BYTES + 1))
+            tokens.append(first_bytes(bundle.with_name(name), MAX_SIDECAR_BYTES + 1))
         except (FileNotFoundError, NotAFile):
             continue
     return tuple(tokens)
@@ -116,7 +116,7 @@ def custody_beside(bundle: Path) -> tuple[tuple[int, bytes], ...]:
 
     def read(number: int) -> bytes:
         name = f"{beginning}{custody_sidecars.kind(number)}"
-        return _first(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)
+        return first_bytes(bundle.with_name(name), custody_sidecars.MAX_BYTES + 1)
 
     return custody_sidecars.read_within_limits(numbers(), read)
 
@@ -134,7 +134,7 @@ def log_proof_beside(bundle: Path) -> bytes | None:
     if len(os.fsencode(name)) > 255:
         return None
     try:
-        return _first(bundle.with_name(name), tlog_proof.MAX_BYTES + 1)
+        return first_bytes(bundle.with_name(name), tlog_proof.MAX_BYTES + 1)
     except (FileNotFoundError, NotAFile):
         return None
 
@@ -164,8 +164,8 @@ def renewals_beside(bundle: Path) -> tuple[RenewalFiles, ...]:
             found.append(
                 RenewalFiles(
                     number=number,
-                    text=_first(bundle.with_name(text), renewal.MAX_BYTES + 1),
-                    token=_first(bundle.with_name(token), MAX_SIDECAR_BYTES + 1),
+                    text=first_bytes(bundle.with_name(text), renewal.MAX_BYTES + 1),
+                    token=first_bytes(bundle.with_name(token), MAX_SIDECAR_BYTES + 1),
                 )
             )
     return tuple(found)
@@ -259,7 +259,7 @@ def _beside(bundle: Path, kind: str) -> Iterator["os.DirEntry[str]"]:
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        data = _first(path, limit + 1)
+        data = first_bytes(path, limit + 1)
     except FileNotFoundError as error:
         raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
     if len(data) > limit:
@@ -267,7 +267,14 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def _first(path: Path, count: int) -> bytes:
+def first_bytes(path: Path, count: int) -> bytes:
+    """
+    Return the first bytes of a regular file, `count` at most.
+
+    Raises:
+        FileNotFoundError: There is nothing of that name.
+        SnapshotterError: It is no regular file, or can not be read.
+    """
     try:
         with open_file(path) as stream:
             return stream.read(count)
