@@ -137,6 +137,7 @@ def capture(
     title: str = "A page",
     contents: Mapping[str, bytes] = CONTENTS,
     disclosures: tuple[Disclosure, ...] = (),
+    took: timedelta = timedelta(seconds=2),
 ) -> Capture:
     """Return a capture that ended at `at`, its artifacts written below `spool`."""
     artifacts: list[Artifact] = []
@@ -160,9 +161,9 @@ def capture(
         title=title,
         outcome=Outcome.COMPLETE,
         reasons=(),
-        started_at=at - timedelta(seconds=2),
+        started_at=at - took,
         ended_at=at,
-        navigation_started_at=at - timedelta(seconds=2),
+        navigation_started_at=at - took,
         navigation_ended_at=at - timedelta(seconds=1),
         redirects=(),
         response=MainResponse(

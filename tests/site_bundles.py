@@ -8,7 +8,7 @@ of the blocks one below the other. Assessment, sealer, keys and store are real.
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -48,6 +48,7 @@ def seal(
     signer: Signer,
     by: Decision | None = None,
     authorities: Sequence[TimestampAuthority] = (),
+    took: timedelta = timedelta(seconds=2),
 ) -> Bundle:
     """Return the sealed bundle of a capture that ended then and shows that page."""
     by = by or decision()
@@ -63,7 +64,7 @@ def seal(
         "capture/screenshot.png": _picture(blocks),
         page_layout.PATH: page_layout.encode(PageLayout(blocks=blocks, whole=True)),
     }
-    made = bundles.capture(spool, at=when, contents=contents)
+    made = bundles.capture(spool, at=when, contents=contents, took=took)
     if made.response is None:
         raise RuntimeError("a capture without an answer")
     made = replace(

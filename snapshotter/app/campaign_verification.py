@@ -134,7 +134,7 @@ def verify_campaign(
         detail = f"its period ends after it was made, {instant(campaign.made_at)}"
         findings.append(_finding("report", Code.NUMBER, detail))
     findings += _held_to(campaign)
-    own = list(_differences(report.findings, campaigns.findings(campaign)))  # (2)
+    own = list(_differences(report.findings, _follows(campaign, report.findings)))  # (2)
     findings += own or [_passed("numbers", "each follows from the captures that it names")]
     found = _captures(campaign, find, by, key_id, told)  # (3)
     has_place = place is not None and _has_any(campaign, place)
@@ -147,6 +147,7 @@ def verify_campaign(
     order = _order(again, found, trust)
     findings += order.findings
     notes = [f"{_some(names)}: {what}" for what, names in found.told.items()]
+    notes += _other_intervals(report)
     if place is not None and has_place:
         findings += _left_out(report, place, find)  # (5)
         in_period = tuple(_gaps_of_the_period(campaign, place.store, trust))
@@ -230,6 +231,30 @@ def _differences(said: Findings, made: Findings) -> Iterator[Finding]:
         yield _finding("numbers", Code.NUMBER, "crossings: they are others when made again")
 
 
+def _follows(campaign: Campaign, said: Findings) -> Findings:
+    """Return what follows from a campaign, with the intervals of older reports if it has those."""
+    made = campaigns.findings(campaign)
+    if made != said:
+        older = campaigns.findings(campaign, bracket=campaigns.by_beginning)
+        if older == said:
+            return older
+    return made
+
+
+def _other_intervals(report: CampaignReport) -> Iterator[str]:
+    """Say where a report dates a removal by the capture that began first, as older ones do."""
+    events = {it.event_id: it for it in campaigns.concluded(report.campaign)}
+    for row in report.findings.rows:
+        for it in row.removals:
+            event = events.get(it.event_id)
+            if event is not None and (it.began, it.ended) != event.bracket:
+                begin, end = map(instant, event.bracket)
+                yield (
+                    f"of the event {it.event_id} one end lies within the other, and the report "
+                    f"dates it by an older rule: it happened between {begin} and {end}"
+                )
+
+
 def _fields_that_differ(one: Any, other: Any) -> list[str]:
     first, second = typed.write(one), typed.write(other)
     return sorted(it for it in {*first, *second} if first.get(it) != second.get(it))
@@ -281,7 +306,7 @@ def _order(again: Campaign, found: _Captures, trust: Trust) -> _Order:
 
 def _again(report: CampaignReport, again: Campaign, found: _Captures) -> Iterator[Finding]:
     """Make the numbers again of what the bundles show."""
-    made = campaigns.findings(again)
+    made = _follows(again, report.findings)
     different = list(_differences(report.findings, made))
     if not different:
         detail = "each number was made again from the bundles, by the rules that lie in them"

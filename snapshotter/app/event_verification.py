@@ -23,11 +23,11 @@ from snapshotter.app import assessing
 from snapshotter.app.assessing import AssessorOf, BundledFiles
 from snapshotter.app.bundle_verification import verified_in_store
 from snapshotter.app.observations import is_of_its_host, observe, stated
-from snapshotter.assess.events import again, event_id
+from snapshotter.assess.events import again, ends_with, event_id, order, state_of
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import layout
 from snapshotter.formats.canonical_json import are_one, instant, plain
-from snapshotter.model.assessment import Assessment
+from snapshotter.model.assessment import Assessment, Availability
 from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.request import Decision
@@ -54,6 +54,14 @@ _DECIDES: Final = (
 
 # Which page it is and whose is judged over all captures; the time of its tokens with them.
 _APART: Final = frozenset({"identity", "account", "proven_at", "proven_at_ms"})
+# What the event before an event can have been: what is gone can only come back, and only what is
+# there can go. An account can go from one state to another.
+_AFTER: Final = {
+    TakedownKind.REMOVED: (TakedownKind.REINSTATED,),
+    TakedownKind.REINSTATED: (TakedownKind.REMOVED,),
+    TakedownKind.ACCOUNT_CHANGED: (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED),
+    TakedownKind.ACCOUNT_RESTORED: (TakedownKind.ACCOUNT_CHANGED,),
+}
 _OF_ACCOUNTS: Final = (TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED)
 _READ: Final = frozenset(
     {"rule_files", "counts", "main_sha256", "notice", "cited_rule", "accounts", "account_name"}
@@ -248,7 +256,12 @@ def _held_to(confirm: ConfirmRules) -> Iterator[str]:
 
 
 def _few_words(event: Takedown) -> Iterator[str]:
-    """Say of a control that it shows few words: those may be a notice of a host in trouble."""
+    """Say of what is there, page or control, that it is few words: those may be a notice."""
+    if event.last_seen.ambiguous:
+        yield (
+            f"last seen {event.last_seen.bundle_id} is a page of few words, which may be a notice "
+            "that no rule knows"
+        )
     for it in event.controls:
         if it.ambiguous:
             yield (
@@ -641,52 +654,78 @@ def as_then(said: Observation, made: Observation) -> Observation:
 
 def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[Finding]:
     if not event.previous:
-        if event.kind in (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED):
-            yield Finding(
-                check="previous",
-                verdict=Verdict.FAILED,
-                code=Code.PREVIOUS,
-                detail="what comes back was gone by an event before, and it names none",
+        if _needs_one_before(event):
+            yield _of_previous(
+                Verdict.FAILED, "what it changes was so by an event before, and it names none"
             )
         return
-    found = before(event.previous) if before is not None else None
+    if before is None:
+        return
+    found = before(event.previous)
     if found is None:
-        if before is not None:
-            yield Finding(
-                check="previous",
-                verdict=Verdict.INDETERMINATE,
-                code=Code.PREVIOUS,
-                detail=f"the event before it is not here (SHA-256 {event.previous[:16]}…)",
-            )
+        detail = f"the event before it is not here (SHA-256 {event.previous[:16]}…)"
+        yield _of_previous(Verdict.INDETERMINATE, detail)
         return
     earlier, key_id = found
-    gone = {
-        TakedownKind.REINSTATED: TakedownKind.REMOVED,
-        TakedownKind.ACCOUNT_RESTORED: TakedownKind.ACCOUNT_CHANGED,
-    }.get(event.kind, earlier.kind)
-    if earlier.identity != event.identity or earlier.at > event.at or earlier.kind is not gone:
-        yield Finding(
-            check="previous",
-            verdict=Verdict.FAILED,
-            code=Code.PREVIOUS,
-            detail=f"the event that it names as the one before is {earlier.event_id}, "
-            f"{earlier.kind}, which is none",
-        )
+    told = f"{earlier.event_id}, {earlier.kind}"
+    if why := _does_not_follow(event, earlier):
+        detail = f"the event that it names as the one before is {told}, and {why}"
+        yield _of_previous(Verdict.FAILED, detail)
         return
     key = trust.key(key_id)
     if key is None or judge_key(key, None)[0] is Verdict.FAILED:
         why = "which nobody whom you trust is known to have" if key is None else "which is void"
-        yield Finding(
-            check="previous",
-            # By its digest it is the record that is named: nothing is said against this event.
-            verdict=Verdict.INDETERMINATE,
-            code=Code.PREVIOUS,
-            detail=f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}",
+        # By its digest it is the record that is named: nothing is said against this event.
+        detail = f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}"
+        yield _of_previous(Verdict.INDETERMINATE, detail)
+        return
+    if _came_back_with_other_words(event, earlier):
+        detail = (
+            "that it came back rests on a page of few words, and not on the text that the event "
+            f"before it, {earlier.event_id}, is certain of"
         )
+        yield _of_previous(Verdict.INDETERMINATE, detail)
         return
     yield Finding(
         check="previous",
         verdict=Verdict.PASSED,
         code=Code.OK,
-        detail=f"the event before it is {earlier.event_id}, {earlier.kind}",
+        detail=f"the event before it is {told}",
+    )
+
+
+def _of_previous(verdict: Verdict, detail: str) -> Finding:
+    return Finding(check="previous", verdict=verdict, code=Code.PREVIOUS, detail=detail)
+
+
+def _needs_one_before(event: Takedown) -> bool:
+    """Whether the state that an event ends was not that all is well."""
+    if event.kind in (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED):
+        return True
+    return event.kind is TakedownKind.ACCOUNT_CHANGED and bool(state_of(event.ends[0]))
+
+
+def _does_not_follow(event: Takedown, earlier: Takedown) -> str:
+    """Return why an event can not be the one behind another; "" where it can."""
+    if earlier.identity != event.identity:
+        return "that is of something else"
+    if earlier.kind not in _AFTER[event.kind]:
+        return f"{event.kind} does not follow on it"
+    if event.kind in _OF_ACCOUNTS and (state_of(event.ends[0]) or "") != earlier.state:
+        return "it left the account in another state"
+    # What came before an event plays no part in the next one.
+    if order(event.ends[0]) < order(ends_with(earlier)):
+        return "that was concluded after the first of its captures"
+    return ""
+
+
+def _came_back_with_other_words(event: Takedown, earlier: Takedown) -> bool:
+    """Whether what came back are few words, where the page's text was certain before."""
+    back, there = event.last_seen, earlier.last_seen
+    certain = there.availability is Availability.AVAILABLE and not there.ambiguous
+    return (
+        event.kind is TakedownKind.REINSTATED
+        and back.ambiguous
+        and certain
+        and back.main_sha256 != there.main_sha256
     )

@@ -7,9 +7,9 @@ median has two bounds, and no upper one where half of the pages may still be the
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from snapshotter.assess.events import (
@@ -53,10 +53,14 @@ class _Life:
     at_most: int | None  # None: its end was not seen
 
 
-def findings(campaign: Campaign) -> Findings:
+# Of an event: the interval in which it happened.
+_Bracket = Callable[[Takedown], tuple[datetime, datetime]]
+
+
+def findings(campaign: Campaign, *, bracket: _Bracket = lambda it: it.bracket) -> Findings:
     """Return what follows from a campaign's captures."""
     campaign = replace(campaign, pages=tuple(map(_of_one_page, campaign.pages)))
-    told = [_page(it, campaign) for it in campaign.pages]
+    told = [_page(it, campaign, bracket) for it in campaign.pages]
     rows = [row for row, _ in told]
     accounts = _accounts(campaign, rows)
     crossings = tuple(_crossings(campaign))
@@ -123,14 +127,16 @@ def _of_one_page(page: WatchedPage) -> WatchedPage:
     )
 
 
-def _page(page: WatchedPage, campaign: Campaign) -> tuple[PageRow, _Life | None]:
+def _page(page: WatchedPage, campaign: Campaign, bracket: _Bracket) -> tuple[PageRow, _Life | None]:
     mine = sorted((it for it in page.captures if it.at < campaign.until), key=order)
     found = _conclude(page, mine, campaign)
     inside = [it for it in mine if it.at >= campaign.since]
     events = [it for it in found.events if campaign.since <= it.at < campaign.until]
     seen = _seen(mine, campaign)
     first_seen = seen[0] if seen else None
-    removals = tuple(_removal(it, first_seen) for it in events if it.kind is TakedownKind.REMOVED)
+    removals = tuple(
+        _removal(it, first_seen, bracket(it)) for it in events if it.kind is TakedownKind.REMOVED
+    )
     before = [it for it in found.events if it.at < campaign.since]
     fate, decided = _fate(mine, found.standing, found.events, seen, removed_inside=bool(removals))
     row = PageRow(
@@ -149,7 +155,7 @@ def _page(page: WatchedPage, campaign: Campaign) -> tuple[PageRow, _Life | None]
         decided_by=tuple(it.bundle_id for it in decided),
     )
     was_gone = bool(before) and before[-1].kind is TakedownKind.REMOVED
-    return row, None if was_gone else _life(first_seen, seen, inside, events)
+    return row, None if was_gone else _life(first_seen, seen, inside, removals, events)
 
 
 def _seen(mine: Sequence[Observation], campaign: Campaign) -> list[Observation]:
@@ -159,8 +165,21 @@ def _seen(mine: Sequence[Observation], campaign: Campaign) -> list[Observation]:
     return [it for it in mine if it.availability is Availability.AVAILABLE]
 
 
-def _removal(event: Takedown, first_seen: Observation | None) -> Removal:
-    began, ended = event.bracket
+def by_beginning(event: Takedown) -> tuple[datetime, datetime]:
+    """
+    Return the interval as older reports have it: from the capture that began first.
+
+    Of two captures of which one lies within the other that is another interval than the one in
+    which it happened.
+    """
+    earlier, later = sorted((event.last_seen, event.first_gone), key=lambda it: it.began_at)
+    return earlier.began_at, later.at
+
+
+def _removal(
+    event: Takedown, first_seen: Observation | None, bracket: tuple[datetime, datetime]
+) -> Removal:
+    began, ended = bracket
     after = None
     if first_seen is not None and first_seen.began_at <= began:
         after = Span(
@@ -223,6 +242,7 @@ def _life(
     first_seen: Observation | None,
     seen: Sequence[Observation],
     inside: Sequence[Observation],
+    removals: Sequence[Removal],
     events: Sequence[Takedown],
 ) -> _Life | None:
     """Return how long a page lived; None of one that nobody saw, or that was not watched."""
@@ -233,7 +253,7 @@ def _life(
         return _Life(max(0, _ms(seen[-1].began_at - first_seen.at)), None)
     return _Life(
         max(0, _ms(removed.last_seen.began_at - first_seen.at)),
-        _ms(removed.bracket[1] - first_seen.began_at),
+        _ms(removals[0].ended - first_seen.began_at),
     )
 
 

@@ -31,7 +31,7 @@ import enum
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from snapshotter.model.assessment import Availability, Cause
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
@@ -507,7 +507,7 @@ class _Machine:
         if path.doubt:
             agreeing = self._agreeing(path)
             begin, end = agreeing[0], agreeing[-1]
-            ripe = begin.at + self._confirm.after
+            ripe = _later(begin.at, self._confirm.after)
             want = self._confirm.times - len(agreeing)
             needs = self._confirm.control or any(
                 it.ambiguous or it.needs_control for it in agreeing
@@ -523,7 +523,7 @@ class _Machine:
                 look = self._look(first)
                 if look is not None and order(look) > order(end):
                     want = max(want, 1)  # and so has what another way says
-                elif look is None and end.at < first.at + _WAIT_FOR_WAY:
+                elif look is None and end.at - first.at < _WAIT_FOR_WAY:
                     found.append(Missing(lack=Lack.VANTAGE, after=first.at))
             if want > 0:
                 found.append(Missing(lack=Lack.AGREEING, count=want, after=ripe))
@@ -588,6 +588,14 @@ class _Machine:
             last_seen=max(seen, key=order, default=None),
             passed_over=passed_over,
         )
+
+
+def _later(at: datetime, after: timedelta) -> datetime:
+    """Return when so long has passed; the end of all time where that is beyond it."""
+    try:
+        return at + after
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _state_of_page(it: Observation) -> str | None:

@@ -112,7 +112,15 @@ class Takedown:
         return tuple(dict.fromkeys(it for it in named if it is not None))
 
     @property
+    def ends(self) -> tuple[Observation, Observation]:
+        """Both ends, the earlier one first: captures are in the order in which they ended."""
+        earlier, later = sorted(
+            (self.last_seen, self.first_gone), key=lambda it: (it.at, it.began_at, it.bundle_id)
+        )
+        return earlier, later
+
+    @property
     def bracket(self) -> tuple[datetime, datetime]:
         """The interval in which it happened: what either capture took counts as part of it."""
-        earlier, later = sorted((self.last_seen, self.first_gone), key=lambda it: it.began_at)
+        earlier, later = self.ends
         return earlier.began_at, later.at

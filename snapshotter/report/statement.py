@@ -143,7 +143,8 @@ class Statement:
     def in_order(self) -> tuple[Exhibit, Exhibit]:
         """Both ends, the earlier one first."""
         earlier, later = sorted(
-            (self.seen, self.gone), key=lambda it: (it.observation.began_at, it.observation.at)
+            (self.seen, self.gone),
+            key=lambda it: (it.observation.at, it.observation.began_at, it.observation.bundle_id),
         )
         return earlier, later
 

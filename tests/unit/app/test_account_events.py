@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from snapshotter.app import event_verification, wiring
-from snapshotter.app.event_verification import Rederiver, verify_event
+from snapshotter.app.event_verification import Before, Rederiver, verify_event
 from snapshotter.app.observations import Observatory
 from snapshotter.app.takedowns import TakedownDesk, derive
 from snapshotter.assess.events import bursts, event_id
@@ -60,7 +60,7 @@ class Run:
     def events(self) -> list[Takedown]:
         return [takedown.parse(it)[0] for it in self.records]
 
-    def verify(self, data: bytes) -> EventReport:
+    def verify(self, data: bytes, before: Before | None = None) -> EventReport:
         find = partial(
             event_verification.in_store, self.store, self.trust, datetime.now(at(0).tzinfo)
         )
@@ -69,7 +69,7 @@ class Run:
             assessor_of=wiring.assessor,
             decide=lambda url: decide(load("wechat-article")),
         )
-        return verify_event(data, self.trust, find, by)
+        return verify_event(data, self.trust, find, by, before=before)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,15 @@ def test_the_account_has_an_event_of_its_own_before_any_article_has(run: Run) ->
     ]
     assert (last.kind, last.last_seen.at) == (TakedownKind.ACCOUNT_RESTORED, at(220))
     assert last.previous
+
+
+def test_an_account_was_left_by_the_event_before_in_the_state_that_it_comes_from(run: Run) -> None:
+    frozen, last = run.events[0], run.records[-1]
+
+    for state, verdict in (("frozen", Verdict.PASSED), ("closed", Verdict.FAILED)):
+        earlier = {takedown.parse(last)[0].previous: (replace(frozen, state=state), EVENTS.key_id)}
+        found = run.verify(last, earlier.get)
+        assert [it.verdict for it in found.findings if it.check == "previous"] == [verdict]
 
 
 def test_the_articles_that_vanish_are_one_burst_and_one_item_of_one_message(run: Run) -> None:

@@ -24,7 +24,7 @@ from snapshotter.app.gaps import GapDesk
 from snapshotter.app.observations import Observatory, Reassess
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.verifying import Kind, kind_of
-from snapshotter.assess.campaign import findings
+from snapshotter.assess.campaign import by_beginning, findings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
@@ -338,6 +338,43 @@ def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> 
     assert any(it.startswith("of 1 of 4 pages a removal was held to less than") for it in said)
     with pytest.raises(ValueError, match="one capture at least"):
         records.encode(_changed(made(small), 0, confirm=ConfirmRules(times=0)), EVENTS)
+
+
+def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
+    tmp_path: Path,
+) -> None:
+    """It dates a removal by the capture that began first, though the page was there later."""
+    its = case(tmp_path, 2, 0)
+    gone = campaign(SiteState(), 1, BEGIN)
+    for minutes, took in ((1, 100), (30, 2)):  # the first begins before the last that shows it
+        page = replace(
+            shown("wx/account/0/0", gone), requested_url=its.urls[0], final_url=its.urls[0]
+        )
+        when, length = BEGIN + timedelta(minutes=minutes), timedelta(seconds=took)
+        bundle = site_bundles.seal(
+            tmp_path / "spool", page, when, signer=SIGNER, by=DECISION, took=length
+        )
+        observed.put(its.store, bundle)
+    other = replace(shown("wx/account/1/0", gone), requested_url=its.urls[1], final_url=its.urls[1])
+    when = BEGIN + timedelta(minutes=20)
+    observed.put(
+        its.store, site_bundles.seal(tmp_path / "spool", other, when, signer=SIGNER, by=DECISION)
+    )
+
+    report = made(its)
+    (removal,) = report.findings.rows[0].removals
+    assert removal.began == BEGIN - timedelta(seconds=2)
+    assert (failed(checked(its, report)), checked(its, report).notes) == ([], ())
+
+    older = findings(report.campaign, bracket=by_beginning)
+    found = checked(its, replace(report, findings=older))
+
+    assert older.rows[0].removals[0].ended == BEGIN
+    assert failed(found) == []
+    assert found.notes == (
+        f"of the event {removal.event_id} one end lies within the other, and the report dates it "
+        "by an older rule: it happened between 2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
+    )
 
 
 def test_a_gap_is_what_its_record_says(tmp_path: Path) -> None:

@@ -238,6 +238,31 @@ def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None
         assert found.verdict is Verdict.FAILED
 
 
+def test_a_chain_of_events_has_no_hole(made: Case) -> None:
+    """It went twice, and came back unseen; or it went before the event that it follows on."""
+    back = takedown.parse(made.reinstated)[0]
+    data = made.signed(lambda it: replace(it, previous="0" * 64))
+
+    for before in (made.event, replace(back, at=made.event.at)):
+        found = made.verify(data, before=lambda sha256, it=before: (it, EVENTS.key_id))
+
+        assert _codes(found) == {"previous": {Code.PREVIOUS}}
+        assert found.verdict is Verdict.FAILED
+
+
+def test_what_came_back_as_few_other_words_is_left_open_and_told(made: Case) -> None:
+    """They may be a notice that no rule knows: whoever has the event's key alone can take one."""
+    back = takedown.parse(made.reinstated)[0]
+    few = replace(back.last_seen, ambiguous=True, main_sha256="0" * 64)
+    data = takedown.encode(replace(back, last_seen=few), EVENTS)
+
+    found = made.verify(data, before=lambda sha256: (made.event, EVENTS.key_id))
+
+    (previous,) = (it for it in found.findings if it.check == "previous")
+    assert (previous.verdict, previous.code) == (Verdict.INDETERMINATE, Code.PREVIOUS)
+    assert any("is a page of few words, which may be a notice" in it for it in found.notes)
+
+
 def test_an_event_before_by_a_stranger_leaves_it_open(made: Case) -> None:
     """It is the record that is named, by its digest: nothing speaks against this event."""
     stranger = bundles.new_signer()
@@ -372,6 +397,10 @@ TABLE: dict[str, tuple[Callable[[Takedown], Takedown], dict[str, set[Code]]]] = 
     ),
     "longer asked for than it took": (
         lambda it: replace(it, confirm=ConfirmRules(after=timedelta(hours=1))),
+        {"conclusion": {Code.CONCLUSION}},
+    ),
+    "longer asked for than time lasts": (
+        lambda it: replace(it, confirm=ConfirmRules(after=timedelta(milliseconds=2**53 - 1))),
         {"conclusion": {Code.CONCLUSION}},
     ),
     "another page at one end": (

@@ -124,6 +124,15 @@ def test_a_wall_in_between_is_no_removal(last: Observation) -> None:
     assert (found.events, found.standing) == ((), Standing.THERE)
 
 
+def test_of_captures_of_which_one_lies_in_the_other_the_interval_is_between_their_ends() -> None:
+    """Two machines look at once, and the longer look begins first: the page was there later."""
+    visits = [seen(30), gone(40, began_at=at(1)), control(45), gone(60)]
+
+    (event,) = conclude(IDENTITY, visits, RULES).events
+
+    assert event.bracket == (at(30) - TOOK, at(40))
+
+
 def test_a_wall_neither_confirms_nor_takes_back(subtests: pytest.Subtests) -> None:
     begin = [seen(30), gone(60), control(62)]
     with subtests.test("it does not confirm"):
