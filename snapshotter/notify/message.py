@@ -60,7 +60,10 @@ def compose(
         {
             "data": {
                 "count": len(events),
-                "events": [_item(group) for group in items.values()],
+                "events": [
+                    _item(group, f"{message_id}/{number}")
+                    for number, group in enumerate(items.values(), start=1)
+                ],
                 "headline": headline(kind, len(items)),
                 "installation": installation,
             },
@@ -77,13 +80,29 @@ def headline(kind: EventKind, count: int) -> str:
     return one if count == 1 else many.format(count)
 
 
-def _item(group: Sequence[Event]) -> dict[str, Any]:
+# Their ids are made of the id of a job, or of an account: of what may name a page.
+_IDS_OF_PAGES: Final = frozenset(
+    {
+        EventKind.CAPTURE_DONE,
+        EventKind.CAPTURE_INCOMPLETE,
+        EventKind.CAPTURE_FAILED,
+        EventKind.CAPTURE_DEAD,
+        EventKind.HOST_THROTTLED,
+        EventKind.ACCOUNT_RENAMED,
+    }
+)
+
+
+def _item(group: Sequence[Event], place: str) -> dict[str, Any]:
     last = group[-1]
+    # The id of the job in it was shortened, or there is none.
+    tells = last.kind in _IDS_OF_PAGES and not (last.job_id and last.job_id in last.id)
+    may_tell = bool(last.url or last.host)
     item: dict[str, Any] = {
         "at": instant(last.at),
         "count": len(group),
         "first_at": instant(group[0].at),
-        "id": last.id,
+        "id": last.id if may_tell or not tells else place,
         "summary": printable(last.summary),
     }
     texts = {

@@ -109,3 +109,14 @@ def test_every_kind_has_words(kind: EventKind) -> None:
     assert kind in HEADLINES
     assert "23" in headline(kind, 23)
     assert "{" not in headline(kind, 1)
+
+
+def test_an_id_that_is_made_of_an_account_stays_here_where_its_page_is_not_told() -> None:
+    kind = EventKind.ACCOUNT_RENAMED
+    hidden = event(1, kind, job_id="", url="", host="", detail="")
+    told = [
+        json.loads(compose("msg_a", kind, START, [it], ""))["data"]["events"][0]["id"]
+        for it in (hidden, event(1, kind, job_id=""))
+    ]
+
+    assert told == ["msg_a/1", "account.renamed/job-1"]

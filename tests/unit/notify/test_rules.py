@@ -1,11 +1,13 @@
 """Who is told of what, and how much."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.event import EventKind
+from snapshotter.notify.message import compose
 from tests.unit.notify.parts import MAIL, WEBHOOK, event, load
 
 
@@ -34,6 +36,46 @@ def test_by_default_a_message_has_no_address_no_host_and_no_sentence_about_the_p
     assert told.event.tags == ("press", "…")
     assert told.event.reasons == given.reasons
     assert told.event.job_id == given.job_id
+
+
+@pytest.mark.parametrize(
+    ("job_id", "origin", "left"),
+    [
+        (
+            "news-example-org-1a2b3c.0123456789ab@20261127t123000z-now",
+            "monitor:schedule:news-example-org-1a2b3c",
+            ("…1a2b3c.…@20261127t123000z-now", "monitor:schedule:…1a2b3c"),
+        ),
+        (f"watch.press.{'0f' * 12}", "watch:press", ("watch.press.…", "watch:press")),
+        (
+            f"batch-{'0f' * 8}-{'1e' * 12}-2",
+            f"batch:{'0f' * 8}",
+            (f"batch-{'0f' * 8}-…-2", f"batch:{'0f' * 8}"),
+        ),
+        (
+            "monitor-20260527t091000z-k3v4q2m7xw4c5b6d-gone-01",
+            "monitor:cli",
+            ("monitor-20260527t091000z-k3v4q2m7xw4c5b6d-gone-01", "monitor:cli"),
+        ),
+    ],
+)
+def test_what_is_made_of_a_host_or_an_address_is_left_out_where_the_address_is(
+    tmp_path: Path, job_id: str, origin: str, left: tuple[str, str]
+) -> None:
+    given = event(id=f"capture.failed/{job_id}/3", job_id=job_id, origin=origin)
+
+    (told,) = load(tmp_path, WEBHOOK).waiting(given)
+    (named,) = load(tmp_path, WEBHOOK + 'urls = "defanged"\n').waiting(given)
+
+    assert (told.event.job_id, *told.event.origins) == left
+    assert (named.event.job_id, *named.event.origins) == (job_id, origin)
+    assert told.event.id == named.event.id  # by which the outbox knows it again
+    bodies = [
+        compose("msg_a", given.kind, given.at, [it.event], "").decode() for it in (told, named)
+    ]
+    ids = [json.loads(it)["data"]["events"][0]["id"] for it in bodies]
+    assert ids == [given.id if left[0] == job_id else "msg_a/1", given.id]
+    assert "example" not in bodies[0]
 
 
 def test_where_it_is_asked_for_addresses_come_defanged_and_without_secrets(tmp_path: Path) -> None:
