@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,7 +16,7 @@ from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, Snapshotte
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.model.finding import Finding, Report, Verdict
+    from snapshotter.model.finding import Code, Finding, Report, Verdict
     from snapshotter.ports import ObjectStore
     from snapshotter.verify.renewal import RenewalFiles
     from snapshotter.verify.trust import Trust
@@ -148,6 +148,7 @@ def _judged(
 
 def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
     from snapshotter.app import machine
+    from snapshotter.model.finding import Code
     from snapshotter.verify import report
     from snapshotter.verify.bundle import verify_bundle
 
@@ -160,6 +161,9 @@ def _judged_bundle(given: "_Given", name: str, trust: "Trust") -> _Judged:
         log_proof=given.log_proof,
         renewals=given.renewals,
     )
+    if given.store is not None and found.bundle_id not in (name, ""):
+        other = _another("bundle", found.bundle_id, name, Code.NAME)
+        found = replace(found, findings=(*found.findings, other), established=None)
     return _Judged(
         verdict=found.verdict,
         value={"bundle": name, **report.as_json(found)},
@@ -193,6 +197,7 @@ def _judged_event(
     """Judge an event with its bundles: among what is given, beside it, or in the store."""
     from snapshotter.app import event_verification, wiring_takedown
     from snapshotter.formats import takedown
+    from snapshotter.model.finding import Code
     from snapshotter.verify import takedown as events
     from snapshotter.verify.event_alone import with_log
     from snapshotter.verify.files import log_proof_beside
@@ -206,6 +211,8 @@ def _judged_event(
         before=wiring_takedown.event_before(settings, folders),
     )
     _tell_where(settings, name, found.findings)
+    if folder is None and found.event is not None and found.event.event_id != name:
+        found = found.with_more((_another("event", found.event.event_id, name, Code.EVENT),), ())
     if folder is not None and (proof := log_proof_beside(Path(name))) is not None:
         found = with_log(found, proof, trust)
     return _Judged(
@@ -245,6 +252,18 @@ def _judged_campaign(
         verdict=found.verdict,
         value={"file": name, **campaign_verification.as_json(found)},
         lines=campaign_verification.lines(found),
+    )
+
+
+def _another(kind: str, there: str, wanted: str, code: "Code") -> "Finding":
+    """Return that a store has something else under an id: who asks for one gets no other."""
+    from snapshotter.model.finding import Finding, Verdict
+
+    return Finding(
+        check="id",
+        verdict=Verdict.FAILED,
+        code=code,
+        detail=f"the store has the {kind} {there} in the place of {wanted}",
     )
 
 

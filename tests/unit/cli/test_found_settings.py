@@ -12,7 +12,7 @@ from snapshotter.store import s3
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_verify_command import BAD, GOOD, PIN, TRUST, UNCLEAR, VECTORS
 
-ID = "20200101t000000z-abcdefghijklmnop"
+ID = "20261124t214301z-abcdefghijklmnop"
 BUCKET = "s3://examiners-own-bucket/case"
 # What an opponent may put beside an exhibit: well-formed, forbidden there, and no TOML.
 HOSTILE = {
@@ -65,7 +65,7 @@ def shell(
 
 
 def _store(folder: Path, bundle: Path) -> Path:
-    stored = folder / "bundles/2020/01/01" / f"{ID}.wacz"
+    stored = folder / "bundles/2026/11/24" / f"{ID}.wacz"
     stored.parent.mkdir(parents=True)
     shutil.copy(bundle, stored)
     return folder
@@ -175,6 +175,25 @@ def test_an_id_with_a_store_is_never_a_file_of_that_name(
     assert f"write ./{ID} for the file, or --store DIR {ID}" in shell.err
     assert shell.run(*words, *trust, f"./{ID}") == of_file
     assert shell.run(*words, *trust, "--store", store, f"./{ID}") == of_file
+
+
+def test_another_bundle_under_the_id_that_was_asked_for_is_failed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    wanted = ID.replace("a", "b")
+    store = _store(tmp_path / "store", GOOD)
+    stored = store / "bundles/2026/11/24"
+    (stored / f"{ID}.wacz").rename(stored / f"{wanted}.wacz")
+    judged = ("verify", "--json", "--trust", TRUST, "--root-key", PIN, "--store", store)
+
+    assert shell.run(*judged, wanted) == 10
+    assert shell.object["findings"][-1] == {
+        "check": "id",
+        "verdict": "failed",
+        "code": "NAME",
+        "detail": f"the store has the bundle {ID} in the place of {wanted}",
+    }
+    assert shell.run(*judged, stored / f"{wanted}.wacz") == 0  # a file may have any name
 
 
 def test_with_a_store_what_is_neither_an_id_nor_written_as_a_file_is_a_usage_error(

@@ -214,9 +214,9 @@ def test_a_bundle_with_a_very_long_name_is_verified(here: Here) -> None:
 def test_a_folder_with_an_id_for_its_name_does_not_hide_the_bundle_in_the_store(
     here: Here,
 ) -> None:
-    name = "20200101t000000z-abcdefghijklmnop"
+    name = "20261124t214301z-abcdefghijklmnop"
     (here.folder / name).mkdir()
-    stored = here.folder / "captures/bundles/2020/01/01" / f"{name}.wacz"
+    stored = here.folder / "captures/bundles/2026/11/24" / f"{name}.wacz"
     stored.parent.mkdir(parents=True)
     shutil.copy(GOOD, stored)
 
@@ -228,8 +228,8 @@ def test_a_folder_with_an_id_for_its_name_does_not_hide_the_bundle_in_the_store(
 def test_late_tokens_count_behind_a_gap_in_a_folder_and_in_a_store_alike(
     here: Here, gap: str
 ) -> None:
-    name = "20200101t000000z-abcdefghijklmnop"
-    stored = here.folder / "captures/bundles/2020/01/01" / f"{name}.wacz"
+    name = "20261124t214302z-abcdefghijklmnop"
+    stored = here.folder / "captures/bundles/2026/11/24" / f"{name}.wacz"
     stored.parent.mkdir(parents=True)
     late = VECTORS / "token-late" / "bundle.wacz"
     shutil.copy(late, stored)
