@@ -49,6 +49,7 @@ def seal(
     by: Decision | None = None,
     authorities: Sequence[TimestampAuthority] = (),
     took: timedelta = timedelta(seconds=2),
+    log_checkpoint: str = "",
 ) -> Bundle:
     """Return the sealed bundle of a capture that ended then and shows that page."""
     by = by or decision()
@@ -82,7 +83,7 @@ def seal(
         pictures=(_whole_page(len(blocks)),),
     )
     made, _ = assessing.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
-    return observed.sealed(made, by, spool, signer, tuple(authorities), clock)
+    return observed.sealed(made, by, spool, signer, tuple(authorities), clock, log_checkpoint)
 
 
 def _laid_out(blocks: Sequence[Block]) -> tuple[Block, ...]:

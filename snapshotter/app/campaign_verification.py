@@ -15,16 +15,22 @@ the report: what rests on it is INDETERMINATE.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 from snapshotter.app import assessing, gaps
 from snapshotter.app.assessing import BundledFiles
-from snapshotter.app.campaigns import event_ids, gap_ref
+from snapshotter.app.campaigns import event_ids, gap_ref, misplaced
 from snapshotter.app.event_verification import BY_RULES, Find, Found, Rederiver, as_then
-from snapshotter.app.observations import Observatory, observations, observe, stated
+from snapshotter.app.observations import (
+    Observatory,
+    is_of_its_host,
+    observations,
+    observe,
+    stated,
+)
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import campaign as records
@@ -133,6 +139,9 @@ def verify_campaign(
     if campaign.until > campaign.made_at:
         detail = f"its period ends after it was made, {instant(campaign.made_at)}"
         findings.append(_finding("report", Code.NUMBER, detail))
+    if late := _after_the_period(campaign):
+        detail = f"it names captures from after its period: {_some(late)}"
+        findings.append(_finding("report", Code.NUMBER, detail))
     findings += _held_to(campaign)
     own = list(_differences(report.findings, _follows(campaign, report.findings)))  # (2)
     findings += own or [_passed("numbers", "each follows from the captures that it names")]
@@ -149,7 +158,7 @@ def verify_campaign(
     notes = [f"{_some(names)}: {what}" for what, names in found.told.items()]
     notes += _other_intervals(report)
     if place is not None and has_place:
-        findings += _left_out(report, place, find)  # (5)
+        findings += _left_out(report, place, find, trust)  # (5)
         in_period = tuple(_gaps_of_the_period(campaign, place.store, trust))
         findings += _references(report, place.store, trust, in_period)  # (6)
         notes += _other_gaps(campaign, in_period)
@@ -180,6 +189,15 @@ def _key(key_id: str, trust: Trust) -> Finding:
     # The record carries no token: nothing proves its own time.
     verdict, code, detail = judge_key(key, None)
     return Finding(check="report key", verdict=verdict, code=code, detail=detail)
+
+
+def _after_the_period(campaign: Campaign) -> list[str]:
+    return [
+        it.bundle_id
+        for page in campaign.pages
+        for it in (*page.captures, *page.controls)
+        if it.at > campaign.until
+    ]
 
 
 def _held_to(campaign: Campaign) -> Iterator[Finding]:
@@ -493,6 +511,10 @@ class _Pages:
             yield from self._account_of(it, known)
         for it in page.controls:
             yield from self._account_of(it, {self._account(it)} - {""})
+            facts = self._found.established.get(it.bundle_id)
+            if facts is not None and not is_of_its_host(facts):
+                what = "as a control it led to another host: reports of today count none such"
+                self._found.told.setdefault(what, []).append(it.bundle_id)
 
     def _address(self, page: WatchedPage) -> Iterator[Finding]:
         """Compare the address of a page with its identity."""
@@ -569,26 +591,15 @@ def _has_any(campaign: Campaign, place: Observatory) -> bool:
     )
 
 
-def _left_out(report: CampaignReport, place: Observatory, find: Find) -> Iterator[Finding]:
+def _left_out(
+    report: CampaignReport, place: Observatory, find: Find, trust: Trust
+) -> Iterator[Finding]:
     """Look in the store for captures that the report does not have."""
     campaign = report.campaign
-    passed_over = {it.bundle_id for it in campaign.left_out if not _holds(it.bundle_id, find)}
-    there: list[str] = []
-    pages = []
-    for page in campaign.pages:
-        known = {it.bundle_id for it in page.captures}
-        more = [
-            it
-            for it in observations(place, identity=page.identity, until=campaign.until, sync=False)
-            if it.bundle_id not in known | passed_over
-        ]
-        there += [it.bundle_id for it in more]
-        captures = tuple(sorted((*page.captures, *more), key=lambda it: (it.at, it.bundle_id)))
-        page = replace(page, captures=captures)
-        controls = tuple(_controls(page, campaign, place, find))
-        there += [it.bundle_id for it in controls]
-        pages.append(replace(page, controls=(*page.controls, *controls)))
-    there = list(dict.fromkeys(there))
+    store = _Kept(place, find)
+    passed_over = {it.bundle_id for it in campaign.left_out if not store.holds(it.bundle_id)}
+    passed_over |= _misplaced(campaign, store, passed_over, trust)
+    whole, there = _with_more(campaign, store, passed_over)
     if not there:
         yield _passed("left out", "the store has no other capture of these pages until then")
         return
@@ -599,19 +610,85 @@ def _left_out(report: CampaignReport, place: Observatory, find: Find) -> Iterato
         f"the store has captures that the report does not: {named}"
         f"{' …' if len(there) > _NAMED else ''} (left out, or put there later)",
     )
-    made = campaigns.findings(replace(campaign, pages=tuple(pages)))
+    made = campaigns.findings(whole)
     for it in _differences(report.findings, made):
         yield replace(it, check="left out", detail=f"{it.detail} with them")
 
 
-def _holds(bundle_id: str, find: Find) -> bool:
-    """Whether a bundle is here and does not FAIL: then no report may pass it over."""
-    with find(bundle_id) as here:
-        return here is not None and here.report.verdict is not Verdict.FAILED
+class _Kept:
+    """The captures of a store, each verified once."""
+
+    def __init__(self, place: Observatory, find: Find) -> None:
+        self.place = place
+        self.established: dict[str, Established] = {}
+        self._find = find
+        self._holds: dict[str, bool] = {}
+
+    def holds(self, bundle_id: str) -> bool:
+        """Whether a bundle is here and does not FAIL: then no report may pass it over."""
+        if bundle_id not in self._holds:
+            with self._find(bundle_id) as here:
+                facts = here.report.established if here is not None else None
+                self._holds[bundle_id] = (
+                    here is not None and here.report.verdict is not Verdict.FAILED
+                )
+            if facts is not None:
+                self.established[bundle_id] = replace(facts, members={})
+        return self._holds[bundle_id]
+
+    def is_control(self, bundle_id: str) -> bool:
+        """Whether it holds, and did not lead to another host."""
+        return self.holds(bundle_id) and (
+            bundle_id not in self.established or is_of_its_host(self.established[bundle_id])
+        )
+
+
+def _misplaced(
+    campaign: Campaign, store: _Kept, passed_over: Collection[str], trust: Trust
+) -> set[str]:
+    """Return what a report leaves out because it is proven to be in the wrong place of an event."""
+    said = {it.bundle_id for it in campaign.left_out} - set(passed_over)
+    found: set[str] = set()
+    while said - found:
+        whole, _ = _with_more(campaign, store, {*passed_over, *found})
+        for page in whole.pages:
+            for it in (*page.captures, *page.controls):
+                store.holds(it.bundle_id)
+        more = said.intersection(
+            misplaced(whole, store.established, max_skew=trust.max_skew)
+        ).difference(found)
+        if not more:
+            break
+        found |= more
+    return found
+
+
+def _with_more(
+    campaign: Campaign, store: _Kept, without: Collection[str]
+) -> tuple[Campaign, list[str]]:
+    """Return a campaign with the captures that the store has beside its own, and their ids."""
+    there: list[str] = []
+    pages = []
+    for page in campaign.pages:
+        known = {it.bundle_id for it in page.captures}
+        more = [
+            it
+            for it in observations(
+                store.place, identity=page.identity, until=campaign.until, sync=False
+            )
+            if it.bundle_id not in known and it.bundle_id not in without
+        ]
+        there += [it.bundle_id for it in more]
+        captures = tuple(sorted((*page.captures, *more), key=lambda it: (it.at, it.bundle_id)))
+        page = replace(page, captures=captures)
+        controls = tuple(_controls(page, campaign, store, without))
+        there += [it.bundle_id for it in controls]
+        pages.append(replace(page, controls=(*page.controls, *controls)))
+    return replace(campaign, pages=tuple(pages)), list(dict.fromkeys(there))
 
 
 def _controls(
-    page: WatchedPage, campaign: Campaign, place: Observatory, find: Find
+    page: WatchedPage, campaign: Campaign, store: _Kept, without: Collection[str]
 ) -> Iterator[Observation]:
     """
     Yield controls that the report does not have.
@@ -619,14 +696,14 @@ def _controls(
     Without one a removal is not confirmed: so to leave it out makes the numbers smaller.
     """
     known = {it.bundle_id for it in page.controls}
-    bad: list[str] = []
+    bad = [it for it in without if it not in known]
     for it in page.captures:
         if it.cause is None and not it.accounts:
             continue
-        found = place.catalog.control(it, page.identity, without=bad)
-        while found is not None and not _holds(found.bundle_id, find):
+        found = store.place.catalog.control(it, page.identity, without=bad)
+        while not (found is None or found.bundle_id in known or store.is_control(found.bundle_id)):
             bad.append(found.bundle_id)
-            found = place.catalog.control(it, page.identity, without=bad)
+            found = store.place.catalog.control(it, page.identity, without=bad)
         if found is not None and found.at < campaign.until and found.bundle_id not in known:
             known.add(found.bundle_id)
             yield found

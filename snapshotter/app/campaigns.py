@@ -4,18 +4,25 @@ A campaign report: the captures of many pages gathered, verified, and what follo
     (1) the catalog follows the store
     (2) of each page all captures until the end of the period, and the controls of those that
         say that it is gone
-    (3) each bundle is verified; one that FAILED plays no part, and the report says so
+    (3) each bundle is verified; one that FAILED, or is proven to be from after one that it claims
+        to be older than, plays no part, and the report says so; nor is a page that led to another
+        host a control
     (4) the numbers, by `assess/campaign.py`
     (5) the signed events and gaps that lie in the store
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from snapshotter.app import gaps
 from snapshotter.app.bundle_verification import verified
-from snapshotter.app.observations import Observatory, observations, unassessed
+from snapshotter.app.observations import (
+    Observatory,
+    is_of_its_host,
+    observations,
+    unassessed,
+)
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.gap import GapRecord
@@ -28,10 +35,13 @@ from snapshotter.model.campaign import (
     LeftOut,
     WatchedPage,
 )
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation
+from snapshotter.verify import order as orders
 from snapshotter.verify.audit.beside import counts
+from snapshotter.verify.takedown import parts_of
 from snapshotter.verify.trust import Trust
 
 
@@ -73,11 +83,21 @@ def make(desk: CampaignDesk, scope: Scope, *, verify: bool = True) -> CampaignRe
         SnapshotterError: An address is none, or the period is none.
     """
     now = desk.now().replace(microsecond=0)
-    until = min(scope.until or now, now)
     desk.place.sync()  # (1)
     desk.place.catalog.sync_events(desk.place.store)
     judge = _Judge(desk, verify=verify)
-    pages = _pages(desk, scope.urls, until, judge)  # (2), (3)
+    campaign = _campaign(desk, scope, judge, now)  # (2), (3)
+    while wrong := misplaced(campaign, judge.established, max_skew=desk.trust.max_skew):
+        judge.left_out |= wrong
+        campaign = _campaign(desk, scope, judge, now)
+    found = campaigns.findings(campaign)  # (4)
+    campaign = replace(campaign, recorded=tuple(_recorded(desk, found)))  # (5)
+    return CampaignReport(campaign=campaign, findings=found)
+
+
+def _campaign(desk: CampaignDesk, scope: Scope, judge: "_Judge", now: datetime) -> Campaign:
+    until = min(scope.until or now, now)
+    pages = _pages(desk, scope.urls, until, judge)
     captured = [it.captures[0].at for it in pages if it.captures]
     since = scope.since or min(captured, default=until).replace(microsecond=0)
     if since >= until:
@@ -85,7 +105,7 @@ def make(desk: CampaignDesk, scope: Scope, *, verify: bool = True) -> CampaignRe
             "the period ends before it begins, or nothing was captured yet",
             hint="give --from and --to, as in --from 2026-05-27 --to 2026-06-27",
         )
-    campaign = Campaign(
+    return Campaign(
         report_id=desk.new_id(now),
         made_at=now,
         title=scope.title,
@@ -94,13 +114,10 @@ def make(desk: CampaignDesk, scope: Scope, *, verify: bool = True) -> CampaignRe
         until=until,
         pages=tuple(pages),
         gaps=tuple(gaps_of(desk, scope.schedule, since, until)),
-        left_out=tuple(judge.left_out),
-        verified=verify,
+        left_out=tuple(_left_out(pages, judge)),
+        verified=judge.verifies,
         certain=True,
     )
-    found = campaigns.findings(campaign)  # (4)
-    campaign = replace(campaign, recorded=tuple(_recorded(desk, found)))  # (5)
-    return CampaignReport(campaign=campaign, findings=found)
 
 
 class _Judge:
@@ -108,26 +125,40 @@ class _Judge:
 
     def __init__(self, desk: CampaignDesk, *, verify: bool) -> None:
         self._desk = desk
-        self._verify = verify
+        self.verifies = verify
         self._known: dict[str, Observation | None] = {}
-        self.left_out: list[LeftOut] = []
+        self.left_out: dict[str, str] = {}  # why a capture plays no part, by the id of its bundle
+        self.no_control: dict[str, str] = {}  # and why it is no control
+        self.established: dict[str, Established] = {}
 
     def good(self, them: Iterable[Observation]) -> tuple[Observation, ...]:
         """Return those whose bundles hold, with the times that were verified."""
-        return tuple(it for one in them if (it := self._judged(one)) is not None)
+        found = (self._judged(one) for one in them if one.bundle_id not in self.left_out)
+        return tuple(it for it in found if it is not None)
+
+    def good_control(self, it: Observation) -> tuple[Observation, ...]:
+        """Return a control, if its bundle holds and it is one."""
+        found = self.good([it])
+        facts = self.established.get(it.bundle_id)
+        if found and facts is not None and not is_of_its_host(facts):
+            self.no_control[it.bundle_id] = "as a control it led to another host"
+            return ()
+        return found
 
     def _judged(self, it: Observation) -> Observation | None:
-        if not self._verify:
+        if not self.verifies:
             return it
         if it.bundle_id not in self._known:
             place = self._desk.place
             report = verified(place.store, it.bundle_id, self._desk.trust, now=self._desk.now())
             why = _why_not(it, report)
             if why:
-                self.left_out.append(LeftOut(bundle_id=it.bundle_id, why=why))
+                self.left_out[it.bundle_id] = why
             self._known[it.bundle_id] = (
                 None if why or report is None else replace(it, proven_at=report.proven_time)
             )
+            if report is not None and report.established is not None:
+                self.established[it.bundle_id] = replace(report.established, members={})
             if len(self._known) % 100 == 0:
                 self._desk.told(f"verified {len(self._known)} bundles")
         return self._known[it.bundle_id]
@@ -145,6 +176,30 @@ def _why_not(it: Observation, report: Report | None) -> str:
     return ""
 
 
+def misplaced(
+    campaign: Campaign, established: Mapping[str, Established], *, max_skew: timedelta
+) -> dict[str, str]:
+    """Return captures that came after one that they claim to be older than, and what proves it."""
+    found: dict[str, str] = {}
+    for event in campaigns.concluded(campaign):
+        placed = [
+            orders.Placed(role=it.role, found=facts)
+            for it in parts_of(event)
+            if (facts := established.get(it.observation.bundle_id)) is not None
+        ]
+        order = orders.judge(placed, max_skew=max_skew)
+        for bundle_id, it in zip(order.misplaced, order.findings, strict=True):
+            found.setdefault(bundle_id, it.detail)
+    return found
+
+
+def _left_out(pages: Iterable[WatchedPage], judge: _Judge) -> Iterable[LeftOut]:
+    counted = {it.bundle_id for page in pages for it in page.captures}
+    for bundle_id, why in {**judge.no_control, **judge.left_out}.items():
+        if bundle_id not in counted:
+            yield LeftOut(bundle_id=bundle_id, why=why)
+
+
 def _pages(
     desk: CampaignDesk, urls: Sequence[str], until: datetime, judge: _Judge
 ) -> list[WatchedPage]:
@@ -153,10 +208,8 @@ def _pages(
         identity = desk.place.identity(url)
         if identity in pages:
             continue
-        judge.left_out += [
-            LeftOut(bundle_id=it.bundle_id, why=it.problem)
-            for it in unassessed(desk.place, identity=identity)
-        ]
+        for it in unassessed(desk.place, identity=identity):
+            judge.left_out.setdefault(it.bundle_id, it.problem)
         mine = judge.good(observations(desk.place, identity=identity, until=until, sync=False))
         monitoring = desk.monitoring(url)
         pages[identity] = WatchedPage(
@@ -184,9 +237,9 @@ def _controls(
     for it in mine:
         if it.cause is None and not it.accounts:
             continue
-        bad = [one.bundle_id for one in judge.left_out]
+        bad = [*judge.left_out, *judge.no_control]
         control = desk.place.catalog.control(it, identity, without=bad)
-        while control is not None and not judge.good([control]):
+        while control is not None and not judge.good_control(control):
             bad.append(control.bundle_id)
             control = desk.place.catalog.control(it, identity, without=bad)
         if control is not None and control.at < until:

@@ -31,7 +31,10 @@ from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, names
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.leaf import BUNDLE, Leaf
+from snapshotter.formats.note import LogPolicy
 from snapshotter.model.assessment import Assessment, Cause
+from snapshotter.model.bundle import Bundle
 from snapshotter.model.campaign import (
     OWN_WORD,
     Campaign,
@@ -53,7 +56,7 @@ from snapshotter.site.wechat import account_story
 from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import bundles, fields, observed, site_bundles
+from tests import audited, bundles, fields, observed, site_bundles
 from tests.bundles import ChainAuthority
 from tests.fakes.world import SeededIds
 from tests.servers.authority import Chain
@@ -340,26 +343,96 @@ def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> 
         records.encode(_changed(made(small), 0, confirm=ConfirmRules(times=0)), EVENTS)
 
 
+def _put(its: Case, number: int, state: SiteState, minutes: float, **more: Any) -> Bundle:
+    """Store one more capture of the page of an account; return it."""
+    url = its.urls[number]
+    page = replace(shown(f"wx/account/{number}/0", state), requested_url=url)
+    page = replace(page, final_url=more.pop("final_url", url))
+    when = BEGIN + timedelta(minutes=minutes)
+    spool = its.catalog.with_name("spool")
+    bundle = site_bundles.seal(spool, page, when, signer=SIGNER, by=DECISION, **more)
+    observed.put(its.store, bundle)
+    return bundle
+
+
+def test_a_page_that_led_to_another_host_is_no_control_of_a_report(tmp_path: Path) -> None:
+    its = case(tmp_path, 2, 0)
+    gone = campaign(SiteState(), 1, BEGIN)
+    _put(its, 0, gone, 65)
+    away = _put(its, 1, gone, 70, final_url="http://elsewhere.test/")
+    _put(its, 0, gone, 90)
+
+    report = made(its, its.urls[:1])
+
+    assert report.campaign.left_out == (
+        LeftOut(bundle_id=away.id, why="as a control it led to another host"),
+    )
+    assert (numbers(report)["removed"], numbers(report)["fate.unconfirmed"]) == (0, 1)
+    assert failed(checked(its, report)) == []
+
+    with desk(its) as place:  # as older reports had it
+        control = place.place.catalog.row(away.id)
+    assert control is not None
+    assert control.observation is not None
+    older = _changed(report, 0, controls=(control.observation,))
+    older = replace(older, campaign=replace(older.campaign, left_out=()))
+    found = checked(its, older)
+
+    assert numbers(older)["removed"] == 1
+    assert failed(found) == []
+    assert f"{away.id}: as a control it led to another host: reports of today count none such" in (
+        found.notes
+    )
+
+
+def test_a_capture_that_is_proven_to_be_misplaced_plays_no_part_in_a_report(tmp_path: Path) -> None:
+    its = case(tmp_path, 2, 0)
+    gone = campaign(SiteState(), 1, BEGIN)
+    first = _put(its, 0, gone, 75)
+    log = audited.log_key()
+    entry = Leaf(kind=BUNDLE, name=first.id, sha256=first.digests.sha256).encode()
+    checkpoint = audited.checkpoint([entry], log)
+    proof = tmp_path / "store" / f"{layout.bundle_key(first.id)}.tlog-proof"
+    proof.write_bytes(audited.proof([entry], 0, checkpoint))
+    late = _put(its, 0, SiteState(), 61, log_checkpoint=checkpoint.decode())
+    _put(its, 1, gone, 80)
+    _put(its, 0, gone, 90)
+    its = replace(its, trust=replace(its.trust, log=LogPolicy(key=log.public)))
+    why = (
+        "last seen came after first gone, and not before it: the log had first gone before it began"
+    )
+
+    report = made(its)
+
+    assert report.campaign.left_out == (LeftOut(bundle_id=late.id, why=why),)
+    (removal,) = report.findings.rows[0].removals
+    assert removal.began == BEGIN + timedelta(minutes=60, seconds=-2)
+    assert failed(checked(its, report)) == []
+
+    silent = replace(report, campaign=replace(report.campaign, left_out=()))
+    assert any(late.id in it for it in failed(checked(its, silent)))
+
+
+def test_a_report_is_of_no_captures_from_after_its_period(small: Case) -> None:
+    report = made(small)
+    last = max(it.at for page in report.campaign.pages for it in page.captures)
+    until = last - timedelta(minutes=10)
+    campaign = replace(report.campaign, until=until, made_at=until)
+
+    found = checked(small, CampaignReport(campaign=campaign, findings=findings(campaign)))
+
+    assert any(it.startswith("it names captures from after its period") for it in failed(found))
+
+
 def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
     tmp_path: Path,
 ) -> None:
     """It dates a removal by the capture that began first, though the page was there later."""
     its = case(tmp_path, 2, 0)
     gone = campaign(SiteState(), 1, BEGIN)
-    for minutes, took in ((1, 100), (30, 2)):  # the first begins before the last that shows it
-        page = replace(
-            shown("wx/account/0/0", gone), requested_url=its.urls[0], final_url=its.urls[0]
-        )
-        when, length = BEGIN + timedelta(minutes=minutes), timedelta(seconds=took)
-        bundle = site_bundles.seal(
-            tmp_path / "spool", page, when, signer=SIGNER, by=DECISION, took=length
-        )
-        observed.put(its.store, bundle)
-    other = replace(shown("wx/account/1/0", gone), requested_url=its.urls[1], final_url=its.urls[1])
-    when = BEGIN + timedelta(minutes=20)
-    observed.put(
-        its.store, site_bundles.seal(tmp_path / "spool", other, when, signer=SIGNER, by=DECISION)
-    )
+    _put(its, 0, gone, 1, took=timedelta(seconds=100))  # begins before the one that shows it
+    _put(its, 1, gone, 20)
+    _put(its, 0, gone, 30)
 
     report = made(its)
     (removal,) = report.findings.rows[0].removals
