@@ -1,5 +1,6 @@
 """What people say about when to visit, made into a plan; and who records what was missed."""
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,19 +8,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from snapshotter.app import machine, pending
 from snapshotter.app.addresses import check_url, listed
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.cron import zone as zone_of
 from snapshotter.jobs.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
+from snapshotter.jobs.schedule import derived_name
 from snapshotter.policy import load as policies
 from snapshotter.policy.curve import Curve, Season, parse_season
+from snapshotter.policy.files import read_limited
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.picking import AUTO, known, pick
 from snapshotter.policy.quiet import parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 
+_SECRET = "schedule-names.secret"  # noqa: S105  the name of a file in the data directory
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
+
+
+def name_of(urls: Sequence[str], plan: Plan, data_dir: Path) -> str:
+    """
+    Return a name for a schedule that was given none, which tells nothing of its pages.
+
+    Raises:
+        SnapshotterError: The secret that it is made with can not be kept.
+    """
+    path = data_dir / _SECRET
+    with contextlib.suppress(FileExistsError):
+        pending.write_private(path, machine.RandomIds().random_bytes(32), is_new=True)
+    return derived_name(urls, plan, read_limited(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

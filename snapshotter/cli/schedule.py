@@ -156,7 +156,6 @@ def add(
     """
     from snapshotter.app import machine, scheduling, wiring_jobs
     from snapshotter.app.addresses import read_list
-    from snapshotter.jobs.schedule import derived_name
     from snapshotter.policy import picking
 
     found = scheduling.addresses(urls, read_list(file) if file else b"")
@@ -181,7 +180,7 @@ def add(
         )
     )  # fmt: skip
     name, named = (
-        name or derived_name(found, plan),
+        name or scheduling.name_of(found, plan, settings.data_dir),
         scheduling.named_policy(policy, settings.policies_dir),
     )
     if named == picking.AUTO:

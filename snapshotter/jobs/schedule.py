@@ -9,12 +9,12 @@ history of what was and was not visited can be read afterwards.
 import difflib
 import hashlib
 import heapq
+import hmac
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from sqlalchemy import (
     Connection,
@@ -118,11 +118,15 @@ def job_id(schedule: str, key: str, slot: datetime) -> str:
     return f"{watch_name(schedule, key)}@{slot:%Y%m%dt%H%M%Sz}"
 
 
-def derived_name(urls: Sequence[str], plan: Plan) -> str:
-    """Return a name for a schedule that was given none: the same for the same again."""
-    host = re.sub(r"[^a-z0-9]+", "-", (urlsplit(urls[0]).hostname or "").lower()).strip("-")
-    told = hashlib.sha256("\n".join((plan.as_json(), *urls)).encode("utf-8", "surrogateescape"))
-    return f"{host[:38].rstrip('-') or 'schedule'}-{told.hexdigest()[:6]}"
+def derived_name(urls: Sequence[str], plan: Plan, secret: bytes) -> str:
+    """
+    Return a name for a schedule that was given none: the same for the same again.
+
+    Names stand in signed records and in messages, so nobody without the secret can tell from
+    one, or try, which pages it is about.
+    """
+    said = "\n".join((plan.as_json(), *urls)).encode("utf-8", "surrogateescape")
+    return f"schedule-{hmac.new(secret, said, hashlib.sha256).hexdigest()[:6]}"
 
 
 class Schedules:
