@@ -52,6 +52,8 @@ _BUFFER = 256 << 10  # bytes that a reader asks for at once
 _WINDOWS = (_BUFFER, 4 << 20, 32 << 20)  # bytes per GET: more as reading goes on in order
 _CONFLICTS = 6  # tries when the server says that another write of the key is under way (409)
 _READS = 3  # tries of one read whose connection broke
+# What reading an answer raises that lacks a field, or has a number or a time that is none.
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _BUSY = {
     "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests",
@@ -87,6 +89,10 @@ class Attempt:
 
     code: str  # "" when it was done, else the server's word for why not
     answer: Mapping[str, Any]
+
+
+class ObjectChanged(ServiceUnavailable):
+    """Another object has taken the name of one that is being read, or it is gone."""
 
 
 class S3Store:
@@ -236,15 +242,18 @@ class S3Store:
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """See `ObjectStore.versions`. A server that lists none has one, the current."""
-        return self._locks.versions(key)
+        with self._told(key):
+            return self._locks.versions(key)
 
     def remains(self, prefix: str) -> frozenset[str]:
         """See `ObjectStore.remains`."""
-        return self._locks.remains(prefix)
+        with self._told(prefix):
+            return self._locks.remains(prefix)
 
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
-        return self._locks.state(key, version)
+        with self._told(key):
+            return self._locks.state(key, version)
 
     def retain(self, key: str, retention: Retention) -> LockState:
         """See `ObjectStore.retain`. Read back from the server, in every version."""
@@ -363,6 +372,8 @@ class S3Store:
             return Attempt(code=_code(error.response), answer=error.response)
         except self._errors.BotoCoreError as error:
             raise self._told_as(error, key) from error
+        except _ODD as error:
+            raise self._not_s3(key) from error
         return Attempt(code="", answer=answer)
 
     def key_of(self, name: str) -> str:
@@ -431,9 +442,12 @@ class S3Store:
     def _head(self, name: str, key: str, version: str) -> Mapping[str, Any]:
         with self._told(key):
             try:
-                return self._client.head_object(
+                answer: Mapping[str, Any] = self._client.head_object(
                     Bucket=self._bucket, Key=name, ChecksumMode="ENABLED", **_version(version)
                 )
+                if answer["ContentLength"] < 0 or not answer["ETag"]:
+                    raise self._not_s3(key)
+                return answer
             except self._errors.ClientError as error:
                 if _status(error.response) != 404:
                     raise
@@ -486,6 +500,11 @@ class S3Store:
                     )
                 level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
                 level += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
+        for name, length in level:
+            # A folder that is not below this one would be walked in circles, or without an end.
+            is_below = len(start) < len(name) <= layout.MAX_KEY and name.endswith("/")
+            if not name.startswith(start) or (length < 0 and not is_below):
+                raise self._not_s3("")
         for name, length in sorted(level, reverse=reverse):
             if length < 0:
                 yield from self._walk(name, reverse)
@@ -503,6 +522,16 @@ class S3Store:
             yield
         except (self._errors.BotoCoreError, self._errors.ClientError) as error:
             raise self._told_as(error, key) from error
+        except _ODD as error:
+            raise self._not_s3(key) from error
+
+    def _not_s3(self, key: str) -> SnapshotterError:
+        """Return what is raised for an answer that is none, as of a gateway that is no store."""
+        about = f" ({key})" if key else ""
+        return SnapshotterError(
+            f"{self.url} gives an answer that S3 does not give{about}",
+            hint="check the endpoint: a gateway or a proxy may have answered",
+        )
 
     def _told_as(self, error: Exception, key: str) -> SnapshotterError:
         # None of botocore's messages is repeated: some hold the signed address or
@@ -624,6 +653,8 @@ class _ObjectStream(io.RawIOBase):
             try:
                 with self._store._told(self._key):
                     return self._read(wanted)
+            except ObjectChanged:
+                raise
             except ServiceUnavailable:
                 self._drop()  # a broken connection: the same range again
                 tried += 1
@@ -654,9 +685,10 @@ class _ObjectStream(io.RawIOBase):
             )
         except self._store._errors.ClientError as error:
             if _status(error.response) in (404, 412):
-                raise SnapshotterError(
+                raise ObjectChanged(
                     f"{self._key} changed in {self._store.url} while it was read",
-                    hint="nothing of ours changes an object: find out who did",
+                    hint="read it again: the newest files of a log change with each capture, and"
+                    " nothing else of ours does",
                 ) from error
             raise
         if answer.get("ContentRange") != f"bytes {self._at}-{end - 1}/{self._length}":

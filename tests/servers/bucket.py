@@ -64,6 +64,25 @@ def cut(handler: "_Handler") -> bool:
     return True
 
 
+def with_headers(headers: dict[str, str]) -> Fault:
+    """Return a fault that answers with success, and with these headers beside a length."""
+
+    def answer(handler: "_Handler") -> bool:
+        handler.send_response(200)
+        for name, value in ({"Content-Length": "1"} | headers).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.close_connection = True
+        return True
+
+    return answer
+
+
+def only(command: str, fault: Fault) -> Fault:
+    """Return a fault of one kind of request: "GET" or "HEAD"."""
+    return lambda handler: handler.command == command and fault(handler)
+
+
 def first(count: int, fault: Fault) -> Fault:
     """Return a fault that is over after so many requests."""
     left = [count]

@@ -23,7 +23,7 @@ from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.unread import Unreadable
 from tests.audited import Audited, Collection, ReceiptsOf
 from tests.bundles import ChainAuthority, flipped
-from tests.servers.bucket import Bucket, first, status
+from tests.servers.bucket import Bucket, first, only, status, with_headers
 from tests.special_files import SPECIAL
 from tests.unit.verify.audit import kinds
 from tests.unit.verify.audit.kinds import DISK, GONE, SERVER, Kinds
@@ -106,6 +106,52 @@ def test_a_log_that_a_server_does_not_give_is_not_said_to_be_gone(
     found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, code), found.findings
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"ETag": '"a"', "Content-Length": "x"}, {"ETag": '"a"', "Last-Modified": "x"}],
+    ids=["without-a-tag", "without-a-number", "without-a-time"],
+)
+@pytest.mark.parametrize("kind", ["checkpoint", "bundle"])
+def test_an_answer_that_no_store_gives_neither_ends_an_audit_nor_accuses(
+    full: Kinds, seen: Audited, bucket: Bucket, workspace: Path, kind: str, headers: dict[str, str]
+) -> None:
+    bucket.faults[full.keys[kind]] = only("HEAD", with_headers(headers))
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<Contents><Key>gaps/x</Key></Contents>",
+        "<Contents><Key>gaps/x</Key><Size>x</Size></Contents>",
+        "<Contents><Key>log/x</Key><Size>1</Size></Contents>",
+        "<CommonPrefixes><Prefix>gaps/</Prefix></CommonPrefixes>",
+    ],
+)
+def test_a_listing_that_no_store_gives_neither_ends_an_audit_nor_goes_in_circles(
+    full: Kinds, seen: Audited, bucket: Bucket, workspace: Path, entry: str
+) -> None:
+    body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entry}</ListBucketResult>"
+    bucket.faults["?gaps/"] = status(200, body=body.encode())
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
+
+
+def test_a_checkpoint_that_a_capture_replaces_while_it_is_read_is_read_again(
+    full: Kinds, seen: Audited, bucket: Bucket, workspace: Path
+) -> None:
+    bucket.faults["log/checkpoint"] = only("GET", first(1, status(412)))
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert (found.kinds, _code(found)) == (set(), 0), found.findings
 
 
 @pytest.mark.parametrize("kind", GONE)
