@@ -3424,6 +3424,14 @@ TRACE = re.compile(
 )
 
 
+# What stands beside a bundle or an event, by its name and its first bytes.
+SIDECARS = (
+    (r"\.tlog-proof$", rb"c2sp\.org/tlog-proof@v1\n"),
+    (r"\.(late|renewal)-[0-9]{2}\.tsr$", rb"\x30[\x81-\x83]"),
+    (r"\.renewal-[0-9]{2}\.txt$", rb"snapshotter-renewal/1\n"),
+    (r"\.custody-[0-9]{4,}\.jsonl$", rb'\{"agent":"'),
+)
+CONTAINER_TRACE = re.compile(rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB")
 OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|tombstone|trust)/')
 
 
@@ -3434,7 +3442,14 @@ def is_exhibit(path: str) -> bool:
     return has_trace(path)
 
 
-def has_trace(path: str) -> bool:
+def is_sidecar(path: str, head: bytes) -> bool:
+    """Whether a file is only one that stands beside others: a container in it would make it an exhibit."""
+    return any(
+        re.search(name, path) and re.match(begin, head) for name, begin in SIDECARS
+    ) and not has_trace(path, CONTAINER_TRACE)
+
+
+def has_trace(path: str, trace: "re.Pattern[bytes]" = TRACE) -> bool:
     with open_regular(path) as stream:
         if stream.seek(0, os.SEEK_END) > MAX_FILE:
             return True
@@ -3442,7 +3457,7 @@ def has_trace(path: str) -> bool:
         before = b""
         for chunk in iter(lambda: stream.read(CHUNK), b""):
             seen = before + chunk
-            if TRACE.search(seen) or TRACE.search(seen.replace(b"\0", b"")):  # also in UTF-16
+            if trace.search(seen) or trace.search(seen.replace(b"\0", b"")):  # also in UTF-16
                 return True
             before = seen[-64:]
     return False
@@ -3538,6 +3553,8 @@ def needs_rules(path: str) -> str:
         raise Unreadable(f"{path}: {error.strerror or error}") from error
     if path.endswith(".json") and head.startswith(b"{") and OTHER_RECORD.search(head) and not has_trace(path):  # fmt: skip
         raise NoBundle(f"{path} is no bundle: it is a record of a store, or a trust file, and there is nothing to verify in it alone. Give the .wacz file of a bundle")  # fmt: skip
+    if is_sidecar(path, head):
+        raise NoBundle(f"{path} is no bundle: it stands beside one, or beside an event, and there is nothing to verify in it alone. Give the .wacz file of the bundle")  # fmt: skip
     names = [os.path.basename(it).lower() for it in (path, os.path.realpath(path))]
     if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
         return ""

@@ -26,6 +26,15 @@ _TRACES: Final = (
     b'"first_gone"', b'"last_seen"', b'{"event":{',
 )  # fmt: skip
 _TRACE: Final = re.compile(b"|".join(map(re.escape, _TRACES)))
+# What stands beside a bundle or an event: by its name and its first bytes, and with no container
+# in it, or a damaged bundle could be named like that.
+_SIDECAR: Final = {
+    re.compile(r"\.tlog-proof$"): re.compile(rb"c2sp\.org/tlog-proof@v1\n"),
+    re.compile(r"\.(late|renewal)-[0-9]{2}\.tsr$"): re.compile(rb"\x30[\x81-\x83]"),
+    re.compile(r"\.renewal-[0-9]{2}\.txt$"): re.compile(rb"snapshotter-renewal/1\n"),
+    re.compile(r"\.custody-[0-9]{4,}\.jsonl$"): re.compile(rb'\{"agent":"'),
+}
+_CONTAINER: Final = re.compile(b"|".join(map(re.escape, _TRACES[:7])))
 _OTHER_RECORDS: Final = {
     b"audit": "the report of an audit",
     b"gap": "the record of a gap",
@@ -62,6 +71,13 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
             hint="give verify the .wacz file of a bundle; snapshotter audit judges the records of "
             "a store, and snapshotter trust show shows a trust file",
         )
+    if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
+        raise NotEvidence(
+            f"{path} is no bundle: it stands beside one, or beside an event, and there is nothing "
+            "to verify in it alone",
+            hint="give verify the .wacz file of the bundle or the .json file of the event: what "
+            "stands beside it is read with it",
+        )
     named = any(_NAMED.search(it.name) for it in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
@@ -81,7 +97,14 @@ def _other_record(stream: BinaryIO) -> str:
     return _OTHER_RECORDS[found[1]] if found else ""
 
 
-def _has_trace(stream: BinaryIO) -> bool:
+def _is_sidecar(stream: BinaryIO, name: str) -> bool:
+    """Return whether a file is named like a sidecar and begins like one of that kind."""
+    stream.seek(0)
+    head = stream.read(_HEAD)
+    return any(of.search(name) and begin.match(head) for of, begin in _SIDECAR.items())
+
+
+def _has_trace(stream: BinaryIO, trace: re.Pattern[bytes] = _TRACE) -> bool:
     """Return whether a trace is in the bytes; also between NULs, as in a file made UTF-16."""
     if stream.seek(0, 2) > MAX_BYTES:  # too long for a search, and for any exhibit
         return True
@@ -89,7 +112,7 @@ def _has_trace(stream: BinaryIO) -> bool:
     before = b""
     while chunk := stream.read(_CHUNK):
         looked_at = before + chunk
-        if _TRACE.search(looked_at) or _TRACE.search(looked_at.replace(b"\0", b"")):
+        if trace.search(looked_at) or trace.search(looked_at.replace(b"\0", b"")):
             return True
         before = looked_at[-_LONGEST:]
     return False

@@ -37,6 +37,11 @@ NO_EXHIBIT: dict[str, bytes] = {
     "page.html": b"<!DOCTYPE html>\n<title>The waczs</title>\n",
     "settings.json": b'{"event": "none", "format": "1"}\n',
     "trust.json": TRUST.read_bytes(),
+    f"{ID}.wacz.tlog-proof": b"c2sp.org/tlog-proof@v1\nindex 6\n",
+    f"{ID}.json.tlog-proof": b"c2sp.org/tlog-proof@v1\nindex 6\n",
+    "exhibit.wacz.late-01.tsr": b"\x30\x82\x10\x00" + bytes(30),
+    "exhibit.wacz.renewal-01.txt": b"snapshotter-renewal/1\nbundle x\n",
+    "exhibit.wacz.custody-0001.jsonl": b'{"agent":"x","detail":"seal/sig-01.tsa-01.tsr"}\n',
     "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
 }
 EXHIBIT: dict[str, bytes] = {
@@ -46,6 +51,10 @@ EXHIBIT: dict[str, bytes] = {
     f"{ID}.json": b"\0" * 100,
     f"copy of {ID.upper()}": CSV,
     "proof-1.html": b"words",
+    # Named like what stands beside one, and it is something else.
+    "a.wacz.tlog-proof": CSV,
+    "b.wacz.custody-0001.jsonl": b'{"agent":"x"}\n' + GOOD,
+    "c.wacz.late-01.tsr": b"\x30\x82" + GOOD[2:],
     # With a trace of one, whatever its name is.
     "cut.csv": GOOD[:40],
     "end.csv": GOOD[-30:],
