@@ -29,7 +29,7 @@ import base64
 import bisect
 import enum
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -123,12 +123,14 @@ def conclude(
     *,
     before: Takedown | None = None,
     few_words: bool = False,
+    of_the_page: Collection[str] = (),
 ) -> Conclusion:
     """
     Return what follows from the captures of one page.
 
     Args:
         few_words: Pages of few words are controls, as they were when older events were concluded.
+        of_the_page: Ids of captures in few words that are known to show the page.
         identity: Of the page; captures of other pages are controls.
         before: The newest event that was concluded: what came until then is done with.
     """
@@ -141,6 +143,7 @@ def conclude(
         state=_state_of_page,
         word=_cause_of,
         kinds=(TakedownKind.REMOVED, TakedownKind.REINSTATED),
+        of_the_page=of_the_page,
     )
     return machine.run([it for it in every if it.identity == identity], before)
 
@@ -152,6 +155,7 @@ def conclude_account(
     *,
     before: Takedown | None = None,
     few_words: bool = False,
+    of_the_page: Collection[str] = (),
 ) -> Conclusion:
     """
     Return what follows for an account from what pages of it say of it.
@@ -178,6 +182,7 @@ def conclude_account(
                 state=state_of,
                 word=lambda it: state_of(it) or "",
                 kinds=(TakedownKind.ACCOUNT_CHANGED, TakedownKind.ACCOUNT_RESTORED),
+                of_the_page=of_the_page,
             ).run(mine, before)
             for page, mine in pages.items()
         ]
@@ -218,24 +223,36 @@ def again(event: Takedown, observations: Iterable[Observation]) -> Takedown | No
     about = {it.bundle_id for it in event.identified_by}
     about -= {it.bundle_id for it in parts(replace(event, identified_by=()))}
     ours = [it for it in made.values() if it.bundle_id not in about]
+    # That few words were those of the page can be what a capture said that the event does not name.
+    its = (event.last_seen, event.first_gone, *event.confirmations)
+    few, elsewhere = (
+        tuple(it.bundle_id for it in them if it.ambiguous) for them in (its, event.vantages)
+    )
+    for of_the_page in dict.fromkeys(((), few, (*few, *elsewhere))):
+        for found in _concluded(event, ours, of_the_page):
+            told = replace(
+                found,
+                previous=event.previous,
+                articles=event.articles,
+                identified_by=tuple(made.get(it.bundle_id, it) for it in event.identified_by),
+            )
+            if found.event_id == event.event_id and _same(told, event):
+                return told
+    return None
+
+
+def _concluded(
+    event: Takedown, ours: Sequence[Observation], of_the_page: Collection[str]
+) -> tuple[Takedown, ...]:
     of_account = event.kind in _OF_ACCOUNTS
-    conclusion = (conclude_account if of_account else conclude)(
+    return (conclude_account if of_account else conclude)(
         event.identity,
         ours,
         event.confirm,
         before=_state_before(event, of_account=of_account),
         few_words=any(it.ambiguous for it in event.controls),  # as whoever signed it had it
-    )
-    for found in conclusion.events:
-        told = replace(
-            found,
-            previous=event.previous,
-            articles=event.articles,
-            identified_by=tuple(made.get(it.bundle_id, it) for it in event.identified_by),
-        )
-        if found.event_id == event.event_id and _same(told, event):
-            return told
-    return None
+        of_the_page=of_the_page,
+    ).events
 
 
 def _state_before(event: Takedown, *, of_account: bool) -> Takedown | None:
@@ -342,6 +359,7 @@ class _Machine:
         state: Of a capture: "" where all is well, a word where not, None: it says nothing.
         word: In what captures of such a state have to agree.
         kinds: Of the event that a state is another one, and of the one that it is well again.
+        of_the_page: Ids of captures in few words that are known to show the page.
     """
 
     def __init__(
@@ -354,6 +372,7 @@ class _Machine:
         state: Callable[[Observation], str | None],
         word: Callable[[Observation], str],
         kinds: tuple[TakedownKind, TakedownKind],
+        of_the_page: Collection[str],
     ) -> None:
         self._subject = subject
         self._page = page
@@ -362,6 +381,7 @@ class _Machine:
         self._state = state
         self._word = word
         self._changed, self._restored = kinds
+        self._of_the_page = of_the_page
         self._holds = ""  # the state
         self._by = ""  # the way by which it was found, unless all is well
         self._elsewhere: Observation | None = None  # by another way it was well after that
@@ -398,7 +418,7 @@ class _Machine:
             return False
         if not it.ambiguous:
             self._text = it.main_sha256
-        return _is_other(it, self._text)
+        return it.bundle_id not in self._of_the_page and _is_other(it, self._text)
 
     def _begin(self, event: Takedown) -> None:
         """Stand as after an event: nothing that came before it plays a part any more."""

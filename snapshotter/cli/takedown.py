@@ -96,6 +96,8 @@ def list_(
             doubt = "" if is_trusted(kept_event.key_id) else "  (by a key that is not trusted)"
             indent = "  " if len(group) > 1 else ""
             result(f"{indent}{event.event_id}  {in_words(event)}{doubt}")
+    if known and not as_json:
+        say("these are the words of whoever signed them: snapshotter verify ID checks an event")
 
 
 @takedown.command(
@@ -231,6 +233,7 @@ def _object(it: "KeptEvent") -> dict[str, Any]:
     begin, end = event.bracket
     return {
         "bracket": {"begin": instant(begin), "end": instant(end)},
+        "checked": False,
         "event": plain(event),
         "key": it.key,
         "key_id": it.key_id,
@@ -268,7 +271,8 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     if event.articles:
         yield "articles", ", ".join(event.articles)
     yield "event before", event.previous or "none"
-    yield "own word", f"{', '.join(OWN_WORD)}: of whoever signed it, derived by nobody"
+    yield "checked", f"nothing here: snapshotter verify {event.event_id} does that"
+    yield "own word", f"until then all of it; {', '.join(OWN_WORD)} also then"
     yield "signed by", it.key_id
     yield "record", f"{it.key}  SHA-256 {it.sha256}"
 

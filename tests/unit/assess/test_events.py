@@ -124,6 +124,23 @@ def test_a_wall_in_between_is_no_removal(last: Observation) -> None:
     assert (found.events, found.standing) == ((), Standing.THERE)
 
 
+def test_few_words_by_another_way_that_were_the_pages_are_so_from_the_events_captures_alone() -> (
+    None
+):
+    """What was certain to show those words is in no event: another look by that way."""
+    visits = [
+        seen(10, main_sha256="a"),
+        seen(15, main_sha256="b", vantage="tor"),
+        seen(20, main_sha256="b", vantage="tor", ambiguous=True),
+        *(gone(30), control(35), gone(45)),
+    ]
+
+    (event,) = conclude(IDENTITY, visits, RULES).events
+
+    assert [it.at for it in event.vantages] == [at(20)]
+    assert again(event, parts(event)) == event
+
+
 def test_of_captures_of_which_one_lies_in_the_other_the_interval_is_between_their_ends() -> None:
     """Two machines look at once, and the longer look begins first: the page was there later."""
     visits = [seen(30), gone(40, began_at=at(1)), control(45), gone(60)]
