@@ -30,6 +30,11 @@ _ADDRESS: Final = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"'`]+")
 _DOMAIN: Final = re.compile(r"(?<![\w.\[-])(?:[\w-]{1,63}\.){1,20}[^\W\d_][\w-]{1,62}(?![\w-])")
 _IPV4: Final = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
 
+# The name of a schedule that was given none: it was made of the host, with six digits behind it.
+_OF_A_HOST = re.compile(r"\b[a-z0-9][a-z0-9-]*-(?=[0-9a-f]{6}(?:[.@]|$))")
+# The end of a job's id, made of the address: whoever guesses an address could try its digest.
+_OF_AN_ADDRESS = re.compile(r"(?<=[.-])[0-9a-f]{12,64}(?=(?:@.*|-[0-9]{1,6})?$)")
+
 
 def for_log(url: str) -> str:
     """Return an address with the names of its parameters, without any value, user or fragment."""
@@ -61,6 +66,11 @@ def without_addresses(text: str, *, host: str = "") -> str:
     if not host:
         return text
     return re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", LEFT_OUT, text, flags=re.IGNORECASE)
+
+
+def without_page(name: str) -> str:
+    """Return the id of a job, or an origin, without what is made of a host or an address."""
+    return _OF_A_HOST.sub(LEFT_OUT, _OF_AN_ADDRESS.sub(LEFT_OUT, name))
 
 
 def _shown(url: str, is_left_out: Callable[[str], bool], *, fragment: bool) -> str:

@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 
 from snapshotter.formats.hosts import host_of
-from snapshotter.formats.shown_address import without_addresses
+from snapshotter.formats.shown_address import without_addresses, without_page
 from snapshotter.jobs.database import (
     TABLES,
     Instant,
@@ -478,8 +478,10 @@ def _of_before(values: dict[str, Any], kind: EventKind) -> list[dict[str, Any]]:
         "url": "",
         "host": "",
         "detail": "",
+        "job_id": without_page(str(values.get("job_id", ""))),
     }
     if kind in WITHOUT_PAGE:
         return []
     shown = [without_addresses(str(it), host=host) for it in tags]
-    return [{"policy": None, "origin": without_addresses(origin, host=host), "tags": shown}]
+    origin = without_page(without_addresses(origin, host=host))
+    return [{"policy": None, "origin": origin, "tags": shown}]

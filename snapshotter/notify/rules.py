@@ -5,7 +5,6 @@ The file makes us talk to servers and names files with secrets. So it is never l
 a setting of the user's own names it (docs/adr/0058).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -17,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import (
-    LEFT_OUT,
     for_message,
     text_for_message,
     without_addresses,
+    without_page,
 )
 from snapshotter.model.event import MAX_TEXT, About, Event, EventKind, Waiting
 from snapshotter.policy.files import first_mistake, network, read_toml
@@ -28,10 +27,6 @@ from snapshotter.policy.files import first_mistake, network, read_toml
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600
 _MONITOR = "monitor:"  # before the origin of a job that follows another one up
-# The name of a schedule that was given none: made of the host, with six digits behind it.
-_OF_A_HOST = re.compile(r"\b[a-z0-9][a-z0-9-]*-(?=[0-9a-f]{6}(?:[.@]|$))")
-# The end of a job's id, made of the address: whoever guesses an address could try its digest.
-_OF_AN_ADDRESS = re.compile(r"(?<=[.-])[0-9a-f]{12,64}(?=(?:@.*|-[0-9]{1,6})?$)")
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 _Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 _Patterns = Annotated[tuple[_Pattern, ...], Field(max_length=100)]
@@ -300,16 +295,11 @@ def reduced(event: Event, urls: str) -> Event:
         event,
         summary=without_addresses(event.summary, host=event.host),
         about=tuple(_without_addresses(it, event.host) for it in event.about),
-        job_id=_without_page(event.job_id),
+        job_id=without_page(event.job_id),
         url="",
         host="",
         detail="",
     )
-
-
-def _without_page(name: str) -> str:
-    """Return the id of a job, or an origin, without what is made of a host or an address."""
-    return _OF_A_HOST.sub(LEFT_OUT, _OF_AN_ADDRESS.sub(LEFT_OUT, name))
 
 
 def _without_addresses(about: About, host: str) -> About:
@@ -319,7 +309,7 @@ def _without_addresses(about: About, host: str) -> About:
         about,
         origin=None
         if about.origin is None
-        else _without_page(without_addresses(about.origin, host=host)),
+        else without_page(without_addresses(about.origin, host=host)),
         tags=tuple(without_addresses(tag, host=host) for tag in tags),
     )
 

@@ -330,7 +330,12 @@ def test_an_event_that_an_earlier_version_left_is_told_without_what_names_its_pa
     with engine.begin() as connection:
         row = json.loads(connection.execute(text("SELECT event FROM notify_event")).scalar_one())
         del row["about"]
-        before = {"policy": "default", "origin": "schedule:news", "tags": ["news.example.org", "a"]}
+        before = {
+            "policy": "default",
+            "origin": "schedule:news-example-org-1a2b3c",
+            "tags": ["news.example.org", "a"],
+            "job_id": "news-example-org-1a2b3c.0123456789ab@20261127t123000z",
+        }
         changed = json.dumps(row | before)
         connection.execute(text("UPDATE notify_event SET event = :event"), {"event": changed})
     engine.dispose()
@@ -340,7 +345,8 @@ def test_an_event_that_an_earlier_version_left_is_told_without_what_names_its_pa
 
     ((item,),) = [it["data"]["events"] for it in house.post.said]
     assert {"url", "host", "detail", "policy"}.isdisjoint(item)
-    assert (item["origin"], item["tags"]) == ("schedule:news", ["…", "a"])
+    assert (item["origin"], item["tags"]) == ("schedule:…1a2b3c", ["…", "a"])
+    assert item["job_id"] == "…1a2b3c.…@20261127t123000z"
 
 
 def test_of_several_rules_that_may_fit_the_strictest_decides(tmp_path: Path) -> None:
