@@ -8,6 +8,7 @@ log's history, a custody chain against the heads in the log, a hold against its 
 
 import contextlib
 import functools
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -91,6 +92,7 @@ def facts_of(
         "claims": claims,
         "custody": _custody(beside, report),
         "holds": _holds(beside, bundle_id, trust),
+        "renewals": sorted(_renewal_digests(beside)),
         "problems": problems,
         "tombstone": tombstone_of(beside.get(tombstone.KIND), bundle_id, trust),
     }
@@ -134,6 +136,14 @@ def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[F
     with contextlib.suppress(EvidenceInvalid):
         proof = renewal.split(data)[1] or data
         yield _claim(f"the proof in {kind}", tlog_proof.parse(proof).checkpoint, log)
+
+
+def _renewal_digests(beside: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield what the log names of each renewal that is here: a text without a token is none."""
+    for number in range(1, names.MAX_RENEWALS + 1):
+        text, token = names.renewal(number)
+        if text in beside and token in beside:
+            yield hashlib.sha256(renewal.split(beside[text])[0]).hexdigest()
 
 
 def _claim(what: str, data: bytes, log: LogPolicy | None) -> Facts:

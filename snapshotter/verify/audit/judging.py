@@ -43,6 +43,7 @@ class Judge:
     Tells what is wrong between a store and its log.
 
     Args:
+        remembered: How many entries of the log an earlier audit saw.
         tell: Takes what is found.
     """
 
@@ -53,6 +54,8 @@ class Judge:
         history: History,
         rules: Rules,
         trust: Trust,
+        *,
+        remembered: int,
         tell: Callable[[AuditFinding], None],
     ) -> None:
         self._objects = objects
@@ -60,6 +63,7 @@ class Judge:
         self._history = history
         self._rules = rules
         self._trust = trust
+        self._remembered = remembered
         self._tell = tell
 
     def settle(self, step: Callable[[int], None]) -> None:
@@ -180,16 +184,36 @@ class Judge:
                 )
 
     def _renewal(self, listed: Listed, facts: Facts) -> None:
-        if not facts["proven_until"]:
-            return
-        ends = parse_instant(facts["proven_until"])
-        if ends - self._rules.now <= self._rules.renewal_within:
+        ends = parse_instant(facts["proven_until"]) if facts["proven_until"] else None
+        is_due = ends is None or ends - self._rules.now <= self._rules.renewal_within
+        self._logged_renewal(listed, facts, is_due=is_due)
+        if ends is not None and is_due:
             self._say(
                 AuditCode.RENEWAL_DUE,
                 _NOTE,
                 listed.key,
                 f"the certificate behind its time ends at {instant(ends)}",
             )
+
+    def _logged_renewal(self, listed: Listed, facts: Facts, *, is_due: bool) -> None:
+        """
+        Tell when the newest renewal that the log names is not beside its bundle.
+
+        Its writer logs it first, and may be at work, or have died: never FAILED. It matters
+        where the bundle needs it, and an earlier audit has seen the entry already.
+        """
+        entries = self._workspace.entries(leaf.RENEWAL, listed.bundle)
+        is_unread = any(it.startswith("renewal-") for it in facts["unread"])
+        if not entries or entries[-1].sha256 in facts["renewals"] or is_unread:
+            return
+        newest = entries[-1]
+        is_old = newest.number < self._remembered
+        self._say(
+            AuditCode.RENEWAL_GONE,
+            _UNCLEAR if is_due and is_old else _NOTE,
+            listed.key,
+            f"entry {newest.number} of the log names a renewal of it that is not beside it",
+        )
 
     # The store against the log.
 

@@ -40,7 +40,7 @@ _CHUNK = 1 << 20  # bytes
 _MAX_SIDECAR = (1 << 18) + 1  # bytes of one that are read: more than any may have
 _MAX_BESIDE = 64 << 20  # bytes of all that stands beside one bundle
 _MAX_DAYS = 36_500  # of a retention; more overflows calendars
-_FACTS = 3  # of what facts there are; what was kept with another number is read again
+_FACTS = 4  # of what facts there are; what was kept with another number is read again
 _MAX_TOLD = 12  # findings of one bundle
 # What a key's history and a clock decide, and no byte of the file: the bundle is whole.
 _NOT_ALTERED = frozenset({"KEY_REVOKED", "KEY_PERIOD", "TIME", "LOG"})

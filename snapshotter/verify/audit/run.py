@@ -171,7 +171,15 @@ class Audit:
             grace=wanted.grace,
             renewal_within=wanted.renewal_within,
         )
-        judge = Judge(self._objects, self._workspace, self._history, rules, self._trust, self._tell)
+        judge = Judge(
+            self._objects,
+            self._workspace,
+            self._history,
+            rules,
+            self._trust,
+            remembered=self._remembered.head.size if self._remembered else 0,
+            tell=self._tell,
+        )
         guard = Guard(
             self._objects,
             self._workspace,

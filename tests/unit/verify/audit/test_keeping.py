@@ -1,15 +1,17 @@
 """Custody, holds, locks, receipts and erasures: what an audit finds about how bundles were kept."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import layout, names, tlog_proof, tombstone
+from snapshotter.formats import layout, names, renewal, tlog_proof, tombstone
 from snapshotter.formats.leaf import CUSTODY, Leaf
 from snapshotter.model.bundle import LockState, Retention
 from snapshotter.model.custody import INGESTION, KeptReceipts, Receipt
@@ -562,6 +564,30 @@ def sidecars_where_nothing_enforces_a_lock(it: Collection, folder: Path) -> None
 @_CASES.parametrized
 def test_kept(spoilt: Case, spoiled: Collection, good: Audited, tmp_path: Path) -> None:
     check(spoilt, spoiled, good, tmp_path)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_renewal_that_was_logged_and_is_gone_is_told_of(
+    spoiled: Collection, tmp_path: Path, part: int
+) -> None:
+    """Its writer may have died before it was stored: never FAILED, and never silent."""
+    it, always = spoiled, timedelta(days=36_500)
+    sha512 = hashlib.sha512(it.path(2).read_bytes()).hexdigest()
+    text = renewal.Renewal(bundle_id=it.ids[2], sha512=sha512, covers={}).encode()
+    for kind, data in zip(names.renewal(1), (text, it.authority.response(text)), strict=True):
+        it.put(f"{it.key(2)}.{kind}", data)
+    it.append(renewal.leaf_of(text, it.ids[2]))
+    seen = it.audited(tmp_path / "first.sqlite", renewal_within=always)
+    assert (seen.kinds, seen.notes) == (set(), {"renewal-due"})
+
+    it.path(2, names.renewal(1)[part]).unlink()
+
+    found = it.audited(tmp_path / "a", remembered=seen.to_remember, renewal_within=always)
+    assert (found.kinds, found.notes) == ({"renewal-gone?"}, {"renewal-due"})
+    new = it.audited(tmp_path / "b", renewal_within=always)  # its writer may be at work
+    assert (new.kinds, new.notes) == (set(), {"renewal-gone", "renewal-due"})
+    unneeded = it.audited(tmp_path / "c", remembered=seen.to_remember)
+    assert (unneeded.kinds, unneeded.notes) == (set(), {"renewal-gone"})
 
 
 def test_a_file_of_receipts_that_can_not_be_read_ends_nothing(
