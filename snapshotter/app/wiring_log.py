@@ -233,22 +233,26 @@ def log_memory(settings: Settings) -> FileMemory:
     return FileMemory(settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint")
 
 
-def own_log(settings: Settings) -> "LogPolicy | None":
+def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None":
     """
     Return the log of this user's own that bundles of the configured store are in, if known.
 
-    Without a directory store, which would say so, each bundle names the one that it is in.
+    Args:
+        by_bundle: Of several logs each bundle names the one that it is in, whatever the store
+            says: to verify bundles, and not the log of a store.
     """
     from snapshotter.formats.note import LogPolicy
     from snapshotter.seal.log_key import LogKeyDirectory
 
     keys = LogKeyDirectory(path=settings.keys_dir).list()
-    several = len(keys) > 1 and settings.has_store  # stores, each with its log
-    # Nothing is asked of a network for this.
-    if several and isinstance(wiring_store.location(settings), DirectoryLocation):
-        origin = log_shown(wiring_store.store(settings))
+    if len(keys) > 1 and by_bundle:
+        return LogPolicy(key=keys[0], others=keys[1:])
+    if len(keys) > 1:
+        # Several stores, each with its log. Nothing is asked of a network for this.
+        here = isinstance(wiring_store.location(settings), DirectoryLocation)
+        origin = log_shown(wiring_store.store(settings)) if here else ""
         keys = tuple(key for key in keys if key.name == origin)
-    return LogPolicy(key=keys[0], others=keys[1:]) if keys else None
+    return LogPolicy(key=keys[0]) if len(keys) == 1 else None
 
 
 def has_log_key(settings: Settings, origin: str) -> bool:

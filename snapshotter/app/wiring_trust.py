@@ -36,9 +36,12 @@ def trusted_keys(settings: Settings) -> Callable[[str], bool]:
     return is_trusted
 
 
-def trust(settings: Settings) -> Trust:
+def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
     """
     Return what bundles are judged by: the trust file, or else this user's own keys.
+
+    Args:
+        by_bundle: As `own_log` has it.
 
     Raises:
         SnapshotterError: A trust file that can not be relied on.
@@ -72,7 +75,7 @@ def trust(settings: Settings) -> Trust:
             if retired is not None
         },
     )
-    return replace(judged, log=wiring_log.own_log(settings))
+    return replace(judged, log=wiring_log.own_log(settings, by_bundle=by_bundle))
 
 
 def log_policy(settings: Settings) -> "LogPolicy | None":

@@ -118,9 +118,11 @@ def diff(
         for name in names:
             if (file := files.get(name)) is not None:
                 stream = stack.enter_context(open_named(file))
-                it = comparing.opened_file(stream, file, wiring_trust.trust(settings), now)
+                trust = wiring_trust.trust(settings, by_bundle=True)
+                it = comparing.opened_file(stream, file, trust, now)
             else:
-                there, trust = wiring_store.store(stored()), wiring_trust.trust(stored())
+                there = wiring_store.store(stored())
+                trust = wiring_trust.trust(stored(), by_bundle=True)
                 it = stack.enter_context(comparing.opened(name, there, trust, now))
             _tell(it, altered=altered)
             given.append(it)

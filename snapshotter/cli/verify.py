@@ -76,7 +76,7 @@ def verify(
             trust_root_key=root_key or "",
             store=store or "",
         )
-        return settings, wiring_trust.trust(settings)
+        return settings, wiring_trust.trust(settings, by_bundle=True)
 
     # A file that is named is judged by nothing that only lies in this folder. An id may be in
     # the store of a found file, unless --store says where it is.
