@@ -17,6 +17,8 @@ from snapshotter.model.established import CaptureFacts
 MAX_BYTES = 8 << 20
 MAX_VALUES = 200_000  # numbers, texts, lists and objects, one in another
 
+_DIRECT: Final = "direct"
+_KINDS: Final = frozenset({_DIRECT, "proxy", "tor"})  # of the ways through the network
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _TOO_LATE: Final = datetime(9000, 1, 1, tzinfo=UTC)  # nothing could be added to a later time
 
@@ -89,13 +91,17 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
 
 def _vantage(record: Mapping[str, Any]) -> str:
     """Return the way that a capture took: as the settings call it, else what kind of way it is."""
-    named = _value(record, "who", "network", "vantage")
-    if isinstance(named, str) and named:
-        return named
     kind = _value(record, "who", "network_path")
     if kind is not None and not isinstance(kind, str):
         raise EvidenceInvalid("the capture record has no who.network_path")
-    return kind or "direct"
+    kind = kind or _DIRECT
+    named = _value(record, "who", "network", "vantage")
+    if not isinstance(named, str) or not named:
+        return kind
+    # No settings give a way the name of a kind; and what they name is a way through a proxy.
+    if kind == _DIRECT or named in _KINDS:
+        raise EvidenceInvalid(f"the capture record calls a way by {kind} {named!r:.80}")
+    return named
 
 
 def _light(record: Mapping[str, Any]) -> bool:

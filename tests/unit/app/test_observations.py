@@ -119,6 +119,20 @@ def test_a_way_that_the_settings_name_is_a_way_of_its_own(
     assert found.vantage == vantage
 
 
+@pytest.mark.parametrize(("path", "vantage"), [("tor", "direct"), ("direct", "abroad")])
+def test_a_record_that_calls_its_way_what_it_is_not_says_nothing(
+    desk: Desk, path: str, vantage: str
+) -> None:
+    """Who has the key of captures could say of a look through Tor that it was direct."""
+    network = NetworkPath(path=path, enforced=True, how="", vantage=vantage)
+    made = observed.seal(
+        desk.folder / "spool", at(0), observed.available(), signer=SIGNER, network=network
+    )
+    observed.put(desk.place.store, made)
+
+    assert observations(desk.place, url=ARTICLE) == ()
+
+
 def test_captures_come_in_their_order_and_by_every_address_of_the_page(desk: Desk) -> None:
     late = desk.put(30, observed.gone(Cause.PLATFORM_RULE), url=f"{ARTICLE}&scene=21#rd")
     first = desk.put(0, observed.available())
