@@ -211,13 +211,14 @@ def audit(
             try:
                 report = running.run(wanted, progress)
             except ServiceUnavailable as error:
+                name = unread.STORE if wanted.is_whole else unread.PART
                 silent = unread.again(
-                    unread_before.get(unread.STORE),
-                    unread.STORE,
+                    unread_before.get(name),
+                    name,
                     clock.now(),
                     was_read=remembered is not None,
                 )
-                found = unread_before | {unread.STORE: silent}
+                found = unread_before | {name: silent}
                 memory.keep_unread(url, found.values(), clock.now())
                 if not silent.is_lasting:
                     raise

@@ -23,7 +23,7 @@ from snapshotter.model.custody import KeptReceipts, Receipt
 from snapshotter.ports import Receipts
 from snapshotter.verify.audit.beside import Facts
 from snapshotter.verify.audit.carried import Carried
-from snapshotter.verify.audit.objects import CannotRead, Objects
+from snapshotter.verify.audit.objects import CannotRead, Objects, custody_of
 from snapshotter.verify.audit.reading import lock_of, retention_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Listed, Workspace
@@ -160,7 +160,7 @@ class Guard:
         """
         custody = facts["custody"]
         places = {head: place for place, head in enumerate(custody["heads"])}
-        covered, is_split = 0, False
+        covered, is_split, is_whole = 0, False, True
         elsewhere: Carried | None = None
         is_unread = any(custody_sidecars.number_of(it) is not None for it in facts["unread"])
         for entry in self._workspace.entries(leaf.CUSTODY, listed.bundle):
@@ -173,12 +173,17 @@ class Guard:
                         elsewhere = self._carried(listed.bundle, places, custody["branches"])
                     except CannotRead as error:
                         is_unread = True
-                        prefix = layout.carried_prefix(listed.bundle)
-                        self._objects.unreadable(prefix, str(error), retry=error.retry)
+                        self._objects.unreadable(
+                            layout.carried_prefix(listed.bundle),
+                            str(error),
+                            retry=error.retry,
+                            name=custody_of(listed.key),
+                        )
                         continue
                 if entry.sha256 in elsewhere:
                     is_split = True
                     continue  # of the chain in the store that this one is a copy of
+                is_whole = False
                 numbers = {
                     number
                     for it in self._workspace.sidecars(listed.bundle)
@@ -200,6 +205,8 @@ class Guard:
                 + (f", and {more} more" if more else ""),
             )
         self._split += is_split
+        if is_whole and not (is_unread or facts["altered"]) and (covered or is_split):
+            self._objects.saw(custody_of(listed.key))
         return covered, [it for it in (elsewhere or {}).values() if it is not None]
 
     def _own(self, bundle_id: str) -> KeptReceipts:
@@ -310,6 +317,8 @@ class Guard:
         now = self._rules.now
         open_ = [it for it in wanted if it.retention is None or it.retention.until > now]
         open_.sort(key=lambda it: not it.sure)
+        if open_ and "unknown" not in lock:
+            self._objects.saw(f"{listed.key}#lock")
         lacking = False
         for it in open_:
             if lacking and not it.sure:

@@ -453,10 +453,13 @@ class History:
         """Return a file of the log, cut from the whole one where the partial one is gone."""
         limit = tiles.MAX_FILE if tile.level == ENTRIES else WIDTH * merkle.HASH_BYTES
         try:
-            return self._read(tile.path, limit)
+            data = self._read(tile.path, limit)
         except Absent:
             if not tile.is_partial:
                 raise
+        else:
+            self._objects.saw(_name(tile))
+            return data
         whole = self._read(Tile(level=tile.level, index=tile.index).path, limit)
         if tile.level == ENTRIES:
             return tiles.encode_entries(tiles.parse_entries(whole, WIDTH)[: tile.width])
@@ -474,13 +477,13 @@ class History:
         self._broken.add(tile.path)
         key = PREFIX + tile.path
         if isinstance(error, CannotRead):
-            self._objects.unreadable(key, f"a part of the log: {error}", retry=error.retry)
+            words = f"a part of the log: {error}"
+            self._objects.unreadable(key, words, retry=error.retry, name=_name(tile))
         elif isinstance(error, Absent):
             whole = Tile(level=tile.level, index=tile.index)
             keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
-            self._objects.suspect(
-                AuditCode.LOG_BROKEN, key, "a part of the log is missing", keys=keys
-            )
+            words = "a part of the log is missing"
+            self._objects.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
         else:
             self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log: {error}")
 
@@ -495,6 +498,11 @@ class History:
 
     def _unclear_at(self, code: AuditCode, key: str, detail: str) -> None:
         self._tell(AuditFinding(code=code, severity=Severity.INDETERMINATE, key=key, detail=detail))
+
+
+def _name(tile: Tile) -> str:
+    """Return the name of a tile in all audits: while it grows, each has another key."""
+    return PREFIX + Tile(level=tile.level, index=tile.index).path
 
 
 @dataclass(frozen=True, slots=True)

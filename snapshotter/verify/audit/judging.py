@@ -26,7 +26,7 @@ from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.verify.audit import carried
 from snapshotter.verify.audit.beside import RECORD_CLAIM, Facts, short, tombstone_of
 from snapshotter.verify.audit.history import Claim, History
-from snapshotter.verify.audit.objects import Absent, CannotRead, Objects, cannot_read
+from snapshotter.verify.audit.objects import Absent, CannotRead, Objects, cannot_read, custody_of
 from snapshotter.verify.audit.reading import sha256_of
 from snapshotter.verify.audit.rules import Rules
 from snapshotter.verify.audit.workspace import Entry, Listed, Workspace
@@ -491,13 +491,17 @@ class Judge:
             try:
                 elsewhere = carried.events(self._objects.store, bundle_id, there, known)
             except CannotRead as error:
-                self._objects.unreadable(prefix, str(error), retry=error.retry)
+                self._objects.unreadable(
+                    prefix, str(error), retry=error.retry, name=custody_of(key)
+                )
                 return
             missing = {head: number for head, number in missing.items() if head not in elsewhere}
         # One head may be that of the chain inside the bundle, which went with it: what
         # comes first names it. Where nothing comes, its eraser may have died before it wrote.
         missing.pop(_named_first(sidecars), None)
-        if missing:
+        if not missing:
+            self._objects.saw(custody_of(key))
+        else:
             words = (
                 f"it was erased, and entry {min(missing.values())} of the log names a head of its "
                 "custody chain that what was kept does not have"

@@ -21,7 +21,13 @@ from snapshotter.verify.audit.workspace import Unread, Workspace
 
 _MAX_DETAIL = 300  # characters of one sentence
 _MOST_LACKING = 20  # sidecars of one chain that are looked for again
+_ASKED = 3  # times that a store is asked whether it answers at all: some throttle a third of all
 _ROUNDS = 5  # of looking again: what is confirmed may lead to what has to be looked for
+
+
+def custody_of(key: str) -> str:
+    """Return the name of a bundle's custody in all audits, wherever its events are kept."""
+    return f"{key}#custody"
 
 
 class CannotRead(EvidenceUnverifiable):
@@ -54,13 +60,18 @@ def require_answer(store: ObjectStore, error: Exception) -> None:
     Raises:
         ServiceUnavailable: It does not answer.
     """
-    if isinstance(error, ServiceUnavailable):
+    if not isinstance(error, ServiceUnavailable):
+        return
+    for left in reversed(range(_ASKED)):
         try:
             next(iter(store.list("log/")), None)
         except ServiceUnavailable:
-            raise
+            if not left:
+                raise
         except SnapshotterError:
             return  # it refuses the listing, and so it answers
+        else:
+            return
 
 
 def opened(store: ObjectStore, key: str) -> BinaryIO:
@@ -189,9 +200,9 @@ class Objects:
         except (SnapshotterError, OSError) as error:
             raise cannot_read(self.store, error) from error
 
-    def saw(self, key: str) -> None:
-        """Keep that an object was read."""
-        self._workspace.saw(key, self._run)
+    def saw(self, name: str) -> None:
+        """Keep that something was read, by its name in all audits."""
+        self._workspace.saw(name, self._run)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """
@@ -202,6 +213,8 @@ class Objects:
         """
         try:
             yield from self.store.list(prefix)
+            if prefix.endswith("/"):
+                self.saw(prefix)
         except (SnapshotterError, OSError) as error:
             words = cannot_read(self.store, error)
             self.unreadable(prefix, f"the listing breaks off: {words}", retry=words.retry)
@@ -239,6 +252,7 @@ class Objects:
         counts: Mapping[str, int] | None = None,
         then: str = "",
         about: Sequence[str] = (),
+        name: str = "",
     ) -> None:
         """
         Look for something again later, before it is told that it is gone.
@@ -249,6 +263,7 @@ class Objects:
             counts: As many objects have to be listed with each of these prefixes.
             then: Who judges it instead, by the name that `settle` knows.
             about: What that one has to know.
+            name: As `unreadable` has it, should it be there and not be read.
         """
         self._workspace.add_suspect(
             {
@@ -258,6 +273,7 @@ class Objects:
                 "detail": detail,
                 "key": key,
                 "keys": list(keys or (key,)),
+                "name": name,
                 "then": then,
             }
         )
@@ -280,6 +296,7 @@ class Objects:
             detail,
             keys=[layout.sidecar_key(key, custody_sidecars.kind(it)) for it in lacking],
             counts=counts,
+            name=custody_of(key),
         )
 
     def suspect_unlisted(self, code: AuditCode, key: str, detail: str, bundle_id: str) -> None:
@@ -336,23 +353,23 @@ class Objects:
 
     def _confirmed(self, found: Mapping[str, Any]) -> str:
         """Return how all of it is gone, as a sentence; "" where it is not, which is told."""
-        key, how = found["key"], ""
+        key, name, how = found["key"], found["name"], ""
         try:
             for each in found["keys"]:
                 said = absence(self.store, each)
                 if not said:
-                    return self._came_back(key, each)
+                    return self._came_back(key, each, name)
                 how = how or said
             for prefix, count in found["counts"].items():
                 if sum(1 for _ in self.store.list(prefix)) != count:
-                    return self._came_back(key, prefix)
+                    return self._came_back(key, prefix, name)
         except (SnapshotterError, OSError) as error:
             words = cannot_read(self.store, error)
-            self.unreadable(key, f"{found['detail']}: {words}", retry=words.retry)
+            self.unreadable(key, f"{found['detail']}: {words}", retry=words.retry, name=name)
             return ""
         return how
 
-    def _came_back(self, key: str, what: str) -> str:
+    def _came_back(self, key: str, what: str, name: str) -> str:
         words = f"the store did not have {what}, and shows it when it is asked again"
-        self.unreadable(key, words, retry=True)
+        self.unreadable(key, words, retry=True, name=name)
         return ""

@@ -79,6 +79,11 @@ class Wanted:
     restart: bool = False  # do not go on with an interrupted audit
     checkpoints: tuple[tuple[str, bytes], ...] = ()  # from elsewhere: a name, and the note
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all bundles are asked for."""
+        return self.sample is None and self.since is None
+
 
 class Audit:
     """
@@ -232,7 +237,7 @@ class Audit:
             self._history.judge_orphan()
         # Step 8.
         judge.settle(lambda done: progress("looking again", done, 0))
-        self._unreadables(started, run)
+        self._unreadables(started, run, is_whole=wanted.is_whole)
         self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
@@ -501,8 +506,15 @@ class Audit:
 
     # The end.
 
-    def _unreadables(self, now: datetime, run: str) -> None:
-        """Tell of all that could not be read, and how long it has been so."""
+    def _unreadables(self, now: datetime, run: str, *, is_whole: bool) -> None:
+        """
+        Tell of all that could not be read, and how long it has been so.
+
+        Args:
+            is_whole: All bundles were asked for. A store that lets samples be drawn, and never
+                answers a whole audit, has not answered.
+        """
+        answered = {unread.PART, unread.STORE} if is_whole else {unread.PART}
         remembered = self._unread_before
         found: dict[str, Unreadable] = {}
         for it in self._workspace.unread():
@@ -526,7 +538,7 @@ class Audit:
         kept = (it for it in remembered.values() if it.name not in found)
         self._unread = (
             *found.values(),
-            *(it for it in kept if it.name != unread.STORE and not self._read_now(it.name, run)),
+            *(it for it in kept if it.name not in answered and not self._read_now(it.name, run)),
         )
 
     def _was_read(self, name: str) -> bool:

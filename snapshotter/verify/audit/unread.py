@@ -19,6 +19,7 @@ from snapshotter.formats import canonical_json
 FORMAT = "snapshotter-audit-unread/1"
 MAX_BYTES = 8 << 20
 STORE = ""  # the name under which the store as a whole is remembered
+PART = "#part"  # the same, where an audit asked for some of the bundles alone
 
 _MOST = 10_000  # that are remembered
 _AUDITS = 3  # in so many, over
@@ -31,7 +32,7 @@ _KEYS = {"audits", "last", "name", "since", "was_read"}
 class Unreadable:
     """Something that could not be read in one audit after another."""
 
-    name: str  # an object's key, its key and "#lock", or `STORE`
+    name: str  # an object's key, its key and what of it after "#", `STORE` or `PART`
     since: datetime  # of the first of these audits
     last: datetime  # of the last
     audits: int

@@ -90,7 +90,7 @@ class Listed:
 class Unread:
     """Something that could not be read."""
 
-    name: str  # of one thing in all audits: the object's key, or the key and "#lock"
+    name: str  # of one thing in all audits: the object's key, or what of it after "#"
     key: str  # of the object
     code: AuditCode
     retry: bool  # whether another try may help

@@ -61,12 +61,13 @@ def run(
     kind: type[DirectoryStore] = DirectoryStore,
     into: list[AuditFinding] | None = None,
     days: float = 0,
+    sample: int | None = None,
 ) -> Done:
     return audit(
         partial(kind, it.root),
         it.trust,
         Memory(folder=memory),
-        Wanted(),
+        Wanted(sample=sample),
         signer=signer,
         clock=RealClock(timedelta(days=days)),
         ids=RandomIds(),
@@ -157,6 +158,10 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
 
     with pytest.raises(StoreWithheld, match="has not answered 3 audits"):
         run(it, memory, kind=Silent, days=1.1)
+
+    run(it, memory, sample=1)  # it lets a sample be drawn, and all of it was not read
+    with pytest.raises(StoreWithheld, match="has not answered 4 audits"):
+        run(it, memory, kind=Silent, days=1.2)
 
     run(it, memory)  # it answers: the count begins anew
     with pytest.raises(ServiceUnavailable):

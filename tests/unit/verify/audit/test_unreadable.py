@@ -13,7 +13,8 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.formats import holds, names, renewal
+from snapshotter.formats import holds, log_state, names, renewal
+from snapshotter.formats.leaf import Leaf
 from snapshotter.model.bundle import LockState, StoredObject
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.finding import Verdict
@@ -495,6 +496,17 @@ def test_a_page_in_the_place_of_a_listing_is_no_empty_store(
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
 
 
+def test_a_store_that_throttles_a_third_of_all_requests_is_not_said_to_be_silent(
+    full: Kinds, seen: Audited, bucket: Bucket, workspace: Path
+) -> None:
+    bucket.faults[full.keys["event"]] = status(503)
+    bucket.faults["?log/"] = first(2, status(503))
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert (found.kinds, _code(found)) == ({"unreadable?"}, 30)
+
+
 def test_try_again_is_said_only_where_that_may_mend_all(
     full: Kinds, seen: Audited, bucket: Bucket, workspace: Path
 ) -> None:
@@ -572,6 +584,66 @@ def test_what_nobody_ever_read_is_not_withheld_and_try_again_is_no_answer(
     assert audits[-1].kinds == {"unreadable?"}
     (unread,) = (it for it in audits[-1].findings if it.code == "unreadable")
     assert "3 audits could not read it" in unread.detail
+
+
+def test_the_newest_part_of_a_log_that_grows_is_withheld_under_each_of_its_names(
+    full: Kinds, seen: Audited, tmp_path: Path
+) -> None:
+    spoiled, workspace = full.copy(tmp_path / "store"), tmp_path / "work.sqlite"
+    (spoiled.root / log_state.LOCK).unlink()  # it is of the smaller log
+    _audited(spoiled, workspace, seen)
+
+    found: list[set[str]] = []
+    unread: tuple[Unreadable, ...] = ()
+    for day in (0, 0.5, 1):
+        spoiled.append(Leaf(kind="other", name=f"day-{day}", sha256="0" * 64))
+        newest = f"log/tile/entries/000.p/{len(spoiled.leaves)}"
+        opened = kinds.refusing(newest, DISK["no-answer"][0])
+        at = datetime.now(UTC) + day * DAY
+        it = _audited(
+            spoiled, workspace, seen, now=lambda at=at: at, unread=unread, open_store=opened
+        )
+        unread = it.unread
+        found.append(it.kinds)
+
+    assert found == [{"unreadable?"}, {"unreadable?"}, {"withheld?"}]
+
+
+class _Deaf(_Unlocked):
+    """A store that does not say how one object is locked, nor what is below some prefixes."""
+
+    error = ServiceUnavailable("busy")
+    prefixes: tuple[str, ...] = ()
+
+    @override
+    def list(self, prefix: str = "", *, reverse: bool = False) -> Iterator[StoredObject]:
+        if prefix.startswith(self.prefixes):
+            raise self.error
+        return super().list(prefix, reverse=reverse)
+
+
+@pytest.mark.parametrize("what", ["lock", "custody", "listing"])
+def test_what_is_no_single_object_and_not_told_for_a_day_is_withheld(
+    full: Kinds, seen: Audited, tmp_path: Path, what: str
+) -> None:
+    """A lock that was lifted, events that were taken away, records that are not shown."""
+    spoiled = full.copy(tmp_path / "store")
+    spoiled.hold(0)
+    DirectoryStore(spoiled.root).set_legal_hold(spoiled.key(0), on=True)
+    good = _audited(spoiled, tmp_path / "work.sqlite", seen)
+    assert good.kinds == set()
+    if what == "custody":
+        spoiled.path(0, "custody-0002.jsonl").unlink()
+    refused = {"lock": (), "custody": ("custody/",), "listing": ("gaps/",)}[what]
+    locked = spoiled.key(0) if what == "lock" else ""
+    deaf = type("Deaf", (_Deaf,), {"key": locked, "prefixes": refused})
+
+    audits = _days(
+        Kinds(spoiled, full.keys), tmp_path / "work.sqlite", seen, [0, 0.5, 1], open_store=deaf
+    )
+
+    assert [_code(it) for it in audits] == [30, 30, 11]
+    assert audits[-1].kinds == {"withheld?"}, audits[-1].findings
 
 
 def test_what_is_given_in_between_begins_anew(full: Kinds, seen: Audited, workspace: Path) -> None:
