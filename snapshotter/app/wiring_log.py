@@ -10,7 +10,7 @@ from snapshotter.app import pending, wiring_authorities, wiring_store
 from snapshotter.app.log import FileMemory, Logbook
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.ports import ObjectStore, Tell, Witness
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.store.layout import DirectoryLocation
@@ -228,6 +228,32 @@ def log_shown(found: "DirectoryStore | S3Store", *, junk_lock: bool = False) -> 
     return ""
 
 
+def log_known(settings: Settings) -> str:
+    """
+    Return the origin of the log in the configured store: as the store says it, or else its memory.
+
+    A lock or a checkpoint that cannot be read must not keep anybody from judging the store: then
+    it is the log that this machine remembers. Nothing if there is none.
+
+    Raises:
+        ServiceUnavailable: The store does not answer.
+    """
+    from snapshotter.formats import note
+
+    found = wiring_store.store(settings)
+    try:
+        return log_shown(found)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError:  # what judges the store tells of it
+        with contextlib.suppress(SnapshotterError):
+            if origin := log_shown(found, junk_lock=True):
+                return origin
+        with contextlib.suppress(EvidenceInvalid):
+            return note.parse_checkpoint(note.parse(log_memory(settings).load()).text).origin
+        return ""
+
+
 def log_memory(settings: Settings) -> FileMemory:
     """Return what this machine remembers of the log in the configured store."""
     return FileMemory(settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint")
@@ -250,7 +276,7 @@ def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None
     if len(keys) > 1:
         # Several stores, each with its log. Nothing is asked of a network for this.
         here = isinstance(wiring_store.location(settings), DirectoryLocation)
-        origin = log_shown(wiring_store.store(settings)) if here else ""
+        origin = log_known(settings) if here else ""
         keys = tuple(key for key in keys if key.name == origin)
     return LogPolicy(key=keys[0]) if len(keys) == 1 else None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from snapshotter.app import seen, wiring_authorities, wiring_keys, wiring_log, wiring_store
+from snapshotter.app import seen, wiring_authorities, wiring_keys, wiring_log
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
@@ -90,7 +90,7 @@ def log_policy(settings: Settings) -> "LogPolicy | None":
 
     if settings.trust_file:
         return trust(settings).log
-    origin = wiring_log.log_shown(wiring_store.store(settings))
+    origin = wiring_log.log_known(settings)
     asked = tuple(parse_verifier_key(it.verifier_key) for it in settings.witnesses)
     known = tuple(it for it in asked if it.kind == COSIGNATURE_V1)
     for key in LogKeyDirectory(path=settings.keys_dir).list():

@@ -266,11 +266,12 @@ def check(
 
     settings = ctx.obj.load(store=store or "")
     reader = _reader(settings, verifier_key)
-    _checkpoint_there(reader, settings)
     remembered = wiring_log.log_memory(settings).load()
     seen = [(str(path), _note(path)) for path in against]
     if remembered:
         seen.append(("what this machine saw last", remembered))
+    if not seen:
+        _checkpoint_there(reader, settings)
     found: list[Finding] = []
     with Steps(quiet=as_json) as steps:
         steps("log", "")

@@ -148,11 +148,17 @@ def check_log(
         seen: Checkpoints of this log from before, each with a name for it.
 
     Raises:
-        FileNotFoundError: The store has no log.
+        FileNotFoundError: The store has no log, and none of it was seen before.
         ServiceUnavailable: The store does not answer.
     """
     try:
-        signed = reader.checkpoint()
+        try:
+            signed = reader.checkpoint()
+        except FileNotFoundError:
+            if not seen:
+                raise
+            pause()
+            signed = reader.checkpoint()
     except EvidenceInvalid as error:
         yield _found("checkpoint", Verdict.FAILED, str(error))
         return
@@ -160,7 +166,15 @@ def check_log(
         raise
     except (SnapshotterError, OSError) as error:
         if isinstance(error, FileNotFoundError):
-            raise
+            if not seen:
+                raise
+            if reader.is_listed([log_state.CHECKPOINT]):
+                words = "a listing shows it, and it can not be read"
+                yield _found("checkpoint", Verdict.INDETERMINATE, words, Code.LOG)
+                return
+            gone = f"the log is gone: {seen[0][0]} is a checkpoint of it"
+            yield _found("checkpoint", Verdict.FAILED, gone)
+            return
         yield _found("checkpoint", Verdict.INDETERMINATE, f"it can not be read: {error}", Code.LOG)
         return
     if reader.policy is None:

@@ -234,6 +234,26 @@ def test_of_several_logs_a_bundle_names_its_own_wherever_its_file_is_verified(
         assert "ok   log        entry 0 of 1 in the log" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["lock", "checkpoint"])
+def test_a_damaged_file_of_the_log_keeps_nobody_from_judging_the_store(
+    here: Here, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    here.bundle()
+    here.run("sync")
+    main(["log", "init", "--store", str(here.folder / "another")])
+    store = here.folder / "store"
+    (store / "log" / "lock").write_text("no lock of a log")
+    if name == "checkpoint":
+        (store / "log" / "checkpoint").unlink()
+        os.mkfifo(store / "log" / "checkpoint")
+
+    assert here.run("check", "--recheck-after", "0")[0] == (0 if name == "lock" else 10)
+    capsys.readouterr()
+    code = main(["audit", "--no-report", "--recheck-after", "0", str(store)])
+    assert code == (11 if name == "lock" else 10)
+    assert "bundles  1 of 1 read" in capsys.readouterr().out
+
+
 def log_line(folder: Path) -> tuple[str, str]:
     """Return state and detail of what the doctor says of the log, without the rest of it."""
     from snapshotter.app import doctor, settings
