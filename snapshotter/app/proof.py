@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from snapshotter import durable
 from snapshotter.app import bundles
-from snapshotter.app.assessing import BundledFiles, read_assessment
+from snapshotter.app.assessing import AssessorOf, BundledFiles, read_assessment, rederive
 from snapshotter.app.observations import observe
 from snapshotter.app.spool import scratch
 from snapshotter.app.stamps import stamps
@@ -118,6 +118,8 @@ class ProofDesk:
     root_key_id: str = ""
     tell: Tell = lambda text: None
     judge: Judge | None = None  # of the event, by rules; None: an event is INDETERMINATE at best
+    # Makes what each capture shows again, by the rules in it; None: told as the capture says it.
+    assessor_of: AssessorOf | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +334,10 @@ def _exhibit(
     seen, assessed = None, None
     try:
         if facts is not None:
-            assessed = read_assessment(BundledFiles(stream, facts))
+            files = BundledFiles(stream, facts)
+            assessed = read_assessment(files)
+            if assessed is not None and desk.assessor_of is not None:
+                assessed = rederive(files, desk.assessor_of).assessment
             problem = "it was made before verdicts were"
         if facts is not None and assessed is not None:
             seen = observe(facts, assessed, proven_at=report.proven_time, rules=desk.rules)

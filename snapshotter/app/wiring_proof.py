@@ -49,6 +49,7 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
             "who goes by it will find the pack INDETERMINATE\n"
             "  snapshotter trust add-key puts it in"
         )
+    by = wiring_takedown.rederiver(settings)
     return ProofDesk(
         store=wiring_store.store(settings),
         signer=signer,
@@ -61,7 +62,8 @@ def proof_desk(settings: Settings, *, ask: Callable[[], bytes] | None, tell: Tel
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",
         tell=tell,
-        judge=judge_by_rules(trust, wiring_takedown.rederiver(settings)),
+        judge=judge_by_rules(trust, by),
+        assessor_of=by.assessor_of,
     )
 
 

@@ -18,16 +18,18 @@ from snapshotter.app.pack_verification import judge_by_rules
 from snapshotter.app.proof import Case, Made, ProofDesk, make
 from snapshotter.capture.printing import print_pdf
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import assessment as assessments
 from snapshotter.formats import layout, pack, takedown
 from snapshotter.model.assessment import Evidence, Step
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.page import Box
-from snapshotter.model.proof import Role
+from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.reading import Labelled, Metadatum, Readings, Region, Source
 from snapshotter.model.takedown import Takedown, TakedownKind
 from snapshotter.policy import identity
 from snapshotter.policy.decide import decide
 from snapshotter.policy.load import load
+from snapshotter.site.state import SiteState, removed
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.pack import PackReport, verify_pack
 from snapshotter.verify.trust import Trust, trusted_key
@@ -240,6 +242,34 @@ def test_the_page_and_its_twin_say_what_the_captures_do(place: Place, made: Made
         *("last-seen", "first-gone", "confirmation", "control")
     ]
     assert facts["captures"][0]["when"]["tokens"][0]["authority"] == "test authority"
+
+
+def test_a_page_says_what_the_rules_in_a_capture_give_and_not_what_it_says_of_itself(
+    tmp_path: Path,
+) -> None:
+    """Who has the key of captures can write any translation of a notice into one."""
+    store, lie = DirectoryStore(tmp_path / "store"), "By order of a court"
+    state = SiteState().change("wx/article", observed.at(40), removed("wx-01"))
+    url = "http://mp.weixin.qq.com/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
+    shots = [
+        observed.shoot(tmp_path / "spool", observed.at(it), state, url, signer=CAPTURER)
+        for it in (0, 60)
+    ]
+    for it in shots:
+        observed.put(store, it)
+    path = tmp_path / "store" / layout.bundle_key(shots[1].id)
+    members = bundles.unpack(path.read_bytes())
+    said = assessments.parse(members[assessments.PATH])
+    said = replace(said, takedown=replace(said.takedown, gloss=(("en", lie),)))
+    changes = {assessments.PATH: assessments.encode(said)}
+    path.write_bytes(bundles.pack(bundles.resealed(members, changes, CAPTURER, None)))
+    desk = Place(store, bundles.trust_in(CAPTURER, timestamps=0), "", "", "", "").desk
+    case = Case(captures=tuple(zip(ENDS, (it.id for it in shots), strict=True)))
+
+    for assessor_of, is_told in ((None, True), (wiring.assessor, False)):
+        its = replace(desk, assessor_of=assessor_of)
+        page = make(its, case, tmp_path / "p.html", without=frozenset({"pdf"})).file.read_bytes()
+        assert (lie.encode() in page) is is_told
 
 
 @pytest.mark.parametrize(("number", "end"), [(0, "last seen"), (1, "first gone")])
