@@ -330,10 +330,9 @@ def test_a_host_that_may_not_be_asked_any_more_is_left_alone_and_that_is_told(
     installation: Installation, fixture_site: Site
 ) -> None:
     first, second = fixture_site.url("/plain"), fixture_site.url("/")
-    (installation.home / "polite.toml").write_text(
-        '[[host]]\nname = "here"\nhosts = ["127.0.0.0/8"]\nper_day = 1\n'
-    )
-    installation.environment["SNAPSHOTTER_POLITENESS_FILE"] = "polite.toml"
+    rules = installation.home / "polite.toml"
+    rules.write_text('[[host]]\nname = "here"\nhosts = ["127.0.0.0/8"]\nper_day = 1\n')
+    installation.environment["SNAPSHOTTER_POLITENESS_FILE"] = str(rules)
 
     done = installation.run("capture", "--json", first, second)
 
