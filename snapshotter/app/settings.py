@@ -32,6 +32,7 @@ from snapshotter.policy.files import first_mistake, network, read_toml, shipped_
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
 _PREFIX = "SNAPSHOTTER_"
+_SQLITE = "sqlite:///"
 
 
 class AuthorityEntry(BaseModel):
@@ -209,6 +210,9 @@ _PATHS = frozenset(
 )
 
 
+_AT_HOME = _PATHS | {"policy", "queue", "store"}
+
+
 # What a file may say that was found and not named: nothing that runs a program or names the
 # place of a key. How little of it counts for verification is in `Settings.own`.
 _FOUND = frozenset({"key", "policy", "store", "timestamp_timeout_s"})
@@ -346,6 +350,8 @@ def load(
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
             text = _at_home(name, text)
+            if name == "queue":
+                _require_absolute("QUEUE", *reversed(_file_of_queue(text)))
             if name in _PATHS or (name == "policy" and _is_path(text)):
                 _require_absolute(name.upper(), text)
             stronger[name] = text
@@ -399,16 +405,16 @@ def _require_home() -> None:
         ) from error
 
 
-def _require_absolute(name: str, path: str) -> None:
+def _require_absolute(name: str, path: str, before: str = "") -> None:
     """
-    Raise for a relative path in a variable.
+    Raise for a relative path in a variable, also where something stands before it.
 
     A variable goes along into an exhibit's folder, and would name another file there.
     """
     if path and not os.path.isabs(path):
-        full = shlex.quote(os.path.abspath(path))
+        full = shlex.quote(before + os.path.abspath(path))
         raise SnapshotterError(
-            f"{_PREFIX}{name} is {path}, which is another file in each folder",
+            f"{_PREFIX}{name} is {before}{path}, which is another file in each folder",
             hint=f"give the whole path: {_PREFIX}{name}={full}",
         )
 
@@ -419,7 +425,15 @@ def _at_home(name: str, text: str) -> str:
 
     No shell does that in a file of variables, and an exhibit can have a folder called `~`.
     """
-    return os.path.expanduser(text) if name in _PATHS or name in ("policy", "store") else text
+    return os.path.expanduser(text) if name in _AT_HOME else text
+
+
+def _file_of_queue(queue: str) -> tuple[str, str]:
+    """Return what stands before the file of a queue, and the file; no file for a server."""
+    if "://" not in queue:
+        return "", queue
+    before, prefix, file = queue.partition(_SQLITE)
+    return (prefix, file) if prefix and not before else (queue, "")
 
 
 def _is_path(policy: str) -> bool:
@@ -528,6 +542,9 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         entry["root"] = _beside(path, entry["root"])
     if _is_path(str(values.get("policy", ""))):  # a file of one's own, and no name
         values["policy"] = _beside(path, values["policy"])
+    before, file = _file_of_queue(str(values.get("queue", "")))
+    if file:
+        values["queue"] = before + _beside(path, file)
     store = values.get("store", "")
     if store and "://" not in store:
         values["store"] = _beside(path, store)

@@ -283,6 +283,7 @@ def test_the_users_own_file_counts_in_full_where_one_works_beside_it(tmp_path: P
         ("TRUST_FILE", "trust.json"),
         ("POLICY", "own.toml"),
         ("KEYS_DIR", "./k"),
+        ("QUEUE", "q.db"),
     ],
 )
 def test_a_relative_path_in_a_variable_names_a_file_of_each_folder_and_is_an_error(
@@ -313,6 +314,21 @@ def test_a_tilde_that_no_shell_expanded_is_the_home_directory_and_no_folder_here
 
     assert str(home / "mine.toml") in str(getattr(found, setting))
     assert _load(here, overrides={"store": "~/kept"}).store == str(home / "kept")
+
+
+def test_a_queue_is_no_other_file_in_each_folder(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    named = tmp_path / "own" / "mine.toml"
+    named.write_text('queue = "sqlite:///q.db"\n')
+
+    found = _load(tmp_path, environment={"SNAPSHOTTER_CONFIG": str(named)})
+
+    assert found.queue == f"sqlite:///{tmp_path}/own/q.db"
+    for kept in ("sqlite:////var/q.db", "postgresql://db/q?password_file=/run/p"):
+        assert _load(tmp_path, environment={"SNAPSHOTTER_QUEUE": kept}).queue == kept
+    with pytest.raises(SnapshotterError, match="another file in each folder") as caught:
+        _load(tmp_path, environment={"SNAPSHOTTER_QUEUE": "sqlite:///q.db"})
+    assert f"SNAPSHOTTER_QUEUE=sqlite:///{Path.cwd()}/q.db" in caught.value.hint
 
 
 def test_a_policy_that_a_file_names_by_its_path_lies_beside_that_file(tmp_path: Path) -> None:
