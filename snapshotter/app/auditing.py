@@ -45,6 +45,10 @@ class StoreWithheld(EvidenceUnverifiable):
     """A store that an earlier audit read has answered none of three audits over a day."""
 
 
+class AuditRunning(SnapshotterError):
+    """Another audit of a store has not come to its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """
@@ -117,7 +121,8 @@ class Memory:
         Hold a store's folder, which is given.
 
         Raises:
-            SnapshotterError: Another audit of this store holds it, or it can not be made.
+            AuditRunning: Another audit of this store holds it.
+            SnapshotterError: It can not be made.
         """
         folder = self.store_folder(url)
         try:
@@ -132,7 +137,7 @@ class Memory:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SnapshotterError(
+            raise AuditRunning(
                 f"another audit of {url} is running",
                 hint="wait for it, or name another place with --state",
             ) from error
@@ -188,11 +193,24 @@ def audit(
         ServiceUnavailable: The store does not answer; what was done is kept.
         EvidenceUnverifiable: Nor has it answered earlier audits, for a day; `StoreWithheld`
             where one before these read it.
-        SnapshotterError: Store or memory can not be used.
+        SnapshotterError: Store or memory can not be used, or another audit of it is running.
     """
     store = open_store()
     url = store.url
-    with memory.locked(url) as folder:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(memory.locked(url))
+        except AuditRunning as error:
+            # Who gives a byte each half minute would be audited for years, and never told of.
+            silent = _unanswered(memory, url, wanted, clock.now())
+            if silent.is_lasting and silent.was_read:
+                raise StoreWithheld(
+                    f"an audit of {url} that was begun before {instant(silent.since)} has not "
+                    f"come to its end, and {silent.audits} audits since then could not begin",
+                    hint="look whether it still reads; else end it, ask whoever keeps the store "
+                    "why it is so slow, and audit a copy of it",
+                ) from error
+            raise
         remembered = memory.of_store(url)
         unread_before = memory.unread_of(url)
         with Audit(
@@ -211,15 +229,7 @@ def audit(
             try:
                 report = running.run(wanted, progress)
             except ServiceUnavailable as error:
-                name = unread.STORE if wanted.is_whole else unread.PART
-                silent = unread.again(
-                    unread_before.get(name),
-                    name,
-                    clock.now(),
-                    was_read=remembered is not None,
-                )
-                found = unread_before | {name: silent}
-                memory.keep_unread(url, found.values(), clock.now())
+                silent = _unanswered(memory, url, wanted, clock.now())
                 if not silent.is_lasting:
                     raise
                 said = (
@@ -262,6 +272,16 @@ def audit(
         return Done(
             report=report, document=document, report_id=report_id, report_key=key, problem=problem
         )
+
+
+def _unanswered(memory: Memory, url: str, wanted: Wanted, now: datetime) -> Unreadable:
+    """Keep that a store has not answered an audit, and return for how long that is so."""
+    name = unread.STORE if wanted.is_whole else unread.PART
+    before = memory.unread_of(url)
+    was_read = memory.of_store(url) is not None
+    silent = unread.again(before.get(name), name, now, was_read=was_read)
+    memory.keep_unread(url, (before | {name: silent}).values(), now)
+    return silent
 
 
 def _problem(what: str, error: Exception, hint: str) -> SnapshotterError:

@@ -72,16 +72,19 @@ def of_withheld(count: int, report_id: str, place: str, at: datetime) -> Event:
     Return what to tell of objects that an earlier audit read, and that the store withholds.
 
     Args:
-        count: How many; 0 where the store as a whole does not answer.
+        count: How many; 0 where no audit of the store comes to its end.
         place: The store, as receipts name it.
     """
-    what = f"{count} objects that an earlier audit read" if count else "everything in it"
+    what = (
+        f"{count} objects that an earlier audit read: three audits over a day could not read them"
+    )
+    whole = "all that it has: for a day no audit of it came to its end"
     return Event(
         id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
         kind=EventKind.AUDIT_WITHHELD,
         at=at,
         subject=place,
-        summary=f"a store withholds {what}: three audits over a day could not read them",
+        summary=f"a store withholds {what if count else whole}",
         about=(),
         reasons=(AuditCode.WITHHELD.value,),
     )

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.auditing import Done, Memory, StoreWithheld, audit
+from snapshotter.app.auditing import AuditRunning, Done, Memory, StoreWithheld, audit
 from snapshotter.app.machine import RandomIds
 from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json, keys
@@ -279,6 +279,22 @@ def test_two_audits_of_one_store_do_not_run_at_once(it: Collection, tmp_path: Pa
         run(it, memory.folder)
 
     assert run(it, memory.folder).report.verdict is Verdict.PASSED
+
+
+def test_an_audit_that_never_comes_to_its_end_is_an_alarm(it: Collection, tmp_path: Path) -> None:
+    """Who gives a byte each half minute hides a deletion for as long as that takes."""
+    memory = Memory(folder=tmp_path / "memory")
+    run(it, memory.folder)
+
+    with memory.locked(DirectoryStore(it.root).url):
+        for days in (0, 0.5):
+            with pytest.raises(AuditRunning):
+                run(it, memory.folder, days=days)
+        with pytest.raises(StoreWithheld, match="3 audits since then could not begin"):
+            run(it, memory.folder, days=1.1)
+
+    run(it, memory.folder)  # it came to its end: the count begins anew
+    assert memory.unread_of(DirectoryStore(it.root).url) == {}
 
 
 def test_a_place_that_can_not_be_written_is_named(it: Collection, tmp_path: Path) -> None:
