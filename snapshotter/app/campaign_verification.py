@@ -23,7 +23,7 @@ from typing import Any, Final
 from snapshotter.app import assessing, gaps
 from snapshotter.app.assessing import BundledFiles
 from snapshotter.app.campaigns import event_ids, gap_ref, misplaced
-from snapshotter.app.event_verification import BY_RULES, Find, Found, Rederiver, as_then
+from snapshotter.app.event_verification import BY_RULES, Find, Found, Rederiver, as_then, unlike
 from snapshotter.app.observations import (
     Observatory,
     is_of_its_host,
@@ -158,7 +158,7 @@ def verify_campaign(
     notes = [f"{_some(names)}: {what}" for what, names in found.told.items()]
     notes += _other_intervals(report)
     if place is not None and has_place:
-        findings += _left_out(report, place, find, trust)  # (5)
+        findings += _left_out(report, _Kept(place, find, by), trust)  # (5)
         in_period = tuple(_gaps_of_the_period(campaign, place.store, trust))
         findings += _references(report, place.store, trust, in_period)  # (6)
         notes += _other_gaps(campaign, in_period)
@@ -591,12 +591,9 @@ def _has_any(campaign: Campaign, place: Observatory) -> bool:
     )
 
 
-def _left_out(
-    report: CampaignReport, place: Observatory, find: Find, trust: Trust
-) -> Iterator[Finding]:
+def _left_out(report: CampaignReport, store: "_Kept", trust: Trust) -> Iterator[Finding]:
     """Look in the store for captures that the report does not have."""
     campaign = report.campaign
-    store = _Kept(place, find)
     passed_over = {it.bundle_id for it in campaign.left_out if not store.holds(it.bundle_id)}
     passed_over |= _misplaced(campaign, store, passed_over, trust)
     whole, there = _with_more(campaign, store, passed_over)
@@ -618,22 +615,27 @@ def _left_out(
 class _Kept:
     """The captures of a store, each verified once."""
 
-    def __init__(self, place: Observatory, find: Find) -> None:
+    def __init__(self, place: Observatory, find: Find, by: Rederiver) -> None:
         self.place = place
         self.established: dict[str, Established] = {}
         self._find = find
+        self._by = by
         self._holds: dict[str, bool] = {}
 
     def holds(self, bundle_id: str) -> bool:
-        """Whether a bundle is here and does not FAIL: then no report may pass it over."""
+        """Whether a bundle is here, does not FAIL, and shows by its own rules what it says."""
         if bundle_id not in self._holds:
+            row = self.place.catalog.row(bundle_id)
             with self._find(bundle_id) as here:
                 facts = here.report.established if here is not None else None
                 self._holds[bundle_id] = (
                     here is not None and here.report.verdict is not Verdict.FAILED
                 )
-            if facts is not None:
-                self.established[bundle_id] = replace(facts, members={})
+                if facts is not None:
+                    self.established[bundle_id] = replace(facts, members={})
+                said = row.observation if row is not None else None
+                if here is not None and facts is not None and said is not None:
+                    self._holds[bundle_id] &= not unlike(self._by, said, facts, here.stream)
         return self._holds[bundle_id]
 
     def is_control(self, bundle_id: str) -> bool:

@@ -4,9 +4,9 @@ A campaign report: the captures of many pages gathered, verified, and what follo
     (1) the catalog follows the store
     (2) of each page all captures until the end of the period, and the controls of those that
         say that it is gone
-    (3) each bundle is verified; one that FAILED, or is proven to be from after one that it claims
-        to be older than, plays no part, and the report says so; nor is a page that led to another
-        host a control
+    (3) each bundle is verified, and its rules are run again; one that FAILED, that shows something
+        else, or is proven to be from after one that it claims to be older than, plays no part, and
+        the report says so; nor is a page that led to another host a control
     (4) the numbers, by `assess/campaign.py`
     (5) the signed events and gaps that lie in the store
 """
@@ -14,6 +14,7 @@ A campaign report: the captures of many pages gathered, verified, and what follo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import BinaryIO
 
 from snapshotter.app import gaps
 from snapshotter.app.bundle_verification import verified
@@ -25,6 +26,7 @@ from snapshotter.app.observations import (
 )
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import layout
 from snapshotter.formats.gap import GapRecord
 from snapshotter.model.campaign import (
     Campaign,
@@ -56,6 +58,8 @@ class CampaignDesk:
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
     told: Callable[[str], None] = lambda text: None
+    # Why a bundle does not show, by its own rules, what the catalog says of it; "" if it does.
+    unlike: Callable[[Observation, Established, BinaryIO], str] = lambda said, facts, stream: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +155,7 @@ class _Judge:
         if it.bundle_id not in self._known:
             place = self._desk.place
             report = verified(place.store, it.bundle_id, self._desk.trust, now=self._desk.now())
-            why = _why_not(it, report)
+            why = _why_not(it, report) or self._unlike(it, report)
             if why:
                 self.left_out[it.bundle_id] = why
             self._known[it.bundle_id] = (
@@ -162,6 +166,12 @@ class _Judge:
             if len(self._known) % 100 == 0:
                 self._desk.told(f"verified {len(self._known)} bundles")
         return self._known[it.bundle_id]
+
+    def _unlike(self, it: Observation, report: Report | None) -> str:
+        if report is None or report.established is None:
+            return ""
+        with self._desk.place.store.open(layout.bundle_key(it.bundle_id)) as stream:
+            return self._desk.unlike(it, report.established, stream)
 
 
 def _why_not(it: Observation, report: Report | None) -> str:

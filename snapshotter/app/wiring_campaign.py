@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from snapshotter.app import policy_choice, wiring_keys, wiring_takedown, wiring_trust
+from snapshotter.app import (
+    event_verification,
+    policy_choice,
+    wiring_keys,
+    wiring_takedown,
+    wiring_trust,
+)
 from snapshotter.app.campaigns import CampaignDesk
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
@@ -31,4 +38,5 @@ def desk(settings: Settings, *, tell: Tell) -> Iterator[CampaignDesk]:
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,
             told=tell,
+            unlike=partial(event_verification.unlike, wiring_takedown.rederiver(settings)),
         )

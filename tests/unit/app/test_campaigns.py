@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,13 +20,14 @@ from snapshotter.app.campaign_verification import (
     verify_campaign,
 )
 from snapshotter.app.campaigns import CampaignDesk, Scope
-from snapshotter.app.event_verification import Find, Found, Rederiver, in_store
+from snapshotter.app.event_verification import Find, Found, Rederiver, in_store, unlike
 from snapshotter.app.gaps import GapDesk
 from snapshotter.app.observations import Observatory, Reassess
 from snapshotter.app.takedowns import TakedownDesk
 from snapshotter.app.verifying import Kind, kind_of
 from snapshotter.assess.campaign import by_beginning, findings
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats import assessment as assessments
 from snapshotter.formats import campaign as records
 from snapshotter.formats import gap as gap_records
 from snapshotter.formats import layout, names
@@ -46,10 +48,11 @@ from snapshotter.model.campaign import (
     LeftOut,
     WatchedPage,
 )
+from snapshotter.model.established import Established
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.request import Decision, Monitoring
-from snapshotter.model.takedown import ConfirmRules
+from snapshotter.model.takedown import ConfirmRules, Observation
 from snapshotter.site.shown import shown
 from snapshotter.site.state import BEGIN, SiteState, campaign
 from snapshotter.site.wechat import account_story
@@ -83,6 +86,7 @@ class Case:
     trust: Trust = TRUST
     now: datetime = NOW
     reassess: Reassess | None = None
+    unlike: Callable[[Observation, Established, BinaryIO], str] = lambda said, facts, stream: ""
 
 
 def address(number: int) -> str:
@@ -152,6 +156,7 @@ def desk(of: Case) -> Iterator[CampaignDesk]:
             own_keys=frozenset(),
             now=lambda: of.now,
             new_id=lambda at: f"{at:%Y%m%dt%H%M%Sz}-abcdefghijklmnop",
+            unlike=of.unlike,
         )
 
 
@@ -411,6 +416,30 @@ def test_a_capture_that_is_proven_to_be_misplaced_plays_no_part_in_a_report(tmp_
 
     silent = replace(report, campaign=replace(report.campaign, left_out=()))
     assert any(late.id in it for it in failed(checked(its, silent)))
+
+
+def test_a_capture_that_says_what_its_rules_do_not_plays_no_part_in_a_report(
+    tmp_path: Path,
+) -> None:
+    """Who has the key of captures could make every report over a store one that FAILED."""
+    its = case(tmp_path, 2, 1)
+    lying = made(its).campaign.pages[0].captures[-1]
+    path = tmp_path / "store" / layout.bundle_key(lying.bundle_id)
+    members = bundles.unpack(path.read_bytes())
+    said = assessments.parse(members[assessments.PATH])
+    said = replace(said, takedown=replace(said.takedown, cause=Cause.AUTHOR))
+    changes = {assessments.PATH: assessments.encode(said)}
+    path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
+    by = Rederiver(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
+    its = replace(its, catalog=tmp_path / "another.db", unlike=partial(unlike, by))
+
+    report = made(its)
+
+    why = "by the rules in it, it shows something else: cause"
+    assert report.campaign.left_out == (LeftOut(bundle_id=lying.bundle_id, why=why),)
+    assert failed(checked(its, report)) == []
+    silent = replace(report, campaign=replace(report.campaign, left_out=()))
+    assert any(lying.bundle_id in it for it in failed(checked(its, silent)))
 
 
 def test_a_report_is_of_no_captures_from_after_its_period(small: Case) -> None:
