@@ -443,7 +443,7 @@ def _look(
         detail = f"what {name} shows can not be found out again: {error}"
         found.findings.append(_open("bundles", Code.VERDICT, detail))
         return
-    found.established[name] = facts
+    found.established[name] = replace(facts, members={})
     by_today = name in found.without_rules
     found.again[name] = as_then(said, again) if by_today else again
     if again.account_name and not said.account_name:  # older reports do not have it

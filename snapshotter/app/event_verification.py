@@ -43,6 +43,7 @@ from snapshotter.policy.identity import IdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
+from snapshotter.verify.spared import spared
 from snapshotter.verify.takedown import EventReport, Part, check_parts, read_event
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -215,7 +216,10 @@ def verify_event(
         bundle_id = part.observation.bundle_id
         if bundle_id not in looks:
             with find(bundle_id) as here:
-                looks[bundle_id] = _look(part.observation, here, by)
+                look = _look(part.observation, here, by)
+            # All captures of an event are held at once, and what is long of none.
+            kept = spared(look.report) if look.report is not None else None
+            looks[bundle_id] = replace(look, report=kept)
         parts.append(replace(part, report=looks[bundle_id].report))
     found = check_parts(found, parts, trust)  # (2)
     findings: list[Finding] = []

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from snapshotter.app.event_verification import Found, Rederiver, verify_event
-from snapshotter.verify.pack import Judge, Packed
+from snapshotter.verify.pack import Judge, Lend
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Trust
 
@@ -12,15 +12,15 @@ from snapshotter.verify.trust import Trust
 def judge_by_rules(trust: Trust, by: Rederiver) -> Judge:
     """Return what makes the verdicts of a pack's captures again, and its event from them."""
 
-    def judge(data: bytes, packed: Mapping[str, Packed]) -> EventReport:
+    def judge(data: bytes, packed: Mapping[str, Lend]) -> EventReport:
         @contextmanager
         def find(bundle_id: str) -> Iterator[Found | None]:
-            here = packed.get(bundle_id)
-            if here is None:
+            lend = packed.get(bundle_id)
+            if lend is None:
                 yield None
                 return
-            with here.open() as stream:
-                yield Found(report=here.report, stream=stream)
+            with lend() as (report, stream):
+                yield Found(report=report, stream=stream)
 
         return verify_event(data, trust, find, by)
 

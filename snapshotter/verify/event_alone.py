@@ -19,6 +19,7 @@ from snapshotter.formats.leaf import Leaf
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.on_disk import verified_on_disk
+from snapshotter.verify.spared import spared
 from snapshotter.verify.takedown import EventReport, check_parts, not_derived, read_event
 from snapshotter.verify.trust import Trust
 
@@ -102,5 +103,5 @@ def _bundle(bundle_id: str, folders: Sequence[Path], trust: Trust, now: datetime
         except (FileNotFoundError, NotAFile):
             continue
         with stream:
-            return verified_on_disk(stream, path, trust, now=now)
+            return spared(verified_on_disk(stream, path, trust, now=now))
     return None

@@ -9,6 +9,7 @@ page that a pack shows is never interpreted: it is bytes that were signed.
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -27,6 +28,7 @@ from snapshotter.verify import order as orders
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import RenewalFiles
+from snapshotter.verify.spared import spared
 from snapshotter.verify.takedown import EventReport, check_parts, not_derived, read_event
 from snapshotter.verify.trust import Trust, judge_key
 
@@ -60,16 +62,12 @@ class PackReport:
         return overall([*every, *(it for one in self.captures for it in one.report.findings)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """A capture in a pack: what was found about it, and what opens it."""
+# Lends a capture of a pack: what was found about it, and its bytes.
+Lend = Callable[[], AbstractContextManager[tuple[Report, BinaryIO]]]
 
-    report: Report
-    open: Callable[[], BinaryIO]
-
-
-# Judges the record of an event by the captures of its pack, by the ids of their bundles.
-Judge = Callable[[bytes, Mapping[str, Packed]], EventReport]
+# Judges the record of an event by the captures of its pack, by the ids of their bundles. It asks
+# for each once at most, and keeps none: two hundred of them are more than a machine may hold.
+Judge = Callable[[bytes, Mapping[str, Lend]], EventReport]
 
 
 def verify_pack(
@@ -103,13 +101,13 @@ def verify_pack(
     order = orders.Order()
     if not altered:  # what follows would judge bytes that nobody vouches for
         findings.append(_key(found, trust))
+        read = _Captures(stream, found, trust, now)
+        event, more = _event(stream, found, trust, judge or partial(_by_record, trust), read)
         for part in found.manifest.captures:
-            report = _capture(stream, found, part, trust, now)
+            report = read.report(part)
             captures.append(CaptureReport(part=part, report=report))
             findings += _same(found, part, report)
         findings += _signed_apart(found, captures)
-        by = judge or partial(_by_record, trust)
-        event, more = _event(stream, found, trust, by, captures)
         findings += more
         findings += _lacks(found.manifest, event.event if event else None)
         if event is None:  # its roles say the order all the same
@@ -158,22 +156,42 @@ def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Fi
 # The captures, each by the verifier of bundles, with what stands beside it in the pack.
 
 
-def _capture(stream: BinaryIO, found: Pack, part: Part, trust: Trust, now: datetime) -> Report:
-    beside = {
-        it.name.removeprefix(f"{part.name}."): pack.read_part(stream, found, it, limit=it.length)
-        for it in found.manifest.beside(part)
-        if it.length <= _MAX_BESIDE
-    }
-    late = (names.late_token(number) for number in range(1, names.MAX_LATE_TOKENS + 1))
-    with pack.open_part(stream, found, part) as opened:
-        return verify_bundle(
-            opened,
-            trust,
-            now=now,
-            late_tokens=[beside[name] for name in late if name in beside],
-            log_proof=beside.get(names.LOG_PROOF),
-            renewals=_renewals(beside),
-        )
+class _Captures:
+    """The captures of a pack, each verified when it is first asked for."""
+
+    def __init__(self, stream: BinaryIO, found: Pack, trust: Trust, now: datetime) -> None:
+        self._stream, self._found, self._trust, self._now = stream, found, trust, now
+        self._reports: dict[str, Report] = {}
+
+    def report(self, part: Part) -> Report:
+        """Return what was found about a capture, without what is long."""
+        if part.name not in self._reports:
+            with self.lent(part):
+                pass
+        return self._reports[part.name]
+
+    @contextmanager
+    def lent(self, part: Part) -> Iterator[tuple[Report, BinaryIO]]:
+        """Lend a capture with all that was found about it."""
+        beside = {
+            it.name.removeprefix(f"{part.name}."): pack.read_part(
+                self._stream, self._found, it, limit=it.length
+            )
+            for it in self._found.manifest.beside(part)
+            if it.length <= _MAX_BESIDE
+        }
+        late = (names.late_token(number) for number in range(1, names.MAX_LATE_TOKENS + 1))
+        with pack.open_part(self._stream, self._found, part) as opened:
+            report = verify_bundle(
+                opened,
+                self._trust,
+                now=self._now,
+                late_tokens=[beside[name] for name in late if name in beside],
+                log_proof=beside.get(names.LOG_PROOF),
+                renewals=_renewals(beside),
+            )
+            self._reports[part.name] = spared(report)
+            yield report, opened
 
 
 _MAX_BESIDE = max(MAX_SIDECAR_BYTES, tlog_proof.MAX_BYTES, renewals.MAX_BYTES)
@@ -228,7 +246,7 @@ def _order(captures: Sequence[CaptureReport], trust: Trust) -> orders.Order:
 
 
 def _event(
-    stream: BinaryIO, found: Pack, trust: Trust, judge: Judge, captures: Sequence[CaptureReport]
+    stream: BinaryIO, found: Pack, trust: Trust, judge: Judge, captures: _Captures
 ) -> tuple[EventReport | None, list[Finding]]:
     manifest = found.manifest
     records = manifest.of_role(Role.EVENT)
@@ -236,12 +254,7 @@ def _event(
         if not manifest.event_id:
             return None, []
         return None, [_failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")]
-    packed = {
-        it.part.name.removesuffix(".wacz"): Packed(
-            report=it.report, open=partial(pack.open_part, stream, found, it.part)
-        )
-        for it in captures
-    }
+    packed = {it.name.removesuffix(".wacz"): partial(captures.lent, it) for it in manifest.captures}
     try:
         data = pack.read_part(stream, found, records[0], limit=takedown.MAX_BYTES)
     except PackInvalid as error:
@@ -258,13 +271,17 @@ def _event(
     return report, findings
 
 
-def _by_record(trust: Trust, data: bytes, packed: Mapping[str, Packed]) -> EventReport:
+def _by_record(trust: Trust, data: bytes, packed: Mapping[str, Lend]) -> EventReport:
     """Judge an event without any rules; its conclusion is never PASSED without them."""
     found = read_event(data, trust)
+    reports: dict[str, Report] = {}
     parts = []
     for it in found.parts:
-        here = packed.get(it.observation.bundle_id)
-        parts.append(replace(it, report=here.report if here else None))
+        name = it.observation.bundle_id
+        if name in packed and name not in reports:
+            with packed[name]() as (report, _):
+                reports[name] = spared(report)
+        parts.append(replace(it, report=reports.get(name)))
     if found.event is None:
         return found
     return check_parts(found, parts, trust).with_more(not_derived(), ())

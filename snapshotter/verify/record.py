@@ -15,6 +15,7 @@ from snapshotter.model.established import CaptureFacts
 # A record names what a capture kept, and every such list has a limit: the longest ones
 # are below a tenth of these.
 MAX_BYTES = 8 << 20
+MAX_TEXT = 1 << 16  # bytes of each address and name that conclusions rest on
 MAX_VALUES = 200_000  # numbers, texts, lists and objects, one in another
 
 _DIRECT: Final = "direct"
@@ -59,10 +60,12 @@ def facts(record: Mapping[str, Any], *, sha256: str) -> CaptureFacts:
 
 
 def text(record: Mapping[str, Any], *path: str) -> str:
-    """Return a text of a capture record. Raises EvidenceInvalid if there is none."""
+    """Return a text of a capture record. Raises EvidenceInvalid if there is none, or too long."""
     value = _value(record, *path)
     if not isinstance(value, str):
         raise EvidenceInvalid(f"the capture record has no {'.'.join(path)}")
+    if len(value.encode("utf-8", "surrogatepass")) > MAX_TEXT:
+        raise EvidenceInvalid(f"{'.'.join(path)} is longer than {MAX_TEXT} bytes")
     return value
 
 
@@ -94,14 +97,14 @@ def _vantage(record: Mapping[str, Any]) -> str:
     kind = _value(record, "who", "network_path")
     if kind is not None and not isinstance(kind, str):
         raise EvidenceInvalid("the capture record has no who.network_path")
-    kind = kind or _DIRECT
+    kind = text(record, "who", "network_path") if kind else _DIRECT
     named = _value(record, "who", "network", "vantage")
     if not isinstance(named, str) or not named:
         return kind
     # No settings give a way the name of a kind; and what they name is a way through a proxy.
     if kind == _DIRECT or named in _KINDS:
         raise EvidenceInvalid(f"the capture record calls a way by {kind} {named!r:.80}")
-    return named
+    return text(record, "who", "network", "vantage")
 
 
 def _light(record: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ EXIT_CODES = {
 }
 
 _OUTCOMES = ("complete", "partial", "failed")  # docs/spec/capture-record.md, `outcome`
-_MAX_REASONS, _MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
+MAX_REASONS, MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
 
 
@@ -28,9 +28,9 @@ def as_json(report: Report) -> dict[str, Any]:
         "captured_at": instant(report.captured_at) if report.captured_at else None,
         "findings": [finding_json(it) for it in report.findings],
         "length": report.length,
-        "outcome": _stated(report.record)[0] or None,
+        "outcome": stated(report.record)[0] or None,
         "outcome_reasons": [
-            {"code": code, "detail": detail} for code, detail in _stated(report.record)[1]
+            {"code": code, "detail": detail} for code, detail in stated(report.record)[1]
         ],
         "proven_time": instant(report.proven_time) if report.proven_time else None,
         "requested_url": report.requested_url,
@@ -63,22 +63,22 @@ def lines(report: Report) -> list[str]:
 
 def outcome_lines(report: Report) -> list[str]:
     """Return what a bundle says of its capture: its own word, which changes no verdict."""
-    state, reasons = _stated(report.record)
+    state, reasons = stated(report.record)
     if not report.record:
         return []
     if not state:
         return ["the bundle does not say whether its capture is complete"]
     result = [f"the bundle says of its capture: {printable(state)}"]
     result += [
-        f"     {printable(code[:_MAX_WORDS])}: {printable(detail[:_MAX_WORDS])}"
-        for code, detail in reasons[:_MAX_REASONS]
+        f"     {printable(code[:MAX_WORDS])}: {printable(detail[:MAX_WORDS])}"
+        for code, detail in reasons[:MAX_REASONS]
     ]
-    if len(reasons) > _MAX_REASONS:
-        result.append(f"     and {len(reasons) - _MAX_REASONS} more reasons")
+    if len(reasons) > MAX_REASONS:
+        result.append(f"     and {len(reasons) - MAX_REASONS} more reasons")
     return result
 
 
-def _stated(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
+def stated(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return the outcome of a capture by its record, with codes and sentences; "" for none."""
     outcome = record.get("outcome")
     if not isinstance(outcome, dict) or outcome.get("state") not in _OUTCOMES:

@@ -14,8 +14,9 @@ import click
 import pytest
 
 from snapshotter.cli.main import cli
-from snapshotter.formats import canonical_json
-from tests import bundles
+from snapshotter.formats import canonical_json, names
+from snapshotter.model.proof import Role
+from tests import bundles, packs
 from tests.measured import Measured, measured
 
 MEGABYTES = 300  # more than its interpreter has: the documented bound
@@ -188,3 +189,25 @@ def test_a_folder_of_hostile_files_beside_an_event_costs_it_nothing(folder: Path
     (found,) = measured([["verify", "event.json"]], folder)
 
     assert (found.code, "Traceback" in found.err, found.megabytes < 50) == (11, False, True)
+
+
+def test_of_the_captures_of_a_pack_one_is_held_at_a_time(folder: Path) -> None:
+    members = bundles.unpack(
+        bundles.seal(
+            folder / "spool", signer=packs.SIGNER, clock=bundles.RealClock(), require_timestamps=0
+        ).file.read_bytes()
+    )
+    record = bundles.record_of(members)
+    record["limits"] = ["\U0001f600" + "a" * 3_000_000]  # four bytes a character in memory
+    changes = {names.CAPTURE_RECORD: canonical_json.dumps(record)}
+    data = bundles.pack(bundles.resealed(members, changes, packs.SIGNER, None))
+    roles = (Role.LAST_SEEN, Role.FIRST_GONE, *[Role.CONFIRMATION] * 8)
+    files = [
+        packs.File(f"20261127t10000{at}z-aaaaaaaaaaaaaaaa.wacz", role, data)
+        for at, role in enumerate(roles)
+    ]
+    (folder / "pack.html").write_bytes(packs.written(files))
+
+    (found,) = measured([["verify", "pack.html"]], folder)
+
+    assert (found.code, "Traceback" in found.err, found.megabytes < 80) == (10, False, True), found
