@@ -694,7 +694,7 @@ def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[
         check="previous",
         verdict=Verdict.PASSED,
         code=Code.OK,
-        detail=f"the event before it is {told}",
+        detail=f"the event before it is {told}; its own captures were not looked at here",
     )
 
 

@@ -225,7 +225,9 @@ def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None
     def before(sha256: str) -> tuple[Takedown, str] | None:
         return (made.event, EVENTS.key_id) if sha256 == digest else None
 
-    assert made.verify(made.reinstated, before=before).verdict is Verdict.PASSED
+    found = made.verify(made.reinstated, before=before)
+    assert found.verdict is Verdict.PASSED
+    assert "removed; its own captures were not looked at here" in "\n".join(lines(found))
     assert _codes(made.verify(made.reinstated, before=lambda sha256: None)) == {
         "previous": {Code.PREVIOUS}
     }
