@@ -939,6 +939,7 @@ def _agreement(shop: Shop) -> Iterator[Case]:
         ]),
     ):  # fmt: skip
         yield _good(f"agreement-{label}", insider(edit), f"honest: {label}")
+    yield from _counted(shop)
     file = {
         "bottom_px": 1,
         "height": 1,
@@ -996,6 +997,120 @@ def _agreement(shop: Shop) -> Iterator[Case]:
             )
 
 
+def _counted(shop: Shop) -> Iterator[Case]:
+    """What the custody chain, the list of pages and the lists of the record state once more."""
+    lines = b'{"more":true}\n' * 3
+    listed = b'{"format":"json-pages-1.0","id":"pages","title":"All Pages"}\n'
+    page = {
+        "id": "1",
+        "text": 'a "title":',
+        "title": "A page",
+        "ts": "2026-11-24T16:37:26Z",
+        "url": bundles.URL,
+    }
+
+    def pages(**fields: Any) -> bytes:
+        return listed + canonical_json.dumps({**page, **fields}) + b"\n"
+
+    good = shop.members(
+        contents={**bundles.CONTENTS, "capture/images.jsonl": lines, "pages/pages.jsonl": pages()}
+    )
+    root = shop.authority.anchor.root
+    pem = root.public_bytes(Encoding.PEM).decode()
+    certificate = {"pem": pem, "sha256": root.fingerprint(hashes.SHA256()).hex()}
+    images = {"failed": 1, "loaded": 2, "pending": 0, "placeholder": 0, "wanted": 3}
+    requests = {"answered": 3, "blocked": 1, "cancelled": 1, "failed": 1, "pending": 0, "total": 6}
+    redaction = {
+        "commitments": ["sha256:" + "0" * 64],
+        "count": 2,
+        "name": "cookie",
+        "place": "request-header",
+    }
+
+    def whole(record: Record) -> None:
+        record["content"].update(
+            images=dict(images), requests=dict(requests), failed_requests=[{"url": "x"}] * 2
+        )
+        record["from_whom"]["tls"] = {"chain": [dict(certificate)]}
+        record["redactions"] = [dict(redaction), {**redaction, "name": "authorization"}]
+        record["outcome"].update(
+            state="partial", reasons=[{"code": "a", "detail": ""}, {"code": "b", "detail": ""}]
+        )
+
+    def insider(edit: Edit, **changes: bytes) -> Members:
+        record = bundles.record_of(good)
+        if "pages/pages.jsonl" in changes or "capture/images.jsonl" in changes:
+            digests = {it: digest_bytes(data) for it, data in changes.items()}
+            for it in record["content"]["artifacts"]:
+                if (made := digests.get(it["path"])) is not None:
+                    it.update(blake3=made.blake3, length=made.length, sha256=made.sha256)
+        whole(record)
+        edit(record)
+        changes[names.CAPTURE_RECORD] = canonical_json.dumps(record)
+        return bundles.resealed(good, changes, shop.signer, shop.stamp)
+
+    honest = insider(lambda record: None)
+    yield _good("counted", honest, "events, counts, certificates and pages agree with the record")
+    events = [json.loads(line) for line in honest[names.CUSTODY].splitlines()]
+    for number, label, fields in (
+        (0, "capture-at", {"at": "2026-01-01T00:00:00Z"}), (0, "capture-agent", {"agent": "another"}),
+        (0, "capture-object", {"object": "https://example.net/"}), (0, "capture-outcome", {"outcome": "success"}),
+        (0, "capture-reasons", {"detail": "a"}), (0, "capture-gone", {"event": "creation"}),
+        (1, "redaction-names", {"detail": "cookie"}), (1, "redaction-gone", {"event": "modification"}),
+        (1, "capture-twice", {"event": "capture"}), (1, "redaction-agent", {"agent": "another"}),
+        (2, "digests-at", {"at": events[1]["at"] if events[1]["at"] != events[2]["at"] else "2026-01-01T00:00:00Z"}),
+        (2, "digests-count", {"detail": "SHA-256 and BLAKE3 of 99 files"}), (2, "digests-object", {"object": "seal/manifest-blake3.txt"}),
+        (2, "digests-outcome", {"outcome": "failure"}), (2, "digests-gone", {"event": "fixity check"}),
+    ):  # fmt: skip
+        changed = [dict(it) for it in events]
+        changed[number].update(fields)
+        data, previous = b"", "0" * 64
+        for event in changed:
+            line = canonical_json.dumps({**event, "previous": previous})
+            previous = digest_bytes(line).sha256
+            data += line + b"\n"
+        edited = insider(lambda record: None, **{names.CUSTODY: data})
+        yield _failed(f"insider-event-{label}", edited, f"the custody chain: {label}", "CUSTODY")
+    for label, edit in (
+        ("images-sum", _at("content.images.wanted", 4)), ("images-lines", _at("content.images", {**images, "loaded": 1, "wanted": 2})),
+        ("images-true", _at("content.images.failed", True)), ("images-null", _at("content.images", None)),
+        ("requests-sum", _at("content.requests.total", 7)), ("requests-negative", _at("content.requests", {**requests, "blocked": -1, "total": 4})),
+        ("failed-requests", _at("content.failed_requests", [])), ("failed-requests-null", _at("content.failed_requests", None)),
+        ("redactions-count", _at("redactions.0.count", 0)), ("redactions-true", _at("redactions.0.count", True)),
+        ("redactions-commitments", _at("redactions.0.commitments", None)),
+        ("certificate", _at("from_whom.tls.chain.0.sha256", "0" * 64)), ("certificate-pem", _at("from_whom.tls.chain.0.pem", pem + "\n")),
+        ("certificate-none", _at("from_whom.tls.chain.0.pem", None)), ("chain-object", _at("from_whom.tls.chain", {})),
+        ("page-title", _at("what.title", "Another page")), ("page-address", _at("what.final_url", "http://example.net/")),
+    ):  # fmt: skip
+        yield _failed(f"insider-counted-{label}", insider(edit), f"the record: {label}", "FORMAT")
+    for label, data in (
+        ("title", pages(title="Another")), ("url", pages(url="http://example.net/")), ("field-behind", pages(zz=1)),
+        ("no-title", listed + b'{"id":"1","ts":"2026-11-24T16:37:26Z","url":"http://example.test/page"}\n'),
+        ("two", pages() + pages().partition(b"\n")[2]), ("no-end", pages()[:-1]),
+        ("long", pages(title="Another", text="x" * (2 << 20))),
+    ):  # fmt: skip
+        edited = insider(lambda record: None, **{"pages/pages.jsonl": data})
+        yield _failed(f"insider-pages-{label}", edited, f"the list of pages: {label}", "FORMAT")
+    for label, changes in (
+        ("pages-none", {"pages/pages.jsonl": listed}),
+        ("pages-empty", {"pages/pages.jsonl": b""}),
+        ("pages-long", {"pages/pages.jsonl": pages(text="x" * (2 << 20))}),
+    ):
+        yield _good(label, insider(lambda record: None, **changes), f"honest: {label}")
+    for label, edit in (
+        ("many-images", _at("content.images", {**images, "loaded": 5_000, "wanted": 5_001})),
+        ("many-failed", lambda record: record["content"].update(
+            requests={**requests, "failed": 501, "total": 506}, failed_requests=[0] * 500
+        )),
+        ("replaced", lambda record: [
+            record["redactions"].append({**redaction, "name": "name", "place": "own-name"}),
+            record["what"].update(title="[redacted]"), record["from_whom"]["tls"]["chain"][0].update(pem="[redacted]"),
+        ]),
+        ("cut-title", _at("what.title", "x" * 65_537)),
+    ):  # fmt: skip
+        yield _good(f"counted-{label}", insider(edit), f"honest: {label}")
+
+
 # --- times -----------------------------------------------------------------------------------
 
 
@@ -1016,7 +1131,8 @@ def _times(shop: Shop) -> Iterator[Case]:
     yield _failed(
         "insider-ended-after-the-seal",
         moved("ended_at", second),
-        "ended after it was sealed",
+        "ended after it was sealed, and the custody chain has the second before",
+        "CUSTODY",
         "TIME",
     )
     yield _unclear(

@@ -1463,6 +1463,7 @@ RECORD, CUSTODY, TLS = "capture/capture.json", "capture/custody.jsonl", "capture
 BLAKE3_LIST, SIGNED_LIST = "seal/manifest-blake3.txt", "seal/manifest-sha256.txt"
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
 ASSESSMENT, PAGE_TEXT, POLICY = "capture/assessment.json", "capture/page.txt", "capture/policy.toml"
+IMAGES, PAGES = "capture/images.jsonl", "pages/pages.jsonl"
 REQUIRED = (
     "archive/data.warc.gz", RECORD, CUSTODY, "capture/policy.toml", PACKAGE_DIGEST, PACKAGE, "indexes/index.cdx",
     "pages/pages.jsonl", BLAKE3_LIST, SIGNED_LIST,
@@ -1486,6 +1487,7 @@ class Member:
         if name == ASSESSMENT and length <= MAX_JSON:  # a longer one is not read
             self.kept = MAX_JSON
         self.characters, self.head = 0, b""  # of the page's text; of a picture
+        self.lines, self.end = 0, b""  # of the list of images; of the list of pages, also its end
         self.sha256 = self.blake3 = ""
         self.content = b""
 
@@ -1602,6 +1604,10 @@ def read_members(
             crc = zlib.crc32(data, crc)
             if member.name == PAGE_TEXT:  # all bytes of UTF-8 but those that continue a character
                 member.characters += len(data.translate(None, bytes(range(0x80, 0xC0))))
+            if member.name in (IMAGES, PAGES):
+                member.lines += data.count(b"\n")
+            if member.name == PAGES:  # a title and an address that no record cuts are shorter
+                member.end = (member.end + data)[-(1 << 20) :]
             if member.name.endswith(".png") and len(member.head) < 33:
                 member.head += data[: 33 - len(member.head)]
             if member.kept is not None:
@@ -2394,6 +2400,10 @@ class Verification:
         self.facts()
         self.pictures()
         self.rule_files()
+        self.custody_events()
+        self.certificates()
+        self.counts()
+        self.page_line()
         self.good("agreement", "the record says of itself and of the files what they are", before)
 
     def differ(self, words: str) -> None:
@@ -2467,14 +2477,9 @@ class Verification:
                 self.differ("an outcome that is none")
             elif (state == "complete") == bool(reasons):
                 self.differ("a complete capture has reasons, or one that is not has none")
-        redactions, characters = at("redactions"), at("content.text_characters")
-        replaced = ("url-parameter", "viewer-field", "own-name")
-        if characters is ... or PAGE_TEXT not in self.members:
+        characters = at("content.text_characters")
+        if characters is ... or PAGE_TEXT not in self.members or self.is_replaced():
             return
-        if isinstance(redactions, list) and any(
-            isinstance(it, dict) and it.get("place") in replaced for it in redactions
-        ):
-            return  # the text was counted before something in it was replaced
         if not same(characters, self.members[PAGE_TEXT].characters):
             self.differ("text_characters is not how many the text has")
 
@@ -2520,6 +2525,171 @@ class Verification:
             rules = self.members.get("capture/rules-{}.toml".format(one["id"]))
             if rules is not None and one.get("sha256") != rules.sha256:
                 self.bad("agreement", "HASH", f"{rules.name} is not what the assessment names")
+
+    def is_replaced(self) -> bool:
+        """Whether something was replaced in texts after the record's own were taken, or in the record."""
+        redactions, places = (
+            self.record.at("redactions"),
+            ("url-parameter", "viewer-field", "own-name"),
+        )
+        return isinstance(redactions, list) and any(
+            isinstance(it, dict) and it.get("place") in places for it in redactions
+        )
+
+    def custody_events(self) -> None:
+        record, at = self.record, self.record.at
+        content = self.members[CUSTODY].content
+        try:
+            self.custody_chain(content)
+        except Bad:
+            return  # step 12 said so
+        events = [parse_json(line) for line in content[:-1].split(b"\n")]
+
+        def texts(path: str, name: str) -> Optional[list[str]]:
+            values = at(path)
+            found = (
+                [it.get(name) if isinstance(it, dict) else None for it in values]
+                if isinstance(values, list)
+                else [None]
+            )
+            return (
+                [it for it in found if isinstance(it, str)]
+                if all(isinstance(it, str) for it in found)
+                else None
+            )
+
+        own = {"at": at("when.ended_at"), "agent": record.software}
+        captured = dict(own)
+        if len(record.requested_url) <= 65_536:  # the record cuts a longer text
+            captured["object"] = record.requested_url
+        outcomes = {"complete": "success", "partial": "partial", "failed": "failure"}
+        state, codes, replaced = (
+            at("outcome.state"),
+            texts("outcome.reasons", "code"),
+            texts("redactions", "name"),
+        )
+        if isinstance(state, str) and state in outcomes:
+            captured["outcome"] = outcomes[state]
+        if codes is not None and len("; ".join(codes)) <= 65_536:
+            captured["detail"] = "; ".join(codes)
+        artifacts = at("content.artifacts")
+        files = {sum(1 for name in self.members if LISTED_PLACE.match(name)) - 1}
+        if isinstance(artifacts, list):  # another number of them is told by itself
+            files.add(len(artifacts) + 1)
+        digested = {
+            "at": record.sealed_text,
+            "agent": record.software,
+            "object": SIGNED_LIST,
+            "outcome": "success",
+        }
+        wanted = [("capture", 1, captured), ("message digest calculation", 1, digested)]
+        if replaced is not None:
+            redacted = dict(own)
+            if all(len(it) <= 65_536 for it in replaced):
+                redacted["detail"] = ", ".join(sorted(set(replaced)))
+            wanted.append(("redaction", 1 if replaced else 0, redacted))
+        for name, count, stated in wanted:
+            of_it = [it for it in events if it["event"] == name]
+            if len(of_it) != count:
+                self.bad(
+                    "agreement", "CUSTODY", f"{len(of_it)} custody events {name}, and not {count}"
+                )
+            elif any(it[key] != value for it in of_it for key, value in stated.items()) or (
+                stated is digested
+                and of_it[0]["detail"]
+                not in ["SHA-256 and BLAKE3 of %d files" % number for number in files]
+            ):
+                self.bad(
+                    "agreement",
+                    "CUSTODY",
+                    f"the custody event {name} says otherwise than the record",
+                )
+
+    def certificates(self) -> None:
+        chain = self.record.at("from_whom.tls.chain")
+        if chain in (..., None) or self.is_replaced():
+            return
+        for one in chain if isinstance(chain, list) else [None]:
+            stated, text = (
+                (one.get("sha256"), one.get("pem")) if isinstance(one, dict) else (None, None)
+            )
+            try:
+                if not isinstance(text, str):
+                    raise Bad("a certificate without its PEM")
+                der = from_pem(text.encode("utf-8"), "CERTIFICATE")
+            except Bad:
+                stated, der = None, b""
+            if stated != hashlib.sha256(der).hexdigest():
+                self.differ("a certificate of the server is another than its digest says")
+
+    def counts(self) -> None:
+        at = self.record.at
+
+        def numbers(path: str, names: str) -> Optional[list[int]]:
+            """Counts of the record: none where one of them is not there. Raises Bad for what is no count."""
+            found = [at(f"{path}.{name}") for name in names.split()]
+            if ... in found:
+                return None
+            if not all(is_count(it, 0, 1 << 53) for it in found):
+                raise Bad("no count")
+            return found
+
+        try:
+            images = numbers("content.images", "wanted loaded failed pending placeholder")
+            if images is not None:
+                lines = self.members[IMAGES].lines if IMAGES in self.members else images[0]
+                if images[0] != sum(images[1:]) or (images[0] <= 5_000 and images[0] != lines):
+                    raise Bad("other images than are counted")
+        except Bad as bad:
+            self.differ(f"content.images: {bad}")
+        try:
+            requests = numbers(
+                "content.requests", "total answered failed blocked cancelled pending"
+            )
+            if requests is not None:
+                if requests[0] != sum(requests[1:]):
+                    raise Bad("not their sum")
+                listed = at("content.failed_requests")
+                if listed is not ... and (
+                    not isinstance(listed, list)
+                    or len(listed) != min(requests[2] + requests[3], 500)
+                ):
+                    raise Bad("failed_requests lists other ones")
+        except Bad as bad:
+            self.differ(f"content.requests: {bad}")
+        redactions = at("redactions")
+        for one in redactions if isinstance(redactions, list) else []:
+            count, commitments = (
+                (one.get("count"), one.get("commitments")) if isinstance(one, dict) else (0, 0)
+            )
+            if (
+                not isinstance(commitments, list)
+                or type(count) is not int
+                or count < len(commitments)
+            ):
+                self.differ("redactions: fewer values than commitments")
+
+    def page_line(self) -> None:
+        """The line from which a replay begins: RFC 8785 puts title, ts and url at its end."""
+        record, member = self.record, self.members[PAGES]
+        if (
+            not member.end
+            or (member.lines == 1 and member.end.endswith(b"\n"))
+            or self.is_replaced()
+            or max(len(record.title), len(record.final_url)) > 65_536
+        ):
+            return
+        title, end = (text.encode("utf-8") for text in (
+            ',"title":' + canonical_json(record.title), ',"url":' + canonical_json(record.final_url) + "}\n",
+        ))  # fmt: skip
+        before = member.end[: -len(end)]
+        if (
+            member.lines != 2
+            or not member.end.endswith(end)
+            or before[-28:-21] != b',"ts":"'
+            or not before[:-28].endswith(title)
+        ):
+            self.differ("the list of pages has another title or address than the record")
 
     def renewal_text(self, text: bytes) -> tuple[dict[str, str], bytes]:
         """What a renewal covers besides the bundle (kind of sidecar → SHA-512), and what its token is over. Raises Bad."""

@@ -25,7 +25,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
-from snapshotter.formats import assessment, canonical_json, container, manifest, names, wacz
+from snapshotter.formats import (
+    assessment,
+    canonical_json,
+    container,
+    custody,
+    manifest,
+    names,
+    wacz,
+)
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.rfc3161 import Anchor, build_request, check_response
 from snapshotter.model.bundle import Bundle
@@ -392,11 +400,14 @@ def resealed(
     """
     Return `members` with `changes`, sealed by somebody who has the key.
 
-    The record names the files as they are then, unless it is one of the changes.
+    The record names the files as they are then, and the custody chain says what the record says,
+    unless they are among the changes.
     """
     result = {**members, **changes}
     if names.CAPTURE_RECORD not in changes:
         result = naming_its_files(result)
+    if names.CUSTODY not in changes:
+        result = with_its_events(result)
     return signed(with_manifests(result), signer, stamp)
 
 
@@ -424,6 +435,50 @@ def naming_its_files(members: Mapping[str, bytes]) -> Members:
     if (text := members.get("capture/page.txt")) is not None:
         record["content"]["text_characters"] = len(text.decode())
     return {**members, names.CAPTURE_RECORD: canonical_json.dumps(record)}
+
+
+def with_its_events(members: Mapping[str, bytes]) -> Members:
+    """Return `members` with a custody chain that agrees with the record, if one can."""
+    with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError, EvidenceInvalid):
+        record = record_of(members)
+        reasons, redactions = record["outcome"]["reasons"], record["redactions"]
+        outcomes = {"complete": "success", "partial": "partial", "failed": "failure"}
+        at = {
+            name: canonical_json.parse_clock(text)
+            for name, text in (
+                ("ended", record["when"]["ended_at"]),
+                ("sealed", record["sealed_at"]),
+            )
+        }
+        artifacts = record["content"]["artifacts"]
+        if at["ended"] > at["sealed"] or not isinstance(artifacts, list):
+            return dict(members)
+        capture, *_, sealed = custody.parse(members[names.CUSTODY])
+        capture = replace(
+            capture,
+            at=at["ended"],
+            agent=record["software"],
+            object=record["what"]["requested_url"],
+            outcome=outcomes[record["outcome"]["state"]],
+            detail="; ".join(it["code"] for it in reasons),
+        )
+        replaced = replace(
+            capture,
+            event="redaction",
+            object="archive/data.warc.gz",
+            outcome="success",
+            detail=", ".join(sorted({it["name"] for it in redactions})),
+        )
+        files = len(artifacts) + 1
+        sealed = replace(
+            sealed,
+            at=at["sealed"],
+            agent=record["software"],
+            detail=f"SHA-256 and BLAKE3 of {files} files",
+        )
+        events = (capture, replaced, sealed) if redactions else (capture, sealed)
+        return {**members, names.CUSTODY: custody.encode(events)}
+    return dict(members)
 
 
 def record_of(members: Mapping[str, bytes]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ facts are those of docs/spec/capture-record.md, "What is stated twice". Nothing 
 a page wrote: `Measures` counts while the container is read, and the rest is compared.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import canonical_json, names
+from snapshotter.formats import custody as custody_chain
 from snapshotter.formats.container import Member
 from snapshotter.model.digests import Digests
 from snapshotter.model.finding import Code
@@ -21,12 +24,21 @@ MAX_TILES: Final = 10_000  # that a record lists of all pictures together
 _MAX_TOLD: Final = 20  # contradictions that are told one by one
 _TEXT: Final = "capture/page.txt"
 _POLICY: Final = "capture/policy.toml"
+_IMAGES: Final = "capture/images.jsonl"
+MAX_IMAGES: Final = 5_000  # of one page, each of which has a line of its own
+MAX_FAILED: Final = 500  # requests that a record lists
+MAX_TEXT: Final = 65_536  # characters; a record cuts longer texts
+_PAGES: Final = "pages/pages.jsonl"
+_PAGES_END: Final = 1 << 20  # bytes: a title and an address that no record cuts are shorter
 _PNG: Final = b"\x89PNG\r\n\x1a\n"  # W3C PNG, 5.2
 _PNG_HEAD: Final = 33  # bytes of signature and IHDR
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 # Places of `redactions` whose values may stand in a page's text: it was counted before.
 _IN_TEXTS: Final = frozenset({"url-parameter", "viewer-field", "own-name"})
 _ABSENT: Final = object()  # a field that an earlier version did not write
+
+# What a custody event calls an outcome.
+_OUTCOMES: Final = {"complete": "success", "partial": "partial", "failed": "failure"}
 
 # A contradiction: the code it has, and a sentence.
 Contradiction = tuple[Code, str]
@@ -45,6 +57,9 @@ class Measures:
 
     def __init__(self) -> None:
         self.characters: int | None = None  # of the page's text
+        self.images: int | None = None  # lines about images; None without such a file
+        self.pages = 0  # lines of the list of pages
+        self.pages_end = b""  # of which this is the end
         self.heads: dict[str, bytes] = {}  # of each PNG image: signature and IHDR
 
     def of(self, member: Member) -> Callable[[bytes], None] | None:
@@ -52,6 +67,11 @@ class Measures:
         if member.name == _TEXT:
             self.characters = 0
             return self._count
+        if member.name == _IMAGES:
+            self.images = 0
+            return self._image_lines
+        if member.name == _PAGES:
+            return self._pages
         if member.name.endswith(".png"):
             self.heads[member.name] = b""
             return lambda data: self._head(member.name, data)
@@ -59,6 +79,13 @@ class Measures:
 
     def _count(self, data: bytes) -> None:
         self.characters = (self.characters or 0) + len(data.translate(None, _CONTINUATION))
+
+    def _image_lines(self, data: bytes) -> None:
+        self.images = (self.images or 0) + data.count(b"\n")
+
+    def _pages(self, data: bytes) -> None:
+        self.pages += data.count(b"\n")
+        self.pages_end = (self.pages_end + data)[-_PAGES_END:]
 
     def _head(self, name: str, data: bytes) -> None:
         left = _PNG_HEAD - len(self.heads[name])
@@ -77,14 +104,15 @@ def contradictions(
     record: Mapping[str, Any],
     digests: Mapping[str, Digests],
     measures: Measures,
-    assessment: bytes | None,
+    kept: Mapping[str, bytes],
 ) -> tuple[Contradiction, ...]:
     """
     Return what the record states otherwise than itself, or than the bundle's files show.
 
     Args:
         digests: Of every member.
-        assessment: `capture/assessment.json`; None without one, or if it is too long to be read.
+        kept: The bytes of `capture/custody.jsonl`, and of `capture/assessment.json` where it is
+            there and short enough to be read.
     """
     found: list[Contradiction] = []
     for one in (
@@ -95,11 +123,18 @@ def contradictions(
         *_outcome(record),
         *_text(record, measures),
         *_pictures(record, digests, measures),
-        *_rule_files(assessment, digests),
+        *_rule_files(kept.get(assessments.PATH), digests),
+        *_custody(record, digests, kept[names.CUSTODY]),
+        *_certificates(record),
+        *_images(record, measures),
+        *_requests(record),
+        *_redactions(record),
+        *_page(record, measures),
     ):
-        if len(found) == _MAX_TOLD:
-            found.append((one[0], "and there are more"))
-            break
+        if len(found) >= _MAX_TOLD:
+            if any(one[0] is code for code, _ in found[_MAX_TOLD:]):
+                continue  # of those that are not told one by one, each code once
+            one = (one[0], "and there are more")
         found.append(one)
     return tuple(found)
 
@@ -290,3 +325,185 @@ def _outcome(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Code.FORMAT, "outcome is not a state with reasons"
     elif (state == "complete") != (not reasons):
         yield Code.FORMAT, f"outcome.state is {state}, and it has {len(reasons)} reasons"
+
+
+def _images(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradiction]:
+    counts = [
+        _at(record, f"content.images.{it}")
+        for it in ("wanted", "loaded", "failed", "pending", "placeholder")
+    ]
+    if _ABSENT in counts:
+        return
+    wanted, *states = counts
+    if not _are_counts(counts) or wanted != sum(states):
+        yield Code.FORMAT, "content.images.wanted is not the sum of what became of the images"
+    elif wanted <= MAX_IMAGES and measures.images not in (None, wanted):
+        yield (
+            Code.FORMAT,
+            f"content.images.wanted is {wanted}, and {_IMAGES} has {measures.images} lines",
+        )
+
+
+def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    total, *ends = [
+        _at(record, f"content.requests.{it}")
+        for it in ("total", "answered", "failed", "blocked", "cancelled", "pending")
+    ]
+    if _ABSENT in (total, *ends):
+        return
+    if not _are_counts((total, *ends)) or total != sum(ends):
+        yield Code.FORMAT, "content.requests.total is not the sum of how the requests ended"
+        return
+    listed = _at(record, "content.failed_requests")
+    _, failed, blocked, *_ = ends
+    if listed is not _ABSENT and (
+        not isinstance(listed, list) or len(listed) != min(failed + blocked, MAX_FAILED)
+    ):
+        yield (
+            Code.FORMAT,
+            "content.failed_requests lists other requests than content.requests counts",
+        )
+
+
+def _are_counts(values: Iterable[object]) -> bool:
+    return all(type(it) is int and it >= 0 for it in values)
+
+
+def _redactions(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    listed = _at(record, "redactions")
+    for it in listed if isinstance(listed, list) else ():
+        count, commitments = (
+            (it.get("count"), it.get("commitments")) if isinstance(it, dict) else (None, None)
+        )
+        if type(count) is not int or not isinstance(commitments, list) or count < len(commitments):
+            yield Code.FORMAT, "redactions counts fewer values than it has commitments"
+
+
+def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Compare the digest of each certificate with its PEM, where nothing in it was replaced."""
+    chain = _at(record, "from_whom.tls.chain")
+    if chain is _ABSENT or chain is None or _has_replaced_texts(record):
+        return
+    for it in chain if isinstance(chain, list) else (None,):
+        stated, pem = (it.get("sha256"), it.get("pem")) if isinstance(it, dict) else (None, None)
+        if not isinstance(pem, str) or stated != _pem_digest(pem):
+            yield Code.FORMAT, "from_whom.tls.chain states another digest of a certificate"
+
+
+def _pem_digest(pem: str) -> str | None:
+    """Return the SHA-256 of what is in a PEM; None for none."""
+    head, tail = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+    if not (pem.startswith(head) and pem.endswith(tail) and pem.isascii()):
+        return None
+    body = pem[len(head) : -len(tail)]
+    try:
+        der = base64.b64decode(body.replace("\n", ""), validate=True)
+    except ValueError:
+        return None
+    text = base64.b64encode(der).decode("ascii")
+    lines = "".join(f"{text[at : at + 64]}\n" for at in range(0, len(text), 64))
+    return hashlib.sha256(der).hexdigest() if lines == body else None
+
+
+def _page(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradiction]:
+    """Compare the line from which a replay begins. A list without a page states nothing."""
+    texts = [_at(record, "what.title"), _at(record, "what.final_url")]
+    end = measures.pages_end
+    has_none = not end or (measures.pages == 1 and end.endswith(b"\n"))
+    if has_none or _has_replaced_texts(record) or not _are_uncut(texts):
+        return
+    title, url = (canonical_json.dumps(it) for it in texts)
+    rest = end.removesuffix(b',"url":' + url + b"}\n")
+    instant = len(b',"ts":"2026-11-24T16:37:26Z"')
+    is_same = (
+        measures.pages == 2  # a header, and one page
+        and rest != end
+        and rest[-instant:].startswith(b',"ts":"')
+        and rest[:-instant].endswith(b',"title":' + title)
+    )
+    if not is_same:
+        yield Code.FORMAT, f"{_PAGES} has another title or address of the page than the record"
+
+
+# The custody chain.
+
+
+def _custody(
+    record: Mapping[str, Any], digests: Mapping[str, Digests], data: bytes
+) -> Iterator[Contradiction]:
+    try:
+        events = custody_chain.parse(data)
+    except EvidenceInvalid:
+        return  # the check of the chain says so
+    there = sum(names.is_listed(it) for it in digests) - 1  # the chain counts before it is written
+    for name, count, stated in _events(record, there):
+        of_it = [it for it in events if it.event == name]
+        if len(of_it) != count:
+            yield Code.CUSTODY, f"the custody chain has {len(of_it)} events “{name}”, not {count}"
+            continue
+        for event in of_it:
+            for field, value in stated.items():
+                if getattr(event, field) not in value:
+                    yield (
+                        Code.CUSTODY,
+                        f"{field} of the custody event “{name}” is not what the record says",
+                    )
+
+
+def _events(
+    record: Mapping[str, Any], there: int
+) -> Iterator[tuple[str, int, dict[str, tuple[object, ...]]]]:
+    """
+    Yield name and number of custody events, and what their fields have to be.
+
+    Args:
+        there: How many files of the bundle are listed. Where the record names another number of
+            artifacts, that is told by itself.
+    """
+    software = record["software"]
+    ended = canonical_json.parse_clock(record["when"]["ended_at"])
+    sealed = canonical_json.parse_clock(record["sealed_at"])
+    capture = {"object": record["what"]["requested_url"]}
+    state, reasons = _at(record, "outcome.state"), _at(record, "outcome.reasons")
+    if isinstance(state, str) and state in _OUTCOMES:
+        capture["outcome"] = _OUTCOMES[state]
+    if (codes := _texts_of(reasons, "code")) is not None:
+        capture["detail"] = "; ".join(codes)
+    own: dict[str, tuple[object, ...]] = {"at": (ended,), "agent": (software,)}
+    yield "capture", 1, own | {key: (it,) for key, it in capture.items() if len(it) <= MAX_TEXT}
+    if (replaced := _texts_of(_at(record, "redactions"), "name")) is not None:
+        words = ", ".join(sorted(set(replaced)))
+        yield (
+            "redaction",
+            1 if replaced else 0,
+            own | ({"detail": (words,)} if _are_uncut(replaced) else {}),
+        )
+    artifacts = _at(record, "content.artifacts")
+    counts = {there, len(artifacts) + 1} if isinstance(artifacts, list) else {there}
+    yield (
+        "message digest calculation",
+        1,
+        {
+            "at": (sealed,),
+            "agent": (software,),
+            "object": (names.MANIFEST_SHA256,),
+            "outcome": ("success",),
+            "detail": tuple(f"SHA-256 and BLAKE3 of {it} files" for it in counts),
+        },
+    )
+
+
+def _texts_of(values: object, name: str) -> list[str] | None:
+    """Return a text of each of a list's objects; None if that is none."""
+    if not isinstance(values, list):
+        return None
+    found = [it.get(name) if isinstance(it, dict) else None for it in values]
+    return [it for it in found if isinstance(it, str)] if _are_texts(found) else None
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(it, str) for it in values)
+
+
+def _are_uncut(texts: Sequence[str]) -> bool:
+    return all(len(it) <= MAX_TEXT for it in texts)

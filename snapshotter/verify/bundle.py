@@ -922,9 +922,7 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
 
 def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     contents = state.read
-    found = agreement.contradictions(
-        state.record, contents.digests, state.measures, contents.kept.get(assessments.PATH)
-    )
+    found = agreement.contradictions(state.record, contents.digests, state.measures, contents.kept)
     for code, detail in found:
         yield _failed("agreement", code, detail)
     if not found:
