@@ -148,8 +148,12 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
     if until is not None and until < since:
         raise EvidenceInvalid("it ends before it begins")
     missed = tuple(map(_missed, value["missed"]))
-    if value["event"] == GapEvent.MISSED and not missed:
-        raise EvidenceInvalid("a gap without a visit")
+    if value["event"] == GapEvent.MISSED:
+        slots = [slot for it in missed for slot in it.slots]
+        if not slots:
+            raise EvidenceInvalid("a gap without a visit")
+        if (since, until) != (min(slots), max(slots)):
+            raise EvidenceInvalid("since and until are not its first and its last slot")
     return GapRecord(
         gap_id=gap_id,
         at=parse_instant(value["at"]),

@@ -9,6 +9,7 @@ is gone without one was taken, and a tombstone without a leaf was forged or is n
 finished (docs/spec/tombstone.md).
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from snapshotter.model.digests import is_digest
 FORMAT = "snapshotter-tombstone/1"
 KIND = "tombstone.json"  # follows the bundle's name and a dot
 MAX_TEXT = 2000  # characters
+_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 _FIELDS = {
     "at": str, "bundle_id": str, "by": str, "custody_head": str, "length": int, "order": str,
     "reason": str, "sha256": str,
@@ -85,6 +87,8 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
             raise EvidenceInvalid(f"{name} is no SHA-256")
     if value["length"] < 0:
         raise EvidenceInvalid("a length below nothing")
+    if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):
+        raise EvidenceInvalid("length and sha256 are not of one file")
     return Tombstone(
         bundle_id=bundle_id,
         sha256=value["sha256"],

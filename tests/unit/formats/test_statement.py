@@ -1,6 +1,7 @@
 """Signed statements, holds and tombstones: what counts, and what does not."""
 
 import base64
+import hashlib
 import json
 import subprocess
 from datetime import UTC, datetime
@@ -177,3 +178,18 @@ def test_a_tombstone_is_read_as_it_was_made_and_of_its_bundle_alone() -> None:
 def test_an_erasure_without_a_reason_or_an_order_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"erasure needs|at most"):
         tombstone.encode(stone(**change), SIGNER)
+
+
+@pytest.mark.parametrize("change", [{"sha256": ""}, {"length": 0}])
+def test_a_tombstone_whose_length_and_digest_are_of_two_files_is_refused(
+    change: dict[str, object],
+) -> None:
+    with pytest.raises(EvidenceInvalid, match="of one file"):
+        tombstone.parse(tombstone.encode(stone(**change), SIGNER), BUNDLE)
+
+
+def test_a_tombstone_of_a_bundle_that_was_gone_or_empty_already_is_read() -> None:
+    for digest in ("", hashlib.sha256(b"").hexdigest()):
+        data = tombstone.encode(stone(sha256=digest, length=0), SIGNER)
+
+        assert tombstone.parse(data, BUNDLE).length == 0

@@ -37,7 +37,7 @@ def given(*, hours_ago: int = 5, event: GapEvent = GapEvent.MISSED, by: str = ""
         since=at - 12 * HOUR,
         until=at if event is GapEvent.MISSED else None,
         by=by,
-        missed=(Missed(slots=(at - HOUR, at), urls=urls),) if event is GapEvent.MISSED else (),
+        missed=(Missed(slots=(at - 12 * HOUR, at), urls=urls),) if event is GapEvent.MISSED else (),
     )
 
 
