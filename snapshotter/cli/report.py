@@ -1,6 +1,7 @@
 """`snapshotter report`: what many captures together say, for a case and a period."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,18 +187,21 @@ def _scope(
 
 def _time(text: str | None, *, at_end: bool) -> datetime | None:
     """Return an instant, of a day its first one, or the first behind it."""
-    from datetime import timedelta
+    from datetime import date, timedelta
 
     if text is None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        with suppress(ValueError):  # it is a moment
+            date.fromisoformat(text)
+            at += timedelta(days=1) if at_end else timedelta()
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             f"{text!r} is no time: 2026-05-27, or 2026-05-27T08:00:00Z"
         ) from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return at + timedelta(days=1) if at_end and len(text) == len("2026-05-27") else at
+    return at
 
 
 def _print(made: "CampaignReport") -> None:

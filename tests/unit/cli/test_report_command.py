@@ -113,12 +113,15 @@ def test_a_period_is_given_by_days_or_moments(capsys: pytest.CaptureFixture[str]
     assert run("--json", "--from", "2026-01-08", "--to", "2026-01-08") == 0
     report = json.loads(capsys.readouterr().out)["campaign"]
     assert (report["since"], report["until"]) == ("2026-01-08T00:00:00Z", "2026-01-09T00:00:00Z")
+    assert run("--json", "--to", "20260108") == 0  # the same day in another spelling
+    assert json.loads(capsys.readouterr().out)["campaign"]["until"] == "2026-01-09T00:00:00Z"
 
     until = (BEGIN + timedelta(minutes=30)).isoformat()
     assert run("--json", "--to", until) == 0
     numbers = json.loads(capsys.readouterr().out)["findings"]["numbers"]
     assert next(it["value"] for it in numbers if it["name"] == "removed") == 0
     assert run("--from", "yesterday") == 2
+    assert run("--to", "9999-12-31") == 2  # a day behind which there is none
 
 
 def test_what_is_asked_wrongly_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
