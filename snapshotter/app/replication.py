@@ -242,6 +242,7 @@ class _Replication:
             self._wrong("lagging", LOG, f"not copied: {error}")
         else:
             if done is None:
+                self._without_log()
                 return
             if self._dry_run:
                 self.done.log_lag = done.lag
@@ -252,6 +253,19 @@ class _Replication:
             self.done.entries = done.size
             state = "copied" if done.lag else "present"
             self._told(state, LOG, f"{done.lag} of {done.size} entries copied")
+
+    def _without_log(self) -> None:
+        """Tell of a source that has no log, and parts of one."""
+        try:
+            part = next(iter(self._desk.source.list("log/tile/")), None)
+        except ServiceUnavailable:
+            raise
+        except (SnapshotterError, OSError) as error:
+            self._wrong("lagging", LOG, f"not copied: {error}")
+            return
+        if part is not None:
+            words = "not copied: parts of a log are there, and no checkpoint of it"
+            self._wrong("damaged", LOG, words)
 
     def _newest(self) -> SignedCheckpoint | None:
         try:

@@ -234,6 +234,20 @@ def test_a_log_whose_entries_are_not_those_of_its_checkpoint_is_not_copied(place
     assert not (place.folder / "two" / "log").exists()
 
 
+@pytest.mark.parametrize("in_its_place", ["nothing", "a folder"])
+def test_a_log_without_its_checkpoint_is_told_of(place: Place, in_its_place: str) -> None:
+    checkpoint = place.folder / "one" / log_state.CHECKPOINT
+    checkpoint.unlink()
+    if in_its_place == "a folder":
+        checkpoint.mkdir()
+
+    told = place.replicate()
+
+    said = "not copied: parts of a log are there, and no checkpoint of it"
+    assert ("damaged", said) in told
+    assert (place.done.copied, place.done.in_step) == (2, False)
+
+
 def test_a_record_that_is_not_the_one_that_was_logged_is_not_copied(place: Place) -> None:
     key, data = gaps.put(place.first, gaps.given(hours_ago=7))
     place.first.put(key, flipped(data))
