@@ -232,14 +232,12 @@ def audit(
                 silent = _unanswered(memory, url, wanted, clock.now())
                 if not silent.is_lasting:
                     raise
-                said = (
-                    f"{url} has not answered {silent.audits} audits since {instant(silent.since)}"
-                )
-                hint = "ask whoever keeps the store, and audit a copy of it"
+                said = f"{url} did not answer {silent.audits} audits since {instant(silent.since)}"
+                hint = "ask the keeper of the store, and audit a copy: snapshotter audit COPY"
                 if not silent.was_read:
                     raise EvidenceUnverifiable(f"{said}: {error}", hint=hint) from error
                 raise StoreWithheld(
-                    f"{said}, and an earlier audit read it: {error}", hint=hint
+                    f"{said}, but an earlier audit could read it: {error}", hint=hint
                 ) from error
             if each is not None:
                 for finding in running.findings():

@@ -75,16 +75,17 @@ def of_withheld(count: int, report_id: str, place: str, at: datetime) -> Event:
         count: How many; 0 where no audit of the store comes to its end.
         place: The store, as receipts name it.
     """
-    what = (
-        f"{count} objects that an earlier audit read: three audits over a day could not read them"
-    )
-    whole = "all that it has: for a day no audit of it came to its end"
+    if count:
+        objects = "1 object" if count == 1 else f"{count} objects"
+        summary = f"at least three audits could not read {objects} that an earlier audit read"
+    else:
+        summary = "for at least a day no audit of a store could be completed; an earlier audit read it"
     return Event(
         id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
         kind=EventKind.AUDIT_WITHHELD,
         at=at,
         subject=place,
-        summary=f"a store withholds {what if count else whole}",
+        summary=summary,
         about=(),
         reasons=(AuditCode.WITHHELD.value,),
     )

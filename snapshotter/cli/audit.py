@@ -86,7 +86,7 @@ give --state a place that nobody but you can write.
     default=5,
     show_default=True,
     metavar="SECONDS",
-    help="Look again after so long for what the store says it does not have.",
+    help="How long to wait before missing objects are looked for again.",
 )
 @click.option("--restart", is_flag=True, help="Do not go on with an audit that was interrupted.")
 @click.option("--no-report", is_flag=True, help="Write nothing into the store.")
@@ -114,12 +114,12 @@ def audit(
 
     Builds the log's tree again, holds it against what was seen before and what its
     witnesses saw, matches store and log in both directions, and verifies every bundle
-    with all that stands beside it. The exit code is the verdict: 0, 10 or 11; or 30 where
-    something could not be read and another try may help.
+    with all that stands beside it. The exit code is the verdict: 0, 10 or 11. It is 30 if
+    something could not be read and another audit may read it.
 
     The findings are signed and go into the store and its log, like evidence. An audit that
     was interrupted goes on when it is called again. If it is FAILED, or the store withholds
-    what an earlier audit read, whoever the setting notify_file names is told.
+    what an earlier audit read, the channels of the setting notify_file get a message.
     """
     from snapshotter.app import (
         auditing,

@@ -240,7 +240,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="SECONDS",
-    help="Look again after so long for what the store says it does not have.",
+    help="How long to wait before missing files are looked for again.",
 )
 @_JSON
 @click.pass_context

@@ -85,16 +85,16 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNLOCKED: "set the retention again, and find out who could lift it",
         AuditCode.INVALID: "snapshotter verify says what does not hold; no byte was changed",
         AuditCode.INTERNAL: "this is a bug of ours: please report it; the bundle is not judged",
-        AuditCode.WITHHELD: "an earlier audit read it: ask whoever keeps the store for it, and "
-        "look for a copy; whoever hides a deletion answers like this",
+        AuditCode.WITHHELD: "ask the keeper of the store for this object, and look for it in a "
+        "copy: a store that hides a deletion answers in this way",
         AuditCode.UNREADABLE: "check rights and disk, then audit again: nothing is known of it",
         AuditCode.UNPROVEN: "snapshotter verify says what is missing, with a trust file that "
         "names key and authorities",
         AuditCode.NO_LOG: "without a log nobody can see a deletion: audit the store that this is "
         "a copy of, or begin one with snapshotter log sync",
         AuditCode.UNTRUSTED_LOG: "ask the owner of the trust file to name the log: snapshotter "
-        "trust set-log trust.json VERIFIER-KEY, with the key that snapshotter log show prints "
-        "where the log is kept; then audit with --trust trust.json --root-key KEY-ID",
+        "trust set-log trust.json VERIFIER-KEY (snapshotter log show prints the key on the "
+        "machine of the log); then audit again with --trust trust.json --root-key KEY-ID",
         AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
         AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
         AuditCode.OLDER_TRUST: "ask for the newest trust file: an older one may hide a revocation",

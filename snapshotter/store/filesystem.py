@@ -360,7 +360,7 @@ class DirectoryStore:
                 except OSError as error:
                     if error.errno in (errno.ELOOP, errno.ENOTDIR):
                         raise NotRegularFile(
-                            error.errno, f"{segment} is no folder of the store", key
+                            error.errno, f"{segment} is not a folder of the store", key
                         ) from error
                     raise
             yield folders
@@ -400,9 +400,9 @@ class DirectoryStore:
         root, code = self._root, error.errno
         if isinstance(error, NotRegularFile):
             return NotAnObject(
-                f"something is in the way of {key} in {root}: {error.strerror}",
-                hint="put the file itself there: a store follows no links, and keeps objects as"
-                " regular files",
+                f"{key} in {root} cannot be used: {error.strerror}",
+                hint="put the file itself there: a store keeps objects as regular files, and does"
+                " not follow links",
             )
         if is_disk_full(error):
             return SnapshotterError(

@@ -177,7 +177,7 @@ def _inside(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SnapshotterError(f"{folder} can not be read: {error.strerror}") from error
+        raise SnapshotterError(f"{folder} cannot be read: {error.strerror}") from error
 
 
 def _intended(found: Iterable[Line]) -> tuple[CustodyEvent, ...]:

@@ -169,13 +169,13 @@ def check_log(
             if not seen:
                 raise
             if reader.is_listed([log_state.CHECKPOINT]):
-                words = "a listing shows it, and it can not be read"
+                words = "a listing shows it, but it cannot be read"
                 yield _found("checkpoint", Verdict.INDETERMINATE, words, Code.LOG)
                 return
-            gone = f"the log is gone: {seen[0][0]} is a checkpoint of it"
+            gone = f"the log is gone: {seen[0][0]} is a checkpoint of this log"
             yield _found("checkpoint", Verdict.FAILED, gone)
             return
-        yield _found("checkpoint", Verdict.INDETERMINATE, f"it can not be read: {error}", Code.LOG)
+        yield _found("checkpoint", Verdict.INDETERMINATE, f"it cannot be read: {error}", Code.LOG)
         return
     if reader.policy is None:
         yield _found(
@@ -202,7 +202,7 @@ def check_log(
     except ServiceUnavailable:
         raise
     except (SnapshotterError, OSError) as error:
-        problem = f"a file of it can not be read: {error}"
+        problem = f"a file of the log cannot be read: {error}"
         yield _found("tree", Verdict.INDETERMINATE, problem, Code.LOG)
     else:
         yield _found(
@@ -250,7 +250,7 @@ def _rebuilt(
     except EvidenceInvalid as error:
         if reader.is_listed(reader.take_missing()):
             raise EvidenceUnverifiable(
-                f"the store lists a file of the log, and does not have it: {error}"
+                f"the store lists a file of the log, but does not have it by its name: {error}"
             ) from error
         raise
 

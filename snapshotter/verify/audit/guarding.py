@@ -108,7 +108,7 @@ class Guard:
         except SnapshotterError as error:
             if isinstance(error, ServiceUnavailable):
                 raise
-            words = f"the receipts of this machine can not be read: {error}"
+            words = f"the receipts of this machine cannot be read: {error}"
             self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
 
     def _missing(self, tell: Callable[[str, str, str], None]) -> None:
@@ -232,7 +232,7 @@ class Guard:
             self._say(code, _FAILED, listed.key, "not the bytes of this machine's receipt")
         for key in sorted({it.key for it in here} - {listed.key}):
             if not self._workspace.has_object(key):
-                words = "this machine has a receipt for it"
+                words = "a receipt of this machine names it"
                 self._objects.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
@@ -301,8 +301,8 @@ class Guard:
                     bare += 1
                     first = first or key
         if unknown:
-            words = f"the store does not say of {unknown} records and files of the log whether "
-            self._say(AuditCode.UNLOCKED, _NOTE, "", f"{words}they are locked")
+            words = f"the store does not report the locks of {unknown} records and files of the log"
+            self._say(AuditCode.UNLOCKED, _NOTE, "", words)
         if bare:
             self._say(
                 AuditCode.UNLOCKED,

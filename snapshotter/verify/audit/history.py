@@ -135,7 +135,7 @@ class History:
                 self._objects.pause()
                 served = self._read_checkpoint()
         except CannotRead as error:
-            words = f"the checkpoint of the log can not be read: {error}"
+            words = f"the checkpoint of the log cannot be read: {error}"
             self._objects.unreadable(CHECKPOINT, words, retry=error.retry)
             self.is_unreadable = True
             return  # what was read before stays

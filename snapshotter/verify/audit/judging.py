@@ -146,7 +146,8 @@ class Judge:
 
     def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
         """Tell what a bundle lacks, where what could not be read beside it may be just that."""
-        words = f"without {', '.join(sorted(unread))}, which can not be read: {'; '.join(found)}"
+        names = ", ".join(sorted(unread))
+        words = f"sidecars cannot be read ({names}), so this is not established: {'; '.join(found)}"
         self._tell(
             AuditFinding(
                 code=AuditCode.UNPROVEN,
@@ -389,7 +390,9 @@ class Judge:
         if entries:
             self._missing(listed.bundle, listed.key, entries[0].sha256, _named(entries[0]))
         else:
-            self._objects.unreadable(listed.key, f"the store lists it, and: {why}", retry=True)
+            self._objects.unreadable(
+                listed.key, f"the store lists it, but when it was read: {why}", retry=True
+            )
 
     def _key_of(self, entry: Entry) -> str | None:
         try:
@@ -402,7 +405,7 @@ class Judge:
         try:
             self._objects.opened(key).close()
         except Absent:
-            self._missing(bundle_id, key, sha256, "this machine has a receipt for it")
+            self._missing(bundle_id, key, sha256, "a receipt of this machine names it")
         except CannotRead as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
 
@@ -413,10 +416,10 @@ class Judge:
             self._objects.read(stone, statement.MAX_BYTES)
         except Absent:
             if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
-                said += "; nor is there the tombstone that the log names"
+                said += "; the tombstone that the log names is missing as well"
             self._objects.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except CannotRead as error:
-            words = f"{said}, and it is not there; whether by order is not known: {error}"
+            words = f"{said}, but the store does not have it; its tombstone cannot be read: {error}"
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
         else:
@@ -425,14 +428,16 @@ class Judge:
 
     def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
         """A bundle that was there is gone, and there is a tombstone."""
-        said += ", and the store does not have it"
+        said += ", but the store does not have it"
         orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
         stone = layout.sidecar_key(key, tombstone.KIND)
         try:
             data = self._objects.read(stone, statement.MAX_BYTES)
         except (Absent, CannotRead) as error:
             retry = not isinstance(error, CannotRead) or error.retry
-            self._objects.unreadable(key, f"{said}: its tombstone: {error}", retry=retry)
+            self._objects.unreadable(
+                key, f"{said}; its tombstone cannot be read: {error}", retry=retry
+            )
             return
         found = tombstone_of(data, bundle_id, self._trust) or {"broken": "is none"}
         if "broken" in found:
@@ -454,7 +459,7 @@ class Judge:
                 )
             self._kept_custody(bundle_id, key)
         elif self._history.is_unreadable:
-            words = f"{said}: whether its tombstone is in the log is not known"
+            words = f"{said}; it is not known whether its tombstone is in the log"
             self._say(AuditCode.DELETED, _UNCLEAR, key, words)
         else:
             # The log names no such tombstone: its writer died before it could, or it is forged.
@@ -504,7 +509,7 @@ class Judge:
         else:
             words = (
                 f"it was erased, and entry {min(missing.values())} of the log names a head of its "
-                "custody chain that what was kept does not have"
+                "custody chain that the kept sidecars do not have"
             )
             if sidecars or len(missing) > 1:
                 self._objects.suspect_custody(key, words, {number for number, _ in sidecars})

@@ -184,7 +184,9 @@ class Objects:
         try:
             return self.read(key, limit)
         except Absent as error:
-            raise CannotRead(f"the store lists it, and: {error}", retry=True) from error
+            raise CannotRead(
+                f"the store lists it, but when it was read: {error}", retry=True
+            ) from error
 
     def opened(self, key: str) -> BinaryIO:
         """
@@ -217,7 +219,7 @@ class Objects:
                 self.saw(prefix)
         except (SnapshotterError, OSError) as error:
             words = cannot_read(self.store, error)
-            self.unreadable(prefix, f"the listing breaks off: {words}", retry=words.retry)
+            self.unreadable(prefix, f"the listing is incomplete: {words}", retry=words.retry)
 
     def pause(self) -> None:
         """Wait until what a store has been told is visible everywhere."""
@@ -370,6 +372,6 @@ class Objects:
         return how
 
     def _came_back(self, key: str, what: str, name: str) -> str:
-        words = f"the store did not have {what}, and shows it when it is asked again"
+        words = f"the store did not have {what} at first, and has it at the second look"
         self.unreadable(key, words, retry=True, name=name)
         return ""

@@ -157,7 +157,7 @@ def _read(store: ObjectStore, assignment: Assignment, task: Task) -> Reading:
     }
     too_many += task.unread
     if too_many:
-        words = f"{too_many} objects beside it were not read: there are too many, or too large ones"
+        words = f"{too_many} sidecars were not read: there are too many, or they are too large"
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return Reading(
         fingerprint="" if unread or _is_of_the_moment(report) else f"{sha256}.{rest}",
@@ -282,7 +282,9 @@ def _beside(
                 found[listed.kind] = stream.read(min(_MAX_SIDECAR, left))
             left -= len(found[listed.kind])
         except Absent as answer:  # gone since the listing: the next audit lists it no more
-            failures[listed.kind] = CannotRead(f"the store lists it, and: {answer}", retry=True)
+            failures[listed.kind] = CannotRead(
+                f"the store lists it, but when it was read: {answer}", retry=True
+            )
         except (SnapshotterError, OSError) as error:
             failures[listed.kind] = cannot_read(store, error)
     return found, failures, 0

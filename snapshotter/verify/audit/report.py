@@ -173,14 +173,15 @@ def _summary(report: AuditReport) -> str:
     withheld = sum(it.count for it in report.counts if it.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
         return (
-            f"{_count(withheld, 'object', 'objects')} that an earlier audit read cannot be read, "
-            "in at least three audits over a day. Nothing shows that this is no deletion; "
+            "at least three audits over 24 hours could not read "
+            f"{_count(withheld, 'object', 'objects')} that an earlier audit read. A store that "
+            "hides a deletion answers in this way. In total, "
             f"{_count(unclear, 'thing', 'things')} could not be established."
         )
     if report.verdict is Verdict.INDETERMINATE and report.retry:
         return (
-            f"{_count(unclear, 'thing', 'things')} could not be read, and nothing that was read "
-            "speaks against this store. Audit it again."
+            f"{_count(unclear, 'thing', 'things')} could not be read. Nothing that was read "
+            "speaks against this store. Run the audit again."
         )
     if report.verdict is Verdict.INDETERMINATE:
         return (

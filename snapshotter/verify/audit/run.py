@@ -525,7 +525,7 @@ class Audit:
             withheld = after.is_lasting and after.was_read
             words = it.detail
             if after.audits > 1:
-                words += f" ({after.audits} audits could not read it since {instant(after.since)})"
+                words += f" ({after.audits} audits since {instant(after.since)} could not read it)"
             self._tell(
                 AuditFinding(
                     code=AuditCode.WITHHELD if withheld else it.code,

@@ -140,10 +140,12 @@ class RecordJudge:
         if self._look(key, record_id):
             return
         if self._workspace.entries(self._records.kind, record_id):
-            words = f"the log names this record of {self._noun}, and it is gone since it was listed"
+            words = (
+                f"the log names this record of {self._noun}; the store listed it, but lacks it now"
+            )
             self._objects.suspect(AuditCode.DELETED, key, words)
         else:
-            words = "the store lists it, and does not have it by its name"
+            words = "the store lists it, but does not have it by its name"
             self._objects.unreadable(key, words, retry=True)
 
     def _logged(self, entry: Entry) -> None:

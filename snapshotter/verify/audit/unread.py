@@ -90,18 +90,18 @@ def parse(data: bytes, store: str) -> dict[str, Unreadable]:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise EvidenceInvalid(f"not a file of the format {FORMAT}")
     if set(value) != {"format", "store", "unreadable"} or value["store"] != store:
-        raise EvidenceInvalid("it is of another store")
+        raise EvidenceInvalid("it belongs to another store")
     if not isinstance(value["unreadable"], list):
-        raise EvidenceInvalid("a field is not of its type")
+        raise EvidenceInvalid("a field has the wrong type")
     return {it.name: it for it in map(_parse, value["unreadable"])}
 
 
 def _parse(value: Any) -> Unreadable:
     kinds = {"audits": int, "last": str, "name": str, "since": str, "was_read": bool}
     if not isinstance(value, dict) or set(value) != _KEYS:
-        raise EvidenceInvalid("a field is missing, or one too many")
+        raise EvidenceInvalid("a field is missing, or there is one too many")
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
-        raise EvidenceInvalid("a field is not of its type")
+        raise EvidenceInvalid("a field has the wrong type")
     return Unreadable(
         name=value["name"],
         since=canonical_json.parse_instant(value["since"]),

@@ -156,7 +156,7 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
         with pytest.raises(ServiceUnavailable):
             run(it, memory, kind=Silent, days=days)
 
-    with pytest.raises(StoreWithheld, match="has not answered 3 audits"):
+    with pytest.raises(StoreWithheld, match="did not answer 3 audits"):
         run(it, memory, kind=Silent, days=1.1)
 
     run(it, memory, sample=1)  # it lets a sample be drawn, and all of it was not read
@@ -175,7 +175,7 @@ def test_a_store_that_never_answered_is_not_said_to_withhold_anything(
         with pytest.raises(ServiceUnavailable):
             run(it, tmp_path / "memory", kind=Silent, days=days)
 
-    with pytest.raises(EvidenceUnverifiable, match="has not answered 3 audits") as caught:
+    with pytest.raises(EvidenceUnverifiable, match="did not answer 3 audits") as caught:
         run(it, tmp_path / "memory", kind=Silent, days=1.1)
     assert not isinstance(caught.value, StoreWithheld)
 

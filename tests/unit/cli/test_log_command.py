@@ -187,7 +187,7 @@ def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(here: Here) -> None:
 
     code, _, err = here.run("check", "--against", str(here.folder / "then"))
 
-    assert (code, "it is a named pipe and not a regular file" in err) == (1, True)
+    assert (code, "it is a named pipe, not a regular file" in err) == (1, True)
 
 
 def test_a_stranger_reads_the_log_with_its_verifier_key(

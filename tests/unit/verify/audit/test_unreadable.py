@@ -679,8 +679,8 @@ def test_a_report_says_that_objects_are_withheld(
 
     text = ["\n".join(reports.lines(it.report)) for it in audits]
 
-    assert "nothing that was read speaks against this store. Audit it again." in text[0]
-    assert "1 object that an earlier audit read cannot be read" in text[2]
+    assert "Nothing that was read speaks against this store. Run the audit again." in text[0]
+    assert "could not read 1 object that an earlier audit read" in text[2]
     assert "speaks against" not in text[2]
 
 
