@@ -400,7 +400,7 @@ class DirectoryStore:
         root, code = self._root, error.errno
         if isinstance(error, NotRegularFile):
             return NotAnObject(
-                f"{key} in {root} cannot be used: {error.strerror}",
+                f"something is in the way of {key} in {root}: {error.strerror}",
                 hint="put the file itself there: a store keeps objects as regular files, and does"
                 " not follow links",
             )

@@ -419,7 +419,10 @@ class Judge:
                 said += "; the tombstone that the log names is missing as well"
             self._objects.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except CannotRead as error:
-            words = f"{said}, but the store does not have it; its tombstone cannot be read: {error}"
+            words = (
+                f"{said}, but the store does not have it; whether it was erased by order is not "
+                f"known: {error}"
+            )
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
         else:

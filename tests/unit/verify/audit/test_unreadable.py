@@ -583,7 +583,7 @@ def test_what_nobody_ever_read_is_not_withheld_and_try_again_is_no_answer(
     assert [_code(it) for it in audits] == [30, 30, 11]
     assert audits[-1].kinds == {"unreadable?"}
     (unread,) = (it for it in audits[-1].findings if it.code == "unreadable")
-    assert "3 audits could not read it" in unread.detail
+    assert "(3 audits since " in unread.detail
 
 
 def test_the_newest_part_of_a_log_that_grows_is_withheld_under_each_of_its_names(
