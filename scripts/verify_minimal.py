@@ -3675,9 +3675,9 @@ def as_text(result: Verification) -> str:
     if hasattr(result, "record") and result.verdict != FAILED:
         outcome, reasons = result.record.outcome()
         words = (
-            f"the bundle says of its capture: {outcome}"
+            f"outcome of the capture, by the bundle's own record: {outcome}"
             if outcome
-            else "the bundle does not say whether its capture is complete"
+            else "the bundle does not state whether its capture is complete"
         )
         lines.append("  " + words)
         lines += [

@@ -137,10 +137,10 @@ def verify_campaign(
             _open("bundles", Code.BUNDLE_OPEN, "nobody verified its bundles when it was made")
         )
     if campaign.until > campaign.made_at:
-        detail = f"its period ends after it was made, {instant(campaign.made_at)}"
+        detail = f"its period ends after the report was made ({instant(campaign.made_at)})"
         findings.append(_finding("report", Code.NUMBER, detail))
     if late := _after_the_period(campaign):
-        detail = f"it names captures from after its period: {_some(late)}"
+        detail = f"it names captures that ended after its period: {_some(late)}"
         findings.append(_finding("report", Code.NUMBER, detail))
     findings += _held_to(campaign)
     own = list(_differences(report.findings, _follows(campaign, report.findings)))  # (2)
@@ -268,8 +268,8 @@ def _other_intervals(report: CampaignReport) -> Iterator[str]:
             if event is not None and (it.began, it.ended) != event.bracket:
                 begin, end = map(instant, event.bracket)
                 yield (
-                    f"of the event {it.event_id} one end lies within the other, and the report "
-                    f"dates it by an older rule: it happened between {begin} and {end}"
+                    f"event {it.event_id}: its two captures overlap in time, and the report dates "
+                    f"it by an older rule; it happened between {begin} and {end}"
                 )
 
 
@@ -314,8 +314,7 @@ def _order(again: Campaign, found: _Captures, trust: Trust) -> _Order:
         ]
         judged = orders.judge(placed, max_skew=trust.max_skew)
         findings += [
-            replace(it, detail=f"of the event {event.event_id}, {it.detail}")
-            for it in judged.findings
+            replace(it, detail=f"event {event.event_id}: {it.detail}") for it in judged.findings
         ]
         if judged.weak:
             weak[event.event_id] = judged.weak
@@ -386,10 +385,12 @@ def _proven(every: Iterable[Observation], found: _Captures) -> Iterator[Finding]
         (earlier if it.proven_at and it.proven_at < proven else other).append(it.bundle_id)
     if earlier:
         # As of an event: its signer may have trusted an authority more.
-        detail = f"{_some(earlier)}: the report names an earlier proven time than the tokens here"
+        detail = f"{_some(earlier)}: the report states an earlier proven time than the tokens here"
         yield _open("bundles", Code.TIME, detail)
     if other:
-        found.told["the report names a later proven time than the tokens here, or none"] = other
+        found.told["the report states a later proven time than the tokens here, or states none"] = (
+            other
+        )
 
 
 def _some(names: Sequence[str]) -> str:
@@ -427,7 +428,7 @@ def _look(
     try:
         facts = report.established
         if facts is None:
-            raise EvidenceInvalid("its record is none that a capture writes")
+            raise EvidenceInvalid("its record is not a valid capture record")
         record, files = report.record, BundledFiles(here.stream, facts)
         if assessing.read_assessment(files) is None:
             found.without_rules.add(name)
@@ -447,7 +448,7 @@ def _look(
     by_today = name in found.without_rules
     found.again[name] = as_then(said, again) if by_today else again
     if again.account_name and not said.account_name:  # older reports do not have it
-        what = "the report does not say what the page calls its account"
+        what = "the report does not state the name of the account that the page shows"
         found.told.setdefault(what, []).append(name)
         again = replace(again, account_name="")
     first, second = typed.write(said), typed.write(again)
@@ -463,7 +464,8 @@ def _look(
             other.remove("rule_files")
             found.words.setdefault("rule_files", []).append(name)
     if other and by_today and set(other) <= set(BY_RULES):
-        words = f"{name}: the report says of it what the rules of today do not: {', '.join(other)}"
+        fields = ", ".join(other)
+        words = f"{name}: the rules of today do not confirm what the report states of it: {fields}"
         found.findings.append(_open("bundles", Code.VERDICT, words))
     elif other:
         detail = f"{name}: the report says of it what its bundle does not: {', '.join(other)}"
@@ -513,7 +515,7 @@ class _Pages:
             yield from self._account_of(it, {self._account(it)} - {""})
             facts = self._found.established.get(it.bundle_id)
             if facts is not None and not is_of_its_host(facts):
-                what = "as a control it led to another host: reports of today count none such"
+                what = "this control led to another host; new reports do not count such controls"
                 self._found.told.setdefault(what, []).append(it.bundle_id)
 
     def _address(self, page: WatchedPage) -> Iterator[Finding]:
@@ -525,10 +527,10 @@ class _Pages:
             return
         if page.identity in (asked.key, *self._identities(asked.key)):
             if page.captures and page.url not in {it.url for it in page.captures}:
-                what = "no capture asked for this address, which is another one of the page"
+                what = "no capture requested this address of the page"
                 self._found.told.setdefault(what, []).append(page.url)
             return
-        detail = f"{page.url} is the address of {asked.key}, and not of {page.identity}"
+        detail = f"{page.url} is the address of {asked.key}, not of {page.identity}"
         if asked.is_number or page.identity.startswith("//"):  # it leads to no other page
             yield _finding("pages", Code.IDENTITY, detail)
         else:
@@ -547,7 +549,7 @@ class _Pages:
         asked = self._found.named[it.bundle_id][0]
         if it.identity in (asked, *self._identities(asked)):
             return
-        detail = f"{it.bundle_id} is of {asked}, and not of {it.identity}"
+        detail = f"{it.bundle_id} is of {asked}, not of {it.identity}"
         if asked.startswith("wechat-short:"):  # only a page tells where that leads
             yield _open("pages", Code.IDENTITY, f"{detail}, as far as its captures show")
         else:
@@ -566,7 +568,7 @@ class _Pages:
             return
         names = ", ".join(sorted(known))
         if not it.account and known:
-            what = f"the report names no account of it; its captures name {names}"
+            what = f"the report names no account for it; its captures name {names}"
             self._found.told.setdefault(what, []).append(it.bundle_id)
         elif it.account and not known:
             self._found.words.setdefault("account", []).append(it.bundle_id)
@@ -743,7 +745,7 @@ def _references(
     its_events = set(event_ids(report.findings))
     for ref in campaign.recorded:
         if ref.event_id not in its_events:
-            detail = f"the event {ref.event_id} is none that follows from its captures"
+            detail = f"the event {ref.event_id} does not follow from the captures of the report"
             yield _finding("records", Code.NUMBER, detail)
     good = 0
     for what, key, sha256, key_of in wanted:
@@ -772,7 +774,7 @@ def _other_gaps(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[
     others = sorted({it.schedule for it in in_period} - named)
     if others:
         yield (
-            "signed gaps of schedules of which the report names none fall into the period: "
+            "the period has signed gaps of schedules for which the report names no gap: "
             + ", ".join(others)
         )
 
@@ -830,7 +832,9 @@ def lines(found: CampaignVerification) -> list[str]:
     result += [f"note {printable(it)}" for it in (*found.notes, *_weak_lines(found))]
     if found.report is not None:
         named = printable(", ".join(found.own_word))
-        result.append(f"note its signer's own word, which nothing here confirms: {named}")
+        result.append(
+            f"note only the signer states these fields, and nothing here confirms them: {named}"
+        )
     result += ["", f"{found.verdict.name}: {_summary(found)}"]
     result.append(f"judged against {printable(found.trust)}")
     return result
@@ -839,9 +843,9 @@ def lines(found: CampaignVerification) -> list[str]:
 def _weak_lines(found: CampaignVerification) -> Iterator[str]:
     """Say of which events the order of the captures is not borne out, and of the first ones why."""
     for event_id, weak in list(found.weak.items())[:_NAMED]:
-        yield f"of the event {event_id}, {weak[0].detail}"
+        yield f"event {event_id}: {weak[0].detail}"
     if len(found.weak) > _NAMED:
-        yield f"so it is of {len(found.weak) - _NAMED} more events (--json names them)"
+        yield f"the same is true of {len(found.weak) - _NAMED} more events; --json lists them"
 
 
 def as_json(found: CampaignVerification) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def unlike(by: Rederiver, said: Observation, facts: Established, stream: BinaryI
     """
     other = [name for name, value in _stated_by(facts).items() if getattr(said, name) != value]
     if other:
-        return f"by its record, it is another capture: {', '.join(other)}"
+        return f"its record is that of another capture: {', '.join(other)}"
     try:
         files = BundledFiles(stream, facts)
         if assessing.read_assessment(files) is None:
@@ -301,7 +301,7 @@ def _look(said: Observation, here: Found | None, by: Rederiver) -> _Look:
         return _Look(report=report)
     facts = report.established
     if facts is None:
-        return _Look(report=report, problem="its record is none that a capture writes")
+        return _Look(report=report, problem="its record is not a valid capture record")
     notes: list[str] = []
     try:
         files = BundledFiles(here.stream, facts)
@@ -415,7 +415,7 @@ def _verdict(part: Part, look: _Look) -> Iterator[Finding]:
                 check=part.role,
                 verdict=Verdict.INDETERMINATE,
                 code=Code.VERDICT,
-                detail=f"the event says of it what {rules} do not: {', '.join(read)}",
+                detail=f"{rules} do not confirm what the event states of it: {', '.join(read)}",
             )
             return
     if names:
@@ -450,12 +450,12 @@ def _left_open(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> It
     if made is None:
         return
     if not said.account and (known := _known_accounts(part, parts, looks)):
-        yield f"the event names no account of it; its captures name {', '.join(sorted(known))}"
+        yield f"the event names no account for it; its captures name {', '.join(sorted(known))}"
     if made.account_name and not said.account_name:
-        yield "the event does not say what the page calls its account"
+        yield "the event does not state the name of the account that the page shows"
     proven = look.report.proven_time if look.report is not None else None
     if proven is not None and said.proven_at is None:
-        yield f"the event names no proven time of it; by the tokens here it is {instant(proven)}"
+        yield f"the event states no proven time of it; by the tokens here it is {instant(proven)}"
     elif (
         proven is not None
         and said.proven_at is not None
@@ -463,7 +463,7 @@ def _left_open(part: Part, parts: Sequence[Part], looks: dict[str, _Look]) -> It
         and not are_one(said.proven_at, proven)
     ):
         yield (
-            f"the event names the proven time {instant(said.proven_at)}; by the tokens here it is "
+            f"the event states the proven time {instant(said.proven_at)}; by the tokens here it is "
             f"{instant(proven)}, which is earlier"
         )
 
@@ -520,7 +520,7 @@ def _not_of_it(
         others = [it for it in parts if not it.role.startswith("address")]
         are_here = all(looks[it.observation.bundle_id].again is not None for it in others)
         if are_here and not any(_is_of_one_page(part, it, looks) for it in others):
-            yield f"{part.role} is of a page of which it has no other capture"
+            yield f"{part.role} is of a page of which the event has no other capture"
     elif part.role.startswith("control"):
         if identity in about:
             yield f"{part.role} is of the page itself"
@@ -564,7 +564,7 @@ def _accounts(event: Takedown, parts: Sequence[Part], looks: dict[str, _Look]) -
         known = _known_accounts(part, parts, looks)
         if said and known and said not in known:
             names = ", ".join(sorted(known))
-            detail = f"says that {part.role} is of the account {said}; its captures name {names}"
+            detail = f"it names the account {said} for {part.role}; its captures name {names}"
             by_today = looks[part.observation.bundle_id].by_today
             yield _other_page(event, detail, is_open=by_today)
 
@@ -620,7 +620,7 @@ def _conclusion(
             verdict=Verdict.INDETERMINATE,
             code=Code.CONCLUSION,
             detail="by the rules of today the event does not follow from its captures, some of "
-            "which hold no rules; by what it says of those it does",
+            "which hold no rules; by its own verdicts of those captures it does",
         )
         return
     if found is None:
@@ -660,7 +660,7 @@ def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[
     if not event.previous:
         if _needs_one_before(event):
             yield _of_previous(
-                Verdict.FAILED, "what it changes was so by an event before, and it names none"
+                Verdict.FAILED, "an event of this kind needs an event before it, but it names none"
             )
         return
     if before is None:
@@ -673,20 +673,20 @@ def _previous(event: Takedown, before: Before | None, trust: Trust) -> Iterator[
     earlier, key_id = found
     told = f"{earlier.event_id}, {earlier.kind}"
     if why := _does_not_follow(event, earlier):
-        detail = f"the event that it names as the one before is {told}, and {why}"
+        detail = f"it names {told}, as the event before it, but {why}"
         yield _of_previous(Verdict.FAILED, detail)
         return
     key = trust.key(key_id)
     if key is None or judge_key(key, None)[0] is Verdict.FAILED:
-        why = "which nobody whom you trust is known to have" if key is None else "which is void"
+        why = "which is not trusted" if key is None else "which is void"
         # By its digest it is the record that is named: nothing is said against this event.
         detail = f"the event before it, {earlier.event_id}, is signed by the key {key_id}, {why}"
         yield _of_previous(Verdict.INDETERMINATE, detail)
         return
     if _came_back_with_other_words(event, earlier):
         detail = (
-            "that it came back rests on a page of few words, and not on the text that the event "
-            f"before it, {earlier.event_id}, is certain of"
+            "the page that came back has few words, and they are not the text of which the event "
+            f"before it, {earlier.event_id}, is certain"
         )
         yield _of_previous(Verdict.INDETERMINATE, detail)
         return
@@ -712,14 +712,14 @@ def _needs_one_before(event: Takedown) -> bool:
 def _does_not_follow(event: Takedown, earlier: Takedown) -> str:
     """Return why an event can not be the one behind another; "" where it can."""
     if earlier.identity != event.identity:
-        return "that is of something else"
+        return "that event is about something else"
     if earlier.kind not in _AFTER[event.kind]:
-        return f"{event.kind} does not follow on it"
+        return f"{event.kind} cannot follow that event"
     if event.kind in _OF_ACCOUNTS and (state_of(event.ends[0]) or "") != earlier.state:
-        return "it left the account in another state"
+        return "that event left the account in another state"
     # What came before an event plays no part in the next one.
     if order(event.ends[0]) < order(ends_with(earlier)):
-        return "that was concluded after the first of its captures"
+        return "its first capture is older than the capture that concluded that event"
     return ""
 
 

@@ -79,7 +79,9 @@ def of_withheld(count: int, report_id: str, place: str, at: datetime) -> Event:
         objects = "1 object" if count == 1 else f"{count} objects"
         summary = f"at least three audits could not read {objects} that an earlier audit read"
     else:
-        summary = "for at least a day no audit of a store could be completed; an earlier audit read it"
+        summary = (
+            "for at least a day no audit of a store could be completed; an earlier audit read it"
+        )
     return Event(
         id=f"audit.withheld/{report_id or f'{at:%Y%m%dT%H%M%SZ}'}",
         kind=EventKind.AUDIT_WITHHELD,

@@ -330,7 +330,7 @@ def _exhibit(
     desk: ProofDesk, role: Role, stream: BinaryIO, bundle: Path, report: Report, has_proof: bool
 ) -> Exhibit:
     facts = report.established
-    problem = "its record is none that a capture writes"
+    problem = "its record is not a valid capture record"
     seen, assessed = None, None
     try:
         if facts is not None:
@@ -338,7 +338,7 @@ def _exhibit(
             assessed = read_assessment(files)
             if assessed is not None and desk.assessor_of is not None:
                 assessed = rederive(files, desk.assessor_of).assessment
-            problem = "it was made before verdicts were"
+            problem = "it was made before captures had verdicts"
         if facts is not None and assessed is not None:
             seen = observe(facts, assessed, proven_at=report.proven_time, rules=desk.rules)
     except EvidenceInvalid as error:

@@ -264,7 +264,7 @@ class _Work:
         if any(one.code is Code.KEY_UNKNOWN for one in report.findings):
             return f"it is signed by the key {it.key_id}, which is not trusted"
         if report.established is None:
-            return "its record is none that a capture writes"
+            return "its record is not a valid capture record"
         if is_control and not is_of_its_host(report.established):
             return "as a control it led to another host"
         return self._unlike(it, report.established)

@@ -130,8 +130,8 @@ def campaign(
     else:
         _print(made)
         if weak:
-            result(f"of {len(weak)} events no token bears out the order of the captures")
-        result(f"the word of whoever makes the report: {', '.join(OWN_WORD)}")
+            result(f"no token confirms the order of the captures of {len(weak)} events")
+        result(f"stated by the maker of the report alone: {', '.join(OWN_WORD)}")
 
 
 def _scope(

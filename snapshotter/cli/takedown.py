@@ -271,8 +271,12 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     if event.articles:
         yield "articles", ", ".join(event.articles)
     yield "event before", event.previous or "none"
-    yield "checked", f"nothing here: snapshotter verify {event.event_id} does that"
-    yield "own word", f"until then all of it; {', '.join(OWN_WORD)} also then"
+    yield "checked", f"nothing; to check it: snapshotter verify {event.event_id}"
+    own = ", ".join(OWN_WORD)
+    yield (
+        "own word",
+        f"every field is the signer's word until it is verified; {own} also after that",
+    )
     yield "signed by", it.key_id
     yield "record", f"{it.key}  SHA-256 {it.sha256}"
 

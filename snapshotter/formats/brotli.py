@@ -218,7 +218,7 @@ class TooMuchWork(BrotliInvalid):
     """A stream takes more steps than were granted: whether it is one is not known."""
 
     def __init__(self) -> None:
-        super().__init__("it takes more steps than are granted")
+        super().__init__("it takes more steps than are allowed")
 
 
 class Work:

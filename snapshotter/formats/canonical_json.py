@@ -139,7 +139,7 @@ def parse_clock(text: object) -> datetime:
     """
     at = parse_instant(text)
     if at.year < MIN_YEAR:
-        raise EvidenceInvalid(f"an instant of a year before {MIN_YEAR}: {text!r}")
+        raise EvidenceInvalid(f"a time before the year {MIN_YEAR}: {text!r}")
     return at
 
 
@@ -192,7 +192,7 @@ def _check_moment(name: str, text: object, ms: object) -> None:
     if text is not None:
         agrees = type(ms) is int and is_same_moment(parse_instant(text), ms)
     if not agrees:
-        raise EvidenceInvalid(f"{name} and {name}_ms are two moments: {text} and {ms!r:.40}")
+        raise EvidenceInvalid(f"{name} and {name}_ms state different times: {text} and {ms!r:.40}")
 
 
 def plain(value: object) -> Any:

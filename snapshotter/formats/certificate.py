@@ -73,7 +73,7 @@ def read(der: bytes) -> Certificate:
     if not serial or (
         len(serial) > 1 and serial[0] in (0, 0xFF) and serial[0] >> 7 == serial[1] >> 7
     ):
-        raise CertificateInvalid("its number is not in its shortest form")
+        raise CertificateInvalid("its serial number is not in its shortest form")
     if len(times := values(parts[3].content)) != 2:
         raise CertificateInvalid("it has no validity")
     for it in times:
@@ -99,7 +99,7 @@ def _algorithm(value: Value) -> list[Value]:
     """Return the parts of an AlgorithmIdentifier, of which the first is its OID."""
     parts = values(value.content)
     if not parts or parts[0].tag != _OID:
-        raise CertificateInvalid("an algorithm has no name")
+        raise CertificateInvalid("an algorithm has no identifier")
     oid(parts[0].content)
     return parts
 
@@ -112,11 +112,11 @@ def names(certificate: Certificate) -> Names:
     found = values(one(data, _SEQUENCE))
     for it in found:
         if it.tag not in _NAME_TAGS:
-            raise CertificateInvalid("a name is of a kind that is not read here")
+            raise CertificateInvalid("a name is of a kind that is not supported")
         if it.tag in _ASCII_TAGS and not it.content.isascii():
             raise CertificateInvalid("a name is not ASCII")
         if it.tag == _ADDRESS and len(it.content) not in (4, 16):
-            raise CertificateInvalid("an address is not as long as one is")
+            raise CertificateInvalid("an IP address has an invalid length")
     return Names(
         dns=tuple(it.content.decode("ascii") for it in found if it.tag == _DNS),
         addresses=tuple(it.content for it in found if it.tag == _ADDRESS),
@@ -131,7 +131,7 @@ def _read_extensions(data: bytes, found: dict[str, bytes]) -> None:
             [_OID, _OCTET_STRING],
             [_OID, _BOOLEAN, _OCTET_STRING],
         ):
-            raise CertificateInvalid("an extension is not in its form")
+            raise CertificateInvalid("an extension is malformed")
         name = oid(pieces[0].content)
         if name in found:
             raise CertificateInvalid("an extension is there twice")
@@ -143,13 +143,13 @@ def _check_time(value: Value) -> None:
     if value.tag == _UTC_TIME and _SHORT_TIME.fullmatch(text):
         text = (b"20" if text < b"50" else b"19") + text
     elif value.tag != _GENERALIZED_TIME or not _TIME.fullmatch(text):
-        raise CertificateInvalid("a time of its validity is none")
+        raise CertificateInvalid("a time of its validity is invalid")
     try:
         at = datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ")  # noqa: DTZ007  looked at alone
     except ValueError as error:
-        raise CertificateInvalid("a time of its validity is none") from error
+        raise CertificateInvalid("a time of its validity is invalid") from error
     if at.year < MIN_YEAR:
-        raise CertificateInvalid("a time of its validity is none")
+        raise CertificateInvalid("a time of its validity is invalid")
 
 
 def values(data: bytes) -> list[Value]:
@@ -166,24 +166,24 @@ def one(data: bytes, tag: int) -> bytes:
     """Return the content of the one value that `data` is. Raises CertificateInvalid."""
     found = values(data)
     if len(found) != 1 or found[0].tag != tag:
-        raise CertificateInvalid("a value is of another kind, or something follows it")
+        raise CertificateInvalid("a value has the wrong type, or has trailing bytes")
     return found[0].content
 
 
 def _value(data: bytes, begin: int) -> Value:
     if begin + 2 > len(data) or data[begin] & 31 == 31:
-        raise CertificateInvalid("a value is cut off, or has a long tag")
+        raise CertificateInvalid("a value is incomplete, or has a long tag")
     length, start = data[begin + 1], begin + 2
     if length >= 128:
         count = length & 127
         if not 1 <= count <= _MAX_LENGTH_BYTES or start + count > len(data):
-            raise CertificateInvalid("a length is not definite, or cut off")
+            raise CertificateInvalid("a length is indefinite or incomplete")
         length = int.from_bytes(data[start : start + count], "big")
         if length < 128 or length >> (8 * (count - 1)) == 0:
-            raise CertificateInvalid("a length could be shorter")
+            raise CertificateInvalid("a length is not in its shortest form")
         start += count
     if start + length > len(data):
-        raise CertificateInvalid("a value is cut off")
+        raise CertificateInvalid("a value is incomplete")
     end = start + length
     return Value(tag=data[begin], content=data[start:end], raw=data[begin:end])
 
@@ -191,11 +191,11 @@ def _value(data: bytes, begin: int) -> Value:
 def oid(content: bytes) -> str:
     """Return the dotted text of an object identifier. Raises CertificateInvalid."""
     if not 0 < len(content) <= _MAX_OID or content[-1] & 128:
-        raise CertificateInvalid("an object identifier is cut off, or too long")
+        raise CertificateInvalid("an object identifier is incomplete, or too long")
     arcs, value, fresh = [], 0, True
     for octet in content:
         if fresh and octet == 128:
-            raise CertificateInvalid("an object identifier could be shorter")
+            raise CertificateInvalid("an object identifier is not in its shortest form")
         value, fresh = value << 7 | octet & 127, not octet & 128
         if fresh:
             arcs.append(value)

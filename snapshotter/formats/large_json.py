@@ -87,7 +87,9 @@ class Cursor:
         while True:
             end = _end_of_text(self._data, self._at, self._at + _MAX_KEY)
             if end < 0:
-                raise EvidenceInvalid("not canonical JSON: a name of a member is none, or too long")
+                raise EvidenceInvalid(
+                    "not canonical JSON: the name of a member is invalid or too long"
+                )
             name = self._parsed(self._data[self._at : end])
             if previous is not None and not previous < name:  # both are ASCII, or no field of ours
                 raise EvidenceInvalid("not canonical JSON: the members are not in order")

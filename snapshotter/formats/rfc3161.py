@@ -312,9 +312,8 @@ def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
     signer = _parse(response).signer
     subject, issuer = (_shown_name(it) for it in (signer.subject, signer.issuer))
     return TokenInvalid(
-        "another authority made this token than those that are trusted: its certificate names "
-        f"{subject}, issued by {issuer}. The trusted ones that were tried are "
-        f"{', '.join(it.name for it in tried)}",
+        f"no trusted authority made this token: its certificate names {subject}, issued by "
+        f"{issuer}. The trusted authorities are {', '.join(it.name for it in tried)}",
         Code.TS_UNTRUSTED,
     )
 
@@ -604,7 +603,7 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
         if attribute is None:
             continue
         if attribute.tag != _SEQUENCE:
-            raise TokenInvalid("the signer's certificate is not named in its form")
+            raise TokenInvalid("the attribute that names the signer's certificate is malformed")
         outer = _Fields(attribute, "the signer's certificate identifiers")
         ids = _children(outer.take(_SEQUENCE).content, tag=_SEQUENCE)
         policies = outer.maybe(_SEQUENCE)
@@ -874,7 +873,7 @@ def _integer(node: _Node) -> int:
 def _oid(node: _Node) -> str:
     content = node.content
     if not 0 < len(content) <= _MAX_OID or content[-1] & 0x80:
-        raise TokenInvalid("an object identifier is cut off, or too long")
+        raise TokenInvalid("an object identifier is incomplete, or too long")
     arcs: list[int] = []
     value = 0
     fresh = True

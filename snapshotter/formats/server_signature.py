@@ -366,7 +366,7 @@ def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> 
     if len(sent) != 4:
         raise TlsMalformed("these are not the messages of a handshake up to the signature")
     if "_ECDHE_" not in (suite := named(CIPHERS, answer.cipher)):
-        raise TlsMalformed(f"{suite} has no signature that is read here")
+        raise TlsMalformed(f"the cipher suite {suite} has no signature by a certificate")
     exchange = messages.server_key_exchange(sent[3])
     certificates = messages.certificate(sent[2], version=TLS_1_2)
     return _Said(

@@ -116,8 +116,8 @@ def _judge(
         return verified_on_disk(stream, file, trust, now=now)
     if is_campaign(head) and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
-            f"{file} is a campaign report, and there are no rules here: nothing was found out",
-            hint="snapshotter verify, of the whole package, judges it",
+            f"{file} is a campaign report: this verifier has no rules, so it established nothing",
+            hint=f"judge it with the whole package: snapshotter verify {file}",
         )
     if looks_like_pack(head[:256]):
         return verify_pack(stream, trust, now=now)

@@ -134,7 +134,7 @@ def contradictions(
         if len(found) >= _MAX_TOLD:
             if any(one[0] is code for code, _ in found[_MAX_TOLD:]):
                 continue  # of those that are not told one by one, each code once
-            one = (one[0], "and there are more")
+            one = (one[0], "there are more contradictions")
         found.append(one)
     return tuple(found)
 
@@ -170,7 +170,7 @@ def _artifacts(
     for it in listed:
         path = it.get("path") if isinstance(it, dict) else None
         if not isinstance(path, str):
-            yield Code.FORMAT, "content.artifacts names something that is no file"
+            yield Code.FORMAT, "content.artifacts has an entry that names no file"
             continue
         if path in known:
             yield Code.UNLISTED, f"content.artifacts names {path} twice"
@@ -180,7 +180,7 @@ def _artifacts(
             left.discard(path)
             continue  # `servers` judges this file, and has its own code
         if path not in left:
-            yield Code.MISSING, f"content.artifacts names {path}, which is no file of the bundle"
+            yield Code.MISSING, f"content.artifacts names {path}, which is not in the bundle"
             continue
         left.discard(path)
         yield from _digests(it, path, digests[path])
@@ -195,7 +195,7 @@ def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[
         ("blake3", member.blake3, Code.BLAKE3),
     ):
         if not _is_same(stated.get(name), value):
-            yield code, f"content.artifacts states another {name} of {path} than the file has"
+            yield code, f"the {name} of {path} in content.artifacts is not that of the file"
 
 
 def same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
@@ -222,7 +222,7 @@ def _text(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradicti
     if not _is_same(stated, measures.characters):
         yield (
             Code.FORMAT,
-            f"content.text_characters is {stated!r:.40}, and {_TEXT} has {measures.characters}",
+            f"content.text_characters is {stated!r:.40}, but {_TEXT} has {measures.characters}",
         )
 
 
@@ -242,18 +242,18 @@ def _pictures(
     left = MAX_TILES
     for file in _files_of(pictures):
         if file is None:
-            yield Code.FORMAT, "content.pictures names something that is no file"
+            yield Code.FORMAT, "content.pictures has an entry that names no file"
             continue
         path = file["path"]
         if path not in digests:
-            yield Code.MISSING, f"content.pictures names {path}, which is no file of the bundle"
+            yield Code.MISSING, f"content.pictures names {path}, which is not in the bundle"
         elif path.endswith(".png"):
             size = (file.get("width"), file.get("height"))
             if size != measures.size(path) or not all(type(it) is int for it in size):
-                yield Code.FORMAT, f"content.pictures states another size of {path} than it has"
+                yield Code.FORMAT, f"the size of {path} in content.pictures is not that of the file"
         tiles, count = file.get("tiles"), file.get("tile_count")
         if type(count) is not int or not isinstance(tiles, list) or len(tiles) != min(count, left):
-            yield Code.FORMAT, f"content.pictures lists other tiles of {path} than it counts"
+            yield Code.FORMAT, f"content.pictures does not list tile_count tiles of {path}"
         else:
             left -= len(tiles)
 
@@ -282,7 +282,7 @@ def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[
         if member is not None and not _is_same(it.get("sha256"), member.sha256):
             yield (
                 Code.HASH,
-                f"{assessments.PATH} states another digest of the rules {name} than the file has",
+                f"the digest of the rules {name} in {assessments.PATH} is not that of the file",
             )
 
 
@@ -296,7 +296,7 @@ def _twice(record: Mapping[str, Any]) -> Iterator[Contradiction]:
             continue
         if first == "when.http_date" and one == "" and other is None:
             continue  # no answer came
-        yield Code.FORMAT, f"{first} is {one!r:.60}, and {second} is {other!r:.60}"
+        yield Code.FORMAT, f"{first} is {one!r:.60}, but {second} is {other!r:.60}"
 
 
 def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -310,7 +310,7 @@ def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Code.FORMAT, "court_minimum.met does not follow from its parts"
     said = line if isinstance(line, str) else ""
     if said.startswith("court minimum: YES" if met is False else "court minimum: NO ("):
-        yield Code.FORMAT, "court_minimum.line says otherwise than court_minimum.met"
+        yield Code.FORMAT, "court_minimum.line contradicts court_minimum.met"
 
 
 def _are_bools(values: Iterable[object]) -> bool:
@@ -322,9 +322,12 @@ def _outcome(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if state is _ABSENT or reasons is _ABSENT:
         return
     if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
-        yield Code.FORMAT, "outcome is not a state with reasons"
+        yield Code.FORMAT, "outcome has no valid state, or no list of reasons"
     elif (state == "complete") != (not reasons):
-        yield Code.FORMAT, f"outcome.state is {state}, and it has {len(reasons)} reasons"
+        yield (
+            Code.FORMAT,
+            f"outcome.state is {state}, but outcome.reasons has {len(reasons)} entries",
+        )
 
 
 def _images(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradiction]:
@@ -336,11 +339,11 @@ def _images(record: Mapping[str, Any], measures: Measures) -> Iterator[Contradic
         return
     wanted, *states = counts
     if not _are_counts(counts) or wanted != sum(states):
-        yield Code.FORMAT, "content.images.wanted is not the sum of what became of the images"
+        yield Code.FORMAT, "content.images.wanted is not the sum of the other counts of images"
     elif wanted <= MAX_IMAGES and measures.images not in (None, wanted):
         yield (
             Code.FORMAT,
-            f"content.images.wanted is {wanted}, and {_IMAGES} has {measures.images} lines",
+            f"content.images.wanted is {wanted}, but {_IMAGES} has {measures.images} lines",
         )
 
 
@@ -352,7 +355,7 @@ def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if _ABSENT in (total, *ends):
         return
     if not _are_counts((total, *ends)) or total != sum(ends):
-        yield Code.FORMAT, "content.requests.total is not the sum of how the requests ended"
+        yield Code.FORMAT, "content.requests.total is not the sum of the other counts of requests"
         return
     listed = _at(record, "content.failed_requests")
     _, failed, blocked, *_ = ends
@@ -361,7 +364,7 @@ def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     ):
         yield (
             Code.FORMAT,
-            "content.failed_requests lists other requests than content.requests counts",
+            "content.failed_requests does not list as many requests as content.requests counts",
         )
 
 

@@ -625,7 +625,7 @@ def _outside(when: Mapping[str, Any], captured: datetime, ended: datetime) -> It
         except EvidenceInvalid:
             is_inside = False
         if not is_inside:
-            yield f"when.{name} is not between the begin and the end of the capture"
+            yield f"when.{name} is not between the beginning and the end of the capture"
 
 
 def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
@@ -926,7 +926,9 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     for code, detail in found:
         yield _failed("agreement", code, detail)
     if not found:
-        yield _passed("agreement", "the record agrees with itself and with the files it names")
+        yield _passed(
+            "agreement", "the record is consistent with itself and with the files of the bundle"
+        )
 
 
 _STEPS = (

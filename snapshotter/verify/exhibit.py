@@ -67,9 +67,9 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
     """
     if path.suffix == ".json" and (kind := _other_record(stream)) and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is no bundle: it is {kind}, and there is nothing to verify in it alone",
-            hint="give verify the .wacz file of a bundle; snapshotter audit judges the records of "
-            "a store, and snapshotter trust show shows a trust file",
+            f"{path} is {kind}, and not a bundle: verify cannot judge it",
+            hint="give verify the .wacz file of a bundle. snapshotter audit judges the records of "
+            "a store; snapshotter trust show FILE shows a trust file",
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
         raise NotEvidence(
@@ -81,8 +81,8 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
     named = any(_NAMED.search(it.name) for it in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is no bundle, take-down event, proof pack or campaign report: there is "
-            "nothing to verify in it",
+            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report: "
+            "verify cannot judge it",
             hint="give verify the .wacz file of a bundle, the .json file of an event or a report, "
             "the .html file of a proof pack, or the id of a bundle in a store (--store)",
         )

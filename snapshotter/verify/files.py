@@ -45,7 +45,7 @@ def open_file(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
     except NotRegularFile as error:
-        raise NotAFile(f"{path} can not be read: {error.strerror}") from error
+        raise NotAFile(f"{path} cannot be read: {error.strerror}") from error
     except OSError as error:
         raise SnapshotterError(f"{path} can not be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the name

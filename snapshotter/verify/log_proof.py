@@ -79,9 +79,9 @@ def judge(
     """
     if policy is None:
         words = (
-            "a log proof is required, and no log is trusted: the owner of the trust file names it "
-            "(snapshotter trust set-log trust.json VERIFIER-KEY; snapshotter log show prints the "
-            "key)"
+            "a log proof is required, but no log is trusted. The owner of the trust file adds the "
+            "log: snapshotter trust set-log trust.json VERIFIER-KEY (snapshotter log show prints "
+            "the key)"
         )
         missing = _unknown(Code.LOG_MISSING, words)
         return Judged(findings=(missing,) if required else ())

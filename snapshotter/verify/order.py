@@ -66,7 +66,7 @@ def judge(captures: Sequence[Placed], *, max_skew: timedelta) -> Order:
         if contradiction:
             findings.append(_failed(earlier, later, contradiction))
             misplaced.append(earlier.found.bundle_id)
-        elif doubt := _doubt(earlier.found, later):
+        elif doubt := _doubt(earlier, later):
             weak.append(_weak(earlier, later, doubt))
     unproven = [_unproven(it) for it in placed.values() if _by(it.found) is None]
     return Order(findings=tuple(findings), misplaced=tuple(misplaced), weak=(*unproven, *weak))
@@ -98,24 +98,28 @@ def _contradiction(earlier: Placed, later: Placed, max_skew: timedelta) -> str:
     ]
     if one.not_before is not None and by and one.not_before - max_skew > min(by):
         return (
-            f"it began after {instant(one.not_before)}, when a witness saw the checkpoint of the "
-            f"log that it quotes, and {later.role} existed by {instant(min(by))}"
+            f"{earlier.role} quotes a checkpoint of the log that a witness saw at "
+            f"{instant(one.not_before)}, so it began after that; {later.role} existed by "
+            f"{instant(min(by))}"
         )
     # No clock is in this: what the two records say has to be further apart than clocks may be.
     if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
-        return f"the log had {later.role} before it began"
+        return f"the log had {later.role} before {earlier.role} began"
     return ""
 
 
-def _doubt(earlier: Established, later: Placed) -> str:
+def _doubt(earlier: Placed, later: Placed) -> str:
     """Return why the order of two is not borne out by what is proven; "" where it is."""
-    one, other = _by(earlier), _by(later.found)
-    if _is_logged_before(earlier, later.found):
-        return f"the log had {later.role} before it began, and clocks may differ by more"
+    one, other = _by(earlier.found), _by(later.found)
+    if _is_logged_before(earlier.found, later.found):
+        return (
+            f"the log had {later.role} before {earlier.role} began, but the recorded times differ "
+            "by no more than clocks may"
+        )
     if one is not None and other is not None and one > other:
         return (
-            f"it is proven to have existed by {instant(one)}, and {later.role} by "
-            f"{instant(other)} already"
+            f"{earlier.role} is proven to have existed by {instant(one)}, and {later.role} "
+            f"already by {instant(other)}"
         )
     return ""
 
@@ -135,7 +139,7 @@ def _failed(earlier: Placed, later: Placed, why: str) -> Finding:
         check="order",
         verdict=Verdict.FAILED,
         code=Code.TIME,
-        detail=f"{earlier.role} came after {later.role}, and not before it: {why}",
+        detail=f"{earlier.role} came after {later.role}, not before it: {why}",
     )
 
 
@@ -143,8 +147,8 @@ def _weak(earlier: Placed, later: Placed, why: str) -> Weak:
     return Weak(
         role=earlier.role,
         against=later.role,
-        detail=f"that {earlier.role} came before {later.role} is the word of the capturing "
-        f"machine alone: {why}",
+        detail=f"only the clock of the capturing machine places {earlier.role} before "
+        f"{later.role}: {why}",
     )
 
 
@@ -152,8 +156,8 @@ def _unproven(it: Placed) -> Weak:
     return Weak(
         role=it.role,
         against="",
-        detail=f"the place of {it.role} in the order is the word of the capturing machine alone: "
-        "nothing proves by when it existed",
+        detail=f"only the clock of the capturing machine places {it.role} in the order: nothing "
+        "proves by when it existed",
     )
 
 

@@ -327,7 +327,11 @@ def _lacks(manifest: Manifest, event: Takedown | None) -> Iterator[Finding]:
         wrong += [word] if its <= names else []
     for word in wrong:
         if word in manifest.lacks:
-            yield _failed("manifest", Code.MANIFEST, f"it calls left out what is not: {word}")
+            yield _failed(
+                "manifest",
+                Code.MANIFEST,
+                f"the manifest lists {word} as left out, and this is false",
+            )
 
 
 _LEFT_OUT = {

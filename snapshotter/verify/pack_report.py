@@ -47,7 +47,8 @@ def lines(report: PackReport) -> list[str]:
     else:  # of an event its own lines say it
         result += [f"note {printable(it.detail)}" for it in report.weak]
     if report.manifest is not None:
-        result += ["", f"note its signer's own word, compared with nothing: {_own_word(report)}"]
+        words = "only the signer states these fields and parts, and nothing here confirms them"
+        result += ["", f"note {words}: {_own_word(report)}"]
     result += ["", f"{report.verdict.name}: {_summary(report)}"]
     result.append(f"judged against {printable(report.trust)}")
     return result

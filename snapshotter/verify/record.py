@@ -86,9 +86,9 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
     try:
         at = _EPOCH + timedelta(milliseconds=ms)
     except OverflowError as error:
-        raise EvidenceInvalid(f"when.{name}_ms is no time") from error
+        raise EvidenceInvalid(f"when.{name}_ms is not a valid time") from error
     if not _EPOCH <= at < _TOO_LATE:
-        raise EvidenceInvalid(f"when.{name}_ms is no time of a capture")
+        raise EvidenceInvalid(f"when.{name}_ms is too early or too late for a capture")
     return at
 
 

@@ -67,8 +67,8 @@ def outcome_lines(report: Report) -> list[str]:
     if not report.record:
         return []
     if not state:
-        return ["the bundle does not say whether its capture is complete"]
-    result = [f"the bundle says of its capture: {printable(state)}"]
+        return ["the bundle does not state whether its capture is complete"]
+    result = [f"outcome of the capture, by the bundle's own record: {printable(state)}"]
     result += [
         f"     {printable(code[:MAX_WORDS])}: {printable(detail[:MAX_WORDS])}"
         for code, detail in reasons[:MAX_REASONS]

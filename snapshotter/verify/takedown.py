@@ -28,7 +28,7 @@ from snapshotter.verify import order as orders
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
-_HOW = "snapshotter verify, of the whole package, does that"
+_HOW = "to do it: snapshotter verify FILE, of the whole package"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +136,14 @@ def check_parts(found: EventReport, parts: Iterable[Part], trust: Trust) -> Even
 def not_derived() -> Iterator[Finding]:
     """Yield what a verifier without rules says of an event: that it was not derived again."""
     for check, code, what in (
-        ("verdicts", Code.VERDICT, "the verdict of each capture was not made again"),
+        ("verdicts", Code.VERDICT, "the verdict of each capture was not derived again"),
         ("conclusion", Code.CONCLUSION, "the event was not concluded again from its captures"),
     ):
         yield Finding(
             check=check,
             verdict=Verdict.INDETERMINATE,
             code=code,
-            detail=f"{what}: there are no rules here; {_HOW}",
+            detail=f"{what}, because this verifier has no rules; {_HOW}",
         )
 
 
@@ -210,8 +210,8 @@ def _bundle_finding(part: Part) -> Finding:
             # been revoked since: it is a claim, and nothing against the event.
             verdict=Verdict.INDETERMINATE,
             code=Code.TIME,
-            detail=f"the event says that {it.bundle_id} is proven to be from "
-            f"{instant(said)}, and by the tokens that you trust it is from {instant(proven)}",
+            detail=f"the event states {instant(said)} as the proven time of {it.bundle_id}, but "
+            f"by the tokens that you trust it is {instant(proven)}",
         )
     return _passed(part.role, f"{it.bundle_id} of {instant(it.at)} is exactly as it was sealed")
 
@@ -259,7 +259,9 @@ def finding_lines(found: EventReport) -> list[str]:
     result += [f"note {printable(it)}" for it in found.notes]
     if found.event is not None:
         named = printable(", ".join(found.own_word))
-        result.append(f"note its signer's own word, which nothing here confirms: {named}")
+        result.append(
+            f"note only the signer states these fields, and nothing here confirms them: {named}"
+        )
     for part in found.parts:
         if part.report is not None and part.report.verdict is not Verdict.FAILED:
             said = [it.strip() for it in reports.outcome_lines(part.report)]

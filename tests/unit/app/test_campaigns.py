@@ -246,7 +246,7 @@ def test_a_report_says_of_which_events_nothing_bears_out_the_order(small: Case) 
 
     assert events <= set(found.weak)
     assert ("last seen", "") in {(it.role, it.against) for it in found.weak[min(events)]}
-    told = f"note of the event {min(events)}, the place of last seen in the order is the word of"
+    told = f"note event {min(events)}: only the clock of the capturing machine places last seen in"
     assert any(it.startswith(told) for it in lines(found))
     assert set(as_json(found)["weak"]) == set(found.weak)
 
@@ -385,8 +385,9 @@ def test_a_page_that_led_to_another_host_is_no_control_of_a_report(tmp_path: Pat
 
     assert numbers(older)["removed"] == 1
     assert failed(found) == []
-    assert f"{away.id}: as a control it led to another host: reports of today count none such" in (
-        found.notes
+    assert (
+        f"{away.id}: this control led to another host; new reports do not count such controls"
+        in (found.notes)
     )
 
 
@@ -404,7 +405,8 @@ def test_a_capture_that_is_proven_to_be_misplaced_plays_no_part_in_a_report(tmp_
     _put(its, 0, gone, 90)
     its = replace(its, trust=replace(its.trust, log=LogPolicy(key=log.public)))
     why = (
-        "last seen came after first gone, and not before it: the log had first gone before it began"
+        "last seen came after first gone, not before it: the log had first gone before last seen "
+        "began"
     )
 
     report = made(its)
@@ -450,7 +452,9 @@ def test_a_report_is_of_no_captures_from_after_its_period(small: Case) -> None:
 
     found = checked(small, CampaignReport(campaign=campaign, findings=findings(campaign)))
 
-    assert any(it.startswith("it names captures from after its period") for it in failed(found))
+    assert any(
+        it.startswith("it names captures that ended after its period") for it in failed(found)
+    )
 
 
 def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
@@ -474,8 +478,8 @@ def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
     assert older.rows[0].removals[0].ended == BEGIN
     assert failed(found) == []
     assert found.notes == (
-        f"of the event {removal.event_id} one end lies within the other, and the report dates it "
-        "by an older rule: it happened between 2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
+        f"event {removal.event_id}: its two captures overlap in time, and the report dates it by "
+        "an older rule; it happened between 2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
     )
 
 
@@ -585,12 +589,12 @@ def test_gaps_and_events_that_lie_signed_in_the_store_are_named_and_checked(
     other = replace(report.campaign.recorded[0], event_id=f"{gap_ids[0][:-1]}e")
     more = replace(report.campaign, recorded=(other,))
     assert failed(checked(its, CampaignReport(campaign=more, findings=findings(more)))) == [
-        f"the event {other.event_id} is none that follows from its captures"
+        f"the event {other.event_id} does not follow from the captures of the report"
     ]
     none = replace(report.campaign, gaps=())
     found = checked(its, CampaignReport(campaign=none, findings=findings(none)))
     assert found.notes == (
-        "signed gaps of schedules of which the report names none fall into the period: case-7",
+        "the period has signed gaps of schedules for which the report names no gap: case-7",
     )
     campaign_ = replace(report.campaign, gaps=report.campaign.gaps[:1])
     fewer = CampaignReport(campaign=campaign_, findings=findings(campaign_))
@@ -661,7 +665,10 @@ def test_an_earlier_proof_than_the_tokens_give_leaves_a_report_open(stamped: Cas
     assert {it: found.verdict for it, found in its.items()} == {
         "earlier": Verdict.INDETERMINATE, "later": Verdict.PASSED, "none": Verdict.PASSED
     }  # fmt: skip
-    said = f"{first.bundle_id}: the report names a later proven time than the tokens here, or none"
+    said = (
+        f"{first.bundle_id}: the report states a later proven time than the tokens here, or "
+        "states none"
+    )
     assert its["later"].notes == its["none"].notes == (said,)
     assert its["earlier"].notes == ()
 

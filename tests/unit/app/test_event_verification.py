@@ -529,7 +529,7 @@ def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(c
     gone = replace(gone, sha256=facts.sha256)
     assert said_of_it(gone, facts) == ""
     assert said_of_it(replace(gone, at=gone.at - timedelta(days=365), light=True), facts) == (
-        "by its record, it is another capture: at, light"
+        "its record is that of another capture: at, light"
     )
 
 
@@ -569,7 +569,7 @@ def test_an_earlier_proof_than_one_trusts_is_a_claim_and_no_forgery(made: Case) 
 
     assert _codes(found) == {"last seen": {Code.TIME}}
     assert found.verdict is Verdict.INDETERMINATE
-    assert any("by the tokens that you trust it is from" in it.detail for it in found.findings)
+    assert any("by the tokens that you trust it is" in it.detail for it in found.findings)
 
 
 def test_what_came_back_names_the_event_by_which_it_was_gone(made: Case) -> None:
@@ -695,7 +695,7 @@ def test_without_rules_all_but_the_conclusion_is_judged(made: Case) -> None:
         "event", "event key", "last seen", "first gone", "confirmation 1", "control"
     }  # fmt: skip
     assert "snapshotter log prove --kind takedown" in found.notes[0]
-    assert "snapshotter verify, of the whole package" in "\n".join(lines(found))
+    assert "snapshotter verify FILE, of the whole package" in "\n".join(lines(found))
 
 
 def test_without_rules_what_was_spoiled_is_found(case: Case) -> None:
@@ -757,7 +757,10 @@ def test_an_owed_token_that_came_late_is_told_and_never_fails_an_event(case: Cas
         assert _codes(found) == open_codes
         assert ("last seen", "first gone") in {(it.role, it.against) for it in found.weak}
         text = "\n".join(lines(found))
-        assert "note that last seen came before first gone is the word of the capturing" in text
+        assert (
+            "note only the clock of the capturing machine places last seen before first gone"
+            in text
+        )
         assert as_json(found)["weak"][0]["detail"] == found.weak[0].detail
 
 
@@ -791,8 +794,8 @@ def test_a_capture_that_quotes_a_log_with_the_later_one_in_it_fails_the_event(ca
     ):
         said = [it.detail for it in found.findings if it.check == "order"]
         assert said == [
-            "last seen came after first gone, and not before it: the log had first gone before it "
-            "began"
+            "last seen came after first gone, not before it: the log had first gone before last "
+            "seen began"
         ]
         assert found.verdict is Verdict.FAILED
 
@@ -827,7 +830,8 @@ def test_a_capture_that_shows_no_address_of_an_event_has_no_place_in_it(made: Ca
 
     said = [it.detail for it in found.findings if it.code is Code.IDENTITY]
     assert said == [
-        f"the event is about {IDENTITY}, and address is of a page of which it has no other capture"
+        f"the event is about {IDENTITY}, and address is of a page of which the event has no other "
+        "capture"
     ]
 
 

@@ -367,7 +367,8 @@ def test_no_event_rests_on_a_capture_that_is_proven_to_be_from_after_the_removal
 
     assert bench.stored == []
     assert [it.why for it in found[IDENTITY].passed] == [
-        "last seen came after first gone, and not before it: the log had first gone before it began"
+        "last seen came after first gone, not before it: the log had first gone before last "
+        "seen began"
     ]
 
 

@@ -45,8 +45,8 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, stated cause: account blocked\n" in out
     assert "life of the 3 pages that were seen: between 0 s and 1 h 1 min" in out
-    assert f"the word of whoever makes the report: {', '.join(OWN_WORD)}\n" in out
-    assert "events no token bears out the order of the captures\n" in out  # they have none
+    assert f"stated by the maker of the report alone: {', '.join(OWN_WORD)}\n" in out
+    assert "no token confirms the order of the captures of " in out  # they have none
     assert len(re.findall(r"^gone  account blocked  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
 

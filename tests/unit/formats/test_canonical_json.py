@@ -177,7 +177,7 @@ def test_both_spellings_of_an_instant_are_cut_and_a_rounded_one_of_old_is_read(
     canonical_json.check_moments(made)
     canonical_json.check_moments(of_old)
     of_old["x"][0]["at_ms"] = 1_795_507_201_001
-    with pytest.raises(EvidenceInvalid, match="at and at_ms are two moments"):
+    with pytest.raises(EvidenceInvalid, match="at and at_ms state different times"):
         canonical_json.check_moments(of_old)
 
 

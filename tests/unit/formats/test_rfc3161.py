@@ -191,8 +191,8 @@ def test_a_token_by_a_stranger_is_told_by_the_name_of_who_made_it_and_of_who_was
     issuer = anchor.root.subject.rfc4514_string()
     assert refused.value.code is Code.TS_UNTRUSTED
     assert str(refused.value) == (
-        "another authority made this token than those that are trusted: its certificate names "
-        f"{signer}, issued by {issuer}. The trusted ones that were tried are digicert, sectigo"
+        "no trusted authority made this token: its certificate names "
+        f"{signer}, issued by {issuer}. The trusted authorities are digicert, sectigo"
     )
     assert check_by_any(good, MESSAGE, [*trusted, anchor])[0] is anchor
     # The authority that made it says what is wrong, whoever else was tried.

@@ -82,7 +82,7 @@ def test_a_token_that_came_late_is_told_and_never_failed(
 
         assert found.findings == ()
         assert [(it.role, it.against) for it in found.weak] == [(role, it) for it in against]
-        assert "is the word of the capturing machine alone" in found.weak[0].detail
+        assert "only the clock of the capturing machine places" in found.weak[0].detail
 
 
 def test_the_order_that_only_a_late_token_contradicts_is_told_with_both_times() -> None:
@@ -93,9 +93,9 @@ def test_the_order_that_only_a_late_token_contradicts_is_told_with_both_times() 
     )
 
     assert [it.detail for it in found.weak] == [
-        "that last seen came before first gone is the word of the capturing machine alone: it is "
-        "proven to have existed by 2026-05-27T08:20:00Z, and first gone by 2026-05-27T08:11:00Z "
-        "already"
+        "only the clock of the capturing machine places last seen before first gone: last seen is "
+        "proven to have existed by 2026-05-27T08:20:00Z, and first gone already by "
+        "2026-05-27T08:11:00Z"
     ]
 
 
@@ -155,5 +155,6 @@ def test_of_a_page_that_came_back_the_order_is_the_other_way_round() -> None:
     found = order(BACK, first_gone={"quoted": quoted(9)}, last_seen={"log_index": 3})
 
     assert [it.detail for it in found.findings] == [
-        "first gone came after last seen, and not before it: the log had last seen before it began"
+        "first gone came after last seen, not before it: the log had last seen before first "
+        "gone began"
     ]

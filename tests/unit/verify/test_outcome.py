@@ -87,7 +87,7 @@ def test_a_passing_bundle_of_a_partial_capture_is_told_to_be_partial_with_its_re
     value = json.loads(capfdbinary.readouterr().out)
 
     assert "PASSED" in text
-    assert "the bundle says of its capture: partial\n" in text
+    assert "outcome of the capture, by the bundle's own record: partial\n" in text
     assert "images-missing: 15 of 15 images did not come \\u001b[31m\n" in text
     assert (value["verdict"], value["outcome"]) == ("passed", "partial")
     assert value["outcome_reasons"] == [{"code": REASON.code, "detail": REASON.detail}]
@@ -104,7 +104,10 @@ def test_of_a_complete_capture_that_is_said_as_well(
 
     assert PROGRAMS[program](arguments) == 0
 
-    assert "the bundle says of its capture: complete\n" in capfdbinary.readouterr().out.decode()
+    assert (
+        "outcome of the capture, by the bundle's own record: complete\n"
+        in capfdbinary.readouterr().out.decode()
+    )
 
 
 ODD: list[Any] = [None, [], {}, {"state": "fine"}, {"state": ["partial"]}, {"state": 7}]
@@ -115,7 +118,7 @@ def test_a_record_that_states_no_known_outcome_is_told_to_state_none(outcome: An
     found = _report({"outcome": outcome, "bundle_id": "x"})
 
     assert report.as_json(found)["outcome"] is None
-    assert "the bundle does not say whether its capture is complete" in report.lines(found)
+    assert "the bundle does not state whether its capture is complete" in report.lines(found)
 
 
 def test_reasons_of_another_form_are_left_out_and_many_are_counted() -> None:
@@ -127,11 +130,11 @@ def test_reasons_of_another_form_are_left_out_and_many_are_counted() -> None:
 
     lines = report.lines(_report({"outcome": outcome}))
 
-    begin = lines.index("the bundle says of its capture: failed")
+    begin = lines.index("outcome of the capture, by the bundle's own record: failed")
     assert lines[begin + 1 : begin + 51] == [f"     a: {'b' * 500}"] * 50
     assert lines[begin + 51] == "     and 10 more reasons"
     shown = report.lines(_report({"outcome": {"state": "partial", "reasons": "none"}}))
-    assert "the bundle says of its capture: partial" in shown
+    assert "outcome of the capture, by the bundle's own record: partial" in shown
 
 
 def _report(record: dict[str, Any]) -> Report:
@@ -153,7 +156,7 @@ def test_an_event_over_a_partial_capture_says_so_in_a_note() -> None:
         return "\n".join(takedown.lines(takedown.EventReport(findings=(), parts=(part,))))
 
     assert (
-        "note last-seen 20260102t030405z-abcdefghijklmnop: the bundle says of its capture: "
-        "partial; images-missing: 15 of 15"
+        "note last-seen 20260102t030405z-abcdefghijklmnop: outcome of the capture, by the "
+        "bundle's own record: partial; images-missing: 15 of 15"
     ) in lines("partial")
-    assert "of its capture" not in lines("complete")
+    assert "outcome of the capture" not in lines("complete")

@@ -453,7 +453,7 @@ def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: 
     assert report.verdict is Verdict.INDETERMINATE
     assert [(it.role, it.against) for it in report.weak] == [("last seen", ""), ("first gone", "")]
     told = "\n".join(pack_report.lines(report))
-    assert "note the place of last seen in the order is the word of the capturing" in told
+    assert "note only the clock of the capturing machine places last seen in the order" in told
     assert [it["role"] for it in pack_report.as_json(report)["weak"]] == ["last seen", "first gone"]
 
 
@@ -504,7 +504,7 @@ def test_no_field_of_a_manifest_can_be_changed_unnoticed(made: Made) -> None:
     assert found.verdict is Verdict.PASSED
     assert passed == {"made_at", "software", "lacks", "text_sha256", "name", "role", "media_type"}
     assert passed <= set(found.own_word) <= set(pack_report.as_json(found)["own_word"])
-    (told,) = (it for it in pack_report.lines(found) if "its signer's own word" in it)
+    (told,) = (it for it in pack_report.lines(found) if "only the signer states" in it)
     assert all(it in told for it in passed)
 
 
@@ -514,5 +514,5 @@ def test_what_is_there_is_not_left_out(made: Made) -> None:
     found = judged(packs.written(files, signer=WITNESS), made.trust)
 
     said = [it.detail for it in found.findings if it.code is Code.MANIFEST]
-    assert said == ["it calls left out what is not: pdf"]
+    assert said == ["the manifest lists pdf as left out, and this is false"]
     assert found.verdict is Verdict.FAILED
