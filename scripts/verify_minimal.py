@@ -3722,9 +3722,9 @@ def needs_rules(path: str) -> str:
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror or error}") from error
     if path.endswith(".json") and head.startswith(b"{") and OTHER_RECORD.search(head) and not has_trace(path):  # fmt: skip
-        raise NoBundle(f"{path} is no bundle: it is a record of a store, or a trust file, and there is nothing to verify in it alone. Give the .wacz file of a bundle")  # fmt: skip
+        raise NoBundle(f"{path} is not a bundle but a record of a store or a trust file, which this program cannot judge. Give the .wacz file of a bundle")  # fmt: skip
     if is_sidecar(path, head):
-        raise NoBundle(f"{path} is no bundle: it stands beside one, or beside an event, and there is nothing to verify in it alone. Give the .wacz file of the bundle")  # fmt: skip
+        raise NoBundle(f"{path} is not a bundle but a sidecar of a bundle or an event, which this program cannot judge alone. Give the .wacz file of the bundle")  # fmt: skip
     names = [os.path.basename(it).lower() for it in (path, os.path.realpath(path))]
     if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in it for it in names):
         return ""
@@ -3737,7 +3737,7 @@ def needs_rules(path: str) -> str:
     if is_exhibit(path):
         return ""
     raise NoBundle(
-        f"{path} is no bundle: there is nothing to verify in it. Give the .wacz file of a bundle"
+        f"{path} is not a bundle, so this program cannot judge it. Give the .wacz file of a bundle"
     )
 
 

@@ -273,10 +273,7 @@ def _shown(it: "KeptEvent") -> Iterator[tuple[str, str]]:
     yield "event before", event.previous or "none"
     yield "checked", f"nothing; to check it: snapshotter verify {event.event_id}"
     own = ", ".join(OWN_WORD)
-    yield (
-        "own word",
-        f"every field is the signer's word until it is verified; {own} also after that",
-    )
+    yield "own word", f"until it is verified, every field is the signer's word; then only {own}"
     yield "signed by", it.key_id
     yield "record", f"{it.key}  SHA-256 {it.sha256}"
 

@@ -390,7 +390,7 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     for it in chain if isinstance(chain, list) else (None,):
         stated, pem = (it.get("sha256"), it.get("pem")) if isinstance(it, dict) else (None, None)
         if not isinstance(pem, str) or stated != _pem_digest(pem):
-            yield Code.FORMAT, "from_whom.tls.chain states another digest of a certificate"
+            yield Code.FORMAT, "a digest in from_whom.tls.chain is not that of its certificate"
 
 
 def _pem_digest(pem: str) -> str | None:

@@ -67,21 +67,21 @@ def require_exhibit(stream: BinaryIO, path: Path) -> None:
     """
     if path.suffix == ".json" and (kind := _other_record(stream)) and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is {kind}, and not a bundle: verify cannot judge it",
+            f"{path} is not a bundle but {kind}, which verify cannot judge",
             hint="give verify the .wacz file of a bundle. snapshotter audit judges the records of "
             "a store; snapshotter trust show FILE shows a trust file",
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
         raise NotEvidence(
-            f"{path} is no bundle: it stands beside one, or beside an event, and there is nothing "
-            "to verify in it alone",
-            hint="give verify the .wacz file of the bundle or the .json file of the event: what "
-            "stands beside it is read with it",
+            f"{path} is not a bundle but a sidecar of a bundle or an event, which verify cannot "
+            "judge alone",
+            hint="give verify the .wacz file of the bundle or the .json file of the event: verify "
+            "reads its sidecars too",
         )
     named = any(_NAMED.search(it.name) for it in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report: "
+            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report, so "
             "verify cannot judge it",
             hint="give verify the .wacz file of a bundle, the .json file of an event or a report, "
             "the .html file of a proof pack, or the id of a bundle in a store (--store)",

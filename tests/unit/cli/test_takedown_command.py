@@ -89,7 +89,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.run("takedown", "show", record.stem) == 0
     shown = dict(line.split(maxsplit=1) for line in bench.out.splitlines() if line[0] == "n")
     assert shown["notice"] == "该内容已被发布者删除"
-    assert f"nothing here: snapshotter verify {record.stem} does that" in bench.out
+    assert f"nothing; to check it: snapshotter verify {record.stem}" in bench.out
     assert "not after       2026-05-27 09:00:00 UTC  (30 minutes and 2 seconds)" in bench.out
     assert f"confirmation 1  2026-05-27 09:10:00 UTC  unavailable (author)  {confirmed}" in (
         bench.out

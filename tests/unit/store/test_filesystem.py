@@ -126,7 +126,7 @@ def test_an_object_below_what_is_no_folder_is_none(store: DirectoryStore) -> Non
     store.root.mkdir(parents=True)
     (store.root / "bundles").write_bytes(b"")
 
-    with pytest.raises(NotAnObject, match="bundles is no folder"):
+    with pytest.raises(NotAnObject, match="bundles is not a folder"):
         store.open(KEY)
     assert list(store.list(KEY)) == []
 
