@@ -41,7 +41,7 @@ def read_list(stream: BinaryIO) -> bytes:
     data = stream.read(MAX_LIST + 1)
     if len(data) > MAX_LIST:
         raise SnapshotterError(
-            f"the list is longer than {MAX_LIST >> 20} MiB", hint="divide it into several"
+            f"the list is longer than {MAX_LIST >> 20} MiB", hint="split it into several lists"
         )
     return data
 

@@ -70,8 +70,8 @@ def tell_if_left_out(settings: Settings, tell: Tell) -> None:
     found = settings.found.get("policy")
     if found is not None:
         tell(
-            f"the policy {settings.policy} plays no part in conclusions: {found.file}, which names "
-            f"it, was only found\n  if the file is yours: {naming(found.file)} before the command"
+            f"conclusions do not use the policy {settings.policy}: {found.file}, which names it, "
+            f"was only found\n  if the file is yours, put {naming(found.file)} before the command"
         )
 
 

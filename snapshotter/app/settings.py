@@ -414,7 +414,8 @@ def _require_absolute(name: str, path: str, before: str = "") -> None:
     if path and not os.path.isabs(path):
         full = shlex.quote(before + os.path.abspath(path))
         raise SnapshotterError(
-            f"{_PREFIX}{name} is {before}{path}, which is another file in each folder",
+            f"{_PREFIX}{name} is the relative path {before}{path}: it names another file in each "
+            "folder",
             hint=f"give the whole path: {_PREFIX}{name}={full}",
         )
 
@@ -534,7 +535,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         raise SnapshotterError(
             f"{path} sets {', '.join(refused)}: a file that only lies here must not decide whom "
             "to believe or what to run",
-            hint=f"move these to {user_file()}, or name the file: {naming(path)}",
+            hint=f"move these settings to {user_file()}; if the file is yours: {naming(path)}",
         )
     for name in sorted(it for it in _PATHS if values.get(it)):
         values[name] = _beside(path, values[name])

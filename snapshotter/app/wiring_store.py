@@ -172,10 +172,10 @@ def location(settings: Settings) -> DirectoryLocation | S3Location:
     found = settings.found.get("store")
     if isinstance(where, S3Location) and found is not None:
         raise SnapshotterError(
-            f"{found.file} names the bucket {settings.store}, and a file that was only found must "
-            "not decide where your credentials are used",
-            hint=f"if the bucket is yours: {naming(found.file)} before the same command, or "
-            f"--store {shlex.quote(settings.store)}, or set store in {user_file()}",
+            f"{found.file} names the bucket {settings.store}, but a settings file that was only "
+            "found must not decide where your credentials are used",
+            hint=f"if the bucket is yours, put {naming(found.file)} before the same command, "
+            f"or add --store {shlex.quote(settings.store)}, or set store in {user_file()}",
         )
     return where
 

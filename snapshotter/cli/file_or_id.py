@@ -35,13 +35,13 @@ def file_of(name: str, *, store: str | None) -> Path | None:
     if layout.is_id(name):
         if not store and Path(name).is_file():
             raise click.UsageError(
-                f"{name} is the id of a capture or an event, and a file here has that name too: "
+                f"{name} has the form of an id, and a file here has this name too: "
                 f"write ./{name} for the file, or --store DIR {name} for what the store has"
             )
         return None
     if store and "." not in name:
         raise click.UsageError(
-            f"{name} is not an id, so no store has it: write ./{name} if it is a file"
+            f"{name} does not have the form of an id: write ./{name} if it is a file"
         )
     return Path(name)
 

@@ -31,14 +31,15 @@ Examples:
   snapshotter verify --store captures campaign.json
 
 \b
-An event or a campaign report is verified with its bundles, which are looked for among what is
-given, beside it and in the store, if one is named; of a report each number is made again. A proof
-pack has its own. Without a trust file all is judged by your own keys and the configured
-authorities, and the output says so.
+An event or a campaign report is verified with its bundles. verify looks for them among the given
+files, beside the event or report, and in the store, if you name one. It derives each number of a
+report again. A proof pack contains its bundles. Without a trust file, verify uses your own keys and
+the configured authorities, and the output says so.
 
 \b
-What has a slash or a dot is a file, and is judged without any snapshotter.toml of this folder or
-those above it. What has the form of an id is looked up in the store; ./ID is a file of that name.
+An argument with a slash or a dot is a file. It is judged without any snapshotter.toml of this
+folder or of those above it. An argument in the form of an id is looked up in the store; write ./ID
+for a file of that name.
 """
 
 
@@ -233,7 +234,7 @@ def _judged_campaign(
         place = None
         if settings.has_store:
             place = stack.enter_context(wiring_takedown.observatory(settings))
-            say(f"{name} is held against the store {place.store.url}")
+            say(f"{name} is compared with the store {place.store.url}")
         found = campaign_verification.verify_campaign(
             file.read(campaign.MAX_BYTES + 1),
             trust,
@@ -263,7 +264,7 @@ def _another(kind: str, there: str, wanted: str, code: "Code") -> "Finding":
         check="id",
         verdict=Verdict.FAILED,
         code=code,
-        detail=f"the store has the {kind} {there} in the place of {wanted}",
+        detail=f"under the id {wanted} the store has another {kind}, {there}",
     )
 
 
@@ -273,8 +274,8 @@ def _tell_where(settings: "Settings", name: str, findings: "Sequence[Finding]") 
 
     if not settings.has_store and any(it.code is Code.BUNDLE_MISSING for it in findings):
         say(
-            f"no store was named: bundles of {name} were looked for among the files that are given "
-            "and beside it (--store DIR names one)"
+            f"no store was named: bundles of {name} were looked for only among the given files and "
+            "beside it; to name a store: --store DIR"
         )
 
 

@@ -43,7 +43,7 @@ MAX_DECOMPRESSED_OF_FILE = 4 << 20  # bytes, as the messages announce them
 # Steps of Brotli. The certificates of a server take 10,000, the longest that are read 60,000.
 MAX_WORK = 500_000
 MAX_WORK_OF_FILE = 5_000_000
-_TOO_MUCH = "more Brotli data than is decompressed for one bundle"
+_TOO_MUCH = "more of Brotli than is decompressed here"
 
 HELLO_RETRY_REQUEST = bytes.fromhex(  # RFC 8446 section 4.1.3: SHA-256 of "HelloRetryRequest"
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"

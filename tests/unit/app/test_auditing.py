@@ -160,7 +160,7 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
         run(it, memory, kind=Silent, days=1.1)
 
     run(it, memory, sample=1)  # it lets a sample be drawn, and all of it was not read
-    with pytest.raises(StoreWithheld, match="has not answered 4 audits"):
+    with pytest.raises(StoreWithheld, match="did not answer 4 audits"):
         run(it, memory, kind=Silent, days=1.2)
 
     run(it, memory)  # it answers: the count begins anew

@@ -635,7 +635,7 @@ def test_a_report_about_another_page_fails(small: Case) -> None:
 
     identity = report.campaign.pages[0].identity
     assert failed(found) == [
-        f"{url} is the address of wechat:MzkwMDAwMDAwMg==/2650000007/1, and not of {identity}"
+        f"{url} is the address of wechat:MzkwMDAwMDAwMg==/2650000007/1, not of {identity}"
     ]
 
 

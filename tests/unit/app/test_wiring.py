@@ -348,7 +348,7 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
         assert campaigns.monitoring(url).confirm == wiring_takedown.confirm_rules(own, url)
     assert len(said) == 2
     for it in said:
-        assert "plays no part in conclusions" in it
+        assert "conclusions do not use the policy" in it
         assert f"SNAPSHOTTER_CONFIG={tmp_path}/snapshotter.toml" in it
 
 

@@ -130,7 +130,7 @@ def test_the_bucket_of_a_found_file_is_asked_by_no_command(shell: Shell, command
 
     assert shell.run(*command.split()) in (1, 11), shell.err
 
-    assert "a file that was only found must not decide where your credentials" in shell.err
+    assert "a settings file that was only found must not decide where your credentials" in shell.err
     assert f"SNAPSHOTTER_CONFIG={Path.cwd()}/snapshotter.toml" in shell.err
     assert f"--store {BUCKET}" in shell.err
 
@@ -191,7 +191,7 @@ def test_another_bundle_under_the_id_that_was_asked_for_is_failed(
         "check": "id",
         "verdict": "failed",
         "code": "NAME",
-        "detail": f"the store has the bundle {ID} in the place of {wanted}",
+        "detail": f"under the id {wanted} the store has another bundle, {ID}",
     }
     assert shell.run(*judged, stored / f"{wanted}.wacz") == 0  # a file may have any name
 

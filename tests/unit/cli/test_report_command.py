@@ -60,7 +60,7 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     # Nobody is known to trust the key of the captures here, and they have no token.
     assert main(["verify", "may.json"]) == 11
     out, err = capsys.readouterr()
-    assert f"may.json is held against the store {small.store.url}" in err
+    assert f"may.json is compared with the store {small.store.url}" in err
     assert "each number was made again from the bundles" in out
     assert "INDETERMINATE: 2 of 3 pages removed" in out
     report = (tmp_path / "may.json").read_bytes()
@@ -71,7 +71,7 @@ def test_the_signed_report_is_verified_and_one_that_was_altered_is_not(
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert page.count("pages removed in the period") == 1
-    assert page.count("no token bears it out") == 2
+    assert page.count("No token or log confirms that") == 2
 
 
 def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_report(
@@ -90,7 +90,7 @@ def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_rep
     assert main(["verify", "--store", "captures", "may.json"]) == 11
     out, err = capsys.readouterr()
     assert "each number was made again from the bundles" in out
-    assert f"may.json is held against the store {small.store.url}" in err
+    assert f"may.json is compared with the store {small.store.url}" in err
 
 
 def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(

@@ -87,7 +87,7 @@ def test_what_nothing_derives_is_called_the_word_of_whoever_signed_it() -> None:
     told = text(statement.html(made))
 
     assert made.event is not None
-    assert "Words and pictures on this page are the word of whoever signed it" in told
+    assert "Only the signer of this file states the words and pictures on this page" in told
     assert all(it in told for it in statement._OWN_WORD.values())
     assert set(statement._OWN_WORD) == set(OWN_WORD)
     assert statement.facts(made)["own_word"] == list(OWN_WORD)
@@ -299,7 +299,7 @@ def test_what_is_missing_is_said_and_not_passed_over() -> None:
     assert "No reason is stated." in told
     assert f"(capture {again.observation.bundle_id}, not in this file)" in told
     assert "No other page of the host was captured beside it." in told
-    assert "First gone: no independent clock; this machine's own says" in told
+    assert "First gone: no independent clock; by the capturing machine's own clock" in told
     assert "Not in a log." in told
     assert "Left out of this file: confirmations, pdf, picture." in told
     assert "<img" not in statement.html(exhibits.statement(lacks=("picture",)))
