@@ -88,7 +88,7 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
     except OverflowError as error:
         raise EvidenceInvalid(f"when.{name}_ms is not a valid time") from error
     if not _EPOCH <= at < _TOO_LATE:
-        raise EvidenceInvalid(f"when.{name}_ms is too early or too late for a capture")
+        raise EvidenceInvalid(f"when.{name}_ms is not a valid time of a capture")
     return at
 
 

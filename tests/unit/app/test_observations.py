@@ -274,4 +274,4 @@ def test_a_bundle_of_no_time_is_no_capture_and_stops_no_other(desk: Desk, ms: in
 
     assert found.at == at(0)
     assert left.bundle_id == bundle_id
-    assert "when.ended_at_ms is too early or too late for a capture" in left.problem
+    assert "when.ended_at_ms is not a valid time" in left.problem

@@ -263,7 +263,7 @@ def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
 
     assert "On 27 November 2026, 14:05:12 UTC" in told  # where the earlier one began
     assert "On 27 November 2026, 14:31:43 UTC" in told  # where the later one ended
-    assert "when the earlier capture began, the second is when the later capture ended" in told
+    assert "when the earlier capture began. The second is when the later capture ended" in told
     assert f"On {seen}, it was there: the page showed its content." in told
     assert f"On {gone} 14:31:43 UTC, it was gone: a notice stood" in told
     assert f"captured on {seen}, on the right on {gone}" in str(
