@@ -205,10 +205,10 @@ def audit(
             silent = _unanswered(memory, url, wanted, clock.now())
             if silent.is_lasting and silent.was_read:
                 raise StoreWithheld(
-                    f"an audit of {url} that was begun before {instant(silent.since)} has not "
-                    f"come to its end, and {silent.audits} audits since then could not begin",
-                    hint="look whether it still reads; else end it, ask whoever keeps the store "
-                    "why it is so slow, and audit a copy of it",
+                    f"an audit of {url} that began before {instant(silent.since)} has not ended, "
+                    f"so {silent.audits} audits since then could not begin",
+                    hint="if that audit no longer reads, end it; ask the keeper of the store why "
+                    "it is slow, and audit a copy: snapshotter audit COPY",
                 ) from error
             raise
         remembered = memory.of_store(url)

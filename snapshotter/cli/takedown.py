@@ -97,7 +97,9 @@ def list_(
             indent = "  " if len(group) > 1 else ""
             result(f"{indent}{event.event_id}  {in_words(event)}{doubt}")
     if known and not as_json:
-        say("these are the words of whoever signed them: snapshotter verify ID checks an event")
+        say(
+            "each line is what the signer states, unchecked; to check an event: snapshotter verify ID"
+        )
 
 
 @takedown.command(

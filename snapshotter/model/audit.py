@@ -98,8 +98,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures: snapshotter log witness",
         AuditCode.STALE: "ask the store's keeper for the newest checkpoint, or ask a witness",
         AuditCode.OLDER_TRUST: "ask for the newest trust file: an older one may hide a revocation",
-        AuditCode.RENEWAL_GONE: "put it back from a copy, or make it again: snapshotter renew; a "
-        "writer that died in the middle leaves the same trace as whoever deleted it",
+        AuditCode.RENEWAL_GONE: "restore it from a copy, or make it again: snapshotter renew; a "
+        "writer that died leaves the same trace as a deletion",
         AuditCode.RENEWAL_DUE: "snapshotter renew, before the certificates end",
         AuditCode.PROOF_BROKEN: "snapshotter log sync writes proofs anew; the log itself was "
         "looked at, and decides",

@@ -213,7 +213,7 @@ class Judge:
             AuditCode.RENEWAL_GONE,
             _UNCLEAR if is_due and is_old else _NOTE,
             listed.key,
-            f"entry {newest.number} of the log names a renewal of it that is not beside it",
+            f"entry {newest.number} of the log names a renewal of this bundle that is missing",
         )
 
     # The store against the log.
