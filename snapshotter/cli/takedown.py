@@ -97,9 +97,7 @@ def list_(
             indent = "  " if len(group) > 1 else ""
             result(f"{indent}{event.event_id}  {in_words(event)}{doubt}")
     if known and not as_json:
-        say(
-            "each line is what the signer states, unchecked; to check an event: snapshotter verify ID"
-        )
+        say("each line is the signer's word, unchecked; to check an event: snapshotter verify ID")
 
 
 @takedown.command(
