@@ -238,7 +238,8 @@ class Audit:
         # Step 8.
         judge.settle(lambda done: progress("looking again", done, 0))
         self._unreadables(started, run, is_whole=wanted.is_whole)
-        self._workspace.forget_gone()
+        if next(self._workspace.unread(), None) is None:  # else it may only not be shown
+            self._workspace.forget_gone()
         self._workspace.put_note("run", "")  # it is complete: nothing to go on with
         return self._report(started, scope, resumed_from)
 

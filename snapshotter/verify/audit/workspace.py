@@ -335,7 +335,7 @@ class Workspace:
     # What could not be read, and what may be gone.
 
     def saw(self, key: str, run: str) -> None:
-        """Keep that an object which is no bundle was read, and in which audit."""
+        """Keep that something was read, alone or by its name in all audits, and in which audit."""
         self._database.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, run))
 
     def read_in(self, key: str) -> str:
@@ -426,7 +426,11 @@ class Workspace:
             )
 
     def forget_gone(self) -> None:
-        """Drop the results of objects that are not there any more."""
+        """Drop the results of objects that are not there any more; that they were read stays."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO seen SELECT key, run FROM result "
+            "WHERE NOT EXISTS (SELECT 1 FROM object WHERE key = result.key)"
+        )
         self._database.execute(
             "DELETE FROM result WHERE NOT EXISTS (SELECT 1 FROM object WHERE key = result.key)"
         )

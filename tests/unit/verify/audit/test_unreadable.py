@@ -609,6 +609,28 @@ def test_the_newest_part_of_a_log_that_grows_is_withheld_under_each_of_its_names
     assert found == [{"unreadable?"}, {"unreadable?"}, {"withheld?"}]
 
 
+def test_a_log_that_is_busy_in_between_does_not_make_it_forgotten_what_was_read(
+    full: Kinds, seen: Audited, tmp_path: Path
+) -> None:
+    """Where the log is not given, nothing names a bundle that is not listed."""
+    spoiled, workspace = full.copy(tmp_path / "store"), tmp_path / "work.sqlite"
+    _audited(spoiled, workspace, seen)
+    spoiled.path(0).unlink()
+    gone = Kinds(spoiled, full.keys)
+
+    kinds_of: list[set[str]] = []
+    unread: tuple[Unreadable, ...] = ()
+    for day, kind in enumerate(
+        ["checkpoint", "bundle", "entries", "bundle", "checkpoint", "bundle"]
+    ):
+        opened = kinds.refusing(full.keys[kind], DISK["no-answer"][0])
+        (found,) = _days(gone, workspace, seen, [day], unread=unread, open_store=opened)
+        unread = found.unread
+        kinds_of.append(found.kinds)
+
+    assert kinds_of == [{"unreadable?"}] * 5 + [{"withheld?"}]
+
+
 class _Deaf(_Unlocked):
     """A store that does not say how one object is locked, nor what is below some prefixes."""
 
