@@ -218,6 +218,10 @@ class Receipts(Protocol):
         """
 
 
+class ObjectChanged(SnapshotterError):
+    """Another object took the name of one while that was read, or it is gone since."""
+
+
 class NotAnObject(SnapshotterError):
     """Something that is no object has an object's name in a store: the store does not have it."""
 

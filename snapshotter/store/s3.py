@@ -36,7 +36,7 @@ from snapshotter.model.bundle import (
     Retention,
     StoredObject,
 )
-from snapshotter.ports import Content, Tagged
+from snapshotter.ports import Content, ObjectChanged, Tagged
 from snapshotter.store import layout
 from snapshotter.store.content import opened
 from snapshotter.store.locking import at_least
@@ -89,10 +89,6 @@ class Attempt:
 
     code: str  # "" when it was done, else the server's word for why not
     answer: Mapping[str, Any]
-
-
-class ObjectChanged(ServiceUnavailable):
-    """Another object has taken the name of one that is being read, or it is gone."""
 
 
 class S3Store:
@@ -653,8 +649,6 @@ class _ObjectStream(io.RawIOBase):
             try:
                 with self._store._told(self._key):
                     return self._read(wanted)
-            except ObjectChanged:
-                raise
             except ServiceUnavailable:
                 self._drop()  # a broken connection: the same range again
                 tried += 1

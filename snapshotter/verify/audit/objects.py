@@ -16,7 +16,7 @@ from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, Snapsho
 from snapshotter.formats import custody_sidecars, holds, layout, names
 from snapshotter.model.audit import AuditCode
 from snapshotter.model.bundle import StoredObject
-from snapshotter.ports import NotAnObject, ObjectStore
+from snapshotter.ports import NotAnObject, ObjectChanged, ObjectStore
 from snapshotter.verify.audit.workspace import Unread, Workspace
 
 _MAX_DETAIL = 300  # characters of one sentence
@@ -111,7 +111,8 @@ def cannot_read(store: ObjectStore, error: Exception) -> CannotRead:
     if isinstance(error, CannotRead):
         return error
     require_answer(store, error)
-    return CannotRead(str(error)[:_MAX_DETAIL], retry=isinstance(error, ServiceUnavailable))
+    retry = isinstance(error, ServiceUnavailable | ObjectChanged)
+    return CannotRead(str(error)[:_MAX_DETAIL], retry=retry)
 
 
 def absence(store: ObjectStore, key: str) -> str:
