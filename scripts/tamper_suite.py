@@ -1079,7 +1079,7 @@ def _counted(shop: Shop) -> Iterator[Case]:
         ("redactions-count", _at("redactions.0.count", 0)), ("redactions-true", _at("redactions.0.count", True)),
         ("redactions-commitments", _at("redactions.0.commitments", None)),
         ("certificate", _at("from_whom.tls.chain.0.sha256", "0" * 64)), ("certificate-pem", _at("from_whom.tls.chain.0.pem", pem + "\n")),
-        ("certificate-none", _at("from_whom.tls.chain.0.pem", None)), ("chain-object", _at("from_whom.tls.chain", {})),
+        ("certificate-none", _at("from_whom.tls.chain.0.pem", None)), ("certificate-of-nothing", _at("from_whom.tls.chain.0", {"pem": "\u2028", "sha256": None})), ("chain-object", _at("from_whom.tls.chain", {})),
         ("page-title", _at("what.title", "Another page")), ("page-address", _at("what.final_url", "http://example.net/")),
     ):  # fmt: skip
         yield _failed(f"insider-counted-{label}", insider(edit), f"the record: {label}", "FORMAT")
@@ -1106,6 +1106,7 @@ def _counted(shop: Shop) -> Iterator[Case]:
             record["redactions"].append({**redaction, "name": "name", "place": "own-name"}),
             record["what"].update(title="[redacted]"), record["from_whom"]["tls"]["chain"][0].update(pem="[redacted]"),
         ]),
+        ("place-list", _at("redactions.0.place", ["own-name"])),
         ("cut-title", _at("what.title", "x" * 65_537)),
     ):  # fmt: skip
         yield _good(f"counted-{label}", insider(edit), f"honest: {label}")

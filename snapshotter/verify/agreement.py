@@ -34,7 +34,7 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"  # W3C PNG, 5.2
 _PNG_HEAD: Final = 33  # bytes of signature and IHDR
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))  # bytes of UTF-8 that begin no character
 # Places of `redactions` whose values may stand in a page's text: it was counted before.
-_IN_TEXTS: Final = frozenset({"url-parameter", "viewer-field", "own-name"})
+_IN_TEXTS: Final = ("url-parameter", "viewer-field", "own-name")  # a list is in no set
 _ABSENT: Final = object()  # a field that an earlier version did not write
 
 # What a custody event calls an outcome.
@@ -389,7 +389,8 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         return
     for it in chain if isinstance(chain, list) else (None,):
         stated, pem = (it.get("sha256"), it.get("pem")) if isinstance(it, dict) else (None, None)
-        if not isinstance(pem, str) or stated != _pem_digest(pem):
+        digest = _pem_digest(pem) if isinstance(pem, str) else None
+        if digest is None or stated != digest:
             yield Code.FORMAT, "a digest in from_whom.tls.chain is not that of its certificate"
 
 
