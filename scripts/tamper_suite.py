@@ -1688,6 +1688,43 @@ def _forged_tokens(shop: Shop) -> Iterator[Case]:
             "TIME", "TS_MALFORMED", "TS_MISSING",
         )  # fmt: skip
 
+    yield _unclear(
+        "token-by-a-kind-of-key-that-is-not-known",
+        bundles.resealed(
+            shop.good_bundle, {}, shop.signer, lambda message: _by_ed25519(stamp(message))
+        ),
+        "an honest token by a stranger whose key is on Ed25519",
+        "TIME",
+        "TS_UNTRUSTED",
+    )
+
+
+def _by_ed25519(response: bytes) -> bytes:
+    """Return the token signed by a stranger's key of a kind that no verifier here knows."""
+    issuer, key = ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a stranger")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(issuer, hashes.SHA384())
+        .public_bytes(Encoding.DER)
+    )
+    tree, leaf = der(response), der(certificate)
+    signed = tree.at(1, 1, 0)
+    signed.at(3).parts = [leaf]
+    info = signed.at(-1, 0)
+    info.at(1).parts = [leaf.at(0, 3), leaf.at(0, 1)]
+    attributes = info.at(3).parts or []
+    names_it = next(it for it in attributes if it.at(0).content.endswith(b"\x2f"))
+    digest = Der(4, None, hashlib.sha256(certificate).digest())
+    names_it.at(1, 0, 0).parts = [Der(0x30, [digest])]
+    attributes.sort(key=Der.encode)
+    info.at(4).parts = [Der(6, None, bytes.fromhex("2b6570"))]
+    info.at(5).content = key.sign(b"\x31" + info.at(3).encode()[1:])
+    return tree.encode()
+
 
 def _forged_handshakes(shop: Shop) -> Iterator[Case]:
     """Handshakes that a server would have to make on purpose, signed by it."""

@@ -90,6 +90,10 @@ class Bad(Exception):
     """Something is not of its form. Who calls decides which code that is."""
 
 
+class Unchecked(Bad):
+    """A token whose signature is of a kind that is not known here: nothing shows that it is wrong."""
+
+
 class Unknown(Exception):
     """Something that this program, or its openssl, does not know: it says neither good nor bad."""
 
@@ -1397,6 +1401,8 @@ class Token:
                 named_it += 1
         if not named_it:
             raise Bad("it does not name the certificate of its signer")
+        if self.signer.key_kind not in (EC_KEY, RSA_KEY):
+            raise Unchecked("a signature by a kind of key that is not known here")
         kind_of_key, fixed = SIGNATURE_NAMES.get(signature_name, ("", ""))
         if kind_of_key != self.signer.key_kind or fixed not in ("", digest):
             raise Bad("the algorithm of its signature is not one that counts")
@@ -2013,6 +2019,8 @@ class Verification:
             is_inside, why = name in self.members, "by nobody that is trusted for this"
             try:
                 token = Token(response, self.openssl)
+            except Unchecked as bad:
+                code, why = "TS_UNTRUSTED", str(bad)
             except (Bad, IndexError, UnicodeDecodeError) as bad:
                 code, why = "TS_MALFORMED", str(bad)
             else:

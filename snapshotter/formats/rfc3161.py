@@ -88,16 +88,18 @@ _HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+_RSA_KEY: Final = "1.2.840.113549.1.1.1"
+_EC_KEY: Final = "1.2.840.10045.2.1"
 # How a token may name its signature's algorithm, by kind of key and digest. The
 # first two name the kind of key alone, and many authorities write just that.
 _RSA_NAMES: Final = {
-    "1.2.840.113549.1.1.1": ("sha256", "sha384", "sha512"),
+    _RSA_KEY: ("sha256", "sha384", "sha512"),
     "1.2.840.113549.1.1.11": ("sha256",),
     "1.2.840.113549.1.1.12": ("sha384",),
     "1.2.840.113549.1.1.13": ("sha512",),
 }
 _EC_NAMES: Final = {
-    "1.2.840.10045.2.1": ("sha256", "sha384", "sha512"),
+    _EC_KEY: ("sha256", "sha384", "sha512"),
     "1.2.840.10045.4.3.2": ("sha256",),
     "1.2.840.10045.4.3.3": ("sha384",),
     "1.2.840.10045.4.3.4": ("sha512",),
@@ -208,7 +210,7 @@ def check_whole(response: bytes) -> None:
     See that a response holds a token that agrees with itself, by whomever and over whatever.
 
     Raises:
-        TokenInvalid: TS_MALFORMED.
+        TokenInvalid: TS_MALFORMED; TS_UNTRUSTED for a kind of key that cannot be checked here.
     """
     parsed = _parse(response)
     with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
@@ -220,7 +222,8 @@ def check_subject(response: bytes, message: bytes) -> None:
     See that a response holds a whole token over `message`, by whomever.
 
     Raises:
-        TokenInvalid: TS_MALFORMED or TS_IMPRINT.
+        TokenInvalid: TS_MALFORMED or TS_IMPRINT; TS_UNTRUSTED for a kind of key that cannot be
+            checked here.
     """
     parsed = _parse(response)
     with _ours(Code.TS_MALFORMED, "the token does not agree with itself"):
@@ -639,6 +642,12 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
 
 
 def _verify_signature(parsed: _Parsed) -> None:
+    kind = parsed.signer.public_key_algorithm_oid.dotted_string
+    if kind not in (_RSA_KEY, _EC_KEY):
+        # Nothing shows that it was altered: whoever knows this kind of key could tell.
+        raise TokenInvalid(
+            f"a signature by a key of the kind {kind} is not one we can check", Code.TS_UNTRUSTED
+        )
     key = parsed.signer.public_key()
     digest = _HASHES[parsed.digest]
     if isinstance(key, rsa.RSAPublicKey) and parsed.digest in _RSA_NAMES.get(

@@ -494,7 +494,7 @@ def test_a_gap_is_what_its_record_says(tmp_path: Path) -> None:
         at=since + timedelta(minutes=20),
         since=since,
         until=since + timedelta(minutes=10),
-        missed=(Missed(slots=(since,), urls=(url,)),),
+        missed=(Missed(slots=(since, since + timedelta(minutes=10)), urls=(url,)),),
     )
     opened = gap_records.disclosures(gap, [bytes(gap_records.SALT_BYTES)])
     data = gap_records.encode(gap, opened, EVENTS)
