@@ -518,16 +518,16 @@ def check_moments(value: Any) -> None:
         for name, ms in item.items():
             text = item.get(name[:-3], 0) if name.endswith("_ms") else 0
             if text is None and ms is not None:
-                raise Bad(f"{name} is a moment, and without _ms it is none")
+                raise Bad(f"{name} is a time, but the field without _ms is not")
             if not isinstance(text, str):
                 continue  # no instant: a setting, beside how long it may take
             found = INSTANT.match(text)
             if found is None:
-                raise Bad(f"{name} stands beside {text:.40}, which is no instant")
+                raise Bad(f"{name} belongs to {text:.40}, which is not a time")
             since = utc(*map(int, found.groups()), least=1) - EPOCH
             second = since.days * 86400 + since.seconds
             if type(ms) is not int or not 0 <= ms - 1000 * second <= 1000:
-                raise Bad(f"{name} is another moment than {text:.40}")
+                raise Bad(f"{name} and {text:.40} are different times")
 
 
 def fields(value: Any, wanted: Iterable[str], what: str) -> dict[str, Any]:
@@ -2412,7 +2412,7 @@ class Verification:
         self.certificates()
         self.counts()
         self.page_line()
-        self.good("agreement", "the record says of itself and of the files what they are", before)
+        self.good("agreement", "the record is consistent with itself and with the files", before)
 
     def differ(self, words: str) -> None:
         self.bad("agreement", "FORMAT", words)
@@ -2433,9 +2433,9 @@ class Verification:
         for one in listed:
             path = one.get("path") if isinstance(one, dict) else None
             if not isinstance(path, str):
-                self.differ("an artifact is none")
+                self.differ("an entry of the artifacts names no file")
             elif path in seen:
-                self.bad("agreement", "UNLISTED", f"{path:.200} is an artifact twice")
+                self.bad("agreement", "UNLISTED", f"the artifacts name {path:.200} twice")
             elif path == TLS:
                 seen.add(path)  # step 11 has judged it
             elif path not in files:
@@ -2446,16 +2446,24 @@ class Verification:
                 member = self.members[path]
                 length = one.get("length")
                 if one.get("sha256") != member.sha256 or type(length) is not int:
-                    self.bad("agreement", "HASH", f"{path} is another file than the record says")
+                    self.bad(
+                        "agreement", "HASH", f"the digest of {path} is not the one in the record"
+                    )
                 elif length != member.length:
-                    self.bad("agreement", "HASH", f"{path} is not as long as the record says")
+                    self.bad(
+                        "agreement", "HASH", f"the length of {path} is not the one in the record"
+                    )
                 if one.get("blake3") != member.blake3:
-                    self.bad("agreement", "BLAKE3", f"{path} is not what the record says")
+                    self.bad(
+                        "agreement",
+                        "BLAKE3",
+                        f"the BLAKE3 digest of {path} is not the one in the record",
+                    )
         for path in files - seen:
             self.bad("agreement", "UNLISTED", f"the record does not name {path}")
         stated = self.record.at("how.policy.sha256")
         if stated is not ... and stated != self.members[POLICY].sha256:
-            self.bad("agreement", "HASH", f"{POLICY} is another policy than the record says")
+            self.bad("agreement", "HASH", f"the digest of {POLICY} is not the one in the record")
 
     def facts(self) -> None:
         at = self.record.at
@@ -2470,7 +2478,7 @@ class Verification:
             one, other = at(first), at(second)
             is_no_answer = first == "when.http_date" and one == "" and other is None
             if not is_no_answer and not same(one, other):
-                self.differ(f"{first} and {second} are two things")
+                self.differ(f"{first} and {second} differ")
         met, line = at("court_minimum.met"), at("court_minimum.line")
         parts = [at("court_minimum." + it) for it in ("url", "html_source", "full_page_capture")]
         if ... not in [met, *parts]:
@@ -2478,18 +2486,18 @@ class Verification:
                 self.differ("court_minimum.met does not follow from its parts")
             against = "court minimum: YES" if met is False else "court minimum: NO ("
             if isinstance(line, str) and line.startswith(against):
-                self.differ("the line of court_minimum is another than met")
+                self.differ("court_minimum.line contradicts court_minimum.met")
         state, reasons = at("outcome.state"), at("outcome.reasons")
         if ... not in (state, reasons):
             if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
-                self.differ("an outcome that is none")
+                self.differ("outcome has no valid state, or no list of reasons")
             elif (state == "complete") == bool(reasons):
-                self.differ("a complete capture has reasons, or one that is not has none")
+                self.differ("a complete capture has reasons, or another one has no reasons")
         characters = at("content.text_characters")
         if characters is ... or PAGE_TEXT not in self.members or self.is_replaced():
             return
         if not same(characters, self.members[PAGE_TEXT].characters):
-            self.differ("text_characters is not how many the text has")
+            self.differ("content.text_characters is not the number of characters of the text")
 
     def pictures(self) -> None:
         pictures, left = self.record.at("content.pictures"), 10_000
@@ -2500,7 +2508,7 @@ class Verification:
             for file in files if isinstance(files, list) else [None]:
                 path = file.get("path") if isinstance(file, dict) else None
                 if not isinstance(file, dict) or not isinstance(path, str):
-                    self.differ("a picture is no file")
+                    self.differ("an entry of the pictures names no file")
                     continue
                 member = self.members.get(path)
                 size = (file.get("width"), file.get("height"))
@@ -2509,14 +2517,14 @@ class Verification:
                 elif path.endswith(".png") and (
                     not all(type(it) is int for it in size) or size != png_size(member.head)
                 ):
-                    self.differ(f"{path} is of another size than the record says")
+                    self.differ(f"the size of {path} is not the one in the record")
                 tiles, count = file.get("tiles"), file.get("tile_count")
                 if (
                     not isinstance(tiles, list)
                     or type(count) is not int
                     or len(tiles) != min(count, left)
                 ):
-                    self.differ(f"{path:.200} has other tiles than the record counts")
+                    self.differ(f"the number of tiles of {path:.200} is not the one in the record")
                 else:
                     left -= len(tiles)
 
@@ -2532,7 +2540,11 @@ class Verification:
                 continue
             rules = self.members.get("capture/rules-{}.toml".format(one["id"]))
             if rules is not None and one.get("sha256") != rules.sha256:
-                self.bad("agreement", "HASH", f"{rules.name} is not what the assessment names")
+                self.bad(
+                    "agreement",
+                    "HASH",
+                    f"the digest of {rules.name} is not the one in the assessment",
+                )
 
     def is_replaced(self) -> bool:
         """Whether something was replaced in texts after the record's own were taken, or in the record."""
@@ -3755,7 +3767,7 @@ def without_rules(result: Verification, what: str) -> Verification:
         judge_pack(result)
         if result.verdict == FAILED:
             return result
-    words = f"this is {what}, and there are no rules here: `snapshotter verify`, of the whole package, judges it"
+    words = f"this is {what}: this program has no rules to judge it; `snapshotter verify`, of the whole package, has them"
     result.find("conclusion", INDETERMINATE, "CONCLUSION", words)
     return result
 
