@@ -22,6 +22,7 @@ from snapshotter.model.page import Block
 
 MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
 _MAX_HTML = 8 << 20  # characters
+_MAX_TAGS = 2 * MAX_ELEMENTS  # of a parsed element each takes some 200 bytes
 _MAX_SCRIPTS = 6 << 20  # characters, of all scripts together
 _MAX_ROW = 20  # elements side by side that are told apart by their names
 
@@ -207,7 +208,7 @@ def read_document(markup: str) -> Document | None:
     if not markup.strip():
         return None
     scripts: list[str] = []
-    plain = plain_markup(markup[:_MAX_HTML], scripts)
+    plain = plain_markup(markup[:_MAX_HTML], scripts, most=_MAX_TAGS)
     parser = html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
     try:
         root = html.document_fromstring(plain.encode("utf-8", "replace"), parser=parser)

@@ -7,6 +7,7 @@ word by word, and the same words somewhere else have moved. A capture from befor
 kept has lines in the place of blocks.
 """
 
+import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ from snapshotter.model.reading import Region
 STEPS: Final = 40_000_000  # of alignment, for one pair of captures: some ten seconds at most
 
 _PAIRS = 20_000  # in a gap: of more, only those with one selector are looked at
+# A word takes some hundred bytes. Of a longer block, and of a page of more characters together, it
+# is told whether blocks differ, and not in which words.
+_LONG_BLOCK = 200_000
+_LONG_PAGE = 1_000_000
 _LIKE = 0.3  # the share of words that two blocks have in common to be one, changed
 _MARKS = frozenset({"标题已修改", "標題已修改", "内容已修改", "內容已修改", "已编辑", "已編輯"})
 
@@ -57,9 +62,14 @@ class _Block:
 
     number: int  # in its page
     text: str
-    words: tuple[Word, ...]
+    stretches: tuple[tuple[int, int, str], ...]  # that are masked
     key: str
     place: Place
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Made again each time: a page has millions."""
+        return words.words(self.text, self.stretches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +95,9 @@ def compare(
     """
     lines = not (before.blocks and after.blocks)  # one of them has no layout: the same for both
     budget = Budget(STEPS)
-    one = _side(before, assessed_before, masks, lines=lines)
-    other = _side(after, assessed_after, masks, lines=lines)
+    long = max(_length(before, lines=lines), _length(after, lines=lines)) > _LONG_PAGE
+    one = _side(before, assessed_before, masks, lines=lines, long=long)
+    other = _side(after, assessed_after, masks, lines=lines, long=long)
     changes: list[BlockChange] = []
     gone: list[_Block] = []
     come: list[_Block] = []
@@ -104,15 +115,20 @@ def compare(
                 for n in range(run.length)
             )
         for a, b, c, d in gaps(found.runs, len(first), len(second)):
-            paired, left, right = _paired(first[a:b], second[c:d], budget)
-            gone += left
-            come += right
+            paired, removed, added = _paired(first[a:b], second[c:d], budget)
+            gone += removed
+            come += added
             for it, its in paired:
-                pieces = words.compare(
-                    it.text, its.text, budget, words_before=it.words, words_after=its.words
-                )
-                if pieces.coarse:
-                    coarse.append(f"words of a block of {len(it.words)}: too many differ")
+                if long or max(len(it.text), len(its.text)) > _LONG_BLOCK:
+                    coarse.append("words of blocks: a text is too long to be compared by words")
+                    pieces = words.as_wholes(it.text, its.text)
+                else:
+                    left, right = it.words, its.words
+                    pieces = words.compare(
+                        it.text, its.text, budget, words_before=left, words_after=right
+                    )
+                    if pieces.coarse:
+                        coarse.append(f"words of a block of {len(left)}: too many differ")
                 changes.append(
                     BlockChange(
                         kind=BlockKind.CHANGED,
@@ -142,7 +158,21 @@ def compare(
     )
 
 
-def _side(page: Page, assessed: Assessment | None, masks: Masks, *, lines: bool) -> _Side:
+def _length(page: Page, *, lines: bool) -> int:
+    return len(page.text) if lines else sum(len(it.text) for it in page.blocks)
+
+
+def _key(text: str, stretches: tuple[tuple[int, int, str], ...], *, long: bool) -> str:
+    """Return by what a block is compared; "" for one without words."""
+    if len(text) > _LONG_BLOCK:
+        return hashlib.sha256("".join(text.split()).encode("utf-8", "replace")).hexdigest()
+    key = words.key(words.words(text, stretches))
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest() if key and long else key
+
+
+def _side(
+    page: Page, assessed: Assessment | None, masks: Masks, *, lines: bool, long: bool
+) -> _Side:
     regions = {it.selector: it.region for it in assessed.readings.regions} if assessed else {}
     if lines:
         places, texts = _lines(page, assessed)
@@ -160,8 +190,9 @@ def _side(page: Page, assessed: Assessment | None, masks: Masks, *, lines: bool)
     for number, (place, text) in enumerate(zip(places, texts, strict=True)):
         if number in masked.blocks:
             continue
-        its = words.words(text, masked.stretches.get(number, ()))
-        block = _Block(number=number, text=text, words=its, key=words.key(its), place=place)
+        stretches = tuple(masked.stretches.get(number, ()))
+        key = _key(text, stretches, long=long)
+        block = _Block(number=number, text=text, stretches=stretches, key=key, place=place)
         if not block.key:
             continue
         if text.strip() in _MARKS:  # what a platform says of its own edits is no text of it

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -100,6 +100,12 @@ def compare(
     return Pieces(
         pieces=_pieces(before, after, first, second, _readable(same, first, second)), coarse=coarse
     )
+
+
+def as_wholes(before: str, after: str) -> Pieces:
+    """Return that one text stands in the place of another, without looking at their words."""
+    pieces = (Piece(op=Op.REMOVED, text=before), Piece(op=Op.ADDED, text=after))
+    return Pieces(pieces=pieces, coarse=True)
 
 
 def _by_sentences(
@@ -252,7 +258,7 @@ def _words(text: str, start: int, end: int) -> list[Word]:
     return found
 
 
-@cache
+@lru_cache(1 << 16)
 def _plain(word: str) -> str:
     for it in _NOT_SEEN:
         word = word.replace(it, "")

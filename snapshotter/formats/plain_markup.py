@@ -23,7 +23,7 @@ _ATTRIBUTE = re.compile(
 _GOOD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:.-]*")
 
 
-def plain_markup(text: str, scripts: list[str] | None = None) -> str:
+def plain_markup(text: str, scripts: list[str] | None = None, *, most: int = 0) -> str:
     """
     Return a page without scripts, style sheets and comments, and with few attributes a tag.
 
@@ -31,9 +31,10 @@ def plain_markup(text: str, scripts: list[str] | None = None) -> str:
 
     Args:
         scripts: Takes what stood in each `script`, in their order.
+        most: Start tags that are read; what stands behind them is left out. 0: all.
     """
     out: list[str] = []
-    at = 0
+    at = tags = 0
     while (mark := _MARK.search(text, at)) is not None:
         out.append(_escaped(text[at : mark.start()]))
         at = mark.start()
@@ -47,6 +48,9 @@ def plain_markup(text: str, scripts: list[str] | None = None) -> str:
                 out.append(_end(name[0]))
             at = _behind(text, ">", at)
         else:
+            tags += 1
+            if tags == most:
+                return "".join(out)
             name_of, tag, at = _start(text, at + 1)
             out.append(tag)
             if name_of in _RAW or name_of in _TEXT_ONLY:

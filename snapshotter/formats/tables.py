@@ -19,10 +19,10 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from typing_extensions import override
 
@@ -37,6 +37,7 @@ MAX_ROWS = 200_000
 MAX_COLUMNS = 2_000  # of a CSV or TSV: each row is written with all of them
 URL = "url"  # the column of what has none by a name of its own
 
+_T = TypeVar("_T")
 Cell: TypeAlias = str | tuple[str, ...]  # a list is several: the tags of a row in YAML
 
 _SUFFIXES = {
@@ -62,6 +63,7 @@ _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 # What spreadsheets read as the beginning of a formula; the wide ones are typed in East Asia.
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_NEWLINE = re.compile(r"\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _DIVIDERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _DEPTH = 60  # of what stands inside each other in YAML
@@ -169,11 +171,32 @@ def read(
         table = _Addresses(text, url_columns)
     else:
         raise SnapshotterError(f"{kind} is no format", hint=", ".join(FORMATS))
-    if len(table.rows) > MAX_ROWS:
+    _require_few(len(table.rows) - 1)
+    return table
+
+
+def _require_few(rows: int) -> None:
+    """Refuse one more row than a table may have, before it takes memory."""
+    if rows >= MAX_ROWS:
         raise SnapshotterError(
             f"the table has more than {MAX_ROWS:,} rows", hint="divide it into several"
         )
-    return table
+
+
+def _counted(rows: Iterable[_T]) -> Iterator[_T]:
+    for number, row in enumerate(rows):
+        _require_few(number - 1)  # one may be the header
+        yield row
+
+
+def _lines_of(text: str, ends: re.Pattern[str]) -> Iterator[str]:
+    """Yield the lines of a text with their ends: five million at once take more than the text."""
+    at = 0
+    for end in ends.finditer(text):
+        yield text[at : end.end()]
+        at = end.end()
+    if at < len(text):
+        yield text[at:]
 
 
 def ending(kind: str) -> str:
@@ -248,7 +271,8 @@ class _Delimited(Table):
         if kind == "csv" and self._divider != ",":
             word = _DIVIDERS.get(self._divider, repr(self._divider))
             notes.append(f"the cells are divided by {word}")
-        records = list(self._records(body, first_line=1 + len(_LINE_END.findall(self._first))))
+        first_line = 1 + len(_LINE_END.findall(self._first))
+        records = list(_counted(self._records(body, first_line=first_line)))
         header, self._given = self._header(records, url_columns)
         if self._given:
             records = records[1:]
@@ -278,7 +302,7 @@ class _Delimited(Table):
         wanted = {it.lower() for it in url_columns}
         for divider in ",;\t":
             try:
-                header = next(csv.reader(io.StringIO(body, newline=""), delimiter=divider), [])
+                header = next(csv.reader(_lines_of(body, _LINE_END), delimiter=divider), [])
             except csv.Error:
                 continue
             if wanted & {it.strip().lower() for it in header} and len(header) > 1:
@@ -286,7 +310,7 @@ class _Delimited(Table):
         return ","
 
     def _records(self, body: str, *, first_line: int) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(io.StringIO(body, newline=""), delimiter=self._divider, strict=True)
+        reader = csv.reader(_lines_of(body, _LINE_END), delimiter=self._divider, strict=True)
         line = first_line
         try:
             for cells in reader:
@@ -350,8 +374,11 @@ class _Addresses(_Delimited):
         self.columns = (url_columns[0],)
         found = [
             (line, it.strip())
-            for line, it in enumerate(_LINE_END.split(text.text), start=1)
-            if it.strip() and not it.lstrip().startswith("#")
+            for line, it in _counted(
+                (line, it)
+                for line, it in enumerate(_lines_of(text.text, _LINE_END), start=1)
+                if it.strip() and not it.lstrip().startswith("#")
+            )
         ]
         self._cells = [[it] for _, it in found]
         self.rows = tuple(
@@ -370,10 +397,11 @@ class _Lines(Table):
         self._lines: list[tuple[str, list[tuple[str, str]] | None]] = []  # None: not understood
         rows: list[Row] = []
         names: dict[str, None] = {}
-        for line, raw in enumerate(text.text.split("\n"), start=1):
-            raw = raw.rstrip("\r")
+        for line, raw in enumerate(_lines_of(text.text, _NEWLINE), start=1):
+            raw = raw.rstrip("\r\n")
             if not raw.strip():
                 continue
+            _require_few(len(rows))
             members: list[tuple[str, str]] | None = None
             cells: dict[str, Cell] = {}
             problem = ""
@@ -500,13 +528,16 @@ class _Yaml(Table):
     def _look_through(self, text: str) -> None:
         import yaml
 
-        depth = 0
+        depth = rows = 0
         for event in yaml.parse(text, Loader=self._loader):
             if isinstance(event, yaml.AliasEvent):
                 raise SnapshotterError(
                     f"line {_line(event)}: the YAML has a reference (*{event.anchor})",
                     hint="write out what it refers to",
                 )
+            if depth == 1 and isinstance(event, yaml.NodeEvent):
+                _require_few(rows)
+                rows += 1
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEPTH:

@@ -211,3 +211,14 @@ def test_of_the_captures_of_a_pack_one_is_held_at_a_time(folder: Path) -> None:
     (found,) = measured([["verify", "pack.html"]], folder)
 
     assert (found.code, "Traceback" in found.err, found.megabytes < 80) == (10, False, True), found
+
+
+@pytest.mark.parametrize(("name", "row"), [("a.csv", "http://a\n"), ("a.jsonl", '"http://a"\n')])
+def test_a_table_of_millions_of_rows_takes_little_more_than_its_bytes(
+    folder: Path, name: str, row: str
+) -> None:
+    (folder / name).write_text(row * 1_500_000)
+
+    (found,) = measured([["batch", "--dry-run", name]], folder)
+
+    assert (found.code, "Traceback" in found.err, found.megabytes < 200) == (1, False, True), found

@@ -239,3 +239,32 @@ def test_thousands_of_blocks_that_all_differ_are_compared_within_the_budget() ->
 
     assert len(found.changes) == 3000
     assert {it.kind for it in found.changes} == {BlockKind.CHANGED}
+
+
+def test_of_a_long_page_it_is_told_which_blocks_differ_and_not_in_which_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text, "_LONG_PAGE", 50)
+    same = compared(ARTICLE, ARTICLE)
+    assert (same.comparison.main, same.comparison.coarse) == (State.UNCHANGED, ())
+
+    found = compared(ARTICLE, changed(1, "WeChat removed at least 41 accounts in March."))
+
+    assert found.comparison.main is State.CHANGED
+    assert pieces(found) == [
+        ("removed", "WeChat removed at least 40 accounts in March."),
+        ("added", "WeChat removed at least 41 accounts in March."),
+    ]
+    assert "too long" in found.comparison.coarse[0]
+
+
+def test_a_block_without_end_is_compared_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_LONG_BLOCK", 20)
+    assert compared(ARTICLE, changed(4, "A teaser")).comparison.main is State.UNCHANGED
+
+    found = compared(ARTICLE, changed(1, "WeChat removed at least  40 accounts in March. No."))
+
+    assert [it.text for it in found.comparison.changes[0].pieces] == [
+        "WeChat removed at least 40 accounts in March.",
+        "WeChat removed at least  40 accounts in March. No.",
+    ]

@@ -74,3 +74,8 @@ def test_links_texts_and_what_selectors_look_at_are_as_they_were() -> None:
     ]
     assert found.title == "A & B <i>"
     assert chosen.items == found.items[:2]
+
+
+def test_what_stands_behind_the_most_tags_is_left_out() -> None:
+    assert plain_markup("a<p>b</p><i>c</i><b>d", most=3) == plain_markup("a<p>b</p><i>c</i>")
+    assert plain_markup("a<p>b</p><i>c</i>", most=3) == plain_markup("a<p>b</p><i>c</i>")

@@ -115,6 +115,7 @@ def test_a_chain_of_too_many_sidecars_is_not_read_and_not_established(
     for number, data in whole:
         bundle.with_name(f"a.wacz.{custody_sidecars.kind(number)}").write_bytes(data)
 
+    assert {data for _, data in custody_beside(bundle)} == {b""}
     verdict, finding = _judged(list(custody_beside(bundle)))
     assert (verdict, finding.code) == (Verdict.INDETERMINATE, Code.CUSTODY)
     assert "more than 3 sidecars" in finding.detail
