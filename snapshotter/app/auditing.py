@@ -227,6 +227,8 @@ def audit(
             place=place,
         ) as running:
             try:
+                if remembered is not None:
+                    _require_folder(store)
                 report = running.run(wanted, progress)
             except ServiceUnavailable as error:
                 silent = _unanswered(memory, url, wanted, clock.now())
@@ -269,6 +271,21 @@ def audit(
                     problem = _problem("logged", error, "snapshotter log check says more")
         return Done(
             report=report, document=document, report_id=report_id, report_key=key, problem=problem
+        )
+
+
+def _require_folder(store: ObjectStore) -> None:
+    """
+    Refuse a directory that was read once and is not there: nothing in it can be listed.
+
+    Raises:
+        ServiceUnavailable: It is not there.
+    """
+    root = getattr(store, "root", None)  # a bucket that is not there says so itself
+    if isinstance(root, Path) and not root.exists():
+        raise ServiceUnavailable(
+            f"there is no folder {root}, and an earlier audit read it",
+            hint="look whether the file system that holds it is mounted",
         )
 
 

@@ -168,6 +168,22 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
         run(it, memory, kind=Silent, days=2)
 
 
+def test_a_store_that_is_not_mounted_is_not_accused_and_not_made_anew(
+    it: Collection, tmp_path: Path
+) -> None:
+    memory = tmp_path / "memory"
+    run(it, memory)
+    it.root.rename(tmp_path / "elsewhere")
+
+    for days in (0, 0.5):
+        with pytest.raises(ServiceUnavailable, match="there is no folder"):
+            run(it, memory, days=days, signer=it.signer)
+    with pytest.raises(StoreWithheld):
+        run(it, memory, days=1.1, signer=it.signer)
+
+    assert not it.root.exists()
+
+
 def test_a_store_that_never_answered_is_not_said_to_withhold_anything(
     it: Collection, tmp_path: Path
 ) -> None:
