@@ -85,7 +85,12 @@ def user(tmp_path: Path) -> Installation:
 
 
 def resume(process: "subprocess.Popen[str]", *signals: signal.Signals) -> None:
-    """Let a command that halted go on; these signals reach it first."""
+    """
+    Let a command that halts go on; these signals reach it first.
+
+    It says the step before it stops: to let it go on earlier would leave it stopped for ever.
+    """
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     for number in (*signals, signal.SIGCONT):
         process.send_signal(number)
 
