@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from lxml import etree, html
@@ -326,11 +327,12 @@ def _has_own_line(element: Any) -> bool:
     parent = element.getparent()
     if parent is None or parent.tag not in _BLOCK_TAGS or parent.tag in ("p", "td", "th", "pre"):
         return False
-    if len(parent) < 2 or (parent.text or "").strip() or len(parent) > _MAX_ROW:
+    row = list(islice(parent, _MAX_ROW + 1))  # its length alone costs as much as it is long
+    if not 2 <= len(row) <= _MAX_ROW or (parent.text or "").strip():
         return False
-    if any((it.tail or "").strip() for it in parent):
+    if any((it.tail or "").strip() for it in row):
         return False
-    return any(it.tag == "time" or _OWN_LINE.search(it.get("class") or "") for it in parent)
+    return any(it.tag == "time" or _OWN_LINE.search(it.get("class") or "") for it in row)
 
 
 def _hides(element: Any) -> bool:
