@@ -284,8 +284,8 @@ def _require_folder(store: ObjectStore) -> None:
     root = getattr(store, "root", None)  # a bucket that is not there says so itself
     if isinstance(root, Path) and not root.exists():
         raise ServiceUnavailable(
-            f"there is no folder {root}, and an earlier audit read it",
-            hint="look whether the file system that holds it is mounted",
+            f"the folder {root} does not exist, but an earlier audit read it",
+            hint="check whether the file system that holds it is mounted, then audit again",
         )
 
 
