@@ -176,7 +176,7 @@ def test_a_store_that_is_not_mounted_is_not_accused_and_not_made_anew(
     it.root.rename(tmp_path / "elsewhere")
 
     for days in (0, 0.5):
-        with pytest.raises(ServiceUnavailable, match="there is no folder"):
+        with pytest.raises(ServiceUnavailable, match="does not exist"):
             run(it, memory, days=days, signer=it.signer)
     with pytest.raises(StoreWithheld):
         run(it, memory, days=1.1, signer=it.signer)
