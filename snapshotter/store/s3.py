@@ -45,6 +45,8 @@ from snapshotter.store.s3_locks import BucketLocks
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
+MAX_PAGES = 10_000  # of one listing; a server gives a thousand objects on each
 MAX_OBJECT = 4 << 30  # bytes; S3 takes 5 GB in one PUT, and a bundle has no more than this
 
 _CHUNK = 1 << 20  # bytes per read of a file
@@ -485,9 +487,12 @@ class S3Store:
     def _walk(self, start: str, reverse: bool) -> Iterator[StoredObject]:
         level: list[tuple[str, int]] = []
         with self._told(""):
-            for page in self._client.get_paginator("list_objects_v2").paginate(
+            pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=start, Delimiter="/"
-            ):
+            )
+            for number, page in enumerate(pages):
+                if number == MAX_PAGES or len(level) > MAX_IN_FOLDER:
+                    raise SnapshotterError(f"the listing of {start!r} in {self.url} does not end")
                 # A gateway's page of its own is read as a listing without entries.
                 if "IsTruncated" not in page:
                     raise SnapshotterError(

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import itertools
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from snapshotter.formats.leaf import Leaf
 from snapshotter.model.bundle import LockState, StoredObject
 from snapshotter.model.custody import KeptReceipts
 from snapshotter.model.finding import Verdict
+from snapshotter.store import s3
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.ledger import ReceiptFiles
 from snapshotter.verify.audit import report as reports
@@ -143,6 +145,36 @@ def test_a_listing_that_no_store_gives_neither_ends_an_audit_nor_goes_in_circles
     found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
 
     assert (found.kinds, _code(found)) == ({"unreadable?"}, 11), found.findings
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_listing_without_an_end_is_given_up(
+    full: Kinds,
+    seen: Audited,
+    bucket: Bucket,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    monkeypatch.setattr(s3, "MAX_PAGES", 5)
+    tokens = itertools.count(7, step)
+    asked: list[Any] = []
+
+    def endless(request: Any) -> bool:
+        asked.append(request)
+        more = "true" if len(asked) < 100 else "false"  # it ends, so that this test does
+        body = (
+            f"<ListBucketResult><IsTruncated>{more}</IsTruncated>"
+            f"<NextContinuationToken>{next(tokens)}</NextContinuationToken></ListBucketResult>"
+        )
+        request.answer(200, body.encode())
+        return True
+
+    bucket.faults["?gaps/"] = endless
+
+    found = _audited(full.it, workspace, seen, open_store=kinds.bucket_store(bucket))
+
+    assert found.kinds == {"unreadable?"}, found.findings
 
 
 def test_a_checkpoint_that_a_capture_replaces_while_it_is_read_is_read_again(
