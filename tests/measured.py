@@ -26,7 +26,7 @@ _MODULES = tuple(
 )
 _MOST = 1 << 30  # bytes
 _BROKE = 250  # no exit code of ours
-_SECONDS = 8  # after which a command is ended: it waits for something, or does not end
+_SECONDS = 60  # after which a command is ended: it waits for something, or never ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
