@@ -240,6 +240,7 @@ class S3Store:
 
     def versions(self, key: str) -> tuple[ObjectVersion, ...]:
         """See `ObjectStore.versions`. A server that lists none has one, the current."""
+        layout.check_key(key)
         with self._told(key):
             return self._locks.versions(key)
 
@@ -250,6 +251,7 @@ class S3Store:
 
     def lock_state(self, key: str, version: str = "") -> LockState:
         """See `ObjectStore.lock_state`. Asks for the lock itself, as a HEAD may leave it out."""
+        layout.check_key(key)
         with self._told(key):
             return self._locks.state(key, version)
 
@@ -323,8 +325,9 @@ class S3Store:
 
     def discard(self, key: str) -> None:
         """See `SwapStore.discard`. A bucket with versions keeps the old ones."""
+        name = self.full_key(key)  # what is no key is the caller's fault, and not the server's
         with self._told(key):
-            self._client.delete_object(Bucket=self._bucket, Key=self.full_key(key))
+            self._client.delete_object(Bucket=self._bucket, Key=name)
 
     def _read_whole(self, name: str, key: str, limit: int) -> Tagged:
         with self._told(key):

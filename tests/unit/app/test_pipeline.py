@@ -481,7 +481,10 @@ def test_a_clock_that_is_set_during_a_capture_costs_nothing(
         def capture(self, *arguments: Any) -> Capture:
             began = clock.now()
             machine.set_by(timedelta(seconds=seconds))
-            return replace(super().capture(*arguments), started_at=began)
+            made = super().capture(*arguments)
+            return replace(
+                made, started_at=began, navigation_started_at=began, navigation_ended_at=began
+            )
 
     here = replace(world(tmp_path, authority), clock=clock, capturer=Setting(clock))
 
