@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from snapshotter.app import bundles
 from snapshotter.formats import layout
-from snapshotter.model.finding import Report
+from snapshotter.model.finding import Report, Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
@@ -41,3 +41,19 @@ def verified(store: ObjectStore, bundle_id: str, trust: Trust, *, now: datetime)
             return verified_in_store(stream, store, key, trust, now=now)
     except FileNotFoundError:
         return None
+
+
+def why_unusable(report: Report, sha256: str) -> str:
+    """
+    Return why nothing can be concluded from a bundle; "" if its bytes do not forbid it.
+
+    Args:
+        report: What its verification found.
+        sha256: Of the bundle that was catalogued, in hexadecimal.
+    """
+    if report.sha256 != sha256:
+        return "its bundle is another than was catalogued"
+    if report.verdict is Verdict.FAILED:
+        codes = {it.code.value for it in report.findings if it.verdict is Verdict.FAILED}
+        return f"its bundle FAILED: {' '.join(sorted(codes))}"
+    return ""

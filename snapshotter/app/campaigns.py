@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from snapshotter.app import gaps
-from snapshotter.app.bundle_verification import verified
+from snapshotter.app.bundle_verification import verified, why_unusable
 from snapshotter.app.observations import (
     Observatory,
     is_of_its_host,
@@ -38,7 +38,7 @@ from snapshotter.model.campaign import (
     WatchedPage,
 )
 from snapshotter.model.established import Established
-from snapshotter.model.finding import Report, Verdict
+from snapshotter.model.finding import Report
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation
 from snapshotter.verify import order as orders
@@ -178,12 +178,7 @@ def _why_not(it: Observation, report: Report | None) -> str:
     """Return why a capture plays no part; "" if it does."""
     if report is None:
         return "its bundle is not there any more"
-    if report.sha256 != it.sha256:
-        return "its bundle is another than was catalogued"
-    if report.verdict is Verdict.FAILED:
-        codes = {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
-        return f"its bundle FAILED: {' '.join(sorted(codes))}"
-    return ""
+    return why_unusable(report, it.sha256)
 
 
 def misplaced(

@@ -22,7 +22,7 @@ from typing import BinaryIO, Final
 
 from snapshotter import durable
 from snapshotter.app import bundles, pending, records
-from snapshotter.app.bundle_verification import verified
+from snapshotter.app.bundle_verification import verified, why_unusable
 from snapshotter.app.observations import Observatory, is_of_its_host, observations
 from snapshotter.assess.events import (
     BURST,
@@ -43,7 +43,7 @@ from snapshotter.formats.hosts import host_of
 from snapshotter.formats.leaf import TAKEDOWN, Leaf
 from snapshotter.model.established import Established
 from snapshotter.model.event import MAX_TEXT, UNKNOWN, About, Event, EventKind
-from snapshotter.model.finding import Code, Report, Verdict
+from snapshotter.model.finding import Code, Report
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.policy import identity as identities
 from snapshotter.policy.picking import AUTO
@@ -256,11 +256,8 @@ class _Work:
         report = self._report(it)
         if report is None:
             return "its bundle can not be read any more"
-        if report.sha256 != it.sha256:
-            return "its bundle is another than was catalogued"
-        if report.verdict is Verdict.FAILED:
-            codes = {one.code.value for one in report.findings if one.verdict is Verdict.FAILED}
-            return f"its bundle FAILED: {' '.join(sorted(codes))}"
+        if why := why_unusable(report, it.sha256):
+            return why
         if any(one.code is Code.KEY_UNKNOWN for one in report.findings):
             return f"it is signed by the key {it.key_id}, which is not trusted"
         if report.established is None:

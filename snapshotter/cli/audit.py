@@ -11,7 +11,7 @@ import click
 
 import snapshotter
 from snapshotter.cli.capture import ask_passphrase
-from snapshotter.cli.options import root_key_option, trust_option
+from snapshotter.cli.options import recheck_option, root_key_option, trust_option
 from snapshotter.cli.output import NobodyListens, Steps, complain, result, result_json, say
 
 if TYPE_CHECKING:
@@ -80,14 +80,7 @@ give --state a place that nobody but you can write.
     metavar="DAYS",
     help="How old the newest cosignature of a witness may be.",
 )
-@click.option(
-    "--recheck-after",
-    type=click.IntRange(0, 3_600),
-    default=5,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait before missing objects are looked for again.",
-)
+@recheck_option("objects")
 @click.option("--restart", is_flag=True, help="Do not go on with an audit that was interrupted.")
 @click.option("--no-report", is_flag=True, help="Write nothing into the store.")
 @click.option(

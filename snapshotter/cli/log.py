@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import recheck_option, store_option
 from snapshotter.cli.output import Steps, result, result_json, say, write_file
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 
@@ -234,14 +234,7 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A checkpoint from before that the log has to continue.",
 )
-@click.option(
-    "--recheck-after",
-    type=click.IntRange(0, 3_600),
-    default=5,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait before missing files are looked for again.",
-)
+@recheck_option("files")
 @_JSON
 @click.pass_context
 def check(

@@ -1,6 +1,8 @@
 """Options that more than one command takes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,3 +24,15 @@ trust_option = click.option(
 root_key_option = click.option(
     "--root-key", metavar="KEY-ID", help="The key id that the trust file's owner published."
 )
+
+
+def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that says how long to wait before `missing` are looked for again."""
+    return click.option(
+        "--recheck-after",
+        type=click.IntRange(0, 3_600),
+        default=5,
+        show_default=True,
+        metavar="SECONDS",
+        help=f"How long to wait before missing {missing} are looked for again.",
+    )
