@@ -7,11 +7,10 @@ with the next one, and found by `snapshotter log sync` in any case: a reminder s
 looking, the store is the truth. Nothing here costs a capture.
 """
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snapshotter.app import bundles, gaps, pending, records
@@ -44,6 +43,7 @@ class Logged:
     witnesses: tuple[str, ...] = ()  # who has seen that tree, by name
     detail: str = ""  # why it is owed
     remedy: str = ""  # what to do about that, where it does not pass by itself
+    unremembered: str = ""  # why no reminder of it could be written before it was stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,12 +448,20 @@ def _remedy(error: SnapshotterError) -> str:
     return "" if isinstance(error, ServiceUnavailable) else error.hint
 
 
-def remember(bundle: Bundle, logbook: Logbook | None, quoted: Quoted) -> None:
-    """Note a bundle before it is stored, so that one that a crash leaves unlogged is known of."""
+def remember(bundle: Bundle, logbook: Logbook | None, quoted: Quoted) -> str:
+    """
+    Note a bundle before it is stored, so that one that a crash leaves unlogged is known of.
+
+    Returns:
+        Why it could not be noted; "" if it was. The bundle is stored all the same: `log sync`
+        finds it without a reminder.
+    """
     if logbook is not None:
-        # A reminder that can not be written costs nothing: a sweep finds the bundle without it.
-        with contextlib.suppress(SnapshotterError):
+        try:
             logbook.remember(bundle.id, bundle.digests.sha256, quoted.size)
+        except SnapshotterError as error:
+            return error.message
+    return ""
 
 
 def log_bundle(
@@ -462,14 +470,26 @@ def log_bundle(
     quoted: Quoted,
     progress: Progress,
     stop: Interruption,
+    *,
+    unremembered: str = "",
 ) -> Logged | None:
     """
     Log the stored bundle and write the proof beside it; what can not be done is owed.
 
     It is stored: a signal ends this at once, and the rest as it does otherwise.
+
+    Args:
+        unremembered: What `remember` returned.
     """
     if logbook is None:
         return None
+    done = _logged(bundle, logbook, quoted, progress, stop)
+    return replace(done, unremembered=unremembered)
+
+
+def _logged(
+    bundle: Bundle, logbook: Logbook, quoted: Quoted, progress: Progress, stop: Interruption
+) -> Logged:
     if quoted.problem or stop.wanted:
         problem = quoted.problem or "interrupted"
         return Logged(index=None, detail=problem, remedy=quoted.remedy)

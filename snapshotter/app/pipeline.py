@@ -184,10 +184,10 @@ def run(
             report = _verified(bundle, world, clock)
             timer("store", world.store.url)
             pending.keep_salts(world.salts_dir, bundle_id, capture.disclosures)
-            remember(bundle, world.logbook, quoted)
+            unremembered = remember(bundle, world.logbook, quoted)
             sealed = _sealed(capture, bundle, decision, quoted, assessment)
             stored = store_while(right, bundle, decision, world, clock, sealed)
-        logged = log_bundle(bundle, world.logbook, quoted, timer, stop)
+        logged = log_bundle(bundle, world.logbook, quoted, timer, stop, unremembered=unremembered)
         replay = _replayed(request, decision, capture, bundle, world, spool.parent, timer, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()

@@ -78,18 +78,27 @@ def _places(found: Sequence[OwnFound]) -> str:
 
 
 def log_warnings(result: Result) -> tuple[str, ...]:
-    """Return what to say of a bundle that is not in the log yet."""
-    if result.logged is None or result.logged.index is not None:
+    """Return what to say of a bundle that is not in the log yet, or was not noted for it."""
+    logged = result.logged
+    if logged is None:
         return ()
-    what_now = (
-        f"First: {result.logged.remedy}. Then: snapshotter log sync"
-        if result.logged.remedy
-        else "The next capture tries again, or: snapshotter log sync"
-    )
-    return (
-        f"WARNING: the bundle is stored and not in the log yet: {result.logged.detail}\n"
-        f"  {what_now}",
-    )
+    said: list[str] = []
+    if logged.index is None:
+        what_now = "The next capture tries again, or: snapshotter log sync"
+        if logged.unremembered:
+            what_now = "Run: snapshotter log sync"
+        if logged.remedy:
+            what_now = f"First: {logged.remedy}. Then: snapshotter log sync"
+        said.append(
+            f"WARNING: the bundle is stored and not in the log yet: {logged.detail}\n  {what_now}"
+        )
+    if logged.unremembered:
+        said.append(
+            "WARNING: the reminder to add the bundle to the log could not be written: "
+            f"{logged.unremembered}\n"
+            "  Check the disk of the data directory: snapshotter doctor"
+        )
+    return tuple(said)
 
 
 def log_state(result: Result) -> str:

@@ -365,9 +365,15 @@ class CustodialStore:
         self._note(bundle.bundle_id, noted)
 
     def _intend(self, bundle_id: str, begun: CustodyEvent) -> None:
-        # What can not be kept is told after the put: the bundle comes first.
-        with contextlib.suppress(OSError), self._receipts.opened(bundle_id) as file:
-            file.intend(begun)
+        # The bundle comes first: what cannot be written down here stops no put.
+        try:
+            with self._receipts.opened(bundle_id) as file:
+                file.intend(begun)
+        except OSError as error:
+            self._tell(
+                f"{bundle_id}: the receipt could not be begun before the bundle was stored: "
+                f"{_words(error)}"
+            )
 
     def _note(
         self, bundle_id: str, noted: CustodyEvent, before: Sequence[CustodyEvent] = ()

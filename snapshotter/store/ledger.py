@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from snapshotter import durable
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import receipts as lines
 from snapshotter.formats.receipts import Line
@@ -108,9 +109,18 @@ class ReceiptFiles:
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
+            if os.fstat(descriptor).st_size == 0:  # a new file: its name has to last, too
+                self._sync_folders(path.parent)
             yield ReceiptFile(descriptor)
         finally:
             os.close(descriptor)
+
+    def _sync_folders(self, folder: Path) -> None:
+        while True:
+            durable.sync(folder)
+            if folder == self._directory:
+                return
+            folder = folder.parent
 
     def of(self, bundle_id: str) -> KeptReceipts:
         """See `ports.Receipts.of`."""

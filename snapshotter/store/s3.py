@@ -54,6 +54,7 @@ _BUFFER = 256 << 10  # bytes that a reader asks for at once
 _WINDOWS = (_BUFFER, 4 << 20, 32 << 20)  # bytes per GET: more as reading goes on in order
 _CONFLICTS = 6  # tries when the server says that another write of the key is under way (409)
 _READS = 3  # tries of one read whose connection broke
+_REDIRECTS = (301, 302, 303, 307, 308)
 # What reading an answer raises that lacks a field, or has a number or a time that is none.
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -73,6 +74,8 @@ _REFUSALS = {
     "ExpiredToken": ("says that the credentials have expired", "renew the credentials"),
     "RequestTimeTooSkewed": ("says that this clock is wrong", "set the clock of this machine"),
     "PermanentRedirect": ("keeps the bucket in another region", "name the bucket's region"),
+    "Redirect": ("redirects to another address, and redirects are not followed", "name the endpoint"
+        " that answers itself (SNAPSHOTTER_S3_ENDPOINT), and the bucket's region"),
     "AuthorizationHeaderMalformed": ("wants another region", "name the bucket's region"),
     "IllegalLocationConstraintException": ("wants another region", "name the bucket's region"),
     "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
@@ -166,6 +169,11 @@ class S3Store:
                     response_checksum_validation="when_required",
                 ),
             )
+        # botocore asks where a bucket went by a HEAD of it, and follows the answer to that in the
+        # same way: an endpoint that redirects everything would be asked until Python gives up. No
+        # redirect of an endpoint that the user named is followed; of AWS, that HEAD is not.
+        calls = "before-call.s3" if endpoint_url else "before-call.s3.HeadBucket"
+        self._client.meta.events.register(calls, _follow_no_redirect)
         self._locks = BucketLocks(self)
 
     @property
@@ -564,6 +572,8 @@ class S3Store:
                 f"the certificate of {self.url} is not trusted",
                 hint="name its authority in AWS_CA_BUNDLE",
             )
+        if isinstance(error, names.InvalidRegionError):
+            return self._refusal("Redirect", 301, about)
         broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
         if isinstance(error, broken):
             return ServiceUnavailable(
@@ -577,6 +587,8 @@ class S3Store:
     def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:
         if code in ("403", "") and status == 403:
             code = "AccessDenied"
+        if code not in _REFUSALS and status in _REDIRECTS:
+            code = "Redirect"
         what, hint = _REFUSALS.get(code, (f"refuses: {code or status}", ""))
         return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
 
@@ -755,6 +767,11 @@ def _real_version(answer: Mapping[str, Any]) -> str:
 
 def _version(version: str) -> dict[str, Any]:
     return {"VersionId": version} if version else {}
+
+
+def _follow_no_redirect(*, context: dict[str, Any], **_: object) -> None:
+    """Tell botocore that it has followed the redirect of this request already."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _status(answer: Mapping[str, Any]) -> int:

@@ -1,14 +1,18 @@
 """What only a bucket has: retention, credentials, a line that breaks."""
 
+import io
 import secrets
 import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -255,6 +259,45 @@ def test_a_mistyped_bucket_does_not_look_like_missing_evidence(seaweedfs: Seawee
     with pytest.raises(SnapshotterError):
         list(store.list())
     store.close()
+
+
+@pytest.mark.parametrize("of_aws", [False, True], ids=["named", "aws"])
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_an_endpoint_that_only_redirects_is_named_and_not_followed(
+    tmp_path: Path, code: int, of_aws: bool
+) -> None:
+    store = opened("" if of_aws else "http://127.0.0.1:9", "plain")
+    asked: list[str] = []
+
+    def redirect(request: Any, **_: Any) -> AWSResponse:
+        asked.append(request.method)
+        headers = HTTPHeaders()
+        headers["Location"] = "http://127.0.0.1:9/elsewhere"
+        return AWSResponse(request.url, code, headers, RawResponse())
+
+    events: Any = store._client.meta.events
+    events.register("before-send.s3", redirect)
+
+    for call in (
+        lambda: store.put_new(KEY, *file_of(b"x", tmp_path)),
+        lambda: store.head(KEY),
+        lambda: list(store.list()),
+        lambda: store.read(KEY, 100),
+    ):
+        asked.clear()
+        with pytest.raises(SnapshotterError, match="redirects to another address") as raised:
+            call()
+        assert not isinstance(raised.value, ServiceUnavailable)
+        assert "SNAPSHOTTER_S3_ENDPOINT" in raised.value.hint
+        assert len(asked) <= 2  # of AWS, the bucket is asked once where it is
+    store.close()
+
+
+class RawResponse(io.BytesIO):
+    """A body without a byte."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield b""
 
 
 def test_a_stream_never_mixes_two_objects(seaweedfs: SeaweedFS, tmp_path: Path) -> None:

@@ -142,6 +142,26 @@ def test_where_the_next_capture_can_not_log_either_the_warning_says_what_to_do(
     assert "next capture" not in warning
 
 
+def test_a_reminder_that_could_not_be_written_is_named(
+    tmp_path: Path, store: DirectoryStore, logbook: Logbook, authority: ChainAuthority
+) -> None:
+    (tmp_path / "unlogged").write_text("in the way")
+
+    def refused() -> LogWriter:
+        raise SnapshotterError("no key")
+
+    result = capture(tmp_path, Logbook(store, refused, tmp_path / "unlogged"), authority)
+
+    not_logged, not_noted = remarks.log_warnings(result)
+    assert "Run: snapshotter log sync" in not_logged
+    assert "next capture" not in not_logged
+    assert "the reminder to add the bundle to the log could not be written" in not_noted
+    assert f"{result.bundle.id}.json" in not_noted
+
+    logged = capture(tmp_path, Logbook(store, lambda: logbook.writer, tmp_path / "x"), authority)
+    assert remarks.log_warnings(logged) == ()
+
+
 class Failing(LogWriter):
     """A log that reads and does not write, as when a store goes away in the middle."""
 

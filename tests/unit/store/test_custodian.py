@@ -1,5 +1,6 @@
 """A store that writes down what it does: receipts beside, events in the chain."""
 
+import errno
 import multiprocessing
 import os
 from datetime import UTC, datetime, timedelta
@@ -191,7 +192,44 @@ def test_receipts_that_can_not_be_kept_are_told_and_the_bundle_is_stored(place: 
     place.put()
 
     assert place.inner.head(place.key).length == place.bundle.digests.length
-    assert "could not be written down" in place.said[0]
+    assert "the receipt could not be begun before the bundle was stored" in place.said[0]
+    assert "could not be written down" in place.said[1]
+
+
+def test_a_disk_that_fails_to_keep_the_beginning_of_a_receipt_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = [OSError(errno.EIO, os.strerror(errno.EIO))]
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if failing and "receipts" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise failing.pop()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    place.put()
+
+    assert place.inner.head(place.key).length == place.bundle.digests.length
+    assert place.said == [
+        f"{place.id}: the receipt could not be begun before the bundle was stored: "
+        "Input/output error"
+    ]
+
+
+def test_the_name_of_a_new_receipt_is_brought_to_the_disk_with_its_folders(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("snapshotter.durable.sync", synced.append)
+    receipts = ReceiptFiles(place.folder / "receipts")
+
+    with receipts.opened(place.id) as file:
+        file.intend(place.store().event("ingestion", place.key, ""))
+        written = next((place.folder / "receipts").rglob("*.jsonl"))
+
+    assert synced == list(written.parents)[:4]
+    assert synced[-1] == place.folder / "receipts"
 
 
 def test_a_store_that_can_not_be_written_to_stays_readable(place: Place) -> None:
