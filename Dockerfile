@@ -9,8 +9,8 @@
 # that profile. Without it a capture is refused, and never made without its sandbox in silence
 # (docs/howto/run-for-a-team.md). `make image-check` builds this, and captures a page in it.
 
-# Pin it by digest for builds that must come out the same: --build-arg BASE=debian@sha256:…
-ARG BASE=debian:trixie-slim
+# Debian 13, the index of all architectures. For a newer one: --build-arg BASE=debian:trixie-slim@sha256:…
+ARG BASE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
 # --- Python packages: each as the lock file has it, by hash ----------------------------------
 FROM ${BASE} AS packages

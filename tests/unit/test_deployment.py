@@ -108,6 +108,24 @@ def test_what_goes_into_the_image_is_named_and_all_else_stays_out() -> None:
     }
 
 
+def test_images_and_actions_of_others_are_named_by_their_digest() -> None:
+    """A tag can be moved to other bytes; a digest cannot."""
+    workflows = (ROOT / ".github/workflows").glob("*.yml")
+    actions = [
+        action
+        for workflow in workflows
+        for action in re.findall(r"uses: (\S+)", workflow.read_text())
+    ]
+    bases = re.findall(r"^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)
+    images = [it["image"] for it in compose()["services"].values() if "build" not in it]
+
+    assert actions
+    assert [it for it in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", it)] == []
+    assert len(bases) == 1
+    assert len(images) == 2
+    assert [it for it in bases + images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}", it)] == []
+
+
 # Compose
 
 
