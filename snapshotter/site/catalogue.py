@@ -17,7 +17,7 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
-from snapshotter.site import hostile, news, others, wechat, weibo
+from snapshotter.site import hostile, late, news, others, wechat, weibo
 from snapshotter.site.news import NEWS
 from snapshotter.site.notices import (
     ACT_2014,
@@ -291,6 +291,10 @@ _HOSTILE_PAGES = tuple(
     for name, (make, says) in hostile.PAGES.items()
 )
 
+_LATE_PAGES = tuple(
+    _page(name, NEWS, says, make, None) for name, (make, says) in late.PAGES.items()
+)
+
 # Each of `NOTICES` in its place, and as the title and a paragraph of something that is there:
 # what files of rules are tried on.
 _NOTICE_PAGES = tuple(
@@ -309,7 +313,7 @@ PAGES: Mapping[str, FixturePage] = MappingProxyType(
         it.name: it
         for it in (
             *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_HOSTILE_PAGES,
-            *_NOTICE_PAGES, *_QUOTED_PAGES,
+            *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
         )
     }
 )  # fmt: skip
@@ -367,6 +371,8 @@ def render(
 
     if name in PAGES:
         return PAGES[name].make(visit(name))
+    if (found := late.answer(visit(""), name)) is not None:
+        return found
     return _elsewhere(host, parts.path, name, visit) or _not_there(visit(name))
 
 

@@ -22,6 +22,9 @@ class Response:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", HTML),)
     body: bytes = b""
     repeats: int = 1  # the body is sent so often, for bodies that are too large to hold
+    after_s: float = 0.0  # the server waits so long before it answers
+    # Sent after the head, each so many seconds after it; then the connection stays open.
+    later: tuple[tuple[float, bytes], ...] = ()
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ resolve them to 127.0.0.1. The clock stands still until it is told to go on.
 
 import contextlib
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -39,17 +40,19 @@ class FixtureSite:
 
     Args:
         state: How it stands at first.
+        address: On which it listens. Two numbers of loopback are two sites to a browser.
     """
 
-    def __init__(self, state: SiteState | None = None) -> None:
+    def __init__(self, state: SiteState | None = None, *, address: str = "127.0.0.1") -> None:
         self._state = state or SiteState()
+        self._address = address
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server((self._address, 0), _Handler)
         self._server.site = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="fixture-site", daemon=True
@@ -178,17 +181,22 @@ class _Handler(BaseHTTPRequestHandler):
             )
         )
         # Under a bare address it is each page's own host that answers.
-        named = "" if host in ("127.0.0.1", "localhost") else authority
+        named = "" if host.startswith("127.") or host == "localhost" else authority
         if not named:
             named = f"{host_of(self.path.partition('?')[0])}:{site.port}"
         return render(self.path, site.state, authority=named, headers=dict(self.headers))
 
     def _answer(self, response: Response, *, body: bool = True) -> None:
+        if response.after_s and self.server.closing.wait(response.after_s):
+            return
         self.send_response_only(response.status)
         self.send_header("Server", "fixture")
         self.send_header("Date", format_datetime(self.server.site.clock, usegmt=True))
         for name, value in response.headers:
             self.send_header(name, value)
+        if response.later:
+            self._send_later(response)
+            return
         self.send_header("Content-Length", str(len(response.body) * response.repeats))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
@@ -199,3 +207,16 @@ class _Handler(BaseHTTPRequestHandler):
                 if self.server.closing.is_set():
                     return
                 self.wfile.write(response.body)
+
+    def _send_later(self, response: Response) -> None:
+        """Send a body piece by piece, and keep the connection until the browser ends it."""
+        self.close_connection = True
+        self.end_headers()
+        begin = time.monotonic()
+        with contextlib.suppress(OSError):
+            for after_s, piece in response.later:
+                if self.server.closing.wait(max(0.0, begin + after_s - time.monotonic())):
+                    return
+                self.wfile.write(piece)
+            while self.connection.recv(4096):  # what the browser says is not answered
+                continue
