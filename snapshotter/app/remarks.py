@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from snapshotter.app.pipeline import Result
 from snapshotter.formats import assessment as assessments
 from snapshotter.model.bundle import TokenState
-from snapshotter.model.own_names import OwnFound
+from snapshotter.model.own_names import CREDENTIAL, OwnFound
 from snapshotter.model.replay import ReplayVerdict
 from snapshotter.seal import sealer
 
@@ -46,6 +46,14 @@ def identity_warnings(result: Result) -> tuple[str, ...]:
     left = [it for it in every if it.where == assessments.PATH] if is_redacted else []
     found = [it for it in every if it not in left]
     said: list[str] = []
+    echoes = sum(it.count for it in result.capture.redactions if it.name == CREDENTIAL)
+    if echoes:
+        said.append(
+            "WARNING: the proxy, or a server behind it, returned the user and password of your "
+            f"proxy. They were replaced in {echoes} places\n"
+            "  Change the password. Pictures and PDFs show what the page showed: look at them "
+            "before you pass the bundle on"
+        )
     if found and is_redacted:
         said.append(f"WARNING: your own {_kinds(found)} was taken out of {_places(found)}")
     elif found:

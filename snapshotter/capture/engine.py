@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from snapshotter.capture import viewer
+from snapshotter.capture import own_names, viewer
 from snapshotter.capture.browser import BrowserProcesses, Wire, Workplace, choose_browser
 from snapshotter.capture.gate import GATE, RasterGate
 from snapshotter.capture.recorder import WireRecorder
@@ -22,7 +22,7 @@ from snapshotter.capture.session import Session
 from snapshotter.capture.standby import Standby
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
-from snapshotter.egress.rules import EgressRules
+from snapshotter.egress.rules import EgressRules, parse_upstream
 from snapshotter.errors import PolicyRefused
 from snapshotter.formats.cms import Recipient
 from snapshotter.model.capture import Capture
@@ -92,7 +92,9 @@ class ChromiumCapturer:
         self._ahead: dict[Path, Standby] = {}  # by the spool that each is for
         self._gate = gate
         self._assessor = assessor
-        self._own = tuple(own)
+        proxy = parse_upstream(upstream) if upstream else None
+        secrets = own_names.credentials(proxy.user, proxy.password) if proxy is not None else ()
+        self._own = (*own, *secrets)
         self._vantage = vantage
 
     def capture(

@@ -7,6 +7,7 @@ looked for as bytes: that is fast in a text of any length, and no page can make 
 other encodings are brought into UTF-8 before (`capture/coded.py`).
 """
 
+import base64
 import html
 import ipaddress
 import json
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from snapshotter.errors import PolicyRefused
-from snapshotter.model.own_names import OwnFound, OwnName
+from snapshotter.model.own_names import CREDENTIAL, OwnFound, OwnName
 
 _ALNUM = re.compile(rb"[0-9A-Za-z_]")
 # Before a name, these are no part of its word although they end in a letter or a digit.
@@ -29,6 +30,8 @@ _BEFORE_V4, _BEHIND_V4 = re.compile(rb"[\d.]\Z"), re.compile(rb"\d|\.\d")
 _IN_V6 = re.compile(rb"(?i)[\da-f:]")
 _IN_HOST = re.compile(rb"(?i)(?://|%2f%2f|\\/\\/)[^/?#\s\"'<>\\]{0,250}\Z")
 _HOST_BYTES = 260
+_LEAST_PASSWORD = 8  # characters of one that is looked for without its user
+_LEAST_CODED = 8  # characters of base64 that are looked for inside of longer runs as well
 _LEAST_BARE = 4  # bytes of a handle that is looked for without its @; less is found in everything
 
 
@@ -73,6 +76,30 @@ class OwnNames:
                     told.add((name, end))
                     yield Hit(begin=at, end=end, name=name)
                 at = lower.find(spelling, end)
+
+
+def credentials(user: str, password: str) -> tuple[OwnName, ...]:
+    """
+    Return the texts by which a user and a password can be found again in what a proxy returns.
+
+    They are looked for as one text, as the base64 of RFC 7617, and the password by itself as well
+    where that is no word: a proxy whose password is "password" would empty every log-in page.
+    """
+    if not password:
+        return ()
+    pair = f"{user}:{password}"
+    values = [pair]
+    is_word = password.isalpha() or password.isdecimal()
+    if len(password) >= _LEAST_PASSWORD and not is_word:
+        values.append(password)
+    data = pair.encode()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(data).decode().rstrip("=")
+        values.append(whole)
+        # More text may follow in the same run. These characters stay the same then.
+        if len(begins := encode(data[: len(data) // 3 * 3]).decode()) >= _LEAST_CODED:
+            values.append(begins)
+    return tuple(OwnName(kind=CREDENTIAL, value=it) for it in dict.fromkeys(values))
 
 
 def spellings(name: OwnName) -> Iterator[bytes]:
@@ -122,6 +149,8 @@ def _is_odd(character: str) -> bool:
 
 def _stands_alone(data: bytes, at: int, end: int, kind: str) -> bool:
     """Whether this is the text, and not a part of a longer word or number."""
+    if kind == CREDENTIAL and end - at >= _LEAST_CODED:
+        return True
     before, behind = data[max(0, at - _LONGEST_ESCAPE) : at], data[end : end + 2]
     is_escaped = _ESCAPE.search(before) is not None
     if kind == "ip" and data[at : at + 1] not in (b"%", b"&", b"\\"):

@@ -40,7 +40,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import brotli, canonical_json, content_coding, http1_chunks
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capture import Artifact, Capture
-from snapshotter.model.own_names import OwnFound, OwnName, ShownBox
+from snapshotter.model.own_names import CREDENTIAL, OwnFound, OwnName, ShownBox
 from snapshotter.model.request import RedactRules
 
 VIEWER_FIELD = "viewer-field"
@@ -54,6 +54,7 @@ _MAX_BODY = 32 << 20  # bytes of a text that is looked through
 _MAX_VALUES = 200  # that are looked for under other names
 _BOXES = 500  # of blocks whose text was replaced, that are named
 _LAYOUT = "capture/layout.json"
+_COPY = "capture/target."
 _TEXTS = re.compile(
     r"text/.*|.*[/+](?:json|xml|javascript|ecmascript|x-javascript|ndjson)|image/svg\+xml"
     r"|application/x-www-form-urlencoded|multipart/.*|message/.*|"
@@ -95,7 +96,8 @@ class Concealer:
         params: Names of parameters in addresses; one that ends in `*` names all that begin so.
         viewer_fields: The same, of fields in pages.
         own: What says who captures, wherever it stands.
-        action: What is done with it: "redact", "stop", "warn" or "ignore".
+        action: What is done with it: "redact", "stop", "warn" or "ignore". Credentials among it
+            are always replaced, in files that are no texts as well.
     """
 
     def __init__(
@@ -111,7 +113,9 @@ class Concealer:
         self.unchecked = 0  # bodies that could not be looked through
         self.where = ""  # the file that is being written, for who wants to know where it was
         self.action = action
-        self._own = OwnNames(own if action != "ignore" else ())
+        secrets = [it for it in own if it.kind == CREDENTIAL]
+        self._own = OwnNames(own if action != "ignore" else secrets)
+        self._secrets = OwnNames(secrets)
         self._own_found: Counter[tuple[str, str]] = Counter()  # kind, file
         self._own_in_bytes = all(it.value.isascii() for it in own)
         self._names = (
@@ -200,11 +204,15 @@ class Concealer:
         if not self.is_needed:
             return Concealed(head=written, body=body, is_changed=False)
         same = Concealed(head=self._of_head(written), body=body, is_changed=False)
-        if not length or not _TEXTS.fullmatch(head.media_type):
+        is_text = _TEXTS.fullmatch(head.media_type) is not None
+        if not length or not (is_text or self._secrets):
             return same
         text = _decoded(head, body, length)
         body.seek(0)
-        shown = None
+        if not is_text:
+            bare = self.without_secrets(text) if text is not None else text
+            return same if bare is None or bare == text else _changed(same.head, bare)
+        shown: bytes | None = None
         if text is not None:
             content_type = head.header("content-type")
             self._through(content_type, text, self.learning)
@@ -214,9 +222,18 @@ class Concealer:
             return same
         if shown == text:
             return same
-        return Concealed(
-            head=_with_length(same.head, len(shown)), body=io.BytesIO(shown), is_changed=True
-        )
+        return _changed(same.head, shown)
+
+    def without_secrets(self, data: bytes) -> bytes:
+        """Return any bytes without the credentials in them, each replaced by a commitment."""
+        pieces: list[bytes] = []
+        done = 0
+        for it in sorted(self._secrets.find(data), key=lambda it: (it.begin, -it.end)):
+            if it.begin >= done:
+                token = self.redactor.replace(OWN_NAME, it.name.kind, it.name.value)
+                pieces += [data[done : it.begin], token.encode()]
+                done = it.end
+        return b"".join((*pieces, data[done:]))
 
     def of_frames(self, lines: BinaryIO, length: int) -> BinaryIO:
         """
@@ -387,9 +404,10 @@ class Concealer:
             if it.begin < done:
                 continue
             done = it.end
-            if count:
+            is_secret = it.name.kind == CREDENTIAL
+            if count and not is_secret:
                 self._own_found[it.name.kind, self.where] += 1
-            if self.action != "redact":
+            if self.action != "redact" and not is_secret:
                 continue
             text = data[it.begin : it.end]
             usual, quote = _usual_quote(data), b""
@@ -415,6 +433,10 @@ def _without_payload(frame: dict[str, Any]) -> dict[str, Any]:
     if "base64" not in frame or not (frame.get("compressed") or frame.get("opcode") == 0):
         return frame
     return {name: value for name, value in frame.items() if name != "base64"} | {"withheld": True}
+
+
+def _changed(head: bytes, body: bytes) -> Concealed:
+    return Concealed(head=_with_length(head, len(body)), body=io.BytesIO(body), is_changed=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -525,13 +547,19 @@ def _is_text(artifact: Artifact) -> bool:
     )
 
 
+def _is_copy(artifact: Artifact) -> bool:
+    """Whether an artifact holds the bytes of an answer as they came."""
+    return artifact.path.startswith(_COPY) and artifact.digests.length <= _MAX_BODY
+
+
 def _rewritten(artifact: Artifact, concealer: Concealer) -> Artifact:
     concealer.where = artifact.path
     note = concealer.of_text(artifact.note)
-    if not _is_text(artifact):
+    is_text = _is_text(artifact)
+    if not (is_text or _is_copy(artifact)):
         return replace(artifact, note=note)
     data = artifact.file.read_bytes()
-    shown = _shown(artifact.path, data, concealer)
+    shown = _shown(artifact.path, data, concealer) if is_text else concealer.without_secrets(data)
     if shown == data:
         return replace(artifact, note=note)
     artifact.file.unlink()

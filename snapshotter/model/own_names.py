@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 KINDS = ("name", "handle", "email", "ip", "account", "other")
+CREDENTIAL = "credential"  # of the proxy that captures go through: replaced under every policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnName:
     """A text that leads to whoever captures. It is never written into a bundle."""
 
-    kind: str  # one of KINDS
+    kind: str  # one of KINDS, or CREDENTIAL
     value: str = field(repr=False)
 
 

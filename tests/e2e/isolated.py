@@ -16,6 +16,7 @@ arguments and result are JSON.
 `stop_at` ends the proxy when it is asked for that path.
 """
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -125,8 +126,11 @@ class _Exchange(socketserver.StreamRequestHandler):
             return
         while line := self.rfile.readline():
             method, target, _ = line.decode("latin-1").split()
-            while self.rfile.readline().strip():
-                pass
+            credentials = b""
+            while field := self.rfile.readline().strip():
+                name, _, value = field.partition(b": ")
+                if name.lower() == b"proxy-authorization":
+                    credentials = value
             url = f"http://{host}{target}" if host else target
             self.server.asked.append(url)
             if method == "CONNECT":
@@ -138,9 +142,13 @@ class _Exchange(socketserver.StreamRequestHandler):
             html = "/page" in url
             body = self.server.page if html else b"x"
             kind = b"text/html" if html else b"text/plain"
+            if credentials:  # as proxies do that show what was asked
+                plain = base64.b64decode(credentials.removeprefix(b"Basic "))
+                kind = kind if html else b"application/octet-stream"
+                body += b'<p>%s<p>%s<img src="/raw">' % (credentials, plain) if html else plain
             self.wfile.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
-                % (kind, len(body), body)
+                b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nX-Asked-With: %s\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (kind, credentials, len(body), body)
             )
 
     def _greet(self) -> str:

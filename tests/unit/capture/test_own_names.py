@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from snapshotter.capture.own_names import OwnNameShown
+from snapshotter.capture.own_names import OwnNameShown, credentials
 from snapshotter.capture.redact import Redactor, commitment
 from snapshotter.capture.viewer import Concealer, check_address, conceal
 from snapshotter.formats import canonical_json
@@ -36,6 +37,49 @@ ALL = (HANDLE, MAIL, NAME, HAN, V4, V6, ACCOUNT)
 def concealer(*own: OwnName, action: str = "redact") -> Concealer:
     redactor = Redactor(names=frozenset(), ids=SeededIds("1"))
     return Concealer(redactor, params=(), viewer_fields=(), own=own or ALL, action=action)
+
+
+@pytest.mark.parametrize("action", ["ignore", "warn", "stop", "redact"])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda user, word: f"{user}:{word}",
+        lambda user, word: base64.b64encode(f"{user}:{word}".encode()).decode(),
+        lambda user, word: base64.b64encode(f"{user}:{word}\n".encode()).decode(),
+        lambda user, word: base64.urlsafe_b64encode(f"{user}:{word}".encode()).decode(),
+        lambda user, word: quote(base64.b64encode(f"{user}:{word}".encode()).decode(), safe=""),
+        lambda user, word: quote(f"{user}:{word}", safe=""),
+        lambda user, word: base64.b64encode(f"asked by {user}:{word} at noon".encode()).decode(),
+    ],
+)
+def test_a_proxys_password_is_replaced_under_every_policy(
+    spell: Callable[[str, str], str], action: str
+) -> None:
+    for user, word in (("u", "pw?1"), ("ann", "s3cr3t-w0rd"), ("ünï", "pässwörd7")):
+        it = concealer(*credentials(user, word), action=action)
+        spelt = spell(user, word)
+
+        for text in (f"Basic {spelt}", f'{{"asked":"{spelt}"}}', f"x={spelt}&y"):
+            assert spelt.rstrip("=") not in it.of_text(text), text
+        assert it.own_found == ()
+        assert {one.name for one in it.redactor.redactions()} == {"credential"}
+
+
+def test_a_password_that_is_a_word_is_looked_for_beside_its_user_only() -> None:
+    it = concealer(*credentials("ann", "password"))
+
+    assert it.of_text("<input type=password> password") == "<input type=password> password"
+    assert "ann:password" not in it.of_text("asked by ann:password")
+    assert credentials("ann", "") == ()
+
+
+def test_a_proxys_password_is_replaced_in_a_file_that_is_no_text() -> None:
+    it = concealer(*credentials("ann", "s3cr3t-w0rd"), action="ignore")
+
+    shown = it.without_secrets(b"\x00\xff s3cr3t-w0rd \xfe")
+
+    assert shown.startswith(b"\x00\xff redacted:sha256:")
+    assert shown.endswith(b" \xfe")
 
 
 @pytest.mark.parametrize("name", [HANDLE, MAIL, NAME, HAN, V4, V6], ids=lambda it: it.value)
