@@ -17,12 +17,12 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app import bundles, network_record
 from snapshotter.assess.assessor import hosts_of
-from snapshotter.assess.qr import Shot, read_codes
+from snapshotter.assess.qr import CodesRead, Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import assessment as assessments
 from snapshotter.formats import container, names, page_layout, typed
 from snapshotter.formats.digest import digest
-from snapshotter.model.assessment import Assessment
+from snapshotter.model.assessment import Assessment, Unread
 from snapshotter.model.capture import (
     Capture,
     ImageCounts,
@@ -52,6 +52,9 @@ _RAW_BEFORE: Final = 2 << 20  # of each that the page went on from
 _DOCUMENTS: Final = 20
 _STEP: Final = "assess"
 _FAILED: Final = "assessment-failed"
+_INCOMPLETE: Final = "assessment-incomplete"
+_CODES: Final = "qr_codes"
+_STAGES: Final = ("kind", "main_region")  # of which the kind of page depends
 
 
 class Files(Protocol):
@@ -127,13 +130,32 @@ class Rederived:
 
     @property
     def is_same(self) -> bool:
-        """Whether both say the same: a field that came later is there as its default."""
+        """
+        Whether both say the same: a field that came later is there as its default.
+
+        A reading that the stored one names as not made is not compared: another machine, or a
+        later version, may be able to make it. As readings use each other, a missing one other
+        than the codes leaves the verdicts alone to compare.
+        """
         if self.stored == self.again:
             return True
         try:
-            return assessments.parse(self.stored) == assessments.parse(self.again)
+            stored, again = assessments.parse(self.stored), assessments.parse(self.again)
         except EvidenceInvalid:
             return False  # what is stored is no assessment
+        unmade = {it.reading for it in stored.unread}
+        if unmade == {_CODES}:
+            then = replace(again.readings, qr_codes=stored.readings.qr_codes)
+            again = replace(again, readings=then)
+        elif unmade:
+            content = replace(again.content, detail=stored.content.detail)
+            again = replace(
+                again,
+                content=content if unmade.isdisjoint(_STAGES) else stored.content,
+                readings=stored.readings,
+                main_sha256=stored.main_sha256,
+            )
+        return stored == replace(again, unread=stored.unread)
 
 
 def with_assessment(
@@ -161,6 +183,10 @@ def with_assessment(
         words = str(error).partition("\n")[0][:200]
         warning = Reason(code=_FAILED, detail=f"{type(error).__name__}: {words}")
         return replace(capture, warnings=(*capture.warnings, warning)), None
+    if found.unread:
+        words = "; ".join(f"{it.reading} ({it.why})" for it in found.unread)[:1000]
+        warning = Reason(code=_INCOMPLETE, detail=f"not read from the page: {words}")
+        capture = replace(capture, warnings=(*capture.warnings, warning))
     own = [own_file(spool, *it, step=_STEP, made_at=clock.now()) for it in made]
     artifacts = tuple(sorted((*capture.artifacts, *own), key=lambda it: it.path))
     return replace(capture, artifacts=artifacts), found
@@ -228,9 +254,19 @@ def _assessed(
         return assessor_of(decision).assess(page)
     # Most of the time that codes take is the pictures' decoding, which leaves Python to others.
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
-        codes = beside.submit(read_codes, _shots(record, files, stack))
+        searching = beside.submit(read_codes, _shots(record, files, stack))
         found = assessor_of(decision).assess(page)
-        return replace(found, readings=replace(found.readings, qr_codes=codes.result()))
+        try:
+            codes = searching.result()
+        except EvidenceInvalid:
+            raise  # the record names no pictures as one has to
+        except Exception as error:  # noqa: BLE001 - recorded: it costs the codes alone
+            codes = CodesRead(left_out=type(error).__name__)
+        unread = found.unread
+        if codes.left_out:
+            unread = (*unread, Unread(reading=_CODES, why=codes.left_out))
+        readings = replace(found.readings, qr_codes=codes.codes)
+        return replace(found, readings=readings, unread=unread)
 
 
 def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
@@ -413,7 +449,12 @@ def _moment(ms: int) -> datetime:
 
 
 def _text(files: Files, path: str, most: int) -> str:
-    return (_read(files, path, most) or b"").decode("utf-8", "replace")
+    """Return the beginning of a file as text: a page must not be too long to be judged."""
+    stream = files.open(path)
+    if stream is None:
+        return ""
+    with stream:
+        return stream.read(most).decode("utf-8", "replace")
 
 
 def _read(files: Files, path: str, most: int) -> bytes | None:

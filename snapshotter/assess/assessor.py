@@ -2,11 +2,12 @@
 The verdicts and readings of one decision's rules (`ports.Assessor`).
 
 Pure, and never in the way: a page may be made to break who judges it. Whatever goes wrong
-is the verdict "error" with the reason, and never an exception.
+is the verdict "error" with the reason, and never an exception. What goes wrong in one reading,
+or after the verdict was found, is named in `Assessment.unread` and costs nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from snapshotter.assess.content import kind_of
@@ -26,6 +27,7 @@ from snapshotter.model.assessment import (
     Step,
     TakedownVerdict,
     Undecided,
+    Unread,
 )
 from snapshotter.model.page import Page
 from snapshotter.model.reading import Readings
@@ -42,6 +44,7 @@ class _Reading:
     """What was read of a page, for who needs it next."""
 
     document: Document | None = None
+    unread: list[Unread] = field(default_factory=list)
 
 
 class RuleAssessor:
@@ -100,10 +103,16 @@ class RuleAssessor:
                 self._readings,
                 main_regions=self._verdict.main_regions,
                 document=reading.document,
+                unread=reading.unread,
             )
+        except Exception as error:  # noqa: BLE001 - recorded: the page made it so
+            reading.unread.append(Unread(reading="document", why=type(error).__name__))
+        try:
             stated = self._stated(page)
-        except Exception as error:  # noqa: BLE001 - told in the verdict: the page made it so
-            words = f"{content.detail}; it could not be read: {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - recorded: the page made it so
+            reading.unread.append(Unread(reading="identity", why=type(error).__name__))
+        if reading.unread:
+            words = f"{content.detail}; it could not be read: {reading.unread[0].why}"
             content = replace(content, detail=words)
         return Assessment(
             content=content,
@@ -112,6 +121,7 @@ class RuleAssessor:
             identity=stated,
             main_sha256=readings.main_sha256,
             readings=readings,
+            unread=tuple(reading.unread),
         )
 
     def _verdicts(self, page: Page, reading: "_Reading") -> tuple[ContentVerdict, TakedownVerdict]:
@@ -125,9 +135,16 @@ class RuleAssessor:
         view = View(page, every_selector(sets), [it for rules in sets for it in rules.json_scripts])
         reading.document = view.document
         judged = judge(view, sets)
-        content = kind_of(view, judged, has_rules=bool(sets))
+        try:
+            content = kind_of(view, judged, has_rules=bool(sets))
+        except Exception as error:  # noqa: BLE001 - recorded: the verdict was found before
+            reading.unread.append(Unread(reading="kind", why=type(error).__name__))
+            return _broken(error)[0], judged.verdict
         if self._verdict.main_characters and content.kind in (Content.CONTENT, Content.PARTIAL):
-            return self._long_enough(page, content, judged, view.document)
+            try:
+                return self._long_enough(page, content, judged, view.document)
+            except Exception as error:  # noqa: BLE001 - recorded: the verdict was found before
+                reading.unread.append(Unread(reading="main_region", why=type(error).__name__))
         return content, judged.verdict
 
     def _long_enough(

@@ -7,7 +7,7 @@ and to a bound in pixels, not in time: the same picture gives the same codes on 
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
@@ -15,7 +15,8 @@ from snapshotter.formats.png import PngRows
 from snapshotter.model.page import Box
 from snapshotter.model.reading import QrCode
 
-MAX_PIXELS = 64_000_000  # of all pictures of a page; what stands further down is not looked at
+# Of all pictures of a page: more than 100,000 px at the usual width. What is beyond is named.
+MAX_PIXELS = 160_000_000
 _MAX_WIDTH = 20_000  # device pixels
 _AT_ONCE = 24_000_000  # pixels of a picture that is decoded whole: in half of the time
 _STRIP = 2048  # rows that are looked at together
@@ -36,85 +37,158 @@ class Shot:
     scale: int  # device pixels a CSS pixel
 
 
-def read_codes(shots: Iterable[Shot]) -> tuple[QrCode, ...]:
-    """Return the codes of a page's pictures, from top to bottom. A file that is none has none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodesRead:
+    """The codes of a page's pictures, and what was not searched."""
+
+    codes: tuple[QrCode, ...] = ()  # from top to bottom
+    left_out: str = ""  # which parts of the pictures were not searched, and why
+
+
+def read_codes(shots: Iterable[Shot]) -> CodesRead:
+    """
+    Return the codes of a page's pictures. A file that is no picture has none.
+
+    Pictures that continue each other are searched across their border, too. A part that
+    cannot be searched is named, and all others are searched.
+
+    Args:
+        shots: From top to bottom.
+    """
     found: dict[tuple[str, int, int], QrCode] = {}
+    left_out: list[str] = []
     left = MAX_PIXELS
+    above: _Bottom | None = None
     for shot in shots:
-        if left <= 0 or len(found) >= _MAX_CODES:
+        if len(found) >= _MAX_CODES:
             break
         try:
             rows = PngRows(shot.stream)
             header = rows.header
             if header.width > _MAX_WIDTH or shot.scale < 1:
+                left_out.append(f"{shot.path}: wider than {_MAX_WIDTH} px")
                 continue
             most = min(header.height, left // header.width)
+            if most < header.height:
+                left_out.append(f"{shot.path}: all below its row {most}")
+            if most < 1:
+                break
             left -= header.width * most
-            codes = list(_codes(rows, most))
-        except SnapshotterError:
+            found_here: list[tuple[Shot, str, Box]] = []
+            strip, top = None, 0
+            for strip, top in _strips(rows, most):
+                if top == 0 and above is not None and above.continues_in(shot, strip):
+                    across = above.joined(strip)
+                    border = above.strip.height
+                    found_here += [
+                        (above.shot, text, replace(box, top=box.top + above.top))
+                        for text, box in _searched(across, above.shot, left_out)
+                        if box.top < border < box.top + box.height
+                    ]
+                found_here += [
+                    (shot, text, replace(box, top=box.top + top))
+                    for text, box in _searched(strip, shot, left_out)
+                ]
+            above = _Bottom.of(shot, strip, top) if most == header.height else None
+        except SnapshotterError as error:
+            left_out.append(f"{shot.path}: {error.message}")
             continue
-        if not codes:
-            continue
-        shot.stream.seek(0)
-        digest = _sha256(shot.stream)
-        for text, box in codes:
+        digests: dict[str, str] = {}
+        for of, text, box in found_here:
+            if of.path not in digests:
+                of.stream.seek(0)
+                digests[of.path] = _sha256(of.stream)
             code = QrCode(
                 text=text,
                 box=Box(
-                    left=shot.left_px + round(box.left / shot.scale),
-                    top=shot.top_px + round(box.top / shot.scale),
-                    width=round(box.width / shot.scale),
-                    height=round(box.height / shot.scale),
+                    left=of.left_px + round(box.left / of.scale),
+                    top=of.top_px + round(box.top / of.scale),
+                    width=round(box.width / of.scale),
+                    height=round(box.height / of.scale),
                 ),
-                picture=shot.path,
-                image_sha256=digest,
+                picture=of.path,
+                image_sha256=digests[of.path],
             )
             # The same code in two strips or two pictures is at the same place, or a pixel off.
             key = (text, (code.box.left + 8) // 16, (code.box.top + 8) // 16)
             if not any((key[0], key[1] + x, key[2] + y) in found for x in _BY for y in _BY):
                 found[key] = code
     ordered = sorted(found.values(), key=lambda it: (it.box.top, it.box.left, it.text))
-    return tuple(ordered[:_MAX_CODES])
+    return CodesRead(codes=tuple(ordered[:_MAX_CODES]), left_out="; ".join(left_out[:_NAMED]))
 
 
 _BY = (-1, 0, 1)
+_NAMED = 20  # parts that were not searched
 
 
-def _codes(rows: PngRows, most: int) -> Iterator[tuple[str, Box]]:
-    """Yield the codes in the first rows of a picture: text, and place in device pixels."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bottom:
+    """The last rows of one picture, which the next one may continue."""
+
+    shot: Shot
+    strip: Any  # grey, of Pillow
+    top: int  # row of the picture at which the strip begins
+
+    @classmethod
+    def of(cls, shot: Shot, strip: Any, top: int) -> "_Bottom":
+        cut = max(0, strip.height - _OVERLAP)
+        return cls(shot=shot, strip=strip.crop((0, cut, strip.width, strip.height)), top=top + cut)
+
+    def continues_in(self, shot: Shot, strip: Any) -> bool:
+        """Whether a picture begins where this one ends, at most a CSS pixel off."""
+        ends = self.shot.top_px * shot.scale + self.top + self.strip.height
+        return (
+            (shot.left_px, shot.scale, strip.width)
+            == (self.shot.left_px, self.shot.scale, self.strip.width)
+        ) and abs(shot.top_px * shot.scale - ends) <= shot.scale
+
+    def joined(self, strip: Any) -> Any:
+        """Return this with the first rows of the next picture below it."""
+        below = strip.crop((0, 0, strip.width, min(_OVERLAP, strip.height)))
+        return _below(self.strip, below)
+
+
+def _below(above: Any, strip: Any) -> Any:
     from PIL import Image
 
+    joined = Image.new("L", (strip.width, (above.height if above else 0) + strip.height))
+    if above:
+        joined.paste(above, (0, 0))
+    joined.paste(strip, (0, joined.height - strip.height))
+    return joined
+
+
+def _strips(rows: PngRows, most: int) -> Iterator[tuple[Any, int]]:
+    """Yield the first rows of a picture, in grey, each strip with the row that it begins at."""
     if rows.header.width * rows.header.height <= _AT_ONCE:
-        yield from _in_whole(rows.whole(), most)
+        grey = rows.whole().convert("L")
+        for top in range(0, max(most - _OVERLAP, 1), _STRIP - _OVERLAP):
+            yield grey.crop((0, top, grey.width, min(top + _STRIP, most))), top
         return
-    strip: Any = None  # grey, what was not looked at yet with what is seen again
+    strip: Any = None  # what was not looked at yet with what is seen again
     top = seen = 0
     for band in rows.bands():
         if seen >= most:
             break
-        grey = band.convert("L")
-        joined = Image.new("L", (grey.width, (strip.height if strip else 0) + grey.height))
-        if strip:
-            joined.paste(strip, (0, 0))
-        joined.paste(grey, (0, joined.height - grey.height))
-        strip, seen = joined, seen + grey.height
+        strip, seen = _below(strip, band.convert("L")), seen + band.height
         if strip.height >= _STRIP:
-            yield from _in_strip(strip, top)
+            yield strip, top
             cut = strip.height - _OVERLAP
             strip, top = strip.crop((0, cut, strip.width, strip.height)), top + cut
     if strip is not None and (strip.height > _OVERLAP or not top):
-        yield from _in_strip(strip, top)
+        yield strip, top
 
 
-def _in_whole(picture: Any, most: int) -> Iterator[tuple[str, Box]]:
-    """Yield the codes in the first rows of a picture that is decoded, strip by strip."""
-    grey = picture.convert("L")
-    for top in range(0, max(most - _OVERLAP, 1), _STRIP - _OVERLAP):
-        below = min(top + _STRIP, most)
-        yield from _in_strip(grey.crop((0, top, grey.width, below)), top)
+def _searched(strip: Any, shot: Shot, left_out: list[str]) -> list[tuple[str, Box]]:
+    """Return the codes in a strip; name one that cannot be searched, which costs no other."""
+    try:
+        return list(_in_strip(strip))
+    except Exception as error:  # noqa: BLE001 - recorded: no picture may cost the others
+        left_out.append(f"{shot.path}: a strip could not be searched: {type(error).__name__}")
+        return []
 
 
-def _in_strip(strip: Any, top: int) -> Iterator[tuple[str, Box]]:
+def _in_strip(strip: Any) -> Iterator[tuple[str, Box]]:
     import zxingcpp
 
     for code in zxingcpp.read_barcodes(
@@ -129,7 +203,7 @@ def _in_strip(strip: Any, top: int) -> Iterator[tuple[str, Box]]:
                 text,
                 Box(
                     left=min(across),
-                    top=top + min(down),
+                    top=min(down),
                     width=max(across) - min(across),
                     height=max(down) - min(down),
                 ),

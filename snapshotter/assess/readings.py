@@ -2,7 +2,8 @@
 All that can be read off a page: counts, dates, metadata, QR codes, regions.
 
 Pure: the same page, the same rules and the same pictures give the same readings. What one
-reader can not make sense of is left out by it, and keeps no other from reading.
+reader can not make sense of is left out by it, and keeps no other from reading. A reader that
+a page breaks is named.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,8 +15,9 @@ from snapshotter.assess.dates import changes_daily, read_dates, when_of
 from snapshotter.assess.dom import Document, matched, read_document
 from snapshotter.assess.metadata import conflicts_of, read_metadata
 from snapshotter.assess.regions import Regions, main_digest, read_regions
+from snapshotter.model.assessment import Unread
 from snapshotter.model.page import Block, Page
-from snapshotter.model.reading import Readings, Region
+from snapshotter.model.reading import Count, DateReading, Metadatum, Readings, Region
 from snapshotter.model.reading_rules import Rounding, SiteReadings
 from snapshotter.model.request import ReadingRules
 
@@ -37,6 +39,7 @@ def read(
     *,
     main_regions: Sequence[str] = (),
     document: Document | None = None,
+    unread: list[Unread] | None = None,
 ) -> Readings:
     """
     Return what a page shows.
@@ -44,20 +47,47 @@ def read(
     Args:
         main_regions: The policy's selectors of the main region, before those of the site.
         document: Of the page, if it was read before; None: it is read here.
+        unread: Gets the readers that the page broke. None: the first error is raised.
     """
+
+    def attempt(reading: str, work: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return work()
+        except Exception as error:
+            if unread is None:
+                raise
+            unread.append(Unread(reading=reading, why=type(error).__name__))
+            return otherwise
+
     document = document if document is not None else read_document(page.html)
-    sites = sites_of(page, rules.sites, document)
+    sites: tuple[SiteReadings, ...] = attempt(
+        "sites", lambda: sites_of(page, rules.sites, document), ()
+    )
     blocks = blocks_for(page, document)
-    regions = _regions(document, blocks, sites, main_regions)
+    regions = attempt(
+        "regions",
+        lambda: _regions(document, blocks, sites, main_regions),
+        Regions(labels={it.selector: Region.OTHER for it in blocks}),
+    )
     when = when_of(page, sites)
-    metadata = read_metadata(page, document, blocks, regions, sites)
-    dates = read_dates(document, blocks, regions.labels, metadata, when) if rules.dates else ()
-    counts = read_counts(page, document, blocks, regions.labels, sites) if rules.counts else ()
+    metadata: tuple[Metadatum, ...] = attempt(
+        "metadata", lambda: read_metadata(page, document, blocks, regions, sites), ()
+    )
+    dates: tuple[DateReading, ...] = ()
+    if rules.dates:
+        dates = attempt(
+            "dates", lambda: read_dates(document, blocks, regions.labels, metadata, when), ()
+        )
+    counts: tuple[Count, ...] = ()
+    if rules.counts:
+        counts = attempt(
+            "counts", lambda: read_counts(page, document, blocks, regions.labels, sites), ()
+        )
     return Readings(
         counts=counts,
         dates=dates,
         metadata=metadata,
-        conflicts=conflicts_of(metadata, when),
+        conflicts=attempt("conflicts", lambda: conflicts_of(metadata, when), ()),
         regions=tuple(_within(_REGIONS, regions.labelled, lambda it: len(it.selector))),
         main_selector=regions.main_selector,
         main_by=regions.main_by,

@@ -23,8 +23,11 @@ _RULES: Final = re.compile(r"capture/rules-([a-z0-9][a-z0-9-]{0,39})\.toml")
 
 
 def encode(assessment: Assessment) -> bytes:
-    """Return the file."""
-    return canonical_json.dumps(canonical_json.plain(assessment))
+    """Return the file. `unread` is in it only where something could not be read."""
+    whole = canonical_json.plain(assessment)
+    if not assessment.unread:
+        del whole["unread"]
+    return canonical_json.dumps(whole)
 
 
 def parse(data: bytes) -> Assessment:

@@ -170,6 +170,14 @@ class TakedownVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A reading that could not be made, wholly or in part; all others are made."""
+
+    reading: str  # a field of `Readings`; "kind", "main_region", "regions" of a verdict's stages
+    why: str  # a sentence or the name of an error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """All that is said about one capture."""
 
@@ -179,6 +187,7 @@ class Assessment:
     identity: str = ""  # which page it is (`policy/identity.py`), as far as the page says it
     main_sha256: str = ""  # of the main text, normalised: whether two captures show the same
     readings: Readings = field(default_factory=Readings)
+    unread: tuple[Unread, ...] = ()  # in the file only where there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from snapshotter.model.assessment import (
     Availability,
     ContentVerdict,
     TakedownVerdict,
+    Unread,
 )
 from snapshotter.model.finding import Verdict
 from snapshotter.model.page import Block, Box, Page
@@ -320,6 +321,53 @@ def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_pag
 
     assert (code.text, code.picture) == (SHORT_LINK, "capture/screenshot-2.png")
     assert code.box.top == pytest.approx(524, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("reading", "broken"),
+    [
+        ("qr_codes", "snapshotter.app.assessing.read_codes"),
+        ("counts", "snapshotter.assess.readings.read_counts"),
+        ("dates", "snapshotter.assess.readings.read_dates"),
+        ("metadata", "snapshotter.assess.readings.read_metadata"),
+        ("regions", "snapshotter.assess.readings.read_regions"),
+        ("kind", "snapshotter.assess.assessor.kind_of"),
+    ],
+)
+def test_a_page_that_breaks_one_reading_costs_neither_the_verdict_nor_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str, broken: str
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    whole = run(tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(broken, breaks)
+        done = run(tmp_path / "broken")
+
+    assert done.assessment is not None
+    assert whole.assessment is not None
+    assert done.assessment.takedown.availability is whole.assessment.takedown.availability
+    assert done.assessment.unread == (Unread(reading=reading, why="RecursionError"),)
+    members = bundles.unpack(Path(done.location).read_bytes())
+    assert assessments.parse(members[assessments.PATH]) == done.assessment
+    warnings = json.loads(members["capture/capture.json"])["outcome"]["warnings"]
+    detail = f"not read from the page: {reading} (RecursionError)"
+    assert {"code": "assessment-incomplete", "detail": detail} in warnings
+    # Who can make the reading comes to the same in all else.
+    again = assessing.rederive(Unpacked(members), wiring.assessor)
+    assert again.is_same
+    said = json.loads(members[assessments.PATH])
+    said["takedown"]["notice"] = "something else"
+    members[assessments.PATH] = canonical_json.dumps(said)
+    assert not assessing.rederive(Unpacked(members), wiring.assessor).is_same
+
+
+def test_an_assessment_of_which_all_was_read_has_no_new_key(done: pipeline.Result) -> None:
+    """Versions from before the key read the file as they did."""
+    members = bundles.unpack(Path(done.location).read_bytes())
+
+    assert "unread" not in json.loads(members[assessments.PATH])
 
 
 def test_no_code_is_read_where_the_policy_does_not_ask_for_it() -> None:
