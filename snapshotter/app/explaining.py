@@ -130,17 +130,19 @@ def explain(settings: Settings, url: str, named: str = "") -> Explanation:
     Return what a capture of a page would be like.
 
     Args:
-        named: A policy, instead of the one that its address decides for.
+        named: A policy, instead of the one that the settings name or its address decides for.
 
     Raises:
         SnapshotterError: A policy, a file of rules or a setting that can not be used.
     """
     found = known(settings.policies_dir)
     picked = pick(url, found)
-    if named and named != AUTO:
+    why = "it was named" if named else "the settings name it"
+    named = named or settings.policy
+    if named != AUTO:
         chosen = effective(named, settings.policies_dir)
         decided = replace(picked.winner, why="the address would decide for it")
-        why, losers = "it was named", (decided, *picked.losers)
+        losers = (decided, *picked.losers)
         losers = tuple(it for it in losers if it.path != chosen.path)
     else:
         chosen = next(it for it in found if it.path == picked.winner.path)
@@ -167,14 +169,15 @@ def sum_up(settings: Settings, urls: Sequence[str], named: str = "") -> tuple[Ho
     Return what a list of pages asks of each host, the host with the most visits first.
 
     Args:
-        named: A policy for all of them, instead of those that their addresses decide for.
+        named: A policy for all of them, instead of what the settings or their addresses decide for.
 
     Raises:
         SnapshotterError: A policy that can not be read, or pages without a host.
     """
     found = known(settings.policies_dir)
     rules = wiring_jobs.politeness(settings)
-    one = effective(named, settings.policies_dir) if named and named != AUTO else None
+    named = named or settings.policy
+    one = effective(named, settings.policies_dir) if named != AUTO else None
     counted: dict[Path, _Counted] = {}
     pages: dict[str, Counter[Path]] = {}
     names: dict[Path, str] = {}

@@ -128,6 +128,19 @@ def policy_for(settings: Settings, named: str, url: str = "") -> policies.Policy
     return found
 
 
+def why(settings: Settings, named: str, url: str) -> str:
+    """
+    Return why the address decides for the policy of a page; "" where one is named.
+
+    Args:
+        named: As a job or a watch names it; "" leaves it to the settings.
+
+    Raises:
+        SnapshotterError: One of the policies can not be read.
+    """
+    return picked(settings, url).why if (named or settings.policy) == AUTO else ""
+
+
 def names(settings: Settings, named: str, url: str = "") -> tuple[str, ...]:
     """
     Return the names by which rules about notifications may know the policy of a job.

@@ -27,7 +27,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.key_reference import is_reference
 from snapshotter.formats.note import COSIGNATURE_V1, parse_verifier_key
-from snapshotter.policy.files import first_mistake, network, read_toml, shipped_directory
+from snapshotter.policy.files import AUTO, first_mistake, network, read_toml, shipped_directory
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
@@ -246,7 +246,7 @@ class Settings:
     # False: none was named, and `captures` of the working directory, which may have come with an
     # exhibit, is not asked.
     has_store: bool
-    policy: str
+    policy: str  # a name, the path of a file, or "auto", which holds where none is named
     policies_dir: Path | None  # where the user's own policies lie
     key: str  # name of the signing key, or where a service or a token holds it
     event_key: str  # name of the key that signs take-down events, and never a capture
@@ -462,7 +462,7 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
     return Settings(
         store=file.store or "captures",
         has_store=True,
-        policy=file.policy or "default",
+        policy=file.policy or AUTO,
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",
         event_key=file.event_key or EVENT_KEY,

@@ -157,7 +157,8 @@ class CaptureWorkshop:
             check_url(job.url)
             named = policy_choice.policy_for(settings, job.policy, job.url) if job.policy else own
             light = job.light or self._is_checked(job, named)
-            return policies.decide(named, allow_networks=settings.allow_networks, light=light)
+            made = policies.decide(named, allow_networks=settings.allow_networks, light=light)
+            return replace(made, policy_why=policy_choice.why(settings, job.policy, job.url))
         except (PolicyRefused, ServiceUnavailable):
             raise
         except SnapshotterError as error:

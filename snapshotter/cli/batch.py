@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.model.request import Decision
     from snapshotter.policy.load import Effective
+    from snapshotter.policy.picking import Candidate
 
 _INTERRUPTED = 130
 _SEALING = timedelta(minutes=1)  # and storing, after the page
@@ -208,7 +209,7 @@ class _Decisions:
         # By the name, and whether whoever runs this chose it.
         self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
         self._known: tuple[Effective, ...] = ()  # where addresses decide
-        self.picked: dict[str, str] = {}  # by address
+        self.picked: dict[str, Candidate] = {}  # by address
 
     def __call__(self, name: str, url: str = "") -> "Decision":
         """
@@ -224,8 +225,8 @@ class _Decisions:
             return self._once(wanted, own=own)
         self._known = self._known or known(self._settings.policies_dir)
         if url:
-            self.picked[url] = pick(url, self._known).winner.name
-            return self._once(self.picked[url], own=own)
+            self.picked[url] = picked = pick(url, self._known).winner
+            return replace(self._once(picked.name, own=own), policy_why=picked.why)
         for one in pickable(self._known):
             self._once(one.policy.name, own=own)
         return self._once("default", own=own)

@@ -44,7 +44,7 @@ Examples:
   snapshotter capture --viewport phone --element '#article' https://example.org
   snapshotter capture --json - < urls.txt
   snapshotter capture --browser chromium --policy ./slow.toml https://example.org
-  snapshotter capture --policy auto https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOp
+  snapshotter capture --policy default https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOp
   snapshotter capture --enqueue --wait --priority 10 https://example.org
 """
 
@@ -119,7 +119,7 @@ def capture_all(
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.series import retry_in_background
 
-    decisions = _decisions(wanted, refused, how, settings, light=light)
+    decisions = _decisions(wanted, refused, how, settings, light=light, quiet=quiet)
     if len(refused) == len(wanted):  # nothing to build a world for
         for number, error in refused.items():
             _failed(wanted[number], error, as_json)
@@ -252,7 +252,8 @@ class _Batch:
 
     def _tell(self, done: "Result", decision: "Decision", *, last: bool) -> None:
         if self._as_json:
-            result_json(_object(done) | {"policy": decision.policy_name})
+            policy = {"policy": decision.policy_name, "policy_why": decision.policy_why}
+            result_json(_object(done) | policy)
         elif self._light:
             _print_check(done)
         else:
@@ -291,6 +292,7 @@ def _decisions(
     settings: "Settings",
     *,
     light: bool,
+    quiet: bool,
 ) -> dict[int, "Decision"]:
     """Return how each URL is captured, by its place; where addresses decide, say which policy."""
     from snapshotter.app import policy_choice
@@ -303,15 +305,18 @@ def _decisions(
             places, how.decide(policy_choice.configured(settings), settings, light=light)
         )
     policies = known(settings.policies_dir)
-    made: dict[str, Decision] = {}
+    made: dict[tuple[str, str], Decision] = {}
     found: dict[int, Decision] = {}
     for number in places:
         picked = pick(wanted[number], policies).winner
-        if picked.name not in made:
-            named = replace(settings, policy=picked.name)
-            made[picked.name] = how.decide(policy_choice.configured(named), settings, light=light)
-        say(f"{shown(wanted[number])}: policy {picked.name}, for {picked.why}")
-        found[number] = made[picked.name]
+        key = (picked.name, picked.why)
+        if key not in made:
+            policy = policy_choice.configured(replace(settings, policy=picked.name))
+            decision = how.decide(policy, settings, light=light)
+            made[key] = replace(decision, policy_why=picked.why)
+        if not quiet:
+            say(f"{shown(wanted[number])}: policy {picked.name}, because {picked.why}")
+        found[number] = made[key]
     return found
 
 

@@ -77,6 +77,7 @@ def hand_over(
         ServiceUnavailable: The queue can not be reached. Nothing was handed over.
     """
     from snapshotter.app import policy_choice, wiring_jobs
+    from snapshotter.policy import picking
 
     _refuse_what_stays(ctx)
     if policy:
@@ -97,6 +98,11 @@ def hand_over(
             if number not in refused
         ]
         queue.put(jobs)
+        if not how.quiet and (policy or settings.policy) == picking.AUTO:
+            known = picking.known(settings.policies_dir)
+            picked = picking.in_words(picking.pick(it.url, known).winner for it in jobs)
+            worker = "" if policy else "; a worker whose settings name a policy takes that one"
+            say(f"policies by address: {picked}{worker}")
         code = SnapshotterError.exit_code if refused else 0
         if how.wait:
             return _followed(database, queue, jobs, how) or code

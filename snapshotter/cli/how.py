@@ -77,7 +77,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--policy",
         metavar="NAME|FILE|auto",
-        help="How to capture; auto lets the address decide.  [default: default]",
+        help="How to capture; auto lets the address decide.  [default: auto]",
     ),
     click.option("--browser", metavar="KIND|PATH", help="shell, chromium, or a browser's binary."),
     click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]"),

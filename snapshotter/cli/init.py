@@ -16,8 +16,9 @@ _FOUND = """\
 # --store s3://bucket/prefix, SNAPSHOTTER_STORE or the file of snapshotter init --user name it.
 store = "captures"
 
-# How pages are captured: a shipped policy, or the path of one of your own.
-# policy = "default"
+# How pages are captured. "auto": by the policy that names the address of the page; else the name
+# of a policy, or the path of one of your own.
+# policy = "auto"
 
 # The signing key, by name.
 # key = "default"
@@ -38,8 +39,9 @@ _OWN = """\
 # Where bundles go: a directory, or s3://bucket/prefix.
 # store = "captures"
 
-# How pages are captured: a shipped policy, or the path of one of your own.
-# policy = "default"
+# How pages are captured. "auto": by the policy that names the address of the page; else the name
+# of a policy, or the path of one of your own.
+# policy = "auto"
 
 # Where policies of your own lie, each in a file of its name: they are picked and listed too.
 # policies_dir = ""

@@ -20,7 +20,7 @@ _EXCERPT = 120  # characters of a page's words that are printed
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _named = click.option(
-    "--policy", default="", metavar="NAME|FILE", help="This one.  [default: by the address]"
+    "--policy", default="", metavar="NAME|FILE", help="This one.  [default: as a capture]"
 )
 
 

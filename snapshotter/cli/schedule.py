@@ -172,29 +172,36 @@ def add(
                 say("the others are in it already, or have no visit before it ends")
             _tell(book, book.get(to), as_json, following=_SHOWN)
         return
+    by_address = (policy or settings.policy) == picking.AUTO
+    no_time = not (cron or every or curve)
     plan = scheduling.plan_of(
         scheduling.Wish(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
-            policy=policy, policies_dir=settings.policies_dir, urls=tuple(found),
+            policy=picking.AUTO if by_address and no_time else policy,
+            policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip
     name, named = (
         name or scheduling.name_of(found, plan, settings.data_dir),
         scheduling.named_policy(policy, settings.policies_dir),
     )
-    if named == picking.AUTO:
-        known = picking.known(settings.policies_dir)
-        names = picking.in_words(picking.pick(it, known).winner.name for it in found)
-        say(f"policies by address: {names}")
     since = machine.SystemClock().now().replace(microsecond=0)
     for warning in scheduling.over_budget(plan, found, since, wiring_jobs.politeness(settings)):
         say(warning)
+    picked = ""
+    if by_address:
+        known = picking.known(settings.policies_dir)
+        picked = picking.in_words(picking.pick(it, known).winner for it in found)
     if dry_run:
         _dry_run(since, name, plan, found, as_json)
+        if picked:
+            say(f"policies by address: {picked}")
         return
     with wiring_jobs.schedules(settings) as book:
         made = book.add(name, plan, found, policy=named, priority=priority, tags=tags)
+        if picked:
+            say(f"policies by address: {picked}")
         if made.urls < len(found):
             say(f"{len(found) - made.urls} of {len(found)} URLs have no visit before it ends")
         _tell(book, made, as_json, following=_SHOWN)

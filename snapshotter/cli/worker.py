@@ -42,7 +42,7 @@ Examples:
     help="Go on with this store where the queue belongs to another one.",
 )
 @click.option(
-    "--policy", metavar="NAME|FILE|auto", help="For jobs that name none.  [default: default]"
+    "--policy", metavar="NAME|FILE|auto", help="For jobs that name none.  [default: auto]"
 )
 @click.option("--key", metavar="NAME|kms:…|pkcs11:…", help="Signing key.  [default: default]")
 @click.option(

@@ -227,6 +227,7 @@ class Decision:
 
     policy_name: str
     policy_text: str  # the effective policy, TOML
+    policy_why: str = ""  # why the address of the page decided for it; "": it was named
     browser: str = "shell"  # "shell", "chromium" or a path to a binary
     viewport_px: tuple[int, int] = (1440, 900)  # width, height, CSS pixels
     scale: int = 1  # device pixels a CSS pixel

@@ -11,6 +11,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.curve import Curve, parse_curves
 
+AUTO = "auto"  # in place of the name of a policy: the address of the page decides
 MAX_BYTES = 1 << 20
 
 

@@ -1,5 +1,6 @@
 """
-Which policy a page is meant for: what `--policy auto` takes, and what `policy explain` tells.
+Which policy a page is meant for: what a capture takes that names none, and what `policy explain`
+shows.
 
 Only policies that say so (`[match]`) take part, and the default for what is left. The one
 that names the page most closely wins: a pattern of addresses before a host, a host before
@@ -14,13 +15,14 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy import files
 from snapshotter.policy.addresses import is_host
 from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.load import Effective, effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
 
-AUTO = "auto"
+AUTO = files.AUTO
 _DEFAULT = "default"
 _BY_NAME = "by name alone"
 
@@ -105,11 +107,11 @@ def pickable(policies: Iterable[Effective]) -> Sequence[Effective]:
     ]
 
 
-def in_words(names: Iterable[str]) -> str:
-    """Return what was picked for many pages: "12 wechat-article, 3 default"."""
-    counted = Counter(names)
+def in_words(picked: Iterable[Candidate]) -> str:
+    """Return what was picked for many pages: "3 social-post (it names host x.com)"."""
+    counted = Counter((it.name, it.why) for it in picked)
     ordered = sorted(counted, key=lambda it: (-counted[it], it))
-    return ", ".join(f"{counted[name]} {name}" for name in ordered)
+    return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)
 
 
 def _order(it: Candidate) -> tuple[int, int, bool, str]:

@@ -143,6 +143,7 @@ def _content(
                 "policy": {
                     "name": decision.policy_name,
                     "sha256": hashlib.sha256(decision.policy_text.encode()).hexdigest(),
+                    "why": decision.policy_why,
                 },
                 "settings": _settings(decision),
                 "steps": plain(capture.steps),

@@ -49,7 +49,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
 def test_without_any_source_there_are_defaults(tmp_path: Path) -> None:
     found = _load(tmp_path)
 
-    assert (found.store, found.policy, found.key) == ("captures", "default", "default")
+    assert (found.store, found.policy, found.key) == ("captures", "auto", "default")
     assert found.keys_dir == found.data_dir / "keys"
     assert found.spool_dir.name == "spool"
     assert found.sources == ()
@@ -264,7 +264,7 @@ def test_a_found_file_is_not_read_where_none_may_decide(tmp_path: Path, text: st
 
     found = _load(tmp_path, found=False)
 
-    assert (found.policy, found.sources, found.found) == ("default", (), {})
+    assert (found.policy, found.sources, found.found) == ("auto", (), {})
 
 
 def test_the_users_own_file_counts_in_full_where_one_works_beside_it(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_a_policy_that_is_chosen_takes_the_place_of_one_that_was_found(tmp_path:
 
     assert (found.with_policy("mine").policy, found.with_policy("mine").found) == ("mine", {})
     of_a_table = found.with_policy("listed", found_in="a table")
-    assert (of_a_table.policy, of_a_table.own.policy) == ("listed", "default")
+    assert (of_a_table.policy, of_a_table.own.policy) == ("listed", "auto")
 
 
 def test_other_ways_to_a_page_have_names_and_no_password_in_sight(tmp_path: Path) -> None:

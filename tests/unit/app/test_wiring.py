@@ -352,13 +352,18 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
         assert f"SNAPSHOTTER_CONFIG={tmp_path}/snapshotter.toml" in it
 
 
-def test_where_the_address_decides_each_page_has_its_own_policy(tmp_path: Path) -> None:
-    settings = replace(_settings(tmp_path), policy="auto")
+def test_without_a_named_policy_the_address_decides(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
 
     assert policy_choice.configured(settings, "https://m.weibo.cn/status/1").name == "weibo-post"
     assert policy_choice.configured(settings, "https://example.org/").name == "default"
     assert policy_choice.configured(settings).name == "default"
     named = replace(settings, policy="legal-hold")
+    post = "https://m.weibo.cn/status/1"
+    assert policy_choice.configured(named, post).name == "legal-hold"
+    whys = [policy_choice.why(of, "", post) for of in (settings, named)]
+    assert whys == ["it names host *.weibo.cn", ""]
+    assert policy_choice.why(settings, "default", post) == ""
     assert (
         policy_choice.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name
         == "wechat-article"
@@ -444,7 +449,7 @@ def test_rules_about_notifications_know_a_policy_by_its_file_and_by_its_own_name
     own = tmp_path / "case-7.toml"
     own.write_text('name = "high-risk-source"\n')
 
-    assert policy_choice.names(settings, "") == ("default",)
+    assert policy_choice.names(settings, "", "https://example.org/") == ("default",)
     assert policy_choice.names(settings, "expanded") == ("expanded",)
     assert policy_choice.names(settings, str(own)) == ("case-7", "high-risk-source")
     assert policy_choice.names(settings, "/elsewhere/careful.toml") == ("careful",)
@@ -453,4 +458,4 @@ def test_rules_about_notifications_know_a_policy_by_its_file_and_by_its_own_name
         "wechat-article",
     )
     assert policy_choice.names(settings, "auto") == ()
-    assert policy_choice.names(replace(settings, policy="auto"), "") == ()
+    assert policy_choice.names(settings, "") == ()

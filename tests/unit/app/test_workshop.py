@@ -97,6 +97,20 @@ def test_a_page_that_is_given_up_has_a_sealed_stored_and_logged_record(
     assert entries(here) == [made.sealed.bundle_id]
 
 
+def test_the_record_of_a_job_says_why_its_policy_was_followed(here: Settings) -> None:
+    page = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOp"
+    found = []
+    for policy in ("", "default"):
+        made = given_up(
+            CaptureWorkshop(here, lambda _: None), Lease(), job(url=page, policy=policy)
+        )
+        with zipfile.ZipFile(made.location) as bundle:
+            followed = json.loads(bundle.read("capture/capture.json"))["how"]["policy"]
+        found.append((followed["name"], followed["why"][:18]))
+
+    assert found == [("wechat-article", "it names addresses"), ("default", "")]
+
+
 def test_what_must_not_be_stored_is_kept_beside_the_store(
     here: Settings, workshop: CaptureWorkshop
 ) -> None:

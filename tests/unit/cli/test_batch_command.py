@@ -171,13 +171,14 @@ def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
     assert "opens networks" not in office.done()[0]["error"]
 
 
-def test_the_address_of_each_row_may_decide_its_policy(office: Office) -> None:
+def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: Office) -> None:
     office.table(f"url,policy\n{A},\nhttps://weibo.com/1/2,auto\n{B},expanded\n")
 
-    assert office.run("--policy", "auto", "urls.csv") == 0
+    assert office.run("urls.csv") == 0
 
     assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
-    assert "policies by address: 1 default, 1 weibo-post" in office.err
+    picked = "1 default (no other names the page), 1 weibo-post (it names host weibo.com)"
+    assert f"policies by address: {picked}" in office.err
 
 
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:

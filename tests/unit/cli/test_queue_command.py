@@ -80,6 +80,19 @@ def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> 
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 
     assert [it.job.policy for it in shell.queue.jobs()] == ["auto"]
+    assert "policies by address: 1 default (no other names the page)\n" in shell.err
+
+
+def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_address_decides(
+    shell: Home,
+) -> None:
+    assert shell.run("capture", "--enqueue", "https://x.com/a/status/1") == 0
+    said = "policies by address: 1 social-post (it names host x.com); a worker whose settings name"
+    assert said in shell.err
+
+    assert shell.run("capture", "--enqueue", "--policy", "default", URL) == 0
+    assert "policies by address" not in shell.err
+    assert sorted(it.job.policy for it in shell.queue.jobs()) == ["", "default"]
 
 
 def test_a_policy_that_is_a_file_is_named_by_its_whole_path(shell: Home) -> None:
