@@ -16,7 +16,9 @@ from snapshotter.assess.words import normalised
 from snapshotter.formats.selectors import Selectors
 from snapshotter.model.assessment import MAX_EXCERPT, Evidence, Step
 from snapshotter.model.rules import (
+    ElementTest,
     Extract,
+    HeaderTest,
     JsonTest,
     Match,
     MessageRule,
@@ -34,7 +36,7 @@ _WEB = re.compile(r"https?://[^\s]{1,990}")
 class Found:
     """What a rule matched."""
 
-    way: str  # "url", "select", "script", "json", "status"
+    way: str  # "url", "select", "script", "json", "header", "status"
     region: str  # selector, path, address: as evidence names it
     text: str  # verbatim
     element: Any = None
@@ -45,7 +47,7 @@ def match(
     rule: Match,
     normaliser: Normaliser,
     *,
-    ways: Collection[str] = ("url", "select", "script", "json", "status"),
+    ways: Collection[str] = ("url", "select", "script", "json", "header", "status"),
     outside: Sequence[Any] = (),
     seen: bool = False,
 ) -> Found | None:
@@ -62,10 +64,13 @@ def match(
         return None
     if rule.redirected and not view.is_redirected:
         return None
+    if rule.is_of_whole_page and not _holds_of_page(view, rule, normaliser):
+        return None
     if rule.url and "url" in ways and is_at(rule.url, view.address):
         return Found("url", view.url[:MAX_URL], view.url[:MAX_EXCERPT])
     if rule.select and "select" in ways:
-        found = _in_elements(view, rule, normaliser, outside, seen=seen)
+        has_to_be_seen = seen or rule.is_of_whole_page
+        found = _in_elements(view, rule, normaliser, outside, seen=has_to_be_seen)
         if found is not None:
             return found
     if rule.script and "script" in ways:
@@ -76,7 +81,11 @@ def match(
         found = _in_data(view, rule.json, normaliser)
         if found is not None:
             return found
-    has_others = rule.url or rule.select or rule.script or rule.json
+    if rule.header and "header" in ways:
+        found = _in_headers(view, rule.header)
+        if found is not None:
+            return found
+    has_others = rule.url or rule.select or rule.script or rule.json or rule.header
     if rule.status and not has_others and "status" in ways:
         return Found("status", "status", f"HTTP {view.page.status}")
     return None
@@ -187,9 +196,38 @@ def _selectors(rules: RuleSet) -> Iterator[str]:
         *(it.match for it in rules.accounts),
         *(it.match for it in rules.partials),
     )
-    yield from (it.select for it in matches if it.select)
+    for it in matches:
+        yield from (*([it.select] if it.select else []), *it.without)
+        yield from (test.select for test in it.also)
     for notice in notices:
         yield from (it.select for it in notice.extracts if it.select)
+
+
+def _holds_of_page(view: View, rule: Match, normaliser: Normaliser) -> bool:
+    """Whether the rest of the page is as a rule wants it to be."""
+    for most, links in ((rule.most_page_text, True), (rule.most_running_text, False)):
+        if most is not None and view.page_text(links=links) > most:
+            return False
+    if any(view.is_seen(it) for selector in rule.without for it in view.select(selector)):
+        return False
+    return all(_has_element(view, it, normaliser) for it in rule.also)
+
+
+def _has_element(view: View, test: ElementTest, normaliser: Normaliser) -> bool:
+    rule = Match(
+        select=test.select, equals=test.equals, starts=test.starts, matches=test.matches
+    )  # fmt: skip
+    # No element of the head is seen, and the title is what a reader's window shows.
+    return _in_elements(view, rule, normaliser, (), seen=not rule.has_words) is not None
+
+
+def _in_headers(view: View, tests: Sequence[HeaderTest]) -> Found | None:
+    """Return the first header that has one of the values that a test names."""
+    for test in tests:
+        value = view.page.headers.get(test.name)
+        if value is not None and (not test.values or value.strip().lower() in test.values):
+            return Found("header", f"header {test.name}", f"{test.name}: {value}"[:MAX_EXCERPT])
+    return None
 
 
 def _in_elements(

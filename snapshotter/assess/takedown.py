@@ -238,7 +238,7 @@ def _wall(view: View, sets: Sequence[RuleSet], inside: Sequence[Any]) -> Judged 
     """A wall in an article is something that the article shows."""
     # The whole document is no article: what stands in it may well be a wall.
     articles = [it for it in inside if it is not None and it.tag not in ("html", "body")]
-    for ways in (("url",), ("select", "script", "json", "status")):
+    for ways in (("url",), ("select", "script", "json", "header", "status")):
         for rules in sets:
             outside = [*articles, *_authored(view, rules)]
             for rule in rules.walls:

@@ -8,9 +8,10 @@ what lies behind it does not exist for a rule. So no page can hold its judgement
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -231,21 +232,43 @@ class View:
             total += length if links else max(0, length - block.link_characters)
         return total
 
+    def page_text(self, *, links: bool) -> int:
+        """
+        Return how many characters the page shows outside forms and its frame, without white space.
+
+        Args:
+            links: Text in links counts.
+        """
+        return self._page_texts[links]
+
     @cached_property
-    def _frames(self) -> list[tuple[int, int]]:
-        if self.document is None:
-            return []
-        return [
-            self._span(it)
-            for it in self.document.elements
-            if it.tag in _FRAME or it.get("role") in _FRAME_ROLES
-        ][:_MAX_BLOCKS]
+    def _page_texts(self) -> tuple[int, int]:
+        """Characters outside forms and the page's frame: without links, and with them."""
+        running = every = 0
+        in_form = self._inside(it for it in self._elements if it.tag == "form")
+        for number, block in zip(*self._blocks, strict=True):
+            if (block.hidden and self.is_laid_out) or in_form[number] or self._is_frame(number):
+                continue
+            length = sum(1 for it in block.text if not it.isspace())
+            every += length
+            running += max(0, length - block.link_characters)
+        return running, every
+
+    @property
+    def _elements(self) -> Sequence[Any]:
+        return () if self.document is None else self.document.elements
 
     @cached_property
     def _framed(self) -> list[bool]:
         """Of each element, by its number: whether it lies in the page's frame."""
+        return self._inside(
+            it for it in self._elements if it.tag in _FRAME or it.get("role") in _FRAME_ROLES
+        )
+
+    def _inside(self, others: Iterable[Any]) -> list[bool]:
+        """Return of each element, by its number, whether it is one of others or lies in one."""
         marks = [False] * len(self._ends)
-        for begin, end in self._frames:
+        for begin, end in map(self._span, islice(others, _MAX_BLOCKS)):
             if begin >= 0 and not marks[begin]:
                 marks[begin:end] = [True] * (end - begin)
         return marks

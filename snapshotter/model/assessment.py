@@ -71,6 +71,10 @@ class WallKind(enum.StrEnum):
     APP_ONLY = "app_only"
     RATE_LIMITED = "rate_limited"
     SESSION_EXPIRED = "session_expired"
+    CHALLENGE = "challenge"  # a service against robots tests the browser or its user
+    CONSENT = "consent"  # a page that asks for consent stands in the page's place
+    PAYWALL = "paywall"
+    AGE = "age"  # the site asks for the reader's age
 
 
 class Step(enum.StrEnum):

@@ -30,12 +30,30 @@ class JsonTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderTest:
+    """One header of the answer, which has to have one of these values."""
+
+    name: str  # lowercase
+    values: tuple[str, ...] = ()  # lowercase; (): any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementTest:
+    """An element that a reader sees and, where words are given, that says one of them."""
+
+    select: str  # CSS
+    equals: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    matches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """
     Where a rule looks, and what has to stand there.
 
-    `url`, `select`, `script` and `json` are ways to match, and one of them is enough;
-    `status` and `redirected` have to hold besides. Alone, `status` is enough.
+    `url`, `select`, `script`, `json` and `header` are ways to match, and one of them is enough;
+    all other conditions have to hold besides. Alone, `status` is enough.
     """
 
     url: tuple[str, ...] = ()  # patterns, from the beginning of "host/path?query"
@@ -47,13 +65,25 @@ class Match:
     most_text: int = 400  # characters of an element's text; a longer one is no notice
     script: tuple[str, ...] = ()  # patterns, in the page's own scripts
     json: tuple[JsonTest, ...] = ()  # all of these
+    header: tuple[HeaderTest, ...] = ()  # one of these
     status: tuple[int, ...] = ()  # HTTP
     redirected: bool = False  # the page ended at another address than was asked for
+    also: tuple[ElementTest, ...] = ()  # all of these are on the page as well
+    without: tuple[str, ...] = ()  # CSS: a reader sees none of these
+    # Characters that the page shows outside forms and its frame; None: as many as it likes.
+    most_page_text: int | None = None
+    most_running_text: int | None = None  # the same, without links
 
     @property
     def has_words(self) -> bool:
         """Whether the text of an element matters, beside its being there."""
         return bool(self.equals or self.starts or self.matches or self.contains)
+
+    @property
+    def is_of_whole_page(self) -> bool:
+        """Whether it matters what else the page shows. Elements then have to be seen, too."""
+        texts = (self.most_page_text, self.most_running_text)
+        return bool(self.also or self.without or texts != (None, None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

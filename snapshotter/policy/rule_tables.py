@@ -16,8 +16,10 @@ from snapshotter.model.rules import (
     About,
     AccountRule,
     ContentRule,
+    ElementTest,
     ErrorRule,
     Extract,
+    HeaderTest,
     JsonTest,
     LabelRule,
     Match,
@@ -137,6 +139,28 @@ class _JsonTest(_Table):
 _JsonTests = Annotated[tuple[_JsonTest, ...], _Few]
 
 
+class _HeaderTest(_Table):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
+    equals: _Words = ()
+
+    def value(self) -> HeaderTest:
+        """Return what this table says, as a value of `model/rules.py`."""
+        return HeaderTest(name=self.name, values=tuple(it.lower() for it in self.equals))
+
+
+class _ElementTest(_Table):
+    select: _Selector
+    equals: _Words = ()
+    starts: _Words = ()
+    matches: _Patterns = ()
+
+    def value(self) -> ElementTest:
+        """Return what this table says, as a value of `model/rules.py`."""
+        return ElementTest(
+            select=self.select, equals=self.equals, starts=self.starts, matches=self.matches
+        )
+
+
 class _Matching(_Rule):
     url: _Patterns = ()
     select: _Selector | None = None
@@ -147,16 +171,22 @@ class _Matching(_Rule):
     most_text: int = Field(default=400, ge=1, le=2000)
     script: _ScriptPatterns = ()
     data: _JsonTests = ()
+    header: Annotated[tuple[_HeaderTest, ...], _Few] = ()
     status: _Statuses = ()
     redirected: bool = False
+    also: Annotated[tuple[_ElementTest, ...], _Few] = ()
+    without: _Selectors = ()
+    most_page_text: int | None = Field(default=None, ge=0, le=100_000)
+    most_running_text: int | None = Field(default=None, ge=0, le=100_000)
 
     @model_validator(mode="after")
     def _looks_somewhere(self) -> Self:
         words = self.equals or self.starts or self.matches or self.contains
         if words and not self.select:
             raise ValueError("words need a select: the element in which they stand")
-        if not (self.url or self.select or self.script or self.data or self.status):
-            raise ValueError("matches nothing: give url, select, script, data or status")
+        ways = (self.url, self.select, self.script, self.data, self.header, self.status)
+        if not any(ways):
+            raise ValueError("matches nothing: give url, select, script, data, header or status")
         return self
 
     def match(self) -> Match:
@@ -170,8 +200,13 @@ class _Matching(_Rule):
             most_text=self.most_text,
             script=self.script,
             json=tuple(it.value() for it in self.data),
+            header=tuple(it.value() for it in self.header),
             status=self.status,
             redirected=self.redirected,
+            also=tuple(it.value() for it in self.also),
+            without=self.without,
+            most_page_text=self.most_page_text,
+            most_running_text=self.most_running_text,
         )
 
 
@@ -215,7 +250,10 @@ class ContentTable(_Rule):
 class WallTable(_Matching):
     """A `[[wall]]` table."""
 
-    kind: Literal["login", "verification", "app_only", "rate_limited", "session_expired"]
+    kind: Literal[
+        "login", "verification", "app_only", "rate_limited", "session_expired", "challenge",
+        "consent", "paywall", "age"
+    ]  # fmt: skip
 
     def value(self) -> WallRule:
         """Return what this table says, as a value of `model/rules.py`."""

@@ -17,7 +17,7 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
-from snapshotter.site import hostile, late, news, others, wechat, weibo
+from snapshotter.site import hostile, late, news, others, walls, wechat, weibo
 from snapshotter.site.news import NEWS
 from snapshotter.site.notices import (
     ACT_2014,
@@ -294,6 +294,11 @@ _HOSTILE_PAGES = tuple(
 _LATE_PAGES = tuple(
     _page(name, NEWS, says, make, None) for name, (make, says) in late.PAGES.items()
 )
+_WALL_PAGES = tuple(
+    _page(name, NEWS, says, make,
+          _walled(walls.KINDS[name]) if name in walls.KINDS else _AVAILABLE)
+    for name, (make, says) in walls.PAGES.items()
+)  # fmt: skip
 
 # Each of `NOTICES` in its place, and as the title and a paragraph of something that is there:
 # what files of rules are tried on.
@@ -312,8 +317,8 @@ PAGES: Mapping[str, FixturePage] = MappingProxyType(
     {
         it.name: it
         for it in (
-            *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_HOSTILE_PAGES,
-            *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
+            *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_WALL_PAGES,
+            *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
         )
     }
 )  # fmt: skip
@@ -446,6 +451,8 @@ def _weibo_address(host: str, path: str, visit: Callable[[str], Visit]) -> Respo
 def _news_address(path: str, name: str, visit: Callable[[str], Visit]) -> Response | None:
     if path in ("/", "/news", "/news/"):
         return news.front(visit("news/feed"))
+    if name in walls.TARGETS:
+        return walls.TARGETS[name](visit(name))
     if name == "news/feed.xml":
         return news.feed(visit("news/feed"))
     stem = name.rpartition("/")[2]

@@ -263,7 +263,7 @@ def test_content_that_nobody_sees_is_a_shell() -> None:
         (markup("Too many", "http://news.example/", 429), "gen-w2", "rate_limited"),
         (markup("Who are you", "http://news.example/", 401), "gen-w3", "login"),
         (markup("<form id=challenge-form></form>", "http://news.example/", 403), "gen-w1",
-         "verification"),
+         "challenge"),
     ],
     ids=lambda it: it if isinstance(it, str) else "",
 )  # fmt: skip
