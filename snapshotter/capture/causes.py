@@ -91,7 +91,7 @@ def cause(guard: EgressGuard, url: str, error: str) -> Cause | None:
     Args:
         error: What the browser said: "net::ERR_EMPTY_RESPONSE".
     """
-    if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (place := _place(url)) is None:
+    if not error.startswith(_UNKNOWN_TO_THE_BROWSER) or (place := place_of(url)) is None:
         return None
     found = guard.why(*place)
     if found is None:
@@ -129,7 +129,8 @@ def why_nothing_came(
     return "network-error", f"net::ERR_{error}" if error else message[:200].partition("\n")[0]
 
 
-def _place(url: str) -> tuple[str, int] | None:
+def place_of(url: str) -> tuple[str, int] | None:
+    """Return the host and the port of an address; None where it names none."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]

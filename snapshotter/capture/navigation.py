@@ -29,6 +29,13 @@ from snapshotter.ports import Clock
 
 _LOOK_S = 0.05  # between two looks at a condition
 _LOAD_LOOK_S = 0.01  # at whether the page has loaded, on which everything waits
+# A script or style sheet in the way of the page is ended when no byte came for a third of the
+# time that is left since the last was ended: several in turn do not use up all of it.
+_STALLED_SHARE = 1 / 3
+_STALLED_S = 3.0  # at least
+_STALL_LOOK_S = 0.25  # between two looks at that
+_READ_ON_S = 3.0  # for a document to be read to its end when its time is used up
+_STILL_S = 1.0  # without a byte, of a connection beside a document that still comes
 _REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
 _NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
@@ -164,6 +171,7 @@ class Navigation:
         """Wait for the load event of the document, and of those that it sends us on to."""
         document, limits = self._document, self._limits
         guard, doorkeeper = self._guard, self._doorkeeper
+        waits_since = looked_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
             if document.count > limits.redirects:
@@ -189,13 +197,43 @@ class Navigation:
                 return End(StepState.PARTIAL, "stopped at a limit before the load event")
             if now >= end:
                 break
+            if now >= looked_at + _STALL_LOOK_S:
+                looked_at = now
+                still_s = max(_STALLED_S, (end - waits_since) * _STALLED_SHARE)
+                if await self._end_stalled(still_s):
+                    waits_since = now
             await guard.pause(_LOAD_LOOK_S)
         if document.loaded:
             return None  # a redirect was announced, and never came
-        await self.stop_loading("time")
         self._ledger.complain("load-timeout", "the page went on loading until its time was used up")
+        await self._read_on()
+        if not document.loaded:
+            await self.stop_loading("time")
         await self._remedies.revive(all_scripts=False)
         return End(StepState.PARTIAL, "stopped before the load event")
+
+    async def _end_stalled(self, still_s: float) -> bool:
+        """End scripts and style sheets without a byte for so long; say whether there was one."""
+        ended = await self._recorder.end_stalled(still_s)
+        for url in ended:
+            self._ledger.note("end-request", f"no byte for {still_s:.3g} s: {url}"[:500])
+        return bool(ended)
+
+    async def _read_on(self) -> None:
+        """
+        Let the browser read the document on to its end, without what it still waits for.
+
+        A script in the document's way keeps all below it from being there. Stopped while it
+        waits for one, the browser would never read that.
+        """
+        end = self._clock.monotonic() + min(_READ_ON_S, self._limits.settle_s)
+        waits = True
+        while waits and not self._document.loaded and self._clock.monotonic() < end:
+            # What still comes has a connection that is not still.
+            still_s = _STILL_S if self._recorder.document_in_flight else 0.0
+            await self._end_stalled(still_s)
+            await self._guard.pause(_LOOK_S)
+            waits = self._recorder.waits_for_scripts
 
     async def stop_loading(self, cause: str) -> None:
         """

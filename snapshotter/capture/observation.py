@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import re
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -142,6 +142,11 @@ class Observer:
     def response_too_large(self) -> bool:
         """Whether one answer has passed the limit of one."""
         return self._too_large
+
+    def open_of(self, kinds: Collection[str]) -> tuple[Observed, ...]:
+        """Return the requests of these resource types that have no end yet."""
+        still = (self._observed[number] for number in sorted(self._open))
+        return tuple(it for it in still if it.resource_type in kinds)
 
     @property
     def requests(self) -> int:

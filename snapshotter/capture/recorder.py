@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 from snapshotter.capture import archive, streams, tls
 from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
-from snapshotter.capture.causes import cause
+from snapshotter.capture.causes import cause, place_of
 from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
 from snapshotter.capture.observation import Observer
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
@@ -55,6 +55,9 @@ TOO_MANY_REQUESTS = "too-many-requests"
 CAPTURE_TOO_LARGE = "capture-too-large"
 RESPONSE_TOO_LARGE = "response-too-large"
 
+# What a document may wait for in the middle of its reading, by resource type.
+_BLOCKING = frozenset({"Script", "Stylesheet"})
+_STALLED = "stalled"  # why a request failed that we ended; see `Recorder.end_stalled`
 _FAILED_KEPT = 500  # failed requests that are listed by name
 _NAMED = 50  # kinds of trouble with connections that are listed; the rest are counted
 _TLS_PATH = "capture/tls.json"
@@ -145,6 +148,21 @@ class Recorder(Protocol):
             cause: In the words of WARC-Truncated: "time", "length" or "unspecified".
         """
 
+    @property
+    def waits_for_scripts(self) -> bool:
+        """Whether a script or a style sheet was asked for and has no end yet."""
+
+    async def end_stalled(self, still_s: float) -> tuple[str, ...]:
+        """
+        End requests that keep a document from being read on: scripts and style sheets.
+
+        Args:
+            still_s: Seconds for which their connections have had no byte.
+
+        Returns:
+            Their addresses. The browser may ask for one of them once more.
+        """
+
     async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
         """
         End every connection of the page and write the files. Never raises for what a page does.
@@ -204,6 +222,7 @@ class WireRecorder:
         self._concealer = Concealer.of(self._redactor, redact or RedactRules(), own)
         self._observer = Observer(clock=clock, limits=limits, redactor=self._redactor)
         self._scratch = Scratch(spool / _SCRATCH)
+        self._stalled: set[int] = set()  # numbers of requests that we ended; see `end_stalled`
         self._stopped_for = ""  # why we stopped loading, as WARC-Truncated says it
         self._writing = threading.Lock()
         self._recording: Recording | None = None
@@ -243,6 +262,25 @@ class WireRecorder:
     async def cut_off(self, cause: str) -> None:
         """See `Recorder.cut_off`."""
         self._stopped_for = self._stopped_for or cause
+
+    @property
+    def waits_for_scripts(self) -> bool:
+        """See `Recorder.waits_for_scripts`."""
+        return bool(self._observer.open_of(_BLOCKING))
+
+    async def end_stalled(self, still_s: float) -> tuple[str, ...]:
+        """See `Recorder.end_stalled`."""
+        before = self._clock.now() - timedelta(seconds=still_s)
+        waiting: dict[tuple[str, int], list[Observed]] = {}
+        for it in self._observer.open_of(_BLOCKING):
+            if it.at <= before and (place := place_of(it.url)) is not None:
+                waiting.setdefault(place, []).append(it)
+        if not waiting:
+            return ()
+        ended = await asyncio.to_thread(self._guard.end_still, frozenset(waiting), still_s)
+        stalled = [it for place in ended for it in waiting[place]]
+        self._stalled.update(it.number for it in stalled)
+        return tuple(it.url for it in stalled)
 
     async def finish(self, *, final_url: str, title: str, text: str) -> Recording:
         """See `Recorder.finish`."""
@@ -505,6 +543,8 @@ class WireRecorder:
         """Return why no answer came, where the guard knows more than the browser."""
         if exchange.end is not End.FAILED or exchange.observed is None:
             return ""
+        if exchange.observed.number in self._stalled:
+            return _STALLED
         known = cause(self._guard, exchange.url, exchange.observed.error)
         return known.code if known else ""
 

@@ -15,7 +15,7 @@ import asyncio
 import resource
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
@@ -166,6 +166,20 @@ class EgressGuard:
         with suppress(RuntimeError, TimeoutError, CancelledError):
             self._call(self._cut(), _STEP_S)
 
+    def end_still(
+        self, places: Collection[tuple[str, int]], still_s: float
+    ) -> frozenset[tuple[str, int]]:
+        """
+        End the connections to these hosts and ports that have had no byte for so long.
+
+        Returns:
+            The places to which there was one.
+        """
+        try:
+            return self._call(self._end_still(places, still_s), _STEP_S)
+        except (RuntimeError, TimeoutError, CancelledError):
+            return frozenset()
+
     def stop(self) -> None:
         """Cut, end the thread and let go of everything. Idempotent; never raises."""
         self.cut("the guard was stopped")
@@ -238,6 +252,11 @@ class EgressGuard:
 
     async def _cut(self) -> None:
         self._board.end_all("cut", self._board.closed, now=True)
+
+    async def _end_still(
+        self, places: Collection[tuple[str, int]], still_s: float
+    ) -> frozenset[tuple[str, int]]:
+        return self._board.end_still(places, still_s)
 
     async def _let_go(self) -> None:
         for server in self._servers:

@@ -274,6 +274,12 @@ class Conversation:
         self.last_moved = self._loop.time()
         self._leave_when_closed()
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host, lowercase, and the port of its server; ("", 0) where there is none."""
+        entry = self._entry
+        return (entry.host.lower().strip("[]"), entry.port) if entry is not None else ("", 0)
+
     def abort(self) -> None:
         """Let go of sockets that do not take what is held back for them."""
         self.client.abort()

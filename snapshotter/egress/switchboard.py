@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -96,6 +97,20 @@ class Switchboard:
         """End every connection, and close its file."""
         for conversation in tuple(self._conversations):
             conversation.end(by, error=error, detail=detail, now=now)
+
+    def end_still(
+        self, places: Collection[tuple[str, int]], still_s: float
+    ) -> frozenset[tuple[str, int]]:
+        """End what goes to one of these places and has had no byte for so long."""
+        now = asyncio.get_running_loop().time()
+        ended: set[tuple[str, int]] = set()
+        for conversation in tuple(self._conversations):
+            place, idle_s = conversation.place, now - conversation.last_moved
+            if place in places and not conversation.over and idle_s >= still_s:
+                detail = f"no byte for {idle_s:.3g} s, and the page waited for a script or style"
+                conversation.end("limit", detail=detail, now=True)
+                ended.add(place)
+        return frozenset(ended)
 
     async def watch(self) -> None:
         """End what has been idle for too long, for ever."""

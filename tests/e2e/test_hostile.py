@@ -301,6 +301,39 @@ def test_a_script_that_waits_for_an_answer_that_never_comes_does_not_hold_us(
     assert "capture/screenshot.png" in paths(it)
 
 
+def test_a_page_is_read_to_its_end_although_its_scripts_and_style_sheets_stall(
+    site: Hostile, capture: Engine
+) -> None:
+    it = capture(site.url("/stalled-scripts"), LIMITS)
+
+    assert codes(it) == ["load-timeout", "resources-missing"]
+    for words in (
+        "below a stalled script\n", "below a stalled style sheet",
+        "below a stalled script that was written", "the last line",
+    ):  # fmt: skip
+        assert words in text(it)
+    assert text(it).count("below a stalled script\n") == 2  # also in its frame
+    assert it.title == "ran"
+    assert "capture/screenshot.png" in paths(it)
+    stalled = {
+        one.url.partition("?")[2] for one in it.failed_requests if one.error.endswith(": stalled")
+    }
+    assert {"a", "css", "written", "last"} <= stalled
+
+
+def test_a_stalled_script_is_ended_before_the_time_for_loading_is_used_up(
+    site: Hostile, capture: Engine
+) -> None:
+    it = capture(site.url("/stalled-script"), replace(PATIENT, navigate_s=15))
+
+    assert codes(it) == ["resources-missing"]
+    assert "below a stalled script" in text(it)
+    assert "end-request" in kinds(it)
+    (failed,) = it.failed_requests
+    assert (failed.url, failed.resource_type) == (site.url("/never?a"), "Script")
+    assert failed.error.endswith(": stalled")
+
+
 def test_a_document_ten_thousand_elements_deep_is_read_to_the_innermost(
     site: Hostile, capture: Engine
 ) -> None:

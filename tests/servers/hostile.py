@@ -394,6 +394,17 @@ page(
     "new WebSocket(`ws://${location.host}/socket`).onmessage=()=>s.textContent='a frame came';"
     "(async()=>{for(;;)await(await fetch('/poll')).text()})()</script>",
 )
+page("/stalled-script", "<script src=/never?a></script><h1>below a stalled script</h1>")
+page(
+    "/stalled-scripts",
+    "<head><script src=/never?a></script></head><p>below a stalled script"
+    "<link rel=stylesheet href=/never?css><script>document.title='ran'</script>"
+    "<p>below a stalled style sheet"
+    "<script>document.write('<scr'+'ipt src=/never?written></scr'+'ipt>')</script>"
+    "<p>below a stalled script that was written"
+    "<script type=module>import '/never?module'</script><script defer src=/never?defer></script>"
+    "<iframe src=/stalled-script></iframe><script src=/never?last></script><p>the last line",
+)
 page("/waits-for-ever", "<h1>waits</h1><script>const x=new XMLHttpRequest();"
      "x.open('GET','/never',false);x.send()</script><p>after")  # fmt: skip
 

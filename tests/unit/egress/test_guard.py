@@ -535,6 +535,23 @@ def test_a_connection_without_a_byte_is_ended_after_its_time() -> None:
     assert "no byte" in connection.detail
 
 
+def test_a_connection_is_ended_on_demand_if_it_is_still_and_goes_to_that_place() -> None:
+    with Server(echo) as server, guarding(rules()) as (guard, port):
+        here = ("127.0.0.1", server.port)
+        with tunnel(port, f"127.0.0.1:{server.port}") as sock:
+            sock.sendall(b"ping")
+            assert sock.recv(100) == b"ping"
+            assert guard.end_still({here}, 60.0) == frozenset()  # it moved
+            assert guard.end_still({("127.0.0.1", 1)}, 0.0) == frozenset()
+            assert guard.end_still({here}, 0.0) == {here}
+            with pytest.raises(ConnectionError):
+                sock.recv(1)
+        connection = ended(guard, 1)
+        assert guard.end_still({here}, 0.0) == frozenset()  # it is over
+    assert connection.ended_by == "limit"
+    assert "no byte" in connection.detail
+
+
 def test_one_more_connection_to_a_host_waits_for_its_turn() -> None:
     with Server(echo) as server, guarding(rules(per_host=1)) as (guard, port):
         first = tunnel(port, f"127.0.0.1:{server.port}")
