@@ -36,6 +36,7 @@ from snapshotter.model.capture import (
     Outcome,
     PageSize,
     Picture,
+    PictureKind,
     Reason,
     Scrolling,
     Step,
@@ -56,6 +57,14 @@ _PLACEHOLDERS = 100  # of images that another picture stands for
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
 # No block reason behind it, but perhaps the guard's word.
 _NETWORK = re.compile(r"net::ERR_(?!BLOCKED_BY)[A-Z0-9_]+(: [a-z-]+)?")
+_DEFAULT = "default"  # name of the window that every capture has
+# Reasons that speak of the files of one take: where it is taken again, they are found again.
+_OF_FILES = frozenset(
+    {
+        *("missing-glyphs", "page-scrolls-inside", "page-truncated", "picture-blank"),
+        "text-incomplete",
+    }
+)
 _JSON_LINES = "application/jsonl"
 _RENDERED = frozenset(
     f"capture/{name}"
@@ -202,6 +211,23 @@ class Ledger:
         made = (picture.kind, picture.viewport, picture.subject)
         others = [it for it in self.pictures if (it.kind, it.viewport, it.subject) != made]
         self.pictures = (*others, picture)
+
+    def take_again(self, subject: str, path: str, spool: Spool) -> None:
+        """
+        Everything of the page is photographed and read anew.
+
+        What is lacking in the files that are dropped is lacking no more. Of the pictures the
+        first view stays, the first time, under this path and with this subject.
+        """
+        self._reasons = [it for it in self._reasons if it.code not in _OF_FILES]
+        for it in self.pictures:
+            if it.kind is not PictureKind.VIEWPORT or it.subject or it.viewport != _DEFAULT:
+                continue
+            if all(made.subject != subject for made in self.pictures) and spool.keep_aside(
+                it.files[0].path, path, "before the page changed"
+            ):
+                files = (replace(it.files[0], path=path),)
+                self.keep(replace(it, subject=subject, files=files))
 
     def console(self, kind: str, words: str, url: str) -> None:
         """A line that the page wrote to its console."""

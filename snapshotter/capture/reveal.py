@@ -9,17 +9,19 @@ import asyncio
 from dataclasses import replace
 
 from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import text
 from snapshotter.capture.behaviours import controls, media, scrolling, segments, settling
 from snapshotter.capture.behaviours.stage import Stage
 from snapshotter.capture.document import Document
+from snapshotter.capture.guard import TimeLimit
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.navigation import Navigation
 from snapshotter.capture.remedies import Remedies
 from snapshotter.capture.screenshot import Camera
 from snapshotter.capture.spool import Spool, utf8
-from snapshotter.capture.steps import End, Steps
+from snapshotter.capture.steps import End, Steps, first_line
 from snapshotter.model.capture import Scrolling, StepState
 
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
@@ -89,6 +91,19 @@ class Reveal:
             await self._navigation.wait_for_load(
                 self._stage.clock.monotonic() + self._limits.settle_s
             )
+
+    async def wait(self) -> None:
+        """Wait for what is under way, and leave the page as it stands."""
+        await settling.settle(self._stage, self._document.stuck)
+
+    async def again(self) -> None:
+        """Let the page come to rest once more: something came after it had been held still."""
+        call = self._session.send("Animation.setPlaybackRate", {"playbackRate": 1})
+        try:
+            await self._stage.guard.call("animations", call, self._limits.step_s)
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("settle", f"animations stay stopped: {first_line(error)}")
+        await self._steps.take("settle", self._settle)
 
     async def _refuse_consent(self) -> End | str | None:
         """Dismiss a banner, if there is one; the page with it is kept as a picture."""

@@ -51,6 +51,7 @@ from snapshotter.capture.shutter import Shutter
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.standby import Running
 from snapshotter.capture.steps import Body, End, Steps, first_line, reason
+from snapshotter.capture.takes import Takes
 from snapshotter.capture.world import WorldError, Worlds
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
@@ -269,6 +270,7 @@ class Session:
         if self._bug is not None and not self._killed:
             raise self._bug
         self._ledger.end_all_steps(StepState.FAILED, "the browser was killed")
+        self._spool.put_back()
         if self._recording is None:
             self._recording = self._recorder.finish_now(
                 final_url=self._ledger.final_url, title=self._ledger.title
@@ -399,7 +401,7 @@ class Session:
         return opened
 
     async def _visit(self, opened: _Opened) -> None:
-        steps, navigation, scribe = opened.steps, opened.navigation, opened.scribe
+        steps, navigation = opened.steps, opened.navigation
         watch = asyncio.create_task(opened.glance.watch())
         try:
             arrived = await steps.take("navigate", navigation.go)
@@ -418,6 +420,24 @@ class Session:
         documents = self._document.count
         self._ledger.final_url = opened.page.url
         album = self._album(opened)
+        takes = Takes(
+            opened.stage,
+            opened.reveal,
+            document=self._document,
+            ledger=self._ledger,
+            spool=self._spool,
+            is_heavy=lambda: self._memory_is_low,
+        )
+        await takes.of_one_state(lambda: self._take(opened, album))
+        if not self._decision.light:
+            for name, body in self._further_pictures(album):
+                await steps.take(name, body)
+        if self._document.count != documents:
+            self._complain("page-navigated", "the page went elsewhere while it was photographed")
+
+    async def _take(self, opened: _Opened, album: Album) -> None:
+        """Photograph and read the page as it stands; see `takes.STEPS`."""
+        steps, scribe = opened.steps, opened.scribe
         await steps.take("viewport", album.viewport)
         whole: list[tuple[str, Body]] = []
         if not self._decision.light:
@@ -431,11 +451,6 @@ class Session:
                 await steps.take(name, body)
         else:
             await steps.beside(whole)
-        if not self._decision.light:
-            for name, body in self._further_pictures(album):
-                await steps.take(name, body)
-        if self._document.count != documents:
-            self._complain("page-navigated", "the page went elsewhere while it was photographed")
 
     async def _rescue(self) -> None:
         """A page that used its time up has at least a picture and a text."""

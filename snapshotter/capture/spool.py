@@ -6,14 +6,17 @@ removed and named nowhere, so that a list of artifacts never promises a file
 that is half there.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from snapshotter.formats.digest import DigestingWriter
 from snapshotter.model.capture import Artifact
 from snapshotter.ports import Clock
 
+_ASIDE = ".aside"  # in the root: files that are being taken anew
 ARTIFACT_BYTES = 1 << 30  # most bytes of one artifact; a capture's own limits lie far below
 
 
@@ -31,6 +34,7 @@ class Spool:
         self._clock = clock
         self._limit = limit
         self._artifacts: list[Artifact] = []
+        self._aside: list[Artifact] = []
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -73,6 +77,52 @@ class Spool:
         """Write one artifact whole."""
         with self.create(path, media_type, step=step, note=note) as out:
             out.write(data)
+
+    def set_aside(self, steps: Collection[str], *, but: str = "") -> None:
+        """
+        Take away the files of these steps, which will be taken anew; see `put_back`.
+
+        What was set aside before is gone.
+
+        Args:
+            but: The path of a file of theirs that stays.
+        """
+        self._drop_aside()
+        folder = self._root / _ASIDE
+        folder.mkdir(exist_ok=True)
+        for number, artifact in enumerate(self.artifacts):
+            if artifact.step in steps and artifact.path != but:
+                file = artifact.file.rename(folder / str(number))
+                self._artifacts.remove(artifact)
+                self._aside.append(replace(artifact, file=file))
+
+    def put_back(self) -> None:
+        """Put back the files that were set aside of steps that made none anew; drop the others."""
+        made = {artifact.step for artifact in self._artifacts}
+        for artifact in tuple(self._aside):
+            if artifact.step not in made:
+                self._aside.remove(artifact)
+                file = artifact.file.rename(self._root / artifact.path)
+                self._artifacts.append(replace(artifact, file=file))
+        self._drop_aside()
+
+    def keep_aside(self, path: str, new_path: str, note: str) -> bool:
+        """Keep a file that was set aside under another name; say whether there is one."""
+        for artifact in self._aside:
+            if artifact.path == path:
+                self._aside.remove(artifact)
+                file = artifact.file.rename(self._root / new_path)
+                words = f"{artifact.note}, {note}"
+                self._artifacts.append(replace(artifact, path=new_path, file=file, note=words))
+                return True
+        return False
+
+    def _drop_aside(self) -> None:
+        for artifact in self._aside:
+            artifact.file.unlink(missing_ok=True)
+        self._aside = []
+        with contextlib.suppress(FileNotFoundError):
+            (self._root / _ASIDE).rmdir()
 
 
 def utf8(text: str) -> bytes:

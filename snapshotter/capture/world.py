@@ -29,7 +29,7 @@ from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
 
 _WORLD = "snapshotter"
 _SCRIPTS = Path(__file__).with_name("scripts")
-_FILES = ("base", "scroll", "media", "text", "glyphs", "controls", "layout", "blocks")
+_FILES = ("base", "scroll", "media", "changes", "text", "glyphs", "controls", "layout", "blocks")
 _FRAMES = 200  # most that are asked
 _LOOK_S = 0.02  # between two looks at a condition
 _NEW = (  # said when a document was not there any more before the call was made

@@ -162,6 +162,10 @@ def image(it: Capture, path: str) -> Image.Image:
         return opened.convert("RGB")
 
 
+def colours(shown: Image.Image) -> set[object]:
+    return {colour for _, colour in shown.getcolors(shown.width * shown.height) or ()}
+
+
 def column(it: Capture, found: Picture, x: int = 300) -> list[tuple[int, ...]]:
     """One column of pixels of all files of a picture, joined edge to edge."""
     pixels: list[tuple[int, ...]] = []
@@ -287,8 +291,8 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
 
 
 @pytest.mark.parametrize("endless", [False, True])
-def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
-    capture: Engine, pages: Pages, endless: bool
+def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
+    capture: Engine, pages: Pages, tmp_path: Path, endless: bool
 ) -> None:
     pages.answers["/grown"] = "no"
     has_grown = threading.Event()
@@ -306,6 +310,8 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
           band.style = 'height:100px;background:rgb(9,200,9)';
           document.body.append(band);
         }}
+        document.getElementById('late').textContent = 'it has grown';
+        document.getElementById('late').style.background = 'rgb(9,200,9)';
       }};
       const ask = async () => {{  // one question at a time: two answers would let it grow twice
         const answer = await fetch('/grown', {{cache: 'no-store'}});
@@ -324,22 +330,39 @@ def test_a_page_that_grows_while_it_is_photographed_is_gone_after_and_told(
 
     capture.watch = watch
     limits = replace(ROOMY, height_px=1_000_000)
-    it = capture(page(bands(400) + script), limits, viewport=(720, 900), quiet_s=0)
+    late = "<p id=late style='position:absolute;top:0;right:0;margin:0'></p>"
+    it = capture(page(late + bands(200) + script), limits, viewport=(720, 900), quiet_s=0)
 
     whole = picture(it, PictureKind.PAGE)
-    assert (whole.reason, len(whole.heights_px) > 1) == (CutReason.GREW if endless else None, True)
-    assert whole.heights_px[0] == 40_000
     check_table(whole)
-    assert shown(column(it, whole))[:400] == expected(400)
-    (step,) = (one for one in it.steps if one.name == "screenshot")
-    assert "its height changed: 40000, " in step.detail
+    assert shown(column(it, whole))[:200] == expected(200)
+    first, *again = (one for one in it.steps if one.name == "screenshot")
+    assert "its height changed: 20000, " in first.detail
+    # It was taken once more, and all its files show the same state of the page.
+    assert len(again) == kinds(it).count("take-again") > 0
+    kept = {one.path: one for one in it.artifacts}
+    assert len(kept) == len(it.artifacts)
+    assert not list(tmp_path.rglob(".aside"))
+    for path in ("capture/page.txt", "capture/dom.html", "capture/page.mhtml"):
+        assert b"it has grown" in kept[path].file.read_bytes()
+    assert (9, 200, 9) in colours(image(it, "capture/viewport.png"))
+    # What a reader saw before is kept, once, under a name of its own.
+    before, after = (one for one in it.pictures if one.kind is PictureKind.VIEWPORT)
+    assert (before.subject, after.subject) == ("before-change", "")
+    assert "before the page changed" in kept[before.files[0].path].note
+    assert (9, 200, 9) not in colours(image(it, before.files[0].path))
+    told = [warning.code for warning in it.warnings]
     if endless:
+        assert (whole.reason, len(again)) == (CutReason.GREW, 2)
+        # The bands are new each time; the words are put in anew where they were.
+        assert told == ["changed-after-pictures", "page-keeps-changing"]
         assert whole.truncated_at == whole.captured_height_px < whole.height_px
         assert "page-truncated" in codes(it)
-        assert step.state is StepState.PARTIAL
+        assert again[-1].state is StepState.PARTIAL
     else:
-        assert whole.captured_height_px == 42_000
-        assert shown(column(it, whole))[400:] == [(9, 200, 9)] * 20
+        assert (it.outcome, len(again), told) == (Outcome.COMPLETE, 1, [])
+        assert whole.heights_px == (22_000,)
+        assert shown(column(it, whole))[200:] == [(9, 200, 9)] * 20
 
 
 def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> None:

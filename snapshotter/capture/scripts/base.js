@@ -76,9 +76,15 @@ let touches = 0;
 let watchesAttributes = false;
 const attributeObserver = new MutationObserver((records) => { touches += records.length; });
 const watched = new WeakSet();
+const watchers = [];  // further ones, each told of every root
+function onWatch(observe) {
+  watchers.push(observe);
+  observe(document);
+}
 function watch(root) {
   if (watched.has(root)) return;
   watched.add(root);
+  for (const observe of watchers) observe(root);
   observer.observe(root, {childList: true, characterData: true, subtree: true});
   if (watchesAttributes) attributeObserver.observe(root, {attributes: true, subtree: true});
 }
@@ -132,4 +138,4 @@ function pathOf(element) {
 const cut = (text, limit = 2000) => (text.length > limit ? `${text.slice(0, limit)}…` : text);
 
 lib.measure = measure;
-lib.adopt = (root) => { closedRoots.set(of.host(root), root); knownRoots = null; };
+lib.adopt = (root) => { closedRoots.set(of.host(root), root); knownRoots = null; watch(root); };

@@ -243,6 +243,7 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
     if (url && of.rects(video).length) posters.push(cut(url));
   }
   const root = doc.documentElement();
+  hold();
   return {animations, decoded, counts, images, posters, fonts: fontState(),
     title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
     height: pageHeight(), change: measure()};
