@@ -9,6 +9,7 @@ how much of it a reader did not get to see.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from snapshotter.capture import comparison
@@ -17,11 +18,13 @@ from snapshotter.capture.comparison import Difference
 from snapshotter.capture.recorder import MainBody, ReceivedDocument
 from snapshotter.capture.target import is_page
 from snapshotter.formats import content_coding
-from snapshotter.model.capture import Document
+from snapshotter.model.capture import Document, Redirect
 
 # Of a processor. Text that means harm takes 2 s a document, there may be twenty, and whoever
 # waits for a capture is waiting.
 _CPU_S: Final = 4.0
+_RELOADS: Final = 3  # of a page by itself, in quick succession: it does not end
+_QUICK: Final = timedelta(seconds=3)  # from one document to the next; a live table takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,23 @@ class Compared:
     document: Document
     is_final: bool
     difference: Difference | None
+
+
+def reloads_without_end(redirects: Iterable[Redirect], *, began: datetime, goes_on: bool) -> int:
+    """
+    Return how often a page loaded itself anew by the end of its capture; 0 if it came to rest.
+
+    Args:
+        redirects: As the record has them.
+        began: When the page was asked for.
+        goes_on: Whether it was about to load itself once more at the end.
+    """
+    count = 0
+    for it in redirects:
+        is_quick, began = it.at - began < _QUICK, it.at
+        is_own = it.kind == "client" and it.from_url == it.to_url
+        count = count + 1 if is_own and is_quick else 0
+    return count if count >= _RELOADS or goes_on else 0
 
 
 def compared(

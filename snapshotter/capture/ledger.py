@@ -10,12 +10,13 @@ be told as it is.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from snapshotter.capture import clocks
+from snapshotter.capture.documents import reloads_without_end
 from snapshotter.capture.recorder import Recording
 from snapshotter.capture.redact import clean_text, clean_url
 from snapshotter.capture.spool import Spool, whole
@@ -38,6 +39,7 @@ from snapshotter.model.capture import (
     Picture,
     PictureKind,
     Reason,
+    Redirect,
     Scrolling,
     Step,
     StepState,
@@ -254,6 +256,10 @@ class Ledger:
                 + "; ".join(recording.certificate_errors),
             )
         shown = rendered or self.is_answered
+        body = recording.main_body
+        is_empty = body is not None and body.length == 0 and not self.has_no_content
+        if is_empty and shown and not recording.main_body_cut:
+            self.complain("empty-response", "the server answered with an empty document")
         if not recording.main_body_recorded and shown and not self.has_no_content:
             self.complain("source-missing", "the body of the page's document was not recorded")
         if recording.main_body_recorded and recording.main_body_cut and shown:
@@ -294,7 +300,9 @@ class Ledger:
             response=recording.response,
             court_minimum=CourtMinimum(
                 url=True,
-                html_source=recording.main_body_recorded,
+                html_source=recording.main_body_recorded
+                and not recording.main_body_cut
+                and not is_empty,
                 full_page_capture=size is not None
                 and not size.truncated
                 and any(artifact.step == "screenshot" for artifact in spool.artifacts),
@@ -324,6 +332,23 @@ class Ledger:
         )
         # Here, because it is all of them: a string that is forgotten would cost the bundle.
         return _whole(capture)
+
+    def check_reloads(self, redirects: Iterable[Redirect], *, announced: bool) -> None:
+        """
+        Say so where the page loads itself anew without end: its last document is kept.
+
+        Args:
+            announced: The page was about to go on to another document, or to itself.
+        """
+        if any(it.code == "redirect-loop" for it in self._reasons):
+            return
+        to_itself = f"not to {clean_url(self.final_url.partition('#')[0])}"[:500]
+        held = any(it.kind == "hold-page" and it.detail == to_itself for it in self._actions)
+        began = self.navigation_started_at or self._started_at
+        count = reloads_without_end(redirects, began=began, goes_on=held or announced)
+        if count:
+            words = f"the page loaded itself anew {count} times, and did not come to rest"
+            self.complain("reload-loop", words)
 
     def mark_placeholders(
         self, urls: Collection[str], recorded: Callable[[str], str] = str

@@ -74,6 +74,7 @@ class MainBody:
     media_type: str  # as the server named it, lowercase, no parameters; "" when it named none
     coding: str = ""  # content codings that are still on it, as the header says
     truncated: str = ""  # as WARC-Truncated says it; "" when it is whole
+    length: int | None = None  # bytes in `file`; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +421,7 @@ class WireRecorder:
             media_type=head.media_type,
             coding=head.header("content-encoding"),
             truncated=of.cut,
+            length=length,
         )
 
     def _keep_streams(self, files: Spool, key_log: bytes) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ _RESCUE_S = 4.0  # of that, for a picture and a text of a page that used its tim
 _RESCUE_SHARE = 0.5
 _ENTER_S = 2.0
 _CONSOLE_STORM = 5_000  # lines, five times what is kept
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # of which a browser shows no body
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
@@ -282,6 +283,8 @@ class Session:
             concealer = self._recording.concealer
             self._ledger.mark_placeholders(found, concealer.of_text if concealer else str)
         self._compare_texts(self._recording)
+        announced = self._document.expected_at is not None
+        self._ledger.check_reloads(self._recording.redirects, announced=announced)
         self._keep_target(self._recording)
         facts = self._environment or self._environment_now()
         made = self._ledger.compose(self._recording, facts, self._spool)
@@ -326,7 +329,13 @@ class Session:
         """Keep the body of a target that is no page as a file of its own."""
         was_saved, body = self._saved.exists() or self._ledger.is_answered, recording.main_body
         try:
-            if body is not None and (was_saved or not target.is_page(body.media_type)):
+            answer = recording.response
+            is_redirect = answer is not None and answer.status in _REDIRECTS
+            if (
+                body is not None
+                and not is_redirect
+                and (was_saved or not target.is_page(body.media_type))
+            ):
                 target.keep(body, self._spool, most=self._limits.response_bytes)
                 self._ledger.is_answered = True
         except (OSError, SnapshotterError) as error:

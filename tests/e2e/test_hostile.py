@@ -143,16 +143,16 @@ def test_an_answer_without_content_is_evidence_of_that(site: Hostile, capture: E
 
 
 @pytest.mark.parametrize(("path", "status"), [("/empty", 200), ("/empty-500", 500)])
-def test_an_empty_document_is_a_document(
+def test_an_empty_document_is_recorded_and_is_no_complete_capture(
     site: Hostile, capture: Engine, path: str, status: int
 ) -> None:
     it = capture(site.url(path), PATIENT)
 
-    assert (it.outcome, codes(it)) == (Outcome.COMPLETE, [])
+    assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["empty-response"])
     assert it.response is not None
     assert it.response.status == status
     assert text(it) == ""
-    assert it.court_minimum.html_source
+    assert it.court_minimum.missing == ("HTML source",)
 
 
 def test_a_file_over_the_limit_is_kept_as_far_as_the_limit(site: Hostile, capture: Engine) -> None:

@@ -298,7 +298,9 @@ _page("/plain", "<!doctype html><title>plain</title><h1>plain page</h1><p>nothin
 
 _Handler.routes["/r1"] = lambda h: h.reply(b"", status=302, headers=(("Location", "/r2"),))
 _Handler.routes["/r2"] = lambda h: h.reply("moved", status=301, headers=(("Location", "/meta"),))
-_Handler.routes["/loop"] = lambda h: h.reply(b"", status=302, headers=(("Location", "/loop"),))
+_Handler.routes["/loop"] = lambda h: h.reply(
+    b"Found. Redirecting to /loop", "text/plain", status=302, headers=(("Location", "/loop"),)
+)
 _page(
     "/meta",
     "<!doctype html><meta http-equiv=refresh content='0;url=/script-redirect'>on the way",

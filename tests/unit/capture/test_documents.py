@@ -3,12 +3,14 @@
 import gzip
 import zlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.documents import beginning, compared
+from snapshotter.capture.documents import beginning, compared, reloads_without_end
 from snapshotter.capture.recorder import MainBody, ReceivedDocument
+from snapshotter.model.capture import Redirect
 from tests.fakes.world import START
 from tests.servers.torture_site import _brotli
 
@@ -127,3 +129,32 @@ def test_the_final_document_is_compared_first_and_others_while_there_is_time(
 
     percents = [it.document.not_shown_percent for it in found]
     assert percents == [0, None, None, 0]
+
+
+@pytest.mark.parametrize(
+    ("hops", "goes_on", "count"),
+    [
+        ("", False, 0),
+        ("s", False, 0),  # once, as a page does that has set its cookie
+        ("s", True, 1),
+        ("sss", False, 3),
+        ("slss", False, 0),  # it takes its time: a live table
+        ("l", True, 0),
+        ("ssso", False, 0),  # it led somewhere in the end
+        ("osss", False, 3),
+        ("rsr", True, 0),  # we asked for it again
+    ],
+)
+def test_a_page_that_loads_itself_without_end_is_told_from_one_that_comes_to_rest(
+    hops: str, goes_on: bool, count: int
+) -> None:
+    at, redirects = START, []
+    for hop in hops:
+        at += timedelta(seconds=30 if hop == "l" else 1)
+        to = "http://a.example/b" if hop == "o" else "http://a.example/"
+        kind = "reload" if hop == "r" else "client"
+        redirects.append(
+            Redirect(kind=kind, from_url="http://a.example/", to_url=to, status=None, at=at)
+        )
+
+    assert reloads_without_end(redirects, began=START, goes_on=goes_on) == count

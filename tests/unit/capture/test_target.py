@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def keep(tmp_path: Path, data: bytes, **facts: str) -> Artifact:
     file = tmp_path / "body"
     file.write_bytes(data)
     spool = Spool(tmp_path / "spool", SystemClock())
-    body = MainBody(file=file, **{"media_type": "application/json"} | facts)
+    body = replace(MainBody(file=file, media_type="application/json"), **facts)  # type: ignore[arg-type]
     target.keep(body, spool, most=MOST)
     (kept,) = spool.artifacts
     assert not file.with_name("body-decoded").exists()
