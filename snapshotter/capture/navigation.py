@@ -90,6 +90,7 @@ class Navigation:
         self._remedies = remedies
         self._ledger = ledger
         self._way = way
+        self.wanted_url = ""  # where the document wanted to go last, while it was held
         self.lost_media: set[str] = set()  # addresses of images and the like that did not come
         page.on("response", self._on_response)
         page.on("requestfailed", self._on_request_failed)
@@ -332,6 +333,7 @@ class Navigation:
         self._document.frame = str(frame.get("id", ""))
         self._document.loaded = self._document.broken = False
         self._document.expected_at = None
+        self.wanted_url = ""
         self._ledger.final_url = url + str(frame.get("urlFragment", ""))
         self._ledger.log("document", url)
 
@@ -359,9 +361,8 @@ class Navigation:
         method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
         if event.get("frameId") == self._document.frame:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
-            self._ledger.note(
-                "hold-page", f"not to {clean_url(event.get('request', {}).get('url', ''))}"[:500]
-            )
+            self.wanted_url = clean_url(event.get("request", {}).get("url", ""))
+            self._ledger.note("hold-page", f"not to {self.wanted_url}"[:500])
         try:
             await self._session.send(method, details)
         except PlaywrightError as error:

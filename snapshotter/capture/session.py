@@ -443,6 +443,12 @@ class Session:
                 await steps.take(name, body)
         if self._document.count != documents:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
+        elif navigation.wanted_url:
+            self._ledger.warn(
+                "page-held",
+                f"the page was kept from going on to {navigation.wanted_url} while it was "
+                "photographed: its files show what was there before",
+            )
 
     async def _take(self, opened: _Opened, album: Album) -> None:
         """Photograph and read the page as it stands; see `takes.STEPS`."""

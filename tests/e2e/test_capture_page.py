@@ -264,6 +264,8 @@ def test_a_page_that_redirects_to_itself_for_ever_is_held_and_read(
     assert it.outcome is Outcome.PARTIAL
     assert set(codes(it)) & {"page-navigated", "redirect-loop"}
     assert "hold-page" in kinds(it)
+    (held,) = (one.detail for one in it.warnings if one.code == "page-held")
+    assert "/meta-loop" in held
     # Stopped right behind a commit, one document in five was never drawn: nothing of it was kept.
     assert "stop-loading" not in kinds(it)
     assert artifact(it, "capture/page.txt").file.read_text() == "again\n"
