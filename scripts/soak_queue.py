@@ -3,9 +3,11 @@ The queue under ends that nobody chose: real workers, a real browser, real serve
 
     .venv/bin/python scripts/soak_queue.py kill [--database postgresql] [--captures 200]
     .venv/bin/python scripts/soak_queue.py pause | database | store | authority
+    .venv/bin/python scripts/soak_queue.py churn --captures 30 [--kills 30] [--seed 13]
     sudo .venv/bin/python scripts/soak_queue.py disk
 
 kill       two workers, one of them killed (SIGKILL) when half is done; and the same undisturbed
+churn      one worker after the other killed (SIGKILL), each at a random moment of a capture
 pause      a worker and its slots stopped (SIGSTOP) until it is taken for dead, then woken
 database   PostgreSQL stopped for a while, and started again
 store      the line to the bucket cut for a while
@@ -21,6 +23,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -51,6 +54,7 @@ _IMAGE_S = 0.3  # that an image takes: so long at least a visit is seen at its h
 _LOOK_S = 0.2
 _S = 1800.0  # for anything that is waited for
 _PAUSE_S = 40.0  # longer than a worker may be silent
+_CHURN_S = 8.0  # at most, from the beginning of a capture until its worker is killed
 _GONE_S = 20.0  # for which a service is gone
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
@@ -304,6 +308,38 @@ def kill(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def churn(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One worker after the other killed at random moments; no page is given up for it."""
+    with contextlib.ExitStack() as stack:
+        soak = Soak(folder, arguments)
+        stack.callback(soak.end)
+        soak.enqueue()
+        moments = random.Random(arguments.seed)  # noqa: S311 - when to kill, no secret
+        for number in range(arguments.kills):
+            over = sum(soak.states()[it] for it in ("done", "incomplete", "dead", "failed"))
+            if over >= arguments.captures - 1:
+                break
+            soak.start(1)
+            while "http://" not in soak.said(number) and soak.workers[number].poll() is None:
+                time.sleep(_LOOK_S / 10)
+            time.sleep(moments.uniform(0, _CHURN_S))
+            soak.workers[number].kill()
+            soak.workers[number].wait()
+        kills = len(soak.workers)
+        soak.start(2)
+        soak.until_over()
+        jobs = soak.user.run("queue", "list", "--json").objects
+        found = soak.found()
+        begun = sum("http://" in soak.said(it) for it in range(kills))
+        return {
+            **found,
+            "kills": kills,
+            "kills_in_a_capture": begun,
+            "most_attempts_counted": max(it["attempts"] for it in jobs),
+            "said_to_be_suspect": sum("workers in a row" in str(it["notes"]) for it in jobs),
+        }
+
+
 def pause(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """A worker and its slots stopped, taken for dead, and woken."""
     with contextlib.ExitStack() as stack:
@@ -462,7 +498,7 @@ def disk(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 _RUNS = {
-    it.__name__: it for it in (kill, pause, database, store, authority, disk)
+    it.__name__: it for it in (kill, churn, pause, database, store, authority, disk)
 }  # fmt: skip
 
 
@@ -475,6 +511,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--per-host", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--keep", type=Path, help="Leave everything in this directory.")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:

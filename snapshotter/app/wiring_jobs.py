@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 def database(settings: Settings) -> "Database":
     """Return the queue's database, opened. Raises ServiceUnavailable, SnapshotterError."""
-    # Every module that declares tables, so that they are made whoever opens it first.
+    from snapshotter.jobs.database import open_database
+
+    declare_tables()
+    return open_database(settings.queue)
+
+
+def declare_tables() -> None:
+    """Import every module that declares tables, so that they are made whoever opens them first."""
     from snapshotter.jobs import (  # noqa: F401
         attempts,
         belonging,
@@ -39,9 +46,6 @@ def database(settings: Settings) -> "Database":
         sweep,
         watch,
     )
-    from snapshotter.jobs.database import open_database
-
-    return open_database(settings.queue)
 
 
 def queue(settings: Settings, opened: "Database | None" = None) -> "DatabaseQueue":

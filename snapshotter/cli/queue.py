@@ -19,6 +19,7 @@ from snapshotter.cli.output import (
     verdict_object,
 )
 from snapshotter.cli.queue_hosts import hosts
+from snapshotter.cli.queue_tables import migrate, tables
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
 
@@ -48,6 +49,8 @@ def queue() -> None:
 
 
 queue.add_command(hosts)
+queue.add_command(tables)
+queue.add_command(migrate)
 
 
 @queue.command(

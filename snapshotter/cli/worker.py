@@ -211,6 +211,7 @@ _WORDS = {
     "queue.moved": "the queue belongs to the store {store} from now on",
     "queue.unavailable": "{error}; waiting for it",
     "run.stray": "of {jobs} the engine had lost count, after the database was away",
+    "slot.ended": "{error}; the slot is started again",
     "slot.recycled": "a slot was replaced after {captures} captures",
     "slot.said": "{text}",
     "store.unavailable": "{job} waits for the store: {error}",
@@ -221,6 +222,7 @@ _WORDS = {
     "worker.ended": "worker {worker} ends, {done} jobs done",
     "worker.fenced": "this worker was taken for dead; what it had was given to others",
     "worker.listening": "metrics and health: {url}/metrics /healthz /readyz",
+    "worker.misfit": "{error}; this worker finishes what it has, and ends",
     "worker.started": "worker {worker} takes jobs, {slots} at a time",
     "worker.trouble": "{error}",
 }
@@ -266,6 +268,7 @@ def _object(it: "Enrolled") -> dict[str, Any]:
         "slots": it.slots,
         "started_at": instant_json(it.started_at),
         "state": it.state.value,
+        "tables": it.tables,
         "version": it.version,
         "worker": it.id,
     }

@@ -110,6 +110,9 @@ class Patience:
     attempts: int = 3  # that count against a job
     first: timedelta = timedelta(seconds=20)  # the longest pause after the first; then it doubles
     longest: timedelta = timedelta(minutes=15)
+    lost_workers: int = 3  # in a row, after which a job may be what ends its workers
+    suspect: timedelta = timedelta(minutes=15)  # the least pause of such a job; it doubles
+    longest_suspect: timedelta = timedelta(days=1)
 
     def pause(self, failures: int, chance: float) -> timedelta:
         """
@@ -122,6 +125,21 @@ class Patience:
             return timedelta(0)
         doubled: int = 2 ** min(failures - 1, 20)
         return min(self.longest, self.first * doubled) * chance
+
+    def pause_after_lost_workers(self, lost: int, chance: float) -> timedelta:
+        """
+        Return how long to wait after so many workers in a row ended while they were at a job.
+
+        The first loss says nothing about the job: it does not wait. A job that goes on losing
+        workers waits longer each time, so that it cannot hold up all others.
+
+        Args:
+            chance: Between 0 and 1, of a random source.
+        """
+        if lost <= self.lost_workers:
+            return self.pause(lost - 1, chance)
+        doubled: int = 2 ** min(lost - self.lost_workers - 1, 20)
+        return min(self.longest_suspect, self.suspect * doubled) * (1 + chance / 4)
 
 
 class Attempts:
@@ -265,6 +283,7 @@ class Attempts:
                     final_url=sealed.final_url, title=sealed.title,
                     court_minimum=sealed.court_minimum, shown=shown_text(sealed.shown),
                     error=error, hint=_RETRY if attempt.giving_up else "", lapses=0,
+                    lost_workers=0,
                     revisits=JOB.c.revisits + int(again is not None),
                     notes=json.dumps(notes),
                 )
@@ -294,23 +313,28 @@ class Attempts:
 
     def lose(self, attempt: Attempt, why: str) -> JobStatus | None:
         """
-        Give up an attempt whose worker or slot is gone; return how its job stands.
+        Give up an attempt whose slot ended while its worker lived; return how its job stands.
 
         One whose bundle may be in the store becomes an orphan, for `orphans` to return.
         """
         with writing(self._engine) as connection:
-            self._lose(connection, attempt, why)
+            self._lose(connection, attempt, Failure(fault=Fault.LOST, error=why))
             return _status(connection, attempt.job.id)
 
     def lose_all(self, worker: str, why: str) -> Sequence[str]:
-        """Give up all attempts of a worker that is gone; return the ids of their jobs."""
+        """
+        Give up all attempts of a worker that is gone; return the ids of their jobs.
+
+        None of them counts against its page: one of them at most can have ended the worker.
+        """
         with reading(self._engine) as connection:
             found = connection.execute(
                 _with_jobs().where(ATTEMPT.c.worker == worker, ATTEMPT.c.state.in_(_LIVE))
             ).mappings()
             lost = [_attempt(row) for row in found]
         for attempt in lost:
-            self.lose(attempt, why)
+            with writing(self._engine) as connection:
+                self._lose(connection, attempt, Failure(fault=Fault.WORKER, error=why))
         return [it.job.id for it in lost]
 
     def workers(self) -> frozenset[str]:
@@ -383,9 +407,8 @@ class Attempts:
         with writing(self._engine) as connection:
             add_note(connection, job_id, text)
 
-    def _lose(self, connection: Connection, attempt: Attempt, why: str) -> None:
-        now = database_now(connection)
-        failure = Failure(fault=Fault.LOST, error=why)
+    def _lose(self, connection: Connection, attempt: Attempt, failure: Failure) -> None:
+        now, why = database_now(connection), failure.error
         if self._orphan(connection, attempt, failure, now):
             add_note(connection, attempt.job.id, f"{why}; its bundle is looked for in the store")
         elif self._end(connection, attempt, _LOST, now, why):
@@ -432,6 +455,8 @@ class Attempts:
             values |= _over(JobState.DEAD, now, failure.exit_code)
         elif failure.fault is Fault.RETURNED:
             values |= {"state": JobState.WAITING, "ready": DUE, "due_at": None}
+        elif failure.fault is Fault.WORKER:
+            values |= self._after_lost_worker(row, failure, now)
         elif failure.fault is Fault.SERVICE:
             lapses = row["lapses"] + 1
             due = now + self._patience.pause(lapses, self._chance())
@@ -446,13 +471,14 @@ class Attempts:
             # Its next attempt asks for no page: it seals the record of the failure.
             values |= {
                 "state": JobState.WAITING, "ready": DUE, "due_at": None, "lapses": 0,
+                "lost_workers": 0,
                 "giving_up": f"given up after {attempts} attempts; the last one: {failure.error}",
             }  # fmt: skip
         else:
-            # A worker that was lost says little about the page, the first time.
-            failures = attempts - 1 if failure.fault is Fault.LOST else attempts
-            due = now + self._patience.pause(failures, self._chance())
-            values |= {"state": JobState.WAITING, "ready": DUE_LATER, "due_at": due}
+            due = now + self._patience.pause(attempts, self._chance())
+            values |= {
+                "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lost_workers": 0,
+            }  # fmt: skip
         if failure.fault is Fault.PAGE and not attempt.giving_up:
             met = Met(
                 at=now, started_at=attempt.handed_at, revisits=attempt.revisits,
@@ -462,6 +488,26 @@ class Attempts:
             )  # fmt: skip
             self._gate.finished(connection, attempt.job, attempt.host, met)
         connection.execute(update(JOB).where(JOB.c.id == attempt.job.id).values(**values))
+
+    def _after_lost_worker(
+        self, row: RowMapping, failure: Failure, now: datetime
+    ) -> dict[str, Any]:
+        """Say what comes next for a job whose worker ended; nothing counts against its page."""
+        lost = row["lost_workers"] + 1
+        due = now + self._patience.pause_after_lost_workers(lost, self._chance())
+        values: dict[str, Any] = {
+            "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lost_workers": lost,
+        }  # fmt: skip
+        if lost > self._patience.lost_workers:
+            words = (
+                f"{lost} workers in a row ended while they captured this page; "
+                f"the last one: {failure.error}"
+            )
+            values |= {
+                "error": words, "hint": SUSPECT,
+                "notes": json.dumps(noted(json.loads(row["notes"]), words)),
+            }  # fmt: skip
+        return values
 
     def _set(self, attempt: Attempt, states: Sequence[str], **values: object) -> None:
         with writing(self._engine) as connection:
@@ -499,6 +545,10 @@ class Attempts:
         return done.rowcount == 1
 
 
+SUSPECT = (
+    "the page may use up the memory of its machine, or the machines end for a reason of their own: "
+    "the job waits longer after each, at most a day; snapshotter queue cancel ends it"
+)
 _RETRY = "snapshotter queue retry, if you think that it will go well now"
 
 
@@ -546,13 +596,13 @@ def miss(connection: Connection, row: RowMapping, now: datetime) -> None:
             .values(state=JobState.WAITING, ready=DUE, due_at=None, giving_up=words)
         )
         return
+    words = f"missed: it was not begun by {until:%Y-%m-%dT%H:%M:%SZ}"
+    if row["lost_workers"]:
+        words = f"missed: it was not captured by {until:%Y-%m-%dT%H:%M:%SZ}: {row['error']}"
     connection.execute(
         update(JOB)
         .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
-        .values(
-            **_over(JobState.FAILED, now, None),
-            error=f"missed: it was not begun by {until:%Y-%m-%dT%H:%M:%SZ}",
-        )
+        .values(**_over(JobState.FAILED, now, None), error=words)
     )
 
 

@@ -46,9 +46,8 @@ from typing_extensions import override
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 
 TABLES = MetaData()
-# Raised by a release whose tables an older one would misread; what brings tables of an older
-# release up to date then stands beside `_create_tables`.
-TABLES_VERSION = 2
+# Raised with each change of the tables, or of what is written into them (`migration.py`).
+TABLES_VERSION = 3
 _MADE_FOR = Table(
     "tables_version",
     TABLES,
@@ -189,15 +188,8 @@ def open_database(text: str) -> Engine:
         ServiceUnavailable: It can not be reached.
         SnapshotterError: Its address is none, or its tables are of a later release.
     """
-    url = make_url(database_url(text))
-    if url.drivername == "sqlite":
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
-        event.listen(engine, "connect", _write_ahead)
-    else:
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-        event.listen(engine, "connect", _give_up_locks)
-    shown = _shown(url)
+    engine = _engine(text)
+    shown = _shown(engine.url)
     try:
         version = _create_tables(engine)
     except SQLAlchemyError as error:
@@ -205,15 +197,61 @@ def open_database(text: str) -> Engine:
         raise ServiceUnavailable(
             f"the queue at {shown} can not be opened: {str(error).splitlines()[0]}",
             hint="is there space on its disk, and may this user write to it?"
-            if url.drivername == "sqlite"
+            if engine.dialect.name == "sqlite"
             else "is the database running, and may this user use it?",
         ) from error
+    except SnapshotterError:
+        engine.dispose()
+        raise
     if version > TABLES_VERSION:
         engine.dispose()
-        raise SnapshotterError(
-            f"the queue at {shown} is of a later release than this one",
-            hint="upgrade snapshotter here too, or restore the queue's backup from before",
-        )
+        raise other_release(version, shown)
+    return engine
+
+
+def other_release(number: int, shown: str = "") -> SnapshotterError:
+    """Return the error of a queue whose tables are of another number than those of this release."""
+    is_later = number > TABLES_VERSION
+    place = f" at {shown}" if shown else ""
+    return SnapshotterError(
+        f"the queue{place} is of {'a later' if is_later else 'an earlier'} release than this one: "
+        f"its tables have the number {number}, this release needs {TABLES_VERSION}",
+        hint="upgrade snapshotter here too, or bring the tables back with the later release: "
+        f"snapshotter queue migrate --to {TABLES_VERSION}"
+        if is_later
+        else "start it again to upgrade the tables, or install the earlier release here too",
+    )
+
+
+@contextlib.contextmanager
+def unchecked_database(text: str) -> Iterator[Engine]:
+    """
+    Give the queue's database as it is: no table is made, and no number checked.
+
+    Raises:
+        SnapshotterError: Its address is none, or there is no such file.
+    """
+    engine = _engine(text, make=False)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _engine(text: str, *, make: bool = True) -> Engine:
+    url = make_url(database_url(text))
+    if url.drivername == "sqlite":
+        file = Path(url.database or "")
+        if not make and not file.exists():
+            raise SnapshotterError(
+                f"there is no queue at {file}", hint="snapshotter worker makes one"
+            )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
+        event.listen(engine, "connect", _write_ahead)
+    else:
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        event.listen(engine, "connect", _give_up_locks)
     return engine
 
 
@@ -233,8 +271,7 @@ def _create_tables(engine: Engine) -> int:
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        lock_tables(connection)
         is_new = "job" not in inspect(connection).get_table_names()
         TABLES.create_all(connection)
         found = connection.execute(asked).scalar()
@@ -242,22 +279,36 @@ def _create_tables(engine: Engine) -> int:
             found = TABLES_VERSION if is_new else 1
             connection.execute(_MADE_FOR.insert().values(id=1, version=found))
         if found < TABLES_VERSION:
-            _bring_up_to_date(connection, int(found))
+            from snapshotter.jobs import migration
+
+            migration.bring_forward(connection, int(found))
             found = TABLES_VERSION
-            connection.execute(_MADE_FOR.update().values(version=found))
+            number_tables(connection, found)
         return int(found)
 
 
-def _bring_up_to_date(connection: Connection, version: int) -> None:
-    """Change tables of an older release into those of this one; what is in them stays."""
-    if version < 2:  # what a capture shows, and checks between captures
-        no = "0" if connection.dialect.name == "sqlite" else "false"
-        for column in (
-            "shown TEXT NOT NULL DEFAULT ''",
-            f"light BOOLEAN NOT NULL DEFAULT {no}",
-            "vantage VARCHAR(64) NOT NULL DEFAULT ''",
-        ):
-            connection.exec_driver_sql(f"ALTER TABLE job ADD COLUMN {column}")
+def lock_tables(connection: Connection) -> None:
+    """Let nobody else make or change tables until this transaction ends."""
+    if connection.dialect.name != "sqlite":  # there a transaction that writes is alone
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+
+
+def tables_number(connection: Connection) -> int | None:
+    """Return the number of the queue's tables; None if it has none."""
+    there = set(inspect(connection).get_table_names())
+    if _MADE_FOR.name in there and (found := numbered(connection)):
+        return found
+    return 1 if "job" in there else None  # from before they were numbered
+
+
+def numbered(connection: Connection) -> int:
+    """Return the number that is written down; 0 if none is."""
+    return int(connection.execute(select(_MADE_FOR.c.version)).scalar() or 0)
+
+
+def number_tables(connection: Connection, number: int) -> None:
+    """Write down which number the queue's tables have now."""
+    connection.execute(_MADE_FOR.update().values(version=number))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ class Fault(StrEnum):
     """Whose fault it is that there is no bundle, which decides what comes next."""
 
     PAGE = "page"  # the page's, perhaps: tried again, some times
-    LOST = "lost"  # who was at it is gone: the page's, perhaps
+    LOST = "lost"  # its slot ended, and the worker lived: the page's, perhaps
+    WORKER = (
+        "worker"  # the worker itself ended, or the machine: tried again for as long as it takes
+    )
     SERVICE = "service"  # browser, store, disk: tried again for as long as it takes
     FINAL = "final"  # refused: a further try would mend nothing
     TAKEN = "taken"  # the store holds another file under the id of its bundle

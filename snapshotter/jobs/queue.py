@@ -208,6 +208,7 @@ def _retry(connection: Connection, job_id: str) -> Ruling:
         .where(JOB.c.id == job_id, JOB.c.state.in_(RETRIED))
         .values(
             state=JobState.WAITING, ready=DUE, due_at=None, not_after=None, attempts=0, lapses=0,
+            lost_workers=0,
             giving_up="", ended_at=None, bundle_id="", sha256="", location="", outcome="",
             http_status=None, final_url="", title="", court_minimum=None, shown="",
             exit_code=None,

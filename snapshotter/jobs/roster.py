@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from snapshotter.jobs.database import (
     TABLES,
+    TABLES_VERSION,
     Instant,
     Words,
     database_now,
@@ -45,6 +46,7 @@ _WORKER = Table(
     Column("host", String(120), nullable=False),
     Column("process", String(200), nullable=False),
     Column("version", String(60), nullable=False),
+    Column("tables", Integer, nullable=False),  # the number of tables that it needs
     Column("slots", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("detail", Words, nullable=False, default=""),
@@ -84,6 +86,7 @@ class Worker:
     host: str
     process: str
     version: str
+    tables: int  # the number of tables that it needs
     slots: int  # captures at a time
     state: WorkerState
     detail: str  # why it is paused
@@ -113,7 +116,7 @@ class Roster:
             connection.execute(
                 _WORKER.insert().values(
                     id=worker_id, host=socket.gethostname()[:120], process=process_name(),
-                    version=version, slots=slots, state=WorkerState.WORKING,
+                    version=version, tables=TABLES_VERSION, slots=slots, state=WorkerState.WORKING,
                     started_at=now, beat_at=now,
                 )
             )  # fmt: skip

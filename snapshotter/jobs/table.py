@@ -57,6 +57,7 @@ JOB = Table(
     Column("begun", Integer, nullable=False, default=0),  # attempts of any kind; the last number
     Column("attempts", Integer, nullable=False, default=0),  # of those, what counts against it
     Column("lapses", Integer, nullable=False, default=0),  # in a row that were not its fault
+    Column("lost_workers", Integer, nullable=False, default=0),  # in a row that ended while at it
     Column("revisits", Integer, nullable=False, default=0),  # bundles that came before the last
     Column("giving_up", Words, nullable=False, default=""),  # why no page is asked for any more
     Column("worker", String(120), nullable=False, default=""),

@@ -7,6 +7,7 @@ each duty has one. What the database has to be told is told until it is taken: a
 that is gone for a while costs time and nothing else.
 """
 
+import contextlib
 import itertools
 import os
 import queue as queues
@@ -26,11 +27,13 @@ from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import without_addresses
 from snapshotter.jobs.attempts import Attempt, Attempts, Orphan, Patience
 from snapshotter.jobs.belonging import Belonging, claim
+from snapshotter.jobs.database import TABLES_VERSION, other_release
 from snapshotter.jobs.dispatch import Dispatcher
 from snapshotter.jobs.duty import Duty
 from snapshotter.jobs.engine import Engine, Limits
 from snapshotter.jobs.failure import Failure, Fault
 from snapshotter.jobs.gate import Gate
+from snapshotter.jobs.migration import number_of
 from snapshotter.jobs.queue import DatabaseQueue, now_of
 from snapshotter.jobs.roster import LIVE, Roster, WorkerState, is_gone, process_name
 from snapshotter.jobs.slot import (
@@ -55,6 +58,7 @@ _TURN_S = 10.0  # for which one worker has the duty to hand out jobs
 _LONGEST_S = 10.0  # between two tries to tell the database something
 _NAP_S = 2.0  # a run that is not wanted holds its host back for so long
 _STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # for a store that does not answer
+_SLOT_STARTS = 3  # of one slot, when its worker starts
 _DAY_S = 24 * 3600.0
 _WORKER_STATES_S = 2.0  # between two looks at who else works
 
@@ -74,6 +78,8 @@ class Rules:
     chores_s: float = 60.0
     store_s: float = 60.0  # for a store to take a bundle, beside what its length takes
     silent_s: float = 600.0  # a slot that says nothing for so long hangs
+    lived_s: float = 2.0  # that a worker outlives its slot, for the end of that to be the page's
+    start_s: float = 60.0  # for what a worker needs to be there when it starts
     drain_s: float = 600.0  # for what runs to end when the worker is told to stop
     store_drain_s: float = 20.0  # for a store that does not answer, once it is told to stop
     pauses_s: tuple[float, float] = (5.0, 60.0)  # first and longest, where a service is gone
@@ -149,6 +155,7 @@ class Worker:
         self._last: dict[str, float] = {}  # when something was last done, by name
         self._room = (0.0, 0)  # when the slots of all workers were counted, and their number
         self._complained = False
+        self._misfit: SnapshotterError | None = None  # the tables have another number by now
 
     def drain(self) -> None:
         """Finish what is being captured and take nothing more. From any thread or a signal."""
@@ -175,7 +182,8 @@ class Worker:
 
         Raises:
             ServiceUnavailable: The database did not answer when it began.
-            SnapshotterError: It can not work as it is set up.
+            SnapshotterError: It can not work as it is set up, or the tables of the queue were
+                upgraded or brought back while it worked.
         """
         threads: list[threading.Thread] = []
         self._roster.enrol(self.id, slots=self._rules.slots, version=self._version)
@@ -183,13 +191,7 @@ class Worker:
             if claim(self._database, self._store, worker=self.id, adopt=self._adopt):
                 self._told("queue.moved", store=self._store.place)
             self._open()
-            self._engine.start(
-                max(
-                    it.slots
-                    for it in self._roster.workers()
-                    if it.state in LIVE or it.id == self.id
-                )
-            )
+            self._start_engine()
             self._told("worker.started", worker=self.id, slots=self._rules.slots)
             threads = self._threads()
             for thread in threads:
@@ -212,22 +214,73 @@ class Worker:
             for thread in threads:
                 thread.join(self._rules.beat_s)
             self._last_words()
+        if self._misfit is not None:
+            raise self._misfit
 
     def _open(self) -> None:
         """Start the slots; one that can not work as it is set up must not take a job."""
         for slot in self._slots:
             slot.start()
         for slot in self._slots:
-            try:
-                failure = slot.do(OpenOrder(), _Answers(self, None)).failure
-            except SlotDied as error:
-                raise SnapshotterError(f"a slot can not be started: {error}") from error
+            failure = self._open_slot(slot)
             if failure is not None and failure.fault is not Fault.SERVICE:
                 raise SnapshotterError(failure.error, hint=failure.hint)
             if failure is not None:
                 self._pause(failure.error)
                 self._told("worker.trouble", error=failure.error, hint=failure.hint)
             self._free.put(slot)
+
+    def _open_slot(self, slot: Slot) -> Failure | None:
+        """
+        Have a slot get ready; one that is killed meanwhile is started again.
+
+        Raises:
+            SnapshotterError: It ended each time.
+        """
+        for tries_left in reversed(range(_SLOT_STARTS)):
+            try:
+                return slot.do(OpenOrder(), _Answers(self, None)).failure
+            except SlotDied as error:
+                self._told("slot.ended", error=str(error))
+                if not tries_left:
+                    raise SnapshotterError(
+                        f"no slot can be started, after {_SLOT_STARTS} attempts: {error}",
+                        hint="SIGKILL: give the machine more memory or the worker fewer slots "
+                        "(--concurrency); else snapshotter doctor",
+                    ) from error
+        return None
+
+    def _start_engine(self) -> None:
+        """
+        Start the engine within a limit: where its database is gone it waits without an end.
+
+        Raises:
+            ServiceUnavailable: The database did not answer for so long.
+        """
+        most = max(
+            it.slots for it in self._roster.workers() if it.state in LIVE or it.id == self.id
+        )
+        ended: queues.SimpleQueue[Exception | None] = queues.SimpleQueue()
+
+        def start() -> None:
+            try:
+                self._engine.start(most)
+            except Exception as error:  # noqa: BLE001 - raised again by who waits
+                ended.put(error)
+            else:
+                ended.put(None)
+
+        threading.Thread(target=start, name="engine-start", daemon=True).start()
+        try:
+            error = ended.get(timeout=self._rules.start_s)
+        except queues.Empty:
+            raise ServiceUnavailable(
+                f"the database of the queue did not answer for {self._rules.start_s:g} s while "
+                "this worker started",
+                hint="is the database running? Start the worker again when it is",
+            ) from None
+        if error is not None:
+            raise error
 
     # Captures
 
@@ -356,7 +409,13 @@ class Worker:
         )
 
     def _slot_died(self, attempt: Attempt, why: str) -> None:
-        if self._giving_up.is_set():
+        """
+        End an attempt whose slot ended.
+
+        Whatever ends all processes of a worker may end the slot first: the end of a slot counts
+        against its page only if its worker lives on.
+        """
+        if self._giving_up.wait(self._rules.lived_s):
             returned = Failure(fault=Fault.RETURNED, error="its worker was told to stop")
             self._patiently(lambda: self._attempts.fail(attempt, returned))
             self._told("job.returned", job=attempt.job.id, url=attempt.job.url)
@@ -604,6 +663,7 @@ class Worker:
         self._observer.heartbeat(self.id)
         if beat.was_buried or abs(beat.gap_s) > self._rules.dead_s / 2:
             self._steady_since = time.monotonic()
+        self._look_at_tables()
         if beat.was_buried:
             self._told("worker.fenced", worker=self.id)
             self._stay_with_store()
@@ -612,6 +672,19 @@ class Worker:
             for ticket, slot in held.items():
                 if ticket not in mine and self._held.get(ticket) is slot:
                     slot.kill()
+
+    def _look_at_tables(self) -> bool:
+        """
+        End, if the tables of the queue have another number by now; return whether they have.
+
+        What is under way is finished: its rows are as this release wrote them.
+        """
+        number = number_of(self._database)
+        if number != TABLES_VERSION and self._misfit is None:
+            self._misfit = other_release(number)
+            self._told("worker.misfit", error=self._misfit.message, hint=self._misfit.hint)
+            self.drain()
+        return self._misfit is not None
 
     def _stay_with_store(self) -> None:
         """Stop, if the queue was moved to another store while this worker was taken for dead."""
@@ -668,6 +741,8 @@ class Worker:
 
     def _duty(self, duty: Duty) -> Callable[[], None]:
         def once() -> None:
+            if self._misfit is not None:
+                return
             if not duty.alone or self._roster.due_turn(duty.name, self.id, every_s=duty.every_s):
                 duty.work()
 
@@ -708,6 +783,9 @@ class Worker:
         except SnapshotterError as error:
             self._told("worker.trouble", error=error.message, hint=error.hint)
         except Exception as error:  # noqa: BLE001 - a bug in one turn must not end the worker
+            with contextlib.suppress(ServiceUnavailable):
+                if self._look_at_tables():
+                    return
             self._told("worker.bug", error=f"{type(error).__name__}: {error}")
             self._over.wait(1.0)
         else:

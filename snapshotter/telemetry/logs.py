@@ -63,6 +63,8 @@ _LEVELS: Final[Mapping[str, Level]] = {
     "worker.dead": Level.WARNING,
     "queue.moved": Level.WARNING,
     "worker.fenced": Level.WARNING,
+    "worker.misfit": Level.WARNING,
+    "slot.ended": Level.WARNING,
     "worker.heartbeat": Level.DEBUG,
     "worker.trouble": Level.WARNING,
 }

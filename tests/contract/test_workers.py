@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +23,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from snapshotter.app.settings import load
+from snapshotter.app.wiring_worker import opened_within
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.jobs import migration
 from snapshotter.jobs.belonging import _STORE
-from snapshotter.jobs.database import open_database, writing
+from snapshotter.jobs.database import TABLES_VERSION, number_tables, open_database, writing
 from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.jobs.roster import Roster, WorkerState
+from snapshotter.jobs.roster import _WORKER, Roster, WorkerState
 from snapshotter.jobs.table import Ruling
 from snapshotter.model.job import JobState, JobStatus
 from tests.servers.postgresql import PostgreSQL
@@ -49,11 +53,13 @@ class Works:
         return DatabaseQueue(self.engine)
 
     @contextlib.contextmanager
-    def worker(self, slots: int = 1) -> Iterator["Worker"]:
+    def worker(
+        self, slots: int = 1, *, attempts: int = 2, starts: bool = True
+    ) -> Iterator["Worker"]:
         """Start a worker; whatever becomes of it, it is gone when the block ends."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.fakes.workshop", self.url, str(self.folder),
-             "--slots", str(slots)],
+             "--slots", str(slots), "--attempts", str(attempts)],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -61,7 +67,8 @@ class Works:
         )  # fmt: skip
         try:
             started = Worker(process)
-            started.hear("worker.started")
+            if starts:
+                started.hear("worker.started")
             yield started
         finally:
             process.kill()
@@ -154,20 +161,16 @@ def works_on_postgresql(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Work
     # The server is one for all tests, and the folder is not.
     with writing(engine) as connection:
         connection.execute(_STORE.delete())
+        connection.execute(_WORKER.delete())
     made.queue.purge(before=made.queue.now() + timedelta(days=1))
     yield made
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_works(request: pytest.FixtureRequest) -> Works:
-    name = "works" if request.param == "sqlite" else "works_on_postgresql"
-    works: Works = request.getfixturevalue(name)
-    return works
-
-
-def test_a_worker_is_killed_in_the_middle_and_its_jobs_are_done_once(any_works: Works) -> None:
-    works = any_works
+def test_a_worker_is_killed_in_the_middle_and_its_jobs_are_done_once(
+    works_on_postgresql: Works,
+) -> None:
+    works = works_on_postgresql
     pages = {f"job-{number}": f"host-{number % 4}.test/slow" for number in range(8)}
     works.put(**pages)
 
@@ -184,6 +187,34 @@ def test_a_worker_is_killed_in_the_middle_and_its_jobs_are_done_once(any_works: 
         assert why in given_up.error
         assert given_up.outcome == "failed"  # and a bundle says so
     works.each_is_there_once()
+
+
+def test_no_page_is_given_up_for_workers_that_are_killed_at_any_step(works: Works) -> None:
+    """To the queue, a step before these is as the first, and one after them as the last."""
+    steps = ("capturing", "storing", "stored")
+    works.put(**{step: f"{step}.test/end-{step}" for step in steps})
+
+    # One attempt is all that a page has; each step ends one worker.
+    for _ in steps:
+        with works.worker(attempts=1) as worker:
+            assert worker.process.wait(_S) == -signal.SIGKILL
+    with works.worker(attempts=1) as worker:
+        works.until_over(*steps)
+
+        # A release with other tables comes: who works ends what it has, and then itself.
+        works.put(last="last.test/slow")
+        works.until(lambda: works.status("last").state is JobState.RUNNING, "the last one")
+        with writing(works.engine) as connection:
+            number_tables(connection, TABLES_VERSION + 1)
+        failed = worker.hear("worker.failed")
+        assert worker.process.wait(_S) == 1
+    assert "of a later release" in str(failed["error"])
+    found = {it.job.id: (it.state, it.outcome) for it in works.queue.jobs()}
+    assert set(found.values()) == {(JobState.DONE, "complete")}, found
+    works.each_is_there_once()
+    visits = Counter(it.read_text() for it in (works.folder / "visits").iterdir())
+    # What was stored is found and not made again.
+    assert visits == {"capturing": 1, "storing": 2, "stored": 1, "last": 1}
 
 
 def test_a_worker_that_was_stopped_and_goes_on_stores_nothing_twice(works: Works) -> None:
@@ -283,4 +314,47 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
 
     assert {works.status(it).state for it in pages} == {JobState.DONE}
     ours = {it.bundle_id for it in works.queue.jobs() if it.job.id in pages}
+
+    # One whose database goes while it starts does not wait for it without an end.
+    (works.folder / "hold").touch()
+    with works.worker(starts=False) as worker:
+        works.until((works.folder / "held").exists, "a slot that gets ready")
+        postgresql.stop()
+        try:
+            (works.folder / "hold").unlink()
+            failed = worker.hear("worker.failed")
+            assert worker.process.wait(_S) == ServiceUnavailable.exit_code
+
+            # One that starts meanwhile waits for a while, and says so.
+            settings = load(directory=works.folder, environment={"SNAPSHOTTER_QUEUE": works.url})
+            said: list[str] = []
+            with pytest.raises(ServiceUnavailable):
+                opened_within(settings, 0, tell=said.append)
+            assert said == []
+            with ThreadPoolExecutor(1) as pool:
+                opening = pool.submit(opened_within, settings, _S, tell=said.append)
+                works.until(lambda: bool(said), "what it waits for")
+                postgresql.start()
+                opening.result().dispose()
+        except BaseException:
+            postgresql.start()  # for the tests after this one
+            raise
+    assert "waits for it" in said[0]
+    assert "the queue" in str(failed["error"])
+    assert "is the database running" in str(failed["hint"])
     assert {it.name for it in (works.folder / "store").iterdir()} == ours
+
+
+def test_tables_in_postgresql_are_brought_back_and_forward(
+    works_on_postgresql: Works, postgresql: PostgreSQL
+) -> None:
+    works = works_on_postgresql
+    works.put(one="one.test/ok")
+    works.engine.dispose()
+
+    migration.bring_back(postgresql.url, 2)
+    assert migration.look(postgresql.url).number == 2
+
+    open_database(postgresql.url).dispose()
+    assert migration.look(postgresql.url).number == TABLES_VERSION
+    assert works.status("one").state is JobState.WAITING

@@ -16,7 +16,11 @@ The last part of a URL's path says what happens at that page:
     stop       it stops its slot and its worker (SIGSTOP) when it may store, once
     stored     it stops both after the store's write and before the log, once
     early      it stops both before it asks whether it may store, once
+    end-STEP   it kills its worker (SIGKILL), once, at a step: begun, capturing, sealed, storing,
+               stored, logged
     visit      a server is there, and is asked
+
+While FOLDER/hold is there, a slot does not get ready, and FOLDER/held says that it waits.
 
 With --politeness FILE hosts are asked by those rules; else only two at a time.
 """
@@ -54,14 +58,18 @@ class FakeWorkshop:
             (folder / name).mkdir(exist_ok=True)
 
     def open(self) -> None:
-        return
+        while (self._folder / "hold").exists():
+            (self._folder / "held").touch()
+            time.sleep(0.02)
 
     def rest(self) -> None:
         return
 
     def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> Made:
         page = job.url.rpartition("/")[2]
+        self._end_worker(job, "begun")
         bundle_id = self._begin(job, lease)
+        self._end_worker(job, "capturing")
         (self._folder / "visits" / bundle_id).write_text(job.id)
         match page:
             case "kill":
@@ -102,8 +110,10 @@ class FakeWorkshop:
             outcome="failed" if page == "failure" else "complete",
             **met,
         )
+        self._end_worker(job, "sealed")
         while True:
             lease.may_store(sealed)
+            self._end_worker(job, "storing")
             if page == "stop":
                 self._stop_once(job)
             if not (page == "no-store" and (self._folder / "store-down").exists()):
@@ -114,18 +124,30 @@ class FakeWorkshop:
             out.write(job.id)
         if page == "stored":
             self._stop_once(job)
+        self._end_worker(job, "stored")
         lease.stored()
         (self._folder / "log" / bundle_id).touch()
+        self._end_worker(job, "logged")
         return Made(sealed=sealed, location=str(file))
 
     def _stop_once(self, job: CaptureJob) -> None:
         """Stop this process and the worker, the first time that this job comes here."""
+        if self._is_first(job):
+            os.kill(os.getppid(), signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _end_worker(self, job: CaptureJob, step: str) -> None:
+        """Kill the worker, the first time that a job comes to the step that its page names."""
+        if job.url.endswith(f"/end-{step}") and self._is_first(job):
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(3600)  # this process ends as one whose worker is gone
+
+    def _is_first(self, job: CaptureJob) -> bool:
         try:
             (self._folder / "once" / job.id).touch(exist_ok=False)
         except FileExistsError:
-            return
-        os.kill(os.getppid(), signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
+            return False
+        return True
 
 
 def _asked(url: str) -> dict[str, Any]:
@@ -167,6 +189,7 @@ def main() -> None:
     parser.add_argument("queue")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--attempts", type=int, default=2)
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
     gate: Gate = OpenGate()
@@ -183,9 +206,11 @@ def main() -> None:
         chores_s=3600,
         store_s=3.0,
         silent_s=20,
+        lived_s=0.3,
+        start_s=3.0,
         store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
-        patience=Patience(attempts=2, first=soon),
+        patience=Patience(attempts=arguments.attempts, first=soon),
     )
     if arguments.politeness:
         polite = politeness_file.load(arguments.politeness)
@@ -212,7 +237,11 @@ def main() -> None:
         (worker.give_up if worker.is_stopping else worker.drain)()
 
     signal.signal(signal.SIGTERM, take)
-    worker.run()
+    try:
+        worker.run()
+    except SnapshotterError as error:
+        _told("worker.failed", error=error.message, hint=error.hint)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, update
@@ -147,7 +147,7 @@ def test_an_orphan_that_never_came_is_captured_again(desk: Desk) -> None:
 
     second = desk.begin("second")
     assert second.number == 2
-    assert desk.status.attempts == 2
+    assert desk.status.attempts == 1  # an end of the worker counts against no page
 
 
 def test_a_store_that_did_not_answer_may_have_the_bundle_all_the_same(desk: Desk) -> None:
@@ -224,22 +224,85 @@ def test_pauses_grow_and_have_an_end() -> None:
     assert patience.pause(0, 1.0).total_seconds() == 0
 
 
-def test_what_a_lost_worker_had_is_due_at_once_and_what_loses_another_one_later(
+def test_a_page_is_not_given_up_for_lost_workers_and_waits_longer_after_each(
+    desk: Desk, database: Engine
+) -> None:
+    pauses, said = [], []
+    for _ in range(8):
+        attempt = desk.begin()
+        assert attempt.giving_up == ""
+        before = desk.queue.now()
+        desk.attempts.lose_all("first", "the worker was gone")
+        due_at = desk.status.due_at
+        assert due_at is not None
+        pauses.append(round((due_at - before).total_seconds() / 900))  # in quarters of an hour
+        said.append(desk.status.error)
+        assert (desk.status.state, desk.status.attempts) == (JobState.WAITING, 0)
+        _be_due(database)
+
+    assert pauses == [0, 0, 0, 1, 2, 4, 8, 16]
+    assert said[2] == "the worker was gone"
+    # A person can see that the page may be why.
+    assert "8 workers in a row ended while they captured this page" in said[7]
+    assert "at most a day" in desk.status.hint
+    assert said[7] in desk.status.notes
+
+    # One attempt whose worker lives, and it is a page as any other.
+    desk.attempts.fail(desk.begin(), BROKEN)
+    desk.attempts.lose_all("first", "")
+    _be_due(database)
+    desk.begin()
+    desk.attempts.lose_all("first", "the worker was gone")
+    assert desk.status.error == "the worker was gone"
+
+
+def test_the_record_of_a_page_that_was_given_up_is_made_though_its_worker_ends(
+    desk: Desk, database: Engine
+) -> None:
+    desk.attempts.fail(desk.begin(), BROKEN)
+    desk.attempts.fail(desk.begin(), BROKEN)
+    assert "given up" in desk.begin().giving_up
+
+    desk.attempts.lose_all("first", "the worker was gone")
+
+    _be_due(database)
+    assert "given up" in desk.begin().giving_up
+
+
+def test_a_page_that_ends_its_slots_is_given_up_and_waits_in_between(database: Engine) -> None:
+    desk = Desk(database)
+    desk.attempts = Attempts(database, desk.gate, Patience(attempts=2), lambda: 1.0)
+    desk.queue.put([job()])
+
+    desk.attempts.lose(desk.begin(), "the process ended: SIGSEGV")
+    assert desk.dispatcher.choose(9) == []
+    _be_due(database)
+    desk.attempts.lose(desk.begin(), "the process ended: SIGSEGV")
+
+    assert "given up after 2 attempts" in desk.begin().giving_up
+
+
+def test_a_page_that_was_not_captured_in_time_for_lost_workers_is_missed_with_the_reason(
     database: Engine,
 ) -> None:
     desk = Desk(database)
-    desk.attempts = Attempts(database, desk.gate, Patience(), lambda: 1.0)
-    desk.queue.put([job()])
+    desk.queue.put([replace(job(), not_after=desk.queue.now() + timedelta(hours=1))])
+    desk.begin()
+    desk.attempts.lose_all("first", "the worker was gone")
+    with writing(database) as connection:
+        connection.execute(update(JOB).values(not_after=desk.queue.now() - timedelta(seconds=1)))
 
-    first = desk.attempts.lose(desk.begin(), "it was gone")
-    second = desk.attempts.lose(desk.begin(), "it was gone")
-
-    assert first is not None
-    assert second is not None
-    assert first.due_at is not None
-    assert second.due_at is not None
-    assert (second.due_at - first.due_at).total_seconds() > 19
     assert desk.dispatcher.choose(9) == []
+
+    assert (desk.status.state, desk.status.bundle_id) == (JobState.FAILED, "")
+    assert "not captured by" in desk.status.error
+    assert "the worker was gone" in desk.status.error
+
+
+def _be_due(database: Engine) -> None:
+    """Let the job's pause be over."""
+    with writing(database) as connection:
+        connection.execute(update(JOB).values(due_at=datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 def test_a_running_capture_that_is_cancelled_may_not_store(desk: Desk) -> None:

@@ -20,7 +20,6 @@ from snapshotter.jobs.database import (
     open_database,
 )
 from snapshotter.jobs.queue import DatabaseQueue
-from snapshotter.model.job import CaptureJob
 
 
 @pytest.mark.parametrize(
@@ -135,25 +134,23 @@ def test_a_queue_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(SnapshotterError, match="later release") as caught:
         open_database(file)
 
-    assert "upgrade snapshotter" in caught.value.hint
+    assert f"snapshotter queue migrate --to {TABLES_VERSION}" in caught.value.hint
 
 
 def test_a_queue_of_the_first_release_is_brought_up_to_date_and_keeps_its_jobs(
     tmp_path: Path,
 ) -> None:
-    file, at = f"{tmp_path}/queue.db", datetime(2026, 11, 27, tzinfo=UTC)
-    engine = open_database(file)
-    DatabaseQueue(engine).put([CaptureJob(id="a", url="https://example.org/", enqueued_at=at)])
-    engine.dispose()
+    file = f"{tmp_path}/queue.db"
     with closing(sqlite3.connect(file)) as first:
+        first.executescript((Path(__file__).parent / "tables-2.sql").read_text())
         for column in ("shown", "light", "vantage"):
             first.execute(f"ALTER TABLE job DROP COLUMN {column}")
-        first.execute("UPDATE tables_version SET version = 1")
+        first.execute("DELETE FROM tables_version")  # which had no number
         first.commit()
 
     for _ in range(2):
         engine = open_database(file)
-        status = DatabaseQueue(engine).get("a")
+        status = DatabaseQueue(engine).get("done")
         engine.dispose()
         assert status is not None
         assert (status.shown, status.job.light) == (None, False)

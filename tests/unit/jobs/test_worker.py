@@ -1,9 +1,12 @@
 """A worker by itself: what it says of itself while things are away."""
 
 import contextlib
+import os
+import signal
 import threading
 from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from sqlalchemy import Engine as Database
 from typing_extensions import override
 
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.attempts import Attempts, Patience
 from snapshotter.jobs.database import TABLES
 from snapshotter.jobs.dispatch import Dispatcher
@@ -66,6 +69,45 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
 
     assert heard.beats == 0
     assert told == ["queue.unavailable"]
+
+
+class _Killed:
+    """A workshop whose process is killed while it gets ready, once for each byte of a file."""
+
+    def __init__(self, file: Path, _tell: object) -> None:
+        self._file = file
+
+    def open(self) -> None:
+        if left := self._file.read_bytes():
+            self._file.write_bytes(left[1:])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def rest(self) -> None:
+        return
+
+
+def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_for_ever(
+    database: Database, tmp_path: Path
+) -> None:
+    kills, told = tmp_path / "kills", []
+    worker = Worker(
+        url=str(tmp_path / "queue.db"), database=database,
+        opener=partial(_Killed, kills),  # type: ignore[arg-type] # a part of one
+        gate=OpenGate(), duties=(), rules=Rules(), limits=Limits(), store=HERE, version="1",
+        told=lambda event, **_: told.append(event), observer=_Turns(0), chance=lambda: 0.5,
+    )  # fmt: skip
+    try:
+        kills.write_bytes(b"xx")
+        worker._open()
+        assert told == ["slot.ended"] * 2
+
+        worker._slots[0].end()
+        kills.write_bytes(b"xxx")
+        with pytest.raises(SnapshotterError, match=r"after 3 attempts: .* SIGKILL") as caught:
+            worker._open()
+    finally:
+        worker._slots[0].end()
+    assert "more memory" in caught.value.hint
 
 
 class _Broken(JobObserver):

@@ -1,0 +1,183 @@
+"""
+The number of the queue's tables, and the way from one number to the next and back.
+
+The number stands for the layout of all tables and for the form of what is written into them.
+A process works only with tables of its own number (`database.TABLES_VERSION`): it brings older
+ones up to date when it opens them, refuses later ones, and a worker that finds another number
+while it works finishes what it has and ends. tests/unit/jobs/test_migration.py holds the layout
+against the number.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine, column, inspect, select, table
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs.database import (
+    TABLES_VERSION,
+    Instant,
+    database_now,
+    lock_tables,
+    number_tables,
+    numbered,
+    reading,
+    tables_number,
+    unchecked_database,
+    writing,
+)
+
+OLDEST_BACK: Final = 2  # the earliest number that tables can be brought back to
+_LOOK: Final = 3  # the first number whose workers look at it while they work
+_SILENT: Final = timedelta(seconds=60)  # a worker that said nothing for so long does not work
+_WORKER: Final = table(
+    "worker",
+    column("id"),
+    column("version"),
+    column("state"),
+    column("process"),
+    column("beat_at", Instant),
+)
+_LIVE: Final = ("working", "paused", "draining")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """A worker that works on a queue."""
+
+    id: str
+    version: str  # its release
+    tables: int  # the number that it needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Which number a queue has, and who works on it."""
+
+    number: int | None  # None: it has no tables yet
+    workers: tuple[AtWork, ...]
+
+
+def look(address: str) -> Tables:
+    """
+    Return the number of a queue, and change nothing.
+
+    Raises:
+        ServiceUnavailable: It can not be reached.
+        SnapshotterError: Its address is invalid.
+    """
+    with unchecked_database(address) as engine, reading(engine) as connection:
+        return Tables(number=tables_number(connection), workers=tuple(_at_work(connection)))
+
+
+def bring_back(address: str, number: int) -> int:
+    """
+    Change the tables of a queue into those of an earlier number; return the number before.
+
+    Raises:
+        ServiceUnavailable: It can not be reached, or workers work on it.
+        SnapshotterError: There is no way from its number to that one.
+    """
+    with unchecked_database(address) as engine, writing(engine) as connection:
+        lock_tables(connection)
+        found = tables_number(connection)
+        if found is None or not OLDEST_BACK <= number <= found <= TABLES_VERSION:
+            raise SnapshotterError(
+                f"the queue has tables of number {found or 'none'}: this release can bring numbers "
+                f"{OLDEST_BACK} to {TABLES_VERSION} back, and none forward to {number}",
+                hint="snapshotter queue tables shows the numbers; "
+                "the release that made the tables can bring them back",
+            )
+        if number < found:
+            _refuse_while_at_work(list(_at_work(connection)), "brought back")
+        for step in range(found, number, -1):
+            _run(connection, _back(step))
+        number_tables(connection, number)
+        return found
+
+
+def bring_forward(connection: Connection, found: int) -> None:
+    """
+    Change tables of an earlier number into those of this release, in the caller's transaction.
+
+    Workers from number 3 on see the change, and end. Earlier ones would go on with tables that
+    they do not know: while one of them works, nothing is changed.
+
+    Raises:
+        ServiceUnavailable: Such workers work on the queue.
+    """
+    _refuse_while_at_work([it for it in _at_work(connection) if it.tables < _LOOK], "upgraded")
+    for step in range(found + 1, TABLES_VERSION + 1):
+        _run(connection, _forward(step, connection))
+
+
+def number_of(engine: Engine) -> int:
+    """Return the number that a queue has now. Raises ServiceUnavailable."""
+    with reading(engine) as connection:
+        return numbered(connection)
+
+
+def _forward(number: int, connection: Connection) -> Sequence[str]:
+    no = "0" if connection.dialect.name == "sqlite" else "false"
+    steps = {
+        2: (  # what a capture shows, and checks between captures
+            "ALTER TABLE job ADD COLUMN shown TEXT NOT NULL DEFAULT ''",
+            f"ALTER TABLE job ADD COLUMN light BOOLEAN NOT NULL DEFAULT {no}",
+            "ALTER TABLE job ADD COLUMN vantage VARCHAR(64) NOT NULL DEFAULT ''",
+        ),
+        3: (  # workers that ended while they were at a job; which tables a worker needs
+            "ALTER TABLE job ADD COLUMN lost_workers INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE worker ADD COLUMN tables INTEGER NOT NULL DEFAULT 2",
+        ),
+    }
+    return steps[number]
+
+
+def _back(number: int) -> Sequence[str]:
+    steps = {
+        3: (
+            "ALTER TABLE job DROP COLUMN lost_workers",
+            "ALTER TABLE worker DROP COLUMN tables",
+            "UPDATE attempt SET fault = 'lost' WHERE fault = 'worker'",
+            # Verdicts of kinds that the earlier release does not know; each bundle has its own.
+            "UPDATE job SET shown = ''",
+        ),
+    }
+    return steps[number]
+
+
+def _run(connection: Connection, statements: Sequence[str]) -> None:
+    there = set(inspect(connection).get_table_names())
+    for statement in statements:
+        words = statement.split()
+        if words[1 if words[0] == "UPDATE" else 2] in there:  # else it is made whole, later
+            connection.exec_driver_sql(statement)
+
+
+def _at_work(connection: Connection) -> Iterator[AtWork]:
+    """Yield the workers that were heard lately, and whose process is not known to be gone."""
+    from snapshotter.jobs.roster import is_gone
+
+    inspector = inspect(connection)
+    if "worker" not in inspector.get_table_names():
+        return
+    numbered = "tables" in {it["name"] for it in inspector.get_columns("worker")}
+    wanted = select(_WORKER, *([column("tables")] if numbered else [])).where(
+        _WORKER.c.state.in_(_LIVE)
+    )
+    now = database_now(connection)
+    for row in connection.execute(wanted.order_by(_WORKER.c.id)).mappings():
+        if abs(now - row["beat_at"]) < _SILENT and not is_gone(row["process"]):
+            yield AtWork(id=row["id"], version=row["version"], tables=row.get("tables", 2))
+
+
+def _refuse_while_at_work(workers: Sequence[AtWork], what: str) -> None:
+    if workers:
+        names = ", ".join(it.id for it in workers)
+        raise ServiceUnavailable(
+            f"the tables of the queue cannot be {what} while workers use them: {names}",
+            hint="send SIGTERM to these workers, which finish what they capture, and try again "
+            "(docs/howto/upgrade.md)",
+        )

@@ -1,0 +1,142 @@
+"""
+Releases of two numbers at one queue. `tables-2.sql` is a queue that the release before made: a
+job that is done, one that is being stored, one that is running, one that waits, and two events.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.jobs import migration
+from snapshotter.jobs.attempts import Attempts, Patience
+from snapshotter.jobs.database import TABLES, TABLES_VERSION, open_database
+from snapshotter.jobs.gate import OpenGate
+from snapshotter.jobs.outbox import Outbox
+from snapshotter.jobs.queue import DatabaseQueue
+from snapshotter.jobs.roster import Roster
+from snapshotter.model.job import JobState
+from tests.unit.jobs.tables import layout
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """A queue of number 2."""
+    with closing(sqlite3.connect(tmp_path / "queue.db")) as made:
+        made.executescript((HERE / "tables-2.sql").read_text())
+    return f"{tmp_path}/queue.db"
+
+
+def columns(file: str) -> dict[str, set[str]]:
+    engine = open_unchecked(file)
+    try:
+        found = inspect(engine)
+        return {it: {one["name"] for one in found.get_columns(it)} for it in TABLES.tables}
+    finally:
+        engine.dispose()
+
+
+def open_unchecked(file: str) -> Engine:
+    from sqlalchemy import create_engine
+
+    return create_engine(f"sqlite:///{file}")
+
+
+def test_the_number_of_the_tables_stands_for_their_layout_and_what_is_written_into_them() -> None:
+    """
+    Fails where a column, a field or a word was added or taken away.
+
+    A release of the number before would misread such rows: raise `TABLES_VERSION`, unless no
+    release has the present number, write the ways forward and back in `migration.py`, and
+    write the layout anew with `python -m tests.unit.jobs.tables`.
+    """
+    assert layout() == json.loads((HERE / f"tables-{TABLES_VERSION}.json").read_text())
+
+
+def test_a_queue_of_the_release_before_goes_on_and_can_be_brought_back(file: str) -> None:
+    before = columns(file)
+
+    engine = open_database(file)
+
+    assert columns(file) == {
+        name: {it.name for it in table.columns} for name, table in TABLES.tables.items()
+    }
+    queue = DatabaseQueue(engine)
+    states = {it.job.id: it.state for it in queue.jobs()}
+    assert states == {
+        "done": JobState.DONE,
+        "storing": JobState.RUNNING,
+        "running": JobState.RUNNING,
+        "waiting": JobState.WAITING,
+    }
+    done = queue.get("done")
+    assert done is not None
+    assert done.shown is not None
+    assert {it.event.id for it in Outbox(engine).waiting()[0]} == {
+        "capture.failed/x",
+        "capture.failed/y",
+    }
+    (worker,) = Roster(engine).workers()
+    assert worker.tables == 2
+
+    attempts = Attempts(engine, OpenGate(), Patience(), lambda: 0.0)
+    attempts.lose_all("old-worker", "it was gone")
+    assert [it.attempt.job.id for it in attempts.orphans()] == ["storing"]
+    engine.dispose()
+
+    assert migration.bring_back(file, 2) == TABLES_VERSION
+
+    assert columns(file) == before
+    with closing(sqlite3.connect(file)) as back:
+        # What the earlier release has no word for.
+        assert back.execute("SELECT DISTINCT fault FROM attempt ORDER BY 1").fetchall() == [
+            ("",),
+            ("lost",),
+        ]
+        assert back.execute("SELECT state FROM job WHERE id = 'running'").fetchall() == [
+            ("waiting",)
+        ]
+    open_database(file).dispose()  # and forward again
+    assert migration.look(file).number == TABLES_VERSION
+
+
+def test_tables_are_not_changed_under_workers_that_would_not_notice(file: str) -> None:
+    with closing(sqlite3.connect(file)) as old:
+        old.execute("UPDATE worker SET beat_at = strftime('%Y-%m-%d %H:%M:%f', 'now')")
+        old.commit()
+    before = columns(file)
+
+    with pytest.raises(ServiceUnavailable, match="old-worker") as caught:
+        open_database(file)
+
+    assert "SIGTERM" in caught.value.hint
+    assert columns(file) == before
+    at_work = migration.look(file)
+    assert at_work.number == 2
+    assert [(it.id, it.version, it.tables) for it in at_work.workers] == [
+        ("old-worker", "0.1.0", 2)
+    ]
+
+
+def test_tables_are_not_brought_back_under_workers_nor_where_no_way_is_known(
+    tmp_path: Path,
+) -> None:
+    file = f"{tmp_path}/queue.db"
+    with pytest.raises(SnapshotterError, match="there is no queue"):
+        migration.look(file)
+    engine = open_database(file)
+    Roster(engine).enrol("at-work", slots=1, version="9")
+    engine.dispose()
+
+    with pytest.raises(ServiceUnavailable, match="at-work"):
+        migration.bring_back(file, 2)
+    for number in (1, TABLES_VERSION + 1):
+        with pytest.raises(SnapshotterError, match="can bring numbers 2 to"):
+            migration.bring_back(file, number)
+    assert migration.look(file).number == TABLES_VERSION
