@@ -14,8 +14,6 @@ source tree at DIR, for comparing versions.
 """
 
 import argparse
-import gzip
-import io
 import json
 import os
 import platform
@@ -34,52 +32,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from PIL import Image  # noqa: E402  the line above
-
-from snapshotter.site.late import PATCHES, PREFIX, Patch  # noqa: E402
+from snapshotter.site.late import PATCHES, PREFIX  # noqa: E402  the line above
 from snapshotter.site.server import FixtureSite  # noqa: E402
 from tests.e2e.product import Installation  # noqa: E402
+from tests.late import places  # noqa: E402
 
-_ROWS, _ALONG = 20, 60  # of a patch, pixels: its word covers some of the rest
 # Of what the site does in every capture, and no word on what is missing.
 _ALWAYS = frozenset({"clock-skew", "raw-rendered-divergence"})
 _SWEPT = f"{PREFIX}second-event"  # comes at another moment in each run, also after the end
-
-
-def found_in(bundle: Path, patch: Patch) -> dict[str, bool]:
-    """Say of each place where a capture has to have a patch whether it is there."""
-    with zipfile.ZipFile(bundle) as archive:
-        names = set(archive.namelist())
-
-        def read(name: str) -> bytes:
-            return archive.read(name) if name in names else b""
-
-        word = patch.word.encode()
-        found = {"text": word in read("capture/page.txt"), "mhtml": False}
-        # MHTML is in quoted-printable: its lines are cut anywhere.
-        found["mhtml"] = word in read("capture/page.mhtml").replace(b"=\r\n", b"")
-        if patch.in_dom:
-            found["dom"] = word in read("capture/dom.html")
-        if patch.by_network:
-            found["network"] = word in gzip.decompress(read("archive/data.warc.gz"))
-        top = _top_of(read("capture/screenshot.png"), patch.colour)
-        found["screenshot"] = top is not None
-        view = read("capture/viewport.png")
-        # What stands below the first view is not in its picture.
-        if top is None or top + 2 * _ROWS <= Image.open(io.BytesIO(view)).height:
-            found["viewport"] = _top_of(view, patch.colour) is not None
-    return found
-
-
-def _top_of(png: bytes, colour: tuple[int, int, int]) -> int | None:
-    """Return the first row of a picture that shows the colour, if enough of them do."""
-    if not png:
-        return None
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    pixels, run = picture.tobytes(), bytes(colour) * _ALONG
-    if pixels.count(run) < _ROWS:
-        return None
-    return pixels.find(run) // (picture.width * 3)
 
 
 def judged(done: Any, page: str) -> dict[str, Any]:
@@ -89,15 +49,16 @@ def judged(done: Any, page: str) -> dict[str, Any]:
     made = done.object
     bundle = Path(made["bundle"]["path"])
     with zipfile.ZipFile(bundle) as archive:
-        outcome = json.loads(archive.read("capture/capture.json"))["outcome"]
+        files = {name: archive.read(name) for name in archive.namelist()}
+    outcome = json.loads(files["capture/capture.json"])["outcome"]
     codes = [it["code"] for it in (*outcome["reasons"], *outcome["warnings"])]
     told = [code for code in codes if code not in _ALWAYS]
     lacking: list[str] = []
     has_any = False
     for patch in PATCHES[page]:
-        places = found_in(bundle, patch)
-        has_any |= any(places.values())
-        absent = [name for name, there in places.items() if not there]
+        found = places(lambda name: files.get(name, b""), patch)
+        has_any |= any(found.values())
+        absent = [name for name, there in found.items() if not there]
         if absent:
             lacking.append(f"{patch.word} not in {', '.join(absent)}")
     verdict = "found"

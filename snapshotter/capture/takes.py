@@ -125,7 +125,9 @@ class Takes:
         limit_s = min(_LOOK_S, self._stage.decision.limits.step_s)
         try:
             await self._stage.worlds.adopt_closed_roots(limit_s)
-            answers = await self._stage.worlds.ask_all("changes", limit_s=limit_s, frame_s=FRAME_S)
+            answers = await self._stage.worlds.ask_all(
+                "sinceHeld", limit_s=limit_s, frame_s=FRAME_S
+            )
         except (TimeLimit, WorldError, ProtocolError) as error:
             return Changes(fresh=f"what changed is not known: {first_line(error)}", restless="")
         told = [it for it in answers if it.value]

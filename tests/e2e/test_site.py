@@ -19,7 +19,7 @@ from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.egress.resolver import ResolutionFailed
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.assessment import Assessment, Availability, Content
-from snapshotter.model.capture import Capture
+from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.request import CaptureRequest, Decision, RedactRules
 from snapshotter.policy.load import decide, load
 from snapshotter.site.catalogue import hosts
@@ -165,6 +165,15 @@ def test_two_images_that_are_missing_make_a_capture_partial(visit: Visitor) -> N
     assert (captured.images.wanted, captured.images.loaded) == (12, 10)
     assert found.content.kind is Content.PARTIAL
     assert found.takedown.availability is Availability.AVAILABLE
+
+
+def test_a_place_that_changes_for_ever_is_named_and_not_gone_after(visit: Visitor) -> None:
+    captured, _ = visit("late/ticker")
+
+    (named,) = (it.detail for it in captured.warnings if it.code == "page-keeps-changing")
+    assert "#late > p:nth-of-type(2)" in named
+    assert captured.outcome is Outcome.COMPLETE
+    assert not [it for it in captured.actions if it.kind == "take-again"]
 
 
 # Pages that mean harm

@@ -40,7 +40,7 @@ function hold() {
 const placeOf = (node) => pathOf(node instanceof Element ? node : of.parent(node))
   || (node instanceof ShadowRoot ? `shadow root of ${pathOf(of.host(node))}` : 'the document');
 
-lib.changes = () => {
+lib.sinceHeld = () => {
   count(changeObserver.takeRecords());
   if (!held) { hold(); return {isOther: true}; }  // a document that came since
   const now = standing(), places = {fresh: [], restless: []};
