@@ -3,8 +3,9 @@ Run a command under a seccomp filter (seccomp(2)), as a container's runtime does
 
     python -m tests.confined WORD[,WORD…] COMMAND…
 
-Each word is a system call that fails with EPERM: `chroot`, `seccomp` (no filter beside this
-one), `loopback` (no device is brought up: what is left of a namespace where a security module
+Each word is a system call that fails with EPERM: `chroot`, `mount`, `seccomp` (no filter beside
+this one), `landlock` (which is not there, as in an old kernel), `setuid` (nobody becomes another
+user), `loopback` (no device is brought up: what is left of a namespace where a security module
 takes its rights away), `namespaces` (neither unshare nor clone make any, and clone3 is not
 there, as Docker's own profile has it), or `net` (network namespaces alone). Linux on x86-64
 and arm64; the filter stays with all that is started.
@@ -16,11 +17,12 @@ import platform
 import struct
 import sys
 
-_CALLS = ("chroot", "seccomp", "prctl", "unshare", "clone", "clone3", "ioctl")
+_CALLS = ("chroot", "seccomp", "prctl", "unshare", "clone", "clone3", "ioctl", "mount", "setresuid")
 _NUMBERS = {  # asm/unistd.h
-    "x86_64": dict(zip(_CALLS, (161, 317, 157, 272, 56, 435, 16), strict=True)),
-    "aarch64": dict(zip(_CALLS, (51, 277, 167, 97, 220, 435, 29), strict=True)),
+    "x86_64": dict(zip(_CALLS, (161, 317, 157, 272, 56, 435, 16, 165, 117), strict=True)),
+    "aarch64": dict(zip(_CALLS, (51, 277, 167, 97, 220, 435, 29, 40, 147), strict=True)),
 }
+_LANDLOCK_CREATE_RULESET = 444  # on every architecture
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 22, 38  # prctl(2)
 _SET_MODE_FILTER = 1  # seccomp(2)
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06  # bpf_common.h: of a word, absolute
@@ -56,8 +58,12 @@ def program(words: list[str], machine: str) -> bytes:
     number = _NUMBERS[machine]
     made = b""
     for word in words:
-        if word == "chroot":
-            made += _refuse(number["chroot"])
+        if word in ("chroot", "mount"):
+            made += _refuse(number[word])
+        elif word == "setuid":
+            made += _refuse(number["setresuid"])
+        elif word == "landlock":
+            made += _refuse(_LANDLOCK_CREATE_RULESET, _ENOSYS)
         elif word == "seccomp":
             made += _refuse(number["seccomp"])
             made += _refuse_if(number["prctl"], _EQUAL, _FIRST, _PR_SET_SECCOMP)

@@ -7,6 +7,7 @@ line, and each failure comes with its fix.
 """
 
 import enum
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from snapshotter.app import (
 from snapshotter.app.settings import Settings
 from snapshotter.app.spool import spooled
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.capture import Outcome, SandboxFacts
+from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import CaptureRequest
 from snapshotter.policy import load as policies
@@ -39,6 +40,14 @@ _MAX_CLOCK_ERROR_MS = 1_000
 _FC_LIST_S = 10.0
 _PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
 _LOOPBACK = "127.0.0.1/32"
+_PROTECTIONS = {  # words of `ProcessFacts.files`
+    "none": "may open every file that we may",
+    "unknown": "could not be looked at",
+    "uid": "may open what every user may (another user)",
+    "landlock": "may open only what it needs (Landlock)",
+    "mount": "sees only what it needs (mount namespace)",
+    "empty": "sees an empty directory",
+}
 _NAMESPACES = (
     "run as an ordinary user, and allow user namespaces "
     "(sysctl kernel.unprivileged_userns_clone=1, or "
@@ -124,6 +133,8 @@ def _browser(settings: Settings) -> Iterator[Check]:
             fix="make setup, or another browser with browser_path",
         )
     yield _sandbox(environment.sandbox)
+    yield _files(environment.sandbox)
+    yield _user()
     if done.network is not None:
         yield _network(done.network)
 
@@ -136,6 +147,38 @@ def _sandbox(facts: SandboxFacts) -> Check:
         state=State.WARNING,
         detail=f"pages are rendered without Chromium's sandbox: {facts.detail}",
         fix=_NAMESPACES,
+    )
+
+
+def _files(facts: SandboxFacts) -> Check:
+    """Check that each process of the browser sees few files of this machine."""
+    kinds: dict[str, list[str]] = {}
+    for it in facts.processes:
+        kinds.setdefault(it.files, []).append(it.type)
+    how = "; ".join(
+        f"{_PROTECTIONS[it]}: {', '.join(sorted(set(kinds[it])))}"
+        for it in sorted(kinds, key=list(_PROTECTIONS).index)
+    )
+    if facts.processes and not files_open_to(facts.processes):
+        return Check(name="files", state=State.OK, detail=how)
+    return Check(
+        name="files",
+        state=State.WARNING,
+        detail="a hole in the browser could read keys and other files of this machine: "
+        f"{how or 'no process was looked at'}",
+        fix="allow user and mount namespaces, or Landlock (Linux 5.13 or later, landlock among "
+        "the security modules), or capture as a user who has no keys",
+    )
+
+
+def _user() -> Check:
+    if os.geteuid() != 0:
+        return Check(name="user", state=State.OK, detail="an ordinary user captures")
+    return Check(
+        name="user",
+        state=State.WARNING,
+        detail="root captures: whatever is wrong in snapshotter itself is wrong with all rights",
+        fix="capture as a user of its own, who owns data_dir, spool_dir and the store",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from snapshotter.app.pipeline import Result
 from snapshotter.formats import assessment as assessments
 from snapshotter.model.bundle import TokenState
+from snapshotter.model.capture import files_open_to
 from snapshotter.model.own_names import CREDENTIAL, OwnFound
 from snapshotter.model.replay import ReplayVerdict
 from snapshotter.seal import sealer
@@ -34,6 +35,13 @@ def safety_warnings(result: Result) -> tuple[str, ...]:
             f"WARNING: the browser had no network of its own: {network.how}\n"
             "  A hole in the browser could have gone past our rules about addresses and proxies. "
             "The bundle says so"
+        )
+    if open_to := files_open_to(sandbox.processes):
+        said.append(
+            "WARNING: files of this machine, keys among them, were open to processes of the "
+            f"browser: {', '.join(open_to)}\n"
+            "  A hole in the browser could have read them. The bundle says so; what to do says: "
+            "snapshotter doctor"
         )
     return tuple(said)
 

@@ -86,11 +86,11 @@ def assessor(decision: Decision) -> Assessor:
 
 def _keep_compiled(directory: Path) -> None:
     """
-    Have the browser's driver keep its scripts compiled: it starts in three quarters of the time.
+    Keep the scripts of the browser's driver compiled: it starts in three quarters of the time.
 
-    Node reads the place from the environment that the driver inherits from us. Whoever can write
-    there can have code run, so it is the user's alone, as their keys are. Where it can not be
-    made, nothing is kept.
+    Whoever can write there can have code run, so only the user may, as with their keys; the
+    driver itself only reads (`capture/confinement.py`). Where the directory cannot be made,
+    nothing is kept.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _keep_compiled(directory: Path) -> None:
             return
     except OSError:
         return
-    os.environ.setdefault(  # noqa: TID251  nothing is read: the driver inherits it
+    os.environ.setdefault(  # noqa: TID251  nothing is read
         "NODE_COMPILE_CACHE", str(directory.absolute())
     )
 

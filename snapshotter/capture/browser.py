@@ -27,11 +27,12 @@ from pathlib import Path
 from playwright.async_api import BrowserContext, BrowserType
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture import kernel
+from snapshotter.capture import confinement, kernel
 from snapshotter.egress import namespace
 from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.view import View
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
-from snapshotter.model.capture import SandboxFacts
+from snapshotter.model.capture import ProcessFacts, SandboxFacts, files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
 
@@ -57,6 +58,10 @@ _ARGUMENTS = (
 # in ten seconds, as for every reader; without that, what the page says of it fills the queues
 # of the browser's own process, and no order of ours comes through.
 _NOT_ARGUMENTS = ("--disable-ipc-flooding-protection",)
+
+# What a page draws with WebGL and WebGPU is drawn by a process that has no filter of system calls.
+_NO_WEBGL = ("--disable-3d-apis",)
+_OF_WEBGL = ("--enable-unsafe-swiftshader",)
 
 # zstd is left out: readers of WARC files cannot decode it.
 ACCEPT_ENCODING = "gzip, deflate, br"
@@ -170,6 +175,13 @@ class Workplace:
     home: Path
     temporary: Path  # TMPDIR; elsewhere when `root` has a long path, see `_SOCKET_PATH`
     artifacts: Path
+    # Files of ours in `root`, which the browser may not open.
+    script: Path  # what starts it
+    note: Path  # its process id and its driver's
+    driver_view: Path  # how files were taken from the driver, see `egress/view.py`
+    browser_view: Path  # and from the browser
+    hidden: Path  # what nobody but us may open
+    key_log: Path  # where the browser writes its TLS secrets: it may write to this one
 
     @classmethod
     def create(cls, beside: Path) -> "Workplace":
@@ -184,16 +196,42 @@ class Workplace:
             temporary = Path("/tmp", f"snapshotter-{secrets.token_hex(8)}")  # noqa: S108  new, 0700
             (root / "elsewhere").symlink_to(temporary)
             temporary.mkdir(mode=0o700)
-        place = cls(
-            root=root.resolve(),
-            profile=root.resolve() / "profile",
-            home=root / "home",
-            temporary=temporary,
-            artifacts=root / "artifacts",
-        )
-        for directory in (place.profile, place.home, place.temporary, place.artifacts):
+        place = cls.at(root.resolve(), temporary)
+        for directory in place.directories:
             directory.mkdir(mode=0o700, exist_ok=True)
+        for file in (
+            place.note,
+            place.driver_view,
+            place.browser_view,
+            place.hidden,
+            place.key_log,
+        ):
+            file.touch(mode=0o600)
+        if os.geteuid() == 0:  # another user than root may pass, where they have to
+            root.chmod(0o711)
         return place
+
+    @classmethod
+    def at(cls, root: Path, temporary: Path | None = None) -> "Workplace":
+        """Return the one in a directory, made or not."""
+        return cls(
+            root=root,
+            profile=root / "profile",
+            home=root / "home",
+            temporary=temporary or root / "tmp",
+            artifacts=root / "artifacts",
+            script=root / "browser",
+            note=root / "pids",
+            driver_view=root / "driver-view",
+            browser_view=root / "browser-view",
+            hidden=root / "hidden",
+            key_log=root / "keys.log",
+        )
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """The directories that the browser may write to."""
+        return (self.profile, self.home, self.temporary, self.artifacts)
 
     def remove(self) -> None:
         """Remove all of it. What a dying process still writes is not an error."""
@@ -240,7 +278,8 @@ class BrowserProcesses:
     """The browser's process group, and Playwright's driver above it."""
 
     def __init__(self, place: Workplace) -> None:
-        self._note = place.root / "pids"
+        self._place = place
+        self._note = place.note
         self._known: tuple[int | None, int | None] = (None, None)
         self._read_at = 0  # when the note was written that is known, nanoseconds
         self._group: kernel.Group | None = None
@@ -307,7 +346,7 @@ class BrowserProcesses:
                 continue
             status = kernel.status(pid)
             seccomp = status.get("Seccomp", "")
-            filtered = _has_own_filter(status, kernel.status(browser))
+            filtered = kernel.has_own_filter(status, kernel.status(browser))
             namespaced = len(status.get("NSpid", "").split()) > 1 or _has_other_namespace(
                 pid, browser
             )
@@ -318,8 +357,25 @@ class BrowserProcesses:
                 f"{'own' if namespaced else 'no own'} namespaces"
             )
             enforced = seccomp == "2" and filtered is not False and namespaced
-            return SandboxFacts(asked=asked, enforced=enforced, detail=f"{how}; {seen}")
-        return SandboxFacts(asked=asked, enforced=False, detail=f"{how}; no renderer was seen")
+            return SandboxFacts(
+                asked=asked,
+                enforced=enforced,
+                detail=f"{how}; {seen}",
+                processes=self.facts(),
+            )
+        return SandboxFacts(
+            asked=asked,
+            enforced=False,
+            detail=f"{how}; no renderer was seen",
+            processes=self.facts(),
+        )
+
+    def facts(self) -> tuple[ProcessFacts, ...]:
+        """Return what each process can reach, as read from the kernel."""
+        browser, driver = self._ids()
+        if browser is None:
+            return ()
+        return confinement.process_facts(self._members(browser), driver, self._place)
 
     def is_filtered(self) -> bool | None:
         """
@@ -331,7 +387,7 @@ class BrowserProcesses:
         if not sys.platform.startswith("linux") or browser is None:
             return None
         found = [
-            _has_own_filter(kernel.status(pid), kernel.status(browser))
+            kernel.has_own_filter(kernel.status(pid), kernel.status(browser))
             for pid in self._members(browser)
             if "--type=renderer" in kernel.command(pid)
         ]
@@ -393,6 +449,7 @@ class _Way:
 
     namespaces: str
     sandbox: bool
+    view: bool = True  # take files away; a helper of the system's for the sandbox may not bear it
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +474,7 @@ class Obstacles:
         if not self.user:
             yield from (_Way(it, True) for it in networks)
             yield _Way(namespace.USER if root else namespace.NONE, True)
+            yield _Way(namespace.USER if root else namespace.NONE, True, view=False)
         yield from (_Way(it, False) for it in networks)
         yield _Way(namespace.NONE, False)
 
@@ -465,9 +523,10 @@ async def launch(
             continue
         # Half a sandbox is worth more than none, so where that is allowed it goes on.
         if way.sandbox and not allow_no_sandbox and await _is_unfiltered(context, processes):
-            with contextlib.suppress(TimeoutError, PlaywrightError):  # what is left is killed
-                await asyncio.wait_for(context.close(), decision.limits.close_s)
+            await _end(context, decision)
             raise _refused("this system allows no filter of system calls (seccomp)")
+        if decision.require_file_protection:
+            await _require_file_protection(context, processes, decision)
         own = way.namespaces == namespace.USER_AND_NET
         return Launched(
             context=context,
@@ -483,6 +542,25 @@ async def launch(
             ),
         )
     raise RuntimeError("there is always a way to try")
+
+
+async def _require_file_protection(
+    context: BrowserContext, processes: BrowserProcesses, decision: Decision
+) -> None:
+    """Raise PolicyRefused where a process of the browser may open the files of this machine."""
+    if open_to := files_open_to(await asyncio.to_thread(processes.facts)):
+        await _end(context, decision)
+        raise PolicyRefused(
+            f"policy {decision.policy_name} captures only where the files of this machine are kept "
+            f"from the browser, and they are open to {', '.join(open_to)}",
+            hint="snapshotter doctor says what is missing; or a policy that extends this one with "
+            '[sandbox] files = "warn"',
+        )
+
+
+async def _end(context: BrowserContext, decision: Decision) -> None:
+    with contextlib.suppress(TimeoutError, PlaywrightError):  # what is left is killed
+        await asyncio.wait_for(context.close(), decision.limits.close_s)
 
 
 def _told(obstacle: Callable[[str], str], namespaces: str) -> str:
@@ -534,15 +612,16 @@ async def _start(
     wire: Wire,
     way: _Way,
 ) -> BrowserContext:
+    view = confinement.browser_view(place, binary)
     if way.namespaces != namespace.USER_AND_NET:
-        port = wire.guard.listen_on_loopback()
-        command = (*_before(way.namespaces), str(binary.path.absolute()))
+        port = wire.guard.listen_on_loopback(place.profile.stat().st_uid)  # the browser's
+        command = (*_before(way, view), str(binary.path.absolute()))
         return await _run(chromium, command, place, processes, decision, wire, way, port)
     handover = namespace.Handover(place.temporary)
     limit = decision.limits.launch_s
     coming = asyncio.create_task(asyncio.to_thread(handover.receive, limit))
     try:
-        command = (*_before(way.namespaces, handover.meeting), str(binary.path.absolute()))
+        command = (*_before(way, view, handover.meeting), str(binary.path.absolute()))
         context = await _run(
             chromium, command, place, processes, decision, wire, way, namespace.PORT
         )
@@ -576,11 +655,11 @@ def start_script(command: Sequence[str], note: Path) -> str:
     )
 
 
-def _before(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
+def _before(way: _Way, view: View, meeting: Path | None = None) -> tuple[str, ...]:
     """Return what stands before the browser in its command."""
     if not sys.platform.startswith("linux"):
         return ()
-    return namespace.command(namespaces, meeting)
+    return namespace.command(way.namespaces, meeting, view if way.view else None)
 
 
 async def _run(
@@ -593,9 +672,9 @@ async def _run(
     way: _Way,
     port: int,
 ) -> BrowserContext:
-    script = place.root / "browser"
+    script = place.script
     script.write_text(start_script(command, processes.note))
-    script.chmod(0o700)
+    script.chmod(0o755)
     width, height = decision.viewport_px
     # A persistent context is the browser's own profile: one window, no second
     # set of processes, and the profile is where we say and not in the system's /tmp.
@@ -605,8 +684,12 @@ async def _run(
         artifacts_dir=place.artifacts,
         chromium_sandbox=way.sandbox,
         env=dict(place.environment),
-        args=[*_ARGUMENTS, *_network_arguments(port, wire.key_log)],
-        ignore_default_args=list(_NOT_ARGUMENTS),
+        args=[
+            *_ARGUMENTS,
+            *(() if decision.webgl else _NO_WEBGL),
+            *_network_arguments(port, wire.key_log),
+        ],
+        ignore_default_args=[*_NOT_ARGUMENTS, *(() if decision.webgl else _OF_WEBGL)],
         headless=True,
         handle_sigint=False,
         handle_sigterm=False,
@@ -688,16 +771,3 @@ def _has_other_namespace(pid: int, other: int) -> bool:
         return os.readlink(f"/proc/{pid}/ns/user") != os.readlink(f"/proc/{other}/ns/user")
     except OSError:  # not ours to read: then NSpid in its status has to do
         return False
-
-
-def _has_own_filter(status: dict[str, str], browser: dict[str, str]) -> bool | None:
-    """
-    Whether a process has a filter of system calls that the browser has not.
-
-    In a container the whole browser is under a filter. Kernels before 5.9 do not count them.
-    """
-    if "Seccomp" not in status:
-        return None
-    if "Seccomp_filters" not in status or "Seccomp_filters" not in browser:
-        return status["Seccomp"] == "2"
-    return int(status["Seccomp_filters"]) > int(browser["Seccomp_filters"])

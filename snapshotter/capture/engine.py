@@ -246,7 +246,7 @@ class ChromiumCapturer:
             guard=EgressGuard(rules, clock=self._clock, tee=tee_dir, resolver=self._resolver),
             path=path_of(self._upstream),
             vantage=self._vantage,
-            key_log=place.root / "keys.log",
+            key_log=place.key_log,
             tee_dir=tee_dir,
         )
 

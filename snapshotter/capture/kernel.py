@@ -8,6 +8,7 @@ ten times a second: so no process of somebody else's is read twice. Elsewhere `p
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 _PROBE_S = 5.0
@@ -133,6 +134,31 @@ def status(pid: int) -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in lines)
     return {name: value.strip() for name, _, value in pairs}
+
+
+def has_own_filter(status: Mapping[str, str], other: Mapping[str, str]) -> bool | None:
+    """
+    Return whether a process has a filter of system calls that another one does not have.
+
+    In a container every process is under a filter. Kernels before 5.9 do not count them.
+    """
+    if "Seccomp" not in status:
+        return None
+    if "Seccomp_filters" not in status or "Seccomp_filters" not in other:
+        return status["Seccomp"] == "2"
+    return int(status["Seccomp_filters"]) > int(other["Seccomp_filters"])
+
+
+def process_type(pid: int) -> str:
+    """
+    Return Chromium's word for a process: "renderer", "gpu-process", "browser" for the first.
+
+    Of a utility also which: "utility:network.mojom.NetworkService".
+    """
+    words = command(pid).split()
+    kinds = [it.removeprefix("--type=") for it in words if it.startswith("--type=")]
+    subs = [it.removeprefix("--utility-sub-type=") for it in words if "utility-sub-type=" in it]
+    return ":".join((*kinds[:1], *subs[:1])) or "browser"
 
 
 def _numbers() -> set[int]:

@@ -68,7 +68,7 @@ def print_pdf(
         binary=binary,
         remark=remark,
         place=place,
-        wire=Wire(guard=guard, path="none", key_log=place.root / "keys.log", tee_dir=tee_dir),
+        wire=Wire(guard=guard, path="none", key_log=place.key_log, tee_dir=tee_dir),
         allow_no_sandbox=allow_no_sandbox,
     )
     job = _Print(html)

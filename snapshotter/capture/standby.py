@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Playwright
 
+from snapshotter.capture import confinement
 from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
@@ -147,7 +148,8 @@ class Standby:
         playwright: Playwright | None = None
         # Beside the driver's start, which is a whole runtime's; asked again, it is known.
         looking = asyncio.ensure_future(asyncio.to_thread(Obstacles.find))
-        driver = asyncio.ensure_future(async_playwright().start())
+        script = await asyncio.to_thread(confinement.prepare_driver, self.place, self.binary)
+        driver = asyncio.ensure_future(confinement.start_driver(script))
         try:
             playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
             await asyncio.wait_for(looking, limit)

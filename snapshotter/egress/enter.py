@@ -1,16 +1,18 @@
 """
-Become another program in a network of its own, whose one way out is a socket of ours.
+Become another program that sees few files, in a network of its own whose one way out is ours.
 
-A program, run as `python -I -S enter.py …` in the browser's place, before it:
-it unshares what it is told to, hands a listening socket from inside to whoever
-waits outside, and becomes the browser under the same process id. It costs every
-launch, so it imports next to nothing (`socket` alone would take 7 ms).
+A program, run as `python -I -S enter.py …` in the place of the browser or of its driver, before
+it: it unshares what it is told to, takes away every file that is not in a list, hands a
+listening socket from inside to whoever waits outside, and becomes the other program under the
+same process id. It costs every launch, so it imports next to nothing (`socket` alone would take
+7 ms).
 
-    enter.py NAMESPACES UID MEETING PORT COMMAND [ARGUMENT…]
+    enter.py NAMESPACES UID MEETING PORT VIEW COMMAND [ARGUMENT…]
 
 NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: tried, and not of
 use for anything else) or "none"; UID what our user is called inside;
 MEETING the path of a Unix socket that expects us ("-": nobody does).
+VIEW is the list of files, or "-" for all files; `view.py` describes it.
 `namespace.py` is the other side.
 """
 
@@ -21,28 +23,59 @@ import os
 import signal
 import sys
 
-_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000  # unshare(2)
+_CLONE_NEWNS = 0x0002_0000  # unshare(2)
+_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x1000_0000, 0x2000_0000, 0x4000_0000
 _FLAGS = {
     "none": 0,
     "user": _CLONE_NEWUSER,
     "user,net": _CLONE_NEWUSER | _CLONE_NEWNET,
     "sandbox": _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNET,
 }
-_PR_SET_PDEATHSIG = 1  # prctl(2)
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 _BACKLOG = 512
 _FAILED = 71  # EX_OSERR
+
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = (
+    0x2,
+    0x4,
+    0x1000,
+    0x4000,
+    0x4_0000,
+)  # mount(2)
+_MNT_DETACH = 2  # umount2(2)
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 0x1, 0x2, 0x4  # mount_setattr(2)
+_MOUNT_SETATTR = 442  # these four have the same numbers on every architecture
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_BASE = "/tmp"  # noqa: S108 - any directory; it is covered, in a namespace of its own
+_OLD = "/.old"  # where the files of before are while the new root is filled
+
+# landlock(7): rights by bit, of which each version of the interface has more.
+_LL_EXECUTE, _LL_WRITE, _LL_READ, _LL_READ_DIR = 0x1, 0x2, 0x4, 0x8
+_LL_TRUNCATE, _LL_IOCTL = 0x4000, 0x8000
+_LL_OF_FILES = _LL_EXECUTE | _LL_WRITE | _LL_READ | _LL_TRUNCATE | _LL_IOCTL
+_LL_ALL = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}  # from 5 on: 0xFFFF
+_LL_SCOPES = 0x3  # from 6 on: abstract Unix sockets and signals stay inside
+_LL_UNIX, _LL_UNIX_SINCE = 0x1_0000, 9  # from 9 on: connecting to a Unix socket by its path
+
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 class Obstacle(Exception):
     """A step that the system does not allow."""
 
 
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
 def unshare(flags: int) -> None:
     """Leave namespaces for new ones (Python has this call from 3.12 on)."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.unshare(flags):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    _checked(_LIBRARY.unshare(flags))
 
 
 def map_user(uid: int, gid: int, inside: int) -> None:
@@ -88,14 +121,185 @@ def hand_over(meeting: str, made: _socket.socket) -> None:
 
 def end_with_parent(parent: int) -> None:
     """Be killed when our parent ends, however it does. After `unshare`, which undoes it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
         raise Obstacle("whoever started this is gone")
 
 
-def enter(namespaces: str, inside: int, meeting: str, port: int) -> None:
+class View:
     """
-    Do all of it. What can not be done raises, and the browser is not started.
+    The files that a program may see; everything else is taken away.
+
+    Args:
+        text: One entry a line: a letter and its words, with tabs between them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.ways: list[str] = []
+        self.uid = 0  # for root: the user to become
+        self.report = ""
+        self.hidden = ""  # a file that is there, and that may not be opened afterwards
+        self.binds: list[tuple[str, str, str]] = []  # kind, source, place
+        self.links: list[tuple[str, str]] = []  # place, target
+        for line in text.splitlines():
+            letter, *words = line.split("\t")
+            if letter == "ways":
+                self.ways = words
+            elif letter == "uid":
+                self.uid = int(words[0])
+            elif letter == "report":
+                self.report = words[0]
+            elif letter == "hidden":
+                self.hidden = words[0]
+            elif letter == "link":
+                self.links.append((words[0], words[1]))
+            else:  # read, cache, write, device, proc
+                self.binds.append((letter, words[0], words[-1]))
+
+    def apply(self) -> None:
+        """
+        Take the other files away by the first way that this system allows; write which one.
+
+        A child tries each way first: half of one would be in the way of the next.
+        """
+        out = os.open(self.report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        for way in self.ways:
+            if way != self.ways[-1] and not self._is_possible(way):
+                continue
+            self._take(way)
+            os.write(out, way.encode())
+            break
+        os.close(out)
+
+    def _is_possible(self, way: str) -> bool:
+        child = os.fork()
+        if child == 0:
+            try:
+                self._take(way)
+                self._try()
+                os._exit(0)
+            except BaseException:  # noqa: BLE001 - whatever is in the way
+                os._exit(1)
+        return os.waitpid(child, 0)[1] == 0
+
+    def _try(self) -> None:
+        """Check what the program will need, and that the other files are gone."""
+        for kind, _, place in self.binds:
+            wanted = os.R_OK | (os.W_OK if kind == "write" else 0)
+            if kind in ("read", "write") and not os.access(place, wanted):
+                raise Obstacle(place)
+        try:
+            os.close(os.open(self.hidden, os.O_RDONLY))
+        except OSError:
+            return
+        raise Obstacle(self.hidden)
+
+    def _take(self, way: str) -> None:
+        parts = way.split("+")
+        if os.geteuid() == 0:  # also back, after a way that was tried in vain
+            self._give(self.uid if "uid" in parts else 0)
+        if "user" in parts:
+            uid, gid = os.geteuid(), os.getegid()
+            unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
+            map_user(uid, gid, uid or 1000)
+        if "mount" in parts:
+            if "user" not in parts:
+                unshare(_CLONE_NEWNS)
+            self._mount()
+        if "uid" in parts:
+            os.setgroups([])
+            os.setresgid(self.uid, self.uid, self.uid)
+            os.setresuid(self.uid, self.uid, self.uid)
+        if "landlock" in parts:
+            self._restrict()
+
+    def _give(self, owner: int) -> None:
+        for kind, source, _ in self.binds:
+            if kind == "write" and os.stat(source).st_uid != owner:
+                os.chown(source, owner, owner)
+
+    def _mount(self) -> None:
+        """Make a root of its own with the listed files in it (mount_namespaces(7))."""
+        _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+        _mount("tmpfs", _BASE, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")
+        os.mkdir(_BASE + _OLD)
+        number = _PIVOT_ROOT[os.uname().machine]
+        _checked(_LIBRARY.syscall(number, _BASE.encode(), (_BASE + _OLD).encode()))
+        os.chdir("/")
+        for place, target in self.links:
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.symlink(target, place)
+        for kind, source, place in self.binds:
+            if os.path.isdir(_OLD + source):
+                os.makedirs(place, exist_ok=True)
+            elif not os.path.exists(place):
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+            _mount(_OLD + source, place, "", _MS_BIND | _MS_REC)
+            if kind in ("read", "cache"):
+                _attributes(place, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
+            elif kind == "write":
+                _attributes(place, _ATTR_NOSUID | _ATTR_NODEV)
+            elif kind == "proc":  # whoever is called 0 may set up the machine there
+                _mount(f"{_OLD}{source}/sys", f"{place}/sys", "", _MS_BIND | _MS_REC)
+                _attributes(f"{place}/sys", _ATTR_RDONLY)
+        _checked(_LIBRARY.umount2(_OLD.encode(), _MNT_DETACH))
+        os.rmdir(_OLD)
+        _attributes("/", _ATTR_RDONLY, recursive=False)
+
+    def _restrict(self) -> None:
+        """Give up the rights to all files but the listed ones (landlock(7))."""
+        version = _checked(_LIBRARY.syscall(_LANDLOCK_CREATE, None, 0, 1))
+        known = _LL_ALL.get(version, 0xFFFF)
+        if version >= _LL_UNIX_SINCE:
+            known |= _LL_UNIX
+        # struct landlock_ruleset_attr: files, network (from 4 on), scopes (from 6 on)
+        attributes = known.to_bytes(8, sys.byteorder)
+        if version >= 4:
+            attributes += bytes(8)
+        if version >= 6:
+            attributes += _LL_SCOPES.to_bytes(8, sys.byteorder)
+        rules = _checked(_LIBRARY.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0))
+        reads = _LL_EXECUTE | _LL_READ | _LL_READ_DIR
+        for kind, source, _ in self.binds:
+            rights = reads if kind in ("read", "cache") else known
+            if kind == "proc":  # user and group of a namespace are written there
+                rights = reads | _LL_WRITE | _LL_TRUNCATE
+            rights &= known
+            file = os.open(source, os.O_PATH | os.O_CLOEXEC)
+            if not os.path.isdir(source):
+                rights &= _LL_OF_FILES
+            # struct landlock_path_beneath_attr, which is packed
+            rule = rights.to_bytes(8, sys.byteorder) + file.to_bytes(4, sys.byteorder)
+            _checked(_LIBRARY.syscall(_LANDLOCK_ADD, rules, 1, rule, 0))
+            os.close(file)
+        _LIBRARY.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _checked(_LIBRARY.syscall(_LANDLOCK_RESTRICT, rules, 0))
+        os.close(rules)
+
+
+def _mount(source: str, place: str, kind: str, flags: int, data: str = "") -> None:
+    _checked(
+        _LIBRARY.mount(
+            source.encode(), place.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()
+        )
+    )
+
+
+def _attributes(place: str, wanted: int, *, recursive: bool = True) -> None:
+    # struct mount_attr: set, clear, propagation, user namespace
+    attributes = wanted.to_bytes(8, sys.byteorder) + bytes(24)
+    flags = _AT_RECURSIVE if recursive else 0
+    _checked(
+        _LIBRARY.syscall(
+            _MOUNT_SETATTR, _AT_FDCWD, place.encode(), flags, attributes, len(attributes)
+        )
+    )
+
+
+def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> None:
+    """
+    Do all of it. What can not be done raises, and the program is not started.
 
     Raises:
         Obstacle: It says which step was not allowed.
@@ -121,6 +325,9 @@ def enter(namespaces: str, inside: int, meeting: str, port: int) -> None:
         if namespaces == "sandbox":
             step = "chroot"
             os.chroot("/")
+        if view != "-":
+            step = "taking files away"
+            View(view).apply()
     except OSError as error:
         raise Obstacle(f"{step}: {error.strerror}") from error
     end_with_parent(parent)
@@ -128,9 +335,9 @@ def enter(namespaces: str, inside: int, meeting: str, port: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run; returns only when something was in the way."""
-    namespaces, inside, meeting, port, *command = arguments
+    namespaces, inside, meeting, port, view, *command = arguments
     try:
-        enter(namespaces, int(inside), meeting, int(port))
+        enter(namespaces, int(inside), meeting, int(port), view)
         os.execv(command[0], command)  # noqa: S606 - the command is our caller's
     except (Obstacle, OSError) as error:
         os.write(2, f"{error}\n".encode())

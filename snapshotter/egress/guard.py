@@ -12,6 +12,7 @@ that is not built by a status without a body. `why` has the cause.
 """
 
 import asyncio
+import os
 import resource
 import socket
 import threading
@@ -19,6 +20,7 @@ from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -94,16 +96,19 @@ class EgressGuard:
         """
         self._call(self._listen(listener, self._board.client), _STEP_S)
 
-    def listen_on_loopback(self) -> int:
+    def listen_on_loopback(self, user: int | None = None) -> int:
         """
         Be the proxy on a port of 127.0.0.1, and return it.
 
-        Where the system says whose a client is (`peer.can_tell`), only our own user's are
-        served.
+        Where the system says whose a client is (`peer.can_tell`), only one user's are served.
+
+        Args:
+            user: Their number; our own if not given.
         """
+        served = partial(self._board.client_of, os.geteuid() if user is None else user)
         listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         port: int = listener.getsockname()[1]
-        self._call(self._listen(listener, self._board.client_of_ours), _STEP_S)
+        self._call(self._listen(listener, served), _STEP_S)
         return port
 
     def dial(self, host: str, port: int, timeout_s: float) -> socket.socket:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snapshotter.egress.view import View
 from snapshotter.errors import ServiceUnavailable
 
 PORT = 3128  # inside: nothing else listens in that network
@@ -39,20 +40,25 @@ class NotTried(ServiceUnavailable):
     """The machine was too busy to try something: that says nothing of what it allows."""
 
 
-def command(namespaces: str, meeting: Path | None = None) -> tuple[str, ...]:
+def command(
+    namespaces: str, meeting: Path | None = None, view: View | None = None
+) -> tuple[str, ...]:
     """
-    Return what to put before a command, so that it runs in new namespaces.
+    Return what to put before a command, so that it runs in new namespaces and sees few files.
 
     With no namespaces at all the program still ends with its parent.
 
     Args:
         namespaces: `USER_AND_NET`, `USER` or `NONE`.
         meeting: Where a `Handover` waits.
+        view: The files that the program may see; all that its user may open if not given.
     """
     # An ordinary user keeps their number; root gets one to which Chromium gives its sandbox.
     uid = os.geteuid() or _UID
-    start = (sys.executable, "-I", "-S", str(_ENTER))
-    return (*start, namespaces, str(uid), str(meeting or "-"), str(PORT))
+    # Not the link of a virtual environment: that may lie where the view does not reach.
+    start = (os.path.realpath(sys.executable), "-I", "-S", str(_ENTER))
+    words = (namespaces, str(uid), str(meeting or "-"), str(PORT))
+    return (*start, *words, view.text() if view is not None else "-")
 
 
 def sandbox_obstacle(namespaces: str) -> str:
@@ -117,6 +123,7 @@ class Handover:
         self._expecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._expecting.bind(str(self.meeting))
+            self.meeting.chmod(0o666)  # root's browser is another user, and the directory private
             self._expecting.listen(1)
         except OSError:
             self._expecting.close()

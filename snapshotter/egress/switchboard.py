@@ -1,7 +1,6 @@
 """What all connections of a guard share: numbers, limits, the record, the files of their bytes."""
 
 import asyncio
-import os
 import socket
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -65,13 +64,13 @@ class Switchboard:
         """Return the protocol of a client that was accepted."""
         return Conversation(self).client
 
-    def client_of_ours(self) -> asyncio.BaseProtocol:
-        """Return the protocol of a client that is turned away if it is another user's."""
+    def client_of(self, user: int) -> asyncio.BaseProtocol:
+        """Return the protocol of a client that is turned away if it is not this user's."""
         conversation = Conversation(self)
         side, take_in = conversation.client, conversation.client.on_made
 
         def vet() -> None:
-            if self._is_ours(side):
+            if self._is_of(side, user):
                 take_in()
             else:
                 side.let_go()
@@ -220,14 +219,14 @@ class Switchboard:
         """Forget a conversation."""
         self._conversations.discard(conversation)
 
-    def _is_ours(self, side: Side) -> bool:
+    def _is_of(self, side: Side, user: int) -> bool:
         if side.transport is None or not peer.can_tell():
             return True
         try:
             found = peer.owner(side.transport.get_extra_info("socket"))
         except OSError:  # nobody who can not be told is let in
             found = None
-        if found == os.geteuid():
+        if found == user:
             return True
         # One line for all: who is turned away must not fill the record.
         if self._stranger is None:

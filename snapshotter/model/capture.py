@@ -8,6 +8,7 @@ nothing here is a float, because canonical JSON (RFC 8785) in a bundle has none.
 """
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -276,12 +277,34 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFacts:
+    """What processes of one kind could reach during the capture, as read from the kernel."""
+
+    type: str  # Chromium's word: "browser", "gpu-process", "renderer"; "driver" is Playwright's
+    count: int
+    seccomp: bool | None  # a filter of system calls that ours has not; None: nobody says
+    no_new_privs: bool
+    namespaces: tuple[str, ...]  # those of its own: "user", "mnt", "net", "pid"
+    user: str  # "own" (no account's), "ours" (the same as the capturing process) or "root"
+    # How files are kept from it: "empty" (its root directory is), "mount" (only a list exists),
+    # "landlock" (only a list can be opened), "uid" (what another user may open), "none", "unknown"
+    files: str
+
+
+def files_open_to(processes: Iterable[ProcessFacts]) -> tuple[str, ...]:
+    """Return the types of processes to which the files of the machine are open, as far as known."""
+    kinds = (it.type for it in processes if it.files in ("none", "unknown"))
+    return tuple(dict.fromkeys(kinds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxFacts:
     """Whether the page was rendered inside Chromium's sandbox, as read from the kernel."""
 
     asked: bool  # we started Chromium with its sandbox
     enforced: bool  # a renderer process ran under seccomp in its own user namespace
     detail: str  # how, or why not
+    processes: tuple[ProcessFacts, ...] = ()  # nothing: not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,6 +235,9 @@ class Decision:
     timezone: str = "UTC"  # IANA name
     user_agent: str = ""  # empty: the browser's own, which is the honest one
     ignore_certificate_errors: bool = False
+    webgl: bool = True  # pages may draw with the graphics interfaces WebGL and WebGPU
+    # No capture where files of this machine are not kept from each of the browser's processes.
+    require_file_protection: bool = False
     scroll_step: float = 0.8  # of the viewport's height
     segments: int = 100  # stretches that are read one by one, of a page that needs it
     quiet_s: float = 0.25  # no request in flight for so long: the page has settled

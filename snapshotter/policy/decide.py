@@ -117,6 +117,8 @@ def decide(
         timezone=effective.browser.timezone,
         user_agent=effective.browser.user_agent,
         ignore_certificate_errors=effective.browser.ignore_certificate_errors,
+        webgl=effective.browser.webgl,
+        require_file_protection=effective.sandbox.files == "refuse",
         scroll_step=effective.scroll.step_percent / 100,
         segments=effective.scroll.segments,
         quiet_s=effective.wait.quiet_ms / 1000,

@@ -115,6 +115,13 @@ class Browser(_Table):
     timezone: _Zone = "UTC"
     user_agent: str = Field(default="", pattern=r"^[ -~]*$", max_length=1000)  # a header's value
     ignore_certificate_errors: bool = False
+    webgl: bool = True
+
+
+class Sandbox(_Table):
+    """What has to hold the browser's processes."""
+
+    files: Literal["warn", "refuse"] = "warn"
 
 
 class Scroll(_Table):
@@ -465,6 +472,7 @@ class Policy(BaseModel):
     parents: tuple[Parent, ...] = Field(default=(), max_length=8, strict=False)
     match: Match = Match()
     browser: Browser = Browser()
+    sandbox: Sandbox = Sandbox()
     scroll: Scroll = Scroll()
     wait: Wait = Wait()
     media: Media = Media()

@@ -270,6 +270,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "redact_url_params": list(decision.redact.url_params),
         "redact_viewer_fields": list(decision.redact.viewer_names),
         "require_court_minimum": decision.require_court_minimum,
+        "require_file_protection": decision.require_file_protection,
         "require_proxy": decision.require_proxy,
         "retain_days": decision.retain_days,
         "retain_mode": decision.retain_mode,
@@ -280,6 +281,7 @@ def _settings(decision: Decision) -> dict[str, Any]:
         "timezone": decision.timezone,
         "user_agent": decision.user_agent,
         "viewport_px": list(decision.viewport_px),
+        "webgl": decision.webgl,
     }
     # The texts of the rules lie beside the record, as files of their own.
     settings["verdict"] = _group(replace(decision.verdict, rule_texts=()))

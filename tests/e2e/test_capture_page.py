@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.capture.browser import BrowserProcesses, Workplace
 from snapshotter.capture.engine import ChromiumCapturer
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.capture import Artifact, Capture, Outcome, StepState
+from snapshotter.model.capture import Artifact, Capture, Outcome, StepState, files_open_to
 from snapshotter.model.request import CaptureRequest, Decision, Limits
+from tests.e2e.peeking import Peeked, peek
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.e2e
@@ -51,6 +53,7 @@ class Engine:
         self.clock = MovableClock()
         self._capturer = ChromiumCapturer(clock=self.clock, ids=RandomIds(), version="0")
         self.progress: list[tuple[str, str]] = []
+        self.on_progress: Callable[[str], None] = lambda _: None
 
     def __call__(
         self, url: str, limits: Limits | None = None, *, browser: str = "shell",
@@ -63,9 +66,11 @@ class Engine:
             limits=limits or Limits(), allow_networks=("127.0.0.0/8",),
             ignore_certificate_errors=ignore_certificate_errors,
         )  # fmt: skip
-        return self._capturer.capture(
-            CaptureRequest(url=url), decision, spool, lambda *words: self.progress.append(words)
-        )
+        return self._capturer.capture(CaptureRequest(url=url), decision, spool, self._note)
+
+    def _note(self, step: str, words: str) -> None:
+        self.progress.append((step, words))
+        self.on_progress(step)
 
 
 @pytest.fixture
@@ -81,14 +86,32 @@ class Looked:
     engine: Engine
     root: Path  # what the capture was given to write in
     capture: Capture
+    secret: str  # a file that only we may open, beside what the capture writes
+    peeked: list[Peeked]  # the browser's processes, meanwhile
 
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
     root = tmp_path_factory.mktemp("looked")
     engine = Engine(root)
+    secret = root / "data" / "default.pem"
+    secret.parent.mkdir()
+    secret.write_text("a key")
+    secret.chmod(0o600)
+    peeked: list[Peeked] = []
+
+    def look(step: str) -> None:
+        if step == "scroll" and not peeked:
+            asked = (str(secret), "/etc/shadow", "/home", str(Path.home()), "/var/lib", "/run")
+            peeked.extend(peek(root / "spool-0", asked))
+
+    engine.on_progress = look
     with Site() as site:
-        yield Looked(site, engine, root, engine(site.url("/")))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "nobody's")
+            patch.setenv("SNAPSHOTTER_KEY_PASSPHRASE", "nobody's")
+            capture = engine(site.url("/"))
+        yield Looked(site, engine, root, capture, str(secret), peeked)
 
 
 looking = pytest.mark.xdist_group("fixture-page")  # one worker, one capture
@@ -132,13 +155,38 @@ def killing(
         while time.monotonic() < end and path not in site.paths():
             time.sleep(0.02)
         (root,) = tmp_path.glob(".spool-0-browser-*")
-        place = Workplace(root=root, profile=root, home=root, temporary=root, artifacts=root)
-        kill(BrowserProcesses(place))
+        kill(BrowserProcesses(Workplace.at(root)))
 
     killer = threading.Thread(target=wait_and_kill)
     killer.start()
     yield
     killer.join()
+
+
+@looking
+def test_no_process_of_the_browser_sees_keys_or_secrets(looked: Looked) -> None:
+    kinds = {it.type.partition(":")[0] for it in looked.peeked}
+    assert {"browser", "driver", "gpu-process", "renderer", "utility", "zygote"} <= kinds
+    for process in looked.peeked:
+        assert process.seen == frozenset(), process
+        names = [it for it in process.environment if it.startswith(("AWS", "SNAPSHOTTER"))]
+        assert names == [], process
+        ours = [it for it in process.files if it.startswith(str(looked.root))]
+        assert all(".spool-0-browser-" in it for it in ours), process
+
+
+@looking
+def test_the_record_says_of_each_kind_of_process_what_it_could_reach(looked: Looked) -> None:
+    processes = looked.capture.environment.sandbox.processes
+
+    how = {(it.type.partition(":")[0], it.files) for it in processes}
+    expected = {*((it, "mount") for it in ("browser", "driver", "gpu-process", "utility"))}
+    assert expected < how
+    assert ("renderer", "empty") in how
+    assert files_open_to(processes) == ()
+    assert [it.type for it in processes if it.type == "renderer" and not it.seccomp] == []
+    user = "own" if os.geteuid() == 0 else "ours"
+    assert {it.user for it in processes} == {user}
 
 
 @looking

@@ -31,7 +31,10 @@ with Site() as site:
             allow_no_sandbox=sys.argv[2] == "allowed",
         ).capture(
             CaptureRequest(url=site.url("/plain")),
-            Decision(policy_name="test", policy_text="", allow_networks=("127.0.0.0/8",)),
+            Decision(
+                policy_name="test", policy_text="", allow_networks=("127.0.0.0/8",),
+                require_file_protection=len(sys.argv) > 3,
+            ),
             Path(sys.argv[1]), lambda *_: None,
         )
     except SnapshotterError as error:
@@ -42,11 +45,20 @@ print(json.dumps([capture.outcome.value, facts]))
 """
 
 
-def attempt(spool: Path, *before: str, allowed: bool) -> "subprocess.CompletedProcess[str]":
-    """Try to capture in a process of its own, started by the command `before`."""
+def attempt(
+    spool: Path, *before: str, allowed: bool, protected: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """
+    Try to capture in a process of its own, started by the command `before`.
+
+    Args:
+        allowed: It may go without the browser's sandbox.
+        protected: It may not go where the files of the machine are open to the browser.
+    """
     spool.mkdir()
+    word = ["protected"] if protected else []
     return subprocess.run(
-        [*before, sys.executable, "-c", CAPTURE, str(spool), "allowed" if allowed else ""],
+        [*before, sys.executable, "-c", CAPTURE, str(spool), "allowed" if allowed else "", *word],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -107,6 +119,8 @@ def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_tol
     assert (facts["asked"], facts["enforced"]) == (False, False)
     assert facts["detail"].startswith("started with --no-sandbox: ")
     assert "no user namespace: unshare: " in facts["detail"]
+    # Landlock needs no namespace. Without its sandbox a renderer is held by it as well.
+    assert {it["files"] for it in facts["processes"]} == {"landlock"}
 
 
 CONFINED = (sys.executable, "-m", "tests.confined")
@@ -134,6 +148,19 @@ def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_c
     )
     assert last[1].startswith("hint: run as an ordinary user where user namespaces are allowed")
     assert done.returncode == 1
+    assert [it.name for it in tmp_path.iterdir()] == ["spool"]
+
+
+def test_where_files_are_open_to_the_browser_a_policy_that_forbids_it_captures_nothing(
+    tmp_path: Path,
+) -> None:
+    forbidden = (*CONFINED, "mount,landlock,setuid")
+    done = attempt(tmp_path / "spool", *forbidden, allowed=False, protected=True)
+
+    refused, hint = done.stderr.splitlines()[-2:]
+    assert refused.startswith("PolicyRefused: policy test captures only where the files of this ")
+    assert "they are open to browser, driver, gpu-process" in refused
+    assert hint.startswith("hint: snapshotter doctor says what is missing; or a policy ")
     assert [it.name for it in tmp_path.iterdir()] == ["spool"]
 
 

@@ -1,0 +1,228 @@
+"""
+What the browser's processes and its driver can reach of this machine: made small, and looked at.
+
+Chromium's sandbox holds its renderers alone. Its own process, and those that draw and connect,
+have no filter of system calls, and a page reaches the one that draws. So the files that a
+capture does not need are taken away from all of them (`egress/view.py`), and from Playwright's
+driver, which speaks with them. Nothing of our environment is passed on.
+"""
+
+import asyncio
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import playwright
+from playwright.async_api import Playwright, async_playwright
+
+from snapshotter.capture import kernel
+from snapshotter.egress import namespace, view
+from snapshotter.egress.view import View
+from snapshotter.model.capture import ProcessFacts
+
+if TYPE_CHECKING:
+    from snapshotter.capture.browser import BrowserBinary, Workplace
+
+_NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
+_COMPILED = "NODE_COMPILE_CACHE"
+# What Playwright tells its driver about itself.
+_PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
+_LOOK_S = 0.01
+_COMPILE_S = 20.0
+_DRIVER = Path(playwright.__file__).parent / "driver"
+_NAMESPACES = ("user", "mnt", "net", "pid")
+_FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
+
+_one_at_a_time = threading.Lock()  # `_NODE` is the whole process's
+
+
+def browser_view(place: "Workplace", binary: "BrowserBinary") -> View:
+    """Return the files that the browser may see."""
+    return View(
+        report=place.browser_view,
+        hidden=place.hidden,
+        reads=_of_browser(binary),
+        writes=(*place.directories, place.key_log),
+    )
+
+
+def prepare_driver(place: "Workplace", binary: "BrowserBinary") -> Path:
+    """Write the script that becomes Playwright's driver, and return its path."""
+    node = Path(os.environ.get(_NODE) or _DRIVER / "node")  # noqa: TID251
+    environment = dict(place.environment)
+    compiled = _compiled(node, environment)
+    if compiled is not None:
+        environment[_COMPILED] = str(compiled)
+    given = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
+    given += [f'"{name}=${name}"' for name in _PASSED_ON]
+    before: tuple[str, ...] = ()
+    if sys.platform.startswith("linux"):
+        place.script.touch(mode=0o755)  # a view holds what exists
+        files = View(
+            report=place.driver_view,
+            hidden=place.hidden,
+            reads=(*_of_browser(binary), *view.interpreter(), node, _DRIVER, place.script),
+            writes=(*place.directories, place.key_log, place.note, place.browser_view),
+            cache=compiled,
+        )
+        before = namespace.command(namespace.NONE, view=view.of_driver(files))
+    script = place.root / "driver"
+    script.write_text(
+        "#!/bin/sh\n"
+        "cd / || exit\n"
+        f'exec env -i {" ".join(given)} {shlex.join((*before, str(node)))} "$@"\n'
+    )
+    script.chmod(0o700)
+    return script
+
+
+async def start_driver(script: Path) -> Playwright:
+    """
+    Start Playwright's driver by a script: with few files and with no environment of ours.
+
+    Raises:
+        playwright.async_api.Error: It did not start.
+    """
+    while not _one_at_a_time.acquire(blocking=False):
+        await asyncio.sleep(_LOOK_S)
+    before = os.environ.get(_NODE)  # noqa: TID251
+    try:
+        os.environ[_NODE] = str(script)  # noqa: TID251
+        return await async_playwright().start()
+    finally:
+        if before is None:
+            os.environ.pop(_NODE, None)  # noqa: TID251
+        else:
+            os.environ[_NODE] = before  # noqa: TID251
+        _one_at_a_time.release()
+
+
+def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
+    """
+    Return where the driver's compiled scripts are: a driver that has them starts sooner.
+
+    The driver may read them and not write them, or one that was taken over would leave its own
+    there for the next. So they are made here, once for each version.
+    """
+    named = os.environ.get(_COMPILED)  # noqa: TID251
+    if not named:
+        return None
+    directory = Path(named).absolute()
+    done = directory / f"of-{metadata.version('playwright')}"
+    if not done.exists():
+        command = (str(node), str(_DRIVER / "package" / "cli.js"), "run-driver")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input
+                command,
+                env={**environment, _COMPILED: str(directory)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_COMPILE_S,
+                check=True,
+            )
+            for path in (directory, *directory.rglob("*")):  # root's driver is another user
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            done.touch()
+        except (OSError, subprocess.SubprocessError):
+            return None
+    return directory
+
+
+def _of_browser(binary: "BrowserBinary") -> tuple[Path, ...]:
+    """Return the folder of the browser's program; the program alone where many others live."""
+    folder = binary.path.absolute().parent
+    if str(folder) in _FOLDERS_OF_MANY or folder == Path.home():
+        return (binary.path.absolute(),)
+    return (folder,)
+
+
+def process_facts(
+    pids: Iterable[int], driver: int | None, place: "Workplace"
+) -> tuple[ProcessFacts, ...]:
+    """
+    Return what the kernel says of each process, those that are alike counted together.
+
+    Args:
+        pids: The browser's process group.
+    """
+    if not sys.platform.startswith("linux"):
+        user = "root" if os.geteuid() == 0 else "ours"
+        return (
+            ProcessFacts(
+                type="browser", count=1, seccomp=None, no_new_privs=False,
+                namespaces=(), user=user, files=view.NONE,
+            ),
+        )  # fmt: skip
+    found: Counter[ProcessFacts] = Counter()
+    for pid in pids:
+        if facts := _facts(pid, kernel.process_type(pid), place, place.browser_view):
+            found[facts] += 1
+    if driver is not None and (facts := _facts(driver, "driver", place, place.driver_view)):
+        found[facts] += 1
+    kinds = sorted(found.items(), key=lambda it: (it[0].type, it[0].files))
+    return tuple(replace(facts, count=count) for facts, count in kinds)
+
+
+def _facts(pid: int, kind: str, place: "Workplace", report: Path) -> ProcessFacts | None:
+    """Return the facts about one process; None if it is gone."""
+    status, ours = kernel.status(pid), kernel.status(os.getpid())
+    own = tuple(it for it in _NAMESPACES if _has_own(it, pid))
+    if not status:
+        return None
+    return ProcessFacts(
+        type=kind,
+        count=1,
+        seccomp=kernel.has_own_filter(status, ours),
+        no_new_privs=status.get("NoNewPrivs") == "1",
+        namespaces=own,
+        user=_user(status, ours),
+        files=_files(pid, place, report, _user(status, ours)),
+    )
+
+
+def _has_own(name: str, pid: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
+    except OSError:  # not ours to read, or gone
+        return False
+
+
+def _user(status: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """Return a word for the user of a process: a number could name a person."""
+    theirs = status.get("Uid", "").split()[:1]
+    if theirs == ours.get("Uid", "").split()[:1]:
+        return "root" if theirs == ["0"] else "ours"
+    return "own"
+
+
+def _files(pid: int, place: "Workplace", report: Path, user: str) -> str:
+    """Return how files are kept from a process, one of the words of `ProcessFacts.files`."""
+    root = f"/proc/{pid}/root"
+    try:
+        if not os.listdir(root):
+            return "empty"
+    except (FileNotFoundError, ProcessLookupError):
+        # Chromium's sandbox makes the directory of a process its root that then ends.
+        return "empty" if kernel.status(pid) else "unknown"
+    except OSError:
+        return "unknown"
+    try:
+        os.lstat(f"{root}{place.hidden}")
+    except FileNotFoundError:
+        return view.MOUNT
+    except OSError:
+        return "unknown"
+    # What the kernel shows to nobody: the process itself noted it, after it had tried.
+    way = report.read_text()
+    if view.LANDLOCK in way.split("+"):
+        return view.LANDLOCK
+    return view.UID if user == "own" else view.NONE

@@ -1,0 +1,114 @@
+"""
+Which files a browser sees, and its driver: programs, libraries, fonts, and where it works.
+
+An allowlist. Settings, keys, salts, store, spool, homes, sockets of services and what the
+system keeps under /etc and /var are not in it, wherever they are. `enter.py` carries it out by
+the first of these ways that the system allows:
+
+- "mount": a root directory of its own in a mount namespace, in which nothing else exists;
+- "landlock": the kernel refuses to open anything else (no namespace and no rights needed).
+  Names and sizes of files can still be learned;
+- "uid": for root alone, another user than root, who may open what everybody may;
+- "none".
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+MOUNT, LANDLOCK, UID, NONE = "mount", "landlock", "uid", "none"
+
+_SYSTEM = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store",
+    "/etc/alternatives", "/etc/ca-certificates", "/etc/fonts", "/etc/ld.so.cache",
+    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/pki/ca-trust",
+    "/etc/pki/tls/certs", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/var/cache/fontconfig",
+    "/sys/devices/system/cpu",
+)  # fmt: skip
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+# Numbers that no account has (systemd gives them to services for as long as these run).
+_FIRST_UID, _UIDS = 61_184, 4_336
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """
+    What one program may see.
+
+    A path that does not exist when the view is written is left out.
+    """
+
+    report: Path  # gets the way by which the other files were taken away
+    hidden: Path  # a file that exists and that the program must not be able to open
+    reads: Sequence[Path] = ()
+    writes: Sequence[Path] = ()
+    cache: Path | None = None  # read, and done without where it can not be
+    ways: Sequence[str] = (MOUNT, LANDLOCK, NONE)
+
+    def text(self) -> str:
+        """Return it in the words of `enter.py`."""
+        uid = _FIRST_UID + secrets.randbelow(_UIDS)
+        lines = [
+            _line("ways", *self.ways),
+            _line("uid", str(uid)),
+            _line("report", str(self.report)),
+            _line("hidden", str(self.hidden)),
+            *_system(),
+        ]
+        seen = [Path(it) for it in _SYSTEM if not os.path.islink(it)]
+        for path in sorted(set(self.reads)):
+            if path.exists() and not _is_below(path, seen):
+                lines.append(_line("read", os.path.realpath(path), str(path)))
+                seen.append(path)
+        lines += [
+            _line("write", os.path.realpath(it), str(it)) for it in self.writes if it.exists()
+        ]
+        if self.cache is not None:
+            # Node has a folder for each user, whose number ends its name.
+            ours, theirs = f"-{os.geteuid()}", f"-{uid if os.geteuid() == 0 else os.geteuid()}"
+            for folder in self.cache.glob(f"*{ours}"):
+                lines.append(
+                    _line("cache", os.path.realpath(folder), f"{str(folder)[: -len(ours)]}{theirs}")
+                )
+        return "\n".join(lines)
+
+
+def of_driver(view: View) -> View:
+    """Return a view with the ways that the driver has: it makes its own user namespace."""
+    ways: tuple[str, ...] = (f"user+{MOUNT}", LANDLOCK, NONE)
+    if os.geteuid() == 0:  # then it need not stay root
+        ways = (f"{MOUNT}+{UID}", f"user+{MOUNT}", f"{LANDLOCK}+{UID}", LANDLOCK, UID, NONE)
+    return replace(view, ways=ways)
+
+
+def interpreter() -> tuple[Path, ...]:
+    """Return the files that `enter.py` needs to run again inside a view."""
+    return (
+        Path(os.path.realpath(sys.executable)),
+        Path(sys.base_prefix, "lib"),
+        Path(__file__).with_name("enter.py"),
+    )
+
+
+def _system() -> Iterable[str]:
+    for name in _SYSTEM:
+        if os.path.islink(name) and os.path.isdir(name):  # /bin is usr/bin
+            yield _line("link", name, os.readlink(name))
+        elif os.path.exists(name):
+            yield _line("read", os.path.realpath(name), name)
+    for name in _DEVICES:
+        yield _line("device", f"/dev/{name}")
+    yield _line("proc", "/proc")
+
+
+def _is_below(path: Path, seen: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(it) for it in seen)
+
+
+def _line(*words: str) -> str:
+    if any("\n" in it or "\t" in it for it in words):
+        raise ValueError(f"a path that cannot be passed on: {words}")
+    return "\t".join(words)

@@ -1,0 +1,52 @@
+"""What is said of processes of the browser to which the files of the machine are open."""
+
+import pytest
+
+from snapshotter.app import doctor
+from snapshotter.app.doctor import State
+from snapshotter.model.capture import ProcessFacts, SandboxFacts, files_open_to
+
+
+def process(kind: str, files: str) -> ProcessFacts:
+    return ProcessFacts(
+        type=kind, count=1, seccomp=False, no_new_privs=True,
+        namespaces=(), user="ours", files=files,
+    )  # fmt: skip
+
+
+def sandbox(*processes: ProcessFacts) -> SandboxFacts:
+    return SandboxFacts(asked=True, enforced=True, detail="", processes=processes)
+
+
+def test_a_protection_that_could_not_be_looked_at_counts_as_missing() -> None:
+    kinds = ("empty", "mount", "landlock", "uid", "none", "unknown")
+    processes = [process(f"type-{it}", it) for it in kinds]
+
+    assert files_open_to(processes) == ("type-none", "type-unknown")
+    assert files_open_to(()) == ()  # a record of an earlier version says nothing of it
+
+
+def test_doctor_names_each_process_that_may_open_our_files_first() -> None:
+    check = doctor._files(sandbox(process("renderer", "empty"), process("gpu-process", "none")))
+
+    assert check.state is State.WARNING
+    assert check.detail.endswith(
+        ": may open every file that we may: gpu-process; sees an empty directory: renderer"
+    )
+    assert "Landlock" in check.fix
+
+
+def test_doctor_is_content_where_every_process_is_kept_from_files() -> None:
+    good = doctor._files(sandbox(process("driver", "mount"), process("renderer", "empty")))
+
+    assert good.state is State.OK
+    assert doctor._files(sandbox()).state is State.WARNING  # nothing was looked at
+
+
+@pytest.mark.parametrize(("uid", "state"), [(0, State.WARNING), (1000, State.OK)])
+def test_doctor_says_that_root_captures(
+    monkeypatch: pytest.MonkeyPatch, uid: int, state: State
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+
+    assert doctor._user().state is state
