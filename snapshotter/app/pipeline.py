@@ -26,10 +26,10 @@ from snapshotter.app.spool import sweep
 from snapshotter.app.stages import Timer, stage_ms
 from snapshotter.app.storing import Alone, location, store_while
 from snapshotter.app.tokens import TokenDesk
-from snapshotter.errors import CaptureIncomplete
 from snapshotter.model.assessment import Assessment, Shown
 from snapshotter.model.bundle import Bundle, StoredObject
 from snapshotter.model.capture import Capture
+from snapshotter.model.conclusion import exit_code
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.job import Sealed
 from snapshotter.model.own_names import OwnName
@@ -249,7 +249,7 @@ def _sealed(
         sha256=bundle.digests.sha256,
         length=bundle.digests.length,
         log_size=quoted.size,
-        exit_code=0 if met or not decision.require_court_minimum else CaptureIncomplete.exit_code,
+        exit_code=exit_code(met, required=decision.require_court_minimum),
         outcome=capture.outcome.value,
         http_status=response.status if response else None,
         final_url=capture.final_url,

@@ -384,11 +384,17 @@ def _replaced(place: str, name: str, count: int) -> tuple[str, str]:
 
 def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, str]]:
     """Return the record's main facts as label and text."""
+    from snapshotter.model.capture import Outcome
+    from snapshotter.model.conclusion import headline, qualified
+
     try:
         what, when, how, content = (record[key] for key in ("what", "when", "how", "content"))
         whom, environment = record["from_whom"], how["environment"]
         clock = when["clock"]
+        minimum, outcome = record["court_minimum"], Outcome(record["outcome"]["state"])
+        is_light = how.get("settings", {}).get("light") is True
         lines = [
+            ("in short", headline(outcome, shown, light=is_light)),
             ("bundle", record["bundle_id"]),
             ("title", what["title"]),
             ("requested", what["requested_url"]),
@@ -408,7 +414,7 @@ def _summary(record: dict[str, Any], shown: "Shown | None") -> list[tuple[str, s
                 ("", f"warning: {warning['code']}: {warning['detail']}")
                 for warning in record["outcome"].get("warnings", ())
             ),
-            ("", record["court_minimum"]["line"]),
+            ("", qualified(minimum["line"], minimum["met"] is True, shown)),
             ("captured", f"{when['started_at']} to {when['ended_at']}"),
             (
                 "clock",

@@ -21,7 +21,7 @@ from snapshotter.cli.output import (
     verdict_lines,
     verdict_object,
 )
-from snapshotter.errors import CaptureIncomplete, SnapshotterError, bug
+from snapshotter.errors import SnapshotterError, bug
 from snapshotter.model.job import NORMAL
 
 if TYPE_CHECKING:
@@ -230,8 +230,10 @@ class _Batch:
             if alone:
                 raise
             return bug(error), 0
-        met = done.capture.court_minimum.met or not decision.require_court_minimum
-        return None, 0 if met else CaptureIncomplete.exit_code
+        from snapshotter.model.conclusion import exit_code
+
+        met = done.capture.court_minimum.met
+        return None, exit_code(met, required=decision.require_court_minimum)
 
     @contextlib.contextmanager
     def _polite(self, url: str, wanted: list[str]) -> Iterator[list["Result"]]:
@@ -352,6 +354,7 @@ def _failed(url: str, error: SnapshotterError, as_json: bool) -> None:
 def _object(done: "Result") -> dict[str, Any]:
     """Return the object that `--json` prints, as docs/reference/json.md promises it."""
     from snapshotter.formats.canonical_json import instant
+    from snapshotter.model.conclusion import headline
 
     captured = done.capture
     return {
@@ -364,6 +367,7 @@ def _object(done: "Result") -> dict[str, Any]:
         "captured_at": instant(captured.started_at),
         "court_minimum": captured.court_minimum.met,
         "final_url": captured.final_url,
+        "headline": headline(captured.outcome, done.shown, light=done.decision.light),
         "http_status": captured.response.status if captured.response else None,
         "outcome": captured.outcome.value,
         "own_names": [
@@ -450,16 +454,19 @@ def _log_object(logged: "Logged") -> dict[str, Any]:
 
 def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     from snapshotter.app.remarks import log_state, timestamp_state
+    from snapshotter.model.conclusion import headline, qualified
     from snapshotter.model.finding import Verdict
     from snapshotter.seal.record import court_minimum_line
     from snapshotter.verify.report import printable
 
     captured, bundle = done.capture, done.bundle
-    result(f"{captured.outcome.value}: {printable(captured.title or captured.final_url)}")
+    result(headline(captured.outcome, done.shown, light=done.decision.light))
     for reason in captured.reasons:
         result(f"  {reason.code}: {printable(reason.detail)}")
     for warning in captured.warnings:
         result(f"  warning: {warning.code}: {printable(warning.detail)}")
+    if captured.title:
+        result(f"  title          {printable(captured.title)}")
     status = captured.response.status if captured.response else "none"
     images = captured.images
     result(f"  page           {printable(captured.final_url)} (HTTP status {status})")
@@ -473,7 +480,8 @@ def _print(done: "Result", *, settings_store: str, last: bool) -> None:
     lost = counts.failed + counts.blocked
     more = f", {lost} without an answer" if lost else ""
     result(f"  requests       {counts.answered} of {counts.total} answered{more}")
-    result(f"  {court_minimum_line(captured, done.decision)}")
+    line = court_minimum_line(captured, done.decision)
+    result(f"  {qualified(line, captured.court_minimum.met, done.shown)}")
     result(f"  time proof     {timestamp_state(done)}")
     if done.logged is not None:
         result(f"  log            {log_state(done)}")

@@ -28,7 +28,6 @@ from snapshotter.app.pipeline import Result, World
 from snapshotter.app.series import Series
 from snapshotter.app.storing import location
 from snapshotter.errors import (
-    CaptureIncomplete,
     EvidenceInvalid,
     ServiceUnavailable,
     SnapshotterError,
@@ -36,6 +35,7 @@ from snapshotter.errors import (
 )
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest
+from snapshotter.model.conclusion import exit_code
 from snapshotter.model.job import Sealed
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
@@ -185,9 +185,10 @@ def _stored(
     visited, _ = without_parameters(entry.url, decision.strip_params)
     if what.get("requested_url") != visited:
         return None
-    met = record.get("court_minimum", {}).get("met") is True or not decision.require_court_minimum
+    met = record.get("court_minimum", {}).get("met") is True
+    code = exit_code(met, required=decision.require_court_minimum)
     return Came(
-        status=DONE if met else INCOMPLETE,
+        status=INCOMPLETE if code else DONE,
         outcome=str(record.get("outcome", {}).get("state", "")),
         verdict=shown.words if shown is not None else "",
         bundle_id=bundle_id,
@@ -195,7 +196,7 @@ def _stored(
         time=str(record.get("when", {}).get("started_at", "")),
         location=location(world.store, key),
         title=str(what.get("title") or "")[:_TITLE],
-        exit_code=0 if met else CaptureIncomplete.exit_code,
+        exit_code=code,
         http_status=status if type(status := what.get("http_status")) is int else None,
         final_url=str(what.get("final_url", "")),
     )
@@ -204,9 +205,9 @@ def _stored(
 def came_of(done: Result, decision: Decision) -> Came:
     """Return what came of a row, from what was captured just now."""
     captured = done.capture
-    met = captured.court_minimum.met or not decision.require_court_minimum
+    code = exit_code(captured.court_minimum.met, required=decision.require_court_minimum)
     return Came(
-        status=DONE if met else INCOMPLETE,
+        status=INCOMPLETE if code else DONE,
         outcome=captured.outcome.value,
         verdict=done.shown.words if done.shown is not None else "",
         bundle_id=done.bundle.id,
@@ -214,8 +215,8 @@ def came_of(done: Result, decision: Decision) -> Came:
         time=instant(captured.started_at),
         location=done.location,
         title=captured.title[:_TITLE],
-        error="" if met else "; ".join(f"{it.code}: {it.detail}" for it in captured.reasons),
-        exit_code=0 if met else CaptureIncomplete.exit_code,
+        error="; ".join(f"{it.code}: {it.detail}" for it in captured.reasons) if code else "",
+        exit_code=code,
         http_status=captured.response.status if captured.response else None,
         final_url=captured.final_url,
     )

@@ -1,0 +1,97 @@
+"""
+What a capture came to, in one sentence, and what its court minimum is a minimum of.
+
+The outcome says how much of a page was captured, the verdict says what the page shows, and the
+court minimum says which parts are there. A log-in page can be captured whole. So nothing prints
+one of the three alone. The table of all combinations is docs/spec/assessment.md#in-one-sentence.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from snapshotter.errors import CaptureIncomplete
+from snapshotter.model.assessment import Availability, Content, Shown, WallKind
+from snapshotter.model.capture import Outcome
+
+WALLS: Final[Mapping[WallKind, str]] = MappingProxyType(
+    {
+        WallKind.LOGIN: "a log-in wall",
+        WallKind.VERIFICATION: "a request to verify the visitor",
+        WallKind.CHALLENGE: "a test against robots",
+        WallKind.CONSENT: "a request for consent",
+        WallKind.PAYWALL: "a paywall",
+        WallKind.AGE: "a question for the reader's age",
+        WallKind.APP_ONLY: "a request to open the app",
+        WallKind.RATE_LIMITED: "a refusal for too many requests",
+        WallKind.SESSION_EXPIRED: "a notice that a session has expired",
+    }
+)
+_BEGINNINGS: Final = {
+    (Outcome.COMPLETE, False): "The page was captured whole",
+    (Outcome.PARTIAL, False): "The page was captured in part",
+    (Outcome.COMPLETE, True): "The first view of the page was captured",
+    (Outcome.PARTIAL, True): "The first view of the page was captured in part",
+}
+_NO_PAGE: Final = "No page could be captured."
+_ENDS: Final = {
+    Content.CONTENT: "its content",
+    Content.PARTIAL: "only some of its content",
+    Content.BLANK: "nothing",
+}
+_THINGS: Final = {
+    Content.SHELL: "a frame without its main text",
+    Content.BLANK: "a blank page",
+    Content.ERROR: "an error",
+}
+_STATED: Final = "a statement that the content is not available"
+_UNKNOWN: Final = "words that may say that the content is not available, which no rule knows"
+
+
+def headline(outcome: Outcome, shown: Shown | None, *, light: bool = False) -> str:
+    """
+    Return what a capture came to: one sentence that can be quoted.
+
+    Args:
+        shown: None: what the page shows could not be established.
+        light: It was a light check, which looks at the first view alone.
+    """
+    if outcome is Outcome.FAILED:
+        return _NO_PAGE
+    beginning = _BEGINNINGS[outcome, light]
+    if shown is None:
+        return f"{beginning}. What it shows could not be established."
+    return f"{beginning}, and it shows {_what(shown)}."
+
+
+def qualified(line: str, met: bool, shown: Shown | None) -> str:
+    """Return the line on the court minimum, and what it is the minimum of if not of content."""
+    if not met:
+        return line
+    if shown is None:
+        return f"{line}; no verdict says whether this is the content"
+    if shown.content in (Content.CONTENT, Content.PARTIAL):
+        return line
+    return f"{line}, of {_thing(shown)} and not of the content"
+
+
+def exit_code(met: bool, *, required: bool) -> int:
+    """Return the exit code of a capture that was sealed and stored: 3 where it lacks something."""
+    return 0 if met or not required else CaptureIncomplete.exit_code
+
+
+def _what(shown: Shown) -> str:
+    if shown.content in _ENDS:
+        return _ENDS[shown.content]
+    thing = _thing(shown)
+    return thing if shown.content is Content.NOTICE else f"{thing}, not the content"
+
+
+def _thing(shown: Shown) -> str:
+    """Return what stands in the content's place."""
+    if shown.content is Content.WALL:
+        return WALLS[shown.wall] if shown.wall is not None else "a wall"
+    if shown.content is Content.NOTICE:
+        is_known = shown.availability is Availability.UNAVAILABLE
+        return _STATED if is_known else _UNKNOWN
+    return _THINGS[shown.content]
