@@ -41,6 +41,7 @@ from snapshotter.model.capture import (
     Reason,
     Redirect,
     Scrolling,
+    Settling,
     Step,
     StepState,
 )
@@ -54,6 +55,7 @@ _LOG_LINES = 10_000
 _SAME_ACTIONS = 1_000  # of one kind that are told one by one
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
+_SETTLINGS = 100
 _PLACEHOLDERS = 100  # of images that another picture stands for
 # What a reader of the page would miss; a beacon or a ping nobody sees.
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
@@ -103,6 +105,7 @@ class Ledger:
         self.frames: tuple[FrameFacts, ...] = ()
         self.missing_glyphs: tuple[MissingGlyphs, ...] = ()
         self.scrolling: Scrolling | None = None
+        self.settlings: tuple[Settling, ...] = ()
         self.page_size: PageSize | None = None
         self.page_times: tuple[tuple[str, str, datetime], ...] = ()  # see `clocks.of_page`
         self._warnings: list[Reason] = []
@@ -317,6 +320,7 @@ class Ledger:
             frames=self.frames,
             missing_glyphs=self.missing_glyphs,
             scrolling=self.scrolling,
+            settlings=self.settlings[:_SETTLINGS],
             page_size=size,
             text_characters=len(self.text),
             document_language=self.language,
@@ -349,6 +353,11 @@ class Ledger:
         if count:
             words = f"the page loaded itself anew {count} times, and did not come to rest"
             self.complain("reload-loop", words)
+
+    def settled(self, settling: Settling) -> None:
+        """Keep how one time of waiting for the page ended."""
+        self.settlings = (*self.settlings, settling)
+        self.log("settled", settling.how.value)
 
     def mark_placeholders(
         self, urls: Collection[str], recorded: Callable[[str], str] = str

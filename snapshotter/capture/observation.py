@@ -13,6 +13,7 @@ import itertools
 import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,13 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.exchange import WEBSOCKET, Answer, End, Observed
 from snapshotter.capture.redact import Redactor
-from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
+from snapshotter.capture.targets import (
+    Params,
+    ProtocolError,
+    Session,
+    Targets,
+    TunnelledSession,
+)
 from snapshotter.model.capture import Redirect
 from snapshotter.model.request import Limits
 from snapshotter.ports import Clock
@@ -30,7 +37,11 @@ _CALL_S = 5.0  # for a frame or worker to be followed, which waits for that
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
+_POLLS = 3  # requests of scripts to one address from which on they are taken for a poll
+_MESSAGES = 3  # of one socket or event stream that count as something new
+_WORKER_S = 0.3  # for a worker that is not busy to answer
 
+_LONG_NUMBER = re.compile(r"\d{6,}")  # what keeps an answer from coming from a cache
 _NO_ADDRESS = re.compile(r"[\x00-\x20\x7f]")  # a script may name itself as it likes
 # Playwright's words for resource types, and CDP's.
 _RESOURCE_TYPES = {"xhr": "XHR", "eventsource": "EventSource", "texttrack": "TextTrack"}
@@ -46,9 +57,22 @@ _EVENTS = (
     "Network.loadingFailed",
     "Network.webSocketCreated",
     "Network.webSocketHandshakeResponseReceived",
+    "Network.webSocketFrameReceived",
     "Network.webSocketClosed",
+    "Network.eventSourceMessageReceived",
     "Page.frameNavigated",
 )
+
+
+@dataclass(slots=True)
+class _Channel:
+    """A socket or an event stream, over which messages may come."""
+
+    kind: str  # "socket" or "event-stream"
+    number: int  # of its request
+    since: float  # `clock.monotonic()`
+    messages: int = 0
+    is_open: bool = True
 
 
 class Observer:
@@ -74,7 +98,14 @@ class Observer:
         self._sent: Counter[str] = Counter()  # heads that were sent, by request id
         self._heard: set[str] = set()  # ids of requests whose answer's head came
         self._shared_workers: set[str] = set()  # target ids
+        self._ended_workers: set[str] = set()  # of those
         self._quiet_since = clock.monotonic()
+        self._changed_at = clock.monotonic()  # likewise, without polls
+        self._asked: Counter[tuple[str, str]] = Counter()  # requests of scripts, by address
+        self._polls: set[int] = set()  # numbers of requests
+        self._channels: dict[str, _Channel] = {}  # sockets and event streams, by request id
+        self._workers: set[TunnelledSession] = set()
+        self._busy_since = 0.0  # since when a worker does not answer; 0: all do
         self._ignored = 0
         self._not_followed = 0
         self._received = 0  # bytes, decoded or on the wire, whichever the browser says is more
@@ -132,6 +163,51 @@ class Observer:
     def quiet_since(self) -> float:
         """`clock.monotonic()` of the last beginning or end of a request."""
         return self._quiet_since
+
+    @property
+    def awaited(self) -> int:
+        """Requests without an end, but for polls and for event streams that are open."""
+        streams = {it.number for it in self._channels.values() if it.is_open}
+        return len(self._open - self._polls - streams)
+
+    @property
+    def changed_at(self) -> float:
+        """`clock.monotonic()` of the last news from the network that is no poll."""
+        return self._changed_at
+
+    @property
+    def workers(self) -> int:
+        """Workers that run, shared ones too."""
+        return len(self._workers) + len(self._shared_workers - self._ended_workers)
+
+    @property
+    def silent_channels(self) -> tuple[tuple[str, float], ...]:
+        """Sockets and event streams without a first message: kind, and since when."""
+        return tuple(
+            (it.kind, it.since) for it in self._channels.values() if it.is_open and not it.messages
+        )
+
+    @property
+    def channels(self) -> int:
+        """Sockets and event streams that are open and have had a message."""
+        return sum(it.is_open and it.messages > 0 for it in self._channels.values())
+
+    async def busy_since(self) -> float:
+        """Return since when a worker has not answered; 0.0: all do."""
+        workers = tuple(self._workers)
+        if not workers:
+            return 0.0
+        asked = self._clock.monotonic()
+        answers = await asyncio.gather(
+            *[
+                asyncio.wait_for(it.send("Runtime.evaluate", {"expression": "1"}), _WORKER_S)
+                for it in workers
+            ],
+            return_exceptions=True,
+        )
+        busy = any(isinstance(it, TimeoutError) for it in answers)
+        self._busy_since = (self._busy_since or asked) if busy else 0.0
+        return self._busy_since
 
     @property
     def bytes_received(self) -> int:
@@ -197,6 +273,8 @@ class Observer:
     async def _listen(self, session: Session) -> None:
         """Ask for a target's events. No body is asked for, so none is to be kept for us."""
         nothing = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0}
+        if isinstance(session, TunnelledSession) and "worker" in session.kind:
+            self._workers.add(session)
         await session.send("Network.enable", nothing)
         await self._targets.follow(session)
 
@@ -212,6 +290,8 @@ class Observer:
     def _on_gone(self, session: Session) -> None:
         """A window was closed, a frame removed, a worker ended."""
         self._gone.add(session)
+        if isinstance(session, TunnelledSession):
+            self._workers.discard(session)
         self._spawn(self._end_requests_of_the_gone())
 
     async def _end_requests_of_the_gone(self) -> None:
@@ -234,6 +314,7 @@ class Observer:
         session = await browser.new_browser_cdp_session()
         session.on("Target.targetCreated", self._on_shared_worker)
         session.on("Target.targetInfoChanged", self._on_shared_worker)
+        session.on("Target.targetDestroyed", lambda gone: self._ended_workers.add(gone["targetId"]))
         kinds = [{"type": "shared_worker", "exclude": False}]
         await session.send("Target.setDiscoverTargets", {"discover": True, "filter": kinds})
 
@@ -305,7 +386,8 @@ class Observer:
             else:
                 self._unclaimed.setdefault((one.method, one.url), deque()).append(one)
             self._open.add(one.number)
-            self._touch()
+            self._note_poll(one)
+            self._touch(one)
 
     def _on_requestWillBeSentExtraInfo(self, session: Session, params: Params) -> None:
         # One for each hop that goes to the network; it may come before its request.
@@ -328,6 +410,11 @@ class Observer:
             for name in ("fromDiskCache", "fromPrefetchCache", "fromServiceWorker")
         )
         self._take_answer(one, response)
+        if one.resource_type == "EventSource" and one.end is End.PENDING:
+            self._channels.setdefault(
+                params["requestId"],
+                _Channel(kind="event-stream", number=one.number, since=self._clock.monotonic()),
+            )
         if session not in one.sessions:
             one.sessions.append(session)
 
@@ -346,7 +433,7 @@ class Observer:
             if one.number in self._open and _has_come(one):
                 # A page that does not read a body is never told of its end, and neither are we.
                 self._open.discard(one.number)
-                self._touch()
+                self._touch(one)
 
     def _on_loadingFinished(self, session: Session, params: Params) -> None:
         if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
@@ -370,7 +457,7 @@ class Observer:
 
     def _on_webSocketCreated(self, session: Session, params: Params) -> None:
         # It may stay open for as long as the page lives: never in flight.
-        self._new(
+        one = self._new(
             params["requestId"],
             url=params["url"].replace("ws", "http", 1),  # which its handshake speaks
             method="GET",
@@ -379,6 +466,21 @@ class Observer:
             initiator=params.get("initiator", {}),
             session=session,
         )
+        number = one.number if one is not None else -1
+        now = self._clock.monotonic()
+        self._channels[params["requestId"]] = _Channel(kind="socket", number=number, since=now)
+
+    def _on_webSocketFrameReceived(self, session: Session, params: Params) -> None:
+        self._take_message(params["requestId"])
+
+    def _on_eventSourceMessageReceived(self, session: Session, params: Params) -> None:
+        self._take_message(params["requestId"])
+
+    def _take_message(self, request_id: str) -> None:
+        if (channel := self._channels.get(request_id)) is not None:
+            channel.messages += 1
+            if channel.messages <= _MESSAGES:
+                self._changed_at = self._clock.monotonic()
 
     def _on_webSocketHandshakeResponseReceived(self, session: Session, params: Params) -> None:
         if hops := self._hops.get(params["requestId"]):
@@ -386,6 +488,8 @@ class Observer:
             hops[-1].end = End.ANSWERED
 
     def _on_webSocketClosed(self, session: Session, params: Params) -> None:
+        if (channel := self._channels.get(params["requestId"])) is not None:
+            channel.is_open = False
         if (hops := self._hops.get(params["requestId"])) and hops[-1].end is End.PENDING:
             hops[-1].end = End.FAILED
 
@@ -471,10 +575,23 @@ class Observer:
     def _close(self, one: Observed, end: End) -> None:
         one.end = end
         self._open.discard(one.number)
-        self._touch()
+        if (channel := self._channels.get(one.request_id)) is not None:
+            channel.is_open = False
+        self._touch(one)
 
-    def _touch(self) -> None:
+    def _note_poll(self, one: Observed) -> None:
+        """Take note of a request that scripts make again and again, to the same address."""
+        if one.resource_type not in ("XHR", "Fetch", "Ping"):
+            return
+        address = (one.method, _LONG_NUMBER.sub("", one.url))
+        self._asked[address] += 1
+        if self._asked[address] > _POLLS:
+            self._polls.add(one.number)
+
+    def _touch(self, one: Observed) -> None:
         self._quiet_since = self._clock.monotonic()
+        if one.number not in self._polls:
+            self._changed_at = self._quiet_since
 
     async def _begin_as_told(self, request: Request) -> None:
         """Take in a request that Playwright tells of and our sessions do not."""
@@ -500,7 +617,8 @@ class Observer:
             self._claimed[request] = one
             self._adopted.setdefault((one.method, one.url), deque()).append(one)
             self._open.add(one.number)
-            self._touch()
+            self._note_poll(one)
+            self._touch(one)
 
     def _replace(self, adopted: Observed, own: Observed) -> None:
         """Put what a session of ours tells in the place of what Playwright told before it."""

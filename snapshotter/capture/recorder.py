@@ -131,6 +131,29 @@ class Recorder(Protocol):
         """`clock.monotonic()` of the last beginning or end of a request."""
 
     @property
+    def awaited(self) -> int:
+        """Requests without an end, but for polls and for event streams that are open."""
+
+    @property
+    def changed_at(self) -> float:
+        """`clock.monotonic()` of the last news from the network that is no poll."""
+
+    @property
+    def workers(self) -> int:
+        """Workers that run, shared ones too."""
+
+    @property
+    def silent_channels(self) -> tuple[tuple[str, float], ...]:
+        """Sockets and event streams without a first message: kind, and since when."""
+
+    @property
+    def channels(self) -> int:
+        """Sockets and event streams that are open and have had a message."""
+
+    async def busy_since(self) -> float:
+        """Return since when a worker has not answered; 0.0: all do."""
+
+    @property
     def over_limit(self) -> str:
         """The reason code of a limit that was passed, the gravest, or an empty text."""
 
@@ -241,6 +264,35 @@ class WireRecorder:
     def quiet_since(self) -> float:
         """See `Recorder.quiet_since`."""
         return self._observer.quiet_since
+
+    @property
+    def awaited(self) -> int:
+        """See `Recorder.awaited`."""
+        return self._observer.awaited
+
+    @property
+    def changed_at(self) -> float:
+        """See `Recorder.changed_at`."""
+        return self._observer.changed_at
+
+    @property
+    def workers(self) -> int:
+        """See `Recorder.workers`."""
+        return self._observer.workers
+
+    @property
+    def silent_channels(self) -> tuple[tuple[str, float], ...]:
+        """See `Recorder.silent_channels`."""
+        return self._observer.silent_channels
+
+    @property
+    def channels(self) -> int:
+        """See `Recorder.channels`."""
+        return self._observer.channels
+
+    async def busy_since(self) -> float:
+        """See `Recorder.busy_since`."""
+        return await self._observer.busy_since()
 
     @property
     def over_limit(self) -> str:

@@ -196,7 +196,7 @@ class Reveal:
                 "not-settled", f"after {limit:g} s still under way: {settled.open_ends}"
             )
             return End(StepState.PARTIAL, settled.open_ends)
-        return None
+        return settled.words
 
     async def _read_segments(self, stage: Stage) -> None:
         """Read a page that shows itself only a stretch at a time, stretch by stretch."""

@@ -25,7 +25,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import comparison, documents, environment, kernel, target, viewer
 from snapshotter.capture.album import Album, Shown, set_window
-from snapshotter.capture.behaviours.stage import Stage
+from snapshotter.capture.behaviours.stage import Patience, Stage
 from snapshotter.capture.browser import (
     BrowserBinary,
     BrowserProcesses,
@@ -42,6 +42,7 @@ from snapshotter.capture.judging import Judging
 from snapshotter.capture.layout import Layout
 from snapshotter.capture.ledger import Ledger
 from snapshotter.capture.navigation import Navigation
+from snapshotter.capture.pending import Watch
 from snapshotter.capture.recorder import RESPONSE_TOO_LARGE, Recorder, Recording
 from snapshotter.capture.remedies import Remedies
 from snapshotter.capture.reveal import Reveal
@@ -544,6 +545,8 @@ class Session:
         await guard.call("the page's events", cdp.send("Page.enable"), limit)
         await guard.call("the recorder", self._recorder.attach(context, page, cdp), limit)
         await worlds.attach(context, page, limit)
+        watch = Watch(guard, self._clock, worlds, self._recorder, ledger.log)
+        await watch.begin(context)
         stage = Stage(
             worlds=worlds,
             recorder=self._recorder,
@@ -551,6 +554,11 @@ class Session:
             decision=self._decision,
             clock=self._clock,
             note=self._note,
+            document=self._document,
+            watch=watch,
+            patience=Patience(),
+            settled=ledger.settled,
+            scripts_stopped=lambda: remedies.scripts_stopped,
         )
         width, height = self._decision.viewport_px
         window = Viewport(name=DEFAULT, width=width, height=height, scale=self._decision.scale)

@@ -55,8 +55,11 @@ class DirectSession:
 class TunnelledSession:
     """A target below another one, reached through its parent's session."""
 
-    def __init__(self, parent: Session, session_id: str, listener: Listener) -> None:
+    def __init__(
+        self, parent: Session, session_id: str, listener: Listener, kind: str = ""
+    ) -> None:
         self._parent = parent
+        self.kind = kind  # of target, in the protocol's words: "iframe", "worker"
         self._session_id = session_id
         self._listener = listener
         self._next = 0
@@ -164,7 +167,8 @@ class Targets:
 
     def _receive(self, session: Session, method: str, params: Params) -> None:
         if method == "Target.attachedToTarget":
-            child = TunnelledSession(session, params["sessionId"], self._receive)
+            kind = str(params.get("targetInfo", {}).get("type", ""))
+            child = TunnelledSession(session, params["sessionId"], self._receive, kind)
             self._children[params["sessionId"]] = child
             self._spawn(self._start(child))
         elif method == "Target.receivedMessageFromTarget":

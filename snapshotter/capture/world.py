@@ -124,6 +124,11 @@ class Worlds:
         """Processes with frames of the page that are there and can not be asked."""
         return len(self._strange)
 
+    @property
+    def known_frames(self) -> frozenset[str]:
+        """Ids of the page's frames, as far as they were told."""
+        return frozenset({self._main_id, *self._children, *self._order})
+
     async def meet(self, limit_s: float) -> None:
         """Wait for frames that are about to be followed, so long at most."""
         end = asyncio.get_running_loop().time() + limit_s

@@ -199,6 +199,37 @@ class MissingGlyphs:
     characters: str  # at most 20 of them
 
 
+class SettleEnd(enum.StrEnum):
+    """Why waiting for a page to settle ended."""
+
+    NOTHING_PENDING = "nothing-pending"  # the browser shows that the page has announced nothing
+    OBSERVED = "observed"  # the browser cannot show it; the page did not change for a second
+    CAP = "cap"  # the time for it was used up
+    WENT_ON = "went-on"  # the page went to another document
+    STOPPED = "scripts-stopped"  # the page's scripts do not run any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Things of one kind that a page had announced and not done yet."""
+
+    kind: str  # docs/spec/capture-record.md
+    count: int
+    longest_ms: int  # the longest of their delays; 0 where there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """One time that a page was waited for, and how that ended."""
+
+    at: datetime
+    duration_ms: int
+    how: SettleEnd
+    unchanged_ms: int  # at its end, since the last change of document, layout or network
+    waited_for: tuple[str, ...]  # kinds
+    left: tuple[Pending, ...]  # what was still announced at its end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scrolling:
     """How far down the page we went."""
@@ -506,4 +537,5 @@ class Capture:
     missing_parts: tuple[str, ...] = ()  # what a reader would look for and not find, in words
     network: NetworkPath | None = None  # None: it is not known, for no browser started
     shown_in_pictures: tuple[ShownBox, ...] = ()  # what was replaced in texts, and not in pictures
+    settlings: tuple[Settling, ...] = ()  # in turn, at most 100
     own_found: tuple[OwnFound, ...] = field(default=(), repr=False)  # never written into the bundle

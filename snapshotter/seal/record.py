@@ -125,6 +125,7 @@ def _content(
                 "pictures": _pictures(capture.pictures),
                 "requests": plain(capture.requests),
                 "scrolling": plain(capture.scrolling),
+                "settlings": plain(capture.settlings),
                 "shown_in_pictures": plain(capture.shown_in_pictures),
                 "text_characters": capture.text_characters,
             },

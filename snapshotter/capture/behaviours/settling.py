@@ -1,20 +1,31 @@
 """
-Wait until nothing is under way: requests, images, fonts. With a cap.
+Wait until nothing is under way and nothing more is announced. With a cap.
 
-A page that polls is never idle, so quiet is asked for only for a moment, and
-not for ever. Images have caps of their own: one that never comes does not hold
-the others up, and others that come are waited for longer than quiet is.
+First requests, images and fonts: a page that loads is not done. Images have caps of their own:
+one that never comes does not hold the others up, and others that come are waited for longer
+than quiet is. Then what the page has announced (`pending`): where the browser shows that
+nothing is to come, the page is done. Where it cannot show that, the page is observed until it
+has not changed for a second.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from snapshotter.capture.behaviours.stage import FRAME_S, Stage
+from snapshotter.capture.pending import HORIZON_S, Activity, Wait
 from snapshotter.capture.redact import clean_url
+from snapshotter.model.capture import SettleEnd, Settling
 
 _LOOK_S = 0.05  # between two looks
 _SETTLE_SHARE = 0.3  # most of the time that is left for all images together
 _ROUNDS = 3  # that we set sources of images: a page may take them back
 _NAMED = 20  # addresses in the detail of an action
+_OBSERVED_S = 1.0  # without a change, where the browser cannot show that nothing is to come
+_ACTIVITY_S = 0.1  # between two looks at what is announced, at first
+_SLOWER = 1.5  # each time, up to
+_ACTIVITY_MOST_S = 0.5
+_DUE_S = 0.02  # for what is due to happen
+_REQUESTED_S = 1.0  # for a navigation that a script asked for to begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +34,44 @@ class Settled:
 
     open_ends: str  # what was still under way, in words; "" when nothing was
     height: int  # CSS pixels of the document
+    how: SettleEnd
+    unchanged_s: float  # at its end, since the last change of document, layout or network
+    waited_for: tuple[str, ...]  # kinds
+    left: tuple[Wait, ...]  # announced, and not waited for to the end
+
+    @property
+    def words(self) -> str:
+        """How it ended, for the detail of a step."""
+        left = ", ".join(
+            f"{it.count} {it.kind}" + (f" ({it.longest_ms} ms)" if it.longest_ms else "")
+            for it in self.left
+        )
+        if self.how is SettleEnd.NOTHING_PENDING:
+            return "nothing pending" + (f" but for later: {left}" if left else "")
+        if self.how is SettleEnd.OBSERVED:
+            return f"no change for {self.unchanged_s:.1f} s; running on: {left}"
+        if self.how is SettleEnd.CAP:
+            return f"the time for settling was used up; not waited for: {left or 'quiet'}"
+        return self.how.value.replace("-", " ")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one call of `settle` has seen so far."""
+
+    height: int = 0
+    changed_at: float = 0.0
+    activity: Activity | None = None
+    look_at: float = 0.0  # when the next look at what is announced is due
+    interval_s: float = _ACTIVITY_S
+    animated_since: float = 0.0
+    animated_until: float = 0.0
+    waited_for: tuple[str, ...] = ()
 
 
 async def settle(stage: Stage, stuck: int) -> Settled:
     """
-    Wait for quiet; then see to images that are held back, and wait again.
+    Wait for quiet; see to images that are held back; wait for what is announced.
 
     Args:
         stuck: Requests that will not end because loading was stopped.
@@ -35,12 +79,41 @@ async def settle(stage: Stage, stuck: int) -> Settled:
     Raises:
         TimeLimit, WorldError: The main frame did not answer.
     """
+    at, begin = stage.clock.now(), stage.clock.monotonic()
+    progress = _Progress(look_at=begin)
+    settled: Settled | None = None
+    try:
+        settled = await _settle(stage, stuck, progress, begin)
+    finally:
+        now = stage.clock.monotonic()
+        stage.patience.spent_s += now - begin
+        stage.settled(
+            Settling(
+                at=at,
+                duration_ms=round((now - begin) * 1000),
+                how=settled.how if settled is not None else SettleEnd.WENT_ON,
+                unchanged_ms=round(settled.unchanged_s * 1000) if settled is not None else 0,
+                waited_for=progress.waited_for,
+                left=Activity(waits=settled.left).pending if settled is not None else (),
+            )
+        )
+    return settled
+
+
+async def _settle(stage: Stage, stuck: int, progress: _Progress, begin: float) -> Settled:
     decision, clock, recorder = stage.decision, stage.clock, stage.recorder
-    begin = clock.monotonic()
     end = begin + decision.limits.settle_s
     end_of_images = max(
         end, begin + min(decision.media.wait_s, stage.guard.remaining_s * _SETTLE_SHARE)
     )
+    documents = stage.document.count
+    if stage.patience.documents != documents:
+        stage.patience.documents, stage.patience.spent_s = documents, 0.0
+    # The cap is one for all times that a document settles; each has a moment of its own.
+    patience_s = max(
+        decision.quiet_s + _OBSERVED_S, decision.limits.settle_s - stage.patience.spent_s
+    )
+    end_of_patience = min(end, begin + patience_s)
     is_light = decision.light  # then it is looked at as it is: what is held back stays so
     wake, honour, rounds = not is_light, False, 0
     while True:
@@ -65,28 +138,117 @@ async def settle(stage: Stage, stuck: int) -> Settled:
         fonts = all(state["fonts"] for state in states)
         # None: something is under way, and nobody knows how long it takes.
         quiet_in = None
-        if recorder.in_flight <= stuck:
-            quiet_in = recorder.quiet_since + decision.quiet_s - clock.monotonic()
+        if recorder.awaited <= stuck:
+            quiet_in = recorder.changed_at + decision.quiet_s - clock.monotonic()
         quiet = quiet_in is not None and quiet_in <= 0
-        height = int(states[0]["height"]) if states else 0
         now = clock.monotonic()
+        _take(progress, stage, states, now)
+        open_ends = f"{pending} images" if pending and not is_light else ""
+        if stage.document.count != documents:
+            return _ended(progress, stage, SettleEnd.WENT_ON, open_ends)
+        asked, wake, honour = honour, False, False
         if quiet and fonts and (is_light or not waiting) and not honoured:
-            if is_light or honour or rounds == _ROUNDS or not decision.media.honour_data_src:
-                words = f"{pending} images" if pending and not is_light else ""
-                return Settled(open_ends=words, height=height)
-            # The page had its time to bring itself what it holds back.
-            wake, honour, rounds = True, True, rounds + 1
-            continue
-        if now >= end and (is_light or not waiting or now >= end_of_images):
-            open_ends = (
-                (pending and not is_light, f"{pending} images"),
-                (recorder.in_flight > stuck, f"{recorder.in_flight - stuck} requests"),
+            how = await _how(stage, progress)
+            if how is None and clock.monotonic() >= end_of_patience:
+                how = SettleEnd.CAP
+            if how is not None:
+                is_last = is_light or asked or rounds == _ROUNDS
+                if is_last or not decision.media.honour_data_src:
+                    return _ended(progress, stage, how, open_ends)
+                # The page had its time to bring itself what it holds back.
+                wake, honour, rounds = True, True, rounds + 1
+                continue
+        elif now >= end and (is_light or not waiting or now >= end_of_images):
+            parts = (
+                (bool(open_ends), open_ends),
+                (recorder.awaited > stuck, f"{recorder.awaited - stuck} requests"),
                 (not fonts, "fonts"),
             )
-            words = ", ".join(words for there, words in open_ends if there)
-            return Settled(open_ends=words, height=height)
-        wake = honour = False
+            words = ", ".join(words for there, words in parts if there)
+            return _ended(progress, stage, SettleEnd.CAP, words)
         await stage.guard.pause(until_next_look(quiet_in))
+
+
+async def _how(stage: Stage, progress: _Progress) -> SettleEnd | None:
+    """Say how waiting ends now; None where it goes on."""
+    clock, recorder = stage.clock, stage.recorder
+    if stage.scripts_stopped():
+        return SettleEnd.STOPPED
+    if clock.monotonic() >= progress.look_at:
+        seen = await stage.watch.look()
+        progress.activity = _with_others(
+            seen, stage, progress, await recorder.busy_since(), clock.monotonic()
+        )
+        progress.changed_at = max(progress.changed_at, seen.changed_at)
+        kinds = {it.kind for it in progress.activity.waits}
+        progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
+        progress.look_at = clock.monotonic() + progress.interval_s
+        if progress.activity.waits:
+            due = min(it.due_at for it in progress.activity.waits) + _DUE_S
+            progress.interval_s = min(progress.interval_s * _SLOWER, _ACTIVITY_MOST_S)
+            progress.look_at = max(progress.look_at, due)
+        else:
+            last = max(progress.changed_at, recorder.changed_at)
+            progress.look_at = max(progress.look_at, last + _OBSERVED_S)
+    activity = progress.activity
+    if activity is None or activity.waits:
+        return None
+    if activity.is_clear:
+        return SettleEnd.NOTHING_PENDING
+    last = max(progress.changed_at, recorder.changed_at)
+    return SettleEnd.OBSERVED if clock.monotonic() - last >= _OBSERVED_S else None
+
+
+def _with_others(
+    seen: Activity, stage: Stage, progress: _Progress, busy_since: float, now: float
+) -> Activity:
+    """Add to what the trace shows what else is known to be under way."""
+    waits, unshown = [*seen.waits], [*seen.unshown]
+    for kind, since in stage.recorder.silent_channels:
+        due = since + HORIZON_S
+        one = Wait(kind=kind, count=1, longest_ms=0, due_at=min(due, now + _ACTIVITY_S))
+        (waits if now < due else unshown).append(one)
+    if open_channels := stage.recorder.channels:
+        unshown.append(Wait(kind="channel", count=open_channels, longest_ms=0, due_at=now))
+    if busy_since and now - busy_since < HORIZON_S:
+        waits.append(Wait(kind="busy-worker", count=1, longest_ms=0, due_at=now))
+    expected = stage.document.expected_at
+    if expected is not None and now <= expected + _REQUESTED_S:
+        waits.append(Wait(kind="navigation", count=1, longest_ms=0, due_at=max(expected, now)))
+    if now < progress.animated_until <= progress.animated_since + HORIZON_S:
+        left_ms = round((progress.animated_until - now) * 1000)
+        due = progress.animated_until
+        waits.append(Wait(kind="animation", count=1, longest_ms=left_ms, due_at=due))
+    return Activity(
+        waits=tuple(waits), unshown=tuple(unshown), far=seen.far, changed_at=seen.changed_at
+    )
+
+
+def _take(progress: _Progress, stage: Stage, states: list[Any], now: float) -> None:
+    """Take in what the frames say of themselves."""
+    patience = stage.patience
+    progress.height = int(states[0]["height"]) if states else 0
+    mutations = sum(int(state["mutations"]) for state in states)
+    if patience.mutations != mutations:
+        patience.mutations, patience.changed_at = mutations, now
+    progress.changed_at = max(progress.changed_at, patience.changed_at)
+    animated_s = max((float(state["animationMs"]) for state in states), default=0.0) / 1000
+    if not animated_s:
+        progress.animated_since = progress.animated_until = 0.0
+    elif not progress.animated_since:
+        progress.animated_since, progress.animated_until = now, now + animated_s
+
+
+def _ended(progress: _Progress, stage: Stage, how: SettleEnd, open_ends: str) -> Settled:
+    now, seen = stage.clock.monotonic(), progress.activity or Activity()
+    return Settled(
+        open_ends=open_ends,
+        height=progress.height,
+        how=how,
+        unchanged_s=max(0.0, now - max(progress.changed_at, stage.recorder.changed_at)),
+        waited_for=progress.waited_for,
+        left=(*seen.waits, *seen.unshown, *seen.far),
+    )
 
 
 def until_next_look(quiet_in: float | None) -> float:

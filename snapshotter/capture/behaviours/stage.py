@@ -1,17 +1,29 @@
 """What every behaviour works with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from snapshotter.capture.document import Document
 from snapshotter.capture.guard import Guard
+from snapshotter.capture.pending import Watch
 from snapshotter.capture.recorder import Recorder
 from snapshotter.capture.world import Worlds
-from snapshotter.model.capture import DomChange
+from snapshotter.model.capture import DomChange, Settling
 from snapshotter.model.request import Decision
 from snapshotter.ports import Clock
 
 FRAME_S = 2.0  # for a frame other than the main one to answer
+
+
+@dataclass(slots=True)
+class Patience:
+    """How much of the time for settling one document has taken, over all times it settled."""
+
+    documents: int = 0
+    spent_s: float = 0.0
+    mutations: int = -1  # of all frames, when they were asked last; -1: never
+    changed_at: float = 0.0  # `clock.monotonic()` when that number was seen first
 
 
 class Note(Protocol):
@@ -30,6 +42,11 @@ class Stage:
     decision: Decision
     clock: Clock
     note: Note
+    document: Document
+    watch: Watch
+    patience: Patience
+    settled: Callable[[Settling], None]  # takes how each settling ended
+    scripts_stopped: Callable[[], bool]  # whether the page's scripts do not run any more
 
     async def ask(self, name: str, *args: object, limit_s: float | None = None) -> Any:
         """Ask the main frame; see `Worlds.ask`."""

@@ -118,7 +118,11 @@ const drawn = () => new Promise((done) => requestAnimationFrame(() => {
   port1.onmessage = () => { port1.close(); done(); };
   port2.postMessage(null);
 }));
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+// What a promise gives, or `undefined` after some time; no timer is left behind.
+const within = (ms, promise) => new Promise((done) => {
+  const timer = setTimeout(done, ms);
+  promise.then((value) => { clearTimeout(timer); done(value); });
+});
 
 const FAR = 5000;  // siblings that are counted: there may be half a million, and many ways
 // A way to an element that a reader can follow: its id, or its place among its siblings.
@@ -138,4 +142,10 @@ function pathOf(element) {
 const cut = (text, limit = 2000) => (text.length > limit ? `${text.slice(0, limit)}…` : text);
 
 lib.measure = measure;
+// The number of a timer set now: the browser numbers those of a document one by one.
+lib.timerNumber = () => {
+  const number = setTimeout(() => {}, 0);
+  clearTimeout(number);
+  return number;
+};
 lib.adopt = (root) => { closedRoots.set(of.host(root), root); knownRoots = null; watch(root); };

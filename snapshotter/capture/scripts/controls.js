@@ -111,7 +111,7 @@ lib.clickControl = async (index) => {
   watchAttributes();
   const before = measure();
   element.click();
-  await Promise.race([frames(2), sleep(500)]);
+  await within(500, frames(2));
   return {done: true, before, after: measure(), height: pageHeight()};
 };
 
@@ -120,7 +120,7 @@ lib.pointOfControl = async (index) => {
   const element = controls[index];
   if (!element || !of.connected(element)) return {hit: false};
   element.scrollIntoView({block: 'center', behavior: 'instant'});
-  await Promise.race([frames(1), sleep(500)]);
+  await within(500, frames(1));
   const box = of.box(element);
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
   const hit = deepest(x, y);

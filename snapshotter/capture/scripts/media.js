@@ -199,8 +199,22 @@ lib.state = ({imageMs, wakeLazy, honourLater, lazy}) => {
     counts.pending += 1;
     if (now - pendingSince.get(image) < imageMs) counts.waiting += 1;
   }
-  return {...counts, fonts: doc.fonts().status === 'loaded', height: pageHeight()};
+  mutations += observer.takeRecords().length;
+  return {...counts, fonts: doc.fonts().status === 'loaded', height: pageHeight(), mutations,
+    animationMs: animationTime()};
 };
+
+// How long animations still run that end by themselves: a page may go on when one does.
+function animationTime() {
+  let longest = 0;
+  for (const animation of bind(Document.prototype.getAnimations)(document)) {
+    const {endTime} = animation.effect?.getComputedTiming() ?? {};
+    const left = endTime - animation.currentTime;
+    if (animation.playState === 'running' && animation.playbackRate > 0 && Number.isFinite(left))
+      longest = Math.max(longest, left / animation.playbackRate);
+  }
+  return longest;
+}
 
 // Everything stands still and is told: animations at their end, images decoded.
 lib.finish = async ({decodeMs, lost, lazy}) => {
@@ -218,7 +232,7 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
   let looked = lookAtImages();
   const decoding = decode(looked);
   const decoded = decoding.length === 0
-    || await Promise.race([Promise.all(decoding).then(() => true), sleep(decodeMs).then(() => false)]);
+    || await within(decodeMs, Promise.all(decoding).then(() => true)) === true;
   looked = lookAtImages();
   const counts = {loaded: 0, failed: 0, pending: 0, placeholder: 0};
   for (const {state} of looked) counts[state] += 1;
