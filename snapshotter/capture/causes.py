@@ -6,6 +6,7 @@ Behind a proxy the browser knows of every failure only that there was one
 the proxy's address. The guard resolved the name and made the connection, so it is asked.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ _FORBIDDEN = "forbidden-address"
 _UNKNOWN_TO_THE_BROWSER = (
     "net::ERR_CONNECTION_",
     "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_FAILED",
     "net::ERR_PROXY_",
     "net::ERR_SOCKS_",
     "net::ERR_TUNNEL_",
@@ -127,6 +129,11 @@ def why_nothing_came(
     if error == "ABORTED":
         return "aborted", "the navigation was broken off"
     return "network-error", f"net::ERR_{error}" if error else message[:200].partition("\n")[0]
+
+
+def error_of(reason: str) -> str:
+    """Return the error that the protocol names so (`Network.ErrorReason`): "TimedOut"."""
+    return "net::ERR_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason).upper()
 
 
 def place_of(url: str) -> tuple[str, int] | None:

@@ -124,7 +124,8 @@ class Ledger:
 
     @final_url.setter
     def final_url(self, url: str) -> None:
-        self._final_url = clean_url(url)
+        if url.startswith(("http://", "https://")):  # all else came from no server
+            self._final_url = clean_url(url)
 
     def begin_step(self, name: str) -> None:
         """A step begins; others may be running."""

@@ -13,7 +13,7 @@ from playwright.async_api import CDPSession, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture import target
-from snapshotter.capture.causes import why_nothing_came
+from snapshotter.capture.causes import error_of, why_nothing_came
 from snapshotter.capture.document import Document
 from snapshotter.capture.doorkeeper import Doorkeeper
 from snapshotter.capture.guard import Guard, TimeLimit
@@ -36,12 +36,20 @@ _STALLED_S = 3.0  # at least
 _STALL_LOOK_S = 0.25  # between two looks at that
 _READ_ON_S = 3.0  # for a document to be read to its end when its time is used up
 _STILL_S = 1.0  # without a byte, of a connection beside a document that still comes
+_URL_CHARACTERS = 500
 _REFRESH_S = 5.0  # a redirect that the page announces for later than this is not waited for
 _NAVIGATE_SHARE = 0.6  # most of the capture's time that one may take to load
 _CRASH_NEWS_S = 1.0  # how far the news of a crash may be behind what it broke
 _MOVES = 100  # changes of the address within a document; each costs everybody some time
 _SAVES = "Download is starting"  # Playwright's words for an address that is a file
+_FAILURES = 10  # navigations that fail; the page is held at its document then
 _LOST_MEDIA = 5_000  # addresses
+_ELEMENT = 1  # Node.ELEMENT_NODE
+_NO_DOCUMENT = (204, 205)  # HTTP statuses that leave the document as it is
+_ELSEWHERE = ("http:", "https:", "about:", "blob:", "javascript:")  # where a page can go
+_DOCUMENTS = {"resourceType": "Document"}
+_HOLD = [_DOCUMENTS]  # requests for documents are paused before they are sent
+_WATCH = [_DOCUMENTS | {"requestStage": "Response"}]  # paused when they are answered, or fail
 
 
 class Navigation:
@@ -92,6 +100,10 @@ class Navigation:
         self._way = way
         self.wanted_url = ""  # where the document wanted to go last, while it was held
         self.lost_media: set[str] = set()  # addresses of images and the like that did not come
+        self._has_returned = False  # to the document, from what stood in its place
+        self._answered: set[str] = set()  # navigations that have an answer, by id of their pause
+        self._failures = 0  # navigations away from a document that failed
+        self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
         page.on("response", self._on_response)
         page.on("requestfailed", self._on_request_failed)
         session.on("Page.frameNavigated", self._on_navigated)
@@ -105,6 +117,8 @@ class Navigation:
     async def go(self) -> End | str | None:
         """Go to the address, and wait for what it leads to; the body of a step."""
         self._ledger.navigation_started_at = self._clock.now()
+        # Not before: of an answer that is paused the browser does not say that it is an empty one.
+        self._page.once("request", self._on_first_request)
         return await self._go()
 
     async def again(self) -> End | str | None:
@@ -130,7 +144,7 @@ class Navigation:
         # A policy with little time in all still gets a picture of what came.
         limit = min(limits.navigate_s, self._guard.remaining_s * _NAVIGATE_SHARE)
         end = self._clock.monotonic() + limit
-        failure = ""
+        failure, self._failure = "", None
         try:
             await self._guard.call(
                 "navigation",
@@ -150,6 +164,8 @@ class Navigation:
                 await self.stop_loading("time")
                 code = "timeout"
                 detail = f"no answer within {limit:.3g} s"
+            elif self._failure is not None:  # asked again: the document before is still there
+                code, detail = self._failure
             else:
                 asked = self._document.asked or self._url
                 code, detail = why_nothing_came(
@@ -175,6 +191,9 @@ class Navigation:
         waits_since = looked_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
+            if document.away and not self._has_returned:
+                await self._return(min(end - now, limits.settle_s))
+                continue
             if document.count > limits.redirects:
                 self._ledger.complain(
                     "redirect-loop", f"the page sent us on {document.count - 1} times"
@@ -185,13 +204,22 @@ class Navigation:
                 if not await self._has_loaded(limits.settle_s):
                     await self.stop_loading("unspecified")
                 return End(StepState.PARTIAL, "stopped following redirects")
-            if doorkeeper.downloads and not document.loaded and self._is_quiet():
-                # A download that a page begins by itself keeps `load` from coming.
+            goes = doorkeeper.downloads or document.kept
+            if goes and not document.loaded and self._is_quiet():
+                # A navigation that a page begins by itself, and that ends without a document,
+                # keeps `load` from coming.
                 await self.stop_loading("unspecified")
-                return End(StepState.OK, "no load event, because the page began a download")
+                return End(StepState.OK, "no load event, because the page went to no document")
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None
             if document.broken and not document.loaded and self._is_quiet():
+                if not await self._has_body():
+                    code, detail = why_nothing_came(
+                        self._way, document.error, asked=self._ledger.final_url, status=0
+                    )
+                    detail = f"the answer broke off before there was anything to show: {detail}"
+                    self._ledger.complain(code, detail)
+                    return End(StepState.FAILED, detail)
                 return End(StepState.PARTIAL, "the document broke off before its end")
             if document.cut_at == document.count:
                 await self._remedies.revive(all_scripts=False)
@@ -236,6 +264,31 @@ class Navigation:
             await self._guard.pause(_LOOK_S)
             waits = self._recorder.waits_for_scripts
 
+    async def _return(self, limit_s: float) -> None:
+        """
+        Load the last document once more, its scripts stopped, where something replaced it.
+
+        A page that replaces itself by `about:blank` hides what it showed. No request is made for
+        that, so it cannot be refused.
+        """
+        self._has_returned = True
+        away, url, documents = self._document.away, self._ledger.final_url, self._document.count
+        self._ledger.complain(
+            "page-navigated",
+            f"the page replaced itself by {away}, which came from no server; the document before "
+            "was loaded once more, with its scripts stopped",
+        )
+        await self._remedies.stop_scripts(f"the page replaced itself by {away}")
+        self._recorder.asked_again()
+        try:
+            await self._guard.call(
+                "the document before", self._page.goto(url, wait_until="commit", timeout=0), limit_s
+            )
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("return", f"without effect: {first_line(error)}")
+            return
+        await self._until_announced(documents, self._clock.monotonic() + limit_s)
+
     async def stop_loading(self, cause: str) -> None:
         """
         Stop: while a navigation is pending, every other call would wait for it.
@@ -265,17 +318,24 @@ class Navigation:
         try:
             await self._guard.call(
                 "holding the page",
-                self._session.send("Fetch.enable", {"patterns": [{"resourceType": "Document"}]}),
+                self._session.send("Fetch.enable", {"patterns": _HOLD}),
                 self._limits.step_s,
             )
         except (TimeLimit, PlaywrightError) as error:
             self._ledger.note("hold-page", f"without effect: {first_line(error)}")
 
     async def release(self) -> None:
-        """Let the page go where it wants to again; see `anchor`."""
+        """
+        Let the page navigate (again; see `anchor`), and keep its document where that fails.
+
+        Chromium replaces a document by an error page of its own when a navigation fails. A
+        navigation that is aborted leaves the document as it is.
+        """
         try:
             await self._guard.call(
-                "releasing the page", self._session.send("Fetch.disable"), self._limits.step_s
+                "releasing the page",
+                self._session.send("Fetch.enable", {"patterns": _WATCH}),
+                self._limits.step_s,
             )
         except (TimeLimit, PlaywrightError) as error:
             self._ledger.log("hold-page", f"not ended: {first_line(error)}")
@@ -317,6 +377,28 @@ class Navigation:
             await self._guard.pause(_LOOK_S)
         return self._document.loaded
 
+    async def _has_body(self) -> bool:
+        """
+        Say whether the document came as far as its body.
+
+        Before that Chromium draws nothing, and every photograph would wait until its time is up.
+        """
+        limit_s = self._limits.step_s
+        try:
+            answer = await self._guard.call(
+                "the document", self._session.send("DOM.getDocument", {"depth": 2}), limit_s
+            )
+            await self._guard.call("the document", self._session.send("DOM.disable"), limit_s)
+        except (TimeLimit, PlaywrightError) as error:
+            self._ledger.log("navigate", f"without effect: {first_line(error)}")
+            return True
+        elements = [it for it in answer["root"].get("children", ()) if it["nodeType"] == _ELEMENT]
+        return any(
+            root["nodeName"] != "HTML"
+            or any(it["nodeName"] in ("BODY", "FRAMESET") for it in root.get("children", ()))
+            for root in elements
+        )
+
     def _is_quiet(self) -> bool:
         quiet_s = self._clock.monotonic() - self._recorder.quiet_since
         return self._recorder.in_flight == 0 and quiet_s >= self._decision.quiet_s
@@ -326,9 +408,13 @@ class Navigation:
     def _on_navigated(self, event: dict[str, Any]) -> None:
         frame = event.get("frame", {})
         url = str(frame.get("url", ""))
-        if frame.get("parentId") or frame.get("unreachableUrl") or not url.startswith("http"):
+        if frame.get("parentId"):
+            return
+        if frame.get("unreachableUrl") or not url.startswith("http"):
+            self._on_shown(clean_url(str(frame.get("unreachableUrl", "") or url)))
             return
         self._document.count += 1
+        self._document.away, self._document.kept = "", False
         self._doorkeeper.awaits_target = False
         self._document.frame = str(frame.get("id", ""))
         self._document.loaded = self._document.broken = False
@@ -336,6 +422,22 @@ class Navigation:
         self.wanted_url = ""
         self._ledger.final_url = url + str(frame.get("urlFragment", ""))
         self._ledger.log("document", url)
+
+    def _on_shown(self, url: str) -> None:
+        """Take note of a document in the page's place that came from no server."""
+        if not self._document.count:
+            return  # the browser's own, from before the page
+        self._document.expected_at = None
+        self._ledger.log("document", url[:_URL_CHARACTERS])
+        if url.startswith("blob:"):
+            self._document.loaded = False
+            self._ledger.warn(
+                "document-made-by-page",
+                f"the page went on to {url[:_URL_CHARACTERS]}, a document that it made itself; "
+                "pictures and text show that document, and final_url names the one that made it",
+            )
+        else:
+            self._document.away = url[:_URL_CHARACTERS]
 
     def _on_loaded(self, _: dict[str, Any]) -> None:
         if self._document.count:
@@ -354,19 +456,59 @@ class Navigation:
 
     def _on_requested(self, event: dict[str, Any]) -> None:
         same_window = event.get("disposition", "currentTab") == "currentTab"
-        if event.get("frameId") == self._document.frame and same_window:
+        if event.get("frameId") != self._document.frame or not same_window:
+            return
+        url = str(event.get("url", ""))
+        if not url.lower().startswith(_ELSEWHERE):
+            self._ledger.warn(
+                "navigation-refused",
+                f"the page wanted to go to {url[:_URL_CHARACTERS]}, which the browser refuses",
+            )
+        else:
             self._document.expected_at = self._clock.monotonic()
+
+    async def _on_first_request(self, _: Request) -> None:
+        await self.release()
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
         method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
-        if event.get("frameId") == self._document.frame:
+        url = clean_url(event.get("request", {}).get("url", ""))[:_URL_CHARACTERS]
+        status, error = event.get("responseStatusCode"), event.get("responseErrorReason", "")
+        is_answered = event.get("requestId") in self._answered
+        # No frame has an id here until the first document has come.
+        is_ours = event.get("frameId") == self._document.frame
+        if status is not None:
+            self._answered.add(str(event.get("requestId")))
+            self._document.kept = self._document.kept or (is_ours and status in _NO_DOCUMENT)
+        elif not is_ours or is_answered:  # one whose answer breaks off is told of twice
+            pass
+        elif not error:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
-            self.wanted_url = clean_url(event.get("request", {}).get("url", ""))
-            self._ledger.note("hold-page", f"not to {self.wanted_url}"[:500])
+            self.wanted_url = url
+            self._ledger.note("hold-page", f"not to {url}"[:500])
+        else:
+            method, details["errorReason"] = "Fetch.failRequest", "Aborted"
+            self._keep_document(url, error_of(error), str(event.get("networkId", "")))
+            if self._failures == _FAILURES:
+                await self.anchor()
         try:
             await self._session.send(method, details)
         except PlaywrightError as error:
             self._ledger.log("hold-page", f"without effect: {first_line(error)}")
+
+    def _keep_document(self, url: str, error: str, request_id: str) -> None:
+        """Take note that a navigation away from the document failed, and that it stays."""
+        self._failure = code, detail = why_nothing_came(self._way, error, asked=url, status=0)
+        self._failures += 1
+        self._document.kept = True
+        self._document.expected_at = None
+        self._recorder.failed(request_id, error)
+        self._ledger.log("destination-missing", f"{url}: {code}: {detail}")
+        self._ledger.complain(
+            "destination-missing",
+            f"the page navigated to {url}, and no page came ({code}: {detail}); "
+            "the capture shows the document that was there before",
+        )
 
     def _on_unscheduled(self, event: dict[str, Any]) -> None:
         if event.get("frameId") == self._document.frame:
@@ -393,3 +535,4 @@ class Navigation:
         if request.is_navigation_request() and request.frame is self._page.main_frame:
             self._document.asked = request.url
             self._document.broken = request.url == self._page.url.partition("#")[0]
+            self._document.error = request.failure or ""

@@ -113,6 +113,7 @@ class Observer:
 
         self._main_frame = ""
         self._committed: list[str] = []  # loader ids of documents that were shown
+        self._failed: dict[str, str] = {}  # errors of requests that we aborted, by id
         self._asked_again: list[int] = []  # how many requests there were
 
     async def attach(self, context: BrowserContext, page: Page, cdp: CDPSession) -> None:
@@ -263,6 +264,10 @@ class Observer:
     def asked_again(self) -> None:
         """Take note that the next document comes because we ask for the page once more."""
         self._asked_again.append(len(self._observed))
+
+    def failed(self, request_id: str, error: str) -> None:
+        """Take note how a request failed that we are about to abort because of that."""
+        self._failed[request_id] = error
 
     # Sessions
 
@@ -446,14 +451,17 @@ class Observer:
         if not (hops := self._hops.get(params["requestId"])) or hops[-1].end is not End.PENDING:
             return
         one = hops[-1]
-        one.error = params.get("errorText", "")
+        known = self._failed.get(one.request_id, "")
+        one.error = known or params.get("errorText", "")
         cors = params.get("corsErrorStatus", {}).get("corsError", "")
         one.block_reason = params.get("blockedReason", "") or cors
         if one.answer is not None and _has_no_body(one):
             one.error = ""  # how Chromium ends a HEAD or a 204 whose empty body nobody read
             self._close(one, End.ANSWERED)
         else:
-            self._close(one, _end_of_failure(one, cancelled=bool(params.get("canceled"))))
+            self._close(
+                one, _end_of_failure(one, cancelled=bool(params.get("canceled")) and not known)
+            )
 
     def _on_webSocketCreated(self, session: Session, params: Params) -> None:
         # It may stay open for as long as the page lives: never in flight.

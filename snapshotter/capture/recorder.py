@@ -164,6 +164,15 @@ class Recorder(Protocol):
     def asked_again(self) -> None:
         """Take note that the next document comes because we ask for the page once more."""
 
+    def failed(self, request_id: str, error: str) -> None:
+        """
+        Take note how a request failed that we are about to abort because of that.
+
+        Args:
+            request_id: The browser's.
+            error: "net::ERR_…"
+        """
+
     async def cut_off(self, cause: str) -> None:
         """
         Take note that loading is stopped from here on.
@@ -311,6 +320,10 @@ class WireRecorder:
     def asked_again(self) -> None:
         """See `Recorder.asked_again`."""
         self._observer.asked_again()
+
+    def failed(self, request_id: str, error: str) -> None:
+        """See `Recorder.failed`."""
+        self._observer.failed(request_id, error)
 
     async def cut_off(self, cause: str) -> None:
         """See `Recorder.cut_off`."""

@@ -84,7 +84,8 @@ class Reveal:
                 await self._steps.take("expand", self._expand, documents)
             if not self._steps.moved and stopped == self._remedies.scripts_stopped:
                 await self._steps.take("settle", self._settle, documents)
-            if self._document.count == documents and not self._steps.moved:
+            stayed = self._document.count == documents and not self._document.away
+            if stayed and not self._steps.moved:
                 if stopped == self._remedies.scripts_stopped or attempt == _ATTEMPTS:
                     return
                 continue  # what a script kept from being done can be done now

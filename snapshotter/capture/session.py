@@ -426,6 +426,8 @@ class Session:
         await opened.reveal.everything()
         if opened.judging is not None and not await opened.judging.settled():
             return
+        if self._document.away:  # nothing of the page is there to be photographed
+            return
         await navigation.anchor()
         documents = self._document.count
         self._ledger.final_url = opened.page.url
@@ -442,7 +444,7 @@ class Session:
         if not self._decision.light:
             for name, body in self._further_pictures(album):
                 await steps.take(name, body)
-        if self._document.count != documents:
+        if self._document.count != documents or self._document.away:
             self._complain("page-navigated", "the page went elsewhere while it was photographed")
         elif navigation.wanted_url:
             self._ledger.warn(
