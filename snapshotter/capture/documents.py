@@ -33,7 +33,18 @@ class Compared:
 
     document: Document
     is_final: bool
+    asked_again: bool  # see `ReceivedDocument`
     difference: Difference | None
+
+    @property
+    def departure(self) -> str:
+        """How the window came to show another document than this one."""
+        how = (
+            "the page was asked for once more after"
+            if self.asked_again
+            else "the page went on from"
+        )
+        return f"{how} {self.document.url}"
 
 
 def reloads_without_end(redirects: Iterable[Redirect], *, began: datetime, goes_on: bool) -> int:
@@ -88,6 +99,7 @@ def compared(
                 at=one.at,
             ),
             one.is_final,
+            one.asked_again,
             difference,
         )
 

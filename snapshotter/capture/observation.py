@@ -33,6 +33,7 @@ from snapshotter.model.capture import Redirect
 from snapshotter.model.request import Limits
 from snapshotter.ports import Clock
 
+RELOAD = "reload"  # the kind of a `Redirect` that is none: we asked once more
 _CALL_S = 5.0  # for a frame or worker to be followed, which waits for that
 _SPARE_REQUESTS = 500  # beyond the limit, requests are counted and no longer told of
 _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
@@ -255,7 +256,7 @@ class Observer:
             hops = loads[loader]
             if before is not None:
                 is_ours = any(before.number < it <= hops[0].number for it in self._asked_again)
-                kind = "reload" if is_ours else "client"
+                kind = RELOAD if is_ours else "client"
                 redirects.append(_redirect(before, hops[0], kind=kind))
             redirects += [_redirect(a, b, kind="http") for a, b in itertools.pairwise(hops)]
             before = hops[-1]

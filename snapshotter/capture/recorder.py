@@ -26,7 +26,7 @@ from snapshotter.capture.browser import Wire
 from snapshotter.capture.budget import SIGNATURES_CPU_S, Budget, deadline
 from snapshotter.capture.causes import cause, place_of
 from snapshotter.capture.exchange import End, Exchange, Observed, cross_check, pair
-from snapshotter.capture.observation import Observer
+from snapshotter.capture.observation import RELOAD, Observer
 from snapshotter.capture.redact import REQUESTED_URL, Redactor
 from snapshotter.capture.scratch import Scratch
 from snapshotter.capture.spool import Spool
@@ -87,6 +87,7 @@ class ReceivedDocument:
     connection: str  # as Snapshotter-Connection has it
     content_type: str  # the header, whole
     is_final: bool
+    asked_again: bool = False  # we asked for the next one ourselves; else the page went on to it
     body: MainBody | None  # of the final one `Recording.main_body`; of others its beginning
 
 
@@ -388,7 +389,12 @@ class WireRecorder:
         )
         redirects, way = self._observer.way_to_the_document()
         by_told = {it.observed.number: it for it in found if it.observed is not None}
-        shown = [by_told[it.number] for it in way if it.number in by_told]
+        reloaded = [it.kind == RELOAD for it in redirects if it.kind != "http"]
+        shown = [
+            (by_told[it.number], was_reloaded)
+            for it, was_reloaded in zip(way, [*reloaded, False], strict=False)
+            if it.number in by_told
+        ]
         told = way[-1] if way else None
         main = by_told.get(told.number) if told is not None else None
         files = Spool(self._spool, self._clock)
@@ -446,11 +452,16 @@ class WireRecorder:
             self._concealer.look_through(file.read_bytes())
 
     def _documents(
-        self, way: Iterable[Exchange], main_body: MainBody | None
+        self, way: Iterable[tuple[Exchange, bool]], main_body: MainBody | None
     ) -> Iterator[ReceivedDocument]:
-        """Yield what the page's window showed in turn, as far as it is on the wire."""
+        """
+        Yield what the page's window showed in turn, as far as it is on the wire.
+
+        Args:
+            way: Each, and whether we asked for the next one ourselves.
+        """
         shown = list(way)
-        for number, it in enumerate(shown, start=1):
+        for number, (it, was_reloaded) in enumerate(shown, start=1):
             if it.wire is None or it.wire.answer is None:
                 continue
             is_last = number == len(shown)
@@ -462,6 +473,7 @@ class WireRecorder:
                 connection=f"{it.wire.connection.number}/{it.wire.stream}",
                 content_type=it.wire.answer.header("content-type"),
                 is_final=is_last,
+                asked_again=was_reloaded,
                 body=body,
             )
 

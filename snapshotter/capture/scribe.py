@@ -13,11 +13,12 @@ from snapshotter.capture.spool import Spool, utf8
 from snapshotter.capture.steps import End
 from snapshotter.capture.text import PageText, read_text
 from snapshotter.capture.world import Worlds
-from snapshotter.formats import page_layout
+from snapshotter.formats import form_values, page_layout
 from snapshotter.formats.plain_text import normalised
 from snapshotter.model.capture import StepState
 from snapshotter.model.request import Limits
 
+_PRIVATE = "Private_Use"  # the script of characters that mean what a page's own font makes of them
 _TIMES_IN = 4 << 20  # characters of a document that are looked through for its server's time
 
 
@@ -78,15 +79,29 @@ class Scribe:
         self._ledger.missing = read.missing
         self._ledger.missing_glyphs = read.glyphs
         await asyncio.to_thread(self._write_text, read)
-        if read.glyphs:
-            found = ", ".join(f"{it.script} ({it.count}: {it.characters})" for it in read.glyphs)
-            self._ledger.complain("missing-glyphs", f"no font here has: {found}")
+        found = {it.script: f"{it.script} ({it.count}: {it.characters})" for it in read.glyphs}
+        private = found.pop(_PRIVATE, "")
+        if found:
+            self._ledger.complain(
+                "missing-glyphs", f"no font here has: {', '.join(found.values())}"
+            )
+        if private:
+            self._ledger.warn(
+                "private-glyphs",
+                f"no font of the page has {private}, which no other font can have; they stand as "
+                "boxes in the pictures",
+            )
         if read.missing:
             self._ledger.complain("text-incomplete", "; ".join(read.missing[:5]))
             return End(StepState.PARTIAL, f"{len(read.missing)} parts missing")
         return f"{len(read.text)} characters"
 
     def _write_text(self, read: PageText) -> None:
+        if read.forms:
+            self._spool.write(
+                form_values.PATH, "application/jsonl", form_values.encode(read.forms),
+                step="text", note="what form controls held, without passwords",
+            )  # fmt: skip
         for name, words, note in (
             ("page.txt", read.text, "text as laid out, of all frames and shadow trees"),
             (

@@ -67,6 +67,7 @@ _RESCUE_SHARE = 0.5
 _ENTER_S = 2.0
 _CONSOLE_STORM = 5_000  # lines, five times what is kept
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # of which a browser shows no body
+_NO_WORKER = "Service Worker registration blocked"  # what Playwright writes to the console
 _LARGE_DOCUMENT = 8 << 20  # bytes from which on a document that still comes may be the trouble
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
@@ -322,7 +323,7 @@ class Session:
             ):
                 self._ledger.warn(
                     "raw-rendered-divergence",
-                    f"the page went on from {it.document.url}: {apart.not_shown} % of the words "
+                    f"{it.departure}: {apart.not_shown} % of the words "
                     "of that document were not shown in the end",
                 )
 
@@ -778,6 +779,12 @@ class Session:
                 f"the page wrote {_CONSOLE_STORM} lines to its console"
             )
             self._opened.page.context.remove_listener("console", self._on_console)
+        if message.text.startswith(_NO_WORKER):
+            self._ledger.warn(
+                "service-worker-blocked",
+                "the page asked for a service worker, and captures allow none: what that worker "
+                "would have stored, changed or sent is not here",
+            )
         self._ledger.console(message.type, message.text, str(message.location.get("url", "")))
 
     def _on_web_error(self, error: WebError) -> None:

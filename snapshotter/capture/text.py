@@ -12,6 +12,8 @@ follow the shadow trees of the frame above (open and closed, those of the
 browser's own controls left out) and the frames, in the order in which the
 browser has them.
 
+What form controls hold is in none of these: `capture/form-values.jsonl` has it.
+
 `capture/page-normalised.txt` is the same for searching and comparing; it is
 not what the page says. `capture/page-hidden.txt` has what stands in the
 documents and no reader sees, each block under why it is hidden.
@@ -23,8 +25,10 @@ from typing import Any
 
 from snapshotter.capture.guard import TimeLimit
 from snapshotter.capture.redact import clean_text, clean_url
+from snapshotter.capture.spool import whole
 from snapshotter.capture.targets import ProtocolError
 from snapshotter.capture.world import WorldError, Worlds
+from snapshotter.formats.form_values import FormValue
 from snapshotter.model.capture import MissingGlyphs
 
 _SHADOW_ROOTS = 500  # most that are read in one frame
@@ -38,6 +42,7 @@ class PageText:
 
     text: str
     hidden: str  # "" when nothing is
+    forms: tuple[FormValue, ...]  # what form controls hold
     glyphs: tuple[MissingGlyphs, ...]  # of all frames, the script with most first
     missing: tuple[str, ...]  # in words, one a frame
 
@@ -67,6 +72,7 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
     answers = await worlds.ask_all("read", rules, limit_s=limit_s, frame_s=_FRAME_S)
     parts: list[str] = []
     hidden: list[str] = []
+    forms: list[FormValue] = []
     glyphs: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for answer in answers:
@@ -79,6 +85,7 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
         parts += _parts(answer.value)
         if answer.value["hidden"]:
             hidden += [*line, *_hidden_parts(answer.value["hidden"])]
+        forms += [_form_value(name, it) for it in answer.value["forms"]]
         for found in answer.value["glyphs"]:
             script = str(found["script"])
             glyphs[script] += int(found["count"])
@@ -87,6 +94,7 @@ async def read_text(worlds: Worlds, *, limit_s: float) -> PageText:
     return PageText(
         text=_joined(parts),
         hidden=_joined(hidden),
+        forms=tuple(forms),
         glyphs=tuple(
             MissingGlyphs(script=script, count=count, characters=examples[script])
             for script, count in sorted(glyphs.items(), key=lambda it: (-it[1], it[0]))
@@ -102,6 +110,21 @@ def _joined(parts: list[str]) -> str:
 
 def _hidden_parts(blocks: list[dict[str, Any]]) -> list[str]:
     return [f"--- {block['reason']}: {block['path']} ---\n{block['text']}" for block in blocks]
+
+
+def _form_value(frame: str, told: dict[str, Any]) -> FormValue:
+    value, checked = told.get("value"), told.get("checked")
+    return FormValue(
+        frame=frame,
+        path=whole(str(told["path"])),
+        type=str(told["type"]),
+        name=whole(str(told["name"])),
+        value=whole(value) if isinstance(value, str) else None,
+        checked=checked if isinstance(checked, bool) else None,
+        changed=told["changed"] is True,
+        shown=told["shown"] is True,
+        withheld=told.get("withheld") is True,
+    )
 
 
 def _parts(value: dict[str, Any]) -> list[str]:

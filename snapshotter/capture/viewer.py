@@ -37,7 +37,13 @@ from snapshotter.capture.heads import Head
 from snapshotter.capture.own_names import OwnNames
 from snapshotter.capture.redact import Redactor
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import brotli, canonical_json, content_coding, http1_chunks
+from snapshotter.formats import (
+    brotli,
+    canonical_json,
+    content_coding,
+    form_values,
+    http1_chunks,
+)
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capture import Artifact, Capture
 from snapshotter.model.own_names import CREDENTIAL, OwnFound, OwnName, ShownBox
@@ -489,7 +495,11 @@ def conceal(capture: Capture, concealer: Concealer | None) -> Capture:
     boxes: tuple[ShownBox, ...] = ()
     for artifact in artifacts:
         if _is_text(artifact):
-            concealer.look_through(artifact.file.read_bytes())
+            data = artifact.file.read_bytes()
+            concealer.look_through(data)
+            if artifact.path == form_values.PATH:
+                for line in data.splitlines():
+                    concealer.learn(canonical_json.dumps(_named(canonical_json.loads(line))))
     for artifact in artifacts:
         if artifact.path == _LAYOUT:
             boxes = _boxes(artifact.file.read_bytes(), concealer)
@@ -574,6 +584,8 @@ def _shown(path: str, data: bytes, concealer: Concealer) -> bytes:
         return concealer.of_file("", data)
     # Text by text: a quotation mark in one of them would end it.
     lines = data.splitlines(keepends=True) if path.endswith("l") else [data]
+    if path == form_values.PATH:
+        lines = [_form_value(line, concealer) for line in lines]
     return b"".join(_json(line, concealer) for line in lines)
 
 
@@ -584,6 +596,21 @@ def _json(data: bytes, concealer: Concealer) -> bytes:
         return concealer.of_bytes(data)
     end = b"\n" if data.endswith(b"\n") else b""
     return canonical_json.dumps(_swept(value, concealer)) + end
+
+
+def _named(control: dict[str, Any]) -> dict[str, Any]:
+    """Return name and value of a form control as a page's script would give them."""
+    return {str(control.get("name") or "-"): control.get("value") or ""}
+
+
+def _form_value(line: bytes, concealer: Concealer) -> bytes:
+    """Return a form control without its value, where its name is one that is replaced."""
+    control = canonical_json.loads(line.removesuffix(b"\n"))
+    before = canonical_json.dumps(_named(control))
+    if (shown := concealer.replaced(before)) == before:
+        return line
+    (value,) = canonical_json.loads(shown).values()
+    return canonical_json.dumps(control | {"value": value}) + b"\n"
 
 
 def _mhtml(concealer: Concealer, data: bytes) -> bytes:

@@ -29,7 +29,18 @@ from snapshotter.capture.targets import Params, ProtocolError, Session, Targets
 
 _WORLD = "snapshotter"
 _SCRIPTS = Path(__file__).with_name("scripts")
-_FILES = ("base", "scroll", "media", "changes", "text", "glyphs", "controls", "layout", "blocks")
+_FILES = (
+    "base",
+    "scroll",
+    "media",
+    "changes",
+    "text",
+    "glyphs",
+    "controls",
+    "layout",
+    "blocks",
+    "forms",
+)
 _FRAMES = 200  # most that are asked
 _LOOK_S = 0.02  # between two looks at a condition
 _NEW = (  # said when a document was not there any more before the call was made
@@ -411,8 +422,10 @@ class Worlds:
 
     async def _adopt(self, session: Session) -> str:
         """Hand over the closed roots of one process; return what could not be, in words."""
-        tree = await session.send("DOM.getDocument", {"depth": -1, "pierce": True})
-        found = _closed_roots(tree["root"], tree["root"].get("frameId", ""))
+        # Flattened: as a tree, the browser cannot encode a document of thousands of levels.
+        await session.send("DOM.enable")
+        told = await session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})
+        found = _closed_roots(told["nodes"])
         root_frame = self._main_id
         for frame_id, known in self._children.items():
             if known is session:
@@ -488,20 +501,36 @@ def _collect(
         pending[:0] = node.get("childFrames", [])
 
 
-def _closed_roots(root: dict[str, Any], frame_id: str) -> list[tuple[str, int]]:
-    """Return frame and backend node id of each closed shadow root, without recursion."""
-    found: list[tuple[str, int]] = []
-    pending = [(root, frame_id)]
-    while pending:
-        node, frame = pending.pop()
+def _closed_roots(nodes: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """
+    Return frame and backend node id of each closed shadow root.
+
+    Args:
+        nodes: Of a document, its shadow trees and its frames, each naming its parent. The frame
+            of the outermost document is "".
+    """
+    above: dict[int, int] = {}
+    frames: dict[int, str] = {}  # by the id of a document, later of every node that was asked for
+    roots: list[tuple[int, int]] = []
+    for node in nodes:
+        if "parentId" in node:
+            above[node["nodeId"]] = node["parentId"]
         for shadow in node.get("shadowRoots", []):
+            above[shadow["nodeId"]] = node["nodeId"]
             if shadow.get("shadowRootType") == "closed":
-                found.append((frame, shadow["backendNodeId"]))
-            pending.append((shadow, frame))
-        pending += [(child, frame) for child in node.get("children", [])]
+                roots.append((shadow["nodeId"], shadow["backendNodeId"]))
         if "contentDocument" in node:
-            pending.append((node["contentDocument"], node.get("frameId", "")))
-    return found
+            frames[node["contentDocument"]["nodeId"]] = node.get("frameId", "")
+
+    def frame_of(node: int) -> str:
+        path = []
+        while node not in frames and node in above:
+            path.append(node)
+            node = above[node]
+        frames.update(dict.fromkeys(path, frames.get(node, "")))
+        return frames.get(node, "")
+
+    return [(frame_of(node), backend) for node, backend in roots]
 
 
 def _value(answer: Params) -> Any:

@@ -502,7 +502,9 @@ def test_a_script_that_no_font_can_draw_is_named(
 
     it = capture(site.url("/glyphs"))
 
-    assert [(one.script, one.count) for one in it.missing_glyphs] == [("Han", 4), ("Hiragana", 4)]
+    counts = [(one.script, one.count) for one in it.missing_glyphs]
+    assert counts == [("Han", 4), ("Hiragana", 4), ("Private_Use", 1)]
+    assert "Private_Use" not in it.reasons[0].detail
     assert it.missing_glyphs[0].characters == "漢字新聞"
     assert (it.outcome, codes(it)) == (Outcome.PARTIAL, ["missing-glyphs"])
 
@@ -510,7 +512,7 @@ def test_a_script_that_no_font_can_draw_is_named(
 def test_characters_that_a_font_has_are_not_missed(site: Site, capture: Engine) -> None:
     it = capture(site.url("/glyphs"))
 
-    assert it.missing_glyphs == ()
+    assert [one.script for one in it.missing_glyphs] == ["Private_Use"]  # which no font can have
     assert it.outcome is Outcome.COMPLETE
 
 
@@ -531,3 +533,41 @@ def test_two_captures_of_a_page_that_stands_still_have_the_same_text_and_documen
 
     for path in ("capture/page.txt", "capture/dom.html", "capture/images.jsonl"):
         assert read(first, path) == read(second, path)
+
+
+def test_what_is_in_the_picture_and_in_no_text_is_named(site: Site, capture: Engine) -> None:
+    it = capture(url := site.url("/named"))
+
+    assert codes(it) == ["missing-glyphs"]
+    glyphs = {found.script: found.characters for found in it.missing_glyphs}
+    assert glyphs == {"Other": "\u0378", "Latin": "\U0001df25", "Private_Use": "\ue900"}
+    warnings = {warning.code for warning in it.warnings}
+    assert warnings >= {"private-glyphs", "service-worker-blocked"}
+    assert "at the bottom" in read(it, "capture/page.txt")  # of a closed tree, 3,000 levels down
+    hidden = read(it, "capture/page-hidden.txt")
+    assert ("out of sight" in hidden, "as it came" in hidden) == (True, False)
+    held = lines(it, "capture/form-values.jsonl")
+    assert {one["frame"] for one in held} == {url}
+    assert [(one["name"], one["value"], one["changed"]) for one in held] == [
+        ("q", "typed words", True),
+        ("city", "Paris", False),
+        ("p", None, False),
+        ("pwd", None, False),
+        ("area", "typed below", True),
+        ("", "out of sight", False),
+        ("s", "two", True),
+        ("c", None, True),
+        ("", "written", False),
+        ("inner", "deep", False),
+    ]
+    assert [one["name"] for one in held if one["withheld"]] == ["p", "pwd"]
+    assert [one["shown"] for one in held].count(False) == 1
+
+
+def test_a_document_of_xml_is_read_whole_and_its_glyphs_are_tried(
+    site: Site, capture: Engine
+) -> None:
+    it = capture(site.url("/named.xml"))
+
+    assert codes(it) == ["missing-glyphs"]
+    assert [found.characters for found in it.missing_glyphs] == ["\u0378"]

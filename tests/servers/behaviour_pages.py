@@ -360,3 +360,31 @@ _page(
     "<script>new Image().src = '/image/beacon.gif'</script>",
 )
 _page("/styles-frame", "<!doctype html><body style='background: url(/image/gone-5.gif)'>frame")
+
+# What is in the picture, and in no text and no markup; and what is in neither.
+_page(
+    "/named",
+    """<!doctype html><meta charset=utf-8><title>named</title><form>
+<input name=q><input name=city value=Paris><input type=password name=p value=first-secret>
+<input name=pwd value=second-secret><input type=hidden name=token value=third>
+<textarea name=area>as it came</textarea><textarea style="display:none">out of sight</textarea>
+<select name=s><option>one<option>two</select><input type=checkbox name=c>
+<div contenteditable>written</div></form>
+<p>中文 in company of \u0378, of a\U0001df25 and of \ue900</p><deep-box></deep-box><script>
+const form = document.forms[0];
+form.q.value = 'typed words';
+form.area.value = 'typed below';
+form.s.selectedIndex = 1;
+form.c.checked = true;
+navigator.serviceWorker.register('/worker.js');
+let at = document.querySelector('deep-box');
+for (let i = 0; i < 3000; i += 1) at = at.appendChild(document.createElement('span'));
+const inner = at.appendChild(document.createElement('closed-box')).attachShadow({mode: 'closed'});
+inner.innerHTML = 'at the bottom <input name=inner value=deep>';</script>""",
+)
+
+
+@_route("/named.xml")
+def _named_xml(handler: _Handler) -> None:
+    words = "<?xml version='1.0'?><feed xmlns='urn:x'><title>words \u0378 in XML</title></feed>"
+    handler.reply(words, "application/xml; charset=utf-8")

@@ -42,7 +42,9 @@ const all = (root, selector) =>
   root instanceof Document ? allOfDocument(root, selector)
   : root instanceof DocumentFragment ? allOfFragment(root, selector)
   : allOfElement(root, selector);
-const create = (name) => bind(Document.prototype.createElement)(document, name);
+// Of HTML in any document: in one of XML, an element without a namespace is none of HTML.
+const create = (name) =>
+  bind(Document.prototype.createElementNS)(document, 'http://www.w3.org/1999/xhtml', name);
 
 // Closed shadow roots are handed to us over the protocol: no script can find them.
 const closedRoots = new Map();  // host to root

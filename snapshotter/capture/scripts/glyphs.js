@@ -1,12 +1,15 @@
 // Characters that no font has: they are drawn as the font's sign for "not there" (tofu).
-// Each character is drawn in the font that its text has, beside one that can have no glyph;
-// equal pixels and equal width mean that it was not found.
+// Each character is drawn in each font that its text has, beside one that can have no glyph;
+// equal pixels and equal width mean that it was not found. A mark is drawn on a circle, because
+// alone it may get one by itself.
 
 const GLYPH_CHARACTERS = 4096;  // that are tried
 const GLYPH_TEXT = 2e6;  // characters of text that are looked through
 const CELL = 24;
 const NEVER = '\u{10FFFF}';  // a noncharacter
-const NOT_DRAWN = /[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{C}\p{M}\u2800]/u;
+const NOT_DRAWN = /[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Cs}\u2800]/u;
+const MARK = /\p{M}/u;
+const CIRCLE = '\u25CC';
 const SCRIPTS = ['Han', 'Hiragana', 'Katakana', 'Hangul', 'Bopomofo', 'Latin', 'Cyrillic', 'Greek',
   'Arabic', 'Hebrew', 'Devanagari', 'Bengali', 'Gurmukhi', 'Gujarati', 'Oriya', 'Tamil', 'Telugu',
   'Kannada', 'Malayalam', 'Sinhala', 'Thai', 'Lao', 'Tibetan', 'Myanmar', 'Georgian', 'Armenian',
@@ -16,44 +19,49 @@ const SCRIPTS = ['Han', 'Hiragana', 'Katakana', 'Hangul', 'Bopomofo', 'Latin', '
 
 function scriptOf(character) {
   for (const [name, pattern] of SCRIPTS) if (pattern.test(character)) return name;
+  if (/\p{Co}/u.test(character)) return 'Private_Use';
   if (/\p{Extended_Pictographic}/u.test(character)) return 'Emoji';
   return /[\p{S}\p{P}\p{N}]/u.test(character) ? 'Symbols' : 'Other';
 }
 
 function missingGlyphs() {
   const byFont = new Map();  // font to the characters that stand in it
-  const seen = new Set();
-  let read = 0;
+  let read = 0, tried = 0;
   for (const root of roots()) {
     const walker = bind(Document.prototype.createTreeWalker)(document, root, NodeFilter.SHOW_TEXT);
-    for (let node; (node = walker.nextNode()) && read < GLYPH_TEXT && seen.size < GLYPH_CHARACTERS;) {
+    for (let node; (node = walker.nextNode()) && read < GLYPH_TEXT && tried < GLYPH_CHARACTERS;) {
       read += node.data.length;
-      let family = null;
+      let known = null;  // the characters of its font
       for (const character of node.data) {
         // ASCII is in every font; the letter A is tried to be sure that there is one at all.
-        if ((character < '\u0080' && character !== 'A') || seen.has(character)) continue;
+        if ((character < '\u0080' && character !== 'A') || known?.has(character)) continue;
         if (NOT_DRAWN.test(character)) continue;
-        if (family === null) {
+        if (known === null) {
           const parent = of.parent(node);
           const element = parent instanceof ShadowRoot ? of.host(parent) : parent;
           if (!(element instanceof Element) || of.closest(element, NO_TEXT) || !of.shown(element)) break;
-          family = getComputedStyle(element).fontFamily;
+          const {fontFamily} = getComputedStyle(element);
+          if (!byFont.has(fontFamily)) byFont.set(fontFamily, new Set());
+          known = byFont.get(fontFamily);
         }
-        seen.add(character);
-        if (!byFont.has(family)) byFont.set(family, []);
-        byFont.get(family).push(character);
+        if (known.has(character)) continue;
+        known.add(character);
+        tried += 1;
       }
     }
   }
-  if (!seen.size) return [];
+  if (!tried) return [];
   const canvas = create('canvas');  // never in the document
   [canvas.width, canvas.height] = [CELL * 64, CELL];
   const context = canvas.getContext('2d', {willReadFrequently: true});
   const missing = new Map();
-  for (const [family, characters] of byFont) {
+  const fonts = [...byFont].flatMap(([family, characters]) => [
+    [family, '', [...characters].filter((character) => !MARK.test(character))],
+    [family, CIRCLE, [...characters].filter((character) => MARK.test(character))]]);
+  for (const [family, before, characters] of fonts) {
     context.font = `16px ${family}`;
     context.textBaseline = 'middle';
-    const nothing = context.measureText(NEVER).width;
+    const nothing = context.measureText(before + NEVER).width;
     for (let start = 0; start < characters.length; start += 63) {
       const row = [NEVER, ...characters.slice(start, start + 63)];
       context.clearRect(0, 0, canvas.width, CELL);
@@ -62,20 +70,20 @@ function missingGlyphs() {
         context.beginPath();
         context.rect(i * CELL, 0, CELL, CELL);
         context.clip();
-        context.fillText(character, i * CELL + 2, CELL / 2);
+        context.fillText(before + character, i * CELL + 2, CELL / 2);
         context.restore();
       });
       const {data} = context.getImageData(0, 0, canvas.width, CELL);
       for (let i = 1; i < row.length; i += 1) {
-        if (context.measureText(row[i]).width !== nothing || !sameCell(data, i)) continue;
+        if (context.measureText(before + row[i]).width !== nothing || !sameCell(data, i)) continue;
         const script = scriptOf(row[i]);
-        if (!missing.has(script)) missing.set(script, []);
-        missing.get(script).push(row[i]);
+        if (!missing.has(script)) missing.set(script, new Set());
+        missing.get(script).add(row[i]);
       }
     }
   }
   return [...missing].map(([script, characters]) =>
-    ({script, count: characters.length, characters: characters.slice(0, 20).join('')}));
+    ({script, count: characters.size, characters: [...characters].slice(0, 20).join('')}));
 }
 
 function sameCell(data, i) {

@@ -87,7 +87,9 @@ function hiddenText() {
       if (!(parent instanceof Element) || of.closest(parent, NOT_LAID_OUT)) continue;
       range.selectNodeContents(node);
       const closed = isInClosedDetails(parent);
-      const laidOut = !closed && range.getClientRects().length > 0 && of.shown(boxOf(parent));
+      // The text in a text area has no box of its own: what it shows is its value.
+      const hasBox = parent instanceof HTMLTextAreaElement || range.getClientRects().length > 0;
+      const laidOut = !closed && hasBox && of.shown(boxOf(parent));
       const reason = closed ? 'closed-details' : laidOut ? why(parent) : 'not-rendered';
       if (!reason) { last = null; continue; }
       const its = of.closest(parent, BLOCK);
@@ -118,12 +120,17 @@ function hiddenText() {
 
 // Everything that is to be read of a frame. The text is what counts: the rest may fail alone.
 lib.read = ({shadowRoots}) => {
-  const answer = {...textOfFrame(shadowRoots), hidden: [], glyphs: [], failed: []};
+  const answer = {...textOfFrame(shadowRoots), hidden: [], glyphs: [], forms: [], failed: []};
   try {
     const {found, isWhole} = hiddenText();
     answer.hidden = found;
     if (!isWhole) answer.failed.push(`hidden text: not all was found within ${HIDDEN_MS} ms`);
   } catch (error) { answer.failed.push(`hidden text: ${error}`); }
+  try {
+    const {found, more} = formValues();
+    answer.forms = found;
+    if (more) answer.failed.push(`form values: ${more} controls are too many`);
+  } catch (error) { answer.failed.push(`form values: ${error}`); }
   try { answer.glyphs = missingGlyphs(); } catch (error) { answer.failed.push(`glyphs: ${error}`); }
   return answer;
 };

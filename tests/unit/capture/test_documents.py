@@ -158,3 +158,13 @@ def test_a_page_that_loads_itself_without_end_is_told_from_one_that_comes_to_res
         )
 
     assert reloads_without_end(redirects, began=START, goes_on=goes_on) == count
+
+
+def test_a_document_that_we_asked_for_again_is_none_that_the_page_went_on_from() -> None:
+    first = replace(_received(None), is_final=False)
+    again = replace(first, asked_again=True)
+
+    assert [it.departure for it in compared([first, again, _received(None)], "")][:2] == [
+        "the page went on from https://a.com/",
+        "the page was asked for once more after https://a.com/",
+    ]

@@ -17,8 +17,9 @@ import pytest
 from snapshotter.capture.heads import Head
 from snapshotter.capture.redact import Redactor, commitment
 from snapshotter.capture.viewer import Concealer, conceal
-from snapshotter.formats import canonical_json
+from snapshotter.formats import canonical_json, form_values
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.form_values import FormValue
 from tests import bundles
 from tests.fakes.world import SeededIds
 
@@ -497,3 +498,22 @@ def test_no_text_makes_it_slow(size: int) -> None:
     ):
         text = (unit * size)[: 3 * size]
         assert len(shown(text)) >= len(text) // 2
+
+
+def test_a_form_control_whose_name_is_replaced_shows_no_value(tmp_path: Path) -> None:
+    def control(name: str, value: str | None) -> FormValue:
+        return FormValue(
+            frame="https://a.com/", path="input", type="text", name=name, value=value,
+            checked=None, changed=True, shown=True, withheld=value is None,
+        )  # fmt: skip
+
+    held = [control("uin", UIN), control("q", f"words, {UIN}"), control("uin", None)]
+    made = bundles.capture(tmp_path, at=AT, contents={form_values.PATH: form_values.encode(held)})
+
+    done = conceal(made, concealer())
+
+    (file,) = [it.file for it in done.artifacts if it.path == form_values.PATH]
+    first, second, third = map(canonical_json.loads, file.read_bytes().splitlines())
+    assert first["value"].startswith("redacted:sha256:")
+    assert second["value"] == f"words, {first['value']}"
+    assert (third["value"], third["withheld"]) == (None, True)

@@ -14,12 +14,12 @@ from snapshotter.app.machine import SystemClock
 from snapshotter.capture import text as texts
 from snapshotter.capture.guard import Guard
 from snapshotter.capture.text import read_text
-from snapshotter.capture.world import Worlds
+from snapshotter.capture.world import Worlds, _closed_roots
 
 Refuses = Callable[[str, str], bool]  # whether it refuses a call: of which process, which method
 
 MAIN, CHILD = "main", "child"
-CLOSED = {"shadowRootType": "closed", "backendNodeId": 7, "children": []}
+CLOSED = {"shadowRootType": "closed", "nodeId": 2, "backendNodeId": 7}
 
 
 class Browser:
@@ -68,15 +68,22 @@ class Browser:
             raise PlaywrightError("Protocol error: made to fail")
         if method == "Page.getFrameTree":
             return {"frameTree": {"frame": {"id": process, "url": f"https://{process}.example/"}}}
-        if method == "DOM.getDocument":
-            return {"root": {"frameId": process, "shadowRoots": self._roots * [CLOSED]}}
+        if method == "DOM.getFlattenedDocument":
+            return {"nodes": [{"nodeId": 1, "shadowRoots": self._roots * [CLOSED]}]}
         if method == "DOM.resolveNode":
             return {"object": {"objectId": "1"}}
         if method == "Page.createIsolatedWorld":
             return {"executionContextId": 1}
         if method != "Runtime.callFunctionOn" or "objectId" in params:
             return {}
-        text = {"text": f"of {process}", "shadows": [], "more": 0, "hidden": [], "glyphs": []}
+        text = {
+            "text": f"of {process}",
+            "shadows": [],
+            "more": 0,
+            "hidden": [],
+            "glyphs": [],
+            "forms": [],
+        }
         value = {"measure": {"nodes": 9}, "read": {**text, "failed": []}}
         return {"result": {"value": value[params["arguments"][1]["value"]]}}
 
@@ -141,7 +148,7 @@ def test_a_frame_whose_process_does_not_say_what_it_holds_is_asked_all_the_same(
     assert Browser(later).read() == (ALL, ())
 
 
-@pytest.mark.parametrize("method", ["DOM.getDocument", "DOM.resolveNode"])
+@pytest.mark.parametrize("method", ["DOM.getFlattenedDocument", "DOM.resolveNode"])
 @pytest.mark.parametrize("process", [MAIN, CHILD])
 def test_a_closed_tree_that_can_not_be_read_is_missing(process: str, method: str) -> None:
     browser = Browser(lambda *called: called == (process, method))
@@ -158,3 +165,22 @@ def test_closed_trees_beyond_the_limit_are_missing() -> None:
     _, missing = Browser(lambda *_: False, roots=502).read()
 
     assert missing == 2 * ("text of closed shadow trees: 2 of 502 are too many",)
+
+
+def test_a_closed_tree_is_found_in_its_frame_however_deep_the_document_is() -> None:
+    levels: list[dict[str, Any]] = [
+        {"nodeId": number, "parentId": number - 1} for number in range(2, 100_000)
+    ]
+    inner = {
+        "nodeId": 100_002,
+        "parentId": 100_001,
+        "shadowRoots": [CLOSED | {"nodeId": 5_000_000}],
+    }
+    nodes: list[dict[str, Any]] = [
+        inner,
+        {"nodeId": 100_000, "parentId": 99_999, "shadowRoots": [CLOSED | {"nodeId": 4_000_000}]},
+        {"nodeId": 99, "frameId": "f", "contentDocument": {"nodeId": 100_001}},
+        *reversed(levels),
+    ]
+
+    assert _closed_roots(nodes) == [("f", 7), ("", 7)]
