@@ -175,6 +175,7 @@ def with_assessment(
         page = page_of(record, files)
         decision = _narrowed(decision, page)
         found = _assessed(page, record, files, decision, assessor_of)
+        decision, found = _without_silent(decision, found)
         made = [(assessments.PATH, "application/json", assessments.encode(found))]
         for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
             path = assessments.rules_path(rules)
@@ -236,6 +237,27 @@ def _narrowed(decision: Decision, page: Page) -> Decision:
     used = {it.file.id for it in rules_for([_rules(*it) for it in texts], hosts_of(page))}
     kept = tuple(it for it in texts if it[0] in used)
     return replace(decision, verdict=replace(decision.verdict, rule_texts=kept))
+
+
+def _without_silent(decision: Decision, found: Assessment) -> tuple[Decision, Assessment]:
+    """
+    Return both without the files of phrases that said nothing.
+
+    Such a file is long, for all hosts, and has no effect but a match: who makes the assessment
+    again without it comes to the same one.
+    """
+    texts = decision.verdict.rule_texts
+    silent = {
+        it.file.id
+        for it in (_rules(*text) for text in texts)
+        if it.phrases and len(it.phrases) == len(it.abouts) and it.file.id != found.takedown.rules
+    }
+    kept = tuple(it for it in texts if it[0] not in silent)
+    if not kept:
+        return decision, found
+    files = tuple(it for it in found.rule_files if it.id not in silent)
+    verdict = replace(decision.verdict, rule_texts=kept)
+    return replace(decision, verdict=verdict), replace(found, rule_files=files)
 
 
 @lru_cache(maxsize=64)

@@ -28,6 +28,13 @@ from snapshotter.model.rules import (
 )
 from snapshotter.policy.patterns import compile_pattern
 
+# What the search for phrases asks of a page, beside what the rules name.
+TITLE = "head > title"
+ARTICLE = "article, [role=article]"
+WRITTEN = (  # marks of something that somebody wrote
+    "[itemprop=articleBody], time[datetime], [rel=author], [itemprop=author], "
+    "meta[property='og:type'][content=article]"
+)
 _MAX_EXTRACT = 1_000  # characters of a value that is read off a page
 _WEB = re.compile(r"https?://[^\s]{1,990}")
 
@@ -199,6 +206,8 @@ def _selectors(rules: RuleSet) -> Iterator[str]:
     for it in matches:
         yield from (*([it.select] if it.select else []), *it.without)
         yield from (test.select for test in it.also)
+    if rules.phrases:
+        yield from (TITLE, ARTICLE, WRITTEN)
     for notice in notices:
         yield from (it.select for it in notice.extracts if it.select)
 

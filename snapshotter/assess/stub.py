@@ -75,6 +75,8 @@ def _selector(element: Any, shape: str) -> str:
     classes = [it for it in (element.get("class") or "").split() if _PLAIN_NAME.fullmatch(it)]
     if classes:
         return "".join(f".{it}" for it in classes[:3])
+    if shape == element.tag or shape.endswith(f" {element.tag}"):
+        return shape
     is_one = shape and "," not in shape
     return f"{shape} {element.tag}" if is_one and _PLAIN_NAME.fullmatch(element.tag) else shape
 

@@ -7,8 +7,9 @@ Is the thing still there? In the order of docs/reference/takedown-rules.md; the 
     (4) notices in the page's data
     (5) HTTP status
     (6) a page that has the shape of a notice, in words that no rule knows
-    (7) what is content only if it is nothing else
-    (8) nothing: inconclusive
+    (7) a general phrase for something that is gone, on a host that no rule file knows
+    (8) what is content only if it is nothing else
+    (9) nothing: inconclusive
 
 A wall is never a removal, and nothing is guessed: what no rule knows is inconclusive.
 """
@@ -17,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from snapshotter.assess.phrases import phrase
 from snapshotter.assess.rules import (
+    TITLE,
     Found,
     addresses_in_data,
     evidence,
@@ -142,6 +145,8 @@ def judge(view: View, sets: Sequence[RuleSet]) -> Judged:
         return _gone(view, sets, notice)
     if (shape := _of_unknown_shape(view, sets)) is not None:
         return shape
+    if (said := _general_phrase(view, sets)) is not None:
+        return said
     if (present := content(view, sets, last=True)) is not None:
         return _available(view, sets, present)
     return _nothing(view, sets)
@@ -531,6 +536,36 @@ def _unknown(view: View, rules: RuleSet, found: Found, shape: str) -> Judged:
         stub=stub(view, rules, found, shape),
     )
     return Judged(verdict=replace(verdict, accounts=tuple(_accounts(view, [rules]))))
+
+
+# (7) General phrases
+
+_GENERAL = (
+    "the page has little text and a general phrase for something that is gone; no rule knows how "
+    "this host says it"
+)
+
+
+def _general_phrase(view: View, sets: Sequence[RuleSet]) -> Judged | None:
+    if view.page.status is not None and view.page.status >= _BAD:
+        return None
+    said = phrase(view, sets)
+    if said is None:
+        return None
+    about, found = said.rule.about, said.found
+    shape = TITLE if found.element.tag == "title" else str(found.element.tag)
+    verdict = _undecided(
+        Undecided.UNKNOWN_NOTICE,
+        _GENERAL,
+        evidence(view, about.id, said.rules.file.id, Step.SHAPE, found),
+        rule=about.id,
+        rules=said.rules.file.id,
+        grade=about.grade,
+        gloss=about.gloss,
+        notice=found.text[:MAX_EXCERPT],
+        stub=stub(view, said.rules, found, shape),
+    )
+    return Judged(verdict=verdict)
 
 
 # Verdicts

@@ -156,6 +156,17 @@ class View:
         for at in range(bisect_left(numbers, begin), bisect_left(numbers, end)):
             yield numbers[at], blocks[at]
 
+    def shown_blocks(self, element: Any, most: int) -> Iterator[tuple[Any, str]]:
+        """Yield the blocks that a reader sees in an element, outside what frames the page."""
+        if self.document is None:
+            return
+        for number, block in self._within(element):
+            if most <= 0:
+                return
+            if not block.hidden and block.text.strip() and not self._is_frame(number):
+                most -= 1
+                yield self.document.elements[number], block.text.strip()
+
     def text(self, element: Any) -> str:
         """Return what a reader sees of an element, at most `MAX_TEXT` + 1 characters."""
         begin, _ = self._span(element)

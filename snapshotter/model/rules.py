@@ -212,6 +212,27 @@ class MessageRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseRule:
+    """
+    How one language says in general that something is gone.
+
+    A sentence is a phrase if it has words of `before`, then one of `subject` and one of `state`
+    in either order, with nothing but words of `between` in the middle, and then its end or one of
+    `after`; or if it is one of `whole`.
+    """
+
+    about: About
+    language: str  # BCP 47
+    spaced: bool = True  # words have spaces between them
+    before: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quoted:
     """Where a page shows another one: a notice there is about that one."""
 
@@ -252,6 +273,7 @@ class RuleSet:
     accounts: tuple[AccountRule, ...] = ()
     partials: tuple[PartialRule, ...] = ()
     messages: tuple[MessageRule, ...] = ()
+    phrases: tuple[PhraseRule, ...] = ()
     quoted: Quoted = field(default_factory=Quoted)
     account_id: AccountId | None = None
 
@@ -269,4 +291,5 @@ class RuleSet:
             *(it.about for it in self.statuses), *(it.about for it in self.errors),
             *(it.about for it in self.labels), *(it.about for it in self.accounts),
             *(it.about for it in self.partials), *(it.about for it in self.messages),
+            *(it.about for it in self.phrases),
         )  # fmt: skip

@@ -26,6 +26,7 @@ from snapshotter.model.rules import (
     MessageRule,
     NoticeRule,
     PartialRule,
+    PhraseRule,
     Scalar,
     WallRule,
 )
@@ -431,6 +432,39 @@ class MessageTable(_Rule):
         )
 
 
+class PhraseTable(_Rule):
+    """A `[[phrase]]` table."""
+
+    language: _Language
+    spaced: bool = True
+    before: _Words = ()
+    subject: _Words = ()
+    state: _Words = ()
+    between: _Words = ()
+    after: _Words = ()
+    whole: _Words = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if bool(self.subject) != bool(self.state) or not (self.subject or self.whole):
+            raise ValueError("give subject and state, or whole: without them it matches nothing")
+        return self
+
+    def value(self) -> PhraseRule:
+        """Return what this table says, as a value of `model/rules.py`."""
+        return PhraseRule(
+            about=self.about(),
+            language=self.language,
+            spaced=self.spaced,
+            before=self.before,
+            subject=self.subject,
+            state=self.state,
+            between=self.between,
+            after=self.after,
+            whole=self.whole,
+        )
+
+
 class _Quoted(_Table):
     select: _Selectors = ()
     data: _Paths = ()
@@ -474,6 +508,7 @@ class FileTable(_Table):
     account: Annotated[tuple[AccountTable, ...], _All] = ()
     partial: Annotated[tuple[PartialTable, ...], _All] = ()
     message: Annotated[tuple[MessageTable, ...], _All] = ()
+    phrase: Annotated[tuple[PhraseTable, ...], _All] = ()
     quoted: _Quoted = _Quoted()
     account_id: _AccountId | None = None
 
@@ -481,7 +516,7 @@ class FileTable(_Table):
         """Return the rules of every kind, which share one space of ids."""
         return (
             *self.content, *self.wall, *self.notice, *self.json_, *self.status, *self.error,
-            *self.label, *self.account, *self.partial, *self.message,
+            *self.label, *self.account, *self.partial, *self.message, *self.phrase,
         )  # fmt: skip
 
     @model_validator(mode="after")

@@ -29,6 +29,7 @@ from snapshotter.policy.rule_tables import (
     MessageTable,
     NoticeTable,
     PartialTable,
+    PhraseTable,
     StatusTable,
     WallTable,
 )
@@ -61,7 +62,7 @@ def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
 def shipped_rules() -> tuple[str, ...]:
     """Return the ids of the rule files that are shipped; those for all hosts come last."""
     ids = sorted(it.stem for it in (shipped_directory() / "takedown").glob("*.toml"))
-    return tuple(sorted(ids, key=lambda it: it == "generic"))
+    return tuple(sorted(ids, key=lambda it: (it == "generic", it == "phrases")))
 
 
 def find_rules(id_or_path: str) -> Path:
@@ -181,6 +182,7 @@ def _rule_set(read: FileTable, text: str, sha256: str) -> RuleSet:
         accounts=_values(read.account, AccountTable.value),
         partials=_values(read.partial, PartialTable.value),
         messages=_values(read.message, MessageTable.value),
+        phrases=_values(read.phrase, PhraseTable.value),
         quoted=Quoted(select=read.quoted.select, json=read.quoted.data),
         account_id=None
         if account is None

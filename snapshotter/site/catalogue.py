@@ -17,7 +17,7 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
-from snapshotter.site import hostile, late, news, others, walls, wechat, weibo
+from snapshotter.site import hostile, late, news, others, phrases, walls, wechat, weibo
 from snapshotter.site.news import NEWS
 from snapshotter.site.notices import (
     ACT_2014,
@@ -313,12 +313,25 @@ _QUOTED_PAGES = tuple(
     for variant, it in NOTICES.items()
 )  # fmt: skip
 
+# A notice, an article about one and a list with one, each in several languages, on a host that no
+# rule file knows.
+_PHRASE_PAGES = tuple(
+    _page(f"{name}/{language}", NEWS, f"{says} ({language})",
+          lambda visit, make=make, language=language: make(language), None)  # type: ignore[misc]
+    for name, says, make in (
+        ("phrase", "a general notice, with 200", phrases.notice),
+        ("phrase-about", "a short article about a removal", phrases.about),
+        ("phrase-listed", "a list of posts, one of them removed", phrases.listed),
+    )
+    for language in phrases.SPEECHES
+)  # fmt: skip
+
 PAGES: Mapping[str, FixturePage] = MappingProxyType(
     {
         it.name: it
         for it in (
             *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_WALL_PAGES,
-            *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
+            *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES, *_PHRASE_PAGES,
         )
     }
 )  # fmt: skip

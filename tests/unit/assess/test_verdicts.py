@@ -152,9 +152,8 @@ def test_the_rules_of_a_host_that_was_asked_for_hold_where_it_led_elsewhere() ->
 def test_the_rules_of_one_host_say_nothing_of_another() -> None:
     _, verdict = ASSESSOR.judge(markup(NOTICE, "http://elsewhere.example/x"))
 
-    assert verdict.rule == "gen-short"
-    assert verdict.ambiguous  # it may be a notice of that host, and nobody has described those
-    assert "would look the same" in verdict.detail
+    assert (verdict.undecided, verdict.rule) == (Undecided.UNKNOWN_NOTICE, "ph-zh")
+    assert "no rule knows how this host says it" in verdict.detail
 
 
 # What is shown

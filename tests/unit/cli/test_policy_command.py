@@ -114,7 +114,7 @@ def test_what_a_capture_would_be_like_is_told(shell: Home) -> None:
     assert (found["policy"], found["light"]) == ("wechat-article", False)
     assert found["why"].startswith("it names addresses ^https?://mp")
     assert {it["name"]: it["why"] for it in found["others"]}["weibo-post"] == "it names other pages"
-    assert [it["id"] for it in found["rules"] if it["applies"]] == ["wechat", "generic"]
+    assert [it["id"] for it in found["rules"] if it["applies"]] == ["wechat", "phrases", "generic"]
     assert found["redaction"]["stripped"] == ["uin"]
     assert found["redaction"]["visited_url"] == "https://mp.weixin.qq.com/s?__biz=MzA&mid=1"
     assert "cookie" in found["redaction"]["headers"]
@@ -383,7 +383,7 @@ def test_a_page_without_its_address_is_judged_by_general_rules_and_that_is_told(
 ) -> None:
     assert shell.run("test", shell.save("wx/deleted-zh")) == 0
 
-    assert "judged by generic" in shell.out
+    assert "judged by phrases, generic" in shell.out
     assert "without --url only the rules for all hosts" in shell.err
 
 
